@@ -1,0 +1,43 @@
+# Two commands matter:  make search  (set up and run the quick start)   make test  (set up and pass the tests)
+PYTHON ?= $(shell for v in 3.11 3.12 3.13 3; do p=$$(command -v python$$v) && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: help setup search ui test check format clean
+
+help:
+	@echo "make search   set up, then run the quick-start search (digits, two objectives)"
+	@echo "make test     set up, then run the whole suite"
+	@echo "make check    fast suite, lint and types (under two minutes)"
+	@echo "make ui       the MLflow page on this project's store, loopback only"
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.ready
+
+search: setup
+	$(RUN) -m search run search/specs/digits.yaml
+
+ui: setup
+	$(RUN) -m search ui
+
+test: setup
+	$(RUN) -m pytest -m "not gpu"
+
+check: setup
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest -m "not slow and not gpu and not browser and not cluster"
+
+format: setup
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+clean:
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache
