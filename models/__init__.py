@@ -1,0 +1,1 @@
+"""Models that trials train; knows nothing of search."""

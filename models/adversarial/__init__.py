@@ -1,0 +1,1 @@
+"""Adversarial attacks, training against them, and the measurement of robustness."""

@@ -1,0 +1,1 @@
+"""Twentieth: hyperparameter search that starts from everything already tried."""

@@ -1,0 +1,1 @@
+"""Apply: which configurations come first, and which sampler continues from there?"""

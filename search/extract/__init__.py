@@ -1,0 +1,1 @@
+"""Extract: what did it teach?"""

@@ -1,0 +1,1 @@
+"""Review: what have we already tried, and can it be trusted?"""

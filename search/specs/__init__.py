@@ -1,0 +1,1 @@
+"""Example specs; each says what it shows, what it costs and how to run it."""

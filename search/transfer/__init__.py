@@ -1,0 +1,1 @@
+"""Transfer: what did this search add, and what does the next one inherit?"""
