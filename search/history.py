@@ -1,0 +1,292 @@
+"""History: earlier trials as one pyarrow table, learning curves included.
+
+The later steps learn from this table and from nothing else, so it does not matter where a trial
+came from: a store that Twentieth wrote, a list of Optuna trials, or a parquet file. Not for
+judging the trials (search/extract) nor for choosing new ones (search/apply).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pyarrow as pa
+import pyarrow.parquet as pq
+from optuna.trial import FrozenTrial, TrialState
+
+from search.space import SearchSpace
+from search.tracking.tables import REJECTED, SEARCHES, TRIALS
+
+_STATE_OF_OPTUNA = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "running",
+}
+
+
+@dataclass(frozen=True)
+class Search:
+    """One earlier search: what it looked for, where, and in which space."""
+
+    id: str
+    task: str
+    fingerprint: Mapping[str, Any]
+    space: SearchSpace | None
+    objectives: tuple[str, ...]
+    directions: tuple[str, ...]
+    started: datetime
+    trials_budget: int = 0
+    epochs: int = 0
+    seed: int = 0
+    state: str = "complete"
+    warm: bool = False
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class PriorTrial:
+    """One earlier trial, its JSON columns parsed. `values` is empty unless it is complete."""
+
+    task: str
+    search: str
+    number: int
+    run_id: str
+    state: str
+    configuration: Mapping[str, Any]
+    objectives: tuple[str, ...]
+    directions: tuple[str, ...]
+    values: tuple[float, ...]
+    epoch: int
+    curves: Mapping[str, Mapping[int, float]]
+    origin: Mapping[str, Any]
+    started: datetime | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A run that history leaves out, and why: nothing is dropped silently."""
+
+    run_id: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class History:
+    """Earlier trials (TRIALS schema), the searches they belong to, and what was left out."""
+
+    trials: pa.Table = field(default_factory=lambda: TRIALS.empty_table())
+    searches: Mapping[str, Search] = field(default_factory=dict)
+    rejected: tuple[Rejected, ...] = ()
+
+    @classmethod
+    def empty(cls) -> History:
+        """No history: every search starts cold."""
+        return cls()
+
+    @classmethod
+    def from_mlflow(
+        cls,
+        tracking_uri: str,
+        experiments: Sequence[str] = ("*",),
+        *,
+        rename: Mapping[str, str] | None = None,
+        rename_metrics: Mapping[str, str] | None = None,
+    ) -> History:
+        """Reads the searches that an MLflow store holds.
+
+        Args:
+            tracking_uri: any MLflow tracking URI.
+            experiments: names or shell patterns ("digits-*") of the experiments to read.
+            rename: old name -> new name of hyperparameters, applied to what is read.
+            rename_metrics: the same for metrics.
+
+        Raises:
+            ConnectionError: the store cannot be reached; says which and what to do.
+        """
+        from search.tracking.reading import read_history  # mlflow is needed for this alone
+
+        trials, searches, rejected = read_history(
+            tracking_uri, experiments, rename or {}, rename_metrics or {}
+        )
+        return cls(trials, _searches_from_table(searches), _rejected_from_table(rejected))
+
+    @classmethod
+    def from_studies(
+        cls,
+        studies: Mapping[str, optuna.Study | Sequence[FrozenTrial]],
+        directions: Sequence[str],
+        *,
+        objectives: Sequence[str] | None = None,
+    ) -> History:
+        """Takes Optuna studies, or lists of their trials, each under the name of its task.
+
+        Args:
+            studies: task -> study or trials. Values must follow `directions`.
+            directions: "maximize" or "minimize", one an objective.
+            objectives: metric names; "objective_0", ... if not given.
+        """
+        names = tuple(objectives or (f"objective_{index}" for index in range(len(directions))))
+        rows: list[dict[str, Any]] = []
+        searches: dict[str, Search] = {}
+        for task, study in studies.items():
+            trials = study.trials if isinstance(study, optuna.Study) else list(study)
+            space = SearchSpace.from_distributions(_union_of_distributions(trials))
+            searches[task] = Search(
+                task, task, {"name": task}, space, names, tuple(directions),
+                started=_first_start(trials), trials_budget=len(trials),
+            )  # fmt: skip
+            rows.extend(_row_of_frozen_trial(task, trial, names, directions) for trial in trials)
+        return cls(pa.Table.from_pylist(rows, schema=TRIALS), searches)
+
+    @classmethod
+    def from_parquet(cls, path: str | Path) -> History:
+        """Reads what `to_parquet` wrote."""
+        table = pq.read_table(path)
+        metadata = table.schema.metadata or {}
+        searches = pa.Table.from_pylist(
+            [_with_time(row) for row in json.loads(metadata.get(b"searches", b"[]"))],
+            schema=SEARCHES,
+        )
+        rejected = tuple(Rejected(**row) for row in json.loads(metadata.get(b"rejected", b"[]")))
+        return cls(table.cast(TRIALS), _searches_from_table(searches), rejected)
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Writes trials, searches and what was left out into one parquet file."""
+        metadata = {
+            "searches": json.dumps([_search_row(search) for search in self.searches.values()]),
+            "rejected": json.dumps([vars(row) for row in self.rejected]),
+        }
+        pq.write_table(self.trials.replace_schema_metadata(metadata), path)
+
+    def __len__(self) -> int:
+        return int(self.trials.num_rows)
+
+    def tasks(self) -> list[str]:
+        """The tasks that history knows, in order of first appearance."""
+        return list(dict.fromkeys(self.trials.column("task").to_pylist()))
+
+    def prior_trials(
+        self, task: str | None = None, state: str | None = "complete", search: str | None = None
+    ) -> list[PriorTrial]:
+        """The trials of a task, a search or of all; of one state, or of every state if None."""
+        return [
+            trial
+            for trial in _parsed(self.trials)
+            if (task is None or trial.task == task)
+            and (state is None or trial.state == state)
+            and (search is None or trial.search == search)
+        ]
+
+    def without(self, search: str) -> History:
+        """The same history as if one search had never been run."""
+        kept = [name != search for name in self.trials.column("search").to_pylist()]
+        others = {name: entry for name, entry in self.searches.items() if name != search}
+        return History(self.trials.filter(pa.array(kept, pa.bool_())), others, self.rejected)
+
+
+def _parsed(table: pa.Table) -> list[PriorTrial]:
+    trials = []
+    for row in table.to_pylist():
+        curves: dict[str, dict[int, float]] = {}
+        for point in row["curves"] or ():
+            curves.setdefault(point["metric"], {})[point["epoch"]] = point["value"]
+        trials.append(
+            PriorTrial(
+                **{name: row[name] for name in ("task", "search", "number", "run_id", "state")},
+                configuration=json.loads(row["configuration"]),
+                objectives=tuple(row["objectives"]),
+                directions=tuple(row["directions"]),
+                values=tuple(row["values"] or ()),
+                epoch=row["epoch"] or 0,
+                curves=curves,
+                origin=json.loads(row["origin"] or "{}"),
+                started=row["started"],
+                seconds=row["seconds"] or 0.0,
+            )
+        )
+    return trials
+
+
+def _searches_from_table(table: pa.Table) -> dict[str, Search]:
+    return {
+        row["search"]: Search(
+            id=row["search"],
+            task=row["task"],
+            fingerprint=json.loads(row["fingerprint_json"] or "{}"),
+            space=SearchSpace.from_json(row["space_json"]) if row["space_json"] else None,
+            objectives=tuple(row["objectives"]),
+            directions=tuple(row["directions"]),
+            started=row["started"],
+            trials_budget=row["trials_budget"] or 0,
+            epochs=row["epochs"] or 0,
+            seed=row["seed"] or 0,
+            state=row["state"],
+            warm=bool(row["warm"]),
+            run_id=row["run_id"] or "",
+        )
+        for row in table.to_pylist()
+    }
+
+
+def _search_row(search: Search) -> dict[str, Any]:
+    return {
+        "search": search.id, "run_id": search.run_id, "task": search.task,
+        "fingerprint_json": json.dumps(dict(search.fingerprint)),
+        "space_json": search.space.to_json() if search.space else None,
+        "objectives": list(search.objectives), "directions": list(search.directions),
+        "started": search.started.isoformat(), "trials_budget": search.trials_budget,
+        "epochs": search.epochs, "seed": search.seed, "state": search.state, "warm": search.warm,
+    }  # fmt: skip
+
+
+def _with_time(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"started": datetime.fromisoformat(row["started"])}
+
+
+def _rejected_from_table(table: pa.Table) -> tuple[Rejected, ...]:
+    return tuple(Rejected(**row) for row in table.cast(REJECTED).to_pylist())
+
+
+def _union_of_distributions(
+    trials: Sequence[FrozenTrial],
+) -> dict[str, optuna.distributions.BaseDistribution]:
+    # The latest trial's distribution wins: it is the space as its author last saw it.
+    return {name: kind for trial in trials for name, kind in trial.distributions.items()}
+
+
+def _first_start(trials: Sequence[FrozenTrial]) -> datetime:
+    starts = [trial.datetime_start for trial in trials if trial.datetime_start]
+    return min(starts).astimezone(UTC) if starts else datetime.fromtimestamp(0, UTC)
+
+
+def _row_of_frozen_trial(
+    task: str, trial: FrozenTrial, objectives: Sequence[str], directions: Sequence[str]
+) -> dict[str, Any]:
+    values = list(trial.values or []) if trial.state == TrialState.COMPLETE else []
+    is_usable = len(values) == len(objectives) and all(math.isfinite(value) for value in values)
+    state = _STATE_OF_OPTUNA[trial.state]
+    curve = [
+        {"metric": objectives[0], "epoch": step, "value": value}
+        for step, value in trial.intermediate_values.items()
+    ]
+    return {
+        "task": task, "search": task, "number": trial.number,
+        "run_id": f"{task}/{trial.number}",
+        "state": "failed" if state == "complete" and not is_usable else state,
+        "configuration": json.dumps(trial.params),
+        "objectives": list(objectives), "directions": list(directions),
+        "values": values if is_usable else [], "curves": curve,
+        "epoch": max(trial.intermediate_values, default=0), "origin": "{}",
+        "started": trial.datetime_start.astimezone(UTC) if trial.datetime_start else None,
+        "seconds": trial.duration.total_seconds() if trial.duration else None,
+    }  # fmt: skip
