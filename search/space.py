@@ -1,0 +1,294 @@
+"""SearchSpace: hyperparameters as Optuna distributions, with what is active under which parent.
+
+For asking Optuna in the right order, for judging whether a configuration belongs to a space, and
+for restating what another search tried in this one's terms. Not for choosing configurations
+(`apply/`) nor for what a model understands (`models/catalog.py`).
+
+A configuration holds the active hyperparameters only: with `optimizer: adamw` there is no
+`sgd.learning_rate` in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    FloatDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
+from optuna.trial import BaseTrial
+
+from search import space_values
+
+if TYPE_CHECKING:
+    from search.spec import Spec
+
+Value: TypeAlias = bool | int | float | str
+Conditions: TypeAlias = Mapping[str, Mapping[str, tuple[Value, ...]]]
+
+# Stands for "any value of this parent that no condition names" when configurations are counted.
+_OTHER = object()
+
+
+@dataclass(frozen=True)
+class Restated:
+    """A foreign configuration in a space's terms.
+
+    Attributes:
+        configuration: Active hyperparameters whose values are known, inside their distributions.
+        notes: What was changed or dropped, one sentence each.
+        unknown: Active hyperparameters without a usable value. While there are any, what depends on
+            them cannot be decided and is left out; without any, the space contains `configuration`.
+    """
+
+    configuration: dict[str, Value]
+    notes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The hyperparameters of a search.
+
+    Attributes:
+        distributions: Name to Optuna distribution; parents come before children, always.
+        conditions: Child to the values of its parents under which it is active; all must hold.
+
+    Raises:
+        ValueError: A condition names an unknown hyperparameter or an impossible value, or
+            conditions form a cycle.
+    """
+
+    distributions: Mapping[str, BaseDistribution]
+    conditions: Conditions = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for child, parents in self.conditions.items():
+            for name in (child, *parents):
+                if name not in self.distributions:
+                    raise ValueError(f"the condition of {child} names {name}, not in the space")
+            for parent, values in parents.items():
+                for value in values:
+                    if not space_values.holds(self.distributions[parent], value):
+                        legal = space_values.describe(self.distributions[parent])
+                        raise ValueError(
+                            f"{child} waits for {parent} = {value!r}, which is none of: {legal}"
+                        )
+        conditions = {
+            child: {parent: tuple(values) for parent, values in parents.items()}
+            for child, parents in self.conditions.items()
+            if parents
+        }
+        order = _sort(list(self.distributions), conditions)
+        object.__setattr__(
+            self, "distributions", {name: self.distributions[name] for name in order}
+        )
+        object.__setattr__(self, "conditions", conditions)
+
+    @classmethod
+    def from_spec(cls, spec: Spec) -> SearchSpace:
+        """The space a checked spec describes."""
+        return cls(
+            {name: part.distribution() for name, part in spec.space.items()},
+            {name: dict(part.when) for name, part in spec.space.items() if part.when},
+        )
+
+    @classmethod
+    def from_distributions(
+        cls, distributions: Mapping[str, BaseDistribution], conditions: Conditions | None = None
+    ) -> SearchSpace:
+        """A space from Optuna's own terms, such as those of a finished study."""
+        return cls(dict(distributions), dict(conditions or {}))
+
+    @classmethod
+    def from_json(cls, text: str) -> SearchSpace:
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: The text is something else.
+        """
+        try:
+            record = json.loads(text)
+            distributions = {
+                name: json_to_distribution(json.dumps(distribution))
+                for name, distribution in record["distributions"].items()
+            }
+            conditions = {
+                child: {parent: tuple(values) for parent, values in parents.items()}
+                for child, parents in record["conditions"].items()
+            }
+            return cls(distributions, conditions)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"not a search space in JSON: {error!r}") from error
+
+    def to_json(self) -> str:
+        """The space as JSON: Optuna's own form of each distribution, and the conditions."""
+        distributions = {
+            name: json.loads(distribution_to_json(distribution))
+            for name, distribution in self.distributions.items()
+        }
+        return json.dumps({"distributions": distributions, "conditions": self.conditions})
+
+    def is_active(self, name: str, configuration: Mapping[str, Any]) -> bool:
+        """Whether a hyperparameter counts: each parent is active itself and has a named value."""
+        return all(
+            parent in configuration
+            and any(space_values.is_same(value, configuration[parent]) for value in values)
+            and self.is_active(parent, configuration)
+            for parent, values in self.conditions.get(name, {}).items()
+        )
+
+    def suggest(self, trial: BaseTrial) -> dict[str, Value]:
+        """Ask an Optuna trial for a configuration, parents first and active ones only."""
+        configuration: dict[str, Value] = {}
+        for name, distribution in self.distributions.items():
+            if self.is_active(name, configuration):
+                configuration[name] = space_values.suggest(trial, name, distribution)
+        return configuration
+
+    def random_configuration(self, generator: np.random.Generator) -> dict[str, Value]:
+        """Draw a configuration, each active hyperparameter from its own distribution."""
+        configuration: dict[str, Value] = {}
+        for name, distribution in self.distributions.items():
+            if self.is_active(name, configuration):
+                configuration[name] = space_values.draw(distribution, generator)
+        return configuration
+
+    def problems(self, configuration: Mapping[str, Any]) -> list[str]:
+        """Why a configuration is not in the space, one sentence each; empty if it is."""
+        found = [
+            f"{name} is not a hyperparameter of this space"
+            for name in configuration
+            if name not in self.distributions
+        ]
+        for name, distribution in self.distributions.items():
+            is_active = self.is_active(name, configuration)
+            if name not in configuration:
+                if is_active:
+                    found.append(f"{name} is missing")
+            elif not is_active:
+                found.append(f"{name} is set but inactive under {self._parents_text(name)}")
+            elif not space_values.holds(distribution, configuration[name]):
+                value = space_values.brief(configuration[name])
+                found.append(f"{name} = {value} is not in {space_values.describe(distribution)}")
+        return found
+
+    def contains(self, configuration: Mapping[str, Any]) -> bool:
+        """Whether exactly the active hyperparameters are set, each to a legal value."""
+        return not self.problems(configuration)
+
+    def restate(self, configuration: Mapping[str, Any]) -> Restated:
+        """What another search tried, in this space's terms; never raises.
+
+        Args:
+            configuration: Untrusted: values may be text, None, NaN, lists or far out of range.
+
+        Returns:
+            Types coerced, integers rounded, steps snapped, values outside clipped; hyperparameters
+            this space does not have, and inactive ones, dropped. Each change has a note.
+
+        Example:
+            `{"width": "300", "momentum": 0.9}` in a space of `width` from 16 to 256 becomes
+            `{"width": 256}`, with notes on the clipping and on `momentum`.
+        """
+        if not isinstance(configuration, Mapping):
+            note = f"{space_values.brief(configuration)} is not a configuration: dropped"
+            empty = self.restate({})
+            return Restated(empty.configuration, (note,), empty.unknown)
+        restated: dict[str, Value] = {}
+        unknown: list[str] = []
+        notes = [
+            f"{space_values.brief(name)} is not in this space: dropped"
+            for name in configuration
+            if name not in self.distributions
+        ]
+        for name, distribution in self.distributions.items():
+            if not self.is_active(name, restated):
+                if name in configuration:
+                    notes.append(f"{name} is inactive under {self._parents_text(name)}: dropped")
+                continue
+            if name not in configuration:
+                unknown.append(name)
+                continue
+            coerced = space_values.coerce(distribution, configuration[name])
+            if coerced.note:
+                notes.append(f"{name}: {coerced.note}")
+            if coerced.is_known:
+                restated[name] = coerced.value
+            else:
+                unknown.append(name)
+        return Restated(restated, tuple(notes), tuple(unknown))
+
+    def key(self, configuration: Mapping[str, Any]) -> str:
+        """The active part as canonical JSON, floats by `repr`: equal for duplicates only."""
+        active = {
+            name: float(configuration[name])
+            if isinstance(distribution, FloatDistribution)
+            and space_values.is_number(configuration[name])
+            else configuration[name]
+            for name, distribution in self.distributions.items()
+            if name in configuration and self.is_active(name, configuration)
+        }
+        return json.dumps(active, sort_keys=True, default=repr)
+
+    def size(self) -> int | None:
+        """How many configurations there are; None if a hyperparameter is continuous."""
+        counts: dict[str, int] = {}
+        for name, distribution in self.distributions.items():
+            values = space_values.count(distribution)
+            if values is None:
+                return None
+            counts[name] = values
+        return self._count(counts, {}, 0)
+
+    def _count(self, counts: dict[str, int], configuration: dict[str, Any], index: int) -> int:
+        """Configurations that complete one whose first `index` hyperparameters are decided."""
+        names = list(self.distributions)
+        total = 1
+        while index < len(names):
+            name = names[index]
+            index += 1
+            if not self.is_active(name, configuration):
+                continue
+            named = self._named_values(name)
+            if named:
+                branches = sum(
+                    self._count(counts, configuration | {name: value}, index) for value in named
+                )
+                others = counts[name] - len(named)
+                rest = self._count(counts, configuration | {name: _OTHER}, index) if others else 0
+                return total * (branches + others * rest)
+            total *= counts[name]
+        return total
+
+    def _named_values(self, parent: str) -> list[Value]:
+        """The distinct values of a parent that some condition names."""
+        named: list[Value] = []
+        for parents in self.conditions.values():
+            for value in parents.get(parent, ()):
+                if not any(space_values.is_same(value, other) for other in named):
+                    named.append(value)
+        return named
+
+    def _parents_text(self, name: str) -> str:
+        return ", ".join(self.conditions.get(name, {}))
+
+
+def _sort(names: list[str], conditions: Conditions) -> list[str]:
+    """Parents before children, otherwise in the order given."""
+    graph = {name: list(conditions.get(name, {})) for name in names}
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise ValueError(f"conditions form a cycle: {' > '.join(error.args[1])}") from error
+    depth: dict[str, int] = {}
+    for name in order:
+        depth[name] = max((depth[parent] + 1 for parent in graph[name]), default=0)
+    return sorted(names, key=lambda name: depth[name])

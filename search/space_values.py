@@ -1,0 +1,220 @@
+"""What one hyperparameter may be: values against a single Optuna distribution.
+
+For membership, coercion of values read from foreign stores, drawing and counting. Not for several
+hyperparameters at once: what is active when is `search/space.py`. Optuna keeps its own membership
+test private, so the few lines of it are written out here.
+"""
+
+import math
+import numbers
+import reprlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import BaseTrial
+
+# Relative to one step: Optuna's own tolerance for a float that should lie on a grid.
+GRID_TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True)
+class Coerced:
+    """A foreign value in a distribution's terms.
+
+    Attributes:
+        value: The value, inside the distribution; None if `is_known` is False.
+        is_known: Whether the foreign value could be understood at all.
+        note: What was changed, or why it could not be understood; empty if nothing was.
+    """
+
+    value: Any
+    is_known: bool = True
+    note: str = ""
+
+
+def brief(value: object) -> str:
+    """A value as short text; never raises, whatever a foreign store held."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python refuses to print integers beyond 4,300 digits
+        return f"a very long {type(value).__name__}"
+
+
+def is_same(first: object, second: object) -> bool:
+    """Whether two values are one category: 1 equals 1.0, but True is not 1."""
+    if isinstance(first, bool) or isinstance(second, bool):
+        return first is second
+    if is_number(first) and is_number(second):
+        return bool(first == second)
+    return type(first) is type(second) and bool(first == second)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number; booleans are not."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+
+
+def describe(distribution: BaseDistribution) -> str:
+    """The legal values as text: `0.001 to 0.3`, `16 to 64 in steps of 16`, `'sgd', 'adamw'`."""
+    if isinstance(distribution, CategoricalDistribution):
+        return ", ".join(brief(choice) for choice in distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    is_stepped = distribution.step is not None and distribution.step != 1
+    steps = f" in steps of {distribution.step}" if is_stepped else ""
+    return f"{distribution.low} to {distribution.high}{steps}"
+
+
+def holds(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value belongs to a distribution, type included: `"64"` is not 64, nor True 1."""
+    if isinstance(distribution, CategoricalDistribution):
+        return any(is_same(choice, value) for choice in distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    if not is_number(value) or not distribution.low <= value <= distribution.high:
+        return False  # NaN too
+    if isinstance(distribution, IntDistribution):
+        is_integer = isinstance(value, numbers.Integral)
+        return is_integer and (int(value) - distribution.low) % distribution.step == 0
+    if distribution.step is None:
+        return True
+    steps = (float(value) - distribution.low) / distribution.step
+    return abs(steps - round(steps)) < GRID_TOLERANCE * max(1.0, steps)
+
+
+def coerce(distribution: BaseDistribution, value: object) -> Coerced:
+    """A foreign value in a distribution's terms: `"64"` becomes 64, 300 is clipped to 256.
+
+    Args:
+        distribution: What the value has to fit.
+        value: Anything a store may have held, such as text, None, NaN or a list. Never raises.
+
+    Returns:
+        A value for which `holds` is true, or one that is not known, with a note either way.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(distribution, CategoricalDistribution):
+        return _coerce_category(distribution, value)
+    number = _read_number(value)
+    if number is None:
+        return Coerced(None, False, f"{brief(value)} is not a finite number")
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    clipped = min(max(number, distribution.low), distribution.high)
+    snapped = _snap(distribution, clipped)
+    if clipped != number:
+        return Coerced(snapped, note=f"{brief(value)} clipped to {snapped!r}")
+    # NOTE: without a tolerance 0.30000000000000004 would be reported as moved to 0.3.
+    if abs(snapped - number) > GRID_TOLERANCE * max(abs(number), distribution.step or 0):
+        return Coerced(snapped, note=f"{brief(value)} rounded to {snapped!r}")
+    return Coerced(snapped)
+
+
+def draw(distribution: BaseDistribution, generator: np.random.Generator) -> Any:
+    """One value at random: uniform in a range, in its logarithm, or over the choices."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[int(generator.integers(len(distribution.choices)))]
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high = distribution.low, distribution.high
+    if isinstance(distribution, IntDistribution):
+        if distribution.log:
+            # Half a unit either side gives the end points the same share as their neighbours.
+            exponent = generator.uniform(math.log(low - 0.5), math.log(high + 0.5))
+            return min(max(round(math.exp(exponent)), int(low)), int(high))
+        steps = (int(high) - int(low)) // distribution.step
+        return int(low) + int(generator.integers(steps + 1)) * distribution.step
+    if distribution.step is not None:
+        steps = round((high - low) / distribution.step)
+        return _snap(distribution, low + int(generator.integers(steps + 1)) * distribution.step)
+    if distribution.log:
+        exponent = generator.uniform(math.log(low), math.log(high))
+        return min(max(math.exp(exponent), low), high)
+    return float(generator.uniform(low, high))
+
+
+def count(distribution: BaseDistribution) -> int | None:
+    """How many values a distribution holds; None if it is continuous."""
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    if isinstance(distribution, IntDistribution):
+        return (distribution.high - distribution.low) // distribution.step + 1
+    if distribution.low == distribution.high:
+        return 1
+    if distribution.step is None:
+        return None
+    return round((distribution.high - distribution.low) / distribution.step) + 1
+
+
+def suggest(trial: BaseTrial, name: str, distribution: BaseDistribution) -> Any:
+    """Ask an Optuna trial for one value."""
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high = distribution.low, distribution.high
+    if isinstance(distribution, IntDistribution):
+        step, log = distribution.step, distribution.log
+        return trial.suggest_int(name, int(low), int(high), step=step, log=log)
+    return trial.suggest_float(name, low, high, step=distribution.step, log=distribution.log)
+
+
+def _coerce_category(distribution: CategoricalDistribution, value: object) -> Coerced:
+    for choice in distribution.choices:
+        if is_same(choice, value):
+            return Coerced(choice)
+    text = value.strip() if isinstance(value, str) else brief(value)
+    number = _read_number(value)
+    for choice in distribution.choices:
+        if _reads_as(choice, text, number):
+            return Coerced(choice)
+    return Coerced(None, False, f"{brief(value)} is none of {describe(distribution)}")
+
+
+def _reads_as(choice: object, text: str, number: float | None) -> bool:
+    """Whether stored text means a choice: "true" is True, "0.10" is 0.1, 64 is "64"."""
+    if isinstance(choice, bool) or choice is None:
+        return text.lower() == str(choice).lower()
+    if is_number(choice):
+        return number is not None and number == choice
+    return text == str(choice)
+
+
+def _read_number(value: object) -> int | float | None:
+    """A finite number from a number or its text; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if not isinstance(value, numbers.Real | str):
+        return None
+    try:
+        return int(value) if isinstance(value, str) else _finite(float(value))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return _finite(float(value))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _snap(distribution: FloatDistribution | IntDistribution, number: float) -> int | float:
+    """The nearest legal value of a number that already lies between low and high."""
+    low, high = distribution.low, distribution.high
+    if isinstance(distribution, IntDistribution):
+        # Whole numbers throughout: a float holds integers exactly only up to 2**53.
+        step = distribution.step
+        steps = (2 * (round(number) - distribution.low) + step) // (2 * step)
+        return min(distribution.low + steps * step, distribution.high)
+    if distribution.step is None:
+        return float(number)
+    steps = round((number - low) / distribution.step)
+    return float(min(low + steps * distribution.step, high))
