@@ -1,0 +1,178 @@
+"""Compares vectors of objectives: fronts, ranks, hypervolume, and an order for trials to stop.
+
+Everything here works on *losses*: objectives turned so that smaller is better, shape
+``(trials, objectives)``. It is not for judging differences statistically and knows nothing of
+trials or searches.
+
+Sources: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm" (ranks); While,
+Bradstreet, Barone 2012, "A fast way of calculating exact hypervolumes" (hypervolume from three
+objectives on); Salinas et al. 2021, "A multi-objective perspective on jointly tuning hardware and
+hyperparameters", and Schmucker et al. 2021 (epsilon-net).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def losses(values: ArrayLike, directions: Sequence[str]) -> Floats:
+    """Turns objective values into losses: a maximised objective changes its sign.
+
+    Args:
+        values: Shape ``(n, m)``; NaN stays NaN. An empty list gives shape ``(0, m)``.
+        directions: "minimize" or "maximize" for each of the ``m`` objectives.
+
+    Raises:
+        ValueError: An unknown direction, or values that are not ``(n, m)``.
+    """
+    for direction in directions:
+        if direction not in ("minimize", "maximize"):
+            raise ValueError(f"direction {direction!r} is neither 'minimize' nor 'maximize'")
+    array = np.asarray(values, dtype=np.float64)
+    if array.size == 0:
+        return np.empty((0, len(directions)))
+    if array.ndim != 2 or array.shape[1] != len(directions):
+        raise ValueError(f"values of shape {array.shape} do not have {len(directions)} objectives")
+    signs = np.array([1.0 if d == "minimize" else -1.0 for d in directions])
+    return np.multiply(array, signs)
+
+
+def front(losses: ArrayLike) -> NDArray[np.bool_]:
+    """Marks the rows that no other row dominates, shape ``(n,)``.
+
+    Equal rows stand on the front together. A row with NaN is never on it and dominates nothing.
+    """
+    rows = _matrix(losses)
+    known = ~np.isnan(rows).any(axis=1)
+    mask = np.zeros(len(rows), dtype=bool)
+    distinct, first_of = np.unique(rows[known], axis=0, return_inverse=True)
+    # In lexicographic order a row is dominated only by rows before it, and then also by one of
+    # those kept, since domination is transitive.
+    kept: list[int] = []
+    for index, row in enumerate(distinct):
+        if not (distinct[kept] <= row).all(axis=1).any():
+            kept.append(index)
+    mask[known] = np.isin(first_of.reshape(-1), kept)
+    return mask
+
+
+def ranks(losses: ArrayLike) -> NDArray[np.int64]:
+    """Non-domination rank of every row, shape ``(n,)``: 0 is the front, 1 the front of the rest.
+
+    Rows with NaN share the rank after the last front, which is at least 1.
+    """
+    rows = _matrix(losses)
+    result = np.zeros(len(rows), dtype=np.int64)
+    left = np.flatnonzero(~np.isnan(rows).any(axis=1))
+    unknown = np.isnan(rows).any(axis=1)
+    rank = 0
+    while len(left):
+        best = front(rows[left])
+        result[left[best]] = rank
+        left = left[~best]
+        rank += 1
+    result[unknown] = max(rank, 1)
+    return result
+
+
+def epsilon_net_order(losses: ArrayLike) -> NDArray[np.int64]:
+    """Orders rows so that every beginning of the order is spread widely, indices ``(n,)``.
+
+    The first is the best in the first objective; each next is the one farthest from those already
+    taken, in objectives scaled to [0, 1] by the range of the rows. Ties go to the smaller index
+    and rows with NaN come last, so the order is a function of the rows alone.
+    """
+    rows = _matrix(losses)
+    known = np.flatnonzero(~np.isnan(rows).any(axis=1))
+    unknown = np.flatnonzero(np.isnan(rows).any(axis=1))
+    if len(known) == 0:
+        return unknown
+    scaled = _scaled(rows[known])
+    taken = [int(np.lexsort(rows[known].T[::-1])[0])]
+    distance = np.linalg.norm(scaled - scaled[taken[0]], axis=1)
+    distance[taken[0]] = -1.0
+    while len(taken) < len(known):
+        farthest = int(np.argmax(distance))
+        taken.append(farthest)
+        distance = np.minimum(distance, np.linalg.norm(scaled - scaled[farthest], axis=1))
+        distance[taken] = -1.0
+    return np.concatenate([known[taken], unknown])
+
+
+def order(losses: ArrayLike) -> NDArray[np.int64]:
+    """Orders all rows from best to worst, indices ``(n,)``: by rank, then by the epsilon-net.
+
+    With one objective this is the ordinary order. Rows with NaN come last.
+    """
+    rows = _matrix(losses)
+    rank = ranks(rows)
+    parts = []
+    for value in np.unique(rank):
+        members = np.flatnonzero(rank == value)
+        parts.append(members[epsilon_net_order(rows[members])])
+    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def hypervolume(losses: ArrayLike, reference: ArrayLike) -> float:
+    """Volume dominated by the rows and bounded by the reference point; larger is better.
+
+    Args:
+        losses: Shape ``(n, m)``. Rows with NaN, or not below the reference in every objective,
+            add nothing; no rows at all give 0.
+        reference: Shape ``(m,)``, finite.
+
+    Raises:
+        ValueError: The reference is not finite or has another number of objectives.
+    """
+    point = np.asarray(reference, dtype=np.float64)
+    rows = _matrix(losses, point.size)
+    if not np.isfinite(point).all() or point.ndim != 1:
+        raise ValueError(f"the reference point {reference!r} must be a finite vector")
+    if rows.shape[1] != len(point):
+        raise ValueError(f"{rows.shape[1]} objectives, but a reference point of {len(point)}")
+    rows = rows[(rows < point).all(axis=1)]
+    return _volume(rows[front(rows)], point)
+
+
+def _volume(rows: Floats, point: Floats) -> float:
+    """Hypervolume of mutually non-dominated rows, all below the point."""
+    if len(rows) == 0:
+        return 0.0
+    if len(point) == 1:
+        return float(point[0] - rows.min())
+    rows = np.unique(rows, axis=0)
+    if len(point) == 2:
+        # Sorted by the first loss, the second falls: a staircase of rectangles.
+        above = np.concatenate([[point[1]], rows[:-1, 1]])
+        return float(((point[0] - rows[:, 0]) * (above - rows[:, 1])).sum())
+    total = 0.0
+    for index, row in enumerate(rows):
+        # What this row adds to those after it (WFG): its box without the part they cover in it.
+        limited = np.maximum(rows[index + 1 :], row)
+        total += float(np.prod(point - row)) - _volume(limited[front(limited)], point)
+    return total
+
+
+def _scaled(rows: Floats) -> Floats:
+    """Rows scaled to [0, 1] by objective; infinities take the end of the finite range."""
+    finite = np.where(np.isfinite(rows), rows, np.nan)
+    low = np.array([np.nanmin(c) if np.isfinite(c).any() else 0.0 for c in finite.T])
+    high = np.array([np.nanmax(c) if np.isfinite(c).any() else 0.0 for c in finite.T])
+    width = np.where(high > low, high - low, 1.0)
+    scaled: Floats = (np.clip(rows, low, high) - low) / width
+    return scaled
+
+
+def _matrix(losses: ArrayLike, columns: int = 1) -> Floats:
+    rows: Any = np.asarray(losses, dtype=np.float64)
+    if rows.size == 0:
+        return np.empty((0, rows.shape[1] if rows.ndim == 2 and rows.shape[1] else columns))
+    if rows.ndim != 2:
+        raise ValueError(f"losses of shape {rows.shape}; expected (trials, objectives)")
+    return np.asarray(rows, dtype=np.float64)
