@@ -1,0 +1,87 @@
+"""What things are called in a store: tags, metrics and run names, in one place.
+
+A tag holds at most 8,000 characters and a REST server cuts or refuses what is longer, so text that
+must be read back is split over numbered tags and joined again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+KIND = "twentieth.kind"  # "search" for the summary run, "trial" for the others
+SEARCH = "twentieth.search"
+TRIAL_KEY = "twentieth.trial"  # "<search>/<number>", the stable key of a trial's one run
+NUMBER = "twentieth.number"
+STATE = "twentieth.state"
+REASON = "twentieth.reason"
+EPOCH = "twentieth.epoch"  # the last epoch written; later ones are new, earlier ones repeats
+VALUES = "twentieth.values"
+CONFIGURATION = "twentieth.configuration"
+ORIGIN = "twentieth.origin"
+CHECKPOINTS = "twentieth.checkpoints"
+TASK = "twentieth.task"
+FINGERPRINT = "twentieth.fingerprint"
+SPACE = "twentieth.space"
+SPEC = "twentieth.spec"
+OBJECTIVES = "twentieth.objectives"
+DIRECTIONS = "twentieth.directions"
+STORAGE = "twentieth.storage"
+WARM = "twentieth.warm_started_from"
+ENVIRONMENT = "twentieth.environment"
+OWNER = "twentieth.owner"
+GENERATION = "twentieth.generation"
+HEARTBEAT = "twentieth.heartbeat"
+BUDGET = "twentieth.trials_budget"
+VERDICT = "twentieth.verdict"
+NUMBERS = "twentieth.numbers"  # JSON: epochs and seed of the spec
+
+# Short of the 8,000 characters of mlflow 3 and of the 5,000 of older servers.
+PIECE = 4_500
+
+# MLflow's own run status for each of our states. KILLED is told apart by the state tag.
+STATUS = {
+    "complete": "FINISHED",
+    "stopped": "KILLED",
+    "interrupted": "KILLED",
+    "failed": "FAILED",
+    "running": "RUNNING",
+}
+
+
+def trial_key(search: str, number: int) -> str:
+    """The stable key of a trial: the same through crash, retry, node loss and resume."""
+    return f"{search}/{number}"
+
+
+def trial_name(search: str, number: int) -> str:
+    """A run name that leads with the number, because the page cuts names on the right."""
+    return f"{number:03d} {search}"
+
+
+def split_tags(name: str, text: str) -> dict[str, str]:
+    """`text` as tags: under its name if it fits one, else over name.0, name.1, ..."""
+    if len(text) <= PIECE:
+        return {name: text}
+    pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+    return {f"{name}.{index}": piece for index, piece in enumerate(pieces)}
+
+
+def joined_tag(name: str, tags: Mapping[str, str]) -> str | None:
+    """What `split_tags` wrote, or None if it is not there."""
+    if name in tags:
+        return tags[name]
+    pieces = []
+    while f"{name}.{len(pieces)}" in tags:
+        pieces.append(tags[f"{name}.{len(pieces)}"])
+    return "".join(pieces) if pieces else None
+
+
+def logarithms(configuration: Mapping[str, Any], log_scaled: frozenset[str]) -> dict[str, float]:
+    """log10 of log-scaled hyperparameters, as metrics: the compare page draws params linearly."""
+    return {
+        f"log10.{name}": math.log10(value)
+        for name, value in configuration.items()
+        if name in log_scaled and isinstance(value, int | float) and value > 0
+    }

@@ -1,0 +1,105 @@
+"""A search has one owner: claim it, see whether its owner lives, fence off the old one.
+
+The summary run carries owner, generation and heartbeat. A store has no compare-and-set, so the
+race of two claims is decided by creating the file `generation-<n>` in the search's storage path,
+which only one process can do. A worker of an older generation sees the newer file and stops.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from search.tracking import names
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# Six missed heartbeats: a driver that is merely slow, or whose store hiccups, keeps its search.
+STALE_SECONDS = 60.0
+
+
+class SearchIsAlive(RuntimeError):
+    """Another process owns the search; says which, where, and since when it was last heard of."""
+
+
+def owner_name() -> str:
+    """This process, recognisable on its machine: host, process id and the process's start."""
+    started = psutil.Process().create_time()
+    return f"{socket.gethostname()}:{os.getpid()}:{started:.0f}"
+
+
+def is_alive(tags: Mapping[str, str], now: float | None = None) -> bool:
+    """Whether the owner named by a summary run's tags still runs the search.
+
+    On the owner's own machine the process is looked up, so a killed driver is noticed at once;
+    elsewhere the heartbeat decides.
+    """
+    owner = tags.get(names.OWNER, "")
+    if not owner or tags.get(names.STATE) != "running":
+        return False
+    host, _, rest = owner.rpartition(":")[0].partition(":")
+    started = owner.rpartition(":")[2]
+    if host == socket.gethostname() and rest.isdigit():
+        return _process_lives(int(rest), float(started))
+    heartbeat = float(tags.get(names.HEARTBEAT, "0"))
+    return (now or time.time()) - heartbeat < STALE_SECONDS
+
+
+def claim(client: MlflowClient, summary_run: str, storage: Path, owner: str) -> int:
+    """Makes `owner` the owner of the search; returns the new generation.
+
+    Raises:
+        SearchIsAlive: it has an owner that lives, or another claim came first.
+    """
+    tags = client.get_run(summary_run).data.tags
+    if is_alive(tags):
+        raise SearchIsAlive(_who(tags))
+    generation = max(int(tags.get(names.GENERATION, "0")), newest_generation(storage)) + 1
+    storage.mkdir(parents=True, exist_ok=True)
+    try:
+        with (storage / f"generation-{generation}").open("x") as file:
+            file.write(owner)
+    except FileExistsError:
+        raise SearchIsAlive("another process has just taken this search over") from None
+    for name, text in (
+        (names.GENERATION, str(generation)),
+        (names.OWNER, owner),
+        (names.HEARTBEAT, str(int(time.time()))),
+        (names.STATE, "running"),
+    ):
+        client.set_tag(summary_run, name, text)
+    client.update_run(summary_run, status="RUNNING")
+    return generation
+
+
+def newest_generation(storage: Path) -> int:
+    """The highest generation that claimed this storage path; 0 if none did."""
+    numbers = [
+        int(match.group(1))
+        for path in (storage.iterdir() if storage.is_dir() else ())
+        if (match := re.fullmatch(r"generation-(\d+)", path.name))
+    ]
+    return max(numbers, default=0)
+
+
+def _process_lives(pid: int, started: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        # Process ids are used again: the start must agree too (clocks differ by a second).
+        is_same = abs(process.create_time() - started) < 2.0
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _who(tags: Mapping[str, str]) -> str:
+    age = time.time() - float(tags.get(names.HEARTBEAT, "0"))
+    return f"it is being run by {tags.get(names.OWNER)} (last heard of {age:.0f} s ago)"

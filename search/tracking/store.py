@@ -1,0 +1,118 @@
+"""Opening a store: an MLflow client that exists, answers, and gives up soon when it does not.
+
+Two first-ever searches race in MLflow's own database migration and both fail, so an embedded
+store is created under a file lock. Not for reading or writing runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# One call to a dead port was seen to block for 246 s with MLflow's defaults (120 s, 7 retries).
+HTTP_TIMEOUT_SECONDS = 10
+HTTP_RETRIES = 1
+# A migration takes 5 to 20 s on a busy machine; a lock held longer belongs to something broken.
+CREATION_LOCK_SECONDS = 180
+
+
+def open_client(tracking_uri: str) -> MlflowClient:
+    """A client of the store at `tracking_uri`, created first if it is an embedded one.
+
+    Raises:
+        ConnectionError: a server does not answer; names it and says what to do.
+        ValueError: the URI is of a kind that MLflow no longer stores runs in.
+    """
+    _quieten()
+    from mlflow import MlflowClient
+    from mlflow.environment_variables import (
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+        MLFLOW_HTTP_REQUEST_TIMEOUT,
+    )
+    from mlflow.exceptions import MlflowException
+
+    MLFLOW_HTTP_REQUEST_TIMEOUT.set(HTTP_TIMEOUT_SECONDS)
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(HTTP_RETRIES)
+    scheme = urlparse(tracking_uri).scheme
+    if scheme in ("http", "https"):
+        _check_that_it_answers(tracking_uri)
+        return MlflowClient(tracking_uri)
+    if scheme in ("", "file"):
+        raise ValueError(
+            f"tracking store {tracking_uri!r} is a folder: MLflow keeps runs in a database since "
+            "3.13. Use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port"
+        )
+    lock = database_path(tracking_uri)
+    if lock is None:
+        client = MlflowClient(tracking_uri)
+        client.search_experiments(max_results=1)
+        return client
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{lock}.lock", timeout=CREATION_LOCK_SECONDS):
+            client = MlflowClient(tracking_uri)
+            client.search_experiments(max_results=1)  # the first call creates the tables
+    except (OSError, MlflowException) as error:
+        raise ConnectionError(
+            f"tracking store {tracking_uri!r} cannot be opened: {str(error).splitlines()[0]}. "
+            "Check that the folder is writable and that the file is an MLflow database"
+        ) from error
+    return client
+
+
+def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str:
+    """The id of the experiment `name`, created if missing. Safe against a second creator."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is not None and found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    if found is not None:
+        return str(found.experiment_id)
+    database = database_path(tracking_uri)
+    location = None
+    if database is not None:  # artifacts lie beside the database; a server chooses its own place
+        location = (database.parent / "artifacts" / name).as_uri()
+    try:
+        return str(client.create_experiment(name, artifact_location=location))
+    except MlflowException:
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return str(found.experiment_id)
+
+
+def database_path(tracking_uri: str) -> Path | None:
+    """The file of an SQLite store, or None for any other store."""
+    if not tracking_uri.startswith("sqlite:///"):
+        return None
+    return Path(tracking_uri.removeprefix("sqlite:///").split("?")[0]).absolute()
+
+
+def _check_that_it_answers(tracking_uri: str) -> None:
+    parts = urlparse(tracking_uri)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=5).close()
+    except OSError as error:
+        raise ConnectionError(
+            f"tracking server {tracking_uri} does not answer ({error}). Start it, or name another "
+            "store with --tracking-uri"
+        ) from error
+
+
+def _quieten() -> None:
+    # MLflow reports every migration step and asks about telemetry; a search's console is its own.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,244 @@
+"""Sends the journal to the store: one thread, short timeouts, every write repeatable.
+
+Repeatable means: sending an event twice leaves what sending it once leaves. A trial's run is found
+by its key before it is created, metrics carry the event's own time (MLflow drops identical
+points), tags and states are set to what they already are. So after a crash the journal is simply
+sent again from the last offset that is known to have arrived.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.tracking import names
+from search.tracking.journal import Event, read_events, save_sent_offset, sent_offset
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+HEARTBEAT_SECONDS = 10.0
+# How often the journal is looked at, and the longest pause between two tries at a dead server.
+POLL_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 15.0
+# MLflow takes at most 1,000 metrics and 100 tags or params in one batch.
+METRICS_A_BATCH = 1000
+
+_log = logging.getLogger(__name__)
+
+
+class Writer:
+    """Keeps one search's runs in step with its journal, and its heartbeat beating."""
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        folder: Path,
+        *,
+        search: str,
+        experiment: str,
+        summary_run: str,
+        generation: int,
+        log_scaled: frozenset[str] = frozenset(),
+    ) -> None:
+        self._client = client
+        self._folder = folder
+        self._search = search
+        self._experiment = experiment
+        self._summary_run = summary_run
+        self._generation = generation
+        self._log_scaled = log_scaled
+        self._runs: dict[int, str] = {}
+        self._must_look = True  # a run may exist that we do not know of (resume, lost answer)
+        self._closing = threading.Event()
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._loop, name="mlflow-writer", daemon=True)
+        self.has_lost_ownership = threading.Event()
+        self.is_away = False
+
+    def start(self) -> None:
+        """Begins to send in the background."""
+        self._thread.start()
+
+    def close(self, timeout_seconds: float) -> int:
+        """Sends what is left, for at most `timeout_seconds`; returns the unsent bytes."""
+        self._deadline = time.monotonic() + timeout_seconds
+        self._closing.set()
+        self._thread.join(timeout_seconds + 2 * LONGEST_PAUSE_SECONDS)
+        return self.unsent_bytes()
+
+    def unsent_bytes(self) -> int:
+        """How much of the journal the store does not have yet."""
+        offset = sent_offset(self._folder)
+        return max((event.end for event in read_events(self._folder, offset)), default=offset) - offset
+
+    def drain(self) -> None:
+        """Sends all there is, now, in this thread. Raises what MLflow raises."""
+        for event in read_events(self._folder, sent_offset(self._folder)):
+            self._send(event)
+            save_sent_offset(self._folder, event.end)
+
+    def _loop(self) -> None:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        pause, next_heartbeat = 1.0, 0.0
+        while not self.has_lost_ownership.is_set():
+            try:
+                if time.monotonic() >= next_heartbeat:
+                    self._beat()
+                    next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+                self.drain()
+                pause, self.is_away = 1.0, False
+                if self._closing.is_set():
+                    return
+                self._closing.wait(POLL_SECONDS)
+            except (MlflowException, SQLAlchemyError, OSError) as error:
+                _log.warning("tracking store away, %s bytes wait: %s", self.unsent_bytes(), error)
+                self.is_away, self._must_look = True, True
+                if time.monotonic() > self._deadline:
+                    return
+                time.sleep(min(pause, max(0.1, self._deadline - time.monotonic())))
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _beat(self) -> None:
+        tags = self._client.get_run(self._summary_run).data.tags
+        if int(tags.get(names.GENERATION, self._generation)) > self._generation:
+            self.has_lost_ownership.set()
+            return
+        self._client.set_tag(self._summary_run, names.HEARTBEAT, str(int(time.time())))
+
+    def _send(self, event: Event) -> None:
+        send = {
+            "start": self._send_start,
+            "epoch": self._send_epoch,
+            "end": self._send_end,
+            "test": self._send_test,
+            "summary": self._send_summary,
+        }.get(event.name)
+        if send is not None:  # the others are for the console
+            send(event)
+
+    def _run_of(self, number: int) -> str | None:
+        if self._must_look:
+            self._runs.update(runs_by_number(self._client, self._experiment, self._search))
+            self._must_look = False
+        return self._runs.get(number)
+
+    def _send_start(self, event: Event) -> None:
+        number, configuration = event.fields["number"], event.fields["configuration"]
+        run = self._run_of(number)
+        if run is None:
+            self._must_look = True  # until create_run has answered, a run may exist unknown to us
+            run = self._client.create_run(
+                self._experiment,
+                start_time=event.time,
+                run_name=names.trial_name(self._search, number),
+                tags={
+                    names.KIND: "trial",
+                    names.SEARCH: self._search,
+                    names.NUMBER: str(number),
+                    names.TRIAL_KEY: names.trial_key(self._search, number),
+                    names.STATE: "running",
+                },
+            ).info.run_id
+            self._runs[number], self._must_look = run, False
+        tags = {
+            **names.split_tags(names.CONFIGURATION, json.dumps(configuration)),
+            **names.split_tags(names.ORIGIN, json.dumps(event.fields["origin"])),
+            names.CHECKPOINTS: event.fields["checkpoints"],
+            names.STATE: "running",
+        }
+        self._log(run, event, params=configuration, tags=tags,
+                  metrics=names.logarithms(configuration, self._log_scaled), step=0)  # fmt: skip
+        self._client.update_run(run, status="RUNNING")
+
+    def _send_epoch(self, event: Event) -> None:
+        run = self._run_of(event.fields["number"])
+        if run is not None:
+            self._log(run, event, metrics=event.fields["metrics"], step=event.fields["epoch"],
+                      tags={names.EPOCH: str(event.fields["epoch"])})  # fmt: skip
+
+    def _send_end(self, event: Event) -> None:
+        run = self._run_of(event.fields["number"])
+        if run is None:
+            return
+        state, reason = event.fields["state"], event.fields.get("reason") or ""
+        if reason:
+            self._client.log_text(run, reason, "reason.txt")
+        last_line = reason.strip().splitlines()[-1][:500] if reason.strip() else ""
+        tags = {
+            names.STATE: state,
+            names.VALUES: json.dumps(event.fields.get("values") or []),
+            names.EPOCH: str(event.fields["epoch"]),
+            names.REASON: last_line,
+        }
+        self._log(run, event, tags=tags, metrics={}, step=0)
+        self._client.set_terminated(run, names.STATUS[state], end_time=event.time)
+
+    def _send_test(self, event: Event) -> None:
+        run = self._run_of(event.fields["number"])
+        if run is not None:
+            self._log(run, event, metrics=event.fields["metrics"], step=event.fields["epoch"])
+
+    def _send_summary(self, event: Event) -> None:
+        tags = {
+            key: piece
+            for name, text in event.fields.get("tags", {}).items()
+            for key, piece in names.split_tags(name, text).items()
+        }
+        self._log(self._summary_run, event, tags=tags,
+                  metrics=event.fields.get("metrics", {}), step=event.fields.get("step", 0))  # fmt: skip
+        if "status" in event.fields:
+            self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
+
+    def _log(
+        self,
+        run: str,
+        event: Event,
+        *,
+        metrics: Mapping[str, float],
+        step: int,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        self._client.log_batch(
+            run,
+            metrics=[
+                Metric(name, float(value), event.time, step) for name, value in metrics.items()
+            ][:METRICS_A_BATCH],
+            params=[Param(name, str(value)) for name, value in (params or {}).items()],
+            tags=[RunTag(name, text) for name, text in (tags or {}).items()],
+        )
+
+
+def runs_by_number(client: MlflowClient, experiment: str, search: str) -> dict[int, str]:
+    """Trial number -> run id of a search's trials; of runs that share a key, the oldest."""
+    found: dict[int, str] = {}
+    for run in all_runs(client, [experiment], f"tags.`{names.SEARCH}` = '{search}'"):
+        if run.data.tags.get(names.KIND) == "trial":
+            found.setdefault(int(run.data.tags[names.NUMBER]), run.info.run_id)
+    return found
+
+
+def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -> list[Any]:
+    """Every active run that matches, oldest first, read in pages of 1,000."""
+    runs: list[Any] = []
+    token: str | None = None
+    while experiments:
+        page = client.search_runs(
+            experiments, filter_string, max_results=1000,
+            order_by=["attributes.start_time ASC"], page_token=token,
+        )  # fmt: skip
+        runs.extend(page)
+        token = page.token
+        if not token:
+            break
+    return runs
