@@ -1,0 +1,114 @@
+"""Where images come from: the digits embedded in scikit-learn, and what every source offers.
+
+Parquet folders and the Hugging Face hub have their own files. No torch: describing a data set is
+part of checking a specification.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Images = npt.NDArray[np.uint8]  # (n, channels, height, width)
+Labels = npt.NDArray[np.int64]  # (n,)
+Splits = Mapping[str, tuple[Images, Labels]]
+
+SPLITS = ("train", "validation", "test")
+
+# Content of load_digits(), the same in every scikit-learn so far. Stated, so that describing the
+# data set does not import scikit-learn (two seconds); reading it compares.
+_DIGITS_DIGEST = "3bdcbf898d4e4ae2f3de959032fd61698f9cfd69ee85a8f024b3c115d56ec81a"
+
+
+class DataError(ValueError):
+    """A data set cannot be used: which file, what is wrong, what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checked data set; reading its pixels and hashing its content wait until asked for.
+
+    `shape` is (channels, height, width); pixel / `scale` lies in [0, 1]. `seeded_splits` says
+    whether the split seed decided which example is in which split.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, int, int]
+    label_names: tuple[str, ...]
+    counts: Mapping[str, int]
+    scale: float
+    seeded_splits: bool
+    read: Callable[[], Splits]
+    digest: Callable[[], str]
+
+
+def stratified(labels: Labels, count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Indices (count,), ascending, of a seeded subset that keeps the shares of the classes.
+
+    Each class gets its share rounded down; the largest remainders get one more (lower class first
+    on a tie), so no class is off by more than one example.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    exact = sizes * (count / len(labels))
+    quotas = np.floor(exact).astype(np.int64)
+    quotas[np.argsort(-(exact - quotas), kind="stable")[: count - quotas.sum()]] += 1
+    order = np.random.default_rng(seed).permutation(len(labels))
+    parts = [order[labels[order] == c][:q] for c, q in zip(classes, quotas, strict=True)]
+    return np.sort(np.concatenate(parts))
+
+
+def content_digest(*arrays: npt.NDArray[np.generic]) -> str:
+    """Hex SHA-256 over dtype, shape and bytes of the arrays in turn."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _digits() -> tuple[Images, Labels]:
+    # Imported here: scikit-learn takes a second to import, and only this data set needs it.
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images: Images = bunch.images[:, None].astype(np.uint8)
+    labels: Labels = bunch.target.astype(np.int64)
+    if content_digest(images, labels) != _DIGITS_DIGEST:
+        raise DataError(
+            "digits: this scikit-learn carries other images than those that history knows; "
+            "install another version, or give a folder by parquet"
+        )
+    return images, labels
+
+
+def digits_source(split_seed: int) -> Source:
+    """The 1,797 digits 8x8 of scikit-learn (UCI, Alpaydin & Kaynak 1998), split 1000/297/500."""
+
+    def read() -> Splits:
+        images, labels = _digits()
+        test = stratified(labels, 500, split_seed)
+        rest = np.setdiff1d(np.arange(len(labels)), test)
+        # Another seed than the first draw's: the two permutations should not be related.
+        validation = rest[stratified(labels[rest], 297, split_seed + 1)]
+        train = np.setdiff1d(rest, validation)
+        parts = {"train": train, "validation": validation, "test": test}
+        return {split: (images[i], labels[i]) for split, i in parts.items()}
+
+    return Source(
+        name="digits",
+        kind="digits",
+        shape=(1, 8, 8),
+        label_names=tuple(str(digit) for digit in range(10)),
+        counts={"train": 1000, "validation": 297, "test": 500},
+        scale=16.0,
+        seeded_splits=True,
+        read=read,
+        digest=lambda: _DIGITS_DIGEST,
+    )
