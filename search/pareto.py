@@ -40,7 +40,8 @@ def losses(values: ArrayLike, directions: Sequence[str]) -> Floats:
     if array.ndim != 2 or array.shape[1] != len(directions):
         raise ValueError(f"values of shape {array.shape} do not have {len(directions)} objectives")
     signs = np.array([1.0 if d == "minimize" else -1.0 for d in directions])
-    return np.multiply(array, signs)
+    signed: Floats = array * signs
+    return signed
 
 
 def front(losses: ArrayLike) -> NDArray[np.bool_]:

@@ -1,0 +1,169 @@
+"""MultiObjectiveASHA: stops trials that are behind at fixed epochs, on all objectives at once.
+
+A trial that reaches a rung stays if it is among the best 1/reduction_factor of all that have
+reached it; otherwise it stops. "Best" is by non-domination, and within a front by the epsilon-net,
+so that a front is thinned evenly rather than at one end. With one metric this is ASHA (the stopping
+variant of Ray's AsyncHyperBandScheduler). It is driven by the trial's own `epoch`, never by Ray's
+`training_iteration`, which starts again in a new Tuner. It does not write anything anywhere.
+
+Sources: Schmucker, Donini, Zafar, Salinas, Archambeau 2021, "Multi-objective Asynchronous
+Successive Halving"; Li et al. 2020, "A system for massively parallel hyperparameter tuning" (ASHA).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from search import pareto
+
+Key = int | str
+
+
+def rung_epochs(grace_epochs: int, reduction_factor: float, max_epochs: int) -> tuple[int, ...]:
+    """Epochs at which trials are judged: grace_epochs * reduction_factor^k below max_epochs."""
+    epochs: list[int] = []
+    exact = float(grace_epochs)
+    while exact < max_epochs:
+        # Rounded up, so that a fractional factor never judges before the exact epoch.
+        epoch = math.ceil(exact - 1e-9)
+        if epoch < max_epochs and epoch not in epochs:
+            epochs.append(epoch)
+        exact *= reduction_factor
+    return tuple(epochs)
+
+
+class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no types
+    """Stops trials early by their rank among all trials at the same epoch.
+
+    Attributes:
+        stopped: Ray trial id -> epoch, for every trial that this scheduler told to stop. A trial
+            that ended and is not in here ran to its end.
+        rungs: Epoch -> key of a trial -> its losses (smaller is better) at that epoch.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[str],
+        directions: Sequence[str],
+        grace_epochs: int,
+        max_epochs: int,
+        *,
+        reduction_factor: float = 3,
+        key: Callable[[Trial], Key] | None = None,
+    ) -> None:
+        """Makes a scheduler with empty rungs.
+
+        Args:
+            metrics: Names of metrics that every epoch reports; one name gives plain ASHA.
+            directions: "maximize" or "minimize" for each metric.
+            grace_epochs: The first rung: nothing stops before this epoch.
+            max_epochs: The full budget; trials end there by themselves.
+            reduction_factor: Of the trials at a rung the best 1/reduction_factor go on.
+            key: What identifies a trial across Tuners, the same as in `refill`; by default Ray's
+                `trial_id`, which a new Tuner gives anew.
+
+        Raises:
+            ValueError: The settings contradict each other; says which.
+        """
+        if not metrics or len(metrics) != len(directions):
+            raise ValueError(f"{len(metrics)} metrics, but {len(directions)} directions")
+        if not 1 <= grace_epochs <= max_epochs:
+            raise ValueError(f"grace_epochs {grace_epochs} is not within 1 to {max_epochs} epochs")
+        if not reduction_factor > 1:
+            raise ValueError(f"reduction_factor {reduction_factor} must be larger than 1")
+        pareto.losses([], directions)  # raises for a misspelt direction
+        super().__init__()
+        self.stopped: dict[str, int] = {}
+        self.rungs: dict[int, dict[Key, tuple[float, ...]]] = {
+            epoch: {} for epoch in rung_epochs(grace_epochs, reduction_factor, max_epochs)
+        }
+        self._metrics = tuple(metrics)
+        self._directions = tuple(directions)
+        self._reduction_factor = reduction_factor
+        self._key = key or (lambda trial: str(trial.trial_id))
+
+    def refill(self, entries: Iterable[tuple[Key, Mapping[str, Mapping[int, float]]]]) -> None:
+        """Fills the rungs from recorded curves when a search resumes.
+
+        A rung takes a trial's metrics at exactly the rung's epoch, whatever became of the trial,
+        and then neither records nor judges it again. What a rung already has stays.
+
+        Args:
+            entries: Key of a trial, and its curves: metric -> epoch -> value. A curve without the
+                rung's epoch, or a missing curve, fills nothing there.
+        """
+        for key, curves in entries:
+            for epoch, recorded in self.rungs.items():
+                values = [curves.get(metric, {}).get(epoch) for metric in self._metrics]
+                if key not in recorded and None not in values:
+                    recorded[key] = self._losses(values)
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]) -> str:
+        """Records what arrives at a rung and decides whether the trial goes on.
+
+        Raises:
+            ValueError: The result lacks `epoch` or one of the metrics.
+        """
+        if result.get("done") and "epoch" not in result:
+            return str(TrialScheduler.CONTINUE)  # it ended without another report
+        epoch = self._epoch(trial, result)
+        losses = self._losses([self._metric(trial, result, metric) for metric in self._metrics])
+        key = self._key(trial)
+        reached = [rung for rung in self.rungs if rung <= epoch]
+        # Only the highest rung judges: at the ones it has jumped over, this later result would
+        # stand beside younger trials. Having been judged here settles those below, too.
+        if not reached or any(
+            key in self.rungs[rung] for rung in self.rungs if rung >= reached[-1]
+        ):
+            return str(TrialScheduler.CONTINUE)
+        self.rungs[reached[-1]][key] = losses
+        if result.get("done") or self._is_kept(key, self.rungs[reached[-1]]):
+            return str(TrialScheduler.CONTINUE)
+        self.stopped[str(trial.trial_id)] = epoch
+        return str(TrialScheduler.STOP)
+
+    def debug_string(self) -> str:
+        """One line: how many trials stand at each rung and how many were stopped."""
+        rungs = ", ".join(f"epoch {epoch}: {len(kept)}" for epoch, kept in self.rungs.items())
+        return f"Multi-objective ASHA: {len(self.stopped)} stopped; trials at {rungs or 'no rung'}"
+
+    def _is_kept(self, key: Key, recorded: Mapping[Key, tuple[float, ...]]) -> bool:
+        """Whether a trial is in the best 1/reduction_factor of its rung, or equal to one there."""
+        if any(math.isnan(loss) for loss in recorded[key]):
+            return False
+        if len(recorded) < self._reduction_factor:
+            return True
+        rows = np.array(list(recorded.values()))
+        kept = pareto.order(rows)[: math.floor(len(rows) / self._reduction_factor)]
+        # NOTE: metrics on a few hundred examples tie often; the order within a tie is arbitrary.
+        return bool((rows[kept] == recorded[key]).all(axis=1).any())
+
+    def _losses(self, values: Sequence[Any]) -> tuple[float, ...]:
+        row = pareto.losses([[float(value) for value in values]], self._directions)[0]
+        return tuple(float(loss) for loss in row)
+
+    def _epoch(self, trial: Trial, result: Mapping[str, Any]) -> int:
+        if "epoch" not in result:
+            raise ValueError(
+                f"trial {trial.trial_id} reported no 'epoch'; the scheduler counts by it, "
+                f"so report it with every result. Reported: {_names(result)}"
+            )
+        return int(result["epoch"])
+
+    def _metric(self, trial: Trial, result: Mapping[str, Any], metric: str) -> float:
+        if result.get(metric) is None:
+            raise ValueError(
+                f"trial {trial.trial_id} reported no {metric!r} at epoch {result['epoch']}; the "
+                f"scheduler ranks by {', '.join(self._metrics)}. Reported: {_names(result)}"
+            )
+        return float(result[metric])
+
+
+def _names(result: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(result)) or "nothing"
