@@ -76,11 +76,12 @@ class Threat:
 
     `epsilon` is on the pixel scale [0, 1]. `examples` of the validation split (all, if it has
     fewer) are attacked after the last epoch with `steps` and `restarts`; `cheap_examples` of them
-    after every epoch with `cheap_steps`, for schedulers. Figures are upper bounds of the true
-    robust accuracy: PGD need not find the worst case.
+    after every epoch with `cheap_steps` and one restart, for schedulers. Where both have the same
+    name, the last epoch reports the full one. Figures are upper bounds of the true robust
+    accuracy: PGD need not find the worst case.
 
     Raises:
-        ValueError: a setting is out of range, or the cheap attack is not cheaper.
+        ValueError: a setting is out of range.
     """
 
     norm: Literal["linf", "l2"] = "linf"
@@ -102,9 +103,8 @@ class Threat:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: give at least 1")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed!r}: give 0 or more")
-        # With equal steps both metrics would share a name and mix two sets of examples.
-        if self.cheap_steps >= self.steps:
-            raise ValueError(f"cheap_steps ({self.cheap_steps}) must be below steps ({self.steps})")
+        if self.cheap_steps > self.steps:
+            raise ValueError(f"cheap_steps ({self.cheap_steps}) must not exceed steps")
 
     def metric(self) -> str:
         """Name of the full robust accuracy, `accuracy.pgd10_linf_0.1`; x2 marks two restarts."""
@@ -218,7 +218,8 @@ def metrics(model: str, threat: Threat) -> tuple[str, ...]:
         raise ValueError(f"unknown model {model!r}{_nearest(model, MODELS)}")
     every_epoch = ("loss.train", "accuracy.clean", threat.cheap_metric())
     seconds = ("seconds.train", "seconds.evaluation")
-    return (*every_epoch, threat.metric(), threat.fgsm_metric(), *seconds)
+    names = (*every_epoch, threat.metric(), threat.fgsm_metric(), *seconds)
+    return tuple(dict.fromkeys(names))
 
 
 def _nearest(name: str, valid: Mapping[str, object]) -> str:
