@@ -1,1 +1,5 @@
-"""Extract: what did it teach?"""
+"""What history taught: importance, similarity, promising regions, conflict of objectives."""
+
+from search.extract.learning import learn
+
+__all__ = ["learn"]

@@ -1,0 +1,176 @@
+"""Experience: what history taught about one task, each statement with the runs it comes from.
+
+A person reads it in ten lines (`lines`), a later step reads it as an object, and JSON carries it
+in between. Not for making statements (`extract/`) nor for choosing configurations (`apply/`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
+
+from search.statements import Conflict, Importance, LeftOut, Region, RelevantSearch
+
+# How much `lines` shows of each kind, so that the whole stays within ten lines or so.
+_SEARCHES_SHOWN = 3
+_HYPERPARAMETERS_SHOWN = 4
+_REASONS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Experience:
+    """What history taught about one task.
+
+    Attributes:
+        task: Id of the task of the new search.
+        searches: The most similar first.
+        importances: By objective, the most important first.
+        notes: How configurations were changed to fit the new space -> how often.
+        left_out: Runs that taught nothing; history's own rejections come first.
+    """
+
+    task: str
+    searches: tuple[RelevantSearch, ...] = ()
+    importances: tuple[Importance, ...] = ()
+    regions: tuple[Region, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    notes: Mapping[str, int] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no earlier search could be learned from."""
+        return not self.searches
+
+    def reasons(self) -> dict[str, int]:
+        """Why runs were left out -> how many, the most frequent first."""
+        return dict(Counter(row.reason for row in self.left_out).most_common())
+
+    def to_json(self) -> str:
+        """The experience as JSON, the same text for the same experience."""
+        return _ADAPTER.dump_json(self, indent=2).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Experience:
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: The text is something else; says what is wrong and where.
+        """
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER = TypeAdapter(Experience)
+
+
+def lines(experience: Experience) -> list[str]:
+    """The experience as plain text for terminal and report, about ten lines.
+
+    An empty experience gives one line saying so, and what was left out if anything was.
+    """
+    if experience.is_empty:
+        return ["No earlier search to learn from: this search starts cold.", *_left_out(experience)]
+    same = sum(search.is_same_task for search in experience.searches)
+    trials = sum(search.trials for search in experience.searches)
+    head = (
+        f"{_count(len(experience.searches), 'earlier search', 'earlier searches')} with "
+        f"{_count(trials, 'complete trial')}; {same} of this very task."
+    )
+    return [
+        head,
+        *_searches(experience),
+        *_importances(experience),
+        *_regions(experience),
+        *_conflicts(experience),
+        *_notes(experience),
+        *_left_out(experience),
+    ]
+
+
+def _searches(experience: Experience) -> list[str]:
+    texts = []
+    for search in experience.searches[:_SEARCHES_SHOWN]:
+        kind = "same task" if search.is_same_task else f"similarity {search.similarity:.2f}"
+        why = "" if search.is_same_task else f" ({'; '.join(search.reasons)})"
+        best = ", ".join(f"best {entry.objective} {entry.value:.4g}" for entry in search.best)
+        texts.append(f"{search.id}: {kind}{why}, {_count(search.trials, 'trial')}, {best}")
+    hidden = len(experience.searches) - _SEARCHES_SHOWN
+    return texts + ([f"and {hidden} more, less similar"] if hidden > 0 else [])
+
+
+def _importances(experience: Experience) -> list[str]:
+    texts = []
+    for objective in dict.fromkeys(entry.objective for entry in experience.importances):
+        entries = [entry for entry in experience.importances if entry.objective == objective]
+        shown = entries[:_HYPERPARAMETERS_SHOWN]
+        shares = ", ".join(f"{entry.hyperparameter} {entry.importance:.0%}" for entry in shown)
+        searches = {search for entry in shown for search in entry.searches}
+        source = f"{_count(len(searches), 'search', 'searches')}"
+        agreements = [entry.agreement for entry in shown if entry.agreement is not None]
+        if agreements:
+            source += f", within {1 - min(agreements):.0%} of each other"
+        texts.append(f"What moves {objective}: {shares} ({source})")
+    return texts
+
+
+def _regions(experience: Experience) -> list[str]:
+    if not experience.regions:
+        return []
+    # The narrowest first: they say most.
+    shown = sorted(experience.regions, key=_width)[: _HYPERPARAMETERS_SHOWN + 2]
+    trials = max(region.trials for region in experience.regions)
+    return [f"Best quarter ({_count(trials, 'trial')}): " + "; ".join(map(_region, shown))]
+
+
+def _width(region: Region) -> float:
+    if region.coverage is not None:
+        return region.coverage
+    return 1.0 - max((category.share_of_best for category in region.categories), default=0.0)
+
+
+def _region(region: Region) -> str:
+    if region.low is not None and region.high is not None:
+        return f"{region.hyperparameter} {region.low:.3g} to {region.high:.3g}"
+    best = region.categories[0]
+    share = f"{best.share_of_best:.0%} of the best, {best.share_of_all:.0%} of all"
+    return f"{region.hyperparameter} {best.value} ({share})"
+
+
+def _conflicts(experience: Experience) -> list[str]:
+    return [
+        f"{entry.first} and {entry.second} {_relation(entry.correlation)}: rank correlation "
+        f"{entry.correlation:+.2f} over {_count(entry.trials, 'trial')}"
+        for entry in experience.conflicts
+    ]
+
+
+def _relation(correlation: float) -> str:
+    # Cohen 1988 calls 0.3 a medium correlation.
+    if correlation <= -0.3:
+        return "pull apart"
+    return "improve together" if correlation >= 0.3 else "hardly depend on each other"
+
+
+def _notes(experience: Experience) -> list[str]:
+    if not experience.notes:
+        return []
+    first = sorted(experience.notes.items(), key=lambda item: (-item[1], item[0]))
+    shown = "; ".join(f"{note} ({number}x)" for note, number in first[:_REASONS_SHOWN])
+    more = f"; {len(first) - _REASONS_SHOWN} more kinds" if len(first) > _REASONS_SHOWN else ""
+    return [f"Changed to fit this space: {shown}{more}"]
+
+
+def _left_out(experience: Experience) -> list[str]:
+    reasons = list(experience.reasons().items())
+    if not reasons:
+        return []
+    shown = "; ".join(f"{number} {reason}" for reason, number in reasons[:_REASONS_SHOWN])
+    more = "; others" if len(reasons) > _REASONS_SHOWN else ""
+    return [f"Left out: {_count(len(experience.left_out), 'run')}: {shown}{more}"]
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

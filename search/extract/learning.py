@@ -1,0 +1,201 @@
+"""Turns history into experience: selects what is relevant, runs the methods, keeps the sources.
+
+Not a method itself. Each method is one file of this folder and knows nothing of the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search.experience import Experience
+from search.extract.conflict import conflicts
+from search.extract.importance import importances
+from search.extract.measurements import FEWEST_TRIALS, Measured, measure
+from search.extract.regions import regions
+from search.extract.similarity import RELEVANT, Similarity, compare
+from search.history import History, PriorTrial
+from search.space import SearchSpace
+from search.statements import Best, Importance, LeftOut, RelevantSearch
+
+
+def learn(
+    history: History,
+    space: SearchSpace,
+    *,
+    task: str,
+    fingerprint: Mapping[str, Any],
+    objectives: Sequence[str],
+    directions: Sequence[str],
+) -> Experience:
+    """What history teaches about a task; the same for the same history, in any order of rows.
+
+    Regions and conflicts come from searches of the same task alone where these have
+    `FEWEST_TRIALS` complete trials, else from all relevant ones; importances from all relevant
+    ones, weighted by similarity.
+
+    Args:
+        history: Earlier trials of any task; may be empty or malformed.
+        space: The new search's space; hyperparameters it does not have are not spoken of.
+        task: Id of the new search's task.
+        fingerprint: What the task is made of, see `similarity.compare`.
+        objectives: Metric names.
+        directions: "maximize" or "minimize", one an objective.
+
+    Raises:
+        ValueError: An unknown direction, or not one an objective.
+    """
+    if len(objectives) != len(directions):
+        raise ValueError(f"{len(objectives)} objectives, but {len(directions)} directions")
+    by_search = _by_search(history)
+    alike = {
+        name: compare(task, fingerprint, trials[0].task, _fingerprint(history, name))
+        for name, trials in by_search.items()
+    }
+    relevant, single, left_out = _select(by_search, alike, objectives, directions)
+    nearest = _nearest(relevant, alike)
+    return Experience(
+        task=task,
+        searches=tuple(
+            _describe(name, by_search[name][0].task, alike[name], part, single[name], objectives)
+            for name, part in relevant.items()
+        ),
+        importances=_importances(history, single, alike, objectives, space),
+        regions=regions(nearest, space),
+        conflicts=conflicts(nearest, objectives),
+        notes=_notes(single, space),
+        left_out=(*_rejected(history), *left_out),
+    )
+
+
+def _by_search(history: History) -> dict[str, list[PriorTrial]]:
+    by_search: dict[str, list[PriorTrial]] = {}
+    for trial in sorted(history.prior_trials(state=None), key=_order):
+        by_search.setdefault(trial.search, []).append(trial)
+    return by_search
+
+
+def _select(
+    by_search: Mapping[str, Sequence[PriorTrial]],
+    alike: Mapping[str, Similarity],
+    objectives: Sequence[str],
+    directions: Sequence[str],
+) -> tuple[dict[str, Measured], dict[str, list[Measured]], list[LeftOut]]:
+    """The relevant searches, the most similar first.
+
+    Returns:
+        Search -> the trials that measured every objective; search -> for each objective the trials
+        that measured it; and the complete trials of no use.
+    """
+    relevant: dict[str, Measured] = {}
+    single: dict[str, list[Measured]] = {}
+    left_out: list[LeftOut] = []
+    for name in sorted(by_search, key=lambda name: (-alike[name].value, name)):
+        if alike[name].value < RELEVANT:
+            left_out += _unlike(by_search[name])
+            continue
+        parts = [
+            measure(by_search[name], [objective], [direction])
+            for objective, direction in zip(objectives, directions, strict=True)
+        ]
+        left_out += _useless(parts)
+        if any(map(len, parts)):
+            relevant[name] = measure(by_search[name], objectives, directions)
+            single[name] = parts
+    return relevant, single, left_out
+
+
+def _rejected(history: History) -> list[LeftOut]:
+    return [LeftOut(row.run_id, row.name, row.reason) for row in history.rejected]
+
+
+def _order(trial: PriorTrial) -> tuple[str, int, str]:
+    return (trial.search, trial.number or 0, trial.run_id or "")
+
+
+def _fingerprint(history: History, search: str) -> Mapping[str, Any]:
+    found = history.searches.get(search)
+    return found.fingerprint if found is not None else {}
+
+
+def _unlike(trials: Sequence[PriorTrial]) -> list[LeftOut]:
+    return [
+        LeftOut(trial.run_id, f"{trial.search}/{trial.number}", "task is too different")
+        for trial in trials
+        if trial.state == "complete"
+    ]
+
+
+def _useless(parts: Sequence[Measured]) -> list[LeftOut]:
+    """The trials that no objective can use, with the first reason."""
+    problems = [{row.run_id: row for row in part.left_out} for part in parts]
+    return [
+        row for run_id, row in problems[0].items() if all(run_id in each for each in problems[1:])
+    ]
+
+
+def _nearest(
+    relevant: Mapping[str, Measured], alike: Mapping[str, Similarity]
+) -> Mapping[str, Measured]:
+    same = {name: part for name, part in relevant.items() if alike[name].value == 1.0}
+    return same if any(len(part) >= FEWEST_TRIALS for part in same.values()) else relevant
+
+
+def _describe(
+    name: str,
+    task: str,
+    similarity: Similarity,
+    part: Measured,
+    single: Sequence[Measured],
+    objectives: Sequence[str],
+) -> RelevantSearch:
+    bests = []
+    for objective, each in zip(objectives, single, strict=True):
+        if len(each):
+            index = int(each.losses[:, 0].argmin())
+            bests.append(Best(objective, float(each.values[index, 0]), each.trials[index].run_id))
+    return RelevantSearch(
+        id=name,
+        task=task,
+        is_same_task=similarity.value == 1.0,
+        similarity=similarity.value,
+        reasons=similarity.reasons,
+        trials=len(part),
+        best=tuple(bests),
+    )
+
+
+def _importances(
+    history: History,
+    single: Mapping[str, Sequence[Measured]],
+    alike: Mapping[str, Similarity],
+    objectives: Sequence[str],
+    space: SearchSpace,
+) -> tuple[Importance, ...]:
+    spaces = {}
+    for name in single:
+        found = history.searches.get(name)
+        spaces[name] = found.space if found is not None and found.space is not None else space
+    similarities = {name: alike[name].value for name in single}
+    entries = (
+        entry
+        for column, objective in enumerate(objectives)
+        for entry in importances(
+            {name: parts[column] for name, parts in single.items()}, spaces, similarities, objective
+        )
+    )
+    return tuple(entry for entry in entries if entry.hyperparameter in space.distributions)
+
+
+def _notes(single: Mapping[str, Sequence[Measured]], space: SearchSpace) -> dict[str, int]:
+    trials = {
+        (trial.search, trial.number, trial.run_id): trial
+        for parts in single.values()
+        for part in parts
+        for trial in part.trials
+    }
+    counts = Counter(
+        note for trial in trials.values() for note in space.restate(trial.configuration).notes
+    )
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

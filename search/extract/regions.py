@@ -1,0 +1,129 @@
+"""Where the best quarter of earlier trials lies, in the new search's space.
+
+The best quarter is taken in each search by itself, by non-domination rank, so searches of easy and
+of hard tasks count alike. Not a model of the objectives: between two good values nothing is known.
+
+Source: the boxes around earlier bests of Perrone et al. 2019, "Learning search spaces for Bayesian
+optimization", narrowed from the whole range to four fifths of the trials so that one outlier among
+the best does not stretch a region to the whole space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search.extract.measurements import FEWEST_TRIALS, Measured
+from search.history import PriorTrial
+from search.pareto import ranks
+from search.space import SearchSpace
+from search.statements import Category, Region, Value
+
+BEST_SHARE = 0.25
+_INNER_SHARE = (0.1, 0.9)
+
+
+def regions(measured: Mapping[str, Measured], space: SearchSpace) -> tuple[Region, ...]:
+    """One region a hyperparameter of the space, in the space's order.
+
+    Args:
+        measured: Search -> its trials. Searches with fewer than `FEWEST_TRIALS` trials say nothing.
+        space: The new search's space; values are restated in it. A hyperparameter that earlier
+            trials do not state, or that has one value only, gets no region.
+    """
+    best: list[PriorTrial] = []
+    everyone: list[PriorTrial] = []
+    for part in measured.values():
+        if len(part) < FEWEST_TRIALS:
+            continue
+        mask = best_quarter(part.losses)
+        best += [trial for trial, is_best in zip(part.trials, mask, strict=True) if is_best]
+        everyone += part.trials
+    found = []
+    for name, distribution in space.distributions.items():
+        if distribution.single():
+            continue
+        known = _known(name, best, space)
+        if known and isinstance(distribution, CategoricalDistribution):
+            among_all = [value for _, value in _known(name, everyone, space)]
+            found.append(_categorical(name, known, among_all))
+        elif known:
+            found.append(_numerical(name, known, distribution))
+    return tuple(found)
+
+
+def best_quarter(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Marks the best trials, shape `(n,)`: whole fronts until a quarter of them is reached.
+
+    Trials of one front are equally good, so a front is never split; with many objectives the
+    marked part can therefore be larger than a quarter.
+    """
+    rank = ranks(losses)
+    wanted = math.ceil(BEST_SHARE * len(rank))
+    if wanted == 0:
+        return np.zeros(0, dtype=bool)
+    last = np.sort(rank)[wanted - 1]
+    return np.asarray(rank <= last)
+
+
+def _known(
+    name: str, trials: Sequence[PriorTrial], space: SearchSpace
+) -> list[tuple[PriorTrial, Value]]:
+    pairs = []
+    for trial in trials:
+        configuration = space.restate(trial.configuration).configuration
+        if name in configuration:
+            pairs.append((trial, configuration[name]))
+    return pairs
+
+
+def _numerical(
+    name: str, known: Sequence[tuple[PriorTrial, Value]], distribution: BaseDistribution
+) -> Region:
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    values = np.array([float(value) for _, value in known])
+    # Observed values, not interpolated ones: each end was really tried.
+    low = float(np.quantile(values, _INNER_SHARE[0], method="lower"))
+    high = float(np.quantile(values, _INNER_SHARE[1], method="higher"))
+    scale = math.log if distribution.log else float
+    width = scale(distribution.high) - scale(distribution.low)
+    coverage = (scale(high) - scale(low)) / width
+    return Region(name, low, high, coverage, (), len(known), *_sources(known))
+
+
+def _categorical(
+    name: str, known: Sequence[tuple[PriorTrial, Value]], among_all: Sequence[Value]
+) -> Region:
+    among_best = [value for _, value in known]
+    categories = [
+        Category(value, _share(value, among_best), _share(value, among_all))
+        for value in _distinct(among_all)
+    ]
+    categories.sort(key=lambda each: (-each.share_of_best, repr(each.value)))
+    return Region(name, None, None, None, tuple(categories), len(known), *_sources(known))
+
+
+def _distinct(values: Sequence[Value]) -> list[Value]:
+    # By type as well: True and 1 are two choices.
+    return list({(type(value), value): value for value in values}.values())
+
+
+def _share(value: Value, values: Sequence[Value]) -> float:
+    same = sum(type(other) is type(value) and other == value for other in values)
+    return same / len(values)
+
+
+def _sources(
+    known: Sequence[tuple[PriorTrial, Value]],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    runs = tuple(trial.run_id for trial, _ in known)
+    return runs, tuple(dict.fromkeys(trial.search for trial, _ in known))

@@ -1,0 +1,130 @@
+"""How much an earlier task resembles the new one, judged by the fingerprints alone.
+
+The same task id means similarity 1. Other tasks are compared attribute by attribute; what both
+sides do not state counts half, neither for nor against. Not for judging how well results transfer:
+that takes results, and `apply/` weighs by them as they come in.
+
+Source: the idea of comparing tasks by simple properties of their data is that of Feurer et al.
+2015, "Initializing Bayesian hyperparameter optimization via meta-learning"; the weights are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+# Below this an earlier task is not learned from. Another data set of the same kind with the same
+# model lies above, another kind of data with another model below.
+RELEVANT = 0.3
+
+# Another task never counts as the same one, however alike their fingerprints look.
+_MOST_FOR_ANOTHER_TASK = 0.99
+
+
+class Similarity(NamedTuple):
+    """Similarity 0 to 1, and what it rests on, in words."""
+
+    value: float
+    reasons: tuple[str, ...]
+
+
+def compare(
+    task: str, fingerprint: Mapping[str, Any], other: str, other_fingerprint: Mapping[str, Any]
+) -> Similarity:
+    """Compares two tasks, each given by its id and its fingerprint; symmetric.
+
+    A fingerprint is the JSON object that a search logs: `data` (a `DataDescription`), `model`,
+    `settings` and `robustness`, or the attributes of `data` at the top level. Anything may be
+    missing or malformed; that counts as not stated.
+    """
+    if task == other:
+        return Similarity(1.0, ("the same task",))
+    total = 0.0
+    reasons: list[str] = []
+    for name, (weight, alike) in _ATTRIBUTES.items():
+        first, second = _attribute(fingerprint, name), _attribute(other_fingerprint, name)
+        if first is None or second is None:
+            total += 0.5 * weight
+            continue
+        score = alike(first, second)
+        total += score * weight
+        reasons.append(_reason(name, score))
+    return Similarity(min(total, _MOST_FOR_ANOTHER_TASK), tuple(reasons) or ("nothing is stated",))
+
+
+def _reason(name: str, score: float) -> str:
+    if score >= 1.0:
+        return f"same {name}"
+    return f"other {name}" if score <= 0.0 else f"{name} {score:.0%} alike"
+
+
+def _attribute(fingerprint: Mapping[str, Any], name: str) -> Any:
+    data = fingerprint.get("data")
+    nested = data if isinstance(data, Mapping) else {}
+    if name == "data":
+        # The name may be shared by two versions, so content decides where both sides state it.
+        part = nested or fingerprint
+        return [part.get("digest"), part.get("name")] if part.get("name") else None
+    if name == "settings":
+        found = fingerprint.get("settings")
+        return found if isinstance(found, Mapping) else None
+    if name == "threat":
+        found = fingerprint.get("robustness", fingerprint.get("threat"))
+        return found if isinstance(found, Mapping) else None
+    if name == "size":
+        return nested.get("train", fingerprint.get("train"))
+    return nested.get(name, fingerprint.get(name))
+
+
+def _data(first: Any, second: Any) -> float:
+    if first[0] and second[0]:
+        return 1.0 if first[0] == second[0] else (0.5 if first[1] == second[1] else 0.0)
+    return float(first[1] == second[1])
+
+
+def _equal(first: Any, second: Any) -> float:
+    return float(first == second)
+
+
+def _ratio(first: Any, second: Any) -> float:
+    """1 if equal, 0 from a factor of 100 on, linear in the logarithm between."""
+    if not (_is_count(first) and _is_count(second)):
+        return 0.0
+    return max(0.0, 1.0 - abs(math.log(first / second)) / math.log(100.0))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value > 0
+
+
+def _shape(first: Any, second: Any) -> float:
+    if not (_is_list(first) and _is_list(second)) or len(first) != len(second) or not first:
+        return 0.0
+    return sum(map(_ratio, first, second)) / len(first)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _shared(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
+    """Share of the entries of both that are equal; 1 if both are empty."""
+    names = {*first, *second}
+    same = sum(name in first and name in second and first[name] == second[name] for name in names)
+    return same / len(names) if names else 1.0
+
+
+# Name -> weight and comparison. The weights add up to 1. Data and model weigh most: in recorded
+# searches of one model on other data sets configurations rank alike (rank correlation 0.91 on
+# HPOBench), while another model has other hyperparameters to begin with.
+_ATTRIBUTES: Mapping[str, tuple[float, Callable[[Any, Any], float]]] = {
+    "data": (0.25, _data),
+    "kind": (0.15, _equal),
+    "shape": (0.05, _shape),
+    "classes": (0.10, _ratio),
+    "size": (0.05, _ratio),
+    "model": (0.25, _equal),
+    "settings": (0.05, _shared),
+    "threat": (0.10, _shared),
+}

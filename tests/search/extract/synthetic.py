@@ -1,0 +1,140 @@
+"""Histories with known answers, for the tests of extract and transfer."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search.history import History, Rejected, Search
+from search.space import SearchSpace
+from search.tracking.tables import TRIALS
+
+TASK = "digits-cnn@ab12cd34"
+CLEAN, ROBUST, CHEAP = "accuracy.clean", "accuracy.pgd10_linf_0.1", "accuracy.pgd3_linf_0.1"
+START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+FINGERPRINT = {
+    "data": {
+        "name": "digits", "kind": "images", "shape": [1, 8, 8], "classes": 10,
+        "train": 1200, "validation": 300, "test": 297, "digest": "d1",
+    },
+    "model": "cnn",
+    "settings": {},
+    "robustness": {"norm": "linf", "epsilon": 0.1, "steps": 10},
+}  # fmt: skip
+SPACE = SearchSpace.from_distributions(
+    {
+        "optimizer": CategoricalDistribution(("sgd", "adamw")),
+        "width": IntDistribution(8, 64),
+        "adversarial_share": FloatDistribution(0.0, 1.0),
+        "sgd.learning_rate": FloatDistribution(1e-3, 1.0, log=True),
+        "adamw.learning_rate": FloatDistribution(1e-4, 1e-1, log=True),
+    },
+    {
+        "sgd.learning_rate": {"optimizer": ("sgd",)},
+        "adamw.learning_rate": {"optimizer": ("adamw",)},
+    },
+)
+
+
+def row(number: int, values: Sequence[float] = (), **changes: Any) -> dict[str, Any]:
+    """A row of TRIALS: complete with these values unless `changes` says otherwise."""
+    search = changes.get("search", "cold")
+    filled = {
+        "task": TASK, "search": search, "number": number, "run_id": f"{search}-{number}",
+        "state": "complete", "configuration": {"optimizer": "sgd", "width": 16},
+        "objectives": [CLEAN, ROBUST][: max(len(values), 1)], "values": list(values),
+        "epoch": 5, "curves": [], "origin": {}, "seconds": 10.0,
+        "started": START + timedelta(seconds=10 * number),
+    } | changes  # fmt: skip
+    filled.setdefault("directions", ["maximize"] * len(filled["objectives"]))
+    return filled | {
+        "configuration": json.dumps(filled["configuration"]),
+        "origin": json.dumps(filled["origin"]),
+    }
+
+
+def points(metric: str, values: Mapping[int, float]) -> list[dict[str, Any]]:
+    return [{"metric": metric, "epoch": each, "value": value} for each, value in values.items()]
+
+
+def search(name: str = "cold", **changes: Any) -> Search:
+    filled: dict[str, Any] = {
+        "id": name, "task": TASK, "fingerprint": FINGERPRINT, "space": SPACE,
+        "objectives": (CLEAN, ROBUST), "directions": ("maximize", "maximize"),
+        "started": START, "trials_budget": 20, "epochs": 5, "seed": 1,
+    } | changes  # fmt: skip
+    return Search(**filled)
+
+
+def history(
+    rows: Sequence[dict[str, Any]],
+    searches: Sequence[Search] = (),
+    rejected: Sequence[Rejected] = (),
+) -> History:
+    table = pa.Table.from_pylist(list(rows), schema=TRIALS)
+    return History(table, {each.id: each for each in searches}, tuple(rejected))
+
+
+def evaluate(configuration: Mapping[str, Any]) -> tuple[float, float]:
+    """Clean and robust accuracy: the adversarial share trades one for the other."""
+    is_sgd = configuration["optimizer"] == "sgd"
+    rate = configuration["sgd.learning_rate" if is_sgd else "adamw.learning_rate"]
+    miss = abs(math.log10(rate) - (-1.0 if is_sgd else -2.5))
+    share = configuration["adversarial_share"]
+    skill = 0.96 - 0.08 * miss - 0.03 * is_sgd + 0.0005 * configuration["width"]
+    return skill - 0.10 * share**2, skill * (0.15 + 0.55 * math.sqrt(share))
+
+
+def rows_of_random_search(name: str, trials: int, seed: int, **changes: Any) -> list[dict[str, Any]]:
+    """Random trials; every fifth is stopped after two epochs, the third fails."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for number in range(trials):
+        configuration = SPACE.random_configuration(generator)
+        clean, robust = (
+            float(np.clip(each + generator.normal(0, 0.01), 0, 1))
+            for each in evaluate(configuration)
+        )
+        state = "stopped" if number % 5 == 4 else "failed" if number == 3 else "complete"
+        last = {"stopped": 2, "failed": 0}.get(state, 5)
+        curves = [
+            point
+            for metric, end in ((CLEAN, clean), (CHEAP, min(1.0, robust + 0.05)))
+            for point in points(
+                metric,
+                {each: end * (1 - math.exp(-each)) for each in range(1, last + 1)},
+            )
+        ]
+        if state == "complete":
+            curves += points("test." + CLEAN, {5: clean - 0.01})
+            curves += points("test." + ROBUST, {5: robust - 0.02})
+            curves += points("test.examples", {5: 297})
+        rows.append(
+            row(
+                number,
+                [clean, robust] if state == "complete" else [],
+                search=name,
+                objectives=[CLEAN, ROBUST],
+                configuration=configuration,
+                state=state,
+                epoch=last,
+                curves=curves,
+                **{
+                    "origin": {"step": "sampler"} if number > 2 else {"step": "portfolio",
+                    "source_runs": ["cold-7"], "weights": [1.0]},
+                    **changes,
+                },
+            )
+        )
+    return rows
