@@ -1,0 +1,239 @@
+"""Spec: a search as its YAML file describes it, checked once, then frozen.
+
+For reading a spec with all its mistakes reported at once, for writing it back, and for the identity
+of its task. Not for Optuna's view of the space (`space.py`). An example with every key is in
+`specs/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field
+
+from models import catalog
+from models.catalog import DataDescription, Threat, Value
+from search import spec_checks
+from search.spec_errors import Document, Problem, SpecError
+from search.spec_overrides import override
+from search.spec_parts import (
+    SAMPLER_OPTIONS,
+    Budget,
+    HistorySettings,
+    HyperparameterSpec,
+    Objective,
+    Part,
+    Resources,
+    Sampler,
+    Scheduler,
+    Task,
+    Whole,
+)
+from search.spec_reading import Dumper, read_document, read_file
+from search.spec_space import check_settings, check_space
+from search.spec_task import check_task
+
+__all__ = [
+    "SAMPLER_OPTIONS",
+    "Budget",
+    "HistorySettings",
+    "HyperparameterSpec",
+    "Objective",
+    "Problem",
+    "Resources",
+    "Sampler",
+    "Scheduler",
+    "Spec",
+    "SpecError",
+    "Task",
+    "Value",
+    "load_spec",
+    "spec_from_yaml",
+    "task_id",
+]
+
+SearchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+# numpy's legacy seeding, which scikit-learn and Optuna use, takes 32 bits.
+Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, all the way down: YAML's safe form has no tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class Spec(Part):
+    """A checked search. Build it with `load_spec` or `spec_from_yaml`, which check everything.
+
+    Attributes:
+        name: What people call the search.
+        task: Data set, model and fixed hyperparameters.
+        objectives: The first is the primary one.
+        space: Name to hyperparameter, in the file's order.
+        budget: Trials, epochs of each, hours.
+        resources: Trials at once, and what one gets.
+        sampler: What proposes configurations.
+        scheduler: What stops trials early.
+        robustness: How every trial is attacked; unused by a training function of the user's.
+        history: Which earlier trials count.
+        seed: Of sampler and trials.
+    """
+
+    name: SearchName
+    task: Task
+    objectives: tuple[Objective, ...]
+    space: dict[str, HyperparameterSpec]
+    budget: Budget
+    resources: Resources = Resources()
+    sampler: Sampler = Sampler()
+    scheduler: Scheduler = Scheduler()
+    robustness: Threat = Threat()
+    history: HistorySettings = HistorySettings()
+    seed: Seed = 0
+
+    def to_yaml(self) -> str:
+        """The spec as YAML; `spec_from_yaml` gives back an equal one, whatever the folder."""
+        record: dict[str, Any] = {
+            "name": self.name,
+            "task": self.task.model_dump(),
+            "objectives": [each.model_dump() for each in self.objectives],
+            "space": {
+                name: _plain(part.model_dump(exclude_defaults=True))
+                for name, part in self.space.items()
+            },
+            "budget": self.budget.model_dump(),
+            "resources": self.resources.model_dump(),
+            "sampler": self.sampler.model_dump(),
+            "scheduler": {"name": self.scheduler.name, **self.scheduler.options},
+            "robustness": asdict(self.robustness),
+            "history": _plain(self.history.model_dump()),
+            "seed": self.seed,
+        }
+        if self.task.is_function:
+            del record["robustness"]
+        return yaml.dump(record, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+    def fingerprint(self, data_description: DataDescription | None) -> dict[str, Any]:
+        """Everything that changes what an objective value means, as JSON-ready data.
+
+        Two searches with equal fingerprints (names aside) may share trials as they are. The space,
+        the number of trials, the sampler and the seed are not part of it.
+
+        Args:
+            data_description: From `models.catalog.describe_data`; None if there is no data.
+        """
+        fingerprint: dict[str, Any] = {
+            "name": self.task.name,
+            "data": None if data_description is None else asdict(data_description),
+            "model": self.task.model,
+            "settings": dict(self.task.settings),
+            "epochs": self.budget.epochs,
+            "objectives": [each.model_dump() for each in self.objectives],
+        }
+        if not self.task.is_function:
+            fingerprint["robustness"] = asdict(self.robustness)
+        return dict(json.loads(json.dumps(fingerprint)))
+
+    def complete(self, configuration: Mapping[str, Value]) -> dict[str, Value]:
+        """What a trial trains with: a configuration, the settings active under it, the defaults.
+
+        Raises:
+            ValueError: The model does not take the configuration.
+        """
+        if self.task.is_function:
+            return {**self.task.settings, **configuration}
+        values: dict[str, Value] = {}
+        for name, hyperparameter in catalog.MODELS[self.task.model].items():
+            if name in self.task.settings and catalog.is_active(hyperparameter, values):
+                values[name] = self.task.settings[name]
+            if name in configuration:
+                values[name] = configuration[name]
+        unknown = {name: value for name, value in configuration.items() if name not in values}
+        return catalog.complete(self.task.model, {**values, **unknown})
+
+
+def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
+    r"""Read and check a spec file.
+
+    Args:
+        path: The YAML file; relative data folders in it are relative to its own folder.
+        overrides: `key=value` each, value in YAML: `budget.trials=4`, `space.width.high=64`,
+            `space.sgd.learning_rate.low=0.01` (or `sgd\.learning_rate`).
+
+    Raises:
+        SpecError: Everything that is wrong.
+    """
+    path = Path(path)
+    document = read_document(read_file(path), str(path))
+    for text in overrides:
+        override(document, text)
+    return _build(document, path.parent.resolve(), must_exist=True)
+
+
+def spec_from_yaml(text: str, source: str = "spec.yaml") -> Spec:
+    """Check a spec's text, such as `to_yaml` wrote it; whether its data exist is not looked up.
+
+    Args:
+        text: YAML.
+        source: Where it is from: leads the messages, and its folder is that of relative paths.
+
+    Raises:
+        SpecError: Everything that is wrong.
+    """
+    return _build(read_document(text, source), Path(source).parent.resolve(), must_exist=False)
+
+
+def task_id(fingerprint: Mapping[str, Any]) -> str:
+    """The task's identity, `digits-cnn@ab12cd34`: its name and a hash of all but the names."""
+    content = {key: value for key, value in fingerprint.items() if key != "name"}
+    if isinstance(content.get("data"), Mapping):
+        content["data"] = {key: value for key, value in content["data"].items() if key != "name"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return f"{fingerprint['name']}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
+    """Check every part, then raise or return."""
+    data = document.data
+    for key in data:
+        if key not in Spec.model_fields:
+            document.add((key,), "unknown key", allowed=Spec.model_fields)
+    known = spec_checks.known_hyperparameters(document)
+    name = spec_checks.read_value(document, ("name",), SearchName, data.get("name"))
+    seed = spec_checks.read_value(document, ("seed",), Seed, data.get("seed", 0))
+    task = check_task(document, folder, must_exist)
+    settings = check_settings(document, known)
+    threat = spec_checks.check_robustness(document)
+    objectives = spec_checks.check_objectives(document, threat)
+    space = check_space(document, known, settings)
+    budget = spec_checks.read_part(document, ("budget",), Budget, data.get("budget"))
+    resources = spec_checks.read_part(
+        document, ("resources",), Resources, data.get("resources", {})
+    )
+    sampler = spec_checks.check_sampler(document)
+    scheduler = spec_checks.check_scheduler(document, budget)
+    history = spec_checks.check_history(document, known, objectives, threat)
+    if document.problems:
+        raise SpecError(document.problems)
+    assert task and threat and budget and resources and sampler and scheduler and history
+    return Spec(
+        name=name,
+        task=task.model_copy(update={"settings": settings}),
+        objectives=objectives,
+        space=space,
+        budget=budget,
+        resources=resources,
+        sampler=sampler,
+        scheduler=scheduler,
+        robustness=threat,
+        history=history,
+        seed=seed,
+    )

@@ -1,0 +1,212 @@
+"""Whether the parts of a spec mean something, on their own and together.
+
+Each function reads one part of a document, notes every problem in it and returns what could be
+read, so that one bad part does not hide the mistakes of the others. The task is in `spec_task.py`,
+the space in `spec_space.py`; keys and types are in `spec_parts.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from models.catalog import MODELS, Hyperparameter, Threat, metrics
+from search.spec_errors import Document, KeyPath
+from search.spec_parts import (
+    SAMPLER_OPTIONS,
+    Budget,
+    HistorySettings,
+    Objective,
+    Part,
+    Robustness,
+    Sampler,
+    Scheduler,
+)
+
+SomePart = TypeVar("SomePart", bound=Part)
+
+# Short for the name that a threat gives the full attack: changing epsilon changes that name.
+ROBUST = "accuracy.robust"
+
+
+def read_part(document: Document, path: KeyPath, kind: type[SomePart], raw: Any) -> SomePart | None:
+    """One part from plain data, or None with its problems noted."""
+    if not isinstance(raw, dict):
+        message = "is empty" if raw is None else "must be a mapping"
+        document.add(path, message, None if raw is None else raw, kind.model_fields)
+        return None
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            where = tuple(step for step in found["loc"] if step != "[key]")
+            _note(document, (*path, *where), kind, dict(found))
+        return None
+
+
+def _note(document: Document, path: KeyPath, kind: type[Part], found: dict[str, Any]) -> None:
+    """Say one of pydantic's findings in a spec's words."""
+    fields = kind.model_fields
+    if found["type"] == "extra_forbidden":
+        document.add(path, "unknown key", allowed=fields)
+    elif found["type"] == "missing":
+        document.add(path, "is missing")
+    elif found["type"] == "literal_error":
+        annotation = fields[str(path[-1])].annotation
+        choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+        document.add(path, "is none of the choices", found["input"], choices)
+    elif found["type"] == "string_pattern_mismatch":
+        message = "may hold letters, digits, `_` and `.` only, and starts with a letter"
+        document.add(path, message, found["input"])
+    else:
+        message = str(found["msg"]).replace("Value error, ", "").replace("Input should", "must")
+        message = message.replace("must be a valid tuple", "must be a list")
+        value = "null" if found["input"] is None else found["input"]
+        document.add(path, message.replace("valid dictionary", "mapping"), value)
+
+
+def read_value(document: Document, path: KeyPath, kind: Any, raw: Any) -> Any:
+    """One plain value, or None with its problem noted."""
+    if raw is None:
+        document.add(path, "is missing")
+        return None
+    try:
+        return TypeAdapter(kind).validate_python(raw)
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            _note(document, path, Part, dict(found))
+        return None
+
+
+def known_hyperparameters(document: Document) -> Mapping[str, Hyperparameter] | None:
+    """What the catalog says of the document's model; None for a function or an unknown model."""
+    task = document.data.get("task")
+    model = task.get("model") if isinstance(task, dict) else None
+    return MODELS.get(model) if isinstance(model, str) else None
+
+
+def check_robustness(document: Document) -> Threat | None:
+    """The threat every trial is judged under; None if its settings are wrong."""
+    path = ("robustness",)
+    raw = document.data.get("robustness", {})
+    task = document.data.get("task")
+    if raw and isinstance(task, dict) and str(task.get("model", "")).startswith("python:"):
+        document.add(path, "does nothing for your own training function; remove it")
+    robustness = read_part(document, path, Robustness, raw)
+    if robustness is None:
+        return None
+    if robustness.norm == "linf" and robustness.epsilon > 1:
+        message = "is on the pixel scale [0, 1]; write 8 grey levels as 8/255"
+        document.add((*path, "epsilon"), message, robustness.epsilon)
+    if robustness.cheap_steps >= robustness.steps:
+        message = f"must be below steps ({robustness.steps}), or it is not cheaper"
+        document.add((*path, "cheap_steps"), message, robustness.cheap_steps)
+        return None
+    return Threat(**robustness.model_dump())
+
+
+def check_objectives(document: Document, threat: Threat | None) -> tuple[Objective, ...]:
+    """Objectives with the threat's name for `accuracy.robust`."""
+    raw, path = document.data.get("objectives"), ("objectives",)
+    if not isinstance(raw, list) or not raw:
+        message = "must be a list of at least one {metric, direction}"
+        document.add(path, message, raw or None)
+        return ()
+    legal = _metrics(document, threat)
+    objectives: dict[str, Objective] = {}
+    for index, entry in enumerate(raw):
+        objective = read_part(document, (*path, index), Objective, entry)
+        if objective is None:
+            continue
+        metric, where = objective.metric, (*path, index, "metric")
+        if legal:
+            metric = threat.metric() if threat is not None and metric == ROBUST else metric
+            # With a faulty threat the names of attacked accuracies cannot be told.
+            is_unclear = threat is None and metric.startswith(("accuracy.pgd", "accuracy.fgsm"))
+            if metric not in (*legal, ROBUST) and not is_unclear:
+                document.add(where, "this model reports no such metric", metric, (*legal, ROBUST))
+        if metric in objectives:
+            document.add(where, "this metric is an objective already", objective.metric)
+        objectives[metric] = objective.model_copy(update={"metric": metric})
+    return tuple(objectives.values())
+
+
+def check_sampler(document: Document) -> Sampler | None:
+    """The sampler, its options checked by name and type."""
+    sampler = read_part(document, ("sampler",), Sampler, document.data.get("sampler", {}))
+    if sampler is None:
+        return None
+    legal = SAMPLER_OPTIONS[sampler.name]
+    for option, value in sampler.options.items():
+        path = ("sampler", "options", option)
+        if option not in legal:
+            message = f"no option of sampler {sampler.name}"
+            document.add(path, message if legal else f"{message}, which has none", allowed=legal)
+            continue
+        kinds = (int, float) if legal[option] is float else (legal[option],)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and legal[option] is not bool):
+            noun = {int: "a whole number", float: "a number", bool: "true or false"}
+            document.add(path, f"must be {noun[legal[option]]}", _shown(value))
+        elif isinstance(value, int | float) and not 0 <= value < float("inf"):
+            document.add(path, "must be 0 or more", value)
+    return sampler
+
+
+def check_scheduler(document: Document, budget: Budget | None) -> Scheduler | None:
+    """The scheduler; a grace period that was not asked for is kept within the epochs."""
+    path = ("scheduler",)
+    scheduler = read_part(document, path, Scheduler, document.data.get("scheduler", {}))
+    if scheduler is None:
+        return None
+    given = scheduler.model_fields_set - {"name"}
+    if scheduler.name == "none":
+        for key in sorted(given):
+            document.add((*path, key), "scheduler none stops nothing; remove this key")
+    elif budget is not None and scheduler.grace_epochs > budget.epochs:
+        if "grace_epochs" in given:
+            message = f"is more than budget.epochs ({budget.epochs}): no trial would be stopped"
+            document.add((*path, "grace_epochs"), message, scheduler.grace_epochs)
+        return scheduler.model_copy(update={"grace_epochs": budget.epochs})
+    return scheduler
+
+
+def check_history(
+    document: Document,
+    known: Mapping[str, Hyperparameter] | None,
+    objectives: tuple[Objective, ...],
+    threat: Threat | None,
+) -> HistorySettings | None:
+    """History settings whose renamings lead to hyperparameters and metrics that there are."""
+    path = ("history",)
+    history = read_part(document, path, HistorySettings, document.data.get("history", {}))
+    if history is None:
+        return None
+    if history.enabled and not history.experiments:
+        message = "names no experiment; write enabled: false to start from nothing"
+        document.add((*path, "experiments"), message)
+    space = document.data.get("space")
+    names = known or (space if isinstance(space, dict) else {})
+    for old, new in history.rename.items():
+        if names and new not in names:
+            document.add((*path, "rename", old), "leads to no hyperparameter", new, names)
+    legal = (*_metrics(document, threat), *(each.metric for each in objectives), ROBUST)
+    renamed = dict(history.rename_metrics)
+    for old, new in history.rename_metrics.items():
+        if new == ROBUST and threat is not None:
+            renamed[old] = threat.metric()
+        elif known is not None and threat is not None and new not in legal:
+            document.add((*path, "rename_metrics", old), "leads to no metric", new, legal)
+    return history.model_copy(update={"rename_metrics": renamed})
+
+
+def _metrics(document: Document, threat: Threat | None) -> tuple[str, ...]:
+    """What a trial of the document's catalog model reports; empty without one."""
+    if known_hyperparameters(document) is None:
+        return ()
+    return metrics(document.data["task"]["model"], threat or Threat())
+
+
+def _shown(value: Any) -> Any:
+    return "null" if value is None else value

@@ -1,0 +1,148 @@
+"""Overrides of a spec from the command line: `--set space.width.high=64`.
+
+Keys are resolved against the document, so that the points inside `sgd.learning_rate` need no
+escape. Whether the new value is legal is judged with everything else, afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from models.catalog import MODELS
+from search.spec_errors import Document, KeyPath, Problem, nearest
+from search.spec_parts import (
+    SAMPLER_OPTIONS,
+    Budget,
+    Data,
+    HistorySettings,
+    HyperparameterSpec,
+    Part,
+    Resources,
+    Robustness,
+    Sampler,
+    Scheduler,
+    Task,
+)
+from search.spec_reading import parse_value
+
+SECTIONS: dict[str, type[Part]] = {
+    "task": Task,
+    "budget": Budget,
+    "resources": Resources,
+    "sampler": Sampler,
+    "scheduler": Scheduler,
+    "robustness": Robustness,
+    "history": HistorySettings,
+}
+KEYS = ("name", "objectives", "space", "seed", *SECTIONS)
+
+_SOURCE = "--set"
+
+
+def override(document: Document, text: str) -> None:
+    r"""Set one value in a document; what is wrong with the override is noted there.
+
+    Args:
+        document: Changed in place.
+        text: `key=value`, the value in YAML. At each level the longest key that exists is taken;
+            `\.` never separates.
+    """
+    key, equals, value_text = text.partition("=")
+    if not equals or not key.strip():
+        _note(document, text, "is not key=value, such as budget.trials=4")
+        return
+    try:
+        value = parse_value(value_text)
+    except (yaml.YAMLError, ValueError):
+        _note(document, key, "the value is not YAML; quote it", value_text)
+        return
+    names = [part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", key.strip())]
+    _set(document, document.data, (), names, value)
+
+
+def _set(document: Document, container: Any, path: KeyPath, names: list[str], value: Any) -> None:
+    """Descend one level towards the value's place, or put it there."""
+    step = _resolve(document, container, path, names)
+    if step is None:
+        return
+    key, rest = step
+    inner = (*path, key)
+    if rest:
+        if isinstance(container, dict) and container.get(key) is None:
+            container[key] = {}
+        _set(document, container[key], inner, rest, value)
+        return
+    container[key] = value
+    for place in [each for each in document.places if each[: len(inner)] == inner]:
+        del document.places[place]
+    document.places[inner] = (_SOURCE, None)
+
+
+def _resolve(
+    document: Document, container: Any, path: KeyPath, names: list[str]
+) -> tuple[Any, list[str]] | None:
+    """The key of a container that the names begin with, and the names after it."""
+    written = ".".join(str(each) for each in (*path, *names))
+    if isinstance(container, list):
+        if names[0].isdecimal() and int(names[0]) < len(container):
+            return int(names[0]), names[1:]
+        _note(document, written, f"there is no entry {names[0]}", None, range(len(container)))
+        return None
+    if not isinstance(container, dict):
+        _note(document, written, "leads into something that has no keys", container)
+        return None
+    legal = _legal_names(document, path)
+    for end in range(len(names), 0, -1):
+        key = ".".join(names[:end])
+        if key in container or (legal is not None and key in legal):
+            return key, names[end:]
+    if legal is None:
+        return ".".join(names), []
+    allowed = sorted({*legal, *container}) if path else list(KEYS)
+    _note(document, written, f"unknown key `{names[0]}`", None, allowed, ".".join(names))
+    return None
+
+
+def _legal_names(document: Document, path: KeyPath) -> Iterable[str] | None:
+    """The keys a mapping of the spec may have; None if they are free."""
+    task = document.data.get("task")
+    model = task.get("model") if isinstance(task, dict) else None
+    known = MODELS.get(model) if isinstance(model, str) else None
+    match path:
+        case ():
+            return KEYS
+        case ("space",) | ("task", "settings"):
+            return known
+        case ("space", str(), "when"):
+            return None
+        case ("space", str()):
+            return HyperparameterSpec.model_fields
+        case ("task", "data"):
+            return Data.model_fields
+        case ("sampler", "options"):
+            sampler = document.data["sampler"].get("name", "warm")
+            return SAMPLER_OPTIONS.get(sampler)
+        case (str(section),) if section in SECTIONS:
+            return SECTIONS[section].model_fields
+        case ("objectives", int()):
+            return ("metric", "direction")
+    return None
+
+
+def _note(
+    document: Document,
+    key: str,
+    message: str,
+    value: Any = None,
+    allowed: Iterable[object] = (),
+    wrong: str | None = None,
+) -> None:
+    names = tuple(str(each) for each in allowed)
+    close = None
+    for name in {wrong, (wrong or "").split(".")[0]} - {None, ""}:
+        close = close or nearest(str(name), names)
+    document.problems.append(Problem(_SOURCE, None, key, value, message, names, close))

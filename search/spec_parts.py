@@ -1,0 +1,247 @@
+"""The parts of a spec: their keys, types and defaults, each one frozen pydantic model.
+
+For what can be judged inside one part. What needs two parts, or the catalog, is in
+`spec_checks.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StrictBool
+
+from models.catalog import Threat, Value
+
+# Names reach MLflow, file names and attribute-like keys; see also `spec_checks.py`.
+NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
+
+# Every option that a sampler takes, with its type. `warm` is ours (`apply/`); the others are
+# Optuna's constructor arguments, without those that only code can give.
+SAMPLER_OPTIONS: dict[str, dict[str, type]] = {
+    "warm": {
+        "startup_trials": int,
+        "portfolio": int,
+        "candidates": int,
+        "guard": bool,
+    },
+    "tpe": {
+        "n_startup_trials": int,
+        "n_ei_candidates": int,
+        "multivariate": bool,
+        "group": bool,
+        "constant_liar": bool,
+        "consider_endpoints": bool,
+        "prior_weight": float,
+    },
+    "gp": {"n_startup_trials": int, "deterministic_objective": bool},
+    "nsga2": {
+        "population_size": int,
+        "mutation_prob": float,
+        "crossover_prob": float,
+        "swapping_prob": float,
+    },
+    "random": {},
+}
+
+
+def _read_number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+def _read_value(value: Any) -> Value:
+    if isinstance(value, bool | str):
+        return value
+    if not isinstance(value, int | float):
+        raise ValueError("must be a number, true or false, or text")
+    return _read_number(value)
+
+
+def _read_whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _read_fraction(value: Any) -> Any:
+    """The field writes epsilon as `8/255`."""
+    parts = value.split("/") if isinstance(value, str) else []
+    if len(parts) == 2 and all(part.strip().isdecimal() for part in parts) and int(parts[1]):
+        return int(parts[0]) / int(parts[1])
+    return value
+
+
+def _listed(value: Any) -> Any:
+    """`when: {optimizer: sgd}` is short for a list of one."""
+    if isinstance(value, dict):
+        return {
+            parent: values if isinstance(values, list | tuple) else (values,)
+            for parent, values in value.items()
+        }
+    return value
+
+
+Number = Annotated[int | float, PlainValidator(_read_number)]
+CheckedValue = Annotated[Value, PlainValidator(_read_value)]
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_read_whole)]
+Counted = Annotated[Whole, Field(ge=1)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+class Part(BaseModel):
+    """Frozen; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Data(Part):
+    """Where examples come from: exactly one of the first three."""
+
+    name: str | None = None
+    parquet: str | None = None
+    hub: str | None = None
+    train_examples: Counted | None = None
+    image_size: Counted | None = None
+    split_seed: Annotated[Whole, Field(ge=0)] | None = None
+
+
+class Task(Part):
+    """What is learned, and by which model.
+
+    Attributes:
+        name: Leads the task's id; by default data set and model.
+        data: As `models.catalog.describe_data` takes it; empty if a training function needs none.
+        model: A name in the catalog, or `python:package.module:function`.
+        settings: Hyperparameters fixed for the whole search.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = ""
+    data: dict[str, Any] = Field(default_factory=dict)
+    model: str
+    settings: dict[Name, CheckedValue] = Field(default_factory=dict)
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the model is the user's own training function."""
+        return self.model.startswith("python:")
+
+
+class Objective(Part):
+    """A metric and which way is better."""
+
+    metric: Name
+    direction: Literal["maximize", "minimize"]
+
+
+class HyperparameterSpec(Part):
+    """One hyperparameter to search.
+
+    Attributes:
+        type: `bool` is short for a categorical of false and true.
+        low: Least value, of float and int.
+        high: Greatest value, inclusive.
+        log: Whether magnitudes are drawn uniformly.
+        step: Distance of a grid that starts at `low`.
+        choices: Values of a categorical.
+        when: Parent to the values under which this one is active; every parent must agree.
+    """
+
+    type: Literal["float", "int", "categorical", "bool"]
+    low: Number | None = None
+    high: Number | None = None
+    log: StrictBool = False
+    step: Number | None = None
+    choices: tuple[CheckedValue, ...] | None = None
+    when: Annotated[dict[str, tuple[CheckedValue, ...]], BeforeValidator(_listed)] = Field(
+        default_factory=dict
+    )
+
+    def distribution(self) -> BaseDistribution:
+        """The same as an Optuna distribution."""
+        if self.type == "bool":
+            return CategoricalDistribution((False, True))
+        if self.type == "categorical":
+            assert self.choices is not None
+            return CategoricalDistribution(self.choices)
+        assert self.low is not None and self.high is not None
+        if self.type == "int":
+            low, high, step = int(self.low), int(self.high), int(self.step or 1)
+            return IntDistribution(low, high, log=self.log, step=step)
+        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+
+
+class Budget(Part):
+    """When a search ends: after so many trials of so many epochs, or after so many hours."""
+
+    trials: Counted
+    epochs: Counted
+    hours: Positive | None = None
+
+
+class Resources(Part):
+    """Trials at once, and what one trial gets. `gpus` may be a share of one."""
+
+    parallelism: Counted = 1
+    cpus: Positive = 1.0
+    gpus: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
+    memory_gb: Positive | None = None
+
+
+class Sampler(Part):
+    """What proposes configurations; options as in `SAMPLER_OPTIONS`."""
+
+    name: Literal["warm", "tpe", "gp", "nsga2", "random"] = "warm"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Scheduler(Part):
+    """What stops hopeless trials: after `grace_epochs`, all but one in `reduction_factor`."""
+
+    name: Literal["multi_objective_asha", "asha", "none"] = "multi_objective_asha"
+    grace_epochs: Counted = 3
+    reduction_factor: Annotated[Whole, Field(ge=2)] = 3
+
+    @property
+    def options(self) -> dict[str, int]:
+        """The scheduler's options without its name; none for `none`."""
+        if self.name == "none":
+            return {}
+        return {"grace_epochs": self.grace_epochs, "reduction_factor": self.reduction_factor}
+
+
+class Robustness(Part):
+    """How every trial is attacked; the keys of `models.catalog.Threat`, whose defaults hold."""
+
+    norm: Literal["linf", "l2"] = Threat.norm
+    epsilon: Annotated[Positive, BeforeValidator(_read_fraction)] = Threat.epsilon
+    steps: Counted = Threat.steps
+    restarts: Counted = Threat.restarts
+    examples: Counted = Threat.examples
+    seed: Annotated[Whole, Field(ge=0)] = Threat.seed
+    cheap_steps: Counted = Threat.cheap_steps
+    cheap_examples: Counted = Threat.cheap_examples
+
+
+class HistorySettings(Part):
+    """Which earlier trials a search may learn from.
+
+    Attributes:
+        enabled: False starts from nothing.
+        experiments: Names of MLflow experiments, `*` and `?` as in a shell.
+        rename: Hyperparameter as logged to its name in this space.
+        rename_metrics: Metric as logged to its name among this search's.
+    """
+
+    enabled: StrictBool = True
+    experiments: tuple[str, ...] = ("*",)
+    rename: dict[str, str] = Field(default_factory=dict)
+    rename_metrics: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,149 @@
+"""From YAML text to a Document: plain data and the line of every key.
+
+Safe YAML only: no tags that build objects. Not for judging what the keys mean
+(`spec_checks.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from search.spec_errors import Document, KeyPath, Problem, SpecError
+
+# YAML 1.1 wants a point and a signed exponent in a float and reads 1e-3 as text.
+_EXPONENT = re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
+
+_SELF = "an anchor contains itself"
+
+
+class Loader(yaml.SafeLoader):
+    """Safe YAML with `1e-3` read as a number."""
+
+
+class Dumper(yaml.SafeDumper):
+    """Safe YAML that quotes the text "1e-3", which our loader would read as a number."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write every value out: anchors make a file hard to edit."""
+        return True
+
+
+Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
+Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
+
+
+def parse_value(text: str) -> Any:
+    """One YAML value, as in `--set key=value`.
+
+    Raises:
+        yaml.YAMLError: The text is not YAML.
+    """
+    return yaml.load(text, Loader)
+
+
+def read_file(path: Path) -> str:
+    """The text of a spec file.
+
+    Raises:
+        SpecError: It is missing, a folder, unreadable or not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        known = sorted(each.name for each in path.parent.glob("*.y*ml"))
+        beside = f"; in that folder: {', '.join(known)}" if known else ""
+        message = f"there is no such file{beside}"
+    except IsADirectoryError:
+        message = "this is a folder; name a YAML file in it"
+    except UnicodeDecodeError as error:
+        message = f"not UTF-8 text (byte {error.start}); save it as UTF-8"
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+    raise SpecError([Problem(str(path), None, "", None, message)])
+
+
+def read_document(text: str, source: str) -> Document:
+    """Parse a spec's text.
+
+    Args:
+        text: YAML.
+        source: File name, for messages.
+
+    Raises:
+        SpecError: The text is no YAML mapping; nothing further can be checked then.
+    """
+    try:
+        loader = Loader(text)
+        try:
+            node = loader.get_single_node()
+            document = Document({}, source)
+            if isinstance(node, yaml.MappingNode):
+                _place(node, (), document, [])
+            data = None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        raise SpecError([_syntax_problem(error, source)]) from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a date such as 2024-99-99; thousands of brackets
+        raise SpecError([Problem(source, None, "", None, f"not readable: {error}")]) from error
+    if data is None:
+        raise SpecError([Problem(source, None, "", None, "the file is empty")])
+    if not isinstance(data, dict):
+        message = f"the file holds a {type(data).__name__}, not a mapping of keys such as `name:`"
+        raise SpecError([Problem(source, 1, "", None, message)])
+    if any(problem.message == _SELF for problem in document.problems):
+        raise SpecError(document.problems)
+    document.data.update(_with_text_keys(data))
+    return document
+
+
+def _with_text_keys(value: Any) -> Any:
+    """The data without keys that are not text; they were reported with their lines."""
+    if isinstance(value, dict):
+        return {k: _with_text_keys(item) for k, item in value.items() if isinstance(k, str)}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def _place(node: yaml.Node, path: KeyPath, document: Document, above: list[yaml.Node]) -> None:
+    """Record the line of every key below a node, and report keys given twice."""
+    if any(node is each for each in above):
+        document.add(path, _SELF)
+        return
+    document.places.setdefault(path, (document.source, node.start_mark.line + 1))
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _place(item, (*path, index), document, [*above, node])
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
+        key, line = str(key_node.value), key_node.start_mark.line + 1
+        inner = (*path, key)
+        document.places[inner] = (document.source, line)
+        if key_node.tag != "tag:yaml.org,2002:str":
+            document.add(inner, "YAML does not read this key as text; put it in quotes")
+        if key in seen:
+            document.add(inner, f"given twice, first in line {seen[key]}; remove one")
+        seen.setdefault(key, line)
+        _place(value_node, inner, document, [*above, node])
+
+
+def _syntax_problem(error: yaml.YAMLError, source: str) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    message = getattr(error, "problem", None) or str(error).splitlines()[0]
+    if "'\\t'" in message:
+        message = "a tab in the indentation; YAML wants spaces"
+    elif "expected a single document" in str(error):
+        message = "more than one YAML document; keep one (no second `---`)"
+    else:
+        message = f"not YAML: {message}"
+    return Problem(source, None if mark is None else mark.line + 1, "", None, message)
