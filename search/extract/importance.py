@@ -10,7 +10,7 @@ importance" (fANOVA), as implemented by Optuna.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,7 @@ def importance_in(part: Measured, space: SearchSpace, column: int = 0) -> dict[s
     }
     if not names:
         return {}
-    study = _quiet_study()
+    study = quiet_study(["minimize"])
     study.add_trials(
         [
             _trial(known, names, float(loss))
@@ -115,11 +115,11 @@ def _middle(distribution: BaseDistribution) -> Any:
     return min(max(middle, low), high)
 
 
-def _quiet_study() -> optuna.Study:
-    # Optuna announces every study on the console; these exist for milliseconds.
+def quiet_study(directions: Sequence[str]) -> optuna.Study:
+    """An empty study in memory that is not announced on the console."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(direction="minimize")
+        return optuna.create_study(directions=list(directions))
     finally:
         optuna.logging.set_verbosity(level)

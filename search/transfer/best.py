@@ -1,0 +1,125 @@
+"""The configurations worth keeping: a search's Pareto front, with what the test split said.
+
+Not for choosing among them: where two objectives pull apart that is a person's decision. The test
+split took no part in the choice, so its values are not flattered by it; those on validation are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from scipy.stats import binomtest
+
+from search.extract.measurements import measure
+from search.history import History, PriorTrial
+from search.pareto import front
+from search.transfer.progress import find_search, trials_of
+
+_TEST = "test."
+_TEST_EXAMPLES = "test.examples"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A metric on the test split; `low` and `high` bound it with 95 % confidence if it is a share.
+
+    They are None where the number of examples is unknown or the metric is no share of them.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class BestConfiguration:
+    """One trial of the Pareto front.
+
+    Attributes:
+        values: Objective -> value on the validation split.
+        test: Metric, without the leading "test." -> result on the test split; empty if not
+            measured.
+        configuration: The active hyperparameters.
+    """
+
+    number: int
+    run_id: str
+    epoch: int
+    values: Mapping[str, float]
+    test: Mapping[str, HeldOut]
+    configuration: Mapping[str, Any]
+
+    def to_yaml(self) -> str:
+        """The configuration as YAML, ready to paste."""
+        return yaml.safe_dump(dict(self.configuration), sort_keys=True, allow_unicode=True)
+
+
+def best_configurations(history: History, search: str) -> list[BestConfiguration]:
+    """The Pareto front of a search, the best in the first objective first; may be empty.
+
+    Raises:
+        ValueError: History does not know the search.
+    """
+    this = find_search(history, search)
+    measured = measure(trials_of(history, search), this.objectives, this.directions)
+    order = [
+        index
+        for index in sorted(range(len(measured)), key=lambda each: tuple(measured.losses[each]))
+        if front(measured.losses)[index]
+    ]
+    return [
+        _best(measured.trials[index], this.objectives, measured.values[index].tolist())
+        for index in order
+    ]
+
+
+def held_out(trial: PriorTrial) -> dict[str, HeldOut]:
+    """What a trial showed on the test split: metric without the leading "test." -> result."""
+    examples = _last(trial, _TEST_EXAMPLES)
+    return {
+        metric.removeprefix(_TEST): _result(metric, _last(trial, metric), examples)
+        for metric in sorted(trial.curves)
+        if metric.startswith(_TEST) and metric != _TEST_EXAMPLES
+    }
+
+
+def wilson_interval(share: float, examples: int) -> tuple[float, float]:
+    """Bounds of a share with 95 % confidence, both in [0, 1].
+
+    Args:
+        share: Observed share, 0 to 1.
+        examples: How many examples it was measured on, at least 1.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    interval = binomtest(round(share * examples), examples).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _result(metric: str, value: float, examples: float) -> HeldOut:
+    is_share = metric.startswith(_TEST + "accuracy") and 0.0 <= value <= 1.0
+    if not is_share or not math.isfinite(examples) or examples < 1:
+        return HeldOut(value)
+    return HeldOut(value, *wilson_interval(value, int(examples)))
+
+
+def _last(trial: PriorTrial, metric: str) -> float:
+    curve = trial.curves.get(metric, {})
+    return float(curve[max(curve)]) if curve else math.nan
+
+
+def _best(
+    trial: PriorTrial, objectives: Sequence[str], values: Sequence[float]
+) -> BestConfiguration:
+    return BestConfiguration(
+        number=trial.number,
+        run_id=trial.run_id,
+        epoch=trial.epoch,
+        values=dict(zip(objectives, values, strict=True)),
+        test=held_out(trial),
+        configuration=dict(sorted(trial.configuration.items())),
+    )

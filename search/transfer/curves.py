@@ -1,0 +1,124 @@
+"""Pictures of how a search went: learning curves, and which hyperparameters moved the objectives.
+
+Not for what was reached (pictures.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from search.history import History, PriorTrial
+from search.transfer.best import best_configurations
+from search.transfer.canvas import BLUE, GREY, OBJECTIVE_COLOURS, ORANGE, new_figure, save, short
+from search.transfer.progress import find_search, trials_of
+
+_BARS_SHOWN = 12
+
+
+def draw_curves(history: History, search: str, path: Path) -> bool:
+    """Draws the learning curves of the first objective and of the cheap robustness metric.
+
+    Trials of the front are marked, those stopped early dashed.
+
+    Returns:
+        Whether any metric was reported for two epochs or more; the file is written only then.
+    """
+    this = find_search(history, search)
+    trials = [trial for trial in trials_of(history, search) if trial.state != "failed"]
+    metrics = curve_metrics(trials, this.objectives)
+    if not metrics:
+        return False
+    best = {each.run_id for each in best_configurations(history, search)}
+    figure, panels = new_figure(f"Learning curves of {this.id}", columns=len(metrics), height=4.6)
+    for axes, metric in zip(panels, metrics, strict=True):
+        _draw_metric(axes, metric, trials, best)
+    handles = [
+        Line2D([], [], color=ORANGE, linewidth=2, label="Pareto front"),
+        Line2D([], [], color=BLUE, linewidth=1.2, label="complete"),
+        Line2D([], [], color=GREY, linewidth=1.2, linestyle="--", label="stopped early"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    save(figure, path)
+    return True
+
+
+def curve_metrics(trials: Sequence[PriorTrial], objectives: Sequence[str]) -> list[str]:
+    """The first objective, and the robustness metric with the most points; only drawable ones.
+
+    The full robustness of a trial is measured once, at its end, so it has no curve to draw; its
+    cheap stand-in is reported every epoch.
+    """
+    points: dict[str, int] = {}
+    for trial in trials:
+        for metric, curve in trial.curves.items():
+            if len(curve) > 1 and not metric.startswith("test."):
+                points[metric] = points.get(metric, 0) + len(curve)
+    robust = sorted(
+        (metric for metric in points if "pgd" in metric or "fgsm" in metric),
+        key=lambda metric: (-points[metric], "pgd" not in metric, metric),
+    )
+    others = [metric for metric in objectives[1:] if metric in points]
+    wanted = [*objectives[:1], *(robust or others)[:1]]
+    return list(dict.fromkeys(metric for metric in wanted if metric in points))
+
+
+def draw_importance(shares: Mapping[str, Mapping[str, float]], search: str, path: Path) -> bool:
+    """Draws objective -> (hyperparameter -> share of its variation, 0 to 1) as bars.
+
+    Returns:
+        Whether there was a share to draw; the file is written only then.
+    """
+    known = {objective: found for objective, found in shares.items() if found}
+    names = {name for found in known.values() for name in found}
+    most = {name: max(found.get(name, 0.0) for found in known.values()) for name in names}
+    shown = sorted(names, key=lambda name: (-most[name], name))[:_BARS_SHOWN]
+    if not shown:
+        return False
+    figure, (axes,) = new_figure(
+        f"What moved the objectives, {search}", height=1.9 + 0.42 * len(shown)
+    )
+    thickness = 0.8 / len(known)
+    for index, (objective, found) in enumerate(known.items()):
+        at = np.arange(len(shown)) + (index - (len(known) - 1) / 2) * thickness
+        widths = [100 * found.get(name, 0.0) for name in shown]
+        colour = OBJECTIVE_COLOURS[index % len(OBJECTIVE_COLOURS)]
+        bars = axes.barh(at, widths, thickness * 0.92, color=colour, label=short(objective))
+        axes.bar_label(bars, fmt="%.0f %%", padding=3, fontsize=9)
+    axes.set_yticks(np.arange(len(shown)), [short(name) for name in shown])
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("share of the objective's variation that it alone explains (%)")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    save(figure, path)
+    return True
+
+
+def _draw_metric(axes: Axes, metric: str, trials: Sequence[PriorTrial], best: set[str]) -> None:
+    # The front last, so that no other line covers it.
+    for trial in sorted(trials, key=lambda each: (each.run_id in best, each.number)):
+        curve = sorted(trial.curves.get(metric, {}).items())
+        if not curve:
+            continue
+        epochs, values = zip(*curve, strict=True)
+        is_best = trial.run_id in best
+        is_full = trial.state == "complete"
+        axes.plot(
+            epochs,
+            values,
+            color=ORANGE if is_best else BLUE if is_full else GREY,
+            linestyle="-" if is_full else "--",
+            linewidth=2.0 if is_best else 1.2,
+            alpha=0.9 if is_best else 0.55,
+            marker="o" if len(curve) == 1 else None,
+            markersize=3,
+        )
+    axes.set_title(short(metric), fontsize=11)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -1,0 +1,193 @@
+"""The interactive page: Optuna's own plots of the search's complete trials, in one HTML file.
+
+One file with plotly inside it, not one a figure: MLflow shows an HTML artifact from a blob, so a
+script beside it would not load, and four copies of plotly are 19 MB. Not for stopped trials: Optuna
+has no place for them, the PNG pictures have.
+
+Names and choices are written by users and end up inside a page that runs scripts. Angle brackets
+are replaced by ‹ › before plotly sees them, and plotly escapes what is left for JSON in a script.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import plotly.io
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.trial import FrozenTrial, create_trial
+
+from search.extract.importance import quiet_study
+from search.extract.measurements import Measured, measure
+from search.history import History, Search
+from search.space import SearchSpace
+from search.transfer.progress import find_search, trials_of
+
+# More branches than this are not drawn: the page would be longer than anybody scrolls.
+_BRANCHES_SHOWN = 4
+_STYLE = (
+    "body{font-family:sans-serif;max-width:1100px;margin:1.5em auto;color:#222}"
+    "h1{font-size:1.4em}h2{font-size:1.1em;margin:2em 0 .3em}p{margin:.3em 0;color:#555}"
+)
+
+
+def write_interactive(
+    history: History, search: str, shares: Mapping[str, Mapping[str, float]], path: Path
+) -> bool:
+    """Writes Pareto front, progress, importance and parallel coordinates as one page.
+
+    Args:
+        history: Holds the search.
+        search: Its id.
+        shares: Objective -> (hyperparameter -> share of its variation), as in importance.png.
+        path: The HTML file to write.
+
+    Returns:
+        Whether there was a complete trial to draw; the file is written only then.
+    """
+    this = find_search(history, search)
+    measured = measure(trials_of(history, search), this.objectives, this.directions)
+    if not len(measured):
+        return False
+    space = this.space or SearchSpace.from_distributions({})
+    study = _study(measured, space, this)
+    figures = [
+        *_front(study, this),
+        *_histories(study, this),
+        *_importances(shares),
+        *_parallels(measured, space, this),
+    ]
+    path.write_text(_page(this.id, figures), encoding="utf-8")
+    return True
+
+
+def _front(study: optuna.Study, this: Search) -> list[tuple[str, Any]]:
+    if not 2 <= len(this.objectives) <= 3:
+        return []
+    names = [plain(each) for each in this.objectives]
+    return [("Pareto front", optuna.visualization.plot_pareto_front(study, target_names=names))]
+
+
+def _histories(study: optuna.Study, this: Search) -> list[tuple[str, Any]]:
+    return [
+        (
+            f"Values over the search: {plain(objective)}",
+            optuna.visualization.plot_optimization_history(
+                study, target=_value(index), target_name=plain(objective)
+            ),
+        )
+        for index, objective in enumerate(this.objectives)
+    ]
+
+
+def _importances(shares: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Any]]:
+    # Drawn from the numbers of the report: Optuna's plot would compute them anew, without the
+    # hyperparameters that only some trials have.
+    bars = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": plain(objective),
+            "x": list(found.values()),
+            "y": [plain(name) for name in found],
+        }
+        for objective, found in shares.items()
+        if found
+    ]
+    if not bars:
+        return []
+    layout = {"xaxis": {"title": {"text": "share of the variation"}, "tickformat": ".0%"}}
+    layout["yaxis"] = {"autorange": "reversed", "automargin": True}
+    return [("What moved the objectives", {"data": bars, "layout": layout})]
+
+
+def _parallels(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
+    """One plot a set of active hyperparameters: Optuna draws only what all of its trials have."""
+    branches: dict[tuple[str, ...], list[int]] = {}
+    for index, trial in enumerate(measured.trials):
+        names = tuple(sorted(space.restate(trial.configuration).configuration))
+        branches.setdefault(names, []).append(index)
+    drawable = [(names, rows) for names, rows in branches.items() if names and len(rows) > 1]
+    drawable.sort(key=lambda item: (-len(item[1]), item[0]))
+    figures = []
+    for names, rows in drawable[:_BRANCHES_SHOWN]:
+        part = Measured(
+            tuple(measured.trials[index] for index in rows),
+            measured.values[rows],
+            measured.losses[rows],
+            (),
+        )
+        figure = optuna.visualization.plot_parallel_coordinate(
+            _study(part, space, this),
+            params=[plain(name) for name in names],
+            target=_value(0),
+            target_name=plain(this.objectives[0]),
+        )
+        figure.update_layout(margin={"l": 90, "r": 90, "t": 90})
+        figures.append(
+            (f"Configurations and {plain(this.objectives[0])}, {len(rows)} trials", figure)
+        )
+    return figures
+
+
+def _value(index: int) -> Any:
+    return lambda trial: trial.values[index]
+
+
+def _study(measured: Measured, space: SearchSpace, this: Search) -> optuna.Study:
+    study = quiet_study(this.directions)
+    study.add_trials(
+        [
+            _trial(space.restate(trial.configuration).configuration, space, values.tolist())
+            for trial, values in zip(measured.trials, measured.values, strict=True)
+        ]
+    )
+    return study
+
+
+def _trial(known: Mapping[str, Any], space: SearchSpace, values: Sequence[float]) -> FrozenTrial:
+    return create_trial(
+        params={plain(name): _plain_value(value) for name, value in known.items()},
+        distributions={plain(name): _plain_choices(space.distributions[name]) for name in known},
+        values=list(values),
+    )
+
+
+def _plain_choices(distribution: BaseDistribution) -> BaseDistribution:
+    if isinstance(distribution, CategoricalDistribution):
+        return CategoricalDistribution([_plain_value(each) for each in distribution.choices])
+    return distribution
+
+
+def _plain_value(value: Any) -> Any:
+    return plain(value) if isinstance(value, str) else value
+
+
+def plain(text: str) -> str:
+    """Text of users that no renderer can take for markup: angle brackets become ‹ ›."""
+    return text.replace("<", "‹").replace(">", "›")
+
+
+def _page(title: str, figures: Sequence[tuple[str, Any]]) -> str:
+    parts = []
+    for index, (heading, figure) in enumerate(figures):
+        drawing = plotly.io.to_html(
+            figure,
+            full_html=False,
+            include_plotlyjs=index == 0,
+            div_id=f"figure-{index}",  # plotly's own id is random
+            default_height=480,
+            config={"displaylogo": False, "responsive": True},
+        )
+        parts.append(f"<h2>{html.escape(heading)}</h2>\n{drawing}")
+    body = "\n".join(parts)
+    name = html.escape(title)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
+        f"<style>{_STYLE}</style></head><body>\n<h1>{name}</h1>\n"
+        f"<p>Complete trials only; stopped ones are in the report's pictures.</p>\n"
+        f"{body}\n</body></html>\n"
+    )

@@ -1,0 +1,153 @@
+"""Pictures of what a search reached: its Pareto front, and its progress against cold searches.
+
+Each picture is written as PNG, the same bytes for the same history. Not interactive: that is
+interactive.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from search.extract.measurements import Measured, measure
+from search.history import History, Search
+from search.pareto import front
+from search.transfer.canvas import (
+    BLUE,
+    GREY,
+    ORANGE,
+    axis_label,
+    label_points,
+    new_figure,
+    save,
+    short,
+)
+from search.transfer.progress import (
+    Progress,
+    cold_searches,
+    find_search,
+    progress,
+    reference_point,
+    trials_of,
+)
+
+
+def draw_pareto(history: History, search: str, path: Path) -> bool:
+    """Draws the search's complete trials, its front marked, earlier searches of the task in grey.
+
+    The first two objectives are the axes. With one objective the trial number is the other axis.
+
+    Returns:
+        Whether there was a complete trial to draw; the file is written only then.
+    """
+    this = find_search(history, search)
+    measured = measure(trials_of(history, search), this.objectives, this.directions)
+    if not len(measured):
+        return False
+    figure, (axes,) = new_figure(f"Complete trials of {this.id}")
+    mask = front(measured.losses)
+    x, y = _coordinates(measured)
+    earlier = _earlier(history, this)
+    if len(earlier):
+        axes.scatter(*_coordinates(earlier), s=22, color=GREY, alpha=0.55, linewidths=0,
+                     label=f"earlier searches ({len(earlier)} trials)")  # fmt: skip
+    axes.scatter(x[~mask], y[~mask], s=34, color=BLUE, alpha=0.75, linewidths=0,
+                 label=f"this search ({len(measured)} trials)")  # fmt: skip
+    word = "Pareto front" if len(this.objectives) > 1 else "best"
+    axes.scatter(x[mask], y[mask], s=64, color=ORANGE, edgecolors="white", zorder=4,
+                 label=f"{word} of this search ({int(mask.sum())})")  # fmt: skip
+    if len(this.objectives) == 2:
+        order = np.argsort(x[mask], kind="stable")
+        is_max = this.directions[0] == "maximize"
+        axes.plot(x[mask][order], y[mask][order], color=ORANGE, linewidth=1.4, alpha=0.8, zorder=3,
+                  drawstyle="steps-pre" if is_max else "steps-post")  # fmt: skip
+    goals = list(zip(this.objectives, this.directions, strict=True))
+    if len(goals) == 1:
+        axes.set_xlabel("number of the trial")
+        axes.set_ylabel(axis_label(*goals[0]))
+    else:
+        axes.set_xlabel(axis_label(*goals[0]))
+        axes.set_ylabel(axis_label(*goals[1]))
+    axes.legend(loc="best", frameon=True, framealpha=0.9)
+    numbers = [
+        str(trial.number) for trial, is_best in zip(measured.trials, mask, strict=True) if is_best
+    ]
+    label_points(figure, axes, x[mask], y[mask], numbers)
+    save(figure, path)
+    return True
+
+
+def draw_history(history: History, search: str, path: Path) -> bool:
+    """Draws how far the search had come after each trial, cold searches of the task in grey.
+
+    Hypervolume against the verdict's reference point; with one objective the best value itself.
+
+    Returns:
+        Whether there was a complete trial to draw; the file is written only then.
+    """
+    this = find_search(history, search)
+    own = measure(trials_of(history, search), this.objectives, this.directions)
+    if not len(own):
+        return False
+    colds = cold_searches(history, search)
+    parts = [own] + [
+        measure(trials_of(history, cold.id), this.objectives, this.directions) for cold in colds
+    ]
+    point = reference_point(np.vstack([part.losses for part in parts]))
+    is_single = len(this.objectives) == 1
+    name = f"best {short(this.objectives[0])}" if is_single else "hypervolume"
+    figure, (axes,) = new_figure(f"{name} after each trial, {this.id}".capitalize())
+    for index, cold in enumerate(colds):
+        theirs = progress(trials_of(history, cold.id), this, point)
+        label = f"cold searches ({len(colds)})" if index == 0 else None
+        _draw_progress(axes, theirs, this, point, color=GREY, linewidth=1.6, label=label)
+        ending = _heights(theirs, this, point)[-1]
+        label = "level a cold search ended with" if index == 0 else None
+        axes.axhline(ending, color=GREY, linewidth=1.1, linestyle=":", label=label)
+    mine = progress(trials_of(history, search), this, point)
+    label = "this search" + (", warm" if this.warm else ", cold")
+    _draw_progress(axes, mine, this, point, color=BLUE, linewidth=2.4, label=label)
+    axes.set_xlabel("trials ended, stopped and failed ones counted")
+    unit = axis_label(this.objectives[0], this.directions[0]) if is_single else name
+    axes.set_ylabel(unit if is_single else "hypervolume (higher is better)")
+    axes.legend(loc="lower right", frameon=True, framealpha=0.9)
+    save(figure, path)
+    return True
+
+
+def _earlier(history: History, this: Search) -> Measured:
+    """Complete trials of the task's earlier searches, cold and warm."""
+    trials = [
+        trial
+        for other in sorted(history.searches.values(), key=lambda each: each.id)
+        if other.id != this.id and other.task == this.task and other.started <= this.started
+        for trial in trials_of(history, other.id)
+    ]
+    return measure(trials, this.objectives, this.directions)
+
+
+def _coordinates(measured: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if measured.values.shape[1] > 1:
+        return measured.values[:, 0], measured.values[:, 1]
+    return np.array([float(trial.number) for trial in measured.trials]), measured.values[:, 0]
+
+
+def _heights(theirs: Progress, this: Search, point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is drawn after each trial; NaN before the first complete one."""
+    levels = np.array(theirs.levels, dtype=np.float64)
+    levels[levels <= 0] = np.nan
+    if len(this.objectives) > 1:
+        return levels
+    sign = 1.0 if this.directions[0] == "minimize" else -1.0
+    return np.asarray(sign * (point[0] - levels))
+
+
+def _draw_progress(
+    axes: Axes, theirs: Progress, this: Search, point: NDArray[np.float64], **style: Any
+) -> None:
+    heights = _heights(theirs, this, point)
+    axes.step(np.arange(1, len(heights) + 1), heights, where="post", **style)

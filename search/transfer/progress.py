@@ -1,0 +1,121 @@
+"""How far a search had come after each of its trials, in one number for any count of objectives.
+
+That number is the hypervolume against a reference point that all compared searches share; with one
+objective it is the distance of the best value from that point. Not for comparing searches of
+different tasks: their values have no common scale.
+
+Source: the reference point lies beyond the worst observed values by a tenth of their range, as
+Ishibuchi et al. 2018, "How to specify a reference point in hypervolume calculation", discuss for
+fronts of about ten points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.extract.measurements import measure
+from search.history import History, PriorTrial, Search
+from search.pareto import front, hypervolume
+
+REFERENCE_RULE = (
+    "the worst value of each objective over the complete trials of all compared searches, moved "
+    "away by a tenth of its range"
+)
+_MARGIN = 0.1
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A search, trial by trial, in the order the trials were started.
+
+    Attributes:
+        epochs: Epochs trained up to and including each trial, stopped and failed ones counted.
+        levels: Hypervolume after each trial; it never falls. 0 before the first complete trial.
+    """
+
+    epochs: tuple[int, ...]
+    levels: tuple[float, ...]
+
+    def trials_to(self, level: float) -> int | None:
+        """How many trials it took to reach a level; None if it never did, or the level is 0."""
+        # Sums of the same boxes in another order differ in the last digits.
+        enough = level * (1 - 1e-9)
+        if level <= 0:
+            return None
+        return next((n for n, each in enumerate(self.levels, start=1) if each >= enough), None)
+
+
+def find_search(history: History, search: str) -> Search:
+    """The search of that id.
+
+    Raises:
+        ValueError: History does not know it; names those it knows.
+    """
+    if search not in history.searches:
+        known = ", ".join(sorted(history.searches)) or "none"
+        raise ValueError(f"no search {search!r} in this history; it has: {known}")
+    return history.searches[search]
+
+
+def cold_searches(history: History, search: str) -> list[Search]:
+    """The searches to compare with: earlier, cold, same task, same objectives; the oldest first."""
+    this = find_search(history, search)
+    goal = dict(zip(this.objectives, this.directions, strict=True))
+    found = [
+        other
+        for other in history.searches.values()
+        if other.id != search
+        and other.task == this.task
+        and not other.warm
+        and other.started <= this.started
+        and dict(zip(other.objectives, other.directions, strict=False)) == goal
+        and len(measure(trials_of(history, other.id), this.objectives, this.directions))
+    ]
+    return sorted(found, key=lambda other: (other.started, other.id))
+
+
+def trials_of(history: History, search: str) -> list[PriorTrial]:
+    """The trials of a search that ended in whatever way, by number."""
+    trials = [each for each in history.prior_trials(state=None, search=search) if _is_settled(each)]
+    return sorted(trials, key=lambda each: (each.number or 0, each.run_id or ""))
+
+
+def reference_point(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The point that bounds the hypervolume, shape `(objectives,)`; see `REFERENCE_RULE`.
+
+    Args:
+        losses: Shape `(n, objectives)`, n >= 1, of all compared searches together. An objective
+            that never changes gets a margin of one, so that reaching it counts.
+    """
+    worst, width = losses.max(axis=0), np.ptp(losses, axis=0)
+    return np.asarray(worst + np.where(width > 0, _MARGIN * width, 1.0))
+
+
+def progress(
+    trials: Sequence[PriorTrial], search: Search, reference: NDArray[np.float64]
+) -> Progress:
+    """Hypervolume after each of the trials, judged by the objectives of `search`."""
+    measured = measure(trials, search.objectives, search.directions)
+    loss_of = {id(trial): row for trial, row in zip(measured.trials, measured.losses, strict=True)}
+    epochs, levels = [], []
+    total, level = 0, 0.0
+    best = np.empty((0, len(reference)))
+    for trial in trials:
+        total += trial.epoch
+        if id(trial) in loss_of:
+            rows = np.vstack([best, loss_of[id(trial)]])
+            is_best = front(rows)
+            if is_best[-1]:
+                level = max(level, hypervolume(rows, reference))
+            best = rows[is_best]
+        epochs.append(total)
+        levels.append(level)
+    return Progress(tuple(epochs), tuple(levels))
+
+
+def _is_settled(trial: PriorTrial) -> bool:
+    return trial.state != "running"

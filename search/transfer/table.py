@@ -1,0 +1,93 @@
+"""A search's trials as one flat table, a row a trial, for people who work with pandas.
+
+Not for reading back: the next search learns from MLflow, through `History`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from search.extract.measurements import value_of
+from search.history import History, PriorTrial
+from search.transfer.best import best_configurations, held_out
+from search.transfer.progress import find_search
+
+
+def flat_table(history: History, search: str) -> pa.Table:
+    """One row a trial of every state, by number.
+
+    Columns: `number`, `state`, `epoch`, `is_on_front`; `config.<name>` for each hyperparameter,
+    null where inactive; `objective.<name>`, null unless complete; `test.<metric>`
+    where any trial has it; `origin.step` and, as JSON, `origin.source_runs` and `origin.weights`;
+    `seconds`, `run_id`.
+
+    Raises:
+        ValueError: History does not know the search.
+    """
+    this = find_search(history, search)
+    trials = sorted(
+        history.prior_trials(state=None, search=search),
+        key=lambda each: (each.number, each.run_id),
+    )
+    on_front = {best.run_id for best in best_configurations(history, search)}
+    columns: dict[str, Any] = {
+        "number": pa.array([trial.number for trial in trials], pa.int64()),
+        "state": pa.array([trial.state for trial in trials], pa.string()),
+        "epoch": pa.array([trial.epoch for trial in trials], pa.int64()),
+        "is_on_front": pa.array([trial.run_id in on_front for trial in trials], pa.bool_()),
+    }
+    for name in sorted({name for trial in trials for name in trial.configuration}):
+        columns[f"config.{name}"] = _column([trial.configuration.get(name) for trial in trials])
+    for objective in this.objectives:
+        columns[f"objective.{objective}"] = _numbers(
+            [value_of(each, objective) if each.state == "complete" else None for each in trials]
+        )
+    results = [held_out(trial) for trial in trials]
+    for metric in sorted({metric for each in results for metric in each}):
+        columns[f"test.{metric}"] = _numbers(
+            [each[metric].value if metric in each else None for each in results]
+        )
+    columns |= _origins(trials)
+    columns["seconds"] = _numbers([trial.seconds for trial in trials])
+    columns["run_id"] = pa.array([trial.run_id for trial in trials], pa.string())
+    return pa.table(columns)
+
+
+def _origins(trials: Sequence[PriorTrial]) -> dict[str, Any]:
+    return {
+        "origin.step": pa.array([step_of(trial) for trial in trials], pa.string()),
+        **{
+            f"origin.{name}": pa.array(
+                [json.dumps(trial.origin.get(name, [])) for trial in trials], pa.string()
+            )
+            for name in ("source_runs", "weights")
+        },
+    }
+
+
+def step_of(trial: PriorTrial) -> str:
+    """The step that proposed a trial, or "unknown"."""
+    return str(trial.origin.get("step") or "unknown")
+
+
+def _numbers(values: Sequence[float | None]) -> Any:
+    return pa.array(values, pa.float64(), from_pandas=True)  # NaN becomes null
+
+
+def _column(values: Sequence[Any]) -> Any:
+    """Typed by what is there: booleans, integers or numbers, everything else as text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds == {int} and all(value is None or abs(value) < 2**63 for value in values):
+        return pa.array(values, pa.int64())
+    if kinds and kinds <= {int, float}:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    texts = [
+        value if value is None or isinstance(value, str) else json.dumps(value) for value in values
+    ]
+    return pa.array(texts, pa.string())
