@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,7 @@ class History:
         *,
         rename: Mapping[str, str] | None = None,
         rename_metrics: Mapping[str, str] | None = None,
+        searches: Sequence[str] | None = None,
     ) -> History:
         """Reads the searches that an MLflow store holds.
 
@@ -109,16 +110,21 @@ class History:
             experiments: names or shell patterns ("digits-*") of the experiments to read.
             rename: old name -> new name of hyperparameters, applied to what is read.
             rename_metrics: the same for metrics.
+            searches: ids of the only searches to read; all if None.
 
         Raises:
             ConnectionError: the store cannot be reached; says which and what to do.
         """
         from search.tracking.reading import read_history  # mlflow is needed for this alone
 
-        trials, searches, rejected = read_history(
-            tracking_uri, experiments, rename or {}, rename_metrics or {}
+        trials, found, rejected = read_history(
+            tracking_uri, experiments, rename or {}, rename_metrics or {}, searches
         )
-        return cls(trials, _searches_from_table(searches), _rejected_from_table(rejected))
+        renamed = {
+            name: replace(search, space=_renamed(search.space, rename or {}))
+            for name, search in _searches_from_table(found).items()
+        }
+        return cls(trials, renamed, _rejected_from_table(rejected))
 
     @classmethod
     def from_studies(
@@ -236,6 +242,20 @@ def _searches_from_table(table: pa.Table) -> dict[str, Search]:
         )
         for row in table.to_pylist()
     }
+
+
+def _renamed(space: SearchSpace | None, rename: Mapping[str, str]) -> SearchSpace | None:
+    if space is None or not rename:
+        return space
+    return SearchSpace(
+        {rename.get(name, name): kind for name, kind in space.distributions.items()},
+        {
+            rename.get(child, child): {
+                rename.get(name, name): values for name, values in when.items()
+            }
+            for child, when in space.conditions.items()
+        },
+    )
 
 
 def _search_row(search: Search) -> dict[str, Any]:

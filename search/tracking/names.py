@@ -68,6 +68,13 @@ def split_tags(name: str, text: str) -> dict[str, str]:
     return {f"{name}.{index}": piece for index, piece in enumerate(pieces)}
 
 
+def all_split(texts: Mapping[str, str]) -> dict[str, str]:
+    """Several texts as tags, each split if it must be."""
+    return {
+        key: piece for name, text in texts.items() for key, piece in split_tags(name, text).items()
+    }
+
+
 def joined_tag(name: str, tags: Mapping[str, str]) -> str | None:
     """What `split_tags` wrote, or None if it is not there."""
     if name in tags:

@@ -70,6 +70,10 @@ def read_history(
     rows = _merged(rows, rejected)
     for row in rows:
         _rename(row, rename or {}, rename_metrics or {})
+    for summary in summaries.values():
+        summary["objectives"] = [
+            (rename_metrics or {}).get(name, name) for name in summary["objectives"]
+        ]
     return (
         pa.Table.from_pylist(rows, schema=TRIALS),
         pa.Table.from_pylist(list(summaries.values()), schema=SEARCHES),
@@ -197,9 +201,7 @@ def _curves(client: MlflowClient, run: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _merged(
-    rows: Iterable[dict[str, Any]], rejected: list[dict[str, str]]
-) -> list[dict[str, Any]]:
+def _merged(rows: Iterable[dict[str, Any]], rejected: list[dict[str, str]]) -> list[dict[str, Any]]:
     """One row a trial key. Of runs that share a key, the one furthest along counts."""
     best: dict[tuple[str, int], dict[str, Any]] = {}
     for row in rows:

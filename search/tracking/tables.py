@@ -27,9 +27,7 @@ TRIALS = pa.schema(
         (
             "curves",
             pa.list_(
-                pa.struct(
-                    [("metric", pa.string()), ("epoch", pa.int64()), ("value", pa.float64())]
-                )
+                pa.struct([("metric", pa.string()), ("epoch", pa.int64()), ("value", pa.float64())])
             ),
         ),
         ("origin", pa.string()),

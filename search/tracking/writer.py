@@ -75,7 +75,9 @@ class Writer:
     def unsent_bytes(self) -> int:
         """How much of the journal the store does not have yet."""
         offset = sent_offset(self._folder)
-        return max((event.end for event in read_events(self._folder, offset)), default=offset) - offset
+        return (
+            max((event.end for event in read_events(self._folder, offset)), default=offset) - offset
+        )
 
     def drain(self) -> None:
         """Sends all there is, now, in this thread. Raises what MLflow raises."""
@@ -187,13 +189,9 @@ class Writer:
             self._log(run, event, metrics=event.fields["metrics"], step=event.fields["epoch"])
 
     def _send_summary(self, event: Event) -> None:
-        tags = {
-            key: piece
-            for name, text in event.fields.get("tags", {}).items()
-            for key, piece in names.split_tags(name, text).items()
-        }
-        self._log(self._summary_run, event, tags=tags,
-                  metrics=event.fields.get("metrics", {}), step=event.fields.get("step", 0))  # fmt: skip
+        tags = names.all_split(event.fields.get("tags", {}))
+        metrics, step = event.fields.get("metrics", {}), event.fields.get("step", 0)
+        self._log(self._summary_run, event, tags=tags, metrics=metrics, step=step)
         if "status" in event.fields:
             self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
 

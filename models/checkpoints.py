@@ -1,0 +1,86 @@
+"""Checkpoints of a trial: one an epoch, the newest complete one wins, two are kept.
+
+`<folder>/generation_<g>/epoch_<e>.json` holds every epoch's metrics so far; where a model has a
+state, `epoch_<e>.pt` beside it holds tensors and plain values and is read with
+`weights_only=True`. The JSON file is written last and renamed into place, so a checkpoint that can
+be seen is complete. Generations keep a driver that was given up from writing over its successor.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint. `metrics` has one dict an epoch, first to last."""
+
+    epoch: int
+    metrics: tuple[dict[str, float], ...]
+    state_file: Path | None
+
+    def load_state(self) -> dict[str, Any] | None:
+        """The model's state, or None if it has none. Refuses anything but tensors and values."""
+        if self.state_file is None:
+            return None
+        import torch
+
+        state: dict[str, Any] = torch.load(self.state_file, map_location="cpu", weights_only=True)
+        return state
+
+
+def save_checkpoint(
+    folder: Path,
+    generation: int,
+    epoch: int,
+    metrics: Sequence[Mapping[str, float]],
+    state: Mapping[str, Any] | None,
+) -> None:
+    """Writes the checkpoint of `epoch` and removes all but the newest of this generation."""
+    place = folder / f"generation_{generation}"
+    place.mkdir(parents=True, exist_ok=True)
+    if state is not None:
+        import torch
+
+        torch.save(dict(state), place / "epoch.pt.new")
+        (place / "epoch.pt.new").replace(place / f"epoch_{epoch:04d}.pt")
+    record = {"epoch": epoch, "metrics": [dict(entry) for entry in metrics]}
+    (place / "epoch.json.new").write_text(json.dumps(record | {"has_state": state is not None}))
+    (place / "epoch.json.new").replace(place / f"epoch_{epoch:04d}.json")
+    for old in sorted(place.glob("epoch_*.json"))[:-KEPT]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".pt").unlink(missing_ok=True)
+
+
+def newest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest complete checkpoint: the latest generation that has one, its latest epoch."""
+    for place in sorted(folder.glob("generation_*"), key=_number, reverse=True):
+        for file in sorted(place.glob("epoch_*.json"), key=_number, reverse=True):
+            found = _read(file)
+            if found is not None:
+                return found
+    return None
+
+
+def _read(file: Path) -> Checkpoint | None:
+    try:
+        record = json.loads(file.read_text())
+        epoch, metrics = int(record["epoch"]), tuple(dict(entry) for entry in record["metrics"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    state_file = file.with_suffix(".pt") if record.get("has_state") else None
+    if state_file is not None and not state_file.exists():
+        return None
+    return Checkpoint(epoch, metrics, state_file)
+
+
+def _number(path: Path) -> int:
+    match = re.search(r"(\d+)", path.stem)
+    return int(match.group(1)) if match else -1

@@ -1,0 +1,237 @@
+"""The command line: `twentieth`, or `python -m search`.
+
+run and resume walk the loop (review, extract, apply, optimize, transfer); the other commands look
+at what the store holds. What can go wrong is said in a sentence and exits with a number:
+1 failed, 2 wrong input, 3 alive elsewhere or taken over, 4 safe but not sent to the store,
+130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from search.spec import SpecError, load_spec
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    help="Hyperparameter search that starts from everything already tried.",
+)  # fmt: skip
+out, err = Console(), Console(stderr=True)
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = (ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()) / "results"
+DEFAULT_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RESULTS / 'mlflow.db'}"
+EXIT_CODES = {"failed": 1, "alive": 3, "lost": 3, "unsent": 4}
+
+Uri = Annotated[str, typer.Option("--tracking-uri", help="MLflow store or server.")]
+SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
+SearchId = Annotated[str, typer.Argument(help="A search's id, or the beginning of it.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec.")
+]
+Address = Annotated[str | None, typer.Option(help="A running Ray cluster ('auto', host:port).")]
+Results = Annotated[
+    Path, typer.Option(help="Reports; its storage/ takes checkpoints and is shared by all nodes.")
+]
+Trials = Annotated[int | None, typer.Option(min=1, help="How many trials.")]
+
+
+@app.command(epilog="Example: twentieth run search/specs/digits.yaml --trials 20 --seed 1")
+def run(
+    spec: SpecFile,
+    settings: Settings = None,
+    trials: Trials = None,
+    cold: Annotated[bool, typer.Option("--cold", help="Ignore history.")] = False,
+    tracking_uri: Uri = DEFAULT_URI,
+    address: Address = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of sampler and trials.")] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Start a search: review, extract, apply, optimize, transfer."""
+    from search import launching
+
+    changes = list(settings or [])
+    changes += [f"budget.trials={trials}"] * (trials is not None)
+    changes += [f"seed={seed}"] * (seed is not None)
+    checked = launching.with_changes(load_spec(spec, changes), cold=cold)
+    prepared = launching.prepare(checked, tracking_uri, say=_say)
+    plan = launching.new_plan(prepared, tracking_uri, results / "storage", address)
+    _optimize_and_transfer(plan, [], results)
+
+
+@app.command(epilog="Example: twentieth resume digits-1123-0915-a1b2 --trials 8")
+def resume(
+    search: SearchId,
+    trials: Annotated[int, typer.Option(min=0, help="Trials to add to its budget.")] = 0,
+    hours: Annotated[float | None, typer.Option(min=0, help="Time for this launch.")] = None,
+    tracking_uri: Uri = DEFAULT_URI,
+    address: Address = None,
+    allow_function: Annotated[
+        str | None, typer.Option(help="Trust this module:function named by the stored spec.")
+    ] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Continue an interrupted search, or extend a finished one."""
+    from search import launching
+    from search.history import History
+
+    plan = launching.resumed_plan(
+        search, tracking_uri, more_trials=trials, hours=hours, address=address,
+        allow_function=allow_function, say=_say,
+    )  # fmt: skip
+    own = History.from_mlflow(tracking_uri, searches=[plan.search]).prior_trials(state=None)
+    _optimize_and_transfer(plan, own, results)
+
+
+@app.command(epilog="Example: twentieth review search/specs/digits.yaml --json")
+def review(
+    spec: SpecFile,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="List every run left out.")] = False,
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """Say what history says for a spec; run nothing."""
+    from search import launching
+    from search.experience import lines
+
+    say = (lambda text: None) if as_json else _say
+    prepared = launching.prepare(load_spec(spec, settings or []), tracking_uri, say=say)
+    first = [vars(proposal) for proposal in prepared.proposals]
+    left_out = [vars(row) for row in prepared.history.rejected]
+    if as_json:
+        experience = json.loads(prepared.experience.to_json())
+        document = {"task": prepared.task, "experience": experience,
+                    "first_configurations": first, "rejected": left_out}  # fmt: skip
+        print(json.dumps(document, indent=2, default=str))
+        return
+    for line in lines(prepared.experience)[4:]:
+        _say(f"          {line}")
+    for proposal in first:
+        _say(f"try       {json.dumps(proposal['configuration'])}")
+        _say(f"          because {json.dumps(proposal['origin'], default=str)[:300]}")
+    for row in left_out if rejected else []:
+        _say(f"left out  {row['run_id']} {row['name']}: {row['reason']}")
+
+
+@app.command(epilog="Example: twentieth history")
+def history(tracking_uri: Uri = DEFAULT_URI) -> None:
+    """List the earlier searches, a line each."""
+    from search.views import searches_table
+
+    out.print(searches_table(tracking_uri))
+
+
+@app.command(epilog="Example: twentieth show digits-1123-0915-a1b2")
+def show(
+    search: SearchId,
+    tracking_uri: Uri = DEFAULT_URI,
+    trial: Annotated[int | None, typer.Option(min=0, help="Explain one trial.")] = None,
+) -> None:
+    """Show one search: its Pareto front and its best configurations, ready to paste."""
+    from search.views import print_search, print_trial
+
+    if trial is None:
+        print_search(out, search, tracking_uri)
+    else:
+        print_trial(out, search, trial, tracking_uri)
+
+
+@app.command(epilog="Example: twentieth report digits-1123-0915-a1b2")
+def report(
+    search: SearchId,
+    tracking_uri: Uri = DEFAULT_URI,
+    results: Results = RESULTS,
+) -> None:
+    """Write results/<search>/ again, from the store alone."""
+    from search import launching
+
+    place, verdict = launching.report(search, tracking_uri, results)
+    _say(f"{place / 'report.md'}\n{verdict}")
+
+
+@app.command(epilog="Example: twentieth ui --port 5001")
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """Open the MLflow page on the project's store, on loopback only."""
+    from search.tracking.store import open_client
+
+    if tracking_uri.startswith("http"):
+        _fail(f"{tracking_uri} is a server already: open it in a browser", 2)
+    open_client(tracking_uri)  # create it first: MLflow's workers would race in the migration
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri,
+               "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]  # fmt: skip
+    _say(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
+    raise SystemExit(subprocess.run(command, check=False).returncode)
+
+
+def _optimize_and_transfer(plan: Any, own: list[Any], results: Path) -> None:
+    from search import launching
+    from search.optimize.console import Display, View
+    from search.optimize.run import Launch, log_tail
+
+    _say(f"optimize  {plan.search}: {plan.trials_budget} trials, log in {plan.storage}")
+    view = View(plan)
+    view.seed(own)
+    launch = Launch(plan)
+    has_asked = False
+    with Display(view, out) as display:
+        events = launch.events()
+        while True:
+            try:
+                display.take(next(events))
+            except StopIteration:
+                break
+            except KeyboardInterrupt:
+                if has_asked:
+                    launch.kill()
+                has_asked = True
+                launch.stop()
+                _say("stopping; what is under way can be resumed (Ctrl-C again: at once)")
+                events = launch.events()
+    answer = launch.answer()
+    if answer.status != "done":
+        hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
+        again = f"continue with: twentieth resume {plan.search}"
+        _fail(f"{hint}{answer.message}. {again}", EXIT_CODES[answer.status])
+    place, verdict = launching.report(plan.search, plan.tracking_uri, results)
+    _say(f"transfer  {verdict}\n          {place / 'report.md'}")
+    if answer.state != "complete":
+        _say(f"          interrupted; continue with: twentieth resume {plan.search}")
+    if has_asked:
+        raise SystemExit(130)
+
+
+def _say(text: str) -> None:
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    err.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
+    raise SystemExit(code)
+
+
+def main() -> None:
+    """Runs a command; what a user can cause is a sentence, not a traceback."""
+    try:
+        app()
+    except SpecError as error:
+        _fail(str(error), 2)
+    except (ConnectionError, LookupError, PermissionError, ValueError) as error:
+        _fail(str(error.args[0] if error.args else error), 2)
+    except RuntimeError as error:
+        _fail(str(error), 3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Composes the five steps into one launch: a new search, or an old one that goes on.
+
+The command line calls this; it prints nothing but what it is given a `say` for.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import secrets
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from models.catalog import describe_data
+from search.apply.choice import Proposal, first_proposals
+from search.experience import Experience, lines
+from search.extract import learn
+from search.history import History
+from search.optimize.plan import Plan, resolved_storage
+from search.review import gather
+from search.space import SearchSpace
+from search.spec import Spec, spec_from_yaml, task_id
+from search.tracking.store import ensure_experiment, open_client
+from search.tracking.summary import (
+    Summary,
+    create_summary,
+    find_summary,
+    publish_files,
+    raise_budget,
+)
+from search.transfer import write_report
+
+PREVIEWED = 3
+VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "numpy")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A spec after review, extract and apply: ready to be optimized, nothing written yet."""
+
+    spec: Spec
+    space: SearchSpace
+    task: str
+    fingerprint: Mapping[str, Any]
+    history: History
+    experience: Experience
+    proposals: list[Proposal]
+
+
+def prepare(
+    spec: Spec, tracking_uri: str, *, say: Callable[[str], None], without: str = ""
+) -> Prepared:
+    """Reviews history, extracts what it taught, and looks at what would be tried first.
+
+    Raises:
+        ConnectionError: the store does not answer.
+        ValueError: the data set cannot be read.
+    """
+    space = SearchSpace.from_spec(spec)
+    description = describe_data(spec.task.data) if spec.task.data else None
+    fingerprint = spec.fingerprint(description)
+    task = task_id(fingerprint)
+    history = gather(tracking_uri, spec.history, without=without)
+    same = len(history.prior_trials(task))
+    say(
+        f"review    {len(history)} trials of {len(history.searches)} earlier searches"
+        f" ({same} complete ones of this very task), {len(history.rejected)} runs left out"
+        if spec.history.enabled
+        else "review    history is switched off: this search starts cold"
+    )
+    directions = [objective.direction for objective in spec.objectives]
+    experience = learn(
+        history, space, task=task, fingerprint=fingerprint,
+        objectives=[objective.metric for objective in spec.objectives], directions=directions,
+    )  # fmt: skip
+    for line in lines(experience)[:4] if history.searches else ["nothing yet to learn from"]:
+        say(f"extract   {line}")
+    proposals = first_proposals(spec, history, space, task, PREVIEWED)
+    say(f"apply     {spec.sampler.name} sampler; first: {_in_words(proposals[0])}")
+    return Prepared(spec, space, task, fingerprint, history, experience, proposals)
+
+
+def new_plan(
+    prepared: Prepared, tracking_uri: str, storage_root: Path, address: str | None
+) -> Plan:
+    """Creates the search in the store; returns what the optimize step needs."""
+    spec, client = prepared.spec, open_client(tracking_uri)
+    search = f"{spec.name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
+    experiment = ensure_experiment(client, spec.task.name, tracking_uri)
+    storage = resolved_storage(storage_root, search)
+    summary_run = create_summary(
+        client, experiment,
+        search=search, task=prepared.task, fingerprint=prepared.fingerprint,
+        spec_yaml=spec.to_yaml(), space_json=prepared.space.to_json(),
+        objectives=[objective.metric for objective in spec.objectives],
+        directions=[objective.direction for objective in spec.objectives],
+        storage=storage, trials_budget=spec.budget.trials,
+        numbers={"epochs": spec.budget.epochs, "seed": spec.seed},
+        warm_started_from=list(prepared.history.searches) if spec.sampler.name == "warm" else [],
+        environment=environment(),
+    )  # fmt: skip
+    return Plan(
+        spec=spec, space=prepared.space, task=prepared.task, search=search,
+        tracking_uri=tracking_uri, experiment=experiment, summary_run=summary_run,
+        storage=storage, trials_budget=spec.budget.trials, hours=spec.budget.hours,
+        address=address, history=prepared.history,
+    )  # fmt: skip
+
+
+def resumed_plan(
+    search: str,
+    tracking_uri: str,
+    *,
+    more_trials: int,
+    hours: float | None,
+    address: str | None,
+    allow_function: str | None,
+    say: Callable[[str], None],
+) -> Plan:
+    """The plan of a search that goes on, from its summary run alone.
+
+    Raises:
+        LookupError: no such search.
+        RuntimeError: it is alive.
+        PermissionError: its model is a Python function that was not allowed by name.
+    """
+    client = open_client(tracking_uri)
+    summary = find_summary(client, search)
+    if summary.is_alive:
+        owner = summary.tags.get("twentieth.owner")
+        raise RuntimeError(f"{summary.search} is being run by {owner}; stop it first")
+    spec = stored_spec(summary)
+    if spec.task.is_function and spec.task.model != f"python:{allow_function}":
+        raise PermissionError(
+            f"{summary.search} trains with {spec.task.model}, a name read from the store. If it is "
+            f"yours, say so: --allow-function {spec.task.model.removeprefix('python:')}"
+        )
+    budget = summary.trials_budget + more_trials
+    if more_trials:
+        raise_budget(client, summary.run_id, budget)
+    prepared = prepare(spec, tracking_uri, say=say, without=summary.search)
+    return Plan(
+        spec=spec, space=prepared.space, task=prepared.task, search=summary.search,
+        tracking_uri=tracking_uri, experiment=summary.experiment_id,
+        summary_run=summary.run_id, storage=summary.storage, trials_budget=budget,
+        hours=hours if hours is not None else spec.budget.hours, address=address,
+        history=_as_it_was(prepared.history, summary),
+    )  # fmt: skip
+
+
+def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
+    """Writes a search's report from the store alone, and publishes it there.
+
+    Returns:
+        The report's folder and the verdict in a sentence.
+    """
+    client = open_client(tracking_uri)
+    summary = find_summary(client, search)
+    spec = stored_spec(summary)
+    history = History.from_mlflow(tracking_uri)
+    place = folder / summary.search
+    written = write_report(
+        history, summary.search, place,
+        spec_yaml=summary.spec_yaml, environment=summary.environment,
+        summary={
+            "name": spec.name, "state": summary.state, "trials": str(summary.trials_budget),
+            "warm started from": ", ".join(summary.warm_started_from) or "nothing",
+        },
+    )  # fmt: skip
+    publish_files(client, summary.run_id, place, written.verdict.sentence)
+    return place, written.verdict.sentence
+
+
+def stored_spec(summary: Summary) -> Spec:
+    """The spec of a search, read from the store and checked again like any file."""
+    return spec_from_yaml(summary.spec_yaml, f"the spec of {summary.search}")
+
+
+def environment() -> dict[str, str]:
+    """What a result depends on besides its spec: code, versions, machine."""
+    root = Path(__file__).resolve().parents[1]
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty"],
+            capture_output=True, text=True, timeout=10, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        commit = "unknown"
+    return {
+        "code": commit,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        **{name: version(name) for name in VERSIONS_OF},
+    }
+
+
+def _as_it_was(history: History, summary: Summary) -> History:
+    """The searches this one was warm-started from: a resume must not learn what came later."""
+    for search in list(history.searches):
+        if search not in summary.warm_started_from:
+            history = history.without(search)
+    return history
+
+
+def _in_words(proposal: Proposal) -> str:
+    configuration = json.dumps(dict(proposal.configuration))
+    return f"{configuration} ({proposal.origin.get('step', '?')})"
+
+
+def with_changes(spec: Spec, *, cold: bool) -> Spec:
+    """The spec with history switched off, if so asked."""
+    if not cold:
+        return spec
+    return spec.model_copy(update={"history": spec.history.model_copy(update={"enabled": False})})

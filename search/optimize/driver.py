@@ -1,0 +1,189 @@
+"""The driver: the child process that owns a search while it runs.
+
+Tune prints at every verbosity and cannot be killed cleanly from within, so it runs here, its output
+in a log, while the parent draws the journal. The driver claims the search, replays what an earlier
+driver left unsent, runs Tune, settles every trial, looks at the test split once, and waits until
+the store has everything.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from search.history import History, PriorTrial
+from search.optimize.leases import lease_cpus
+from search.optimize.plan import Plan
+from search.tracking import names
+from search.tracking.journal import Journal
+from search.tracking.ownership import SearchIsAlive, claim, owner_name
+from search.tracking.store import open_client
+from search.tracking.summary import settle
+from search.tracking.writer import Writer
+
+LOG = "driver.log"
+# How long a finished search waits for a store that is away before it leaves the rest to `resume`.
+LAST_CHANCE_SECONDS = 60.0
+# Ray needs room in its object store beside the data set: results, the runtime environment.
+OBJECT_STORE_BYTES = 256 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+def drive(plan: Plan, answer: Connection, parent: int) -> None:
+    """Runs in the child process; sends one dict: "status" and, if it is not "done", "message".
+
+    Statuses: done, alive (someone else owns the search), lost (someone took it over), unsent (all
+    is in the journal, the store is away), failed (with the traceback's last line).
+    """
+    os.setsid()  # Ctrl-C in the terminal goes to the parent, which asks us to stop
+    plan.storage.mkdir(parents=True, exist_ok=True)
+    _redirect_output(plan.storage / LOG)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
+    try:
+        answer.send(_own_and_run(plan, stop))
+    except SearchIsAlive as error:
+        answer.send({"status": "alive", "message": str(error)})
+    except BaseException as error:
+        traceback.print_exc()
+        answer.send({"status": "failed", "message": f"{type(error).__name__}: {error}"})
+        raise
+
+
+def _own_and_run(plan: Plan, stop: threading.Event) -> dict[str, Any]:
+    client = open_client(plan.tracking_uri)
+    generation = claim(client, plan.summary_run, plan.storage, owner_name())
+    journal = Journal(plan.storage)
+    writer = Writer(
+        client, plan.storage, search=plan.search, experiment=plan.experiment,
+        summary_run=plan.summary_run, generation=generation, log_scaled=_log_scaled(plan),
+    )  # fmt: skip
+    writer.drain()
+    settle(client, plan.experiment, plan.search)
+    own = History.from_mlflow(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
+    writer.start()
+    state = "interrupted"
+    try:
+        state = _run(plan, own, journal, writer, stop, generation)
+    finally:
+        status = "FINISHED" if state == "complete" else "KILLED"
+        journal.append("summary", tags={names.STATE: state}, status=status)
+        unsent = writer.close(LAST_CHANCE_SECONDS)
+        journal.close()
+    if writer.has_lost_ownership.is_set():
+        return {"status": "lost", "message": "another process took this search over"}
+    if unsent:
+        message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
+        return {"status": "unsent", "message": message}
+    return {"status": "done", "state": state}
+
+
+def _run(
+    plan: Plan,
+    own: list[PriorTrial],
+    journal: Journal,
+    writer: Writer,
+    stop: threading.Event,
+    generation: int,
+) -> str:
+    """Runs trials until the budget, the time or the user says stop; returns the search's state."""
+    from search.optimize.tuning import Tuning  # ray costs two seconds to import
+
+    began = time.monotonic()
+    resources = plan.spec.resources
+    leases = []
+    if plan.address is None:
+        leases = lease_cpus(
+            max(1, round(resources.parallelism * resources.cpus)),
+            say=lambda text: journal.append("driver", message=text) and None,
+            must_stop=stop.is_set,
+        )
+        if not leases:
+            return "interrupted"
+    journal.append("driver", message="starting Ray" if plan.address is None else "joining Ray")
+    ray_folder = Path(tempfile.mkdtemp(prefix="tw-"))  # short: Ray's sockets lie in it (107 bytes)
+    import ray
+
+    tuning = Tuning(
+        plan, own, journal, generation, stop, lambda: writer.has_lost_ownership.is_set()
+    )
+    try:
+        _start_ray(plan, ray_folder, tuning.data_bytes)
+        journal.append("driver", message="running", spent=time.monotonic() - began)
+        state = tuning.run(_seconds_left(plan, began))
+        if state == "complete":
+            tuning.test_front()
+        return state
+    finally:
+        tuning.settle()
+        ray.shutdown()
+        for lease in leases:
+            lease.release()
+        shutil.rmtree(ray_folder, ignore_errors=True)
+
+
+def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
+    import ray
+
+    root = str(Path(__file__).resolve().parents[2])
+    if plan.address is not None:
+        environment = {"working_dir": root, "excludes": ["results", ".venv", ".git", "tests"]}
+        ray.init(address=plan.address, runtime_env=environment, log_to_driver=False)
+        return
+    resources = plan.spec.resources
+    # A stale address left by another driver would make a local search join a dead cluster.
+    os.environ.pop("RAY_ADDRESS", None)
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    ray.init(
+        address="local",
+        num_cpus=max(1, round(resources.parallelism * resources.cpus)),
+        num_gpus=None if resources.gpus else 0,
+        object_store_memory=OBJECT_STORE_BYTES + 2 * data_bytes,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        runtime_env={"env_vars": {"PYTHONPATH": path}},
+        _temp_dir=str(folder),
+    )
+
+
+def _seconds_left(plan: Plan, began: float) -> float | None:
+    if plan.hours is None:
+        return None
+    return max(1.0, plan.hours * 3600 - (time.monotonic() - began))
+
+
+def _log_scaled(plan: Plan) -> frozenset[str]:
+    return frozenset(
+        name for name, kind in plan.space.distributions.items() if getattr(kind, "log", False)
+    )
+
+
+def _redirect_output(log: Path) -> None:
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    sys.stdout = sys.stderr = os.fdopen(file, "a", buffering=1)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
+    )
+
+
+def _watch(parent: int, stop: threading.Event) -> None:
+    """Stops the search if the process that shows it is gone: nobody would see or stop it."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    stop.set()

@@ -1,0 +1,54 @@
+"""How a trial ended, decided in one place for Optuna, the scheduler and the journal.
+
+Ray calls a trial that its scheduler stopped "complete", and knows no difference between a NaN
+and a value; here a trial is complete only at its full budget with finite objectives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Keys of a worker's result that are not metrics.
+EPOCH = "epoch"
+FAILURE = "failure"
+EARLIER = "earlier_epochs"
+METRICS = "metrics"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trial's end: its state, its objective values if complete, and the reason if not."""
+
+    state: str
+    epoch: int
+    values: tuple[float, ...] = ()
+    reason: str = ""
+
+
+def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int) -> Outcome:
+    """Judges a trial's last result.
+
+    Args:
+        result: what the worker reported last (see trial.py); may be empty.
+        objectives: metric names, primary first.
+        epochs: the full budget.
+    """
+    epoch = int(result.get(EPOCH, 0))
+    if result.get(FAILURE):
+        return Outcome("failed", epoch, reason=str(result[FAILURE]))
+    metrics = result.get(METRICS, {})
+    diverged = [name for name in objectives if name in metrics and not math.isfinite(metrics[name])]
+    if diverged:
+        return Outcome("failed", epoch, reason=f"not finite: {', '.join(diverged)}")
+    if epoch < epochs:
+        return Outcome("stopped", epoch, reason=f"stopped by the scheduler after epoch {epoch}")
+    missing = [name for name in objectives if name not in metrics]
+    if missing:
+        reported = ", ".join(sorted(metrics)) or "nothing"
+        return Outcome(
+            "failed", epoch, reason=f"reported no {', '.join(missing)}; it reported {reported}"
+        )
+    return Outcome("complete", epoch, tuple(float(metrics[name]) for name in objectives))

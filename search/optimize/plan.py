@@ -1,0 +1,61 @@
+"""The plan: everything the optimize step needs, handed over by the steps before it.
+
+It is pickled once, to the driver process that this same machine starts; it is never stored.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.history import History
+from search.space import SearchSpace
+from search.spec import Spec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One launch of one search, new or resumed.
+
+    `history` holds other searches only; what this search did before is read from the store by the
+    driver, after it has become the owner. `hours` bounds this launch, `trials_budget` the search.
+    """
+
+    spec: Spec
+    space: SearchSpace
+    task: str
+    search: str
+    tracking_uri: str
+    experiment: str
+    summary_run: str
+    storage: Path
+    trials_budget: int
+    hours: float | None = None
+    address: str | None = None
+    history: History = History()
+
+    def checkpoints(self, number: int) -> Path:
+        """Where a trial's checkpoints lie, fixed for its whole life."""
+        return self.storage / "checkpoints" / f"trial_{number:04d}"
+
+    def objective_metrics(self) -> tuple[str, ...]:
+        """The objectives' metrics, primary first."""
+        return tuple(objective.metric for objective in self.spec.objectives)
+
+    def directions(self) -> tuple[str, ...]:
+        """The objectives' directions, in their order."""
+        return tuple(objective.direction for objective in self.spec.objectives)
+
+
+def resolved_storage(root: Path, search: str) -> Path:
+    """The storage path of a search: absolute, because workers run in other folders."""
+    return Path(os.path.abspath(root)) / search
+
+
+def origin_text(origin: Mapping[str, Any]) -> str:
+    """An origin in a few words, for the console."""
+    runs = origin.get("source_runs") or ()
+    return f"{origin.get('step', '?')}" + (f" from {len(runs)} past runs" if runs else "")

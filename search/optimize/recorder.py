@@ -1,0 +1,92 @@
+"""Ray's callback that writes the journal: every start, epoch and end of a trial, once.
+
+An exception in a callback kills the whole search, so nothing here talks to a store. When Tune
+returns, `settle` ends the trials that it cut off (a time budget, Ctrl-C): Tune tells neither the
+searcher nor its callbacks of those.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ray import tune
+
+from search.optimize.outcome import EARLIER, EPOCH, METRICS, outcome_of
+from search.optimize.searcher import OptunaSearcher
+from search.tracking.journal import Journal
+
+
+class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
+    """Appends to the journal what Tune reports.
+
+    Args:
+        journal: where to.
+        searcher: knows each trial's number, configuration and origin.
+        objectives: metric names, primary first.
+        epochs: the full budget of a trial.
+        recorded_epochs: number -> last epoch that earlier launches have recorded.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        searcher: OptunaSearcher,
+        objectives: tuple[str, ...],
+        epochs: int,
+        recorded_epochs: Mapping[int, int],
+    ) -> None:
+        self._journal, self._searcher = journal, searcher
+        self._objectives, self._epochs = objectives, epochs
+        self._epoch = dict(recorded_epochs)
+        self._started: set[int] = set()
+        self.ended: dict[int, str] = {}  # number -> state, of this launch
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker has the trial: from here on it has a run."""
+        asked = self._searcher.asked[trial.trial_id]
+        self._started.add(asked.number)
+        self._journal.append(
+            "start",
+            number=asked.number,
+            configuration=asked.configuration,
+            origin=json.loads(json.dumps(asked.origin, default=str)),
+            checkpoints=trial.config["checkpoints"],
+        )
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """One epoch, and the ones before it that a crash kept from being reported."""
+        number = trial.config["number"]
+        for epoch, metrics in [*result.get(EARLIER, ()), [result[EPOCH], result[METRICS]]]:
+            if epoch > self._epoch.get(number, 0):
+                self._journal.append("epoch", number=number, epoch=epoch, metrics=metrics)
+                self._epoch[number] = epoch
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The trial ended by itself or was stopped by the scheduler."""
+        outcome = outcome_of(trial.last_result or {}, self._objectives, self._epochs)
+        self._end(trial.config["number"], outcome.state, list(outcome.values), outcome.reason)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The worker itself died, more often than it is retried."""
+        error = trial.get_error()
+        self._end(trial.config["number"], "failed", [], str(error or "the worker process died"))
+
+    def settle(self) -> int:
+        """Marks as interrupted what started and never ended; returns how many."""
+        cut_off = self._started - set(self.ended)
+        for number in sorted(cut_off):
+            self._end(number, "interrupted", [], "interrupted; resume continues it")
+        return len(cut_off)
+
+    def _end(self, number: int, state: str, values: list[float], reason: str) -> None:
+        if number in self.ended or number not in self._started:
+            return
+        self.ended[number] = state
+        self._journal.append(
+            "end", number=number, state=state, epoch=self._epoch.get(number, 0),
+            values=values, reason=reason,
+        )  # fmt: skip

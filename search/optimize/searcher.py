@@ -1,0 +1,213 @@
+"""Optuna behind Ray's Searcher: ask/tell for several objectives and conditional spaces.
+
+Ray's own OptunaSearch drops intermediate results of two objectives, leaves a trial with a NaN
+RUNNING for ever and tells Optuna that a trial stopped by ASHA is COMPLETE (DESIGN, section 3). Here
+every trial ends COMPLETE, PRUNED or FAILED. Not for storing anything: the recorder writes the
+journal, the study lives in memory and is rebuilt from the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState, create_trial
+from ray.tune.search import Searcher
+
+from search.apply import WarmStartSampler
+from search.history import PriorTrial
+from search.optimize.outcome import METRICS, outcome_of
+from search.optimize.plan import Plan
+
+# How often a sampler is asked again when it repeats a configuration, before a random one is drawn.
+ASKED_AGAIN = 10
+DRAWN_AGAIN = 200
+
+# A PRUNED trial carries no values in Optuna; samplers of ours find them under this attribute.
+STOPPED_VALUES = "stopped_values"
+
+_STATE = {
+    "complete": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+    "interrupted": TrialState.FAIL,
+}
+
+
+@dataclass
+class Asked:
+    """A trial that was handed to Ray: its number, what it tries, and who proposed it."""
+
+    number: int
+    configuration: dict[str, Any]
+    origin: dict[str, Any]
+    optuna_trial: optuna.Trial
+
+
+@dataclass
+class Progress:
+    """What a search has done so far. Interrupted trials come first when it goes on."""
+
+    finished: Sequence[PriorTrial] = ()
+    interrupted: Sequence[PriorTrial] = ()
+    next_number: int = 0
+    keys: set[str] = field(default_factory=set)
+
+
+class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
+    """Asks Optuna for configurations and tells it how they ended.
+
+    Attributes:
+        asked: Ray's trial id -> the trial, for all that were ever asked.
+    """
+
+    def __init__(self, plan: Plan, sampler: optuna.samplers.BaseSampler, done: Progress) -> None:
+        super().__init__()
+        self._plan, self._sampler = plan, sampler
+        self._study = optuna.create_study(sampler=sampler, directions=list(plan.directions()))
+        for trial in done.finished:
+            self._study.add_trial(as_optuna_trial(plan, trial))
+        self._interrupted = list(done.interrupted)
+        self._next_number, self._keys = done.next_number, set(done.keys)
+        self._generator = np.random.default_rng([plan.spec.seed, done.next_number])
+        self._running: set[str] = set()
+        self._is_exhausted = False
+        self.asked: dict[str, Asked] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """The next trial's config for trial.py; None while enough run; FINISHED at the end."""
+        if len(self._running) >= self._plan.spec.resources.parallelism:
+            return None
+        if self._interrupted:
+            asked = self._ask_again(self._interrupted.pop(0))
+        elif self._next_number >= self._plan.trials_budget:
+            return str(Searcher.FINISHED)
+        else:
+            new = self._ask()
+            if new is None:
+                self._is_exhausted = True
+                return str(Searcher.FINISHED)
+            asked = new
+            self._next_number += 1
+        self.asked[trial_id] = asked
+        self._running.add(trial_id)
+        return {
+            "number": asked.number,
+            "configuration": asked.configuration,
+            "checkpoints": str(self._plan.checkpoints(asked.number)),
+            "seed": trial_seed(self._plan.spec.seed, asked.number),
+        }
+
+    def has_more(self) -> bool:
+        """Whether there is something left to ask: the search was cut off, not finished."""
+        return bool(self._interrupted) or (
+            self._next_number < self._plan.trials_budget and not self._is_exhausted
+        )
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Nothing: Optuna cannot hear of epochs when there are several objectives."""
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tells Optuna the truth about an ended trial."""
+        if trial_id not in self._running:
+            return
+        self._running.discard(trial_id)
+        trial = self.asked[trial_id].optuna_trial
+        metrics = self._plan.objective_metrics()
+        outcome = outcome_of(unflattened(result or {}), metrics, self._plan.spec.budget.epochs)
+        if error or outcome.state == "failed":
+            self._study.tell(trial, state=TrialState.FAIL)
+        elif outcome.state == "complete":
+            self._study.tell(trial, list(outcome.values))
+        else:
+            reported = unflattened(result or {})[METRICS]
+            partial = [reported[name] for name in metrics if name in reported]
+            if len(partial) == len(metrics):
+                trial.set_user_attr(STOPPED_VALUES, partial)
+            self._study.tell(trial, state=TrialState.PRUNED)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: a search is resumed from its runs, never from Ray's files."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, for the same reason."""
+
+    def _ask_again(self, prior: PriorTrial) -> Asked:
+        self._study.enqueue_trial(dict(prior.configuration))
+        trial = self._study.ask()
+        configuration = self._plan.space.suggest(trial)
+        return Asked(prior.number, configuration, dict(prior.origin), trial)
+
+    def _ask(self) -> Asked | None:
+        for _ in range(ASKED_AGAIN):
+            trial = self._study.ask()
+            configuration = self._plan.space.suggest(trial)
+            if self._is_new(configuration):
+                return Asked(self._next_number, configuration, self._origin(trial), trial)
+            self._study.tell(trial, state=TrialState.FAIL)  # FAIL: samplers learn nothing from it
+        for _ in range(DRAWN_AGAIN):
+            configuration = self._plan.space.random_configuration(self._generator)
+            if self._is_new(configuration):
+                self._study.enqueue_trial(configuration)
+                trial = self._study.ask()
+                configuration = self._plan.space.suggest(trial)
+                origin = {"step": "random", "reason": "the sampler repeated itself"}
+                return Asked(self._next_number, configuration, origin, trial)
+        return None  # a finite space, all of it tried
+
+    def _is_new(self, configuration: Mapping[str, Any]) -> bool:
+        key = self._plan.space.key(configuration)
+        is_new = key not in self._keys
+        self._keys.add(key)
+        return is_new
+
+    def _origin(self, trial: optuna.Trial) -> dict[str, Any]:
+        if isinstance(self._sampler, WarmStartSampler):
+            return dict(self._sampler.origin(trial.number))
+        return {"step": "model", "sampler": type(self._sampler).__name__}
+
+
+def as_optuna_trial(plan: Plan, prior: PriorTrial) -> optuna.trial.FrozenTrial:
+    """A trial this search has finished, in Optuna's terms, to rebuild the study from the runs."""
+    metrics = plan.objective_metrics()
+    partial = [prior.curves.get(name, {}).get(prior.epoch) for name in metrics]
+    is_known = prior.state == "stopped" and None not in partial
+    return create_trial(
+        state=_STATE[prior.state],
+        params=dict(prior.configuration),
+        distributions={name: plan.space.distributions[name] for name in prior.configuration},
+        values=list(prior.values) if prior.state == "complete" else None,
+        user_attrs={STOPPED_VALUES: partial} if is_known else {},
+    )
+
+
+def progress_of(plan: Plan, trials: Sequence[PriorTrial]) -> Progress:
+    """What earlier launches of this search have done, from its runs."""
+    usable = [trial for trial in trials if plan.space.contains(trial.configuration)]
+    return Progress(
+        finished=[trial for trial in usable if trial.state in ("complete", "stopped", "failed")],
+        interrupted=[trial for trial in usable if trial.state in ("interrupted", "running")],
+        next_number=max((trial.number for trial in trials), default=-1) + 1,
+        keys={plan.space.key(trial.configuration) for trial in usable},
+    )
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """A trial's own seed: fixed by the search's seed and its number, apart from its neighbours'."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] % (2**31))
+
+
+def unflattened(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as trial.py reported it: Ray hands searchers its nested dicts flattened by '/'."""
+    nested = {key: value for key, value in result.items() if "/" not in key}
+    metrics = {
+        key.removeprefix(f"{METRICS}/"): value
+        for key, value in result.items()
+        if key.startswith(f"{METRICS}/")
+    }
+    return {**nested, METRICS: metrics or dict(result.get(METRICS) or {})}

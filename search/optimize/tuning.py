@@ -1,0 +1,229 @@
+"""Tune, told what to do: the searcher, the scheduler and the recorder around one Tuner.
+
+Also the last thing a search does on the cluster: the test split, once, for the Pareto front.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from models.catalog import Threat
+from search import pareto
+from search.apply.choice import sampler_for
+from search.history import PriorTrial
+from search.optimize.outcome import METRICS
+from search.optimize.plan import Plan
+from search.optimize.recorder import Recorder
+from search.optimize.scheduler import MultiObjectiveASHA
+from search.optimize.searcher import OptunaSearcher, progress_of, trial_seed
+from search.optimize.trial import TaskOnWorker, Trial, test_split_metrics
+from search.spec import Spec
+from search.tracking.journal import Journal, read_events
+
+# A node that goes away takes its trials with it; each is tried again twice, from its checkpoint.
+WORKER_DEATHS_FORGIVEN = 2
+
+
+class Tuning:
+    """One launch of a search on a running Ray."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        own: Sequence[PriorTrial],
+        journal: Journal,
+        generation: int,
+        stop: threading.Event,
+        is_given_up: Callable[[], bool],
+    ) -> None:
+        self._plan, self._own, self._journal = plan, list(own), journal
+        self._stop, self._is_given_up = stop, is_given_up
+        self._data = _load_data(plan.spec)
+        self._task = TaskOnWorker(
+            model=plan.spec.task.model,
+            settings=dict(plan.spec.task.settings),
+            epochs=plan.spec.budget.epochs,
+            threat=threat_of(plan.spec),
+            storage=plan.storage,
+            generation=generation,
+            threads=max(1, int(plan.spec.resources.cpus)),
+            uses_gpu=plan.spec.resources.gpus > 0,
+        )
+        done = progress_of(plan, own)
+        sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task)
+        self.searcher = OptunaSearcher(plan, sampler, done)
+        self.recorder = Recorder(
+            journal, self.searcher, plan.objective_metrics(), plan.spec.budget.epochs,
+            {trial.number: trial.epoch for trial in own},
+        )  # fmt: skip
+
+    @property
+    def data_bytes(self) -> int:
+        """Size of the data set's arrays."""
+        arrays = vars(self._data).values() if self._data is not None else ()
+        return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+
+    def run(self, seconds: float | None) -> str:
+        """Runs Tune; returns "complete", or "interrupted" if it was cut off."""
+        resources = self._plan.spec.resources
+        os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # MLflow is the memory, not CSV
+        os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # Ray's own experiment state is not used
+        bundle = {"cpu": resources.cpus, "gpu": resources.gpus}
+        if resources.memory_gb:
+            bundle["memory"] = int(resources.memory_gb * 2**30)
+        trainable = tune.with_parameters(Trial, task=self._task, data=self._data)
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, bundle),
+            tune_config=tune.TuneConfig(
+                search_alg=self.searcher,
+                scheduler=self._scheduler(),
+                num_samples=-1,
+                reuse_actors=True,
+                time_budget_s=seconds,
+                trial_name_creator=lambda trial: f"trial_{trial.config['number']:04d}",
+                trial_dirname_creator=lambda trial: (
+                    f"{trial.config['number']:04d}_{trial.trial_id}"
+                ),
+            ),
+            run_config=tune.RunConfig(
+                name="ray",
+                storage_path=str(self._plan.storage),
+                callbacks=[self.recorder],
+                stop=_StopOn(lambda: self._stop.is_set() or self._is_given_up()),
+                failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS_FORGIVEN),
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+        cut_off = self.settle()
+        return "interrupted" if cut_off or self.searcher.has_more() else "complete"
+
+    def settle(self) -> int:
+        """Ends as interrupted what was cut off; may be called again."""
+        return self.recorder.settle()
+
+    def test_front(self) -> None:
+        """Evaluates the Pareto configurations on the test split: the search's last Ray tasks."""
+        if self._data is None:
+            return
+        resources = self._plan.spec.resources
+        evaluate = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(test_split_metrics)
+        data, pending = ray.put(self._data), {}
+        for number, configuration in self._front_without_test():
+            config = {
+                "number": number,
+                "configuration": configuration,
+                "checkpoints": str(self._plan.checkpoints(number)),
+                "seed": trial_seed(self._plan.spec.seed, number),
+            }
+            pending[evaluate.remote(self._task, config, data)] = number
+        self._journal.append("driver", message=f"test split: {len(pending)} configurations")
+        while pending and not self._stop.is_set():
+            ready, _ = ray.wait(list(pending), timeout=1.0)
+            for reference in ready:
+                self._record_test(pending.pop(reference), reference)
+
+    def _record_test(self, number: int, reference: Any) -> None:
+        try:
+            metrics = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            reason = str(error).strip().splitlines()[-1]
+            self._journal.append("driver", message=f"test split of trial {number} failed: {reason}")
+            return
+        self._journal.append(
+            "test", number=number, epoch=self._plan.spec.budget.epochs, metrics=metrics
+        )
+
+    def _front_without_test(self) -> list[tuple[int, dict[str, Any]]]:
+        tested = {
+            trial.number
+            for trial in self._own
+            if any(name.startswith("test.") for name in trial.curves)
+        }
+        complete = {
+            trial.number: (trial.values, dict(trial.configuration))
+            for trial in self._own
+            if trial.state == "complete"
+        }
+        configurations = {
+            asked.number: asked.configuration for asked in self.searcher.asked.values()
+        }
+        for event in read_events(self._plan.storage):
+            if event.name == "end" and event.fields["state"] == "complete":
+                number = event.fields["number"]
+                if number in configurations:
+                    complete[number] = (tuple(event.fields["values"]), configurations[number])
+        if not complete:
+            return []
+        losses = pareto.losses(
+            np.array([values for values, _ in complete.values()]), self._plan.directions()
+        )
+        return [
+            (number, complete[number][1])
+            for number, is_front in zip(complete, pareto.front(losses), strict=True)
+            if is_front and number not in tested
+        ]
+
+    def _scheduler(self) -> TrialScheduler:
+        settings, epochs = self._plan.spec.scheduler, self._plan.spec.budget.epochs
+        if settings.name == "none" or epochs <= settings.grace_epochs:
+            return FIFOScheduler()
+        metrics = epoch_metrics(self._plan.spec)
+        directions = list(self._plan.directions())
+        if settings.name == "asha":
+            metrics, directions = metrics[:1], directions[:1]
+        scheduler = MultiObjectiveASHA(
+            [f"{METRICS}/{metric}" for metric in metrics],  # as Ray flattens results
+            directions, settings.grace_epochs, epochs,
+            reduction_factor=settings.reduction_factor,
+            key=lambda trial: int(trial.config["number"]),
+        )  # fmt: skip
+        scheduler.refill(
+            (
+                trial.number,
+                {f"{METRICS}/{metric}": trial.curves.get(metric, {}) for metric in metrics},
+            )
+            for trial in self._own
+        )
+        return scheduler
+
+
+class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
+    """Stops everything at once when asked to."""
+
+    def __init__(self, must_stop: Callable[[], bool]) -> None:
+        self._must_stop = must_stop
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._must_stop()
+
+
+def epoch_metrics(spec: Spec) -> list[str]:
+    """What a scheduler may compare each epoch: the cheap figure where the full one is dear."""
+    threat = threat_of(spec)
+    cheap = {threat.metric(): threat.cheap_metric()} if threat else {}
+    return [cheap.get(objective.metric, objective.metric) for objective in spec.objectives]
+
+
+def threat_of(spec: Spec) -> Threat | None:
+    """How robustness is judged; None for a user's own training function."""
+    return None if spec.task.is_function else spec.robustness
+
+
+def _load_data(spec: Spec) -> Any:
+    if spec.task.is_function:
+        return None
+    from models.data import load_images
+
+    return load_images(spec.task.data)

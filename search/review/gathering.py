@@ -1,0 +1,28 @@
+"""Gather: the earlier searches that a spec wants to learn from, read from the store."""
+
+from __future__ import annotations
+
+from search.history import History
+from search.spec import HistorySettings
+
+
+def gather(tracking_uri: str, settings: HistorySettings, *, without: str = "") -> History:
+    """The history a search may use: nothing if the spec switched it off.
+
+    Args:
+        tracking_uri: the store.
+        settings: which experiments, and what was renamed since.
+        without: a search to leave out: the one that is being resumed.
+
+    Raises:
+        ConnectionError: the store does not answer.
+    """
+    if not settings.enabled:
+        return History.empty()
+    history = History.from_mlflow(
+        tracking_uri,
+        settings.experiments,
+        rename=settings.rename,
+        rename_metrics=settings.rename_metrics,
+    )
+    return history.without(without) if without else history

@@ -1,0 +1,176 @@
+"""The summary run of a search: what it is, where its bulk lies, and what state it is in.
+
+A search can be resumed from this run and its trial runs alone. Not for trials: see writer.py for
+writing them and reading.py for reading them back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.tracking import names
+from search.tracking.ownership import is_alive
+from search.tracking.writer import all_runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A search as its summary run tells it."""
+
+    search: str
+    run_id: str
+    experiment_id: str
+    task: str
+    state: str
+    is_alive: bool
+    spec_yaml: str
+    storage: Path
+    trials_budget: int
+    warm_started_from: tuple[str, ...]
+    environment: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+def create_summary(
+    client: MlflowClient,
+    experiment: str,
+    *,
+    search: str,
+    task: str,
+    fingerprint: Mapping[str, Any],
+    spec_yaml: str,
+    space_json: str,
+    objectives: Sequence[str],
+    directions: Sequence[str],
+    storage: Path,
+    trials_budget: int,
+    numbers: Mapping[str, int],
+    warm_started_from: Sequence[str],
+    environment: Mapping[str, str],
+) -> str:
+    """Creates the summary run of a new search; returns its run id."""
+    texts = {
+        names.KIND: "search",
+        names.SEARCH: search,
+        names.STATE: "starting",
+        names.TASK: task,
+        names.FINGERPRINT: json.dumps(dict(fingerprint), sort_keys=True),
+        names.SPEC: spec_yaml,
+        names.SPACE: space_json,
+        names.OBJECTIVES: json.dumps(list(objectives)),
+        names.DIRECTIONS: json.dumps(list(directions)),
+        names.STORAGE: str(storage),
+        names.BUDGET: str(trials_budget),
+        names.NUMBERS: json.dumps(dict(numbers)),
+        names.WARM: json.dumps(list(warm_started_from)),
+        names.ENVIRONMENT: json.dumps(dict(environment)),
+    }
+    tags = names.all_split(texts)
+    run = client.create_run(
+        experiment, start_time=int(time.time() * 1000), run_name=f"search {search}", tags=tags
+    )
+    client.log_text(run.info.run_id, spec_yaml, "spec.yaml")
+    client.log_text(run.info.run_id, space_json, "space.json")
+    return str(run.info.run_id)
+
+
+def find_summary(client: MlflowClient, search: str) -> Summary:
+    """The summary of the search whose id is `search`, or begins with it if only one does.
+
+    Raises:
+        LookupError: none or several match; lists what there is.
+    """
+    every = all_summaries(client)
+    exact = [entry for entry in every if entry.search == search]
+    matching = exact or [entry for entry in every if entry.search.startswith(search)]
+    if len(matching) == 1:
+        return matching[0]
+    listed = ", ".join(entry.search for entry in (matching or every)[-8:]) or "none yet"
+    problem = "several searches begin with" if matching else "no search is called"
+    raise LookupError(f"{problem} {search!r}. Searches in this store: {listed}")
+
+
+def all_summaries(client: MlflowClient) -> list[Summary]:
+    """Every search of the store, oldest first. What cannot be read is left out."""
+    experiments = [entry.experiment_id for entry in client.search_experiments(max_results=1000)]
+    summaries = []
+    for run in all_runs(client, experiments, f"tags.`{names.KIND}` = 'search'"):
+        try:
+            summaries.append(_summary(run))
+        except (KeyError, ValueError, TypeError):
+            continue
+    return summaries
+
+
+def raise_budget(client: MlflowClient, summary_run: str, trials_budget: int) -> None:
+    """Remembers that a search may now run `trials_budget` trials in all."""
+    client.set_tag(summary_run, names.BUDGET, str(trials_budget))
+
+
+def publish_files(client: MlflowClient, summary_run: str, folder: Path, verdict: str) -> None:
+    """Logs a report's folder as artifacts of the search, and its verdict as a tag."""
+    client.log_artifacts(summary_run, str(folder), "report")
+    for name, text in names.split_tags(names.VERDICT, verdict).items():
+        client.set_tag(summary_run, name, text)
+    client.set_tag(summary_run, "mlflow.note.content", verdict)
+
+
+def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]:
+    """Tells the truth about runs that a dead driver left behind.
+
+    Runs still RUNNING become interrupted (KILLED). Of runs that share a trial's key, because an
+    answer to create_run was lost, the one furthest along stays and the others are deleted.
+
+    Returns:
+        How many runs were "interrupted" and how many "merged".
+    """
+    counts = {"interrupted": 0, "merged": 0}
+    kept: dict[str, Any] = {}
+    runs = all_runs(client, [experiment], f"tags.`{names.SEARCH}` = '{search}'")
+    trials = [run for run in runs if run.data.tags.get(names.KIND) == "trial"]
+    for run in sorted(trials, key=_progress, reverse=True):
+        if kept.setdefault(run.data.tags[names.TRIAL_KEY], run) is not run:
+            client.delete_run(run.info.run_id)
+            counts["merged"] += 1
+    for run in kept.values():
+        if run.data.tags.get(names.STATE) == "running" or run.info.status == "RUNNING":
+            client.set_tag(run.info.run_id, names.STATE, "interrupted")
+            client.set_terminated(run.info.run_id, names.STATUS["interrupted"])
+            counts["interrupted"] += 1
+    return counts
+
+
+def _progress(run: Any) -> tuple[bool, int]:
+    tags = run.data.tags
+    return tags.get(names.STATE) == "complete", int(tags.get(names.EPOCH, 0))
+
+
+def _summary(run: Any) -> Summary:
+    tags = run.data.tags
+    alive = is_alive(tags)
+    state = tags.get(names.STATE, "interrupted")
+    spec_yaml = names.joined_tag(names.SPEC, tags)
+    if spec_yaml is None:
+        raise ValueError("the summary run carries no spec")
+    return Summary(
+        search=tags[names.SEARCH],
+        run_id=run.info.run_id,
+        experiment_id=run.info.experiment_id,
+        task=tags[names.TASK],
+        state="interrupted" if state in ("running", "starting") and not alive else state,
+        is_alive=alive,
+        spec_yaml=spec_yaml,
+        storage=Path(names.joined_tag(names.STORAGE, tags) or ""),
+        trials_budget=int(tags[names.BUDGET]),
+        warm_started_from=tuple(json.loads(names.joined_tag(names.WARM, tags) or "[]")),
+        environment=json.loads(names.joined_tag(names.ENVIRONMENT, tags) or "{}"),
+        tags=tags,
+    )

@@ -1,0 +1,136 @@
+"""What `history` and `show` print: searches a line each, one search, one trial explained."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from search.history import History, PriorTrial
+from search.tracking.store import open_client
+from search.tracking.summary import Summary, all_summaries, find_summary
+from search.transfer import best_configurations
+
+
+def searches_table(tracking_uri: str) -> Table:
+    """Every search of the store, newest last."""
+    table = Table(box=None)
+    for column in ("search", "task", "state", "trials", "best", "warm-started from"):
+        table.add_column(column)
+    history = History.from_mlflow(tracking_uri)
+    for summary in all_summaries(open_client(tracking_uri)):
+        trials = history.prior_trials(state=None, search=summary.search)
+        done = sum(trial.state in ("complete", "stopped", "failed") for trial in trials)
+        table.add_row(
+            Text(summary.search), Text(summary.task), summary.state,
+            f"{done}/{summary.trials_budget}", Text(_best_of_each(trials)),
+            str(len(summary.warm_started_from)) + " searches",
+        )  # fmt: skip
+    return table
+
+
+def print_search(out: Console, search: str, tracking_uri: str) -> None:
+    """One search: states, Pareto front, best configurations as YAML."""
+    summary = find_summary(open_client(tracking_uri), search)
+    history = History.from_mlflow(tracking_uri, searches=[summary.search])
+    trials = history.prior_trials(state=None, search=summary.search)
+    counts = {state: sum(trial.state == state for trial in trials) for state in _states(trials)}
+    _print(out, f"{summary.search}  {summary.state}  task {summary.task}")
+    _print(out, "trials: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    if summary.tags.get("twentieth.verdict"):
+        _print(out, summary.tags["twentieth.verdict"])
+    best = best_configurations(history, summary.search)
+    out.print(_front_table(best))
+    for entry in best:
+        _print(out, f"\n# trial {entry.number:03d}: {_values(entry)}")
+        _print(out, yaml.safe_dump(dict(entry.configuration), sort_keys=False).rstrip())
+    for trial in trials:
+        if trial.state == "failed":
+            _print(out, f"failed: trial {trial.number:03d}, run {trial.run_id}: see its reason.txt")
+
+
+def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> None:
+    """One trial: what it tried, what came of it, and why it was tried.
+
+    Raises:
+        LookupError: the search has no such trial.
+    """
+    summary: Summary = find_summary(open_client(tracking_uri), search)
+    history = History.from_mlflow(tracking_uri, searches=[summary.search])
+    found = [
+        trial
+        for trial in history.prior_trials(state=None, search=summary.search)
+        if trial.number == number
+    ]
+    if not found:
+        raise LookupError(f"{summary.search} has no trial {number}")
+    trial = found[0]
+    _print(out, f"trial {number:03d} of {summary.search}: {trial.state} at epoch {trial.epoch}")
+    _print(out, yaml.safe_dump(dict(trial.configuration), sort_keys=False).rstrip())
+    for metric, value in zip(trial.objectives, trial.values, strict=False):
+        _print(out, f"{metric}: {value:.4f}")
+    _print(out, explained(trial))
+
+
+def explained(trial: PriorTrial) -> str:
+    """Why a trial was tried, in a sentence."""
+    origin = trial.origin
+    runs, weights = origin.get("source_runs") or [], origin.get("source_tasks") or {}
+    sentence = f"It was proposed by the {origin.get('step', 'unknown')} step"
+    if origin.get("sampler"):
+        sentence += f" ({origin['sampler']})"
+    if origin.get("prior_trials"):
+        sentence += f", knowing {origin['prior_trials']} earlier trials of the same task"
+    if runs:
+        sentence += f", from past runs {', '.join(str(run) for run in runs[:5])}"
+        sentence += f" and {len(runs) - 5} more" if len(runs) > 5 else ""
+    if weights:
+        sentence += f", with weights {json.dumps(weights)}"
+    return sentence + "."
+
+
+def _front_table(best: list[Any]) -> Table:
+    table = Table(title="Pareto front (validation; test where measured)", box=None)
+    table.add_column("trial")
+    for metric in best[0].values if best else ():
+        table.add_column(metric, justify="right")
+        table.add_column("test [95%]", justify="right")
+    for entry in best:
+        cells = [f"{entry.number:03d}"]
+        for metric, value in entry.values.items():
+            cells.append(f"{value:.4f}")
+            held_out = entry.test.get(metric)
+            cells.append(
+                f"{held_out.value:.4f} [{held_out.low:.3f}, {held_out.high:.3f}]"
+                if held_out
+                else ""
+            )
+        table.add_row(*cells)
+    return table
+
+
+def _values(entry: Any) -> str:
+    return ", ".join(f"{metric} {value:.4f}" for metric, value in entry.values.items())
+
+
+def _states(trials: list[PriorTrial]) -> list[str]:
+    return sorted({trial.state for trial in trials})
+
+
+def _best_of_each(trials: list[PriorTrial]) -> str:
+    complete = [trial for trial in trials if trial.values]
+    if not complete:
+        return "-"
+    best = []
+    for index, direction in enumerate(complete[0].directions):
+        pick = max if direction == "maximize" else min
+        best.append(f"{pick(trial.values[index] for trial in complete):.4f}")
+    return " / ".join(best)
+
+
+def _print(out: Console, text: str) -> None:
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
