@@ -40,7 +40,7 @@ def load_images(settings: Mapping[str, Any]) -> ImageSplits:
         `load_images({"parquet": "/data/mnist", "train_examples": 1000, "image_size": 14})`
 
     Raises:
-        DataError: as `describe_data`, or an image is missing.
+        DataError: as `describe_data`.
     """
     selection = select(settings)
     splits = selection.source.read()

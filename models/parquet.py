@@ -106,7 +106,7 @@ def _check_file(path: Path, size: int, changed: int) -> tuple[_Format, int]:
     form = _check_metadata(path, metadata.metadata or {})
     if metadata.num_rows == 0:
         raise DataError(f"{path}: empty; a split needs at least one example")
-    _check_lengths(path, schema.field("image").type, form)
+    _check_images(path, schema.field("image").type, form)
     _check_labels(path, len(form.label_names))
     return form, int(metadata.num_rows)
 
@@ -136,19 +136,18 @@ def _json(path: Path, key: str, text: str) -> Any:
         raise DataError(f"{path}: {key} is {text!r}, which is not JSON; write a list") from error
 
 
-def _check_lengths(path: Path, kind: pa.DataType, form: _Format) -> None:
-    expected = int(np.prod(form.shape))
-    if pa.types.is_fixed_size_binary(kind):
-        lengths = {kind.byte_width}
-    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        found = pc.min_max(pc.binary_length(pq.read_table(path, columns=["image"])["image"]))
-        lengths = set(found.as_py().values())
-    else:
+def _check_images(path: Path, kind: pa.DataType, form: _Format) -> None:
+    if not (pa.types.is_fixed_size_binary(kind) or pa.types.is_binary(kind)):
         raise DataError(f"{path}: image is {kind}; store the pixels' bytes as fixed_size_binary")
-    if lengths != {expected}:
+    images = pq.read_table(path, columns=["image"])["image"]
+    if images.null_count:
+        raise DataError(f"{path}: {images.null_count} images are null; remove those rows")
+    span = pc.min_max(pc.binary_length(images)).as_py()
+    expected = int(np.prod(form.shape))
+    if span != {"min": expected, "max": expected}:
         raise DataError(
-            f"{path}: images of {sorted(lengths, key=str)} bytes, but shape {list(form.shape)} "
-            f"needs {expected}; correct the shape in the metadata or the images"
+            f"{path}: images of {span['min']} to {span['max']} bytes, but shape "
+            f"{list(form.shape)} needs {expected}; correct the shape in the metadata or the images"
         )
 
 
@@ -170,8 +169,6 @@ def _read(root: Path, form: _Format) -> Splits:
 
 def _read_file(path: Path, form: _Format) -> tuple[Images, Labels]:
     table = pq.read_table(path, columns=["image", "label"])
-    if table["image"].null_count:
-        raise DataError(f"{path}: {table['image'].null_count} images are null; remove those rows")
     pixels = np.frombuffer(b"".join(table["image"].to_pylist()), np.uint8)
     images = pixels.reshape(-1, *form.shape)  # (n, *shape)
     if form.layout == "HWC":

@@ -97,6 +97,8 @@ def robust_correct(
         standing = standing.to(images.device)
         for start in starts:
             for loss in attacks:
+                if len(standing) == 0:
+                    break
                 parts = torch.split(standing, _BATCH)
                 margins = [
                     _worst_margin(model, labels[i], whole.at(i), threat, start[i], loss(i))

@@ -1,0 +1,223 @@
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.catalog import MODELS, Threat, Value, metrics
+from models.data import ImageSplits
+from models.training import Training
+
+QUICK = Threat(steps=2, cheap_steps=1, examples=20, cheap_examples=10)
+SMALL: dict[str, Value] = {"width": 4, "fully_connected_width": 16, "batch_size": 16}
+# Everything with a state or randomness of its own, for the tests of resuming.
+BUSY: dict[str, Value] = {
+    **SMALL,
+    "normalisation": "batch",
+    "dropout": 0.3,
+    "augmentation": "shift_flip",
+    "schedule": "one_cycle",
+    "adversarial_training": "fgsm",
+}
+
+
+def train(configuration: dict[str, Value], data: ImageSplits, **changes: Any) -> Training:
+    arguments: dict[str, Any] = {"epochs": 2, "seed": 0, "threat": QUICK, **changes}
+    return Training(configuration, data, **arguments)
+
+
+def without_seconds(report: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in report.items() if not name.startswith("seconds")}
+
+
+def weights(training: Training) -> dict[str, torch.Tensor]:
+    return training.model.state_dict()
+
+
+def are_equal(one: Training, other: Training) -> bool:
+    left, right = weights(one), weights(other)
+    return all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_plain_training_learns_digits(digits: ImageSplits) -> None:
+    *_, last = train({}, digits, epochs=12).run()
+    assert last["accuracy.clean"] > 0.95
+    assert last["loss.train"] < 0.2
+
+
+def test_adversarial_training_makes_robust(digits: ImageSplits) -> None:
+    last = {}
+    for method in ("none", "fgsm"):
+        configuration: dict[str, Value] = {"width": 16, "adversarial_training": method}
+        *_, last[method] = train(configuration, digits, epochs=8, threat=Threat()).run()
+    name = Threat().metric()
+    assert last["fgsm"][name] > last["none"][name] + 0.1
+
+
+def test_each_epoch_reports_what_the_catalog_says(few_digits: ImageSplits) -> None:
+    first, last = train(SMALL, few_digits).run()
+    assert next(iter(first)) == "epoch" and (first["epoch"], last["epoch"]) == (1, 2)
+    assert set(last) == {"epoch", *metrics("cnn", QUICK)}
+    assert set(last) - set(first) == {QUICK.metric(), QUICK.fgsm_metric()}
+    assert all(isinstance(value, float) for value in last.values())
+
+
+def test_the_same_seed_gives_the_same_training(few_digits: ImageSplits) -> None:
+    one, same, other = (train(BUSY, few_digits, seed=seed) for seed in (1, 1, 2))
+    torch.manual_seed(5)
+    reports = [without_seconds(report) for report in one.run()]
+    torch.manual_seed(6)
+    assert [without_seconds(report) for report in same.run()] == reports
+    list(other.run())
+    assert are_equal(one, same) and not are_equal(one, other)
+
+
+def test_training_leaves_the_global_generator_alone(few_digits: ImageSplits) -> None:
+    before = torch.get_rng_state()
+    list(train(BUSY, few_digits).run())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_resumed_training_equals_an_uninterrupted_one(
+    few_digits: ImageSplits, optimizer: str
+) -> None:
+    configuration = {**BUSY, "optimizer": optimizer}
+    whole = train(configuration, few_digits, epochs=4)
+    expected = [without_seconds(report) for report in whole.run()]
+    begun = train(configuration, few_digits, epochs=4)
+    running = begun.run()
+    next(running), next(running)
+    buffer = io.BytesIO()
+    torch.save(begun.state_dict(), buffer)
+    next(running)  # goes on after saving; the copy must not follow
+    buffer.seek(0)
+    resumed = train(configuration, few_digits, epochs=4)
+    resumed.load_state_dict(torch.load(buffer, weights_only=True))
+    assert resumed.epoch == 2
+    assert [without_seconds(report) for report in resumed.run()] == expected[2:]
+    assert are_equal(whole, resumed)
+
+
+def test_a_state_is_a_copy(few_digits: ImageSplits) -> None:
+    training = train(SMALL, few_digits)
+    state = training.state_dict()
+    kept = {name: tensor.clone() for name, tensor in state["model"].items()}
+    list(training.run())
+    assert all(torch.equal(kept[name], state["model"][name]) for name in kept)
+
+
+def test_a_training_at_its_last_epoch_yields_nothing_more(few_digits: ImageSplits) -> None:
+    done = train(SMALL, few_digits)
+    list(done.run())
+    again = train(SMALL, few_digits)
+    again.load_state_dict(done.state_dict())
+    assert list(done.run()) == [] and list(again.run()) == []
+    assert again.evaluate_test() == done.evaluate_test()
+
+
+def test_the_test_split_is_judged_whole(few_digits: ImageSplits) -> None:
+    training = train(SMALL, few_digits)
+    list(training.run())
+    report = training.evaluate_test()
+    assert set(report) == {"test.accuracy.clean", f"test.{QUICK.metric()}", "test.examples"}
+    assert report["test.examples"] == 500
+    assert 0 <= report[f"test.{QUICK.metric()}"] <= report["test.accuracy.clean"] <= 1
+    assert training.evaluate_test() == report
+
+
+def test_all_configurations_meet_the_same_examples(
+    few_digits: ImageSplits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: list[tuple[bytes, int]] = []
+
+    def record(model: Any, images: Any, labels: Any, threat: Any, seed: int) -> np.ndarray:
+        met.append((images.numpy().tobytes(), seed))
+        return np.ones(len(labels), dtype=bool)
+
+    monkeypatch.setattr("models.training.robust_correct", record)
+    for seed, configuration in enumerate([SMALL, BUSY, {**SMALL, "optimizer": "sgd"}]):
+        list(train(configuration, few_digits, epochs=1, seed=seed).run())
+    assert met[:2] == met[2:4] == met[4:]
+    list(train(SMALL, few_digits, epochs=1, threat=Threat(steps=4, seed=1)).run())
+    assert met[-1] != met[0]
+
+
+def test_a_diverged_training_reports_nan_and_ends(few_digits: ImageSplits) -> None:
+    wild: dict[str, Value] = {**SMALL, "optimizer": "sgd", "sgd.learning_rate": 10.0}
+    wild |= {"sgd.momentum": 0.99, "schedule": "constant"}
+    training = train(wild, few_digits, epochs=30)
+    reports = list(training.run())
+    assert training.diverged and len(reports) < 30
+    last = reports[-1]
+    for name in ("accuracy.clean", QUICK.metric(), QUICK.cheap_metric(), QUICK.fgsm_metric()):
+        assert math.isnan(last[name])
+    assert all(math.isfinite(report["accuracy.clean"]) for report in reports[:-1])
+    again = train(wild, few_digits, epochs=30)
+    again.load_state_dict(training.state_dict())
+    assert list(again.run()) == []
+    assert math.isnan(again.evaluate_test()["test.accuracy.clean"])
+
+
+def test_a_last_batch_of_one_does_not_break_batch_normalisation(few_digits: ImageSplits) -> None:
+    # 60 examples in batches of 59 leave one; five blocks leave it 1x1 pixels.
+    one: dict[str, Value] = {**SMALL, "batch_size": 59, "blocks": 5, "normalisation": "batch"}
+    assert math.isfinite(next(train(one, few_digits).run())["loss.train"])
+
+
+def test_read_only_arrays_are_enough(few_digits: ImageSplits, recwarn: Any) -> None:
+    for array in (few_digits.train_images, few_digits.validation_images, few_digits.test_images):
+        array.setflags(write=False)
+    training = train(SMALL, few_digits)
+    list(training.run())
+    training.evaluate_test()
+    assert not [w for w in recwarn if "writable" in str(w.message)]
+
+
+def test_a_training_needs_an_epoch(few_digits: ImageSplits) -> None:
+    with pytest.raises(ValueError, match="0 epochs"):
+        train(SMALL, few_digits, epochs=0)
+
+
+def alternatives() -> list[tuple[str, Value]]:
+    """For every hyperparameter another value than its default; for a choice, every other."""
+    pairs: list[tuple[str, Value]] = []
+    for name, hyperparameter in MODELS["cnn"].items():
+        if hyperparameter.choices is not None:
+            pairs += [(name, c) for c in hyperparameter.choices if c != hyperparameter.default]
+        elif hyperparameter.default == 0:
+            # Small, but enough: a clipping threshold must lie below the gradient's norm.
+            pairs.append((name, 0.01 if name == "gradient_clip" else 0.5))
+        else:
+            half = hyperparameter.default / 2  # type: ignore[operator]
+            pairs.append((name, int(half) if hyperparameter.kind == "int" else half))
+    return pairs
+
+
+@pytest.mark.parametrize(("name", "value"), alternatives(), ids=str)
+def test_every_hyperparameter_changes_the_training(
+    few_digits: ImageSplits, name: str, value: Value
+) -> None:
+    base_values: dict[str, Value] = {"batch_size": 16}  # several steps, for the schedules
+    base_values |= {p: values[0] for p, values in MODELS["cnn"][name].when.items()}
+    base = train(base_values, few_digits)
+    changed = train({**base_values, name: value}, few_digits)
+    next(base.run()), next(changed.run())
+    ours, theirs = weights(base), weights(changed)
+    same_shapes = {n: t.shape for n, t in ours.items()} == {n: t.shape for n, t in theirs.items()}
+    assert not same_shapes or any(not torch.equal(ours[n], theirs[n]) for n in ours)
+
+
+@pytest.mark.gpu
+def test_cuda_trains_as_well_as_the_cpu(digits: ImageSplits) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    configuration: dict[str, Value] = {"adversarial_training": "pgd", "normalisation": "batch"}
+    training = train(configuration, digits, epochs=10, threat=Threat(), device="cuda")
+    *_, last = training.run()
+    assert last["accuracy.clean"] > 0.95 and last[Threat().metric()] > 0.6
+    again = train(configuration, digits, epochs=10, threat=Threat(), device="cuda")
+    again.load_state_dict(training.state_dict())
+    assert again.evaluate_test() == training.evaluate_test()
