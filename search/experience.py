@@ -111,7 +111,7 @@ def _importances(experience: Experience) -> list[str]:
         source = f"{_count(len(searches), 'search', 'searches')}"
         agreements = [entry.agreement for entry in shown if entry.agreement is not None]
         if agreements:
-            source += f", within {1 - min(agreements):.0%} of each other"
+            source += f", within {100 * (1 - min(agreements)):.0f} points of each other"
         texts.append(f"What moves {objective}: {shares} ({source})")
     return texts
 

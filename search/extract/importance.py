@@ -22,6 +22,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
 from search.extract.measurements import FEWEST_TRIALS, Measured
@@ -120,6 +121,6 @@ def quiet_study(directions: Sequence[str]) -> optuna.Study:
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(directions=list(directions))
+        return optuna.create_study(directions=[StudyDirection[each.upper()] for each in directions])
     finally:
         optuna.logging.set_verbosity(level)

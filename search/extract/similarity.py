@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 # Below this an earlier task is not learned from. Another data set of the same kind with the same
-# model lies above, another kind of data with another model below.
-RELEVANT = 0.3
+# model lies above (0.6 or so), another model of which nothing else is stated below (0.375).
+RELEVANT = 0.4
 
 # Another task never counts as the same one, however alike their fingerprints look.
 _MOST_FOR_ANOTHER_TASK = 0.99
@@ -34,9 +34,9 @@ def compare(
 ) -> Similarity:
     """Compares two tasks, each given by its id and its fingerprint; symmetric.
 
-    A fingerprint is the JSON object that a search logs: `data` (a `DataDescription`), `model`,
-    `settings` and `robustness`, or the attributes of `data` at the top level. Anything may be
-    missing or malformed; that counts as not stated.
+    A fingerprint is the JSON object that a search logs, see `Spec.fingerprint`: `data` (a
+    `DataDescription` or null), `model`, `settings`, `epochs` and `robustness`. Anything may be
+    missing; that counts as not stated.
     """
     if task == other:
         return Similarity(1.0, ("the same task",))
@@ -61,23 +61,24 @@ def _reason(name: str, score: float) -> str:
 
 def _attribute(fingerprint: Mapping[str, Any], name: str) -> Any:
     data = fingerprint.get("data")
-    nested = data if isinstance(data, Mapping) else {}
+    part = data if isinstance(data, Mapping) else {}
     if name == "data":
-        # The name may be shared by two versions, so content decides where both sides state it.
-        part = nested or fingerprint
-        return [part.get("digest"), part.get("name")] if part.get("name") else None
-    if name == "settings":
-        found = fingerprint.get("settings")
-        return found if isinstance(found, Mapping) else None
+        return [part.get("digest"), part["name"]] if part.get("name") else None
     if name == "threat":
-        found = fingerprint.get("robustness", fingerprint.get("threat"))
-        return found if isinstance(found, Mapping) else None
-    if name == "size":
-        return nested.get("train", fingerprint.get("train"))
-    return nested.get(name, fingerprint.get(name))
+        return _mapping(fingerprint.get("robustness"))
+    if name == "settings":
+        return _mapping(fingerprint.get("settings"))
+    if name in ("model", "epochs"):
+        return fingerprint.get(name)
+    return part.get("train" if name == "size" else name)
+
+
+def _mapping(value: Any) -> Mapping[str, Any] | None:
+    return value if isinstance(value, Mapping) else None
 
 
 def _data(first: Any, second: Any) -> float:
+    # A name may be shared by two versions, so content decides where both sides state it.
     if first[0] and second[0]:
         return 1.0 if first[0] == second[0] else (0.5 if first[1] == second[1] else 0.0)
     return float(first[1] == second[1])
@@ -120,11 +121,12 @@ def _shared(first: Mapping[str, Any], second: Mapping[str, Any]) -> float:
 # HPOBench), while another model has other hyperparameters to begin with.
 _ATTRIBUTES: Mapping[str, tuple[float, Callable[[Any, Any], float]]] = {
     "data": (0.25, _data),
-    "kind": (0.15, _equal),
+    "kind": (0.10, _equal),
     "shape": (0.05, _shape),
     "classes": (0.10, _ratio),
     "size": (0.05, _ratio),
     "model": (0.25, _equal),
+    "epochs": (0.05, _ratio),
     "settings": (0.05, _shared),
     "threat": (0.10, _shared),
 }

@@ -18,16 +18,18 @@ from typing import Any
 import optuna
 import plotly.io
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.extract.importance import quiet_study
 from search.extract.measurements import Measured, measure
-from search.history import History, Search
+from search.history import History, PriorTrial, Search
 from search.space import SearchSpace
 from search.transfer.progress import find_search, trials_of
 
 # More branches than this are not drawn: the page would be longer than anybody scrolls.
 _BRANCHES_SHOWN = 4
+# Above this, numbers were not given by a search of ours and gaps are not filled.
+_LARGEST_NUMBER = 10_000
 _STYLE = (
     "body{font-family:sans-serif;max-width:1100px;margin:1.5em auto;color:#222}"
     "h1{font-size:1.4em}h2{font-size:1.1em;margin:2em 0 .3em}p{margin:.3em 0;color:#555}"
@@ -53,10 +55,9 @@ def write_interactive(
     if not len(measured):
         return False
     space = this.space or SearchSpace.from_distributions({})
-    study = _study(measured, space, this)
     figures = [
-        *_front(study, this),
-        *_histories(study, this),
+        *_front(measured, space, this),
+        *_histories(measured, space, this),
         *_importances(shares),
         *_parallels(measured, space, this),
     ]
@@ -64,23 +65,26 @@ def write_interactive(
     return True
 
 
-def _front(study: optuna.Study, this: Search) -> list[tuple[str, Any]]:
+def _front(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
     if not 2 <= len(this.objectives) <= 3:
         return []
     names = [plain(each) for each in this.objectives]
-    return [("Pareto front", optuna.visualization.plot_pareto_front(study, target_names=names))]
+    study = _study(measured, space, this.directions, range(len(names)))
+    figure = optuna.visualization.plot_pareto_front(study, target_names=names)
+    return [("Pareto front", figure.update_layout(title_text="", margin_t=40))]
 
 
-def _histories(study: optuna.Study, this: Search) -> list[tuple[str, Any]]:
-    return [
-        (
-            f"Values over the search: {plain(objective)}",
-            optuna.visualization.plot_optimization_history(
-                study, target=_value(index), target_name=plain(objective)
-            ),
+def _histories(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
+    # A study of one objective each: only then does Optuna draw the best value so far.
+    figures = []
+    for index, objective in enumerate(this.objectives):
+        study = _study(measured, space, this.directions, [index])
+        name = plain(objective)
+        figure = optuna.visualization.plot_optimization_history(study, target_name=name)
+        figures.append(
+            (f"{name} over the search", figure.update_layout(title_text="", margin_t=40))
         )
-        for index, objective in enumerate(this.objectives)
-    ]
+    return figures
 
 
 def _importances(shares: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Any]]:
@@ -99,8 +103,11 @@ def _importances(shares: Mapping[str, Mapping[str, float]]) -> list[tuple[str, A
     ]
     if not bars:
         return []
-    layout = {"xaxis": {"title": {"text": "share of the variation"}, "tickformat": ".0%"}}
-    layout["yaxis"] = {"autorange": "reversed", "automargin": True}
+    layout = {
+        "xaxis": {"title": {"text": "share of the variation"}, "tickformat": ".0%"},
+        "yaxis": {"autorange": "reversed", "automargin": True},
+        "margin": {"t": 40},
+    }
     return [("What moved the objectives", {"data": bars, "layout": layout})]
 
 
@@ -121,38 +128,43 @@ def _parallels(measured: Measured, space: SearchSpace, this: Search) -> list[tup
             (),
         )
         figure = optuna.visualization.plot_parallel_coordinate(
-            _study(part, space, this),
+            _study(part, space, this.directions, [0]),
             params=[plain(name) for name in names],
-            target=_value(0),
             target_name=plain(this.objectives[0]),
         )
-        figure.update_layout(margin={"l": 90, "r": 90, "t": 90})
+        figure.update_layout(title_text="", margin={"l": 90, "r": 90, "t": 60})
         figures.append(
             (f"Configurations and {plain(this.objectives[0])}, {len(rows)} trials", figure)
         )
     return figures
 
 
-def _value(index: int) -> Any:
-    return lambda trial: trial.values[index]
-
-
-def _study(measured: Measured, space: SearchSpace, this: Search) -> optuna.Study:
-    study = quiet_study(this.directions)
-    study.add_trials(
-        [
-            _trial(space.restate(trial.configuration).configuration, space, values.tolist())
-            for trial, values in zip(measured.trials, measured.values, strict=True)
-        ]
-    )
+def _study(
+    measured: Measured, space: SearchSpace, directions: Sequence[str], columns: Sequence[int]
+) -> optuna.Study:
+    """The trials with some of their objectives, under their own numbers where that is possible."""
+    study = quiet_study([directions[column] for column in columns])
+    trials = {
+        trial.number: _trial(trial, space, values[list(columns)].tolist())
+        for trial, values in zip(measured.trials, measured.values, strict=True)
+    }
+    last = max(trials)
+    if 0 <= min(trials) and last < _LARGEST_NUMBER:
+        # Optuna numbers trials as they are added; a failed one holds the place of each other.
+        gap = create_trial(state=TrialState.FAIL)
+        study.add_trials([trials.get(number, gap) for number in range(last + 1)])
+    else:
+        study.add_trials([trials[number] for number in sorted(trials)])
     return study
 
 
-def _trial(known: Mapping[str, Any], space: SearchSpace, values: Sequence[float]) -> FrozenTrial:
+def _trial(trial: PriorTrial, space: SearchSpace, values: Sequence[float]) -> FrozenTrial:
+    known = space.restate(trial.configuration).configuration
     return create_trial(
         params={plain(name): _plain_value(value) for name, value in known.items()},
         distributions={plain(name): _plain_choices(space.distributions[name]) for name in known},
         values=list(values),
+        user_attrs={"run": plain(trial.run_id)},
     )
 
 

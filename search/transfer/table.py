@@ -22,7 +22,8 @@ def flat_table(history: History, search: str) -> pa.Table:
 
     Columns: `number`, `state`, `epoch`, `is_on_front`; `config.<name>` for each hyperparameter,
     null where inactive; `objective.<name>`, null unless complete; `test.<metric>`
-    where any trial has it; `origin.step` and, as JSON, `origin.source_runs` and `origin.weights`;
+    where any trial has it; `origin.step` and, as JSON, `origin.source_runs` and
+    `origin.source_tasks` (task -> weight);
     `seconds`, `run_id`.
 
     Raises:
@@ -62,9 +63,9 @@ def _origins(trials: Sequence[PriorTrial]) -> dict[str, Any]:
         "origin.step": pa.array([step_of(trial) for trial in trials], pa.string()),
         **{
             f"origin.{name}": pa.array(
-                [json.dumps(trial.origin.get(name, [])) for trial in trials], pa.string()
+                [json.dumps(trial.origin.get(name)) for trial in trials], pa.string()
             )
-            for name in ("source_runs", "weights")
+            for name in ("source_runs", "source_tasks")
         },
     }
 

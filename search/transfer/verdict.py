@@ -173,11 +173,11 @@ def _sentence(
         return _sentence_of_one(trials, comparisons[0])
     reached = sum(each.reached is not None for each in comparisons)
     text = (
-        f"This search reached the end level of {reached} of {len(comparisons)} cold searches of "
+        f"This search reached the end level of {reached or 'none'} of {len(comparisons)} cold searches of "
         f"this task"
     )
     if saved is None:
-        return f"{text}; over them no trial was saved."
+        return f"{text}, so at the median no trial was saved."
     numbers = sorted(each.trials_saved for each in comparisons if each.trials_saved is not None)
     text = f"{text}; at the median it {_saved(saved)}"
     if reached == len(comparisons) >= FEWEST_SEARCHES:

@@ -96,7 +96,9 @@ def evaluate(configuration: Mapping[str, Any]) -> tuple[float, float]:
     return skill - 0.10 * share**2, skill * (0.15 + 0.55 * math.sqrt(share))
 
 
-def rows_of_random_search(name: str, trials: int, seed: int, **changes: Any) -> list[dict[str, Any]]:
+def rows_of_random_search(
+    name: str, trials: int, seed: int, **changes: Any
+) -> list[dict[str, Any]]:
     """Random trials; every fifth is stopped after two epochs, the third fails."""
     generator = np.random.default_rng(seed)
     rows = []
@@ -131,8 +133,13 @@ def rows_of_random_search(name: str, trials: int, seed: int, **changes: Any) -> 
                 epoch=last,
                 curves=curves,
                 **{
-                    "origin": {"step": "sampler"} if number > 2 else {"step": "portfolio",
-                    "source_runs": ["cold-7"], "weights": [1.0]},
+                    "origin": {"step": "model"}
+                    if number > 2
+                    else {
+                        "step": "portfolio",
+                        "source_runs": ["cold-7"],
+                        "source_tasks": {TASK: 1.0},
+                    },
                     **changes,
                 },
             )

@@ -1,0 +1,245 @@
+"""The report as Markdown: what was searched, what came out, and how far to trust it.
+
+Text of users is escaped, so neither Markdown nor HTML in a name or a choice takes effect. Not for
+computing anything: numbers come in finished.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from search.extract.measurements import value_of
+from search.history import PriorTrial, Search
+from search.transfer.best import BestConfiguration, HeldOut
+from search.transfer.table import step_of
+from search.transfer.verdict import Verdict
+
+_KEY_HYPERPARAMETERS = 4
+_CONFIGURATIONS_WRITTEN = 8
+_RUNS_NAMED = 20
+_STATES = {
+    "complete": "trained to the full budget",
+    "stopped": "stopped early by the scheduler",
+    "failed": "ended with an error, see reason.txt of the run",
+    "interrupted": "cut off; resume continues them",
+    "running": "under way when this was written",
+}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything the report says, computed beforehand.
+
+    Attributes:
+        key_hyperparameters: Names for the table of the front, the most important first.
+        experience: Lines on what history taught.
+        files: Names of the files beside the report.
+    """
+
+    search: Search
+    trials: Sequence[PriorTrial]
+    best: Sequence[BestConfiguration]
+    verdict: Verdict
+    key_hyperparameters: Sequence[str] = ()
+    experience: Sequence[str] = ()
+    files: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    summary: Mapping[str, str] = field(default_factory=dict)
+
+
+def render(contents: Contents) -> str:
+    """The report's text; the same for the same contents."""
+    word = "Pareto front" if len(contents.search.objectives) > 1 else "Best"
+    sections = [
+        f"# {escape(contents.search.id)}\n\n**{escape(contents.verdict.sentence)}**",
+        _section("What was searched", _searched(contents)),
+        _section(word, _front(contents)),
+        _section("Against cold searches", _comparison(contents)),
+        _section("Trials", _trials(contents)),
+        _section("Where the proposals came from", _proposals(contents)),
+        _section("What moved the objectives", _picture("importance.png", contents)
+                 or "Too few complete trials to tell."),
+        _section("What history taught", _bullets(contents.experience)),
+        _section("How to reproduce", _reproduction(contents)),
+        _section("Best configurations", _configurations(contents.best)),
+        _section("Files", _files(contents.files)),
+    ]  # fmt: skip
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def escape(text: object) -> str:
+    """Text of users as plain text in Markdown, on one line."""
+    line = " ".join(str(text).split())
+    return re.sub(r"[&<>|\[\]`*\\!]", lambda found: f"&#{ord(found[0])};", line)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; its cells must be escaped already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code, fenced by more backticks than the text has in a row."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body}" if body else ""
+
+
+def _bullets(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {escape(text)}" for text in texts)
+
+
+def _picture(name: str, contents: Contents) -> str:
+    return f"![{name.removesuffix('.png')}]({name})" if name in contents.files else ""
+
+
+def _searched(contents: Contents) -> str:
+    search = contents.search
+    goals = zip(search.objectives, search.directions, strict=True)
+    started = search.started.strftime("%Y-%m-%d %H:%M UTC")
+    facts = {
+        "task": search.task,
+        "objectives": ", ".join(f"{direction} {objective}" for objective, direction in goals),
+        "budget": f"{search.trials_budget} trials of {search.epochs} epochs",
+        "seed": str(search.seed),
+        "started": started,
+        "history": "used (warm)" if search.warm else "not used (cold)",
+    }
+    return _bullets(
+        [f"{name}: {value}" for name, value in (facts | dict(contents.summary)).items()]
+    )
+
+
+def _front(contents: Contents) -> str:
+    if not contents.best:
+        return "No trial is complete."
+    is_tested = any(best.test for best in contents.best)
+    header = ["trial"]
+    for objective in contents.search.objectives:
+        header += [escape(objective), *(["test (95 %)"] if is_tested else [])]
+    header += [escape(name) for name in contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]]
+    rows = []
+    for best in contents.best:
+        cells = [str(best.number)]
+        for objective, value in best.values.items():
+            cells += [_number(value), *([_held_out(best.test.get(objective))] if is_tested else [])]
+        for name in contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]:
+            cells.append(_value(best.configuration.get(name)))
+        rows.append(cells)
+    note = (
+        "Objectives are those of the validation split, on which these trials were chosen, so they "
+        "flatter."
+    )
+    if is_tested:
+        note += " The test split took no part; its 95 % intervals are Wilson's."
+    parts = [table(header, rows), note, _picture("pareto.png", contents)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _held_out(result: HeldOut | None) -> str:
+    if result is None:
+        return ""
+    if result.low is None or result.high is None:
+        return _number(result.value)
+    return f"{_number(result.value)} ({result.low:.3f} to {result.high:.3f})"
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else escape(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}"
+
+
+def _comparison(contents: Contents) -> str:
+    verdict = contents.verdict
+    parts = []
+    if verdict.comparisons:
+        rows = [
+            [
+                escape(each.search), _number(each.level),
+                f"{each.cold_reached} of {each.cold_trials}", str(each.cold_epochs),
+                "never" if each.reached is None else str(each.reached),
+                "" if each.epochs is None else str(each.epochs),
+                "" if each.trials_saved is None else f"{each.trials_saved:+d}",
+            ]
+            for each in verdict.comparisons
+        ]  # fmt: skip
+        header = ["cold search", "its end level", "reached it after trials", "epochs",
+                  "this search after trials", "epochs", "trials saved"]  # fmt: skip
+        parts.append(table(header, rows))
+        point = ", ".join(_number(value) for value in verdict.reference)
+        parts.append(
+            f"Levels are hypervolumes against ({point}): {verdict.reference_rule}. This search "
+            f"ended at {_number(verdict.level)} after {verdict.trials} trials."
+        )
+    parts.append(_picture("history.png", contents))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _trials(contents: Contents) -> str:
+    counts = Counter(trial.state for trial in contents.trials)
+    if not counts:
+        return "No trial was started."
+    rows = [
+        [state, str(counts[state]), meaning] for state, meaning in _STATES.items() if counts[state]
+    ]
+    parts = [table(["state", "trials", "meaning"], rows)]
+    failed = [trial for trial in contents.trials if trial.state == "failed"]
+    if failed:
+        named = ", ".join(f"{each.number} ({escape(each.run_id)})" for each in failed[:_RUNS_NAMED])
+        more = f" and {len(failed) - _RUNS_NAMED} more" if len(failed) > _RUNS_NAMED else ""
+        parts.append(f"Failed trials and their runs: {named}{more}.")
+    parts.append(_picture("curves.png", contents))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _proposals(contents: Contents) -> str:
+    objectives = contents.search.objectives
+    on_front = {best.run_id for best in contents.best}
+    rows = []
+    for step in sorted({step_of(trial) for trial in contents.trials}):
+        trials = [trial for trial in contents.trials if step_of(trial) == step]
+        complete = [trial for trial in trials if trial.state == "complete"]
+        cells = [escape(step), str(len(trials)), str(len(complete))]
+        for objective, direction in zip(objectives, contents.search.directions, strict=True):
+            values = [value_of(trial, objective) for trial in complete]
+            best = max if direction == "maximize" else min
+            cells.append(_number(best(values)) if values else "")
+        rows.append([*cells, str(sum(trial.run_id in on_front for trial in trials))])
+    names = [f"best {escape(objective)}" for objective in objectives]
+    return table(["step", "trials", "complete", *names, "on the front"], rows) if rows else ""
+
+
+def _reproduction(contents: Contents) -> str:
+    command = contents.summary.get("command", "twentieth run spec.yaml")
+    rows = [[escape(name), escape(value)] for name, value in sorted(contents.environment.items())]
+    text = f"The seed {contents.search.seed} is in the spec."
+    return "\n\n".join(
+        [fenced(command, "sh"), text, *([table(["part", "version"], rows)] if rows else [])]
+    )
+
+
+def _configurations(best: Sequence[BestConfiguration]) -> str:
+    shown = [
+        f"Trial {each.number}:\n\n{fenced(each.to_yaml(), 'yaml')}"
+        for each in best[:_CONFIGURATIONS_WRITTEN]
+    ]
+    if len(best) > _CONFIGURATIONS_WRITTEN:
+        shown.append(f"Further ones, {len(best) - _CONFIGURATIONS_WRITTEN}, are in trials.parquet.")
+    return "\n\n".join(shown)
+
+
+def _files(files: Sequence[str]) -> str:
+    return "\n".join(f"- [{name}]({name})" for name in files if not name.endswith(".png"))

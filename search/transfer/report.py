@@ -1,0 +1,156 @@
+"""Writes the report of a search from what was read back from the store, and from nothing else.
+
+So it can be written again, anywhere, from MLflow alone. Not for publishing it there: that is for
+whoever calls.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from search.experience import lines
+from search.extract import learn
+from search.extract.importance import importance_in
+from search.extract.measurements import measure
+from search.history import History, Search
+from search.transfer.best import best_configurations
+from search.transfer.curves import draw_curves, draw_importance
+from search.transfer.interactive import write_interactive
+from search.transfer.markdown import Contents, render
+from search.transfer.pictures import draw_history, draw_pareto
+from search.transfer.progress import find_search, trials_of
+from search.transfer.table import flat_table
+from search.transfer.verdict import Verdict, verdict
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written: the folder, the names of the files in it, and the verdict."""
+
+    folder: Path
+    files: tuple[str, ...]
+    verdict: Verdict
+
+
+def write_report(
+    history: History,
+    search: str,
+    folder: Path,
+    *,
+    spec_yaml: str,
+    environment: Mapping[str, str],
+    summary: Mapping[str, str],
+) -> Report:
+    """Writes report.md, pictures, tables and verdict of a search into a folder.
+
+    Files of an earlier report in the folder are replaced; other files are left alone. A picture
+    with nothing to show is not written.
+
+    Args:
+        history: This search's trials and the earlier ones.
+        search: Id of the search.
+        folder: Where to write; made if it is not there.
+        spec_yaml: The spec as it was run.
+        environment: Part -> version, of what the result depends on.
+        summary: More facts for the section on what was searched, name -> text; `command`, if
+            given, is shown as the way to reproduce the search.
+
+    Raises:
+        ValueError: History does not know the search.
+        OSError: The folder cannot be written.
+    """
+    this = find_search(history, search)
+    folder.mkdir(parents=True, exist_ok=True)
+    judged = verdict(history, search)
+    shares = _shares(history, this)
+    best = best_configurations(history, search)
+    (folder / "spec.yaml").write_text(spec_yaml, encoding="utf-8")
+    _write_json(folder / "environment.json", dict(environment))
+    (folder / "verdict.json").write_text(judged.to_json() + "\n", encoding="utf-8")
+    pq.write_table(flat_table(history, search), folder / "trials.parquet")
+    is_drawn = {
+        "pareto.png": draw_pareto(history, search, folder / "pareto.png"),
+        "history.png": draw_history(history, search, folder / "history.png"),
+        "importance.png": draw_importance(shares, search, folder / "importance.png"),
+        "curves.png": draw_curves(history, search, folder / "curves.png"),
+        "interactive.html": write_interactive(history, search, shares, folder / "interactive.html"),
+    }
+    for name, is_there in is_drawn.items():
+        if not is_there:
+            (folder / name).unlink(missing_ok=True)
+    files = (
+        *(name for name, is_there in is_drawn.items() if is_there),
+        "trials.parquet", "verdict.json", "environment.json", "spec.yaml",
+    )  # fmt: skip
+    contents = Contents(
+        search=this,
+        trials=sorted(
+            history.prior_trials(state=None, search=search), key=lambda each: each.number
+        ),
+        best=best,
+        verdict=judged,
+        key_hyperparameters=_key_hyperparameters(shares, [each.configuration for each in best]),
+        experience=_experience(history, this),
+        files=files,
+        environment=environment,
+        summary=summary,
+    )
+    (folder / "report.md").write_text(render(contents), encoding="utf-8")
+    return Report(folder, ("report.md", *files), judged)
+
+
+def _shares(history: History, this: Search) -> dict[str, dict[str, float]]:
+    """Objective -> hyperparameter -> share of its variation in this search alone."""
+    if this.space is None:
+        return {}
+    trials = trials_of(history, this.id)
+    return {
+        objective: importance_in(measure(trials, [objective], [direction]), this.space)
+        for objective, direction in zip(this.objectives, this.directions, strict=True)
+    }
+
+
+def _key_hyperparameters(
+    shares: Mapping[str, Mapping[str, float]], configurations: list[Mapping[str, object]]
+) -> list[str]:
+    """Those that differ between the best, the most important first."""
+    names = {name for configuration in configurations for name in configuration}
+    differing = {
+        name
+        for name in names
+        if len({repr(configuration.get(name)) for configuration in configurations}) > 1
+    }
+    most = {
+        name: max((found.get(name, 0.0) for found in shares.values()), default=0.0)
+        for name in names
+    }
+    return sorted(differing or names, key=lambda name: (-most[name], name))
+
+
+def _experience(history: History, this: Search) -> list[str]:
+    """What history taught when the search started: its own trials and later ones are not asked."""
+    if this.space is None:
+        return ["The space of this search is not known, so nothing can be said in its terms."]
+    before = history.without(this.id)
+    for other in history.searches.values():
+        if other.started > this.started:
+            before = before.without(other.id)
+    return lines(
+        learn(
+            before,
+            this.space,
+            task=this.task,
+            fingerprint=this.fingerprint,
+            objectives=this.objectives,
+            directions=this.directions,
+        )
+    )
+
+
+def _write_json(path: Path, record: Mapping[str, str]) -> None:
+    path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
