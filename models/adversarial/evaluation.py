@@ -28,6 +28,7 @@ from models.adversarial.attacks import (
 )
 from models.catalog import Threat
 
+AttackName = LossName | Literal["targeted_margin"]
 Flags = npt.NDArray[np.bool_]  # (n,), one per example
 
 # An attack's step as a multiple of epsilon / steps: 2.5 lets it reach the border of the ball from
@@ -68,7 +69,7 @@ def robust_correct(
     threat: Threat,
     seed: int,
     *,
-    losses: Sequence[LossName | Literal["targeted_margin"]] = ("cross_entropy", "margin"),
+    losses: Sequence[AttackName] = ("cross_entropy", "margin"),
 ) -> Flags:
     """Whether each image withstands every attack: PGD up each loss from each random start.
 
@@ -86,17 +87,11 @@ def robust_correct(
     generator = torch.Generator(device=images.device).manual_seed(seed)
     whole = Ball(images, threat.norm, threat.epsilon)
     starts = [whole.noise(generator) for _ in range(threat.restarts)]
-    attacks: list[Callable[[Tensor], Loss]] = []
     with _evaluating(model):
-        for name in losses:
-            if name == "targeted_margin":
-                attacks += map(_towards, _wrong_classes(model, images, labels)[:_TARGETS])
-            else:
-                attacks.append(_everywhere(LOSSES[name]))
         standing = torch.from_numpy(np.flatnonzero(correct(model, images, labels)))
         standing = standing.to(images.device)
         for start in starts:
-            for loss in attacks:
+            for loss in _attacks(model, images, labels, losses):
                 if len(standing) == 0:
                     break
                 parts = torch.split(standing, _BATCH)
@@ -108,6 +103,17 @@ def robust_correct(
     robust = np.zeros(len(labels), dtype=np.bool_)
     robust[standing.cpu().numpy()] = True
     return robust
+
+
+def _attacks(
+    model: nn.Module, images: Tensor, labels: Tensor, losses: Sequence[AttackName]
+) -> Iterator[Callable[[Tensor], Loss]]:
+    """For each attack, the loss to ascend for the examples that an index names."""
+    for name in losses:
+        if name == "targeted_margin":
+            yield from map(_towards, _wrong_classes(model, images, labels)[:_TARGETS])
+        else:
+            yield _everywhere(LOSSES[name])
 
 
 def _worst_margin(
