@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from optuna.distributions import (
     BaseDistribution,
-    FloatDistribution,
     distribution_to_json,
     json_to_distribution,
 )
@@ -229,10 +228,7 @@ class SearchSpace:
     def key(self, configuration: Mapping[str, Any]) -> str:
         """The active part as canonical JSON, floats by `repr`: equal for duplicates only."""
         active = {
-            name: float(configuration[name])
-            if isinstance(distribution, FloatDistribution)
-            and space_values.is_number(configuration[name])
-            else configuration[name]
+            name: space_values.canonical(distribution, configuration[name])
             for name, distribution in self.distributions.items()
             if name in configuration and self.is_active(name, configuration)
         }

@@ -83,8 +83,7 @@ def holds(distribution: BaseDistribution, value: Any) -> bool:
         return is_integer and (int(value) - distribution.low) % distribution.step == 0
     if distribution.step is None:
         return True
-    steps = (float(value) - distribution.low) / distribution.step
-    return abs(steps - round(steps)) < GRID_TOLERANCE * max(1.0, steps)
+    return _is_on_grid(distribution, distribution.step, float(value))
 
 
 def coerce(distribution: BaseDistribution, value: object) -> Coerced:
@@ -113,6 +112,16 @@ def coerce(distribution: BaseDistribution, value: object) -> Coerced:
     if abs(snapped - number) > GRID_TOLERANCE * max(abs(number), distribution.step or 0):
         return Coerced(snapped, note=f"{brief(value)} rounded to {snapped!r}")
     return Coerced(snapped)
+
+
+def canonical(distribution: BaseDistribution, value: Any) -> Any:
+    """One form of equal values: 1.0 for 1 where floats are meant, one float a point of a grid."""
+    if not isinstance(distribution, FloatDistribution) or not is_number(value):
+        return value
+    if distribution.step is None or not holds(distribution, value):
+        return float(value)
+    steps = round((float(value) - distribution.low) / distribution.step)
+    return distribution.low + steps * distribution.step
 
 
 def draw(distribution: BaseDistribution, generator: np.random.Generator) -> Any:
@@ -214,7 +223,14 @@ def _snap(distribution: FloatDistribution | IntDistribution, number: float) -> i
         step = distribution.step
         steps = (2 * (round(number) - distribution.low) + step) // (2 * step)
         return min(distribution.low + steps * step, distribution.high)
-    if distribution.step is None:
+    if distribution.step is None or _is_on_grid(distribution, distribution.step, number):
         return float(number)
     steps = round((number - low) / distribution.step)
     return float(min(low + steps * distribution.step, high))
+
+
+def _is_on_grid(distribution: FloatDistribution, step: float, number: float) -> bool:
+    steps = (number - distribution.low) / step
+    # Far from zero two neighbouring floats may be more than the tolerance of a step apart.
+    spacing = math.ulp(max(abs(distribution.low), abs(distribution.high))) / step
+    return abs(steps - round(steps)) < GRID_TOLERANCE * max(1.0, steps) + 4 * spacing
