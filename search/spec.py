@@ -20,10 +20,10 @@ from pydantic import Field
 from models import catalog
 from models.catalog import DataDescription, Threat, Value
 from search import spec_checks
+from search.spec_checks import SAMPLER_OPTIONS
 from search.spec_errors import Document, Problem, SpecError
 from search.spec_overrides import override
 from search.spec_parts import (
-    SAMPLER_OPTIONS,
     Budget,
     HistorySettings,
     HyperparameterSpec,

@@ -15,7 +15,6 @@ from pydantic import TypeAdapter, ValidationError
 from models.catalog import MODELS, Hyperparameter, Threat, metrics
 from search.spec_errors import Document, KeyPath
 from search.spec_parts import (
-    SAMPLER_OPTIONS,
     Budget,
     HistorySettings,
     Objective,
@@ -29,6 +28,30 @@ SomePart = TypeVar("SomePart", bound=Part)
 
 # Short for the name that a threat gives the full attack: changing epsilon changes that name.
 ROBUST = "accuracy.robust"
+
+
+# Every option that a sampler takes, with its type or its choices. `warm` is ours (`apply/`); the others are
+# Optuna's constructor arguments, without those that only code can give.
+SAMPLER_OPTIONS: dict[str, dict[str, type | tuple[str, ...]]] = {
+    "warm": {"portfolio": int, "sampler": ("tpe", "gp", "random")},
+    "tpe": {
+        "n_startup_trials": int,
+        "n_ei_candidates": int,
+        "multivariate": bool,
+        "group": bool,
+        "constant_liar": bool,
+        "consider_endpoints": bool,
+        "prior_weight": float,
+    },
+    "gp": {"n_startup_trials": int, "deterministic_objective": bool},
+    "nsga2": {
+        "population_size": int,
+        "mutation_prob": float,
+        "crossover_prob": float,
+        "swapping_prob": float,
+    },
+    "random": {},
+}
 
 
 def read_part(document: Document, path: KeyPath, kind: type[SomePart], raw: Any) -> SomePart | None:
@@ -145,13 +168,23 @@ def check_sampler(document: Document) -> Sampler | None:
             message = f"no option of sampler {sampler.name}"
             document.add(path, message if legal else f"{message}, which has none", allowed=legal)
             continue
-        kinds = (int, float) if legal[option] is float else (legal[option],)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and legal[option] is not bool):
-            noun = {int: "a whole number", float: "a number", bool: "true or false"}
-            document.add(path, f"must be {noun[legal[option]]}", _shown(value))
-        elif isinstance(value, int | float) and not 0 <= value < float("inf"):
-            document.add(path, "must be 0 or more", value)
+        _check_option(document, path, legal[option], value)
     return sampler
+
+
+def _check_option(
+    document: Document, path: KeyPath, legal: type | tuple[str, ...], value: Any
+) -> None:
+    if isinstance(legal, tuple):
+        if value not in legal:
+            document.add(path, "is none of the choices", _shown(value), legal)
+        return
+    kinds = (int, float) if legal is float else (legal,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and legal is not bool):
+        noun = {int: "a whole number", float: "a number", bool: "true or false"}[legal]
+        document.add(path, f"must be {noun}", _shown(value))
+    elif isinstance(value, int | float) and not 0 <= value < float("inf"):
+        document.add(path, "must be 0 or more", value)
 
 
 def check_scheduler(document: Document, budget: Budget | None) -> Scheduler | None:

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from models.catalog import MODELS
+from search.spec_checks import SAMPLER_OPTIONS
 from search.spec_errors import Document, KeyPath, Problem, nearest
 from search.spec_parts import (
-    SAMPLER_OPTIONS,
     Budget,
     Data,
     HistorySettings,
@@ -102,7 +102,7 @@ def _resolve(
             return key, names[end:]
     if legal is None:
         return ".".join(names), []
-    allowed = sorted({*legal, *container}) if path else list(KEYS)
+    allowed = dict.fromkeys((*legal, *container)) if path else KEYS
     _note(document, written, f"unknown key `{names[0]}`", None, allowed, ".".join(names))
     return None
 
@@ -142,7 +142,6 @@ def _note(
     wrong: str | None = None,
 ) -> None:
     names = tuple(str(each) for each in allowed)
-    close = None
-    for name in {wrong, (wrong or "").split(".")[0]} - {None, ""}:
-        close = close or nearest(str(name), names)
+    first = (wrong or "").split(".")[0]
+    close = nearest(wrong or "", names) or nearest(first, names)
     document.problems.append(Problem(_SOURCE, None, key, value, message, names, close))

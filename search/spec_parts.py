@@ -15,40 +15,20 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StrictBool
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictBool,
+)
 
 from models.catalog import Threat, Value
 
 # Names reach MLflow, file names and attribute-like keys; see also `spec_checks.py`.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
-
-# Every option that a sampler takes, with its type. `warm` is ours (`apply/`); the others are
-# Optuna's constructor arguments, without those that only code can give.
-SAMPLER_OPTIONS: dict[str, dict[str, type]] = {
-    "warm": {
-        "startup_trials": int,
-        "portfolio": int,
-        "candidates": int,
-        "guard": bool,
-    },
-    "tpe": {
-        "n_startup_trials": int,
-        "n_ei_candidates": int,
-        "multivariate": bool,
-        "group": bool,
-        "constant_liar": bool,
-        "consider_endpoints": bool,
-        "prior_weight": float,
-    },
-    "gp": {"n_startup_trials": int, "deterministic_objective": bool},
-    "nsga2": {
-        "population_size": int,
-        "mutation_prob": float,
-        "crossover_prob": float,
-        "swapping_prob": float,
-    },
-    "random": {},
-}
 
 
 def _read_number(value: Any) -> int | float:
@@ -77,6 +57,13 @@ def _read_fraction(value: Any) -> Any:
     if len(parts) == 2 and all(part.strip().isdecimal() for part in parts) and int(parts[1]):
         return int(parts[0]) / int(parts[1])
     return value
+
+
+def _check_gpus(number: float) -> float:
+    """Ray shares one GPU among trials, but gives one trial whole ones only."""
+    if number > 1 and not number.is_integer():
+        raise ValueError("must be a whole number above 1")
+    return number
 
 
 def _listed(value: Any) -> Any:
@@ -192,12 +179,14 @@ class Resources(Part):
 
     parallelism: Counted = 1
     cpus: Positive = 1.0
-    gpus: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
+    gpus: Annotated[
+        float, Field(strict=True, ge=0, allow_inf_nan=False), AfterValidator(_check_gpus)
+    ] = 0.0
     memory_gb: Positive | None = None
 
 
 class Sampler(Part):
-    """What proposes configurations; options as in `SAMPLER_OPTIONS`."""
+    """What proposes configurations; options as in `spec_checks.SAMPLER_OPTIONS`."""
 
     name: Literal["warm", "tpe", "gp", "nsga2", "random"] = "warm"
     options: dict[str, Any] = Field(default_factory=dict)

@@ -1,24 +1,20 @@
-"""Whether a spec's hyperparameters, settings and conditions fit each other and the catalog.
+"""Whether a spec's hyperparameters and settings make sense, alone and against the catalog.
 
-For names, ranges and who depends on whom. Not for sampling (`space.py`) nor for the legal ranges
-themselves (`models/catalog.py`).
+For names, types and ranges; what is active under what is in `spec_conditions.py`. Not for sampling
+(`space.py`) nor for the legal ranges themselves (`models/catalog.py`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import fields
-from graphlib import CycleError, TopologicalSorter
 
 from models.catalog import Hyperparameter, Threat, Value
-from search.space_values import count, describe, holds, is_same
+from search.space_values import is_same
 from search.spec_checks import read_part
+from search.spec_conditions import Known, Parts, check_conditions, check_cycles, check_parents
 from search.spec_errors import Document, KeyPath
 from search.spec_parts import NAME, HyperparameterSpec
-
-Known = Mapping[str, Hyperparameter]
-Parts = dict[str, HyperparameterSpec]
 
 _NUMERIC_KEYS = ("low", "high", "log", "step")
 _THREAT = tuple(each.name for each in fields(Threat))
@@ -49,7 +45,7 @@ def check_settings(document: Document, known: Known | None) -> dict[str, Value]:
                 legal = _legal(known[name])
                 document.add(path, f"outside its legal values ({known[name].kind})", value, legal)
     for name in settings:
-        _check_parents(document, ("task", "settings", name), name, known, settings, {})
+        check_parents(document, ("task", "settings", name), name, known, settings, {})
     return settings
 
 
@@ -76,10 +72,10 @@ def check_space(document: Document, known: Known | None, settings: dict[str, Val
         if is_named and len(document.problems) == before:
             parts[name] = part
     for name, part in parts.items():
-        _check_conditions(document, name, part, parts, settings)
-    _check_cycles(document, parts)
+        check_conditions(document, name, part, parts, settings)
+    check_cycles(document, parts)
     for name in list(parts):
-        _check_parents(document, ("space", name), name, known, settings, parts)
+        check_parents(document, ("space", name), name, known, settings, parts)
     return parts
 
 
@@ -125,7 +121,7 @@ def _check_shape(document: Document, path: KeyPath, part: HyperparameterSpec) ->
         if key in part.model_fields_set:
             value = getattr(part, key)
             shown = list(value) if isinstance(value, tuple) else value
-            document.add((*path, key), f"a {part.type} has no such key; remove it", shown)
+            document.add((*path, key), f"type {part.type} has no such key; remove it", shown)
 
 
 def _check_range(document: Document, path: KeyPath, part: HyperparameterSpec) -> None:
@@ -133,7 +129,7 @@ def _check_range(document: Document, path: KeyPath, part: HyperparameterSpec) ->
     numbers = {"low": low, "high": high, "step": step}
     for key, number in numbers.items():
         if number is None and key != "step":
-            document.add((*path, key), f"is missing; a {part.type} has a low and a high")
+            document.add((*path, key), f"is missing; type {part.type} has a low and a high")
         elif number is not None and part.type == "int" and number != int(number):
             document.add((*path, key), "must be a whole number, since type is int", number)
     if low is None or high is None:
@@ -178,88 +174,3 @@ def _check_legal(
             message = f"not a legal value of {legal.name}"
             document.add((*path, "choices", index), message, choice, _legal(legal))
     return part.model_copy(update={"choices": tuple(choices)})
-
-
-def _check_conditions(
-    document: Document,
-    name: str,
-    part: HyperparameterSpec,
-    parts: Parts,
-    settings: Mapping[str, Value],
-) -> None:
-    """What the spec itself says under `when`."""
-    for parent, values in part.when.items():
-        path = ("space", name, "when", parent)
-        if parent in settings:
-            document.add(path, "is fixed in task.settings; leave this condition out")
-        elif parent not in document.data["space"]:
-            others = [other for other in parts if other != name and parts[other].type != "float"]
-            document.add(path, "is no hyperparameter of this space", allowed=others)
-        elif parent in parts and parts[parent].type == "float":
-            document.add(path, "is a float; a parent is categorical, bool or int")
-        elif parent in parts:
-            distribution = parts[parent].distribution()
-            if not values:
-                document.add(path, "names no value", allowed=(describe(distribution),))
-            for value in values:
-                if not holds(distribution, value):
-                    legal = parts[parent].choices or (describe(distribution),)
-                    document.add(path, f"{parent} never takes this value", value, legal)
-
-
-def _check_cycles(document: Document, parts: Parts) -> None:
-    graph = {name: [p for p in part.when if p in parts] for name, part in parts.items()}
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        cycle = error.args[1]
-        message = f"conditions form a cycle ({' > '.join(cycle)}); none could become active"
-        document.add(("space", cycle[0], "when"), message)
-
-
-def _check_parents(
-    document: Document,
-    path: KeyPath,
-    name: str,
-    known: Known | None,
-    settings: Mapping[str, Value],
-    parts: Parts,
-) -> None:
-    """What the catalog makes conditional: note what can never count, add what was left out."""
-    space = document.data.get("space")
-    in_space = space if isinstance(space, dict) else {}
-    for parent, values in (known[name].when if known else {}).items():
-        needed = " or ".join(str(value) for value in values)
-        if parent in settings:
-            if not any(is_same(settings[parent], value) for value in values):
-                message = f"never active: it needs {parent} {needed}, task.settings say "
-                document.add(path, f"{message}{settings[parent]}")
-        elif parent not in in_space:
-            message = f"needs its parent `{parent}` ({needed}) in space or task.settings"
-            document.add(path, message)
-        elif parent in parts and name in parts:
-            parts[name] = _add_condition(document, path, parts[name], parts[parent], parent, values)
-
-
-def _add_condition(
-    document: Document,
-    path: KeyPath,
-    child: HyperparameterSpec,
-    parent_part: HyperparameterSpec,
-    parent: str,
-    values: tuple[Value, ...],
-) -> HyperparameterSpec:
-    distribution = parent_part.distribution()
-    possible = tuple(value for value in values if holds(distribution, value))
-    if not possible:
-        needed = " or ".join(str(value) for value in values)
-        message = f"never active: it needs {parent} {needed}, which is not in this space"
-        document.add(path, message)
-    for value in child.when.get(parent, ()):
-        if not any(is_same(value, legal) for legal in values) and holds(distribution, value):
-            message = f"has no effect under this value of {parent}"
-            document.add((*path, "when", parent), message, value, values)
-    is_always = len(possible) == count(distribution) and not parent_part.when
-    if parent in child.when or is_always or not possible:
-        return child
-    return child.model_copy(update={"when": {**child.when, parent: possible}})
