@@ -30,8 +30,8 @@ SomePart = TypeVar("SomePart", bound=Part)
 ROBUST = "accuracy.robust"
 
 
-# Every option that a sampler takes, with its type or its choices. `warm` is ours (`apply/`); the others are
-# Optuna's constructor arguments, without those that only code can give.
+# Every option that a sampler takes, with its type or its choices. `warm` is ours (`apply/`); the
+# others are Optuna's constructor arguments, without those that only code can give.
 SAMPLER_OPTIONS: dict[str, dict[str, type | tuple[str, ...]]] = {
     "warm": {"portfolio": int, "sampler": ("tpe", "gp", "random")},
     "tpe": {

@@ -60,7 +60,8 @@ def override(document: Document, text: str) -> None:
     except (yaml.YAMLError, ValueError):
         _note(document, key, "the value is not YAML; quote it", value_text)
         return
-    names = [part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", key.strip())]
+    dotted = re.sub(r"\[(\d+)\]", r".\1", key.strip())  # objectives[0], as messages write it
+    names = [part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", dotted)]
     _set(document, document.data, (), names, value)
 
 
