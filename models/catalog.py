@@ -186,9 +186,11 @@ def is_active(hyperparameter: Hyperparameter, values: Mapping[str, Value]) -> bo
 def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
     """Return `values`, checked, with the defaults of all other active hyperparameters.
 
+    A value without effect under the others is checked and left out: a task may fix
+    `sgd.momentum` while its trials choose the optimizer.
+
     Raises:
-        ValueError: an unknown model or name (with the nearest valid one), an illegal value, or a
-            value for a hyperparameter that has no effect under the others.
+        ValueError: an unknown model or name (with the nearest valid one), or an illegal value.
     """
     if model not in MODELS:
         raise ValueError(f"unknown model {model!r}{_nearest(model, MODELS)}")
@@ -198,11 +200,9 @@ def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
             raise ValueError(f"unknown hyperparameter {name!r} of {model}{_nearest(name, known)}")
     configuration: dict[str, Value] = {}
     for name, hyperparameter in known.items():
+        value = hyperparameter.check(values.get(name, hyperparameter.default))
         if is_active(hyperparameter, configuration):
-            configuration[name] = hyperparameter.check(values.get(name, hyperparameter.default))
-        elif name in values:
-            needs = " and ".join(f"{k} in {list(v)}" for k, v in hyperparameter.when.items())
-            raise ValueError(f"{name} has no effect here: it needs {needs}; remove it")
+            configuration[name] = value
     return configuration
 
 

@@ -44,6 +44,10 @@ def test_complete_adds_the_active_hyperparameters_only() -> None:
     assert all(is_active(CNN[name], configuration) for name in configuration)
 
 
+def test_a_value_without_effect_is_left_out() -> None:
+    assert "sgd.momentum" not in complete("cnn", {"optimizer": "adamw", "sgd.momentum": 0.5})
+
+
 def test_complete_of_a_complete_configuration_changes_nothing() -> None:
     once = complete("cnn", {"adversarial_training": "fgsm"})
     assert complete("cnn", once) == once
@@ -66,7 +70,7 @@ def test_whole_numbers_become_the_type_that_is_meant() -> None:
         ({"dropout": "0.1"}, ["dropout", "number"]),
         ({"kernel_size": 4}, ["kernel_size", "[1, 3, 5, 7]"]),
         ({"optimizer": "adam"}, ["optimizer", "adamw"]),
-        ({"sgd.momentum": 0.5}, ["sgd.momentum", "no effect", "optimizer"]),
+        ({"sgd.momentum": 1.0}, ["sgd.momentum", "0.999"]),  # though the optimizer is AdamW
     ],
 )
 def test_an_illegal_value_is_named_with_what_to_do(values: dict, words: list[str]) -> None:
