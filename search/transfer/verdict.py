@@ -173,8 +173,8 @@ def _sentence(
         return _sentence_of_one(trials, comparisons[0])
     reached = sum(each.reached is not None for each in comparisons)
     text = (
-        f"This search reached the end level of {reached or 'none'} of {len(comparisons)} cold searches of "
-        f"this task"
+        f"This search reached the end level of {reached or 'none'} of {len(comparisons)} cold "
+        f"searches of this task"
     )
     if saved is None:
         return f"{text}, so at the median no trial was saved."

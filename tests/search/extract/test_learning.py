@@ -1,0 +1,163 @@
+"""Learning keeps its sources, names what it leaves out, and survives any history."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+
+from search.experience import Experience, lines
+from search.extract import learn
+from search.history import History, Rejected
+from search.space import SearchSpace
+from tests.search.extract.synthetic import (
+    CLEAN,
+    FINGERPRINT,
+    ROBUST,
+    SPACE,
+    TASK,
+    history,
+    row,
+    rows_of_random_search,
+    search,
+)
+
+
+def learned(known: History, **changes: Any) -> Experience:
+    arguments: dict[str, Any] = {
+        "task": TASK, "fingerprint": FINGERPRINT, "objectives": [CLEAN, ROBUST],
+        "directions": ["maximize", "maximize"],
+    } | changes  # fmt: skip
+    return learn(known, SPACE, **arguments)
+
+
+TWO = history(
+    rows_of_random_search("a", 40, 1) + rows_of_random_search("b", 40, 2),
+    [search("a"), search("b")],
+    [Rejected("x", "003 z", "its search 'z' has no summary run")],
+)
+
+
+def test_it_learns_what_the_synthetic_task_is_made_of() -> None:
+    found = learned(TWO)
+    first = {entry.objective: entry.hyperparameter for entry in reversed(found.importances)}
+    assert first[ROBUST] == "adversarial_share"
+    assert {search.id: search.similarity for search in found.searches} == {"a": 1.0, "b": 1.0}
+    region = next(each for each in found.regions if each.hyperparameter == "adamw.learning_rate")
+    assert region.low is not None and region.high is not None
+    assert region.low < 10**-2.5 < region.high
+    assert found.conflicts[0].correlation < 0
+    assert found.reasons() == {"its search 'z' has no summary run": 1}
+    assert Experience.from_json(found.to_json()) == found
+    assert 5 <= len(lines(found)) <= 12
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    shuffled = History(TWO.trials.take(list(reversed(range(80)))), TWO.searches, TWO.rejected)
+    assert learned(shuffled) == learned(TWO)
+
+
+def test_every_statement_names_runs_or_searches_that_exist() -> None:
+    found = learned(TWO)
+    runs = {trial.run_id for trial in TWO.prior_trials()}
+    assert {best.run_id for search in found.searches for best in search.best} <= runs
+    assert {run for region in found.regions for run in region.runs} <= runs
+    assert all(entry.searches for entry in (*found.importances, *found.regions, *found.conflicts))
+
+
+def test_the_best_of_each_objective_follows_its_direction() -> None:
+    rows = [row(0, [0.9, 0.1]), row(1, [0.5, 0.7])]
+    (only,) = learned(history(rows, [search()])).searches
+    assert [(best.value, best.run_id) for best in only.best] == [(0.9, "cold-0"), (0.7, "cold-1")]
+    rows = [row(0, [2.0], objectives=["loss"], directions=["minimize"]),
+            row(1, [1.0], objectives=["loss"], directions=["minimize"])]  # fmt: skip
+    found = learned(history(rows), objectives=["loss"], directions=["minimize"])
+    assert found.searches[0].best[0].value == 1.0
+
+
+def test_trials_of_a_foreign_task_are_left_out_with_a_reason() -> None:
+    foreign = search("f", task="sst2@1", fingerprint={"data": {"name": "sst2", "kind": "text",
+                     "classes": 2, "shape": [64]}, "model": "transformer"})  # fmt: skip
+    found = learned(history([row(0, [0.9, 0.5], search="f", task="sst2@1")], [foreign]))
+    assert found.is_empty
+    assert found.reasons() == {"task is too different": 1}
+
+
+def test_a_similar_task_speaks_where_the_same_one_has_too_few_trials() -> None:
+    near = FINGERPRINT | {"data": FINGERPRINT["data"] | {"name": "mnist", "digest": "d2"}}
+    rows = [*rows_of_random_search("near", 30, 1, task="mnist@1"), row(0, [0.9, 0.5])]
+    known = history(rows, [search("near", task="mnist@1", fingerprint=near), search()])
+    found = learned(known)
+    assert [each.id for each in found.searches] == ["cold", "near"]
+    assert found.regions and set(found.regions[0].searches) == {"near"}
+    rows += rows_of_random_search("own", 30, 2)
+    found = learned(history(rows, [*known.searches.values(), search("own")]))
+    assert {name for region in found.regions for name in region.searches} == {"own"}
+
+
+def test_a_search_that_measured_one_of_two_objectives_speaks_for_that_one() -> None:
+    rows = [
+        row(number, [0.1 * number], configuration={"optimizer": "sgd", "width": 8 + number})
+        for number in range(9)
+    ]
+    found = learned(history(rows, [search(objectives=(CLEAN,), directions=("maximize",))]))
+    assert {entry.objective for entry in found.importances} == {CLEAN}
+    assert found.searches[0].trials == 0
+    assert not found.left_out and not found.regions and not found.conflicts
+
+
+def test_an_opposite_direction_is_left_out() -> None:
+    rows = [row(0, [0.9, 0.5], directions=["minimize", "minimize"])]
+    found = learned(history(rows))
+    assert found.is_empty and len(found.left_out) == 1
+
+
+def test_notes_count_how_values_were_changed() -> None:
+    rows = [
+        row(number, [0.9, 0.5], configuration={"width": 999, "batch": 3}) for number in range(3)
+    ]
+    notes = learned(history(rows)).notes
+    assert notes["'batch' is not in this space: dropped"] == 3
+    assert any(note.startswith("width:") for note in notes)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [row(0, [0.9, 0.5])],
+        [row(0, [], state="failed")],
+        [row(0, [math.nan, math.inf])],
+        [row(0, [0.9, 0.5], configuration={})],
+        [row(n, [0.9, 0.5], configuration={"optimizer": None, "width": [1]}) for n in range(12)],
+        [row(n, [0.1 * n, 0.5], configuration={"optimizer": "lm", "width": ""}) for n in range(12)],
+        [row(n, [0.1 * n, 0.5], configuration={"Width": n}) for n in range(12)],
+        [row(n, [1.0, 2.0, 3.0], objectives=["x", "y", "z"]) for n in range(12)],
+    ],
+)  # fmt: skip
+def test_malformed_history_is_survived(rows: list[dict[str, Any]]) -> None:
+    found = learned(history(rows))
+    assert lines(found)
+    assert Experience.from_json(found.to_json()) == found
+
+
+def test_optuna_studies_can_be_learned_from() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1) ** 2, n_trials=12)
+    known = History.from_studies({"parabola": study}, ["minimize"])
+    space = SearchSpace.from_distributions({"x": FloatDistribution(0, 1)})
+    found = learn(known, space, task="parabola", fingerprint={"name": "parabola"},
+                  objectives=["objective_0"], directions=["minimize"])  # fmt: skip
+    assert found.searches[0].trials == 12
+    assert found.regions[0].high is not None and found.regions[0].high < 0.6
+
+
+def test_objectives_and_directions_must_match() -> None:
+    with pytest.raises(ValueError, match="2 objectives, but 1 direction"):
+        learned(TWO, directions=["maximize"])
+    with pytest.raises(ValueError, match="neither"):
+        learned(TWO, directions=["maximize", "up"])

@@ -1,0 +1,73 @@
+"""The best configurations are the Pareto front, with honest test results."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from search.transfer.best import best_configurations, wilson_interval
+from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row, search
+
+
+def test_the_front_by_hand_sorted_by_the_first_objective() -> None:
+    rows = [
+        row(0, [0.5, 0.9]),
+        row(1, [0.9, 0.5]),
+        row(2, [0.7, 0.7]),
+        row(3, [0.6, 0.6]),
+        row(4, [], state="stopped"),
+    ]
+    best = best_configurations(history(rows, [search()]), "cold")
+    assert [each.number for each in best] == [1, 2, 0]
+    assert best[0].values == {CLEAN: 0.9, ROBUST: 0.5}
+    assert best[0].test == {}
+
+
+def test_one_objective_has_one_best_and_ties_stay_together() -> None:
+    goal = {"objectives": ["loss"], "directions": ["minimize"]}
+    rows = [row(n, [value], **goal) for n, value in enumerate([2.0, 1.0, 1.0])]
+    known = history(rows, [search(objectives=("loss",), directions=("minimize",))])
+    assert [each.number for each in best_configurations(known, "cold")] == [1, 2]
+
+
+def test_test_results_carry_wilson_s_interval() -> None:
+    curves = [
+        *points("test." + CLEAN, {5: 0.8}),
+        *points("test.loss", {5: 0.8}),
+        *points("test.examples", {5: 10}),
+    ]
+    (best,) = best_configurations(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
+    # Wilson's interval of 8 of 10, by hand from the formula with z = 1.96.
+    assert best.test[CLEAN].low == pytest.approx(0.4902, abs=1e-4)
+    assert best.test[CLEAN].high == pytest.approx(0.9433, abs=1e-4)
+    assert best.test["loss"].low is None  # a loss is no share of the examples
+    assert set(best.test) == {CLEAN, "loss"}
+
+
+def test_wilson_agrees_with_the_formula_and_stays_in_the_unit_interval() -> None:
+    share, examples, z = 0.9, 300, 1.959963984540054
+    middle = (share + z**2 / (2 * examples)) / (1 + z**2 / examples)
+    half = z / (1 + z**2 / examples)
+    half *= (share * (1 - share) / examples + z**2 / (4 * examples**2)) ** 0.5
+    assert wilson_interval(share, examples) == pytest.approx((middle - half, middle + half))
+    assert wilson_interval(0.0, 1)[0] == 0.0 and wilson_interval(1.0, 5)[1] == 1.0
+
+
+def test_without_the_number_of_examples_there_is_no_interval() -> None:
+    curves = points("test." + CLEAN, {5: 0.8})
+    (best,) = best_configurations(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
+    assert (best.test[CLEAN].value, best.test[CLEAN].low) == (0.8, None)
+
+
+def test_the_yaml_reads_back_as_the_configuration() -> None:
+    configuration = {"a": "on", "b": 1e-05, "c": True, "d": "x: y\n- z", "e": 3}
+    known = history([row(0, [0.9, 0.5], configuration=configuration)], [search()])
+    (best,) = best_configurations(known, "cold")
+    assert yaml.safe_load(best.to_yaml()) == configuration
+
+
+def test_no_complete_trial_has_no_best() -> None:
+    known = history([row(0, [], state="failed")], [search()])
+    assert best_configurations(known, "cold") == []
+    with pytest.raises(ValueError, match="no search"):
+        best_configurations(known, "gone")

@@ -1,0 +1,68 @@
+"""Progress counts every trial that ended, against one reference point for all searches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from search.transfer.progress import (
+    Progress,
+    cold_searches,
+    find_search,
+    progress,
+    reference_point,
+    trials_of,
+)
+from tests.search.extract.synthetic import START, history, row, search
+
+
+def test_the_reference_lies_a_tenth_of_the_range_beyond_the_worst() -> None:
+    losses = np.array([[0.0, 5.0], [1.0, 5.0]])
+    # By hand: 1 + 0.1 * 1; the second objective never changes and gets a margin of one.
+    assert reference_point(losses).tolist() == pytest.approx([1.1, 6.0])
+
+
+def test_levels_never_fall_and_count_epochs_of_all_trials() -> None:
+    rows = [
+        row(0, [], state="failed", epoch=1),
+        row(1, [0.5, 0.5]),
+        row(2, [], state="stopped", epoch=2),
+        row(3, [0.4, 0.4]),
+        row(4, [0.7, 0.4]),
+        row(5, [], state="running", epoch=1),
+    ]
+    known = history(rows, [search()])
+    found = progress(trials_of(known, "cold"), search(), np.array([-0.3, -0.3]))
+    assert found.epochs == (1, 6, 8, 13, 18)
+    # By hand, from the point (0.3, 0.3): nothing, 0.2 * 0.2, the same twice, plus 0.2 * 0.1.
+    assert found.levels == pytest.approx((0.0, 0.04, 0.04, 0.04, 0.06))
+
+
+def test_a_level_is_reached_by_the_first_trial_that_has_it() -> None:
+    found = Progress((5, 10, 15), (0.0, 0.3, 0.3))
+    assert found.trials_to(0.3) == 2
+    assert found.trials_to(0.4) is None
+    assert found.trials_to(0.0) is None
+
+
+def test_only_earlier_cold_searches_of_the_task_with_the_same_objectives_compare() -> None:
+    later = START + timedelta(hours=1)
+    names = ["cold", "warm", "other task", "one objective", "late", "empty"]
+    rows = [row(0, [0.5, 0.5], search=name) for name in names[:-1]]
+    searches = [
+        search("cold"),
+        search("warm", warm=True),
+        search("other task", task="other"),
+        search("one objective", objectives=("accuracy.clean",), directions=("maximize",)),
+        search("late", started=later + timedelta(hours=1)),
+        search("empty"),
+        search("this", started=later),
+    ]
+    assert [each.id for each in cold_searches(history(rows, searches), "this")] == ["cold"]
+
+
+def test_an_unknown_search_is_an_error_that_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"no search 'x'.*it has: cold"):
+        find_search(history([], [search()]), "x")

@@ -1,0 +1,134 @@
+"""The verdict counts trials, and claims no more than the runs can carry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from search.history import History
+from search.transfer.verdict import verdict
+from tests.search.extract.synthetic import CLEAN, START, history, row, search
+
+
+def one_objective(*searches: Sequence[float], is_warm: bool = True, **changes: Any) -> History:
+    """The last one is "this"; the others are cold; `epochs` of this search may be changed."""
+    goal: dict[str, Any] = {"objectives": (CLEAN,), "directions": ("maximize",)}
+    names = [f"cold-{index}" for index in range(len(searches) - 1)] + ["this"]
+    rows = [
+        row(number, [value], search=name)
+        for name, values in zip(names, searches, strict=True)
+        for number, value in enumerate(values)
+    ]
+    colds = [search(name, **goal) for name in names[:-1]]
+    this = search("this", warm=is_warm, started=START + timedelta(hours=1), **goal, **changes)
+    return history(rows, [*colds, this])
+
+
+def test_two_objectives_by_hand() -> None:
+    rows = [row(0, [0.5, 0.5]), row(1, [0.7, 0.4]), row(2, [0.4, 0.7])]
+    rows += [row(0, [], search="this", state="failed", epoch=1), row(1, [0.6, 0.6], search="this")]
+    this = search("this", warm=True, started=START + timedelta(hours=1))
+    found = verdict(history(rows, [search(), this]), "this")
+    # Worst value 0.4, best 0.7 in both: the reference is 0.4 - 0.03.
+    assert found.reference == pytest.approx((0.37, 0.37))
+    # From there the cold front is (.13, .13), (.33, .03), (.03, .33): .0099 + .0130 + .0060.
+    (only,) = found.comparisons
+    assert only.level == pytest.approx(0.0289)
+    assert found.level == pytest.approx(0.23**2)
+    assert (only.cold_reached, only.cold_trials, only.cold_epochs) == (3, 3, 15)
+    assert (only.reached, only.epochs, only.trials_saved) == (2, 6, 1)
+    assert found.trials_saved == 1
+    assert found.sentence == (
+        "After 2 trials (6 epochs) this search had what the cold search cold had after 3 of its 3 "
+        "trials (15 epochs): it saved 1 trial. It is one run against one run: chance alone can "
+        "make such a difference."
+    )
+
+
+def test_trials_are_counted_to_where_the_cold_search_got_there_itself() -> None:
+    # Its last two trials added nothing, so they are not saved by anybody.
+    found = verdict(one_objective([0.5, 0.9, 0.6, 0.7], [0.95]), "this")
+    assert found.comparisons[0].cold_reached == 2
+    assert found.trials_saved == 1
+
+
+def test_a_search_that_took_longer_lost_trials() -> None:
+    found = verdict(one_objective([0.9, 0.5], [0.5, 0.6, 0.9]), "this")
+    assert found.trials_saved == -2
+    assert "it lost 2 trials" in found.sentence
+
+
+def test_a_search_that_never_got_there_saved_nothing() -> None:
+    found = verdict(one_objective([0.5, 0.9], [0.5, 0.6, 0.7]), "this")
+    assert found.trials_saved is None and found.comparisons[0].reached is None
+    assert found.sentence.startswith("In 3 trials this search did not reach what the cold search")
+
+
+def test_two_cold_searches_give_a_median_and_no_range() -> None:
+    found = verdict(one_objective([0.5, 0.6, 0.9], [0.5, 0.8], [0.9]), "this")
+    assert found.trials_saved == 1.5
+    assert "between" not in found.sentence and "too few to state a range" in found.sentence
+
+
+def test_three_cold_searches_give_a_range() -> None:
+    found = verdict(one_objective([0.5, 0.6, 0.9], [0.5, 0.8], [0.7], [0.9]), "this")
+    assert found.trials_saved == 1
+    assert "reached the end level of 3 of 3" in found.sentence
+    assert "it saved 1 trial, between +0 and +2 over the 3" in found.sentence
+    assert "one run of this search" in found.sentence
+
+
+def test_levels_that_were_never_reached_count_as_worst_in_the_median() -> None:
+    found = verdict(one_objective([0.5, 0.99], [0.5, 0.98], [0.5, 0.6], [0.9]), "this")
+    assert found.trials_saved is None
+    assert "1 of 3" in found.sentence and "no trial was saved" in found.sentence
+
+
+def test_a_cold_search_credits_nothing_to_history() -> None:
+    found = verdict(one_objective([0.5, 0.9], [0.9], is_warm=False), "this")
+    assert "started cold itself" in found.sentence
+
+
+def test_other_numbers_of_epochs_are_a_caveat() -> None:
+    found = verdict(one_objective([0.5, 0.9], [0.9], epochs=10), "this")
+    assert "A full trial trained 10 epochs here and 5 there" in found.sentence
+
+
+def test_minimised_objectives_are_judged_the_other_way_round() -> None:
+    goal: dict[str, Any] = {"objectives": ("loss",), "directions": ("minimize",)}
+    lists = {name: [*goal[name]] for name in goal}
+    rows = [row(n, [value], **lists) for n, value in enumerate([3.0, 2.0, 1.0])]
+    rows += [row(0, [0.5], search="this", **lists)]
+    searches = [search(**goal), search("this", warm=True, **goal)]
+    found = verdict(history(rows, searches), "this")
+    assert found.trials_saved == 2
+    assert found.reference == pytest.approx((3.25,))
+
+
+def test_without_a_cold_search_there_is_nothing_to_compare_with() -> None:
+    found = verdict(one_objective([0.9]), "this")
+    assert found.sentence == "There is no cold search of this task to compare with."
+    assert found.trials_saved is None and found.level > 0
+
+
+@pytest.mark.parametrize("state", [None, "failed", "stopped", "running"])
+def test_without_a_complete_trial_there_is_nothing_to_judge(state: str | None) -> None:
+    rows = [row(0, [], search="this", state=state)] if state else []
+    for known in (
+        history(rows, [search("this")]),
+        history([*rows, row(0, [0.5, 0.5])], [search(), search("this")]),
+    ):
+        found = verdict(known, "this")
+        assert found.sentence.startswith("No trial of this search is complete")
+        assert json.loads(found.to_json())["trials_saved"] is None
+
+
+def test_the_verdict_is_json_without_infinities() -> None:
+    found = verdict(one_objective([0.5, 0.9], [0.6]), "this")
+    record = json.loads(found.to_json(), parse_constant=lambda name: pytest.fail(name))
+    assert record["comparisons"][0]["search"] == "cold-0"
+    assert record["reference_rule"].startswith("the worst value")
