@@ -1,0 +1,74 @@
+"""OwnTrials: the trials of an Optuna study as the sources see them, kept up to date."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from search.apply.source import OwnTrial, Proposal, State, Tried
+from search.space import SearchSpace, Value
+
+_STATES: Mapping[TrialState, State] = {
+    TrialState.RUNNING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+}
+
+
+class OwnTrials:
+    """A study's trials, restated in one space.
+
+    Attributes:
+        space: That space.
+        tried: What the study asked for. The caller may add what was tried elsewhere.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        """Starts without trials."""
+        self.space = space
+        self.tried = Tried()
+        self._finished: dict[int, OwnTrial] = {}
+
+    def update(
+        self,
+        study: optuna.Study,
+        proposals: Mapping[int, Proposal],
+        without: int | None = None,
+    ) -> tuple[OwnTrial, ...]:
+        """The study's trials now, by number, except the one being asked for.
+
+        Args:
+            study: Waiting trials in it do not count; they have no configuration yet.
+            proposals: What running trials were given; it stands for what they have not asked yet.
+            without: Number of the trial being asked for.
+        """
+        trials = []
+        for frozen in study.get_trials(deepcopy=False):
+            if frozen.number == without or frozen.state == TrialState.WAITING:
+                continue
+            own = self._finished.get(frozen.number)
+            if own is None:
+                own = self._restated(frozen, proposals.get(frozen.number))
+                if frozen.state.is_finished():
+                    self._finished[frozen.number] = own
+            trials.append(own)
+        return tuple(trials)
+
+    def _restated(self, frozen: FrozenTrial, proposal: Proposal | None) -> OwnTrial:
+        state = _STATES[frozen.state]
+        values = tuple(frozen.values or ()) if state == "complete" else ()
+        if not all(math.isfinite(value) for value in values):
+            state, values = "failed", ()
+        asked: dict[str, Value] = dict(frozen.params)
+        if proposal is not None and state == "running":
+            asked = {**proposal.configuration, **asked}
+        configuration = self.space.restate(asked).configuration
+        # A trial still asking, or one that crashed while asking, lacks hyperparameters it would
+        # have had: as tried it would block all that agree with the few it has.
+        if state in ("complete", "stopped") or self.space.contains(configuration):
+            self.tried.add(self.space, configuration)
+        return OwnTrial(frozen.number, state, configuration, values)

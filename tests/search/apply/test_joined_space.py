@@ -1,0 +1,62 @@
+"""The target's space, guessed from history and then from the study's own trials."""
+
+from __future__ import annotations
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import create_trial
+
+from search.apply.joined_space import join, observed
+from search.space import SearchSpace
+
+
+def test_ranges_widen_and_choices_collect():
+    joined = join(
+        [
+            SearchSpace(
+                {
+                    "rate": FloatDistribution(1e-3, 1e-1, log=True),
+                    "width": IntDistribution(16, 64, step=16),
+                    "kind": CategoricalDistribution(["a", "b"]),
+                }
+            ),
+            SearchSpace(
+                {
+                    "rate": FloatDistribution(1e-4, 1e-2, log=True),
+                    "width": IntDistribution(8, 32),
+                    "kind": CategoricalDistribution(["b", "c"]),
+                    "new": FloatDistribution(0, 1),
+                }
+            ),
+        ]
+    )
+    assert joined.distributions == {
+        "rate": FloatDistribution(1e-4, 1e-1, log=True),
+        "width": IntDistribution(8, 64),
+        "kind": CategoricalDistribution(["a", "b", "c"]),
+        "new": FloatDistribution(0, 1),
+    }
+
+
+def test_a_disagreement_about_kind_or_condition_is_settled_for_the_first_and_for_none():
+    child = {"kind": CategoricalDistribution(["a", "b"]), "x": FloatDistribution(0, 1)}
+    joined = join(
+        [
+            SearchSpace(child, {"x": {"kind": ("a",)}}),
+            SearchSpace(child | {"kind": IntDistribution(0, 3)}),
+        ]
+    )
+    assert joined.distributions["kind"] == child["kind"]
+    assert joined.conditions == {}
+
+
+def test_the_studys_own_trials_overrule_history():
+    history = SearchSpace(
+        {"kind": CategoricalDistribution(["a", "b"]), "x": FloatDistribution(0, 1),
+         "foreign": FloatDistribution(0, 1)},
+        {"x": {"kind": ("a",)}, "foreign": {"kind": ("b",)}},
+    )  # fmt: skip
+    own = {"kind": CategoricalDistribution(["a", "b"]), "x": FloatDistribution(0, 5)}
+    trial = create_trial(params={"kind": "a", "x": 4.0}, distributions=own, values=[0.0])
+    assert observed(history, [trial]) == SearchSpace(own, {"x": {"kind": ("a",)}})
+    assert observed(history, []) is history
+    assert observed(None, []).distributions == {}
