@@ -9,6 +9,7 @@ at what the store holds. What can go wrong is said in a sentence and exits with 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -223,6 +224,7 @@ def _fail(text: str, code: int) -> NoReturn:
 
 def main() -> None:
     """Runs a command; what a user can cause is a sentence, not a traceback."""
+    logging.getLogger("optuna").setLevel(logging.WARNING)
     try:
         app()
     except SpecError as error:

@@ -18,7 +18,6 @@ from rich.text import Text
 
 from search import pareto
 from search.history import PriorTrial
-
 from search.optimize.plan import Plan, origin_text
 from search.tracking.journal import Event
 

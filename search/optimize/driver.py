@@ -59,7 +59,8 @@ def drive(plan: Plan, answer: Connection, parent: int) -> None:
         answer.send({"status": "alive", "message": str(error)})
     except BaseException as error:
         traceback.print_exc()
-        answer.send({"status": "failed", "message": f"{type(error).__name__}: {error}"})
+        last_line = (str(error).strip().splitlines() or [""])[-1][:300]
+        answer.send({"status": "failed", "message": f"{type(error).__name__}: {last_line}"})
         raise
 
 

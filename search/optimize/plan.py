@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Plan:
     trials_budget: int
     hours: float | None = None
     address: str | None = None
-    history: History = History()
+    history: History = field(default_factory=History)
 
     def checkpoints(self, number: int) -> Path:
         """Where a trial's checkpoints lie, fixed for its whole life."""

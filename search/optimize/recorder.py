@@ -43,6 +43,10 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self._started: set[int] = set()
         self.ended: dict[int, str] = {}  # number -> state, of this launch
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray pickles callbacks into its own experiment files, which are never read."""
+        return {}
+
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has the trial: from here on it has a run."""
         asked = self._searcher.asked[trial.trial_id]

@@ -113,7 +113,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         if result.get("done") and "epoch" not in result:
             return str(TrialScheduler.CONTINUE)  # it ended without another report
         epoch = self._epoch(trial, result)
-        losses = self._losses([self._metric(trial, result, metric) for metric in self._metrics])
+        losses = self._losses([self._value_of(trial, result, metric) for metric in self._metrics])
         key = self._key(trial)
         reached = [rung for rung in self.rungs if rung <= epoch]
         # Only the highest rung judges: at the ones it has jumped over, this later result would
@@ -156,7 +156,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             )
         return int(result["epoch"])
 
-    def _metric(self, trial: Trial, result: Mapping[str, Any], metric: str) -> float:
+    def _value_of(self, trial: Trial, result: Mapping[str, Any], metric: str) -> float:
         if result.get(metric) is None:
             raise ValueError(
                 f"trial {trial.trial_id} reported no {metric!r} at epoch {result['epoch']}; the "

@@ -17,7 +17,7 @@ import optuna
 from optuna.trial import TrialState, create_trial
 from ray.tune.search import Searcher
 
-from search.apply import WarmStartSampler
+from search.apply.choice import origin_of
 from search.history import PriorTrial
 from search.optimize.outcome import METRICS, outcome_of
 from search.optimize.plan import Plan
@@ -96,7 +96,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._running.add(trial_id)
         return {
             "number": asked.number,
-            "configuration": asked.configuration,
+            "configuration": self._plan.spec.complete(asked.configuration),
             "checkpoints": str(self._plan.checkpoints(asked.number)),
             "seed": trial_seed(self._plan.spec.seed, asked.number),
         }
@@ -131,6 +131,10 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
                 trial.set_user_attr(STOPPED_VALUES, partial)
             self._study.tell(trial, state=TrialState.PRUNED)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray pickles a searcher into its own experiment files, which are never read."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Nothing: a search is resumed from its runs, never from Ray's files."""
 
@@ -148,7 +152,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
             trial = self._study.ask()
             configuration = self._plan.space.suggest(trial)
             if self._is_new(configuration):
-                return Asked(self._next_number, configuration, self._origin(trial), trial)
+                return Asked(
+                    self._next_number, configuration, origin_of(self._sampler, trial.number), trial
+                )
             self._study.tell(trial, state=TrialState.FAIL)  # FAIL: samplers learn nothing from it
         for _ in range(DRAWN_AGAIN):
             configuration = self._plan.space.random_configuration(self._generator)
@@ -165,11 +171,6 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         is_new = key not in self._keys
         self._keys.add(key)
         return is_new
-
-    def _origin(self, trial: optuna.Trial) -> dict[str, Any]:
-        if isinstance(self._sampler, WarmStartSampler):
-            return dict(self._sampler.origin(trial.number))
-        return {"step": "model", "sampler": type(self._sampler).__name__}
 
 
 def as_optuna_trial(plan: Plan, prior: PriorTrial) -> optuna.trial.FrozenTrial:

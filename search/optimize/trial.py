@@ -30,7 +30,6 @@ class TaskOnWorker:
     """What every trial of a search shares, except the data (which lie in the object store)."""
 
     model: str
-    settings: Mapping[str, Any]
     epochs: int
     threat: Threat | None
     storage: Path
@@ -40,7 +39,7 @@ class TaskOnWorker:
 
 
 class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
-    """Ray's view of a trial. `config`: number, configuration, checkpoints, seed."""
+    """Ray's view of a trial. `config`: number, complete configuration, checkpoints, seed."""
 
     def setup(self, config: dict[str, Any], task: TaskOnWorker, data: Any = None) -> None:
         """Called once an actor; `task` and `data` come from the object store."""
@@ -173,7 +172,7 @@ class FunctionTraining:
 
 
 def _training(task: TaskOnWorker, config: dict[str, Any], data: Any) -> Any:
-    configuration = {**task.settings, **config["configuration"]}
+    configuration = config["configuration"]
     if task.model.startswith("python:"):
         module, _, name = task.model.removeprefix("python:").partition(":")
         function = getattr(importlib.import_module(module), name)

@@ -49,7 +49,6 @@ class Tuning:
         self._data = _load_data(plan.spec)
         self._task = TaskOnWorker(
             model=plan.spec.task.model,
-            settings=dict(plan.spec.task.settings),
             epochs=plan.spec.budget.epochs,
             threat=threat_of(plan.spec),
             storage=plan.storage,
@@ -98,6 +97,7 @@ class Tuning:
                 storage_path=str(self._plan.storage),
                 callbacks=[self.recorder],
                 stop=_StopOn(lambda: self._stop.is_set() or self._is_given_up()),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # ours: trial.py
                 failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS_FORGIVEN),
                 verbose=0,
             ),
@@ -120,7 +120,7 @@ class Tuning:
         for number, configuration in self._front_without_test():
             config = {
                 "number": number,
-                "configuration": configuration,
+                "configuration": self._plan.spec.complete(configuration),
                 "checkpoints": str(self._plan.checkpoints(number)),
                 "seed": trial_seed(self._plan.spec.seed, number),
             }
@@ -201,6 +201,9 @@ class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
 
     def __init__(self, must_stop: Callable[[], bool]) -> None:
         self._must_stop = must_stop
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Ray pickles it into files that are never read
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False

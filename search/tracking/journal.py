@@ -69,11 +69,9 @@ def read_events(folder: Path, start: int = 0) -> Iterator[Event]:
     with path.open("rb") as file:
         file.seek(start)
         while (line := file.readline()).endswith(b"\n"):
-            try:
-                fields = json.loads(line)
-                yield Event(fields.pop("event"), fields.pop("time"), fields, file.tell())
-            except (ValueError, KeyError, AttributeError):
-                continue
+            event = _event(line, file.tell())
+            if event is not None:
+                yield event
 
 
 def sent_offset(folder: Path) -> int:
@@ -89,6 +87,14 @@ def save_sent_offset(folder: Path, offset: int) -> None:
     temporary = folder / f"{SENT}.new"
     temporary.write_text(str(offset))
     temporary.replace(folder / SENT)
+
+
+def _event(line: bytes, end: int) -> Event | None:
+    try:
+        fields = json.loads(line)
+        return Event(fields.pop("event"), int(fields.pop("time")), fields, end)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _end_with_newline(path: Path) -> None:

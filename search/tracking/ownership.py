@@ -1,8 +1,8 @@
 """A search has one owner: claim it, see whether its owner lives, fence off the old one.
 
-The summary run carries owner, generation and heartbeat. A store has no compare-and-set, so the
-race of two claims is decided by creating the file `generation-<n>` in the search's storage path,
-which only one process can do. A worker of an older generation sees the newer file and stops.
+The summary run carries owner, generation and heartbeat. A store has no compare-and-set, so a claim
+holds a file lock in the search's storage path, and leaves there the file `generation-<n>`, which
+only one process can create. A worker of an older generation sees the newer file and stops.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+from filelock import FileLock
 
 from search.tracking import names
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # Six missed heartbeats: a driver that is merely slow, or whose store hiccups, keeps its search.
 STALE_SECONDS = 60.0
+# A claim writes four tags; over a slow server that is seconds.
+CLAIM_LOCK_SECONDS = 60.0
 
 
 class SearchIsAlive(RuntimeError):
@@ -59,23 +62,24 @@ def claim(client: MlflowClient, summary_run: str, storage: Path, owner: str) -> 
     Raises:
         SearchIsAlive: it has an owner that lives, or another claim came first.
     """
-    tags = client.get_run(summary_run).data.tags
-    if is_alive(tags):
-        raise SearchIsAlive(_who(tags))
-    generation = max(int(tags.get(names.GENERATION, "0")), newest_generation(storage)) + 1
     storage.mkdir(parents=True, exist_ok=True)
-    try:
-        with (storage / f"generation-{generation}").open("x") as file:
-            file.write(owner)
-    except FileExistsError:
-        raise SearchIsAlive("another process has just taken this search over") from None
-    for name, text in (
-        (names.GENERATION, str(generation)),
-        (names.OWNER, owner),
-        (names.HEARTBEAT, str(int(time.time()))),
-        (names.STATE, "running"),
-    ):
-        client.set_tag(summary_run, name, text)
+    with FileLock(storage / "claim.lock", timeout=CLAIM_LOCK_SECONDS):
+        tags = client.get_run(summary_run).data.tags
+        if is_alive(tags):
+            raise SearchIsAlive(_who(tags))
+        generation = max(int(tags.get(names.GENERATION, "0")), newest_generation(storage)) + 1
+        try:  # where the lock does not reach (some network file systems), this still decides
+            with (storage / f"generation-{generation}").open("x") as file:
+                file.write(owner)
+        except FileExistsError:
+            raise SearchIsAlive("another process has just taken this search over") from None
+        for name, text in (
+            (names.GENERATION, str(generation)),
+            (names.OWNER, owner),
+            (names.HEARTBEAT, str(int(time.time()))),
+            (names.STATE, "running"),
+        ):
+            client.set_tag(summary_run, name, text)
     client.update_run(summary_run, status="RUNNING")
     return generation
 

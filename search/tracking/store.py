@@ -39,6 +39,7 @@ def open_client(tracking_uri: str) -> MlflowClient:
         MLFLOW_HTTP_REQUEST_TIMEOUT,
     )
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     MLFLOW_HTTP_REQUEST_TIMEOUT.set(HTTP_TIMEOUT_SECONDS)
     MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(HTTP_RETRIES)
@@ -61,7 +62,7 @@ def open_client(tracking_uri: str) -> MlflowClient:
         with FileLock(f"{lock}.lock", timeout=CREATION_LOCK_SECONDS):
             client = MlflowClient(tracking_uri)
             client.search_experiments(max_results=1)  # the first call creates the tables
-    except (OSError, MlflowException) as error:
+    except (OSError, MlflowException, SQLAlchemyError) as error:
         raise ConnectionError(
             f"tracking store {tracking_uri!r} cannot be opened: {str(error).splitlines()[0]}. "
             "Check that the folder is writable and that the file is an MLflow database"
@@ -114,5 +115,8 @@ def _quieten() -> None:
     # MLflow reports every migration step and asks about telemetry; a search's console is its own.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    import mlflow  # noqa: F401  # it sets up its loggers when imported, ours come after
+
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)

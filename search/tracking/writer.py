@@ -94,6 +94,8 @@ class Writer:
             try:
                 if time.monotonic() >= next_heartbeat:
                     self._beat()
+                    if self.has_lost_ownership.is_set():
+                        return
                     next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
                 self.drain()
                 pause, self.is_away = 1.0, False

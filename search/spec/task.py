@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import MODELS
-from search.spec_checks import read_part
-from search.spec_errors import Document, KeyPath
-from search.spec_parts import Data, Task
+from search.spec.checks import read_part
+from search.spec.errors import Document, KeyPath
+from search.spec.parts import Data, Task
 
 EMBEDDED_DATA = ("digits",)
 DATA_FORMS = (*EMBEDDED_DATA, "a folder of parquet files", "hub:NAME")

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from models.catalog import MODELS
-from search.spec_checks import SAMPLER_OPTIONS
-from search.spec_errors import Document, KeyPath, Problem, nearest
-from search.spec_parts import (
+from search.spec.checks import SAMPLER_OPTIONS
+from search.spec.errors import Document, KeyPath, Problem, nearest
+from search.spec.parts import (
     Budget,
     Data,
     HistorySettings,
@@ -27,7 +27,7 @@ from search.spec_parts import (
     Scheduler,
     Task,
 )
-from search.spec_reading import parse_value
+from search.spec.reading import parse_value
 
 SECTIONS: dict[str, type[Part]] = {
     "task": Task,

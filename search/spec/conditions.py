@@ -11,8 +11,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from models.catalog import Hyperparameter, Value
 from search.space_values import count, describe, holds, is_same
-from search.spec_errors import Document, KeyPath
-from search.spec_parts import HyperparameterSpec
+from search.spec.errors import Document, KeyPath
+from search.spec.parts import HyperparameterSpec
 
 Known = Mapping[str, Hyperparameter]
 Parts = dict[str, HyperparameterSpec]

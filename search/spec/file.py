@@ -19,11 +19,10 @@ from pydantic import Field
 
 from models import catalog
 from models.catalog import DataDescription, Threat, Value
-from search import spec_checks
-from search.spec_checks import SAMPLER_OPTIONS
-from search.spec_errors import Document, Problem, SpecError
-from search.spec_overrides import override
-from search.spec_parts import (
+from search.spec import checks
+from search.spec.errors import Document, SpecError
+from search.spec.overrides import override
+from search.spec.parts import (
     Budget,
     HistorySettings,
     HyperparameterSpec,
@@ -35,28 +34,9 @@ from search.spec_parts import (
     Task,
     Whole,
 )
-from search.spec_reading import Dumper, read_document, read_file
-from search.spec_space import check_settings, check_space
-from search.spec_task import check_task
-
-__all__ = [
-    "SAMPLER_OPTIONS",
-    "Budget",
-    "HistorySettings",
-    "HyperparameterSpec",
-    "Objective",
-    "Problem",
-    "Resources",
-    "Sampler",
-    "Scheduler",
-    "Spec",
-    "SpecError",
-    "Task",
-    "Value",
-    "load_spec",
-    "spec_from_yaml",
-    "task_id",
-]
+from search.spec.reading import Dumper, read_document, read_file
+from search.spec.space import check_settings, check_space
+from search.spec.task import check_task
 
 SearchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 # numpy's legacy seeding, which scikit-learn and Optuna use, takes 32 bits.
@@ -206,21 +186,19 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     for key in data:
         if key not in Spec.model_fields:
             document.add((key,), "unknown key", allowed=Spec.model_fields)
-    known = spec_checks.known_hyperparameters(document)
-    name = spec_checks.read_value(document, ("name",), SearchName, data.get("name"))
-    seed = spec_checks.read_value(document, ("seed",), Seed, data.get("seed", 0))
+    known = checks.known_hyperparameters(document)
+    name = checks.read_value(document, ("name",), SearchName, data.get("name"))
+    seed = checks.read_value(document, ("seed",), Seed, data.get("seed", 0))
     task = check_task(document, folder, must_exist)
     settings = check_settings(document, known)
-    threat = spec_checks.check_robustness(document)
-    objectives = spec_checks.check_objectives(document, threat)
+    threat = checks.check_robustness(document)
+    objectives = checks.check_objectives(document, threat)
     space = check_space(document, known, settings)
-    budget = spec_checks.read_part(document, ("budget",), Budget, data.get("budget"))
-    resources = spec_checks.read_part(
-        document, ("resources",), Resources, data.get("resources", {})
-    )
-    sampler = spec_checks.check_sampler(document)
-    scheduler = spec_checks.check_scheduler(document, budget)
-    history = spec_checks.check_history(document, known, objectives, threat)
+    budget = checks.read_part(document, ("budget",), Budget, data.get("budget"))
+    resources = checks.read_part(document, ("resources",), Resources, data.get("resources", {}))
+    sampler = checks.check_sampler(document)
+    scheduler = checks.check_scheduler(document, budget)
+    history = checks.check_history(document, known, objectives, threat)
     if document.problems:
         raise SpecError(document.problems)
     assert task and threat and budget and resources and sampler and scheduler and history

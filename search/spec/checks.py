@@ -1,8 +1,8 @@
 """Whether the parts of a spec mean something, on their own and together.
 
 Each function reads one part of a document, notes every problem in it and returns what could be
-read, so that one bad part does not hide the mistakes of the others. The task is in `spec_task.py`,
-the space in `spec_space.py`; keys and types are in `spec_parts.py`.
+read, so that one bad part does not hide the mistakes of the others. The task is in `task.py`,
+the space in `space.py`; keys and types are in `parts.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from models.catalog import MODELS, Hyperparameter, Threat, metrics
-from search.spec_errors import Document, KeyPath
-from search.spec_parts import (
+from search.spec.errors import Document, KeyPath
+from search.spec.parts import (
     Budget,
     HistorySettings,
     Objective,

@@ -1,7 +1,7 @@
 """From YAML text to a Document: plain data and the line of every key.
 
 Safe YAML only: no tags that build objects. Not for judging what the keys mean
-(`spec_checks.py`).
+(`checks.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from search.spec_errors import Document, KeyPath, Problem, SpecError
+from search.spec.errors import Document, KeyPath, Problem, SpecError
 
 # YAML 1.1 wants a point and a signed exponent in a float and reads 1e-3 as text.
 _EXPONENT = re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")

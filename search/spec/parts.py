@@ -1,7 +1,7 @@
 """The parts of a spec: their keys, types and defaults, each one frozen pydantic model.
 
 For what can be judged inside one part. What needs two parts, or the catalog, is in
-`spec_checks.py`.
+`checks.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pydantic import (
 
 from models.catalog import Threat, Value
 
-# Names reach MLflow, file names and attribute-like keys; see also `spec_checks.py`.
+# Names reach MLflow, file names and attribute-like keys; see also `checks.py`.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
 
 
@@ -186,7 +186,7 @@ class Resources(Part):
 
 
 class Sampler(Part):
-    """What proposes configurations; options as in `spec_checks.SAMPLER_OPTIONS`."""
+    """What proposes configurations; options as in `checks.SAMPLER_OPTIONS`."""
 
     name: Literal["warm", "tpe", "gp", "nsga2", "random"] = "warm"
     options: dict[str, Any] = Field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Whether a spec's hyperparameters and settings make sense, alone and against the catalog.
 
-For names, types and ranges; what is active under what is in `spec_conditions.py`. Not for sampling
+For names, types and ranges; what is active under what is in `conditions.py`. Not for sampling
 (`space.py`) nor for the legal ranges themselves (`models/catalog.py`).
 """
 
@@ -11,10 +11,10 @@ from dataclasses import fields
 
 from models.catalog import Hyperparameter, Threat, Value
 from search.space_values import is_same
-from search.spec_checks import read_part
-from search.spec_conditions import Known, Parts, check_conditions, check_cycles, check_parents
-from search.spec_errors import Document, KeyPath
-from search.spec_parts import NAME, HyperparameterSpec
+from search.spec.checks import read_part
+from search.spec.conditions import Known, Parts, check_conditions, check_cycles, check_parents
+from search.spec.errors import Document, KeyPath
+from search.spec.parts import NAME, HyperparameterSpec
 
 _NUMERIC_KEYS = ("low", "high", "log", "step")
 _THREAT = tuple(each.name for each in fields(Threat))

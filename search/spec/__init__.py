@@ -1,0 +1,33 @@
+"""Spec: a search as its YAML file describes it, checked once, then frozen."""
+
+from search.spec.checks import SAMPLER_OPTIONS
+from search.spec.errors import Problem, SpecError
+from search.spec.file import Spec, load_spec, spec_from_yaml, task_id
+from search.spec.parts import (
+    Budget,
+    HistorySettings,
+    HyperparameterSpec,
+    Objective,
+    Resources,
+    Sampler,
+    Scheduler,
+    Task,
+)
+
+__all__ = [
+    "SAMPLER_OPTIONS",
+    "Budget",
+    "HistorySettings",
+    "HyperparameterSpec",
+    "Objective",
+    "Problem",
+    "Resources",
+    "Sampler",
+    "Scheduler",
+    "Spec",
+    "SpecError",
+    "Task",
+    "load_spec",
+    "spec_from_yaml",
+    "task_id",
+]

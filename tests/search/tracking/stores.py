@@ -1,0 +1,71 @@
+"""A real SQLite store with one search in it, for the tests of this folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.tracking.journal import Journal
+from search.tracking.store import ensure_experiment, open_client
+from search.tracking.summary import create_summary
+from search.tracking.writer import Writer
+
+SPACE = (
+    '{"distributions": {"x": {"name": "FloatDistribution", "attributes": '
+    '{"step": null, "low": 0.001, "high": 10.0, "log": true}}}, "conditions": {}}'
+)
+
+
+@dataclass
+class Store:
+    """One search of one task: its client, ids, journal, and the writer that joins them."""
+
+    uri: str
+    client: Any
+    experiment: str
+    summary_run: str
+    folder: Path
+    journal: Journal
+    search: str = "demo-1"
+
+    def writer(self, generation: int = 1) -> Writer:
+        return Writer(
+            self.client, self.folder, search=self.search, experiment=self.experiment,
+            summary_run=self.summary_run, generation=generation, log_scaled=frozenset({"x"}),
+        )  # fmt: skip
+
+    def runs(self, status: str = "") -> list[Any]:
+        runs = self.client.search_runs([self.experiment], "tags.`twentieth.kind` = 'trial'")
+        return [run for run in runs if not status or run.info.status == status]
+
+    def trial(self, number: int, *, state: str = "complete", epochs: int = 2) -> None:
+        """Writes a whole trial into the journal."""
+        self.start(number)
+        for epoch in range(1, epochs + 1):
+            self.epoch(number, epoch)
+        values = [0.5, -0.5] if state == "complete" else []
+        self.journal.append("end", number=number, state=state, epoch=epochs, values=values,
+                            reason="" if state == "complete" else "because")  # fmt: skip
+
+    def start(self, number: int) -> None:
+        self.journal.append("start", number=number, configuration={"x": 0.1 + number},
+                            origin={"step": "random"}, checkpoints="/nowhere")  # fmt: skip
+
+    def epoch(self, number: int, epoch: int) -> None:
+        metrics = {"left": epoch / 10, "right": -epoch / 10}
+        self.journal.append("epoch", number=number, epoch=epoch, metrics=metrics)
+
+
+def new_store(folder: Path, search: str = "demo-1") -> Store:
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    client = open_client(uri)
+    experiment = ensure_experiment(client, "demo", uri)
+    storage = folder / "storage" / search
+    summary = create_summary(
+        client, experiment, search=search, task="demo@1", fingerprint={"name": "demo"},
+        spec_yaml="name: demo\n", space_json=SPACE, objectives=["left", "right"],
+        directions=["maximize", "maximize"], storage=storage, trials_budget=4,
+        numbers={"epochs": 2, "seed": 0}, warm_started_from=[], environment={},
+    )  # fmt: skip
+    return Store(uri, client, experiment, summary, storage, Journal(storage), search)

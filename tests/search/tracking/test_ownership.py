@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+
+import pytest
+
+from search.tracking import names
+from search.tracking.ownership import (
+    STALE_SECONDS,
+    SearchIsAlive,
+    claim,
+    is_alive,
+    newest_generation,
+    owner_name,
+)
+from tests.search.tracking.stores import new_store
+
+
+def tags(owner: str, heartbeat: float, state: str = "running") -> dict[str, str]:
+    return {names.OWNER: owner, names.HEARTBEAT: str(heartbeat), names.STATE: state}
+
+
+def test_this_process_is_alive_even_with_an_old_heartbeat() -> None:
+    assert is_alive(tags(owner_name(), heartbeat=0))
+
+
+def test_a_dead_process_of_this_machine_is_noticed_at_once() -> None:
+    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                           capture_output=True, text=True, check=True)  # fmt: skip
+    owner = f"{socket.gethostname()}:{child.stdout.strip()}:{time.time():.0f}"
+    assert not is_alive(tags(owner, heartbeat=time.time()))
+
+
+def test_a_process_id_that_was_given_out_again_is_not_the_owner() -> None:
+    host, pid, started = owner_name().split(":")
+    assert not is_alive(tags(f"{host}:{pid}:{int(started) - 1000}", heartbeat=time.time()))
+
+
+def test_elsewhere_the_heartbeat_decides() -> None:
+    now = 1_000_000.0
+    assert is_alive(tags("other:1:1", now - STALE_SECONDS + 1), now)
+    assert not is_alive(tags("other:1:1", now - STALE_SECONDS - 1), now)
+
+
+def test_a_finished_search_is_not_alive() -> None:
+    assert not is_alive(tags(owner_name(), time.time(), state="complete"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ownership")
+
+
+@pytest.mark.parametrize("owner_lives", [True, False])
+def test_claims_at_once_never_share_a_generation(folder: Path, owner_lives: bool) -> None:
+    store = new_store(folder, f"demo-{owner_lives}")
+
+    def try_to_claim(owner: str) -> int | str:
+        try:
+            return claim(store.client, store.summary_run, store.folder, owner)
+        except SearchIsAlive:
+            return "refused"
+
+    owner = owner_name() if owner_lives else f"{socket.gethostname()}:999999999:1"
+    outcomes = ThreadPool(8).map(try_to_claim, [owner] * 8)
+    numbers = [outcome for outcome in outcomes if outcome != "refused"]
+    # A dead owner is taken over each time, one after the other; a living one never.
+    assert sorted(numbers) == ([1] if owner_lives else list(range(1, 9)))
+    assert newest_generation(store.folder) == max(numbers)
+
+
+def test_a_living_owner_is_not_disturbed_and_is_named(folder: Path) -> None:
+    store = new_store(folder, "demo-3")
+    claim(store.client, store.summary_run, store.folder, owner_name())
+    with pytest.raises(SearchIsAlive, match=socket.gethostname()):
+        claim(store.client, store.summary_run, store.folder, "other:1:1")
+
+
+def test_a_claim_on_another_machine_without_the_old_storage_still_counts_up(
+    folder: Path, tmp_path: Path
+) -> None:
+    store = new_store(folder, "demo-4")
+    dead = f"{socket.gethostname()}:999999999:1"
+    assert claim(store.client, store.summary_run, store.folder, dead) == 1
+    assert claim(store.client, store.summary_run, tmp_path / "new", dead) == 2

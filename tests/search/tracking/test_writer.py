@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from search.tracking import names
+from search.tracking.journal import save_sent_offset
+from tests.search.tracking.stores import Store, new_store
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store; MLflow's migrations take seconds, so it is made once and copied."""
+    folder = tmp_path_factory.mktemp("template")
+    new_store(folder)
+    return folder
+
+
+@pytest.fixture
+def store(template: Path, tmp_path: Path) -> Store:
+    shutil.copy(template / "mlflow.db", tmp_path / "mlflow.db")
+    return new_store(tmp_path, "demo-2")
+
+
+def test_a_trial_becomes_one_finished_run_with_params_metrics_and_state(store: Store) -> None:
+    store.trial(0)
+    store.writer().drain()
+    (run,) = store.runs()
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "000 demo-2"
+    assert run.data.params == {"x": "0.1"}
+    assert run.data.metrics["left"] == 0.2
+    assert run.data.metrics["log10.x"] == pytest.approx(-1)
+    assert json.loads(run.data.tags[names.VALUES]) == [0.5, -0.5]
+
+
+def test_epochs_are_the_steps_of_the_metrics(store: Store) -> None:
+    store.trial(0, epochs=3)
+    store.writer().drain()
+    (run,) = store.runs()
+    history = store.client.get_metric_history(run.info.run_id, "left")
+    assert [(point.step, point.value) for point in history] == [(1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("complete", "FINISHED"),
+        ("stopped", "KILLED"),
+        ("interrupted", "KILLED"),
+        ("failed", "FAILED"),
+    ],
+)
+def test_status_tells_the_truth_and_a_tag_tells_killed_apart(
+    store: Store, state: str, status: str
+) -> None:
+    store.trial(0, state=state)
+    store.writer().drain()
+    (run,) = store.runs()
+    assert (run.info.status, run.data.tags[names.STATE]) == (status, state)
+
+
+def test_sending_the_whole_journal_twice_changes_nothing(store: Store) -> None:
+    store.trial(0)
+    store.trial(1, state="failed")
+    store.writer().drain()
+    before = {run.info.run_id: (run.info.status, run.data.metrics) for run in store.runs()}
+    save_sent_offset(store.folder, 0)
+    store.writer().drain()  # a new writer: it knows of no run, as after kill -9
+    after = {run.info.run_id: (run.info.status, run.data.metrics) for run in store.runs()}
+    assert before == after
+    for run_id in before:
+        points = store.client.get_metric_history(run_id, "left")
+        assert len(points) == len({point.step for point in points})
+
+
+def test_a_lost_answer_to_create_run_makes_no_second_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.trial(0)
+    create = store.client.create_run
+
+    def create_and_lose_the_answer(*arguments: object, **options: object) -> None:
+        create(*arguments, **options)
+        raise ConnectionResetError("the answer was lost")
+
+    monkeypatch.setattr(store.client, "create_run", create_and_lose_the_answer)
+    writer = store.writer()
+    with pytest.raises(ConnectionResetError):
+        writer.drain()
+    monkeypatch.setattr(store.client, "create_run", create)
+    writer.drain()
+    assert len(store.runs("FINISHED")) == len(store.runs()) == 1
+
+
+def test_a_store_that_is_away_for_a_while_loses_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_batch, failures = store.client.log_batch, iter([True, True, False])
+
+    def away(*arguments: object, **options: object) -> None:
+        if next(failures, False):
+            raise ConnectionError("the server is away")
+        log_batch(*arguments, **options)
+
+    monkeypatch.setattr(store.client, "log_batch", away)
+    monkeypatch.setattr("search.tracking.writer.LONGEST_PAUSE_SECONDS", 0.1)
+    writer = store.writer()
+    writer.start()
+    store.trial(0)
+    store.trial(1)
+    assert writer.close(timeout_seconds=20) == 0
+    assert len(store.runs("FINISHED")) == 2
+
+
+def test_what_could_not_be_sent_is_counted_and_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*arguments: object, **options: object) -> None:
+        raise ConnectionError("the server is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.client, "log_batch", away)
+        patch.setattr("search.tracking.writer.LONGEST_PAUSE_SECONDS", 0.1)
+        writer = store.writer()
+        writer.start()
+        store.trial(0)
+        assert writer.close(timeout_seconds=1) > 0
+    store.writer().drain()
+    assert len(store.runs("FINISHED")) == 1
+
+
+def test_a_writer_of_an_old_generation_stops_writing(store: Store) -> None:
+    store.client.set_tag(store.summary_run, names.GENERATION, "2")
+    writer = store.writer(generation=1)
+    writer.start()
+    assert writer.has_lost_ownership.wait(10)
+    store.trial(0)
+    writer.close(timeout_seconds=1)
+    assert store.runs() == []
+
+
+def test_a_text_longer_than_a_tag_is_split_and_joined_again() -> None:
+    text = "".join(chr(33 + index % 90) for index in range(20_000))
+    tags = names.split_tags("name", text)
+    assert max(len(piece) for piece in tags.values()) <= names.PIECE
+    assert names.joined_tag("name", tags) == text
+    assert names.joined_tag("other", tags) is None

@@ -1,0 +1,138 @@
+"""The house keeps its layers: imports point downwards, and heavy libraries stay in their rooms."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Lowest first; DESIGN.md section 1, with the rooms that were added since.
+LAYERS = [
+    ["space_values"],
+    ["spec", "specs"],
+    ["space", "pareto"],
+    ["tracking"],
+    ["history"],
+    ["statements", "experience"],
+    ["review"],
+    ["extract"],
+    ["apply"],
+    ["optimize"],
+    ["transfer"],
+    ["launching", "views"],
+    ["__main__"],
+]
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+ROOMS_OF = {
+    "mlflow": ("search/tracking/",),
+    "ray": ("search/optimize/",),
+    "torch": ("models/", "search/optimize/trial.py"),
+}
+FILES = sorted([*ROOT.glob("search/**/*.py"), *ROOT.glob("models/**/*.py")])
+
+
+def imports_of(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{file} has a relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+def room_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "search" and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports_point_downwards(file: Path) -> None:
+    place = file.relative_to(ROOT)
+    if place.parts[0] == "models":
+        assert not any(name.split(".")[0] == "search" for name in imports_of(file))
+        return
+    if place.name == "__init__.py" and len(place.parts) == 2:
+        return
+    own = place.parts[1].removesuffix(".py")
+    assert own in LEVEL, f"{own} has no layer: add it to LAYERS"
+    for name in imports_of(file):
+        room = room_of(name)
+        if room in LEVEL and room != own:
+            assert LEVEL[room] <= LEVEL[own], f"{place} imports {name}, which is above it"
+
+
+@pytest.mark.parametrize("library", ROOMS_OF)
+def test_a_heavy_library_stays_in_its_room(library: str) -> None:
+    users = {
+        str(file.relative_to(ROOT))
+        for file in FILES
+        if any(name.split(".")[0] == library for name in imports_of(file))
+    }
+    strangers = {user for user in users if not user.startswith(ROOMS_OF[library])}
+    assert not strangers, f"{library} is imported by {sorted(strangers)}"
+
+
+def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
+    allowed = ("models.catalog", "models.description", "models.sources")
+    for file in FILES:
+        place = str(file.relative_to(ROOT))
+        if not place.startswith("search/") or place.startswith("search/optimize/t"):
+            continue
+        for name in imports_of(file):
+            if name.split(".")[0] == "models" and name != "models":
+                assert name.startswith(allowed), f"{place} imports {name}"
+
+
+def test_there_are_no_circles_between_the_modules() -> None:
+    modules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in FILES
+    }
+    graph = {
+        name: top_level_imports(file, set(modules)) - {name} for name, file in modules.items()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path, name))
+        if name not in done:
+            for other in graph[name]:
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def top_level_imports(file: Path, modules: set[str]) -> set[str]:
+    """The modules of ours that a file needs to be imported; `from package import module` counts
+    for the module alone."""
+    found = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (names & modules) or {node.module}
+    return found & modules
+
+
+def test_every_package_is_listed_for_packaging() -> None:
+    listed = (ROOT / "pyproject.toml").read_text()
+    for file in FILES:
+        if file.name == "__init__.py":
+            package = ".".join(file.relative_to(ROOT).parent.parts)
+            assert f'"{package}"' in listed, f"{package} is missing from pyproject.toml"
+
+
+def test_what_is_imported_as_search_is_this_project() -> None:
+    import models
+    import search
+
+    for package in (search, models):
+        assert Path(package.__file__ or "").resolve().is_relative_to(ROOT)
