@@ -31,9 +31,8 @@ def learn(
 ) -> Experience:
     """What history teaches about a task; the same for the same history, in any order of rows.
 
-    Regions and conflicts come from searches of the same task alone where these have
-    `FEWEST_TRIALS` complete trials, else from all relevant ones; importances from all relevant
-    ones, weighted by similarity.
+    Importances come from all relevant searches, weighted by similarity; regions and conflicts from
+    those of the same task alone where these have `FEWEST_TRIALS` complete trials.
 
     Args:
         history: Earlier trials of any task; may be empty or malformed.
@@ -49,18 +48,12 @@ def learn(
     if len(objectives) != len(directions):
         raise ValueError(f"{len(objectives)} objectives, but {len(directions)} directions")
     by_search = _by_search(history)
-    alike = {
-        name: compare(task, fingerprint, trials[0].task, _fingerprint(history, name))
-        for name, trials in by_search.items()
-    }
+    alike = _similarities(history, by_search, task, fingerprint)
     relevant, single, left_out = _select(by_search, alike, objectives, directions)
     nearest = _nearest(relevant, alike)
     return Experience(
         task=task,
-        searches=tuple(
-            _describe(name, by_search[name][0].task, alike[name], part, single[name], objectives)
-            for name, part in relevant.items()
-        ),
+        searches=_describe(by_search, relevant, single, alike, objectives),
         importances=_importances(history, single, alike, objectives, space),
         regions=regions(nearest, space),
         conflicts=conflicts(nearest, objectives),
@@ -74,6 +67,18 @@ def _by_search(history: History) -> dict[str, list[PriorTrial]]:
     for trial in sorted(history.prior_trials(state=None), key=_order):
         by_search.setdefault(trial.search, []).append(trial)
     return by_search
+
+
+def _similarities(
+    history: History,
+    by_search: Mapping[str, Sequence[PriorTrial]],
+    task: str,
+    fingerprint: Mapping[str, Any],
+) -> dict[str, Similarity]:
+    return {
+        name: compare(task, fingerprint, trials[0].task, _fingerprint(history, name))
+        for name, trials in by_search.items()
+    }
 
 
 def _select(
@@ -143,27 +148,33 @@ def _nearest(
 
 
 def _describe(
-    name: str,
-    task: str,
-    similarity: Similarity,
-    part: Measured,
-    single: Sequence[Measured],
+    by_search: Mapping[str, Sequence[PriorTrial]],
+    relevant: Mapping[str, Measured],
+    single: Mapping[str, Sequence[Measured]],
+    alike: Mapping[str, Similarity],
     objectives: Sequence[str],
-) -> RelevantSearch:
-    bests = []
-    for objective, each in zip(objectives, single, strict=True):
-        if len(each):
-            index = int(each.losses[:, 0].argmin())
-            bests.append(Best(objective, float(each.values[index, 0]), each.trials[index].run_id))
-    return RelevantSearch(
-        id=name,
-        task=task,
-        is_same_task=similarity.value == 1.0,
-        similarity=similarity.value,
-        reasons=similarity.reasons,
-        trials=len(part),
-        best=tuple(bests),
+) -> tuple[RelevantSearch, ...]:
+    return tuple(
+        RelevantSearch(
+            id=name,
+            task=by_search[name][0].task,
+            is_same_task=alike[name].value == 1.0,
+            similarity=alike[name].value,
+            reasons=alike[name].reasons,
+            trials=len(part),
+            best=tuple(
+                _best(objective, each)
+                for objective, each in zip(objectives, single[name], strict=True)
+                if len(each)
+            ),
+        )
+        for name, part in relevant.items()
     )
+
+
+def _best(objective: str, part: Measured) -> Best:
+    index = int(part.losses[:, 0].argmin())
+    return Best(objective, float(part.values[index, 0]), part.trials[index].run_id)
 
 
 def _importances(

@@ -48,7 +48,7 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
     measured = measure(trials_of(history, search), this.objectives, this.directions)
     if not len(measured):
         return False
-    figure, (axes,) = new_figure(f"Complete trials of {this.id}")
+    figure, (axes,) = new_figure(_title(this))
     mask = front(measured.losses)
     x, y = _coordinates(measured)
     earlier = _earlier(history, this)
@@ -65,13 +65,7 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
         is_max = this.directions[0] == "maximize"
         axes.plot(x[mask][order], y[mask][order], color=ORANGE, linewidth=1.4, alpha=0.8, zorder=3,
                   drawstyle="steps-pre" if is_max else "steps-post")  # fmt: skip
-    goals = list(zip(this.objectives, this.directions, strict=True))
-    if len(goals) == 1:
-        axes.set_xlabel("number of the trial")
-        axes.set_ylabel(axis_label(*goals[0]))
-    else:
-        axes.set_xlabel(axis_label(*goals[0]))
-        axes.set_ylabel(axis_label(*goals[1]))
+    _name_axes(axes, this)
     axes.legend(loc="best", frameon=True, framealpha=0.9)
     numbers = [
         str(trial.number) for trial, is_best in zip(measured.trials, mask, strict=True) if is_best
@@ -114,9 +108,23 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     axes.set_xlabel("trials ended, stopped and failed ones counted")
     unit = axis_label(this.objectives[0], this.directions[0]) if is_single else name
     axes.set_ylabel(unit if is_single else "hypervolume (higher is better)")
-    axes.legend(loc="lower right", frameon=True, framealpha=0.9)
+    is_falling = is_single and this.directions[0] == "minimize"
+    axes.legend(loc="upper right" if is_falling else "lower right", frameon=True, framealpha=0.9)
     save(figure, path)
     return True
+
+
+def _title(this: Search) -> str:
+    shown = f", the first two of {len(this.objectives)} objectives"
+    return f"Complete trials of {this.id}" + (shown if len(this.objectives) > 2 else "")
+
+
+def _name_axes(axes: Axes, this: Search) -> None:
+    labels = list(map(axis_label, this.objectives, this.directions))
+    if len(labels) == 1:
+        labels.insert(0, "number of the trial")
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
 
 
 def _earlier(history: History, this: Search) -> Measured:

@@ -17,7 +17,7 @@ from search.experience import lines
 from search.extract import learn
 from search.extract.importance import importance_in
 from search.extract.measurements import measure
-from search.history import History, Search
+from search.history import History, PriorTrial, Search
 from search.transfer.best import best_configurations
 from search.transfer.curves import draw_curves, draw_importance
 from search.transfer.interactive import write_interactive
@@ -52,13 +52,11 @@ def write_report(
     with nothing to show is not written.
 
     Args:
-        history: This search's trials and the earlier ones.
-        search: Id of the search.
-        folder: Where to write; made if it is not there.
+        history: The trials of this search, by id, and the earlier ones.
+        folder: Made if it is not there.
         spec_yaml: The spec as it was run.
         environment: Part -> version, of what the result depends on.
-        summary: More facts for the section on what was searched, name -> text; `command`, if
-            given, is shown as the way to reproduce the search.
+        summary: More facts on what was searched, name -> text; `command` is how to reproduce it.
 
     Raises:
         ValueError: History does not know the search.
@@ -69,10 +67,38 @@ def write_report(
     judged = verdict(history, search)
     shares = _shares(history, this)
     best = best_configurations(history, search)
-    (folder / "spec.yaml").write_text(spec_yaml, encoding="utf-8")
-    _write_json(folder / "environment.json", dict(environment))
-    (folder / "verdict.json").write_text(judged.to_json() + "\n", encoding="utf-8")
+    texts = {
+        "verdict.json": judged.to_json() + "\n",
+        "environment.json": json.dumps(dict(environment), indent=2, sort_keys=True) + "\n",
+        "spec.yaml": spec_yaml,
+    }
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
+    files = (*_draw(history, search, shares, folder), "trials.parquet", *texts)
+    contents = Contents(
+        search=this,
+        trials=_by_number(history, search),
+        best=best,
+        verdict=judged,
+        key_hyperparameters=_key_hyperparameters(shares, [each.configuration for each in best]),
+        experience=_experience(history, this),
+        files=files,
+        environment=environment,
+        summary=summary,
+    )
+    for name, text in {**texts, "report.md": render(contents)}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return Report(folder, ("report.md", *files), judged)
+
+
+def _by_number(history: History, search: str) -> list[PriorTrial]:
+    trials = history.prior_trials(state=None, search=search)
+    return sorted(trials, key=lambda each: each.number)
+
+
+def _draw(
+    history: History, search: str, shares: Mapping[str, Mapping[str, float]], folder: Path
+) -> list[str]:
+    """Draws all pictures; returns the names of those that had something to show."""
     is_drawn = {
         "pareto.png": draw_pareto(history, search, folder / "pareto.png"),
         "history.png": draw_history(history, search, folder / "history.png"),
@@ -82,26 +108,8 @@ def write_report(
     }
     for name, is_there in is_drawn.items():
         if not is_there:
-            (folder / name).unlink(missing_ok=True)
-    files = (
-        *(name for name, is_there in is_drawn.items() if is_there),
-        "trials.parquet", "verdict.json", "environment.json", "spec.yaml",
-    )  # fmt: skip
-    contents = Contents(
-        search=this,
-        trials=sorted(
-            history.prior_trials(state=None, search=search), key=lambda each: each.number
-        ),
-        best=best,
-        verdict=judged,
-        key_hyperparameters=_key_hyperparameters(shares, [each.configuration for each in best]),
-        experience=_experience(history, this),
-        files=files,
-        environment=environment,
-        summary=summary,
-    )
-    (folder / "report.md").write_text(render(contents), encoding="utf-8")
-    return Report(folder, ("report.md", *files), judged)
+            (folder / name).unlink(missing_ok=True)  # of an earlier report
+    return [name for name, is_there in is_drawn.items() if is_there]
 
 
 def _shares(history: History, this: Search) -> dict[str, dict[str, float]]:
@@ -150,7 +158,3 @@ def _experience(history: History, this: Search) -> list[str]:
             directions=this.directions,
         )
     )
-
-
-def _write_json(path: Path, record: Mapping[str, str]) -> None:
-    path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
