@@ -93,8 +93,8 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     ]
     point = reference_point(np.vstack([part.losses for part in parts]))
     is_single = len(this.objectives) == 1
-    name = f"best {short(this.objectives[0])}" if is_single else "hypervolume"
-    figure, (axes,) = new_figure(f"{name} after each trial, {this.id}".capitalize())
+    name = f"Best {this.objectives[0]}" if is_single else "Hypervolume"
+    figure, (axes,) = new_figure(f"{name} after each trial, {this.id}")
     for index, cold in enumerate(colds):
         theirs = progress(trials_of(history, cold.id), this, point)
         label = f"cold searches ({len(colds)})" if index == 0 else None
@@ -106,7 +106,7 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     label = "this search" + (", warm" if this.warm else ", cold")
     _draw_progress(axes, mine, this, point, color=BLUE, linewidth=2.4, label=label)
     axes.set_xlabel("trials ended, stopped and failed ones counted")
-    unit = axis_label(this.objectives[0], this.directions[0]) if is_single else name
+    unit = axis_label(this.objectives[0], this.directions[0])
     axes.set_ylabel(unit if is_single else "hypervolume (higher is better)")
     is_falling = is_single and this.directions[0] == "minimize"
     axes.legend(loc="upper right" if is_falling else "lower right", frameon=True, framealpha=0.9)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,7 +17,7 @@ from search.experience import lines
 from search.extract import learn
 from search.extract.importance import importance_in
 from search.extract.measurements import measure
-from search.history import History, PriorTrial, Search
+from search.history import History, Search
 from search.transfer.best import best_configurations
 from search.transfer.curves import draw_curves, draw_importance
 from search.transfer.interactive import write_interactive
@@ -52,7 +52,8 @@ def write_report(
     with nothing to show is not written.
 
     Args:
-        history: The trials of this search, by id, and the earlier ones.
+        history: The trials of this search and the earlier ones.
+        search: Id of the search.
         folder: Made if it is not there.
         spec_yaml: The spec as it was run.
         environment: Part -> version, of what the result depends on.
@@ -66,7 +67,6 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     judged = verdict(history, search)
     shares = _shares(history, this)
-    best = best_configurations(history, search)
     texts = {
         "verdict.json": judged.to_json() + "\n",
         "environment.json": json.dumps(dict(environment), indent=2, sort_keys=True) + "\n",
@@ -74,13 +74,8 @@ def write_report(
     }
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
     files = (*_draw(history, search, shares, folder), "trials.parquet", *texts)
-    contents = Contents(
-        search=this,
-        trials=_by_number(history, search),
-        best=best,
-        verdict=judged,
-        key_hyperparameters=_key_hyperparameters(shares, [each.configuration for each in best]),
-        experience=_experience(history, this),
+    contents = replace(
+        _contents(history, this, judged, shares),
         files=files,
         environment=environment,
         summary=summary,
@@ -90,9 +85,19 @@ def write_report(
     return Report(folder, ("report.md", *files), judged)
 
 
-def _by_number(history: History, search: str) -> list[PriorTrial]:
-    trials = history.prior_trials(state=None, search=search)
-    return sorted(trials, key=lambda each: each.number)
+def _contents(
+    history: History, this: Search, judged: Verdict, shares: Mapping[str, Mapping[str, float]]
+) -> Contents:
+    trials = history.prior_trials(state=None, search=this.id)
+    best = best_configurations(history, this.id)
+    return Contents(
+        search=this,
+        trials=sorted(trials, key=lambda each: each.number),
+        best=best,
+        verdict=judged,
+        key_hyperparameters=_key_hyperparameters(shares, [each.configuration for each in best]),
+        experience=_experience(history, this),
+    )
 
 
 def _draw(
