@@ -24,7 +24,6 @@ from search.transfer.canvas import (
     label_points,
     new_figure,
     save,
-    short,
 )
 from search.transfer.progress import (
     Progress,
