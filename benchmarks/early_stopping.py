@@ -1,0 +1,265 @@
+r"""Checks: stopping by all objectives at once is worth more than stopping by the primary one.
+
+How: 60 random configurations of search/specs/digits.yaml are trained in full, once, and their
+learning curves kept (results/reference/early_stopping_curves.parquet). The real scheduler,
+`MultiObjectiveASHA`, then meets them again in 200 random orders with two asynchronous workers,
+each trial as slow as it was: ranked by both objectives, by clean accuracy alone, or not at all. At
+equal numbers of epochs spent, the score is the hypervolume of what ran to its end: of the full
+validation metrics, above clean 0.5 and robust 0.0. A second score takes the validation front's
+configurations and measures the hypervolume of their test metrics.
+
+Not shown: other tasks, other shares of good configurations, and samplers that learn from what was
+stopped. The interval covers the order of trials, not which 60 configurations were drawn.
+
+Cost: five minutes on two busy CPU cores for the curves, two minutes for the replays.
+
+    python -m benchmarks.early_stopping            # records the curves if they are not there
+    python -m benchmarks.early_stopping --record   # records them anew
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks import reference
+from benchmarks.trainings import CACHE, Trainings
+from search import pareto
+from search.optimize.scheduler import MultiObjectiveASHA
+from search.optimize.searcher import trial_seed
+from search.space import SearchSpace
+from search.spec import Spec, load_spec
+from search.transfer import canvas
+
+SPEC = reference.ROOT / "search" / "specs" / "digits.yaml"
+CURVES = reference.REFERENCE / "early_stopping_curves.parquet"
+CONFIGURATIONS, ORDERS, WORKERS = 60, 200, 2
+BUDGETS = (60, 120, 240)  # epochs spent
+REFERENCE_POINT = (0.5, 0.0)  # clean, robust
+DIRECTIONS = ("maximize", "maximize")
+METHODS = ("both objectives", "clean accuracy alone", "no early stopping")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One recorded trial: what the scheduler sees each epoch, and what it was worth at the end."""
+
+    seen: list[dict[str, float]]  # the scheduler's metrics, an epoch each
+    seconds: list[float]
+    values: tuple[float, float]  # clean, robust: validation, full attack
+    test: tuple[float, float]
+
+
+def record(spec: Spec, cache: Path, processes: int) -> pa.Table:
+    """Trains the random configurations; a row an epoch, the final metrics in its last epoch."""
+    space, generator = SearchSpace.from_spec(spec), np.random.default_rng(2026)
+    drawn = [space.random_configuration(generator) for _ in range(CONFIGURATIONS)]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        jobs = [(str(SPEC), str(cache), n, drawn[n]) for n in range(CONFIGURATIONS)]
+        rows = [row for rows in pool.map(_recorded, jobs) for row in rows]
+    table = pa.Table.from_pylist(rows)
+    CURVES.parent.mkdir(parents=True, exist_ok=True)
+    facts = {key: value for key, value in reference.environment().items()}
+    pq.write_table(table.replace_schema_metadata(facts), CURVES)
+    return table
+
+
+def _recorded(job: tuple[str, str, int, dict[str, Any]]) -> list[dict[str, Any]]:
+    path, cache, number, configuration = job
+    trainings = Trainings(load_spec(path), Path(cache), is_watched=True)
+    done = trainings.train(configuration, trial_seed(0, number), tests=True)
+    print(f"configuration {number} is recorded", flush=True)
+    rows = [{"trial": number, **metrics} for metrics in done["curve"]]
+    rows[-1] |= done["test"]
+    rows[0]["configuration"] = str(configuration)
+    return rows
+
+
+def curves(spec: Spec, table: pa.Table) -> list[Curve]:
+    """The recorded trials; one that diverged ends early and is complete in no replay."""
+    full, cheap = spec.robustness.metric(), spec.robustness.cheap_metric()
+    trials: dict[int, list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        trials.setdefault(row["trial"], []).append(row)
+    return [
+        Curve(
+            [{name: row[name] for name in ("accuracy.clean", cheap)} for row in rows],
+            [row["seconds.train"] + row["seconds.evaluation"] for row in rows],
+            (rows[-1]["accuracy.clean"], rows[-1][full] or np.nan),
+            (rows[-1]["test.accuracy.clean"] or np.nan, rows[-1][f"test.{full}"] or np.nan),
+        )
+        for rows in trials.values()
+    ]
+
+
+def replay(
+    spec: Spec, recorded: Sequence[Curve], order: Sequence[int], method: str
+) -> list[tuple[int, int]]:
+    """Runs trials in this order on asynchronous workers.
+
+    Returns:
+        (epochs spent by all workers so far, trial) for every trial that ran to its end.
+    """
+    epochs = spec.budget.epochs
+    metrics = ["accuracy.clean", spec.robustness.cheap_metric()]
+    count = 1 if method == "clean accuracy alone" else 2
+    scheduler = MultiObjectiveASHA(
+        metrics[:count], DIRECTIONS[:count], spec.scheduler.grace_epochs, epochs,
+        reduction_factor=spec.scheduler.reduction_factor,
+    )  # fmt: skip
+    waiting, spent, finished = list(order), 0, []
+    # (time at which the epoch ends, trial, epoch)
+    running = [(recorded[n].seconds[0], n, 1) for n in waiting[:WORKERS]]
+    del waiting[:WORKERS]
+    heapq.heapify(running)
+    while running:
+        now, number, epoch = heapq.heappop(running)
+        curve, spent = recorded[number], spent + 1
+        is_last = epoch == len(curve.seen)
+        result = {"epoch": epoch, "done": is_last, **curve.seen[epoch - 1]}
+        trial = SimpleNamespace(trial_id=f"trial{number}")
+        # Ray asks no scheduler about a trial's last result either way: the trial has ended.
+        is_stopped = (
+            method != "no early stopping"
+            and scheduler.on_trial_result(None, trial, result) == scheduler.STOP
+        )
+        if is_last and epoch == epochs:
+            finished.append((spent, number))
+        if not (is_last or is_stopped):
+            heapq.heappush(running, (now + curve.seconds[epoch], number, epoch + 1))
+        elif waiting:
+            following = waiting.pop(0)
+            heapq.heappush(running, (now + recorded[following].seconds[0], following, 1))
+    return [*finished, (spent, -1)]
+
+
+def scores(recorded: Sequence[Curve], finished: Sequence[tuple[int, int]], budget: int) -> Any:
+    """Hypervolume of what was complete within a budget: validation, and test of its front."""
+    numbers = [number for spent, number in finished if spent <= budget and number >= 0]
+    losses = pareto.losses([recorded[n].values for n in numbers], DIRECTIONS)
+    point = pareto.losses([REFERENCE_POINT], DIRECTIONS)[0]
+    chosen = [n for n, is_best in zip(numbers, pareto.front(losses), strict=True) if is_best]
+    test = pareto.losses([recorded[n].test for n in chosen], DIRECTIONS)
+    return pareto.hypervolume(losses, point), pareto.hypervolume(test, point), len(numbers)
+
+
+def compare(spec: Spec, recorded: Sequence[Curve]) -> dict[str, Any]:
+    """All methods on the same orders; scores of shape (orders, budgets) under each name."""
+    every = list(range(5, 15 * CONFIGURATIONS + 1, 5))
+    generator = np.random.default_rng(0)
+    orders = [generator.permutation(len(recorded)).tolist() for _ in range(ORDERS)]
+    found: dict[str, Any] = {"epochs": every}
+    for method in METHODS:
+        runs = [replay(spec, recorded, order, method) for order in orders]
+        volumes = np.array([[scores(recorded, run, budget) for budget in every] for run in runs])
+        found[method] = {
+            "validation": volumes[..., 0], "test": volumes[..., 1], "complete": volumes[..., 2],
+            "exhausted": np.array([run[-1][0] for run in runs]),
+        }  # fmt: skip
+    return found
+
+
+def report(found: dict[str, Any], recorded: Sequence[Curve]) -> None:
+    """Writes the reference result and its picture."""
+    at = [found["epochs"].index(budget) for budget in BUDGETS]
+    rows, differences = [], []
+    for method in METHODS:
+        for score in ("validation", "test"):
+            cells = [
+                reference.said(reference.interval(found[method][score][:, index])) for index in at
+            ]
+            rows.append([method, score, *cells])
+    for other in METHODS[1:]:
+        for score in ("validation", "test"):
+            cells = []
+            for index in at:
+                gap = found[METHODS[0]][score][:, index] - found[other][score][:, index]
+                estimate = reference.said(reference.interval(gap, np.mean))
+                cells.append(f"{estimate}; ahead in {np.mean(gap > 0):.0%}, behind in "
+                             f"{np.mean(gap < 0):.0%}")  # fmt: skip
+            differences.append([f"both, less {other}", score, *cells])
+    complete = [
+        [method, *(f"{np.median(found[method]['complete'][:, index]):.0f}" for index in at),
+         f"{np.median(found[method]['exhausted']):.0f}"]
+        for method in METHODS
+    ]  # fmt: skip
+    whole = scores(recorded, [(0, n) for n in range(len(recorded))], 0)
+    header = ["", "split", *(f"{budget} epochs" for budget in BUDGETS)]
+    body = [
+        "# Early stopping by both objectives, by one, or not at all", "",
+        f"{len(recorded)} random configurations of `search/specs/digits.yaml`, {ORDERS} orders, "
+        f"{WORKERS} workers, grace 3 epochs, reduction 3. Hypervolume above clean "
+        f"{REFERENCE_POINT[0]}, robust {REFERENCE_POINT[1]} (at most 0.5) of trials that ran to "
+        f"their end, all configurations together {whole[0]:.3f} (validation), {whole[1]:.3f} "
+        "(test of its front). Median over orders and 95 % bootstrap interval:", "",
+        *reference.table(header, rows), "",
+        "Paired by order, mean difference and its interval:", "",
+        *reference.table(header, differences), "",
+        "Complete trials (median), and epochs after which all configurations were used up:", "",
+        *reference.table(["", *(f"{b} epochs" for b in BUDGETS), "used up"], complete), "",
+        "![hypervolume against epochs](early_stopping.png)",
+    ]  # fmt: skip
+    raw = {
+        method: {
+            score: {str(b): found[method][score][:, i].tolist() for b, i in zip(BUDGETS, at)}
+            for score in ("validation", "test", "complete")
+        }
+        for method in METHODS
+    }
+    command = "python -m benchmarks.early_stopping " + " ".join(sys.argv[1:])
+    reference.write("early_stopping", command.strip(), body, raw)
+    draw(found)
+
+
+def draw(found: dict[str, Any]) -> None:
+    """Median and quartiles over orders, validation and test side by side."""
+    figure, axes = canvas.new_figure(
+        "What early stopping is worth on digits", columns=2, height=4.2
+    )
+    colours = (canvas.BLUE, canvas.ORANGE, canvas.GREY)
+    for place, score in zip(axes, ("validation", "test"), strict=True):
+        for method, colour in zip(METHODS, colours, strict=True):
+            last = found["epochs"].index(400)
+            low, middle, high = np.percentile(found[method][score][:, :last], [25, 50, 75], axis=0)
+            epochs = found["epochs"][:last]
+            place.plot(epochs, middle, color=colour, label=method)
+            place.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+        place.set_xlabel("epochs spent by all trials")
+        place.set_title(f"{score} split", fontsize=11)
+        place.set_ylim(0.25, None)
+    axes[0].set_ylabel("hypervolume of complete trials")
+    axes[0].legend(frameon=False, title="stopping by (median, quartiles)", fontsize=9)
+    canvas.save(figure, reference.REFERENCE / "early_stopping.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--record", action="store_true", help="train the configurations anew")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of finished trainings")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args()
+    spec = load_spec(SPEC)
+    if given.record or not CURVES.exists():
+        table = record(spec, given.cache, given.processes)
+    else:
+        table = pq.read_table(CURVES)
+    recorded = curves(spec, table)
+    report(compare(spec, recorded), recorded)
+
+
+if __name__ == "__main__":
+    main()
