@@ -128,11 +128,12 @@ def replay(
         now, number, epoch = heapq.heappop(running)
         curve, spent = recorded[number], spent + 1
         is_last = epoch == len(curve.seen)
-        result = {"epoch": epoch, "done": is_last, **curve.seen[epoch - 1]}
+        result = {"epoch": epoch, **curve.seen[epoch - 1]}
         trial = SimpleNamespace(trial_id=f"trial{number}")
-        # Ray asks no scheduler about a trial's last result either way: the trial has ended.
+        # Ray asks a scheduler nothing about a trial's last result: the trial has ended.
         is_stopped = (
             method != "no early stopping"
+            and not is_last
             and scheduler.on_trial_result(None, trial, result) == scheduler.STOP
         )
         if is_last and epoch == epochs:
@@ -213,7 +214,10 @@ def report(found: dict[str, Any], recorded: Sequence[Curve]) -> None:
     ]  # fmt: skip
     raw = {
         method: {
-            score: {str(b): found[method][score][:, i].tolist() for b, i in zip(BUDGETS, at)}
+            score: {
+                str(b): found[method][score][:, i].tolist()
+                for b, i in zip(BUDGETS, at, strict=True)
+            }
             for score in ("validation", "test", "complete")
         }
         for method in METHODS

@@ -1,0 +1,306 @@
+"""Checks what memory is worth: a search that knows earlier ones against one that knows nothing.
+
+`same` (the same task again): on search/specs/digits.yaml, 16 trials that learned from 16 earlier
+ones of the same task are as good as a cold search of 32. Each repetition runs the 16 earlier
+trials cold, then 16 warm ones, and beside them 32 cold ones with another seed. A warm trial that
+repeats an earlier configuration counts for nothing. Score: the validation Pareto front of an arm is
+trained again, each configuration with two fresh seeds, and the score is the hypervolume of the mean
+TEST metrics above clean 0.5 and robust 0.0. Claim: warm 16 is at least cold 32 less 0.01.
+
+`related` (another task): on benchmarks/related.yaml, a search on KMNIST that learned from 16 trials
+on MNIST needs fewer trials to the hypervolume (validation, above clean 0.4 and robust 0.0) that a
+cold search reaches with 16. The third arm is the simple one: the three best configurations of the
+source are tried first, and a cold search continues.
+
+All searches run in one process, one trial after the other, without Ray and without early stopping;
+the sampler, the history and the training are the real ones. "Cold" is the same sampler without
+history, so what differs is the history alone. The sampler was not changed on these results.
+
+Cost on two busy CPU cores: `same` three to four minutes a repetition, `related` one and a half.
+A killed run goes on where it was.
+
+    python -m benchmarks.memory same --repetitions 8
+    python -m benchmarks.memory related --repetitions 20 --data ../shared/data/images
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import memory_searches as searches
+from benchmarks import reference
+from benchmarks.trainings import CACHE, Trainings
+from search.spec import Spec, load_spec
+from search.transfer import canvas
+
+SAME_SPEC = reference.ROOT / "search" / "specs" / "digits.yaml"
+RELATED_SPEC = reference.ROOT / "benchmarks" / "related.yaml"
+SOURCE, TARGET = "mnist_10k", "kmnist_t10k"
+TRIALS = 16
+COPIED = 3
+FRESH_SEEDS = 2
+MARGIN = 0.01
+SAME_POINT, RELATED_POINT = (0.5, 0.0), (0.4, 0.0)
+
+
+def same_task(repetition: int, cache: Path, trials: int) -> dict[str, Any]:
+    """One repetition of `same`."""
+    spec = load_spec(SAME_SPEC)
+    trainings = Trainings(spec, cache)
+    past = searches.run(spec, trainings, trials, searches.seed_for(repetition, "past"))
+    history = searches.as_history(spec, past)
+    seed = searches.seed_for(repetition, "warm")
+    warm = searches.run(spec, trainings, trials, seed, history=history)
+    cold = searches.run(spec, trainings, 2 * trials, searches.seed_for(repetition, "cold"))
+    space = searches.SearchSpace.from_spec(spec)
+    known = {space.key(configuration) for configuration in past.configurations}
+    repeats = [space.key(configuration) in known for configuration in warm.configurations]
+    for index in np.flatnonzero(repeats):
+        warm.values[index] = [float("nan")] * len(warm.values[index])
+    both = searches.Done(past.configurations + warm.configurations, past.values + warm.values)
+    half = searches.Done(cold.configurations[:trials], cold.values[:trials])
+    arms = {"warm": warm, "past and warm": both, "cold": cold, "cold, first half": half}
+    return {
+        "repetition": repetition,
+        "repeats": sum(repeats),
+        "searches": {"past": past.record(), "warm": warm.record(), "cold": cold.record()},
+        "validation": {
+            name: searches.volumes(spec, arm.values, SAME_POINT)[-1] for name, arm in arms.items()
+        },
+        "test": {name: _tested(spec, trainings, arm, repetition) for name, arm in arms.items()},
+    }
+
+
+def _tested(
+    spec: Spec, trainings: Trainings, arm: searches.Done, repetition: int
+) -> dict[str, Any]:
+    """Trains an arm's validation front again and measures it on the test split."""
+    measured = []
+    for index in searches.front(spec, arm.values):
+        seeds = [searches.seed_for(repetition, f"fresh {n}") for n in range(FRESH_SEEDS)]
+        values = [trainings.test_values(arm.configurations[index], seed) for seed in seeds]
+        measured.append(np.mean(values, axis=0).tolist())
+    volume = searches.volumes(spec, measured, SAME_POINT)[-1]
+    return {"front": measured, "hypervolume": volume}
+
+
+def related_task(repetition: int, cache: Path, data: Path, trials: int) -> dict[str, Any]:
+    """One repetition of `related`."""
+    source, target = (
+        load_spec(RELATED_SPEC, [f"task.data.parquet={(data / name).resolve()}"])
+        for name in (SOURCE, TARGET)
+    )
+    seed = searches.seed_for
+    past = searches.run(source, Trainings(source, cache), trials, seed(repetition, "source"))
+    trainings = Trainings(target, cache)
+    arms = {
+        "cold": searches.run(target, trainings, trials, seed(repetition, "cold")),
+        "warm": searches.run(
+            target, trainings, trials, seed(repetition, "warm"),
+            history=searches.as_history(source, past),
+        ),
+        "copied": searches.run(
+            target, trainings, trials, seed(repetition, "copied"),
+            first=searches.best(source, past, COPIED),
+        ),
+    }  # fmt: skip
+    return {
+        "repetition": repetition,
+        "searches": {"source": past.record(), **{name: arm.record() for name, arm in arms.items()}},
+        "volumes": {
+            name: searches.volumes(target, arm.values, RELATED_POINT) for name, arm in arms.items()
+        },
+    }
+
+
+def trials_to(volumes: Sequence[float], goal: float) -> int:
+    """Trials until the hypervolume is reached; one more than there were if it was not."""
+    reached = np.flatnonzero(np.asarray(volumes) >= goal - 1e-12)
+    return int(reached[0]) + 1 if len(reached) else len(volumes) + 1
+
+
+def report_same(done: list[dict[str, Any]], trials: int) -> None:
+    """Writes results/reference/memory_same.*."""
+    scores = {
+        arm: np.array([each["test"][arm]["hypervolume"] for each in done])
+        for arm in done[0]["test"]
+    }
+    validation = {arm: np.array([each["validation"][arm] for each in done]) for arm in scores}
+    rows = [
+        [arm, reference.said(reference.interval(scores[arm])), f"{scores[arm].mean():.3f}",
+         f"{np.median(validation[arm]):.3f}"]
+        for arm in scores
+    ]  # fmt: skip
+    gaps = {
+        f"{arm} less {other}": scores[arm] - scores[other]
+        for arm, other in (
+            ("warm", "cold"), ("past and warm", "cold"), ("warm", "cold, first half")
+        )
+    }  # fmt: skip
+    claim = reference.interval(gaps["warm less cold"], np.mean)
+    body = [
+        f"# The same task again: {trials} warm trials against {2 * trials} cold ones", "",
+        f"`search/specs/digits.yaml` in full ({len(done)} paired repetitions), no early stopping, "
+        f"in one process. Hypervolume above clean {SAME_POINT[0]}, robust {SAME_POINT[1]} (at most "
+        "0.5) of the validation front's configurations, trained again with "
+        f"{FRESH_SEEDS} fresh seeds and measured on the test split.", "",
+        f"**Claim: warm {trials} >= cold {2 * trials} - {MARGIN}: {_verdict(claim, -MARGIN)}** "
+        f"Mean difference {reference.said(claim, 4)}.", "",
+        *reference.table(
+            ["arm", "test, median and 95 % interval", "test, mean", "validation, median"], rows
+        ), "",
+        *reference.table(
+            ["paired difference (test)", "mean and 95 % interval", "median", "ahead in"],
+            [[name, reference.said(reference.interval(gap, np.mean), 4), f"{np.median(gap):.4f}",
+              f"{(gap > 0).sum()} of {len(gap)}"] for name, gap in gaps.items()],
+        ), "",
+        f"Warm trials that repeated an earlier configuration, and so counted for nothing: "
+        f"{sum(each['repeats'] for each in done)} of {trials * len(done)}. Where warm trials came "
+        f"from: {_steps(done, 'warm')}.", "",
+        "![hypervolume by repetition](memory_same.png)",
+    ]  # fmt: skip
+    reference.write("memory_same", _command(), body, {"repetitions": done})
+    figure, (axes,) = canvas.new_figure(
+        f"Same task: {trials} warm trials against {2 * trials} cold ones, by repetition", height=4.0
+    )
+    arms = ("cold, first half", "warm", "past and warm", "cold")
+    for gap in range(len(done)):
+        axes.plot(range(4), [scores[arm][gap] for arm in arms], color=canvas.GREY, linewidth=0.7)
+    for place, arm in enumerate(arms):
+        colour = canvas.ORANGE if "warm" in arm else canvas.BLUE
+        axes.scatter([place] * len(done), scores[arm], color=colour, s=24, zorder=3)
+        axes.hlines(np.median(scores[arm]), place - 0.2, place + 0.2, color=colour, linewidth=3)
+    names = [f"cold, {trials}", f"warm, {trials}", f"past and warm, {2 * trials}",
+             f"cold, {2 * trials}"]  # fmt: skip
+    axes.set_xticks(range(4), names)
+    axes.set_ylabel("hypervolume on test, fresh training")
+    canvas.save(figure, reference.REFERENCE / "memory_same.png")
+
+
+def report_related(done: list[dict[str, Any]], trials: int) -> None:
+    """Writes results/reference/memory_related.*."""
+    volumes = {
+        arm: np.array([each["volumes"][arm] for each in done]) for arm in ("cold", "warm", "copied")
+    }
+    own = volumes["cold"][:, -1]
+    shared = np.full(len(done), np.median(own))
+    rows, gaps = [], []
+    for title, goals in (("its own cold search's", own), ("the cold searches' median", shared)):
+        needed = {
+            arm: np.array([trials_to(v, g) for v, g in zip(volumes[arm], goals, strict=True)])
+            for arm in volumes
+        }
+        for arm, counts in needed.items():
+            missed = f"{(counts > trials).sum()} of {len(counts)}"
+            rows.append([title, arm, reference.said(reference.interval(counts), 1),
+                         f"{counts.mean():.1f}", missed])  # fmt: skip
+        for arm in ("warm", "copied"):
+            fewer = needed["cold"] - needed[arm]
+            gaps.append([title, f"cold less {arm}", reference.said(reference.interval(fewer), 1),
+                         reference.said(reference.interval(fewer, np.mean), 1),
+                         f"{(fewer > 0).sum()} fewer, {(fewer < 0).sum()} more"])  # fmt: skip
+        fewer = needed["copied"] - needed["warm"]
+        gaps.append([title, "copied less warm", reference.said(reference.interval(fewer), 1),
+                     reference.said(reference.interval(fewer, np.mean), 1),
+                     f"{(fewer > 0).sum()} fewer, {(fewer < 0).sum()} more"])  # fmt: skip
+    marks = [n for n in (1, 2, 4, 8, 16) if n <= trials]
+    after = [
+        [arm, *(reference.said(reference.interval(volumes[arm][:, n - 1])) for n in marks)]
+        for arm in volumes
+    ]
+    body = [
+        f"# A related task: what 16 trials on {SOURCE} are worth on {TARGET}", "",
+        f"`benchmarks/related.yaml`, {len(done)} paired repetitions, no early stopping, in one "
+        f"process. Hypervolume on the validation split above clean {RELATED_POINT[0]}, robust "
+        f"{RELATED_POINT[1]} (at most 0.6). *cold*: no history. *warm*: {trials} trials of the "
+        f"source as history. *copied*: the source's best {COPIED} first, then as cold.", "",
+        f"Trials until the hypervolume is reached that a cold search has after {trials} "
+        f"({trials + 1} if it is not within {trials}):", "",
+        *reference.table(
+            ["goal", "arm", "median and 95 % interval", "mean", "not reached"], rows
+        ), "",
+        "Paired by repetition (positive: fewer trials than the first):", "",
+        *reference.table(["goal", "difference", "median", "mean", "repetitions"], gaps), "",
+        "Hypervolume after so many trials, median and 95 % interval:", "",
+        *reference.table(["arm", *(f"{n}" for n in marks)], after), "",
+        f"Where warm trials came from: {_steps(done, 'warm')}.", "",
+        "![hypervolume against trials](memory_related.png)",
+    ]  # fmt: skip
+    reference.write("memory_related", _command(), body, {"repetitions": done})
+    figure, (axes,) = canvas.new_figure(
+        f"A search on {TARGET} that knows {trials} trials on {SOURCE}", height=4.4
+    )
+    colours = {"cold": canvas.BLUE, "warm": canvas.ORANGE, "copied": canvas.GREEN}
+    for arm, colour in colours.items():
+        low, middle, high = np.percentile(volumes[arm], [25, 50, 75], axis=0)
+        count = np.arange(1, middle.size + 1)
+        axes.plot(count, middle, color=colour, label=arm, marker="o", markersize=3)
+        axes.fill_between(count, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.axhline(shared[0], color=canvas.GREY, linestyle="--", linewidth=1)
+    axes.set_xlabel("trials")
+    axes.set_ylabel("hypervolume on validation")
+    axes.legend(frameon=False, title="median and quartiles")
+    canvas.save(figure, reference.REFERENCE / "memory_related.png")
+
+
+def _verdict(claim: tuple[float, float, float], margin: float) -> str:
+    if claim[1] >= margin:
+        return "holds."
+    return "refuted." if claim[2] < margin else "not decided by these repetitions."
+
+
+def _steps(done: list[dict[str, Any]], arm: str) -> str:
+    steps = [step for each in done for step in each["searches"][arm]["steps"]]
+    return ", ".join(f"{name} {steps.count(name)}" for name in dict.fromkeys(steps))
+
+
+def _command() -> str:
+    return "python -m benchmarks.memory " + " ".join(sys.argv[1:])
+
+
+def _in_parallel(
+    repeat: Callable[..., dict[str, Any]], repetitions: int, processes: int, *arguments: Any
+) -> list[dict[str, Any]]:
+    """All repetitions, those that finished first reported first."""
+    done = []
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        pending = [pool.submit(repeat, number, *arguments) for number in range(repetitions)]
+        for future in as_completed(pending):
+            done.append(future.result())
+            print(f"{len(done)} of {repetitions} repetitions", flush=True)
+    return sorted(done, key=lambda each: each["repetition"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("claim", choices=("same", "related"))
+    parser.add_argument("--repetitions", type=int, default=8)
+    parser.add_argument("--trials", type=int, default=TRIALS, help="a warm search's")
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data/images"), help="holds the data sets"
+    )
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of finished trainings")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    given = parser.parse_args()
+    parallel = (given.repetitions, given.processes)
+    if given.claim == "same":
+        done = _in_parallel(same_task, *parallel, given.cache, given.trials)
+        report_same(done, given.trials)
+    else:
+        done = _in_parallel(related_task, *parallel, given.cache, given.data, given.trials)
+        report_related(done, given.trials)
+
+
+if __name__ == "__main__":
+    main()
