@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler, NSGAIISampler
 
-from search.apply.inner_study import InnerSampler
+from search.apply.inner_sampler import InnerSampler
 from search.apply.sampler import WarmStartSampler
 from search.history import History
 from search.space import SearchSpace

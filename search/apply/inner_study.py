@@ -7,81 +7,33 @@ prior trials of the same task, each completed to the whole space, and their prop
 its active part. Trials of other tasks do not belong in it: TPE compares raw values, and those of an
 easier task would all look good.
 
-Sources: Bergstra et al. 2011, "Algorithms for hyper-parameter optimization" (TPE); Ozaki et al.
-2022, "Multiobjective tree-structured Parzen estimator"; Ginsbourger et al. 2010, "Kriging is
-well-suited to parallelize optimization" (pending trials).
+Sources: Lévesque et al. 2017, "Bayesian optimization for conditional hyperparameter spaces"
+(imputation); Ginsbourger et al. 2010, "Kriging is well-suited to parallelize optimization"
+(pending trials). The samplers' own are in `inner_sampler.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from search import pareto
 from search.apply.encoding import active, fill
 from search.apply.evidence import Evidence
+from search.apply.inner_sampler import InnerSampler
 from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
 from search.space import Value
 
-# Random proposals before the model speaks, prior trials of the same task counted. Optuna's own 10.
-STARTUP_TRIALS = 10
 # How often a sampler is asked again when it proposes what was tried. Each refused proposal stays
 # pending meanwhile, so that also a deterministic sampler moves on.
 ATTEMPTS = 20
-
-_SAMPLERS: Mapping[str, tuple[Callable[..., BaseSampler], Mapping[str, Any]]] = {
-    # Independent TPE is Optuna's default for several objectives; the joint one was no worse at 16
-    # to 100 trials, and it is the point of a joint space.
-    "tpe": (TPESampler, {"n_startup_trials": STARTUP_TRIALS, "multivariate": True}),
-    "gp": (GPSampler, {"n_startup_trials": STARTUP_TRIALS, "warn_independent_sampling": False}),
-    "random": (RandomSampler, {}),
-}
-
-
 _DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
-
-
-@dataclass(frozen=True)
-class InnerSampler:
-    """Which Optuna sampler to run on the joint space.
-
-    Attributes:
-        name: "tpe", "gp" or "random". Samplers that keep their state in a study's attributes, such
-            as NSGA-II, cannot run on an inner study.
-        options: Arguments of its constructor, over our defaults.
-
-    Raises:
-        ValueError: The name is unknown, or the sampler does not take the options.
-    """
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.name not in _SAMPLERS:
-            raise ValueError(f"no sampler {self.name!r}; there are {', '.join(_SAMPLERS)}")
-        try:
-            self.make(0)
-        except TypeError as error:
-            raise ValueError(f"sampler {self.name} does not take {dict(self.options)}") from error
-
-    @property
-    def startup_trials(self) -> int:
-        """How many trials are random before the model speaks."""
-        defaults = _SAMPLERS[self.name][1]
-        return int({**defaults, **self.options}.get("n_startup_trials", 0))
-
-    def make(self, seed: int) -> BaseSampler:
-        """The sampler itself, anew."""
-        constructor, defaults = _SAMPLERS[self.name]
-        return constructor(seed=seed, **{**defaults, **self.options})
 
 
 class InnerStudy:
