@@ -25,7 +25,9 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
     help="Hyperparameter search that starts from everything already tried.",
 )  # fmt: skip
-out, err = Console(), Console(stderr=True)
+# Piped output has no width of its own; 80 columns would cut the names of searches.
+WIDTH = None if sys.stdout.isatty() else 160
+out, err = Console(width=WIDTH), Console(width=WIDTH, stderr=True)
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = (ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()) / "results"
@@ -102,10 +104,10 @@ def review(
 ) -> None:
     """Say what history says for a spec; run nothing."""
     from search import launching
-    from search.experience import lines
 
     say = (lambda text: None) if as_json else _say
-    prepared = launching.prepare(load_spec(spec, settings or []), tracking_uri, say=say)
+    checked = load_spec(spec, settings or [])
+    prepared = launching.prepare(checked, tracking_uri, say=say, lines_shown=None)
     first = [vars(proposal) for proposal in prepared.proposals]
     left_out = [vars(row) for row in prepared.history.rejected]
     if as_json:
@@ -114,8 +116,6 @@ def review(
                     "first_configurations": first, "rejected": left_out}  # fmt: skip
         print(json.dumps(document, indent=2, default=str))
         return
-    for line in lines(prepared.experience)[4:]:
-        _say(f"          {line}")
     for proposal in first:
         _say(f"try       {json.dumps(proposal['configuration'])}")
         _say(f"          because {json.dumps(proposal['origin'], default=str)[:300]}")

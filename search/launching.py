@@ -36,6 +36,8 @@ from search.tracking.summary import (
 from search.transfer import write_report
 
 PREVIEWED = 3
+# A launch says the gist; `review` says it all.
+LINES_SHOWN = 4
 VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "numpy")
 
 
@@ -53,9 +55,21 @@ class Prepared:
 
 
 def prepare(
-    spec: Spec, tracking_uri: str, *, say: Callable[[str], None], without: str = ""
+    spec: Spec,
+    tracking_uri: str,
+    *,
+    say: Callable[[str], None],
+    without: str = "",
+    lines_shown: int | None = LINES_SHOWN,
 ) -> Prepared:
     """Reviews history, extracts what it taught, and looks at what would be tried first.
+
+    Args:
+        spec: the checked spec.
+        tracking_uri: where history is.
+        say: told a few lines about each step.
+        without: a search to leave out of history.
+        lines_shown: how much of the experience to say; all of it if None.
 
     Raises:
         ConnectionError: the store does not answer.
@@ -78,7 +92,7 @@ def prepare(
         history, space, task=task, fingerprint=fingerprint,
         objectives=[objective.metric for objective in spec.objectives], directions=directions,
     )  # fmt: skip
-    for line in lines(experience)[:4] if history.searches else ["nothing yet to learn from"]:
+    for line in lines(experience)[:lines_shown]:
         say(f"extract   {line}")
     proposals = first_proposals(spec, history, space, task, PREVIEWED)
     say(f"apply     {spec.sampler.name} sampler; first: {_in_words(proposals[0])}")

@@ -103,14 +103,17 @@ def _front_table(best: list[Any]) -> Table:
         cells = [f"{entry.number:03d}"]
         for metric, value in entry.values.items():
             cells.append(f"{value:.4f}")
-            held_out = entry.test.get(metric)
-            cells.append(
-                f"{held_out.value:.4f} [{held_out.low:.3f}, {held_out.high:.3f}]"
-                if held_out
-                else ""
-            )
+            cells.append(_tested(entry.test.get(metric)))
         table.add_row(*cells)
     return table
+
+
+def _tested(held_out: Any) -> str:
+    if held_out is None:
+        return ""
+    if held_out.low is None:
+        return f"{held_out.value:.4f}"
+    return f"{held_out.value:.4f} [{held_out.low:.3f}, {held_out.high:.3f}]"
 
 
 def _values(entry: Any) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -40,27 +39,28 @@ OBJECT_STORE_BYTES = 256 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
-def drive(plan: Plan, answer: Connection, parent: int) -> None:
+def drive(plan: Plan, parent: Connection) -> None:
     """Runs in the child process; sends one dict: "status" and, if it is not "done", "message".
+
+    It stops, keeping what is under way, when the parent sends anything or is gone. (Signals are no
+    way to ask: Ray and Tune take SIGTERM, SIGINT and SIGUSR1 for themselves.)
 
     Statuses: done, alive (someone else owns the search), lost (someone took it over), unsent (all
     is in the journal, the store is away), failed (with the traceback's last line).
     """
-    os.setsid()  # Ctrl-C in the terminal goes to the parent, which asks us to stop
+    os.setsid()  # Ctrl-C in the terminal goes to the parent alone, which then asks us to stop
     plan.storage.mkdir(parents=True, exist_ok=True)
     _redirect_output(plan.storage / LOG)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(parent, stop), daemon=True).start()
+    threading.Thread(target=_listen, args=(parent, stop), daemon=True).start()
     try:
-        answer.send(_own_and_run(plan, stop))
+        parent.send(_own_and_run(plan, stop))
     except SearchIsAlive as error:
-        answer.send({"status": "alive", "message": str(error)})
+        parent.send({"status": "alive", "message": str(error)})
     except BaseException as error:
         traceback.print_exc()
         last_line = (str(error).strip().splitlines() or [""])[-1][:300]
-        answer.send({"status": "failed", "message": f"{type(error).__name__}: {last_line}"})
+        parent.send({"status": "failed", "message": f"{type(error).__name__}: {last_line}"})
         raise
 
 
@@ -109,12 +109,12 @@ def _run(
     if plan.address is None:
         leases = lease_cpus(
             max(1, round(resources.parallelism * resources.cpus)),
-            say=lambda text: journal.append("driver", message=text) and None,
+            say=lambda text: _say(journal, text),
             must_stop=stop.is_set,
         )
         if not leases:
             return "interrupted"
-    journal.append("driver", message="starting Ray" if plan.address is None else "joining Ray")
+    _say(journal, "starting Ray" if plan.address is None else "joining Ray")
     ray_folder = Path(tempfile.mkdtemp(prefix="tw-"))  # short: Ray's sockets lie in it (107 bytes)
     import ray
 
@@ -183,8 +183,13 @@ def _redirect_output(log: Path) -> None:
     )
 
 
-def _watch(parent: int, stop: threading.Event) -> None:
-    """Stops the search if the process that shows it is gone: nobody would see or stop it."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def _say(journal: Journal, text: str) -> None:
+    journal.append("driver", message=text)
+
+
+def _listen(parent: Connection, stop: threading.Event) -> None:
+    try:
+        parent.recv()
+    except (EOFError, OSError):
+        pass  # the parent is gone: nobody would see or stop this search
     stop.set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,12 +32,12 @@ class Launch:
         journal = plan.storage / FILE
         self._offset = journal.stat().st_size if journal.exists() else 0
         context = multiprocessing.get_context("spawn")
-        self._answers, answer = context.Pipe(duplex=False)
+        self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=drive, args=(plan, answer, os.getpid()), name=f"driver of {plan.search}"
+            target=drive, args=(plan, theirs), name=f"driver of {plan.search}"
         )
         self._process.start()
-        answer.close()
+        theirs.close()
 
     @property
     def driver_pid(self) -> int:
@@ -61,7 +60,10 @@ class Launch:
 
     def stop(self) -> None:
         """Asks the driver to stop; it keeps what is under way for `resume`."""
-        self._process.terminate()
+        try:
+            self._connection.send("stop")
+        except OSError:
+            pass  # it has ended already
 
     def kill(self) -> None:
         """Ends the driver at once. Nothing finished is lost, but runs look alive for a while."""
@@ -71,8 +73,8 @@ class Launch:
         """How it ended, once `events` has."""
         self._process.join()
         try:
-            if self._answers.poll():
-                return Answer(**self._answers.recv())
+            if self._connection.poll():
+                return Answer(**self._connection.recv())
         except EOFError:
             pass
         code = self._process.exitcode

@@ -67,7 +67,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     def __init__(self, plan: Plan, sampler: optuna.samplers.BaseSampler, done: Progress) -> None:
         super().__init__()
         self._plan, self._sampler = plan, sampler
-        self._study = optuna.create_study(sampler=sampler, directions=list(plan.directions()))
+        directions = [objective.direction for objective in plan.spec.objectives]
+        self._study = optuna.create_study(sampler=sampler, directions=directions)
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
         self._interrupted = list(done.interrupted)

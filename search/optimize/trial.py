@@ -181,6 +181,7 @@ def _training(task: TaskOnWorker, config: dict[str, Any], data: Any) -> Any:
 
     from models.training import Training
 
+    assert task.threat is not None, "only a user's function has no threat"
     torch.set_num_threads(task.threads)
     return Training(
         configuration, data, epochs=task.epochs, seed=config["seed"], threat=task.threat,

@@ -79,7 +79,7 @@ def joined_tag(name: str, tags: Mapping[str, str]) -> str | None:
     """What `split_tags` wrote, or None if it is not there."""
     if name in tags:
         return tags[name]
-    pieces = []
+    pieces: list[str] = []
     while f"{name}.{len(pieces)}" in tags:
         pieces.append(tags[f"{name}.{len(pieces)}"])
     return "".join(pieces) if pieces else None

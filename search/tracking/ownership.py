@@ -99,7 +99,7 @@ def _process_lives(pid: int, started: float) -> bool:
         process = psutil.Process(pid)
         # Process ids are used again: the start must agree too (clocks differ by a second).
         is_same = abs(process.create_time() - started) < 2.0
-        return is_same and process.status() != psutil.STATUS_ZOMBIE
+        return bool(is_same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 

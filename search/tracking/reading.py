@@ -60,12 +60,17 @@ def read_history(
         tags = run.data.tags
         if searches is not None and tags.get(names.SEARCH) not in searches:
             continue
-        if tags.get(names.KIND) == "search":
-            _collect(rejected, run, lambda run=run: _add(summaries, _search_row(run)))  # type: ignore[misc]
-        elif tags.get(names.KIND) == "trial":
-            _collect(rejected, run, lambda run=run: trials.append((run, _trial_row(run))))  # type: ignore[misc]
-        else:
-            rejected.append(_reject(run, "not logged by Twentieth: it carries no trial key"))
+        kind = tags.get(names.KIND)
+        try:
+            if kind == "search":
+                row = _search_row(run)
+                summaries.setdefault(row["search"], row)
+            elif kind == "trial":
+                trials.append((run, _trial_row(run)))
+            else:
+                rejected.append(_reject(run, "not logged by Twentieth: it carries no trial key"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            rejected.append(_reject(run, f"cannot be read: {type(error).__name__}: {error}"))
     rows = _complete(client, tracking_uri, trials, summaries, rejected)
     rows = _merged(rows, rejected)
     for row in rows:
@@ -90,17 +95,6 @@ def _all_experiments(client: MlflowClient) -> list[Any]:
         token = page.token
         if not token:
             return found
-
-
-def _add(rows: dict[str, dict[str, Any]], row: dict[str, Any]) -> None:
-    rows.setdefault(row["search"], row)
-
-
-def _collect(rejected: list[dict[str, str]], run: Any, read: Any) -> None:
-    try:
-        read()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        rejected.append(_reject(run, f"cannot be read: {type(error).__name__}: {error}"))
 
 
 def _reject(run: Any, reason: str) -> dict[str, str]:

@@ -1,0 +1,146 @@
+"""Launches real searches from the command line, and looks at what they left in the store."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from search.history import History, PriorTrial
+from search.tracking.journal import Event, read_events
+from search.tracking.store import open_client
+from search.tracking.writer import all_runs
+
+ROOT = Path(__file__).resolve().parents[1]
+# A busy machine needs a minute to start Ray twice; a hang is found by this.
+PATIENCE_SECONDS = 240
+
+
+def hills(function: str = "slow_hills", **changes: Any) -> dict[str, Any]:
+    """A spec of two cheap objectives; `changes` replace top-level keys."""
+    spec: dict[str, Any] = {
+        "name": "hills",
+        "task": {"name": "hills", "model": f"python:tests.functions:{function}"},
+        "objectives": [
+            {"metric": "left", "direction": "maximize"},
+            {"metric": "right", "direction": "maximize"},
+        ],
+        "space": {"x": {"type": "float", "low": -2, "high": 3}},
+        "budget": {"trials": 5, "epochs": 4},
+        "resources": {"parallelism": 2, "cpus": 1},
+        "scheduler": {"name": "none"},
+    }
+    return spec | changes
+
+
+@dataclass
+class Place:
+    """A folder with a store, specs and results of its own."""
+
+    folder: Path
+    uri: str = ""
+
+    def __post_init__(self) -> None:
+        self.uri = self.uri or f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def start(self, command: str, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a command of ours without waiting for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "search", command, *arguments,
+             "--tracking-uri", self.uri, "--results", str(self.folder)],
+            cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+
+    def run(self, spec: dict[str, Any], *arguments: str) -> subprocess.Popen[str]:
+        """Starts `twentieth run` on a spec."""
+        path = self.folder / f"{spec['name']}.yaml"
+        path.write_text(yaml.safe_dump(spec))
+        return self.start("run", str(path), *arguments)
+
+    def resume(self, search: str, *arguments: str) -> subprocess.Popen[str]:
+        """Starts `twentieth resume`, trusting the test functions."""
+        function = "tests.functions:slow_hills"
+        return self.start("resume", search, "--allow-function", function, *arguments)
+
+    def search(self, name: str = "") -> str:
+        """The id of the newest search in this place, or of the only one with this name."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            storage = self.folder / "storage"
+            found = sorted(storage.glob(f"{name}*"), key=lambda path: path.stat().st_mtime)
+            if found:
+                return found[-1].name
+            time.sleep(0.1)
+        raise AssertionError("no search appeared")
+
+    def events(self, search: str) -> list[Event]:
+        """The journal so far."""
+        return list(read_events(self.folder / "storage" / search))
+
+    def wait_for(self, search: str, event: str, count: int = 1) -> None:
+        """Waits until the journal has `count` events of a name."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while Counter(entry.name for entry in self.events(search))[event] < count:
+            assert time.monotonic() < deadline, f"{event} did not come {count} times"
+            time.sleep(0.05)
+
+    def trials(self, search: str) -> list[PriorTrial]:
+        """The search's trials, from the store alone."""
+        return History.from_mlflow(self.uri, searches=[search]).prior_trials(state=None)
+
+    def raw_runs(self, search: str) -> list[Any]:
+        """The search's trial runs as MLflow has them."""
+        client = open_client(self.uri)
+        experiments = [entry.experiment_id for entry in client.search_experiments()]
+        runs = all_runs(client, experiments, f"tags.`twentieth.search` = '{search}'")
+        return [run for run in runs if run.data.tags["twentieth.kind"] == "trial"]
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    """Waits for a command; returns its output. Fails with the output if it exits non-zero."""
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, output
+    return output
+
+
+def driver_of(process: subprocess.Popen[str]) -> psutil.Process:
+    """The driver process that a launched command has started."""
+    for child in psutil.Process(process.pid).children():
+        if "spawn_main" in " ".join(child.cmdline()):
+            return child
+    raise AssertionError("no driver process")
+
+
+def assert_truthful(place: Place, search: str, trials: int, epochs: int) -> None:
+    """No trial lost, repeated, doubled or left running, and no epoch told twice or left out."""
+    runs = place.raw_runs(search)
+    numbers = sorted(int(run.data.tags["twentieth.number"]) for run in runs)
+    assert numbers == list(range(trials)), f"lost or doubled: {numbers}"
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    configurations = [json.dumps(trial.configuration) for trial in place.trials(search)]
+    assert len(set(configurations)) == trials, "a configuration was tried twice"
+    client = open_client(place.uri)
+    for run in runs:
+        for metric in ("left", "right"):
+            points = client.get_metric_history(run.info.run_id, metric)
+            steps = sorted(point.step for point in points)
+            assert steps == list(range(1, epochs + 1)), (run.info.run_name, metric, steps)
+
+
+def fingerprints(place: Place, search: str) -> dict[int, tuple[str, int]]:
+    """Trial number -> (run id, end time) of the finished ones: what no resume may touch."""
+    return {
+        int(run.data.tags["twentieth.number"]): (run.info.run_id, run.info.end_time)
+        for run in place.raw_runs(search)
+        if run.info.status == "FINISHED"
+    }

@@ -1,0 +1,193 @@
+"""What a search survives, with real Ray, real MLflow and real processes that really die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.launches import (
+    PATIENCE_SECONDS,
+    Place,
+    assert_truthful,
+    driver_of,
+    fingerprints,
+    finished,
+    hills,
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("event", "count"),
+    [("start", 1), ("epoch", 3), ("end", 2), ("end", 5)],
+    ids=["as the first trial starts", "between epochs", "between trials", "after the last trial"],
+)
+def test_after_kill_9_of_everything_resume_finishes_the_search(
+    place: Place, event: str, count: int
+) -> None:
+    command = place.run(hills())
+    search = place.search()
+    place.wait_for(search, event, count)
+    driver_of(command).kill()
+    command.kill()
+    command.wait()
+    before = fingerprints(place, search)
+    assert "task" in finished(place.resume(search)) or True
+    assert_truthful(place, search, trials=5, epochs=4)
+    after = fingerprints(place, search)
+    assert {number: after[number] for number in before} == before, "a finished trial was touched"
+
+
+def test_a_dead_driver_is_reported_with_how_to_go_on(place: Place) -> None:
+    command = place.run(hills())
+    search = place.search()
+    place.wait_for(search, "epoch")
+    driver_of(command).kill()
+    output, _ = command.communicate(timeout=PATIENCE_SECONDS)
+    assert command.returncode == 1
+    assert f"twentieth resume {search}" in output
+
+
+def test_a_driver_whose_terminal_is_gone_settles_what_is_under_way(place: Place) -> None:
+    command = place.run(hills())
+    search = place.search()
+    place.wait_for(search, "epoch", 2)
+    driver = driver_of(command)
+    command.kill()
+    driver.wait(timeout=PATIENCE_SECONDS)
+    runs = place.raw_runs(search)
+    assert "RUNNING" not in {run.info.status for run in runs}
+    assert "interrupted" in {run.data.tags["twentieth.state"] for run in runs}
+    finished(place.resume(search))
+    assert_truthful(place, search, trials=5, epochs=4)
+
+
+def test_ctrl_c_keeps_what_is_under_way_for_resume(place: Place) -> None:
+    command = place.run(hills())
+    search = place.search()
+    place.wait_for(search, "epoch", 2)
+    command.send_signal(signal.SIGINT)
+    output, _ = command.communicate(timeout=PATIENCE_SECONDS)
+    assert command.returncode == 130, output
+    assert "RUNNING" not in {run.info.status for run in place.raw_runs(search)}
+    finished(place.resume(search))
+    assert_truthful(place, search, trials=5, epochs=4)
+
+
+def test_of_two_resumes_at_once_one_runs_and_the_other_is_refused(place: Place) -> None:
+    command = place.run(hills())
+    search = place.search()
+    place.wait_for(search, "end", 1)
+    driver_of(command).kill()
+    command.kill()
+    command.wait()
+    resumes = [place.resume(search) for _ in range(2)]
+    outputs = [process.communicate(timeout=PATIENCE_SECONDS)[0] for process in resumes]
+    assert sorted(process.returncode for process in resumes) == [0, 3], outputs
+    assert_truthful(place, search, trials=5, epochs=4)
+
+
+def test_a_search_that_is_alive_is_not_resumed(place: Place) -> None:
+    command = place.run(hills())
+    search = place.search()
+    place.wait_for(search, "epoch")
+    refused, _ = (second := place.resume(search)).communicate(timeout=PATIENCE_SECONDS)
+    assert second.returncode == 3 and "is being run by" in refused
+    finished(command)
+    assert_truthful(place, search, trials=5, epochs=4)
+
+
+def test_trials_that_a_time_budget_cuts_off_are_settled_and_resumed(place: Place) -> None:
+    spec = hills(budget={"trials": 5, "epochs": 4, "hours": 30 / 3600})
+    spec["task"]["settings"] = {"pause": 5.0}
+    output = finished(place.run(spec))
+    search = place.search()
+    assert "interrupted" in output
+    states = {run.data.tags["twentieth.state"] for run in place.raw_runs(search)}
+    assert "interrupted" in states and "running" not in states
+    cut_off = {run.info.run_id for run in place.raw_runs(search)}
+    finished(place.resume(search, "--hours", "1"))
+    assert_truthful(place, search, trials=5, epochs=4)
+    assert cut_off <= {run.info.run_id for run in place.raw_runs(search)}
+
+
+def test_a_finished_search_is_extended(place: Place) -> None:
+    finished(place.run(hills(budget={"trials": 2, "epochs": 2})))
+    search = place.search()
+    before = fingerprints(place, search)
+    finished(place.resume(search, "--trials", "2"))
+    assert_truthful(place, search, trials=4, epochs=2)
+    assert before.items() <= fingerprints(place, search).items()
+
+
+def test_two_first_ever_searches_at_once_on_a_new_store(place: Place) -> None:
+    one_core = {"parallelism": 1, "cpus": 1}
+    budget = {"trials": 2, "epochs": 2}
+    specs = [hills(name=name, resources=one_core, budget=budget) for name in ("left", "right")]
+    for process in [place.run(spec) for spec in specs]:
+        finished(process)
+    for name in ("left", "right"):
+        assert_truthful(place, place.search(name), trials=2, epochs=2)
+
+
+def test_a_second_search_waits_for_cores_and_says_so(place: Place) -> None:
+    everything = {"parallelism": os.cpu_count() or 1, "cpus": 1}
+    budget = {"trials": 2, "epochs": 2}
+    first = place.run(hills(name="first", resources=everything))
+    place.wait_for(place.search("first"), "epoch")
+    second = place.run(hills(name="second", resources=everything, budget=budget))
+    assert "waiting for" in finished(second)
+    finished(first)
+    assert_truthful(place, place.search("second"), trials=2, epochs=2)
+
+
+def test_broken_trials_fail_with_their_reason_and_cost_nobody_else_anything(place: Place) -> None:
+    faults = ["none", "raises", "nan", "memory", "dies"]
+    spec = hills(
+        "sometimes_broken",
+        space={"fault": {"type": "categorical", "choices": faults},
+               "x": {"type": "float", "low": -2, "high": 3}},
+        budget={"trials": 12, "epochs": 3},
+        sampler={"name": "random"},
+    )  # fmt: skip
+    finished(place.run(spec))
+    runs = place.raw_runs(place.search())
+    assert len(runs) == 12
+    ended = {run.data.params["fault"]: run for run in runs}
+    assert ended.keys() >= {"none", "raises", "nan", "memory", "dies"}, "seed 0 draws each fault"
+    for fault, reason in (
+        ("raises", "on purpose"), ("nan", "not finite: left"),
+        ("memory", "out of memory"), ("dies", "died"),
+    ):  # fmt: skip
+        assert ended[fault].info.status == "FAILED"
+        assert reason in ended[fault].data.tags["twentieth.reason"]
+    for run in runs:
+        expected = "FINISHED" if run.data.params["fault"] == "none" else "FAILED"
+        assert run.info.status == expected
+
+
+def test_the_driver_leaves_no_process_behind(place: Place) -> None:
+    finished(place.run(hills(budget={"trials": 2, "epochs": 2})))
+    deadline = time.monotonic() + 60
+    import psutil
+
+    def of_this_place() -> list[str]:
+        return [
+            " ".join(process.info["cmdline"] or ())
+            for process in psutil.process_iter(["cmdline"])
+            if str(place.folder) in " ".join(process.info["cmdline"] or ())
+        ]
+
+    while of_this_place() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert of_this_place() == []
