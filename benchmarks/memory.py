@@ -218,7 +218,7 @@ def report_related(done: list[dict[str, Any]], trials: int) -> None:
         for arm in volumes
     ]
     body = [
-        f"# A related task: what 16 trials on {SOURCE} are worth on {TARGET}", "",
+        f"# A related task: what {trials} trials on {SOURCE} are worth on {TARGET}", "",
         f"`benchmarks/related.yaml`, {len(done)} paired repetitions, no early stopping, in one "
         f"process. Hypervolume on the validation split above clean {RELATED_POINT[0]}, robust "
         f"{RELATED_POINT[1]} (at most 0.6). *cold*: no history. *warm*: {trials} trials of the "
