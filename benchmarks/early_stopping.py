@@ -69,10 +69,10 @@ def record(spec: Spec, cache: Path, processes: int) -> pa.Table:
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         jobs = [(str(SPEC), str(cache), n, drawn[n]) for n in range(CONFIGURATIONS)]
         rows = [row for rows in pool.map(_recorded, jobs) for row in rows]
-    table = pa.Table.from_pylist(rows)
+    names = dict.fromkeys(name for row in rows for name in row)  # some are the last epoch's alone
+    table = pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
     CURVES.parent.mkdir(parents=True, exist_ok=True)
-    facts = {key: value for key, value in reference.environment().items()}
-    pq.write_table(table.replace_schema_metadata(facts), CURVES)
+    pq.write_table(table.replace_schema_metadata(reference.environment()), CURVES)
     return table
 
 
