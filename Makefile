@@ -2,6 +2,7 @@
 PYTHON ?= $(shell for v in 3.11 3.12 3.13 3; do p=$$(command -v python$$v) && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
+FAST := not slow and not gpu and not browser and not cluster
 
 .PHONY: help setup search ui test check format clean
 
@@ -26,14 +27,16 @@ search: setup
 ui: setup
 	$(RUN) -m search ui
 
+# The slow tests start real searches that take whole cores, so they run one after the other.
 test: setup
-	$(RUN) -m pytest -m "not gpu"
+	$(RUN) -m pytest -n 2 -m "$(FAST)"
+	$(RUN) -m pytest -m "slow or browser or cluster"
 
 check: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest -m "not slow and not gpu and not browser and not cluster"
+	$(RUN) -m pytest -n 2 -m "$(FAST)"
 
 format: setup
 	$(RUN) -m ruff check --fix .

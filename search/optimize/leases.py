@@ -6,7 +6,6 @@ its process, also under kill -9. For local searches only: on a cluster Ray knows
 
 from __future__ import annotations
 
-import getpass
 import os
 import tempfile
 import time
@@ -25,7 +24,7 @@ def machine_cpus() -> int:
 
 def lease_folder() -> Path:
     """The folder of locks that all searches of this user on this machine share."""
-    return Path(tempfile.gettempdir()) / f"twentieth-cpus-{getpass.getuser()}"
+    return Path(tempfile.gettempdir()) / f"twentieth-cpus-{os.getuid()}"
 
 
 def lease_cpus(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from search.space import SearchSpace
 from search.tracking import names
 from search.tracking.ownership import is_alive
 from search.tracking.store import database_path, open_client
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 # An SQLite file gains nothing from parallel reads; a server answers this many at once with ease.
 REQUESTS_AT_ONCE = 8
+
+# What parsing somebody else's text can raise; JSON nested 100,000 deep is a RecursionError.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+LARGEST_COUNT = 2**31
 
 
 def read_history(
@@ -69,7 +74,7 @@ def read_history(
                 trials.append((run, _trial_row(run)))
             else:
                 rejected.append(_reject(run, "not logged by Twentieth: it carries no trial key"))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             rejected.append(_reject(run, f"cannot be read: {type(error).__name__}: {error}"))
     rows = _complete(client, tracking_uri, trials, summaries, rejected)
     rows = _merged(rows, rejected)
@@ -109,19 +114,22 @@ def _search_row(run: Any) -> dict[str, Any]:
         state = "interrupted"
     space = names.joined_tag(names.SPACE, tags)
     if space is not None:
-        json.loads(space)
+        SearchSpace.from_json(space)  # raises for what is no space
+    fingerprint = names.joined_tag(names.FINGERPRINT, tags) or "{}"
+    if not isinstance(json.loads(fingerprint), dict):
+        raise ValueError("its fingerprint is no JSON object")
     return {
         "search": tags[names.SEARCH],
         "run_id": run.info.run_id,
         "task": tags[names.TASK],
-        "fingerprint_json": names.joined_tag(names.FINGERPRINT, tags) or "{}",
+        "fingerprint_json": fingerprint,
         "space_json": space,
         "objectives": _strings(tags[names.OBJECTIVES]),
         "directions": _directions(tags[names.DIRECTIONS]),
         "started": _time(run.info.start_time),
-        "trials_budget": int(tags.get(names.BUDGET, 0)),
-        "epochs": int(spec_numbers.get("epochs", 0)),
-        "seed": int(spec_numbers.get("seed", 0)),
+        "trials_budget": _count(tags.get(names.BUDGET, 0)),
+        "epochs": _count(spec_numbers.get("epochs", 0)),
+        "seed": _count(spec_numbers.get("seed", 0), 2**32),
         "state": state,
         "warm": json.loads(tags.get(names.WARM, "[]")) != [],
     }
@@ -142,12 +150,12 @@ def _trial_row(run: Any) -> dict[str, Any]:
     ended = run.info.end_time or 0
     return {
         "search": tags[names.SEARCH],
-        "number": int(tags[names.NUMBER]),
+        "number": _count(tags[names.NUMBER]),
         "run_id": run.info.run_id,
         "state": state,
         "configuration": json.dumps(configuration),
         "values": values if state == "complete" else [],
-        "epoch": int(tags.get(names.EPOCH, 0)),
+        "epoch": _count(tags.get(names.EPOCH, 0)),
         "origin": json.dumps(origin if isinstance(origin, dict) else {}),
         "started": _time(run.info.start_time),
         "seconds": max(ended - run.info.start_time, 0) / 1000 if ended else None,
@@ -221,10 +229,18 @@ def _rename(
         point["metric"] = rename_metrics.get(point["metric"], point["metric"])
 
 
+def _count(value: Any, limit: int = LARGEST_COUNT) -> int:
+    number = int(value)
+    if not 0 <= number < limit:
+        raise ValueError(f"{number} is no count")
+    return number
+
+
 def _strings(text: str) -> list[str]:
     parsed = json.loads(text)
     if not isinstance(parsed, list) or not all(isinstance(item, str) for item in parsed):
         raise ValueError(f"{text[:80]!r} is no list of names")
+    "".join(parsed).encode()  # a lone surrogate is a ValueError here, not a crash in Arrow
     return parsed
 
 

@@ -42,7 +42,7 @@ def test_after_kill_9_of_everything_resume_finishes_the_search(
     command.kill()
     command.wait()
     before = fingerprints(place, search)
-    assert "task" in finished(place.resume(search)) or True
+    finished(place.resume(search))
     assert_truthful(place, search, trials=5, epochs=4)
     after = fingerprints(place, search)
     assert {number: after[number] for number in before} == before, "a finished trial was touched"
@@ -98,7 +98,9 @@ def test_of_two_resumes_at_once_one_runs_and_the_other_is_refused(place: Place) 
 
 
 def test_a_search_that_is_alive_is_not_resumed(place: Place) -> None:
-    command = place.run(hills())
+    spec = hills()
+    spec["task"]["settings"] = {"pause": 3.0}  # it must outlive the start of a second command
+    command = place.run(spec)
     search = place.search()
     place.wait_for(search, "epoch")
     refused, _ = (second := place.resume(search)).communicate(timeout=PATIENCE_SECONDS)
@@ -143,7 +145,9 @@ def test_two_first_ever_searches_at_once_on_a_new_store(place: Place) -> None:
 def test_a_second_search_waits_for_cores_and_says_so(place: Place) -> None:
     everything = {"parallelism": os.cpu_count() or 1, "cpus": 1}
     budget = {"trials": 2, "epochs": 2}
-    first = place.run(hills(name="first", resources=everything))
+    longer = hills(name="first", resources=everything)
+    longer["task"]["settings"] = {"pause": 3.0}
+    first = place.run(longer)
     place.wait_for(place.search("first"), "epoch")
     second = place.run(hills(name="second", resources=everything, budget=budget))
     assert "waiting for" in finished(second)

@@ -1,0 +1,143 @@
+"""Real training under the whole system: a network on real images, killed, resumed and warm."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from search.tracking import names
+from search.tracking.store import open_client
+from tests.launches import ROOT, Place, driver_of, finished
+
+pytestmark = pytest.mark.slow
+
+
+def small_digits(**changes: Any) -> dict[str, Any]:
+    """The quick start, small enough for a test."""
+    spec: dict[str, Any] = yaml.safe_load((ROOT / "search" / "specs" / "digits.yaml").read_text())
+    spec["budget"] = {"trials": 4, "epochs": 6}
+    spec["scheduler"] = {"name": "none"}
+    spec["robustness"] |= {"examples": 64, "cheap_examples": 32}
+    return spec | changes
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture(scope="module")
+def killed_and_resumed(place: Place) -> str:
+    """A search whose driver was killed while trials were between their epochs."""
+    command = place.run(small_digits())
+    search = place.search()
+    place.wait_for(search, "epoch", 8)
+    driver_of(command).kill()
+    command.kill()
+    command.wait()
+    finished(place.start("resume", search))
+    return search
+
+
+def test_a_trial_in_flight_goes_on_from_its_last_checkpoint_in_the_same_run(
+    place: Place, killed_and_resumed: str
+) -> None:
+    runs = place.raw_runs(killed_and_resumed)
+    assert sorted(int(run.data.tags[names.NUMBER]) for run in runs) == [0, 1, 2, 3]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    continued = []
+    for trial in sorted((place.folder / "storage" / killed_and_resumed / "checkpoints").iterdir()):
+        if (trial / "generation_1").exists() and (trial / "generation_2").exists():
+            before = max(trial.glob("generation_1/epoch_*.json"))
+            epoch = json.loads(before.read_text())["epoch"]
+            after = json.loads(max(trial.glob("generation_2/epoch_*.json")).read_text())["metrics"]
+            assert after[:epoch] == json.loads(before.read_text())["metrics"]
+            continued.append(trial.name)
+    assert continued, "no trial was in flight when the driver was killed"
+    client = open_client(place.uri)
+    for run in runs:
+        points = client.get_metric_history(run.info.run_id, "accuracy.clean")
+        assert sorted(point.step for point in points) == [1, 2, 3, 4, 5, 6]
+
+
+def test_only_the_front_has_seen_the_test_split_and_the_report_shows_it(
+    place: Place, killed_and_resumed: str
+) -> None:
+    runs = place.raw_runs(killed_and_resumed)
+    tested = {run.info.run_id for run in runs if "test.accuracy.clean" in run.data.metrics}
+    table = pq.read_table(place.folder / killed_and_resumed / "trials.parquet").to_pylist()
+    scores = {
+        row["run_id"]: tuple(value for name, value in row.items() if name.startswith("objective."))
+        for row in table
+    }
+    front = {
+        run
+        for run, own in scores.items()
+        if not any(
+            all(o >= s for o, s in zip(other, own, strict=True)) and other != own
+            for other in scores.values()
+        )
+    }
+    assert tested == front
+    report = (place.folder / killed_and_resumed / "report.md").read_text()
+    assert "Pareto" in report and "test" in report
+    for picture in ("pareto.png", "curves.png"):
+        assert (place.folder / killed_and_resumed / picture).stat().st_size > 10_000
+
+
+def test_the_report_is_written_again_from_the_store_alone(
+    place: Place, killed_and_resumed: str, tmp_path: Path
+) -> None:
+    elsewhere = Place(tmp_path, place.uri)
+    finished(elsewhere.start("report", killed_and_resumed))
+    before = (place.folder / killed_and_resumed / "report.md").read_text()
+    assert (tmp_path / killed_and_resumed / "report.md").read_text() == before
+
+
+def test_the_next_search_starts_from_what_this_one_learned(
+    place: Place, killed_and_resumed: str
+) -> None:
+    output = finished(place.run(small_digits(name="second", seed=1)))
+    assert "4 complete ones of this very task" in output
+    second = place.search("second")
+    origins = [trial.origin for trial in place.trials(second)]
+    past_runs = {run.info.run_id for run in place.raw_runs(killed_and_resumed)}
+    assert any(set(origin.get("source_runs", ())) & past_runs for origin in origins)
+    tried = [json.dumps(trial.configuration) for trial in place.trials(killed_and_resumed)]
+    again = [json.dumps(trial.configuration) for trial in place.trials(second)]
+    assert not set(tried) & set(again), "a configuration of the past was tried again"
+
+
+def test_a_cold_search_ignores_history(place: Place, killed_and_resumed: str) -> None:
+    spec = small_digits(name="cold", budget={"trials": 2, "epochs": 1})
+    output = finished(place.run(spec, "--cold"))
+    assert "cold" in output
+    for trial in place.trials(place.search("cold")):
+        assert not trial.origin.get("source_runs")
+
+
+def test_history_that_changed_since_does_not_stop_a_search(
+    place: Place, killed_and_resumed: str
+) -> None:
+    client = open_client(place.uri)
+    first, second, third, *_ = place.raw_runs(killed_and_resumed)
+    changed = {"width": 100_000, "widht": 32, "optimizer": "lion", "dropout": "nan", "width.x": []}
+    client.set_tag(first.info.run_id, names.CONFIGURATION, json.dumps(changed))
+    client.set_tag(second.info.run_id, names.CONFIGURATION, json.dumps({}))
+    client.set_tag(third.info.run_id, names.CONFIGURATION, "{'not': json}")
+    output = finished(
+        place.run(
+            small_digits(
+                name="changed",
+                budget={"trials": 2, "epochs": 1},
+                history={"experiments": ["digits*"], "rename": {"widht": "width"}},
+            )
+        )
+    )
+    assert "1 runs left out" in output
+    assert len(place.trials(place.search("changed"))) == 2

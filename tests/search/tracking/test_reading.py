@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from search.history import History
+from search.space import SearchSpace
+from search.tracking import names
+from search.tracking.ownership import owner_name
+from tests.search.tracking.stores import SPACE, Store, new_store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A search with one trial of each state, and beside it every kind of spoilt run."""
+    store = new_store(tmp_path_factory.mktemp("reading"))
+    store.trial(0)
+    store.trial(1, state="stopped")
+    store.trial(2, state="failed")
+    store.start(3)
+    store.epoch(3, 1)
+    store.writer().drain()
+    store.client.set_tag(store.summary_run, names.STATE, "interrupted")
+    return store
+
+
+def spoilt(store: Store, **tags: str) -> str:
+    """A trial run whose tags are right but for those given; returns its id."""
+    right = {
+        names.KIND: "trial", names.SEARCH: store.search, names.STATE: "complete",
+        names.NUMBER: "90", names.TRIAL_KEY: f"{store.search}/90", names.VALUES: "[0.1, 0.2]",
+        names.CONFIGURATION: '{"x": 1.0}', names.ORIGIN: "{}", names.EPOCH: "2",
+    }  # fmt: skip
+    run = store.client.create_run(store.experiment, tags=right | tags, run_name="spoilt")
+    return str(run.info.run_id)
+
+
+def test_trials_come_back_with_types_values_curves_and_truthful_states(store: Store) -> None:
+    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    states = {trial.number: trial.state for trial in trials if trial.number < 4}
+    assert states == {0: "complete", 1: "stopped", 2: "failed", 3: "interrupted"}
+    first = next(trial for trial in trials if trial.number == 0)
+    assert first.configuration == {"x": 0.1}
+    assert first.values == (0.5, -0.5)
+    assert first.curves["left"] == {1: 0.1, 2: 0.2}
+    assert first.origin == {"step": "random"}
+    assert "log10.x" not in first.curves
+
+
+def test_the_space_comes_back_with_the_search(store: Store) -> None:
+    search = History.from_mlflow(store.uri).searches[store.search]
+    assert search.space == SearchSpace.from_json(SPACE)
+    assert search.objectives == ("left", "right")
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        (names.CONFIGURATION, "not json"),
+        (names.CONFIGURATION, "[1, 2]"),
+        (names.CONFIGURATION, "[" * 4_000),
+        (names.VALUES, '["high", "low"]'),
+        (names.VALUES, "[NaN, 1]"),
+        (names.VALUES, "[0.5]"),
+        (names.NUMBER, "minus one"),
+        (names.NUMBER, "99999999999999999999999"),
+        (names.EPOCH, "-3"),
+        (names.STATE, "<script>alert(1)</script>"),
+        (names.SEARCH, "a search that is not there"),
+        (names.ORIGIN, "{"),
+    ],
+)
+def test_a_spoilt_run_is_left_out_with_its_reason_and_spoils_nothing_else(
+    store: Store, tag: str, text: str
+) -> None:
+    run = spoilt(store, **{tag: text})
+    history = History.from_mlflow(store.uri)
+    assert run in {row.run_id for row in history.rejected if row.reason}
+    assert {trial.number for trial in history.prior_trials(state=None)} >= {0, 1, 2, 3}
+
+
+def test_a_run_of_somebody_else_is_left_out_with_its_reason(store: Store) -> None:
+    run = store.client.create_run(store.experiment, run_name="by hand").info.run_id
+    (row,) = (row for row in History.from_mlflow(store.uri).rejected if row.run_id == run)
+    assert "not logged by Twentieth" in row.reason
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [(names.SPACE, "{}"), (names.OBJECTIVES, '"left"'), (names.DIRECTIONS, '["up", "up"]'),
+     (names.OBJECTIVES, '["\\ud800", "b"]'), (names.BUDGET, "1e9"), (names.FINGERPRINT, "{}{}")],
+)  # fmt: skip
+def test_a_spoilt_summary_takes_its_own_search_out_and_no_other(
+    store: Store, tag: str, text: str
+) -> None:
+    tags = store.client.get_run(store.summary_run).data.tags
+    tags = {name: value for name, value in tags.items() if name.startswith("twentieth.")}
+    other = f"other-{abs(hash((tag, text)))}"
+    store.client.create_run(store.experiment, tags=tags | {names.SEARCH: other, tag: text})
+    history = History.from_mlflow(store.uri)
+    assert other not in history.searches
+    assert store.search in history.searches
+
+
+def test_of_two_runs_with_one_key_the_one_furthest_along_counts(store: Store) -> None:
+    for epoch, values in (("1", "[0.7, 0.7]"), ("2", "[0.9, 0.9]"), ("0", "[0.8, 0.8]")):
+        tags = {names.NUMBER: "50", names.TRIAL_KEY: f"{store.search}/50"}
+        spoilt(store, **tags, **{names.EPOCH: epoch, names.VALUES: values})
+    history = History.from_mlflow(store.uri)
+    (trial,) = (trial for trial in history.prior_trials() if trial.number == 50)
+    assert trial.values == (0.9, 0.9)
+    assert sum("shares its trial key" in row.reason for row in history.rejected) == 2
+
+
+def test_what_was_renamed_since_comes_back_under_its_new_name(store: Store) -> None:
+    history = History.from_mlflow(store.uri, rename={"x": "y"}, rename_metrics={"left": "west"})
+    search = history.searches[store.search]
+    trial = next(trial for trial in history.prior_trials() if trial.number == 0)
+    assert trial.configuration == {"y": 0.1}
+    assert list(search.space.distributions if search.space else ()) == ["y"]
+    assert search.objectives == trial.objectives == ("west", "right")
+    assert trial.curves["west"] == {1: 0.1, 2: 0.2}
+
+
+def test_only_the_experiments_asked_for_are_read(store: Store) -> None:
+    assert len(History.from_mlflow(store.uri, ["other-*"])) == 0
+    assert len(History.from_mlflow(store.uri, ["dem?"])) > 0
+
+
+def test_a_running_trial_of_a_living_search_is_running(store: Store) -> None:
+    client = store.client
+    client.set_tag(store.summary_run, names.STATE, "running")
+    client.set_tag(store.summary_run, names.OWNER, owner_name())
+    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    assert next(trial for trial in trials if trial.number == 3).state == "running"
+    client.set_tag(store.summary_run, names.STATE, "interrupted")
+
+
+def test_history_survives_a_parquet_file(store: Store, tmp_path: Path) -> None:
+    history = History.from_mlflow(store.uri)
+    history.to_parquet(tmp_path / "history.parquet")
+    again = History.from_parquet(tmp_path / "history.parquet")
+    assert again.trials.equals(history.trials)
+    assert again.searches == history.searches
+    assert again.rejected == history.rejected
+
+
+def test_a_configuration_longer_than_a_tag_comes_back_whole(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    long = {f"hyperparameter_{index}": "v" * 200 for index in range(60)}
+    store.journal.append("start", number=0, configuration=long, origin={}, checkpoints="/x")
+    store.writer().drain()
+    (trial,) = History.from_mlflow(store.uri).prior_trials(state=None)
+    assert trial.configuration == long
+    assert len(json.dumps(long)) > 8_000
