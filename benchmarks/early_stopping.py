@@ -20,6 +20,7 @@ Cost: five minutes on two busy CPU cores for the curves, two minutes for the rep
 from __future__ import annotations
 
 import argparse
+import bisect
 import heapq
 import sys
 from collections.abc import Sequence
@@ -146,14 +147,23 @@ def replay(
     return [*finished, (spent, -1)]
 
 
-def scores(recorded: Sequence[Curve], finished: Sequence[tuple[int, int]], budget: int) -> Any:
-    """Hypervolume of what was complete within a budget: validation, and test of its front."""
-    numbers = [number for spent, number in finished if spent <= budget and number >= 0]
+def scores(recorded: Sequence[Curve], numbers: Sequence[int]) -> tuple[float, float, int]:
+    """Hypervolume of these complete trials: validation, and test of its front; and their number."""
     losses = pareto.losses([recorded[n].values for n in numbers], DIRECTIONS)
     point = pareto.losses([REFERENCE_POINT], DIRECTIONS)[0]
     chosen = [n for n, is_best in zip(numbers, pareto.front(losses), strict=True) if is_best]
     test = pareto.losses([recorded[n].test for n in chosen], DIRECTIONS)
     return pareto.hypervolume(losses, point), pareto.hypervolume(test, point), len(numbers)
+
+
+def scores_at(
+    recorded: Sequence[Curve], finished: Sequence[tuple[int, int]], budgets: Sequence[int]
+) -> list[tuple[float, float, int]]:
+    """The scores of what was complete within each budget."""
+    ends = [spent for spent, number in finished if number >= 0]
+    numbers = [number for _, number in finished if number >= 0]
+    after = [scores(recorded, numbers[:count]) for count in range(len(numbers) + 1)]
+    return [after[bisect.bisect_right(ends, budget)] for budget in budgets]
 
 
 def compare(spec: Spec, recorded: Sequence[Curve]) -> dict[str, Any]:
@@ -164,7 +174,7 @@ def compare(spec: Spec, recorded: Sequence[Curve]) -> dict[str, Any]:
     found: dict[str, Any] = {"epochs": every}
     for method in METHODS:
         runs = [replay(spec, recorded, order, method) for order in orders]
-        volumes = np.array([[scores(recorded, run, budget) for budget in every] for run in runs])
+        volumes = np.array([scores_at(recorded, run, every) for run in runs])
         found[method] = {
             "validation": volumes[..., 0], "test": volumes[..., 1], "complete": volumes[..., 2],
             "exhausted": np.array([run[-1][0] for run in runs]),
@@ -196,7 +206,7 @@ def report(found: dict[str, Any], recorded: Sequence[Curve]) -> None:
          f"{np.median(found[method]['exhausted']):.0f}"]
         for method in METHODS
     ]  # fmt: skip
-    whole = scores(recorded, [(0, n) for n in range(len(recorded))], 0)
+    whole = scores(recorded, range(len(recorded)))
     header = ["", "split", *(f"{budget} epochs" for budget in BUDGETS)]
     body = [
         "# Early stopping by both objectives, by one, or not at all", "",
