@@ -67,11 +67,11 @@ def drive(plan: Plan, parent: Connection) -> None:
 def _own_and_run(plan: Plan, stop: threading.Event) -> dict[str, Any]:
     client = open_client(plan.tracking_uri)
     generation = claim(client, plan.summary_run, plan.storage, owner_name())
-    journal = Journal(plan.storage)
     writer = Writer(
         client, plan.storage, search=plan.search, experiment=plan.experiment,
         summary_run=plan.summary_run, generation=generation, log_scaled=_log_scaled(plan),
     )  # fmt: skip
+    journal = Journal(plan.storage, generation)
     writer.drain()
     settle(client, plan.experiment, plan.search)
     own = History.from_mlflow(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from search.optimize.driver import LOG, drive
 from search.optimize.plan import Plan
-from search.tracking.journal import FILE, Event, read_events
+from search.tracking.journal import Event, read_events, size
 
 POLL_SECONDS = 0.2
 
@@ -29,8 +29,7 @@ class Launch:
 
     def __init__(self, plan: Plan) -> None:
         self._storage = plan.storage
-        journal = plan.storage / FILE
-        self._offset = journal.stat().st_size if journal.exists() else 0
+        self._offset = size(plan.storage)
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(

@@ -30,6 +30,7 @@ class TaskOnWorker:
     """What every trial of a search shares, except the data (which lie in the object store)."""
 
     model: str
+    objectives: tuple[str, ...]
     epochs: int
     threat: Threat | None
     storage: Path
@@ -90,9 +91,11 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         began = time.perf_counter()
         metrics = next(self._epochs, None)
         if metrics is None:
-            raise RuntimeError(
-                f"the training ended after {len(self._done)} of {self._task.epochs} epochs"
-            )
+            last = self._done[-1] if self._done else {}
+            diverged = ", ".join(name for name, value in last.items() if math.isnan(value))
+            because = f": not finite: {diverged}" if diverged else ""
+            self._failure = f"the training ended after {len(self._done)} epochs{because}"
+            return
         entry = {name: float(value) for name, value in metrics.items() if name != EPOCH}
         entry.setdefault("seconds.epoch", time.perf_counter() - began)
         self._done.append(entry)
@@ -106,9 +109,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         earlier, self._told = self._done[self._told : epoch - 1], epoch
         metrics = self._done[-1] if self._done else {}
         # NaN ends a trial: nothing after it can become finite again.
-        diverged = any(
-            math.isnan(value) for name, value in metrics.items() if name.startswith("loss")
-        )
+        diverged = any(math.isnan(metrics.get(name, 0.0)) for name in self._task.objectives)
         return {
             EPOCH: epoch,
             METRICS: metrics,

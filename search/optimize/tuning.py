@@ -49,6 +49,7 @@ class Tuning:
         self._data = _load_data(plan.spec)
         self._task = TaskOnWorker(
             model=plan.spec.task.model,
+            objectives=plan.objective_metrics(),
             epochs=plan.spec.budget.epochs,
             threat=threat_of(plan.spec),
             storage=plan.storage,

@@ -5,8 +5,8 @@ for minutes, so the search only appends lines here. One thread sends them to the
 (writer.py), the console draws them, and a resume replays what was not sent. One file, three
 readers, one truth.
 
-A line is one JSON object with "event" and "time" (milliseconds since 1970). A last line without
-its newline was cut by a crash and is not read.
+A line is one JSON object with "event", "time" (milliseconds since 1970) and the "generation" of the
+driver that wrote it. A last line without its newline was cut by a crash and is not read.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Event:
 
     name: str
     time: int
+    generation: int
     fields: dict[str, Any]
     end: int
 
@@ -37,7 +38,8 @@ class Event:
 class Journal:
     """Appends events; any number of readers follow. Safe for several threads of one process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, generation: int = 1) -> None:
+        self._generation = generation
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
         self._lock = threading.Lock()
@@ -47,7 +49,8 @@ class Journal:
     def append(self, event: str, **fields: Any) -> int:
         """Writes one event so that a killed process leaves it behind; returns its time (ms)."""
         now = int(time.time() * 1000)
-        line = json.dumps({"event": event, "time": now, **fields}, allow_nan=True)
+        record = {"event": event, "time": now, "generation": self._generation, **fields}
+        line = json.dumps(record, allow_nan=True)
         with self._lock:
             self._file.write(line.encode() + b"\n")
             self._file.flush()
@@ -74,6 +77,12 @@ def read_events(folder: Path, start: int = 0) -> Iterator[Event]:
                 yield event
 
 
+def size(folder: Path) -> int:
+    """Bytes in the journal; 0 if there is none."""
+    path = folder / FILE
+    return path.stat().st_size if path.exists() else 0
+
+
 def sent_offset(folder: Path) -> int:
     """How many bytes of the journal have reached the store."""
     try:
@@ -92,7 +101,8 @@ def save_sent_offset(folder: Path, offset: int) -> None:
 def _event(line: bytes, end: int) -> Event | None:
     try:
         fields = json.loads(line)
-        return Event(fields.pop("event"), int(fields.pop("time")), fields, end)
+        name, moment = fields.pop("event"), int(fields.pop("time"))
+        return Event(name, moment, int(fields.pop("generation", 0)), fields, end)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.tracking import names
-from search.tracking.journal import Event, read_events, save_sent_offset, sent_offset
+from search.tracking.journal import Event, read_events, save_sent_offset, sent_offset, size
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,6 +52,9 @@ class Writer:
         self._experiment = experiment
         self._summary_run = summary_run
         self._generation = generation
+        # What a predecessor has written up to now is replayed; what it writes from now on, not
+        # knowing that it was given up, is not.
+        self._claimed_at = size(folder)
         self._log_scaled = log_scaled
         self._runs: dict[int, str] = {}
         self._must_look = True  # a run may exist that we do not know of (resume, lost answer)
@@ -125,7 +128,8 @@ class Writer:
             "test": self._send_test,
             "summary": self._send_summary,
         }.get(event.name)
-        if send is not None:  # the others are for the console
+        is_of_a_predecessor = event.end > self._claimed_at and event.generation < self._generation
+        if send is not None and not is_of_a_predecessor:  # events without are for the console
             send(event)
 
     def _run_of(self, number: int) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.tracking import names
-from search.tracking.journal import save_sent_offset
+from search.tracking.journal import Journal, save_sent_offset
 from tests.search.tracking.stores import Store, new_store
 
 
@@ -141,6 +141,15 @@ def test_a_writer_of_an_old_generation_stops_writing(store: Store) -> None:
     store.trial(0)
     writer.close(timeout_seconds=1)
     assert store.runs() == []
+
+
+def test_what_a_given_up_driver_goes_on_writing_is_not_sent(store: Store) -> None:
+    store.trial(0)
+    successor = store.writer(generation=2)
+    store.trial(1)  # the journal of generation 1, still open in a driver that was cut off
+    Journal(store.folder, generation=2).append("driver", message="took over")
+    successor.drain()
+    assert [run.data.tags[names.NUMBER] for run in store.runs()] == ["0"]
 
 
 def test_a_text_longer_than_a_tag_is_split_and_joined_again() -> None:
