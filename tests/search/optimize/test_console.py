@@ -1,0 +1,196 @@
+"""What a person sees of a search, drawn from events alone."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from search.history import PriorTrial
+from search.optimize.console import Display, View
+from search.optimize.plan import Plan
+from search.tracking.journal import Event
+from tests.search.optimize.test_plan import a_plan
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return a_plan(tmp_path, trials=8)
+
+
+def event(name: str, **fields: Any) -> Event:
+    return Event(name, time=0, generation=1, fields=fields, end=0)
+
+
+def start(number: int, **origin: Any) -> Event:
+    return event("start", number=number, configuration={}, origin=origin or {"step": "random"})
+
+
+def end(number: int, *values: float, state: str = "complete", reason: str = "") -> Event:
+    return event("end", number=number, state=state, epoch=3, values=list(values), reason=reason)
+
+
+def view_of(plan: Plan, *events: Event) -> View:
+    view = View(plan)
+    for each in events:
+        view.take(each)
+    return view
+
+
+def shown(view: View, *events: Event, is_terminal: bool) -> str:
+    """All that a display writes while these events arrive, escape sequences included."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=is_terminal, width=120, color_system=None)
+    with Display(view, console) as display:
+        for each in events:
+            display.take(each)
+        display.take(None)
+        if is_terminal:
+            console.print(display._draw())
+    return file.getvalue()
+
+
+def test_trials_are_counted_by_state(plan: Plan) -> None:
+    view = view_of(
+        plan, *[start(number) for number in range(6)],
+        end(0, 0.1, 0.2), end(1, state="stopped"), end(2, state="failed"),
+        end(3, state="interrupted"),
+    )  # fmt: skip
+    assert (view.count("running"), view.count("stopped"), view.count("failed")) == (2, 1, 1)
+    assert view.count("running", "interrupted") == 3
+    assert view.done() == 3
+
+
+def test_an_ended_trial_is_a_line_with_its_values_and_who_proposed_it(plan: Plan) -> None:
+    view = view_of(plan, start(7, step="portfolio", source_runs=["a", "b"]))
+    assert view.take(end(7, 0.123456, 0.5)) == (
+        "trial 007 complete    left 0.1235 right 0.5  (portfolio from 2 past runs)  [1/8]"
+    )
+
+
+def test_a_failed_trials_line_gives_the_last_line_of_its_reason(plan: Plan) -> None:
+    view = view_of(plan, start(1))
+    line = view.take(end(1, state="failed", reason="Traceback\n  File\nValueError: no\n"))
+    assert line == "trial 001 failed      ValueError: no  (random)  [1/8]"
+
+
+@pytest.mark.parametrize("reason", ["", "  \n "])
+def test_a_missing_reason_is_no_mistake(plan: Plan, reason: str) -> None:
+    assert view_of(plan, start(0)).take(end(0, state="failed", reason=reason)) is not None
+
+
+def test_starts_and_epochs_say_nothing_and_the_driver_speaks_for_itself(plan: Plan) -> None:
+    view = View(plan)
+    assert view.take(start(0)) is None
+    assert view.take(event("epoch", number=0, epoch=2, metrics={})) is None
+    assert view.epochs == {0: 2}
+    assert view.take(event("driver", message="starting Ray")) == "starting Ray"
+    assert view.take(event("summary", tags={})) is None
+
+
+def test_the_front_is_in_order_of_the_primary_objective(plan: Plan) -> None:
+    view = view_of(
+        plan, end(0, 0.5, 0.5), end(1, 0.9, 0.1), end(2, 0.4, 0.4), end(3, 0.1, 0.9),
+        end(4, state="failed"),
+    )  # fmt: skip
+    assert view.front() == [1, 0, 3]
+
+
+def test_a_minimized_primary_objective_turns_the_order_round(tmp_path: Path) -> None:
+    objectives = [
+        {"metric": "left", "direction": "minimize"},
+        {"metric": "right", "direction": "maximize"},
+    ]
+    plan = a_plan(tmp_path, objectives=objectives)
+    view = view_of(plan, end(0, 0.5, 0.5), end(1, 0.9, 0.9), end(2, 0.6, 0.2), end(3, 0.1, 0.1))
+    assert view.front() == [3, 0, 1]
+
+
+def test_before_the_first_complete_trial_there_is_no_front(plan: Plan) -> None:
+    assert view_of(plan, start(0), end(1, state="failed")).front() == []
+
+
+def test_a_resumed_search_begins_with_what_it_had(plan: Plan) -> None:
+    view = View(plan)
+    view.seed([prior(0, "complete", (0.5, 0.5)), prior(1, "interrupted"), prior(2, "failed")])
+    assert (view.done(), view.count("running"), view.front()) == (2, 0, [0])
+    assert view.epochs[1] == 2
+    assert "[3/8]" in str(view.take(end(3, 0.1, 0.1)))
+
+
+def prior(number: int, state: str, values: tuple[float, ...] = (), **origin: Any) -> PriorTrial:
+    return PriorTrial(
+        task="hills@1", search="hills-1", number=number, run_id="r", state=state, configuration={},
+        objectives=("left", "right"), directions=("maximize", "maximize"), values=values, epoch=2,
+        curves={}, origin=origin or {"step": "random"},
+    )  # fmt: skip
+
+
+def test_there_is_no_guess_of_the_time_left_before_a_trial_ended(plan: Plan) -> None:
+    assert view_of(plan, start(0), end(1, state="interrupted")).seconds_left() is None
+
+
+def test_the_time_left_is_guessed_from_the_trials_of_this_launch(plan: Plan) -> None:
+    view = View(plan)
+    view.seed([prior(0, "complete", (0.5, 0.5)), prior(1, "complete", (0.6, 0.4))])
+    view.take(end(2, 0.1, 0.1))
+    view.take(end(3, state="failed"))
+    view.began = time.monotonic() - 60
+    # 2 trials in 60 s, 4 of 8 are left: 120 s. A busy machine may be 5 s late.
+    assert 120 <= view.seconds_left() <= 130  # type: ignore[operator]
+
+
+def test_the_time_left_is_never_more_than_the_budget_of_hours(tmp_path: Path) -> None:
+    view = view_of(a_plan(tmp_path, trials=100, hours=0.05), end(0, 0.1, 0.1))
+    view.began = time.monotonic() - 60
+    assert 110 <= view.seconds_left() <= 120  # type: ignore[operator]
+    view.began = time.monotonic() - 1000
+    assert view.seconds_left() == 0
+
+
+def test_a_search_that_is_done_needs_no_more_time(tmp_path: Path) -> None:
+    view = view_of(a_plan(tmp_path, trials=1), end(0, 0.1, 0.1), end(1, 0.1, 0.1))
+    assert view.seconds_left() == 0
+
+
+def test_where_output_is_no_terminal_there_are_plain_lines(plan: Plan) -> None:
+    text = shown(
+        View(plan), event("driver", message="running"), start(0),
+        event("epoch", number=0, epoch=1, metrics={}), end(0, 0.1, 0.2), is_terminal=False,
+    )  # fmt: skip
+    assert text == "running\ntrial 000 complete    left 0.1 right 0.2  (random)  [1/8]\n"
+
+
+def test_a_long_line_is_not_cut_where_output_is_no_terminal(plan: Plan) -> None:
+    text = shown(View(plan), start(0), end(0, state="failed", reason="x" * 300), is_terminal=False)
+    assert text.count("\n") == 1 and "x" * 300 in text
+
+
+def test_a_terminal_shows_what_runs_and_the_front(plan: Plan) -> None:
+    text = shown(
+        View(plan), start(0), start(1), event("epoch", number=1, epoch=2, metrics={}),
+        end(0, 0.1, 0.25), is_terminal=True,
+    )  # fmt: skip
+    assert "hills-1  1/8 done  1 running  0 stopped early  0 failed" in text
+    assert "running: 001 epoch 2/3" in text
+    assert "0.1000" in text and "0.2500" in text
+
+
+@pytest.mark.parametrize("text", ["[red]hidden[/red]", "[/]", "<b>bold</b>", "[link=x]", "\\[a]"])
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_text_from_a_trial_is_shown_as_it_is(plan: Plan, text: str, is_terminal: bool) -> None:
+    failed = end(0, state="failed", reason=f"ValueError: {text}")
+    assert text in shown(View(plan), start(0), failed, is_terminal=is_terminal)
+    assert text in shown(View(plan), event("driver", message=text), is_terminal=is_terminal)
+
+
+@pytest.mark.xfail(strict=True, reason="the front's column of origins is parsed as markup")
+@pytest.mark.parametrize("text", ["[red]hidden", "[/oops]"])
+def test_an_origin_read_from_the_store_is_shown_as_it_is(plan: Plan, text: str) -> None:
+    view = View(plan)
+    view.seed([prior(0, "complete", (0.5, 0.5), step=text)])
+    assert text in shown(view, is_terminal=True)

@@ -1,0 +1,74 @@
+"""How a trial's end is judged, for every way in which it can end."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from search.optimize.outcome import Outcome, outcome_of
+
+OBJECTIVES = ("left", "right")
+
+
+def outcome(result: dict[str, Any]) -> Outcome:
+    return outcome_of(result, OBJECTIVES, epochs=3)
+
+
+def test_a_trial_is_complete_at_its_full_budget_with_values_in_the_objectives_order() -> None:
+    ended = outcome({"epoch": 3, "metrics": {"right": 0.25, "other": 9.0, "left": 1}})
+    assert ended == Outcome("complete", 3, (1.0, 0.25))
+
+
+def test_a_trial_that_ends_before_its_full_budget_was_stopped_and_has_no_values() -> None:
+    ended = outcome({"epoch": 2, "metrics": {"left": 0.5, "right": 0.5}})
+    assert ended == Outcome("stopped", 2, reason="stopped by the scheduler after epoch 2")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_an_objective_that_is_not_finite_fails_the_trial_at_any_epoch(
+    value: float, epoch: int
+) -> None:
+    ended = outcome({"epoch": epoch, "metrics": {"left": 0.5, "right": value}})
+    assert ended == Outcome("failed", epoch, reason="not finite: right")
+
+
+def test_every_objective_that_is_not_finite_is_named() -> None:
+    ended = outcome({"epoch": 1, "metrics": {"left": math.nan, "right": math.inf}})
+    assert ended.reason == "not finite: left, right"
+
+
+def test_a_metric_that_is_no_objective_may_be_nan_without_harm() -> None:
+    metrics = {"left": 0.5, "right": 0.5, "ratio": math.nan}
+    assert outcome({"epoch": 3, "metrics": metrics}).state == "complete"
+
+
+def test_a_missing_objective_fails_the_trial_and_says_what_there_was_instead() -> None:
+    ended = outcome({"epoch": 3, "metrics": {"left": 0.5, "rigth": 0.5}})
+    assert ended == Outcome(
+        "failed", 3, reason="reported no right; it reported left, rigth"
+    )  # fmt: skip
+
+
+def test_a_failure_outweighs_everything_that_was_reported() -> None:
+    metrics = {"left": 0.5, "right": 0.5}
+    ended = outcome({"epoch": 3, "metrics": metrics, "failure": "Traceback\nValueError: no"})
+    assert ended == Outcome("failed", 3, reason="Traceback\nValueError: no")
+
+
+def test_the_empty_failure_of_a_healthy_trial_is_no_failure() -> None:
+    metrics = {"left": 0.5, "right": 0.5}
+    assert outcome({"epoch": 3, "metrics": metrics, "failure": ""}).state == "complete"
+
+
+def test_a_trial_that_never_reported_was_stopped_at_epoch_0() -> None:
+    ended = outcome({})
+    assert (ended.state, ended.epoch, ended.values) == ("stopped", 0, ())
+
+
+def test_a_last_epoch_without_any_metric_names_all_that_is_missing() -> None:
+    assert outcome_of({"epoch": 3, "metrics": {}}, OBJECTIVES, 3) == Outcome(
+        "failed", 3, reason="reported no left, right; it reported nothing"
+    )

@@ -1,0 +1,71 @@
+"""The plan, and `a_plan`: a small one for the tests of this folder."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from search.optimize.plan import Plan, origin_text, resolved_storage
+from search.space import SearchSpace
+from search.spec import spec_from_yaml
+from tests.launches import hills
+
+
+def a_plan(folder: Path, *, trials: int = 4, hours: float | None = None, **changes: Any) -> Plan:
+    """A plan of 3 epochs a trial, 2 trials at once; `changes` replace keys of the spec."""
+    budget = {"trials": trials, "epochs": 3}
+    spec = spec_from_yaml(yaml.safe_dump(hills("two_hills", **{"budget": budget} | changes)))
+    return Plan(
+        spec=spec, space=SearchSpace.from_spec(spec), task="hills@1", search="hills-1",
+        tracking_uri="sqlite:////nowhere/mlflow.db", experiment="1", summary_run="r",
+        storage=folder, trials_budget=spec.budget.trials, hours=hours,
+    )  # fmt: skip
+
+
+def test_a_trials_checkpoints_have_a_folder_of_their_own_for_its_whole_life(
+    tmp_path: Path,
+) -> None:
+    plan = a_plan(tmp_path)
+    assert plan.checkpoints(7) == tmp_path / "checkpoints" / "trial_0007"
+    assert len({plan.checkpoints(number) for number in (1, 10, 10_001, 100_010)}) == 4
+
+
+def test_objectives_keep_the_specs_order(tmp_path: Path) -> None:
+    objectives = [
+        {"metric": "right", "direction": "minimize"},
+        {"metric": "left", "direction": "maximize"},
+    ]
+    plan = a_plan(tmp_path, objectives=objectives)
+    assert plan.objective_metrics() == ("right", "left")
+    assert plan.directions() == ("minimize", "maximize")
+
+
+def test_the_driver_gets_the_plan_whole(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path, hours=0.5)
+    received = pickle.loads(pickle.dumps(plan))
+    assert (received.spec, received.space, received.hours) == (plan.spec, plan.space, 0.5)
+    assert received.storage == tmp_path and len(received.history) == 0
+
+
+def test_the_storage_path_means_the_same_in_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolved_storage(Path("results/../storage"), "hills-1") == tmp_path / "storage/hills-1"
+
+
+@pytest.mark.parametrize(
+    ("origin", "text"),
+    [
+        ({"step": "random"}, "random"),
+        ({"step": "portfolio", "source_runs": ["a", "b"]}, "portfolio from 2 past runs"),
+        ({"step": "model", "source_runs": []}, "model"),
+        ({}, "?"),
+    ],
+)
+def test_an_origin_is_told_in_a_few_words(origin: dict[str, Any], text: str) -> None:
+    assert origin_text(origin) == text

@@ -1,0 +1,183 @@
+"""Ray's callback, called as Tune calls it, and the journal it leaves."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from search.optimize.recorder import Recorder
+from search.tracking.journal import Journal, read_events
+
+
+class Tune:
+    """Tune as the recorder sees it: trials that start, report and end."""
+
+    def __init__(self, folder: Path, **recorded: int) -> None:
+        self.folder, self.asked = folder, {}
+        recorded_epochs = {int(name.removeprefix("trial_")): at for name, at in recorded.items()}
+        self.recorder = Recorder(
+            Journal(folder), SimpleNamespace(asked=self.asked), ("left", "right"), 3,
+            recorded_epochs,
+        )  # fmt: skip
+
+    def trial(self, number: int, error: str = "") -> Any:
+        self.asked[f"t{number}"] = SimpleNamespace(
+            number=number,
+            configuration={"x": 0.5},
+            origin={"step": "random", "why": {1: Path("p")}},
+        )
+        return SimpleNamespace(
+            trial_id=f"t{number}", last_result={}, get_error=lambda: error,
+            config={"number": number, "checkpoints": f"/c/{number}"},
+        )  # fmt: skip
+
+    def start(self, trial: Any) -> None:
+        self.recorder.on_trial_start(0, [], trial)
+
+    def report(self, trial: Any, epoch: int, earlier: Any = (), **changes: Any) -> None:
+        metrics = {"left": epoch / 10, "right": epoch / 20}
+        trial.last_result = {
+            "epoch": epoch, "metrics": metrics, "earlier_epochs": list(earlier), "failure": "",
+        } | changes  # fmt: skip
+        self.recorder.on_trial_result(0, [], trial, trial.last_result)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [event.fields for event in read_events(self.folder) if event.name == name]
+
+
+@pytest.fixture
+def tune(tmp_path: Path) -> Tune:
+    return Tune(tmp_path)
+
+
+def test_a_start_tells_what_is_tried_why_and_where_its_checkpoints_lie(tune: Tune) -> None:
+    tune.start(tune.trial(4))
+    assert tune.events("start") == [
+        {"number": 4, "configuration": {"x": 0.5}, "checkpoints": "/c/4",
+         "origin": {"step": "random", "why": {"1": "p"}}}
+    ]  # fmt: skip
+
+
+@pytest.mark.xfail(strict=True, reason="Tune starts a trial again after its worker died")
+def test_a_trial_whose_worker_died_is_not_recorded_as_started_twice(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 1)
+    tune.start(trial)
+    assert len(tune.events("start")) == 1
+
+
+def test_every_epoch_is_recorded_once_with_its_metrics(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    for epoch in (1, 2, 2, 1, 3):
+        tune.report(trial, epoch)
+    assert tune.events("epoch") == [
+        {"number": 0, "epoch": epoch, "metrics": {"left": left, "right": right}}
+        for epoch, left, right in [(1, 0.1, 0.05), (2, 0.2, 0.1), (3, 0.3, 0.15)]
+    ]
+
+
+def test_epochs_that_a_crash_kept_back_are_recorded_when_the_trial_comes_again(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 1)
+    # 2 was trained and saved, its report lost with the worker; the next worker tells all it found.
+    tune.report(trial, 3, earlier=[[1, {"left": 9.0}], [2, {"left": 0.2}]])
+    epochs = [(event["epoch"], event["metrics"]["left"]) for event in tune.events("epoch")]
+    assert epochs == [(1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+def test_epochs_of_an_earlier_launch_are_not_recorded_again(tmp_path: Path) -> None:
+    tune = Tune(tmp_path, trial_3=2)
+    trial = tune.trial(3)
+    tune.start(trial)
+    tune.report(trial, 3, earlier=[[1, {"left": 0.1}], [2, {"left": 0.2}]])
+    assert [event["epoch"] for event in tune.events("epoch")] == [3]
+
+
+def test_a_failure_before_the_first_epoch_records_no_epoch(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 0, metrics={}, failure="Traceback\nValueError: no")
+    tune.recorder.on_trial_complete(0, [], trial)
+    assert tune.events("epoch") == []
+    assert tune.events("end") == [
+        {"number": 0, "state": "failed", "epoch": 0, "values": [],
+         "reason": "Traceback\nValueError: no"}
+    ]  # fmt: skip
+
+
+def test_a_complete_trial_ends_once_with_its_values(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 3)
+    tune.recorder.on_trial_complete(0, [], trial)
+    tune.recorder.on_trial_complete(0, [], trial)
+    tune.recorder.on_trial_error(0, [], trial)
+    assert tune.events("end") == [
+        {"number": 0, "state": "complete", "epoch": 3, "values": [0.3, 0.15], "reason": ""}
+    ]
+    assert tune.recorder.ended == {0: "complete"}
+
+
+def test_a_trial_that_the_scheduler_stopped_says_at_which_epoch(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 1)
+    tune.recorder.on_trial_complete(0, [], trial)
+    (end,) = tune.events("end")
+    assert (end["state"], end["epoch"], end["values"]) == ("stopped", 1, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [("ActorDiedError: gone", "ActorDiedError: gone"), ("", "the worker")]
+)
+def test_a_dead_worker_fails_its_trial_with_a_reason(tune: Tune, error: str, reason: str) -> None:
+    trial = tune.trial(0, error)
+    tune.start(trial)
+    tune.report(trial, 2)
+    tune.recorder.on_trial_error(0, [], trial)
+    (end,) = tune.events("end")
+    assert (end["state"], end["epoch"]) == ("failed", 2)
+    assert end["reason"].startswith(reason)
+
+
+def test_settling_interrupts_only_what_started_and_never_ended(tune: Tune) -> None:
+    ended, cut_off, never_started = (tune.trial(number) for number in range(3))
+    for trial in (ended, cut_off):
+        tune.start(trial)
+        tune.report(trial, 3 if trial is ended else 2)
+    tune.recorder.on_trial_complete(0, [], ended)
+    tune.recorder.on_trial_complete(0, [], never_started)
+    assert tune.recorder.settle() == 1
+    assert [(end["number"], end["state"], end["epoch"]) for end in tune.events("end")] == [
+        (0, "complete", 3), (1, "interrupted", 2),
+    ]  # fmt: skip
+
+
+def test_settling_twice_settles_nothing_more(tune: Tune) -> None:
+    tune.start(tune.trial(0))
+    assert [tune.recorder.settle(), tune.recorder.settle()] == [1, 0]
+    assert len(tune.events("end")) == 1
+
+
+def test_nothing_is_written_that_json_cannot_hold(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 1, metrics={"left": float("nan"), "right": float("inf")})
+    lines = (tune.folder / "journal.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["start", "epoch"]
+
+
+@pytest.mark.parametrize("copy", [pickle.dumps])
+def test_ray_can_pickle_the_recorder_and_gets_nothing(
+    tune: Tune, copy: Callable[[Any], bytes]
+) -> None:
+    assert vars(pickle.loads(copy(tune.recorder))) == {}

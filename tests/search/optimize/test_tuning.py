@@ -1,0 +1,145 @@
+"""What is told to Tune, without starting it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from models.catalog import Threat
+from search.history import PriorTrial
+from search.optimize import driver
+from search.optimize.plan import Plan
+from search.optimize.scheduler import MultiObjectiveASHA
+from search.optimize.tuning import Tuning, epoch_metrics, threat_of
+from search.spec import Spec, load_spec
+from search.tracking.journal import Journal, read_events
+from tests.search.optimize.test_plan import a_plan
+
+SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"
+ROUNDED_DOWN = pytest.mark.xfail(strict=True, reason="cores are rounded, and half to even")
+ASHA = {"name": "multi_objective_asha", "grace_epochs": 1, "reduction_factor": 2}
+
+
+@pytest.fixture(scope="module")
+def digits() -> Spec:
+    return load_spec(SPECS / "digits.yaml")
+
+
+def tuning_of(plan: Plan, own: list[PriorTrial] | None = None) -> Tuning:
+    journal = Journal(plan.storage)
+    return Tuning(plan, own or [], journal, 1, threading.Event(), lambda: False)
+
+
+def prior(number: int, state: str, curves: Any = None, values: Any = ()) -> PriorTrial:
+    return PriorTrial(
+        task="hills@1", search="hills-1", number=number, run_id="r", state=state,
+        configuration={"x": number / 10}, objectives=("left", "right"),
+        directions=("maximize", "maximize"), values=values, epoch=1, curves=curves or {}, origin={},
+    )  # fmt: skip
+
+
+def judged(tuning: Tuning, number: int, epoch: int, **metrics: float) -> str:
+    """What the scheduler says to a result as Ray hands it on."""
+    trial = SimpleNamespace(trial_id=f"t{number}", config={"number": number})
+    result = {"epoch": epoch, "done": False}
+    result |= {f"metrics/{name}": value for name, value in metrics.items()}
+    return str(tuning._scheduler().on_trial_result(None, trial, result))
+
+
+def test_each_epoch_is_compared_by_the_cheap_figure_of_the_same_attack(digits: Spec) -> None:
+    clean, robust = epoch_metrics(digits)
+    assert clean == "accuracy.clean"
+    assert robust == digits.robustness.cheap_metric() != digits.robustness.metric()
+
+
+def test_a_users_function_is_compared_by_its_objectives_and_never_attacked(tmp_path: Path) -> None:
+    spec = a_plan(tmp_path).spec
+    assert epoch_metrics(spec) == ["left", "right"]
+    assert threat_of(spec) is None
+
+
+def test_a_model_of_ours_is_attacked_as_the_spec_says(digits: Spec) -> None:
+    threat = threat_of(digits)
+    assert isinstance(threat, Threat)
+    assert (threat.epsilon, threat.steps, threat.examples) == (0.1, 10, 297)
+
+
+def test_without_a_scheduler_nothing_is_stopped(tmp_path: Path) -> None:
+    scheduler = tuning_of(a_plan(tmp_path, scheduler={"name": "none"}))._scheduler()
+    assert type(scheduler) is FIFOScheduler
+
+
+def test_a_resumed_search_judges_by_what_it_had_recorded(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path, scheduler=ASHA)
+    own = [
+        prior(number, "stopped", {"left": {1: 0.9}, "right": {1: 0.9}}) for number in range(3)
+    ]  # fmt: skip
+    assert judged(tuning_of(plan, own), 7, 1, left=0.1, right=0.1) == TrialScheduler.STOP
+    assert judged(tuning_of(plan), 7, 1, left=0.1, right=0.1) == TrialScheduler.CONTINUE
+
+
+def test_plain_asha_looks_at_the_primary_objective_alone(tmp_path: Path) -> None:
+    own = [prior(number, "stopped", {"left": {1: 0.5}, "right": {1: 0.9}}) for number in range(3)]
+    single = tuning_of(a_plan(tmp_path, scheduler=ASHA | {"name": "asha"}), own)
+    assert isinstance(single._scheduler(), MultiObjectiveASHA)
+    assert judged(single, 7, 1, left=0.1, right=1.0) == TrialScheduler.STOP
+    both = tuning_of(a_plan(tmp_path, scheduler=ASHA), own)
+    assert judged(both, 7, 1, left=0.1, right=1.0) == TrialScheduler.CONTINUE
+
+
+def test_nothing_is_settled_before_anything_started(tmp_path: Path) -> None:
+    tuning = tuning_of(a_plan(tmp_path))
+    assert (tuning.settle(), tuning.data_bytes) == (0, 0)
+    assert list(read_events(tmp_path)) == []
+
+
+def test_a_users_function_has_no_test_split_to_look_at(tmp_path: Path) -> None:
+    tuning = tuning_of(a_plan(tmp_path), [prior(0, "complete", values=(0.5, 0.5))])
+    tuning.test_front()
+    assert list(read_events(tmp_path)) == []
+
+
+def test_the_front_is_tested_once(tmp_path: Path) -> None:
+    own = [
+        prior(0, "complete", values=(0.9, 0.1)), prior(1, "complete", values=(0.1, 0.9)),
+        prior(2, "complete", values=(0.05, 0.05)), prior(3, "stopped"),
+        prior(4, "complete", {"test.left": {3: 0.8}}, (0.95, 0.05)),
+    ]  # fmt: skip
+    assert tuning_of(a_plan(tmp_path), own)._front_without_test() == [
+        (0, {"x": 0.0}), (1, {"x": 0.1}),
+    ]  # fmt: skip
+
+
+def test_a_resumed_search_knows_what_is_left_of_it(tmp_path: Path) -> None:
+    own = [prior(number, "complete", values=(0.5, 0.5)) for number in range(4)]
+    assert not tuning_of(a_plan(tmp_path, trials=4), own).searcher.has_more()
+    assert tuning_of(a_plan(tmp_path, trials=5), own).searcher.has_more()
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "cpus", "least"),
+    [
+        (2, 1, 2),
+        (1, 0.5, 0.5),
+        (3, 0.5, 1.5),
+        pytest.param(1, 1.4, 1.4, marks=ROUNDED_DOWN),
+        pytest.param(1, 2.5, 2.5, marks=ROUNDED_DOWN),
+        pytest.param(3, 1.5, 4.5, marks=ROUNDED_DOWN),
+    ],
+)
+def test_ray_is_given_the_cores_that_its_trials_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parallelism: int, cpus: float, least: float
+) -> None:
+    # With fewer, Tune waits for ever for a place that can never be free.
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(ray, "init", lambda **options: given.update(options))
+    resources = {"parallelism": parallelism, "cpus": cpus}
+    driver._start_ray(a_plan(tmp_path, resources=resources), tmp_path, data_bytes=0)
+    assert given["num_cpus"] >= least
+    assert given["address"] == "local"
