@@ -20,8 +20,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial, TrialState
 
+from search.prior_trials import (
+    PriorTrial,
+    Rejected,
+    Search,
+    rejected_from_table,
+    search_row,
+    searches_from_table,
+    trials_from_table,
+    with_time,
+)
 from search.space import SearchSpace
-from search.tracking.tables import REJECTED, SEARCHES, TRIALS
+from search.tracking.tables import SEARCHES, TRIALS
+
+__all__ = ["History", "PriorTrial", "Rejected", "Search"]
 
 _STATE_OF_OPTUNA = {
     TrialState.COMPLETE: "complete",
@@ -30,54 +42,6 @@ _STATE_OF_OPTUNA = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "running",
 }
-
-
-@dataclass(frozen=True)
-class Search:
-    """One earlier search: what it looked for, where, and in which space."""
-
-    id: str
-    task: str
-    fingerprint: Mapping[str, Any]
-    space: SearchSpace | None
-    objectives: tuple[str, ...]
-    directions: tuple[str, ...]
-    started: datetime
-    trials_budget: int = 0
-    epochs: int = 0
-    seed: int = 0
-    state: str = "complete"
-    warm: bool = False
-    run_id: str = ""
-
-
-@dataclass(frozen=True)
-class PriorTrial:
-    """One earlier trial, its JSON columns parsed. `values` is empty unless it is complete."""
-
-    task: str
-    search: str
-    number: int
-    run_id: str
-    state: str
-    configuration: Mapping[str, Any]
-    objectives: tuple[str, ...]
-    directions: tuple[str, ...]
-    values: tuple[float, ...]
-    epoch: int
-    curves: Mapping[str, Mapping[int, float]]
-    origin: Mapping[str, Any]
-    started: datetime | None = None
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A run that history leaves out, and why: nothing is dropped silently."""
-
-    run_id: str
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -122,9 +86,9 @@ class History:
         )
         renamed = {
             name: replace(search, space=_renamed(search.space, rename or {}))
-            for name, search in _searches_from_table(found).items()
+            for name, search in searches_from_table(found).items()
         }
-        return cls(trials, renamed, _rejected_from_table(rejected))
+        return cls(trials, renamed, rejected_from_table(rejected))
 
     @classmethod
     def from_studies(
@@ -160,16 +124,16 @@ class History:
         table = pq.read_table(path)
         metadata = table.schema.metadata or {}
         searches = pa.Table.from_pylist(
-            [_with_time(row) for row in json.loads(metadata.get(b"searches", b"[]"))],
+            [with_time(row) for row in json.loads(metadata.get(b"searches", b"[]"))],
             schema=SEARCHES,
         )
         rejected = tuple(Rejected(**row) for row in json.loads(metadata.get(b"rejected", b"[]")))
-        return cls(table.cast(TRIALS), _searches_from_table(searches), rejected)
+        return cls(table.cast(TRIALS), searches_from_table(searches), rejected)
 
     def to_parquet(self, path: str | Path) -> None:
         """Writes trials, searches and what was left out into one parquet file."""
         metadata = {
-            "searches": json.dumps([_search_row(search) for search in self.searches.values()]),
+            "searches": json.dumps([search_row(search) for search in self.searches.values()]),
             "rejected": json.dumps([vars(row) for row in self.rejected]),
         }
         pq.write_table(self.trials.replace_schema_metadata(metadata), path)
@@ -187,7 +151,7 @@ class History:
         """The trials of a task, a search or of all; of one state, or of every state if None."""
         return [
             trial
-            for trial in _parsed(self.trials)
+            for trial in trials_from_table(self.trials)
             if (task is None or trial.task == task)
             and (state is None or trial.state == state)
             and (search is None or trial.search == search)
@@ -198,50 +162,6 @@ class History:
         kept = [name != search for name in self.trials.column("search").to_pylist()]
         others = {name: entry for name, entry in self.searches.items() if name != search}
         return History(self.trials.filter(pa.array(kept, pa.bool_())), others, self.rejected)
-
-
-def _parsed(table: pa.Table) -> list[PriorTrial]:
-    trials = []
-    for row in table.to_pylist():
-        curves: dict[str, dict[int, float]] = {}
-        for point in row["curves"] or ():
-            curves.setdefault(point["metric"], {})[point["epoch"]] = point["value"]
-        trials.append(
-            PriorTrial(
-                **{name: row[name] for name in ("task", "search", "number", "run_id", "state")},
-                configuration=json.loads(row["configuration"]),
-                objectives=tuple(row["objectives"]),
-                directions=tuple(row["directions"]),
-                values=tuple(row["values"] or ()),
-                epoch=row["epoch"] or 0,
-                curves=curves,
-                origin=json.loads(row["origin"] or "{}"),
-                started=row["started"],
-                seconds=row["seconds"] or 0.0,
-            )
-        )
-    return trials
-
-
-def _searches_from_table(table: pa.Table) -> dict[str, Search]:
-    return {
-        row["search"]: Search(
-            id=row["search"],
-            task=row["task"],
-            fingerprint=json.loads(row["fingerprint_json"] or "{}"),
-            space=SearchSpace.from_json(row["space_json"]) if row["space_json"] else None,
-            objectives=tuple(row["objectives"]),
-            directions=tuple(row["directions"]),
-            started=row["started"],
-            trials_budget=row["trials_budget"] or 0,
-            epochs=row["epochs"] or 0,
-            seed=row["seed"] or 0,
-            state=row["state"],
-            warm=bool(row["warm"]),
-            run_id=row["run_id"] or "",
-        )
-        for row in table.to_pylist()
-    }
 
 
 def _renamed(space: SearchSpace | None, rename: Mapping[str, str]) -> SearchSpace | None:
@@ -256,25 +176,6 @@ def _renamed(space: SearchSpace | None, rename: Mapping[str, str]) -> SearchSpac
             for child, when in space.conditions.items()
         },
     )
-
-
-def _search_row(search: Search) -> dict[str, Any]:
-    return {
-        "search": search.id, "run_id": search.run_id, "task": search.task,
-        "fingerprint_json": json.dumps(dict(search.fingerprint)),
-        "space_json": search.space.to_json() if search.space else None,
-        "objectives": list(search.objectives), "directions": list(search.directions),
-        "started": search.started.isoformat(), "trials_budget": search.trials_budget,
-        "epochs": search.epochs, "seed": search.seed, "state": search.state, "warm": search.warm,
-    }  # fmt: skip
-
-
-def _with_time(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"started": datetime.fromisoformat(row["started"])}
-
-
-def _rejected_from_table(table: pa.Table) -> tuple[Rejected, ...]:
-    return tuple(Rejected(**row) for row in table.cast(REJECTED).to_pylist())
 
 
 def _union_of_distributions(

@@ -15,6 +15,7 @@ LAYERS = [
     ["spec", "specs"],
     ["space", "pareto"],
     ["tracking"],
+    ["prior_trials"],
     ["history"],
     ["statements", "experience"],
     ["review"],
