@@ -1,0 +1,217 @@
+"""The MLflow page as a person sees it: what `twentieth ui` serves, opened in a browser.
+
+Words on the page are checked, not pixels. Pictures are left in pytest's temporary folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import pytest
+
+pytest.importorskip("selenium", reason="the browser tests need selenium (pip install '.[dev]')")
+
+from tests.browser.browser import Browser, missing_programs
+from tests.browser.two_searches import (
+    CLEAN,
+    FAILED,
+    ROBUST,
+    SEARCHES,
+    STOPPED,
+    TwoSearches,
+    configuration,
+    objective_values,
+    uri,
+    verdict,
+    write_two_searches,
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(missing_programs()),
+        reason=f"not installed: {', '.join(missing_programs())} "
+        "(Debian: apt-get install chromium chromium-driver)",
+    ),
+]
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90
+# Else MLflow starts eight further processes for jobs of its own: up after 32 s instead of 12.
+LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="session")
+def port(folder: Path) -> Iterator[int]:
+    """The port at which the real command serves, or soon will; it creates the store."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number = int(free.getsockname()[1])
+    command = [sys.executable, "-m", "search", "ui", "--port", str(number),
+               "--tracking-uri", uri(folder)]  # fmt: skip
+    with (folder / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | LIGHT, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    yield number
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGTERM)
+    server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def store(port: int, folder: Path) -> TwoSearches:
+    """Two searches, written while the server starts, and served."""
+    written = write_two_searches(folder)
+    _wait_until_it_answers(port, folder / "server.log")
+    return written
+
+
+@pytest.fixture(scope="session")
+def browser(folder: Path) -> Iterator[Browser]:
+    opened = Browser(folder / "profile", folder)
+    yield opened
+    opened.driver.quit()
+
+
+@pytest.fixture
+def runs_page(port: int, store: TwoSearches) -> str:
+    return (
+        f"http://127.0.0.1:{port}/#/experiments/{store.experiment}/runs"
+        "?workflowType=machine_learning"
+    )
+
+
+def test_the_page_is_served_on_loopback_only(port: int, store: TwoSearches) -> None:
+    addresses = [
+        entry.address
+        for entries in psutil.net_if_addrs().values()
+        for entry in entries
+        if entry.family == socket.AF_INET and not entry.address.startswith("127.")
+    ]
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    for address in addresses:
+        with pytest.raises(OSError):
+            socket.create_connection((address, port), timeout=5)
+    listening = {
+        entry.laddr.ip
+        for entry in psutil.net_connections("tcp")
+        if entry.status == psutil.CONN_LISTEN and entry.laddr.port == port
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_the_runs_table_lists_every_trial_under_a_name_of_its_own(
+    browser: Browser, runs_page: str
+) -> None:
+    names = [f"{number:03d} {search}" for search in SEARCHES for number in range(4)]
+    text = browser.open(runs_page, *names, "10 matching runs")
+    browser.picture("runs")
+    assert [text.count(name) for name in names] == [1] * 8
+
+
+def test_grouped_by_the_search_tag_each_search_is_a_group(browser: Browser, runs_page: str) -> None:
+    browser.open(runs_page, SEARCHES[0])
+    browser.click("Group by")
+    browser.field("input[placeholder='Search']").send_keys("twentieth.search")
+    browser.click("twentieth.search")
+    text = browser.wait_for(*(f"Group: {search}" for search in SEARCHES))
+    browser.picture("grouped")
+    # The newer search stands first, and its trials under it.
+    assert text.index(f"Group: {SEARCHES[1]}") < text.index(f"000 {SEARCHES[1]}")
+    assert text.index(f"000 {SEARCHES[1]}") < text.index(f"Group: {SEARCHES[0]}")
+
+
+def test_the_chart_view_draws_every_trial(browser: Browser, runs_page: str) -> None:
+    lines = [f"{number:03d} {search} ({CLEAN})" for search in SEARCHES for number in range(4)]
+    text = browser.open(f"{runs_page}&compareRunsMode=CHART", ROBUST, *lines)
+    browser.picture("charts")
+    assert "log10.sgd.learning_rate" in text
+
+
+def test_the_compare_page_shows_hyperparameters_and_both_objectives_of_four_trials(
+    browser: Browser, port: int, store: TwoSearches
+) -> None:
+    chosen = [(search, number) for search in SEARCHES for number in (0, 1)]
+    runs = quote(json.dumps([store.trials[trial] for trial in chosen]))
+    experiments = quote(json.dumps([store.experiment]))
+    text = browser.open(
+        f"http://127.0.0.1:{port}/#/compare-runs?runs={runs}&experiments={experiments}",
+        "Comparing 4 Runs from 1 Experiment", "Parallel Coordinates Plot", ROBUST,
+    )  # fmt: skip
+    browser.picture("compare")
+    for search, number in chosen:
+        index = SEARCHES.index(search)
+        assert f"{number:03d} {search}" in text
+        for name, value in configuration(index, number).items():
+            assert name in text
+            assert str(value) in text
+        for value in objective_values(index, number):
+            assert f"{value:.3f}" in text  # the page rounds to three digits
+
+
+def test_a_stopped_trial_is_told_from_a_failed_one(
+    browser: Browser, port: int, store: TwoSearches
+) -> None:
+    for number, state, reason in (
+        (STOPPED, "stopped", "stopped by the"),
+        (FAILED, "failed", "ValueError: the"),  # the page cuts what a tag says
+    ):
+        page = _run_page(port, store, store.trials[SEARCHES[0], number])
+        text = browser.open(page, f"{number:03d} {SEARCHES[0]}", "Tags", reason)
+        browser.picture(state)
+        assert re.search(rf"twentieth\.state\s*:\s*{state}", text)
+
+
+def test_the_search_run_shows_its_verdict(browser: Browser, port: int, store: TwoSearches) -> None:
+    page = _run_page(port, store, store.summaries[SEARCHES[0]])
+    browser.open(page, f"search {SEARCHES[0]}", verdict(SEARCHES[0]))
+    browser.picture("summary")
+
+
+def test_the_interactive_report_runs_inside_the_page(
+    browser: Browser, port: int, store: TwoSearches
+) -> None:
+    page = _run_page(port, store, store.summaries[SEARCHES[0]])
+    browser.open(f"{page}/artifacts/report/interactive.html", "report/interactive.html")
+    browser.driver.switch_to.frame(browser.field("iframe"))
+    try:
+        browser.wait_for("drawn by a script")
+    finally:
+        browser.driver.switch_to.default_content()
+    browser.picture("report")
+
+
+def _run_page(port: int, store: TwoSearches, run: str) -> str:
+    return f"http://127.0.0.1:{port}/#/experiments/{store.experiment}/runs/{run}"
+
+
+def _wait_until_it_answers(port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError(f"the page did not come up:\n{log.read_text()}")

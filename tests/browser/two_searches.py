@@ -1,0 +1,113 @@
+"""A store with two searches of one task, written by the real tracking code without training.
+
+Each search has four trials: two complete ones (one per optimizer, so that each lacks the other's
+learning rate), one stopped by the scheduler, one failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.space import SearchSpace
+from search.spec import Spec, load_spec
+from search.tracking.journal import Journal
+from search.tracking.store import ensure_experiment, open_client
+from search.tracking.summary import create_summary, publish_files
+from search.tracking.writer import Writer
+
+SPEC = Path(__file__).resolve().parents[2] / "search" / "specs" / "digits.yaml"
+SEARCHES = ("digits-0102-0900-aaaa", "digits-0102-0901-bbbb")
+CLEAN, ROBUST = "accuracy.clean", "accuracy.pgd10_linf_0.1"
+STOPPED, FAILED = 2, 3
+LOG_SCALED = frozenset({"sgd.learning_rate", "adamw.learning_rate"})
+
+# Its heading is written by a script: it can only be read where the script ran.
+PAGE = """<!doctype html><html><body><h1 id="heading">not drawn yet</h1>
+<script>document.getElementById("heading").textContent = "drawn by a " + "script";</script>
+</body></html>"""
+
+
+@dataclass(frozen=True)
+class TwoSearches:
+    """The ids of what was written."""
+
+    experiment: str
+    summaries: dict[str, str]  # search -> run id
+    trials: dict[tuple[str, int], str]  # (search, number) -> run id
+
+
+def configuration(index: int, number: int) -> dict[str, Any]:
+    """What trial `number` of the search `index` was given; every value occurs once."""
+    optimizer = "sgd" if number % 2 == 0 else "adamw"
+    rate = (0.02 if optimizer == "sgd" else 0.002) * (1 + number + index / 10)
+    return {"optimizer": optimizer, f"{optimizer}.learning_rate": round(rate, 6), "width": 16,
+            "normalisation": "batch", "dropout": (10 * index + number) / 100,
+            "adversarial_training": "none"}  # fmt: skip
+
+
+def objective_values(index: int, number: int) -> list[float]:
+    """Clean and robust accuracy of a complete trial; every value occurs once."""
+    return [0.901 + 0.01 * number + 0.002 * index, 0.501 + 0.1 * number + 0.02 * index]
+
+
+def verdict(search: str) -> str:
+    return f"The verdict on {search} is a sentence."
+
+
+def uri(folder: Path) -> str:
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def write_two_searches(folder: Path) -> TwoSearches:
+    client, spec = open_client(uri(folder)), load_spec(SPEC, [])
+    experiment = ensure_experiment(client, "digits-cnn", uri(folder))
+    (folder / "report").mkdir()
+    (folder / "report" / "interactive.html").write_text(PAGE)
+    summaries = {}
+    for index, search in enumerate(SEARCHES):
+        storage = folder / "storage" / search
+        summaries[search] = _summary(client, experiment, search, spec, storage)
+        journal = Journal(storage)
+        for number in range(4):
+            _trial(journal, index, number)
+        journal.append("summary", tags={"twentieth.state": "complete"}, status="FINISHED")
+        journal.close()
+        writer = Writer(
+            client, storage, search=search, experiment=experiment,
+            summary_run=summaries[search], generation=1, log_scaled=LOG_SCALED,
+        )  # fmt: skip
+        writer.drain()
+        publish_files(client, summaries[search], folder / "report", verdict(search))
+    runs = client.search_runs([experiment], "tags.`twentieth.kind` = 'trial'")
+    trials = {
+        (run.data.tags["twentieth.search"], int(run.data.tags["twentieth.number"])): run.info.run_id
+        for run in runs
+    }
+    return TwoSearches(experiment, summaries, trials)
+
+
+def _summary(client: Any, experiment: str, search: str, spec: Spec, storage: Path) -> str:
+    return create_summary(
+        client, experiment, search=search, task="digits-cnn@1", fingerprint={"name": "digits-cnn"},
+        spec_yaml=spec.to_yaml(), space_json=SearchSpace.from_spec(spec).to_json(),
+        objectives=[CLEAN, ROBUST], directions=["maximize", "maximize"], storage=storage,
+        trials_budget=4, numbers={"epochs": 2, "seed": 0}, warm_started_from=[], environment={},
+    )  # fmt: skip
+
+
+def _trial(journal: Journal, index: int, number: int) -> None:
+    clean, robust = objective_values(index, number)
+    journal.append("start", number=number, configuration=configuration(index, number),
+                   origin={"step": "random"}, checkpoints="/nowhere")  # fmt: skip
+    journal.append("epoch", number=number, epoch=1, metrics={CLEAN: 0.5})
+    if number == FAILED:
+        journal.append("end", number=number, state="failed", epoch=1, values=[],
+                       reason="Traceback\nValueError: the loss is not a number")  # fmt: skip
+    elif number == STOPPED:
+        journal.append("end", number=number, state="stopped", epoch=1, values=[],
+                       reason="stopped by the scheduler after epoch 1")  # fmt: skip
+    else:
+        journal.append("epoch", number=number, epoch=2, metrics={CLEAN: clean, ROBUST: robust})
+        journal.append("end", number=number, state="complete", epoch=2, values=[clean, robust])
