@@ -1,0 +1,125 @@
+"""What `history` and `show` print."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+
+from search import views
+from search.history import PriorTrial
+from search.tracking import names
+from search.tracking.store import open_client
+from search.views import explained, print_search, print_trial, searches_table
+from tests.search.test_launching import HOSTILE, Stored, stored
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    return stored(tmp_path_factory.getbasetemp())
+
+
+def printed(write: Callable[[Console], Any]) -> str:
+    file = io.StringIO()
+    write(Console(file=file, width=160))
+    return file.getvalue()
+
+
+def trial(**origin: Any) -> PriorTrial:
+    return PriorTrial(
+        task="t", search="s", number=0, run_id="r", state="complete", configuration={},
+        objectives=(), directions=(), values=(), epoch=1, curves={}, origin=origin,
+    )  # fmt: skip
+
+
+def test_a_search_is_a_line_with_what_it_did_and_its_best_of_each_objective(store: Stored) -> None:
+    text = printed(lambda out: out.print(searches_table(store.uri)))
+    (line,) = [line for line in text.splitlines() if store.search in line]
+    assert line.split() == [
+        store.search, store.plan.task, "interrupted", "3/5", "0.9000", "/", "0.9000", "0",
+        "searches",
+    ]  # fmt: skip
+
+
+def test_an_empty_store_has_no_searches_and_says_no_more(store: Stored) -> None:
+    text = printed(lambda out: out.print(searches_table(store.empty_uri)))
+    assert len(text.splitlines()) == 1 and text.split()[0] == "search"
+
+
+def test_a_search_shows_its_states_and_its_front_best_first(store: Stored) -> None:
+    text = printed(lambda out: print_search(out, "hills", store.uri))
+    lines = text.splitlines()
+    assert lines[0] == f"{store.search}  interrupted  task {store.plan.task}"
+    assert lines[1] == "trials: 2 complete, 1 failed, 1 interrupted"
+    assert text.index("# trial 000: left 0.9000, right 0.1000") < text.index(
+        "# trial 001: left 0.1000, right 0.9000"
+    )
+    assert "failed: trial 002" in text
+
+
+def test_the_best_configurations_are_ready_to_paste(store: Stored) -> None:
+    text = printed(lambda out: print_search(out, "hills", store.uri))
+    pasted = text.split("# trial 001")[1].splitlines()[1]
+    assert yaml.safe_load(pasted) == {"x": 0.25}
+
+
+def test_a_trial_shows_what_it_tried_what_came_of_it_and_why(store: Stored) -> None:
+    text = printed(lambda out: print_trial(out, store.search, 0, store.uri))
+    assert text.splitlines() == [
+        f"trial 000 of {store.search}: complete at epoch 4", "x: 0.0", "left: 0.9000",
+        "right: 0.1000",
+        'It was proposed by the portfolio step, from past runs run-a, run-b, '
+        'with weights {"t@1": 0.5}.',
+    ]  # fmt: skip
+
+
+def test_a_trial_that_there_is_not_is_refused(store: Stored) -> None:
+    with pytest.raises(LookupError, match=f"{store.search} has no trial 99"):
+        print_trial(Console(file=io.StringIO()), store.search, 99, store.uri)
+
+
+def test_an_origin_is_explained_in_a_sentence() -> None:
+    assert explained(trial()) == "It was proposed by the unknown step."
+    assert explained(trial(step="model", sampler="tpe", prior_trials=12)) == (
+        "It was proposed by the model step (tpe), knowing 12 earlier trials of the same task."
+    )
+
+
+def test_of_many_past_runs_five_are_named() -> None:
+    sentence = explained(trial(step="portfolio", source_runs=list("abcdefg")))
+    assert sentence.endswith("from past runs a, b, c, d, e and 2 more.")
+
+
+def test_configurations_and_verdicts_are_printed_as_they_are(store: Stored, tmp_path: Path) -> None:
+    copy = store.copied(tmp_path)
+    open_client(copy.uri).set_tag(store.plan.summary_run, names.VERDICT, HOSTILE)
+    text = printed(lambda out: print_search(out, "hills", copy.uri))
+    assert HOSTILE in text
+
+
+@pytest.mark.xfail(strict=True, reason="the state goes into the table as markup")
+def test_a_state_read_from_the_store_is_shown_as_it_is(
+    store: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summaries = views.all_summaries
+
+    def tampered(client: Any) -> list[Any]:
+        return [replace(entry, state="[/oops]") for entry in summaries(client)]
+
+    monkeypatch.setattr(views, "all_summaries", tampered)
+    assert "[/oops]" in printed(lambda out: out.print(searches_table(store.uri)))
+
+
+@pytest.mark.xfail(strict=True, reason="names of objectives go into the table as markup")
+def test_an_objective_read_from_the_store_is_shown_as_it_is(store: Stored, tmp_path: Path) -> None:
+    copy = store.copied(tmp_path)
+    tag = json.dumps(["[/oops]", "right"])
+    open_client(copy.uri).set_tag(store.plan.summary_run, names.OBJECTIVES, tag)
+    assert "[/oops]" in printed(lambda out: print_search(out, "hills", copy.uri))
