@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -165,15 +164,20 @@ def ui(
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Open the MLflow page on the project's store, on loopback only."""
+    from search.tracking.page import links
     from search.tracking.store import open_client
 
     if tracking_uri.startswith("http"):
         _fail(f"{tracking_uri} is a server already: open it in a browser", 2)
-    open_client(tracking_uri)  # create it first: MLflow's workers would race in the migration
+    client = open_client(tracking_uri)  # created first: MLflow's workers would race in it
+    address = f"http://127.0.0.1:{port}"
+    _say(f"{address} (Ctrl-C ends it)")
+    for experiment, link in links(client, address).items():
+        _say(f"{experiment}: {link}")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri,
                "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]  # fmt: skip
-    _say(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
-    raise SystemExit(subprocess.run(command, check=False).returncode)
+    # In place of this process, so that one signal ends all; without MLflow's eight job workers.
+    os.execve(sys.executable, command, os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
 
 def _optimize_and_transfer(plan: Any, own: list[Any], results: Path) -> None:

@@ -25,6 +25,7 @@ from search.optimize.plan import Plan, resolved_storage
 from search.review import gather
 from search.space import SearchSpace
 from search.spec import Spec, spec_from_yaml, task_id
+from search.tracking.page import write_views
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import (
     Summary,
@@ -118,6 +119,10 @@ def new_plan(
         warm_started_from=list(prepared.history.searches) if spec.sampler.name == "warm" else [],
         environment=environment(),
     )  # fmt: skip
+    always_there = [name for name in prepared.space.distributions if not spec.space[name].when]
+    objectives = [objective.metric for objective in spec.objectives]
+    directions = [objective.direction for objective in spec.objectives]
+    write_views(client, experiment, objectives, directions, always_there)
     return Plan(
         spec=spec, space=prepared.space, task=prepared.task, search=search,
         tracking_uri=tracking_uri, experiment=experiment, summary_run=summary_run,

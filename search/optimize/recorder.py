@@ -40,7 +40,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self._journal, self._searcher = journal, searcher
         self._objectives, self._epochs = objectives, epochs
         self._epoch = dict(recorded_epochs)
-        self._started: set[int] = set()
+        self._started: dict[int, dict[str, Any]] = {}  # number -> configuration
         self.ended: dict[int, str] = {}  # number -> state, of this launch
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has the trial: from here on it has a run."""
         asked = self._searcher.asked[trial.trial_id]
-        self._started.add(asked.number)
+        self._started[asked.number] = asked.configuration
         self._journal.append(
             "start",
             number=asked.number,
@@ -81,7 +81,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
 
     def settle(self) -> int:
         """Marks as interrupted what started and never ended; returns how many."""
-        cut_off = self._started - set(self.ended)
+        cut_off = self._started.keys() - self.ended.keys()
         for number in sorted(cut_off):
             self._end(number, "interrupted", [], "interrupted; resume continues it")
         return len(cut_off)
@@ -92,5 +92,5 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self.ended[number] = state
         self._journal.append(
             "end", number=number, state=state, epoch=self._epoch.get(number, 0),
-            values=values, reason=reason,
+            configuration=self._started[number], values=values, reason=reason,
         )  # fmt: skip

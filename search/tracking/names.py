@@ -35,6 +35,7 @@ GENERATION = "twentieth.generation"
 HEARTBEAT = "twentieth.heartbeat"
 BUDGET = "twentieth.trials_budget"
 VERDICT = "twentieth.verdict"
+NOTE = "mlflow.note.content"  # what the page shows as the description
 NUMBERS = "twentieth.numbers"  # JSON: epochs and seed of the spec
 
 # Short of the 8,000 characters of mlflow 3 and of the 5,000 of older servers.

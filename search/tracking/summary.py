@@ -120,7 +120,7 @@ def publish_files(client: MlflowClient, summary_run: str, folder: Path, verdict:
     client.log_artifacts(summary_run, str(folder), "report")
     for name, text in names.split_tags(names.VERDICT, verdict).items():
         client.set_tag(summary_run, name, text)
-    client.set_tag(summary_run, "mlflow.note.content", verdict)
+    client.set_tag(summary_run, names.NOTE, verdict)
 
 
 def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]:

@@ -45,6 +45,7 @@ class Writer:
         summary_run: str,
         generation: int,
         log_scaled: frozenset[str] = frozenset(),
+        objectives: tuple[str, ...] = (),
     ) -> None:
         self._client = client
         self._folder = folder
@@ -56,6 +57,7 @@ class Writer:
         # knowing that it was given up, is not.
         self._claimed_at = size(folder)
         self._log_scaled = log_scaled
+        self._objectives = objectives
         self._runs: dict[int, str] = {}
         self._must_look = True  # a run may exist that we do not know of (resume, lost answer)
         self._closing = threading.Event()
@@ -162,31 +164,35 @@ class Writer:
             names.CHECKPOINTS: event.fields["checkpoints"],
             names.STATE: "running",
         }
-        self._log(run, event, params=configuration, tags=tags,
-                  metrics=names.logarithms(configuration, self._log_scaled), step=0)  # fmt: skip
+        self._log(run, event, params=configuration, tags=tags, metrics={}, step=0)
         self._client.update_run(run, status="RUNNING")
 
     def _send_epoch(self, event: Event) -> None:
         run = self._run_of(event.fields["number"])
         if run is not None:
-            self._log(run, event, metrics=event.fields["metrics"], step=event.fields["epoch"],
-                      tags={names.EPOCH: str(event.fields["epoch"])})  # fmt: skip
+            metrics, epoch = event.fields["metrics"], event.fields["epoch"]
+            # The compare page colours by the metric that was logged first: an objective.
+            first = {name: metrics[name] for name in self._objectives if name in metrics}
+            tags = {names.EPOCH: str(epoch)}
+            self._log(run, event, metrics={**first, **metrics}, step=epoch, tags=tags)
 
     def _send_end(self, event: Event) -> None:
         run = self._run_of(event.fields["number"])
         if run is None:
             return
         state, reason = event.fields["state"], event.fields.get("reason") or ""
-        if reason:
-            self._client.log_text(run, reason, "reason.txt")
-        last_line = reason.strip().splitlines()[-1][:500] if reason.strip() else ""
         tags = {
             names.STATE: state,
             names.VALUES: json.dumps(event.fields.get("values") or []),
             names.EPOCH: str(event.fields["epoch"]),
-            names.REASON: last_line,
         }
-        self._log(run, event, tags=tags, metrics={}, step=0)
+        if reason.strip():
+            self._client.log_text(run, reason, "reason.txt")
+            tags[names.REASON] = tags[names.NOTE] = reason.strip().splitlines()[-1][:500]
+        metrics = {}
+        if state != "interrupted":  # once a trial, and after the objectives
+            metrics = names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
+        self._log(run, event, tags=tags, metrics=metrics, step=0)
         self._client.set_terminated(run, names.STATUS[state], end_time=event.time)
 
     def _send_test(self, event: Event) -> None:

@@ -46,6 +46,7 @@ class Store:
             self.epoch(number, epoch)
         values = [0.5, -0.5] if state == "complete" else []
         self.journal.append("end", number=number, state=state, epoch=epochs, values=values,
+                            configuration={"x": 0.1 + number},
                             reason="" if state == "complete" else "because")  # fmt: skip
 
     def start(self, number: int) -> None:

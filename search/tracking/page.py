@@ -1,0 +1,137 @@
+"""Saved views of the MLflow page: trials by search, the Pareto front, searches and verdicts.
+
+On a first visit MLflow 3.17 shows columns without objectives, draws ten runs, and groups nothing.
+A view saved as an experiment tag is listed in the page's Views menu and opened by a link. The
+format was read from the page itself, not from a documented interface; a page that does not know it
+ignores the tag. Not for data: nothing reads a view back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from search.tracking import names
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+TAG = "mlflow.sharedViewState.twentieth-"
+# An experiment's tag holds 5,000 characters, and wider tables are not read anyway.
+HYPERPARAMETERS_SHOWN = 6
+# MLflow draws ten runs unless told otherwise.
+RUNS_DRAWN = 100
+
+
+def write_views(
+    client: MlflowClient,
+    experiment: str,
+    objectives: Sequence[str],
+    directions: Sequence[str],
+    hyperparameters: Sequence[str],
+) -> None:
+    """Saves three views in an experiment: "trials", "front" and "searches".
+
+    Args:
+        client: of the store.
+        experiment: its id.
+        objectives: metrics, primary first.
+        directions: "maximize" or "minimize" each.
+        hyperparameters: names to show as columns; those that every trial has compare best.
+    """
+    shown = list(hyperparameters)[:HYPERPARAMETERS_SHOWN]
+    trials = _trials(objectives, directions, shown)
+    views = {
+        "trials": ("Trials by search", trials),
+        "front": ("Pareto front", trials | _charts(objectives, shown)),
+        "searches": ("Searches and verdicts", _searches()),
+    }
+    now = int(time.time() * 1000)
+    for key, (title, state) in views.items():
+        view = {"name": title, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
+        client.set_experiment_tag(experiment, TAG + key, json.dumps(view))
+
+
+def links(client: MlflowClient, address: str) -> dict[str, str]:
+    """Experiment name -> address of its trials, grouped by search, on the page at `address`."""
+    return {
+        experiment.name: (
+            f"{address}/#/experiments/{experiment.experiment_id}/runs"
+            "?workflowType=machine_learning&viewStateShareKey=twentieth-trials"
+        )
+        for experiment in client.search_experiments(max_results=1000)
+        if TAG + "trials" in experiment.tags
+    }
+
+
+def _trials(
+    objectives: Sequence[str], directions: Sequence[str], hyperparameters: Sequence[str]
+) -> dict[str, Any]:
+    metrics = [f"metrics.`{metric}`" for metric in objectives]
+    columns = [
+        *metrics,
+        f"tags.`{names.STATE}`",
+        *(f"params.`{name}`" for name in hyperparameters),
+    ]
+    aggregate = {"maximize": "max", "minimize": "min"}[directions[-1]]
+    return {
+        "searchFilter": f"tags.`{names.KIND}` = 'trial'",
+        # Only complete trials have the last objective: they come first.
+        "orderByKey": metrics[-1],
+        "orderByAsc": directions[-1] == "minimize",
+        "groupBy": f"tag.{aggregate}.{names.SEARCH}",
+        "useGroupedValuesInCharts": False,
+        "runsHiddenMode": "SHOW_ALL",
+        "selectedColumns": columns,
+        "columnOrder": ["attributes.`Run Name`", "attributes.`Created`", *columns],
+        "columnWidths": {"attributes.`Run Name`": 270, **dict.fromkeys(metrics, 185)},
+    }
+
+
+def _charts(objectives: Sequence[str], hyperparameters: Sequence[str]) -> dict[str, Any]:
+    charts = [
+        _card(
+            f"parallel-{index}",
+            {
+                "type": "PARALLEL",
+                "selectedParams": list(hyperparameters),
+                "selectedMetrics": [metric],
+                "showAllRuns": True,
+            },
+        )
+        for index, metric in enumerate(objectives)
+    ]
+    if len(objectives) > 1:
+        first, second = ({"key": metric, "type": "METRIC"} for metric in objectives[:2])
+        charts.insert(0, _card("front", {"type": "SCATTER", "xaxis": first, "yaxis": second}))
+    section = {"uuid": "twentieth", "name": "Trials of all searches", "display": True}
+    return {
+        "compareRunCharts": charts,
+        "compareRunSections": [section | _untouched() | {"isReordered": False}],
+    }
+
+
+def _card(name: str, chart: Mapping[str, Any]) -> dict[str, Any]:
+    place = {"uuid": f"twentieth-{name}", "metricSectionId": "twentieth"}
+    return {**place, **_untouched(), "runsCountToCompare": RUNS_DRAWN, **chart}
+
+
+def _untouched() -> dict[str, Any]:
+    return {"deleted": False, "isGenerated": False}
+
+
+def _searches() -> dict[str, Any]:
+    columns = [
+        "attributes.`Description`",
+        f"tags.`{names.STATE}`",
+        f"tags.`{names.BUDGET}`",
+        f"tags.`{names.WARM}`",
+    ]
+    return {
+        "searchFilter": f"tags.`{names.KIND}` = 'search'",
+        "selectedColumns": columns,
+        "columnOrder": ["attributes.`Run Name`", "attributes.`Created`", *columns],
+        "columnWidths": {"attributes.`Run Name`": 270, columns[0]: 640},
+    }
