@@ -266,18 +266,29 @@ def test_a_server_needs_no_page_of_ours(cli: Callable[..., Said]) -> None:
     assert said.code == 2 and "open it in a browser" in said.err
 
 
-def test_it_works_from_any_folder(store: Stored, spec: Path, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
+def test_it_works_from_any_folder_and_leaves_nothing_there(
+    cli: Callable[..., Said],
+    store: Stored,
+    spec: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = cli("review", "../hills.yaml", "--json", "--tracking-uri", store.empty_uri)
+    assert json.loads(said.out)["task"] == store.plan.task
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_shell_sees_the_exit_code_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("name: wrong\n")
     ended = subprocess.run(
-        [sys.executable, "-m", "search", "review", "../hills.yaml", "--json",
-         "--tracking-uri", store.empty_uri],
-        cwd=elsewhere, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", "search", "run", "wrong.yaml"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["task"] == store.plan.task
-    assert list(elsewhere.iterdir()) == []
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "wrong.yaml" in ended.stderr and "Traceback" not in ended.stderr
 
 
 @pytest.mark.xfail(strict=True, reason="the first argument of an OSError is its number")
