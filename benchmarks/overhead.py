@@ -46,6 +46,7 @@ from search.transfer import canvas
 
 PARALLELISM = 2
 KINDS = {"nothing": (24, 1), "digits": (12, 15), "burning": (6, 10)}  # trials, epochs
+REPETITIONS = {"nothing": 3, "digits": 2, "burning": 2}
 SYSTEMS = ("this system", "plain Ray Tune")
 DIGITS = {
     "batch_size": 64, "schedule": "one_cycle", "width": 32, "optimizer": "adamw",
@@ -126,7 +127,7 @@ def _plain(folder: Path) -> tuple[list[float], list[float], float]:
     return answer["starts"], answer["ends"], answer["training"]
 
 
-def measured(kinds: list[str], repetitions: int, cache: Path) -> list[dict[str, Any]]:
+def measured(kinds: list[str], repetitions: int | None, cache: Path) -> list[dict[str, Any]]:
     """All measurements, the systems in turn; those in the cache are not made again."""
     cache.mkdir(parents=True, exist_ok=True)
     path = cache / "overhead.jsonl"
@@ -134,7 +135,7 @@ def measured(kinds: list[str], repetitions: int, cache: Path) -> list[dict[str, 
     known = {(r["kind"], r["repetition"], r["system"]): r for r in map(json.loads, lines)}
     rows = []
     for kind in kinds:
-        for repetition in range(repetitions):
+        for repetition in range(repetitions or REPETITIONS[kind]):
             for system in SYSTEMS:
                 key = (kind, repetition, system)
                 if key not in known:
@@ -227,7 +228,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=list(KINDS))
-    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--repetitions", type=int, help=f"default: {REPETITIONS}")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of finished runs")
     given = parser.parse_args()
     report(measured(given.kinds, given.repetitions, given.cache), given.kinds)
