@@ -9,7 +9,9 @@ be seen is complete. Generations keep a driver that was given up from writing ov
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +51,34 @@ def save_checkpoint(
     if state is not None:
         import torch
 
-        torch.save(dict(state), place / "epoch.pt.new")
+        with (place / "epoch.pt.new").open("wb") as file:
+            torch.save(dict(state), file)
+            file.flush()
+            os.fsync(file.fileno())  # the name must not reach the disk before the content
         (place / "epoch.pt.new").replace(place / f"epoch_{epoch:04d}.pt")
     record = {"epoch": epoch, "metrics": [dict(entry) for entry in metrics]}
     (place / "epoch.json.new").write_text(json.dumps(record | {"has_state": state is not None}))
     (place / "epoch.json.new").replace(place / f"epoch_{epoch:04d}.json")
-    for old in sorted(place.glob("epoch_*.json"))[:-KEPT]:
+    for old in sorted(place.glob("epoch_*.json"), key=_number)[:-KEPT]:
         old.unlink(missing_ok=True)
         old.with_suffix(".pt").unlink(missing_ok=True)
+
+
+def take_folder(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Makes `folder` that of the trial with this identity (JSON-ready: configuration, seed).
+
+    A trial's number is given away again if its run was deleted; the checkpoints of the former owner
+    must not be continued under another configuration, so they go.
+    """
+    file, text = folder / "trial.json", json.dumps(dict(identity), sort_keys=True)
+    if file.exists() and file.read_text() == text:
+        return
+    if file.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / "trial.json.new"
+    temporary.write_text(text)
+    temporary.replace(file)
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint | None:

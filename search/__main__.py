@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 
 from search.spec import SpecError, load_spec
+from search.tracking.ownership import SearchIsAlive
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -205,6 +206,8 @@ def _optimize_and_transfer(plan: Any, own: list[Any], results: Path) -> None:
                 _say("stopping; what is under way can be resumed (Ctrl-C again: at once)")
                 events = launch.events()
     answer = launch.answer()
+    if has_asked and answer.status == "failed":
+        raise SystemExit(130)  # it was ended at once, as asked
     if answer.status != "done":
         hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
         again = f"continue with: twentieth resume {plan.search}"
@@ -215,6 +218,8 @@ def _optimize_and_transfer(plan: Any, own: list[Any], results: Path) -> None:
         _say(f"          interrupted; continue with: twentieth resume {plan.search}")
     if has_asked:
         raise SystemExit(130)
+    if answer.state == "complete" and not view.values:
+        _fail("no trial is complete: see `twentieth show` for the reasons", 1)
 
 
 def _say(text: str) -> None:
@@ -229,13 +234,16 @@ def _fail(text: str, code: int) -> NoReturn:
 def main() -> None:
     """Runs a command; what a user can cause is a sentence, not a traceback."""
     logging.getLogger("optuna").setLevel(logging.WARNING)
+    logging.getLogger("search").setLevel(logging.ERROR)  # what it would say, `extract` says
     try:
         app()
     except SpecError as error:
         _fail(str(error), 2)
-    except (ConnectionError, LookupError, PermissionError, ValueError) as error:
+    except LookupError as error:
         _fail(str(error.args[0] if error.args else error), 2)
-    except RuntimeError as error:
+    except (OSError, ValueError) as error:
+        _fail(str(error), 2)
+    except SearchIsAlive as error:
         _fail(str(error), 3)
 
 

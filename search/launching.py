@@ -25,6 +25,7 @@ from search.optimize.plan import Plan, resolved_storage
 from search.review import gather
 from search.space import SearchSpace
 from search.spec import Spec, spec_from_yaml, task_id
+from search.tracking.ownership import SearchIsAlive
 from search.tracking.page import write_views
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import (
@@ -145,14 +146,14 @@ def resumed_plan(
 
     Raises:
         LookupError: no such search.
-        RuntimeError: it is alive.
+        SearchIsAlive: it has an owner that lives.
         PermissionError: its model is a Python function that was not allowed by name.
     """
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
     if summary.is_alive:
         owner = summary.tags.get("twentieth.owner")
-        raise RuntimeError(f"{summary.search} is being run by {owner}; stop it first")
+        raise SearchIsAlive(f"{summary.search} is being run by {owner}; stop it first")
     spec = stored_spec(summary)
     if spec.task.is_function and spec.task.model != f"python:{allow_function}":
         raise PermissionError(
@@ -160,9 +161,9 @@ def resumed_plan(
             f"yours, say so: --allow-function {spec.task.model.removeprefix('python:')}"
         )
     budget = summary.trials_budget + more_trials
+    prepared = prepare(spec, tracking_uri, say=say, without=summary.search)
     if more_trials:
         raise_budget(client, summary.run_id, budget)
-    prepared = prepare(spec, tracking_uri, say=say, without=summary.search)
     return Plan(
         spec=spec, space=prepared.space, task=prepared.task, search=summary.search,
         tracking_uri=tracking_uri, experiment=summary.experiment_id,
@@ -180,14 +181,13 @@ def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
     """
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
-    spec = stored_spec(summary)
     history = History.from_mlflow(tracking_uri)
     place = folder / summary.search
     written = write_report(
         history, summary.search, place,
         spec_yaml=summary.spec_yaml, environment=summary.environment,
         summary={
-            "name": spec.name, "state": summary.state, "trials": str(summary.trials_budget),
+            "state": summary.state, "trials": str(summary.trials_budget),
             "warm started from": ", ".join(summary.warm_started_from) or "nothing",
         },
     )  # fmt: skip

@@ -26,7 +26,7 @@ def searches_table(tracking_uri: str) -> Table:
         trials = history.prior_trials(state=None, search=summary.search)
         done = sum(trial.state in ("complete", "stopped", "failed") for trial in trials)
         table.add_row(
-            Text(summary.search), Text(summary.task), summary.state,
+            Text(summary.search), Text(summary.task), Text(summary.state),
             f"{done}/{summary.trials_budget}", Text(_best_of_each(trials)),
             str(len(summary.warm_started_from)) + " searches",
         )  # fmt: skip
@@ -97,7 +97,7 @@ def _front_table(best: list[Any]) -> Table:
     table = Table(title="Pareto front (validation; test where measured)", box=None)
     table.add_column("trial")
     for metric in best[0].values if best else ():
-        table.add_column(metric, justify="right")
+        table.add_column(Text(metric), justify="right")
         table.add_column("test [95%]", justify="right")
     for entry in best:
         cells = [f"{entry.number:03d}"]

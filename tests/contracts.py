@@ -101,7 +101,6 @@ def survives_every_end_of_a_trial(make: MakeSampler, objectives: int) -> None:
         if index % 5 == 1:
             study.tell(trial, [math.nan] * objectives)
         elif index % 5 == 2:
-            trial.set_user_attr("stopped_values", values)
             study.tell(trial, state=TrialState.PRUNED)
         elif index % 5 == 3:
             study.tell(trial, state=TrialState.FAIL)

@@ -17,8 +17,8 @@ import yaml
 
 from search.history import History, PriorTrial
 from search.tracking.journal import Event, read_events
+from search.tracking.runs import all_runs
 from search.tracking.store import open_client
-from search.tracking.writer import all_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 # A busy machine needs a minute to start Ray twice; a hang is found by this.

@@ -171,7 +171,6 @@ def test_a_dead_tracking_server_is_said_within_seconds(
     assert time.monotonic() - began < 10
 
 
-@pytest.mark.xfail(strict=True, reason="main() does not know MlflowException")
 def test_a_server_that_is_no_mlflow_is_said_in_a_sentence(
     cli: Callable[..., Said], broken_server: str
 ) -> None:
@@ -291,7 +290,6 @@ def test_a_shell_sees_the_exit_code_and_no_traceback(tmp_path: Path) -> None:
     assert "wrong.yaml" in ended.stderr and "Traceback" not in ended.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="the first argument of an OSError is its number")
 def test_a_folder_that_may_not_be_written_is_named(
     cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,7 +301,6 @@ def test_a_folder_that_may_not_be_written_is_named(
     assert said.code == 2 and "Permission denied: '/elsewhere/results'" in said.err
 
 
-@pytest.mark.xfail(strict=True, raises=NotADirectoryError, reason="a traceback to the user")
 def test_results_that_cannot_be_a_folder_are_refused(
     cli: Callable[..., Said], store: Stored, tmp_path: Path
 ) -> None:
@@ -312,7 +309,6 @@ def test_results_that_cannot_be_a_folder_are_refused(
     assert said.code == 2 and "mlflow.db" in said.err
 
 
-@pytest.mark.xfail(strict=True, reason="every RuntimeError is taken for a search that is alive")
 def test_a_mistake_of_ours_is_not_called_a_search_that_is_alive(
     cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,9 +94,7 @@ def test_there_are_no_circles_between_the_modules() -> None:
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
         for file in FILES
     }
-    graph = {
-        name: top_level_imports(file, set(modules)) - {name} for name, file in modules.items()
-    }
+    graph = {name: top_level_imports(file, set(modules)) - {name} for name, file in modules.items()}
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:

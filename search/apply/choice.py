@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler
 
 from search.apply.inner_sampler import InnerSampler
 from search.apply.sampler import WarmStartSampler
@@ -24,16 +23,10 @@ class Proposal:
     origin: Mapping[str, Any]
 
 
-def sampler_for(spec: Spec, history: History, space: SearchSpace, task: str) -> BaseSampler:
-    """The sampler a spec names. Only "warm" learns from other searches.
-
-    NSGA-II keeps its generations in the study itself, so it cannot run on a joint inner study and
-    samples conditional hyperparameters independently.
-    """
+def sampler_for(spec: Spec, history: History, space: SearchSpace, task: str) -> WarmStartSampler:
+    """The sampler a spec names, on the joint space. Only "warm" learns from other searches."""
     name, options = spec.sampler.name, dict(spec.sampler.options)
     objectives = [objective.metric for objective in spec.objectives]
-    if name == "nsga2":
-        return NSGAIISampler(seed=spec.seed, **options)
     if name == "warm":
         return WarmStartSampler(
             history, space, spec.seed, task=task, objectives=objectives, **options
@@ -42,13 +35,6 @@ def sampler_for(spec: Spec, history: History, space: SearchSpace, task: str) -> 
     return WarmStartSampler(
         None, space, spec.seed, task=task, objectives=objectives, sampler=inner, portfolio=0
     )
-
-
-def origin_of(sampler: BaseSampler, number: int) -> dict[str, Any]:
-    """Who proposed the trial with this number in the sampler's study, as JSON-ready data."""
-    if isinstance(sampler, WarmStartSampler):
-        return dict(sampler.origin(number))
-    return {"step": "model", "sampler": type(sampler).__name__}
 
 
 def first_proposals(
@@ -63,5 +49,5 @@ def first_proposals(
     for _ in range(count):
         trial = study.ask()
         configuration = space.suggest(trial)
-        proposals.append(Proposal(configuration, origin_of(sampler, trial.number)))
+        proposals.append(Proposal(configuration, sampler.origin(trial.number)))
     return proposals

@@ -51,6 +51,8 @@ class View:
         fields = event.fields
         if event.name == "driver":
             self.message = fields["message"]
+            if not self.ended_here:
+                self.began = time.monotonic()  # what came before was start-up, not trials
             return str(fields["message"])
         if event.name == "start":
             self.states[fields["number"]] = "running"
@@ -171,7 +173,7 @@ def _front(view: View) -> Table:
             Text(f"{value:.4f}", style="bold green" if best[index] == number else "")
             for index, value in enumerate(view.values[number])
         ]
-        table.add_row(f"{number:03d}", *cells, view.origins.get(number, ""))
+        table.add_row(f"{number:03d}", *cells, Text(view.origins.get(number, "")))
     return table
 
 

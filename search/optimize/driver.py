@@ -8,7 +8,9 @@ the store has everything.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import os
 import shutil
 import sys
@@ -54,13 +56,13 @@ def drive(plan: Plan, parent: Connection) -> None:
     stop = threading.Event()
     threading.Thread(target=_listen, args=(parent, stop), daemon=True).start()
     try:
-        parent.send(_own_and_run(plan, stop))
+        _tell(parent, _own_and_run(plan, stop))
     except SearchIsAlive as error:
-        parent.send({"status": "alive", "message": str(error)})
+        _tell(parent, {"status": "alive", "message": str(error)})
     except BaseException as error:
         traceback.print_exc()
         last_line = (str(error).strip().splitlines() or [""])[-1][:300]
-        parent.send({"status": "failed", "message": f"{type(error).__name__}: {last_line}"})
+        _tell(parent, {"status": "failed", "message": f"{type(error).__name__}: {last_line}"})
         raise
 
 
@@ -104,17 +106,16 @@ def _run(
     """Runs trials until the budget, the time or the user says stop; returns the search's state."""
     from search.optimize.tuning import Tuning  # ray costs two seconds to import
 
-    began = time.monotonic()
-    resources = plan.spec.resources
     leases = []
     if plan.address is None:
         leases = lease_cpus(
-            max(1, round(resources.parallelism * resources.cpus)),
+            _cores(plan),
             say=lambda text: _say(journal, text),
             must_stop=stop.is_set,
         )
         if not leases:
             return "interrupted"
+    began = time.monotonic()  # waiting for cores is not the search's time
     _say(journal, "starting Ray" if plan.address is None else "joining Ray")
     ray_folder = Path(tempfile.mkdtemp(prefix="tw-"))  # short: Ray's sockets lie in it (107 bytes)
     import ray
@@ -151,7 +152,7 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     ray.init(
         address="local",
-        num_cpus=max(1, round(resources.parallelism * resources.cpus)),
+        num_cpus=_cores(plan),
         num_gpus=None if resources.gpus else 0,
         object_store_memory=OBJECT_STORE_BYTES + 2 * data_bytes,
         include_dashboard=False,
@@ -160,6 +161,11 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
         runtime_env={"env_vars": {"PYTHONPATH": path}},
         _temp_dir=str(folder),
     )
+
+
+def _cores(plan: Plan) -> int:
+    """Whole cores that all trials at once need; rounded up, or the last would never start."""
+    return max(1, math.ceil(plan.spec.resources.parallelism * plan.spec.resources.cpus))
 
 
 def _seconds_left(plan: Plan, began: float) -> float | None:
@@ -186,6 +192,11 @@ def _redirect_output(log: Path) -> None:
 
 def _say(journal: Journal, text: str) -> None:
     journal.append("driver", message=text)
+
+
+def _tell(parent: Connection, answer: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the parent is gone
+        parent.send(answer)
 
 
 def _listen(parent: Connection, stop: threading.Event) -> None:

@@ -50,6 +50,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has the trial: from here on it has a run."""
         asked = self._searcher.asked[trial.trial_id]
+        if asked.number in self._started:
+            return  # Tune starts a trial again when its worker has died
         self._started[asked.number] = asked.configuration
         self._journal.append(
             "start",

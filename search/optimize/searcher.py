@@ -8,6 +8,7 @@ journal, the study lives in memory and is rebuilt from the runs.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ import optuna
 from optuna.trial import TrialState, create_trial
 from ray.tune.search import Searcher
 
-from search.apply.choice import origin_of
+from search.apply import WarmStartSampler
 from search.history import PriorTrial
 from search.optimize.outcome import METRICS, outcome_of
 from search.optimize.plan import Plan
@@ -25,9 +26,10 @@ from search.optimize.plan import Plan
 # How often a sampler is asked again when it repeats a configuration, before a random one is drawn.
 ASKED_AGAIN = 10
 DRAWN_AGAIN = 200
-
-# A PRUNED trial carries no values in Optuna; samplers of ours find them under this attribute.
-STOPPED_VALUES = "stopped_values"
+# Of a finite space, each configuration that is left is missed by this many draws a configuration
+# with probability e^-20, if all are equally likely. Larger spaces are never exhausted in practice.
+DRAWS_A_CONFIGURATION = 20
+LARGEST_FINITE_SPACE = 10_000
 
 _STATE = {
     "complete": TrialState.COMPLETE,
@@ -54,6 +56,7 @@ class Progress:
     finished: Sequence[PriorTrial] = ()
     interrupted: Sequence[PriorTrial] = ()
     next_number: int = 0
+    free_numbers: Sequence[int] = ()  # below next_number; asked once, but never started
     keys: set[str] = field(default_factory=set)
 
 
@@ -62,6 +65,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
 
     Attributes:
         asked: Ray's trial id -> the trial, for all that were ever asked.
+        is_exhausted: whether every configuration of a finite space has been tried.
     """
 
     def __init__(self, plan: Plan, sampler: optuna.samplers.BaseSampler, done: Progress) -> None:
@@ -72,10 +76,12 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
         self._interrupted = list(done.interrupted)
-        self._next_number, self._keys = done.next_number, set(done.keys)
+        self._keys = set(done.keys)
+        ahead = range(done.next_number, plan.trials_budget)
+        self._numbers = deque([*done.free_numbers, *ahead])
         self._generator = np.random.default_rng([plan.spec.seed, done.next_number])
         self._running: set[str] = set()
-        self._is_exhausted = False
+        self.is_exhausted = False
         self.asked: dict[str, Asked] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -84,15 +90,15 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
             return None
         if self._interrupted:
             asked = self._ask_again(self._interrupted.pop(0))
-        elif self._next_number >= self._plan.trials_budget:
+        elif not self._numbers:
             return str(Searcher.FINISHED)
         else:
-            new = self._ask()
+            new = self._ask(self._numbers[0])
             if new is None:
-                self._is_exhausted = True
+                self.is_exhausted = True
                 return str(Searcher.FINISHED)
             asked = new
-            self._next_number += 1
+            self._numbers.popleft()
         self.asked[trial_id] = asked
         self._running.add(trial_id)
         return {
@@ -104,9 +110,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
 
     def has_more(self) -> bool:
         """Whether there is something left to ask: the search was cut off, not finished."""
-        return bool(self._interrupted) or (
-            self._next_number < self._plan.trials_budget and not self._is_exhausted
-        )
+        return bool(self._interrupted) or (bool(self._numbers) and not self.is_exhausted)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Nothing: Optuna cannot hear of epochs when there are several objectives."""
@@ -126,10 +130,6 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         elif outcome.state == "complete":
             self._study.tell(trial, list(outcome.values))
         else:
-            reported = unflattened(result or {})[METRICS]
-            partial = [reported[name] for name in metrics if name in reported]
-            if len(partial) == len(metrics):
-                trial.set_user_attr(STOPPED_VALUES, partial)
             self._study.tell(trial, state=TrialState.PRUNED)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -148,24 +148,34 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         configuration = self._plan.space.suggest(trial)
         return Asked(prior.number, configuration, dict(prior.origin), trial)
 
-    def _ask(self) -> Asked | None:
+    def _ask(self, number: int) -> Asked | None:
         for _ in range(ASKED_AGAIN):
             trial = self._study.ask()
             configuration = self._plan.space.suggest(trial)
             if self._is_new(configuration):
-                return Asked(
-                    self._next_number, configuration, origin_of(self._sampler, trial.number), trial
-                )
+                origin = self._origin(trial.number)
+                return Asked(number, configuration, origin, trial)
             self._study.tell(trial, state=TrialState.FAIL)  # FAIL: samplers learn nothing from it
-        for _ in range(DRAWN_AGAIN):
+        for _ in range(self._draws()):
             configuration = self._plan.space.random_configuration(self._generator)
             if self._is_new(configuration):
                 self._study.enqueue_trial(configuration)
                 trial = self._study.ask()
                 configuration = self._plan.space.suggest(trial)
                 origin = {"step": "random", "reason": "the sampler repeated itself"}
-                return Asked(self._next_number, configuration, origin, trial)
+                return Asked(number, configuration, origin, trial)
         return None  # a finite space, all of it tried
+
+    def _origin(self, number: int) -> dict[str, Any]:
+        if isinstance(self._sampler, WarmStartSampler):
+            return dict(self._sampler.origin(number))
+        return {"step": "model", "sampler": type(self._sampler).__name__}
+
+    def _draws(self) -> int:
+        size = self._plan.space.size()
+        if size is None or size > LARGEST_FINITE_SPACE:
+            return DRAWN_AGAIN
+        return 0 if len(self._keys) >= size else max(DRAWN_AGAIN, DRAWS_A_CONFIGURATION * size)
 
     def _is_new(self, configuration: Mapping[str, Any]) -> bool:
         key = self._plan.space.key(configuration)
@@ -176,25 +186,24 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
 
 def as_optuna_trial(plan: Plan, prior: PriorTrial) -> optuna.trial.FrozenTrial:
     """A trial this search has finished, in Optuna's terms, to rebuild the study from the runs."""
-    metrics = plan.objective_metrics()
-    partial = [prior.curves.get(name, {}).get(prior.epoch) for name in metrics]
-    is_known = prior.state == "stopped" and None not in partial
     return create_trial(
         state=_STATE[prior.state],
         params=dict(prior.configuration),
         distributions={name: plan.space.distributions[name] for name in prior.configuration},
         values=list(prior.values) if prior.state == "complete" else None,
-        user_attrs={STOPPED_VALUES: partial} if is_known else {},
     )
 
 
 def progress_of(plan: Plan, trials: Sequence[PriorTrial]) -> Progress:
     """What earlier launches of this search have done, from its runs."""
     usable = [trial for trial in trials if plan.space.contains(trial.configuration)]
+    taken = {trial.number for trial in trials}
+    next_number = max(taken, default=-1) + 1
     return Progress(
         finished=[trial for trial in usable if trial.state in ("complete", "stopped", "failed")],
         interrupted=[trial for trial in usable if trial.state in ("interrupted", "running")],
-        next_number=max((trial.number for trial in trials), default=-1) + 1,
+        next_number=next_number,
+        free_numbers=[number for number in range(next_number) if number not in taken],
         keys={plan.space.key(trial.configuration) for trial in usable},
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import importlib
 import math
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -20,9 +21,12 @@ from typing import Any
 from ray import tune
 
 from models.catalog import Threat
-from models.checkpoints import newest_checkpoint, save_checkpoint
+from models.checkpoints import newest_checkpoint, save_checkpoint, take_folder
 from search.optimize.outcome import EARLIER, EPOCH, FAILURE, METRICS
 from search.tracking.ownership import newest_generation
+
+# What MLflow takes, less '/', which Ray uses to flatten results.
+METRIC_NAME = re.compile(r"[\w\-. :]{1,250}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class TaskOnWorker:
     generation: int
     threads: int
     uses_gpu: bool
+    compared: tuple[str, ...] = ()  # what the scheduler needs after every epoch
 
 
 class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
@@ -53,13 +58,17 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         return True
 
     def _start(self, config: dict[str, Any]) -> None:
+        # The suspended generator holds on to the training as well.
         self._training: Any = None
+        self._epochs: Iterator[dict[str, float]] = iter(())
         gc.collect()  # the last trial's tensors go before the next one's come
         self._folder = Path(config["checkpoints"])
         self._done: list[dict[str, float]] = []
         self._told = 0  # epochs of `_done` that the driver has been told of
         self._failure = ""
         try:
+            identity = {"configuration": config["configuration"], "seed": config["seed"]}
+            take_folder(self._folder, identity)
             self._training = _training(self._task, config, self._data)
             checkpoint = newest_checkpoint(self._folder)
             if checkpoint is not None:
@@ -67,7 +76,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
                 self._training.load_state_dict(
                     checkpoint.load_state() or {"epoch": checkpoint.epoch}
                 )
-            self._epochs: Iterator[dict[str, float]] = self._training.run()
+            self._epochs = self._training.run()
         except Exception:
             self._failure = traceback.format_exc()
 
@@ -97,6 +106,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             self._failure = f"the training ended after {len(self._done)} epochs{because}"
             return
         entry = {name: float(value) for name, value in metrics.items() if name != EPOCH}
+        _check_names(entry, self._task.compared)
         entry.setdefault("seconds.epoch", time.perf_counter() - began)
         self._done.append(entry)
         save_checkpoint(
@@ -119,7 +129,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         }
 
 
-def test_split_metrics(task: TaskOnWorker, config: dict[str, Any], data: Any) -> dict[str, float]:
+def held_out_metrics(task: TaskOnWorker, config: dict[str, Any], data: Any) -> dict[str, float]:
     """Metrics of a finished trial's last checkpoint on the test split; {} if the model has none.
 
     Raises:
@@ -188,6 +198,21 @@ def _training(task: TaskOnWorker, config: dict[str, Any], data: Any) -> Any:
         configuration, data, epochs=task.epochs, seed=config["seed"], threat=task.threat,
         device="cuda" if task.uses_gpu else "cpu",
     )  # fmt: skip
+
+
+def _check_names(metrics: Mapping[str, float], compared: tuple[str, ...]) -> None:
+    """What would otherwise fail far from its cause: in the scheduler, or in the tracking store."""
+    for name in metrics:
+        if not METRIC_NAME.fullmatch(name):
+            raise ValueError(
+                f"metric {name!r}: use at most 250 letters, digits, '_', '-', '.', ' ' and ':'"
+            )
+    missing = [name for name in compared if name not in metrics]
+    if missing:
+        raise ValueError(
+            f"reported no {', '.join(missing)}, which the scheduler compares after every epoch; it "
+            f"reported {', '.join(metrics) or 'nothing'}"
+        )
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -24,7 +24,7 @@ from search.optimize.plan import Plan
 from search.optimize.recorder import Recorder
 from search.optimize.scheduler import MultiObjectiveASHA
 from search.optimize.searcher import OptunaSearcher, progress_of, trial_seed
-from search.optimize.trial import TaskOnWorker, Trial, test_split_metrics
+from search.optimize.trial import TaskOnWorker, Trial, held_out_metrics
 from search.spec import Spec
 from search.tracking.journal import Journal, read_events
 
@@ -56,6 +56,7 @@ class Tuning:
             generation=generation,
             threads=max(1, int(plan.spec.resources.cpus)),
             uses_gpu=plan.spec.resources.gpus > 0,
+            compared=tuple(compared_metrics(plan.spec)),
         )
         done = progress_of(plan, own)
         sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task)
@@ -104,6 +105,9 @@ class Tuning:
             ),
         )
         tuner.fit()
+        if self.searcher.is_exhausted:
+            message = "every configuration of this finite space has been tried"
+            self._journal.append("driver", message=message)
         cut_off = self.settle()
         return "interrupted" if cut_off or self.searcher.has_more() else "complete"
 
@@ -116,7 +120,7 @@ class Tuning:
         if self._data is None:
             return
         resources = self._plan.spec.resources
-        evaluate = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(test_split_metrics)
+        evaluate = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(held_out_metrics)
         data, pending = ray.put(self._data), {}
         for number, configuration in self._front_without_test():
             config = {
@@ -175,12 +179,10 @@ class Tuning:
 
     def _scheduler(self) -> TrialScheduler:
         settings, epochs = self._plan.spec.scheduler, self._plan.spec.budget.epochs
-        if settings.name == "none" or epochs <= settings.grace_epochs:
+        metrics = compared_metrics(self._plan.spec)
+        if not metrics:
             return FIFOScheduler()
-        metrics = epoch_metrics(self._plan.spec)
-        directions = list(self._plan.directions())
-        if settings.name == "asha":
-            metrics, directions = metrics[:1], directions[:1]
+        directions = list(self._plan.directions())[: len(metrics)]
         scheduler = MultiObjectiveASHA(
             [f"{METRICS}/{metric}" for metric in metrics],  # as Ray flattens results
             directions, settings.grace_epochs, epochs,
@@ -213,11 +215,18 @@ class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
         return self._must_stop()
 
 
-def epoch_metrics(spec: Spec) -> list[str]:
-    """What a scheduler may compare each epoch: the cheap figure where the full one is dear."""
+def compared_metrics(spec: Spec) -> list[str]:
+    """What the scheduler compares each epoch: the cheap figure where the full one is dear.
+
+    One an objective, in their order; the primary one alone under plain ASHA; empty without a
+    scheduler or where every trial would end before its first rung.
+    """
+    if spec.scheduler.name == "none" or spec.budget.epochs <= spec.scheduler.grace_epochs:
+        return []
     threat = threat_of(spec)
     cheap = {threat.metric(): threat.cheap_metric()} if threat else {}
-    return [cheap.get(objective.metric, objective.metric) for objective in spec.objectives]
+    metrics = [cheap.get(objective.metric, objective.metric) for objective in spec.objectives]
+    return metrics[:1] if spec.scheduler.name == "asha" else metrics
 
 
 def threat_of(spec: Spec) -> Threat | None:

@@ -44,12 +44,6 @@ SAMPLER_OPTIONS: dict[str, dict[str, type | tuple[str, ...]]] = {
         "prior_weight": float,
     },
     "gp": {"n_startup_trials": int, "deterministic_objective": bool},
-    "nsga2": {
-        "population_size": int,
-        "mutation_prob": float,
-        "crossover_prob": float,
-        "swapping_prob": float,
-    },
     "random": {},
 }
 

@@ -188,7 +188,7 @@ class Resources(Part):
 class Sampler(Part):
     """What proposes configurations; options as in `checks.SAMPLER_OPTIONS`."""
 
-    name: Literal["warm", "tpe", "gp", "nsga2", "random"] = "warm"
+    name: Literal["warm", "tpe", "gp", "random"] = "warm"
     options: dict[str, Any] = Field(default_factory=dict)
 
 

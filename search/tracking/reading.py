@@ -20,9 +20,9 @@ import pyarrow as pa
 from search.space import SearchSpace
 from search.tracking import names
 from search.tracking.ownership import is_alive
+from search.tracking.runs import all_runs
 from search.tracking.store import database_path, open_client
 from search.tracking.tables import REJECTED, SEARCHES, STATES, TRIALS
-from search.tracking.writer import all_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

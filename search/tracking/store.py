@@ -33,20 +33,17 @@ def open_client(tracking_uri: str) -> MlflowClient:
         ValueError: the URI is of a kind that MLflow no longer stores runs in.
     """
     _quieten()
-    from mlflow import MlflowClient
     from mlflow.environment_variables import (
         MLFLOW_HTTP_REQUEST_MAX_RETRIES,
         MLFLOW_HTTP_REQUEST_TIMEOUT,
     )
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
 
     MLFLOW_HTTP_REQUEST_TIMEOUT.set(HTTP_TIMEOUT_SECONDS)
     MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(HTTP_RETRIES)
     scheme = urlparse(tracking_uri).scheme
     if scheme in ("http", "https"):
         _check_that_it_answers(tracking_uri)
-        return MlflowClient(tracking_uri)
+        return _answering(tracking_uri)
     if scheme in ("", "file"):
         raise ValueError(
             f"tracking store {tracking_uri!r} is a folder: MLflow keeps runs in a database since "
@@ -54,20 +51,10 @@ def open_client(tracking_uri: str) -> MlflowClient:
         )
     lock = database_path(tracking_uri)
     if lock is None:
-        client = MlflowClient(tracking_uri)
-        client.search_experiments(max_results=1)
-        return client
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{lock}.lock", timeout=CREATION_LOCK_SECONDS):
-            client = MlflowClient(tracking_uri)
-            client.search_experiments(max_results=1)  # the first call creates the tables
-    except (OSError, MlflowException, SQLAlchemyError) as error:
-        raise ConnectionError(
-            f"tracking store {tracking_uri!r} cannot be opened: {str(error).splitlines()[0]}. "
-            "Check that the folder is writable and that the file is an MLflow database"
-        ) from error
-    return client
+        return _answering(tracking_uri)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{lock}.lock", timeout=CREATION_LOCK_SECONDS):
+        return _answering(tracking_uri)
 
 
 def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str:
@@ -97,6 +84,22 @@ def database_path(tracking_uri: str) -> Path | None:
     if not tracking_uri.startswith("sqlite:///"):
         return None
     return Path(tracking_uri.removeprefix("sqlite:///").split("?")[0]).absolute()
+
+
+def _answering(tracking_uri: str) -> MlflowClient:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        client = MlflowClient(tracking_uri)
+        client.search_experiments(max_results=1)  # the first call creates the tables
+    except (OSError, MlflowException, SQLAlchemyError) as error:
+        raise ConnectionError(
+            f"tracking store {tracking_uri!r} cannot be opened: {str(error).splitlines()[0]}. "
+            "Check that it is an MLflow store or server, and that its folder is writable"
+        ) from error
+    return client
 
 
 def _check_that_it_answers(tracking_uri: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.tracking import names
 from search.tracking.ownership import is_alive
-from search.tracking.writer import all_runs
+from search.tracking.runs import all_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from search.tracking import names
 from search.tracking.journal import Event, read_events, save_sent_offset, sent_offset, size
+from search.tracking.runs import runs_by_number
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
 
 HEARTBEAT_SECONDS = 10.0
 # How often the journal is looked at, and the longest pause between two tries at a dead server.
@@ -28,6 +30,16 @@ POLL_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 15.0
 # MLflow takes at most 1,000 metrics and 100 tags or params in one batch.
 METRICS_A_BATCH = 1000
+# Errors that another try does not mend. Some races are reported under these codes too (two first
+# writes of one tag), so an event is given up only when it was refused this often in a row.
+FINAL_ERRORS = (
+    "INVALID_PARAMETER_VALUE",
+    "BAD_REQUEST",
+    "RESOURCE_DOES_NOT_EXIST",
+    "INVALID_STATE",
+)
+REFUSALS = 4
+REFUSED_FILE = "journal.refused.jsonl"
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +71,7 @@ class Writer:
         self._log_scaled = log_scaled
         self._objectives = objectives
         self._runs: dict[int, str] = {}
+        self._refused, self._refusals = -1, 0  # the event last refused, how often in a row
         self._must_look = True  # a run may exist that we do not know of (resume, lost answer)
         self._closing = threading.Event()
         self._deadline = float("inf")
@@ -85,10 +98,33 @@ class Writer:
         )
 
     def drain(self) -> None:
-        """Sends all there is, now, in this thread. Raises what MLflow raises."""
+        """Sends all there is, now, in this thread. Raises what MLflow raises.
+
+        What the store refuses for good is set aside in `journal.refused.jsonl`, so that it does not
+        stand in the way of everything after it.
+        """
+        from mlflow.exceptions import MlflowException
+
         for event in read_events(self._folder, sent_offset(self._folder)):
-            self._send(event)
+            try:
+                self._send(event)
+            except MlflowException as error:
+                if not self._is_refused_for_good(event, error):
+                    raise
+                _log.error("the store refuses %s, set aside: %s", event.name, error)
+                self._set_aside(event, str(error))
             save_sent_offset(self._folder, event.end)
+
+    def _is_refused_for_good(self, event: Event, error: MlflowException) -> bool:
+        """Whether one event would block all that come after it: refused, and again, and again."""
+        self._refusals = self._refusals + 1 if event.end == self._refused else 1
+        self._refused = event.end
+        return error.error_code in FINAL_ERRORS and self._refusals >= REFUSALS
+
+    def _set_aside(self, event: Event, reason: str) -> None:
+        line = json.dumps({"event": event.name, **event.fields, "refused_because": reason})
+        with (self._folder / REFUSED_FILE).open("a") as file:
+            file.write(line + "\n")
 
     def _loop(self) -> None:
         from mlflow.exceptions import MlflowException
@@ -227,28 +263,3 @@ class Writer:
             params=[Param(name, str(value)) for name, value in (params or {}).items()],
             tags=[RunTag(name, text) for name, text in (tags or {}).items()],
         )
-
-
-def runs_by_number(client: MlflowClient, experiment: str, search: str) -> dict[int, str]:
-    """Trial number -> run id of a search's trials; of runs that share a key, the oldest."""
-    found: dict[int, str] = {}
-    for run in all_runs(client, [experiment], f"tags.`{names.SEARCH}` = '{search}'"):
-        if run.data.tags.get(names.KIND) == "trial":
-            found.setdefault(int(run.data.tags[names.NUMBER]), run.info.run_id)
-    return found
-
-
-def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -> list[Any]:
-    """Every active run that matches, oldest first, read in pages of 1,000."""
-    runs: list[Any] = []
-    token: str | None = None
-    while experiments:
-        page = client.search_runs(
-            experiments, filter_string, max_results=1000,
-            order_by=["attributes.start_time ASC"], page_token=token,
-        )  # fmt: skip
-        runs.extend(page)
-        token = page.token
-        if not token:
-            break
-    return runs

@@ -103,7 +103,6 @@ def test_two_checkpoints_are_kept_and_no_file_besides(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason="the files are sorted by name: 10000 comes before 9999")
 def test_beyond_9999_epochs_the_newest_is_still_kept(tmp_path: Path) -> None:
     for epoch in (9998, 9999, 10_000):
         save(tmp_path, epoch)

@@ -213,7 +213,6 @@ def test_more_trials_raise_the_budget_for_good(store: Stored, tmp_path: Path) ->
     assert resume(copy).trials_budget == 8
 
 
-@pytest.mark.xfail(strict=True, reason="the budget is written before anything can be refused")
 def test_a_resume_that_fails_leaves_the_budget_as_it_was(
     store: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,7 +252,6 @@ def test_a_search_without_a_trial_has_a_report_too(store: Stored, tmp_path: Path
     assert (place / "report.md").exists() and verdict
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="the spec's function is looked for")
 def test_a_report_needs_no_training_function(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
     spec_yaml = hills_spec().to_yaml().replace(FUNCTION, "moved_since.functions:two_hills")

@@ -104,7 +104,6 @@ def test_configurations_and_verdicts_are_printed_as_they_are(store: Stored, tmp_
     assert HOSTILE in text
 
 
-@pytest.mark.xfail(strict=True, reason="the state goes into the table as markup")
 def test_a_state_read_from_the_store_is_shown_as_it_is(
     store: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +116,6 @@ def test_a_state_read_from_the_store_is_shown_as_it_is(
     assert "[/oops]" in printed(lambda out: out.print(searches_table(store.uri)))
 
 
-@pytest.mark.xfail(strict=True, reason="names of objectives go into the table as markup")
 def test_an_objective_read_from_the_store_is_shown_as_it_is(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
     tag = json.dumps(["[/oops]", "right"])

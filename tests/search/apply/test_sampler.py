@@ -66,12 +66,14 @@ def test_random_keeps_the_contract(keeps, history):
     keeps(maker("random", history), 2)
 
 
+@pytest.mark.slow
 def test_gp_keeps_the_contract_cold():
     contracts.same_seed_gives_the_same_search(maker("gp"), 2, trials=13)
     contracts.stays_in_the_space(maker("gp"), 1, trials=14)
     contracts.keeps_pending_trials_apart(maker("gp"), 1)
 
 
+@pytest.mark.slow
 def test_gp_keeps_the_contract_warm():
     contracts.stays_in_the_space(maker("gp", "same task"), 2, trials=2)
     contracts.stays_in_the_space(maker("gp", "other tasks"), 1, trials=14)

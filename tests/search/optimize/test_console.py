@@ -188,7 +188,6 @@ def test_text_from_a_trial_is_shown_as_it_is(plan: Plan, text: str, is_terminal:
     assert text in shown(View(plan), event("driver", message=text), is_terminal=is_terminal)
 
 
-@pytest.mark.xfail(strict=True, reason="the front's column of origins is parsed as markup")
 @pytest.mark.parametrize("text", ["[red]hidden", "[/oops]"])
 def test_an_origin_read_from_the_store_is_shown_as_it_is(plan: Plan, text: str) -> None:
     view = View(plan)

@@ -64,7 +64,6 @@ def test_a_start_tells_what_is_tried_why_and_where_its_checkpoints_lie(tune: Tun
     ]  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason="Tune starts a trial again after its worker died")
 def test_a_trial_whose_worker_died_is_not_recorded_as_started_twice(tune: Tune) -> None:
     trial = tune.trial(0)
     tune.start(trial)

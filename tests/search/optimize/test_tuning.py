@@ -16,13 +16,12 @@ from search.history import PriorTrial
 from search.optimize import driver
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
-from search.optimize.tuning import Tuning, epoch_metrics, threat_of
+from search.optimize.tuning import Tuning, compared_metrics, threat_of
 from search.spec import Spec, load_spec
 from search.tracking.journal import Journal, read_events
 from tests.search.optimize.test_plan import a_plan
 
 SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"
-ROUNDED_DOWN = pytest.mark.xfail(strict=True, reason="cores are rounded, and half to even")
 ASHA = {"name": "multi_objective_asha", "grace_epochs": 1, "reduction_factor": 2}
 
 
@@ -53,14 +52,14 @@ def judged(tuning: Tuning, number: int, epoch: int, **metrics: float) -> str:
 
 
 def test_each_epoch_is_compared_by_the_cheap_figure_of_the_same_attack(digits: Spec) -> None:
-    clean, robust = epoch_metrics(digits)
+    clean, robust = compared_metrics(digits)
     assert clean == "accuracy.clean"
     assert robust == digits.robustness.cheap_metric() != digits.robustness.metric()
 
 
 def test_a_users_function_is_compared_by_its_objectives_and_never_attacked(tmp_path: Path) -> None:
-    spec = a_plan(tmp_path).spec
-    assert epoch_metrics(spec) == ["left", "right"]
+    spec = a_plan(tmp_path, scheduler=ASHA).spec
+    assert compared_metrics(spec) == ["left", "right"]
     assert threat_of(spec) is None
 
 
@@ -128,9 +127,9 @@ def test_a_resumed_search_knows_what_is_left_of_it(tmp_path: Path) -> None:
         (2, 1, 2),
         (1, 0.5, 0.5),
         (3, 0.5, 1.5),
-        pytest.param(1, 1.4, 1.4, marks=ROUNDED_DOWN),
-        pytest.param(1, 2.5, 2.5, marks=ROUNDED_DOWN),
-        pytest.param(3, 1.5, 4.5, marks=ROUNDED_DOWN),
+        (1, 1.4, 1.4),
+        (1, 2.5, 2.5),
+        (3, 1.5, 4.5),
     ],
 )
 def test_ray_is_given_the_cores_that_its_trials_need(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +62,19 @@ class Store:
         self.journal.append("epoch", number=number, epoch=epoch, metrics=metrics)
 
 
+@cache
+def _migrated() -> Path:
+    """A store without a run: MLflow's migrations take seconds, so they are made once a process."""
+    folder = Path(tempfile.mkdtemp(prefix="twentieth-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    open_client(f"sqlite:///{folder / 'mlflow.db'}")
+    return folder / "mlflow.db"
+
+
 def new_store(folder: Path, search: str = "demo-1") -> Store:
     uri = f"sqlite:///{folder / 'mlflow.db'}"
+    if not (folder / "mlflow.db").exists():
+        shutil.copy(_migrated(), folder / "mlflow.db")
     client = open_client(uri)
     experiment = ensure_experiment(client, "demo", uri)
     storage = folder / "storage" / search

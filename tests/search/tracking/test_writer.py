@@ -1,27 +1,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from search.tracking import names
 from search.tracking.journal import Journal, save_sent_offset
+from search.tracking.writer import REFUSED_FILE
 from tests.search.tracking.stores import Store, new_store
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store; MLflow's migrations take seconds, so it is made once and copied."""
-    folder = tmp_path_factory.mktemp("template")
-    new_store(folder)
-    return folder
-
-
 @pytest.fixture
-def store(template: Path, tmp_path: Path) -> Store:
-    shutil.copy(template / "mlflow.db", tmp_path / "mlflow.db")
+def store(tmp_path: Path) -> Store:
     return new_store(tmp_path, "demo-2")
 
 
@@ -150,6 +141,17 @@ def test_what_a_given_up_driver_goes_on_writing_is_not_sent(store: Store) -> Non
     Journal(store.folder, generation=2).append("driver", message="took over")
     successor.drain()
     assert [run.data.tags[names.NUMBER] for run in store.runs()] == ["0"]
+
+
+def test_what_the_store_refuses_for_good_is_set_aside_and_blocks_nothing(store: Store) -> None:
+    store.start(0)
+    store.journal.append("epoch", number=0, epoch=1, metrics={"top@1": 0.5})
+    store.trial(1)
+    writer = store.writer()
+    writer.start()
+    assert writer.close(timeout_seconds=30) == 0
+    assert [run.data.tags[names.NUMBER] for run in store.runs("FINISHED")] == ["1"]
+    assert "top@1" in (store.folder / REFUSED_FILE).read_text()
 
 
 def test_a_text_longer_than_a_tag_is_split_and_joined_again() -> None:
