@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -25,6 +26,7 @@ __all__ = [
     "complete",
     "describe_data",
     "is_active",
+    "metric_role",
     "metrics",
 ]
 
@@ -126,6 +128,18 @@ class Threat:
         if len(text) > 6 and math.isclose(levels / 255, self.epsilon, rel_tol=1e-9):
             text = f"{levels}_255"
         return f"{self.norm}_{text}"
+
+
+# What `Threat.metric` writes, whatever the attack, the norm and the size.
+_ROBUST_ACCURACY = re.compile(r"accuracy\.pgd\d+(x\d+)?_(linf|l2)_[\d._e+-]+")
+
+
+def metric_role(metric: str) -> str:
+    """What a metric measures, its threat model aside: "accuracy.robust", or its own name.
+
+    Values under different threats must never be mixed; ranks within a task may be compared.
+    """
+    return "accuracy.robust" if _ROBUST_ACCURACY.fullmatch(metric) else metric
 
 
 def _choice(name: str, default: Value, choices: tuple[Value, ...], meaning: str) -> Hyperparameter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from models.catalog import metric_role
 from search.space import SearchSpace
 from search.tracking.tables import REJECTED
 
@@ -51,6 +53,25 @@ class PriorTrial:
     origin: Mapping[str, Any]
     started: datetime | None = None
     seconds: float = 0.0
+
+    def counterpart(self, metric: str) -> str | None:
+        """Which of this trial's objectives stands for `metric`: itself, or the one of its role.
+
+        Robust accuracies under two threats have one role: their values cannot be compared, but how
+        they rank a task's trials can. None if there is no such objective, or several.
+        """
+        if metric in self.objectives:
+            return metric
+        alike = [own for own in self.objectives if metric_role(own) == metric_role(metric)]
+        return alike[0] if len(alike) == 1 else None
+
+    def value_of(self, metric: str) -> float:
+        """Its value of a metric: its objective's, else its last epoch's; NaN without either."""
+        own = self.counterpart(metric)
+        if own is not None and len(self.values) == len(self.objectives):
+            return float(self.values[self.objectives.index(own)])
+        curve = self.curves.get(metric, {})
+        return float(curve[max(curve)]) if curve else math.nan
 
 
 @dataclass(frozen=True)

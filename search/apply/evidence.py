@@ -92,18 +92,18 @@ def objective_values(
     if trial.state != "complete":
         return ()
     if objectives is None:
-        values: list[float | None] = list(trial.values)
+        values = list(trial.values)
         if tuple(trial.directions) != tuple(directions):
             return ()
     else:
-        known = dict(zip(trial.objectives, trial.values, strict=False))
-        values = [known.get(name, _last(trial.curves.get(name, {}))) for name in objectives]
-    finite = [value for value in values if value is not None and math.isfinite(value)]
+        theirs = dict(zip(trial.objectives, trial.directions, strict=False))
+        wanted = dict(zip(objectives, directions, strict=True))
+        own = {name: trial.counterpart(name) for name in objectives}
+        if any(theirs.get(own[name] or "", wanted[name]) != wanted[name] for name in objectives):
+            return ()
+        values = [trial.value_of(name) for name in objectives]
+    finite = [value for value in values if math.isfinite(value)]
     return tuple(finite) if len(finite) == len(values) == len(directions) else ()
-
-
-def _last(curve: Mapping[int, float]) -> float | None:
-    return curve[max(curve)] if curve else None
 
 
 def _outside(space: SearchSpace, configuration: Mapping[str, object]) -> str:

@@ -174,7 +174,10 @@ def _describe(
 
 def _best(objective: str, part: Measured) -> Best:
     index = int(part.losses[:, 0].argmin())
-    return Best(objective, float(part.values[index, 0]), part.trials[index].run_id)
+    trial = part.trials[index]
+    # Named as it was measured: a robust accuracy under another threat is another figure.
+    own = trial.counterpart(objective) or objective
+    return Best(own, float(part.values[index, 0]), trial.run_id)
 
 
 def _importances(

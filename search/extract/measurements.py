@@ -62,24 +62,17 @@ def measure(
             left_out.append(LeftOut(trial.run_id, f"{trial.search}/{trial.number}", problem))
         else:
             kept.append(trial)
-            rows.append([value_of(trial, objective) for objective in objectives])
+            rows.append([trial.value_of(objective) for objective in objectives])
     values = np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))
     return Measured(tuple(kept), values, losses(values, directions), tuple(left_out))
-
-
-def value_of(trial: PriorTrial, metric: str) -> float:
-    """The trial's value of a metric: its objective, else its last epoch's; NaN without either."""
-    if metric in trial.objectives and len(trial.values) == len(trial.objectives):
-        return float(trial.values[trial.objectives.index(metric)])
-    curve = trial.curves.get(metric, {})
-    return float(curve[max(curve)]) if curve else math.nan
 
 
 def _problem(trial: PriorTrial, objectives: Sequence[str], directions: Sequence[str]) -> str:
     theirs = dict(zip(trial.objectives, trial.directions, strict=False))
     for objective, direction in zip(objectives, directions, strict=True):
-        if theirs.get(objective, direction) != direction:
-            return f"wanted to {theirs[objective]} {objective}, this search wants to {direction} it"
-        if not math.isfinite(value_of(trial, objective)):
+        own = trial.counterpart(objective)
+        if own is not None and theirs[own] != direction:
+            return f"wanted to {theirs[own]} {own}, this search wants to {direction} {objective}"
+        if not math.isfinite(trial.value_of(objective)):
             return f"did not measure {objective}"
     return ""

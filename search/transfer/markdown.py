@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from search.extract.measurements import value_of
 from search.history import PriorTrial, Search
 from search.transfer.best import BestConfiguration, HeldOut
 from search.transfer.table import step_of
@@ -214,7 +213,7 @@ def _proposals(contents: Contents) -> str:
         complete = [trial for trial in trials if trial.state == "complete"]
         cells = [escape(step), str(len(trials)), str(len(complete))]
         for objective, direction in zip(objectives, contents.search.directions, strict=True):
-            values = [value_of(trial, objective) for trial in complete]
+            values = [trial.value_of(objective) for trial in complete]
             best = max if direction == "maximize" else min
             cells.append(_number(best(values)) if values else "")
         rows.append([*cells, str(sum(trial.run_id in on_front for trial in trials))])

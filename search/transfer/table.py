@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from search.extract.measurements import value_of
 from search.history import History, PriorTrial
 from search.transfer.best import best_configurations, held_out
 from search.transfer.progress import find_search
@@ -45,7 +44,7 @@ def flat_table(history: History, search: str) -> pa.Table:
         columns[f"config.{name}"] = _column([trial.configuration.get(name) for trial in trials])
     for objective in this.objectives:
         columns[f"objective.{objective}"] = _numbers(
-            [value_of(each, objective) if each.state == "complete" else None for each in trials]
+            [each.value_of(objective) if each.state == "complete" else None for each in trials]
         )
     results = [held_out(trial) for trial in trials]
     for metric in sorted({metric for each in results for metric in each}):

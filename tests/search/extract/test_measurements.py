@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from search.extract.measurements import measure, value_of
+from search.extract.measurements import measure
 from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row
 
 BOTH = ([CLEAN, ROBUST], ["maximize", "maximize"])
@@ -21,7 +21,7 @@ def test_a_metric_that_was_no_objective_counts_with_its_last_epoch() -> None:
     only_clean = row(0, [0.9], curves=points(ROBUST, {1: 0.2, 5: 0.5, 3: 0.3}))
     trials = history([only_clean]).prior_trials()
     assert measure(trials, *BOTH).values.tolist() == [[0.9, 0.5]]
-    assert math.isnan(value_of(trials[0], "nothing"))
+    assert math.isnan(trials[0].value_of("nothing"))
 
 
 def test_trials_without_an_objective_or_against_its_direction_are_left_out_with_a_reason() -> None:
