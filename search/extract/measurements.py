@@ -72,7 +72,7 @@ def _problem(trial: PriorTrial, objectives: Sequence[str], directions: Sequence[
     for objective, direction in zip(objectives, directions, strict=True):
         own = trial.counterpart(objective)
         if own is not None and theirs[own] != direction:
-            return f"wanted to {theirs[own]} {own}, this search wants to {direction} {objective}"
+            return f"wanted to {theirs[own]} {own}, this search wants to {direction} it"
         if not math.isfinite(trial.value_of(objective)):
             return f"did not measure {objective}"
     return ""
