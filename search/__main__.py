@@ -218,8 +218,14 @@ def _optimize_and_transfer(plan: Any, own: list[Any], results: Path) -> None:
         _say(f"          interrupted; continue with: twentieth resume {plan.search}")
     if has_asked:
         raise SystemExit(130)
-    if answer.state == "complete" and not view.values:
+    if answer.state == "complete" and not (view.values or _complete_trials(plan)):
         _fail("no trial is complete: see `twentieth show` for the reasons", 1)
+
+
+def _complete_trials(plan: Any) -> list[Any]:
+    from search.history import History  # what was replayed from the journal is not in the view
+
+    return History.from_mlflow(plan.tracking_uri, searches=[plan.search]).prior_trials()
 
 
 def _say(text: str) -> None:

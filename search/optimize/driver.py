@@ -124,6 +124,8 @@ def _run(
         plan, own, journal, generation, stop, lambda: writer.has_lost_ownership.is_set()
     )
     try:
+        if not tuning.has_work():
+            return "complete"
         _start_ray(plan, ray_folder, tuning.data_bytes)
         journal.append("driver", message="running", spent=time.monotonic() - began)
         state = tuning.run(_seconds_left(plan, began))

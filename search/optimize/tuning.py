@@ -111,6 +111,12 @@ class Tuning:
         cut_off = self.settle()
         return "interrupted" if cut_off or self.searcher.has_more() else "complete"
 
+    def has_work(self) -> bool:
+        """Whether Ray is needed at all: there are trials to run, or a front to be tested."""
+        return self.searcher.has_more() or (
+            self._data is not None and bool(self._front_without_test())
+        )
+
     def settle(self) -> int:
         """Ends as interrupted what was cut off; may be called again."""
         return self.recorder.settle()
