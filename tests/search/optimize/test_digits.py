@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def small_digits(**changes: Any) -> dict[str, Any]:
     """The quick start, small enough for a test."""
     spec: dict[str, Any] = yaml.safe_load((ROOT / "search" / "specs" / "digits.yaml").read_text())
-    spec["budget"] = {"trials": 10, "epochs": 4}  # TPE speaks after ten
+    spec["budget"] = {"trials": 10, "epochs": 5}  # TPE speaks after ten
     spec["scheduler"] = {"name": "none"}
     spec["robustness"] |= {"examples": 64, "cheap_examples": 32}
     return spec | changes
@@ -36,7 +36,7 @@ def killed_and_resumed(place: Place) -> str:
     """A search whose driver was killed while trials were between their epochs."""
     command = place.run(small_digits())
     search = place.search()
-    place.wait_for(search, "epoch", 8)
+    place.wait_for(search, "epoch", 7)  # of two trials of five: one is in the middle
     driver_of(command).kill()
     command.kill()
     command.wait()
@@ -62,7 +62,7 @@ def test_a_trial_in_flight_goes_on_from_its_last_checkpoint_in_the_same_run(
     client = open_client(place.uri)
     for run in runs:
         points = client.get_metric_history(run.info.run_id, "accuracy.clean")
-        assert sorted(point.step for point in points) == [1, 2, 3, 4]
+        assert sorted(point.step for point in points) == [1, 2, 3, 4, 5]
 
 
 def test_only_the_front_has_seen_the_test_split_and_the_report_shows_it(
@@ -102,7 +102,7 @@ def test_the_report_is_written_again_from_the_store_alone(
 def test_the_next_search_starts_from_what_this_one_learned(
     place: Place, killed_and_resumed: str
 ) -> None:
-    budget = {"trials": 3, "epochs": 4}
+    budget = {"trials": 3, "epochs": 5}
     output = finished(place.run(small_digits(name="second", seed=1, budget=budget)))
     assert "10 complete ones of this very task" in output
     second = place.search("second")
