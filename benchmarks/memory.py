@@ -29,7 +29,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -51,6 +51,8 @@ COPIED = 3
 FRESH_SEEDS = 2
 SAME_EPOCHS = 8
 MARGIN = 0.01
+# The command that made a result, and what it depends on (None: this very process).
+Origin = tuple[str, Mapping[str, str] | None]
 SAME_POINT, RELATED_POINT = (0.5, 0.0), (0.4, 0.0)
 
 
@@ -130,7 +132,7 @@ def trials_to(volumes: Sequence[float], goal: float) -> int:
     return int(reached[0]) + 1 if len(reached) else len(volumes) + 1
 
 
-def report_same(done: list[dict[str, Any]], trials: int) -> None:
+def report_same(done: list[dict[str, Any]], trials: int, origin: Origin) -> None:
     """Writes results/reference/memory_same.*."""
     scores = {
         arm: np.array([each["test"][arm]["hypervolume"] for each in done])
@@ -145,7 +147,8 @@ def report_same(done: list[dict[str, Any]], trials: int) -> None:
     gaps = {
         f"{arm} less {other}": scores[arm] - scores[other]
         for arm, other in (
-            ("warm", "cold"), ("past and warm", "cold"), ("warm", "cold, first half")
+            ("warm", "cold"), ("past and warm", "cold"), ("warm", "cold, first half"),
+            ("cold, first half", "cold"),
         )
     }  # fmt: skip
     claim = reference.interval(gaps["warm less cold"], np.mean)
@@ -157,7 +160,9 @@ def report_same(done: list[dict[str, Any]], trials: int) -> None:
         f"configurations, trained again with {FRESH_SEEDS} fresh seeds and measured on the test "
         "split.", "",
         f"**Claim: warm {trials} >= cold {2 * trials} - {MARGIN}: {_verdict(claim, -MARGIN)}** "
-        f"Mean difference {reference.said(claim, 4)}.", "",
+        f"Mean difference {reference.said(claim, 4)}. But {trials} cold trials, too, are only "
+        f"{-gaps['cold, first half less cold'].mean():.4f} behind {2 * trials} cold ones here: what "
+        f"speaks for memory is the difference of warm and cold at {trials} trials.", "",
         *reference.table(
             ["arm", "test, median and 95 % interval", "test, mean", "validation, median"], rows
         ), "",
@@ -171,7 +176,7 @@ def report_same(done: list[dict[str, Any]], trials: int) -> None:
         f"from: {_steps(done, 'warm')}.", "",
         "![hypervolume by repetition](memory_same.png)",
     ]  # fmt: skip
-    reference.write("memory_same", _command(), body, {"repetitions": done})
+    reference.write("memory_same", origin[0], body, {"repetitions": done}, origin[1])
     figure, (axes,) = canvas.new_figure(
         f"Same task: {trials} warm trials against {2 * trials} cold ones, by repetition", height=4.0
     )
@@ -189,7 +194,7 @@ def report_same(done: list[dict[str, Any]], trials: int) -> None:
     canvas.save(figure, reference.REFERENCE / "memory_same.png")
 
 
-def report_related(done: list[dict[str, Any]], trials: int) -> None:
+def report_related(done: list[dict[str, Any]], trials: int, origin: Origin) -> None:
     """Writes results/reference/memory_related.*."""
     volumes = {
         arm: np.array([each["volumes"][arm] for each in done]) for arm in ("cold", "warm", "copied")
@@ -220,6 +225,18 @@ def report_related(done: list[dict[str, Any]], trials: int) -> None:
         [arm, *(reference.said(reference.interval(volumes[arm][:, n - 1])) for n in marks)]
         for arm in volumes
     ]
+    apart = [
+        [
+            f"{arm} less {other}",
+            *(
+                reference.said(
+                    reference.interval(volumes[arm][:, n - 1] - volumes[other][:, n - 1], np.mean)
+                )
+                for n in marks
+            ),
+        ]
+        for arm, other in (("warm", "cold"), ("copied", "cold"), ("warm", "copied"))
+    ]
     body = [
         f"# A related task: what {trials} trials on {SOURCE} are worth on {TARGET}", "",
         f"`benchmarks/related.yaml`, {len(done)} paired repetitions, no early stopping, in one "
@@ -235,10 +252,12 @@ def report_related(done: list[dict[str, Any]], trials: int) -> None:
         *reference.table(["goal", "difference", "median", "mean", "repetitions"], gaps), "",
         "Hypervolume after so many trials, median and 95 % interval:", "",
         *reference.table(["arm", *(f"{n}" for n in marks)], after), "",
+        "Paired difference of these, mean and 95 % interval:", "",
+        *reference.table(["difference", *(f"{n}" for n in marks)], apart), "",
         f"Where warm trials came from: {_steps(done, 'warm')}.", "",
         "![hypervolume against trials](memory_related.png)",
     ]  # fmt: skip
-    reference.write("memory_related", _command(), body, {"repetitions": done})
+    reference.write("memory_related", origin[0], body, {"repetitions": done}, origin[1])
     figure, (axes,) = canvas.new_figure(
         f"A search on {TARGET} that knows {trials} trials on {SOURCE}", height=4.4
     )
@@ -266,10 +285,6 @@ def _steps(done: list[dict[str, Any]], arm: str) -> str:
     return ", ".join(f"{name} {steps.count(name)}" for name in dict.fromkeys(steps))
 
 
-def _command() -> str:
-    return "python -m benchmarks.memory " + " ".join(sys.argv[1:])
-
-
 def _in_parallel(
     repeat: Callable[..., dict[str, Any]], repetitions: int, processes: int, *arguments: Any
 ) -> list[dict[str, Any]]:
@@ -295,14 +310,20 @@ def main() -> None:
     )
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of finished trainings")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--redraw", action="store_true", help="show the stored raw data anew")
     given = parser.parse_args()
+    report = report_same if given.claim == "same" else report_related
+    if given.redraw:
+        stored = reference.stored(f"memory_{given.claim}")
+        origin = (stored["command"], stored["environment"])
+        report(stored["repetitions"], given.trials, origin)
+        return
     parallel = (given.repetitions, given.processes)
     if given.claim == "same":
         done = _in_parallel(same_task, *parallel, given.cache, given.trials)
-        report_same(done, given.trials)
     else:
         done = _in_parallel(related_task, *parallel, given.cache, given.data, given.trials)
-        report_related(done, given.trials)
+    report(done, given.trials, ("python -m benchmarks.memory " + " ".join(sys.argv[1:]), None))
 
 
 if __name__ == "__main__":

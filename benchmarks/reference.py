@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,13 +24,23 @@ DECIDING = ("search", "models", "benchmarks")
 _RESAMPLES = 10_000
 
 
-def write(name: str, command: str, body: Sequence[str], raw: Any) -> Path:
-    """Writes `<name>.md` and `<name>.json`, prints the former; returns its path."""
+def write(
+    name: str,
+    command: str,
+    body: Sequence[str],
+    raw: Any,
+    facts: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes `<name>.md` and `<name>.json`, prints the former; returns its path.
+
+    `facts` are those of an earlier run whose raw data are only shown anew; None: of this one.
+    """
     REFERENCE.mkdir(parents=True, exist_ok=True)
-    text = "\n".join([*body, "", "## Where this is from", "", *_origin(command), ""])
+    facts = facts or environment()
+    text = "\n".join([*body, "", "## Where this is from", "", *_origin(command, facts), ""])
     path = REFERENCE / f"{name}.md"
     path.write_text(text)
-    record = {"command": command, "environment": environment(), **raw}
+    record = {"command": command, "environment": facts, **raw}
     (REFERENCE / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(text)
     return path
@@ -74,8 +84,13 @@ def said(estimate: tuple[float, float, float], digits: int = 3) -> str:
     return f"{middle} [{low}, {high}]"
 
 
-def _origin(command: str) -> list[str]:
-    facts = environment()
+def stored(name: str) -> dict[str, Any]:
+    """The raw data that `write` kept."""
+    record: dict[str, Any] = json.loads((REFERENCE / f"{name}.json").read_text())
+    return record
+
+
+def _origin(command: str, facts: Mapping[str, str]) -> list[str]:
     versions = ", ".join(f"{name} {facts[name]}" for name in ("python", *VERSIONS_OF))
     return [
         f"- command: `{command}`",
