@@ -22,6 +22,9 @@ from urllib.parse import quote
 import psutil
 import pytest
 
+from search.tracking.page import links
+from search.tracking.store import open_client
+
 pytest.importorskip("selenium", reason="the browser tests need selenium (pip install '.[dev]')")
 
 from tests.browser.browser import Browser, missing_programs
@@ -50,8 +53,6 @@ pytestmark = [
 ]
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
-# Else MLflow starts eight further processes for jobs of its own: up after 32 s instead of 12.
-LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +70,7 @@ def port(folder: Path) -> Iterator[int]:
                "--tracking-uri", uri(folder)]  # fmt: skip
     with (folder / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | LIGHT, stdout=log, stderr=log,
+            command, cwd=ROOT, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
     yield number
@@ -139,6 +140,18 @@ def test_grouped_by_the_search_tag_each_search_is_a_group(browser: Browser, runs
     # The newer search stands first, and its trials under it.
     assert text.index(f"Group: {SEARCHES[1]}") < text.index(f"000 {SEARCHES[1]}")
     assert text.index(f"000 {SEARCHES[1]}") < text.index(f"Group: {SEARCHES[0]}")
+
+
+def test_the_link_that_ui_prints_opens_the_trials_grouped_and_best_first(
+    browser: Browser, port: int, store: TwoSearches, folder: Path
+) -> None:
+    (link,) = links(open_client(uri(folder)), f"http://127.0.0.1:{port}").values()
+    text = browser.open(link, *(f"Group: {search}" for search in SEARCHES), "Trials by search")
+    browser.picture("view")
+    assert f"Sort: {ROBUST}" in text and "twentieth.state" in text
+    complete = [number for number in range(4) if number not in (FAILED, STOPPED)]
+    best = max(objective_values(1, number)[1] for number in complete)
+    assert f"{best:.3f}" in text, "a complete trial with its robust accuracy"
 
 
 def test_the_chart_view_draws_every_trial(browser: Browser, runs_page: str) -> None:

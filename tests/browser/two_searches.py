@@ -13,6 +13,7 @@ from typing import Any
 from search.space import SearchSpace
 from search.spec import Spec, load_spec
 from search.tracking.journal import Journal
+from search.tracking.page import write_views
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary, publish_files
 from search.tracking.writer import Writer
@@ -65,6 +66,8 @@ def write_two_searches(folder: Path) -> TwoSearches:
     experiment = ensure_experiment(client, "digits-cnn", uri(folder))
     (folder / "report").mkdir()
     (folder / "report" / "interactive.html").write_text(PAGE)
+    always_there = [name for name, part in spec.space.items() if not part.when]
+    write_views(client, experiment, [CLEAN, ROBUST], ["maximize", "maximize"], always_there)
     summaries = {}
     for index, search in enumerate(SEARCHES):
         storage = folder / "storage" / search
@@ -77,6 +80,7 @@ def write_two_searches(folder: Path) -> TwoSearches:
         writer = Writer(
             client, storage, search=search, experiment=experiment,
             summary_run=summaries[search], generation=1, log_scaled=LOG_SCALED,
+            objectives=(CLEAN, ROBUST),
         )  # fmt: skip
         writer.drain()
         publish_files(client, summaries[search], folder / "report", verdict(search))
@@ -99,15 +103,15 @@ def _summary(client: Any, experiment: str, search: str, spec: Spec, storage: Pat
 
 def _trial(journal: Journal, index: int, number: int) -> None:
     clean, robust = objective_values(index, number)
-    journal.append("start", number=number, configuration=configuration(index, number),
-                   origin={"step": "random"}, checkpoints="/nowhere")  # fmt: skip
+    trial = {"number": number, "configuration": configuration(index, number)}
+    journal.append("start", **trial, origin={"step": "random"}, checkpoints="/nowhere")
     journal.append("epoch", number=number, epoch=1, metrics={CLEAN: 0.5})
     if number == FAILED:
-        journal.append("end", number=number, state="failed", epoch=1, values=[],
-                       reason="Traceback\nValueError: the loss is not a number")  # fmt: skip
+        reason = "Traceback\nValueError: the loss is not a number"
+        journal.append("end", **trial, state="failed", epoch=1, values=[], reason=reason)
     elif number == STOPPED:
-        journal.append("end", number=number, state="stopped", epoch=1, values=[],
-                       reason="stopped by the scheduler after epoch 1")  # fmt: skip
+        reason = "stopped by the scheduler after epoch 1"
+        journal.append("end", **trial, state="stopped", epoch=1, values=[], reason=reason)
     else:
         journal.append("epoch", number=number, epoch=2, metrics={CLEAN: clean, ROBUST: robust})
-        journal.append("end", number=number, state="complete", epoch=2, values=[clean, robust])
+        journal.append("end", **trial, state="complete", epoch=2, values=[clean, robust])
