@@ -77,6 +77,9 @@ class Tuning:
         resources = self._plan.spec.resources
         os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # MLflow is the memory, not CSV
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # Ray's own experiment state is not used
+        # Tune starts one actor at a time for a searcher that limits itself, and kills the one being
+        # started when an ended trial's actor is free: short trials then run one by one.
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.parallelism)
         bundle = {"cpu": resources.cpus, "gpu": resources.gpus}
         if resources.memory_gb:
             bundle["memory"] = int(resources.memory_gb * 2**30)

@@ -132,6 +132,17 @@ def test_a_finished_search_is_extended(place: Place) -> None:
     assert before.items() <= fingerprints(place, search).items()
 
 
+def test_as_many_trials_run_at_once_as_the_spec_says_and_never_more(place: Place) -> None:
+    spec = hills(budget={"trials": 6, "epochs": 2}, resources={"parallelism": 2, "cpus": 1})
+    spec["task"]["settings"] = {"pause": 2.0}
+    finished(place.run(spec))
+    running, most = 0, 0
+    for event in place.events(place.search()):
+        running += (event.name == "start") - (event.name == "end")
+        most = max(most, running)
+    assert most == 2
+
+
 def test_two_first_ever_searches_at_once_on_a_new_store(place: Place) -> None:
     one_core = {"parallelism": 1, "cpus": 1}
     budget = {"trials": 2, "epochs": 2}
