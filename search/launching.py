@@ -109,20 +109,18 @@ def new_plan(
     search = f"{spec.name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
     experiment = ensure_experiment(client, spec.task.name, tracking_uri)
     storage = resolved_storage(storage_root, search)
+    objectives = [objective.metric for objective in spec.objectives]
+    directions = [objective.direction for objective in spec.objectives]
     summary_run = create_summary(
         client, experiment,
         search=search, task=prepared.task, fingerprint=prepared.fingerprint,
         spec_yaml=spec.to_yaml(), space_json=prepared.space.to_json(),
-        objectives=[objective.metric for objective in spec.objectives],
-        directions=[objective.direction for objective in spec.objectives],
-        storage=storage, trials_budget=spec.budget.trials,
+        objectives=objectives, directions=directions, storage=storage, trials_budget=spec.budget.trials,
         numbers={"epochs": spec.budget.epochs, "seed": spec.seed},
         warm_started_from=list(prepared.history.searches) if spec.sampler.name == "warm" else [],
         environment=environment(),
     )  # fmt: skip
     always_there = [name for name in prepared.space.distributions if not spec.space[name].when]
-    objectives = [objective.metric for objective in spec.objectives]
-    directions = [objective.direction for objective in spec.objectives]
     write_views(client, experiment, objectives, directions, always_there)
     return Plan(
         spec=spec, space=prepared.space, task=prepared.task, search=search,

@@ -117,12 +117,12 @@ def _run(
             return "interrupted"
     began = time.monotonic()  # waiting for cores is not the search's time
     _say(journal, "starting Ray" if plan.address is None else "joining Ray")
-    ray_folder = Path(tempfile.mkdtemp(prefix="tw-"))  # short: Ray's sockets lie in it (107 bytes)
     import ray
 
     tuning = Tuning(
         plan, own, journal, generation, stop, lambda: writer.has_lost_ownership.is_set()
     )
+    ray_folder = Path(tempfile.mkdtemp(prefix="tw-"))  # short: Ray's sockets lie in it (107 bytes)
     try:
         if not tuning.has_work():
             return "complete"

@@ -8,6 +8,7 @@ ignores the tag. Not for data: nothing reads a view back.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -48,10 +49,13 @@ def write_views(
         "front": ("Pareto front", trials | _charts(objectives, shown)),
         "searches": ("Searches and verdicts", _searches()),
     }
+    from mlflow.exceptions import MlflowException
+
     now = int(time.time() * 1000)
     for key, (title, state) in views.items():
         view = {"name": title, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
-        client.set_experiment_tag(experiment, TAG + key, json.dumps(view))
+        with contextlib.suppress(MlflowException):  # too long, say: a search needs no view
+            client.set_experiment_tag(experiment, TAG + key, json.dumps(view))
 
 
 def links(client: MlflowClient, address: str) -> dict[str, str]:
