@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from search.history import History, PriorTrial
 from search.tracking.journal import Event, read_events
 from search.tracking.runs import all_runs
 from search.tracking.store import open_client
+from tests.search.tracking.stores import migrated_store
 
 ROOT = Path(__file__).resolve().parents[1]
 # A busy machine needs a minute to start Ray twice; a hang is found by this.
@@ -44,13 +46,19 @@ def hills(function: str = "slow_hills", **changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Place:
-    """A folder with a store, specs and results of its own."""
+    """A folder with a store, specs and results of its own.
+
+    Without a `uri` it has an SQLite store, empty but migrated: MLflow takes seconds for that.
+    """
 
     folder: Path
     uri: str = ""
 
     def __post_init__(self) -> None:
-        self.uri = self.uri or f"sqlite:///{self.folder / 'mlflow.db'}"
+        if not self.uri:
+            self.uri = f"sqlite:///{self.folder / 'mlflow.db'}"
+            if not (self.folder / "mlflow.db").exists():
+                shutil.copy(migrated_store(), self.folder / "mlflow.db")
 
     def start(self, command: str, *arguments: str) -> subprocess.Popen[str]:
         """Starts a command of ours without waiting for it."""

@@ -110,8 +110,8 @@ def test_a_search_that_is_alive_is_not_resumed(place: Place) -> None:
 
 
 def test_trials_that_a_time_budget_cuts_off_are_settled_and_resumed(place: Place) -> None:
-    spec = hills(budget={"trials": 5, "epochs": 4, "hours": 30 / 3600})
-    spec["task"]["settings"] = {"pause": 5.0}
+    spec = hills(budget={"trials": 5, "epochs": 4, "hours": 20 / 3600})
+    spec["task"]["settings"] = {"pause": 3.0}
     output = finished(place.run(spec))
     search = place.search()
     assert "interrupted" in output
@@ -144,6 +144,7 @@ def test_as_many_trials_run_at_once_as_the_spec_says_and_never_more(place: Place
 
 
 def test_two_first_ever_searches_at_once_on_a_new_store(place: Place) -> None:
+    (place.folder / "mlflow.db").unlink()
     one_core = {"parallelism": 1, "cpus": 1}
     budget = {"trials": 2, "epochs": 2}
     specs = [hills(name=name, resources=one_core, budget=budget) for name in ("left", "right")]

@@ -63,7 +63,7 @@ class Store:
 
 
 @cache
-def _migrated() -> Path:
+def migrated_store() -> Path:
     """A store without a run: MLflow's migrations take seconds, so they are made once a process."""
     folder = Path(tempfile.mkdtemp(prefix="twentieth-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -74,7 +74,7 @@ def _migrated() -> Path:
 def new_store(folder: Path, search: str = "demo-1") -> Store:
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     if not (folder / "mlflow.db").exists():
-        shutil.copy(_migrated(), folder / "mlflow.db")
+        shutil.copy(migrated_store(), folder / "mlflow.db")
     client = open_client(uri)
     experiment = ensure_experiment(client, "demo", uri)
     storage = folder / "storage" / search
