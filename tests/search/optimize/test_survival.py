@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.launches import (
@@ -193,17 +193,11 @@ def test_broken_trials_fail_with_their_reason_and_cost_nobody_else_anything(plac
 
 
 def test_the_driver_leaves_no_process_behind(place: Place) -> None:
-    finished(place.run(hills(budget={"trials": 2, "epochs": 2})))
-    deadline = time.monotonic() + 60
-    import psutil
-
-    def of_this_place() -> list[str]:
-        return [
-            " ".join(process.info["cmdline"] or ())
-            for process in psutil.process_iter(["cmdline"])
-            if str(place.folder) in " ".join(process.info["cmdline"] or ())
-        ]
-
-    while of_this_place() and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert of_this_place() == []
+    command = place.run(hills(budget={"trials": 2, "epochs": 4}))
+    place.wait_for(place.search(), "epoch")
+    driver = driver_of(command)
+    offspring = driver.children(recursive=True)  # Ray's daemons and workers
+    assert any("raylet" in " ".join(process.cmdline()) for process in offspring)
+    finished(command)
+    _, alive = psutil.wait_procs([driver, *offspring], timeout=60)
+    assert alive == []
