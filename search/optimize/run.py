@@ -38,11 +38,6 @@ class Launch:
         self._process.start()
         theirs.close()
 
-    @property
-    def driver_pid(self) -> int:
-        """The driver's process id."""
-        return int(self._process.pid or 0)
-
     def events(self) -> Iterator[Event | None]:
         """What happens, as it happens; None when nothing new did. Ends with the driver."""
         while True:
