@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     ["space_values"],
     ["spec", "specs"],
-    ["space", "pareto"],
+    ["space", "pareto", "encoding"],
     ["tracking"],
     ["prior_trials"],
     ["history"],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.apply.encoding import active, encode, fill
+from search.encoding import FARTHEST, active, encode, fill
 from search.space import SearchSpace
 
 SPACE = SearchSpace(
@@ -29,6 +29,14 @@ def test_a_case_worked_by_hand():
 def test_two_categories_lie_one_apart():
     points = encode(SPACE, [{"kind": "a", "rate": 1e-3}, {"kind": "b", "rate": 1e-3}])
     assert np.linalg.norm(points[0, :2] - points[1, :2]) == pytest.approx(1.0)
+
+
+def test_a_number_beyond_its_range_keeps_its_place():
+    rates = [1e-5, 1e-1, 1e-30, 0.0, 1e300]
+    points = encode(SPACE, [{"kind": "a", "rate": rate} for rate in rates])
+    # By hand: one decade is half of this range of two; far away is cut off.
+    expected = [-0.5, 1.5, -FARTHEST, -FARTHEST, 1 + FARTHEST]
+    np.testing.assert_allclose(points[:, 2], expected, atol=1e-12)
 
 
 def test_nothing_has_the_width_of_everything():

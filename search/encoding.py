@@ -26,15 +26,20 @@ from optuna.distributions import (
 from search import space_values
 from search.space import SearchSpace, Value
 
+# How many ranges away from its own a number may lie. Further away nothing is left to learn of the
+# range, and a stray 1e300 would swamp every distance.
+FARTHEST = 2.0
+
 
 def encode(
     space: SearchSpace, configurations: Sequence[Mapping[str, Value]]
 ) -> NDArray[np.float64]:
-    """Points in [0, 1], shape `(configurations, columns)`.
+    """Points in [0, 1] inside the space, shape `(configurations, columns)`.
 
     A number takes one column, in the scale of its distribution (logarithmic or not); a category
     one a choice, scaled so that two choices lie 1 apart; a conditional hyperparameter one more, 1
-    if it is active. An inactive or missing value lies in the middle, equally far from all.
+    if it is active. An inactive or missing value lies in the middle, equally far from all. A number
+    outside its range, from a search with another one, lies outside [0, 1], up to `FARTHEST` away.
     """
     rows = [
         [
@@ -110,5 +115,6 @@ def _position(distribution: FloatDistribution | IntDistribution, value: float) -
     if high == low:
         return 0.5
     if distribution.log:
-        low, high, value = math.log(low), math.log(high), math.log(value)
-    return (value - low) / (high - low)
+        low, high = math.log(low), math.log(high)
+        value = math.log(value) if value > 0 else -math.inf
+    return min(max((value - low) / (high - low), -FARTHEST), 1.0 + FARTHEST)
