@@ -1,0 +1,163 @@
+"""The methods that benchmarks/transfer.py compares: ours, and what people use today.
+
+twentieth, twentieth-cold   WarmStartSampler with and without history
+tpe, gp, random             Optuna's samplers without history, their defaults
+enqueue-1, enqueue-3        every source's best one (three) enqueued, then TPE
+add-trial-all               every past trial added to the study as it is, then TPE
+syne-*                      Syne Tune's transfer methods (benchmarks/syne_tune_peers.py)
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+
+from benchmarks.recorded_tasks import OBJECTIVES, Rows, Task, configurations_of
+from benchmarks.transfer_scenarios import DISTRIBUTIONS, Past, objectives_of, search
+from search import pareto
+from search.apply import WarmStartSampler
+from search.apply.source import seed_of
+from search.history import History
+from search.space import SearchSpace
+
+ROOT = Path(__file__).resolve().parents[1]
+OWN = ("twentieth", "twentieth-cold")
+COLD = ("tpe", "gp", "random", "twentieth-cold")
+OPTUNA = ("tpe", "gp", "random", "enqueue-1", "enqueue-3", "add-trial-all")
+SYNE_TUNE_VERSION = "0.16.0"
+SYNE_TUNE = ("syne-bounding-box", "syne-quantile", "syne-zero-shot")
+METHODS = (*OWN, *OPTUNA, *SYNE_TUNE)
+
+# Raised when the protocol below changes what a result means; part of every stored result's key.
+_PROTOCOL = 1
+# What our sampler imports but no proposal depends on: reading stores, specs and models.
+_BESIDE_THE_POINT = ("search.tracking", "search.spec", "models")
+
+
+def run(
+    method: str, scenario: str, task: Task, past: Mapping[str, Past], seed: int, trials: int
+) -> Rows:
+    """One search by one method; returns the rows it tried.
+
+    Every method gets the same seed, and every task its own: one seed for all eight would give a
+    random start eight times, and make means over tasks as uncertain as a single task.
+    """
+    names = objectives_of(scenario)
+    own_seed = sampler_seed(task.name, seed)
+    if method in OWN:
+        sampler = _warm_start(method, past, names, own_seed)
+        return search(task, sampler, trials, len(names))
+    if method == "gp":
+        import torch
+
+        torch.set_num_threads(1)
+    makers: dict[str, type[BaseSampler]] = {"gp": GPSampler, "random": RandomSampler}
+    sampler = makers.get(method, TPESampler)(seed=own_seed)  # type: ignore[call-arg]
+    first = best_of_each(past, int(method[-1])) if method.startswith("enqueue-") else None
+    added = [trial for one in past.values() for trial in one.trials()]
+    is_adding = method == "add-trial-all"
+    return search(
+        task, sampler, trials, len(names), first=first, added=added if is_adding else None
+    )
+
+
+def sampler_seed(task: str, seed: int) -> int:
+    """The seed of every sampler in one search of one task."""
+    return seed_of(seed, "benchmarks.transfer", task) % 2**31
+
+
+def best_of_each(past: Mapping[str, Past], count: int) -> list[dict[str, int]]:
+    """Every source's best, then every source's second best, and so on.
+
+    With two objectives "best" is by front, and within a front spread over it.
+    """
+    ordered = []
+    for one in past.values():
+        directions = list(OBJECTIVES.values())[: one.values.shape[1]]
+        losses = pareto.losses(one.values, directions)
+        ordered.append(configurations_of(one.rows[pareto.order(losses)[:count]]))
+    return [source[place] for place in range(count) for source in ordered]
+
+
+@functools.cache
+def key_of(method: str) -> str:
+    """What a stored result of a method depends on besides its arguments."""
+    if method in OWN:
+        parts = [source_hash(), *(version(name) for name in ("optuna", "numpy", "scipy"))]
+    elif method in SYNE_TUNE:
+        parts = [SYNE_TUNE_VERSION, _hash(ROOT / "benchmarks" / "syne_tune_peers.py")]
+    else:
+        parts = [version("optuna")]
+    return "-".join([str(_PROTOCOL), *parts])
+
+
+def source_hash() -> str:
+    """A hash of all code of ours that a proposal depends on, comments and docstrings aside.
+
+    It covers what search/apply/ holds and whatever that imports of search/, at any depth.
+    """
+    pending = [f"search.apply.{path.stem}" for path in (ROOT / "search" / "apply").glob("*.py")]
+    pending += [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "search" / "apply").glob("*/*.py")
+    ]
+    seen: dict[str, str] = {}
+    while pending:
+        name = pending.pop()
+        path = _file_of(name)
+        if name in seen or name.startswith(_BESIDE_THE_POINT) or not path.is_file():
+            continue
+        seen[name] = _hash(path)
+        pending += _imports(path)
+    return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:12]
+
+
+def _warm_start(
+    method: str, past: Mapping[str, Past], names: list[str], seed: int
+) -> WarmStartSampler:
+    history = None
+    if method == "twentieth" and past:
+        history = History.from_studies(
+            {task: one.trials() for task, one in past.items()},
+            [OBJECTIVES[name] for name in names],
+            objectives=names,
+        )
+    space = SearchSpace.from_distributions(DISTRIBUTIONS)
+    return WarmStartSampler(history, space, seed, task="target", objectives=names)
+
+
+def _file_of(module: str) -> Path:
+    place = ROOT.joinpath(*module.split("."))
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [name for name in found if name.startswith("search.")]
+
+
+def _hash(path: Path) -> str:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            if isinstance(body[0].value, ast.Constant):
+                body[0].value.value = ""
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12]
+
+
+def regret_of(scenario: str, task: Task, rows: Rows) -> np.ndarray:
+    """What is reported after every trial: regret, or the lost share of the hypervolume."""
+    return task.lost_hypervolume(rows) if scenario == "two" else task.regret(rows)
