@@ -61,6 +61,24 @@ def is_number(value: object) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
 
 
+def read_number(value: object) -> int | float | None:
+    """A finite number from a number or its text; None for anything else. Never raises."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if not isinstance(value, numbers.Real | str):
+        return None
+    try:
+        return int(value) if isinstance(value, str) else _finite(float(value))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return _finite(float(value))
+    except (ValueError, OverflowError):
+        return None
+
+
 def describe(distribution: BaseDistribution) -> str:
     """The legal values as text: `0.001 to 0.3`, `16 to 64 in steps of 16`, `'sgd', 'adamw'`."""
     if isinstance(distribution, CategoricalDistribution):
@@ -100,7 +118,7 @@ def coerce(distribution: BaseDistribution, value: object) -> Coerced:
         value = value.item()
     if isinstance(distribution, CategoricalDistribution):
         return _coerce_category(distribution, value)
-    number = _read_number(value)
+    number = read_number(value)
     if number is None:
         return Coerced(None, False, f"{brief(value)} is not a finite number")
     assert isinstance(distribution, FloatDistribution | IntDistribution)
@@ -177,9 +195,12 @@ def _coerce_category(distribution: CategoricalDistribution, value: object) -> Co
         if is_same(choice, value):
             return Coerced(choice)
     text = value.strip() if isinstance(value, str) else brief(value)
-    number = _read_number(value)
+    number = read_number(value)
     for choice in distribution.choices:
         if _reads_as(choice, text, number):
+            return Coerced(choice)
+    for choice in distribution.choices:  # 64.0 is "64": a range of then is a list of texts now
+        if number is not None and read_number(choice) == number:
             return Coerced(choice)
     return Coerced(None, False, f"{brief(value)} is none of {describe(distribution)}")
 
@@ -191,24 +212,6 @@ def _reads_as(choice: object, text: str, number: float | None) -> bool:
     if is_number(choice):
         return number is not None and number == choice
     return text == str(choice)
-
-
-def _read_number(value: object) -> int | float | None:
-    """A finite number from a number or its text; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if not isinstance(value, numbers.Real | str):
-        return None
-    try:
-        return int(value) if isinstance(value, str) else _finite(float(value))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        return _finite(float(value))
-    except (ValueError, OverflowError):
-        return None
 
 
 def _finite(number: float) -> float | None:

@@ -24,10 +24,10 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from search import pareto
-from search.apply.evidence import Evidence
 from search.apply.inner_sampler import InnerSampler
 from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
 from search.encoding import active, fill
+from search.review import Evidence
 from search.space import Value
 
 # How often a sampler is asked again when it proposes what was tried. Each refused proposal stays

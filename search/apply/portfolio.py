@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from search import pareto
-from search.apply.evidence import Evidence
 from search.apply.source import Proposal, Situation, origin, seed_of
 from search.encoding import active, encode, fill
+from search.review import Evidence
 from search.space import SearchSpace, Value
 
 Floats = NDArray[np.float64]

@@ -21,6 +21,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,6 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search import space_values
-from search.apply.evidence import Evidence, gather
 from search.apply.inner_sampler import InnerSampler
 from search.apply.inner_study import InnerStudy
 from search.apply.joined_space import join, observed
@@ -38,6 +38,8 @@ from search.apply.own_trials import OwnTrials
 from search.apply.portfolio import Portfolio
 from search.apply.source import Proposal, Situation, Source, origin, seed_of
 from search.history import History
+from search.review import Evidence, reconcile
+from search.review.evidence import read
 from search.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -202,7 +204,9 @@ class WarmStartSampler(BaseSampler):
         self._own = OwnTrials(space)
         directions = [direction.name.lower() for direction in study.directions]
         objectives = self._objectives or study.metric_names
-        evidence, left_out = gather(self._history, space, directions, objectives)
+        reconciled = reconcile(self._history, space, directions, objectives)
+        evidence, outside = _inside(space, reconciled.evidence)
+        left_out = reconciled.left_out + outside
         if left_out != self.left_out:
             _warn(left_out, len(self._history))
         self.left_out = left_out
@@ -235,6 +239,26 @@ def random_proposal(situation: Situation) -> Proposal:
         if not situation.tried.holds(situation.space, configuration):
             return Proposal(configuration, origin("random"))
     return Proposal(configuration, origin("random") | {"repeated": True})
+
+
+def _inside(
+    space: SearchSpace, evidence: Sequence[Evidence]
+) -> tuple[list[Evidence], Counter[str]]:
+    """The evidence that Optuna's distributions can hold; reason -> number of the others."""
+    kept: list[Evidence] = []
+    left_out: Counter[str] = Counter()
+    for trial in evidence:
+        problems = {
+            name: read(space.distributions[name], value).problem
+            for name, value in trial.configuration.items()
+        }
+        outside = [name for name, problem in problems.items() if problem == "outside"]
+        if outside:
+            left_out[f"its {outside[0]} lies outside this search's range"] += 1
+            continue
+        configuration = space.restate(trial.configuration).configuration
+        kept.append(replace(trial, configuration=configuration))
+    return kept, left_out
 
 
 def _warn(left_out: Counter[str], total: int) -> None:

@@ -10,9 +10,9 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import TrialState
 
 from search.apply import WarmStartSampler
-from search.apply.evidence import Evidence
 from search.apply.inner_study import InnerStudy
 from search.apply.source import OwnTrial, Situation, Tried
+from search.review import Evidence
 from tests import contracts
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from optuna.distributions import FloatDistribution
 
-from search.apply.evidence import Evidence
 from search.apply.portfolio import Portfolio, choose
 from search.apply.source import Situation, Tried
+from search.review import Evidence
 from search.space import SearchSpace
 
 SPACE = SearchSpace({"x": FloatDistribution(0.0, 1.0)})

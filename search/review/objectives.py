@@ -1,0 +1,98 @@
+"""A prior trial's values of the target's objectives, and whether they count as they are or by rank.
+
+Another metric of the same role (robust accuracy under another threat), and a metric whose direction
+was turned around when it was renamed (error to accuracy), order a task's trials but do not measure
+the same: such values count by rank. The same metric wanted in the other direction is a
+contradiction: nobody knows which of the two was meant, so the trial is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from search.prior_trials import PriorTrial
+
+
+@dataclass(frozen=True)
+class Valued:
+    """A prior trial's values of the target's objectives.
+
+    Attributes:
+        values: In the target's order and directions; empty unless complete and all known.
+        problem: Why the trial cannot be used; empty if it can.
+        stands_for: (the target's objective, the metric that stands for it), where they differ.
+        turned: The target's objectives whose sign was turned.
+    """
+
+    values: tuple[float, ...] = ()
+    problem: str = ""
+    stands_for: tuple[tuple[str, str], ...] = ()
+    turned: tuple[str, ...] = ()
+
+    @property
+    def is_by_rank(self) -> bool:
+        """Whether the values can be compared with each other only."""
+        return bool(self.stands_for or self.turned)
+
+
+def objective_values(
+    trial: PriorTrial,
+    directions: Sequence[str],
+    objectives: Sequence[str] | None,
+    renamed: Collection[str] = (),
+) -> Valued:
+    """What a prior trial says about the target's objectives.
+
+    Args:
+        trial: In any state; only complete ones have values. A failed one contradicts nothing.
+        directions: The target's.
+        objectives: The target's metrics. A trial that was searched for others counts if it reported
+            these. If None, trials count whose directions are the target's.
+        renamed: The target's metrics that had another name before: their direction may differ.
+    """
+    if objectives is None:
+        if tuple(trial.directions) != tuple(directions) and trial.state != "failed":
+            return Valued(problem="its directions are not this search's")
+        return _complete(trial, list(trial.values), len(directions))
+    theirs = dict(zip(trial.objectives, trial.directions, strict=False))
+    stands_for: list[tuple[str, str]] = []
+    turned: list[str] = []
+    for name, direction in zip(objectives, directions, strict=True):
+        own = trial.counterpart(name)
+        if own is not None and own != name:
+            stands_for.append((name, own))
+        if own is None or theirs.get(own, direction) == direction or trial.state == "failed":
+            continue
+        if name not in renamed or theirs[own] not in ("minimize", "maximize"):
+            return Valued(problem=f"it was to {theirs[own]} {own}, this search is to {direction}")
+        turned.append(name)
+    signs = [-1.0 if name in turned else 1.0 for name in objectives]
+    values = [sign * _value(trial, name) for sign, name in zip(signs, objectives, strict=True)]
+    return _complete(trial, values, len(directions), tuple(stands_for), tuple(turned))
+
+
+def _complete(
+    trial: PriorTrial,
+    values: list[float],
+    wanted: int,
+    stands_for: tuple[tuple[str, str], ...] = (),
+    turned: tuple[str, ...] = (),
+) -> Valued:
+    if trial.state != "complete":
+        return Valued((), "", stands_for, turned)
+    if len(values) != wanted or not all(_is_finite(value) for value in values):
+        return Valued(problem="it has no finite value for every objective of this search")
+    return Valued(tuple(values), "", stands_for, turned)
+
+
+def _value(trial: PriorTrial, metric: str) -> float:
+    try:
+        return trial.value_of(metric)
+    except TypeError:  # a store that holds nothing where a number belongs
+        return math.nan
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,367 @@
+"""History in the target's terms: every number at its place, every trial accounted for."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from search.review import Decision, decision_lines
+from search.review.evidence import place
+from search.space import SearchSpace
+from tests.search.review.earlier import (
+    ACCURACY,
+    SGD,
+    TARGET,
+    changed,
+    earlier,
+    reconciled,
+    together,
+)
+
+OTHER_PGD, PGD = "accuracy.pgd20_linf_0.3", "accuracy.pgd10_linf_0.1"
+
+
+def decisions_of(known: Any, space: SearchSpace = TARGET, **changes: Any) -> dict[str, Decision]:
+    return {each.kind: each for each in reconciled(known, space, **changes).decisions}
+
+
+def one(configuration: Any, space: SearchSpace = TARGET) -> Any:
+    (evidence,) = reconciled(earlier([configuration]), space).evidence
+    return evidence
+
+
+# Values.
+
+
+def test_a_configuration_of_the_space_is_exact_and_keeps_all_that_is_known_of_it() -> None:
+    evidence = one(SGD)
+    assert evidence.is_exact and not evidence.is_by_rank and evidence.unknown == frozenset()
+    assert dict(evidence.configuration) == SGD and evidence.values == (0.5,)
+    assert (evidence.task, evidence.search, evidence.run_id) == ("digits", "s1", "s1-0")
+    assert evidence.seconds == 7.0
+    assert reconciled(earlier([SGD])).decisions == ()
+
+
+def test_a_number_outside_the_range_stays_what_it_was() -> None:
+    evidence = one(SGD | {"width": 256, "learning_rate": 1.0})
+    assert dict(evidence.configuration) == SGD | {"width": 256, "learning_rate": 1.0}
+    assert not evidence.is_exact and evidence.unknown == frozenset()
+
+
+def test_a_range_that_passed_through_text_still_holds_its_ends() -> None:
+    evidence = one(SGD | {"sgd.momentum": 0.9 + 1e-12})
+    assert evidence.is_exact and evidence.configuration["sgd.momentum"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "stored", "value"),
+    [
+        ("width", "32", 32),
+        ("width", 32.0, 32),
+        ("learning_rate", "1e-2", 0.01),
+        ("sgd.momentum", 0, 0.0),
+        ("optimizer", " sgd ", "sgd"),
+    ],
+)
+def test_another_type_of_the_same_value_is_exact(name: str, stored: Any, value: Any) -> None:
+    evidence = one(SGD | {name: stored})
+    assert evidence.configuration[name] == value
+    assert type(evidence.configuration[name]) is type(value)
+    assert evidence.is_exact
+
+
+def test_a_number_between_the_values_of_a_grid_stays_and_is_not_exact() -> None:
+    stepped = changed(width=IntDistribution(16, 64, step=16))
+    for stored in (24, 24.5):
+        evidence = one(SGD | {"width": stored}, stepped)
+        assert evidence.configuration["width"] == stored and not evidence.is_exact
+
+
+@pytest.mark.parametrize(
+    "stored", [None, "None", "", "wide", math.nan, math.inf, [32], {"a": 1}, True, 10**400, "1e999"]
+)
+def test_what_cannot_be_read_is_unknown_and_the_trial_stays(stored: Any) -> None:
+    evidence = one(SGD | {"width": stored})
+    assert evidence.unknown == {"width"} and "width" not in evidence.configuration
+    assert evidence.values == (0.5,) and not evidence.is_exact
+
+
+def test_zero_has_no_place_on_a_logarithmic_range() -> None:
+    assert one(SGD | {"learning_rate": 0.0}).unknown == {"learning_rate"}
+
+
+def test_numbers_and_categories_turn_into_each_other_by_value() -> None:
+    choices = changed(width=CategoricalDistribution((16, 32, "64")))
+    assert one(SGD | {"width": 32.0}, choices).configuration["width"] == 32
+    assert one(SGD | {"width": 64.0}, choices).configuration["width"] == "64"
+    assert one(SGD | {"width": 48}, choices).unknown == {"width"}
+    was_choice = earlier([SGD | {"width": "48"}], changed(width=CategoricalDistribution(("48",))))
+    assert reconciled(was_choice).evidence[0].configuration["width"] == 48
+
+
+# Names.
+
+
+def test_a_hyperparameter_that_history_lacks_is_unknown() -> None:
+    without = {name: value for name, value in SGD.items() if name != "width"}
+    evidence = reconciled(earlier([without], changed(width=None))).evidence[0]
+    assert evidence.unknown == {"width"} and dict(evidence.configuration) == without
+
+
+def test_a_hyperparameter_that_was_removed_is_passed_over() -> None:
+    evidence = one(SGD | {"batch": 64})
+    assert dict(evidence.configuration) == SGD and not evidence.is_exact
+
+
+def test_a_rename_is_applied_to_what_still_has_the_old_name_and_counted() -> None:
+    old = {("lr" if name == "learning_rate" else name): value for name, value in SGD.items()}
+    lr = changed(learning_rate=None, lr=FloatDistribution(1e-4, 1e-1, log=True))
+    known = together(earlier([old, SGD], lr), earlier([SGD], search="s2"))
+    found = reconciled(known, rename={"lr": "learning_rate", "unheard": "of"})
+    assert [dict(each.configuration) for each in found.evidence] == [SGD, SGD, SGD]
+    assert all(each.is_exact for each in found.evidence)
+    assert [(each.kind, each.search, each.trials) for each in found.decisions] == [
+        ("renamed", "s1", 1)
+    ]
+
+
+def test_two_names_never_become_one() -> None:
+    old = {"a": 0.01, "b": 0.02, "width": 32}
+    found = reconciled(earlier([old], None), rename={"a": "learning_rate", "b": "learning_rate"})
+    assert found.evidence[0].configuration["learning_rate"] == 0.01
+
+
+# Categories and conditions.
+
+
+def test_a_vanished_category_is_unknown_and_its_trial_stays() -> None:
+    evidence = one({"optimizer": "lion", "width": 32, "learning_rate": 0.01})
+    assert evidence.unknown == {"optimizer"}  # its children were truly inactive
+    assert dict(evidence.configuration) == {"width": 32, "learning_rate": 0.01}
+
+
+def test_a_condition_that_went_leaves_the_inactive_unknown() -> None:
+    free = SearchSpace(TARGET.distributions, {"adamw.beta": {"optimizer": ("adamw",)}})
+    adamw = {"optimizer": "adamw", "width": 32, "learning_rate": 0.01, "adamw.beta": 0.9}
+    evidence = one(adamw, free)
+    assert evidence.unknown == {"sgd.momentum"} and dict(evidence.configuration) == adamw
+
+
+def test_a_condition_that_came_drops_what_is_inactive_now() -> None:
+    evidence = one(SGD | {"adamw.beta": 0.9})
+    assert dict(evidence.configuration) == SGD and not evidence.is_exact
+
+
+def test_a_missing_parent_is_told_from_the_children_that_the_trial_has() -> None:
+    evidence = one({"width": 32, "learning_rate": 0.01, "sgd.momentum": 0.5})
+    assert dict(evidence.configuration) == SGD
+    assert evidence.unknown == frozenset() and not evidence.is_exact
+
+
+@pytest.mark.parametrize("children", [{}, {"sgd.momentum": 0.5, "adamw.beta": 0.9}])
+def test_a_missing_parent_that_children_do_not_tell_is_unknown_with_them(
+    children: dict[str, Any],
+) -> None:
+    evidence = one({"width": 32, "learning_rate": 0.01, **children})
+    assert evidence.unknown == {"optimizer", "sgd.momentum", "adamw.beta"}
+    assert dict(evidence.configuration) == {"width": 32, "learning_rate": 0.01}
+
+
+def test_a_child_of_two_values_does_not_tell_its_parent() -> None:
+    space = SearchSpace(
+        {"kind": CategoricalDistribution(("a", "b", "c")), "size": IntDistribution(1, 9)},
+        {"size": {"kind": ("a", "b")}},
+    )
+    assert place(space, {"size": 3}).unknown == {"kind", "size"}
+    assert place(space, {"kind": "c", "size": 3}).unknown == frozenset()
+
+
+# Objectives.
+
+
+def test_a_counterpart_of_the_role_counts_by_rank() -> None:
+    known = earlier([SGD], objectives=[OTHER_PGD], directions=["maximize"])
+    found = reconciled(known, objectives=[PGD])
+    assert found.evidence[0].values == (0.5,) and found.evidence[0].is_by_rank
+    (decision,) = found.decisions
+    assert decision.sentence == f"{OTHER_PGD} in s1 stands for {PGD}: 1 trial, by rank only"
+
+
+def test_the_same_metric_in_the_other_direction_is_left_out_with_its_reason() -> None:
+    known = earlier([SGD, SGD], directions=["minimize"])
+    found = reconciled(known)
+    assert not found.evidence
+    assert found.left_out == {
+        "it was to minimize accuracy.clean, this search is to maximize": 2
+    }  # fmt: skip
+
+
+def test_a_renamed_metric_with_another_direction_is_turned_around_and_counts_by_rank() -> None:
+    # Read with the rename, and read without it: error .5 is a worse accuracy than error .3.
+    for name in (ACCURACY, "error"):
+        known = earlier([SGD], objectives=[name], directions=["minimize"], values=[0.3])
+        found = reconciled(known, rename_metrics={"error": ACCURACY})
+        assert found.evidence[0].values == (-0.3,) and found.evidence[0].is_by_rank
+        (decision,) = found.decisions
+        assert (decision.kind, decision.trials) == ("direction turned", 1)
+
+
+def test_a_renamed_metric_with_the_same_direction_counts_as_it_is() -> None:
+    known = earlier([SGD], objectives=["acc"])
+    evidence = reconciled(known, rename_metrics={"acc": ACCURACY}).evidence[0]
+    assert evidence.values == (0.5,) and not evidence.is_by_rank
+
+
+def test_values_stand_in_the_targets_order() -> None:
+    known = earlier([SGD], objectives=[PGD, ACCURACY], directions=["maximize"] * 2, values=[0.3, 1])
+    assert reconciled(known, objectives=[ACCURACY, PGD]).evidence[0].values == (1.0, 0.3)
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_trials_that_ended_early_are_kept_without_values(state: str) -> None:
+    (evidence,) = reconciled(earlier([SGD], state=state, values=[])).evidence
+    assert (evidence.state, evidence.values) == (state, ())
+
+
+@pytest.mark.parametrize("state", ["running", "interrupted"])
+def test_trials_without_an_end_are_left_out(state: str) -> None:
+    found = reconciled(earlier([SGD], state=state, values=[]))
+    assert not found.evidence and found.left_out == {f"{state}: it has no end to learn from": 1}
+
+
+# Decisions.
+
+
+def test_nothing_about_an_earlier_space_is_decided_silently() -> None:
+    theirs = SearchSpace(
+        {
+            "optimizer": CategoricalDistribution(("sgd", "lion")),
+            "width": IntDistribution(8, 256, log=True),
+            "learning_rate": FloatDistribution(1e-3, 1e-2),
+            "momentum": FloatDistribution(0.0, 0.9),
+        },
+        {"momentum": {"optimizer": ("sgd",)}},
+    )
+    trials = [
+        {"optimizer": "sgd", "width": 128, "learning_rate": 0.01, "momentum": 0.5},
+        {"optimizer": "lion", "width": 8, "learning_rate": 0.001},
+    ]
+    assert decision_lines(reconciled(earlier(trials, theirs)).decisions) == [
+        "proposed rename: momentum in s1 looks like sgd.momentum, which is missing there: add "
+        "`history.rename: {momentum: sgd.momentum}` to use it in 1 trial",
+        "scale changed: width is logarithmic in s1, linear here: values stay what they were",
+        "scale changed: learning_rate is linear in s1, logarithmic here: values stay what they "
+        "were",
+        "narrowed: width 8..256 (log) in s1, 16..64 here: 2 trials lie outside and stay in the "
+        "model at their place",
+        "widened: learning_rate 0.001..0.01 in s1, 0.0001..0.1 (log) here: nothing is known beyond",
+        "vanished category: optimizer {lion} in s1 does not exist here: unknown in 1 trial, which "
+        "otherwise count",
+        "new category: optimizer {adamw} is new here: never tried in s1",
+        "added: sgd.momentum 0..0.9 is new here: missing in s1, unknown in 1 trial",
+        "added: adamw.beta 0.8..0.999 is new here: missing in s1, unknown in 0 trials",
+        "removed: momentum 0..0.9 in s1 is not searched here: passed over in 1 trial",
+    ]
+
+
+def test_searches_that_agree_share_a_line() -> None:
+    wide = changed(width=IntDistribution(8, 256))
+    known = together(
+        earlier([SGD | {"width": 100}, SGD], wide),
+        earlier([SGD | {"width": 8}], wide, "s2"),
+        earlier([SGD | {"width": 8}], changed(width=IntDistribution(8, 64)), "s3"),
+    )
+    assert decision_lines(reconciled(known).decisions) == [
+        "narrowed: width 8..256 in 2 earlier searches, 16..64 here: 2 trials lie outside and stay "
+        "in the model at their place",
+        "narrowed: width 8..64 in s3, 16..64 here: 1 trial lies outside and stays in the model at "
+        "its place",
+    ]
+
+
+def test_a_moved_range_a_changed_kind_and_a_changed_condition_are_named() -> None:
+    theirs = SearchSpace(
+        TARGET.distributions
+        | {"width": IntDistribution(8, 32), "learning_rate": CategoricalDistribution(("0.01",))},
+        {"adamw.beta": {"optimizer": ("adamw",)}},
+    )
+    found = decisions_of(earlier([SGD | {"learning_rate": "0.01"}], theirs))
+    assert found.keys() == {"moved", "kind changed", "condition changed"}
+    assert (found["moved"].theirs, found["moved"].ours) == ("8..32", "16..64")
+    assert (found["kind changed"].theirs, found["kind changed"].ours) == ("a choice", "real")
+    assert found["condition changed"].sentence == (
+        "sgd.momentum is active always in s1, when optimizer in {sgd} here: unknown in 0 trials"
+    )
+
+
+def test_without_a_stated_space_the_trials_speak() -> None:
+    known = earlier([SGD | {"width": 128, "batch": 3}, SGD | {"width": "x"}], None)
+    kinds = {each.kind: each.trials for each in reconciled(known).decisions}
+    # Nobody tried adamw, so beta is inactive, and nobody misses it.
+    assert kinds == {"narrowed": 1, "unreadable": 1, "added": 0, "removed": 1}
+
+
+def test_an_inferred_parent_is_said() -> None:
+    known = earlier([{"width": 32, "learning_rate": 0.01, "sgd.momentum": 0.5}], None)
+    assert decisions_of(known)["inferred"].trials == 1
+
+
+def test_decisions_are_json() -> None:
+    known = earlier([SGD | {"width": 128}], changed(width=IntDistribution(8, 256)))
+    (decision,) = reconciled(known).decisions
+    assert json.loads(json.dumps(vars(decision)))["sentence"] == decision.sentence
+
+
+# Whatever a store held.
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    | st.sampled_from(["sgd", "adamw", "lion", "32", "1e999", "0.01", 10**400]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=3,
+)  # fmt: skip
+_NAMES = st.sampled_from([*TARGET.distributions, "lr", "batch", ""]) | st.text(max_size=5)
+_TRIALS = st.tuples(
+    st.dictionaries(_NAMES, _VALUES, max_size=6) | _VALUES,
+    st.sampled_from(["complete", "stopped", "failed", "running", "interrupted", "?"]),
+    st.lists(st.floats() | st.none(), max_size=2),
+    st.sampled_from([[ACCURACY], ["error"], [PGD], [ACCURACY, PGD], []]),
+    st.sampled_from(["maximize", "minimize", "up"]),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(_TRIALS, max_size=5), st.booleans(), st.booleans())
+def test_it_never_raises_and_every_trial_is_accounted_for(
+    trials: list[Any], has_space: bool, has_objectives: bool
+) -> None:
+    known = together(
+        earlier([]),
+        *(
+            earlier(
+                [configuration], TARGET if has_space else None, f"s{index % 2}", state=state,
+                values=values, objectives=objectives, directions=[direction] * len(objectives),
+            )
+            for index, (configuration, state, values, objectives, direction) in enumerate(trials)
+        ),
+    )  # fmt: skip
+    found = reconciled(
+        known, objectives=[ACCURACY] if has_objectives else [ACCURACY, PGD],
+        rename={"lr": "learning_rate", "batch": "width"}, rename_metrics={"error": ACCURACY},
+    )  # fmt: skip
+    assert len(found.evidence) + found.left_out.total() == len(trials)
+    for each in found.evidence:
+        assert each.configuration.keys() <= TARGET.distributions.keys()
+        assert not each.configuration.keys() & each.unknown
+        assert all(math.isfinite(value) for value in each.values)
+        assert not each.is_exact or TARGET.contains(each.configuration)
+        restated = TARGET.restate(each.configuration)
+        assert restated.configuration.keys() == each.configuration.keys()
+    assert all(decision_lines(found.decisions))
+    assert json.dumps([vars(decision) for decision in found.decisions])

@@ -1,0 +1,83 @@
+"""Likely renames are proposed where name and values agree, and never applied."""
+
+from __future__ import annotations
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from search.review import decision_lines
+from search.review.renames import likeness, proposed_renames
+from search.space import SearchSpace
+from tests.search.review.earlier import SGD, earlier, reconciled
+
+SPACE = SearchSpace(
+    {
+        "learning_rate": FloatDistribution(1e-4, 1e-1, log=True),
+        "batch_size": IntDistribution(16, 256),
+        "weight_decay": FloatDistribution(1e-6, 1e-2, log=True),
+        "activation": CategoricalDistribution(("relu", "gelu")),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lr", "learning_rate"),
+        ("eta", "learning_rate"),
+        ("learning_rate_init", "learning_rate"),
+        ("learningRate", "learning_rate"),
+        ("config/lr", "learning_rate"),
+        ("bs", "batch_size"),
+        ("wd", "weight_decay"),
+        ("n_layers", "num_layers"),
+        ("sgd.lr", "sgd.learning_rate"),
+    ],
+)
+def test_two_words_for_one_thing_are_alike(old: str, new: str) -> None:
+    assert likeness(old, new) >= 0.8
+    assert likeness(new, old) == pytest.approx(likeness(old, new), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("width", "depth"),
+        ("beta1", "beta2"),
+        ("sgd.learning_rate", "adamw.learning_rate"),
+        ("momentum", "weight_decay"),
+        ("weight_init", "weight_decay"),
+        ("", "learning_rate"),
+    ],
+)
+def test_two_things_are_not(old: str, new: str) -> None:
+    assert likeness(old, new) < 0.8
+
+
+def test_names_and_values_must_agree() -> None:
+    values = {"lr": [0.01, 0.001], "bs": [4096], "wd": ["none"], "act": ["gelu", "tanh"]}
+    # The batch sizes lie outside, the decays cannot be read, half the activations are known.
+    expected = {"lr": "learning_rate", "act": "activation"}
+    assert proposed_renames(SPACE, values) == expected
+
+
+def test_what_history_has_under_its_own_name_is_not_renamed() -> None:
+    assert proposed_renames(SPACE, {"lr": [0.01], "learning_rate": [0.02]}) == {}
+    assert proposed_renames(SPACE, {"lr": [0.01], "learning_rate": []}) == {}
+
+
+def test_of_two_equally_likely_names_neither_is_proposed() -> None:
+    assert proposed_renames(SPACE, {"lr": [0.01], "eta": [0.01]}) == {}
+
+
+def test_a_proposal_is_only_shown() -> None:
+    old = {("lr" if name == "learning_rate" else name): value for name, value in SGD.items()}
+    found = reconciled(earlier([old], None))
+    assert found.evidence[0].unknown == {"learning_rate"}
+    assert decision_lines(found.decisions)[0] == (
+        "proposed rename: lr in s1 looks like learning_rate, which is missing there: add "
+        "`history.rename: {lr: learning_rate}` to use it in 1 trial"
+    )
+    again = reconciled(earlier([old], None), rename={"lr": "learning_rate"})
+    assert again.evidence[0].configuration["learning_rate"] == 0.01
+    assert {each.kind for each in again.decisions} == {"renamed", "added"}
