@@ -112,8 +112,13 @@ def review(
     left_out = [vars(row) for row in prepared.history.rejected]
     if as_json:
         experience = json.loads(prepared.experience.to_json())
-        document = {"task": prepared.task, "experience": experience,
-                    "first_configurations": first, "rejected": left_out}  # fmt: skip
+        reconciled = prepared.reconciled
+        document = {
+            "task": prepared.task, "experience": experience,
+            "decisions": [vars(decision) for decision in reconciled.decisions],
+            "trials_left_out": reconciled.left_out,
+            "first_configurations": first, "rejected": left_out,
+        }  # fmt: skip
         print(json.dumps(document, indent=2, default=str))
         return
     for proposal in first:

@@ -22,7 +22,7 @@ from search.experience import Experience, lines
 from search.extract import learn
 from search.history import History
 from search.optimize.plan import Plan, resolved_storage
-from search.review import gather
+from search.review import Reconciled, gather, reconcile
 from search.space import SearchSpace
 from search.spec import Spec, spec_from_yaml, task_id
 from search.tracking.ownership import SearchIsAlive
@@ -52,6 +52,7 @@ class Prepared:
     task: str
     fingerprint: Mapping[str, Any]
     history: History
+    reconciled: Reconciled
     experience: Experience
     proposals: list[Proposal]
 
@@ -78,27 +79,26 @@ def prepare(
         ValueError: the data set cannot be read.
     """
     space = SearchSpace.from_spec(spec)
-    description = describe_data(spec.task.data) if spec.task.data else None
-    fingerprint = spec.fingerprint(description)
+    fingerprint = spec.fingerprint(describe_data(spec.task.data) if spec.task.data else None)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, without=without)
-    same = len(history.prior_trials(task))
-    say(
-        f"review    {len(history)} trials of {len(history.searches)} earlier searches"
-        f" ({same} complete ones of this very task), {len(history.rejected)} runs left out"
-        if spec.history.enabled
-        else "review    history is switched off: this search starts cold"
-    )
+    objectives = [objective.metric for objective in spec.objectives]
     directions = [objective.direction for objective in spec.objectives]
+    reconciled = reconcile(
+        history, space, directions, objectives,
+        rename=spec.history.rename, rename_metrics=spec.history.rename_metrics,
+    )  # fmt: skip
+    for line in [_found(spec, history, task), *reconciled.lines(lines_shown)]:
+        say(f"review    {line}")
     experience = learn(
         history, space, task=task, fingerprint=fingerprint,
-        objectives=[objective.metric for objective in spec.objectives], directions=directions,
+        objectives=objectives, directions=directions,
     )  # fmt: skip
     for line in lines(experience)[:lines_shown]:
         say(f"extract   {line}")
     proposals = first_proposals(spec, history, space, task, PREVIEWED)
     say(f"apply     {spec.sampler.name} sampler; first: {_in_words(proposals[0])}")
-    return Prepared(spec, space, task, fingerprint, history, experience, proposals)
+    return Prepared(spec, space, task, fingerprint, history, reconciled, experience, proposals)
 
 
 def new_plan(
@@ -223,6 +223,16 @@ def _as_it_was(history: History, summary: Summary) -> History:
         if search not in summary.warm_started_from:
             history = history.without(search)
     return history
+
+
+def _found(spec: Spec, history: History, task: str) -> str:
+    if not spec.history.enabled:
+        return "history is switched off: this search starts cold"
+    same = len(history.prior_trials(task))
+    return (
+        f"{len(history)} trials of {len(history.searches)} earlier searches"
+        f" ({same} complete ones of this very task), {len(history.rejected)} runs left out"
+    )
 
 
 def _in_words(proposal: Proposal) -> str:

@@ -225,6 +225,18 @@ def test_review_says_what_would_be_tried_and_why(
     assert said.out.count("\ntry       {") == 3 and said.out.count("\n          because {") == 3
 
 
+def test_review_says_how_history_was_fitted_to_this_space(
+    cli: Callable[..., Said], store: Stored, spec: Path
+) -> None:
+    arguments = ("--set", "space.x.low=2.5", "--tracking-uri", store.uri)
+    said = cli("review", spec, *arguments)
+    assert f"review    narrowed: x -2..3 in {store.search}, 2.5..3 here: " in said.out
+    # An interrupted trial has no end.
+    assert "review    left out: 1 trial, because interrupted: it has no end" in said.out
+    (decision,) = json.loads(cli("review", spec, *arguments, "--json").out)["decisions"]
+    assert decision["kind"] == "narrowed" and decision["search"] == store.search
+
+
 @pytest.mark.parametrize("of", ["uri", "empty_uri"])
 def test_review_for_programs_is_json_and_nothing_else(
     cli: Callable[..., Said], store: Stored, spec: Path, of: str
@@ -235,7 +247,9 @@ def test_review_for_programs_is_json_and_nothing_else(
     said = cli("review", spec, "--json", "--tracking-uri", getattr(store, of))
     document = json.loads(said.out, parse_constant=refuse)
     assert said.code == 0
-    assert document.keys() == {"task", "experience", "first_configurations", "rejected"}
+    assert document.keys() == {
+        "task", "experience", "decisions", "trials_left_out", "first_configurations", "rejected",
+    }  # fmt: skip
     assert document["task"] == store.plan.task
     assert len(document["first_configurations"]) == 3
     assert all(-2 <= each["configuration"]["x"] <= 3 for each in document["first_configurations"])

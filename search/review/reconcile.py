@@ -15,7 +15,7 @@ from typing import Any
 
 from search.history import History, PriorTrial
 from search.review.changes import changes, tally
-from search.review.decisions import Decision, decide
+from search.review.decisions import Decision, decide, decision_lines
 from search.review.evidence import Evidence, Placed, place
 from search.review.objectives import Valued, objective_values
 from search.review.renames import proposed_renames
@@ -37,6 +37,17 @@ class Reconciled:
     evidence: tuple[Evidence, ...]
     decisions: tuple[Decision, ...]
     left_out: Counter[str]
+
+    def lines(self, limit: int | None = None) -> list[str]:
+        """How history was fitted, a line each; with a limit only what to act on, and a count."""
+        texts = decision_lines(self.decisions)
+        if limit is None:
+            counts = self.left_out.most_common()
+            return texts + [f"left out: {_trials(count)}, because {why}" for why, count in counts]
+        shown = [text for text in texts if text.startswith("proposed rename")][:limit]
+        hidden = len(texts) - len(shown)
+        rest = f"{hidden} differences to earlier spaces and objectives; `twentieth review` says all"
+        return shown + [rest] * (hidden > 0)
 
 
 @dataclass
@@ -94,6 +105,10 @@ def reconcile(
             part.add(trial, placed, valued)
     found = (_decisions(history, search, part, space, names) for search, part in parts.items())
     return Reconciled(tuple(evidence), tuple(chain.from_iterable(found)), left_out)
+
+
+def _trials(number: int) -> str:
+    return f"{number} trial" if number == 1 else f"{number} trials"
 
 
 def _problem(trial: PriorTrial, placed: Placed, valued: Valued) -> str:
