@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ def write(
     path = REFERENCE / f"{name}.md"
     path.write_text(text)
     record = {"command": command, "environment": facts, **raw}
-    (REFERENCE / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (REFERENCE / f"{name}.json").write_text(_compact(json.dumps(record, indent=1)) + "\n")
     print(text)
     return path
 
@@ -88,6 +89,12 @@ def stored(name: str) -> dict[str, Any]:
     """The raw data that `write` kept."""
     record: dict[str, Any] = json.loads((REFERENCE / f"{name}.json").read_text())
     return record
+
+
+def _compact(text: str) -> str:
+    """JSON with every list of numbers on one line."""
+    numbers = re.compile(r"\[\s+[-+.eE0-9,\s]+\]")
+    return numbers.sub(lambda found: " ".join(found.group().split()), text)
 
 
 def _origin(command: str, facts: Mapping[str, str]) -> list[str]:

@@ -39,7 +39,8 @@ import numpy as np
 from benchmarks import peers, recorded_tasks, syne_tune_environment
 from benchmarks.recorded_tasks import TASKS, Family
 from benchmarks.stored_results import CACHE, StoredResults
-from benchmarks.transfer_report import report
+from benchmarks.transfer_curves import StoredCurves
+from benchmarks.transfer_report import show, write
 from benchmarks.transfer_scenarios import SCENARIOS, past_of
 
 TRIALS = 100
@@ -189,7 +190,11 @@ def main() -> None:
             for task in given.tasks
         ]  # fmt: skip
         run_all(list(dict.fromkeys(jobs)), store, given.data, given.cache, given.workers)
-    report(family, store, Job, full=given.action == "report")
+    curves = StoredCurves(family, store, Job)
+    if given.action == "report":
+        write(curves, "python -m benchmarks.transfer report")
+    else:
+        show(curves)
 
 
 if __name__ == "__main__":

@@ -63,22 +63,24 @@ def trials_to(means: Floats, goals: Floats) -> float:
 
 
 def trials_to_cold(curves: Floats, cold: Floats) -> Estimate:
-    """`trials_to` what the cold search has at its end, and its bootstrap interval over seeds."""
+    """`trials_to` what the cold search has at its end, and its bootstrap interval over seeds.
+
+    With as many cold seeds as others, seeds are drawn in pairs; otherwise each side by itself.
+    """
     middle = float(trials_to(curves.mean(axis=1), cold[..., -1].mean(axis=1)))
-    seeds = curves.shape[1]
-    weights = np.stack([np.bincount(row, minlength=seeds) for row in _resamples(seeds)]) / seeds
-    means = np.einsum("bs,tsk->btk", weights, curves)
-    goals = np.einsum("bs,ts->bt", weights, cold[..., -1])
+    own = _weights(curves.shape[1], 0)
+    is_paired = curves.shape[1] == cold.shape[1]
+    theirs = own if is_paired else _weights(cold.shape[1], 1)
+    means = np.einsum("bs,tsk->btk", own, curves)
+    goals = np.einsum("bs,ts->bt", theirs, cold[..., -1])
     low, high = np.percentile(trials_to(means, goals), [2.5, 97.5])
     return middle, float(low), float(high)
 
 
-def better_of(one: Floats, other: Floats, trial: int) -> Floats:
-    """The curves, of two, that are better after a trial; over their common first seeds."""
-    count = min(one.shape[1], other.shape[1])
-    first, second = (each[:, :count, trial - 1].mean() for each in (one, other))
-    return one if first <= second else other
+def _resamples(seeds: int, stream: int = 0) -> NDArray[np.int64]:
+    return np.random.default_rng(stream).integers(0, seeds, (_RESAMPLES, seeds))
 
 
-def _resamples(seeds: int) -> NDArray[np.int64]:
-    return np.random.default_rng(0).integers(0, seeds, (_RESAMPLES, seeds))
+def _weights(seeds: int, stream: int) -> Floats:
+    drawn = _resamples(seeds, stream)
+    return np.stack([np.bincount(row, minlength=seeds) for row in drawn]) / seeds
