@@ -17,6 +17,7 @@ from typing import Any
 
 import optuna
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial, TrialState
 
@@ -66,8 +67,15 @@ class History:
         rename: Mapping[str, str] | None = None,
         rename_metrics: Mapping[str, str] | None = None,
         searches: Sequence[str] | None = None,
+        same_task: Sequence[str] = (),
+        task: str = "",
     ) -> History:
-        """Reads the searches that an MLflow store holds.
+        """Reads the searches that an MLflow store holds, whoever logged them.
+
+        Runs of Twentieth, of Ray Tune's and Optuna's callbacks, of MLflow's Optuna storage and of
+        its autologging, and runs logged by hand become trials; every other run is in `rejected`
+        with its reason. What was read is kept in a cache, so that the next reading fetches what is
+        new.
 
         Args:
             tracking_uri: any MLflow tracking URI.
@@ -75,15 +83,16 @@ class History:
             rename: old name -> new name of hyperparameters, applied to what is read.
             rename_metrics: the same for metrics.
             searches: ids of the only searches to read; all if None.
+            same_task: names or patterns of experiments whose runs you know to be of `task`.
+            task: the id of the task that they are of.
 
         Raises:
             ConnectionError: the store cannot be reached; says which and what to do.
         """
-        from search.tracking.reading import read_history  # mlflow is needed for this alone
+        from search.tracking.reading import Selection, read_history  # mlflow for this alone
 
-        trials, found, rejected = read_history(
-            tracking_uri, experiments, rename or {}, rename_metrics or {}, searches
-        )
+        selection = Selection(experiments, rename, rename_metrics, searches, same_task, task)
+        trials, found, rejected = read_history(tracking_uri, selection)
         renamed = {
             name: replace(search, space=_renamed(search.space, rename or {}))
             for name, search in searches_from_table(found).items()
@@ -149,13 +158,11 @@ class History:
         self, task: str | None = None, state: str | None = "complete", search: str | None = None
     ) -> list[PriorTrial]:
         """The trials of a task, a search or of all; of one state, or of every state if None."""
-        return [
-            trial
-            for trial in trials_from_table(self.trials)
-            if (task is None or trial.task == task)
-            and (state is None or trial.state == state)
-            and (search is None or trial.search == search)
-        ]
+        chosen = self.trials
+        for column, wanted in (("task", task), ("state", state), ("search", search)):
+            if wanted is not None:
+                chosen = chosen.filter(pc.equal(chosen.column(column), wanted))
+        return trials_from_table(chosen)
 
     def without(self, search: str) -> History:
         """The same history as if one search had never been run."""

@@ -81,7 +81,7 @@ def prepare(
     space = SearchSpace.from_spec(spec)
     fingerprint = spec.fingerprint(describe_data(spec.task.data) if spec.task.data else None)
     task = task_id(fingerprint)
-    history = gather(tracking_uri, spec.history, without=without)
+    history = gather(tracking_uri, spec.history, task=task, without=without)
     objectives = [objective.metric for objective in spec.objectives]
     directions = [objective.direction for objective in spec.objectives]
     reconciled = reconcile(

@@ -1,19 +1,27 @@
-"""Prior trials and the searches they belong to, as Python objects and as rows of Arrow tables."""
+"""Prior trials and the searches they belong to, as Python objects and as rows of Arrow tables.
+
+Most of history is asked for its values alone; the curves of 10,000 trials with 100 points each
+would be a million dictionary entries that nobody reads. They stay in Arrow until looked at.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.catalog import metric_role
 from search.space import SearchSpace
-from search.tracking.tables import REJECTED
+from search.tracking.curves import joined
+from search.tracking.tables import REJECTED, TRIALS
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,68 @@ class PriorTrial:
         return float(curve[max(curve)]) if curve else math.nan
 
 
+class Curves:
+    """The curves of a whole TRIALS table, taken apart into columns once, when first needed."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._column = table.column("curves")
+
+    def of(self, index: int) -> dict[str, dict[int, float]]:
+        """The curves of one row: metric -> epoch -> value, in the order they were logged in."""
+        offsets, metric, epoch, value, names = self._columns
+        start, end = int(offsets[index]), int(offsets[index + 1])
+        curves: dict[str, dict[int, float]] = {}
+        points = zip(
+            metric[start:end].tolist(), epoch[start:end].tolist(), value[start:end].tolist(),
+            strict=True,
+        )  # fmt: skip
+        for code, each_epoch, each_value in points:
+            curves.setdefault(names[code], {})[each_epoch] = each_value
+        return curves
+
+    @cached_property
+    def _columns(self) -> tuple[Any, Any, Any, Any, list[str]]:
+        curves = joined(self._column)
+        lengths = pc.list_value_length(curves).fill_null(0).to_numpy(zero_copy_only=False)
+        points = curves.flatten()  # null lists have no points
+        encoded = points.field("metric").fill_null("").dictionary_encode()
+        return (
+            np.concatenate([[0], np.cumsum(lengths)]),
+            encoded.indices.to_numpy(zero_copy_only=False),
+            points.field("epoch").fill_null(0).to_numpy(zero_copy_only=False),
+            points.field("value").to_numpy(zero_copy_only=False),
+            encoded.dictionary.to_pylist(),
+        )
+
+
+class CurvesOfTrial(Mapping[str, Mapping[int, float]]):
+    """One trial's curves: metric -> epoch -> value. Equal to a dictionary of the same."""
+
+    def __init__(self, curves: Curves, index: int) -> None:
+        self._curves = curves
+        self._index = index
+
+    @cached_property
+    def _parsed(self) -> dict[str, dict[int, float]]:
+        return self._curves.of(self._index)
+
+    def __getitem__(self, metric: str) -> Mapping[int, float]:
+        return self._parsed[metric]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parsed)
+
+    def __len__(self) -> int:
+        return len(self._parsed)
+
+    def __repr__(self) -> str:
+        return repr(self._parsed)
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """Pickled as a plain dictionary: a trial does not take the whole table along."""
+        return dict, (self._parsed,)
+
+
 @dataclass(frozen=True)
 class Rejected:
     """A run that history leaves out, and why: nothing is dropped silently."""
@@ -84,27 +154,24 @@ class Rejected:
 
 
 def trials_from_table(table: pa.Table) -> list[PriorTrial]:
-    """The rows of a TRIALS table, parsed."""
-    trials = []
-    for row in table.to_pylist():
-        curves: dict[str, dict[int, float]] = {}
-        for point in row["curves"] or ():
-            curves.setdefault(point["metric"], {})[point["epoch"]] = point["value"]
-        trials.append(
-            PriorTrial(
-                **{name: row[name] for name in ("task", "search", "number", "run_id", "state")},
-                configuration=json.loads(row["configuration"]),
-                objectives=tuple(row["objectives"]),
-                directions=tuple(row["directions"]),
-                values=tuple(row["values"] or ()),
-                epoch=row["epoch"] or 0,
-                curves=curves,
-                origin=json.loads(row["origin"] or "{}"),
-                started=row["started"],
-                seconds=row["seconds"] or 0.0,
-            )
+    """The rows of a TRIALS table, parsed; of the curves each when it is first asked for."""
+    curves = Curves(table)
+    rows = table.select([name for name in TRIALS.names if name != "curves"]).to_pylist()
+    return [
+        PriorTrial(
+            **{name: row[name] for name in ("task", "search", "number", "run_id", "state")},
+            configuration=json.loads(row["configuration"]),
+            objectives=tuple(row["objectives"]),
+            directions=tuple(row["directions"]),
+            values=tuple(row["values"] or ()),
+            epoch=row["epoch"] or 0,
+            curves=CurvesOfTrial(curves, index),
+            origin=json.loads(row["origin"] or "{}"),
+            started=row["started"],
+            seconds=row["seconds"] or 0.0,
         )
-    return trials
+        for index, row in enumerate(rows)
+    ]
 
 
 def searches_from_table(table: pa.Table) -> dict[str, Search]:

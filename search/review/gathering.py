@@ -6,12 +6,15 @@ from search.history import History
 from search.spec import HistorySettings
 
 
-def gather(tracking_uri: str, settings: HistorySettings, *, without: str = "") -> History:
+def gather(
+    tracking_uri: str, settings: HistorySettings, *, task: str = "", without: str = ""
+) -> History:
     """The history a search may use: nothing if the spec switched it off.
 
     Args:
         tracking_uri: the store.
         settings: which experiments, and what was renamed since.
+        task: id of the new search's task, for the experiments that settings say are of it.
         without: a search to leave out: the one that is being resumed.
 
     Raises:
@@ -24,5 +27,7 @@ def gather(tracking_uri: str, settings: HistorySettings, *, without: str = "") -
         settings.experiments,
         rename=settings.rename,
         rename_metrics=settings.rename_metrics,
+        same_task=settings.same_task,
+        task=task,
     )
     return history.without(without) if without else history

@@ -228,9 +228,12 @@ class HistorySettings(Part):
         experiments: Names of MLflow experiments, `*` and `?` as in a shell.
         rename: Hyperparameter as logged to its name in this space.
         rename_metrics: Metric as logged to its name among this search's.
+        same_task: Names of experiments, `*` and `?` as in a shell, whose runs are of this very
+            task: data, model, epochs. Runs of other tools do not say so themselves.
     """
 
     enabled: StrictBool = True
     experiments: tuple[str, ...] = ("*",)
     rename: dict[str, str] = Field(default_factory=dict)
     rename_metrics: dict[str, str] = Field(default_factory=dict)
+    same_task: tuple[str, ...] = ()

@@ -1,92 +1,76 @@
-"""Reads searches back from a store, as Arrow tables.
+"""Reads a store's history, as Arrow tables: what is kept from before, and what is new since.
 
-What a run says is not trusted: text is parsed as JSON, numbers are checked, and a run that cannot
-be read is listed with its reason. Curves are read run by run, with several requests under way at
-once when the store is a server.
+Which runs there are and what they mean is decided elsewhere (database.py or server.py,
+interpretation.py); here it is put together, restricted and renamed.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from search.space import SearchSpace
-from search.tracking import names
-from search.tracking.ownership import is_alive
-from search.tracking.runs import all_runs
-from search.tracking.store import database_path, open_client
-from search.tracking.tables import REJECTED, SEARCHES, STATES, TRIALS
+from search.tracking.cache import Cache, Meaning, digest_of, folder_for
+from search.tracking.curves import joined, renamed
+from search.tracking.database import Database
+from search.tracking.interpretation import interpreted
+from search.tracking.server import Server
+from search.tracking.store import open_client
+from search.tracking.tables import REJECTED, SEARCHES, TRIALS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# An SQLite file gains nothing from parallel reads; a server answers this many at once with ease.
-REQUESTS_AT_ONCE = 8
-
-# What parsing somebody else's text can raise; JSON nested 100,000 deep is a RecursionError.
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-LARGEST_COUNT = 2**31
+_log = logging.getLogger(__name__)
 
 
-def read_history(
-    tracking_uri: str,
-    experiments: Sequence[str] = ("*",),
-    rename: Mapping[str, str] | None = None,
-    rename_metrics: Mapping[str, str] | None = None,
-    searches: Sequence[str] | None = None,
-) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Trials, searches and left-out runs (schemas in tables.py) of the matching experiments.
+@dataclass(frozen=True)
+class Selection:
+    """What of a store is read, and how it is named.
 
-    Args:
-        tracking_uri: the store.
-        experiments: names or shell patterns.
-        rename: old -> new hyperparameter names.
-        rename_metrics: old -> new metric names.
-        searches: only these searches, or all if None.
+    Attributes:
+        experiments: Names or shell patterns.
+        rename: Old -> new hyperparameter names.
+        rename_metrics: Old -> new metric names.
+        searches: Only these searches, or all if None.
+        same_task: Names or shell patterns of experiments whose runs are of the task `task`.
+        task: Id of the task they are of.
     """
+
+    experiments: Sequence[str] = ("*",)
+    rename: Mapping[str, str] | None = None
+    rename_metrics: Mapping[str, str] | None = None
+    searches: Sequence[str] | None = None
+    same_task: Sequence[str] = ()
+    task: str = ""
+
+
+def read_history(tracking_uri: str, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Trials, searches and left-out runs (schemas in tables.py) of the matching experiments."""
     client = open_client(tracking_uri)
-    found = [
-        experiment.experiment_id
+    patterns = (*selection.experiments, *selection.same_task)
+    chosen = {
+        str(experiment.experiment_id): str(experiment.name)
         for experiment in _all_experiments(client)
-        if any(fnmatch.fnmatch(experiment.name, pattern) for pattern in experiments)
-    ]
-    runs = all_runs(client, found, "")
-    rejected: list[dict[str, str]] = []
-    summaries: dict[str, dict[str, Any]] = {}
-    trials: list[tuple[Any, dict[str, Any]]] = []
-    for run in runs:
-        tags = run.data.tags
-        if searches is not None and tags.get(names.SEARCH) not in searches:
-            continue
-        kind = tags.get(names.KIND)
-        try:
-            if kind == "search":
-                row = _search_row(run)
-                summaries.setdefault(row["search"], row)
-            elif kind == "trial":
-                trials.append((run, _trial_row(run)))
-            else:
-                rejected.append(_reject(run, "not logged by Twentieth: it carries no trial key"))
-        except UNREADABLE as error:
-            rejected.append(_reject(run, f"cannot be read: {type(error).__name__}: {error}"))
-    rows = _complete(client, tracking_uri, trials, summaries, rejected)
-    rows = _merged(rows, rejected)
-    for row in rows:
-        _rename(row, rename or {}, rename_metrics or {})
-    for summary in summaries.values():
-        summary["objectives"] = [
-            (rename_metrics or {}).get(name, name) for name in summary["objectives"]
-        ]
+        if _matches(experiment.name, patterns)
+    }
+    cache = Cache(folder_for(tracking_uri))
+    with cache.lock():
+        meanings = _meanings(client, tracking_uri, chosen, cache)
+    parts = [_selected(meanings[each], chosen[each], selection) for each in chosen]
+    trials = pa.concat_tables([TRIALS.empty_table(), *(part.trials for part in parts)])
+    searches = [search for part in parts for search in part.searches]
+    rejected = [row for part in parts for row in part.rejected]
     return (
-        pa.Table.from_pylist(rows, schema=TRIALS),
-        pa.Table.from_pylist(list(summaries.values()), schema=SEARCHES),
+        trials,
+        pa.Table.from_pylist(searches, schema=SEARCHES),
         pa.Table.from_pylist(rejected, schema=REJECTED),
     )
 
@@ -102,154 +86,115 @@ def _all_experiments(client: MlflowClient) -> list[Any]:
             return found
 
 
-def _reject(run: Any, reason: str) -> dict[str, str]:
-    return {"run_id": run.info.run_id, "name": run.info.run_name or "", "reason": reason[:500]}
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _search_row(run: Any) -> dict[str, Any]:
-    tags = run.data.tags
-    spec_numbers = json.loads(tags.get(names.NUMBERS, "{}"))
-    state = tags.get(names.STATE, "interrupted")
-    if state == "running" and not is_alive(tags):
-        state = "interrupted"
-    space = names.joined_tag(names.SPACE, tags)
-    if space is not None:
-        SearchSpace.from_json(space)  # raises for what is no space
-    fingerprint = names.joined_tag(names.FINGERPRINT, tags) or "{}"
-    if not isinstance(json.loads(fingerprint), dict):
-        raise ValueError("its fingerprint is no JSON object")
-    return {
-        "search": tags[names.SEARCH],
-        "run_id": run.info.run_id,
-        "task": tags[names.TASK],
-        "fingerprint_json": fingerprint,
-        "space_json": space,
-        "objectives": _strings(tags[names.OBJECTIVES]),
-        "directions": _directions(tags[names.DIRECTIONS]),
-        "started": _time(run.info.start_time),
-        "trials_budget": _count(tags.get(names.BUDGET, 0)),
-        "epochs": _count(spec_numbers.get("epochs", 0)),
-        "seed": _count(spec_numbers.get("seed", 0), 2**32),
-        "state": state,
-        "warm": json.loads(tags.get(names.WARM, "[]")) != [],
-    }
+def _meanings(
+    client: MlflowClient, tracking_uri: str, experiments: Mapping[str, str], cache: Cache
+) -> dict[str, Meaning]:
+    """What each experiment's runs mean; `experiments` are ids and names."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    kept = {each: cache.signatures(each) for each in experiments}
+    known = {each: signatures for each, (signatures, _) in kept.items()}
+    listed = {each: when for each, (_, when) in kept.items()}
+    if not tracking_uri.startswith(("http://", "https://")):
+        try:
+            with closing(Database(tracking_uri)) as database:
+                return _read(database, experiments, known, cache)
+        except SQLAlchemyError as error:
+            _log.warning("reading through MLflow's client, slowly: %s", error)
+    server = Server(client, tracking_uri, listed)
+    return _read(server, experiments, known, cache)
 
 
-def _trial_row(run: Any) -> dict[str, Any]:
-    tags = run.data.tags
-    configuration = json.loads(names.joined_tag(names.CONFIGURATION, tags) or "null")
-    if not isinstance(configuration, dict):
-        raise ValueError("its configuration is missing or no JSON object")
-    state = tags.get(names.STATE, "interrupted")
-    if state not in STATES:
-        raise ValueError(f"unknown state {state!r}")
-    values = [float(value) for value in json.loads(tags.get(names.VALUES, "[]"))]
-    if not all(math.isfinite(value) for value in values):
-        raise ValueError(f"objective values {values} are not all finite")
-    origin = json.loads(names.joined_tag(names.ORIGIN, tags) or "{}")
-    ended = run.info.end_time or 0
-    return {
-        "search": tags[names.SEARCH],
-        "number": _count(tags[names.NUMBER]),
-        "run_id": run.info.run_id,
-        "state": state,
-        "configuration": json.dumps(configuration),
-        "values": values if state == "complete" else [],
-        "epoch": _count(tags.get(names.EPOCH, 0)),
-        "origin": json.dumps(origin if isinstance(origin, dict) else {}),
-        "started": _time(run.info.start_time),
-        "seconds": max(ended - run.info.start_time, 0) / 1000 if ended else None,
-    }
+def _read(
+    source: Database | Server,
+    experiments: Mapping[str, str],
+    known: Mapping[str, Mapping[str, str]],
+    cache: Cache,
+) -> dict[str, Meaning]:
+    present = source.signatures(list(experiments), known)
+    found: dict[str, Meaning] = {}
+    for experiment, name in experiments.items():
+        signatures = present[experiment]
+        digest = digest_of(name, signatures)
+        meaning = cache.meaning(experiment, digest)
+        if meaning is None:
+            runs = _updated(source, experiment, signatures, known[experiment], cache)
+            meaning = interpreted(name, runs)
+            if not meaning.is_living:
+                cache.keep_meaning(experiment, digest, meaning)
+        found[experiment] = meaning
+    return found
 
 
-def _complete(
-    client: MlflowClient,
-    tracking_uri: str,
-    trials: Sequence[tuple[Any, dict[str, Any]]],
-    summaries: Mapping[str, Mapping[str, Any]],
-    rejected: list[dict[str, str]],
-) -> list[dict[str, Any]]:
-    """Adds to each trial what its search says (task, objectives) and its learning curves."""
-    rows = []
-    for run, row in trials:
-        summary = summaries.get(row["search"])
-        if summary is None:
-            rejected.append(_reject(run, f"its search {row['search']!r} has no summary run"))
-            continue
-        if row["state"] == "running" and summary["state"] != "running":
-            row["state"] = "interrupted"
-        if row["state"] == "complete" and len(row["values"]) != len(summary["objectives"]):
-            rejected.append(_reject(run, "complete, but without a value for each objective"))
-            continue
-        row |= {name: summary[name] for name in ("task", "objectives", "directions")}
-        rows.append((run, row))
-    threads = 1 if database_path(tracking_uri) else REQUESTS_AT_ONCE
-    with ThreadPoolExecutor(threads) as pool:
-        curves = list(pool.map(lambda entry: _curves(client, entry[0]), rows))
-    return [row | {"curves": curve} for (_, row), curve in zip(rows, curves, strict=True)]
+def _updated(
+    source: Database | Server,
+    experiment: str,
+    signatures: Mapping[str, str],
+    known: Mapping[str, str],
+    cache: Cache,
+) -> pa.Table:
+    """All runs of an experiment (RAW): those kept, and those that are new or were changed."""
+    kept = cache.runs(experiment) if known else None
+    changed = [run for run, text in signatures.items() if known.get(run) != text]
+    if kept is None:
+        runs = source.fetch(experiment, list(signatures), signatures, of_all=True)
+    else:
+        stays = pa.array([run for run in signatures if known.get(run) == signatures[run]])
+        is_kept = pc.is_in(kept.column("run_id"), stays.cast(pa.string()))
+        runs = kept.filter(is_kept)
+        if changed:
+            of_all = len(changed) == len(signatures)
+            fetched = source.fetch(experiment, changed, signatures, of_all=of_all)
+            runs = pa.concat_tables([runs, fetched])
+    cache.keep_runs(experiment, runs, getattr(source, "listed", {}).get(experiment, (0.0, 0.0)))
+    return runs
 
 
-def _curves(client: MlflowClient, run: Any) -> list[dict[str, Any]]:
-    # One value a (metric, epoch): of several, the first one written counts.
-    points: dict[tuple[str, int], float] = {}
-    for metric in run.data.metrics:
-        if metric.startswith("log10."):
-            continue
-        for point in client.get_metric_history(run.info.run_id, metric):
-            points.setdefault((metric, point.step), point.value)
-    return [
-        {"metric": metric, "epoch": epoch, "value": value}
-        for (metric, epoch), value in points.items()
-    ]
+def _selected(meaning: Meaning, experiment: str, selection: Selection) -> Meaning:
+    """The part of an experiment that is asked for, under the names and the task asked for."""
+    trials, searches, rejected = meaning.trials, meaning.searches, meaning.rejected
+    if selection.searches is not None:
+        wanted = set(selection.searches)
+        is_wanted = pc.is_in(trials.column("search"), pa.array(sorted(wanted), pa.string()))
+        trials = trials.filter(is_wanted)
+        searches = [row for row in searches if row["search"] in wanted]
+        rejected = [row for row in rejected if row["search"] in wanted]
+    if selection.task and _matches(experiment, selection.same_task):
+        task = pa.array([selection.task] * len(trials), pa.string())
+        trials = trials.set_column(TRIALS.get_field_index("task"), TRIALS.field("task"), task)
+        searches = [row | {"task": selection.task} for row in searches]
+    if selection.rename_metrics:
+        searches = [_with_metrics(row, selection.rename_metrics) for row in searches]
+    return Meaning(_renamed(trials, selection), searches, rejected)
 
 
-def _merged(rows: Iterable[dict[str, Any]], rejected: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """One row a trial key. Of runs that share a key, the one furthest along counts."""
-    best: dict[tuple[str, int], dict[str, Any]] = {}
-    for row in rows:
-        key = (row["search"], row["number"])
-        other = best.get(key)
-        if other is not None:
-            row, other = sorted((row, other), key=lambda entry: -(entry["epoch"] or 0))
-            reason = f"shares its trial key with run {row['run_id']}, which went further"
-            rejected.append({"run_id": other["run_id"], "name": "", "reason": reason})
-        best[key] = row
-    return sorted(best.values(), key=lambda row: (row["started"], row["number"]))
+def _renamed(trials: pa.Table, selection: Selection) -> pa.Table:
+    columns: dict[str, Any] = {}
+    if selection.rename:
+        new = selection.rename
+        columns["configuration"] = [
+            json.dumps({new.get(name, name): value for name, value in json.loads(text).items()})
+            for text in trials.column("configuration").to_pylist()
+        ]
+    if selection.rename_metrics:
+        metrics = selection.rename_metrics
+        columns["objectives"] = [
+            [metrics.get(name, name) for name in objectives]
+            for objectives in trials.column("objectives").to_pylist()
+        ]
+        columns["curves"] = renamed(
+            joined(trials.column("curves")), lambda _, metric: metrics.get(metric, metric)
+        )
+    for name, values in columns.items():
+        field = TRIALS.field(name)
+        column = values if isinstance(values, pa.Array) else pa.array(values, field.type)
+        trials = trials.set_column(TRIALS.get_field_index(name), field, column)
+    return trials
 
 
-def _rename(
-    row: dict[str, Any], rename: Mapping[str, str], rename_metrics: Mapping[str, str]
-) -> None:
-    if rename:
-        configuration = json.loads(row["configuration"])
-        renamed = {rename.get(name, name): value for name, value in configuration.items()}
-        row["configuration"] = json.dumps(renamed)
-    row["objectives"] = [rename_metrics.get(name, name) for name in row["objectives"]]
-    for point in row["curves"]:
-        point["metric"] = rename_metrics.get(point["metric"], point["metric"])
-
-
-def _count(value: Any, limit: int = LARGEST_COUNT) -> int:
-    number = int(value)
-    if not 0 <= number < limit:
-        raise ValueError(f"{number} is no count")
-    return number
-
-
-def _strings(text: str) -> list[str]:
-    parsed = json.loads(text)
-    if not isinstance(parsed, list) or not all(isinstance(item, str) for item in parsed):
-        raise ValueError(f"{text[:80]!r} is no list of names")
-    "".join(parsed).encode()  # a lone surrogate is a ValueError here, not a crash in Arrow
-    return parsed
-
-
-def _directions(text: str) -> list[str]:
-    directions = _strings(text)
-    if not set(directions) <= {"maximize", "minimize"}:
-        raise ValueError(f"directions {directions} are not maximize or minimize")
-    return directions
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+def _with_metrics(row: dict[str, Any], rename: Mapping[str, str]) -> dict[str, Any]:
+    return row | {"objectives": [rename.get(name, name) for name in row["objectives"]]}

@@ -1,0 +1,47 @@
+"""Runs of MLflow's autologging, above all the children of scikit-learn's parameter searches.
+
+Layout: https://mlflow.org/docs/latest/ml/traditional-ml/sklearn/ (`mlflow.sklearn.autolog`). A
+`GridSearchCV` is a run; each of its (best) candidates is a child with all parameters of the
+estimator, `mean_test_score` and the like as metrics, and the times of the whole search. The search
+chooses by the greatest `mean_test_score`, or `mean_test_<refit>` with several scores, so that is
+the objective. Other autologged runs (torch, xgboost) have params and metrics as logged by hand.
+"""
+
+from __future__ import annotations
+
+from search.tracking.foreign.layout import STATE_OF, Reading, hyperparameters
+from search.tracking.raw_runs import Run
+
+TOOL = "autolog"
+CLASS = "estimator_class"
+SCORE = "mean_test_score"
+
+
+def recognises(run: Run, parent: Run | None) -> bool:
+    """The tag that names the estimator, or the flavour."""
+    return CLASS in run.tags or "mlflow.autologging" in run.tags
+
+
+def is_parameter_search(run: Run) -> bool:
+    """Whether the run is a GridSearchCV or one of its kin."""
+    return run.tags.get(CLASS, "").endswith("SearchCV")
+
+
+def read(run: Run, parent: Run | None) -> Reading:
+    """The run; a candidate's objective is what its search chose by."""
+    state = STATE_OF.get(run.status, "interrupted")
+    texts, model = hyperparameters(run.params), run.tags.get(CLASS, "")
+    if parent is None or not is_parameter_search(parent):
+        return Reading(state, texts, model=model)
+    chosen = f"mean_test_{parent.params.get('refit', '')}"
+    objective = next((name for name in (SCORE, chosen) if name in run.metrics), "")
+    objectives = (objective,) if objective else ()
+    return Reading(
+        state,
+        texts,
+        objectives=objectives,
+        directions=("maximize",) * len(objectives),
+        values=tuple(run.metrics[name] for name in objectives) if state == "complete" else (),
+        model=model,
+        has_times=False,
+    )

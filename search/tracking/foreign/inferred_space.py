@@ -1,0 +1,80 @@
+"""A search space from the configurations that were tried, where nobody logged one.
+
+What never varied is no hyperparameter of the search. Numbers get the range they were seen in, on a
+log scale if they spread over decades; words become categories if they are few. Not for judging
+whether the range was wide enough: nobody knows what was not tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search.space_values import is_same
+
+# More categories than this, or longer words, are names of runs and paths, not choices.
+MOST_CATEGORIES = 50
+LONGEST_CATEGORY = 200
+# Numbers spread over decades if the greatest is at least ten times the least, and if their middle
+# then lies nearer the middle of the log scale: uniform draws from 0.01 to 1 spread too.
+DECADE = 10.0
+LARGEST = 1e300
+
+
+def inferred(configurations: Sequence[Mapping[str, Any]]) -> dict[str, BaseDistribution]:
+    """A distribution for each hyperparameter that varied, in order of first appearance."""
+    values: dict[str, list[Any]] = {}
+    for configuration in configurations:
+        for name, value in configuration.items():
+            values.setdefault(name, []).append(value)
+    found = {name: _distribution(each) for name, each in values.items()}
+    return {name: kind for name, kind in found.items() if kind is not None}
+
+
+def _distribution(values: Sequence[Any]) -> BaseDistribution | None:
+    kinds = {type(value) for value in values}
+    if kinds <= {int, float}:
+        low, high = min(values), max(values)
+        if low == high or max(abs(low), abs(high)) > LARGEST:
+            return None
+        if kinds == {int}:
+            return IntDistribution(low, high, log=_is_log(values))
+        return FloatDistribution(float(low), float(high), log=_is_log(values))
+    return _categories(values)
+
+
+def _is_log(values: Sequence[float]) -> bool:
+    low, high = min(values), max(values)
+    if low <= 0 or high < DECADE * low:
+        return False
+    plain = np.asarray(values, dtype=np.float64)
+    return _eccentricity(np.log(plain)) <= _eccentricity(plain)
+
+
+def _eccentricity(values: Any) -> float:
+    """How far the median lies from the middle of the range, in ranges."""
+    low, high = float(values.min()), float(values.max())
+    return abs(float(np.median(values)) - (low + high) / 2) / (high - low)
+
+
+def _categories(values: Sequence[Any]) -> BaseDistribution | None:
+    choices: list[Any] = []
+    for value in values:
+        if not any(is_same(value, choice) for choice in choices):
+            choices.append(value)
+            if len(choices) > MOST_CATEGORIES:
+                return None
+    is_long = any(isinstance(each, str) and len(each) > LONGEST_CATEGORY for each in choices)
+    # A word of its own in every run is the run's name, or where it put its files.
+    is_name = len(choices) == len(values) > 2 and all(isinstance(each, str) for each in choices)
+    if len(choices) < 2 or is_long or is_name:
+        return None
+    return CategoricalDistribution(choices)

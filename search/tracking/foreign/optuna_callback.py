@@ -1,0 +1,76 @@
+"""Runs of Optuna's `MLflowCallback` (package optuna-integration): one a trial.
+
+Layout: https://optuna-integration.readthedocs.io/en/stable/reference/generated/
+optuna_integration.MLflowCallback.html. The experiment is the study, or the runs are nested below a
+run of the user's. Params and their distributions (tags `<name>_distribution`, Python's text of
+them) are logged when a trial ends, its values as metrics `value`, `value_0` and so on, or under
+names that the user chose. The tag `state` tells pruned and failed trials, which MLflow calls
+FINISHED. Intermediate values are not logged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from search.tracking.foreign.distributions import distribution_of_text, value_of_text
+from search.tracking.foreign.layout import (
+    STATE_OF,
+    Reading,
+    direction_names,
+    hyperparameters,
+    is_noise,
+)
+from search.tracking.raw_runs import Run
+
+TOOL = "optuna"
+SUFFIX = "_distribution"
+STATE_OF_TAG = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
+
+
+def recognises(run: Run, parent: Run | None) -> bool:
+    """The tags that every run of the callback has."""
+    return {"number", "direction", "datetime_start"} <= run.tags.keys()
+
+
+def read(run: Run, parent: Run | None) -> Reading:
+    """The run, its types and objectives as the study had them."""
+    texts = hyperparameters(run.params)
+    found = {name: distribution_of_text(run.tags.get(f"{name}{SUFFIX}", "")) for name in texts}
+    distributions = {name: kind for name, kind in found.items() if kind is not None}
+    known = _known(texts, distributions)
+    state = STATE_OF_TAG.get(run.tags.get("state", ""), STATE_OF.get(run.status, "interrupted"))
+    directions = direction_names(run.tags["direction"])
+    objectives = _objectives(run, directions)
+    number = run.tags["number"]
+    return Reading(
+        state,
+        {name: text for name, text in texts.items() if name not in known},
+        known,
+        {name: kind for name, kind in distributions.items() if name in known},
+        objectives,
+        directions if objectives else (),
+        tuple(run.metrics[name] for name in objectives) if state == "complete" else (),
+        number=int(number) if number.isdecimal() and len(number) < 10 else None,
+    )
+
+
+def _known(texts: dict[str, str], distributions: dict[str, BaseDistribution]) -> dict[str, Any]:
+    known = {}
+    for name, kind in distributions.items():
+        is_legal, value = value_of_text(kind, texts[name])
+        if is_legal:
+            known[name] = value
+    return known
+
+
+def _objectives(run: Run, directions: tuple[str, ...]) -> tuple[str, ...]:
+    """The metrics that hold the values. Two named by the user are told apart by no order."""
+    numbered = tuple(f"value_{index}" for index in range(len(directions)))
+    for names in (("value",), numbered):
+        if len(names) == len(directions) and all(name in run.metrics for name in names):
+            return names
+    chosen = tuple(sorted(name for name in run.metrics if not is_noise(name)))
+    is_clear = len(chosen) == len(directions) and len(set(directions)) == 1
+    return chosen if is_clear else ()

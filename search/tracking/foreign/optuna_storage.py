@@ -1,0 +1,106 @@
+"""Runs of `mlflow.optuna.MlflowStorage`: a study is a run, its trials are nested below it.
+
+Layout: https://mlflow.org/docs/latest/ml/traditional-ml/tutorials/hyperparameter-tuning/
+and the methods of `optuna.storages.BaseStorage`. The study's tag `optuna.study_direction` names the
+directions. A trial has its distributions as JSON of JSON (tag `param_directions`, sic), each value
+in Optuna's internal form (tag `param_internal_val_<name>`), its values as `value` or `value_0` and
+so on, and its intermediate values as the curve `intermediate_value`. KILLED means pruned.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.distributions import BaseDistribution, json_to_distribution
+
+from search.tracking.foreign.layout import (
+    STATE_OF,
+    Reading,
+    direction_names,
+    hyperparameters,
+)
+from search.tracking.raw_runs import Run
+
+TOOL = "optuna"
+DIRECTIONS = "optuna.study_direction"
+DISTRIBUTIONS = "param_directions"
+INTERNAL = "param_internal_val_"
+NAMES = "sys_study:metric_names"
+INTERMEDIATE = "intermediate_value"
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+def recognises(run: Run, parent: Run | None) -> bool:
+    """The tag that every trial has."""
+    return DISTRIBUTIONS in run.tags
+
+
+def is_study(run: Run) -> bool:
+    """Whether the run is a study."""
+    return DIRECTIONS in run.tags
+
+
+def read(run: Run, parent: Run | None) -> Reading:
+    """The trial, its types and objectives as the study had them."""
+    state = "stopped" if run.status == "KILLED" else STATE_OF.get(run.status, "interrupted")
+    known, distributions = _values(run)
+    logged, objectives, directions = _objectives(run, parent)
+    has_all = state == "complete" and all(name in run.metrics for name in logged)
+    curves = dict(zip(logged, objectives, strict=True))
+    if INTERMEDIATE in run.metrics and objectives:
+        curves |= {name: "" for name in logged}  # the curve says it, and at which epoch
+        curves[INTERMEDIATE] = objectives[0]
+    number = run.tags.get("numbers", "")
+    return Reading(
+        state,
+        {name: text for name, text in hyperparameters(run.params).items() if name not in known},
+        known,
+        distributions,
+        objectives,
+        directions,
+        tuple(run.metrics[name] for name in logged) if has_all else (),
+        number=int(number) if number.isdecimal() and len(number) < 10 else None,
+        curves=curves,
+    )
+
+
+def _values(run: Run) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    known: dict[str, Any] = {}
+    distributions: dict[str, BaseDistribution] = {}
+    try:
+        texts = json.loads(run.tags[DISTRIBUTIONS])
+        for name, text in texts.items():
+            kind = json_to_distribution(text)
+            internal = run.tags.get(f"{INTERNAL}{name}")
+            if internal is not None:
+                known[name] = kind.to_external_repr(float(json.loads(internal)))
+                distributions[name] = kind
+    except UNREADABLE:
+        pass  # what was read stands; the rest is text like any other param
+    return known, distributions
+
+
+def _objectives(
+    run: Run, parent: Run | None
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Metrics as logged, objectives, directions; all empty if the study was not read."""
+    directions = direction_names(parent.tags.get(DIRECTIONS, "")) if parent is not None else ()
+    if len(directions) == 1:
+        logged: tuple[str, ...] = ("value",)
+    else:
+        logged = tuple(f"value_{index}" for index in range(len(directions)))
+    named = _metric_names(parent.tags) if parent is not None else ()
+    is_named = len(set(named)) == len(directions) and len(named) == len(directions)
+    return logged, named if is_named else logged, directions
+
+
+def _metric_names(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """What `Study.set_metric_names` was told."""
+    try:
+        names = json.loads(tags.get(NAMES, "[]"))
+        "".join(names).encode()
+        return tuple(names)
+    except UNREADABLE:
+        return ()

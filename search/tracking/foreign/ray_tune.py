@@ -1,0 +1,40 @@
+"""Runs of Ray's `MLflowLoggerCallback`: flat, one a trial, in one experiment.
+
+Layout: https://docs.ray.io/en/latest/tune/api/doc/ray.air.integrations.mlflow.MLflowLoggerCallback.html
+Params are the trial's config, nested keys joined by `/`; metrics are every number of every result,
+the config once more as `config/...`, and Ray's own counters and times. The tag `trial_name` names
+the trial. A resumed Tuner logs a trial anew under its old name, and leaves the first run RUNNING.
+Ray does not say what it optimised.
+"""
+
+from __future__ import annotations
+
+from search.tracking.foreign.layout import STATE_OF, Reading, hyperparameters
+from search.tracking.raw_runs import Run
+
+TOOL = "ray"
+PREFIX = "config/"
+
+
+def recognises(run: Run, parent: Run | None) -> bool:
+    """Ray's tag, its counter, or its prefix."""
+    return (
+        "trial_name" in run.tags
+        or "training_iteration" in run.metrics
+        or any(name.startswith(PREFIX) for name in (*run.params, *run.metrics))
+    )
+
+
+def read(run: Run, parent: Run | None) -> Reading:
+    """The run; hyperparameters that stand in metrics alone are taken from there."""
+    texts = {
+        name.removeprefix(PREFIX): repr(value)
+        for name, value in run.metrics.items()
+        if name.startswith(PREFIX)
+    }
+    texts |= {name.removeprefix(PREFIX): text for name, text in run.params.items()}
+    return Reading(
+        STATE_OF.get(run.status, "interrupted"),
+        hyperparameters(texts),
+        identity=run.tags.get("trial_name", ""),
+    )

@@ -1,0 +1,162 @@
+"""Foreign trials as searches: which belong together, what their types are, what space they had.
+
+A search is the runs below one run, or else the runs of an experiment that agree on the tool; and on
+data and model, where these are said. Its id and its task's begin with `mlflow:`, so that neither is
+taken for one of Twentieth's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from search.space import SearchSpace
+from search.tracking.foreign.inferred_space import inferred
+from search.tracking.foreign.layout import Reading
+from search.tracking.foreign.values import typed
+from search.tracking.raw_runs import Run
+from search.tracking.rows import FOREIGN, duration, moment
+
+MOST_EPOCHS = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A foreign trial before its search is known as a whole; `place` is its row in the store's."""
+
+    place: int
+    run: Run
+    tool: str
+    reading: Reading
+    fingerprint: Mapping[str, Any]
+    epoch: int
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What the trials of one search share: parent, tool, data, model."""
+        data = self.fingerprint.get("data", {})
+        label = data.get("digest") or data.get("name") or ""
+        return self.run.parent or "", self.tool, label, self.fingerprint.get("model", "")
+
+
+def rows_of(
+    experiment: str, trials: Iterable[Trial], around: Mapping[str, Run]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of TRIALS, each with its run's "place" and without curves, and rows of SEARCHES.
+
+    Args:
+        experiment: its name.
+        trials: oldest first.
+        around: the runs that stand around others, by id.
+    """
+    groups: dict[tuple[str, ...], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(trial.key, []).append(trial)
+    rows: list[dict[str, Any]] = []
+    searches: list[dict[str, Any]] = []
+    taken: set[str] = set()
+    for (parent, *_), group in groups.items():
+        configurations = _configurations(group)
+        search = _search_row(experiment, group, around.get(parent), configurations)
+        # A run stands for one search; a second one below it (other data) has no run of its own.
+        search["run_id"] = parent if parent in around and parent not in taken else ""
+        taken.add(parent)
+        searches.append(search)
+        rows += _trial_rows(group, search, configurations)
+    return rows, searches
+
+
+def _configurations(group: Sequence[Trial]) -> list[dict[str, Any]]:
+    texts = typed(trial.reading.texts for trial in group)
+    return [text | dict(trial.reading.known) for text, trial in zip(texts, group, strict=True)]
+
+
+def _search_row(
+    experiment: str,
+    group: Sequence[Trial],
+    parent: Run | None,
+    configurations: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    parent_id, tool, data, model = group[0].key
+    nested = f"{parent.name if parent else ''}-{parent_id[:8]}".strip("-") if parent_id else tool
+    epochs = min(max(trial.epoch for trial in group), MOST_EPOCHS)
+    fingerprint = {"name": experiment, **group[0].fingerprint}
+    if epochs > 0:
+        fingerprint["epochs"] = epochs
+    speaking = next((trial.reading for trial in group if trial.reading.objectives), None)
+    starts = [trial.run.start for trial in group if moment(trial.run.start)]
+    is_running = any(trial.reading.state == "running" for trial in group)
+    subject = [part for part in (data, model) if part]
+    return {
+        "search": FOREIGN + "/".join([experiment, *([nested] if nested else []), *subject]),
+        "task": FOREIGN + "@".join([experiment, *subject]),
+        "fingerprint_json": json.dumps(fingerprint),
+        "space_json": _space(group, configurations),
+        "objectives": list(speaking.objectives) if speaking else [],
+        "directions": list(speaking.directions) if speaking else [],
+        "started": min(starts, default=0),
+        "trials_budget": len(group),
+        "epochs": max(epochs, 0),
+        "seed": 0,
+        "state": "running" if is_running else "complete",
+        "warm": False,
+    }
+
+
+def _space(group: Sequence[Trial], configurations: Sequence[Mapping[str, Any]]) -> str | None:
+    """The space as the tool had it, what it does not say inferred; None if nothing varied."""
+    found: dict[str, BaseDistribution] = inferred(configurations)
+    for trial in group:  # the latest wins: it is the space as its author last saw it
+        found |= trial.reading.distributions
+    return SearchSpace.from_distributions(found).to_json() if found else None
+
+
+def _trial_rows(
+    group: Sequence[Trial], search: Mapping[str, Any], configurations: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    numbers = [trial.reading.number for trial in group]
+    is_counted = None not in numbers and len(set(numbers)) == len(numbers)
+    return [
+        {
+            "place": trial.place,
+            "task": search["task"],
+            "search": search["search"],
+            "number": trial.reading.number if is_counted else index,
+            "run_id": trial.run.run_id,
+            "state": state,
+            "configuration": json.dumps(configuration),
+            "objectives": list(trial.reading.objectives) or search["objectives"],
+            "directions": list(trial.reading.directions) or search["directions"],
+            "values": list(trial.reading.values) if state == "complete" else [],
+            "epoch": min(max(trial.epoch, 0), MOST_EPOCHS),
+            "origin": json.dumps({"step": trial.tool} if trial.tool else {}),
+            "started": moment(trial.run.start),
+            "seconds": duration(trial.run.start, trial.run.end)
+            if trial.reading.has_times
+            else None,
+        }
+        for index, (trial, configuration, state) in enumerate(
+            zip(group, configurations, _states(group), strict=True)
+        )
+    ]
+
+
+def _states(group: Sequence[Trial]) -> list[str]:
+    """The states, with those told apart that Ray calls FINISHED alike.
+
+    A scheduler's stopped trial looks like a complete one but for its length. So where at least two
+    finished trials share the greatest length, what finished earlier was stopped.
+    """
+    states = [trial.reading.state for trial in group]
+    lengths = [trial.epoch for trial in group if trial.reading.state == "complete"]
+    if group[0].tool != "ray" or lengths.count(max(lengths, default=0)) < 2:
+        return states
+    longest = max(lengths)
+    return [
+        "stopped" if state == "complete" and trial.epoch < longest else state
+        for state, trial in zip(states, group, strict=True)
+    ]
