@@ -7,12 +7,20 @@ in between. Not for making statements (`extract/`) nor for choosing configuratio
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from search.statements import Conflict, Importance, LeftOut, Region, RelevantSearch
+from search.statements import (
+    Accord,
+    Agreement,
+    Conflict,
+    Importance,
+    LeftOut,
+    Noise,
+    Region,
+    RelevantSearch,
+)
 
 # How much `lines` shows of each kind, so that the whole stays within ten lines or so.
 _SEARCHES_SHOWN = 3
@@ -28,7 +36,10 @@ class Experience:
         task: Id of the task of the new search.
         searches: The most similar first.
         importances: By objective, the most important first.
-        notes: How configurations were changed to fit the new space -> how often.
+        accords: How far tasks agree about them; none where one task speaks.
+        noises: By objective; none where nothing was repeated.
+        agreements: How alike earlier searches turned out to be; none before this search's first
+            trials.
         left_out: Runs that taught nothing; history's own rejections come first.
     """
 
@@ -37,7 +48,9 @@ class Experience:
     importances: tuple[Importance, ...] = ()
     regions: tuple[Region, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
-    notes: Mapping[str, int] = field(default_factory=dict)
+    accords: tuple[Accord, ...] = ()
+    noises: tuple[Noise, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     @property
@@ -85,7 +98,8 @@ def lines(experience: Experience) -> list[str]:
         *_importances(experience),
         *_regions(experience),
         *_conflicts(experience),
-        *_notes(experience),
+        *_noises(experience),
+        *_agreements(experience),
         *_left_out(experience),
     ]
 
@@ -112,8 +126,18 @@ def _importances(experience: Experience) -> list[str]:
         agreements = [entry.agreement for entry in shown if entry.agreement is not None]
         if agreements:
             source += f", within {100 * (1 - min(agreements)):.0f} points of each other"
-        texts.append(f"What moves {objective}: {shares} ({source})")
+        accord = next((each for each in experience.accords if each.objective == objective), None)
+        texts.append(f"What moves {objective}: {shares} ({source}){_accord(accord)}")
     return texts
+
+
+def _accord(accord: Accord | None) -> str:
+    if accord is None:
+        return ""
+    # 0.7 is about where half of the variance of one task's ranks is explained by another's.
+    r = accord.correlation
+    words = "agree" if r >= 0.7 else "agree roughly" if r >= 0.3 else "disagree about the order"
+    return f"; {accord.tasks} tasks {words} (rank correlation {r:+.2f})"
 
 
 def _regions(experience: Experience) -> list[str]:
@@ -154,13 +178,40 @@ def _relation(correlation: float) -> str:
     return "improve together" if correlation >= 0.3 else "hardly depend on each other"
 
 
-def _notes(experience: Experience) -> list[str]:
-    if not experience.notes:
-        return []
-    first = sorted(experience.notes.items(), key=lambda item: (-item[1], item[0]))
-    shown = "; ".join(f"{note} ({number}x)" for note, number in first[:_REASONS_SHOWN])
-    more = f"; {len(first) - _REASONS_SHOWN} more kinds" if len(first) > _REASONS_SHOWN else ""
-    return [f"Changed to fit this space: {shown}{more}"]
+def _noises(experience: Experience) -> list[str]:
+    texts = []
+    for entry in experience.noises:
+        repeats = _count(entry.repeats, "repeat")
+        where = "" if entry.is_same_task else " of tasks like this"
+        if entry.deviation == 0:
+            never = f"Repeating a configuration{where} never moved {entry.objective}"
+            texts.append(f"{never} ({repeats})")
+            continue
+        texts.append(
+            f"Repeating a configuration{where} moves {entry.objective} by {entry.deviation:.2g} "
+            f"(standard deviation, {entry.low:.2g} to {entry.high:.2g}, {repeats}); "
+            f"differences below {entry.difference:.2g} are chance"
+        )
+    return texts
+
+
+def _agreements(experience: Experience) -> list[str]:
+    """The best and the worst predictor of what was seen, for each objective."""
+    texts = []
+    for objective in dict.fromkeys(entry.objective for entry in experience.agreements):
+        entries = [entry for entry in experience.agreements if entry.objective == objective]
+        entries.sort(key=lambda entry: -entry.tau)
+        for entry in dict.fromkeys((entries[0], entries[-1])):
+            texts.append(
+                f"{entry.search} puts {_share(entry.tau)} of {_count(entry.pairs, 'pair')} seen "
+                f"here in their order by {objective} ({_share(entry.low)} to {_share(entry.high)};"
+                f" half is chance)"
+            )
+    return texts
+
+
+def _share(tau: float) -> str:
+    return f"{(1 + tau) / 2:.0%}"
 
 
 def _left_out(experience: Experience) -> list[str]:

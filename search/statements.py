@@ -63,6 +63,25 @@ class Importance:
 
 
 @dataclass(frozen=True)
+class Accord:
+    """How far earlier tasks agree about what moves an objective.
+
+    Attributes:
+        correlation: Mean over pairs of tasks of the rank correlation between their importances,
+            -1 to 1; 0 is what chance gives.
+        tasks: How many tasks were compared.
+        hyperparameters: Those that all of them searched.
+        searches: The searches the importances come from.
+    """
+
+    objective: str
+    correlation: float
+    tasks: int
+    hyperparameters: tuple[str, ...]
+    searches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Category:
     """One choice: its share of the best quarter and of all trials, each 0 to 1."""
 
@@ -108,6 +127,64 @@ class Conflict:
     correlation: float
     trials: int
     searches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How much an objective moves when a configuration is repeated on its task.
+
+    Attributes:
+        deviation: Standard deviation within a configuration, pooled over configurations, in the
+            objective's unit; 0 if every repetition gave the very same value.
+        low: Lower end of its 95 % interval (chi-square).
+        high: Upper end.
+        repeats: Trials beyond the first of their configuration, which are its degrees of freedom.
+        difference: Two single trials differ by less in 19 of 20 cases though their configurations
+            are equally good.
+        is_same_task: Whether this is the new search's own task; otherwise tasks like it.
+        runs: The trials that share a configuration with another.
+        searches: The searches they belong to.
+    """
+
+    objective: str
+    deviation: float
+    low: float
+    high: float
+    repeats: int
+    difference: float
+    is_same_task: bool
+    runs: tuple[str, ...]
+    searches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far one earlier search predicted the order of what this search has seen since.
+
+    Attributes:
+        search: The earlier search.
+        similarity: What was thought of it before the first trial, 0 to 1.
+        tau: Kendall's rank correlation of predicted and observed values, -1 to 1.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        pairs: Pairs of trials compared, ties left out.
+        trials: Trials of this search that were compared.
+        own_tau: The same when the earlier search predicts its own trials, each from the others: no
+            prediction can be trusted further than that.
+        source_trials: Trials of the earlier search.
+    """
+
+    search: str
+    task: str
+    objective: str
+    similarity: float
+    tau: float
+    low: float
+    high: float
+    pairs: int
+    trials: int
+    own_tau: float
+    source_trials: int
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,11 @@ from optuna.distributions import (
 from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.history import PriorTrial
 from search.pareto import ranks
+from search.review.evidence import Placed, place
 from search.space import SearchSpace
 from search.statements import Category, Region, Value
+
+Known = tuple[PriorTrial, Placed]
 
 BEST_SHARE = 0.25
 _INNER_SHARE = (0.1, 0.9)
@@ -37,24 +40,26 @@ def regions(measured: Mapping[str, Measured], space: SearchSpace) -> tuple[Regio
 
     Args:
         measured: Search -> its trials. Searches with fewer than `FEWEST_TRIALS` trials say nothing.
-        space: The new search's space; values are restated in it. A hyperparameter that earlier
-            trials do not state, or that has one value only, gets no region.
+        space: The new search's space. A number outside its range stays what it was, so a region
+            may reach beyond the space. A hyperparameter that earlier trials do not state, or that
+            has one value only, gets no region.
     """
-    best: list[PriorTrial] = []
-    everyone: list[PriorTrial] = []
+    best: list[Known] = []
+    everyone: list[Known] = []
     for part in measured.values():
         if len(part) < FEWEST_TRIALS:
             continue
         mask = best_quarter(part.losses)
-        best += [trial for trial, is_best in zip(part.trials, mask, strict=True) if is_best]
-        everyone += part.trials
+        placed = [(trial, place(space, trial.configuration)) for trial in part.trials]
+        best += [each for each, is_best in zip(placed, mask, strict=True) if is_best]
+        everyone += placed
     found = []
     for name, distribution in space.distributions.items():
         if distribution.single():
             continue
-        known = _known(name, best, space)
+        known = _known(name, best)
         if known and isinstance(distribution, CategoricalDistribution):
-            among_all = [value for _, value in _known(name, everyone, space)]
+            among_all = [value for _, value in _known(name, everyone)]
             found.append(_categorical(name, known, among_all))
         elif known:
             found.append(_numerical(name, known, distribution))
@@ -75,15 +80,12 @@ def best_quarter(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(rank <= last)
 
 
-def _known(
-    name: str, trials: Sequence[PriorTrial], space: SearchSpace
-) -> list[tuple[PriorTrial, Value]]:
-    pairs = []
-    for trial in trials:
-        configuration = space.restate(trial.configuration).configuration
-        if name in configuration:
-            pairs.append((trial, configuration[name]))
-    return pairs
+def _known(name: str, trials: Sequence[Known]) -> list[tuple[PriorTrial, Value]]:
+    return [
+        (trial, placed.configuration[name])
+        for trial, placed in trials
+        if name in placed.configuration
+    ]
 
 
 def _numerical(
@@ -95,8 +97,8 @@ def _numerical(
     low = float(np.quantile(values, _INNER_SHARE[0], method="lower"))
     high = float(np.quantile(values, _INNER_SHARE[1], method="higher"))
     scale = math.log if distribution.log else float
-    width = scale(distribution.high) - scale(distribution.low)
-    coverage = (scale(high) - scale(low)) / width
+    ends = [scale(min(max(end, distribution.low), distribution.high)) for end in (low, high)]
+    coverage = (ends[1] - ends[0]) / (scale(distribution.high) - scale(distribution.low))
     return Region(name, low, high, coverage, (), len(known), *_sources(known))
 
 

@@ -193,7 +193,8 @@ def _with_names(trial: PriorTrial, rename: Mapping[str, str], part: _Part) -> Pr
 
 
 def _with_metrics(trial: PriorTrial, rename: Mapping[str, str]) -> PriorTrial:
-    names = _applicable(rename, {*trial.objectives, *trial.curves})
+    # Looking at the curves of every trial takes its time, so only where it is needed.
+    names = _applicable(rename, {*trial.objectives, *trial.curves}) if rename else {}
     if not names:
         return trial
     return replace(

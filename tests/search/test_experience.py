@@ -6,11 +6,14 @@ import pytest
 
 from search.experience import Experience, lines
 from search.statements import (
+    Accord,
+    Agreement,
     Best,
     Category,
     Conflict,
     Importance,
     LeftOut,
+    Noise,
     Region,
     RelevantSearch,
 )
@@ -32,7 +35,15 @@ FULL = Experience(
                5, ("r1",), ("s1",)),
     ),
     conflicts=(Conflict("acc", "robust", -0.5, 20, ("s1",)),),
-    notes={"width: 300 clipped to 256": 2},
+    accords=(Accord("acc", 0.8, 2, ("width", "depth", "flag"), ("s1", "s2")),),
+    noises=(
+        Noise("acc", 0.004, 0.003, 0.007, 12, 0.0123, True, ("r1", "r2"), ("s1",)),
+        Noise("robust", 0.0, 0.0, 0.0, 1, 0.0, False, ("r1", "r2"), ("s2",)),
+    ),
+    agreements=(
+        Agreement("s1", "t@1", "acc", 1.0, 0.6, 0.2, 0.9, 45, 10, 0.7, 20),
+        Agreement("s2", "u@2", "acc", 0.6, -0.2, -0.5, 0.2, 45, 10, 0.5, 9),
+    ),
     left_out=(LeftOut("r9", "n", "no space"), LeftOut("r8", "n", "no space")),
 )  # fmt: skip
 
@@ -52,12 +63,24 @@ def test_other_json_is_refused(text: str) -> None:
 
 def test_lines_say_where_each_statement_comes_from() -> None:
     text = lines(FULL)
-    assert len(text) <= 10
+    assert len(text) <= 12
     assert text[0] == "2 earlier searches with 29 complete trials; 1 of this very task."
     assert text[1] == "s1: same task, 20 trials, best acc 0.9"
     assert "similarity 0.60 (same model)" in text[2]
-    expected = "What moves acc: width 70%, depth 30% (2 searches, within 10 points of each other)"
-    assert expected in text
+    assert (
+        "What moves acc: width 70%, depth 30% (2 searches, within 10 points of each other); "
+        "2 tasks agree (rank correlation +0.80)"
+    ) in text
+    assert (
+        "Repeating a configuration moves acc by 0.004 (standard deviation, 0.003 to 0.007, 12 "
+        "repeats); differences below 0.012 are chance"
+    ) in text
+    assert "Repeating a configuration of tasks like this never moved robust (1 repeat)" in text
+    # By hand: a tau of .6 is 80 % of the pairs in one order, since .8 - .2 = .6.
+    assert (
+        "s1 puts 80% of 45 pairs seen here in their order by acc (60% to 95%; half is chance)"
+    ) in text
+    assert any(line.startswith("s2 puts 40% of 45 pairs") for line in text)
     assert any("acc and robust pull apart" in line and "-0.50" in line for line in text)
     assert text[-1] == "Left out: 2 runs: 2 no space"
 

@@ -82,7 +82,8 @@ def test_the_mean_over_searches_weighs_by_similarity_and_states_the_agreement() 
     each = {
         name: importance_in(part, FLAT)["strong"] for name, part in parts.items() if name != "c"
     }
-    found = importances(parts, dict.fromkeys(parts, FLAT), {"a": 1.0, "b": 0.5, "c": 1.0}, CLEAN)
+    shares = {name: importance_in(part, FLAT) for name, part in parts.items()}
+    found = importances(parts, shares, {"a": 1.0, "b": 0.5, "c": 1.0}, CLEAN)
     first = found[0]
     assert (first.hyperparameter, first.searches, first.trials) == ("strong", ("a", "b"), 60)
     assert first.importance == pytest.approx((each["a"] + 0.5 * each["b"]) / 1.5)
@@ -90,7 +91,8 @@ def test_the_mean_over_searches_weighs_by_similarity_and_states_the_agreement() 
 
 
 def test_one_search_has_nobody_to_agree_with() -> None:
-    found = importances({"a": flat_search()}, {"a": FLAT}, {"a": 1.0}, CLEAN)
+    part = flat_search()
+    found = importances({"a": part}, {"a": importance_in(part, FLAT)}, {"a": 1.0}, CLEAN)
     assert found[0].agreement is None
 
 

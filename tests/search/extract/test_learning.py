@@ -115,13 +115,29 @@ def test_an_opposite_direction_is_left_out() -> None:
     assert found.is_empty and len(found.left_out) == 1
 
 
-def test_notes_count_how_values_were_changed() -> None:
+def test_a_repeated_configuration_shows_the_noise() -> None:
+    twice = [row(0, [0.9, 0.5]), row(1, [0.92, 0.5], search="again")]
+    clean, robust = learned(history(twice)).noises
+    # By hand: the mean is .91, so the squares add up to 2 * .01**2, with one degree of freedom.
+    assert clean.deviation == pytest.approx(math.sqrt(2) * 0.01)
+    assert (clean.objective, clean.repeats, clean.searches) == (CLEAN, 1, ("again", "cold"))
+    assert robust.deviation == 0.0
+
+
+def test_importance_is_asked_of_two_searches_a_task_and_six_in_all() -> None:
+    tasks = {f"s{number}": f"mnist@{number // 3}" for number in range(12)}
     rows = [
-        row(number, [0.9, 0.5], configuration={"width": 999, "batch": 3}) for number in range(3)
+        each
+        for number, (name, task) in enumerate(tasks.items())
+        for each in rows_of_random_search(name, 12 if number % 3 else 20, number, task=task)
     ]
-    notes = learned(history(rows)).notes
-    assert notes["'batch' is not in this space: dropped"] == 3
-    assert any(note.startswith("width:") for note in notes)
+    near = FINGERPRINT | {"data": FINGERPRINT["data"] | {"name": "mnist", "digest": "d2"}}
+    searches = [search(name, task=task, fingerprint=near) for name, task in tasks.items()]
+    found = learned(history(rows, searches))
+    # Equally alike, so the larger first (s0, s3, s6, s9), then by name, two a task at most.
+    speaking = {name for entry in found.importances for name in entry.searches}
+    assert speaking == {"s0", "s3", "s6", "s9", "s1", "s10"}
+    assert {entry.tasks for entry in found.accords} == {4}
 
 
 @pytest.mark.parametrize(

@@ -58,11 +58,11 @@ def test_categories_tell_their_share_of_the_best_and_of_all() -> None:
     ]
 
 
-def test_values_outside_the_new_space_are_restated_in_it() -> None:
+def test_values_outside_the_new_space_stay_what_they_were_and_cover_nothing_of_it() -> None:
     configurations = [{"rate": 50.0, "kind": "gone"} for _ in range(8)]
     part = measured(configurations, [float(number) for number in range(8)])
     (rate,) = regions({"cold": part}, SPACE)
-    assert (rate.low, rate.high, rate.coverage) == (1.0, 1.0, 0.0)
+    assert (rate.low, rate.high, rate.coverage) == (50.0, 50.0, 0.0)
 
 
 def test_foreign_or_few_trials_have_no_region() -> None:

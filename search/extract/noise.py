@@ -1,0 +1,108 @@
+"""How much an objective moves by chance: configurations that were tried more than once on a task.
+
+Repetitions of a configuration differ by seeds, and by what a machine does not repeat, so what they
+spread over is no difference between configurations. Not for the noise of a *search*, which is the
+luck of what it tried.
+
+Source: the pooled variance and its chi-square interval, as in any textbook; two single trials are
+compared by Student's t with its degrees of freedom.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2, t
+
+from search import space_values
+from search.extract.measurements import Measured
+from search.history import PriorTrial
+from search.statements import Noise
+
+# With fewer on the very task, tasks like it are asked too: of one repeat alone the interval reaches
+# from half the deviation to thirty times it.
+FEWEST_REPEATS = 3
+
+
+def noise(measured: Mapping[str, Measured], objective: str, task: str) -> Noise | None:
+    """The noise of one objective; None if nothing was repeated.
+
+    Args:
+        measured: Search -> its trials, measured in this objective alone.
+        objective: Its name.
+        task: The new search's. Its own repetitions speak alone where there are `FEWEST_REPEATS`.
+    """
+    groups = _repetitions(measured, objective)
+    own = [group for group in groups if group[0][0].task == task]
+    is_same = sum(len(group) - 1 for group in own) >= FEWEST_REPEATS
+    groups = own if is_same else groups
+    repeats = sum(len(group) - 1 for group in groups)
+    if not repeats:
+        return None
+    squares = sum(_squares([value for _, value in group]) for group in groups)
+    deviation = math.sqrt(squares / repeats)
+    low, high = (math.sqrt(squares / float(chi2.ppf(share, repeats))) for share in (0.975, 0.025))
+    trials = [trial for group in groups for trial, _ in group]
+    return Noise(
+        objective=objective,
+        deviation=deviation,
+        low=low,
+        high=high,
+        repeats=repeats,
+        difference=float(t.ppf(0.975, repeats)) * math.sqrt(2) * deviation,
+        is_same_task=is_same or (bool(own) and len(own) == len(groups)),
+        runs=tuple(trial.run_id for trial in trials),
+        searches=tuple(dict.fromkeys(trial.search for trial in trials)),
+    )
+
+
+def _squares(values: Sequence[float]) -> float:
+    """Squared deviations from the mean, added up; exactly 0 for equal values."""
+    return float(np.var(values)) * len(values) if np.ptp(values) else 0.0
+
+
+def _repetitions(
+    measured: Mapping[str, Measured], objective: str
+) -> list[list[tuple[PriorTrial, float]]]:
+    """The trials of each configuration that was tried twice or more, with their values."""
+    groups: dict[tuple[str, str, str], dict[str, tuple[PriorTrial, float]]] = {}
+    for part in measured.values():
+        for trial, (value,) in zip(part.trials, part.values, strict=True):
+            # Accuracies under two threats are two measurements, whatever they stand for.
+            own = trial.counterpart(objective) or objective
+            key = trial.task, own, configuration_key(trial.configuration)
+            # By run: one that was read twice was not repeated.
+            groups.setdefault(key, {})[trial.run_id] = trial, float(value)
+    return [list(group.values()) for group in groups.values() if len(group) > 1]
+
+
+def configuration_key(configuration: Mapping[str, Any]) -> str:
+    """A configuration as logged, as text; equal for repetitions, be a number 1, 1.0 or "1.0"."""
+    canonical = {str(name): _canonical(value) for name, value in configuration.items()}
+    return json.dumps(canonical, sort_keys=True)
+
+
+def _canonical(value: object) -> object:
+    number = space_values.read_number(value)
+    if number is None:
+        is_plain = value is None or isinstance(value, str | bool)
+        return value if is_plain else space_values.brief(value)
+    try:
+        return float(number)
+    except OverflowError:
+        return space_values.brief(value)
+
+
+def noises(
+    single: Mapping[str, Sequence[Measured]], objectives: Sequence[str], task: str
+) -> tuple[Noise, ...]:
+    """The noise of every objective that has one; search -> its trials for each objective."""
+    found = (
+        noise({name: parts[column] for name, parts in single.items()}, objective, task)
+        for column, objective in enumerate(objectives)
+    )
+    return tuple(entry for entry in found if entry is not None)

@@ -1,0 +1,108 @@
+"""The noise of an objective, from configurations that were tried more than once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from search.extract.measurements import Measured, measure
+from search.extract.noise import configuration_key, noise
+from search.history import PriorTrial
+from search.statements import Noise
+from tests.search.extract.synthetic import CLEAN, ROBUST, TASK, history, row
+
+OTHER_THREAT = "accuracy.pgd20_linf_0.3"
+
+
+def measured(rows: list[dict], objective: str = CLEAN) -> dict[str, Measured]:
+    by_search: dict[str, list[PriorTrial]] = {}
+    for trial in history(rows).prior_trials():
+        by_search.setdefault(trial.search, []).append(trial)
+    return {
+        name: measure(trials, [objective], ["maximize"]) for name, trials in by_search.items()
+    }  # fmt: skip
+
+
+def of(values: dict[int, list[float]], **changes: object) -> list[dict]:
+    """Rows of one search; width -> the values of its repetitions."""
+    pairs = [(width, value) for width, each in values.items() for value in each]
+    return [
+        row(number, [value], configuration={"width": width}, **changes)
+        for number, (width, value) in enumerate(pairs)
+    ]
+
+
+def found(rows: list[dict], task: str = TASK, objective: str = CLEAN) -> Noise:
+    entry = noise(measured(rows, objective), objective, task)
+    assert entry is not None
+    return entry
+
+
+def test_a_case_worked_by_hand() -> None:
+    # Squares around the means 0.2 and 0.5: 2 * 0.1**2 + 0.3**2 + 0.3**2 = 0.2 with 1 + 2 degrees.
+    entry = found(of({8: [0.1, 0.3], 16: [0.2, 0.5, 0.8], 32: [0.9]}))
+    assert entry.deviation == pytest.approx(math.sqrt(0.2 / 3))
+    assert entry.repeats == 3
+    # Chi-square with 3 degrees, from a table: 0.2158 and 9.348; Student's t: 3.182.
+    assert entry.low == pytest.approx(math.sqrt(0.2 / 9.348), rel=1e-3)
+    assert entry.high == pytest.approx(math.sqrt(0.2 / 0.2158), rel=1e-3)
+    assert entry.difference == pytest.approx(3.182 * math.sqrt(2 * 0.2 / 3), rel=1e-3)
+    assert entry.runs == tuple(f"cold-{number}" for number in range(5)) and entry.is_same_task
+
+
+def test_nothing_repeated_says_nothing() -> None:
+    assert noise(measured(of({8: [0.1], 16: [0.2]})), CLEAN, TASK) is None
+    assert noise({}, CLEAN, TASK) is None
+
+
+def test_repetitions_in_another_search_of_the_task_count_and_those_of_another_task_do_not() -> None:
+    rows = of({8: [0.1]}) + of({8: [0.3]}, search="b")
+    assert found(rows).searches == ("cold", "b")
+    rows = of({8: [0.1]}) + of({8: [0.3]}, search="b", task="mnist@1")
+    assert noise(measured(rows), CLEAN, TASK) is None
+
+
+def test_the_own_task_speaks_alone_where_it_has_enough_repetitions() -> None:
+    other = of({8: [0.1, 0.9]}, search="b", task="mnist@1")
+    enough = found(of({8: [0.1, 0.1, 0.1, 0.1]}) + other)
+    assert (enough.deviation, enough.searches, enough.is_same_task) == (0.0, ("cold",), True)
+    little = found(of({8: [0.1, 0.1]}) + other)
+    assert little.deviation > 0 and little.searches == ("cold", "b") and not little.is_same_task
+
+
+def test_a_run_that_was_read_twice_is_no_repetition() -> None:
+    rows = [*of({8: [0.1]}), *of({8: [0.1]})]
+    assert noise(measured(rows), CLEAN, TASK) is None
+
+
+def test_accuracies_under_two_threats_are_no_repetition() -> None:
+    rows = of({8: [0.1]}, objectives=[ROBUST]) + of(
+        {8: [0.3]}, objectives=[OTHER_THREAT], search="b"
+    )
+    assert noise(measured(rows, ROBUST), ROBUST, TASK) is None
+
+
+@pytest.mark.parametrize("same", [{"a": 1, "b": "x"}, {"b": "x", "a": 1.0}, {"a": "1.0", "b": "x"}])
+def test_equal_configurations_have_one_key(same: dict[str, object]) -> None:
+    assert configuration_key(same) == configuration_key({"a": 1, "b": "x"})
+
+
+@pytest.mark.parametrize(
+    "other", [{}, {"a": 1}, {"a": True, "b": "x"}, {"a": None, "b": "x"}, {"a": [1], "b": {}},
+              {"a": 10**400, "b": math.nan}]
+)  # fmt: skip
+def test_different_or_absurd_configurations_have_another(other: dict[str, object]) -> None:
+    assert configuration_key(other) != configuration_key({"a": 1, "b": "x"})
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        draws = generator.normal(0.8, 0.02, size=(5, 3))
+        entry = found(of({8 + number: list(each) for number, each in enumerate(draws)}))
+        held += entry.low <= 0.02 <= entry.high
+    # 95 % of 400, four standard deviations of 4.4 either way: a false alarm once in 16,000.
+    assert 362 <= held <= 397
