@@ -74,12 +74,18 @@ def parsed_runs(table: pa.Table) -> list[Run]:
 
 
 def _parsed(row: Mapping[str, Any]) -> Run:
-    texts = (row[name] or "" for name in ("run_id", "name", "status", "stage"))
-    start, end = row["start"] or 0, row["end"] or 0
-    params, tags, metrics, inputs = (
-        json.loads(row[name]) for name in ("params", "tags", "metrics", "inputs")
+    return Run(
+        run_id=row["run_id"],
+        name=row["name"],
+        status=row["status"],
+        stage=row["stage"],
+        start=row["start"],
+        end=row["end"],
+        params=json.loads(row["params"]),
+        tags=json.loads(row["tags"]),
+        metrics=json.loads(row["metrics"]),
+        inputs=json.loads(row["inputs"]),
     )
-    return Run(*texts, start, end, params, tags, metrics, inputs)
 
 
 def raw_row(

@@ -1,0 +1,64 @@
+"""Stores written by other tools, by those tools themselves, for the tests of this folder."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+
+from search.history import History
+from search.tracking.store import open_client
+from tests.search.tracking.stores import migrated_store
+
+
+def empty_store(folder: Path) -> str:
+    """The URI of a store without a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(migrated_store(), folder / "mlflow.db")
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+@contextlib.contextmanager
+def tracked_in(uri: str, experiment: str | None = None) -> Iterator[None]:
+    """MLflow's fluent interface on a store, as other tools use it; put back afterwards."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    try:
+        if experiment is not None:
+            place = Path(uri.removeprefix("sqlite:///")).parent / "artifacts"
+            if mlflow.get_experiment_by_name(experiment) is None:
+                mlflow.create_experiment(experiment, artifact_location=place.as_uri())
+            mlflow.set_experiment(experiment)
+        yield
+    finally:
+        while mlflow.active_run() is not None:
+            mlflow.end_run()
+        mlflow.set_tracking_uri(before)
+
+
+def all_run_ids(uri: str) -> list[str]:
+    """Every run of the store's active experiments, deleted ones included, asked of MLflow."""
+    client = open_client(uri)
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    runs = client.search_runs(experiments, run_view_type=mlflow.entities.ViewType.ALL)
+    assert len(runs) < 1000, "search_runs gave one page"
+    return [run.info.run_id for run in runs]
+
+
+def assert_accounted_for(history: History, runs: list[str]) -> None:
+    """Every run is once a trial, the run of a search, or left out with a reason."""
+    assert all(row.reason for row in history.rejected)
+    found = Counter(history.trials.column("run_id").to_pylist())
+    found += Counter(search.run_id for search in history.searches.values() if search.run_id)
+    found += Counter(row.run_id for row in history.rejected)
+    assert found == Counter(runs)
+
+
+def types_of(configuration: Any) -> dict[str, str]:
+    """Name -> type's name, since True == 1 == 1.0."""
+    return {name: type(value).__name__ for name, value in configuration.items()}

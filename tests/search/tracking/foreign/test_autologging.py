@@ -1,0 +1,77 @@
+"""Stores written by `mlflow.sklearn.autolog`."""
+
+from __future__ import annotations
+
+import mlflow
+import pytest
+from optuna.distributions import FloatDistribution
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+from search.history import History
+from tests.search.tracking.foreign.stores import (
+    all_run_ids,
+    assert_accounted_for,
+    empty_store,
+    tracked_in,
+    types_of,
+)
+
+GRID = [0.01, 0.1, 1.0]
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    uri = empty_store(tmp_path_factory.mktemp("autolog"))
+    inputs, targets = load_iris(return_X_y=True)
+    search = GridSearchCV(LogisticRegression(max_iter=200), {"C": GRID}, cv=2)
+    with tracked_in(uri, "iris"):
+        mlflow.sklearn.autolog(log_models=False, silent=True, log_post_training_metrics=False)
+        try:
+            search.fit(inputs, targets)
+        finally:
+            mlflow.sklearn.autolog(disable=True, silent=True)
+    return uri
+
+
+def test_each_candidate_is_a_trial_of_the_grid_search_around_it(uri: str) -> None:
+    history = History.from_mlflow(uri)
+    trials = sorted(history.prior_trials(), key=lambda trial: trial.configuration["C"])
+    assert [trial.configuration["C"] for trial in trials] == GRID
+    (search,) = history.searches.values()
+    assert search.run_id and {trial.search for trial in trials} == {search.id}
+    assert_accounted_for(history, all_run_ids(uri))
+
+
+def test_the_objective_is_the_score_that_the_grid_search_chose_by(uri: str) -> None:
+    trials = History.from_mlflow(uri).prior_trials()
+    assert {trial.objectives for trial in trials} == {("mean_test_score",)}
+    assert {trial.directions for trial in trials} == {("maximize",)}
+    assert all(0.3 < trial.values[0] <= 1.0 for trial in trials)
+
+
+def test_all_parameters_of_the_estimator_are_kept_and_only_what_varied_is_the_space(
+    uri: str,
+) -> None:
+    history = History.from_mlflow(uri)
+    trial, *_ = history.prior_trials()
+    types = types_of(trial.configuration)
+    assert {name: types[name] for name in ("C", "max_iter", "fit_intercept", "solver")} == {
+        "C": "float", "max_iter": "int", "fit_intercept": "bool", "solver": "str",
+    }  # fmt: skip
+    assert types["class_weight"] == "NoneType"
+    (search,) = history.searches.values()
+    assert search.space is not None
+    assert search.space.distributions == {"C": FloatDistribution(0.01, 1.0, log=True)}
+
+
+def test_the_fingerprint_says_data_and_model_and_the_times_of_the_whole_are_nobodys(
+    uri: str,
+) -> None:
+    history = History.from_mlflow(uri)
+    (search,) = history.searches.values()
+    assert str(search.fingerprint["model"]).endswith("LogisticRegression")
+    assert search.fingerprint["data"]["digest"] and search.fingerprint["data"]["train"] == 150
+    assert search.task.startswith("mlflow:iris@")
+    assert {trial.seconds for trial in history.prior_trials()} == {0.0}

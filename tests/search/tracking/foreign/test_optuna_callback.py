@@ -1,0 +1,119 @@
+"""Stores written by optuna-integration's `MLflowCallback`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna_integration import MLflowCallback
+
+from search.history import History
+from tests.search.tracking.foreign.stores import (
+    all_run_ids,
+    assert_accounted_for,
+    empty_store,
+    tracked_in,
+    types_of,
+)
+
+TRIED = [
+    {"rate": 0.001, "width": 16, "kind": "sgd", "bias": True, "depth": None},
+    {"rate": 0.1, "width": 64, "kind": "adam", "bias": False, "depth": 3},
+    {"rate": 1.0, "width": 32, "kind": "sgd", "bias": True, "depth": 3},
+    {"rate": 0.01, "width": 48, "kind": "adam", "bias": True, "depth": None},
+]
+
+
+def objective(trial: optuna.Trial) -> float:
+    rate = trial.suggest_float("rate", 1e-4, 1.0, log=True)
+    width = trial.suggest_int("width", 16, 64, step=16)
+    trial.suggest_categorical("kind", ["sgd", "adam"])
+    trial.suggest_categorical("bias", [True, False])
+    trial.suggest_categorical("depth", [None, 3])
+    if rate == 1.0:
+        trial.report(0.5, 1)
+        raise optuna.TrialPruned
+    if width == 48:
+        raise ZeroDivisionError
+    return width / 100
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    uri = empty_store(tmp_path_factory.mktemp("callback"))
+    study = optuna.create_study(study_name="widths", direction="maximize")
+    for parameters in TRIED:
+        study.enqueue_trial(parameters)
+    with tracked_in(uri, "widths"):
+        callback = MLflowCallback(tracking_uri=uri)
+        study.optimize(
+            objective, n_trials=4, callbacks=[callback], catch=(ZeroDivisionError,)
+        )  # fmt: skip
+    return uri
+
+
+def test_the_study_comes_back_with_its_types_states_and_values(uri: str) -> None:
+    history = History.from_mlflow(uri)
+    trials = sorted(history.prior_trials(state=None), key=lambda trial: trial.number)
+    assert [dict(trial.configuration) for trial in trials] == TRIED
+    for trial, tried in zip(trials, TRIED, strict=True):
+        assert types_of(trial.configuration) == types_of(tried)
+    assert [trial.state for trial in trials] == ["complete", "complete", "stopped", "failed"]
+    assert [trial.values for trial in trials] == [(0.16,), (0.64,), (), ()]
+    assert {trial.objectives for trial in trials} == {("value",)}
+    assert {trial.directions for trial in trials} == {("maximize",)}
+    assert_accounted_for(history, all_run_ids(uri))
+
+
+def test_the_space_is_the_studys_own(uri: str) -> None:
+    (search,) = History.from_mlflow(uri).searches.values()
+    assert search.space is not None
+    assert search.space.distributions == {
+        "rate": FloatDistribution(1e-4, 1.0, log=True),
+        "width": IntDistribution(16, 64, step=16),
+        "kind": CategoricalDistribution(["sgd", "adam"]),
+        "bias": CategoricalDistribution([True, False]),
+        "depth": CategoricalDistribution([None, 3]),
+    }
+    assert (search.task, search.objectives) == ("mlflow:widths", ("value",))
+
+
+def test_several_objectives_are_numbered_and_keep_their_directions(tmp_path: Path) -> None:
+    uri = empty_store(tmp_path)
+    study = optuna.create_study(study_name="two", directions=["minimize", "maximize"])
+    with tracked_in(uri, "two"):
+        study.optimize(
+            lambda trial: (trial.suggest_float("x", 0, 1), 2.0),
+            n_trials=1, callbacks=[MLflowCallback(tracking_uri=uri)],
+        )  # fmt: skip
+    (trial,) = History.from_mlflow(uri).prior_trials()
+    assert trial.objectives == ("value_0", "value_1")
+    assert trial.directions == ("minimize", "maximize")
+    assert trial.values == (trial.configuration["x"], 2.0)
+
+
+def test_a_metric_of_the_users_own_name_is_the_objective_of_runs_nested_by_hand(
+    tmp_path: Path,
+) -> None:
+    uri = empty_store(tmp_path)
+    with tracked_in(uri, "by me"), mlflow.start_run(run_name="the study") as parent:
+        callback = MLflowCallback(
+            tracking_uri=uri, metric_name="accuracy", create_experiment=False,
+            mlflow_kwargs={"nested": True},
+        )  # fmt: skip
+        study = optuna.create_study(direction="maximize")
+        study.optimize(
+            lambda trial: trial.suggest_float("x", 0, 1), n_trials=2, callbacks=[callback]
+        )
+    history = History.from_mlflow(uri)
+    (search,) = history.searches.values()
+    assert search.run_id == parent.info.run_id
+    assert (search.objectives, search.directions) == (("accuracy",), ("maximize",))
+    assert [trial.values for trial in history.prior_trials()] == [
+        (trial.configuration["x"],) for trial in history.prior_trials()
+    ]
+    assert len(history) == 2
+    assert_accounted_for(history, all_run_ids(uri))

@@ -1,0 +1,163 @@
+"""Stores written by Ray's `MLflowLoggerCallback`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from optuna.distributions import FloatDistribution, IntDistribution
+
+from search.history import History
+from tests.search.tracking.foreign.stores import (
+    all_run_ids,
+    assert_accounted_for,
+    empty_store,
+    tracked_in,
+    types_of,
+)
+
+
+class Trial:
+    """What the callback asks of a Tune trial."""
+
+    def __init__(self, name: str, config: dict[str, Any]) -> None:
+        self._name = name
+        self.config = config
+
+    def __str__(self) -> str:
+        return self._name
+
+
+def result(iteration: int, config: dict[str, Any], **metrics: Any) -> dict[str, Any]:
+    """A result as Tune fills it in."""
+    return {
+        **metrics, "training_iteration": iteration, "done": iteration == 4, "pid": 4711,
+        "timestamp": 1_760_000_000, "time_this_iter_s": 0.5, "time_total_s": 0.5 * iteration,
+        "time_since_restore": 0.5 * iteration, "iterations_since_restore": iteration,
+        "hostname": "node", "node_ip": "10.0.0.1", "trial_id": "0001", "date": "2026-01-01",
+        "config": config, "should_checkpoint": True,
+    }  # fmt: skip
+
+
+def logged(uri: str, trials: list[tuple[str, dict[str, Any], int, str]]) -> None:
+    """Drives the callback as Tune does; a trial is name, config, iterations and how it ended."""
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    callback = MLflowLoggerCallback(tracking_uri=uri, experiment_name="tuned")
+    callback.setup()
+    for name, config, iterations, end in trials:
+        trial: Any = Trial(name, config)
+        callback.log_trial_start(trial)
+        for iteration in range(1, iterations + 1):
+            callback.log_trial_result(
+                iteration, trial, result(iteration, config, accuracy=iteration / 10)
+            )
+        if end != "running":
+            callback.log_trial_end(trial, failed=end == "failed")
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    uri = empty_store(tmp_path_factory.mktemp("ray"))
+    configs = [
+        {"lr": 1, "model": {"width": 16, "bias": True}, "data": "mnist"},
+        {"lr": 0.1, "model": {"width": 64, "bias": False}, "data": "mnist"},
+        {"lr": 0.01, "model": {"width": 32, "bias": True}, "data": "mnist"},
+        {"lr": 0.01, "model": {"width": 32, "bias": False}, "data": "mnist"},
+        {"lr": 0.02, "model": {"width": 20, "bias": False}, "data": "mnist"},
+    ]
+    ends = [(4, "done"), (4, "done"), (1, "done"), (2, "failed"), (1, "running")]
+    with tracked_in(uri, "tuned"):
+        logged(uri, [
+            (f"train_0001_0000{index}", config, *end)
+            for index, (config, end) in enumerate(zip(configs, ends, strict=True))
+        ])  # fmt: skip
+    return uri
+
+
+def test_configurations_come_back_typed_and_without_rays_own_numbers(uri: str) -> None:
+    history = History.from_mlflow(uri)
+    first, *_ = history.prior_trials(state=None)
+    assert first.configuration == {
+        "lr": 1.0, "model/width": 16, "model/bias": True, "data": "mnist",
+    }  # fmt: skip
+    assert types_of(first.configuration) == {
+        "lr": "float", "model/width": "int", "model/bias": "bool", "data": "str",
+    }  # fmt: skip
+    assert first.curves == {"accuracy": {1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4}}
+    assert (first.objectives, first.values) == ((), ())
+    assert first.value_of("accuracy") == 0.4
+    assert_accounted_for(history, all_run_ids(uri))
+
+
+def test_what_finished_before_the_length_that_others_share_was_stopped(uri: str) -> None:
+    trials = History.from_mlflow(uri).prior_trials(state=None)
+    assert [trial.state for trial in trials] == [
+        "complete", "complete", "stopped", "failed", "running",
+    ]  # fmt: skip
+
+
+def test_the_space_is_inferred_from_what_varied(uri: str) -> None:
+    (search,) = History.from_mlflow(uri).searches.values()
+    assert search.space is not None
+    distributions = search.space.distributions
+    assert distributions["lr"] == FloatDistribution(0.01, 1.0, log=True)
+    assert distributions["model/width"] == IntDistribution(16, 64)
+    assert set(distributions) == {"lr", "model/width", "model/bias"}
+    assert (search.id, search.task) == ("mlflow:tuned/ray", "mlflow:tuned")
+    assert search.fingerprint == {"name": "tuned", "epochs": 4}
+
+
+def test_a_trial_that_a_resumed_tuner_logged_again_counts_once(tmp_path: Path) -> None:
+    uri = empty_store(tmp_path)
+    with tracked_in(uri, "tuned"):
+        logged(uri, [("train_1", {"lr": 0.1}, 2, "running"), ("train_1", {"lr": 0.1}, 4, "done")])
+    history = History.from_mlflow(uri)
+    (trial,) = history.prior_trials(state=None)
+    assert (trial.state, trial.epoch) == ("complete", 4)
+    (left_out,) = history.rejected
+    assert f"same trial as run {trial.run_id}" in left_out.reason
+
+
+def test_params_under_rays_prefix_lose_it(tmp_path: Path) -> None:
+    uri = empty_store(tmp_path)
+    with tracked_in(uri, "old"), mlflow.start_run():
+        mlflow.log_params({"config/lr": 0.5, "config/width": 3})
+        mlflow.log_metric("loss", 0.25, step=7)
+    (trial,) = History.from_mlflow(uri).prior_trials()
+    assert trial.configuration == {"lr": 0.5, "width": 3}
+    assert trial.curves == {"loss": {7: 0.25}}
+
+
+@pytest.mark.slow
+def test_a_real_run_of_tune_on_this_machine_comes_back(tmp_path: Path) -> None:
+    import ray
+    from ray import tune
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    def train(config: dict[str, Any]) -> None:
+        for step in range(3):
+            tune.report({"loss": config["lr"] * (3 - step)})
+
+    uri = empty_store(tmp_path)
+    ray.init(address="local", num_cpus=1, include_dashboard=False, logging_level="error")
+    try:
+        callback = MLflowLoggerCallback(tracking_uri=uri, experiment_name="real")
+        tune.Tuner(
+            train,
+            param_space={"lr": tune.grid_search([0.25, 0.5]), "net": {"width": 8}},
+            run_config=tune.RunConfig(
+                storage_path=str(tmp_path / "ray"), callbacks=[callback], verbose=0
+            ),
+        ).fit()
+    finally:
+        ray.shutdown()
+    history = History.from_mlflow(uri)
+    trials = sorted(history.prior_trials(), key=lambda trial: trial.configuration["lr"])
+    assert [dict(trial.configuration) for trial in trials] == [
+        {"lr": 0.25, "net/width": 8}, {"lr": 0.5, "net/width": 8},
+    ]  # fmt: skip
+    assert trials[1].curves == {"loss": {1: 1.5, 2: 1.0, 3: 0.5}}
+    assert_accounted_for(history, all_run_ids(uri))
