@@ -35,7 +35,7 @@ from search.tracking.summary import (
     publish_files,
     raise_budget,
 )
-from search.transfer import write_report
+from search.transfer import history_settings, write_report
 
 PREVIEWED = 3
 # A launch says the gist; `review` says it all.
@@ -180,7 +180,11 @@ def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
     """
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
-    history = History.from_mlflow(tracking_uri)
+    settings = history_settings(summary.spec_yaml)
+    history = History.from_mlflow(
+        tracking_uri, rename=settings.rename, rename_metrics=settings.rename_metrics,
+        same_task=settings.same_task, task=summary.task,
+    )  # fmt: skip
     place = folder / summary.search
     written = write_report(
         history, summary.search, place,

@@ -1,5 +1,6 @@
-"""What history taught: importance, similarity, promising regions, conflict of objectives."""
+"""What history taught: importance, similarity, regions, conflict, noise; and does it hold here?"""
 
+from search.extract.agreement import agreements
 from search.extract.learning import learn
 
-__all__ = ["learn"]
+__all__ = ["agreements", "learn"]

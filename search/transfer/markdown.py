@@ -6,13 +6,15 @@ computing anything: numbers come in finished.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.history import PriorTrial, Search
+from search.statements import Agreement
+from search.transfer.alike import alike_table
 from search.transfer.best import BestConfiguration, HeldOut
+from search.transfer.markup import escape, fenced, table
 from search.transfer.table import step_of
 from search.transfer.verdict import Verdict
 
@@ -35,6 +37,8 @@ class Contents:
     Attributes:
         key_hyperparameters: Names for the table of the front, the most important first.
         experience: Lines on what history taught.
+        agreements: How far earlier searches predicted this one.
+        fitted: How earlier searches were fitted to this space, a line each.
         files: Names of the files beside the report.
     """
 
@@ -44,6 +48,8 @@ class Contents:
     verdict: Verdict
     key_hyperparameters: Sequence[str] = ()
     experience: Sequence[str] = ()
+    agreements: Sequence[Agreement] = ()
+    fitted: Sequence[str] = ()
     files: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     summary: Mapping[str, str] = field(default_factory=dict)
@@ -62,30 +68,14 @@ def render(contents: Contents) -> str:
         _section("What moved the objectives", _picture("importance.png", contents)
                  or "Too few complete trials to tell."),
         _section("What history taught", _bullets(contents.experience)),
+        _section("How alike the earlier searches turned out to be",
+                 alike_table(contents.agreements, contents.search.objectives)),
+        _section("How history was fitted to this space", _bullets(contents.fitted)),
         _section("How to reproduce", _reproduction(contents)),
         _section("Best configurations", _configurations(contents.best)),
         _section("Files", _files(contents.files)),
     ]  # fmt: skip
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def escape(text: object) -> str:
-    """Text of users as plain text in Markdown, on one line."""
-    line = " ".join(str(text).split())
-    return re.sub(r"[&<>|\[\]`*\\!]", lambda found: f"&#{ord(found[0])};", line)
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; its cells must be escaped already."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def fenced(text: str, language: str = "") -> str:
-    """A block of code, fenced by more backticks than the text has in a row."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def _section(title: str, body: str) -> str:

@@ -14,13 +14,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from search.experience import lines
-from search.extract import learn
 from search.extract.importance import importance_in
 from search.extract.measurements import measure
 from search.history import History, Search
 from search.transfer.best import best_configurations
 from search.transfer.curves import draw_curves, draw_importance
 from search.transfer.interactive import write_interactive
+from search.transfer.lessons import Lessons, lessons
 from search.transfer.markdown import Contents, render
 from search.transfer.pictures import draw_history, draw_pareto
 from search.transfer.progress import find_search, trials_of
@@ -67,22 +67,27 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     judged = verdict(history, search)
     shares = _shares(history, this)
-    texts = {
-        "verdict.json": judged.to_json() + "\n",
-        "environment.json": json.dumps(dict(environment), indent=2, sort_keys=True) + "\n",
-        "spec.yaml": spec_yaml,
-    }
+    taught = lessons(history, this, spec_yaml)
+    texts = _texts(judged, environment, taught) | {"spec.yaml": spec_yaml}
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
     files = (*_draw(history, search, shares, folder), "trials.parquet", *texts)
-    contents = replace(
-        _contents(history, this, judged, shares),
-        files=files,
-        environment=environment,
-        summary=summary,
-    )
+    contents = _taught(_contents(history, this, judged, shares), taught)
+    contents = replace(contents, files=files, environment=environment, summary=summary)
     for name, text in {**texts, "report.md": render(contents)}.items():
         (folder / name).write_text(text, encoding="utf-8")
     return Report(folder, ("report.md", *files), judged)
+
+
+def _texts(
+    judged: Verdict, environment: Mapping[str, str], taught: Lessons | None
+) -> dict[str, str]:
+    texts = {
+        "verdict.json": judged.to_json(),
+        "environment.json": json.dumps(dict(environment), indent=2, sort_keys=True),
+    }
+    if taught is not None:
+        texts["experience.json"] = taught.experience.to_json()
+    return {name: text + "\n" for name, text in texts.items()}
 
 
 def _contents(
@@ -96,7 +101,18 @@ def _contents(
         best=best,
         verdict=judged,
         key_hyperparameters=_key_hyperparameters(shares, [each.configuration for each in best]),
-        experience=_experience(history, this),
+    )
+
+
+def _taught(contents: Contents, taught: Lessons | None) -> Contents:
+    if taught is None:
+        unknown = "The space of this search is not known, so nothing can be said in its terms."
+        return replace(contents, experience=[unknown])
+    return replace(
+        contents,
+        experience=lines(replace(taught.experience, agreements=())),  # they have their own table
+        agreements=taught.experience.agreements,
+        fitted=taught.fitted,
     )
 
 
@@ -143,23 +159,3 @@ def _key_hyperparameters(
         for name in names
     }
     return sorted(differing or names, key=lambda name: (-most[name], name))
-
-
-def _experience(history: History, this: Search) -> list[str]:
-    """What history taught when the search started: its own trials and later ones are not asked."""
-    if this.space is None:
-        return ["The space of this search is not known, so nothing can be said in its terms."]
-    before = history.without(this.id)
-    for other in history.searches.values():
-        if other.started > this.started:
-            before = before.without(other.id)
-    return lines(
-        learn(
-            before,
-            this.space,
-            task=this.task,
-            fingerprint=this.fingerprint,
-            objectives=this.objectives,
-            directions=this.directions,
-        )
-    )

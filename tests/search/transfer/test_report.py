@@ -12,6 +12,7 @@ import pytest
 import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
+from search.experience import Experience
 from search.history import History
 from search.space import SearchSpace
 from search.transfer import Report, write_report
@@ -25,6 +26,7 @@ WARM = history(
 ALL = {
     "report.md", "spec.yaml", "environment.json", "verdict.json", "trials.parquet", "pareto.png",
     "history.png", "importance.png", "curves.png", "interactive.html",
+    "experience.json",
 }  # fmt: skip
 EVIL = "<script>alert(1)</script>"
 CLOSING = "</script><script>alert(2)</script><img src=x onerror=alert(3)>|`[a](javascript:alert(4))"
@@ -47,7 +49,8 @@ def test_everything_is_written_and_named(report: Report) -> None:
     assert set(report.files) == ALL == {path.name for path in report.folder.iterdir()}
     text = (report.folder / "report.md").read_text()
     for heading in ("What was searched", "Pareto front", "Against cold searches", "Trials",
-                    "Where the proposals came from", "What history taught", "How to reproduce",
+                    "Where the proposals came from", "What history taught",
+                    "How alike the earlier searches turned out to be", "How to reproduce",
                     "Best configurations"):  # fmt: skip
         assert f"\n## {heading}\n" in text
     assert report.verdict.sentence in text
@@ -56,6 +59,8 @@ def test_everything_is_written_and_named(report: Report) -> None:
     record = json.loads((report.folder / "verdict.json").read_text())
     assert record["sentence"] == report.verdict.sentence
     assert pq.read_table(report.folder / "trials.parquet").num_rows == 20
+    experience = Experience.from_json((report.folder / "experience.json").read_text())
+    assert {each.search for each in experience.agreements} == {"cold"}
     assert (report.folder / "spec.yaml").read_text() == "name: digits\n"
 
 

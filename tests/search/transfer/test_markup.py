@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.transfer.markdown import escape, fenced, table
+from search.transfer.markup import escape, fenced, table
 
 
 @pytest.mark.parametrize("text", ["<b>", "a|b", "[a](javascript:x)", "`x`", "![x](y)", "**x**"])

@@ -1,0 +1,89 @@
+"""What history had taught a search, and how alike it turned out to be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from search.spec import HistorySettings
+from search.transfer.alike import alike_table
+from search.transfer.lessons import SEARCHES_COMPARED, Lessons, history_settings, lessons
+from tests.search.extract.synthetic import (
+    CLEAN,
+    ROBUST,
+    START,
+    history,
+    row,
+    rows_of_random_search,
+    search,
+)
+
+LATER = START + timedelta(hours=1)
+THIS = search("this", started=LATER)
+
+
+def taught(rows: list[dict], *others: str, spec_yaml: str = "") -> Lessons:
+    known = history(rows, [*(search(name) for name in others), THIS])
+    found = lessons(known, THIS, spec_yaml)
+    assert found is not None
+    return found
+
+
+def test_earlier_searches_of_the_task_are_compared_with_what_was_seen() -> None:
+    rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
+    clean, robust = taught(rows, "cold").experience.agreements
+    assert (clean.search, clean.objective, robust.objective) == ("cold", CLEAN, ROBUST)
+    assert (clean.trials, clean.source_trials) == (23, 47)  # the complete ones
+    assert clean.low > 0 and robust.low > 0  # one function made them both
+    assert clean.similarity == 1.0
+
+
+def test_neither_this_search_nor_a_later_one_is_an_earlier_one() -> None:
+    after = search("after", started=LATER + timedelta(hours=1))
+    rows = rows_of_random_search("after", 20, 1) + rows_of_random_search("this", 20, 2)
+    found = lessons(history(rows, [after, THIS]), THIS, "")
+    assert found is not None and found.experience.is_empty
+    assert found.experience.agreements == () and found.fitted == ()
+
+
+def test_what_the_spec_says_was_renamed_counts() -> None:
+    rows = rows_of_random_search("this", 10, 2)
+    rows += [row(number, [0.5, 0.1 * number], configuration={"share": 0.1 * number, "width": 16})
+             for number in range(9)]  # fmt: skip
+    plain = taught(rows, "cold")
+    renamed = taught(rows, "cold", spec_yaml="history: {rename: {share: adversarial_share}}")
+    assert any(line.startswith("removed: share") for line in plain.fitted)
+    assert any(line.startswith("renamed: share in cold") for line in renamed.fitted)
+
+
+def test_only_so_many_are_compared_the_most_similar() -> None:
+    names = [f"s{number}" for number in range(SEARCHES_COMPARED + 3)]
+    rows = [
+        each for index, name in enumerate(names) for each in rows_of_random_search(name, 12, index)
+    ]
+    found = taught(rows + rows_of_random_search("this", 12, 99), *names)
+    assert len({each.search for each in found.experience.agreements}) == SEARCHES_COMPARED
+
+
+def test_without_a_space_there_is_nothing_to_say() -> None:
+    this = search("this", space=None)
+    assert lessons(history([], [this]), this, "") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x: [", "[]", "history: 3", "history: {rename: 5}", "history: {what: 1}"]
+)
+def test_a_spec_that_says_nothing_of_history_or_is_none_has_the_defaults(text: str) -> None:
+    assert history_settings(text) == HistorySettings()
+
+
+def test_the_table_says_what_was_thought_and_what_was_seen() -> None:
+    rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
+    agreements = taught(rows, "cold").experience.agreements
+    first = alike_table(agreements, (CLEAN, ROBUST)).splitlines()[2]
+    share = (1 + agreements[0].tau) / 2
+    assert first.startswith(f"| cold | 1.00 | {share:.0%} of {agreements[0].pairs} (")
+    # An objective that a search did not measure leaves its cells empty.
+    half = alike_table(agreements[:1], (CLEAN, ROBUST)).splitlines()[2]
+    assert half.endswith("|  |  |") and alike_table((), (CLEAN,)) == ""
