@@ -263,7 +263,7 @@ def test_review_lists_what_was_left_out_when_asked(
     silent = cli("review", spec, "--tracking-uri", copy.uri)
     said = cli("review", spec, "--rejected", "--tracking-uri", copy.uri)
     assert "1 runs left out" in silent.out and foreign.info.run_id not in silent.out
-    assert f"left out  {foreign.info.run_id} by hand: not logged by Twentieth" in said.out
+    assert f"left out  {foreign.info.run_id} by hand: has no hyperparameter" in said.out
 
 
 def test_settings_of_the_command_line_change_the_spec(

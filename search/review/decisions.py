@@ -6,7 +6,7 @@ For a person to check, and for the report. Not for making them (`changes.py`, `r
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal[
@@ -15,6 +15,7 @@ Kind = Literal[
     "condition changed", "added", "inferred", "removed", "unreadable",
 ]  # fmt: skip
 
+_VARIANTS_LISTED = 3
 _OUTSIDE = "{subject} {theirs} {where}, {ours} here: {trials} outside and {stay} at {their} place"
 # In the order in which they are listed: what a person can act on comes first.
 _SENTENCES: dict[Kind, str] = {
@@ -73,12 +74,26 @@ def decide(
 
 
 def decision_lines(decisions: Iterable[Decision]) -> list[str]:
-    """One line a decision, those of searches that agree in one; what can be acted on first."""
-    alike: dict[tuple[Kind, str, str, str], list[Decision]] = {}
+    """One line a decision, those of searches that agree in one; what can be acted on first.
+
+    Where nobody logged a space, each search has the range that its own trials show. So a change
+    that differs in more than `_VARIANTS_LISTED` ways has one line too, with the most frequent.
+    """
+    variants: dict[tuple[Kind, str, str], dict[str, list[Decision]]] = {}
     for each in decisions:
-        alike.setdefault((each.kind, each.subject, each.theirs, each.ours), []).append(each)
+        alike = variants.setdefault((each.kind, each.subject, each.ours), {})
+        alike.setdefault(each.theirs, []).append(each)
+    groups: list[list[Decision]] = []
+    for alike in variants.values():
+        if len(alike) <= _VARIANTS_LISTED:
+            groups += alike.values()
+            continue
+        first, *others = sorted(alike.values(), key=len, reverse=True)
+        text = f"{first[0].theirs} (and {len(others)} other ways)"
+        joined = [first, *others]
+        groups.append([replace(each, theirs=text) for group in joined for each in group])
     order = list(_SENTENCES)
-    groups = sorted(alike.values(), key=lambda group: (order.index(group[0].kind), -_sum(group)))
+    groups.sort(key=lambda group: (order.index(group[0].kind), -_sum(group)))
     return [_line(group) for group in groups]
 
 

@@ -160,6 +160,7 @@ def test_a_missing_active_hyperparameter_is_a_problem() -> None:
         (CategoricalDistribution(("32", "64")), 64, "64", ""),
         (CategoricalDistribution((0.1, 0.2)), "0.10", 0.1, ""),
         (CategoricalDistribution((1, 2)), 2.0, 2, ""),
+        (CategoricalDistribution(("32", "64")), 64.0, "64", ""),
     ],
 )
 def test_restate_turns_stored_values_into_the_spaces_types(

@@ -285,6 +285,31 @@ def test_searches_that_agree_share_a_line() -> None:
     ]
 
 
+def test_a_change_that_every_search_made_otherwise_has_one_line() -> None:
+    spaces = {f"s{high}": changed(width=IntDistribution(16, high)) for high in range(100, 105)}
+    known = together(
+        *(earlier([SGD | {"width": 99}], space, name) for name, space in spaces.items()),
+        earlier([SGD], spaces["s104"], "again"),
+    )
+    assert decision_lines(reconciled(known).decisions) == [
+        "narrowed: width 16..104 (and 4 other ways) in 6 earlier searches, 16..64 here: 5 trials "
+        "lie outside and stay in the model at their place"
+    ]
+
+
+def test_a_run_says_only_what_can_be_acted_on_and_how_much_there_is() -> None:
+    old = {("lr" if name == "learning_rate" else name): value for name, value in SGD.items()}
+    found = reconciled(together(earlier([old], None), earlier([SGD], state="running", search="s2")))
+    assert [line.split(":")[0] for line in found.lines()] == [
+        "proposed rename", "added", "added", "removed", "left out",
+    ]  # fmt: skip
+    assert found.lines()[-1] == "left out: 1 trial, because running: it has no end to learn from"
+    assert found.lines(4) == [
+        found.lines()[0],
+        "3 differences to earlier spaces and objectives; `twentieth review` says all",
+    ]
+
+
 def test_a_moved_range_a_changed_kind_and_a_changed_condition_are_named() -> None:
     theirs = SearchSpace(
         TARGET.distributions
