@@ -80,10 +80,12 @@ class Database:
             texts[origin.name] = [{} for _ in run_ids]
         for origin in (PARAMS, TAGS):
             for run, key, value in self._some(experiment, runs, of_all, *origin.c, source=origin):
-                texts[origin.name][runs[run]][key] = str(value) if value is not None else ""
+                texts[origin.name][runs[run]][clean(key)] = clean("" if value is None else value)
         last = (LATEST.c.run_uuid, LATEST.c.key, LATEST.c.value, LATEST.c.is_nan)
         for run, key, value, is_nan in self._some(experiment, runs, of_all, *last, source=LATEST):
-            texts["latest_metrics"][runs[run]][key] = float("nan") if is_nan else number(value)
+            texts["latest_metrics"][runs[run]][clean(key)] = (
+                float("nan") if is_nan else number(value)
+            )
         inputs = self._inputs(experiment, runs, of_all)
         rows: list[dict[str, Any]] = [{} for _ in run_ids]
         for run, _, name, status, stage, start, end in self._some(
