@@ -1,0 +1,93 @@
+"""MLflow servers and PostgreSQL clusters of a test's own, on loopback, gone when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+STARTING_SECONDS = 120
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def mlflow_server(store: str, artifacts: Path) -> Iterator[str]:
+    """The URI of a server on an MLflow store."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store,
+         "--artifacts-destination", str(artifacts), "--host", "127.0.0.1",
+         "--port", str(port), "--workers", "1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + STARTING_SECONDS
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2)
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "the server did not start"
+                time.sleep(0.3)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """The URI of an empty PostgreSQL database; skips where PostgreSQL is not installed.
+
+    PostgreSQL refuses to run as root, so root starts it as the user that Debian's package makes.
+    """
+    programs = _programs()
+    data = folder / "cluster"
+    data.mkdir(mode=0o700)
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        try:
+            owner = pwd.getpwnam("postgres")
+        except KeyError:
+            pytest.skip("there is no user postgres to run PostgreSQL as")
+        os.chown(data, owner.pw_uid, owner.pw_gid)
+        for parent in data.parents:
+            if parent.stat().st_uid == 0 and parent != Path("/") and not parent.stat().st_mode & 1:
+                parent.chmod(parent.stat().st_mode | 0o011)
+        as_user = ["runuser", "-u", "postgres", "--"]
+    port = free_port()
+    run = {"check": True, "capture_output": True, "cwd": "/"}
+    subprocess.run([*as_user, programs / "initdb", "-D", data, "-A", "trust", "-U", "mlflow",
+                    "--no-sync"], **run)  # type: ignore[call-overload]  # fmt: skip
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+    subprocess.run([*as_user, programs / "pg_ctl", "-D", data, "-o", options, "-w", "-l",
+                    data / "log", "start"], **run)  # type: ignore[call-overload]  # fmt: skip
+    try:
+        yield f"postgresql://mlflow@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*as_user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"],
+                       **run)  # type: ignore[call-overload]  # fmt: skip
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    known = str(found[-1]) if found else shutil.which("initdb")
+    if known is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    return Path(known).resolve().parent
