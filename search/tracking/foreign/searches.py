@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from optuna.distributions import BaseDistribution
 
@@ -37,10 +38,11 @@ class Trial:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What the trials of one search share: parent, tool, data, model."""
+        """What the trials of one search share: parent or else tool, data, model."""
         data = self.fingerprint.get("data", {})
         label = data.get("digest") or data.get("name") or ""
-        return self.run.parent or "", self.tool, label, self.fingerprint.get("model", "")
+        parent = self.run.parent or ""
+        return parent, "" if parent else self.tool, label, self.fingerprint.get("model", "")
 
 
 def rows_of(
@@ -59,12 +61,16 @@ def rows_of(
     rows: list[dict[str, Any]] = []
     searches: list[dict[str, Any]] = []
     taken: set[str] = set()
-    for (parent, *_), group in groups.items():
+    for key, group in groups.items():
+        parent = key[0]
         configurations = _configurations(group)
         search = _search_row(experiment, group, around.get(parent), configurations)
         # A run stands for one search; a second one below it (other data) has no run of its own.
         search["run_id"] = parent if parent in around and parent not in taken else ""
         taken.add(parent)
+        if search["search"] in taken:  # a data set may be called as a tool or a model is
+            search["search"] += f"#{crc32(repr(key).encode()):08x}"
+        taken.add(search["search"])
         searches.append(search)
         rows += _trial_rows(group, search, configurations)
     return rows, searches
@@ -153,7 +159,7 @@ def _states(group: Sequence[Trial]) -> list[str]:
     """
     states = [trial.reading.state for trial in group]
     lengths = [trial.epoch for trial in group if trial.reading.state == "complete"]
-    if group[0].tool != "ray" or lengths.count(max(lengths, default=0)) < 2:
+    if any(trial.tool != "ray" for trial in group) or lengths.count(max(lengths, default=0)) < 2:
         return states
     longest = max(lengths)
     return [

@@ -254,3 +254,19 @@ def test_somebodys_runs_below_a_trial_of_ours_are_its_parts(hand: Hand) -> None:
     ours = hand.client.create_run(hand.experiment, tags={tag.key: tag.value for tag in tags})
     part = hand.log({"lr": 0.1}, {"loss": [1.0]}, parent=ours.info.run_id)
     assert "which Twentieth logged" in hand.reason(part)
+
+
+def test_searches_whose_names_would_be_one_stay_two(hand: Hand) -> None:
+    hand.log({"lr": 0.1}, {"loss": [1.0]}, tags={"dataset": "cnn"})
+    hand.log({"lr": 0.2}, {"loss": [1.0]}, tags={"model": "cnn"})
+    history = hand.history()
+    assert len(history.searches) == 2
+    assert {trial.search for trial in history.prior_trials()} == set(history.searches)
+
+
+def test_what_two_tools_logged_below_one_run_is_one_search(hand: Hand) -> None:
+    parent = hand.log({})
+    hand.log({"config/lr": 0.1}, {"loss": [1.0]}, parent=parent)
+    hand.log({"lr": 0.2}, {"loss": [1.0]}, parent=parent)
+    (search,) = hand.history().searches.values()
+    assert search.run_id == parent
