@@ -92,7 +92,7 @@ def prepare(
         say(f"review    {line}")
     experience = learn(
         history, space, task=task, fingerprint=fingerprint,
-        objectives=objectives, directions=directions,
+        objectives=objectives, directions=directions, renamed=spec.history.rename_metrics.values(),
     )  # fmt: skip
     for line in lines(experience)[:lines_shown]:
         say(f"extract   {line}")
@@ -232,10 +232,10 @@ def _as_it_was(history: History, summary: Summary) -> History:
 def _found(spec: Spec, history: History, task: str) -> str:
     if not spec.history.enabled:
         return "history is switched off: this search starts cold"
-    same = len(history.prior_trials(task))
     return (
         f"{len(history)} trials of {len(history.searches)} earlier searches"
-        f" ({same} complete ones of this very task), {len(history.rejected)} runs left out"
+        f" ({len(history.prior_trials(task))} complete ones of this very task),"
+        f" {len(history.rejected)} runs left out"
     )
 
 

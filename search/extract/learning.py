@@ -1,11 +1,12 @@
 """Turns history into experience: selects what is relevant, runs the methods, keeps the sources.
 
 Not a method itself. Each method is one file of this folder and knows nothing of the others.
+Importance is asked of the most similar searches, the rest of the very task alone where it suffices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from search.experience import Experience
@@ -35,10 +36,9 @@ def learn(
     fingerprint: Mapping[str, Any],
     objectives: Sequence[str],
     directions: Sequence[str],
+    renamed: Collection[str] = (),
 ) -> Experience:
     """What history teaches about a task; the same for the same history, in any order of rows.
-
-    Importance is asked of the most similar searches, the rest of the very task where it suffices.
 
     Args:
         history: Earlier trials of any task; may be empty or malformed.
@@ -47,14 +47,14 @@ def learn(
         fingerprint: What the task is made of, see `similarity.compare`.
         objectives: Metric names.
         directions: "maximize" or "minimize", one an objective.
+        renamed: Objectives that history had under another name, see `measure`.
 
     Raises:
         ValueError: An unknown direction, or not one an objective.
     """
-    _check(objectives, directions)
     by_search = _by_search(history)
     alike = _similarities(history, by_search, task, fingerprint)
-    relevant, single, left_out = _select(by_search, alike, objectives, directions)
+    relevant, single, left_out = _select(by_search, alike, objectives, directions, renamed)
     nearest = _nearest(relevant, alike)
     spoken, accords = _importances(history, single, alike, objectives, space)
     return Experience(
@@ -67,11 +67,6 @@ def learn(
         noises=noises(single, objectives, task),
         left_out=(*_rejected(history), *left_out),
     )
-
-
-def _check(objectives: Sequence[str], directions: Sequence[str]) -> None:
-    if len(objectives) != len(directions):
-        raise ValueError(f"{len(objectives)} objectives, but {len(directions)} directions")
 
 
 def _by_search(history: History) -> dict[str, list[PriorTrial]]:
@@ -98,6 +93,7 @@ def _select(
     alike: Mapping[str, Similarity],
     objectives: Sequence[str],
     directions: Sequence[str],
+    renamed: Collection[str],
 ) -> tuple[dict[str, Measured], dict[str, list[Measured]], list[LeftOut]]:
     """The relevant searches, the most similar first.
 
@@ -105,6 +101,8 @@ def _select(
         Search -> the trials that measured every objective; search -> for each objective the trials
         that measured it; and the complete trials of no use.
     """
+    if len(objectives) != len(directions):
+        raise ValueError(f"{len(objectives)} objectives, but {len(directions)} directions")
     relevant: dict[str, Measured] = {}
     single: dict[str, list[Measured]] = {}
     left_out: list[LeftOut] = []
@@ -113,12 +111,12 @@ def _select(
             left_out += _unlike(by_search[name])
             continue
         parts = [
-            measure(by_search[name], [objective], [direction])
+            measure(by_search[name], [objective], [direction], renamed)
             for objective, direction in zip(objectives, directions, strict=True)
         ]
         left_out += _useless(parts)
         if any(map(len, parts)):
-            relevant[name] = measure(by_search[name], objectives, directions)
+            relevant[name] = measure(by_search[name], objectives, directions, renamed)
             single[name] = parts
     return relevant, single, left_out
 
@@ -189,6 +187,7 @@ def _best(objective: str, part: Measured) -> Best:
     trial = part.trials[index]
     # Named as it was measured: a robust accuracy under another threat is another figure.
     own = trial.counterpart(objective) or objective
+    own += " (as its search wanted it)" if part.turned[index, 0] else ""
     return Best(own, float(part.values[index, 0]), trial.run_id)
 
 

@@ -8,7 +8,7 @@ reasons. Not for changing values: nothing is imputed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from search.history import PriorTrial
 from search.pareto import losses
+from search.review.objectives import value_of
 from search.statements import LeftOut
 
 # Fewer complete trials than this support no statement: on a six-dimensional quadratic with noise
@@ -32,24 +33,30 @@ class Measured:
         values: Shape `(n, objectives)`, finite, as logged.
         losses: The same with the direction taken out: smaller is better.
         left_out: Complete trials that lack an objective or contradict a direction.
+        turned: Shape `(n, objectives)`: what was wanted in the other direction, under another name.
     """
 
     trials: tuple[PriorTrial, ...]
     values: NDArray[np.float64]
     losses: NDArray[np.float64]
     left_out: tuple[LeftOut, ...]
+    turned: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.trials)
 
 
 def measure(
-    trials: Sequence[PriorTrial], objectives: Sequence[str], directions: Sequence[str]
+    trials: Sequence[PriorTrial],
+    objectives: Sequence[str],
+    directions: Sequence[str],
+    renamed: Collection[str] = (),
 ) -> Measured:
     """Selects the complete trials that measured all objectives.
 
     A metric that was no objective of the earlier search counts with its value at the trial's last
-    epoch. Trials that are not complete are passed over: they are not measured yet, or never.
+    epoch. Trials that are not complete are passed over: they are not measured yet, or never. An
+    objective in `renamed` had another name before, and may have been wanted in the other direction.
     """
     kept: list[PriorTrial] = []
     rows: list[list[float]] = []
@@ -57,22 +64,39 @@ def measure(
     for trial in trials:
         if trial.state != "complete":
             continue
-        problem = _problem(trial, objectives, directions)
+        problem = _problem(trial, objectives, directions, renamed)
         if problem:
             left_out.append(LeftOut(trial.run_id, f"{trial.search}/{trial.number}", problem))
         else:
             kept.append(trial)
-            rows.append([trial.value_of(objective) for objective in objectives])
+            rows.append([value_of(trial, objective) for objective in objectives])
     values = np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))
-    return Measured(tuple(kept), values, losses(values, directions), tuple(left_out))
+    pairs = list(zip(objectives, directions, strict=True))
+    turned = np.array(
+        [[direction_of(trial, *pair) != pair[1] for pair in pairs] for trial in kept], dtype=bool
+    ).reshape(values.shape)
+    signed = np.where(turned, -1.0, 1.0) * losses(values, directions)
+    return Measured(tuple(kept), values, signed, tuple(left_out), turned)
 
 
-def _problem(trial: PriorTrial, objectives: Sequence[str], directions: Sequence[str]) -> str:
+def direction_of(trial: PriorTrial, objective: str, otherwise: str) -> str:
+    """Which way a trial's search wanted an objective; `otherwise` if it did not search for it."""
     theirs = dict(zip(trial.objectives, trial.directions, strict=False))
+    return theirs.get(trial.counterpart(objective) or "", otherwise)
+
+
+def _problem(
+    trial: PriorTrial,
+    objectives: Sequence[str],
+    directions: Sequence[str],
+    renamed: Collection[str],
+) -> str:
     for objective, direction in zip(objectives, directions, strict=True):
-        own = trial.counterpart(objective)
-        if own is not None and theirs[own] != direction:
-            return f"wanted to {theirs[own]} {own}, this search wants to {direction} it"
-        if not math.isfinite(trial.value_of(objective)):
+        theirs = direction_of(trial, objective, direction)
+        can_be_turned = objective in renamed and theirs in ("minimize", "maximize")
+        if theirs != direction and not can_be_turned:
+            own = trial.counterpart(objective)
+            return f"wanted to {theirs} {own}, this search wants to {direction} it"
+        if not math.isfinite(value_of(trial, objective)):
             return f"did not measure {objective}"
     return ""

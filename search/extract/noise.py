@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import chi2, t
 
 from search import space_values
-from search.extract.measurements import Measured
+from search.extract.measurements import Measured, direction_of
 from search.history import PriorTrial
 from search.statements import Noise
 
@@ -69,11 +69,12 @@ def _repetitions(
     measured: Mapping[str, Measured], objective: str
 ) -> list[list[tuple[PriorTrial, float]]]:
     """The trials of each configuration that was tried twice or more, with their values."""
-    groups: dict[tuple[str, str, str], dict[str, tuple[PriorTrial, float]]] = {}
+    groups: dict[tuple[str, tuple[str, str], str], dict[str, tuple[PriorTrial, float]]] = {}
     for part in measured.values():
         for trial, (value,) in zip(part.trials, part.values, strict=True):
-            # Accuracies under two threats are two measurements, whatever they stand for.
-            own = trial.counterpart(objective) or objective
+            # Accuracies under two threats are two measurements, whatever they stand for, and so are
+            # an accuracy and an error that was renamed to it.
+            own = trial.counterpart(objective) or objective, direction_of(trial, objective, "")
             key = trial.task, own, configuration_key(trial.configuration)
             # By run: one that was read twice was not repeated.
             groups.setdefault(key, {})[trial.run_id] = trial, float(value)

@@ -69,7 +69,7 @@ def objective_values(
             return Valued(problem=f"it was to {theirs[own]} {own}, this search is to {direction}")
         turned.append(name)
     signs = [-1.0 if name in turned else 1.0 for name in objectives]
-    values = [sign * _value(trial, name) for sign, name in zip(signs, objectives, strict=True)]
+    values = [sign * value_of(trial, name) for sign, name in zip(signs, objectives, strict=True)]
     return _complete(trial, values, len(directions), tuple(stands_for), tuple(turned))
 
 
@@ -87,7 +87,8 @@ def _complete(
     return Valued(tuple(values), "", stands_for, turned)
 
 
-def _value(trial: PriorTrial, metric: str) -> float:
+def value_of(trial: PriorTrial, metric: str) -> float:
+    """A trial's value of a metric as logged; NaN without one, whatever a store held."""
     try:
         return trial.value_of(metric)
     except TypeError:  # a store that holds nothing where a number belongs

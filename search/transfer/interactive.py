@@ -126,6 +126,7 @@ def _parallels(measured: Measured, space: SearchSpace, this: Search) -> list[tup
             measured.values[rows],
             measured.losses[rows],
             (),
+            measured.turned[rows],
         )
         figure = optuna.visualization.plot_parallel_coordinate(
             _study(part, space, this.directions, [0]),

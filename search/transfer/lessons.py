@@ -49,6 +49,7 @@ def lessons(history: History, this: Search, spec_yaml: str) -> Lessons | None:
     experience = learn(
         earlier, this.space, task=this.task, fingerprint=this.fingerprint,
         objectives=this.objectives, directions=this.directions,
+        renamed=settings.rename_metrics.values(),
     )  # fmt: skip
     theirs, ours = (_reconciled(part, this, this.space, settings) for part in (earlier, own))
     compared = experience.searches[:SEARCHES_COMPARED]

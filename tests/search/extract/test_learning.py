@@ -115,6 +115,16 @@ def test_an_opposite_direction_is_left_out() -> None:
     assert found.is_empty and len(found.left_out) == 1
 
 
+def test_the_best_of_a_metric_that_was_turned_around_is_its_lowest() -> None:
+    rows = [
+        row(number, [value], directions=["minimize"]) for number, value in enumerate((3.0, 1.0))
+    ]
+    changes = {"objectives": [CLEAN], "directions": ["maximize"]}
+    (best,) = learned(history(rows), renamed=[CLEAN], **changes).searches[0].best
+    assert (best.value, best.objective) == (1.0, f"{CLEAN} (as its search wanted it)")
+    assert learned(history(rows), **changes).is_empty
+
+
 def test_a_repeated_configuration_shows_the_noise() -> None:
     twice = [row(0, [0.9, 0.5]), row(1, [0.92, 0.5], search="again")]
     clean, robust = learned(history(twice)).noises

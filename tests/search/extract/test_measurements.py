@@ -41,6 +41,21 @@ def test_trials_without_an_objective_or_against_its_direction_are_left_out_with_
     ]
 
 
+def test_an_error_that_was_renamed_to_an_accuracy_is_turned_around() -> None:
+    rows = [row(0, [0.3], directions=["minimize"]), row(1, [0.9])]
+    measured = measure(history(rows).prior_trials(), [CLEAN], ["maximize"], [CLEAN])
+    assert measured.values.tolist() == [[0.3], [0.9]]
+    assert measured.losses.tolist() == [[0.3], [-0.9]]
+    assert measured.turned.tolist() == [[True], [False]]
+    nonsense = history([row(0, [0.3], directions=["up"])]).prior_trials()
+    assert len(measure(nonsense, [CLEAN], ["maximize"], [CLEAN])) == 0
+
+
+def test_a_missing_value_is_not_measured() -> None:
+    trials = history([row(0, [None])]).prior_trials()
+    assert measure(trials, [CLEAN], ["maximize"]).left_out[0].reason == f"did not measure {CLEAN}"
+
+
 def test_no_trials_give_empty_matrices_of_the_right_width() -> None:
     measured = measure([], *BOTH)
     assert measured.values.shape == measured.losses.shape == (0, 2)

@@ -84,6 +84,16 @@ def test_accuracies_under_two_threats_are_no_repetition() -> None:
     assert noise(measured(rows, ROBUST), ROBUST, TASK) is None
 
 
+def test_an_accuracy_and_an_error_renamed_to_it_are_no_repetition() -> None:
+    trials = of({8: [0.1]}) + of({8: [0.9]}, search="b", directions=["minimize"])
+    known = history(trials)
+    parts = {
+        name: measure(known.prior_trials(search=name), [CLEAN], ["maximize"], [CLEAN])
+        for name in ("cold", "b")
+    }
+    assert len(parts["b"]) == 1 and noise(parts, CLEAN, TASK) is None
+
+
 @pytest.mark.parametrize("same", [{"a": 1, "b": "x"}, {"b": "x", "a": 1.0}, {"a": "1.0", "b": "x"}])
 def test_equal_configurations_have_one_key(same: dict[str, object]) -> None:
     assert configuration_key(same) == configuration_key({"a": 1, "b": "x"})
