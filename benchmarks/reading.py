@@ -1,0 +1,180 @@
+"""Measures how fast history is read: 10,000 runs with two curves of 50 steps.
+
+Claim: a second reading takes less than a second, and after 10 new runs only these are fetched. The
+first reading is bounded by the store. Readings are timed within one process, where MLflow is
+imported and the store was opened once; each kind is repeated and the median told. Two stores: an
+SQLite file, and a server (loopback, one worker) on that file. Beside them what MLflow's own client
+takes for the same, `search_runs` and `get_metric_history` run by run, timed on 100 runs.
+
+Cost on two busy CPU cores: two minutes, ten with `--server`. Nothing is kept but the result.
+
+    python -m benchmarks.reading --server
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks import reference
+from benchmarks.big_store import fill
+from search.history import History
+from search.tracking.cache import folder_for
+from search.tracking.runs import all_runs
+from search.tracking.store import ensure_experiment, open_client
+
+EXPERIMENT = "big"
+NEW_RUNS = 10
+CLIENT_RUNS = 100
+CLAIM_SECONDS = 1.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--server", action="store_true", help="measure a server too")
+    options = parser.parse_args()
+    command = " ".join(["python -m benchmarks.reading", *sys.argv[1:]])
+    with tempfile.TemporaryDirectory(prefix="twentieth-reading-") as folder:
+        raw = measured(Path(folder), options)
+    reference.write("reading", command, body(raw, options), raw)
+
+
+def measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    database = folder / "mlflow.db"
+    uri = f"sqlite:///{database}"
+    client = open_client(uri)
+    experiment = ensure_experiment(client, EXPERIMENT, uri)
+    fill(database, experiment, first=0, runs=options.runs, steps=options.steps)
+    stores = {"sqlite": of_store(uri, database, experiment, options)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    client_seconds = of_client(client, experiment, options)
+    if options.server:
+        with serving(uri, folder) as server:
+            stores["server"] = of_store(server, database, experiment, options)
+    return {"stores": stores, "client": client_seconds, "peak_mib": peak}
+
+
+def of_store(
+    uri: str, database: Path, experiment: str, options: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Seconds of each reading, by kind."""
+    open_client(uri)
+    seconds: dict[str, list[float]] = {"first": [], "second": [], "new": [], "trials": []}
+    firsts = options.repetitions if uri.startswith("sqlite") else 1
+    for _ in range(firsts):
+        shutil.rmtree(folder_for(uri), ignore_errors=True)
+        seconds["first"].append(timed(lambda: History.from_mlflow(uri)))
+    for _ in range(options.repetitions):
+        seconds["second"].append(timed(lambda: History.from_mlflow(uri)))
+    for _ in range(options.repetitions):
+        known = len(History.from_mlflow(uri))
+        fill(database, experiment, first=known, runs=NEW_RUNS, steps=options.steps)
+        seconds["new"].append(timed(lambda: History.from_mlflow(uri)))
+    history = History.from_mlflow(uri)
+    assert len(history) == known + NEW_RUNS and not history.rejected
+    for _ in range(options.repetitions):
+        seconds["trials"].append(timed(history.prior_trials))
+    if not uri.startswith("sqlite"):  # that one lies in the user's cache
+        shutil.rmtree(folder_for(uri), ignore_errors=True)
+    return seconds
+
+
+def of_client(client: Any, experiment: str, options: argparse.Namespace) -> dict[str, float]:
+    """Seconds that MLflow's client takes; the curves of all runs from those of `CLIENT_RUNS`."""
+    runs: list[Any] = []
+    listing = timed(lambda: runs.extend(all_runs(client, [experiment], "")))
+
+    def curves() -> None:
+        for run in runs[:CLIENT_RUNS]:
+            for metric in run.data.metrics:
+                client.get_metric_history(run.info.run_id, metric)
+
+    return {"listing": listing, "curves": timed(curves) * options.runs / CLIENT_RUNS}
+
+
+def timed(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def serving(store: str, folder: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store,
+         "--artifacts-destination", str(folder / "artifacts"), "--host", "127.0.0.1",
+         "--port", str(port), "--workers", "1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2)
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def body(raw: dict[str, Any], options: argparse.Namespace) -> list[str]:
+    kinds = {
+        "first": "first reading",
+        "second": "second reading",
+        "new": f"after {NEW_RUNS} new runs",
+        "trials": "all of them as prior trials",
+    }
+    rows = [
+        [store, *(_said(seconds[kind]) for kind in kinds)]
+        for store, seconds in raw["stores"].items()
+    ]
+    worst = max(raw["stores"]["sqlite"]["second"])
+    verdict = "holds" if worst < CLAIM_SECONDS else "**does not hold**"
+    client = raw["client"]
+    return [
+        "# How fast history is read",
+        "",
+        f"{options.runs:,} runs, two metrics of {options.steps} steps each. Seconds: median (least"
+        " to greatest).",
+        "",
+        *reference.table(["store", *kinds.values()], rows),
+        "",
+        f"Claim, second reading of the SQLite store below {CLAIM_SECONDS:.0f} s: {verdict}, the"
+        f" slowest took {worst:.2f} s. Greatest memory of the process: {raw['peak_mib']:,.0f} MiB.",
+        "",
+        f"MLflow's client on the SQLite store: {client['listing']:.1f} s for `search_runs`, and"
+        f" {client['curves']:,.0f} s for `get_metric_history` of every run and metric (from"
+        f" {CLIENT_RUNS} runs).",
+    ]
+
+
+def _said(seconds: list[float]) -> str:
+    return f"{median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
+
+
+if __name__ == "__main__":
+    main()
