@@ -1,0 +1,59 @@
+"""The real searches of benchmarks/twentieth.py: four image tasks one after another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import memory_searches as searches
+from benchmarks import reference
+from benchmarks.memory_report import RELATED_POINT
+from benchmarks.trainings import Trainings
+from search.apply.source import seed_of
+from search.history import History
+from search.spec import Spec, load_spec
+
+# `digits` is scikit-learn's; the others are folders of parquet files.
+TASKS = ("digits", "mnist_10k", "kmnist_t10k", "fashion_mnist_10k")
+TRIALS = 12
+
+
+def repetition(number: int, cache: Path, images: Path, trials: int) -> dict[str, Any]:
+    """One order of the tasks: each searched warm, after the earlier ones, and cold.
+
+    The first search of an order has no history, so there warm and cold are the same search.
+
+    Returns:
+        "tasks" in their order, and the hypervolume after every trial by arm and place.
+    """
+    order = np.random.default_rng(seed_of(number, "order")).permutation(len(TASKS))
+    names = [TASKS[index] for index in order]
+    specs = [spec_of(name, images) for name in names]
+    past: list[tuple[Spec, searches.Done]] = []
+    volumes: dict[str, list[list[float]]] = {"warm": [], "cold": []}
+    for place, spec in enumerate(specs):
+        trainings, seed = Trainings(spec, cache), seed_of(number, place) % 2**31
+        warm = searches.run(spec, trainings, trials, seed, history=_history(past))
+        cold = warm if not past else searches.run(spec, trainings, trials, seed)
+        past.append((spec, warm))
+        for arm, done in (("warm", warm), ("cold", cold)):
+            volumes[arm].append(searches.volumes(spec, done.values, RELATED_POINT))
+    return {"repetition": number, "tasks": names, "volumes": volumes}
+
+
+def spec_of(name: str, images: Path) -> Spec:
+    """The spec of benchmarks/related.yaml with another data set."""
+    path = reference.ROOT / "benchmarks" / "related.yaml"
+    if name == "digits":
+        return load_spec(path, ["task.data=digits"])
+    return load_spec(path, [f"task.data.parquet={(images / name).resolve()}"])
+
+
+def _history(past: list[tuple[Spec, searches.Done]]) -> History | None:
+    if not past:
+        return None
+    names, directions = searches.objectives(past[0][0])
+    studies = {searches.task_of(spec): done.study for spec, done in past if done.study}
+    return History.from_studies(studies, directions, objectives=names)
