@@ -20,13 +20,24 @@ RUN_MILLISECONDS = 60_000
 STEP_MILLISECONDS = 1_000
 
 
-def fill(database: Path, experiment: str, *, first: int, runs: int, steps: int) -> None:
-    """Adds `runs` finished runs, numbered from `first`, to the experiment with that id."""
+def fill(
+    database: Path,
+    experiment: str,
+    *,
+    first: int,
+    runs: int,
+    steps: int,
+    start: int = FIRST_START,
+) -> None:
+    """Adds `runs` finished runs, numbered from `first`, to the experiment with that id.
+
+    `start` is when the first of all began, in milliseconds since 1970.
+    """
     tables: dict[str, list[Sequence[Any]]] = {
         name: [] for name in ("runs", "params", "tags", "metrics", "latest_metrics")
     }
     for number in range(first, first + runs):
-        for name, rows in _run(number, int(experiment), steps).items():
+        for name, rows in _run(number, int(experiment), steps, start).items():
             tables[name] += rows
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.executemany(
@@ -49,9 +60,11 @@ def fill(database: Path, experiment: str, *, first: int, runs: int, steps: int) 
             )
 
 
-def _run(number: int, experiment: int, steps: int) -> dict[str, list[Sequence[Any]]]:
+def _run(
+    number: int, experiment: int, steps: int, first_start: int
+) -> dict[str, list[Sequence[Any]]]:
     generator = random.Random(number)
-    run, start = f"{number:032x}", FIRST_START + number * RUN_MILLISECONDS
+    run, start = f"{number:032x}", first_start + number * RUN_MILLISECONDS
     params = {
         "learning_rate": 10 ** generator.uniform(-4, -1),
         "width": generator.choice([16, 32, 64, 128]),

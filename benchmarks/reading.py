@@ -87,7 +87,8 @@ def of_store(
         seconds["second"].append(timed(lambda: History.from_mlflow(uri)))
     for _ in range(options.repetitions):
         known = len(History.from_mlflow(uri))
-        fill(database, experiment, first=known, runs=NEW_RUNS, steps=options.steps)
+        start = int(time.time() * 1000)  # a server of this size is asked for what began since
+        fill(database, experiment, first=known, runs=NEW_RUNS, steps=options.steps, start=start)
         seconds["new"].append(timed(lambda: History.from_mlflow(uri)))
     history = History.from_mlflow(uri)
     assert len(history) == known + NEW_RUNS and not history.rejected

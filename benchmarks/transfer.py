@@ -14,7 +14,8 @@ at which a method's seed-mean regret on a task is what cold TPE's is at trial 10
 another Optuna are not found again. `report` writes results/reference/transfer.* from what is kept.
 `verify` shows that the recorded past searches have the regrets that their README tells.
 
-Cost on one core: 0.2 s a search of TPE, 0.5 to 1 of enqueue and add-trial, about 25 of GP.
+Cost on one idle core, a search: 0.3 s of TPE, 0.7 of enqueue, 1 of add-trial (4 with two
+objectives), 4 of GP, 3 of quantile and zero-shot, 25 of bounding box.
 
     python -m benchmarks.transfer run --methods twentieth tpe --scenarios related --seeds 10
     python -m benchmarks.transfer report

@@ -115,7 +115,7 @@ def _without(curves: StoredCurves) -> Iterator[Gate]:
             yield Gate(f"no history: regret less that of the better of cold TPE and GP ({best}) "
                        f"@{trial}, upper bound at most .01", ALLOWED_HARM,
                        difference(*pair, trial), True, pair[0].shape[1],
-                       MISLEADING_SEEDS if best == "tpe" else 3)  # fmt: skip
+                       MISLEADING_SEEDS)  # fmt: skip
 
 
 def _last(values: np.ndarray, trial: int) -> float:
