@@ -49,7 +49,10 @@ def interpreted(experiment: str, table: pa.Table) -> Meaning:
     curves = renamed(joined(table.column("curves")), name_of)
     trials, searches = read_own(ours, rejected)
     other_trials, other_searches = foreign.rows(last_epochs(curves).tolist(), rejected)
-    is_living = any(run.tags.get(names.STATE) in ("running", "starting") for _, run in ours)
+    is_living = any(  # whether its owner lives is asked anew each time
+        run.tags[names.KIND] == "search" and run.tags.get(names.STATE) == "running"
+        for _, run in ours
+    )
     return Meaning(
         _table(trials + other_trials, curves), searches + other_searches, rejected, is_living
     )

@@ -70,7 +70,7 @@ def _search_row(run: Run) -> dict[str, Any]:
         "space_json": space,
         "objectives": _strings(tags[names.OBJECTIVES]),
         "directions": _directions(tags[names.DIRECTIONS]),
-        "started": moment(run.start),
+        "started": moment(run.start) or 0,
         "trials_budget": _count(tags.get(names.BUDGET, 0)),
         "epochs": _count(spec_numbers.get("epochs", 0)),
         "seed": _count(spec_numbers.get("seed", 0), 2**32),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,18 @@ def test_a_configuration_longer_than_a_tag_comes_back_whole(tmp_path: Path) -> N
     (trial,) = History.from_mlflow(store.uri).prior_trials(state=None)
     assert trial.configuration == long
     assert len(json.dumps(long)) > 8_000
+
+
+def test_a_search_whose_clock_was_off_is_read_and_kept(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    store.trial(0)
+    store.writer().drain()
+    connection = sqlite3.connect(tmp_path / "mlflow.db")
+    with connection:
+        connection.execute("UPDATE runs SET start_time = 9223372036854775807, end_time = -5")
+    connection.close()
+    history = History.from_mlflow(store.uri)
+    history.to_parquet(tmp_path / "history.parquet")
+    (trial,) = history.prior_trials()
+    assert (trial.started, trial.seconds) == (None, 0.0)
+    assert History.from_parquet(tmp_path / "history.parquet").searches == history.searches

@@ -86,7 +86,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_a_server_is_read_and_followed(server: str) -> None:
+@pytest.mark.parametrize("most", [1_000, 2])
+def test_a_server_is_read_and_followed_whether_it_has_more_than_a_page_or_not(
+    server: str, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("search.tracking.server.PAGE", most)
     assert_reads_and_follows(server, *filled(server))
 
 
@@ -142,7 +146,35 @@ def test_a_server_without_the_bulk_endpoint_is_asked_run_by_run(
 
 
 @pytest.mark.slow
-def test_test_metrics_that_our_trials_get_after_their_end_are_noticed(server: str) -> None:
+def test_a_tag_edited_later_is_noticed_at_once_on_a_small_server_and_within_a_day_on_a_large_one(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, experiment, runs = filled(server)
+    client.set_terminated(runs[2])
+    name = client.get_experiment(experiment).name
+    # All these runs then lie further back than the margin for clocks that differ.
+    monkeypatch.setattr("search.tracking.server.CLOCK_MARGIN_MILLISECONDS", -10_000)
+
+    def tasks() -> list[str]:
+        return History.from_mlflow(server, [name]).tasks()
+
+    assert tasks() == [f"mlflow:{name}"]
+    for run in runs[:3]:
+        client.set_tag(run, "dataset", "mnist")
+    assert tasks() == [f"mlflow:{name}@mnist"]
+    for run in runs[:3]:
+        client.set_tag(run, "dataset", "emnist")
+    monkeypatch.setattr("search.tracking.server.PAGE", 1)
+    assert tasks() == [f"mlflow:{name}@mnist"]
+    monkeypatch.setattr("search.tracking.server.FULL_LIST_SECONDS", 0.0)
+    assert tasks() == [f"mlflow:{name}@emnist"]
+
+
+@pytest.mark.slow
+def test_test_metrics_that_our_trials_get_after_their_end_are_noticed(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tracking.server.PAGE", 1)
     client = open_client(server)
     experiment = client.create_experiment("ours")
     old = START  # long before the last reading: no question by time finds these runs
