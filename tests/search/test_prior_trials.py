@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Any
 
-from search.prior_trials import PriorTrial
+import pyarrow as pa
+
+from search.prior_trials import PriorTrial, trials_from_table
+from search.tracking.tables import TRIALS
 
 
 def prior(**changes: Any) -> PriorTrial:
@@ -37,3 +41,42 @@ def test_the_same_threat_comes_before_another_of_the_same_role() -> None:
 
 def test_a_metric_that_was_no_objective_counts_with_its_last_epoch() -> None:
     assert prior().value_of("seconds.train") == 4.0
+
+
+def points(**curves: dict[int, float | None]) -> list[dict[str, Any]]:
+    return [
+        {"metric": metric, "epoch": epoch, "value": value}
+        for metric, curve in curves.items()
+        for epoch, value in curve.items()
+    ]
+
+
+def table_of(*curves: list[dict[str, Any]] | None) -> pa.Table:
+    rows = [
+        {"task": "t", "search": "s", "number": number, "run_id": str(number), "state": "stopped",
+         "configuration": "{}", "objectives": [], "directions": [], "values": [], "curves": each}
+        for number, each in enumerate(curves)
+    ]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=TRIALS)
+
+
+def test_curves_are_the_rows_own_whatever_the_tables_chunks_and_gaps() -> None:
+    first = table_of(points(loss={1: 0.5, 2: 0.25}), None, [])
+    second = table_of(points(), points(accuracy={7: 0.75}, loss={7: None}))
+    table = pa.concat_tables([first, second.slice(1), first.slice(0, 1)])
+    curves = [trial.curves for trial in trials_from_table(table)]
+    assert curves[:3] == [{"loss": {1: 0.5, 2: 0.25}}, {}, {}]
+    assert curves[3]["accuracy"] == {7: 0.75} and math.isnan(curves[3]["loss"][7])
+    assert curves[4] == {"loss": {1: 0.5, 2: 0.25}}
+    assert [len(each) for each in curves] == [1, 0, 0, 2, 1]
+
+
+def test_a_pickled_trial_takes_its_own_curves_along_and_no_others() -> None:
+    many = table_of(points(loss={1: 0.5}), *[points(loss={n: 1.0 for n in range(999)})] * 50)
+    trial = trials_from_table(many)[0]
+    assert len(pickle.dumps(trial)) < 1_000
+    assert pickle.loads(pickle.dumps(trial)) == trial
+
+
+def test_no_rows_are_no_trials() -> None:
+    assert trials_from_table(TRIALS.empty_table()) == []

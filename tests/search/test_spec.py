@@ -152,6 +152,8 @@ WRONG = [
     ("history/enabled", "maybe", ["history.enabled = 'maybe'", "boolean"]),
     ("history/experiments", [], ["history.experiments", "enabled: false"]),
     ("history/experiments", "all", ["history.experiments = 'all'", "list"]),
+    ("history/same_task", "mine", ["history.same_task = 'mine'", "list"]),
+    ("history/same_tasks", ["mine"], ["history.same_tasks: unknown key", "`same_task`"]),
     ("history/rename", {"lr": "widht"}, ["history.rename.lr = 'widht'", "`width`"]),
     ("history/rename_metrics", {"acc": "accuracy"}, ["rename_metrics.acc", "accuracy.clean"]),
 ]
