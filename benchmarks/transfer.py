@@ -113,15 +113,18 @@ def run_all(jobs: list[Job], store: StoredResults, data: Path, cache: Path, work
             ): batch
             for batch in _batches(missing)
         }
-        for future in as_completed(pending):
-            for job, result in zip(pending[future], future.result(), strict=True):
-                store.put(job.key(), result)
-                if "error" in result:
-                    print(f"{job}: {result['error']}", flush=True)
-            before, done = done, done + len(pending[future])
-            if done * _SAYINGS // len(missing) > before * _SAYINGS // len(missing):
-                minutes = (time.perf_counter() - started) / 60
-                print(f"{done} of {len(missing)} searches, {minutes:.1f} min", flush=True)
+        try:
+            for future in as_completed(pending):
+                for job, result in zip(pending[future], future.result(), strict=True):
+                    store.put(job.key(), result)
+                    if "error" in result:
+                        print(f"{job}: {result['error']}", flush=True)
+                before, done = done, done + len(pending[future])
+                if done * _SAYINGS // len(missing) > before * _SAYINGS // len(missing):
+                    minutes = (time.perf_counter() - started) / 60
+                    print(f"{done} of {len(missing)} searches, {minutes:.1f} min", flush=True)
+        finally:  # a search that fails ends the run at once
+            pool.shutdown(cancel_futures=True)
 
 
 def _batches(jobs: list[Job]) -> Iterator[list[Job]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from benchmarks.transfer_curves import StoredCurves
 from benchmarks.transfer_scenarios import MISLEADING
 from benchmarks.transfer_statistics import (
@@ -20,6 +18,8 @@ from benchmarks.transfer_statistics import (
 # A 113-line recipe, as published in the README of the recorded searches; it was not run here.
 RECIPE = {5: 0.095, 10: 0.079, 20: 0.058, 50: 0.037, 100: 0.027}
 RECIPE_TRIALS_TO_COLD = 54
+# Cold TPE's regret after 100 trials, published beside it.
+PUBLISHED_COLD = 0.035
 MISLEADING_SEEDS = 30
 ALLOWED_HARM = 0.01
 JUDGED = (20, 50, 100)
@@ -68,10 +68,15 @@ def _related(curves: StoredCurves) -> Iterator[Gate]:
     if pair is None or cold is None:
         return
     count = pair[0].shape[1]
-    same, all_cold = trials_to_cold(*pair), trials_to_cold(pair[0], cold.values)
+    # Cold TPE is weaker on our seeds than published, which makes the goal easier; so it is also set
+    # where it was published, every task's by the same factor.
+    published = cold.values * (PUBLISHED_COLD / cold.values[..., -1].mean())
     reached = level(pair[0], 20)
-    for goal, measured in (("the same seeds", same), (f"{len(cold.seeds)} seeds", all_cold)):
-        said = f"trials to cold@100 (cold TPE of {goal})"
+    for goal, measured in (
+        ("cold TPE of the same seeds", trials_to_cold(*pair)),
+        ("cold TPE as published, .035", trials_to_cold(pair[0], published)),
+    ):
+        said = f"trials to cold@100 ({goal})"
         yield Gate(f"{said}: fewer than the recipe's published {RECIPE_TRIALS_TO_COLD}, "
                    "interval too", RECIPE_TRIALS_TO_COLD - 0.5, measured, True, count)  # fmt: skip
         yield Gate(f"{said}: at most 30", 30, measured, False, count)
@@ -104,19 +109,16 @@ def _misleading(curves: StoredCurves) -> Iterator[Gate]:
 
 
 def _without(curves: StoredCurves) -> Iterator[Gate]:
-    peers = {name: curves.get(name, "none") for name in ("tpe", "gp")}
-    found = {name: peer for name, peer in peers.items() if peer is not None}
+    """Against the better of cold TPE and GP at that trial, judged on the seeds of both."""
+    rivals = curves.pair("gp", "tpe", "none")
     for trial in JUDGED:
-        if not found or curves.get("twentieth-cold", "none") is None:
+        if rivals is None:
             return
-        best = min(found, key=lambda name: _last(found[name].values, trial))
+        gp, tpe = (each[..., trial - 1].mean() for each in rivals)
+        best = "gp" if gp < tpe else "tpe"
         pair = curves.pair("twentieth-cold", best, "none")
         if pair is not None:
             yield Gate(f"no history: regret less that of the better of cold TPE and GP ({best}) "
                        f"@{trial}, upper bound at most .01", ALLOWED_HARM,
                        difference(*pair, trial), True, pair[0].shape[1],
                        MISLEADING_SEEDS)  # fmt: skip
-
-
-def _last(values: np.ndarray, trial: int) -> float:
-    return float(values[..., trial - 1].mean())

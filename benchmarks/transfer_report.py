@@ -8,9 +8,14 @@ import numpy as np
 
 from benchmarks import peers, reference
 from benchmarks.transfer_curves import StoredCurves
-from benchmarks.transfer_gates import RECIPE, RECIPE_TRIALS_TO_COLD, gates
+from benchmarks.transfer_gates import (
+    PUBLISHED_COLD,
+    RECIPE,
+    RECIPE_TRIALS_TO_COLD,
+    gates,
+)
 from benchmarks.transfer_picture import draw
-from benchmarks.transfer_scenarios import SCENARIOS
+from benchmarks.transfer_scenarios import MISLEADING, SCENARIOS
 from benchmarks.transfer_statistics import Estimate, difference, level, ratio, trials_to_cold
 
 MARKS = (5, 10, 20, 50, 100)
@@ -74,7 +79,8 @@ def scenario_table(curves: StoredCurves, scenario: str) -> list[str]:
     rows = []
     for method in peers.METHODS:
         own = curves.get(method, scenario)
-        if own is None:
+        is_beside = scenario in MISLEADING and not curves.has(method, scenario) and method != "tpe"
+        if own is None or is_beside:
             continue
         row = [f"{method} ({len(own.seeds)})"]
         row += [_short(level(own.values, trial)[0]) for trial in MARKS]
@@ -115,7 +121,11 @@ def _cold_of_goal(curves: StoredCurves) -> str:
     few = cold.values[:, :10, -1].mean()
     return (
         f"Trials to cold@100 hang on what cold TPE happens to have after 100 trials: {few:.4f} "
-        f"on the first 10 seeds, {said} on all {len(cold.seeds)}, .035 as published."
+        f"on the first 10 seeds, {said} on all {len(cold.seeds)}, {PUBLISHED_COLD} as published; "
+        "the tables take the same seeds. With two objectives cold TPE was published as .320 @20 "
+        "and .153 @100, and the recorded searches have .339 and .157; the definition of the "
+        "hypervolume is the same to the last digit, so the lower value here is the seeds' or "
+        "the settings' doing."
     )
 
 
@@ -156,5 +166,5 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def _counted(estimate: Estimate) -> str:
-    middle, low, high = (">100" if value > 100 else f"{value:g}" for value in estimate)
+    middle, low, high = (">100" if value > 100 else f"{round(value, 1):g}" for value in estimate)
     return f"{middle} [{low}, {high}]"
