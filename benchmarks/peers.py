@@ -37,6 +37,7 @@ METHODS = (*OWN, *OPTUNA, *SYNE_TUNE)
 
 # Raised when the protocol below changes what a result means; part of every stored result's key.
 _PROTOCOL = 1
+_LIBRARIES = ("optuna", "numpy", "scipy", "scikit-learn", "torch")
 # What our sampler imports but no proposal depends on: reading stores, specs and models.
 _BESIDE_THE_POINT = ("search.tracking", "search.spec", "models")
 
@@ -90,9 +91,9 @@ def best_of_each(past: Mapping[str, Past], count: int) -> list[dict[str, int]]:
 def key_of(method: str) -> str:
     """What a stored result of a method depends on besides its arguments."""
     if method in OWN:
-        parts = [source_hash(), *(version(name) for name in ("optuna", "numpy", "scipy"))]
+        parts = [source_hash(), *(version(name) for name in _LIBRARIES)]
     elif method in SYNE_TUNE:
-        parts = [SYNE_TUNE_VERSION, _hash(ROOT / "benchmarks" / "syne_tune_peers.py")]
+        parts = [SYNE_TUNE_VERSION, code_hash(ROOT / "benchmarks" / "syne_tune_peers.py")]
     else:
         parts = [version("optuna")]
     return "-".join([str(_PROTOCOL), *parts])
@@ -114,7 +115,7 @@ def source_hash() -> str:
         path = _file_of(name)
         if name in seen or name.startswith(_BESIDE_THE_POINT) or not path.is_file():
             continue
-        seen[name] = _hash(path)
+        seen[name] = code_hash(path)
         pending += _imports(path)
     return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:12]
 
@@ -148,7 +149,8 @@ def _imports(path: Path) -> list[str]:
     return [name for name in found if name.startswith("search.")]
 
 
-def _hash(path: Path) -> str:
+def code_hash(path: Path) -> str:
+    """A hash of a file's code; comments, docstrings and layout do not count."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         body = getattr(node, "body", None)

@@ -187,3 +187,13 @@ def test_a_line_cut_by_a_kill_is_run_again_and_harms_no_other(tmp_path: Path) ->
     store = StoredResults(tmp_path, "x")
     assert store.get({"seed": 1}) == {"rows": [1]}
     assert store.get({"seed": 2}) is None
+
+
+def test_words_about_code_leave_results_valid_and_code_does_not(tmp_path: Path) -> None:
+    def hashed(text: str) -> str:
+        (tmp_path / "code.py").write_text(text)
+        return peers.code_hash(tmp_path / "code.py")
+
+    plain = hashed('def f(x):\n    """One."""\n    return x + 1\n')
+    assert plain == hashed('def f(x):\n    """Two."""\n    # why\n    return (x + 1)\n')
+    assert plain != hashed('def f(x):\n    """One."""\n    return x + 2\n')
