@@ -1,9 +1,9 @@
 """What was read from a store, kept as parquet files: the next reading fetches what is new.
 
-Two files an experiment: its runs as they are (RAW), and the trials that they mean. A file that is
-damaged, or of another version of this code, is as good as none. Files are replaced as a whole and
-updates hold a lock, so two processes may read at once. The store stays the only memory: the folder
-may be deleted at any time.
+Two files an experiment, its runs as they are (RAW) and the trials that they mean, and one file with
+the marks by which a source knows how far it read. A file that is damaged, or of another version of
+this code, is as good as none. Files are replaced as a whole and updates hold a lock, so two
+processes may read at once. The store stays the only memory: the folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from search.tracking.tables import TRIALS
 
 # Counted up whenever what is kept, or what runs are taken to mean, changes.
 VERSION = 1
+MARKS = "marks.json"
 # A first reading of 100,000 runs over HTTP takes minutes; who waits longer reads without a cache.
 LOCK_SECONDS = 300.0
 # What reading a damaged file can raise.
@@ -82,17 +83,29 @@ class Cache:
             if lock is not None:
                 lock.release()
 
-    def signatures(self, experiment: str) -> tuple[dict[str, str], tuple[float, float]]:
-        """Run id -> signature of the runs kept, and when they were listed (seconds; in full)."""
+    def marks(self) -> dict[str, Any]:
+        """For each experiment what its source wanted to remember when it was last read."""
+        try:
+            kept = json.loads((self._folder / MARKS).read_text())
+            return dict(kept["marks"]) if kept["version"] == VERSION else {}
+        except UNREADABLE:
+            return {}
+
+    def keep_marks(self, marks: Mapping[str, Any]) -> None:
+        """Keeps marks. To be called after the runs that they stand for were kept."""
+        text = json.dumps({"version": VERSION, "marks": {**self.marks(), **marks}})
+        self._replace(self._folder / MARKS, lambda path: path.write_text(text))
+
+    def signatures(self, experiment: str) -> dict[str, str]:
+        """Run id -> signature of the runs kept."""
         try:
             path = self._path(experiment, "runs")
             table = pq.read_table(path, columns=["run_id", "signature"])
-            facts = _facts(table)
-            listed = (float(facts["listed"]), float(facts["listed_in_full"]))
+            _facts(table)
             ids, signatures = (table.column(name).to_pylist() for name in ("run_id", "signature"))
-            return dict(zip(ids, signatures, strict=True)), listed
+            return dict(zip(ids, signatures, strict=True))
         except UNREADABLE:
-            return {}, (0.0, 0.0)
+            return {}
 
     def runs(self, experiment: str) -> pa.Table | None:
         """The runs kept (RAW), or None."""
@@ -103,10 +116,9 @@ class Cache:
         except UNREADABLE:
             return None
 
-    def keep_runs(self, experiment: str, runs: pa.Table, listed: tuple[float, float]) -> None:
-        """Keeps an experiment's runs and when they were listed."""
-        facts = {"listed": listed[0], "listed_in_full": listed[1]}
-        self._keep(experiment, "runs", runs, facts)
+    def keep_runs(self, experiment: str, runs: pa.Table) -> bool:
+        """Keeps an experiment's runs; says whether that went well."""
+        return self._keep(experiment, "runs", runs, {})
 
     def meaning(self, experiment: str, digest: str) -> Meaning | None:
         """What the runs with this digest mean, or None if that is not known."""
@@ -133,17 +145,22 @@ class Cache:
         )
         return self._folder / f"{name[:80]}.{kind}.parquet"
 
-    def _keep(self, experiment: str, kind: str, table: pa.Table, facts: dict[str, Any]) -> None:
-        path = self._path(experiment, kind)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    def _keep(self, experiment: str, kind: str, table: pa.Table, facts: dict[str, Any]) -> bool:
         metadata = {"twentieth": json.dumps({"version": VERSION, **facts})}
+        whole = table.replace_schema_metadata(metadata)
+        return self._replace(self._path(experiment, kind), lambda path: pq.write_table(whole, path))
+
+    def _replace(self, path: Path, write: Callable[[Path], object]) -> bool:
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
         try:
-            pq.write_table(table.replace_schema_metadata(metadata), temporary)
+            write(temporary)
             temporary.replace(path)
+            return True
         except OSError as error:
             _log.warning("what was read cannot be kept in %s: %s", path, error)
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            return False
 
 
 def digest_of(experiment: str, signatures: Mapping[str, str]) -> str:

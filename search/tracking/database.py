@@ -2,16 +2,19 @@
 
 Chosen on measurement (SQLite, 10,000 runs, two metrics of 50 steps): MLflow's client needs 5 s for
 `search_runs` and 30 ms for each `get_metric_history`, ten minutes in all; these queries need 4 s,
-and 0.2 s to see that nothing changed. The tables are those of database_tables.py; where a query
-fails, reading falls back on the client (server.py). Nothing is written: SQLite is set to
-`query_only`, PostgreSQL to a read-only transaction.
+and 0.2 s to see that nothing changed, unless the file itself tells that nobody wrote to it. The
+tables are those of database_tables.py; where a query fails, reading falls back on the client
+(server.py). Nothing is written: SQLite is set to `query_only`, PostgreSQL to a read-only
+transaction.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,27 +34,39 @@ from search.tracking.database_tables import (
     TAGS,
 )
 from search.tracking.raw_runs import RAW, checksum, clean, number, raw_row, whole
+from search.tracking.store import database_path
 
 # Databases limit the parameters of a query, PostgreSQL's driver at 65,535 and old SQLite at 999.
 IDS_A_QUERY = 900
 # Small portions stay in the processor's cache: 2,000 are 1.7 times faster than 100,000.
 ROWS_AT_ONCE = 2_000
+# File systems tell times in ticks of some milliseconds, at worst of two seconds (FAT): a file that
+# was written to just now may be written to again without a sign.
+SETTLED_SECONDS = 2.5
 
 
 class Database:
     """The runs of a SQL store. `signatures` says what is there, `fetch` reads it."""
 
-    def __init__(self, tracking_uri: str) -> None:
+    def __init__(self, tracking_uri: str, marks: Mapping[str, Any]) -> None:
+        """Takes the marks of the last reading: the state of the file then."""
         self._engine: Engine = create_engine(tracking_uri, poolclass=NullPool)
+        self._file = database_path(tracking_uri)
+        self._before = marks
+        self.marks: dict[str, Any] = {}
 
     def signatures(
         self, experiments: Sequence[str], known: Mapping[str, Mapping[str, str]]
     ) -> dict[str, dict[str, str]]:
         """For each experiment the signature of each of its runs, deleted ones included.
 
-        `known`, what an earlier reading saw, is not needed here: all is looked at.
+        `known` is what an earlier reading saw. It holds if nobody has written to the file since.
         """
-        found: dict[str, dict[str, str]] = {name: {} for name in experiments}
+        stamp = _stamp(self._file) if self._file else None
+        self.marks = {each: stamp for each in experiments}
+        is_same = {each for each in experiments if stamp and self._before.get(each) == stamp}
+        found = {each: dict(known[each]) if each in is_same else {} for each in experiments}
+        experiments = [each for each in experiments if each not in is_same or not known[each]]
         place: dict[str, str] = {}
         facts: dict[str, list[Any]] = {}
         for run, experiment, *rest in self._all(experiments, RUNS.c.run_uuid, *INFO):
@@ -172,6 +187,20 @@ class Database:
                 connection.execution_options(postgresql_readonly=True)
             for query in queries:
                 yield from connection.execute(query).partitions(ROWS_AT_ONCE)
+
+
+def _stamp(file: Path) -> list[Any] | None:
+    """What any later write to an SQLite file changes; None while a write could go unnoticed."""
+    stamp: list[Any] = []
+    for part in (file, Path(f"{file}-wal")):
+        try:
+            facts = part.stat()
+        except FileNotFoundError:
+            continue
+        if not SETTLED_SECONDS < time.time() - facts.st_mtime:
+            return None
+        stamp += [facts.st_ino, facts.st_size, facts.st_mtime_ns]
+    return stamp
 
 
 def _with_runs(what: Sequence[Any], source: Any) -> Select[Any]:

@@ -96,17 +96,15 @@ def _meanings(
     """What each experiment's runs mean; `experiments` are ids and names."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    kept = {each: cache.signatures(each) for each in experiments}
-    known = {each: signatures for each, (signatures, _) in kept.items()}
-    listed = {each: when for each, (_, when) in kept.items()}
+    known = {each: cache.signatures(each) for each in experiments}
+    marks = cache.marks()
     if not tracking_uri.startswith(("http://", "https://")):
         try:
-            with closing(Database(tracking_uri)) as database:
+            with closing(Database(tracking_uri, marks)) as database:
                 return _read(database, experiments, known, cache)
         except SQLAlchemyError as error:
             _log.warning("reading through MLflow's client, slowly: %s", error)
-    server = Server(client, tracking_uri, listed)
-    return _read(server, experiments, known, cache)
+    return _read(Server(client, tracking_uri, marks), experiments, known, cache)
 
 
 def _read(
@@ -127,6 +125,7 @@ def _read(
             if not meaning.is_living:
                 cache.keep_meaning(experiment, digest, meaning)
         found[experiment] = meaning
+    cache.keep_marks(source.marks)
     return found
 
 
@@ -150,7 +149,8 @@ def _updated(
             of_all = len(changed) == len(signatures)
             fetched = source.fetch(experiment, changed, signatures, of_all=of_all)
             runs = pa.concat_tables([runs, fetched])
-    cache.keep_runs(experiment, runs, getattr(source, "listed", {}).get(experiment, (0.0, 0.0)))
+    if not cache.keep_runs(experiment, runs):
+        source.marks[experiment] = None  # what is kept is not what was read
     return runs
 
 

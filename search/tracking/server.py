@@ -41,15 +41,13 @@ BULK_ENDPOINT = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 class Server:
     """The runs of a server. `signatures` says what is there, `fetch` reads it."""
 
-    def __init__(
-        self, client: MlflowClient, tracking_uri: str, listed: Mapping[str, tuple[float, float]]
-    ) -> None:
-        """Takes for each experiment when it was last listed, and last listed in full (seconds)."""
+    def __init__(self, client: MlflowClient, tracking_uri: str, marks: Mapping[str, Any]) -> None:
+        """Takes the marks of the last reading: when it was, and when all was last listed."""
         self._client = client
         self._uri = tracking_uri
-        self._listed = listed
+        self._before = {each: _times(mark) for each, mark in marks.items()}
         self._runs: dict[str, Any] = {}
-        self.listed: dict[str, tuple[float, float]] = {}
+        self.marks: dict[str, Any] = {}
 
     def signatures(
         self, experiments: Sequence[str], known: Mapping[str, Mapping[str, str]]
@@ -70,13 +68,13 @@ class Server:
         found |= {each: {} for each in full}
         listed = list(self._search(full, "", "ALL"))
         if partly:
-            since = int(min(self._listed[each][0] for each in partly) * 1000)
+            since = int(min(self._before[each][0] for each in partly) * 1000)
             listed += self._changed(partly, since - CLOCK_MARGIN_MILLISECONDS, known)
         for run in listed:
             self._runs[run.info.run_id] = run
             found[run.info.experiment_id][run.info.run_id] = _signature(run)
-        self.listed = {each: (now, now) for each in full}
-        self.listed |= {each: (now, self._full(each)) for each in partly}
+        self.marks = {each: [now, now] for each in full}
+        self.marks |= {each: [now, self._full(each)] for each in partly}
         return found
 
     def fetch(
@@ -94,7 +92,7 @@ class Server:
         """Nothing is held open."""
 
     def _full(self, experiment: str) -> float:
-        return self._listed.get(experiment, (0.0, 0.0))[1]
+        return self._before.get(experiment, (0.0, 0.0))[1]
 
     def _changed(
         self, experiments: Sequence[str], since: int, known: Mapping[str, Mapping[str, str]]
@@ -203,6 +201,15 @@ class Server:
             ]  # fmt: skip
         except (MlflowException, OSError, ValueError, KeyError, TypeError):
             return None  # another server, or none: the client says so in its own words
+
+
+def _times(mark: Any) -> tuple[float, float]:
+    """A mark as seconds; long ago if another source left it."""
+    try:
+        read, listed = mark
+        return float(read), float(listed)
+    except (TypeError, ValueError):
+        return 0.0, 0.0
 
 
 def _signature(run: Any) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,40 @@ def test_an_experiment_that_was_renamed_is_read_under_its_new_name(hand: Hand) -
     hand.client.rename_experiment(hand.experiment, "yours")
     assert hand.history().tasks() == ["mlflow:yours"]
     assert FETCHED == []
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_a_file_that_nobody_wrote_to_is_not_even_asked(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch, journal: str
+) -> None:
+    connection = sqlite3.connect(hand.uri.removeprefix("sqlite:///"))
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    monkeypatch.setattr("search.tracking.database.SETTLED_SECONDS", 0.05)
+    time.sleep(0.1)
+    hand.history()
+    asked: list[int] = []
+    run = Database._run
+    monkeypatch.setattr(Database, "_run", lambda self, some: asked.append(1) or run(self, some))
+    # The empty default experiment is asked for its runs, tags, params and metrics; ours is not.
+    assert configurations(hand) == [0.1, 0.2, 0.3]
+    assert len(asked) == 4
+    hand.log({"lr": 0.4}, {"loss": [1.0]})
+    assert configurations(hand) == [0.1, 0.2, 0.3, 0.4]
+    connection.close()
+
+
+def test_what_could_not_be_kept_is_read_again(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.tracking.database.SETTLED_SECONDS", 0.05)
+    with monkeypatch.context() as full:
+        full.setattr("search.tracking.cache.pq.write_table", _raise_disk_full)
+        hand.log({"lr": 0.4}, {"loss": [1.0]})
+        time.sleep(0.1)
+        assert configurations(hand) == [0.1, 0.2, 0.3, 0.4]
+    assert configurations(hand) == [0.1, 0.2, 0.3, 0.4]
+
+
+def _raise_disk_full(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def files(hand: Hand) -> list[Path]:
