@@ -1,7 +1,8 @@
 """Measures how fast history is read: 10,000 runs with two curves of 50 steps.
 
-Claim: a second reading takes less than a second, and after 10 new runs only these are fetched. The
-first reading is bounded by the store. Readings are timed within one process, where MLflow is
+Claim: a second reading takes less than a second, whether or not somebody wrote to the file since
+(*touched*: it looks new, and nothing in it is); after 10 new runs only these are fetched. The first
+reading is bounded by the store. Readings are timed within one process, where MLflow is
 imported and the store was opened once; each kind is repeated and the median told. Two stores: an
 SQLite file, and a server (loopback, one worker) on that file. Beside them what MLflow's own client
 takes for the same, `search_runs` and `get_metric_history` run by run, timed on 100 runs.
@@ -41,6 +42,13 @@ EXPERIMENT = "big"
 NEW_RUNS = 10
 CLIENT_RUNS = 100
 CLAIM_SECONDS = 1.0
+KINDS = {
+    "first": "first reading",
+    "second": "second reading",
+    "touched": "second, file touched",
+    "new": f"after {NEW_RUNS} new runs",
+    "trials": "all as prior trials",
+}
 
 
 def main() -> None:
@@ -78,13 +86,17 @@ def of_store(
 ) -> dict[str, list[float]]:
     """Seconds of each reading, by kind."""
     open_client(uri)
-    seconds: dict[str, list[float]] = {"first": [], "second": [], "new": [], "trials": []}
-    firsts = options.repetitions if uri.startswith("sqlite") else 1
+    seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    is_file = uri.startswith("sqlite")
+    firsts = options.repetitions if is_file else 1
     for _ in range(firsts):
         shutil.rmtree(folder_for(uri), ignore_errors=True)
         seconds["first"].append(timed(lambda: History.from_mlflow(uri)))
     for _ in range(options.repetitions):
         seconds["second"].append(timed(lambda: History.from_mlflow(uri)))
+    for _ in range(options.repetitions if is_file else 0):
+        os.utime(database)
+        seconds["touched"].append(timed(lambda: History.from_mlflow(uri)))
     for _ in range(options.repetitions):
         known = len(History.from_mlflow(uri))
         start = int(time.time() * 1000)  # a server of this size is asked for what began since
@@ -94,7 +106,7 @@ def of_store(
     assert len(history) == known + NEW_RUNS and not history.rejected
     for _ in range(options.repetitions):
         seconds["trials"].append(timed(history.prior_trials))
-    if not uri.startswith("sqlite"):  # that one lies in the user's cache
+    if not is_file:  # that one lies in the user's cache
         shutil.rmtree(folder_for(uri), ignore_errors=True)
     return seconds
 
@@ -143,17 +155,12 @@ def serving(store: str, folder: Path) -> Iterator[str]:
 
 
 def body(raw: dict[str, Any], options: argparse.Namespace) -> list[str]:
-    kinds = {
-        "first": "first reading",
-        "second": "second reading",
-        "new": f"after {NEW_RUNS} new runs",
-        "trials": "all of them as prior trials",
-    }
     rows = [
-        [store, *(_said(seconds[kind]) for kind in kinds)]
+        [store, *(_said(seconds[kind]) for kind in KINDS)]
         for store, seconds in raw["stores"].items()
     ]
-    worst = max(raw["stores"]["sqlite"]["second"])
+    sqlite = raw["stores"]["sqlite"]
+    worst = max(*sqlite["second"], *sqlite["touched"])
     verdict = "holds" if worst < CLAIM_SECONDS else "**does not hold**"
     client = raw["client"]
     return [
@@ -162,7 +169,7 @@ def body(raw: dict[str, Any], options: argparse.Namespace) -> list[str]:
         f"{options.runs:,} runs, two metrics of {options.steps} steps each. Seconds: median (least"
         " to greatest).",
         "",
-        *reference.table(["store", *kinds.values()], rows),
+        *reference.table(["store", *KINDS.values()], rows),
         "",
         f"Claim, second reading of the SQLite store below {CLAIM_SECONDS:.0f} s: {verdict}, the"
         f" slowest took {worst:.2f} s. Greatest memory of the process: {raw['peak_mib']:,.0f} MiB.",
@@ -174,6 +181,8 @@ def body(raw: dict[str, Any], options: argparse.Namespace) -> list[str]:
 
 
 def _said(seconds: list[float]) -> str:
+    if not seconds:
+        return ""
     return f"{median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
