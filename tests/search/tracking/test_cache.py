@@ -242,6 +242,7 @@ def test_a_table_that_is_not_there_sends_the_reading_through_the_client(
     assert FETCHED == []
 
 
+@pytest.mark.slow
 def test_two_processes_read_at_once_and_say_the_same(tmp_path: Path) -> None:
     hand = Hand(tmp_path)
     fill(tmp_path / "mlflow.db", hand.experiment, first=0, runs=300, steps=20)

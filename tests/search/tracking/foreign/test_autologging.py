@@ -18,6 +18,9 @@ from tests.search.tracking.foreign.stores import (
     types_of,
 )
 
+# MLflow's autologging imports half of scikit-learn and MLflow: ten seconds on a busy machine.
+pytestmark = pytest.mark.slow
+
 GRID = [0.01, 0.1, 1.0]
 
 

@@ -50,11 +50,13 @@ PARAMS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", PARAMS, ids=range(len(PARAMS)))
-def test_a_param_may_be_any_text(hand: Hand, tmp_path: Path, text: str) -> None:
-    for index in range(3):
-        hand.log({"strange": text, "width": index}, {"loss": [1.0]}, start=STARTS + index)
-    assert len(assert_survives(hand, tmp_path)) == 4
+def test_a_param_may_be_any_text(hand: Hand, tmp_path: Path) -> None:
+    for place, text in enumerate(PARAMS):  # a search of its own each, for its types
+        for index in range(2):
+            params = {"strange": text, "width": index}
+            hand.log(params, {"loss": [1.0]}, start=STARTS + index, tags={"dataset": f"d{place}"})
+    history = assert_survives(hand, tmp_path)
+    assert len(history.searches) == len(PARAMS) + 1 and not history.rejected
 
 
 def test_params_of_one_name_may_be_of_every_kind(hand: Hand, tmp_path: Path) -> None:
@@ -200,7 +202,7 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> Hand:
 
 
 @given(runs=RUNS)
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_every_run_of_any_store_is_a_trial_a_searchs_run_or_left_out(
     experiments: Hand, runs: list[dict[str, Any]]
 ) -> None:
