@@ -1,9 +1,5 @@
 """Reads runs through MLflow's client: from a server, or from a database whose tables are unknown.
 
-Learning curves come from `metrics/get-history-bulk`, which the MLflow page itself uses: 100 runs
-and one metric in 0.16 s, against 4 s run by run and 6 s by `get-history-bulk-interval`, which also
-samples. Where a server lacks it, `get_metric_history` is asked run by run.
-
 A server lists runs at 2.6 ms each. Where it has more than a page of them, a later reading asks only
 for runs that began or ended since, that run, that are deleted, and for summaries; once a day it
 lists all, which notices what those questions miss: tags edited on a finished run, runs that were
@@ -13,7 +9,7 @@ purged, or logged with an old date.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -22,20 +18,17 @@ import pyarrow as pa
 
 from search.tracking import names
 from search.tracking.curves import Points, curves_of
-from search.tracking.raw_runs import CONTEXT, RAW, checksum, clean, number, raw_row, whole
+from search.tracking.metric_histories import RUNS_A_REQUEST, metric_histories
+from search.tracking.raw_runs import CONTEXT, RAW, checksum, clean, raw_row
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# What the endpoint allows.
-RUNS_A_REQUEST = 100
-POINTS_A_REQUEST = 25_000
 REQUESTS_AT_ONCE = 4
 # Runs carry their client's clock; machines whose clocks differ by more are met by the daily list.
 CLOCK_MARGIN_MILLISECONDS = 3_600_000
 FULL_LIST_SECONDS = 86_400.0
 PAGE = 1_000
-BULK_ENDPOINT = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 
 
 class Server:
@@ -111,9 +104,7 @@ class Server:
         was_deleted = {
             run for each in experiments for run, text in known[each].items() if "|deleted|" in text
         }
-        restored = [
-            self._client.get_run(run) for run in was_deleted - deleted.keys() - found.keys()
-        ]
+        restored = self._those_left(was_deleted - deleted.keys() - found.keys())
         ours = [run for run in found.values() if run.data.tags.get(names.KIND) == "search"]
         trials = [
             trial
@@ -125,6 +116,19 @@ class Server:
             )
         ]
         return [*trials, *found.values(), *deleted.values(), *restored]
+
+    def _those_left(self, run_ids: Iterable[str]) -> list[Any]:
+        """The runs that are still there: one that is no longer deleted was restored or purged."""
+        from mlflow.exceptions import MlflowException
+
+        found = []
+        for run_id in run_ids:
+            try:
+                found.append(self._client.get_run(run_id))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+        return found
 
     def _search(self, experiments: Sequence[str], question: str, view: str) -> Iterator[Any]:
         from mlflow.entities import ViewType
@@ -151,56 +155,24 @@ class Server:
             for start in range(0, len(ids), RUNS_A_REQUEST)
         ]
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            answers = list(pool.map(lambda request: self._histories(*request), requests))
+            answers = list(
+                pool.map(
+                    lambda request: metric_histories(self._client, self._uri, *request), requests
+                )
+            )
         place = {run.info.run_id: index for index, run in enumerate(runs)}
         metrics = {metric: index for index, metric in enumerate(wanted)}
         rows = [
             (place[run], metrics[metric], step, moment, value)
             for (metric, _), answer in zip(requests, answers, strict=True)
             for run, step, moment, value in answer
+            if run in place
         ]
         columns = [np.array(column) for column in zip(*rows, strict=True)] or [np.zeros(0)] * 5
         run_, metric_, step_, time_ = (column.astype(np.int64) for column in columns[:4])
         ours = np.array([names.KIND in run.data.tags for run in runs], dtype=bool)
         points = Points(run_, metric_, step_, time_, columns[4].astype(np.float64))
         return curves_of(points, [clean(metric) for metric in metrics], ours)
-
-    def _histories(self, metric: str, run_ids: list[str]) -> list[tuple[str, int, int, float]]:
-        """Run, step, time and value of every point of a metric."""
-        answer = self._ask_in_bulk(metric, run_ids)
-        if answer is not None and len(answer) < POINTS_A_REQUEST:
-            return answer
-        if answer is not None and len(run_ids) > 1:  # it was cut: ask for half as many
-            half = len(run_ids) // 2
-            first, second = run_ids[:half], run_ids[half:]
-            return self._histories(metric, first) + self._histories(metric, second)
-        return [
-            (run, whole(point.step), whole(point.timestamp), number(point.value))
-            for run in run_ids
-            for point in self._client.get_metric_history(run, metric)
-        ]
-
-    def _ask_in_bulk(
-        self, metric: str, run_ids: Sequence[str]
-    ) -> list[tuple[str, int, int, float]] | None:
-        """The answer of the bulk endpoint; None where there is none."""
-        from mlflow.exceptions import MlflowException
-        from mlflow.utils.credentials import get_default_host_creds
-        from mlflow.utils.rest_utils import http_request
-
-        if not self._uri.startswith("http"):
-            return None
-        question = {"run_id": list(run_ids), "metric_key": metric, "max_results": POINTS_A_REQUEST}
-        try:
-            credentials = get_default_host_creds(self._uri)
-            answer = http_request(credentials, BULK_ENDPOINT, "GET", params=question)
-            return [
-                (point["run_id"], whole(point["step"]), whole(point["timestamp"]),
-                 number(point["value"]))
-                for point in answer.json()["metrics"]
-            ]  # fmt: skip
-        except (MlflowException, OSError, ValueError, KeyError, TypeError):
-            return None  # another server, or none: the client says so in its own words
 
 
 def _times(mark: Any) -> tuple[float, float]:

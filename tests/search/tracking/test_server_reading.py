@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +81,13 @@ def assert_reads_and_follows(
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("server")
-    with mlflow_server(empty_store(folder), folder / "artifacts") as uri:
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def server(server_folder: Path) -> Iterator[str]:
+    with mlflow_server(empty_store(server_folder), server_folder / "artifacts") as uri:
         yield uri
 
 
@@ -120,11 +126,27 @@ def test_a_server_is_asked_for_the_curves_of_new_runs_alone(
 
 
 @pytest.mark.slow
+def test_a_deleted_run_that_was_purged_is_left_out_until_the_daily_list_forgets_it(
+    server: str, server_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, experiment, runs = filled(server)
+    name = client.get_experiment(experiment).name
+    History.from_mlflow(server, [name])
+    with closing(sqlite3.connect(server_folder / "mlflow.db")) as connection, connection:
+        for table in ("params", "tags", "metrics", "latest_metrics", "runs"):
+            connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (runs[3],))
+    monkeypatch.setattr("search.tracking.server.PAGE", 1)
+    assert_accounted_for(History.from_mlflow(server, [name]), runs)
+    monkeypatch.setattr("search.tracking.server.FULL_LIST_SECONDS", 0.0)
+    assert_accounted_for(History.from_mlflow(server, [name]), runs[:3])
+
+
+@pytest.mark.slow
 def test_answers_that_the_server_cuts_are_asked_for_in_halves(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, experiment, runs = filled(server)
-    monkeypatch.setattr("search.tracking.server.POINTS_A_REQUEST", 4)
+    monkeypatch.setattr("search.tracking.metric_histories.POINTS_A_REQUEST", 4)
     history = History.from_mlflow(server, [client.get_experiment(experiment).name])
     assert all(
         len(trial.curves["loss"]) == 3 and len(trial.curves["broken"]) == 2
@@ -140,7 +162,9 @@ def test_a_server_without_the_bulk_endpoint_is_asked_run_by_run(
     client, experiment, _ = filled(server)
     name = client.get_experiment(experiment).name
     before = History.from_mlflow(server, [name]).trials
-    monkeypatch.setattr("search.tracking.server.BULK_ENDPOINT", "/api/2.0/mlflow/no-such-endpoint")
+    monkeypatch.setattr(
+        "search.tracking.metric_histories.BULK_ENDPOINT", "/api/2.0/mlflow/no-such-endpoint"
+    )
     monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
     assert str(History.from_mlflow(server, [name]).trials.to_pylist()) == str(before.to_pylist())
 
