@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import yaml
@@ -11,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from search.history import History, PriorTrial
+from search.origin_words import in_words
+from search.origins import read_origin
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer import best_configurations
@@ -77,20 +78,8 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
 
 
 def explained(trial: PriorTrial) -> str:
-    """Why a trial was tried, in a sentence."""
-    origin = trial.origin
-    runs, weights = origin.get("source_runs") or [], origin.get("source_tasks") or {}
-    sentence = f"It was proposed by the {origin.get('step', 'unknown')} step"
-    if origin.get("sampler"):
-        sentence += f" ({origin['sampler']})"
-    if origin.get("prior_trials"):
-        sentence += f", knowing {origin['prior_trials']} earlier trials of the same task"
-    if runs:
-        sentence += f", from past runs {', '.join(str(run) for run in runs[:5])}"
-        sentence += f" and {len(runs) - 5} more" if len(runs) > 5 else ""
-    if weights:
-        sentence += f", with weights {json.dumps(weights)}"
-    return sentence + "."
+    """Why a trial was tried, in a sentence or two."""
+    return in_words(read_origin(trial.origin))
 
 
 def _front_table(best: list[Any]) -> Table:

@@ -12,8 +12,25 @@ from typing import Any
 import pyarrow as pa
 
 from search.history import History, PriorTrial
+from search.origins import ledger_columns, read_origin
 from search.transfer.best import best_configurations, held_out
 from search.transfer.progress import find_search
+
+# What proposed a trial; typed, so that a column without a value keeps its type.
+LEDGER = {
+    "origin.step": pa.string(),
+    "origin.arm": pa.string(),
+    "origin.sampler": pa.string(),
+    "origin.prior_trials": pa.int64(),
+    "origin.is_repeated": pa.bool_(),
+    "origin.source_runs": pa.string(),
+    "origin.source_tasks": pa.string(),
+    "guard.history": pa.string(),
+    "guard.log_evidence": pa.float64(),
+    "guard.trials": pa.int64(),
+    "guard.dropped": pa.string(),
+    "guard.agreement": pa.string(),
+}
 
 
 def flat_table(history: History, search: str) -> pa.Table:
@@ -21,9 +38,11 @@ def flat_table(history: History, search: str) -> pa.Table:
 
     Columns: `number`, `state`, `epoch`, `is_on_front`; `config.<name>` for each hyperparameter,
     null where inactive; `objective.<name>`, null unless complete; `test.<metric>`
-    where any trial has it; `origin.step` and, as JSON, `origin.source_runs` and
-    `origin.source_tasks` (task -> weight);
-    `seconds`, `run_id`.
+    where any trial has it; `origin.step`, `origin.arm` ("control" or "main"), `origin.sampler`,
+    `origin.prior_trials`, `origin.is_repeated` and, as JSON, `origin.source_runs` and
+    `origin.source_tasks` (task -> weight); `guard.history`, `guard.log_evidence`, `guard.trials`
+    and, as JSON, `guard.dropped` (task -> why) and `guard.agreement` (task -> Kendall's tau), null
+    without a guard; `seconds`, `run_id`.
 
     Raises:
         ValueError: History does not know the search.
@@ -58,20 +77,14 @@ def flat_table(history: History, search: str) -> pa.Table:
 
 
 def _origins(trials: Sequence[PriorTrial]) -> dict[str, Any]:
-    return {
-        "origin.step": pa.array([step_of(trial) for trial in trials], pa.string()),
-        **{
-            f"origin.{name}": pa.array(
-                [json.dumps(trial.origin.get(name)) for trial in trials], pa.string()
-            )
-            for name in ("source_runs", "source_tasks")
-        },
-    }
+    rows = [ledger_columns(read_origin(trial.origin)) for trial in trials]
+    kinds = LEDGER.items()
+    return {name: pa.array([row[name] for row in rows], kind) for name, kind in kinds}
 
 
 def step_of(trial: PriorTrial) -> str:
     """The step that proposed a trial, or "unknown"."""
-    return str(trial.origin.get("step") or "unknown")
+    return read_origin(trial.origin).step
 
 
 def _numbers(values: Sequence[float | None]) -> Any:

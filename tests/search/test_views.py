@@ -75,8 +75,8 @@ def test_a_trial_shows_what_it_tried_what_came_of_it_and_why(store: Stored) -> N
     assert text.splitlines() == [
         f"trial 000 of {store.search}: complete at epoch 4", "x: 0.0", "left: 0.9000",
         "right: 0.1000",
-        'It was proposed by the portfolio step, from past runs run-a, run-b, '
-        'with weights {"t@1": 0.5}.',
+        "It comes from the portfolio, before any model: what served well for 1 earlier task "
+        "(t@1 0.50). Tried before in runs run-a, run-b.",
     ]  # fmt: skip
 
 
@@ -86,15 +86,16 @@ def test_a_trial_that_there_is_not_is_refused(store: Stored) -> None:
 
 
 def test_an_origin_is_explained_in_a_sentence() -> None:
-    assert explained(trial()) == "It was proposed by the unknown step."
+    assert explained(trial()) == "What proposed it is not recorded."
     assert explained(trial(step="model", sampler="tpe", prior_trials=12)) == (
-        "It was proposed by the model step (tpe), knowing 12 earlier trials of the same task."
+        "It was proposed by a model of this search's own trials and 12 earlier trials of this very "
+        "task (tpe)."
     )
 
 
 def test_of_many_past_runs_five_are_named() -> None:
     sentence = explained(trial(step="portfolio", source_runs=list("abcdefg")))
-    assert sentence.endswith("from past runs a, b, c, d, e and 2 more.")
+    assert sentence.endswith("in runs a, b, c, d, e and 2 more.")
 
 
 def test_configurations_and_verdicts_are_printed_as_they_are(store: Stored, tmp_path: Path) -> None:

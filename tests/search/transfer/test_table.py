@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 
-from search.transfer.table import flat_table
+from search.transfer.table import LEDGER, flat_table
 from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row, search
 
 
@@ -27,6 +29,27 @@ def test_columns_are_typed_by_what_is_in_them() -> None:
     assert first["origin.step"] == "portfolio" and second["origin.step"] == "unknown"
     assert first["origin.source_runs"] == '["r"]' and first["origin.source_tasks"] == '{"t": 1.0}'
     assert second["epoch"] == 2 and second["state"] == "stopped"
+
+
+def test_the_ledger_says_who_proposed_a_trial_and_what_the_guard_thought() -> None:
+    guard = {"history": "agreeing", "log_evidence": 3.7, "trials": 1, "dropped": {"u": "why"},
+             "agreement": {"t": 0.5}}  # fmt: skip
+    leaning = {"step": "history-model", "sampler": "transfer", "source_tasks": {"t": -1.0},
+               "source_runs": ["r"], "prior_trials": 0, "guard": guard}  # fmt: skip
+    rows = [
+        row(0, [0.9, 0.5], origin={"step": "control"}),
+        row(1, [0.9, 0.5], origin=leaning),
+        row(2, [0.9, 0.5], origin={"step": 3, "source_tasks": [1], "guard": "all"}),
+    ]
+    table = flat_table(history(rows, [search()]), "cold")
+    assert {name: table.schema.field(name).type for name in LEDGER} == LEDGER
+    control, proposed, broken = table.to_pylist()
+    assert (control["origin.arm"], proposed["origin.arm"]) == ("control", "main")
+    assert control["guard.history"] is None and control["guard.dropped"] is None
+    assert proposed["guard.history"] == "agreeing" and proposed["guard.log_evidence"] == 3.7
+    assert json.loads(proposed["guard.dropped"]) == {"u": "why"}
+    assert json.loads(proposed["origin.source_tasks"]) == {"t": -1.0}
+    assert broken["origin.step"] == "unknown" and broken["origin.source_tasks"] == "{}"
 
 
 def test_an_empty_search_gives_an_empty_table() -> None:
