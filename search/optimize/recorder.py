@@ -40,7 +40,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self._journal, self._searcher = journal, searcher
         self._objectives, self._epochs = objectives, epochs
         self._epoch = dict(recorded_epochs)
-        self._started: dict[int, dict[str, Any]] = {}  # number -> configuration
+        self._started: dict[int, dict[str, Any]] = {}  # number -> configuration and origin
         self.ended: dict[int, str] = {}  # number -> state, of this launch
 
     def __getstate__(self) -> dict[str, Any]:
@@ -52,12 +52,14 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         asked = self._searcher.asked[trial.trial_id]
         if asked.number in self._started:
             return  # Tune starts a trial again when its worker has died
-        self._started[asked.number] = asked.configuration
+        self._started[asked.number] = {
+            "configuration": asked.configuration,
+            "origin": json.loads(json.dumps(asked.origin, default=str)),
+        }
         self._journal.append(
             "start",
             number=asked.number,
-            configuration=asked.configuration,
-            origin=json.loads(json.dumps(asked.origin, default=str)),
+            **self._started[asked.number],
             checkpoints=trial.config["checkpoints"],
         )
 
@@ -94,5 +96,5 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self.ended[number] = state
         self._journal.append(
             "end", number=number, state=state, epoch=self._epoch.get(number, 0),
-            configuration=self._started[number], values=values, reason=reason,
+            **self._started[number], values=values, reason=reason,
         )  # fmt: skip

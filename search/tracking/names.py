@@ -10,6 +10,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from search.origin_words import in_words, tasks_in_words
+from search.origins import read_origin
+
 KIND = "twentieth.kind"  # "search" for the summary run, "trial" for the others
 SEARCH = "twentieth.search"
 TRIAL_KEY = "twentieth.trial"  # "<search>/<number>", the stable key of a trial's one run
@@ -20,6 +23,12 @@ EPOCH = "twentieth.epoch"  # the last epoch written; later ones are new, earlier
 VALUES = "twentieth.values"
 CONFIGURATION = "twentieth.configuration"
 ORIGIN = "twentieth.origin"
+# Of the origin, what a person filters and compares trials by in the page; nothing reads it back.
+STEP = "twentieth.step"
+ARM = "twentieth.arm"
+GUARD = "twentieth.guard"
+LEANS_ON = "twentieth.leans_on"
+EXPLAINED = "twentieth.explained"
 CHECKPOINTS = "twentieth.checkpoints"
 TASK = "twentieth.task"
 FINGERPRINT = "twentieth.fingerprint"
@@ -84,6 +93,19 @@ def joined_tag(name: str, tags: Mapping[str, str]) -> str | None:
     while f"{name}.{len(pieces)}" in tags:
         pieces.append(tags[f"{name}.{len(pieces)}"])
     return "".join(pieces) if pieces else None
+
+
+def ledger_tags(record: object) -> dict[str, str]:
+    """A trial's origin as tags to search by, and in a sentence; only what is recorded."""
+    origin = read_origin(record)
+    tags = {
+        STEP: origin.step,
+        ARM: origin.arm,
+        GUARD: origin.guard.history if origin.guard else "",
+        LEANS_ON: tasks_in_words(origin.source_tasks),
+        EXPLAINED: in_words(origin),
+    }
+    return {name: text[:PIECE] for name, text in tags.items() if text}
 
 
 def logarithms(configuration: Mapping[str, Any], log_scaled: frozenset[str]) -> dict[str, float]:

@@ -77,6 +77,7 @@ def _trials(
     columns = [
         *metrics,
         f"tags.`{names.STATE}`",
+        f"tags.`{names.STEP}`",
         *(f"params.`{name}`" for name in hyperparameters),
     ]
     aggregate = {"maximize": "max", "minimize": "min"}[directions[-1]]

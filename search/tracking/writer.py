@@ -12,11 +12,12 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.origins import ledger_metrics, read_origin
 from search.tracking import names
+from search.tracking.batches import log_batch
 from search.tracking.journal import Event, read_events, save_sent_offset, sent_offset, size
 from search.tracking.runs import runs_by_number
 
@@ -28,8 +29,6 @@ HEARTBEAT_SECONDS = 10.0
 # How often the journal is looked at, and the longest pause between two tries at a dead server.
 POLL_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 15.0
-# MLflow takes at most 1,000 metrics and 100 tags or params in one batch.
-METRICS_A_BATCH = 1000
 # Errors that another try does not mend. Some races are reported under these codes too (two first
 # writes of one tag), so an event is given up only when it was refused this often in a row.
 FINAL_ERRORS = (
@@ -197,6 +196,7 @@ class Writer:
         tags = {
             **names.split_tags(names.CONFIGURATION, json.dumps(configuration)),
             **names.split_tags(names.ORIGIN, json.dumps(event.fields["origin"])),
+            **names.ledger_tags(event.fields["origin"]),
             names.CHECKPOINTS: event.fields["checkpoints"],
             names.STATE: "running",
         }
@@ -228,6 +228,7 @@ class Writer:
         metrics = {}
         if state != "interrupted":  # once a trial, and after the objectives
             metrics = names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
+            metrics |= ledger_metrics(read_origin(event.fields.get("origin")))
         self._log(run, event, tags=tags, metrics=metrics, step=0)
         self._client.set_terminated(run, names.STATUS[state], end_time=event.time)
 
@@ -243,23 +244,5 @@ class Writer:
         if "status" in event.fields:
             self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
 
-    def _log(
-        self,
-        run: str,
-        event: Event,
-        *,
-        metrics: Mapping[str, float],
-        step: int,
-        params: Mapping[str, Any] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        from mlflow.entities import Metric, Param, RunTag
-
-        self._client.log_batch(
-            run,
-            metrics=[
-                Metric(name, float(value), event.time, step) for name, value in metrics.items()
-            ][:METRICS_A_BATCH],
-            params=[Param(name, str(value)) for name, value in (params or {}).items()],
-            tags=[RunTag(name, text) for name, text in (tags or {}).items()],
-        )
+    def _log(self, run: str, event: Event, **what: Any) -> None:
+        log_batch(self._client, run, event.time, **what)

@@ -109,7 +109,8 @@ def test_a_failure_before_the_first_epoch_records_no_epoch(tune: Tune) -> None:
     assert tune.events("epoch") == []
     assert tune.events("end") == [
         {"number": 0, "state": "failed", "epoch": 0, "configuration": {"x": 0.5},
-         "values": [], "reason": "Traceback\nValueError: no"}
+         "origin": {"step": "random", "why": {"1": "p"}}, "values": [],
+         "reason": "Traceback\nValueError: no"}
     ]  # fmt: skip
 
 
@@ -122,7 +123,7 @@ def test_a_complete_trial_ends_once_with_its_values(tune: Tune) -> None:
     tune.recorder.on_trial_error(0, [], trial)
     assert tune.events("end") == [
         {"number": 0, "state": "complete", "epoch": 3, "configuration": {"x": 0.5},
-         "values": [0.3, 0.15], "reason": ""}
+         "origin": {"step": "random", "why": {"1": "p"}}, "values": [0.3, 0.15], "reason": ""}
     ]  # fmt: skip
     assert tune.recorder.ended == {0: "complete"}
 

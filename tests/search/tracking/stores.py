@@ -20,6 +20,8 @@ SPACE = (
     '{"step": null, "low": 0.001, "high": 10.0, "log": true}}}, "conditions": {}}'
 )
 
+RANDOM = {"step": "random"}
+
 
 @dataclass
 class Store:
@@ -43,19 +45,20 @@ class Store:
         runs = self.client.search_runs([self.experiment], "tags.`twentieth.kind` = 'trial'")
         return [run for run in runs if not status or run.info.status == status]
 
-    def trial(self, number: int, *, state: str = "complete", epochs: int = 2) -> None:
+    def trial(self, number: int, *, state: str = "complete", epochs: int = 2,
+              origin: Any = None) -> None:  # fmt: skip
         """Writes a whole trial into the journal."""
-        self.start(number)
+        self.start(number, origin)
         for epoch in range(1, epochs + 1):
             self.epoch(number, epoch)
         values = [0.5, -0.5] if state == "complete" else []
         self.journal.append("end", number=number, state=state, epoch=epochs, values=values,
-                            configuration={"x": 0.1 + number},
+                            configuration={"x": 0.1 + number}, origin=origin or RANDOM,
                             reason="" if state == "complete" else "because")  # fmt: skip
 
-    def start(self, number: int) -> None:
+    def start(self, number: int, origin: Any = None) -> None:
         self.journal.append("start", number=number, configuration={"x": 0.1 + number},
-                            origin={"step": "random"}, checkpoints="/nowhere")  # fmt: skip
+                            origin=origin or RANDOM, checkpoints="/nowhere")  # fmt: skip
 
     def epoch(self, number: int, epoch: int) -> None:
         metrics = {"left": epoch / 10, "right": -epoch / 10}

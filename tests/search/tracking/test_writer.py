@@ -28,6 +28,39 @@ def test_a_trial_becomes_one_finished_run_with_params_metrics_and_state(store: S
     assert json.loads(run.data.tags[names.VALUES]) == [0.5, -0.5]
 
 
+def test_a_trials_origin_can_be_filtered_and_compared_by(store: Store) -> None:
+    guard = {"history": "all", "log_evidence": 3.7, "trials": 5, "dropped": {"u": "far"}}
+    leaning = {"step": "history-model", "source_tasks": {"mnist": 0.9, "t": -0.1}, "guard": guard}
+    store.trial(0, origin=leaning)
+    store.trial(1, origin={"step": "control", "guard": "broken"})
+    store.writer().drain()
+    (first,) = store.client.search_runs(
+        [store.experiment],
+        "tags.`twentieth.step` = 'history-model' and tags.`twentieth.guard` = 'all' "
+        "and metrics.`guard.log_evidence` > 3",
+    )
+    assert first.data.tags["twentieth.leans_on"] == "mnist 0.90, t in reverse 0.10"
+    assert first.data.tags["twentieth.explained"].startswith("It was proposed by a model that")
+    assert first.data.metrics["guard.tasks_dropped"] == 1
+    (control,) = store.client.search_runs([store.experiment], "tags.`twentieth.arm` = 'control'")
+    assert "twentieth.guard" not in control.data.tags
+
+
+def test_an_origin_of_thousands_of_tasks_arrives_whole(store: Store) -> None:
+    names_of_tasks = [f"a-rather-long-name-of-a-task-{index:05d}@ab12cd34" for index in range(5000)]
+    origin = {
+        "step": "history-model",
+        "source_tasks": dict.fromkeys(names_of_tasks, 1 / 5000),
+        "guard": {"dropped": dict.fromkeys(names_of_tasks, "its predictions do not fit")},
+    }
+    assert len(names.split_tags(names.ORIGIN, json.dumps(origin))) > 100
+    store.trial(0, origin=origin)
+    store.writer().drain()
+    (run,) = store.runs("FINISHED")
+    stored = names.joined_tag(names.ORIGIN, run.data.tags)
+    assert stored is not None and json.loads(stored) == origin
+
+
 def test_epochs_are_the_steps_of_the_metrics(store: Store) -> None:
     store.trial(0, epochs=3)
     store.writer().drain()
