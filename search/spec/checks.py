@@ -33,7 +33,7 @@ ROBUST = "accuracy.robust"
 # Every option that a sampler takes, with its type or its choices. `warm` is ours (`apply/`); the
 # others are Optuna's constructor arguments, without those that only code can give.
 SAMPLER_OPTIONS: dict[str, dict[str, type | tuple[str, ...]]] = {
-    "warm": {"portfolio": int, "sampler": ("tpe", "gp", "random")},
+    "warm": {"portfolio": int, "control": int, "sampler": ("transfer", "tpe", "gp", "random")},
     "tpe": {
         "n_startup_trials": int,
         "n_ei_candidates": int,
@@ -150,8 +150,8 @@ def check_objectives(document: Document, threat: Threat | None) -> tuple[Objecti
     return tuple(objectives.values())
 
 
-def check_sampler(document: Document) -> Sampler | None:
-    """The sampler, its options checked by name and type."""
+def check_sampler(document: Document, budget: Budget | None) -> Sampler | None:
+    """The sampler, its options checked by name and type, and whether the budget holds them."""
     sampler = read_part(document, ("sampler",), Sampler, document.data.get("sampler", {}))
     if sampler is None:
         return None
@@ -163,6 +163,11 @@ def check_sampler(document: Document) -> Sampler | None:
             document.add(path, message if legal else f"{message}, which has none", allowed=legal)
             continue
         _check_option(document, path, legal[option], value)
+        if option == "control" and isinstance(value, int) and budget is not None:
+            most = budget.trials // 2  # it runs beside as many trials that know of history
+            if value > most:
+                message = f"must be {most} or less: half of budget.trials ({budget.trials})"
+                document.add(path, message, value)
     return sampler
 
 

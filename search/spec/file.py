@@ -196,7 +196,7 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     space = check_space(document, known, settings)
     budget = checks.read_part(document, ("budget",), Budget, data.get("budget"))
     resources = checks.read_part(document, ("resources",), Resources, data.get("resources", {}))
-    sampler = checks.check_sampler(document)
+    sampler = checks.check_sampler(document, budget)
     scheduler = checks.check_scheduler(document, budget)
     history = checks.check_history(document, known, objectives, threat)
     if document.problems:

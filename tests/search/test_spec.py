@@ -138,6 +138,13 @@ WRONG = [
     ("sampler", {"options": {"sampler": "tep"}}, ["options.sampler = 'tep'", "`tpe`", "gp"]),
     ("sampler", {"options": {"portfolio": 1.5}}, ["options.portfolio = 1.5", "whole number"]),
     ("sampler", {"options": {"portfolios": 1}}, ["options.portfolios", "`portfolio`"]),
+    ("sampler", {"options": {"portfolio": -1}}, ["options.portfolio = -1", "0 or more"]),
+    ("sampler", {"options": {"control": -1}}, ["options.control = -1", "0 or more"]),
+    ("sampler", {"options": {"control": 1.0}}, ["options.control = 1.0", "whole number"]),
+    ("sampler", {"options": {"control": True}}, ["options.control = True", "whole number"]),
+    ("sampler", {"options": {"control": 999}}, ["options.control = 999", "half of budget.trials"]),
+    ("sampler", {"options": {"controls": 1}}, ["options.controls", "`control`"]),
+    ("sampler", {"name": "tpe", "options": {"control": 2}}, ["options.control", "no option of"]),
     ("sampler", {"name": "random", "options": {"a": 1}}, ["options.a", "which has none"]),
     ("sampler", {"name": "tpe", "options": {"n_startup_trials": -1}}, ["= -1", "0 or more"]),
     ("scheduler/name", "hyperband", ["scheduler.name = 'hyperband'", "multi_objective_asha"]),
@@ -237,6 +244,26 @@ def test_conditions_in_a_cycle_are_refused() -> None:
 def test_robustness_of_a_training_function_is_refused() -> None:
     text = changed("robustness/epsilon", 0.1, PYTHON)
     assert "robustness: does nothing for your own training function" in error_of(text)
+
+
+def test_a_control_arm_may_take_half_of_the_trials_and_no_more() -> None:
+    for trials, control, is_legal in ((9, 4, True), (9, 5, False), (1, 0, True), (1, 1, False)):
+        document = {
+            **yaml.safe_load(GOOD),
+            "budget": {"trials": trials, "epochs": 15},
+            "sampler": {"options": {"control": control}},
+        }
+        text = yaml.safe_dump(document)
+        if is_legal:
+            assert spec_from_yaml(text).sampler.options["control"] == control
+        else:
+            with pytest.raises(SpecError, match=f"must be {trials // 2} or less"):
+                spec_from_yaml(text)
+
+
+def test_our_own_model_can_be_asked_for_by_name() -> None:
+    text = changed("sampler", {"options": {"sampler": "transfer", "portfolio": 0, "control": 0}})
+    assert spec_from_yaml(text).sampler.options["sampler"] == "transfer"
 
 
 def test_defaults_are_filled_in() -> None:
