@@ -96,7 +96,7 @@ def prepare(
     )  # fmt: skip
     for line in lines(experience)[:lines_shown]:
         say(f"extract   {line}")
-    proposals = first_proposals(spec, history, space, task, PREVIEWED)
+    proposals = first_proposals(spec, history, space, task, PREVIEWED, fingerprint)
     say(f"apply     {spec.sampler.name} sampler; first: {_in_words(proposals[0])}")
     return Prepared(spec, space, task, fingerprint, history, reconciled, experience, proposals)
 
@@ -127,7 +127,7 @@ def new_plan(
         spec=spec, space=prepared.space, task=prepared.task, search=search,
         tracking_uri=tracking_uri, experiment=experiment, summary_run=summary_run,
         storage=storage, trials_budget=spec.budget.trials, hours=spec.budget.hours,
-        address=address, history=prepared.history,
+        address=address, history=prepared.history, fingerprint=prepared.fingerprint,
     )  # fmt: skip
 
 
@@ -168,7 +168,7 @@ def resumed_plan(
         tracking_uri=tracking_uri, experiment=summary.experiment_id,
         summary_run=summary.run_id, storage=summary.storage, trials_budget=budget,
         hours=hours if hours is not None else spec.budget.hours, address=address,
-        history=_as_it_was(prepared.history, summary),
+        history=_as_it_was(prepared.history, summary), fingerprint=prepared.fingerprint,
     )  # fmt: skip
 
 

@@ -23,14 +23,21 @@ class Proposal:
     origin: Mapping[str, Any]
 
 
-def sampler_for(spec: Spec, history: History, space: SearchSpace, task: str) -> WarmStartSampler:
+def sampler_for(
+    spec: Spec,
+    history: History,
+    space: SearchSpace,
+    task: str,
+    fingerprint: Mapping[str, Any] | None = None,
+) -> WarmStartSampler:
     """The sampler a spec names, on the joint space. Only "warm" learns from other searches."""
     name, options = spec.sampler.name, dict(spec.sampler.options)
     objectives = [objective.metric for objective in spec.objectives]
     if name == "warm":
         return WarmStartSampler(
-            history, space, spec.seed, task=task, objectives=objectives, **options
-        )
+            history, space, spec.seed, task=task, objectives=objectives, fingerprint=fingerprint,
+            rename_metrics=spec.history.rename_metrics, **options,
+        )  # fmt: skip
     inner = InnerSampler(name, options)
     return WarmStartSampler(
         None, space, spec.seed, task=task, objectives=objectives, sampler=inner, portfolio=0
@@ -38,10 +45,15 @@ def sampler_for(spec: Spec, history: History, space: SearchSpace, task: str) -> 
 
 
 def first_proposals(
-    spec: Spec, history: History, space: SearchSpace, task: str, count: int
+    spec: Spec,
+    history: History,
+    space: SearchSpace,
+    task: str,
+    count: int,
+    fingerprint: Mapping[str, Any] | None = None,
 ) -> list[Proposal]:
     """The first `count` configurations of a search that hears no results in between."""
-    sampler = sampler_for(spec, history, space, task)
+    sampler = sampler_for(spec, history, space, task, fingerprint)
     study = optuna.create_study(
         sampler=sampler, directions=[objective.direction for objective in spec.objectives]
     )

@@ -1,8 +1,9 @@
 """WarmStartSampler: an Optuna sampler that starts from everything already tried.
 
-It asks its sources in order: a portfolio of what served other tasks, then an Optuna sampler on the
-joint space, which continues from the same task's prior trials, then chance. The portfolio is what
-history gives for the *first* trials; it does not steer later ones.
+First come configurations that served other tasks (`portfolio.py`); then a model of this task leans
+on what other tasks predict, as far as that proves true here (`history_model.py`, `guard.py`). Prior
+trials of the same task count as they are. Without history it is a Gaussian process that opens with
+the middle of the space.
 
 Usable in plain Optuna:
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,27 +32,20 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search import space_values
+from search.apply.arrangement import PORTFOLIO_SIZE, Arrangement, Options
 from search.apply.inner_sampler import InnerSampler
-from search.apply.inner_study import InnerStudy
 from search.apply.joined_space import join, observed
 from search.apply.own_trials import OwnTrials
-from search.apply.portfolio import Portfolio
-from search.apply.source import Proposal, Situation, Source, origin, seed_of
+from search.apply.source import Proposal, Situation, origin, seed_of
+from search.extract.similarity import compare
 from search.history import History
 from search.review import Evidence, reconcile
-from search.review.evidence import read
 from search.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
 
-# How many first trials come from other tasks: as many as a model draws at random before it speaks
-# (STARTUP_TRIALS), so history that misleads costs those and no more. HPOBench-MLP, 8 tasks by 3
-# seeds, two objectives, lost hypervolume at 10/20/50 trials: cold .459/.320/.197; a portfolio of 8
-# .244/.235/.177, of 10 .217/.203/.158, of 14 .217/.178/.147 (s.e. .02). But of 14 with *inverted*
-# history, one objective, regret at 20: .349 against .157 of 8 and .147 cold.
-PORTFOLIO_SIZE = 10
-# Draws before a random configuration that was tried already is accepted.
-RANDOM_DRAWS = 200
+# The name of our own model among the samplers.
+TRANSFER = "transfer"
 
 
 class WarmStartSampler(BaseSampler):
@@ -74,8 +68,11 @@ class WarmStartSampler(BaseSampler):
         *,
         task: str | None = None,
         objectives: Sequence[str] | None = None,
-        sampler: str | InnerSampler | BaseSampler = "tpe",
+        fingerprint: Mapping[str, Any] | None = None,
+        rename_metrics: Mapping[str, str] | None = None,
+        sampler: str | InnerSampler | BaseSampler = TRANSFER,
         portfolio: int = PORTFOLIO_SIZE,
+        control: int = 0,
     ) -> None:
         """Makes a sampler; it reads the history at its first proposal.
 
@@ -88,27 +85,35 @@ class WarmStartSampler(BaseSampler):
                 None nothing is known to be of the same task, and all history is other tasks'.
             objectives: Metric names in the study's order. If None, the study's own metric names;
                 without these, prior trials with the same directions count.
-            sampler: What continues, on the joint space: "tpe", "gp" or "random", an
-                `InnerSampler` with options, or an Optuna sampler of the caller's.
+            fingerprint: What the task is made of, see `extract.similarity.compare`. Of many
+                earlier tasks the most similar are learned from.
+            rename_metrics: What history was read with; see `reconcile`.
+            sampler: What continues after the portfolio: "transfer", our model; or, on the joint
+                space and without other tasks, "tpe", "gp" or "random", an `InnerSampler` with
+                options, or an Optuna sampler of the caller's.
             portfolio: How many first trials come from other tasks; prior trials of the same task
                 take their places.
+            control: Size of an arm of trials that know nothing of history; see `control.py`.
 
         Raises:
-            ValueError: The sampler's name is unknown, or the portfolio's size negative.
+            ValueError: The sampler's name is unknown, or a number of trials negative.
         """
-        if portfolio < 0:
-            raise ValueError(f"portfolio is {portfolio}; it counts trials, so 0 or more")
+        for name, number in {"portfolio": portfolio, "control": control}.items():
+            if number < 0:
+                raise ValueError(f"{name} is {number}; it counts trials, so 0 or more")
         self._history = history or History.empty()
         self._space = space
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._task = task
         self._objectives = tuple(objectives) if objectives else None
-        self._sampler = InnerSampler(sampler) if isinstance(sampler, str) else sampler
-        self._size = portfolio
+        self._fingerprint, self._rename_metrics = fingerprint or {}, rename_metrics or {}
+        is_ours = isinstance(sampler, str) and sampler == TRANSFER
+        inner = None if is_ours else _inner(sampler)
+        self._options = Options(inner, portfolio, control, self._seed)
         self._lock = threading.RLock()
         self._study_name = ""
         self._own = OwnTrials(SearchSpace({}))
-        self._sources: tuple[Source, ...] = ()
+        self._arrangement = Arrangement(SearchSpace({}), (), ((), ()), {}, self._options)
         self._same_task: list[Evidence] = []
         self._proposals: dict[int, Proposal] = {}
         self.left_out: Counter[str] = Counter()
@@ -163,7 +168,7 @@ class WarmStartSampler(BaseSampler):
                 self._own.tried,
                 self._seed,
             )
-            self._proposals[trial.number] = self._proposed(situation)
+            self._proposals[trial.number] = self._arrangement.propose(situation)
         return {}
 
     def sample_independent(
@@ -183,15 +188,6 @@ class WarmStartSampler(BaseSampler):
         generator = np.random.default_rng(seed_of(self._seed, trial.number, param_name))
         return space_values.draw(param_distribution, generator)
 
-    def _proposed(self, situation: Situation) -> Proposal:
-        if not situation.space.distributions:
-            return Proposal({}, origin("random"))
-        for source in self._sources:
-            proposal = source.propose(situation)
-            if proposal is not None:
-                return proposal
-        return random_proposal(situation)
-
     def _refresh(self, study: optuna.Study) -> None:
         """Reads history anew when the study or what is known of its space has changed."""
         space = self._space or self._observed_space(study)
@@ -204,26 +200,40 @@ class WarmStartSampler(BaseSampler):
         self._own = OwnTrials(space)
         directions = [direction.name.lower() for direction in study.directions]
         objectives = self._objectives or study.metric_names
-        reconciled = reconcile(self._history, space, directions, objectives)
-        evidence, outside = _inside(space, reconciled.evidence)
-        left_out = reconciled.left_out + outside
-        if left_out != self.left_out:
-            _warn(left_out, len(self._history))
-        self.left_out = left_out
-        self._same_task = [trial for trial in evidence if trial.task == self._task]
-        others = [trial for trial in evidence if trial.task != self._task]
-        for trial in self._same_task:
+        reconciled = reconcile(
+            self._history, space, directions, objectives, rename_metrics=self._rename_metrics
+        )
+        if reconciled.left_out != self.left_out:
+            _warn(reconciled.left_out, len(self._history))
+        self.left_out = reconciled.left_out
+        same = [trial for trial in reconciled.evidence if self._is_same(trial)]
+        others = [trial for trial in reconciled.evidence if not self._is_same(trial)]
+        for trial in same:
             if trial.is_exact:
                 self._own.tried.add(space, trial.configuration)
         # A space that changed has another portfolio; what was handed out of the last one counts.
-        taken = sum(trial.state == "complete" for trial in self._same_task) + sum(
+        taken = sum(trial.state == "complete" for trial in same) + sum(
             proposal.origin["step"] == "portfolio" for proposal in self._proposals.values()
         )
-        size = max(0, self._size - taken)
-        self._sources = (
-            Portfolio(others, space, directions, size, self._seed),
-            InnerStudy(self._sampler, self._same_task, self._seed),
+        options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
+        self._arrangement = Arrangement(
+            space, directions, (same, others), self._similarities(others), options
         )
+
+    def _is_same(self, trial: Evidence) -> bool:
+        return trial.task == self._task and not trial.is_by_rank
+
+    def _similarities(self, others: Sequence[Evidence]) -> dict[str, float]:
+        """Task -> similarity, where there is something to compare."""
+        if not self._fingerprint:
+            return {}
+        found: dict[str, float] = {}
+        for task, search in dict.fromkeys((trial.task, trial.search) for trial in others):
+            entry = self._history.searches.get(search)
+            theirs = entry.fingerprint if entry else {}
+            alike = compare(self._task or "", self._fingerprint, task, theirs).value
+            found[task] = max(found.get(task, 0.0), alike)
+        return found
 
     def _observed_space(self, study: optuna.Study) -> SearchSpace:
         spaces = [search.space for search in self._history.searches.values() if search.space]
@@ -231,34 +241,8 @@ class WarmStartSampler(BaseSampler):
         return observed(join(spaces) if spaces else None, finished)
 
 
-def random_proposal(situation: Situation) -> Proposal:
-    """A configuration drawn at random: an untried one if `RANDOM_DRAWS` draws find any."""
-    generator = np.random.default_rng(seed_of(situation.seed, situation.number, "random"))
-    for _ in range(RANDOM_DRAWS):
-        configuration = situation.space.random_configuration(generator)
-        if not situation.tried.holds(situation.space, configuration):
-            return Proposal(configuration, origin("random"))
-    return Proposal(configuration, origin("random") | {"repeated": True})
-
-
-def _inside(
-    space: SearchSpace, evidence: Sequence[Evidence]
-) -> tuple[list[Evidence], Counter[str]]:
-    """The evidence that Optuna's distributions can hold; reason -> number of the others."""
-    kept: list[Evidence] = []
-    left_out: Counter[str] = Counter()
-    for trial in evidence:
-        problems = {
-            name: read(space.distributions[name], value).problem
-            for name, value in trial.configuration.items()
-        }
-        outside = [name for name, problem in problems.items() if problem == "outside"]
-        if outside:
-            left_out[f"its {outside[0]} lies outside this search's range"] += 1
-            continue
-        configuration = space.restate(trial.configuration).configuration
-        kept.append(replace(trial, configuration=configuration))
-    return kept, left_out
+def _inner(sampler: str | InnerSampler | BaseSampler) -> InnerSampler | BaseSampler:
+    return InnerSampler(sampler) if isinstance(sampler, str) else sampler
 
 
 def _warn(left_out: Counter[str], total: int) -> None:

@@ -29,12 +29,14 @@ class OwnTrial:
         state: "stopped" is stopped early; "failed" includes results with NaN.
         configuration: What was suggested so far; for a running trial what will be, where known.
         values: The objectives, unless it is not complete.
+        violation: Sum of its positive constraint values; 0 if it keeps every constraint.
     """
 
     number: int
     state: State
     configuration: Mapping[str, Value]
     values: tuple[float, ...] = ()
+    violation: float = 0.0
 
 
 @dataclass
@@ -92,9 +94,10 @@ class Proposal:
 
     Attributes:
         configuration: What to try.
-        origin: JSON-able: `step` ("portfolio", "prior-model", "model", "random" or "given"),
-            `source_runs` (run ids), `source_tasks` (task -> weight, summing to 1), `sampler`,
-            `prior_trials`.
+        origin: JSON-able: `step` ("portfolio"; "history-model", which leans on other tasks;
+            "prior-model", which knows trials of this very task; "model"; "opening"; "random";
+            "control" or "given"), `source_runs` (run ids), `source_tasks` (task -> weight, below
+            0 if it counts in reverse), `sampler`, `prior_trials`, and the guard's decision.
     """
 
     configuration: Mapping[str, Value]
@@ -116,8 +119,8 @@ def origin(
     sampler: str = "",
     prior_trials: int = 0,
 ) -> dict[str, Any]:
-    """The record of where a configuration came from; weights of tasks are scaled to sum to 1."""
-    total = sum((tasks or {}).values()) or 1.0
+    """The record of where a configuration came from; absolute weights sum to 1."""
+    total = sum(abs(weight) for weight in (tasks or {}).values()) or 1.0
     return {
         "step": step,
         "source_runs": list(runs),

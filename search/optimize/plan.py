@@ -36,6 +36,7 @@ class Plan:
     hours: float | None = None
     address: str | None = None
     history: History = field(default_factory=History)
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
 
     def checkpoints(self, number: int) -> Path:
         """Where a trial's checkpoints lie, fixed for its whole life."""

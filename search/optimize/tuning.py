@@ -59,7 +59,7 @@ class Tuning:
             compared=tuple(compared_metrics(plan.spec)),
         )
         done = progress_of(plan, own)
-        sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task)
+        sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
         self.searcher = OptunaSearcher(plan, sampler, done)
         self.recorder = Recorder(
             journal, self.searcher, plan.objective_metrics(), plan.spec.budget.epochs,

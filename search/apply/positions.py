@@ -1,0 +1,215 @@
+"""Positions: many configurations at once, as an array with one number in [0, 1] a hyperparameter.
+
+Candidates come by the thousand at every proposal, too many to build as dictionaries. Here they are
+drawn, moved and encoded as arrays, and only the chosen one becomes a configuration. The columns are
+those of `search.encoding.encode`. Not for prior trials, whose numbers may lie outside the space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from search import space_values
+from search.encoding import encode
+from search.space import SearchSpace, Value
+
+Floats = NDArray[np.float64]
+
+# Above this many values an integer or a grid is moved like a continuous range.
+_FINE = 50
+# How far a candidate moves along one hyperparameter, as a share of its range: near, middling, far.
+_REACHES = (0.02, 0.07, 0.2)
+# Share of hyperparameters that change in a move of all at once: so two thirds of a lattice's
+# {-1, 0, 1} are changes.
+_CHANGED = 2.0 / 3.0
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One hyperparameter: how positions become legal values."""
+
+    name: str
+    distribution: BaseDistribution
+    count: int | None  # of values; None if continuous
+
+    @classmethod
+    def of(cls, name: str, distribution: BaseDistribution) -> Axis:
+        """The axis of a distribution."""
+        return cls(name, distribution, space_values.count(distribution))
+
+    @property
+    def is_category(self) -> bool:
+        """Whether its values have no order."""
+        return isinstance(self.distribution, CategoricalDistribution)
+
+    def legal(self, positions: Floats) -> Floats:
+        """The nearest legal positions; categories lie in the middle of equal shares."""
+        inside = np.clip(positions, 0.0, 1.0)
+        if self.count is None:
+            return inside
+        if self.count == 1:
+            return np.full_like(inside, 0.5)
+        if self.is_category:
+            shares = np.minimum(np.floor(inside * self.count), self.count - 1)
+            return np.asarray((shares + 0.5) / self.count)
+        assert isinstance(self.distribution, FloatDistribution | IntDistribution)
+        if self.distribution.log:
+            low, high = math.log(self.distribution.low), math.log(self.distribution.high)
+            values = np.round(np.exp(low + inside * (high - low)))
+            return np.asarray(np.clip((np.log(values) - low) / (high - low), 0.0, 1.0))
+        last = self.count - 1
+        reach = last * (self.distribution.step or 1) / self._width
+        return np.asarray(np.minimum(np.round(inside / reach * last), last) / last * reach)
+
+    def drawn(self, generator: np.random.Generator, number: int) -> Floats:
+        """Legal positions at random; every value of a grid is equally likely, its ends included."""
+        if self.count is None or self.is_category or self.count == 1:
+            return self.legal(generator.random(number))
+        margin = 0.5 / (self.count - 1)
+        return self.legal(generator.uniform(-margin, 1.0 + margin, number))
+
+    def moved(self, positions: Floats, generator: np.random.Generator, reach: Floats) -> Floats:
+        """Legal positions near others; at least one value of a coarse grid away."""
+        if self.is_category:
+            return self.drawn(generator, len(positions))
+        steps = generator.standard_normal(len(positions)) * reach
+        if self.count is not None and 1 < self.count <= _FINE:
+            least = 1.0 / (self.count - 1)
+            steps = np.sign(steps) * np.maximum(np.abs(steps), least)
+        return self.legal(positions + steps)
+
+    def value(self, position: float) -> Value:
+        """The hyperparameter's value at a legal position."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            choices = self.distribution.choices
+            choice = choices[min(int(position * len(choices)), len(choices) - 1)]
+            assert choice is not None
+            return choice
+        assert isinstance(self.distribution, FloatDistribution | IntDistribution)
+        low, high = float(self.distribution.low), float(self.distribution.high)
+        if self.distribution.log:
+            number = math.exp(math.log(low) + position * (math.log(high) - math.log(low)))
+        else:
+            number = low + position * (high - low)
+        value: Value = space_values.coerce(self.distribution, number).value
+        return value
+
+    @property
+    def _width(self) -> float:
+        assert isinstance(self.distribution, FloatDistribution | IntDistribution)
+        return float(self.distribution.high) - float(self.distribution.low)
+
+
+class Positions:
+    """A space's axes together.
+
+    Attributes:
+        groups: Encoded column -> index of its hyperparameter.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self._axes = [Axis.of(name, each) for name, each in space.distributions.items()]
+        sizes = [_columns_of(axis) + (axis.name in space.conditions) for axis in self._axes]
+        self.groups = np.repeat(np.arange(len(sizes)), sizes)
+
+    def draw(self, generator: np.random.Generator, number: int) -> Floats:
+        """Random candidates, `(number, hyperparameters)`."""
+        return np.column_stack([axis.drawn(generator, number) for axis in self._axes])
+
+    def near(self, position: Floats, generator: np.random.Generator, number: int) -> Floats:
+        """Candidates around one: half change one hyperparameter, half most of them."""
+        rows = np.repeat(position[None, :], number, axis=0)
+        reach = generator.choice(_REACHES, number)
+        moved = np.column_stack(
+            [axis.moved(rows[:, index], generator, reach) for index, axis in enumerate(self._axes)]
+        )
+        is_changed = generator.random(rows.shape) < _CHANGED
+        one = number // 2
+        is_changed[:one] = False
+        is_changed[np.arange(one), generator.integers(0, len(self._axes), one)] = True
+        return np.where(is_changed, moved, rows)
+
+    def middle(self) -> dict[str, Value]:
+        """The middle of every range and the first of every choice."""
+        first = [
+            0.0 if axis.is_category else float(axis.legal(np.array([0.5]))[0])
+            for axis in self._axes
+        ]
+        return self.configuration(np.array(first))
+
+    def configuration(self, position: Floats) -> dict[str, Value]:
+        """The active part of one candidate."""
+        configuration: dict[str, Value] = {}
+        for axis, place in zip(self._axes, position, strict=True):
+            if self.space.is_active(axis.name, configuration):
+                configuration[axis.name] = axis.value(float(place))
+        return configuration
+
+    def of(self, configuration: Mapping[str, Value]) -> Floats:
+        """The position of a configuration; what it lacks, or lies outside, is put inside."""
+        row = []
+        for axis in self._axes:
+            if axis.name not in configuration:
+                row.append(0.5)
+            elif isinstance(axis.distribution, CategoricalDistribution):
+                choices = axis.distribution.choices
+                value = configuration[axis.name]
+                same = [space_values.is_same(choice, value) for choice in choices]
+                row.append((same.index(True) + 0.5) / len(choices) if any(same) else 0.5)
+            else:
+                alone = SearchSpace({axis.name: axis.distribution})
+                row.append(float(encode(alone, [{axis.name: configuration[axis.name]}])[0, 0]))
+        inside: Floats = np.clip(np.array(row), 0.0, 1.0)
+        return inside
+
+    def encoded(self, positions: Floats) -> Floats:
+        """The columns of `encode`, shape `(candidates, columns)`."""
+        is_active = self._active(positions)
+        columns: list[Floats] = []
+        for index, axis in enumerate(self._axes):
+            used = is_active[:, index]
+            if isinstance(axis.distribution, CategoricalDistribution):
+                number = len(axis.distribution.choices)
+                chosen = np.minimum((positions[:, index] * number).astype(int), number - 1)
+                one_hot = math.sqrt(0.5) * np.eye(number)[chosen]
+                columns.append(np.where(used[:, None], one_hot, math.sqrt(0.5) / number))
+            else:
+                columns.append(np.where(used, positions[:, index], 0.5)[:, None])
+            if axis.name in self.space.conditions:
+                columns.append(used.astype(np.float64)[:, None])
+        return np.hstack(columns) if columns else np.empty((len(positions), 0))
+
+    def _active(self, positions: Floats) -> NDArray[np.bool_]:
+        order = {axis.name: index for index, axis in enumerate(self._axes)}
+        result = np.ones(positions.shape, dtype=bool)
+        for index, axis in enumerate(self._axes):  # parents come before children
+            for parent, values in self.space.conditions.get(axis.name, {}).items():
+                column = order[parent]
+                other = self._axes[column]
+                places, back = np.unique(positions[:, column], return_inverse=True)
+                holds = np.array(
+                    [
+                        any(space_values.is_same(value, other.value(float(p))) for value in values)
+                        for p in places
+                    ]
+                )
+                result[:, index] &= holds[back.reshape(-1)] & result[:, column]
+        return result
+
+
+def _columns_of(axis: Axis) -> int:
+    if isinstance(axis.distribution, CategoricalDistribution):
+        return len(axis.distribution.choices)
+    return 1
