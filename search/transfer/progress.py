@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.extract.measurements import measure
 from search.history import History, PriorTrial, Search
-from search.pareto import front, hypervolume
+from search.pareto import hypervolume
 
 REFERENCE_RULE = (
     "the worst value of each objective over the complete trials of all compared searches, moved "
@@ -35,10 +36,12 @@ class Progress:
     Attributes:
         epochs: Epochs trained up to and including each trial, stopped and failed ones counted.
         levels: Hypervolume after each trial; it never falls. 0 before the first complete trial.
+        seconds: Seconds that trials had taken up to and including each, those at once added up.
     """
 
     epochs: tuple[int, ...]
     levels: tuple[float, ...]
+    seconds: tuple[float, ...] = ()
 
     def trials_to(self, level: float) -> int | None:
         """How many trials it took to reach a level; None if it never did, or the level is 0."""
@@ -101,20 +104,24 @@ def progress(
     """Hypervolume after each of the trials, judged by the objectives of `search`."""
     measured = measure(trials, search.objectives, search.directions)
     loss_of = {id(trial): row for trial, row in zip(measured.trials, measured.losses, strict=True)}
-    epochs, levels = [], []
-    total, level = 0, 0.0
+    levels = levels_of([loss_of.get(id(trial)) for trial in trials], reference)
+    epochs = accumulate(trial.epoch for trial in trials)
+    seconds = accumulate(trial.seconds for trial in trials)
+    return Progress(tuple(epochs), levels, tuple(seconds))
+
+
+def levels_of(
+    losses: Sequence[NDArray[np.float64] | None], reference: NDArray[np.float64]
+) -> tuple[float, ...]:
+    """Hypervolume after each trial of these losses, `(objectives,)` each; None adds nothing."""
+    levels, level = [], 0.0
     best = np.empty((0, len(reference)))
-    for trial in trials:
-        total += trial.epoch
-        if id(trial) in loss_of:
-            rows = np.vstack([best, loss_of[id(trial)]])
-            is_best = front(rows)
-            if is_best[-1]:
-                level = max(level, hypervolume(rows, reference))
-            best = rows[is_best]
-        epochs.append(total)
+    for row in losses:
+        if row is not None and not (best <= row).all(axis=1).any():
+            best = np.vstack([best[~(row <= best).all(axis=1)], row])
+            level = max(level, hypervolume(best, reference))
         levels.append(level)
-    return Progress(tuple(epochs), tuple(levels))
+    return tuple(levels)
 
 
 def _is_settled(trial: PriorTrial) -> bool:

@@ -1,25 +1,35 @@
-"""Did history help? Compares one search with the earlier cold searches of its task.
+"""Did history help? The end of a search: what it saved against cold, and how that is known.
 
-First version: it counts how many trials each side needed to reach the level at which the cold
-search ended. Not a test of significance: mostly it is one run against one run, and says so. What
-warm starts are worth on average is for `benchmarks/` to measure.
+Three kinds of evidence, the best there is first: earlier cold searches of the same task
+(cold.py), this search's own control arm (arms.py), and, for want of both, cold searches simulated
+on a surrogate (counterfactual.py). Beside them stands what the guard did (guarding.py). Not a test
+of significance of warm starts: what they are worth on average is for `benchmarks/` to measure.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from statistics import median
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from search.extract.measurements import measure
-from search.history import History, Search
+from search.history import History, PriorTrial, Search
+from search.transfer.arms import Arms, arms_sentence, compare_arms
+from search.transfer.cold import (
+    Comparison,
+    Saved,
+    cold_caveats,
+    cold_sentence,
+    compare,
+    saved_over,
+)
+from search.transfer.costs import Cost
+from search.transfer.counterfactual import Counterfactual, counterfactual_sentence, simulate
+from search.transfer.guarding import Guarded, guard_sentence, guarded
 from search.transfer.progress import (
     REFERENCE_RULE,
-    Progress,
     cold_searches,
     find_search,
     progress,
@@ -27,33 +37,8 @@ from search.transfer.progress import (
     trials_of,
 )
 
-# Fewer cold searches than this support no range.
-FEWEST_SEARCHES = 3
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """This search against one cold search.
-
-    Attributes:
-        search: Id of the cold search.
-        level: Hypervolume the cold search ended with.
-        cold_trials: Trials it had in all.
-        cold_reached: Trials after which it had reached its end level itself.
-        cold_epochs: Epochs it had trained by then.
-        reached: Trials after which this search had reached that level; None if never.
-        epochs: Epochs this search had trained by then; None if never.
-        trials_saved: `cold_reached - reached`; negative if this search took longer.
-    """
-
-    search: str
-    level: float
-    cold_trials: int
-    cold_reached: int
-    cold_epochs: int
-    reached: int | None
-    epochs: int | None
-    trials_saved: int | None
+NOTHING = "No trial of this search is complete, so there is nothing to judge."
+NO_COLD = "There is no cold search of this task to compare with."
 
 
 @dataclass(frozen=True)
@@ -66,6 +51,13 @@ class Verdict:
         level: Hypervolume this search ended with.
         trials_saved: Median over the cold searches; None if there are none, or if half of them
             or more ended at a level that was never reached.
+        hours_saved: The same in `hours_unit`; None too if the cost of a trial is not known.
+        interval: 95 % interval of the mean number of trials saved, over the cold searches; None
+            with fewer than three, or if a level was never reached.
+        hours_unit: "GPU-hours", "CPU-hours", or "".
+        control: The control arm against the rest; None if there was none.
+        counterfactual: Simulated cold searches; only where there is nothing measured.
+        guard: What the guard did.
         caveats: What makes the comparison weaker than it looks, one sentence each.
         sentence: All of it for a person.
     """
@@ -81,145 +73,110 @@ class Verdict:
     trials_saved: float | None
     caveats: tuple[str, ...]
     sentence: str
+    hours_saved: float | None = None
+    interval: tuple[float, float] | None = None
+    hours_unit: str = ""
+    control: Arms | None = None
+    counterfactual: Counterfactual | None = None
+    guard: Guarded = field(default_factory=Guarded)
 
     def to_json(self) -> str:
         """The verdict as JSON."""
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(asdict(self), indent=2, allow_nan=False)
 
 
-def verdict(history: History, search: str) -> Verdict:
-    """Compares a search with the earlier cold searches of its task.
+@dataclass(frozen=True)
+class _Evidence:
+    """What is known, before it is put in words."""
+
+    reference: tuple[float, ...] = ()
+    level: float = 0.0
+    comparisons: tuple[Comparison, ...] = ()
+    caveats: tuple[str, ...] = ()
+    control: Arms | None = None
+    counterfactual: Counterfactual | None = None
+
+
+def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
+    """Judges a search by the best evidence there is.
+
+    Args:
+        history: The trials of this search and the earlier ones.
+        search: Its id.
+        cost: What one trial occupies; without it nothing is said of hours.
 
     Raises:
         ValueError: History does not know the search.
     """
     this = find_search(history, search)
-    colds = cold_searches(history, search)
     trials = trials_of(history, search)
     own = measure(trials, this.objectives, this.directions)
-    others = {cold.id: trials_of(history, cold.id) for cold in colds}
-    parts = [own, *(measure(each, this.objectives, this.directions) for each in others.values())]
-    losses = np.vstack([part.losses for part in parts])
-    if not len(losses):
-        return _verdict(this, len(trials), (), 0.0, ())
-    point = reference_point(losses)
-    mine = progress(trials, this, point)
-    comparisons = tuple(
-        _compare(cold, progress(others[cold.id], this, point), mine) for cold in colds
-    )
-    signs = [1.0 if direction == "minimize" else -1.0 for direction in this.directions]
-    reference = tuple(float(each) for each in point * np.array(signs))
-    level = mine.levels[-1] if mine.levels else 0.0
-    caveats = _caveats(this, colds) if comparisons and len(own) else ()
-    return _verdict(this, len(trials), reference, level, comparisons, caveats, bool(len(own)))
-
-
-def _compare(cold: Search, theirs: Progress, mine: Progress) -> Comparison:
-    level = theirs.levels[-1]
-    by_itself = theirs.trials_to(level)
-    assert by_itself is not None  # a cold search has a complete trial, beyond the reference
-    reached = mine.trials_to(level)
-    return Comparison(
-        search=cold.id,
-        level=level,
-        cold_trials=len(theirs.levels),
-        cold_reached=by_itself,
-        cold_epochs=theirs.epochs[by_itself - 1],
-        reached=reached,
-        epochs=None if reached is None else mine.epochs[reached - 1],
-        trials_saved=None if reached is None else by_itself - reached,
-    )
-
-
-def _verdict(
-    this: Search,
-    trials: int,
-    reference: tuple[float, ...],
-    level: float,
-    comparisons: tuple[Comparison, ...],
-    caveats: tuple[str, ...] = (),
-    is_measured: bool = False,
-) -> Verdict:
-    saved: float | None = None
-    if comparisons:
-        middle = median(
-            -math.inf if each.trials_saved is None else each.trials_saved for each in comparisons
-        )
-        saved = float(middle) if math.isfinite(middle) else None
-    sentence = _sentence(trials, comparisons, saved, is_measured)
+    evidence = _evidence(history, this, trials, cost, has_own=bool(len(own)))
+    saved = saved_over(evidence.comparisons)
+    done = guarded(trials)
     return Verdict(
         search=this.id,
         is_warm=this.warm,
         objectives=this.objectives,
-        trials=trials,
-        reference=reference,
+        trials=len(trials),
+        reference=evidence.reference,
         reference_rule=REFERENCE_RULE,
-        level=level,
+        level=evidence.level,
+        comparisons=evidence.comparisons,
+        trials_saved=saved.trials,
+        caveats=evidence.caveats,
+        sentence=_sentence(evidence, saved, done, cost, len(trials)) if len(own) else NOTHING,
+        hours_saved=saved.hours,
+        interval=saved.interval,
+        hours_unit=f"{cost.unit}-hours" if cost else "",
+        control=evidence.control,
+        counterfactual=evidence.counterfactual,
+        guard=done,
+    )
+
+
+def _evidence(
+    history: History,
+    this: Search,
+    trials: Sequence[PriorTrial],
+    cost: Cost | None,
+    *,
+    has_own: bool,
+) -> _Evidence:
+    colds = cold_searches(history, this.id)
+    every = [trials, *(trials_of(history, cold.id) for cold in colds)]
+    losses = np.vstack([measure(each, this.objectives, this.directions).losses for each in every])
+    if not len(losses):
+        return _Evidence()
+    point = reference_point(losses)
+    mine = progress(trials, this, point)
+    comparisons = tuple(
+        compare(cold, progress(theirs, this, point), mine, cost)
+        for cold, theirs in zip(colds, every[1:], strict=True)
+    )
+    signs = [1.0 if direction == "minimize" else -1.0 for direction in this.directions]
+    control = compare_arms(trials, this, cost) if has_own else None
+    is_without = this.warm and has_own and not comparisons and control is None
+    return _Evidence(
+        reference=tuple(float(each) for each in point * np.array(signs)),
+        level=mine.levels[-1] if mine.levels else 0.0,
         comparisons=comparisons,
-        trials_saved=saved,
-        caveats=caveats,
-        sentence=" ".join([sentence, *caveats]),
+        caveats=cold_caveats(this, colds) if comparisons and has_own else (),
+        control=control,
+        counterfactual=simulate(trials, this, cost) if is_without else None,
     )
 
 
 def _sentence(
-    trials: int, comparisons: Sequence[Comparison], saved: float | None, is_measured: bool
+    evidence: _Evidence, saved: Saved, done: Guarded, cost: Cost | None, trials: int
 ) -> str:
-    if not is_measured:
-        return "No trial of this search is complete, so there is nothing to judge."
-    if not comparisons:
-        return "There is no cold search of this task to compare with."
-    if len(comparisons) == 1:
-        return _sentence_of_one(trials, comparisons[0])
-    reached = sum(each.reached is not None for each in comparisons)
-    text = (
-        f"This search reached the end level of {reached or 'none'} of {len(comparisons)} cold "
-        f"searches of this task"
-    )
-    if saved is None:
-        return f"{text}, so at the median no trial was saved."
-    numbers = sorted(each.trials_saved for each in comparisons if each.trials_saved is not None)
-    text = f"{text}; at the median it {_saved(saved)}"
-    if reached == len(comparisons) >= FEWEST_SEARCHES:
-        text += f", between {numbers[0]:+d} and {numbers[-1]:+d} over the {reached}"
-    return text + "."
-
-
-def _sentence_of_one(trials: int, only: Comparison) -> str:
-    theirs = (
-        f"what the cold search {only.search} had after {only.cold_reached} of its "
-        f"{only.cold_trials} trials ({only.cold_epochs} epochs)"
-    )
-    if only.reached is None or only.trials_saved is None:
-        return f"In {trials} trials this search did not reach {theirs}."
-    return (
-        f"After {only.reached} trials ({only.epochs} epochs) this search had {theirs}: it "
-        f"{_saved(only.trials_saved)}."
-    )
-
-
-def _saved(number: float) -> str:
-    if number == 0:
-        return "saved no trial"
-    unit = "trial" if abs(number) == 1 else "trials"
-    return f"{'saved' if number > 0 else 'lost'} {abs(number):g} {unit}"
-
-
-def _caveats(this: Search, colds: Sequence[Search]) -> tuple[str, ...]:
-    texts = []
-    if not this.warm:
-        texts.append("This search started cold itself, so the difference owes nothing to history.")
-    if len(colds) == 1:
-        texts.append("It is one run against one run: chance alone can make such a difference.")
-    elif len(colds) < FEWEST_SEARCHES:
-        texts.append(f"{len(colds)} cold searches are too few to state a range.")
-    else:
-        texts.append("It is one run of this search: the range is that of the cold searches alone.")
-    epochs = {cold.epochs for cold in colds}
-    if epochs != {this.epochs}:
-        theirs = ", ".join(str(each) for each in sorted(epochs))
-        texts.append(
-            f"A full trial trained {this.epochs} epochs here and {theirs} there, so trials are "
-            f"not of one price."
-        )
-    return tuple(texts)
+    parts = []
+    if evidence.comparisons:
+        parts += [cold_sentence(trials, evidence.comparisons, saved, cost), *evidence.caveats]
+    if evidence.control is not None:
+        parts.append(arms_sentence(evidence.control, cost))
+    if not parts:
+        parts.append(NO_COLD)
+    if evidence.counterfactual is not None:
+        parts.append(counterfactual_sentence(evidence.counterfactual, cost))
+    return " ".join(part for part in [*parts, guard_sentence(done)] if part)

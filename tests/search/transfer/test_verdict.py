@@ -10,8 +10,16 @@ from typing import Any
 import pytest
 
 from search.history import History
+from search.transfer.costs import Cost
 from search.transfer.verdict import verdict
-from tests.search.extract.synthetic import CLEAN, START, history, row, search
+from tests.search.extract.synthetic import (
+    CLEAN,
+    START,
+    history,
+    row,
+    rows_of_random_search,
+    search,
+)
 
 
 def one_objective(*searches: Sequence[float], is_warm: bool = True, **changes: Any) -> History:
@@ -80,6 +88,77 @@ def test_three_cold_searches_give_a_range() -> None:
     assert "reached the end level of 3 of 3" in found.sentence
     assert "it saved 1 trial, between +0 and +2 over the 3" in found.sentence
     assert "one run of this search" in found.sentence
+
+
+def test_three_cold_searches_give_students_interval_of_their_mean() -> None:
+    found = verdict(one_objective([0.5, 0.6, 0.9], [0.5, 0.8], [0.7], [0.9]), "this")
+    # Saved are 2, 1 and 0: mean 1, standard deviation 1; Student's t for 2 degrees is 4.303.
+    half = 4.302653 / 3**0.5
+    assert found.interval == pytest.approx((1 - half, 1 + half))
+    assert "(mean +1.0, 95 % t-interval -1.5 to +3.5)" in found.sentence
+
+
+def test_cold_searches_that_agree_leave_the_rounding_of_a_count() -> None:
+    found = verdict(one_objective([0.5, 0.9], [0.5, 0.9], [0.5, 0.9], [0.9]), "this")
+    half = 4.302653 / (12 * 3) ** 0.5
+    assert found.interval == pytest.approx((1 - half, 1 + half))
+
+
+def test_a_level_that_was_never_reached_leaves_no_interval() -> None:
+    known = one_objective([0.5, 0.6, 0.7], [0.5, 0.8], [0.6, 0.99], [0.9])
+    found = verdict(known, "this", Cost(1, "CPU"))
+    assert found.trials_saved == 1 and found.interval is None and found.hours_saved is None
+    assert "interval" not in found.sentence
+
+
+def test_hours_are_counted_along_with_trials_on_both_sides() -> None:
+    # Ten seconds a trial on two GPUs: the third trial there against the first here.
+    found = verdict(one_objective([0.5, 0.6, 0.9], [0.9]), "this", Cost(2, "GPU"))
+    assert found.hours_saved == pytest.approx(2 * 20 / 3600) and found.hours_unit == "GPU-hours"
+    assert "it saved 2 trials and 40 GPU-seconds." in found.sentence
+
+
+def test_a_control_arm_is_judged_where_there_is_no_cold_search() -> None:
+    origins = [{"step": "history-model"}, {"step": "control"}] * 2
+    rows = [
+        row(number, [value], search="this", origin=origin)
+        for number, (value, origin) in enumerate(zip([0.9, 0.5, 0.6, 0.8], origins, strict=True))
+    ]
+    goal: dict[str, Any] = {"objectives": (CLEAN,), "directions": ("maximize",)}
+    found = verdict(history(rows, [search("this", warm=True, **goal)]), "this")
+    assert found.control is not None and found.control.trials_saved == 1
+    assert found.counterfactual is None
+    assert found.sentence.startswith("Against its own control arm, 2 trials without history")
+
+
+def test_a_warm_search_without_anything_measured_is_simulated_and_says_so() -> None:
+    rows = rows_of_random_search("this", 12, 3)
+    found = verdict(history(rows, [search("this", warm=True)]), "this")
+    assert found.counterfactual is not None and found.counterfactual.trials == 12
+    assert found.sentence.startswith(
+        "There is no cold search of this task to compare with. A simulation, not a measurement: "
+    )
+    record = json.loads(found.to_json(), parse_constant=lambda name: pytest.fail(name))
+    assert record["counterfactual"]["simulations"] == 20
+
+
+def test_a_cold_search_is_not_simulated() -> None:
+    rows = rows_of_random_search("this", 11, 1)
+    assert verdict(history(rows, [search("this")]), "this").counterfactual is None
+
+
+def test_what_the_guard_did_ends_the_sentence() -> None:
+    def guard(decision: str, evidence: float) -> dict[str, Any]:
+        return {"step": "model", "guard": {"history": decision, "log_evidence": evidence}}
+
+    origins = [guard("all", 0.5), guard("none", -2.3), guard("none", -2.3)]
+    rows = [row(number, [0.5, 0.5], search="this", origin=origin)
+            for number, origin in enumerate(origins)]  # fmt: skip
+    found = verdict(history([*rows, row(0, [0.5, 0.4])], [search(), search("this", warm=True)]),
+                    "this")  # fmt: skip
+    assert found.guard.dropped_after == 0
+    assert "History did not help, dropped after trial 0:" in found.sentence
+    assert json.loads(found.to_json())["guard"]["decisions"][1]["history"] == "none"
 
 
 def test_levels_that_were_never_reached_count_as_worst_in_the_median() -> None:
