@@ -14,8 +14,8 @@ from search.history import PriorTrial, Search
 from search.statements import Agreement
 from search.transfer.alike import alike_table
 from search.transfer.best import BestConfiguration, HeldOut
+from search.transfer.ledger import arms_table, guard_section, proposals_table
 from search.transfer.markup import escape, fenced, table
-from search.transfer.table import step_of
 from search.transfer.verdict import Verdict
 
 _KEY_HYPERPARAMETERS = 4
@@ -64,7 +64,9 @@ def render(contents: Contents) -> str:
         _section(word, _front(contents)),
         _section("Against cold searches", _comparison(contents)),
         _section("Trials", _trials(contents)),
-        _section("Where the proposals came from", _proposals(contents)),
+        _section("Where the proposals came from",
+                 proposals_table(contents.trials, contents.search, contents.best, _number)),
+        _section("What the guard did", guard_section(contents.verdict.guard)),
         _section("What moved the objectives", _picture("importance.png", contents)
                  or "Too few complete trials to tell."),
         _section("What history taught", _bullets(contents.experience)),
@@ -162,17 +164,25 @@ def _comparison(contents: Contents) -> str:
                 "never" if each.reached is None else str(each.reached),
                 "" if each.epochs is None else str(each.epochs),
                 "" if each.trials_saved is None else f"{each.trials_saved:+d}",
+                "" if each.hours_saved is None else f"{each.hours_saved:+.3g}",
             ]
             for each in verdict.comparisons
         ]  # fmt: skip
         header = ["cold search", "its end level", "reached it after trials", "epochs",
-                  "this search after trials", "epochs", "trials saved"]  # fmt: skip
+                  "this search after trials", "epochs", "trials saved",
+                  f"{verdict.hours_unit or 'hours'} saved"]  # fmt: skip
         parts.append(table(header, rows))
         point = ", ".join(_number(value) for value in verdict.reference)
         parts.append(
             f"Levels are hypervolumes against ({point}): {verdict.reference_rule}. This search "
             f"ended at {_number(verdict.level)} after {verdict.trials} trials."
         )
+        if verdict.hours_unit:
+            parts.append("Hours are seconds of trials at the resources of this search's trials.")
+    if verdict.control is not None:
+        parts.append(arms_table(verdict.control, _number))
+    if verdict.counterfactual is not None:
+        parts.append("Nothing measured to compare with: the trials saved above are simulated.")
     parts.append(_picture("history.png", contents))
     return "\n\n".join(part for part in parts if part)
 
@@ -192,23 +202,6 @@ def _trials(contents: Contents) -> str:
         parts.append(f"Failed trials and their runs: {named}{more}.")
     parts.append(_picture("curves.png", contents))
     return "\n\n".join(part for part in parts if part)
-
-
-def _proposals(contents: Contents) -> str:
-    objectives = contents.search.objectives
-    on_front = {best.run_id for best in contents.best}
-    rows = []
-    for step in sorted({step_of(trial) for trial in contents.trials}):
-        trials = [trial for trial in contents.trials if step_of(trial) == step]
-        complete = [trial for trial in trials if trial.state == "complete"]
-        cells = [escape(step), str(len(trials)), str(len(complete))]
-        for objective, direction in zip(objectives, contents.search.directions, strict=True):
-            values = [trial.value_of(objective) for trial in complete]
-            best = max if direction == "maximize" else min
-            cells.append(_number(best(values)) if values else "")
-        rows.append([*cells, str(sum(trial.run_id in on_front for trial in trials))])
-    names = [f"best {escape(objective)}" for objective in objectives]
-    return table(["step", "trials", "complete", *names, "on the front"], rows) if rows else ""
 
 
 def _reproduction(contents: Contents) -> str:

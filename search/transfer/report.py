@@ -18,6 +18,7 @@ from search.extract.importance import importance_in
 from search.extract.measurements import measure
 from search.history import History, Search
 from search.transfer.best import best_configurations
+from search.transfer.costs import cost_of
 from search.transfer.curves import draw_curves, draw_importance
 from search.transfer.interactive import write_interactive
 from search.transfer.lessons import Lessons, lessons
@@ -65,7 +66,7 @@ def write_report(
     """
     this = find_search(history, search)
     folder.mkdir(parents=True, exist_ok=True)
-    judged = verdict(history, search)
+    judged = verdict(history, search, cost_of(spec_yaml))
     shares = _shares(history, this)
     taught = lessons(history, this, spec_yaml)
     texts = _texts(judged, environment, taught) | {"spec.yaml": spec_yaml}

@@ -82,11 +82,6 @@ def _origins(trials: Sequence[PriorTrial]) -> dict[str, Any]:
     return {name: pa.array([row[name] for row in rows], kind) for name, kind in kinds}
 
 
-def step_of(trial: PriorTrial) -> str:
-    """The step that proposed a trial, or "unknown"."""
-    return read_origin(trial.origin).step
-
-
 def _numbers(values: Sequence[float | None]) -> Any:
     return pa.array(values, pa.float64(), from_pandas=True)  # NaN becomes null
 

@@ -70,6 +70,20 @@ def test_the_same_history_gives_the_same_report(report: Report, tmp_path: Path) 
         assert (again.folder / name).read_bytes() == (report.folder / name).read_bytes(), name
 
 
+def test_the_guard_and_the_cost_of_a_trial_are_in_the_report(tmp_path: Path) -> None:
+    guard = {"history": "all", "log_evidence": 1.5, "trials": 4, "dropped": {EVIL: EVIL}}
+    origin = {"step": "history-model", "source_tasks": {EVIL: -1.0}, "guard": guard}
+    rows = rows_of_random_search("cold", 12, 1) + rows_of_random_search("this", 12, 2,
+                                                                         origin=origin)  # fmt: skip
+    known = history(rows, [search(), search("this", warm=True, started=LATER)])
+    write_report(known, "this", tmp_path, spec_yaml="resources: {gpus: 2}", environment={},
+                 summary={})  # fmt: skip
+    text = (tmp_path / "report.md").read_text()
+    assert "## What the guard did" in text and "| +1.5 | all of it | 1 |" in text
+    assert "GPU-hours saved" in text and "<script" not in text
+    assert json.loads((tmp_path / "verdict.json").read_text())["hours_unit"] == "GPU-hours"
+
+
 def test_the_configurations_can_be_pasted(report: Report) -> None:
     text = (report.folder / "report.md").read_text()
     first = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
