@@ -18,7 +18,7 @@ from search.apply.history_model import HistoryModel
 from search.apply.inner_sampler import InnerSampler
 from search.apply.inner_study import InnerStudy
 from search.apply.opening import Opening
-from search.apply.past_tasks import past_tasks
+from search.apply.past_tasks import most_telling, past_tasks
 from search.apply.portfolio import Portfolio
 from search.apply.positions import Positions
 from search.apply.source import Proposal, Situation, Source, origin, seed_of
@@ -33,6 +33,8 @@ from search.space import SearchSpace
 PORTFOLIO_SIZE = 3
 # Further first trials for those that run at once, before any has ended.
 PORTFOLIO_RESERVE = 13
+# Prior trials of this very task that were stopped early; they say only where it is bad.
+STOPPED_KEPT = 30
 # Draws before a random configuration that was tried already is accepted.
 RANDOM_DRAWS = 200
 
@@ -89,7 +91,7 @@ class Arrangement:
             inside = [trial for trial in same if _is_inside(space, trial)]
             self._sources = (portfolio, InnerStudy(options.sampler, inside, options.seed))
         else:
-            model = HistoryModel(tasks, left_out, positions, same, options.seed)
+            model = HistoryModel(tasks, left_out, positions, _own(same, directions), options.seed)
             self._sources = (portfolio, model, Opening(positions))
 
     def propose(self, situation: Situation) -> Proposal:
@@ -106,6 +108,13 @@ class Arrangement:
             if proposal is not None:
                 return proposal
         return random_proposal(situation)
+
+
+def _own(same: Sequence[Evidence], directions: Sequence[str]) -> list[Evidence]:
+    """Trials of this very task that enter its model: the most telling, and the last stopped."""
+    complete = [trial for trial in same if trial.state == "complete"]
+    stopped = [trial for trial in same if trial.state == "stopped"]
+    return [*stopped[-STOPPED_KEPT:], *most_telling(complete, directions)]
 
 
 def random_proposal(situation: Situation) -> Proposal:

@@ -39,8 +39,10 @@ from search.space import Value
 FEWEST_WARM = 3
 FEWEST_COLD = 6
 # Parameters are fitted anew at every result up to here, later when results have grown by a tenth.
+# Beyond the last they are settled, and a fit costs more than it brings.
 FITTED_ALWAYS = 20
 GROWTH = 1.1
+FITTED_AT_MOST = 120
 # How many of the best candidates are looked at for one that was not tried: late on a coarse grid
 # hundreds around the best were. With 100, one trial in ten was left to chance.
 LOOKED_AT = 1000
@@ -249,6 +251,7 @@ def _blocks(judgement: Judgement, opinions: Floats) -> list[Floats]:
 
 def _milestone(count: int) -> int:
     """The number of results that parameters are fitted to: at most `count`, in steps of a tenth."""
+    count = min(count, FITTED_AT_MOST)
     milestone = min(count, FITTED_ALWAYS)
     while (following := int(np.ceil(milestone * GROWTH))) <= count and milestone >= FITTED_ALWAYS:
         milestone = following

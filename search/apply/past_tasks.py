@@ -121,7 +121,7 @@ def _modelled(
     directions: Sequence[str],
     groups: NDArray[np.int64],
 ) -> PastTask:
-    kept = _kept(trials, directions)
+    kept = most_telling(trials, directions)
     points = encode(space, [trial.configuration for trial in kept])
     losses = pareto.losses([trial.values for trial in kept], directions)
     scores = normal_scores(losses)
@@ -137,7 +137,8 @@ def _modelled(
     return PastTask(name, tuple(kept), points, losses, scores, columns, processes, is_foreseen)
 
 
-def _kept(trials: Sequence[Evidence], directions: Sequence[str]) -> list[Evidence]:
+def most_telling(trials: Sequence[Evidence], directions: Sequence[str]) -> list[Evidence]:
+    """At most `TRIALS_KEPT` of a task's complete trials, in their order: see the module."""
     if len(trials) <= TRIALS_KEPT:
         return list(trials)
     order = pareto.order(pareto.losses([trial.values for trial in trials], directions))
