@@ -18,6 +18,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from search.origin_words import in_words
+from search.origins import read_origin
 from search.spec import SpecError, load_spec
 from search.tracking.ownership import SearchIsAlive
 
@@ -123,7 +125,7 @@ def review(
         return
     for proposal in first:
         _say(f"try       {json.dumps(proposal['configuration'])}")
-        _say(f"          because {json.dumps(proposal['origin'], default=str)[:300]}")
+        _say(f"          because: {in_words(read_origin(proposal['origin']))}")
     for row in left_out if rejected else []:
         _say(f"left out  {row['run_id']} {row['name']}: {row['reason']}")
 

@@ -212,7 +212,7 @@ def test_show_explains_a_search_and_one_trial_of_it(
 ) -> None:
     assert "2 complete, 1 failed" in cli("show", "hills", "--tracking-uri", store.uri).out
     said = cli("show", "hills", "--trial", "1", "--tracking-uri", store.uri)
-    assert said.code == 0 and "It was proposed by the portfolio step" in said.out
+    assert said.code == 0 and "It comes from the portfolio" in said.out
     missing = cli("show", "hills", "--trial", "9", "--tracking-uri", store.uri)
     assert missing.code == 2 and "has no trial 9" in missing.err
 
@@ -222,7 +222,7 @@ def test_review_says_what_would_be_tried_and_why(
 ) -> None:
     said = cli("review", spec, "--tracking-uri", store.uri)
     assert said.code == 0
-    assert said.out.count("\ntry       {") == 3 and said.out.count("\n          because {") == 3
+    assert said.out.count("\ntry       {") == 3 and said.out.count("\n          because: It ") == 3
 
 
 def test_review_says_how_history_was_fitted_to_this_space(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search.history import History
+from search.origins import UNKNOWN, read_origin
 from search.space import SearchSpace
 from search.spec import Spec
 
@@ -58,5 +59,7 @@ def resolved_storage(root: Path, search: str) -> Path:
 
 def origin_text(origin: Mapping[str, Any]) -> str:
     """An origin in a few words, for the console."""
-    runs = origin.get("source_runs") or ()
-    return f"{origin.get('step', '?')}" + (f" from {len(runs)} past runs" if runs else "")
+    found = read_origin(origin)
+    count = len(found.source_runs)
+    step = "?" if found.step == UNKNOWN else found.step
+    return step + (f" from {count} past run{'' if count == 1 else 's'}" if count else "")

@@ -64,7 +64,9 @@ def test_the_storage_path_means_the_same_in_every_folder(
         ({"step": "random"}, "random"),
         ({"step": "portfolio", "source_runs": ["a", "b"]}, "portfolio from 2 past runs"),
         ({"step": "model", "source_runs": []}, "model"),
+        ({"step": "history-model", "source_runs": ["a"]}, "history-model from 1 past run"),
         ({}, "?"),
+        ({"step": 3, "source_runs": 7}, "?"),
     ],
 )
 def test_an_origin_is_told_in_a_few_words(origin: dict[str, Any], text: str) -> None:
