@@ -215,6 +215,16 @@ class HistoryModel:
         reference = stacked[2].max(axis=0) + 0.1
         return expected_hypervolume_improvement(*stacked, reference)
 
+    def _weights(self, judgements: Sequence[Judgement], models: Sequence[Process]) -> Floats:
+        """How much each past task counts, over all objectives; below 0 if mostly in reverse."""
+        each = np.zeros((len(models), len(self._tasks)))
+        for row, judgement, model in zip(each, judgements, models, strict=True):
+            if judgement.members:
+                row[list(judgement.members)] = weights(model)
+        # A task may count for one objective and in reverse for another: that is no weight of 0.
+        size: Floats = np.abs(each).mean(axis=0)
+        return np.where(each.sum(axis=0) < 0, -size, size)
+
     def _origin(
         self,
         seen: Seen,
@@ -222,10 +232,7 @@ class HistoryModel:
         models: Sequence[Process],
         point: Floats,
     ) -> dict[str, Any]:
-        counts = np.zeros(len(self._tasks))
-        for judgement, model in zip(judgements, models, strict=True):
-            if judgement.members:
-                counts[list(judgement.members)] += weights(model) / len(models)
+        counts = self._weights(judgements, models)
         heaviest = [int(i) for i in np.argsort(-np.abs(counts)).tolist() if counts[i] != 0][
             :RUNS_NAMED
         ]
