@@ -1,0 +1,79 @@
+"""Earlier tasks that tests make: trials of known functions, and the models learned from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from optuna.distributions import FloatDistribution
+
+from search.apply.past_tasks import PastTask, past_tasks
+from search.apply.source import OwnTrial, Situation, Tried
+from search.review import Evidence
+from search.space import SearchSpace
+
+LINE = SearchSpace({"x": FloatDistribution(0.0, 1.0)})
+SQUARE = SearchSpace({"x": FloatDistribution(0.0, 1.0), "y": FloatDistribution(0.0, 1.0)})
+
+Loss = Callable[..., float | tuple[float, ...]]
+
+
+def as_values(loss: float | tuple[float, ...]) -> tuple[float, ...]:
+    return loss if isinstance(loss, tuple) else (float(loss),)
+
+
+def on_line(name: str, loss: Loss, count: int = 21) -> list[Evidence]:
+    """Trials at equal distances on the line."""
+    return [
+        Evidence(name, f"{name}/{x:.3f}", "complete", {"x": x}, as_values(loss(x)), True)
+        for x in np.linspace(0.0, 1.0, count).tolist()
+    ]
+
+
+def at_random(
+    name: str, loss: Loss, count: int = 30, seed: int = 0, space: SearchSpace = SQUARE
+) -> list[Evidence]:
+    """Trials of a random search."""
+    generator = np.random.default_rng(seed)
+    drawn = [space.random_configuration(generator) for _ in range(count)]
+    return [
+        Evidence(name, f"{name}/{index}", "complete", each, as_values(loss(**each)), True)
+        for index, each in enumerate(drawn)
+    ]
+
+
+def modelled(
+    evidence: Sequence[Evidence],
+    space: SearchSpace = LINE,
+    directions: Sequence[str] = ("minimize",),
+) -> list[PastTask]:
+    """The tasks of the trials, none of them left out."""
+    found, left_out = past_tasks(evidence, space, directions, {})
+    assert left_out == {}
+    return found
+
+
+def situation(
+    trials: Sequence[OwnTrial] = (),
+    space: SearchSpace = SQUARE,
+    *,
+    number: int | None = None,
+    directions: Sequence[str] = ("minimize",),
+    seed: int = 0,
+) -> Situation:
+    """That of the trial after the given ones, which are all that was tried."""
+    tried = Tried()
+    for trial in trials:
+        tried.add(space, trial.configuration)
+    following = len(trials) if number is None else number
+    return Situation(following, space, tuple(directions), tuple(trials), tried, seed)
+
+
+def own_trials(
+    loss: Loss, count: int, seed: int = 1, space: SearchSpace = SQUARE
+) -> list[OwnTrial]:
+    """Complete trials of this search at random places."""
+    return [
+        OwnTrial(number, "complete", dict(each.configuration), each.values)
+        for number, each in enumerate(at_random("own", loss, count, seed, space))
+    ]
