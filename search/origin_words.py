@@ -103,7 +103,8 @@ def _guarded(guard: Guard | None) -> str:
     if guard.history == "none":
         parts.append("; history is not used" + (f": {evidence}" if evidence else ""))
     elif evidence and guard.trials:  # before the first result nothing can have been evidence
-        parts.append(f"; {evidence}")
+        # Each objective decides for itself, so one may use what all together speak against.
+        parts.append(f"; {'even so, ' if guard.log_evidence < 0 else ''}{evidence}")
     return "".join(parts)
 
 

@@ -109,8 +109,11 @@ def guard_sentence(done: Guarded) -> str:
         parts.append("No model here ever leaned on history: what was seen speaks against it.")
     elif last.history in ("all", "agreeing") and last.seen and last.log_evidence is not None:
         which = {"all": "whole", "agreeing": "in part"}[last.history]
+        # Each objective decides for itself, so one may use what all of them together speak against.
+        joint = ":" if last.log_evidence >= 0 else ", although"
         parts.append(
-            f"History was still in use at the end, {which}: {evidence_in_words(last.log_evidence)}."
+            f"History was still in use at the end, {which}{joint} "
+            f"{evidence_in_words(last.log_evidence)}."
         )
     if done.let_go:
         named = [f"{each.task} after trial {each.after}" for each in done.let_go]

@@ -42,6 +42,13 @@ def test_what_was_taken_up_again_was_not_dropped() -> None:
     assert guard_sentence(found).startswith("History was still in use at the end, in part: ")
 
 
+def test_history_that_one_objective_still_uses_is_not_called_a_help_for_all() -> None:
+    assert guard_sentence(done(judged("all", -3.0))) == (
+        "History was still in use at the end, whole, although history speaks against "
+        "itself here by a factor of 20 (log evidence -3.0)."
+    )
+
+
 def test_history_that_only_gave_the_portfolio_was_dropped_after_it() -> None:
     found = done(PORTFOLIO, PORTFOLIO, judged("none", -3.0, "mnist"))
     assert found.dropped_after == 1
