@@ -41,6 +41,7 @@ class Choice:
     """A configuration of the portfolio: whose it was, and how much each task gains by it."""
 
     configuration: Mapping[str, Value]
+    task: str
     run_id: str
     gains: Mapping[str, float]
 
@@ -80,7 +81,11 @@ class Portfolio:
 
     def _origin(self, choice: Choice) -> dict[str, Any]:
         return origin(
-            "portfolio", runs=[choice.run_id], tasks=choice.gains, prior_trials=self._trials
+            "portfolio",
+            runs=[choice.run_id],
+            # Late choices may gain nothing by the tasks' own models; they are still somebody's best.
+            tasks=choice.gains if any(choice.gains.values()) else {choice.task: 1.0},
+            prior_trials=self._trials,
         )
 
 
@@ -89,11 +94,11 @@ def choose(tasks: Sequence[PastTask], positions: Positions, size: int) -> list[C
     candidates = _candidates(tasks, positions)
     if not candidates or size < 1:
         return []
-    points = encode(positions.space, [configuration for configuration, _ in candidates])
+    points = encode(positions.space, [configuration for configuration, *_ in candidates])
     predicted = np.stack([_scaled(task, points) for task in tasks])
     names = [task.name for task in tasks]
     return [
-        Choice(candidates[index][0], candidates[index][1], dict(zip(names, gains, strict=True)))
+        Choice(*candidates[index], dict(zip(names, gains, strict=True)))
         for index, gains in _greedy(predicted, size)
     ]
 
@@ -108,15 +113,19 @@ def _scaled(task: PastTask, points: Floats) -> Floats:
 
 def _candidates(
     tasks: Sequence[PastTask], positions: Positions
-) -> list[tuple[dict[str, Value], str]]:
-    """Each task's best inside the space, completed where history lacked something, each once."""
+) -> list[tuple[dict[str, Value], str, str]]:
+    """Each task's best inside the space, completed where history lacked something, each once.
+
+    Returns:
+        Configuration, task and run id.
+    """
     space: SearchSpace = positions.space
-    found: dict[str, tuple[dict[str, Value], str]] = {}
+    found: dict[str, tuple[dict[str, Value], str, str]] = {}
     for task in tasks:
         for index in pareto.order(task.losses)[:CANDIDATES_PER_TASK]:
             trial = task.trials[index]
             configuration = positions.configuration(positions.of(trial.configuration))
-            found.setdefault(space.key(configuration), (configuration, trial.run_id))
+            found.setdefault(space.key(configuration), (configuration, task.name, trial.run_id))
     return list(found.values())
 
 
