@@ -83,7 +83,7 @@ class Portfolio:
         return origin(
             "portfolio",
             runs=[choice.run_id],
-            # Late choices may gain nothing by the tasks' own models; they are still somebody's best.
+            # A late choice may gain nothing by any task's model; it is still somebody's best.
             tasks=choice.gains if any(choice.gains.values()) else {choice.task: 1.0},
             prior_trials=self._trials,
         )
