@@ -200,11 +200,22 @@ def assemble(
     )
     covariance = process._covariance(points, blocks)
     covariance[np.diag_indices_from(covariance)] += process.noise + JITTER
-    factor: Floats = np.linalg.cholesky(covariance).astype(np.float64)
+    factor = _factor(covariance)
     solved = cho_solve((factor, True), values - offset, check_finite=False)
     return Process(
         points, groups, tuple(blocks), parameters, offset, evidence, factor, np.asarray(solved)
     )
+
+
+def _factor(covariance: Floats) -> Floats:
+    """The Cholesky factor; the diagonal grows until there is one, for points all but equal."""
+    for growth in (0.0, 1e-4, 1e-2, 1.0):
+        try:
+            grown = covariance + growth * np.diag(np.diag(covariance))
+            return np.asarray(np.linalg.cholesky(grown), dtype=np.float64)
+        except np.linalg.LinAlgError:
+            continue
+    raise ValueError("a covariance of trials is not finite: some value of theirs is not")
 
 
 class _Posterior:
