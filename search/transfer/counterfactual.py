@@ -6,9 +6,9 @@ as many trials as this search had, and is compared with this search's own config
 are: trials to the level that the lower end reached, judged without noise.
 
 This is no measurement. A process is smoother than training, and simulated trials are never stopped
-and never fail, so it leans to the cold side: cold searches that are judged in this way, which
-should save nothing, lose some trials at the median, though the range always held zero. Two simpler
-designs lean far to the side of history; all three are in results/LOG.md.
+and never fail, which flatters the cold side; where this search never looked the process may expect
+too little, which flatters history. Cold searches that are judged in this way, which should save
+nothing, save nothing at the median; three simpler designs do not pass that test (results/LOG.md).
 
 Source: Eggensperger et al. 2015, "Efficient benchmarking of hyperparameter optimizers via
 surrogates".
@@ -38,9 +38,10 @@ Floats = NDArray[np.float64]
 
 SEEDS = 20
 SECONDS = 10.0
-# 20 searches without any history, judged in this way, lost 1.5 of 12 and 5.5 of 20 trials at the
-# median (two objectives, five hyperparameters; results/LOG.md, 2026-11-24).
-BIASES = "A surrogate is smoother than training, which leans to the cold side by some trials."
+BIASES = (
+    "A surrogate is smoother than training and knows only what this search tried, so trust it less "
+    "than one cold search."
+)
 
 
 @dataclass(frozen=True)

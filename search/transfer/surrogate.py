@@ -27,8 +27,8 @@ from search.space import SearchSpace, Value
 
 Floats = NDArray[np.float64]
 
-# A fit takes the cube of the trials: 300 take about a second.
-MOST_TRIALS = 300
+# A fit takes the cube of the trials.
+MOST_TRIALS = 150
 # Added to the variance of what was drawn, so that a point drawn twice can be solved for.
 JITTER = 1e-8
 
@@ -135,10 +135,16 @@ class _Draw:
 
 
 def _fitted(points: Floats, column: Floats) -> Process:
-    """One length for all columns: a search has too few trials to learn one for each."""
+    """A length for each column (automatic relevance determination).
+
+    One length for all makes every hyperparameter matter: drawn functions then have better optima
+    than the task, and cold searches find them (results/LOG.md, 2026-11-24).
+    """
     center, scale = float(column.mean()), float(column.std()) or 1.0
     values = (column - center) / scale
-    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(1.0, (0.1, 10.0), nu=2.5)
+    kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(
+        np.ones(points.shape[1]), (0.1, 10.0), nu=2.5
+    )
     kernel += WhiteKernel(0.1, (1e-4, 1.0))
     regressor = GaussianProcessRegressor(kernel, random_state=0)
     with warnings.catch_warnings():
