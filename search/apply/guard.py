@@ -83,16 +83,19 @@ def record(
     """The guard's part of a trial's origin, JSON-able; over all objectives together.
 
     Args:
-        judgements: One an objective.
+        judgements: One an objective. History is "all" if every objective leans on every task,
+            "none" if none leans on any, "agreeing" between.
         names: Of the past tasks.
         trials: Complete own trials that were seen.
         reasons: Task -> why it was left out before the first trial.
     """
     used = {task for judgement in judgements for task in judgement.members}
-    size = max((len(judgement.members) for judgement in judgements), default=0)
+    size = min((len(judgement.members) for judgement in judgements), default=0)
+    # Where one objective has let go of history, what speaks is the evidence of the others.
+    speaking = [judgement for judgement in judgements if judgement.members] or judgements
     return {
         "history": "none" if not used else "all" if size == len(names) else "agreeing",
-        "log_evidence": round(float(sum(each.log_evidence for each in judgements)), 3),
+        "log_evidence": round(float(sum(each.log_evidence for each in speaking)), 3),
         "trials": trials,
         "dropped": {
             **reasons,
