@@ -1,0 +1,43 @@
+"""Samplers on histories of several kinds, for the tests of what every one of them must keep."""
+
+from __future__ import annotations
+
+import functools
+
+from search.apply import InnerSampler, WarmStartSampler
+from search.apply.sampler import TRANSFER
+from search.history import History
+from tests import contracts
+
+# Fewer random trials, so that the model is reached within a contract's few.
+FAST = {
+    TRANSFER: TRANSFER,
+    "tpe": InnerSampler("tpe", {"n_startup_trials": 4}),
+    "gp": InnerSampler("gp", {"n_startup_trials": 12}),  # half a second a proposal on one core
+    "random": InnerSampler("random"),
+}
+# Kind -> the task of the search. That of history is "task 0", and "task 1" if there is another.
+HISTORIES = {
+    "cold": None,
+    "empty": "task 0",
+    "one trial": "unknown",
+    "one trial of it": "task 0",
+    "other tasks": "unknown",
+    "same task": "task 0",
+}
+
+
+@functools.cache
+def history_of(kind: str, objectives: int) -> History | None:
+    if kind == "cold":
+        return None
+    if kind == "empty":
+        return History.empty()
+    if kind.startswith("one trial"):
+        return contracts.prior_history(objectives, trials=1, tasks=1)
+    return contracts.prior_history(objectives)
+
+
+def maker(name, history="cold", objectives=2, space=contracts.CONDITIONAL, **settings):
+    prior, task, sampler = history_of(history, objectives), HISTORIES[history], FAST[name]
+    return lambda seed: WarmStartSampler(prior, space, seed, task=task, sampler=sampler, **settings)

@@ -1,0 +1,122 @@
+"""WarmStartSampler keeps the contract of samplers, whatever continues and whatever history says."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+
+from search.apply.sampler import TRANSFER
+from tests import contracts
+from tests.search.apply.samplers import HISTORIES, maker
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+each_contract = pytest.mark.parametrize(
+    "keeps", contracts.SAMPLER_CONTRACT, ids=lambda keeps: keeps.__name__
+)
+each_history = pytest.mark.parametrize("history", HISTORIES)
+# An empty history is tested with one objective, and no history at all with each number of them.
+each_history_but_the_empty = pytest.mark.parametrize(
+    "history", [kind for kind in HISTORIES if kind != "empty"]
+)
+each_number_of_objectives = pytest.mark.parametrize("objectives", [1, 2, 3])
+
+
+@pytest.fixture
+def one_thread():
+    # The GP's small matrices are several times slower on many threads than on one.
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+# Our own model, the default.
+
+
+@each_number_of_objectives
+@each_history_but_the_empty
+@each_contract
+def test_the_default_keeps_the_contract(keeps, history, objectives):
+    keeps(maker(TRANSFER, history, objectives), objectives)
+
+
+@each_number_of_objectives
+@each_history
+def test_the_default_proposes_distinct_configurations_at_once(history, objectives):
+    make = maker(TRANSFER, history, objectives)
+    contracts.proposes_distinct_configurations_at_once(make, objectives)
+
+
+@each_contract
+def test_the_default_keeps_the_contract_with_an_empty_history(keeps):
+    keeps(maker(TRANSFER, "empty", 1), 1)
+
+
+@each_number_of_objectives
+@each_history_but_the_empty
+def test_the_default_avoids_infeasible_configurations(history, objectives):
+    make = maker(TRANSFER, history, objectives)
+    contracts.avoids_infeasible_configurations(make, objectives)
+
+
+@each_contract
+def test_the_default_keeps_the_contract_with_a_control_arm(keeps):
+    keeps(maker(TRANSFER, "other tasks", control=5), 2)
+
+
+def test_the_default_learns():
+    contracts.learns(maker(TRANSFER, objectives=1), maker("random", objectives=1), trials=25)
+
+
+# One of Optuna's.
+
+
+@pytest.mark.parametrize("objectives", [1, 2])
+@pytest.mark.parametrize("history", ["cold", "one trial", "other tasks", "same task"])
+@each_contract
+def test_tpe_keeps_the_contract(keeps, history, objectives):
+    keeps(maker("tpe", history, objectives), objectives)
+
+
+@pytest.mark.parametrize("history", ["cold", "other tasks", "same task"])
+@each_contract
+def test_random_keeps_the_contract(keeps, history):
+    keeps(maker("random", history), 2)
+
+
+@pytest.mark.slow
+def test_gp_keeps_the_contract_cold(one_thread):
+    contracts.same_seed_gives_the_same_search(maker("gp"), 2, trials=13)
+    contracts.stays_in_the_space(maker("gp", objectives=1), 1, trials=14)
+    contracts.keeps_pending_trials_apart(maker("gp", objectives=1), 1)
+
+
+@pytest.mark.slow
+def test_gp_keeps_the_contract_warm(one_thread):
+    contracts.stays_in_the_space(maker("gp", "same task"), 2, trials=2)
+    contracts.stays_in_the_space(maker("gp", "other tasks", 1), 1, trials=14)
+
+
+def test_tpe_learns():
+    contracts.learns(maker("tpe", objectives=1), maker("random", objectives=1))
+
+
+# Plain Optuna: nobody states a space.
+
+
+@pytest.mark.parametrize("history", ["cold", "other tasks", "same task"])
+@pytest.mark.parametrize("name", [TRANSFER, "tpe"])
+@pytest.mark.parametrize(
+    "keeps",
+    [
+        contracts.same_seed_gives_the_same_search,
+        contracts.stays_in_the_space,
+        contracts.survives_every_end_of_a_trial,
+        contracts.keeps_pending_trials_apart,
+    ],
+    ids=lambda keeps: keeps.__name__,
+)
+def test_without_a_stated_space_the_contract_holds_too(keeps, name, history):
+    keeps(maker(name, history, space=None), 2)
