@@ -158,11 +158,14 @@ class Positions:
         return configuration
 
     def of(self, configuration: Mapping[str, Value]) -> Floats:
-        """The position of a configuration; what it lacks, or lies outside, is put inside."""
+        """The position of a configuration; what lies outside or between legal values is moved.
+
+        What it lacks is as in `middle`: a new hyperparameter starts where people start.
+        """
         row = []
         for axis in self._axes:
             if axis.name not in configuration:
-                row.append(0.5)
+                row.append(0.0 if axis.is_category else 0.5)
             elif isinstance(axis.distribution, CategoricalDistribution):
                 choices = axis.distribution.choices
                 value = configuration[axis.name]
@@ -171,8 +174,8 @@ class Positions:
             else:
                 alone = SearchSpace({axis.name: axis.distribution})
                 row.append(float(encode(alone, [{axis.name: configuration[axis.name]}])[0, 0]))
-        inside: Floats = np.clip(np.array(row), 0.0, 1.0)
-        return inside
+        places = zip(self._axes, row, strict=True)
+        return np.array([axis.legal(np.array([place]))[0] for axis, place in places])
 
     def encoded(self, positions: Floats) -> Floats:
         """The columns of `encode`, shape `(candidates, columns)`."""
@@ -203,7 +206,8 @@ class Positions:
                     [
                         any(space_values.is_same(value, other.value(float(p))) for value in values)
                         for p in places
-                    ]
+                    ],
+                    dtype=bool,
                 )
                 result[:, index] &= holds[back.reshape(-1)] & result[:, column]
         return result

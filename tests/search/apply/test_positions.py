@@ -133,7 +133,6 @@ def test_a_configuration_outside_the_space_or_with_gaps_becomes_a_legal_one(stra
     assert made["width"] == (64 if stray.get("width") == 4096 else 23)  # 23: the middle, and 22.6
 
 
-@pytest.mark.xfail(strict=True, reason="`of` leaves gaps and values off the grid off the grid")
 @pytest.mark.parametrize("stray", STRAY, ids=["empty", "outside", "between"])
 def test_its_columns_are_those_of_the_configuration_it_becomes(stray):
     positions = Positions(contracts.CONDITIONAL)
@@ -177,7 +176,6 @@ def test_a_move_on_a_coarse_grid_reaches_another_value():
     assert set(near[:20, 0].tolist()) == {0.0, 1.0}
 
 
-@pytest.mark.xfail(strict=True, reason="an empty array of activity is one of floats")
 def test_nothing_to_encode_has_no_rows():
     positions = Positions(contracts.CONDITIONAL)
     empty = positions.encoded(np.empty((0, len(contracts.CONDITIONAL.distributions))))
