@@ -84,13 +84,13 @@ def prior_history(objectives: int = 2, trials: int = 20, tasks: int = 2) -> Hist
     return History.from_studies(studies, ["minimize"] * objectives)
 
 
-def same_seed_gives_the_same_search(make: MakeSampler, objectives: int, trials: int = 14) -> None:
+def same_seed_gives_the_same_search(make: MakeSampler, objectives: int, trials: int = 12) -> None:
     first = run(create_study(make(7), objectives), trials)
     assert first == run(create_study(make(7), objectives), trials)
     assert first[: trials // 2] != run(create_study(make(8), objectives), trials // 2)
 
 
-def stays_in_the_space(make: MakeSampler, objectives: int, trials: int = 16) -> None:
+def stays_in_the_space(make: MakeSampler, objectives: int, trials: int = 14) -> None:
     for configuration in run(create_study(make(0), objectives), trials):
         assert CONDITIONAL.problems(configuration) == []
 

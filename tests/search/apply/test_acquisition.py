@@ -75,10 +75,18 @@ def expected(mean, variance, known=FRONT):
     return float(expected_hypervolume_improvement(*rows, known, REFERENCE)[0])
 
 
-@pytest.mark.parametrize("mean", [(0.2, 0.2), (0.5, 0.6), (0.95, 0.9), (-0.3, 1.4)])
-@pytest.mark.parametrize("variance", [(0.01, 0.04), (0.25, 0.0625)])
+@pytest.mark.parametrize(
+    ("mean", "variance"),
+    [
+        ((0.2, 0.2), (0.01, 0.04)),
+        ((0.5, 0.6), (0.25, 0.0625)),
+        ((0.95, 0.9), (0.01, 0.04)),
+        ((-0.3, 1.4), (0.25, 0.0625)),
+    ],
+    ids=["inside", "wide", "dominated", "end"],
+)
 def test_hypervolume_improvement_is_that_of_monte_carlo(mean, variance):
-    draws = mean + np.sqrt(variance) * np.random.default_rng(1).standard_normal((4_000, 2))
+    draws = mean + np.sqrt(variance) * np.random.default_rng(1).standard_normal((3_000, 2))
     before = pareto.hypervolume(FRONT, REFERENCE)
     gains = [pareto.hypervolume(np.vstack([FRONT, draw]), REFERENCE) - before for draw in draws]
     error = np.std(gains) / np.sqrt(len(gains))

@@ -160,6 +160,18 @@ def test_a_result_that_comes_late_is_not_overlooked():
     assert asked_before.propose(situation(trials)) == model(past()).propose(situation(trials))
 
 
+def test_a_result_that_changes_what_a_stopped_trial_counts_is_not_overlooked():
+    trials = own_trials(bowl, FITTED_ALWAYS + 1)
+    trials[3] = OwnTrial(3, "stopped", trials[3].configuration)
+    # The last is beyond what parameters are fitted to, but the worst, as the stopped one is then.
+    trials[-1] = OwnTrial(FITTED_ALWAYS, "complete", trials[-1].configuration, (50.0,))
+    asked_before = model(past())
+    asked_before.propose(situation(trials[:-1]))
+    after = asked_before.propose(situation(trials))
+    assert after == model(past()).propose(situation(trials))
+    assert after.origin["guard"] == model(past()).propose(situation(trials)).origin["guard"]
+
+
 def test_what_was_tried_is_not_proposed_again():
     trials = own_trials(bowl, 6)
     first = model().propose(situation(trials))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -108,6 +110,15 @@ def test_tasks_that_agree_are_leaned_on_more_than_tasks_that_do_not():
     own, _, shared, _ = learned_prior(alike, GROUPS, 0).means[2:]
     own_apart, _, shared_apart, _ = learned_prior(apart, GROUPS, 0).means[2:]
     assert shared - own > shared_apart - own_apart
+
+
+def test_past_tasks_that_are_all_alike_leave_room_for_one_that_is_not():
+    trials = at_random("a", bowl(0.2, 0.7), 40)
+    names = ["a", "b", "c"]
+    tasks = modelled([replace(trial, task=name) for name in names for trial in trials], SQUARE)
+    # Three equal tasks lean on each other all alike, so nothing was seen to vary. A parameter may
+    # still be a third or three times as large: two standard deviations of half an e-fold.
+    assert learned_prior(tasks, GROUPS, 0).spreads.min() >= 0.5
 
 
 @pytest.mark.parametrize("names", ["a", "ab", "abc"])
