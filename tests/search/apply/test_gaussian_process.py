@@ -166,3 +166,11 @@ def test_repeated_configurations_are_no_error():
 def test_one_value_is_its_own_prediction_everywhere():
     process = ours.fit(np.array([[0.2]]), np.array([1.3]), np.array([0]), ours.usual_prior(1))
     assert process.mean(np.array([[0.2], [0.9]])) == pytest.approx([1.3, 1.3])
+
+
+def test_all_but_equal_points_without_noise_are_no_error():
+    points = 0.5 + 1e-9 * np.arange(30.0)[:, None]
+    # Signal and noise are further apart than a float's digits: to rounding, the rank is one.
+    parameters = np.log([10.0, 1e12, 1e-9])
+    process = ours.assemble(points, np.zeros(30), np.array([0]), [], parameters, 0.0)
+    assert np.isfinite(process.mean(points)).all()

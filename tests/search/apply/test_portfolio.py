@@ -170,3 +170,13 @@ def test_a_proposal_says_whose_it_was_and_which_tasks_it_serves():
     assert made["source_runs"][0] in {trial.run_id for task in tasks for trial in task.trials}
     assert made["source_tasks"] == pytest.approx({"a": 0.5, "b": 0.5})  # the tasks are equal
     assert made["prior_trials"] == 42
+
+
+def test_a_choice_that_no_task_gains_by_is_said_to_be_of_the_task_it_comes_from():
+    # One task: its best comes first, and what comes after gains nothing.
+    tasks = modelled(on_line("a", distance_from(0.5)))
+    source = Portfolio(tasks, Positions(LINE), 3)
+    last = handed_out(source, [], running=2)
+    assert not any(source.choices[2].gains.values())
+    made = source.propose(situation(last, LINE)).origin
+    assert made["source_tasks"] == {"a": 1.0}
