@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import optuna
 import pytest
 
@@ -73,6 +75,16 @@ def test_the_arm_does_not_see_the_others(warm):
 
     _, turned = searched(contracts.prior_history(objectives=1), evaluate=misleading)
     assert [turned[number] for number in ARM] == [warm[1][number] for number in ARM]
+
+
+def test_origins_are_json_and_the_arm_has_neither_sources_nor_a_guard(warm):
+    origins = [warm[0].origin(number) for number in range(2 * SIZE + 2)]
+    assert json.loads(json.dumps(origins, allow_nan=False)) == origins
+    assert any("guard" in made for made in origins)
+    for number in ARM:
+        assert origins[number]["source_runs"] == []
+        assert origins[number]["source_tasks"] == {}
+        assert "guard" not in origins[number]
 
 
 def test_an_arm_at_work_proposes_distinct_configurations(warm):

@@ -51,6 +51,18 @@ def test_out_of_range_trials_stay_in_the_model_at_their_place(caplog):
     assert contracts.CONDITIONAL.problems(first) == []
 
 
+def test_trials_of_this_task_beyond_the_space_speak_before_the_opening():
+    rows = [(SGD | {"width": 100 * index}, [1.0 / index]) for index in range(1, 5)]
+    sampler = WarmStartSampler(history_of(rows), contracts.CONDITIONAL, task="digits")
+    # Four results are not the six of a cold start, but two trials later they are.
+    contracts.run(contracts.create_study(sampler, 1), 3)
+    steps = [sampler.origin(number)["step"] for number in range(3)]
+    assert steps == ["opening", "random", "prior-model"]
+    more = WarmStartSampler(history_of(rows * 2), contracts.CONDITIONAL, task="digits")
+    contracts.run(contracts.create_study(more, 1), 1)
+    assert more.origin(0)["step"] == "prior-model"
+
+
 def test_trials_left_out_are_counted_and_said(caplog):
     history = history_of([(SGD, [1.0]), (SGD | {"width": 32}, [math.nan])])
     sampler = WarmStartSampler(history, contracts.CONDITIONAL)

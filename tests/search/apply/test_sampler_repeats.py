@@ -61,6 +61,19 @@ def test_what_was_tried_on_the_same_task_is_not_proposed_again(name):
     assert sampler.is_exhausted(study)
 
 
+@each_sampler
+def test_a_prior_trial_of_which_something_is_unknown_blocks_nothing(name):
+    earlier = optuna.create_study(directions=["minimize"])
+    for width in (1, 2, 3):
+        only = {"width": SMALL.distributions["width"]}
+        earlier.add_trial(create_trial(params={"width": width}, distributions=only, values=[1.0]))
+    history = History.from_studies({"digits": earlier}, ["minimize"])
+    sampler = WarmStartSampler(history, SMALL, task="digits", sampler=FAST[name])
+    study = contracts.create_study(sampler, 1)
+    assert len({SMALL.key(configuration) for configuration in _run_small(study, 6)}) == 6
+    assert sampler.is_exhausted(study)
+
+
 def test_what_was_tried_on_another_task_may_be_proposed_again():
     earlier = optuna.create_study(directions=["minimize"])
     for width in (1, 2, 3):
