@@ -112,9 +112,9 @@ def _columns(
 
 def _position(distribution: FloatDistribution | IntDistribution, value: float) -> float:
     low, high = float(distribution.low), float(distribution.high)
-    if high == low:
-        return 0.5
     if distribution.log:
         low, high = math.log(low), math.log(high)
         value = math.log(value) if value > 0 else -math.inf
+    if high == low:
+        return 0.5
     return min(max((value - low) / (high - low), -FARTHEST), 1.0 + FARTHEST)

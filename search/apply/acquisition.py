@@ -36,7 +36,7 @@ def log_expected_improvement(means: Floats, variances: Floats, best: float) -> F
     # phi(z) + z * Phi(z) = phi(z) * (1 - |z| * mills ratio); far out that is phi(z) / z^2.
     rest = 1.0 - np.sqrt(np.pi / 2.0) * erfcx(-z / np.sqrt(2.0)) * np.abs(z)
     floor = 0.5 / np.maximum(z**2, 1.0)
-    rest = np.where(z < -1e3, floor, np.maximum(rest, 1e-3 * floor))
+    rest = np.where(z < -1e3, 2.0 * floor, np.maximum(rest, 1e-3 * floor))
     result[~near] = -0.5 * z**2 - 0.5 * np.log(2.0 * np.pi) + np.log(rest)
     return result + np.log(spreads)
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from search.apply.history_model import HistoryModel
 from search.apply.opening import Opening
 from search.apply.positions import Positions
-from search.apply.source import Proposal, Situation, seed_of
+from search.apply.source import Proposal, Situation, Tried, seed_of
 
 
 class Control:
@@ -34,8 +34,11 @@ class Control:
     def propose(self, situation: Situation) -> Proposal | None:
         """What a search of the control trials alone would try next; None to leave it to chance."""
         arm = tuple(trial for trial in situation.trials if self.holds(trial.number))
+        tried = Tried()
+        for trial in arm:
+            tried.add(situation.space, trial.configuration)
         for source in self._sources:
-            proposal = source.propose(replace(situation, trials=arm))
+            proposal = source.propose(replace(situation, trials=arm, tried=tried))
             if proposal is not None:
                 return proposal
         return None

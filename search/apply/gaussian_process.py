@@ -212,9 +212,11 @@ def _factor(covariance: Floats) -> Floats:
     for growth in (0.0, 1e-4, 1e-2, 1.0):
         try:
             grown = covariance + growth * np.diag(np.diag(covariance))
-            return np.asarray(np.linalg.cholesky(grown), dtype=np.float64)
+            factor = np.asarray(np.linalg.cholesky(grown), dtype=np.float64)
         except np.linalg.LinAlgError:
             continue
+        if np.isfinite(factor).all():  # some LAPACKs let NaN through
+            return factor
     raise ValueError("a covariance of trials is not finite: some value of theirs is not")
 
 

@@ -124,7 +124,9 @@ def _candidates(
     for task in tasks:
         for index in pareto.order(task.losses)[:CANDIDATES_PER_TASK]:
             trial = task.trials[index]
-            configuration = positions.configuration(positions.of(trial.configuration))
+            configuration = dict(trial.configuration)
+            if not space.contains(configuration):
+                configuration = positions.configuration(positions.of(configuration))
             found.setdefault(space.key(configuration), (configuration, task.name, trial.run_id))
     return list(found.values())
 

@@ -45,6 +45,8 @@ def warped_scores(losses: Floats) -> Floats:
     middle = np.median(losses, axis=0)
     good = np.where(losses <= middle, losses - middle, np.nan)
     depth = np.sqrt(np.nanmean(good**2, axis=0))
+    # Where half of all are best, the others are measured by how bad they are themselves.
+    depth = np.where(depth > 0, depth, np.abs(losses - middle).mean(axis=0))
     away = (losses - middle) / np.where(depth > 0, depth, 1.0)
     away = np.where(away > 0, np.log1p(np.maximum(away, 0.0)), away)
     spread = away.std(axis=0)

@@ -92,7 +92,6 @@ def test_an_arm_at_work_proposes_distinct_configurations(warm):
     assert len(keys) == len(warm[1])
 
 
-@pytest.mark.xfail(strict=True, reason="what the other arm tried keeps the opening from the arm")
 def test_the_arm_opens_like_a_search_without_history(warm):
     assert warm[1][1] == Positions(contracts.CONDITIONAL).middle()
 

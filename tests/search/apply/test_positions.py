@@ -182,7 +182,6 @@ def test_a_move_on_a_coarse_grid_reaches_another_value():
     assert set(near[:20, 0].tolist()) == {0.0, 1.0}
 
 
-@pytest.mark.xfail(strict=True, reason="`encode` divides by the width of equal logarithms")
 def test_a_range_as_wide_as_one_rounding_error_is_no_error():
     low = 0.125
     space = SearchSpace({"rate": FloatDistribution(low, math.nextafter(low, 1.0), log=True)})

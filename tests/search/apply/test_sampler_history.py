@@ -73,7 +73,6 @@ def test_trials_left_out_are_counted_and_said(caplog):
     assert "no finite value" in caplog.text
 
 
-@pytest.mark.xfail(strict=True, reason="a candidate goes through its position, which rounds floats")
 def test_a_configuration_of_history_inside_the_space_is_proposed_as_it_stands():
     history = history_of([(SGD, [0.1]), (SGD | {"width": 32}, [1.0])])
     sampler = WarmStartSampler(history, contracts.CONDITIONAL)
