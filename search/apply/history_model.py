@@ -28,7 +28,7 @@ from search.apply.guard import Judgement, judge, record
 from search.apply.leaning import blocks, learned_prior, weights
 from search.apply.past_tasks import PastTask
 from search.apply.positions import Positions
-from search.apply.scores import complete_losses, warped_scores
+from search.apply.scores import complete_losses, normal_scores, warped_scores
 from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
 from search.encoding import encode
 from search.review import Evidence
@@ -215,6 +215,15 @@ class HistoryModel:
         reference = stacked[2].max(axis=0) + 0.1
         return expected_hypervolume_improvement(*stacked, reference)
 
+    def _nearest_of_this_task(self, seen: Seen, point: Floats) -> list[str]:
+        """Runs of the nearest prior trials of this very task, of its better half."""
+        prior = len(self._same_task)
+        scores = normal_scores(seen.losses[:prior]).mean(axis=1)
+        better = np.flatnonzero(scores <= np.median(scores)) if prior else np.empty(0, dtype=int)
+        distance = ((seen.points[better] - point) ** 2).sum(axis=1)
+        nearest = better[np.argsort(distance, kind="stable")[:RUNS_NAMED]]
+        return [self._same_task[index].run_id for index in nearest.tolist()]
+
     def _weights(self, judgements: Sequence[Judgement], models: Sequence[Process]) -> Floats:
         """How much each past task counts, over all objectives; below 0 if mostly in reverse."""
         each = np.zeros((len(models), len(self._tasks)))
@@ -238,10 +247,12 @@ class HistoryModel:
         ]
         is_leaning = bool(heaviest)
         step = "history-model" if is_leaning else "prior-model" if self._same_task else "model"
+        runs = [_nearest(self._tasks[index], point) for index in heaviest]
+        leant_on = {self._tasks[i].name: float(counts[i]) for i in np.flatnonzero(counts).tolist()}
         made = origin(
             step,
-            runs=[_nearest(self._tasks[index], point) for index in heaviest],
-            tasks={self._tasks[i].name: float(counts[i]) for i in np.flatnonzero(counts).tolist()},
+            runs=[*self._nearest_of_this_task(seen, point), *runs],
+            tasks=leant_on or {trial.task: 1.0 for trial in self._same_task},
             sampler="transfer",
             prior_trials=len(self._same_task),
         )

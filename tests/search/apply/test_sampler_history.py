@@ -123,3 +123,17 @@ def test_prior_trials_count_only_for_the_same_directions_unless_objectives_are_n
     )
     contracts.run(contracts.create_study(named, 1), 1)
     assert named.origin(0)["step"] == "portfolio"
+
+
+@pytest.mark.parametrize("tasks", [1, 2], ids=["alone", "with another task"])
+def test_a_proposal_names_good_prior_runs_of_the_same_task(tasks):
+    history = contracts.prior_history(objectives=1, tasks=tasks)
+    sampler = WarmStartSampler(history, contracts.CONDITIONAL, task="task 0")
+    contracts.run(contracts.create_study(sampler, 1), 1)
+    own = [trial for trial in history.prior_trials() if trial.task == "task 0"]
+    better = sorted(own, key=lambda trial: trial.values)[: len(own) // 2]
+    made = sampler.origin(0)
+    assert made["step"] == ("prior-model" if tasks == 1 else "history-model")
+    assert set(made["source_runs"][:3]) <= {trial.run_id for trial in better}
+    if tasks == 1:
+        assert made["source_tasks"] == {"task 0": 1.0}
