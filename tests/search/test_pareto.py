@@ -131,3 +131,11 @@ def test_the_epsilon_net_is_a_permutation_with_nan_and_infinity():
 def test_with_one_objective_the_order_is_the_ordinary_one():
     rows = np.array([[0.3], [0.1], [NAN], [0.2]])
     assert pareto.order(rows).tolist() == [1, 3, 0, 2]
+
+
+def test_ranks_of_one_objective_are_dense_and_nan_comes_last():
+    rows = [[2.0], [1.0], [np.nan], [2.0], [0.5], [np.nan]]
+    # Worked by hand: 0.5, 1.0 and 2.0 are three fronts; NaN shares the rank after the last.
+    assert pareto.ranks(rows).tolist() == [2, 1, 3, 2, 0, 3]
+    assert pareto.ranks([[np.nan]]).tolist() == [1]
+    assert pareto.ranks(np.empty((0, 1))).tolist() == []
