@@ -3,8 +3,8 @@
 The covariance of two trials is `matern(x, x') + sum_b weight_b * features_b(x) . features_b(x')`:
 the first part knows that near configurations do alike, the others are linear in given features,
 here what earlier tasks predict. Parameters are fitted to the maximum of their posterior. Written
-out because no library fits such a sum in a few milliseconds at this size: scikit-learn and BoTorch
-take 10 to 100 times as long, and a proposal should cost less than a tenth of a second.
+out because a proposal should cost less than a tenth of a second: for 100 trials of five
+hyperparameters scikit-learn's fit, without the linear parts, took 110 ms and this one 6 ms.
 
 Sources: Rasmussen and Williams 2006, "Gaussian processes for machine learning", sections 2.2, 2.7
 (linear features), 5.4.1 (gradients) and 5.4.2 (leave-one-out); Hvarfner et al. 2024, "Vanilla
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 # Keeps a covariance of repeated configurations positive definite.
 JITTER = 1e-6
-# Steps of the optimizer. With 40, regret on HPOBench was the same to the third digit.
+# Steps of the optimizer: judgement, few enough for a fit of 100 trials to take milliseconds.
 STEPS = 25
 _SPREAD_BOUND = 5.0  # parameters stay within so many standard deviations of their prior
 

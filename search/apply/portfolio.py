@@ -29,8 +29,9 @@ from search.space import SearchSpace, Value
 
 Floats = NDArray[np.float64]
 
-# Candidates are each task's best. With 60 of them a portfolio took half as long again and was no
-# better: lost hypervolume at 20 trials .190 against .193 (s.e. .014; HPOBench-MLP, 8 by 3).
+# Candidates are each task's best. With 60 of them a portfolio of ten, predicted by neighbours, took
+# half as long again and was no better: lost hypervolume at 20 trials .190 against .193 (s.e. .014;
+# HPOBench-MLP, 8 by 3). Not measured again since processes predict.
 CANDIDATES_PER_TASK = 20
 # A task whose model sees no difference between configurations must not be blown up to one.
 _LEAST_DEPTH = 0.2
