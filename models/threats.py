@@ -1,15 +1,74 @@
-"""How the robustness of text models is judged, as settings alone. No torch: a spec checks it.
+"""How robustness is judged, as settings alone: `Threat` on images, `TextThreat` on texts.
 
-The attacks themselves are in models/adversarial/; image models have `models.catalog.Threat`.
+No torch: a spec checks them. The attacks themselves are in models/adversarial/.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 TEXT_KINDS = ("classification", "entities", "dialogue")
+
+
+@dataclass(frozen=True)
+class Threat:
+    """How robustness is judged in a task; no trial can change it.
+
+    `epsilon` is on the pixel scale [0, 1]. `examples` of the validation split (all, if it has
+    fewer) are attacked after the last epoch with `steps` and `restarts`; `cheap_examples` of them
+    after every epoch with `cheap_steps` and one restart, for schedulers. Where both have the same
+    name, the last epoch reports the full one. Figures are upper bounds of the true robust
+    accuracy: PGD need not find the worst case.
+
+    Raises:
+        ValueError: a setting is out of range.
+    """
+
+    norm: Literal["linf", "l2"] = "linf"
+    epsilon: float = 0.1
+    steps: int = 10
+    restarts: int = 1
+    examples: int = 297
+    seed: int = 0
+    cheap_steps: int = 3
+    cheap_examples: int = 128
+
+    def __post_init__(self) -> None:
+        if self.norm not in ("linf", "l2"):
+            raise ValueError(f"norm is {self.norm!r}: choose 'linf' or 'l2'")
+        if not 0 < self.epsilon < math.inf:
+            raise ValueError(f"epsilon is {self.epsilon!r}: give a positive size in pixels [0, 1]")
+        for name in ("steps", "restarts", "examples", "cheap_steps", "cheap_examples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: give at least 1")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed!r}: give 0 or more")
+        if self.cheap_steps > self.steps:
+            raise ValueError(f"cheap_steps ({self.cheap_steps}) must not exceed steps")
+
+    def metric(self) -> str:
+        """Name of the full robust accuracy, `accuracy.pgd10_linf_0.1`; x2 marks two restarts."""
+        restarts = f"x{self.restarts}" if self.restarts > 1 else ""
+        return f"accuracy.pgd{self.steps}{restarts}_{self._ball()}"
+
+    def cheap_metric(self) -> str:
+        """Name of the robust accuracy reported after every epoch."""
+        return f"accuracy.pgd{self.cheap_steps}_{self._ball()}"
+
+    def fgsm_metric(self) -> str:
+        """Name of the accuracy under one gradient step."""
+        return f"accuracy.fgsm_{self._ball()}"
+
+    def _ball(self) -> str:
+        text = f"{self.epsilon:.10g}"
+        levels = round(self.epsilon * 255)
+        # 8/255 is not a short decimal; the field writes it in grey levels.
+        if len(text) > 6 and math.isclose(levels / 255, self.epsilon, rel_tol=1e-9):
+            text = f"{levels}_255"
+        return f"{self.norm}_{text}"
 
 
 @dataclass(frozen=True)
@@ -82,6 +141,11 @@ class TextThreat:
     def cheap_metric(self, kind: str) -> str:
         """Name of the robust figure on the way: the full one's with `_cheap32` behind it."""
         return f"{self.metric(kind)}_cheap{self.cheap_examples}"
+
+    def embedding_metrics(self) -> tuple[str, str]:
+        """Names of the diagnostic accuracies under FGM and PGD on the embeddings."""
+        size = f"{self.share:.10g}"
+        return f"accuracy.fgm_{size}", f"accuracy.pgd_embedding_{size}"
 
     def cheap(self) -> TextThreat:
         """The same threat to `cheap_examples` of the examples alone."""

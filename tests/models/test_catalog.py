@@ -4,7 +4,22 @@ import sys
 
 import pytest
 
-from models.catalog import MODELS, Threat, complete, is_active, metrics
+from models.catalog import (
+    MODELS,
+    TextThreat,
+    Threat,
+    architecture,
+    cheap_metric,
+    complete,
+    data_kind,
+    default_threat,
+    is_active,
+    metric_role,
+    metrics,
+    needs_base,
+    robust_metric,
+    robust_name,
+)
 
 CNN = MODELS["cnn"]
 
@@ -17,14 +32,15 @@ def test_catalog_and_descriptions_import_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_every_default_is_legal_and_every_parent_comes_first() -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_every_default_is_legal_and_every_parent_comes_first(model: str) -> None:
     seen: set[str] = set()
-    for name, hyperparameter in CNN.items():
+    for name, hyperparameter in MODELS[model].items():
         assert name == hyperparameter.name and hyperparameter.meaning
         assert hyperparameter.check(hyperparameter.default) == hyperparameter.default
         for parent, values in hyperparameter.when.items():
             assert parent in seen
-            assert set(values) <= set(CNN[parent].choices or ())
+            assert set(values) <= set(MODELS[model][parent].choices or ())
         seen.add(name)
 
 
@@ -99,3 +115,114 @@ def test_metric_names_say_what_was_measured() -> None:
 def test_a_threat_out_of_range_is_refused(setting: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
         Threat(**setting)
+
+
+TRANSFORMERS = ("text_classifier", "entity_tagger", "causal_model", "vision_transformer")
+
+
+@pytest.mark.parametrize("model", TRANSFORMERS)
+def test_each_adaptation_has_its_own_learning_rate_and_nothing_of_the_others(model: str) -> None:
+    methods = MODELS[model]["adaptation"].choices or ()
+    assert len(methods) == 7
+    for method in methods:
+        names = complete(model, {"adaptation": method})
+        own = {name.split(".")[0] for name in names if "." in name}
+        assert own == {method} and f"{method}.learning_rate" in names
+
+
+@pytest.mark.parametrize(
+    ("method", "names"),
+    [
+        ("fgm", {"fgm.epsilon"}),
+        ("pgd", {"pgd.epsilon", "pgd.steps", "pgd.step_size"}),
+        ("freelb", {"freelb.epsilon", "freelb.steps", "freelb.step_size", "freelb.initial"}),
+        ("smart", {"smart.weight", "smart.epsilon", "smart.steps", "smart.step_size"}),
+    ],
+)
+def test_adversarial_training_of_texts_brings_its_own_sizes(method: str, names: set[str]) -> None:
+    configuration = complete("text_classifier", {"adversarial_training": method})
+    assert {name for name in configuration if name.startswith(f"{method}.")} == names
+
+
+def test_adversarial_training_of_a_vision_transformer_is_that_of_the_cnn() -> None:
+    values = {"adversarial_training": "pgd"}
+    added = set(complete("cnn", values)) - set(complete("cnn", {}))
+    assert set(complete("vision_transformer", values)) >= added
+    with pytest.raises(ValueError, match="fgsm"):
+        complete("vision_transformer", {"adversarial_training": "freelb"})
+
+
+def test_class_weights_are_for_classes_and_lengths_for_texts() -> None:
+    has = {name: {"class_weights", "max_length"} & set(MODELS[name]) for name in TRANSFORMERS}
+    assert has["text_classifier"] == has["entity_tagger"] == {"class_weights", "max_length"}
+    assert has["causal_model"] == {"max_length"} and not has["vision_transformer"]
+
+
+def test_each_model_says_what_it_learns_from_and_whether_from_a_pretrained_one() -> None:
+    kinds = {model: data_kind(model) for model in MODELS}
+    assert kinds == {
+        "cnn": "images",
+        "text_classifier": "classification",
+        "entity_tagger": "entities",
+        "causal_model": "dialogue",
+        "vision_transformer": "images",
+    }
+    assert {model for model in MODELS if needs_base(model)} == set(TRANSFORMERS)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_architecture_names_hyperparameters_that_there_are(model: str) -> None:
+    names = architecture(model)
+    assert names and set(names) <= set(MODELS[model])
+    rates = [name for name in names if name.endswith(("learning_rate", "dropout"))]
+    assert not rates, "what only training uses does not fix the weights"
+
+
+def test_the_robust_figure_of_entities_is_an_f1() -> None:
+    assert robust_name("entity_tagger") == "f1.robust"
+    assert robust_name("cnn") == robust_name("text_classifier") == "accuracy.robust"
+    assert robust_metric("entity_tagger", TextThreat()) == "f1.characters_0.15"
+    assert cheap_metric("text_classifier", TextThreat()) == "accuracy.characters_0.15_cheap32"
+    assert robust_metric("vision_transformer", Threat()) == "accuracy.pgd10_linf_0.1"
+
+
+@pytest.mark.parametrize(
+    ("metric", "role"),
+    [
+        ("accuracy.pgd10x2_linf_8_255", "accuracy.robust"),
+        ("accuracy.characters_0.15", "accuracy.robust"),
+        ("accuracy.words_0.1_cheap32", "accuracy.robust"),
+        ("f1.characters_0.15", "f1.robust"),
+        ("f1.clean", "f1.clean"),
+        ("f1.macro", "f1.macro"),
+        ("accuracy.fgm_0.15", "accuracy.fgm_0.15"),
+        ("accuracy.pgd_embedding_0.15", "accuracy.pgd_embedding_0.15"),
+        ("f1.pgd10_linf_0.1", "f1.pgd10_linf_0.1"),
+    ],
+)
+def test_a_metric_has_the_role_of_what_it_measures(metric: str, role: str) -> None:
+    assert metric_role(metric) == role
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_reports_its_clean_and_robust_figures_and_what_they_cost(model: str) -> None:
+    threat = default_threat(model)
+    names = metrics(model, threat)
+    assert len(set(names)) == len(names)
+    assert {robust_metric(model, threat), cheap_metric(model, threat), "seconds.train"} <= set(
+        names
+    )
+    costs = {"parameters.trainable", "memory.peak_mb", "seconds.setup", "loss.validation"}
+    assert costs & set(names) == (costs if needs_base(model) else set())
+
+
+def test_what_a_cnn_reports_has_not_changed() -> None:
+    assert metrics("cnn", Threat()) == (
+        "loss.train",
+        "accuracy.clean",
+        "accuracy.pgd3_linf_0.1",
+        "accuracy.pgd10_linf_0.1",
+        "accuracy.fgsm_linf_0.1",
+        "seconds.train",
+        "seconds.evaluation",
+    )
