@@ -31,6 +31,7 @@ from models.catalog import Threat, Value, complete
 from models.cnn import CNN
 from models.data import ImageSplits
 from models.optimizer import build_optimizer, learning_rate
+from models.weights.initial import InitialWeights, apply_initial
 
 
 class Training:
@@ -43,10 +44,12 @@ class Training:
         seed: of the initial weights, the order of examples, augmentation, dropout and attacks.
         threat: how robustness is judged; its norm is also that of adversarial training.
         device: where to train. On CUDA the forward passes of training use mixed precision.
+        initial: weights of an earlier trial to start from; rows of labels it did not know, and
+            all other randomness, are as without it.
 
     Raises:
-        ValueError: the configuration is not legal, or there are fewer than one epoch or two
-            training examples.
+        ValueError: the configuration is not legal, there are fewer than one epoch or two training
+            examples, or the initial weights are of another architecture.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Training:
         seed: int,
         threat: Threat,
         device: str = "cpu",
+        initial: InitialWeights | None = None,
     ) -> None:
         if epochs < 1 or len(data.train_labels) < 2:
             problem = f"{epochs} epochs over {len(data.train_labels)} examples"
@@ -77,6 +81,8 @@ class Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # weights are drawn on the CPU: the same on every device
             self.model = _build_model(self.configuration, data).to(self._device)
+        if initial is not None:
+            apply_initial(self.model, initial, data.label_names)
         self._optimizer = build_optimizer(self.model, self.configuration)
         self._precision = _precision(self._device)
         self._scaler = torch.amp.GradScaler(

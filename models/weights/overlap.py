@@ -1,0 +1,138 @@
+"""Whether a model has already trained on what another task will judge it by.
+
+A checkpoint cannot unlearn, so this is asked before its weights are taken: how many examples of
+the target's validation and test splits stand among the examples it was trained on. Texts are
+compared in normal form (case folded, whitespace collapsed, the words of a tagged sentence joined),
+images by their pixels. It does not find near duplicates, nor what the pretraining of a base has
+seen.
+
+What the target trains on itself is no news to its models: an example of its validation or test
+split that is also in its own training split is counted apart and does not forbid a transfer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from models.sources import Images
+
+SHOWN = 3
+_LONGEST = 80
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Examples of a target's splits among those a source was trained on.
+
+    `validation` and `test` are their indices; `known` counts those that the target's own training
+    split holds as well, which are in neither. `compared` counts distinct training examples of the
+    source. `shown` are a few of the texts.
+    """
+
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+    known: int
+    compared: int
+    shown: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many examples of both splits overlap."""
+        return len(self.validation) + len(self.test)
+
+    def record(self) -> dict[str, Any]:
+        """The same as JSON-ready data."""
+        return {"count": self.count, **asdict(self)}
+
+
+def normalised(text: str) -> str:
+    """A text in the form in which texts are compared."""
+    return " ".join(text.casefold().split())
+
+
+def text_keys(
+    texts: Sequence[Sequence[str]], kind: str, *, apart: bool = False
+) -> list[set[bytes]]:
+    """What each example of texts is recognised by.
+
+    Args:
+        texts: as in `TextExamples`: (text,), (first, second), the words, or (prompt, answer).
+        kind: "classification", "entities" or "dialogue".
+        apart: whether each text of a pair counts alone: for a source of single texts and a target
+            of pairs, or the other way round.
+    """
+    if kind == "entities":
+        return [{_digest(normalised(" ".join(words)))} for words in texts]
+    each = [[normalised(text) for text in example] for example in texts]
+    if apart:
+        return [{_digest(text) for text in example} for example in each]
+    return [{_digest("\n".join(example))} for example in each]  # a normal form has no line breaks
+
+
+def image_keys(images: Images) -> list[set[bytes]]:
+    """What each image (n, channels, height, width) is recognised by: its pixels and shape."""
+    shape = repr((images.dtype.str, images.shape[1:])).encode()
+    return [{hashlib.sha256(shape + image.tobytes()).digest()} for image in images]
+
+
+def overlap(source: Iterable[set[bytes]], target: Mapping[str, Sequence[set[bytes]]]) -> Overlap:
+    """Compares keys of a source's training examples with the splits of a target.
+
+    Args:
+        source: keys an example.
+        target: "train", "validation" and "test" to keys an example.
+    """
+    seen = set().union(*source)
+    own = set().union(*target["train"])
+    found: dict[str, tuple[int, ...]] = {}
+    known = 0
+    for split in ("validation", "test"):
+        hits = [index for index, keys in enumerate(target[split]) if keys & seen]
+        news = tuple(index for index in hits if not target[split][index] & own)
+        found[split] = news
+        known += len(hits) - len(news)
+    return Overlap(found["validation"], found["test"], known, len(seen))
+
+
+def compare(sources: Sequence[Any], target: Any) -> Overlap:
+    """Compares the training splits of sources (`TextSplits` or `ImageSplits`) with a target.
+
+    Raises:
+        ValueError: one holds images and another texts.
+    """
+    if len({hasattr(each, "train_images") for each in (*sources, target)}) != 1:
+        raise ValueError("images and texts cannot be compared; the tasks must be of one kind")
+    if hasattr(target, "train_images"):
+        seen = [keys for each in sources for keys in image_keys(each.train_images)]
+        splits = ("train", "validation", "test")
+        return overlap(
+            seen, {split: image_keys(getattr(target, f"{split}_images")) for split in splits}
+        )
+    widths = {_width(each) for each in (*sources, target)}
+    apart = len(widths) > 1
+    seen = [
+        keys for each in sources for keys in text_keys(each.train.texts, each.kind, apart=apart)
+    ]
+    texts = {"train": target.train.texts, "validation": target.validation.texts,
+             "test": target.test.texts}  # fmt: skip
+    found = overlap(
+        seen, {split: text_keys(each, target.kind, apart=apart) for split, each in texts.items()}
+    )
+    examples = [texts["validation"][index] for index in found.validation]
+    examples += [texts["test"][index] for index in found.test]
+    shown = tuple(" ".join(example)[:_LONGEST] for example in examples[:SHOWN])
+    return Overlap(found.validation, found.test, found.known, found.compared, shown)
+
+
+def _width(splits: Any) -> int:
+    """Texts an example; tagged sentences count as one."""
+    if splits.kind == "entities" or not splits.train.texts:
+        return 1
+    return len(splits.train.texts[0])
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
