@@ -1,6 +1,6 @@
-"""Load the images of a task as arrays; the settings and their checks are `describe_data`'s.
+"""Load the images or the texts of a task; the settings and their checks are `describe_data`'s.
 
-Arrays stay uint8: a data set crosses Ray's object store once per node, a quarter the size of
+Images stay uint8: a data set crosses Ray's object store once per node, a quarter the size of
 float32. They come back from there read-only and shared, so nothing here or later writes to them.
 """
 
@@ -14,6 +14,8 @@ import numpy as np
 
 from models.description import select
 from models.sources import Images, Labels, stratified
+from models.text.loading import load_text
+from models.text.splits import TextSplits
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,15 @@ class ImageSplits:
     test_labels: Labels
     scale: float
     label_names: tuple[str, ...]
+
+
+def load_data(settings: Mapping[str, Any], kind: str) -> ImageSplits | TextSplits:
+    """Load what `settings` select, as the `kind` of data that a model wants.
+
+    Raises:
+        DataError: as `describe_data`.
+    """
+    return load_images(settings) if kind == "images" else load_text(settings, kind)
 
 
 def load_images(settings: Mapping[str, Any]) -> ImageSplits:

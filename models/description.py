@@ -1,7 +1,8 @@
-"""What a data set is, without loading it into a model: shape, classes, sizes and a digest.
+"""What a data set is, without loading it into a model: shape or classes, sizes and a digest.
 
 Two searches are on the same task only if the digests agree, so the digest covers the content of
-the source and everything in the settings that changes what a trial sees.
+the source and everything in the settings that changes what a trial sees. Imports neither torch nor
+transformers nor datasets (the last only for a data set of the hub).
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, overload
 
-from models.sources import DataError, Source, digits_source
+from models.sources import DataError, Source, digits_source, whole
 
 _SOURCES = ("name", "parquet", "hub")
 _OPTIONS = ("train_examples", "image_size", "split_seed")
@@ -33,6 +34,30 @@ class DataDescription:
     train: int
     validation: int
     test: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class TextDescription:
+    """A text data set as trials see it.
+
+    `kind` is classification, entities or dialogue; `classes` counts `label_names` (for entities
+    the tags), None for dialogue. `train`, `validation` and `test` count examples. `repeated` and
+    `leaked` count training examples of the source that follow the same text in training, or stand
+    in validation or test; they are dropped where the settings say `deduplicate`. `digest` is 12
+    hex digits over all texts, labels and label names that a trial sees.
+    """
+
+    name: str
+    kind: str
+    classes: int | None
+    label_names: tuple[str, ...]
+    train: int
+    validation: int
+    test: int
+    repeated: int
+    leaked: int
+    licence: str
     digest: str
 
 
@@ -65,10 +90,10 @@ def select(settings: Mapping[str, Any]) -> Selection:
         problem = f"unknown {unknown}" if unknown else f"sources {given}"
         raise DataError(f"data {dict(settings)}: {problem}; give one of name, parquet or hub, and "
                         f"optionally {', '.join(_OPTIONS)}")  # fmt: skip
-    seed = _whole(settings, "split_seed", 0) or 0
+    seed = whole(settings, "split_seed", 0) or 0
     source = _open(given[0], str(settings[given[0]]), seed)
-    examples = _whole(settings, "train_examples", len(source.label_names))
-    size = _whole(settings, "image_size", 1)
+    examples = whole(settings, "train_examples", len(source.label_names))
+    size = whole(settings, "image_size", 1)
     if examples is not None and examples > source.counts["train"]:
         raise DataError(f"{source.name}: train_examples is {examples}, but the training split has "
                         f"{source.counts['train']}; ask for at most those")  # fmt: skip
@@ -85,17 +110,33 @@ def select(settings: Mapping[str, Any]) -> Selection:
     )
 
 
-def describe_data(settings: Mapping[str, Any]) -> DataDescription:
+@overload
+def describe_data(
+    settings: Mapping[str, Any], kind: Literal["images"] = "images"
+) -> DataDescription: ...
+@overload
+def describe_data(
+    settings: Mapping[str, Any], kind: str = "images"
+) -> DataDescription | TextDescription: ...
+def describe_data(
+    settings: Mapping[str, Any], kind: str = "images"
+) -> DataDescription | TextDescription:
     """Describe the data set of a task, after checking all of it but the values of its pixels.
 
-    `settings` name one source: {"name": "digits"}, {"parquet": folder} or {"hub": name}; optional
-    are `train_examples` (a fixed stratified subset of the training split, drawn by the split
-    seed), `image_size` (area-pooled down to this height) and `split_seed` (default 0).
+    `kind` is what the model wants: "images", or "classification", "entities" or "dialogue", whose
+    settings `models.text.loading.select_text` lists. For images `settings` name one source:
+    {"name": "digits"}, {"parquet": folder} or {"hub": name}; optional are `train_examples` (a fixed
+    stratified subset of the training split, drawn by the split seed), `image_size` (area-pooled
+    down to this height) and `split_seed` (default 0).
 
     Raises:
         DataError: the source is missing or damaged, or a setting does not fit it; the message
             names the file, the problem and the remedy.
     """
+    return _describe_images(settings) if kind == "images" else _describe_text(settings, kind)
+
+
+def _describe_images(settings: Mapping[str, Any]) -> DataDescription:
     selection = select(settings)
     source = selection.source
     seeded = source.seeded_splits or selection.train_examples is not None
@@ -113,6 +154,26 @@ def describe_data(settings: Mapping[str, Any]) -> DataDescription:
     )
 
 
+def _describe_text(settings: Mapping[str, Any], kind: str) -> TextDescription:
+    from models.text.loading import select_text
+
+    selection = select_text(settings, kind)
+    splits = selection.splits
+    return TextDescription(
+        name=splits.name,
+        kind=kind,
+        classes=len(splits.label_names) or None,
+        label_names=splits.label_names,
+        train=len(splits.train),
+        validation=len(splits.validation),
+        test=len(splits.test),
+        repeated=selection.repeated,
+        leaked=selection.leaked,
+        licence=splits.licence,
+        digest=splits.digest,
+    )
+
+
 def _open(kind: str, value: str, split_seed: int) -> Source:
     if kind == "parquet":
         from models.parquet import parquet_source
@@ -125,12 +186,3 @@ def _open(kind: str, value: str, split_seed: int) -> Source:
     if value != "digits":
         raise DataError(f"no embedded data set {value!r}; use 'digits', or a folder by parquet")
     return digits_source(split_seed)
-
-
-def _whole(settings: Mapping[str, Any], key: str, low: int) -> int | None:
-    value = settings.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise DataError(f"{key} is {value!r}; give a whole number of at least {low}")
-    return value

@@ -1,6 +1,7 @@
-"""Image classification data sets of the Hugging Face hub, by name.
+"""Data sets of the Hugging Face hub, by name: images with a class, and texts.
 
-Needs the optional package `datasets` and, the first time, the network. Images must have one size.
+Needs the optional package `datasets` and, the first time, the network. Images must have one size;
+texts must be in the columns that `models/text/rows.py` lists.
 """
 
 from __future__ import annotations
@@ -10,7 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from models.sources import DataError, Images, Labels, Source, Splits, content_digest, stratified
+from models.sources import (
+    SPLITS,
+    DataError,
+    Images,
+    Labels,
+    Source,
+    Splits,
+    content_digest,
+    stratified,
+)
+from models.text.rows import COLUMNS, SECOND_TEXT, check_columns, checked_examples
+from models.text.splits import NOT_STATED, TextExamples, TextSource
 
 _REMEDY = "install it with: pip install 'twentieth[hub]'; or give a folder by parquet"
 
@@ -22,7 +34,7 @@ def hub_source(name: str, split_seed: int) -> Source:
         DataError: `datasets` is missing, the hub cannot be reached or has no such data set, or it
             lacks a train or test split, an image column, a label column or one size of images.
     """
-    splits, label_names = _load(name)
+    splits, label_names = _load_images(name)
     seeded = "validation" not in splits
     if seeded:
         images, labels = splits["train"]
@@ -48,8 +60,62 @@ def hub_source(name: str, split_seed: int) -> Source:
     )
 
 
+def hub_texts(name: str, kind: str, split_seed: int) -> TextSource:
+    """The texts `name` of the hub, every row checked; without a validation split a tenth of train.
+
+    Classes are named by the ClassLabel of `label`; `tags` are strings or a list of ClassLabel.
+
+    Raises:
+        DataError: as `hub_source`, with the columns of `kind` for those of images; a row is wrong.
+    """
+    loaded = _load(name)
+    features = loaded["train"].features
+    check_columns(f"hub {name!r}, train", kind, list(features))
+    label_names: tuple[str, ...] = ()
+    if kind == "classification":
+        names = getattr(features["label"], "names", None)
+        if not names or len(names) < 2:
+            raise DataError(f"hub {name!r}: label has no names (ClassLabel) of two or more "
+                            "classes; use another, or give a folder by parquet")  # fmt: skip
+        label_names = tuple(map(str, names))
+    splits = {
+        split: _texts(f"hub {name!r}, {split}", loaded[split], kind, label_names)
+        for split in SPLITS
+        if split in loaded
+    }
+    if "validation" not in splits:
+        kept, held_out = _held_out(splits["train"], kind, split_seed)
+        splits = {**splits, "train": kept, "validation": held_out}
+    licence = getattr(getattr(loaded["train"], "info", None), "license", None) or NOT_STATED
+    return TextSource(name, splits, label_names, str(licence))
+
+
+def _texts(place: str, rows: Any, kind: str, label_names: tuple[str, ...]) -> TextExamples:
+    features = rows.features
+    check_columns(place, kind, list(features))
+    if kind == "classification" and tuple(features["label"].names) != label_names:
+        raise DataError(f"{place}: label names {list(features['label'].names)} are not those of "
+                        f"train, {list(label_names)}; use another data set")  # fmt: skip
+    wanted = list(COLUMNS[kind])
+    if kind == "classification" and SECOND_TEXT in features:
+        wanted.append(SECOND_TEXT)
+    columns = {column: list(rows[column]) for column in wanted}
+    tag_names = getattr(getattr(features.get("tags"), "feature", None), "names", None)
+    if kind == "entities" and tag_names:
+        columns["tags"] = [[tag_names[tag] for tag in tags] for tags in columns["tags"]]
+    return checked_examples(place, kind, columns, label_names)
+
+
+def _held_out(train: TextExamples, kind: str, split_seed: int) -> tuple[TextExamples, TextExamples]:
+    """What is left of `train`, and a tenth of it, for classification with its classes' shares."""
+    labels = train.labels if kind == "classification" else (0,) * len(train)
+    chosen = stratified(np.asarray(labels, np.int64), max(1, len(train) // 10), split_seed)
+    return train.take(np.setdiff1d(np.arange(len(train)), chosen)), train.take(chosen)
+
+
 @functools.lru_cache(maxsize=2)
-def _load(name: str) -> tuple[Splits, tuple[str, ...]]:
+def _load(name: str) -> Any:
+    """Everything under `name`, by split; there are train and test."""
     try:
         import datasets
     except ImportError as error:
@@ -65,10 +131,16 @@ def _load(name: str) -> tuple[Splits, tuple[str, ...]]:
     missing = [split for split in ("train", "test") if split not in loaded]
     if missing:
         raise DataError(f"hub {name!r}: no split {missing}; it has {sorted(loaded)}; use another")
+    return loaded
+
+
+@functools.lru_cache(maxsize=2)
+def _load_images(name: str) -> tuple[Splits, tuple[str, ...]]:
+    loaded = _load(name)
     features = loaded["train"].features
     image = _column(name, features, "Image")
     label = _column(name, features, "ClassLabel")
-    names = [split for split in ("train", "validation", "test") if split in loaded]
+    names = [split for split in SPLITS if split in loaded]
     splits = {split: _arrays(name, split, loaded[split], image, label) for split in names}
     if len({images.shape[1:] for images, _ in splits.values()}) > 1:
         raise DataError(f"hub {name!r}: its splits differ in size or channels; use another")

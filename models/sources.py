@@ -10,6 +10,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,20 @@ class Source:
     seeded_splits: bool
     read: Callable[[], Splits]
     digest: Callable[[], str]
+
+
+def whole(settings: Mapping[str, Any], key: str, low: int) -> int | None:
+    """The whole number under `key` of a task's data settings; None if it is not there.
+
+    Raises:
+        DataError: the value is no whole number, or below `low`.
+    """
+    value = settings.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise DataError(f"{key} is {value!r}; give a whole number of at least {low}")
+    return value
 
 
 def stratified(labels: Labels, count: int, seed: int) -> npt.NDArray[np.int64]:

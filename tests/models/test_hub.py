@@ -7,7 +7,7 @@ import pytest
 
 from models.catalog import DataError, describe_data
 from models.data import load_images
-from models.hub import _load
+from models.hub import _load, _load_images
 
 
 class Image:
@@ -40,9 +40,11 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict:
     module = types.ModuleType("datasets")
     module.load_dataset = load_dataset  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "datasets", module)
-    _load.cache_clear()
+    for kept in (_load, _load_images):
+        kept.cache_clear()
     yield found
-    _load.cache_clear()
+    for kept in (_load, _load_images):
+        kept.cache_clear()
 
 
 def test_a_tenth_of_train_stands_in_for_a_missing_validation_split(hub: dict) -> None:
@@ -80,5 +82,6 @@ def test_hidden_labels_are_refused(hub: dict) -> None:
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     _load.cache_clear()
+    _load_images.cache_clear()
     with pytest.raises(DataError, match=r"'datasets' is missing.*pip install"):
         describe_data({"hub": "pets"})

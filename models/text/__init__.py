@@ -1,0 +1,1 @@
+"""Texts for fine-tuning: data sets (without torch), tokenizers, encoding and batches."""

@@ -1,0 +1,78 @@
+"""Load the tokenizer of a model folder: fast, from local files, without code of the folder."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+from tokenizers import normalizers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+# Any of these makes a tokenizer; without one, transformers builds an empty one for some models.
+_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
+
+
+def load_tokenizer(folder: str | Path, kind: str = "") -> PreTrainedTokenizerBase:
+    """The tokenizer in `folder`, ready for batches of `kind` (any, if empty).
+
+    It pads on the right, decoders too. Padding on the left is for generating, where the next token
+    must stand at the end of every row; here answers are given and the attention is causal, so what
+    stands to the right of a token never reaches it, and its position counts from the row's start.
+
+    A decoder without a pad token pads with its end-of-text token: the attention mask and the
+    labels, not the token's number, say what is padding. For `entities` see `split_word_tokenizer`.
+
+    Raises:
+        ValueError: the folder has no tokenizer, none that is fast, or none that can pad.
+    """
+    root = Path(folder)
+    if not any((root / name).is_file() for name in _FILES):
+        found = sorted(path.name for path in root.iterdir()) if root.is_dir() else "no such folder"
+        raise ValueError(f"{root}: no tokenizer ({found}); save it there with save_pretrained, "
+                         "which writes tokenizer.json")  # fmt: skip
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            root, local_files_only=True, use_fast=True, trust_remote_code=False
+        )
+    # Also the errors of the tokenizers library, which are plain exceptions of no package.
+    except Exception as error:
+        raise ValueError(
+            f"{root}: the tokenizer cannot be loaded ({error}); save it again with "
+            "save_pretrained; a tokenizer with code of its own is refused"
+        ) from error
+    if not tokenizer.is_fast:
+        raise ValueError(f"{root}: the tokenizer is not a fast one, which alone tells words from "
+                         "sub-tokens; save it with tokenizer.json")  # fmt: skip
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise ValueError(f"{root}: the tokenizer has neither pad_token nor eos_token; name one "
+                             "in tokenizer_config.json")  # fmt: skip
+        tokenizer.pad_token = tokenizer.eos_token
+    return split_word_tokenizer(tokenizer) if kind == "entities" else tokenizer
+
+
+def split_word_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """`tokenizer`, or a copy of it that takes single words as words within a sentence.
+
+    A byte-level BPE keeps the space before a word in the word's first token, so a sentence given
+    as words would otherwise read as one long word. NOTE: the option `add_prefix_space` of
+    transformers 5 does not reach a tokenizer that is built from tokenizer.json alone, hence the
+    change in the tokenizer itself.
+    """
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    cutting = state["pre_tokenizer"] or {}
+    steps = cutting.get("pretokenizers", [cutting])
+    lacking = [step.get("type") == "ByteLevel" and not step["add_prefix_space"] for step in steps]
+    if not any(lacking) or "Prepend" in json.dumps(state["normalizer"]):
+        return tokenizer
+    changed = copy.deepcopy(tokenizer)
+    backend = changed.backend_tokenizer
+    if cutting["type"] == "ByteLevel":
+        backend.pre_tokenizer.add_prefix_space = True
+    else:  # in a sequence of steps ByteLevel would put a space before every piece of a word
+        before = [backend.normalizer] if backend.normalizer else []
+        backend.normalizer = normalizers.Sequence([normalizers.Prepend(" "), *before])
+    changed.init_kwargs["add_prefix_space"] = True  # so that it is saved with the tokenizer
+    return changed
