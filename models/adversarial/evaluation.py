@@ -87,7 +87,7 @@ def robust_correct(
     generator = torch.Generator(device=images.device).manual_seed(seed)
     whole = Ball(images, threat.norm, threat.epsilon)
     starts = [whole.noise(generator) for _ in range(threat.restarts)]
-    with _evaluating(model):
+    with evaluating(model):
         standing = torch.from_numpy(np.flatnonzero(correct(model, images, labels)))
         standing = standing.to(images.device)
         for start in starts:
@@ -149,7 +149,7 @@ def _flags(
     model: nn.Module, images: Tensor, labels: Tensor, attack: Callable[[Tensor, Tensor], Tensor]
 ) -> Flags:
     flags = []
-    with _evaluating(model):
+    with evaluating(model):
         for batch, truth in zip(
             torch.split(images, _BATCH), torch.split(labels, _BATCH), strict=True
         ):
@@ -160,7 +160,7 @@ def _flags(
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode, and the mode before again afterwards."""
     training = model.training
     model.eval()

@@ -1,0 +1,79 @@
+"""Which words of an example an attack may edit, and the example with some of them replaced.
+
+Classification: the words of the text; of a pair those of the second text alone, for the first may
+be a target or a history that the attacker does not write. Dialogue: the words of the prompt.
+Entities: the words whose true tag is "O"; an edit inside an entity could change its true tag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+# A word inside a token that white space bounds: letters, perhaps joined by apostrophes or hyphens,
+# between signs. No sign "@" before it: a name of an account is no word. Tokens with digits (dates,
+# addresses) are none either.
+_TOKEN = re.compile(r"[^\w\s@]*(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)[^\w\s@]*")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a word stands: characters `start` to `end` of `text[part]`."""
+
+    part: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class EditableText:
+    """An example's text, where its editable words stand, and how many words it has in all.
+
+    `count` is over the edited part, or over the whole sentence for entities; signs alone are no
+    words. Shares of words refer to it.
+    """
+
+    text: tuple[str, ...]
+    places: tuple[Place, ...]
+    count: int
+
+    def word(self, index: int) -> str:
+        """The word at `places[index]`."""
+        place = self.places[index]
+        return self.text[place.part][place.start : place.end]
+
+    def replaced(self, changes: Mapping[int, str]) -> tuple[str, ...]:
+        """The text with other words at some places, all else as it was."""
+        parts = list(self.text)
+        for index in sorted(changes, reverse=True):  # from behind, so that positions stay right
+            place = self.places[index]
+            part = parts[place.part]
+            parts[place.part] = part[: place.start] + changes[index] + part[place.end :]
+        return tuple(parts)
+
+
+def editable(text: tuple[str, ...], kind: str, tags: Sequence[str] = ()) -> EditableText:
+    """What an attack may edit in `text`; `tags` are the true ones, a word, for entities."""
+    if kind == "entities":
+        parts = [part for part, tag in enumerate(tags) if tag == "O"]
+        count = sum(_count(word) for word in text)
+    else:
+        parts = [0 if kind == "dialogue" else len(text) - 1]
+        count = _count(text[parts[0]])
+    places = [place for part in parts for place in _places(part, text[part])]
+    return EditableText(text, tuple(places), count)
+
+
+def _places(part: int, text: str) -> list[Place]:
+    places = []
+    for token in re.finditer(r"\S+", text):
+        match = _TOKEN.fullmatch(token.group())
+        if match:
+            start, end = match.span("word")
+            places.append(Place(part, token.start() + start, token.start() + end))
+    return places
+
+
+def _count(text: str) -> int:
+    return sum(any(map(str.isalnum, token)) for token in text.split())
