@@ -26,7 +26,9 @@ def entity_scores(truth: Tags, predicted: Tags) -> dict[str, float]:
     precision, recall, f1, _ = precision_recall_fscore_support(
         *_lists(truth, predicted), average="micro", scheme=IOB2, zero_division=0
     )
-    pairs = [pair for ours in zip(truth, predicted, strict=True) for pair in zip(*ours, strict=True)]
+    pairs = [
+        pair for ours in zip(truth, predicted, strict=True) for pair in zip(*ours, strict=True)
+    ]
     return {
         "f1.clean": float(f1),
         "precision.clean": float(precision),
@@ -49,8 +51,14 @@ def entity_tables(truth: Tags, predicted: Tags, label_names: Sequence[str]) -> s
     from sklearn.metrics import classification_report as by_tag
 
     _check(truth, predicted)
-    types = by_type(
-        *_lists(truth, predicted), mode="strict", scheme=IOB2, digits=4, zero_division=0
+    has_any = any(tag != "O" for tags in (*truth, *predicted) for tag in tags)
+    # seqeval cannot lay out a table without rows.
+    types = (
+        "(no entities)"
+        if not has_any
+        else by_type(
+            *_lists(truth, predicted), mode="strict", scheme=IOB2, digits=4, zero_division=0
+        )
     )
     tags = by_tag(
         [tag for sentence in truth for tag in sentence],

@@ -1,0 +1,255 @@
+"""Fine-tune a pretrained transformer and judge it: a generator that yields metrics an epoch.
+
+The shape and the promises are those of `models/training.py`: all randomness of an epoch follows
+from (seed, epoch), so a training resumed from `state_dict` equals an uninterrupted one bit for bit
+on the CPU with as many threads; the objectives are measured on the validation split in evaluation
+mode and float32; a training that stops being finite reports NaN and ends.
+
+What is learned from (texts or images, their loss, their attacks) is the *material*; what of the
+model may change is the adaptation; this file is the loop between them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.adaptation import adapt
+from models.adaptation.adapted import Adapted
+from models.catalog import Value, complete
+from models.image_material import ImageMaterial
+from models.memory import peak_memory_mb, reset_peak_memory
+from models.schedule import warmed_up
+from models.sources import DataError
+from models.text.material import TextMaterial
+from models.transformer import LoadedBase
+from models.weights.initial import InitialWeights, apply_initial
+
+MODEL_OF = {
+    "classification": "text_classifier",
+    "entities": "entity_tagger",
+    "dialogue": "causal_model",
+    "images": "vision_transformer",
+}
+
+
+class FineTuning:
+    """A transformer in training.
+
+    Args:
+        configuration: hyperparameters of the catalog model that `base` was loaded for.
+        data: `TextSplits` or `ImageSplits`; never written to.
+        epochs: the full budget; schedules end with it.
+        seed: of the head, new weights, the order of examples, dropout and attacks in training.
+        threat: how robustness is judged.
+        base: the pretrained model, on the device to train on; it is left as it was.
+        initial: weights of an earlier trial to start from.
+
+    `ended` says that no epoch is left, by the budget or by early stopping: with `patience` p a
+    training ends after p epochs without a better validation loss. Then, and at the end of the
+    budget, the weights of the best epoch are taken back and are what the last report judges.
+
+    Raises:
+        ValueError: an illegal configuration, or a method that the model cannot take.
+        DataError: the data cannot be used by this model.
+    """
+
+    def __init__(
+        self,
+        configuration: Mapping[str, Value],
+        data: Any,
+        *,
+        epochs: int,
+        seed: int,
+        threat: Any,
+        base: LoadedBase,
+        initial: InitialWeights | None = None,
+    ) -> None:
+        if epochs < 1:
+            raise ValueError(f"{epochs} epochs: give at least one")
+        reset_peak_memory(base.device)
+        self.configuration = complete(MODEL_OF[base.kind], configuration)
+        self.epochs, self.epoch = epochs, 0
+        self.ended = self.diverged = False
+        self._seed, self._device = seed, base.device
+        material = ImageMaterial if base.kind == "images" else TextMaterial
+        self._material = material(data, base, self.configuration, threat)
+        if not self._material.size:
+            raise DataError("the training split has no examples")
+        steps = epochs * self._steps_an_epoch()
+        self._adapted = self._prepare(base, steps, initial)
+        decay = float(self.configuration["weight_decay"])
+        self._optimizer = torch.optim.AdamW(self._adapted.parameter_groups(decay), lr=0.0)
+        self._best: dict[str, Tensor] | None = None
+        self._best_loss, self._stale = math.inf, 0
+
+    def run(self) -> Iterator[dict[str, float]]:
+        """Train the epochs that are left, yielding each one's metrics after it.
+
+        The full attack comes with the last report alone, a cheap one with the others.
+        """
+        while self.epoch < self.epochs and not self.ended:
+            begun = time.perf_counter()
+            loss = self._train_epoch()
+            trained = time.perf_counter()
+            self.epoch += 1
+            self.diverged = not (math.isfinite(loss) and _is_finite(self._adapted))
+            metrics = {"epoch": float(self.epoch), "loss.train": loss, **self._judge()}
+            metrics["seconds.train"] = trained - begun
+            metrics["seconds.evaluation"] = time.perf_counter() - trained
+            metrics["parameters.trainable"] = float(self._adapted.trainable_parameters)
+            metrics["memory.peak_mb"] = peak_memory_mb(self._device)
+            yield metrics
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of everything that training changed; loads with `torch.load(weights_only=True)`.
+
+        `weights` is the adaptation's state alone, not the frozen base. When nothing is left to
+        train, the optimizer's state, twice as large as the weights, is left out.
+        """
+        optimizer = None if self.ended or self.diverged else self._optimizer.state_dict()
+        return copy.deepcopy(
+            {
+                "epoch": self.epoch,
+                "ended": self.ended,
+                "diverged": self.diverged,
+                "weights": self._adapted.state(),
+                "optimizer": optimizer,
+                "best": None if self.ended else self._best,
+                "best_loss": self._best_loss,
+                "stale": self._stale,
+            }
+        )
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict`; once ended, `run` yields nothing more.
+
+        Raises:
+            RuntimeError: the weights are those of another configuration.
+        """
+        self._adapted.load(state["weights"])
+        if state["optimizer"] is not None:
+            self._optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.ended = state["epoch"], state["ended"]
+        self.diverged = state["diverged"]
+        self._best, self._best_loss = state["best"], state["best_loss"]
+        self._stale = state["stale"]
+
+    def evaluate_test(self) -> dict[str, float]:
+        """The validation metrics' namesakes on the test split, attack included; NaN if diverged."""
+        metrics = self._material.test(self._adapted.model)
+        if self.diverged:
+            metrics = dict.fromkeys(metrics, math.nan)
+        return {f"test.{name}": value for name, value in metrics.items()}
+
+    def tables(self) -> dict[str, str]:
+        """Texts worth keeping beside the metrics, by file name: the validation split's tables."""
+        return {} if self.diverged else self._material.tables(self._adapted.model)
+
+    @property
+    def model(self) -> nn.Module:
+        """The model in training; takes a batch's tensors, returns an object with `.logits`."""
+        return self._adapted.model
+
+    def merged(self) -> nn.Module | None:
+        """A plain transformer of its own with what was learned, or None if it cannot be one."""
+        return self._adapted.merged()
+
+    def _prepare(self, base: LoadedBase, steps: int, initial: InitialWeights | None) -> Adapted:
+        """The model under its adaptation, with the weights of an earlier trial where asked for.
+
+        Weights that were merged into a plain model go below the adaptation; an adaptation's own
+        (prefix, adapters) can only go into the same adaptation.
+        """
+        own_copy = self.configuration["adaptation"] == "full" or initial is not None
+        model = base.fresh(self._seed, self.configuration, own_copy=own_copy)
+        if initial is not None and initial.is_merged:
+            apply_initial(model, initial, base.label_names)
+        adapted = adapt(model, self.configuration, steps=steps, seed=self._seed)
+        adapted.model.to(self._device)  # what the method added was drawn on the CPU
+        if initial is not None and not initial.is_merged:
+            apply_initial(adapted.model, initial, base.label_names)
+        return adapted
+
+    def _steps_an_epoch(self) -> int:
+        return len(self._material.batches(self._examples_a_step(), None))
+
+    def _examples_a_step(self) -> int:
+        return int(self.configuration["batch_size"]) * int(self.configuration["accumulation"])
+
+    def _train_epoch(self) -> float:
+        """Train one epoch and return its mean loss over examples."""
+        mixed = np.random.SeedSequence((self._seed, self.epoch)).generate_state(1, np.uint64)
+        seed = int(mixed[0] >> np.uint64(1))
+        # Texts are drawn on the CPU, where their order is made; noise on the device.
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.Generator(device=self._device).manual_seed(seed)
+        batches = self._material.batches(self._examples_a_step(), generator)
+        steps = self.epochs * self._steps_an_epoch()
+        self._adapted.model.train()
+        total = torch.zeros((), device=self._device)
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)  # dropout draws from the global generator
+            for step, index in enumerate(batches, start=self.epoch * len(batches)):
+                total += self._train_batch(index, step, steps, noise) * len(index)
+        return float(total) / sum(len(index) for index in batches)
+
+    def _train_batch(
+        self, index: list[int], step: int, steps: int, noise: torch.Generator
+    ) -> Tensor:
+        """One optimizer step on `accumulation` batches; their mean loss.
+
+        Every batch is divided by the weight of all of them, so they add up to what one large batch
+        gives, also where they hold different numbers of words.
+        """
+        rate = warmed_up(self.configuration, step, steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
+        count = min(int(self.configuration["accumulation"]), len(index))
+        parts = [self._material.tensors(part.tolist()) for part in np.array_split(index, count)]
+        weight = sum(self._material.weight(part["labels"]) for part in parts)
+        total = torch.zeros((), device=self._device)
+        for part in parts:
+            total += self._material.learn(self._adapted.model, part, weight, noise)
+        penalty = self._adapted.penalty()
+        if penalty is not None:
+            torch.autograd.backward(penalty)
+        clip = float(self.configuration["gradient_clip"])
+        if clip > 0:
+            parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, clip)
+        self._optimizer.step()
+        self._adapted.after_step(step + 1)
+        self._optimizer.zero_grad(set_to_none=True)
+        return total
+
+    def _judge(self) -> dict[str, float]:
+        """Metrics of the validation split, after deciding whether this is the last epoch."""
+        patience = int(self.configuration["patience"])
+        if self.diverged:
+            self.ended = True
+            return dict.fromkeys(self._material.names(is_last=True), math.nan)
+        metrics = self._material.validate(self._adapted.model)
+        if patience:
+            is_better = metrics["loss.validation"] < self._best_loss
+            self._stale = 0 if is_better else self._stale + 1
+            if is_better:
+                self._best_loss = metrics["loss.validation"]
+                self._best = copy.deepcopy(self._adapted.state())
+        self.ended = self.epoch == self.epochs or bool(patience and self._stale >= patience)
+        if self.ended and self._best is not None and self._stale:
+            self._adapted.load(self._best)
+            metrics = self._material.validate(self._adapted.model)
+        return metrics | self._material.attack(self._adapted.model, is_last=self.ended)
+
+
+def _is_finite(adapted: Adapted) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in adapted.state().values())

@@ -1,0 +1,54 @@
+"""A transformer's logits with a perturbation added to its token embeddings.
+
+By a hook on the table, so positions, token types and an adaptation's own virtual tokens stay the
+model's, and no architecture needs a path of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def perturbed(
+    model: nn.Module, inputs: Mapping[str, Tensor], *, exactly: bool = False
+) -> Callable[[Tensor | None], Tensor]:
+    """A function from a perturbation (batch, tokens, width), or None, to the logits of `inputs`.
+
+    Args:
+        model: takes `inputs` by keyword and returns an object with `.logits`.
+        inputs: a batch without its labels.
+        exactly: in float32 on a GPU too, as attacks are judged; training takes bfloat16 there.
+    """
+    device = inputs["input_ids"].device.type
+    is_reduced = device == "cuda" and not exactly
+
+    def forward(delta: Tensor | None) -> Tensor:
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=is_reduced):
+            if delta is None:
+                return _logits(model, inputs)
+            handle = _table(model).register_forward_hook(lambda _, __, output: output + delta)
+            try:
+                return _logits(model, inputs)
+            finally:
+                handle.remove()
+
+    return forward
+
+
+def like(model: nn.Module, mask: Tensor) -> Tensor:
+    """Zeros of the embeddings' shape (batch, tokens, width) for a mask (batch, tokens)."""
+    return torch.zeros((*mask.shape, _table(model).weight.shape[1]), device=mask.device)
+
+
+def _table(model: Any) -> nn.Embedding:
+    table: nn.Embedding = model.get_input_embeddings()
+    return table
+
+
+def _logits(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+    logits: Tensor = model(**inputs).logits
+    return logits
