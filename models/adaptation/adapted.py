@@ -1,0 +1,140 @@
+"""A model with an adaptation method in place: what of it trains, travels and is merged."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+_ALLOCATION = "allocation."
+
+
+class Allocation(Protocol):
+    """What moves a training's capacity between weights as it goes; AdaLoRA's rank allocator."""
+
+    def penalty(self) -> Tensor:
+        """A term of the training loss."""
+
+    def after_step(self, step: int) -> None:
+        """Move capacity, after the optimizer's step and before gradients are cleared."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What it remembers between steps."""
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Remember what `state` gave."""
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """A model in training under one method; made by `models.adaptation.adapt`.
+
+    `model(**batch)` gives an output of transformers with `.logits`. `scales` multiply the
+    learning rate of a weight by its name in `state`; others have 1. `merge` turns a copy of
+    `model` into a plain transformer, None where the method cannot.
+    """
+
+    method: str
+    model: nn.Module
+    merge: Callable[[Any], Any] | None = None
+    scales: Mapping[str, float] = field(default_factory=dict)
+    allocation: Allocation | None = None
+
+    @property
+    def trainable_parameters(self) -> int:
+        """How many numbers training changes."""
+        return sum(parameter.numel() for parameter in self._trained().values())
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Groups for an optimizer: "params", "weight_decay", and "scale" of the learning rate.
+
+        Biases, norms, and what IA3 or DoRA scale by are not decayed: zero is no natural place
+        for a factor. Groups and their order depend on the model and method alone.
+        """
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for name, parameter in self._trained().items():
+            decays = parameter.ndim >= 2 and "ia3_l" not in name
+            groups.setdefault((self.scales.get(name, 1.0), decays), []).append(parameter)
+        return [
+            {"params": params, "weight_decay": weight_decay if decays else 0.0, "scale": scale}
+            for (scale, decays), params in groups.items()
+        ]
+
+    def penalty(self) -> Tensor | None:
+        """A term to add to the loss of every batch; None where the method has none."""
+        return None if self.allocation is None else self.allocation.penalty()
+
+    def after_step(self, step: int) -> None:
+        """To be called after optimizer step number `step`, from 1, and before `zero_grad`."""
+        if self.allocation is not None:
+            self.allocation.after_step(step)
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of everything that training changes, by name; fit for safetensors.
+
+        The names are those of the plain model ("classifier.weight"); what a method adds has its
+        own ("...query.lora_A.weight").
+        """
+        state = {name: parameter.detach().clone() for name, parameter in self._trained().items()}
+        if self.allocation is not None:
+            memory = self.allocation.state()
+            state |= {_ALLOCATION + name: tensor.clone() for name, tensor in memory.items()}
+        return state
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` gave; the logits are then those of the model that gave it.
+
+        Raises:
+            ValueError: the state is that of another method, configuration or task.
+        """
+        trained = self._trained()
+        weights = {name for name in state if not name.startswith(_ALLOCATION)}
+        if weights != set(trained):
+            stray = sorted(weights ^ set(trained))
+            raise ValueError(f"{len(stray)} weights are missing or not known to {self.method}, the "
+                             f"first {stray[0]}; load into the same method and model")  # fmt: skip
+        for name, parameter in trained.items():
+            if state[name].shape != parameter.shape:
+                shapes = f"{tuple(state[name].shape)}, in the model {tuple(parameter.shape)}"
+                raise ValueError(f"{name} has shape {shapes}; load into the same configuration")
+        with torch.no_grad():
+            for name, parameter in trained.items():
+                parameter.copy_(state[name])
+        if self.allocation is not None:
+            cut = len(_ALLOCATION)
+            memory = {name[cut:]: state[name] for name in state if name not in weights}
+            self.allocation.load(memory)
+
+    def merged(self) -> Any:
+        """A plain transformer that computes the same, its weights its own, in evaluation mode.
+
+        None where the method does not merge (prefix tuning, adapters).
+        """
+        if self.merge is None:
+            return None
+        # Merging writes into the layers it finds, which the frozen base shares with other models.
+        plain = self.merge(copy.deepcopy(self.model))
+        if plain.is_activation_checkpointing:
+            plain.activation_checkpointing_disable()
+            plain.disable_input_require_grads()
+        return plain.requires_grad_(False).eval()
+
+    def _trained(self) -> dict[str, nn.Parameter]:
+        return {
+            plain_name(name): parameter
+            for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad
+        }
+
+
+def plain_name(name: str) -> str:
+    """A weight's name without what peft wraps around it."""
+    for prefix in ("base_model.model.", "base_model."):
+        if name.startswith(prefix):
+            name = name[len(prefix) :]
+            break
+    return name.replace(".modules_to_save.default", "").replace(".default", "")

@@ -1,0 +1,74 @@
+"""Bottleneck adapters: small networks after the two sub-layers of every layer.
+
+Houlsby et al. 2019, Parameter-Efficient Transfer Learning for NLP, section 2.1 and figure 2: after
+the projection of the attention and after the feed-forward network, before the residual connection;
+with them train the norms of the layers and the head. Our own, since peft has none; it differs from
+the paper in GELU for the non-linearity, and in starting at the identity exactly (its projection up
+is zero) rather than nearly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.adaptation.adapted import Adapted
+from models.adaptation.support import ARCHITECTURES, layer_pattern, module_pattern
+from models.catalog import Value
+from models.transformer import head_modules
+
+
+class Bottleneck(nn.Module):
+    """x + up(gelu(down(x))), the identity at first; (..., features) to the same shape."""
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(features, width)
+        self.up = nn.Linear(width, features)
+        # The paper's spread (section 3.6, below 1e-2); both zero would never leave the identity.
+        nn.init.normal_(self.down.weight, std=1e-2)
+        nn.init.zeros_(self.down.bias)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The features, changed by what the bottleneck adds."""
+        changed: Tensor = features + self.up(functional.gelu(self.down(features)))
+        return changed
+
+
+def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
+    """Bottlenecks, norms of the layers, and the head, in training."""
+    model_type = str(model.config.model_type)
+    parts = ARCHITECTURES[model_type]
+    width = int(configuration["adapters.width"])
+    pattern = module_pattern(model_type, (parts.attention_output, parts.feed_forward_output))
+    heads = tuple(f"{name}." for name in head_modules(model))
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith(heads))
+    for name, module in list(model.named_modules()):
+        if re.fullmatch(pattern, name):
+            features = model.config.hidden_size
+            module.add_module("adapter", Bottleneck(features, width).to(module.weight.device))
+            module.register_forward_hook(_pass_through)
+        elif re.fullmatch(layer_pattern(model_type), name) and type(module).__name__.endswith(
+            "Norm"
+        ):
+            _own(module)
+    return Adapted("adapters", model)
+
+
+def _pass_through(module: Any, inputs: Any, output: Tensor) -> Tensor:
+    # A plain function of the module it hangs on, so that a copied model uses its own adapter.
+    adapted: Tensor = module.adapter(output)
+    return adapted
+
+
+def _own(norm: nn.Module) -> None:
+    """Give a norm trainable weights of its own in place of those shared with the base."""
+    for name, weight in list(norm.named_parameters(recurse=False)):
+        setattr(norm, name, nn.Parameter(weight.detach().clone()))

@@ -1,0 +1,19 @@
+"""DoRA: LoRA on the direction of a weight, its magnitude trained apart.
+
+Liu et al. 2024, DoRA: Weight-Decomposed Low-Rank Adaptation, equation 5: m (W + B A) / ||W + B A||,
+norms column by column, m starting at ||W||.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.adaptation.adapted import Adapted
+from models.adaptation.lora import low_rank
+from models.catalog import Value
+
+
+def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
+    """A, B and magnitudes of the chosen modules, and the head, in training."""
+    return low_rank("dora", model, configuration, use_dora=True)

@@ -1,0 +1,37 @@
+"""LoRA: a low-rank update beside frozen weights.
+
+Hu et al. 2022, LoRA: Low-Rank Adaptation of Large Language Models: W + (alpha / r) B A, with B
+zero at first (section 4.1). Our `scaling` is alpha / r.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from peft import LoraConfig
+
+from models.adaptation.adapted import Adapted
+from models.adaptation.wrapping import shared_settings, unload, wrap, wrapped_modules
+from models.catalog import Value
+
+
+def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
+    """A and B of the chosen modules, and the head, in training."""
+    return low_rank("lora", model, configuration)
+
+
+def low_rank(
+    method: str, model: Any, configuration: Mapping[str, Value], *, use_dora: bool = False
+) -> Adapted:
+    """LoRA with the hyperparameters of `method`; DoRA decomposes its weights further."""
+    rank = int(configuration[f"{method}.rank"])
+    settings = LoraConfig(
+        r=rank,
+        lora_alpha=float(configuration[f"{method}.scaling"]) * rank,
+        lora_dropout=float(configuration[f"{method}.dropout"]),
+        target_modules=wrapped_modules(model, str(configuration[f"{method}.modules"])),
+        use_dora=use_dora,
+        **shared_settings(model),
+    )
+    return Adapted(method, wrap(model, settings), merge=unload)

@@ -1,0 +1,64 @@
+"""Prefix tuning: trained keys and values before those of the text, in every layer.
+
+Li & Liang 2021, Prefix-Tuning: Optimizing Continuous Prompts for Generation, section 4, without
+the reparametrisation of section 4.3 (Liu et al. 2022, P-Tuning v2, section 3.2, find that it helps
+some tasks and hurts others).
+
+NOTE: the prefix takes up positions: with 20 tokens a text begins at position 20, so `max_length`
+and prefix together must fit the model's learned positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from peft import PrefixTuningConfig, TaskType
+
+from models.adaptation.adapted import Adapted
+from models.adaptation.wrapping import wrap
+from models.catalog import Value
+from models.transformer import head_modules, kind_of
+
+# RoBERTa's table of positions begins with two rows that stand for none. Rotary positions have no
+# table to run out of.
+_UNUSED_POSITIONS = {
+    "bert": 0,
+    "electra": 0,
+    "gpt2": 0,
+    "roberta": 2,
+    "xlm-roberta": 2,
+    "camembert": 2,
+}
+_TASKS = {
+    "classification": TaskType.SEQ_CLS,
+    "entities": TaskType.TOKEN_CLS,
+    "dialogue": TaskType.CAUSAL_LM,
+}
+
+
+def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
+    """Keys and values of the prefix, and the head, in training.
+
+    Raises:
+        ValueError: prefix and text together are longer than the model's positions.
+    """
+    tokens = int(configuration["prefix.tokens"])
+    length = int(configuration["max_length"])
+    positions = _positions(model.config)
+    if positions is not None and tokens + length > positions:
+        raise ValueError(f"prefix.tokens ({tokens}) and max_length ({length}) exceed the "
+                         f"{positions} positions of the model; lower one of them")  # fmt: skip
+    settings = PrefixTuningConfig(
+        task_type=_TASKS[kind_of(model)],
+        num_virtual_tokens=tokens,
+        modules_to_save=head_modules(model) or None,
+    )
+    return Adapted("prefix", wrap(model, settings))
+
+
+def _positions(config: Any) -> int | None:
+    """How many positions the model has learned; None: any number."""
+    if config.model_type not in _UNUSED_POSITIONS:
+        return None
+    return int(config.max_position_embeddings) - _UNUSED_POSITIONS[config.model_type]
