@@ -71,13 +71,10 @@ def hub_texts(name: str, kind: str, split_seed: int) -> TextSource:
     loaded = _load(name)
     features = loaded["train"].features
     check_columns(f"hub {name!r}, train", kind, list(features))
-    label_names: tuple[str, ...] = ()
-    if kind == "classification":
-        names = getattr(features["label"], "names", None)
-        if not names or len(names) < 2:
-            raise DataError(f"hub {name!r}: label has no names (ClassLabel) of two or more "
-                            "classes; use another, or give a folder by parquet")  # fmt: skip
-        label_names = tuple(map(str, names))
+    label_names = _class_names(features) if kind == "classification" else ()
+    if kind == "classification" and len(label_names) < 2:
+        raise DataError(f"hub {name!r}: label has no names (ClassLabel) of two or more classes; "
+                        "use another, or give a folder by parquet")  # fmt: skip
     splits = {
         split: _texts(f"hub {name!r}, {split}", loaded[split], kind, label_names)
         for split in SPLITS
@@ -93,8 +90,8 @@ def hub_texts(name: str, kind: str, split_seed: int) -> TextSource:
 def _texts(place: str, rows: Any, kind: str, label_names: tuple[str, ...]) -> TextExamples:
     features = rows.features
     check_columns(place, kind, list(features))
-    if kind == "classification" and tuple(features["label"].names) != label_names:
-        raise DataError(f"{place}: label names {list(features['label'].names)} are not those of "
+    if kind == "classification" and _class_names(features) != label_names:
+        raise DataError(f"{place}: label names {list(_class_names(features))} are not those of "
                         f"train, {list(label_names)}; use another data set")  # fmt: skip
     wanted = list(COLUMNS[kind])
     if kind == "classification" and SECOND_TEXT in features:
@@ -104,6 +101,10 @@ def _texts(place: str, rows: Any, kind: str, label_names: tuple[str, ...]) -> Te
     if kind == "entities" and tag_names:
         columns["tags"] = [[tag_names[tag] for tag in tags] for tags in columns["tags"]]
     return checked_examples(place, kind, columns, label_names)
+
+
+def _class_names(features: Any) -> tuple[str, ...]:
+    return tuple(map(str, getattr(features["label"], "names", None) or ()))
 
 
 def _held_out(train: TextExamples, kind: str, split_seed: int) -> tuple[TextExamples, TextExamples]:

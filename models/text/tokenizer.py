@@ -74,5 +74,6 @@ def split_word_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokeni
     else:  # in a sequence of steps ByteLevel would put a space before every piece of a word
         before = [backend.normalizer] if backend.normalizer else []
         backend.normalizer = normalizers.Sequence([normalizers.Prepend(" "), *before])
-    changed.init_kwargs["add_prefix_space"] = True  # so that it is saved with the tokenizer
+    # Saved with the tokenizer, for classes that build themselves from their options.
+    changed.add_prefix_space = True
     return changed

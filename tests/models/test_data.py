@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.catalog import DataError, describe_data
-from models.data import ImageSplits, load_images, pool
+from models.data import ImageSplits, load_data, load_images, pool
 
 
 def test_what_is_loaded_is_what_was_described(digits: ImageSplits) -> None:
@@ -39,3 +39,9 @@ def test_pooling_keeps_the_proportions_and_the_range() -> None:
 def test_a_size_that_does_not_divide_is_refused() -> None:
     with pytest.raises(DataError, match="does not divide"):
         load_images({"name": "digits", "image_size": 5})
+
+
+def test_images_are_one_kind_of_data(few_digits: ImageSplits) -> None:
+    loaded = load_data({"name": "digits", "train_examples": 60}, "images")
+    assert isinstance(loaded, ImageSplits)
+    assert np.array_equal(loaded.train_images, few_digits.train_images)
