@@ -57,4 +57,4 @@ def test_threats_need_no_torch() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
-    assert imported == {"__future__", "dataclasses", "typing"}
+    assert imported == {"__future__", "dataclasses", "math", "typing"}
