@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from models.cnn_hyperparameters import CNN, CNN_ARCHITECTURE
-from models.description import DataDescription, describe_data
+from models.description import DataDescription, TextDescription, describe_data
 from models.hyperparameter import Hyperparameter, Value, is_active
 from models.sources import DataError
 from models.threats import TextThreat, Threat
@@ -30,6 +30,7 @@ __all__ = [
     "DataDescription",
     "DataError",
     "Hyperparameter",
+    "TextDescription",
     "TextThreat",
     "Threat",
     "Value",

@@ -16,7 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from models.catalog import describe_data
+from models.base_model import locate_base
+from models.catalog import data_kind, describe_data
 from search.apply.choice import Proposal, first_proposals
 from search.experience import Experience, lines
 from search.extract import learn
@@ -40,7 +41,7 @@ from search.transfer import history_settings, write_report
 PREVIEWED = 3
 # A launch says the gist; `review` says it all.
 LINES_SHOWN = 4
-VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "numpy")
+VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "transformers", "peft", "numpy")
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ def prepare(
 
     Raises:
         ConnectionError: the store does not answer.
-        ValueError: the data set cannot be read.
+        ValueError: the data set or the pretrained model cannot be read.
     """
     space = SearchSpace.from_spec(spec)
-    fingerprint = spec.fingerprint(describe_data(spec.task.data) if spec.task.data else None)
+    fingerprint = fingerprint_of(spec)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task, without=without)
     objectives = [objective.metric for objective in spec.objectives]
@@ -196,6 +197,19 @@ def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
     )  # fmt: skip
     publish_files(client, summary.run_id, place, written.verdict.sentence)
     return place, written.verdict.sentence
+
+
+def fingerprint_of(spec: Spec) -> dict[str, Any]:
+    """A spec's fingerprint, its data and its pretrained model described and checked.
+
+    Raises:
+        ValueError: one of them is missing, damaged or not what the model learns from.
+    """
+    task = spec.task
+    kind = "images" if task.is_function else data_kind(task.model)
+    data = describe_data(task.data, kind) if task.data else None
+    base = locate_base(task.base) if task.base else None
+    return spec.fingerprint(data, base)
 
 
 def stored_spec(summary: Summary) -> Spec:

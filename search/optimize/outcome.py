@@ -1,7 +1,8 @@
 """How a trial ended, decided in one place for Optuna, the scheduler and the journal.
 
 Ray calls a trial that its scheduler stopped "complete", and knows no difference between a NaN
-and a value; here a trial is complete only at its full budget with finite objectives.
+and a value; here a trial is complete only at its full budget, or where early stopping ended it,
+with finite objectives.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ EPOCH = "epoch"
 FAILURE = "failure"
 EARLIER = "earlier_epochs"
 METRICS = "metrics"
+ENDED = "ended"  # whether no epoch is left: the training stopped early by its own criterion
+TABLES = "tables"  # texts of a finished trial, by file name
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
     diverged = [name for name in objectives if name in metrics and not math.isfinite(metrics[name])]
     if diverged:
         return Outcome("failed", epoch, reason=f"not finite: {', '.join(diverged)}")
-    if epoch < epochs:
+    if epoch < epochs and not (epoch and result.get(ENDED)):
         return Outcome("stopped", epoch, reason=f"stopped by the scheduler after epoch {epoch}")
     missing = [name for name in objectives if name not in metrics]
     if missing:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ray import tune
 
-from search.optimize.outcome import EARLIER, EPOCH, METRICS, outcome_of
+from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, outcome_of
 from search.optimize.searcher import OptunaSearcher
 from search.tracking.journal import Journal
 
@@ -75,13 +75,20 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The trial ended by itself or was stopped by the scheduler."""
-        outcome = outcome_of(trial.last_result or {}, self._objectives, self._epochs)
-        self._end(trial.config["number"], outcome.state, list(outcome.values), outcome.reason)
+        result = trial.last_result or {}
+        outcome = outcome_of(result, self._objectives, self._epochs)
+        tables = result.get(TABLES) if outcome.state == "complete" else None
+        number, values = trial.config["number"], list(outcome.values)
+        self._end(number, outcome.state, values, outcome.reason, tables)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker itself died, more often than it is retried."""
         error = trial.get_error()
         self._end(trial.config["number"], "failed", [], str(error or "the worker process died"))
+
+    def last_epoch(self, number: int) -> int:
+        """The last epoch that a trial has recorded, in this launch or an earlier one."""
+        return self._epoch.get(number, 0)
 
     def settle(self) -> int:
         """Marks as interrupted what started and never ended; returns how many."""
@@ -90,11 +97,19 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             self._end(number, "interrupted", [], "interrupted; resume continues it")
         return len(cut_off)
 
-    def _end(self, number: int, state: str, values: list[float], reason: str) -> None:
+    def _end(
+        self,
+        number: int,
+        state: str,
+        values: list[float],
+        reason: str,
+        tables: Mapping[str, str] | None = None,
+    ) -> None:
         if number in self.ended or number not in self._started:
             return
         self.ended[number] = state
+        more = {"tables": dict(tables)} if tables else {}
         self._journal.append(
             "end", number=number, state=state, epoch=self._epoch.get(number, 0),
-            **self._started[number], values=values, reason=reason,
+            **self._started[number], values=values, reason=reason, **more,
         )  # fmt: skip

@@ -128,6 +128,17 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         self.stopped[str(trial.trial_id)] = epoch
         return str(TrialScheduler.STOP)
 
+    def on_trial_complete(
+        self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]
+    ) -> None:
+        """A trial that early stopping ended stands with its last figures at all later rungs."""
+        values = [result.get(metric) for metric in self._metrics]
+        if not result.get("ended") or "epoch" not in result or None in values:
+            return
+        for epoch, recorded in self.rungs.items():
+            if epoch >= int(result["epoch"]):
+                recorded.setdefault(self._key(trial), self._losses(values))
+
     def debug_string(self) -> str:
         """One line: how many trials stand at each rung and how many were stopped."""
         rungs = ", ".join(f"epoch {epoch}: {len(kept)}" for epoch, kept in self.rungs.items())

@@ -8,40 +8,23 @@ costs an actor nor hides its traceback. Not for deciding anything: see searcher.
 from __future__ import annotations
 
 import gc
-import importlib
 import math
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-from models.catalog import Threat
 from models.checkpoints import newest_checkpoint, save_checkpoint, take_folder
-from search.optimize.outcome import EARLIER, EPOCH, FAILURE, METRICS
+from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES
+from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
 from search.tracking.ownership import newest_generation
 
 # What MLflow takes, less '/', which Ray uses to flatten results.
 METRIC_NAME = re.compile(r"[\w\-. :]{1,250}", re.ASCII)
-
-
-@dataclass(frozen=True)
-class TaskOnWorker:
-    """What every trial of a search shares, except the data (which lie in the object store)."""
-
-    model: str
-    objectives: tuple[str, ...]
-    epochs: int
-    threat: Threat | None
-    storage: Path
-    generation: int
-    threads: int
-    uses_gpu: bool
-    compared: tuple[str, ...] = ()  # what the scheduler needs after every epoch
 
 
 class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
@@ -50,6 +33,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
     def setup(self, config: dict[str, Any], task: TaskOnWorker, data: Any = None) -> None:
         """Called once an actor; `task` and `data` come from the object store."""
         self._task, self._data = task, data
+        self._base = WorkersBase()
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -62,14 +46,16 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._training: Any = None
         self._epochs: Iterator[dict[str, float]] = iter(())
         gc.collect()  # the last trial's tensors go before the next one's come
+        began = time.perf_counter()
         self._folder = Path(config["checkpoints"])
         self._done: list[dict[str, float]] = []
         self._told = 0  # epochs of `_done` that the driver has been told of
         self._failure = ""
+        self._tables: dict[str, str] = {}
         try:
             identity = {"configuration": config["configuration"], "seed": config["seed"]}
             take_folder(self._folder, identity)
-            self._training = _training(self._task, config, self._data)
+            self._training = training_of(self._task, config, self._data, self._base)
             checkpoint = newest_checkpoint(self._folder)
             if checkpoint is not None:
                 self._done = list(checkpoint.metrics)
@@ -77,6 +63,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
                     checkpoint.load_state() or {"epoch": checkpoint.epoch}
                 )
             self._epochs = self._training.run()
+            self._setup_seconds = time.perf_counter() - began
         except Exception:
             self._failure = traceback.format_exc()
 
@@ -87,6 +74,8 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         if not self._failure:
             try:
                 self._train_an_epoch()
+                if self._is_finished() and hasattr(self._training, "tables"):
+                    self._tables = self._training.tables()
             except MemoryError:
                 self._failure = f"out of memory\n{traceback.format_exc()}out of memory"
             except Exception as error:
@@ -95,7 +84,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         return self._report()
 
     def _train_an_epoch(self) -> None:
-        if len(self._done) >= self._task.epochs:
+        if self._is_finished():
             return  # restored from its last epoch: only the report was lost
         began = time.perf_counter()
         metrics = next(self._epochs, None)
@@ -106,13 +95,23 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             self._failure = f"the training ended after {len(self._done)} epochs{because}"
             return
         entry = {name: float(value) for name, value in metrics.items() if name != EPOCH}
-        _check_names(entry, self._task.compared)
+        is_last = len(self._done) + 1 >= self._task.epochs or self._has_ended()
+        _check_names(entry, () if is_last else self._task.compared)
         entry.setdefault("seconds.epoch", time.perf_counter() - began)
+        if self._task.base is not None:
+            entry["seconds.setup"] = self._setup_seconds
         self._done.append(entry)
         save_checkpoint(
             self._folder, self._task.generation, len(self._done), self._done,
             self._training.state_dict(),
         )  # fmt: skip
+
+    def _has_ended(self) -> bool:
+        """Whether the training itself says that no epoch is left (early stopping)."""
+        return bool(getattr(self._training, "ended", False))
+
+    def _is_finished(self) -> bool:
+        return len(self._done) >= self._task.epochs or (bool(self._done) and self._has_ended())
 
     def _report(self) -> dict[str, Any]:
         epoch = len(self._done)
@@ -125,7 +124,9 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             METRICS: metrics,
             EARLIER: [[epoch - len(earlier) + index, entry] for index, entry in enumerate(earlier)],
             FAILURE: self._failure,
-            "done": bool(self._failure) or diverged or epoch >= self._task.epochs,
+            ENDED: self._has_ended(),
+            TABLES: self._tables,
+            "done": bool(self._failure) or diverged or self._is_finished(),
         }
 
 
@@ -133,71 +134,21 @@ def held_out_metrics(task: TaskOnWorker, config: dict[str, Any], data: Any) -> d
     """Metrics of a finished trial's last checkpoint on the test split; {} if the model has none.
 
     Raises:
-        FileNotFoundError: the trial has no complete checkpoint.
+        FileNotFoundError: the trial has no checkpoint of its last epoch.
     """
-    training = _training(task, config, data)
+    training = training_of(task, config, data, WorkersBase())
     if not hasattr(training, "evaluate_test"):
         return {}
     checkpoint = newest_checkpoint(Path(config["checkpoints"]))
-    if checkpoint is None or checkpoint.epoch < task.epochs:
+    if checkpoint is not None:
+        training.load_state_dict(checkpoint.load_state())
+    is_finished = checkpoint is not None and (
+        checkpoint.epoch >= task.epochs or getattr(training, "ended", False)
+    )
+    if not is_finished:
         raise FileNotFoundError(f"no checkpoint of epoch {task.epochs} in {config['checkpoints']}")
-    training.load_state_dict(checkpoint.load_state())
     metrics: dict[str, float] = training.evaluate_test()
     return metrics
-
-
-class FunctionTraining:
-    """A user's own training function: a generator of one metrics dict an epoch.
-
-    It has no state of its own to save: after an interruption it is run again from its first epoch
-    and what was already reported is skipped.
-    """
-
-    def __init__(
-        self,
-        function: Callable[..., Iterator[Mapping[str, float]]],
-        configuration: Mapping[str, Any],
-        *,
-        epochs: int,
-        seed: int,
-    ) -> None:
-        self._function, self._configuration = function, dict(configuration)
-        self._epochs, self._seed = epochs, seed
-        self.epoch = 0
-
-    def run(self) -> Iterator[dict[str, float]]:
-        """Yields the metrics of the epochs that are still to be reported."""
-        already = self.epoch
-        epochs = self._function(self._configuration, epochs=self._epochs, seed=self._seed)
-        for index, metrics in enumerate(epochs, start=1):
-            if index > already:
-                self.epoch = index
-                yield dict(metrics)
-
-    def state_dict(self) -> None:
-        """Nothing: the metrics of a checkpoint tell its epoch."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Remembers how many epochs to skip."""
-        self.epoch = int(state["epoch"])
-
-
-def _training(task: TaskOnWorker, config: dict[str, Any], data: Any) -> Any:
-    configuration = config["configuration"]
-    if task.model.startswith("python:"):
-        module, _, name = task.model.removeprefix("python:").partition(":")
-        function = getattr(importlib.import_module(module), name)
-        return FunctionTraining(function, configuration, epochs=task.epochs, seed=config["seed"])
-    import torch
-
-    from models.training import Training
-
-    assert task.threat is not None, "only a user's function has no threat"
-    torch.set_num_threads(task.threads)
-    return Training(
-        configuration, data, epochs=task.epochs, seed=config["seed"], threat=task.threat,
-        device="cuda" if task.uses_gpu else "cpu",
-    )  # fmt: skip
 
 
 def _check_names(metrics: Mapping[str, float], compared: tuple[str, ...]) -> None:

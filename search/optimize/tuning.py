@@ -6,6 +6,7 @@ Also the last thing a search does on the cluster: the test split, once, for the 
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from models.catalog import Threat
+from models.catalog import AnyThreat, cheap_metric, data_kind, robust_metric
 from search import pareto
 from search.apply.choice import sampler_for
 from search.history import PriorTrial
@@ -24,7 +25,8 @@ from search.optimize.plan import Plan
 from search.optimize.recorder import Recorder
 from search.optimize.scheduler import MultiObjectiveASHA
 from search.optimize.searcher import OptunaSearcher, progress_of, trial_seed
-from search.optimize.trial import TaskOnWorker, Trial, held_out_metrics
+from search.optimize.trainings import TaskOnWorker
+from search.optimize.trial import Trial, held_out_metrics
 from search.spec import Spec
 from search.tracking.journal import Journal, read_events
 
@@ -57,6 +59,7 @@ class Tuning:
             threads=max(1, int(plan.spec.resources.cpus)),
             uses_gpu=plan.spec.resources.gpus > 0,
             compared=tuple(compared_metrics(plan.spec)),
+            base=_locate_base(plan.spec),
         )
         done = progress_of(plan, own)
         sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
@@ -68,9 +71,11 @@ class Tuning:
 
     @property
     def data_bytes(self) -> int:
-        """Size of the data set's arrays."""
-        arrays = vars(self._data).values() if self._data is not None else ()
-        return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+        """Size of the data set in the object store: that of its arrays, or of its texts."""
+        if self._data is None:
+            return 0
+        arrays = [each for each in vars(self._data).values() if isinstance(each, np.ndarray)]
+        return sum(each.nbytes for each in arrays) or len(pickle.dumps(self._data))
 
     def run(self, seconds: float | None) -> str:
         """Runs Tune; returns "complete", or "interrupted" if it was cut off."""
@@ -152,9 +157,8 @@ class Tuning:
             reason = str(error).strip().splitlines()[-1]
             self._journal.append("driver", message=f"test split of trial {number} failed: {reason}")
             return
-        self._journal.append(
-            "test", number=number, epoch=self._plan.spec.budget.epochs, metrics=metrics
-        )
+        epoch = self.recorder.last_epoch(number)  # early stopping may have ended it
+        self._journal.append("test", number=number, epoch=epoch, metrics=metrics)
 
     def _front_without_test(self) -> list[tuple[int, dict[str, Any]]]:
         tested = {
@@ -201,7 +205,7 @@ class Tuning:
         scheduler.refill(
             (
                 trial.number,
-                {f"{METRICS}/{metric}": trial.curves.get(metric, {}) for metric in metrics},
+                {f"{METRICS}/{metric}": carried(trial, metric, epochs) for metric in metrics},
             )
             for trial in self._own
         )
@@ -224,6 +228,14 @@ class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
         return self._must_stop()
 
 
+def carried(trial: PriorTrial, metric: str, epochs: int) -> dict[int, float]:
+    """A trial's curve; where early stopping ended it, its last value stands for later epochs."""
+    curve = dict(trial.curves.get(metric, {}))
+    if trial.state != "complete" or not curve:
+        return curve
+    return dict.fromkeys(range(trial.epoch + 1, epochs + 1), curve[max(curve)]) | curve
+
+
 def compared_metrics(spec: Spec) -> list[str]:
     """What the scheduler compares each epoch: the cheap figure where the full one is dear.
 
@@ -232,13 +244,13 @@ def compared_metrics(spec: Spec) -> list[str]:
     """
     if spec.scheduler.name == "none" or spec.budget.epochs <= spec.scheduler.grace_epochs:
         return []
-    threat = threat_of(spec)
-    cheap = {threat.metric(): threat.cheap_metric()} if threat else {}
+    threat, model = threat_of(spec), spec.task.model
+    cheap = {robust_metric(model, threat): cheap_metric(model, threat)} if threat else {}
     metrics = [cheap.get(objective.metric, objective.metric) for objective in spec.objectives]
     return metrics[:1] if spec.scheduler.name == "asha" else metrics
 
 
-def threat_of(spec: Spec) -> Threat | None:
+def threat_of(spec: Spec) -> AnyThreat | None:
     """How robustness is judged; None for a user's own training function."""
     return None if spec.task.is_function else spec.robustness
 
@@ -246,6 +258,15 @@ def threat_of(spec: Spec) -> Threat | None:
 def _load_data(spec: Spec) -> Any:
     if spec.task.is_function:
         return None
-    from models.data import load_images
+    from models.data import load_data
 
-    return load_images(spec.task.data)
+    return load_data(spec.task.data, data_kind(spec.task.model))
+
+
+def _locate_base(spec: Spec) -> Any:
+    """The pretrained model of a fine-tuning; None without one."""
+    if spec.task.base is None:
+        return None
+    from models.base_model import locate_base
+
+    return locate_base(spec.task.base)

@@ -2,7 +2,7 @@
 
 Each function reads one part of a document, notes every problem in it and returns what could be
 read, so that one bad part does not hide the mistakes of the others. The task is in `task.py`,
-the space in `space.py`; keys and types are in `parts.py`.
+the space in `space.py`, what is measured in `metrics.py`; keys and types are in `parts.py`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,11 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.catalog import MODELS, Hyperparameter, Threat, metrics
+from models.catalog import MODELS, Hyperparameter
 from search.spec.errors import Document, KeyPath
-from search.spec.parts import (
-    Budget,
-    HistorySettings,
-    Objective,
-    Part,
-    Robustness,
-    Sampler,
-    Scheduler,
-)
+from search.spec.parts import Budget, Part, Sampler, Scheduler
 
 SomePart = TypeVar("SomePart", bound=Part)
-
-# Short for the name that a threat gives the full attack: changing epsilon changes that name.
-ROBUST = "accuracy.robust"
 
 
 # Every option that a sampler takes, with its type or its choices. `warm` is ours (`apply/`); the
@@ -104,52 +93,6 @@ def known_hyperparameters(document: Document) -> Mapping[str, Hyperparameter] | 
     return MODELS.get(model) if isinstance(model, str) else None
 
 
-def check_robustness(document: Document) -> Threat | None:
-    """The threat every trial is judged under; None if its settings are wrong."""
-    path = ("robustness",)
-    raw = document.data.get("robustness", {})
-    task = document.data.get("task")
-    if raw and isinstance(task, dict) and str(task.get("model", "")).startswith("python:"):
-        document.add(path, "does nothing for your own training function; remove it")
-    robustness = read_part(document, path, Robustness, raw)
-    if robustness is None:
-        return None
-    if robustness.norm == "linf" and robustness.epsilon > 1:
-        message = "is on the pixel scale [0, 1]; write 8 grey levels as 8/255"
-        document.add((*path, "epsilon"), message, robustness.epsilon)
-    if robustness.cheap_steps >= robustness.steps:
-        message = f"must be below steps ({robustness.steps}), or it is not cheaper"
-        document.add((*path, "cheap_steps"), message, robustness.cheap_steps)
-        return None
-    return Threat(**robustness.model_dump())
-
-
-def check_objectives(document: Document, threat: Threat | None) -> tuple[Objective, ...]:
-    """Objectives with the threat's name for `accuracy.robust`."""
-    raw, path = document.data.get("objectives"), ("objectives",)
-    if not isinstance(raw, list) or not raw:
-        message = "must be a list of at least one {metric, direction}"
-        document.add(path, message, raw or None)
-        return ()
-    legal = _metrics(document, threat)
-    objectives: dict[str, Objective] = {}
-    for index, entry in enumerate(raw):
-        objective = read_part(document, (*path, index), Objective, entry)
-        if objective is None:
-            continue
-        metric, where = objective.metric, (*path, index, "metric")
-        if legal:
-            metric = threat.metric() if threat is not None and metric == ROBUST else metric
-            # With a faulty threat the names of attacked accuracies cannot be told.
-            is_unclear = threat is None and metric.startswith(("accuracy.pgd", "accuracy.fgsm"))
-            if metric not in (*legal, ROBUST) and not is_unclear:
-                document.add(where, "this model reports no such metric", metric, (*legal, ROBUST))
-        if metric in objectives:
-            document.add(where, "this metric is an objective already", objective.metric)
-        objectives[metric] = objective.model_copy(update={"metric": metric})
-    return tuple(objectives.values())
-
-
 def check_sampler(document: Document, budget: Budget | None) -> Sampler | None:
     """The sampler, its options checked by name and type, and whether the budget holds them."""
     sampler = read_part(document, ("sampler",), Sampler, document.data.get("sampler", {}))
@@ -202,42 +145,6 @@ def check_scheduler(document: Document, budget: Budget | None) -> Scheduler | No
             document.add((*path, "grace_epochs"), message, scheduler.grace_epochs)
         return scheduler.model_copy(update={"grace_epochs": budget.epochs})
     return scheduler
-
-
-def check_history(
-    document: Document,
-    known: Mapping[str, Hyperparameter] | None,
-    objectives: tuple[Objective, ...],
-    threat: Threat | None,
-) -> HistorySettings | None:
-    """History settings whose renamings lead to hyperparameters and metrics that there are."""
-    path = ("history",)
-    history = read_part(document, path, HistorySettings, document.data.get("history", {}))
-    if history is None:
-        return None
-    if history.enabled and not history.experiments:
-        message = "names no experiment; write enabled: false to start from nothing"
-        document.add((*path, "experiments"), message)
-    space = document.data.get("space")
-    names = known or (space if isinstance(space, dict) else {})
-    for old, new in history.rename.items():
-        if names and new not in names:
-            document.add((*path, "rename", old), "leads to no hyperparameter", new, names)
-    legal = (*_metrics(document, threat), *(each.metric for each in objectives), ROBUST)
-    renamed = dict(history.rename_metrics)
-    for old, new in history.rename_metrics.items():
-        if new == ROBUST and threat is not None:
-            renamed[old] = threat.metric()
-        elif known is not None and threat is not None and new not in legal:
-            document.add((*path, "rename_metrics", old), "leads to no metric", new, legal)
-    return history.model_copy(update={"rename_metrics": renamed})
-
-
-def _metrics(document: Document, threat: Threat | None) -> tuple[str, ...]:
-    """What a trial of the document's catalog model reports; empty without one."""
-    if known_hyperparameters(document) is None:
-        return ()
-    return metrics(document.data["task"]["model"], threat or Threat())
 
 
 def _shown(value: Any) -> Any:

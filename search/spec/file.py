@@ -18,9 +18,12 @@ import yaml
 from pydantic import Field
 
 from models import catalog
-from models.catalog import DataDescription, Threat, Value
+from models.base_model import BaseModel
+from models.catalog import AnyThreat, DataDescription, TextDescription, TextThreat, Threat, Value
 from search.spec import checks
+from search.spec.base import check_adaptation
 from search.spec.errors import Document, SpecError
+from search.spec.metrics import check_history, check_objectives
 from search.spec.overrides import override
 from search.spec.parts import (
     Budget,
@@ -35,6 +38,7 @@ from search.spec.parts import (
     Whole,
 )
 from search.spec.reading import Dumper, read_document, read_file
+from search.spec.robustness import check_robustness
 from search.spec.space import check_settings, check_space
 from search.spec.task import check_task
 
@@ -75,7 +79,7 @@ class Spec(Part):
     resources: Resources = Resources()
     sampler: Sampler = Sampler()
     scheduler: Scheduler = Scheduler()
-    robustness: Threat = Threat()
+    robustness: AnyThreat = Threat()
     history: HistorySettings = HistorySettings()
     seed: Seed = 0
 
@@ -83,7 +87,7 @@ class Spec(Part):
         """The spec as YAML; `spec_from_yaml` gives back an equal one, whatever the folder."""
         record: dict[str, Any] = {
             "name": self.name,
-            "task": self.task.model_dump(),
+            "task": self.task.model_dump(exclude_none=True),
             "objectives": [each.model_dump() for each in self.objectives],
             "space": {
                 name: _plain(part.model_dump(exclude_defaults=True))
@@ -101,25 +105,37 @@ class Spec(Part):
             del record["robustness"]
         return yaml.dump(record, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
 
-    def fingerprint(self, data_description: DataDescription | None) -> dict[str, Any]:
+    def fingerprint(
+        self, data: DataDescription | TextDescription | None, base: BaseModel | None = None
+    ) -> dict[str, Any]:
         """Everything that changes what an objective value means, as JSON-ready data.
 
         Two searches with equal fingerprints (names aside) may share trials as they are. The space,
         the number of trials, the sampler and the seed are not part of it.
 
         Args:
-            data_description: From `models.catalog.describe_data`; None if there is no data.
+            data: From `models.catalog.describe_data`; None if there is no data.
+            base: The pretrained model, from `models.base_model.locate_base`; None without one.
+
+        Raises:
+            OSError: The table of synonyms cannot be read.
         """
         fingerprint: dict[str, Any] = {
             "name": self.task.name,
-            "data": None if data_description is None else asdict(data_description),
+            "data": None if data is None else asdict(data),
             "model": self.task.model,
             "settings": dict(self.task.settings),
             "epochs": self.budget.epochs,
             "objectives": [each.model_dump() for each in self.objectives],
         }
+        if base is not None:
+            fingerprint["base"] = {"name": base.name, "digest": base.digest}
         if not self.task.is_function:
             fingerprint["robustness"] = asdict(self.robustness)
+        if isinstance(self.robustness, TextThreat) and self.robustness.synonyms:
+            # What the table says counts, not where it lies.
+            table = Path(self.robustness.synonyms).read_bytes()
+            fingerprint["robustness"]["synonyms"] = hashlib.sha256(table).hexdigest()[:12]
         return dict(json.loads(json.dumps(fingerprint)))
 
     def complete(self, configuration: Mapping[str, Value]) -> dict[str, Value]:
@@ -144,7 +160,7 @@ def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
     r"""Read and check a spec file.
 
     Args:
-        path: The YAML file; relative data folders in it are relative to its own folder.
+        path: The YAML file; relative folders and files in it are relative to its own folder.
         overrides: `key=value` each, value in YAML: `budget.trials=4`, `space.width.high=64`,
             `space.sgd.learning_rate.low=0.01` (or `sgd\.learning_rate`).
 
@@ -171,11 +187,16 @@ def spec_from_yaml(text: str, source: str = "spec.yaml") -> Spec:
     return _build(read_document(text, source), Path(source).parent.resolve(), must_exist=False)
 
 
+# What a fingerprint says of data and base for people to read; the digests beside it say the rest.
+_FOR_READING = {"data": ("name", "licence", "repeated", "leaked"), "base": ("name",)}
+
+
 def task_id(fingerprint: Mapping[str, Any]) -> str:
     """The task's identity, `digits-cnn@ab12cd34`: its name and a hash of all but the names."""
     content = {key: value for key, value in fingerprint.items() if key != "name"}
-    if isinstance(content.get("data"), Mapping):
-        content["data"] = {key: value for key, value in content["data"].items() if key != "name"}
+    for part, names in _FOR_READING.items():
+        if isinstance(content.get(part), Mapping):
+            content[part] = {k: value for k, value in content[part].items() if k not in names}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return f"{fingerprint['name']}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -191,14 +212,15 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     seed = checks.read_value(document, ("seed",), Seed, data.get("seed", 0))
     task = check_task(document, folder, must_exist)
     settings = check_settings(document, known)
-    threat = checks.check_robustness(document)
-    objectives = checks.check_objectives(document, threat)
+    threat = check_robustness(document, folder, must_exist)
+    objectives = check_objectives(document, threat)
     space = check_space(document, known, settings)
+    check_adaptation(document, task, settings, space, must_exist)
     budget = checks.read_part(document, ("budget",), Budget, data.get("budget"))
     resources = checks.read_part(document, ("resources",), Resources, data.get("resources", {}))
     sampler = checks.check_sampler(document, budget)
     scheduler = checks.check_scheduler(document, budget)
-    history = checks.check_history(document, known, objectives, threat)
+    history = check_history(document, known, objectives, threat)
     if document.problems:
         raise SpecError(document.problems)
     assert task and threat and budget and resources and sampler and scheduler and history

@@ -22,12 +22,12 @@ from search.spec.parts import (
     HyperparameterSpec,
     Part,
     Resources,
-    Robustness,
     Sampler,
     Scheduler,
     Task,
 )
 from search.spec.reading import parse_value
+from search.spec.robustness import Robustness, robustness_part
 
 SECTIONS: dict[str, type[Part]] = {
     "task": Task,
@@ -127,6 +127,10 @@ def _legal_names(document: Document, path: KeyPath) -> Iterable[str] | None:
         case ("sampler", "options"):
             sampler = document.data["sampler"].get("name", "warm")
             return SAMPLER_OPTIONS.get(sampler)
+        case ("task", "data", "targets"):
+            return None
+        case ("robustness",):
+            return robustness_part(model).model_fields
         case (str(section),) if section in SECTIONS:
             return SECTIONS[section].model_fields
         case ("objectives", int()):

@@ -25,7 +25,7 @@ from pydantic import (
     StrictBool,
 )
 
-from models.catalog import Threat, Value
+from models.catalog import Value
 
 # Names reach MLflow, file names and attribute-like keys; see also `checks.py`.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
@@ -49,14 +49,6 @@ def _read_value(value: Any) -> Value:
 
 def _read_whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _read_fraction(value: Any) -> Any:
-    """The field writes epsilon as `8/255`."""
-    parts = value.split("/") if isinstance(value, str) else []
-    if len(parts) == 2 and all(part.strip().isdecimal() for part in parts) and int(parts[1]):
-        return int(parts[0]) / int(parts[1])
-    return value
 
 
 def _check_gpus(number: float) -> float:
@@ -91,14 +83,21 @@ class Part(BaseModel):
 
 
 class Data(Part):
-    """Where examples come from: exactly one of the first three."""
+    """Where examples come from: exactly one of the first four.
+
+    Attributes:
+        targets: Target, in words, to a folder of texts about it: pairs to classify.
+        deduplicate: Whether training texts that repeat, or stand in another split, are dropped.
+    """
 
     name: str | None = None
     parquet: str | None = None
     hub: str | None = None
+    targets: dict[str, str] | None = None
     train_examples: Counted | None = None
     image_size: Counted | None = None
     split_seed: Annotated[Whole, Field(ge=0)] | None = None
+    deduplicate: StrictBool | None = None
 
 
 class Task(Part):
@@ -108,12 +107,15 @@ class Task(Part):
         name: Leads the task's id; by default data set and model.
         data: As `models.catalog.describe_data` takes it; empty if a training function needs none.
         model: A name in the catalog, or `python:package.module:function`.
+        base: Where the pretrained model of a fine-tuning is: a folder, `hub:NAME[@REVISION]` or
+            `package:MODULE`.
         settings: Hyperparameters fixed for the whole search.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = ""
     data: dict[str, Any] = Field(default_factory=dict)
     model: str
+    base: str | None = None
     settings: dict[Name, CheckedValue] = Field(default_factory=dict)
 
     @property
@@ -205,19 +207,6 @@ class Scheduler(Part):
         if self.name == "none":
             return {}
         return {"grace_epochs": self.grace_epochs, "reduction_factor": self.reduction_factor}
-
-
-class Robustness(Part):
-    """How every trial is attacked; the keys of `models.catalog.Threat`, whose defaults hold."""
-
-    norm: Literal["linf", "l2"] = Threat.norm
-    epsilon: Annotated[Positive, BeforeValidator(_read_fraction)] = Threat.epsilon
-    steps: Counted = Threat.steps
-    restarts: Counted = Threat.restarts
-    examples: Counted = Threat.examples
-    seed: Annotated[Whole, Field(ge=0)] = Threat.seed
-    cheap_steps: Counted = Threat.cheap_steps
-    cheap_examples: Counted = Threat.cheap_examples
 
 
 class HistorySettings(Part):

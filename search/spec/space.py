@@ -7,17 +7,16 @@ For names, types and ranges; what is active under what is in `conditions.py`. No
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 
-from models.catalog import Hyperparameter, Threat, Value
+from models.catalog import Hyperparameter, Value
 from search.space_values import is_same
 from search.spec.checks import read_part
 from search.spec.conditions import Known, Parts, check_conditions, check_cycles, check_parents
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import NAME, HyperparameterSpec
+from search.spec.robustness import threat_keys
 
 _NUMERIC_KEYS = ("low", "high", "log", "step")
-_THREAT = tuple(each.name for each in fields(Threat))
 _SAME_FOR_ALL = (
     "robustness settings cannot be searched or set per model: the evaluation is the same for every "
     "trial, or their figures could not be compared. Put it under `robustness:`"
@@ -80,7 +79,9 @@ def check_space(document: Document, known: Known | None, settings: dict[str, Val
 
 
 def _check_name(document: Document, path: KeyPath, name: str, known: Known | None) -> bool:
-    is_threat = name in _THREAT and known is not None and name not in known
+    task = document.data.get("task")
+    model = task.get("model") if isinstance(task, dict) else None
+    is_threat = known is not None and name in threat_keys(model) and name not in known
     if is_threat or name.startswith("robustness."):
         document.add(path, _SAME_FOR_ALL)
         return False
@@ -89,7 +90,6 @@ def _check_name(document: Document, path: KeyPath, name: str, known: Known | Non
         document.add(path, message)
         return False
     if known is not None and name not in known:
-        model = document.data["task"]["model"]
         document.add(path, f"unknown hyperparameter of model {model}", allowed=known)
         return False
     return True
@@ -155,6 +155,8 @@ def _check_legal(
     document: Document, path: KeyPath, part: HyperparameterSpec, legal: Hyperparameter
 ) -> HyperparameterSpec:
     """A hyperparameter in the catalog's types; what lies outside its range is noted."""
+    if part.type == "bool" and legal.choices == (False, True):
+        return part
     if part.type not in (legal.kind, "categorical"):
         kinds = dict.fromkeys((legal.kind, "categorical"))
         document.add((*path, "type"), f"{legal.name} is of another type", part.type, kinds)

@@ -1,24 +1,29 @@
 """Whether a spec's task can be found: its data set and its model.
 
-For the forms of `data:` and `model:`. Not for loading either; nothing is imported or downloaded.
+For the forms of `data:` and `model:`; those of `base:` are in `base.py`. Not for loading either;
+nothing is imported or downloaded.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from models.catalog import MODELS
+from models.catalog import MODELS, data_kind
+from search.spec.base import check_base
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import Data, Task
 
-EMBEDDED_DATA = ("digits",)
-DATA_FORMS = (*EMBEDDED_DATA, "a folder of parquet files", "hub:NAME")
+EMBEDDED_DATA = {"images": ("digits",), "dialogue": ("dialogue",)}
+SOURCES = ("name", "parquet", "hub", "targets")
+# Keys of `data:` that mean nothing to the other models.
+_IMAGES_ONLY, _TEXTS_ONLY = ("image_size",), ("targets", "deduplicate")
 MODEL_FORMS = (*MODELS, "python:package.module:function")
 
 
@@ -33,7 +38,8 @@ def check_task(document: Document, folder: Path, must_exist: bool) -> Task | Non
     model = raw.get("model")
     if isinstance(model, str):
         _check_model(document, model)
-    task = read_part(document, path, Task, {**raw, "data": data})
+    base = check_base(document, raw, folder, must_exist)
+    task = read_part(document, path, Task, {**raw, "data": data, "base": base})
     if task is None or len(document.problems) > before:
         return None
     name = task.name or "-".join(part for part in (_data_name(data), _model_name(task)) if part)
@@ -41,6 +47,10 @@ def check_task(document: Document, folder: Path, must_exist: bool) -> Task | Non
 
 
 def _data_name(data: Mapping[str, Any]) -> str:
+    if "targets" in data:
+        return "-".join(
+            re.sub(r"\W+", "_", target).strip("_") for target in sorted(data["targets"])
+        )
     source = str(data.get("name") or data.get("parquet") or data.get("hub") or "")
     return Path(source).name
 
@@ -52,41 +62,71 @@ def _model_name(task: Task) -> str:
 def _check_data(
     document: Document, task: dict[str, Any], folder: Path, must_exist: bool
 ) -> dict[str, Any]:
-    raw, path = task.get("data"), ("task", "data")
+    raw, path, kind = task.get("data"), ("task", "data"), _kind(task)
     if raw is None or raw == {}:
         if not str(task.get("model", "")).startswith("python:"):
-            document.add(path, "is missing", allowed=DATA_FORMS)
+            document.add(path, "is missing", allowed=_data_forms(kind))
         return {}
     if isinstance(raw, str):
-        raw = _read_data(document, raw, folder)
+        raw = _read_data(document, raw, folder, kind)
     data = read_part(document, path, Data, raw) if raw is not None else None
     if data is None:
         return {}
     settings = data.model_dump(exclude_none=True)
-    given = [key for key in ("name", "parquet", "hub") if key in settings]
+    given = [key for key in SOURCES if key in settings]
     if len(given) != 1:
         message = f"names {len(given)} sources ({', '.join(given)}); name one"
-        document.add(path, message, allowed=("name", "parquet", "hub"))
-    if data.name is not None and data.name not in EMBEDDED_DATA:
-        document.add((*path, "name"), "no embedded data set", data.name, EMBEDDED_DATA)
-    if data.parquet is not None:
-        source = (folder / Path(data.parquet).expanduser()).resolve()
-        settings["parquet"] = str(source)
+        document.add(path, message, allowed=SOURCES)
+    for key in (_TEXTS_ONLY if kind == "images" else _IMAGES_ONLY) if kind else ():
+        if key in settings:
+            document.add((*path, key), f"means nothing for data of kind {kind}; remove it")
+    if data.name is not None and data.name not in _embedded(kind):
+        document.add((*path, "name"), "no embedded data set", data.name, _embedded(kind))
+    for below, written in _folders(data).items():
+        source = (folder / Path(written).expanduser()).resolve()
         if must_exist and not source.is_dir():
-            document.add(path, f"there is no folder {source}", data.parquet)
+            document.add((*path, *below), f"there is no folder {source}", written)
+        if below:
+            settings["targets"][below[-1]] = str(source)
+        else:
+            settings["parquet"] = str(source)
     return settings
 
 
-def _read_data(document: Document, text: str, folder: Path) -> dict[str, Any] | None:
+def _folders(data: Data) -> dict[KeyPath, str]:
+    """Where below `data` a folder is written, and which."""
+    targets: dict[KeyPath, str] = {("targets", k): v for k, v in (data.targets or {}).items()}
+    return targets | ({(): data.parquet} if data.parquet is not None else {})
+
+
+def _kind(task: Mapping[str, Any]) -> str | None:
+    """Kind of data the model of a task wants; None for a training function or an unknown model."""
+    model = task.get("model")
+    return data_kind(model) if isinstance(model, str) and model in MODELS else None
+
+
+def _embedded(kind: str | None) -> tuple[str, ...]:
+    if kind is not None:
+        return EMBEDDED_DATA.get(kind, ())
+    return tuple(name for names in EMBEDDED_DATA.values() for name in names)
+
+
+def _data_forms(kind: str | None) -> tuple[str, ...]:
+    return (*_embedded(kind), "a folder of parquet files", "hub:NAME")
+
+
+def _read_data(
+    document: Document, text: str, folder: Path, kind: str | None
+) -> dict[str, Any] | None:
     """The mapping that a data set's short form stands for."""
-    if text in EMBEDDED_DATA:
+    if text in _embedded(kind):
         return {"name": text}
     if text.startswith("hub:"):
         return {"hub": text.removeprefix("hub:")}
     is_path = any(mark in text for mark in "/\\") or text.startswith((".", "~"))
     if is_path or (folder / text).is_dir():
         return {"parquet": text}
-    document.add(("task", "data"), "unknown data set", text, DATA_FORMS)
+    document.add(("task", "data"), "unknown data set", text, _data_forms(kind))
     return None
 
 

@@ -6,6 +6,7 @@ must be read back is split over numbered tags and joined again.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -46,6 +47,17 @@ BUDGET = "twentieth.trials_budget"
 VERDICT = "twentieth.verdict"
 NOTE = "mlflow.note.content"  # what the page shows as the description
 NUMBERS = "twentieth.numbers"  # JSON: epochs and seed of the spec
+# What a trial started from: the receipt in full, and what a person filters trials by.
+INITIAL_WEIGHTS = "twentieth.initial_weights"  # "<search>#<number>"
+SOURCE_RUN = "twentieth.source_run"
+ROWS_CARRIED = "twentieth.rows_carried"
+ROWS_FRESH = "twentieth.rows_fresh"
+OVERLAP = "twentieth.overlap"
+BASE = "twentieth.base"
+RECEIPT = "twentieth.receipt"
+RECEIPTS = "twentieth.receipts"  # of a search: JSON, "<search>#<number>" -> file and receipt
+
+TABLES = "tables"  # folder among a trial's artifacts: its tables as text files
 
 # Short of the 8,000 characters of mlflow 3 and of the 5,000 of older servers.
 PIECE = 4_500
@@ -106,6 +118,23 @@ def ledger_tags(record: object) -> dict[str, str]:
         EXPLAINED: in_words(origin),
     }
     return {name: text[:PIECE] for name, text in tags.items() if text}
+
+
+def weights_tags(receipt: Mapping[str, Any]) -> dict[str, str]:
+    """What a trial started from, as tags; none for a trial from scratch."""
+    if not receipt:
+        return {}
+    texts = {
+        INITIAL_WEIGHTS: str(receipt["source"]),
+        SOURCE_RUN: str(receipt["source_run"]),
+        ROWS_CARRIED: str(len(receipt["rows_carried"])),
+        ROWS_FRESH: str(len(receipt["rows_fresh"])),
+        OVERLAP: str(receipt["overlap"]["count"]),
+        BASE: str(receipt.get("base") or ""),
+    }
+    return {name: text for name, text in texts.items() if text} | split_tags(
+        RECEIPT, json.dumps(dict(receipt), sort_keys=True)
+    )
 
 
 def logarithms(configuration: Mapping[str, Any], log_scaled: frozenset[str]) -> dict[str, float]:

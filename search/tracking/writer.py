@@ -225,6 +225,8 @@ class Writer:
         if reason.strip():
             self._client.log_text(run, reason, "reason.txt")
             tags[names.REASON] = tags[names.NOTE] = reason.strip().splitlines()[-1][:500]
+        for name, text in event.fields.get("tables", {}).items():
+            self._client.log_text(run, text, f"{names.TABLES}/{name}")
         metrics = {}
         if state != "interrupted":  # once a trial, and after the objectives
             metrics = names.logarithms(event.fields.get("configuration", {}), self._log_scaled)

@@ -65,7 +65,7 @@ WRONG = [
     ("name", None, ["name: is missing"]),
     ("seed", -1, ["seed = -1", "greater than or equal to 0"]),
     ("seed", "zero", ["seed = 'zero'", "integer"]),
-    ("task", None, ["task: is empty", "data, model, settings"]),
+    ("task", None, ["task: is empty", "data, model, base, settings"]),
     ("task/modle", "cnn", ["task.modle: unknown key", "Did you mean `model`?"]),
     ("task/model", "cn", ["task.model = 'cn'", "`cnn`", "python:package.module:function"]),
     ("task/model", "python:json", ["task.model = 'python:json'", "python:package.module:function"]),

@@ -14,7 +14,8 @@ import pytest
 
 from search.optimize import trial as trial_module
 from search.optimize.outcome import outcome_of
-from search.optimize.trial import FunctionTraining, TaskOnWorker, Trial, held_out_metrics
+from search.optimize.trainings import FunctionTraining, TaskOnWorker
+from search.optimize.trial import Trial, held_out_metrics
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -266,13 +267,13 @@ def test_the_last_training_is_gone_before_the_next_one_is_made(
     trial.step()
     last = weakref.ref(trial._training)
     was_alive = []
-    make = trial_module._training
+    make = trial_module.training_of
 
     def watched(*arguments: Any) -> Any:
         was_alive.append(last() is not None)
         return make(*arguments)
 
-    monkeypatch.setattr(trial_module, "_training", watched)
+    monkeypatch.setattr(trial_module, "training_of", watched)
     trial.reset_config(config_of(tmp_path, number=1))
     assert was_alive == [False]
 

@@ -1,0 +1,70 @@
+"""Whether the metrics of a spec are reported: its objectives, and what history is renamed to.
+
+For names of metrics against the catalog and the threat. Not for how the threat itself is checked
+(`robustness.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from models.catalog import AnyThreat, Hyperparameter
+from search.spec.checks import read_part
+from search.spec.errors import Document
+from search.spec.parts import HistorySettings, Objective
+from search.spec.robustness import full_name, is_attacked, reported_metrics, short_name
+
+
+def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Objective, ...]:
+    """Objectives with the threat's name for `accuracy.robust`, or `f1.robust` of entities."""
+    raw, path = document.data.get("objectives"), ("objectives",)
+    if not isinstance(raw, list) or not raw:
+        message = "must be a list of at least one {metric, direction}"
+        document.add(path, message, raw or None)
+        return ()
+    legal, short = reported_metrics(document, threat), short_name(document)
+    objectives: dict[str, Objective] = {}
+    for index, entry in enumerate(raw):
+        objective = read_part(document, (*path, index), Objective, entry)
+        if objective is None:
+            continue
+        metric, where = objective.metric, (*path, index, "metric")
+        if legal:
+            metric = full_name(document, metric, threat)
+            # With a faulty threat the names of attacked figures cannot be told.
+            is_unclear = threat is None and is_attacked(metric)
+            if metric not in (*legal, short) and not is_unclear:
+                document.add(where, "this model reports no such metric", metric, (*legal, short))
+        if metric in objectives:
+            document.add(where, "this metric is an objective already", objective.metric)
+        objectives[metric] = objective.model_copy(update={"metric": metric})
+    return tuple(objectives.values())
+
+
+def check_history(
+    document: Document,
+    known: Mapping[str, Hyperparameter] | None,
+    objectives: tuple[Objective, ...],
+    threat: AnyThreat | None,
+) -> HistorySettings | None:
+    """History settings whose renamings lead to hyperparameters and metrics that there are."""
+    path = ("history",)
+    history = read_part(document, path, HistorySettings, document.data.get("history", {}))
+    if history is None:
+        return None
+    if history.enabled and not history.experiments:
+        message = "names no experiment; write enabled: false to start from nothing"
+        document.add((*path, "experiments"), message)
+    space = document.data.get("space")
+    names = known or (space if isinstance(space, dict) else {})
+    for old, new in history.rename.items():
+        if names and new not in names:
+            document.add((*path, "rename", old), "leads to no hyperparameter", new, names)
+    short = short_name(document)
+    legal = (*reported_metrics(document, threat), *(each.metric for each in objectives), short)
+    renamed = dict(history.rename_metrics)
+    for old, new in history.rename_metrics.items():
+        renamed[old] = full_name(document, new, threat)
+        if known is not None and threat is not None and new not in legal:
+            document.add((*path, "rename_metrics", old), "leads to no metric", new, legal)
+    return history.model_copy(update={"rename_metrics": renamed})
