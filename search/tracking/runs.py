@@ -33,3 +33,18 @@ def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -
         if not token:
             break
     return runs
+
+
+def tags_of(client: MlflowClient, run_id: str) -> dict[str, str]:
+    """A run's tags.
+
+    Raises:
+        LookupError: the store has no such run.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(client.get_run(run_id).data.tags)
+    except MlflowException as error:
+        message = f"no run {run_id!r} in this store; name a trial as SEARCH#TRIAL"
+        raise LookupError(message) from error

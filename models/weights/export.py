@@ -1,0 +1,184 @@
+"""A trained model as a folder that others can load, without anything of ours.
+
+A CNN goes as safetensors with the list of its layers. A transformer whose adaptation merges is a
+plain transformer again; prefixes and adapters go alone, with the base named by the hash of its
+weights. `load_model.py` in the folder says and does what it takes. The model card is not written
+here: what a search knows of a trial is not known to its model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import nn
+
+from models.base_model import BaseModel
+from models.catalog import data_kind
+from models.cnn import CNN
+from models.weights.trained import Rebuilt, Trained, rebuild
+
+LOADER = "load_model.py"
+_CLASSES = {
+    "classification": "AutoModelForSequenceClassification",
+    "entities": "AutoModelForTokenClassification",
+    "dialogue": "AutoModelForCausalLM",
+    "images": "AutoModelForImageClassification",
+}
+# What makes a layer of each type; the rest of its attributes follow from training.
+_ARGUMENTS = {
+    nn.Conv2d: ("in_channels", "out_channels", "kernel_size", "padding"),
+    nn.BatchNorm2d: ("num_features",),
+    nn.GroupNorm: ("num_groups", "num_channels"),
+    nn.MaxPool2d: ("kernel_size",),
+    nn.Linear: ("in_features", "out_features"),
+    nn.Dropout: ("p",),
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written; `how` are the lines of Python that load it."""
+
+    label_names: tuple[str, ...]
+    is_merged: bool
+    how: str
+
+
+def export(trained: Trained, folder: Path) -> Exported:
+    """Writes the model of a trial into an empty or new folder.
+
+    Raises:
+        FileExistsError: the folder holds something.
+        FileNotFoundError: the trial's checkpoint is gone.
+        DataError: its data set, which names its labels, cannot be read.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is not empty; name a folder that is new")
+    rebuilt = rebuild(trained)
+    folder.mkdir(parents=True, exist_ok=True)
+    if trained.base is None:
+        return _export_cnn(rebuilt, folder)
+    if data_kind(trained.model) == "images":
+        _write_preprocessing(trained.base, rebuilt, folder)
+    else:
+        _write_tokenizer(trained.base, data_kind(trained.model), folder)
+    merged = rebuilt.adapted.merged()
+    if merged is None:
+        return _export_adaptation(trained, trained.base, rebuilt, folder)
+    merged.save_pretrained(folder, safe_serialization=True)
+    loads = _CLASSES[data_kind(trained.model)]
+    how = f"from transformers import {loads}\nmodel = {loads}.from_pretrained(FOLDER)"
+    return Exported(rebuilt.label_names, True, how)
+
+
+def _export_cnn(rebuilt: Rebuilt, folder: Path) -> Exported:
+    model = rebuilt.model
+    assert isinstance(model, CNN)
+    config = {
+        "model": "cnn",
+        "shape": list(model.shape),
+        "label_names": list(rebuilt.label_names),
+        "hyperparameters": model.configuration,
+        "features": [_layer(each) for each in model.features],
+        "classifier": [_layer(each) for each in model.classifier],
+    }
+    _write_json(folder / "config.json", config)
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, folder / "model.safetensors")
+    _copy_loader("load_cnn.py", folder)
+    return Exported(rebuilt.label_names, True, _how("load(FOLDER)", "model, label_names"))
+
+
+def _layer(layer: nn.Module) -> dict[str, Any]:
+    names = _ARGUMENTS.get(type(layer), ())
+    arguments = {name: getattr(layer, name) for name in names}
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        arguments["bias"] = layer.bias is not None
+    return {"type": type(layer).__name__, "arguments": arguments}
+
+
+def _export_adaptation(
+    trained: Trained, base: BaseModel, rebuilt: Rebuilt, folder: Path
+) -> Exported:
+    """What was trained beside the frozen base, and how to put both together."""
+    assert rebuilt.plain is not None
+    method = str(rebuilt.adapted.method)
+    config: Any = rebuilt.plain.config
+    record = {
+        "method": method,
+        "class": _CLASSES[data_kind(trained.model)],
+        "base": {"name": base.name, "digest": base.digest, "weights": _weights(base.folder)},
+        "label_names": list(rebuilt.label_names),
+        "pad_token_id": getattr(config, "pad_token_id", None),
+    }
+    _write_json(folder / "adapter.json", record)
+    if method == "prefix":
+        rebuilt.adapted.model.save_pretrained(folder, safe_serialization=True)
+        _name_base(folder / "adapter_config.json", base)
+        (folder / "README.md").unlink(missing_ok=True)  # peft's own empty card
+    else:
+        save_file(rebuilt.adapted.state(), folder / "adapter.safetensors")
+    _copy_loader(f"load_{method}.py", folder)
+    return Exported(rebuilt.label_names, False, _how("load(FOLDER, FOLDER_OF_THE_BASE)", "model"))
+
+
+def _name_base(path: Path, base: BaseModel) -> None:
+    """Overwrites where the base lay on this machine: its hash says more to others."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    _write_json(path, config | {"base_model_name_or_path": f"{base.name}@{base.digest}"})
+
+
+def _weights(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of weights, by its name."""
+    digests = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def _write_tokenizer(base: BaseModel, kind: str, folder: Path) -> None:
+    from models.text.tokenizer import load_tokenizer
+
+    load_tokenizer(base.folder, kind).save_pretrained(folder)
+
+
+def _write_preprocessing(base: BaseModel, rebuilt: Rebuilt, folder: Path) -> None:
+    """How pixels become what the model takes; within ours a hook does that (`PixelInput`)."""
+    path = base.folder / "preprocessor_config.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    assert rebuilt.plain is not None
+    config: Any = rebuilt.plain.config
+    channels, size = int(config.num_channels), config.image_size
+    height, width = (size, size) if isinstance(size, int) else size
+    settings = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": int(height), "width": int(width)},
+        "resample": 2,  # bilinear
+        "do_rescale": True,
+        "rescale_factor": 1 / float(rebuilt.splits.scale),
+        "do_normalize": True,
+        "image_mean": known.get("image_mean") or [0.5] * channels,
+        "image_std": known.get("image_std") or [0.5] * channels,
+    }
+    _write_json(folder / "preprocessor_config.json", settings)
+
+
+def _copy_loader(name: str, folder: Path) -> None:
+    shutil.copyfile(Path(__file__).parent / name, folder / LOADER)
+
+
+def _how(call: str, result: str) -> str:
+    return f"from load_model import load  # load_model.py of this folder\n{result} = {call}"
+
+
+def _write_json(path: Path, record: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")

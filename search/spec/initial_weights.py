@@ -1,0 +1,88 @@
+"""What a spec says of the weights that its trials start from.
+
+Either all trials start from one earlier trial (`initial_weights: {from: SEARCH, pick: best}`), or
+each trial chooses (`space.initial_weights`, "scratch" against earlier trials). At launch names are
+pinned to `SEARCH#TRIAL` and `fixed` is written; a search then starts from the same weights however
+often it is resumed. Not for finding the trials: that needs the store (`search/transfer`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field
+
+from search.spec.checks import read_part
+from search.spec.conditions import Parts
+from search.spec.errors import Document
+from search.spec.parts import CheckedValue, HyperparameterSpec, Part
+
+SCRATCH = "scratch"
+INITIAL_WEIGHTS = "initial_weights"
+_NAME = re.compile(r"[^#\s]+(#\d+)?")
+_FORMS = (SCRATCH, "SEARCH", "SEARCH#TRIAL")
+
+
+class InitialWeights(Part):
+    """Where all trials start, or what the checkpoints among which they choose fix.
+
+    Attributes:
+        source: `SEARCH`, or `SEARCH#TRIAL` for one trial of it; None if each trial chooses.
+        pick: Of a search: its best trial in the primary objective, or its whole Pareto front,
+            among which each trial then chooses.
+        fixed: `SEARCH#TRIAL` to the hyperparameters that starting from it fixes; written at launch.
+    """
+
+    source: str | None = Field(default=None, alias="from")
+    pick: Literal["best", "pareto"] = "best"
+    fixed: dict[str, dict[str, CheckedValue]] = Field(default_factory=dict)
+
+
+def check_initial_weights(document: Document, space: Parts) -> InitialWeights | None:
+    """What the spec says under `initial_weights`, and whether it goes with its space."""
+    path, raw = (INITIAL_WEIGHTS,), document.data.get(INITIAL_WEIGHTS)
+    task = document.data.get("task")
+    if raw is None:
+        return None
+    if isinstance(task, dict) and str(task.get("model", "")).startswith("python:"):
+        document.add(path, "does nothing for your own training function; remove it")
+        return None
+    found = read_part(document, path, InitialWeights, raw)
+    if found is None:
+        return None
+    if found.source is None:
+        if not found.fixed:
+            document.add((*path, "from"), "is missing", allowed=_FORMS[1:])
+        elif set(found.fixed) != set(choices(space)):
+            message = "names other trials than space.initial_weights; remove `fixed`, which is "
+            document.add((*path, "fixed"), message + "written at launch")
+        return found
+    if not _NAME.fullmatch(found.source) or found.source == SCRATCH:
+        document.add((*path, "from"), "names no search or trial", found.source, _FORMS[1:])
+    if INITIAL_WEIGHTS in space:
+        message = "is searched in space too; keep one of the two"
+        document.add((*path, "from"), message, found.source)
+    if "#" in found.source and "pick" in found.model_fields_set:
+        document.add((*path, "pick"), "picks nothing: `from` names one trial; remove it")
+    return found
+
+
+def check_choices(document: Document, part: HyperparameterSpec) -> None:
+    """Whether `space.initial_weights` is a categorical of trials to start from."""
+    path = ("space", INITIAL_WEIGHTS)
+    if part.type != "categorical":
+        document.add((*path, "type"), "must be categorical", part.type, ("categorical",))
+        return
+    if part.when:
+        document.add((*path, "when"), "always counts: every trial starts somewhere; remove it")
+    for index, choice in enumerate(part.choices or ()):
+        if not isinstance(choice, str) or not _NAME.fullmatch(choice):
+            document.add((*path, "choices", index), "names no search or trial", choice, _FORMS)
+
+
+def choices(space: Parts) -> list[str]:
+    """The trials among which a space lets its trials choose; without "scratch"."""
+    part = space.get(INITIAL_WEIGHTS)
+    every = part.choices or () if part else ()
+    return [str(choice) for choice in every if choice != SCRATCH]

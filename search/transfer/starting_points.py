@@ -1,0 +1,193 @@
+"""Which earlier trials a spec starts from, settled before anything is run.
+
+Names are pinned to `SEARCH#TRIAL`, so that a search starts from the same weights however often it
+is resumed, and what the checkpoints fix is taken out of the space. Not for taking the weights
+(`weights.py`), nor for the form of the spec (`search/spec/initial_weights.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from models.base_model import locate_base
+from models.catalog import Value
+from search.spec import Spec, spec_from_yaml
+from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeights, choices
+from search.spec.parts import HyperparameterSpec
+from search.transfer.sources import SourceTrial, best_trial, find_trial, front_trials
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A spec that names the trials it starts from, and what there is to say about it."""
+
+    spec: Spec
+    lines: tuple[str, ...] = ()
+
+
+def pin(spec: Spec, tracking_uri: str) -> Pinned:
+    """Settles which trials a spec starts from; a spec without any, or pinned before, stays.
+
+    One trial for all fixes the hyperparameters of its architecture: they go to `task.settings` and
+    are no longer searched. Where each trial chooses, they are searched from scratch alone.
+
+    Raises:
+        LookupError: there is no such search or trial, or its checkpoint is gone.
+        ValueError: a trial is of another model or base, or fixes what the spec sets otherwise.
+    """
+    part = spec.initial_weights
+    if part is not None and part.fixed:
+        return Pinned(spec)
+    if part is not None and part.source is not None:
+        sources = _meant(tracking_uri, part.source, part.pick)
+        chosen = [source.name for source in sources]
+    elif choices(spec.space):
+        found = {each: _meant(tracking_uri, each)[0] for each in choices(spec.space)}
+        sources = list({source.name: source for source in found.values()}.values())
+        spec = _renamed(spec, {each: source.name for each, source in found.items()})
+        chosen = [str(each) for each in spec.space[INITIAL_WEIGHTS].choices or ()]
+    else:
+        return Pinned(spec)
+    for source in sources:
+        check_fit(source, spec)
+    if len(chosen) == 1 and chosen != [SCRATCH]:
+        pinned, dropped = _fixed(spec, sources[0])
+    else:
+        pinned, dropped = _choosing(spec, sources, chosen)
+    lines = [_line(source) for source in sources]
+    if dropped:
+        lines.append(f"no longer searched, the checkpoint fixes it: {', '.join(dropped)}")
+    return Pinned(spec_from_yaml(pinned.to_yaml(), "the spec with its weights"), tuple(lines))
+
+
+def _meant(tracking_uri: str, reference: str, pick: str = "best") -> list[SourceTrial]:
+    if "#" in reference:
+        return [find_trial(tracking_uri, reference)]
+    if pick == "pareto":
+        return front_trials(tracking_uri, reference)
+    return [best_trial(tracking_uri, reference)]
+
+
+def check_fit(source: SourceTrial, spec: Spec) -> None:
+    """Whether the weights of a trial can go into this task's model.
+
+    Raises:
+        LookupError: its checkpoint is gone.
+        ValueError: it is of another model, or adapted another base.
+    """
+    model = source.spec.task.model
+    if model != spec.task.model:
+        raise ValueError(
+            f"initial_weights: {source.name} is a {model}, this task's model is {spec.task.model}; "
+            f"name a trial of the same model"
+        )
+    if not source.has_checkpoint:
+        raise LookupError(
+            f"initial_weights: no checkpoint of {source.name} is left in {source.checkpoints}; "
+            f"mount the folder, or name another trial"
+        )
+    if spec.task.base is None:
+        return
+    theirs, ours = source.fingerprint.get("base") or {}, locate_base(spec.task.base)
+    if theirs.get("digest") != ours.digest:
+        raise ValueError(
+            f"initial_weights: {source.name} adapted {theirs.get('name')}@{theirs.get('digest')}, "
+            f"this task's base is {ours.name}@{ours.digest}; weights travel on one base only"
+        )
+
+
+def _renamed(spec: Spec, new: Mapping[str, str]) -> Spec:
+    """The spec with its choices of initial weights pinned to trials, in conditions too."""
+
+    def pinned(part: HyperparameterSpec) -> HyperparameterSpec:
+        if INITIAL_WEIGHTS not in part.when:
+            return part
+        values = tuple(new.get(str(each), each) for each in part.when[INITIAL_WEIGHTS])
+        return part.model_copy(update={"when": {**part.when, INITIAL_WEIGHTS: values}})
+
+    space = {name: pinned(part) for name, part in spec.space.items()}
+    every = dict.fromkeys(new.get(str(c), c) for c in space[INITIAL_WEIGHTS].choices or ())
+    space[INITIAL_WEIGHTS] = space[INITIAL_WEIGHTS].model_copy(update={"choices": tuple(every)})
+    return spec.model_copy(update={"space": space})
+
+
+def _fixed(spec: Spec, source: SourceTrial) -> tuple[Spec, list[str]]:
+    """A spec all trials of which start from one; and what is no longer searched."""
+    fixes = source.fixes()
+    settings = {**spec.task.settings, **_agreeing(spec, source)}
+    space, dropped = _without(spec, settings)
+    part = InitialWeights.model_validate({"from": source.name, "fixed": {source.name: fixes}})
+    task = spec.task.model_copy(update={"settings": settings})
+    pinned = spec.model_copy(update={"task": task, "space": space, INITIAL_WEIGHTS: part})
+    return pinned, dropped
+
+
+def _choosing(spec: Spec, sources: list[SourceTrial], chosen: list[str]) -> tuple[Spec, list[str]]:
+    """A spec each trial of which chooses; architectures are searched from scratch alone."""
+    fixed = {source.name: _agreeing(spec, source) for source in sources}
+    names = {name for fixes in fixed.values() for name in fixes}
+    if "adaptation" in names:
+        raise ValueError(
+            "initial_weights: prefixes and adapters fit one adaptation only; where trials choose, "
+            "set task.settings.adaptation and its size to those of the sources"
+        )
+    space, dropped = {}, []
+    for name, part in spec.space.items():
+        if name not in names:
+            space[name] = part
+        elif SCRATCH in chosen:
+            when = {**part.when, INITIAL_WEIGHTS: (SCRATCH,)}
+            space[name] = part.model_copy(update={"when": when})
+        else:
+            dropped.append(name)
+    space[INITIAL_WEIGHTS] = HyperparameterSpec(type="categorical", choices=tuple(chosen))
+    pinned = InitialWeights.model_validate({"fixed": fixed})
+    return spec.model_copy(update={"space": space, INITIAL_WEIGHTS: pinned}), dropped
+
+
+def _agreeing(spec: Spec, source: SourceTrial) -> dict[str, Value]:
+    """What a source fixes beyond `task.settings`, which must not say otherwise."""
+    fixes = source.fixes()
+    for name, value in fixes.items():
+        if spec.task.settings.get(name, value) != value:
+            raise ValueError(
+                f"initial_weights: {source.name} has {name} {value}, task.settings say "
+                f"{spec.task.settings[name]}; remove that setting, or name another trial"
+            )
+    return {name: value for name, value in fixes.items() if name not in spec.task.settings}
+
+
+def _without(
+    spec: Spec, settings: Mapping[str, Value]
+) -> tuple[dict[str, HyperparameterSpec], list[str]]:
+    """The space without what is fixed, nor what can never count then; and the names that went."""
+    dropped = [name for name in spec.space if name in settings]
+    space = {name: part for name, part in spec.space.items() if name not in settings}
+    space.pop(INITIAL_WEIGHTS, None)  # all choices turned out to be one
+    is_done = False
+    while not is_done:
+        is_done = True
+        for name, part in list(space.items()):
+            gone = [parent for parent in part.when if parent not in space]
+            if not gone:
+                continue
+            is_done = False
+            if all(settings.get(parent) in part.when[parent] for parent in gone):
+                when = {parent: v for parent, v in part.when.items() if parent in space}
+                space[name] = part.model_copy(update={"when": when})
+            else:
+                del space[name]
+                dropped.append(name)
+    if not space:
+        raise ValueError(
+            f"initial_weights: {', '.join(dropped)} is all there is to search, and the checkpoint "
+            f"fixes it; add a hyperparameter of training"
+        )
+    return space, dropped
+
+
+def _line(source: SourceTrial) -> str:
+    metric, value = source.trial.objectives[0], source.trial.values[0]
+    fixes = ", ".join(f"{name} {value}" for name, value in source.fixes().items())
+    return f"weights of {source.name} ({metric} {value:.4f})" + (f" fix {fixes}" if fixes else "")

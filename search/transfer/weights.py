@@ -1,0 +1,100 @@
+"""Weights handed on from one search to another: taken, compared, written down with a receipt.
+
+Which trials a spec starts from is settled in `starting_points.py`. A trial needs nothing of its
+source but the file that is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from models.base_model import BaseModel, locate_base
+from search.spec import Spec
+from search.transfer.sources import SourceTrial, find_trial
+from search.transfer.starting_points import check_fit
+
+FOLDER = "initial_weights"  # in a search's storage
+
+
+def hand_on(
+    spec: Spec, tracking_uri: str, storage: Path, say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """Writes the weights that a pinned spec starts from into a search's storage.
+
+    Returns:
+        `SEARCH#TRIAL` -> "file" (its name in the folder `initial_weights`) and "receipt".
+
+    Raises:
+        LookupError: a trial or its checkpoint is gone.
+        ValueError: what a trial was trained on overlaps with the validation or test split of this
+            task, or cannot be compared any more.
+    """
+    return {
+        name: _handed_on(find_trial(tracking_uri, name), spec, storage, say)
+        for name in spec.starting_points()
+    }
+
+
+def _handed_on(
+    source: SourceTrial, spec: Spec, storage: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
+    from models.weights.initial import save_initial  # torch costs seconds
+    from models.weights.trained import Trained, pass_on
+
+    check_fit(source, spec)
+    source.check_data()
+    base = locate_base(spec.task.base) if spec.task.base else None
+    trained = Trained(
+        source.name, source.spec.task.model, source.configuration, source.spec.task.data,
+        source.checkpoints, base,
+    )  # fmt: skip
+    ancestors = [each["settings"] for each in source.trained_on()[1:]]
+    passed = pass_on(trained, ancestors, spec.task.data)
+    if passed.overlap.count:
+        raise ValueError(_refusal(source, passed.overlap))
+    receipt = _receipt(source, base, passed)
+    file = save_initial(storage / FOLDER, replace(passed.weights, receipt=receipt))
+    say(
+        f"{source.name}: {receipt['tensors']} tensors, head rows of {_named(passed.rows.carried)} "
+        f"carried, {len(passed.rows.fresh)} drawn afresh; none of {passed.overlap.compared} "
+        f"training examples stands in this task's validation or test split"
+    )
+    return {"file": file.name, "receipt": receipt}
+
+
+def _receipt(source: SourceTrial, base: BaseModel | None, passed: Any) -> dict[str, Any]:
+    has_head = bool(passed.weights.head)
+    overlap = passed.overlap.record()
+    return {
+        "source": source.name,
+        "source_run": source.trial.run_id,
+        "source_task": source.trial.task,
+        "lineage": [*source.receipt.get("lineage", ()), source.name],
+        "base": f"{base.name}@{base.digest}" if base else None,
+        "merged": passed.weights.is_merged,
+        "tensors": len(passed.weights.tensors),
+        "rows_carried": list(passed.rows.carried) if has_head else [],
+        "rows_fresh": list(passed.rows.fresh) if has_head else [],
+        "overlap": {key: overlap[key] for key in ("count", "known", "compared")},
+        "trained_on": source.trained_on(),
+    }
+
+
+def _refusal(source: SourceTrial, overlap: Any) -> str:
+    shown = "".join(f"\n  {text}" for text in overlap.shown)
+    return (
+        f"initial_weights: {source.name} was trained on {len(overlap.validation)} examples of this "
+        f"task's validation split and {len(overlap.test)} of its test split, and weights cannot "
+        f"unlearn them. Choose another source, or train that search again without them"
+        f"{' (task.data.without)' if overlap.shown else ''}.{shown}"
+    )
+
+
+def _named(labels: tuple[str, ...]) -> str:
+    if not labels:
+        return "no label"
+    more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
+    return ", ".join(labels[:5]) + more

@@ -1,0 +1,158 @@
+"""An exported folder is loaded by transformers, or by the loader in it, and computes the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+)
+
+from models.base_model import BaseModel
+from models.catalog import Threat
+from models.checkpoints import save_checkpoint
+from models.data import ImageSplits
+from models.training import Training
+from models.weights.export import export
+from models.weights.trained import Trained, rebuild
+from tests.models.weights.trained_trials import classes, entities, finished, tiny_base
+
+BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}
+LABELS = ("sad", "calm", "glad")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
+    return tiny_base(tmp_path_factory.mktemp("base") / "bert", "text_classifier")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return classes(tmp_path_factory.mktemp("data") / "moods", *LABELS)
+
+
+def load_by(folder: Path, *arguments: Any) -> Any:
+    """What the loader in an exported folder gives."""
+    spec = importlib.util.spec_from_file_location("load_model", folder / "load_model.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.load(folder, *arguments)
+
+
+def texts_in(folder: Path) -> str:
+    return "".join(
+        path.read_text() for path in folder.iterdir() if path.suffix in (".json", ".md", ".py")
+    )
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "dora", "adalora", "ia3"])
+def test_a_merged_model_needs_transformers_alone(
+    method: str, base: BaseModel, data: Path, tmp_path: Path
+) -> None:
+    trial = finished(tmp_path / "trial", "text_classifier", data, base, adaptation=method)
+    exported = export(trial, tmp_path / "out")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
+    expected = rebuild(trial).model(**BATCH).logits
+    assert torch.allclose(model(**BATCH).logits, expected, atol=1e-4)
+    assert model.config.id2label == dict(enumerate(LABELS))
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert tokenizer("Ada sings")["input_ids"] == tokenizer("ada  sings")["input_ids"]
+    assert exported.is_merged and exported.label_names == LABELS
+    assert str(base.folder) not in texts_in(tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.bin"))
+
+
+@pytest.mark.parametrize("method", ["prefix", "adapters"])
+def test_what_cannot_be_merged_is_loaded_onto_its_base_by_the_loader_in_the_folder(
+    method: str, base: BaseModel, data: Path, tmp_path: Path
+) -> None:
+    trial = finished(tmp_path / "trial", "text_classifier", data, base, adaptation=method)
+    exported = export(trial, tmp_path / "out")
+    model = load_by(tmp_path / "out", base.folder)
+    expected = rebuild(trial).model(**BATCH).logits
+    assert torch.allclose(model(**BATCH).logits, expected, atol=1e-4)
+    assert not exported.is_merged
+    record = json.loads((tmp_path / "out" / "adapter.json").read_text())
+    assert record["base"]["digest"] == base.digest
+    assert str(base.folder) not in texts_in(tmp_path / "out")
+    size = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.safetensors"))
+    assert size < (base.folder / "model.safetensors").stat().st_size
+
+
+def test_another_base_is_refused_by_the_loader(base: BaseModel, data: Path, tmp_path: Path) -> None:
+    trial = finished(tmp_path / "trial", "text_classifier", data, base, adaptation="adapters")
+    export(trial, tmp_path / "out")
+    other = tiny_base(tmp_path / "other", "text_classifier")
+    weights = bytearray((other.folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (other.folder / "model.safetensors").write_bytes(bytes(weights))
+    with pytest.raises(ValueError, match="is not the base"):
+        load_by(tmp_path / "out", other.folder)
+
+
+def test_tags_keep_their_names(tmp_path: Path) -> None:
+    base = tiny_base(tmp_path / "bert", "entity_tagger")
+    source = entities(tmp_path / "music", "person", "place")
+    trial = finished(tmp_path / "trial", "entity_tagger", source, base, adaptation="lora")
+    export(trial, tmp_path / "out")
+    model = AutoModelForTokenClassification.from_pretrained(tmp_path / "out").eval()
+    names = ("O", "B-person", "I-person", "B-place", "I-place")
+    assert model.config.id2label == dict(enumerate(names))
+    expected = rebuild(trial).model(**BATCH).logits
+    assert torch.allclose(model(**BATCH).logits, expected, atol=1e-4)
+
+
+def test_a_vision_transformer_comes_with_how_its_pixels_are_prepared(
+    folder: Path, tmp_path: Path
+) -> None:
+    base = tiny_base(tmp_path / "vit", "vision_transformer")
+    trial = finished(tmp_path / "trial", "vision_transformer", folder, base, adaptation="lora")
+    export(trial, tmp_path / "out")
+    model = AutoModelForImageClassification.from_pretrained(tmp_path / "out").eval()
+    images = torch.randint(0, 256, (3, 1, 16, 16), dtype=torch.uint8)
+    expected = rebuild(trial).model(pixel_values=images / 255).logits
+    settings = json.loads((tmp_path / "out" / "preprocessor_config.json").read_text())
+    assert settings["size"] == {"height": 16, "width": 16}
+    prepared = (images * settings["rescale_factor"] - settings["image_mean"][0]) / settings[
+        "image_std"
+    ][0]
+    assert torch.allclose(model(pixel_values=prepared).logits, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("normalisation", ["none", "batch", "group"])
+def test_a_cnn_is_loaded_by_the_loader_in_the_folder(
+    normalisation: str, few_digits: ImageSplits, tmp_path: Path
+) -> None:
+    settings = {"width": 4, "blocks": 4, "normalisation": normalisation, "activation": "silu"}
+    threat = Threat(examples=4, cheap_examples=4)
+    training = Training(settings, few_digits, epochs=1, seed=0, threat=threat)
+    save_checkpoint(tmp_path / "trial", 1, 1, list(training.run()), training.state_dict())
+    data = {"name": "digits", "train_examples": 60}
+    trial = Trained("source#0", "cnn", training.configuration, data, tmp_path / "trial")
+    export(trial, tmp_path / "out")
+    model, names = load_by(tmp_path / "out")
+    assert names == list(few_digits.label_names)
+    images = torch.tensor(few_digits.test_images[:5]).float() / few_digits.scale
+    expected = training.model.eval()(images)
+    assert torch.allclose(model(images), expected, atol=1e-5)
+    assert "import models" not in texts_in(tmp_path / "out")
+
+
+def test_a_folder_with_something_in_it_is_left_alone(
+    base: BaseModel, data: Path, tmp_path: Path
+) -> None:
+    trial = finished(tmp_path / "trial", "text_classifier", data, base)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileExistsError, match="not empty"):
+        export(trial, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.tex"]
