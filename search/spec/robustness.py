@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from models.adversarial.word_substitution import load_synonyms
 from models.catalog import (
     MODELS,
     AnyThreat,
+    DataError,
     TextThreat,
     Threat,
     data_kind,
@@ -118,9 +120,16 @@ def _text_threat(
     elif robustness.synonyms:
         file = (folder / Path(robustness.synonyms).expanduser()).resolve()
         settings["synonyms"] = str(file)
-        if must_exist and not file.is_file():
-            document.add((*PATH, "synonyms"), f"there is no file {file}", robustness.synonyms)
+        if must_exist:
+            _check_synonyms(document, file, robustness.synonyms)
     return TextThreat(**settings) if len(document.problems) == before else None
+
+
+def _check_synonyms(document: Document, file: Path, written: str) -> None:
+    try:
+        load_synonyms(file)
+    except DataError as error:
+        document.add((*PATH, "synonyms"), str(error), written)
 
 
 def short_name(document: Document) -> str:

@@ -1,0 +1,79 @@
+"""A correct spec of fine-tuning, small sets of texts and a model folder, for the tests beside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from safetensors.numpy import save_file
+
+CLASSES = ("weather", "sport")
+TEXTS = (
+    ("the sun is warm", 0), ("rain falls in the north", 0), ("snow and cold wind", 0),
+    ("the team won again", 1), ("a goal in the last minute", 1), ("they lost the match", 1),
+)  # fmt: skip
+
+
+def fine_tuning(**changes: Any) -> str:
+    """A text classifier's spec; keywords replace top-level keys."""
+    spec: dict[str, Any] = {
+        "name": "texts",
+        "task": {
+            "name": "texts", "data": "data/texts", "model": "text_classifier", "base": "model",
+            "settings": {"max_length": 32},
+        },
+        "objectives": [
+            {"metric": "accuracy.clean", "direction": "maximize"},
+            {"metric": "accuracy.robust", "direction": "maximize"},
+        ],
+        "space": {
+            "adaptation": {"type": "categorical", "choices": ["full", "lora"]},
+            "full.learning_rate": {"type": "float", "low": 1e-5, "high": 1e-3, "log": True},
+            "lora.rank": {"type": "int", "low": 2, "high": 8},
+        },
+        "budget": {"trials": 2, "epochs": 2},
+    }  # fmt: skip
+    return yaml.safe_dump(spec | changes, sort_keys=False)
+
+
+def with_task(**changes: Any) -> str:
+    """The spec with keys of its task replaced; None takes one away."""
+    task = yaml.safe_load(fine_tuning())["task"] | changes
+    return fine_tuning(task={key: value for key, value in task.items() if value is not None})
+
+
+def write_texts(folder: Path) -> Path:
+    """Three splits of the same sentences, each made its own by a word."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "validation", "test"):
+        table = pa.table(
+            {
+                "text": [f"{text} {split}" for text, _ in TEXTS],
+                "label": pa.array([label for _, label in TEXTS], pa.int64()),
+            }
+        )
+        metadata = {"label_names": json.dumps(CLASSES), "licence": "CC0-1.0"}
+        pq.write_table(table.replace_schema_metadata(metadata), folder / f"{split}.parquet")
+    return folder
+
+
+def write_model(folder: Path, **config: Any) -> Path:
+    """A folder that looks like a small BERT; its weights fit no model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"model_type": "bert", "architectures": ["BertModel"], "max_position_embeddings": 64}
+    (folder / "config.json").write_text(json.dumps(settings | config))
+    save_file({"weight": np.zeros(3, np.float32)}, folder / "model.safetensors")
+    return folder
+
+
+def place(folder: Path, text: str, below: str = "") -> Path:
+    """A spec file beside its data and its model; the file's path."""
+    write_texts(folder / "data" / "texts")
+    write_model(folder / below / "model")
+    (folder / "spec.yaml").write_text(text)
+    return folder / "spec.yaml"
