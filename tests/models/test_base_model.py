@@ -46,7 +46,7 @@ def test_the_digest_follows_weights_configuration_and_tokenizer_and_nothing_else
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no folder .*give the folder"):
+    with pytest.raises(ValueError, match=r"no folder .*give the folder"):
         locate_base(str(tmp_path / "nothing"))
 
 
