@@ -41,7 +41,7 @@ def read_part(document: Document, path: KeyPath, kind: type[SomePart], raw: Any)
     """One part from plain data, or None with its problems noted."""
     if not isinstance(raw, dict):
         message = "is empty" if raw is None else "must be a mapping"
-        document.add(path, message, None if raw is None else raw, kind.model_fields)
+        document.add(path, message, None if raw is None else raw, _keys(kind))
         return None
     try:
         return kind.model_validate(raw)
@@ -56,7 +56,7 @@ def _note(document: Document, path: KeyPath, kind: type[Part], found: dict[str, 
     """Say one of pydantic's findings in a spec's words."""
     fields = kind.model_fields
     if found["type"] == "extra_forbidden":
-        document.add(path, "unknown key", allowed=fields)
+        document.add(path, "unknown key", allowed=_keys(kind))
     elif found["type"] == "missing":
         document.add(path, "is missing")
     elif found["type"] == "literal_error":
@@ -71,6 +71,11 @@ def _note(document: Document, path: KeyPath, kind: type[Part], found: dict[str, 
         message = message.replace("must be a valid tuple", "must be a list")
         value = "null" if found["input"] is None else found["input"]
         document.add(path, message.replace("valid dictionary", "mapping"), value)
+
+
+def _keys(kind: type[Part]) -> list[str]:
+    """The keys of a part as a file writes them: `from` is no name in Python."""
+    return [field.alias or name for name, field in kind.model_fields.items()]
 
 
 def read_value(document: Document, path: KeyPath, kind: Any, raw: Any) -> Any:

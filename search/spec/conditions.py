@@ -67,7 +67,8 @@ def check_parents(
     """What the catalog makes conditional: note what can never count, add what was left out."""
     space = document.data.get("space")
     in_space = space if isinstance(space, dict) else {}
-    for parent, values in (known[name].when if known else {}).items():
+    legal = known.get(name) if known else None  # initial weights are no hyperparameter of a model
+    for parent, values in (legal.when if legal else {}).items():
         needed = " or ".join(str(value) for value in values)
         if parent in settings:
             if not any(is_same(settings[parent], value) for value in values):

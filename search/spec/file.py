@@ -23,6 +23,12 @@ from models.catalog import AnyThreat, DataDescription, TextDescription, TextThre
 from search.spec import checks
 from search.spec.base import check_adaptation
 from search.spec.errors import Document, SpecError
+from search.spec.initial_weights import (
+    INITIAL_WEIGHTS,
+    InitialWeights,
+    check_initial_weights,
+    choices,
+)
 from search.spec.metrics import check_history, check_objectives
 from search.spec.overrides import override
 from search.spec.parts import (
@@ -68,6 +74,8 @@ class Spec(Part):
         scheduler: What stops trials early.
         robustness: How every trial is attacked; unused by a training function of the user's.
         history: Which earlier trials count.
+        initial_weights: The earlier trial whose weights all trials start from; None: scratch, or
+            as `space` says.
         seed: Of sampler and trials.
     """
 
@@ -81,6 +89,7 @@ class Spec(Part):
     scheduler: Scheduler = Scheduler()
     robustness: AnyThreat = Threat()
     history: HistorySettings = HistorySettings()
+    initial_weights: InitialWeights | None = None
     seed: Seed = 0
 
     def to_yaml(self) -> str:
@@ -101,6 +110,9 @@ class Spec(Part):
             "history": _plain(self.history.model_dump()),
             "seed": self.seed,
         }
+        if self.initial_weights is not None:
+            part = self.initial_weights
+            record[INITIAL_WEIGHTS] = part.model_dump(by_alias=True, exclude_defaults=True)
         if self.task.is_function:
             del record["robustness"]
         return yaml.dump(record, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
@@ -128,6 +140,8 @@ class Spec(Part):
             "epochs": self.budget.epochs,
             "objectives": [each.model_dump() for each in self.objectives],
         }
+        if self.initial_weights is not None and self.initial_weights.source is not None:
+            fingerprint[INITIAL_WEIGHTS] = self.initial_weights.source
         if base is not None:
             fingerprint["base"] = {"name": base.name, "digest": base.digest}
         if not self.task.is_function:
@@ -141,19 +155,36 @@ class Spec(Part):
     def complete(self, configuration: Mapping[str, Value]) -> dict[str, Value]:
         """What a trial trains with: a configuration, the settings active under it, the defaults.
 
+        Where trials choose their initial weights, the choice stays in, and what the chosen
+        checkpoint fixes is set.
+
         Raises:
             ValueError: The model does not take the configuration.
         """
         if self.task.is_function:
             return {**self.task.settings, **configuration}
+        tried = dict(configuration)
+        chosen = {name: tried.pop(name) for name in (INITIAL_WEIGHTS,) if name in tried}
+        settings = self.task.settings | self._fixed_by(chosen.get(INITIAL_WEIGHTS))
         values: dict[str, Value] = {}
         for name, hyperparameter in catalog.MODELS[self.task.model].items():
-            if name in self.task.settings and catalog.is_active(hyperparameter, values):
-                values[name] = self.task.settings[name]
-            if name in configuration:
-                values[name] = configuration[name]
-        unknown = {name: value for name, value in configuration.items() if name not in values}
-        return catalog.complete(self.task.model, {**values, **unknown})
+            if name in settings and catalog.is_active(hyperparameter, values):
+                values[name] = settings[name]
+            if name in tried:
+                values[name] = tried[name]
+        unknown = {name: value for name, value in tried.items() if name not in values}
+        return catalog.complete(self.task.model, {**values, **unknown}) | chosen
+
+    def starting_points(self) -> list[str]:
+        """The earlier trials that trials may start from, `SEARCH#TRIAL` each once pinned."""
+        if self.task.is_function:
+            return []
+        part = self.initial_weights
+        return [part.source] if part and part.source else choices(self.space)
+
+    def _fixed_by(self, chosen: Value | None) -> dict[str, Value]:
+        part = self.initial_weights
+        return part.fixed.get(str(chosen), {}) if part is not None and chosen is not None else {}
 
 
 def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
@@ -221,6 +252,7 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     sampler = checks.check_sampler(document, budget)
     scheduler = checks.check_scheduler(document, budget)
     history = check_history(document, known, objectives, threat)
+    initial_weights = check_initial_weights(document, space)
     if document.problems:
         raise SpecError(document.problems)
     assert task and threat and budget and resources and sampler and scheduler and history
@@ -235,5 +267,6 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
         scheduler=scheduler,
         robustness=threat,
         history=history,
+        initial_weights=initial_weights,
         seed=seed,
     )

@@ -15,6 +15,7 @@ import yaml
 from models.catalog import MODELS
 from search.spec.checks import SAMPLER_OPTIONS
 from search.spec.errors import Document, KeyPath, Problem, nearest
+from search.spec.initial_weights import INITIAL_WEIGHTS
 from search.spec.parts import (
     Budget,
     Data,
@@ -38,7 +39,7 @@ SECTIONS: dict[str, type[Part]] = {
     "robustness": Robustness,
     "history": HistorySettings,
 }
-KEYS = ("name", "objectives", "space", "seed", *SECTIONS)
+KEYS = ("name", "objectives", "space", "seed", INITIAL_WEIGHTS, *SECTIONS)
 
 _SOURCE = "--set"
 
@@ -116,8 +117,12 @@ def _legal_names(document: Document, path: KeyPath) -> Iterable[str] | None:
     match path:
         case ():
             return KEYS
+        case ("space",) if known is not None:
+            return (*known, INITIAL_WEIGHTS)
         case ("space",) | ("task", "settings"):
             return known
+        case ("initial_weights",):
+            return ("from", "pick")
         case ("space", str(), "when"):
             return None
         case ("space", str()):

@@ -13,6 +13,7 @@ from search.space_values import is_same
 from search.spec.checks import read_part
 from search.spec.conditions import Known, Parts, check_conditions, check_cycles, check_parents
 from search.spec.errors import Document, KeyPath
+from search.spec.initial_weights import INITIAL_WEIGHTS, check_choices
 from search.spec.parts import NAME, HyperparameterSpec
 from search.spec.robustness import threat_keys
 
@@ -66,7 +67,9 @@ def check_space(document: Document, known: Known | None, settings: dict[str, Val
             continue
         before = len(document.problems)
         _check_shape(document, path, part)
-        if is_named and known is not None:
+        if is_named and known is not None and name == INITIAL_WEIGHTS:
+            check_choices(document, part)
+        elif is_named and known is not None:
             part = _check_legal(document, path, part, known[name])
         if is_named and len(document.problems) == before:
             parts[name] = part
@@ -89,7 +92,8 @@ def _check_name(document: Document, path: KeyPath, name: str, known: Known | Non
         message = "may hold letters, digits, `_` and `.` only, and starts with a letter"
         document.add(path, message)
         return False
-    if known is not None and name not in known:
+    is_start = name == INITIAL_WEIGHTS and path[0] == "space"
+    if known is not None and name not in known and not is_start:
         document.add(path, f"unknown hyperparameter of model {model}", allowed=known)
         return False
     return True
