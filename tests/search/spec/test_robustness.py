@@ -1,0 +1,132 @@
+"""How a spec says that trials are attacked: pixels of images, words of texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from models.catalog import TextThreat, Threat
+from search.spec import SpecError, load_spec, spec_from_yaml, task_id
+from tests.search.spec.texts import fine_tuning, place
+
+
+def attacked(model: str = "text_classifier", **robustness: Any) -> str:
+    text = yaml.safe_load(fine_tuning(robustness=robustness))
+    text["task"]["model"] = model
+    if model == "entity_tagger":
+        text["objectives"][0]["metric"] = "f1.clean"
+        text["objectives"][1]["metric"] = "f1.robust"
+    return yaml.safe_dump(text)
+
+
+def said(text: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        spec_from_yaml(text)
+    return str(caught.value)
+
+
+def test_texts_are_attacked_by_the_defaults_of_their_threat() -> None:
+    spec = spec_from_yaml(fine_tuning())
+    assert spec.robustness == TextThreat()
+    assert spec.objectives[1].metric == "accuracy.characters_0.15"
+    assert spec_from_yaml(spec.to_yaml()) == spec
+
+
+def test_images_are_attacked_by_their_pixels_whatever_the_model() -> None:
+    text = yaml.safe_load(fine_tuning(robustness={"epsilon": "8/255"}))
+    text["task"] |= {"model": "vision_transformer", "data": "digits", "settings": {}}
+    spec = spec_from_yaml(yaml.safe_dump(text))
+    assert spec.robustness == Threat(epsilon=8 / 255)
+    assert spec.objectives[1].metric == "accuracy.pgd10_linf_8_255"
+
+
+def test_entities_have_a_robust_f1() -> None:
+    spec = spec_from_yaml(attacked("entity_tagger", share=0.2, examples=50))
+    assert [each.metric for each in spec.objectives] == ["f1.clean", "f1.characters_0.2"]
+    text = attacked("entity_tagger").replace("f1.robust", "accuracy.robust")
+    message = said(text)
+    assert "this model reports no such metric" in message and "f1.robust" in message
+
+
+@pytest.mark.parametrize(
+    ("robustness", "words"),
+    [
+        ({"epsilon": 0.1}, ["robustness.epsilon: unknown key", "share, queries"]),
+        ({"querys": 9}, ["robustness.querys: unknown key", "Did you mean `queries`?"]),
+        ({"share": 0}, ["robustness.share = 0", "greater than 0"]),
+        ({"share": 1.5}, ["robustness.share = 1.5", "less than or equal to 1"]),
+        ({"attack": "typos"}, ["robustness.attack = 'typos'", "characters, words"]),
+        ({"attack": "words"}, ["robustness.synonyms", "name its file"]),
+        ({"synonyms": "table.tsv"}, ["robustness.synonyms = 'table.tsv'", "attack: words"]),
+        ({"examples": 8, "cheap_examples": 9}, ["cheap_examples = 9", "not exceed examples (8)"]),
+    ],
+)
+def test_a_wrong_threat_to_texts_is_refused(robustness: dict[str, Any], words: list[str]) -> None:
+    message = said(attacked(**robustness))
+    assert all(each in message for each in words)
+
+
+def test_a_threat_to_texts_means_nothing_for_images() -> None:
+    text = yaml.safe_load(fine_tuning(robustness={"share": 0.1}))
+    text["task"] |= {"model": "cnn", "data": "digits", "settings": {}}
+    assert "robustness.share: unknown key" in said(yaml.safe_dump(text))
+
+
+def test_a_cheap_figure_not_asked_for_is_no_dearer_than_the_full_one() -> None:
+    threat = spec_from_yaml(attacked(examples=10)).robustness
+    assert isinstance(threat, TextThreat) and threat.cheap_examples == 10
+
+
+@pytest.mark.parametrize("name", ["share", "queries", "attack", "epsilon"])
+def test_no_trial_may_change_how_it_is_judged(name: str) -> None:
+    text = yaml.safe_load(fine_tuning())
+    text["space"][name] = {"type": "float", "low": 0.1, "high": 0.5}
+    assert "the evaluation is the same for every trial" in said(yaml.safe_dump(text))
+
+
+def test_the_table_of_synonyms_lies_beside_the_spec_and_counts_by_its_content(
+    tmp_path: Path,
+) -> None:
+    ids = []
+    for name, table in (("one", "warm\tmild\n"), ("two", "warm\tmild\n"), ("six", "warm\thot\n")):
+        path = place(tmp_path / name, attacked(attack="words", synonyms="table.tsv"))
+        (tmp_path / name / "table.tsv").write_text(table)
+        spec = load_spec(path)
+        assert isinstance(spec.robustness, TextThreat)
+        assert spec.robustness.synonyms == str(tmp_path / name / "table.tsv")
+        assert spec.objectives[1].metric == "accuracy.words_0.15"
+        ids.append(task_id(spec.fingerprint(None)))
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_table_of_synonyms_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    path = place(tmp_path, attacked(attack="words", synonyms="table.tsv"))
+    with pytest.raises(SpecError, match=r"robustness\.synonyms.*cannot be read"):
+        load_spec(path)
+    (tmp_path / "table.tsv").write_text("warm\twarm\n")
+    with pytest.raises(SpecError, match="its own synonym"):
+        load_spec(path)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("robustness.share=0.1", ""),
+        ("robustness.epsilon=0.1", "unknown key `epsilon`"),
+        ("task.base=other", "no folder"),
+        ("task.data.deduplicate=true", ""),
+    ],
+)
+def test_overrides_know_the_keys_of_the_model(tmp_path: Path, override: str, words: str) -> None:
+    text = yaml.safe_load(fine_tuning())
+    text["task"]["data"] = {"parquet": "data/texts"}
+    path = place(tmp_path, yaml.safe_dump(text))
+    if not words:
+        load_spec(path, [override])
+        return
+    with pytest.raises(SpecError) as caught:
+        load_spec(path, [override])
+    assert words in str(caught.value)

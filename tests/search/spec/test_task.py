@@ -1,0 +1,111 @@
+"""A spec's data, by the kind that its model learns from, and what identifies the task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from models.catalog import TextDescription, describe_data
+from search.spec import SpecError, load_spec, spec_from_yaml, task_id
+from tests.search.spec.texts import fine_tuning, place, with_task, write_texts
+
+SPECS = Path(__file__).parents[3] / "search" / "specs"
+
+
+def said(text: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        spec_from_yaml(text)
+    return str(caught.value)
+
+
+def test_folders_of_targets_are_relative_to_the_spec(tmp_path: Path) -> None:
+    data = {"targets": {"the weather": "data/texts", "sport": "data/more"}, "deduplicate": True}
+    path = place(tmp_path, with_task(data=data, name=None))
+    write_texts(tmp_path / "data" / "more")
+    spec = load_spec(path)
+    assert spec.task.data == {
+        "targets": {
+            "the weather": str(tmp_path / "data" / "texts"),
+            "sport": str(tmp_path / "data" / "more"),
+        },
+        "deduplicate": True,
+    }
+    assert spec.task.name == "sport-the_weather-text_classifier"
+    assert spec_from_yaml(spec.to_yaml()) == spec
+
+
+def test_a_targets_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    data = {"targets": {"sport": "data/texts", "music": "data/none"}}
+    with pytest.raises(SpecError, match=r"task\.data\.targets\.music = 'data/none'.*no folder"):
+        load_spec(place(tmp_path, with_task(data=data)))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"parquet": "x", "image_size": 8}, ["data.image_size", "kind classification"]),
+        ({"parquet": "x", "deduplicate": "yes"}, ["data.deduplicate = 'yes'", "boolean"]),
+        ({"parquet": "x", "targets": {"a": "y"}}, ["names 2 sources (parquet, targets)"]),
+        ({"parquet": "x", "dedupliacte": True}, ["unknown key", "`deduplicate`"]),
+        ({"name": "digits"}, ["data.name = 'digits'", "no embedded data set"]),
+        ("digits", ["task.data = 'digits'", "unknown data set", "hub:NAME"]),
+        (None, ["task.data: is missing", "a folder of parquet files"]),
+    ],
+)
+def test_wrong_data_of_texts_are_refused(data: Any, words: list[str]) -> None:
+    message = said(with_task(data=data))
+    assert all(each in message for each in words)
+
+
+@pytest.mark.parametrize("key", ["targets", "deduplicate"])
+def test_what_is_for_texts_means_nothing_for_images(key: str) -> None:
+    text = yaml.safe_load(fine_tuning())
+    value = {"a": "b"} if key == "targets" else True
+    text["task"] |= {"model": "cnn", "data": {"name": "digits", key: value}, "settings": {}}
+    del text["task"]["base"]
+    assert f"task.data.{key}: means nothing for data of kind images" in said(yaml.safe_dump(text))
+
+
+def test_the_embedded_dialogue_has_a_short_form() -> None:
+    text = with_task(model="causal_model", data="dialogue", name=None)
+    assert spec_from_yaml(text).task.data == {"name": "dialogue"}
+    assert spec_from_yaml(text).task.name == "dialogue-causal_model"
+
+
+@pytest.mark.parametrize("metric", ["f1.clean", "perplexity", "accuracy.pgd10_linf_0.1"])
+def test_a_metric_of_another_model_is_refused(metric: str) -> None:
+    objectives = [{"metric": metric, "direction": "maximize"}]
+    assert f"objectives[0].metric = '{metric}'" in said(fine_tuning(objectives=objectives))
+
+
+def test_what_a_trial_costs_can_be_an_objective() -> None:
+    names = ("accuracy.clean", "parameters.trainable", "memory.peak_mb", "seconds.setup")
+    objectives = [{"metric": name, "direction": "minimize"} for name in names]
+    assert len(spec_from_yaml(fine_tuning(objectives=objectives)).objectives) == 4
+
+
+# Recorded before there was any fine-tuning: MLflow stores hold runs under these ids.
+@pytest.mark.parametrize(
+    ("name", "identity"),
+    [("digits", "digits-cnn@e4a5b282"), ("adversarial_training", "digits-adversarial@4c98a97e")],
+)
+def test_the_ids_of_tasks_that_were_there_before_have_not_changed(name: str, identity: str) -> None:
+    spec = load_spec(SPECS / f"{name}.yaml")
+    assert task_id(spec.fingerprint(describe_data(spec.task.data))) == identity
+    assert "base" not in spec.fingerprint(None)
+    assert "base" not in yaml.safe_load(spec.to_yaml())["task"]
+
+
+def test_texts_are_told_apart_by_what_a_trial_sees_of_them(tmp_path: Path) -> None:
+    spec = load_spec(place(tmp_path, fine_tuning()))
+    data = describe_data(spec.task.data, "classification")
+    assert isinstance(data, TextDescription)
+    known = vars(data)
+    for changes in ({"name": "copy"}, {"licence": "MIT"}, {"repeated": 3}, {"leaked": 2}):
+        same = TextDescription(**(known | changes))
+        assert task_id(spec.fingerprint(same)) == task_id(spec.fingerprint(data)), changes
+    other = TextDescription(**(known | {"digest": "0" * 12}))
+    assert task_id(spec.fingerprint(other)) != task_id(spec.fingerprint(data))
