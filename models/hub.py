@@ -99,7 +99,9 @@ def _texts(place: str, rows: Any, kind: str, label_names: tuple[str, ...]) -> Te
     columns = {column: list(rows[column]) for column in wanted}
     tag_names = getattr(getattr(features.get("tags"), "feature", None), "names", None)
     if kind == "entities" and tag_names:
-        columns["tags"] = [[tag_names[tag] for tag in tags] for tags in columns["tags"]]
+        # A number without a name (-1 hides a tag) stays, to be refused with its row.
+        named = dict(enumerate(tag_names))
+        columns["tags"] = [[named.get(tag, tag) for tag in tags] for tags in columns["tags"]]
     return checked_examples(place, kind, columns, label_names)
 
 

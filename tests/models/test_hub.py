@@ -141,6 +141,10 @@ def test_tags_of_the_hub_may_be_strings_or_numbers(
         data = load_data({"hub": "pets"}, "entities")
         assert data.label_names == ("O", "B-x", "I-x")
         assert data.train.labels[:2] == ((1, 2), (0,))
+    _load.cache_clear()
+    hub["test"] = Texts(tokens=[["a"]], tags=[[-1]], numbered=True)
+    with pytest.raises(DataError, match=r"test, row 0, word 0 .*tag -1 is none"):
+        load_data({"hub": "pets"}, "entities")
 
 
 def test_dialogues_come_without_labels(hub: dict) -> None:

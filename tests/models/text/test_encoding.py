@@ -61,6 +61,11 @@ def test_a_word_that_leaves_no_token_is_unknown_and_answered(tokenizers: Tokeniz
     assert row.input_ids[row.words.index(1)] == tokenizer.unk_token_id
 
 
+def test_words_for_a_byte_level_tokenizer_come_with_their_spaces(tokenizers: Tokenizers) -> None:
+    (row,) = Encoder(tokenizers["bytes"], "entities", NAMES, 32).encode([("the", "shop")])
+    assert row.input_ids == tuple(tokenizers["bytes"](" the shop")["input_ids"])
+
+
 def test_a_long_sentence_is_windowed_not_cut(tokenizers: Tokenizers) -> None:
     encoder = Encoder(tokenizers["uncased"], "entities", NAMES, 10)  # 8 beside [CLS] and [SEP]
     words = ("oslo",) * 20

@@ -25,6 +25,8 @@ def test_windows_overlap_by_a_quarter_and_the_last_is_full() -> None:
 def test_a_word_is_answered_where_its_shorter_context_is_longest() -> None:
     # Windows 0-7 and 4-11. Word 5 has 5 and 2 tokens beside it in the first, 1 and 6 in the second.
     assert answering_windows([1] * 12, [(0, 8), (4, 12)]) == [0] * 6 + [1] * 6
+    # Word 3 has one token on its shorter side in both: the earlier window answers.
+    assert answering_windows([1] * 7, [(0, 5), (2, 7)]) == [0] * 4 + [1] * 3
 
 
 def test_context_is_counted_in_tokens() -> None:
