@@ -21,7 +21,6 @@ from models.adversarial.embedding_unit import TokenBall
 from models.adversarial.evaluation import evaluating
 
 IGNORED = -100  # a label that is not judged
-PGD_STEPS = 5
 # As for images (evaluation.py): reaches the border from anywhere and moves along it.
 _REACH = 2.5
 

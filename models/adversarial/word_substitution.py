@@ -2,7 +2,8 @@
 
 The table decides what counts as the same meaning; nothing here checks it. It is a TSV file, a line
 a word (the word, then its synonyms, separated by tabs), or a JSON file, one object that maps words
-to lists of synonyms. The attack that uses it is greedy, in the manner of Ren et al. 2019 (PWWS).
+to lists of synonyms. The greedy attack that uses it is that of Jin et al. 2020 (TextFooler) without
+its embeddings: the table stands for their choice of synonyms.
 """
 
 from __future__ import annotations

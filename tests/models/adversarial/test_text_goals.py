@@ -117,6 +117,22 @@ def test_entity_words_stay_and_f1_never_rises(
     assert result.robust == pytest.approx(float(expected))
 
 
+def test_an_entity_lost_together_with_many_false_ones_is_no_gain_to_the_attacker() -> None:
+    # Clean: 3 entities right of 3, 8 predicted, F1 = 6 / 11. Any typo in "trigger" would lose one
+    # of them, but the five false ones as well: F1 = 4 / 5.
+    words = ("trigger", "Rome", "Oslo", "Bern", "a", "b", "c", "d", "e")
+    data = TextExamples((words,), ((0, 1, 1, 1, 0, 0, 0, 0, 0),))
+
+    def judgement(text: Text, example: int) -> Judged:
+        if text[0] == "trigger":
+            return Judged(-1.0, False, ("O", *["B-LOC"] * 3, *["B-PER"] * 5))
+        return Judged(-2.0, False, ("O", "B-LOC", "B-LOC", *["O"] * 6))
+
+    result = attacked(judgement, data, "entities")
+    assert result.clean == result.robust == pytest.approx(6 / 11)
+    assert result.texts[0].adversarial == words and result.queries == 1 + 4
+
+
 def test_a_dialogue_is_attacked_through_its_prompt() -> None:
     def judgement(text: Text, example: int) -> Judged:
         share = 0.75 if "please" in text[0] else 0.25
