@@ -68,7 +68,7 @@ def run(
     changes += [f"seed={seed}"] * (seed is not None)
     checked = launching.with_changes(load_spec(spec, changes), cold=cold)
     prepared = launching.prepare(checked, tracking_uri, say=_say)
-    plan = launching.new_plan(prepared, tracking_uri, results / "storage", address)
+    plan = launching.new_plan(prepared, tracking_uri, results / "storage", address, _say)
     _optimize_and_transfer(plan, [], results)
 
 

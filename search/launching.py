@@ -26,6 +26,7 @@ from search.optimize.plan import Plan, resolved_storage
 from search.review import Reconciled, gather, reconcile
 from search.space import SearchSpace
 from search.spec import Spec, spec_from_yaml, task_id
+from search.tracking.artifacts import read_tables
 from search.tracking.ownership import SearchIsAlive
 from search.tracking.page import write_views
 from search.tracking.store import ensure_experiment, open_client
@@ -37,6 +38,10 @@ from search.tracking.summary import (
     raise_budget,
 )
 from search.transfer import history_settings, write_report
+from search.transfer.best import best_configurations
+from search.transfer.starting_points import pin
+from search.transfer.trial_tables import TRIALS_SHOWN, tables_section
+from search.transfer.weights import hand_on
 
 PREVIEWED = 3
 # A launch says the gist; `review` says it all.
@@ -77,8 +82,14 @@ def prepare(
 
     Raises:
         ConnectionError: the store does not answer.
-        ValueError: the data set or the pretrained model cannot be read.
+        LookupError: there is no such trial to start from.
+        ValueError: the data set or the pretrained model cannot be read, or the weights of a trial
+            do not fit.
     """
+    pinned = pin(spec, tracking_uri)
+    for line in pinned.lines:
+        say(f"review    {line}")
+    spec = pinned.spec
     space = SearchSpace.from_spec(spec)
     fingerprint = fingerprint_of(spec)
     task = task_id(fingerprint)
@@ -103,13 +114,24 @@ def prepare(
 
 
 def new_plan(
-    prepared: Prepared, tracking_uri: str, storage_root: Path, address: str | None
+    prepared: Prepared,
+    tracking_uri: str,
+    storage_root: Path,
+    address: str | None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Plan:
-    """Creates the search in the store; returns what the optimize step needs."""
+    """Creates the search in the store; returns what the optimize step needs.
+
+    Raises:
+        LookupError: a trial to start from is gone.
+        ValueError: it was trained on what this task is judged by.
+    """
     spec, client = prepared.spec, open_client(tracking_uri)
     search = f"{spec.name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
     experiment = ensure_experiment(client, spec.task.name, tracking_uri)
     storage = resolved_storage(storage_root, search)
+    # First, for it may be refused: then there is no trace of this search.
+    weights = hand_on(spec, tracking_uri, storage, lambda text: say(f"apply     {text}"))
     objectives = [objective.metric for objective in spec.objectives]
     directions = [objective.direction for objective in spec.objectives]
     summary_run = create_summary(
@@ -120,7 +142,7 @@ def new_plan(
         storage=storage, trials_budget=spec.budget.trials,
         numbers={"epochs": spec.budget.epochs, "seed": spec.seed},
         warm_started_from=list(prepared.history.searches) if spec.sampler.name == "warm" else [],
-        environment=environment(),
+        environment=environment(), initial_weights=weights,
     )  # fmt: skip
     always_there = [name for name in prepared.space.distributions if not spec.space[name].when]
     write_views(client, experiment, objectives, directions, always_there)
@@ -129,6 +151,7 @@ def new_plan(
         tracking_uri=tracking_uri, experiment=experiment, summary_run=summary_run,
         storage=storage, trials_budget=spec.budget.trials, hours=spec.budget.hours,
         address=address, history=prepared.history, fingerprint=prepared.fingerprint,
+        initial_weights=weights,
     )  # fmt: skip
 
 
@@ -170,6 +193,7 @@ def resumed_plan(
         summary_run=summary.run_id, storage=summary.storage, trials_budget=budget,
         hours=hours if hours is not None else spec.budget.hours, address=address,
         history=_as_it_was(prepared.history, summary), fingerprint=prepared.fingerprint,
+        initial_weights=summary.initial_weights,
     )  # fmt: skip
 
 
@@ -195,6 +219,10 @@ def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
             "warm started from": ", ".join(summary.warm_started_from) or "nothing",
         },
     )  # fmt: skip
+    best = best_configurations(history, summary.search)
+    tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
+    with (place / "report.md").open("a", encoding="utf-8") as file:
+        file.write(tables_section(best, tables))
     publish_files(client, summary.run_id, place, written.verdict.sentence)
     return place, written.verdict.sentence
 

@@ -23,6 +23,7 @@ class Plan:
 
     `history` holds other searches only; what this search did before is read from the store by the
     driver, after it has become the owner. `hours` bounds this launch, `trials_budget` the search.
+    `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "receipt".
     """
 
     spec: Spec
@@ -38,6 +39,23 @@ class Plan:
     address: str | None = None
     history: History = field(default_factory=History)
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    initial_weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def starts_from(self) -> str:
+        """The earlier trial all trials start from; "": scratch, or what each one chooses."""
+        part = self.spec.initial_weights
+        return part.source or "" if part else ""
+
+    def initial_files(self) -> dict[str, Path]:
+        """The weights that trials may start from: `SEARCH#TRIAL` to the file in this storage."""
+        folder = self.storage / "initial_weights"
+        return {name: folder / str(each["file"]) for name, each in self.initial_weights.items()}
+
+    def receipt(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the weights that a trial starts from; empty from scratch."""
+        chosen = str(configuration.get("initial_weights", self.starts_from))
+        return dict(self.initial_weights.get(chosen, {}).get("receipt", {}))
 
     def checkpoints(self, number: int) -> Path:
         """Where a trial's checkpoints lie, fixed for its whole life."""

@@ -61,6 +61,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             number=asked.number,
             **self._started[asked.number],
             checkpoints=trial.config["checkpoints"],
+            **({"receipt": asked.receipt} if asked.receipt else {}),
         )
 
     def on_trial_result(

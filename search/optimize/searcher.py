@@ -47,6 +47,7 @@ class Asked:
     configuration: dict[str, Any]
     origin: dict[str, Any]
     optuna_trial: optuna.Trial
+    receipt: dict[str, Any] = field(default_factory=dict)  # of the weights it starts from
 
 
 @dataclass
@@ -99,6 +100,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
                 return str(Searcher.FINISHED)
             asked = new
             self._numbers.popleft()
+        asked.receipt = self._plan.receipt(asked.configuration)
         self.asked[trial_id] = asked
         self._running.add(trial_id)
         return {

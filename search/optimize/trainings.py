@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from models.catalog import AnyThreat, data_kind
 if TYPE_CHECKING:
     from models.base_model import BaseModel
     from models.transformer import LoadedBase
+    from models.weights.initial import InitialWeights
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class TaskOnWorker:
     uses_gpu: bool
     compared: tuple[str, ...] = ()  # what the scheduler needs after every epoch
     base: BaseModel | None = None
+    initial_files: Mapping[str, Path] = field(default_factory=dict)
+    starts_from: str = ""  # what all trials start from; "": scratch, or what each one chooses
 
     @property
     def device(self) -> str:
@@ -112,7 +115,7 @@ def training_of(
         data: The splits; None for a user's function.
         workers_base: What this worker has loaded already.
     """
-    configuration, epochs, seed = config["configuration"], task.epochs, config["seed"]
+    configuration, epochs, seed = dict(config["configuration"]), task.epochs, config["seed"]
     if task.model.startswith("python:"):
         module, _, name = task.model.removeprefix("python:").partition(":")
         function = getattr(importlib.import_module(module), name)
@@ -121,20 +124,31 @@ def training_of(
 
     torch.set_num_threads(task.threads)
     assert task.threat is not None, "only a user's function has no threat"
+    initial = _initial(task, str(configuration.pop("initial_weights", task.starts_from)))
     if task.base is not None:
         from models.fine_tuning import FineTuning
 
         return FineTuning(
             configuration, data, epochs=epochs, seed=seed, threat=task.threat,
-            base=workers_base.get(task, data),
+            base=workers_base.get(task, data), initial=initial,
         )  # fmt: skip
     from models.catalog import Threat
     from models.training import Training
 
     assert isinstance(task.threat, Threat), "a CNN is attacked by its pixels"
     return Training(
-        configuration, data, epochs=epochs, seed=seed, threat=task.threat, device=task.device
-    )
+        configuration, data, epochs=epochs, seed=seed, threat=task.threat, device=task.device,
+        initial=initial,
+    )  # fmt: skip
+
+
+def _initial(task: TaskOnWorker, name: str) -> InitialWeights | None:
+    """The weights called `name`; None from scratch."""
+    if name in ("", "scratch"):
+        return None
+    from models.weights.initial import load_initial
+
+    return load_initial(task.initial_files[name])
 
 
 def _load_base(task: TaskOnWorker, data: Any) -> LoadedBase:

@@ -60,6 +60,8 @@ class Tuning:
             uses_gpu=plan.spec.resources.gpus > 0,
             compared=tuple(compared_metrics(plan.spec)),
             base=_locate_base(plan.spec),
+            initial_files=plan.initial_files(),
+            starts_from=plan.starts_from,
         )
         done = progress_of(plan, own)
         sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)

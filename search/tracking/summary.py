@@ -36,6 +36,7 @@ class Summary:
     trials_budget: int
     warm_started_from: tuple[str, ...]
     environment: Mapping[str, str]
+    initial_weights: Mapping[str, Mapping[str, Any]]
     tags: Mapping[str, str]
 
 
@@ -55,6 +56,7 @@ def create_summary(
     numbers: Mapping[str, int],
     warm_started_from: Sequence[str],
     environment: Mapping[str, str],
+    initial_weights: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """Creates the summary run of a new search; returns its run id."""
     texts = {
@@ -73,6 +75,8 @@ def create_summary(
         names.WARM: json.dumps(list(warm_started_from)),
         names.ENVIRONMENT: json.dumps(dict(environment)),
     }
+    if initial_weights:
+        texts[names.RECEIPTS] = json.dumps(dict(initial_weights), sort_keys=True)
     tags = names.all_split(texts)
     run = client.create_run(
         experiment, start_time=int(time.time() * 1000), run_name=f"search {search}", tags=tags
@@ -172,5 +176,6 @@ def _summary(run: Any) -> Summary:
         trials_budget=int(tags[names.BUDGET]),
         warm_started_from=tuple(json.loads(names.joined_tag(names.WARM, tags) or "[]")),
         environment=json.loads(names.joined_tag(names.ENVIRONMENT, tags) or "{}"),
+        initial_weights=json.loads(names.joined_tag(names.RECEIPTS, tags) or "{}"),
         tags=tags,
     )

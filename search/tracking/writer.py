@@ -197,6 +197,7 @@ class Writer:
             **names.split_tags(names.CONFIGURATION, json.dumps(configuration)),
             **names.split_tags(names.ORIGIN, json.dumps(event.fields["origin"])),
             **names.ledger_tags(event.fields["origin"]),
+            **names.weights_tags(event.fields.get("receipt", {})),
             names.CHECKPOINTS: event.fields["checkpoints"],
             names.STATE: "running",
         }

@@ -6,6 +6,7 @@ source but the file that is written here.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,10 +33,16 @@ def hand_on(
         ValueError: what a trial was trained on overlaps with the validation or test split of this
             task, or cannot be compared any more.
     """
-    return {
-        name: _handed_on(find_trial(tracking_uri, name), spec, storage, say)
-        for name in spec.starting_points()
-    }
+    is_new = not storage.exists()
+    try:
+        return {
+            name: _handed_on(find_trial(tracking_uri, name), spec, storage, say)
+            for name in spec.starting_points()
+        }
+    except (LookupError, OSError, ValueError):
+        if is_new:
+            shutil.rmtree(storage, ignore_errors=True)  # of those that were not refused
+        raise
 
 
 def _handed_on(

@@ -31,6 +31,7 @@ class Tune:
             number=number,
             configuration={"x": 0.5},
             origin={"step": "random", "why": {1: Path("p")}},
+            receipt={},
         )
         return SimpleNamespace(
             trial_id=f"t{number}", last_result={}, get_error=lambda: error,
@@ -62,6 +63,13 @@ def test_a_start_tells_what_is_tried_why_and_where_its_checkpoints_lie(tune: Tun
         {"number": 4, "configuration": {"x": 0.5}, "checkpoints": "/c/4",
          "origin": {"step": "random", "why": {"1": "p"}}}
     ]  # fmt: skip
+
+
+def test_a_start_from_weights_brings_their_receipt(tune: Tune) -> None:
+    trial = tune.trial(4)
+    tune.asked["t4"].receipt = {"source": "digits-1#3"}
+    tune.start(trial)
+    assert tune.events("start")[0]["receipt"] == {"source": "digits-1#3"}
 
 
 def test_a_trial_whose_worker_died_is_not_recorded_as_started_twice(tune: Tune) -> None:
@@ -126,6 +134,25 @@ def test_a_complete_trial_ends_once_with_its_values(tune: Tune) -> None:
          "origin": {"step": "random", "why": {"1": "p"}}, "values": [0.3, 0.15], "reason": ""}
     ]  # fmt: skip
     assert tune.recorder.ended == {0: "complete"}
+
+
+def test_a_trial_that_early_stopping_ended_is_complete_and_brings_its_tables(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 2, ended=True, tables={"classes.txt": "a 1.0"})
+    tune.recorder.on_trial_complete(0, [], trial)
+    (end,) = tune.events("end")
+    assert (end["state"], end["epoch"], end["values"]) == ("complete", 2, [0.2, 0.1])
+    assert end["tables"] == {"classes.txt": "a 1.0"}
+    assert tune.recorder.last_epoch(0) == 2 and tune.recorder.last_epoch(1) == 0
+
+
+def test_a_trial_that_is_not_complete_has_no_tables(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 2, failure="Traceback\nValueError: no", tables={"classes.txt": "a 1.0"})
+    tune.recorder.on_trial_complete(0, [], trial)
+    assert "tables" not in tune.events("end")[0]
 
 
 def test_a_trial_that_the_scheduler_stopped_says_at_which_epoch(tune: Tune) -> None:
