@@ -166,6 +166,18 @@ def report(
     _say(f"{place / 'report.md'}\n{verdict}")
 
 
+@app.command(epilog="Example: twentieth export digits-1123-0915-a1b2#7 digits_network")
+def export(
+    trial: Annotated[str, typer.Argument(metavar="SEARCH#TRIAL", help="Or an MLflow run id.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New or empty.")],
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """Write a trial's model as a folder that others can load, with a model card."""
+    from search.transfer.export import export_trial
+
+    _say(export_trial(tracking_uri, trial, folder))
+
+
 @app.command(epilog="Example: twentieth ui --port 5001")
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,

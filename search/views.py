@@ -15,6 +15,7 @@ from search.origins import read_origin
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer import best_configurations
+from search.transfer.lineage import lineage_of
 
 
 def searches_table(tracking_uri: str) -> Table:
@@ -75,6 +76,9 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     for metric, value in zip(trial.objectives, trial.values, strict=False):
         _print(out, f"{metric}: {value:.4f}")
     _print(out, explained(trial))
+    lineage = lineage_of(tracking_uri, trial.run_id)
+    if lineage:
+        _print(out, lineage)
 
 
 def explained(trial: PriorTrial) -> str:
