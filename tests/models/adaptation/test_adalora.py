@@ -47,7 +47,7 @@ def test_the_penalty_is_the_mean_distance_from_orthogonality(bert: LoadedBase) -
                 weight.copy_(2 * torch.eye(16, 3))  # B'B - I = 3 I, of Frobenius norm sqrt(27)
     penalty = adapted.penalty()
     assert penalty is not None
-    assert float(penalty) == pytest.approx(0.25 * (0 + 27**0.5) / 2)
+    assert penalty.item() == pytest.approx(0.25 * (0 + 27**0.5) / 2)
 
 
 def test_the_update_is_scaled_by_the_hyperparameter(bert: LoadedBase) -> None:

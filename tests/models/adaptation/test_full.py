@@ -29,9 +29,8 @@ def test_rates_fall_layer_by_layer_to_the_embeddings(bert: LoadedBase) -> None:
 
 def test_biases_and_norms_are_not_decayed(bert: LoadedBase) -> None:
     adapted = prepare(bert, configured("classification", "full"))
-    spared = {
-        id(p) for g in adapted.parameter_groups(0.1) if not g["weight_decay"] for p in g["params"]
-    }
+    groups = [group for group in adapted.parameter_groups(0.1) if not group["weight_decay"]]
+    spared = {id(weight) for group in groups for weight in group["params"]}
     for name, weight in adapted.model.named_parameters():
         assert (id(weight) in spared) == (name.endswith("bias") or "LayerNorm" in name)
 

@@ -12,9 +12,8 @@ from tests.models.tiny_models import tiny_bert, tiny_model
 
 def test_attention_sees_the_prefix_before_the_text(tmp_path: Path) -> None:
     """The first layer's attention, computed here from the trained prefix."""
-    loaded = LoadedBase(
-        locate_base(str(tiny_bert(tmp_path, num_hidden_layers=1))), "entities", NAMES
-    )
+    base = locate_base(str(tiny_bert(tmp_path, num_hidden_layers=1)))
+    loaded = LoadedBase(base, "entities", NAMES)
     configuration = configured("entities", "prefix", prefix__tokens=3)
     adapted = prepare(loaded, configuration)
     train(adapted, "entities", range(1, 3))

@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from models.adaptation import METHODS, adapt, learning_rate_name, supported
 from models.adaptation.support import ARCHITECTURES, layer_pattern, module_pattern
@@ -41,6 +42,11 @@ def test_every_architecture_takes_the_methods_it_is_said_to(
     assert loaded.checksum() == before
 
 
+def is_matrix(module: nn.Module) -> bool:
+    weight = getattr(module, "weight", None)
+    return weight is not None and weight.ndim == 2
+
+
 @pytest.mark.parametrize("model_type", ARCHITECTURES)
 def test_patterns_name_every_module_once_a_layer_and_nothing_of_the_head(
     tmp_path: Path, model_type: str
@@ -58,8 +64,7 @@ def test_patterns_name_every_module_once_a_layer_and_nothing_of_the_head(
         *parts.feed_forward,
         parts.feed_forward_output,
     )
-    linear = [name for name, part in model.named_modules() if getattr(part, "weight", None) is not None
-              and part.weight.ndim == 2]  # fmt: skip
+    linear = [name for name, part in model.named_modules() if is_matrix(part)]
     found = [name for name in linear if re.fullmatch(module_pattern(model_type, names), name)]
     assert len(found) == 2 * len(names)
     # They are all the matrices that a layer has.
