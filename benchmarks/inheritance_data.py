@@ -1,0 +1,122 @@
+"""The data of benchmarks/inheritance.py: five domains, what of them may be learned, a control.
+
+A domain's training sentences that stand in the validation or test split of any domain, its own
+included, are left out in every arm: so one checkpoint may serve every target.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from models.text.loading import load_text
+from models.text.repeats import keys
+from models.text.splits import TextExamples, TextSplits
+from search.apply.source import seed_of
+
+KIND = "entities"
+DOMAINS = ("ai", "literature", "music", "politics", "science")
+
+Span = tuple[str, int]  # the entity type, or "" for a word outside; how many words
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain as every arm sees it.
+
+    `dropped`: why -> how many training sentences were left out: "repeated", "own" (in its own
+    validation or test), or the other domain whose validation or test holds them.
+    """
+
+    splits: TextSplits
+    dropped: Mapping[str, int]
+
+
+def load_domains(folder: Path, names: Sequence[str] = DOMAINS) -> dict[str, Domain]:
+    """All domains, from `<folder>/crossner_<name>`.
+
+    Raises:
+        DataError: a folder is missing or damaged.
+    """
+    loaded = {name: load_text({"parquet": str(folder / f"crossner_{name}")}, KIND)
+              for name in names}  # fmt: skip
+    return {name: _without_judged(name, loaded) for name in names}
+
+
+def _without_judged(name: str, loaded: Mapping[str, TextSplits]) -> Domain:
+    judged = {other: {*keys(splits.validation, KIND), *keys(splits.test, KIND)}
+              for other, splits in loaded.items()}  # fmt: skip
+    own, seen = judged.pop(name), set[str]()
+    dropped: dict[str, int] = defaultdict(int)
+    kept = []
+    for index, key in enumerate(keys(loaded[name].train, KIND)):
+        reasons = ["own"] if key in own else [o for o, texts in judged.items() if key in texts]
+        if key in seen:
+            dropped["repeated"] += 1
+        elif reasons:
+            dropped[reasons[0]] += 1
+        else:
+            kept.append(index)
+        seen.add(key)
+    splits = loaded[name]
+    return Domain(replace(splits, train=splits.train.take(kept)), dict(dropped))
+
+
+def entity_types(label_names: Iterable[str]) -> set[str]:
+    """The declared types behind the tags: `{"person"}` of `("O", "B-person", "I-person")`."""
+    return {name[2:] for name in label_names if name != "O"}
+
+
+def source_of(target: str, label_names: Mapping[str, Sequence[str]]) -> str:
+    """The one domain whose weights a target starts from, fixed before any result.
+
+    That with most label names in common; of several the first by the alphabet.
+    """
+    own = set(label_names[target])
+    others = sorted(name for name in label_names if name != target)
+    return max(others, key=lambda name: len(own & set(label_names[name])))
+
+
+def shuffled(splits: TextSplits, seed: int) -> TextSplits:
+    """The same sentences, with labels that say nothing about their words.
+
+    Entities move to random places of their sentence, and their types are permuted among all
+    entities of the training split with as many words. So the tags stay valid IOB2, every tag is as
+    frequent as before, and every sentence has entities of the same lengths.
+    """
+    generator = np.random.default_rng(seed_of(seed, "shuffled", splits.name))
+    names = splits.label_names
+    sentences = [_spans([names[tag] for tag in tags]) for tags in splits.train.labels]
+    pools: dict[int, list[str]] = defaultdict(list)
+    for spans in sentences:
+        for kind, length in spans:
+            if kind:
+                pools[length].append(kind)
+    for length in sorted(pools):
+        pools[length] = [str(kind) for kind in generator.permutation(pools[length])]
+    number = {name: tag for tag, name in enumerate(names)}
+    labels = []
+    for spans in sentences:
+        drawn = [(pools[length].pop() if kind else "", length) for kind, length in spans]
+        order = generator.permutation(len(drawn))
+        labels.append(tuple(number[tag] for place in order for tag in _tags(drawn[place])))
+    return replace(splits, train=TextExamples(splits.train.texts, tuple(labels)))
+
+
+def _spans(tags: Sequence[str]) -> list[Span]:
+    spans: list[Span] = []
+    for tag in tags:
+        if tag.startswith("I-"):
+            spans[-1] = (spans[-1][0], spans[-1][1] + 1)
+        else:
+            spans.append((tag[2:], 1))
+    return spans
+
+
+def _tags(span: Span) -> list[str]:
+    kind, length = span
+    return [f"B-{kind}"] + [f"I-{kind}"] * (length - 1) if kind else ["O"]

@@ -1,0 +1,4 @@
+"""Stub of the report of benchmarks/inheritance.py."""
+
+
+def report(*a): ...

