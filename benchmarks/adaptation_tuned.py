@@ -9,7 +9,7 @@ on the test split, example by example.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState
 
 from benchmarks import reference
-from benchmarks.adaptation_cells import chosen
 from benchmarks.adaptation_training import Setting, base, data, fit, quality
 from benchmarks.peers import source_hash
 from search.apply import WarmStartSampler
