@@ -37,7 +37,7 @@ def pin(spec: Spec, tracking_uri: str) -> Pinned:
         ValueError: a trial is of another model or base, or fixes what the spec sets otherwise.
     """
     part = spec.initial_weights
-    if part is not None and part.fixed:
+    if spec.task.is_function or (part is not None and part.fixed):
         return Pinned(spec)
     if part is not None and part.source is not None:
         sources = _meant(tracking_uri, part.source, part.pick)

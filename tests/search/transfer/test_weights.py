@@ -1,0 +1,147 @@
+"""Weights are copied with a receipt, or refused where they have seen what is to be judged."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from models.checkpoints import newest_checkpoint
+from models.weights.initial import load_initial
+from search.tracking import names
+from search.tracking.runs import tags_of
+from search.tracking.store import open_client
+from search.tracking.summary import find_summary
+from search.transfer.export import export_trial
+from search.transfer.lineage import lineage_in_words, lineage_of
+from search.transfer.sources import find_trial
+from search.views import print_trial
+from tests.search.transfer.source_searches import Shelf, configured, digits_spec
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    return Shelf(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.fixture(scope="module")
+def source(shelf: Shelf) -> str:
+    plan = shelf.plan(digits_spec("source"))
+    shelf.finish(plan, [(configured(2), [0.5, 0.3]), (configured(4), [0.9, 0.4])])
+    return plan.search
+
+
+def test_a_search_keeps_the_weights_and_the_receipt_of_its_source(
+    shelf: Shelf, source: str
+) -> None:
+    plan = shelf.plan(digits_spec("target", initial_weights={"from": source}))
+    name = f"{source}#1"
+    assert plan.starts_from == name
+    weights = load_initial(plan.initial_files()[name])
+    checkpoint = newest_checkpoint(find_trial(shelf.uri, name).checkpoints)
+    assert checkpoint is not None
+    state = checkpoint.load_state()
+    assert state is not None
+    for tensor_name, tensor in weights.tensors.items():
+        assert torch.equal(tensor, state["model"][tensor_name])
+    receipt = weights.receipt
+    assert receipt == plan.receipt({"adamw.learning_rate": 2e-3})
+    assert (len(receipt["rows_carried"]), receipt["rows_fresh"]) == (10, [])
+    assert receipt["overlap"] == {"count": 0, "known": 0, "compared": 100}
+    assert receipt["lineage"] == [name] and receipt["base"] is None
+    summary = find_summary(open_client(shelf.uri), plan.search)
+    assert summary.initial_weights[name]["receipt"] == receipt
+
+
+def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source: str) -> None:
+    rate = {"adamw.learning_rate": 2e-3}
+    parent = shelf.plan(digits_spec("parent", initial_weights={"from": source}))
+    shelf.finish(parent, [(rate, [0.9, 0.5])])
+    child = shelf.plan(digits_spec("child", initial_weights={"from": parent.search}))
+    shelf.finish(child, [(rate, [0.9, 0.5])])
+    trial = find_trial(shelf.uri, f"{child.search}#0")
+    assert trial.receipt["lineage"] == [f"{source}#1", f"{parent.search}#0"]
+    assert len(trial.trained_on()) == 3
+    tags = tags_of(open_client(shelf.uri), trial.trial.run_id)
+    assert tags[names.INITIAL_WEIGHTS] == f"{parent.search}#0"
+    assert (tags[names.ROWS_CARRIED], tags[names.OVERLAP]) == ("10", "0")
+    out = io.StringIO()
+    print_trial(Console(file=out, width=200), child.search, 0, shelf.uri)
+    told = out.getvalue()
+    assert f"starts from the weights of {parent.search}#0" in told
+    assert "10 head rows by label name (0, 1, 2, 3, 4 and 5 more), 0 drawn afresh" in told
+    assert f"Line of descent: {source}#1 > {parent.search}#0." in told
+    assert lineage_of(shelf.uri, find_trial(shelf.uri, f"{source}#1").trial.run_id) == ""
+
+
+def test_weights_that_have_seen_the_targets_splits_are_refused_without_a_trace(
+    shelf: Shelf, source: str
+) -> None:
+    task = {
+        "name": "digits", "model": "cnn", "settings": {"optimizer": "adamw"},
+        "data": {"name": "digits", "train_examples": 100, "split_seed": 3},
+    }  # fmt: skip
+    spec = digits_spec("leaking", task=task, initial_weights={"from": source})
+    with pytest.raises(ValueError, match=r"trained on \d+ examples of this task's validation"):
+        shelf.plan(spec)
+    assert not list((shelf.folder / "storage").glob("leaking*"))
+    with pytest.raises(LookupError):
+        find_summary(open_client(shelf.uri), "leaking")
+
+
+def test_images_of_another_shape_are_refused(shelf: Shelf, source: str) -> None:
+    task = {
+        "name": "digits", "model": "cnn", "settings": {"optimizer": "adamw"},
+        "data": {"name": "digits", "image_size": 4},
+    }  # fmt: skip
+    spec = digits_spec("small", task=task, initial_weights={"from": source})
+    with pytest.raises(ValueError, match="1x8x8, the target has 1x4x4: set task"):
+        shelf.plan(spec)
+
+
+def test_a_source_whose_data_have_changed_is_refused(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    plan = shelf.plan(digits_spec("source"))
+    shelf.finish(plan, [(configured(2), [0.5, 0.3])])
+    fingerprint = dict(plan.fingerprint)
+    fingerprint["data"] = {**fingerprint["data"], "digest": "0" * 12}
+    client = open_client(shelf.uri)
+    client.set_tag(plan.summary_run, names.FINGERPRINT, json.dumps(fingerprint))
+    with pytest.raises(ValueError, match="has changed since"):
+        shelf.plan(digits_spec("target", initial_weights={"from": plan.search}))
+
+
+def test_a_language_models_head_goes_as_a_whole() -> None:
+    receipt = {
+        "source": "s#1", "source_run": "r", "source_task": "t", "base": "gpt@1", "tensors": 3,
+        "rows_carried": [], "rows_fresh": [], "lineage": ["s#1"],
+        "overlap": {"count": 0, "known": 0, "compared": 7},
+    }  # fmt: skip
+    assert "on the base gpt@1: 3 tensors, the whole head with them." in lineage_in_words(receipt)
+
+
+def test_an_exported_folder_has_a_card_that_tells_all_but_where_things_lay(
+    shelf: Shelf, source: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    said = export_trial(shelf.uri, f"{source}#1", out)
+    assert "model.safetensors" in said and "load_model.py" in said
+    card = (out / "README.md").read_text()
+    trial = find_trial(shelf.uri, f"{source}#1")
+    for part in (
+        "| accuracy.clean | 0.9000 |", "accuracy.pgd10_linf_0.1, upper bound | 0.4000",
+        trial.fingerprint["data"]["digest"], trial.trial.run_id, "width: 4", "None: from scratch.",
+        "0 0, 1 1, 2 2", "Licence: not stated",
+    ):  # fmt: skip
+        assert part in card, part
+    assert str(shelf.folder) not in card
+    with pytest.raises(FileExistsError, match="not empty"):
+        export_trial(shelf.uri, f"{source}#1", out)
+    shutil.rmtree(trial.checkpoints)
+    with pytest.raises(LookupError, match="no checkpoint of"):
+        export_trial(shelf.uri, f"{source}#1", tmp_path / "other")
