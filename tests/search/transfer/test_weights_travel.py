@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,10 @@ def source(place: Place) -> str:
 
 def shown(place: Place, *arguments: str) -> str:
     done = subprocess.run(
-        ["python", "-m", "search", *arguments, "--tracking-uri", place.uri],
-        cwd=ROOT, text=True, capture_output=True, check=True, executable=_python(),
+        [sys.executable, "-m", "search", *arguments, "--tracking-uri", place.uri],
+        cwd=ROOT, text=True, capture_output=True, check=True,
     )  # fmt: skip
     return done.stdout
-
-
-def _python() -> str:
-    import sys
-
-    return sys.executable
 
 
 def test_a_search_starts_where_the_best_trial_of_another_ended_and_is_resumed_without_it(
