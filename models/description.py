@@ -44,8 +44,9 @@ class TextDescription:
     `kind` is classification, entities or dialogue; `classes` counts `label_names` (for entities
     the tags), None for dialogue. `train`, `validation` and `test` count examples. `repeated` and
     `leaked` count training examples of the source that follow the same text in training, or stand
-    in validation or test; they are dropped where the settings say `deduplicate`. `digest` is 12
-    hex digits over all texts, labels and label names that a trial sees.
+    in validation or test; they are dropped where the settings say `deduplicate`. `removed` counts
+    those dropped because other data sets are judged by them (`without`). `digest` is 12 hex digits
+    over all texts, labels and label names that a trial sees.
     """
 
     name: str
@@ -59,6 +60,7 @@ class TextDescription:
     leaked: int
     licence: str
     digest: str
+    removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ def _describe_text(settings: Mapping[str, Any], kind: str) -> TextDescription:
         leaked=selection.leaked,
         licence=splits.licence,
         digest=splits.digest,
+        removed=selection.removed,
     )
 
 

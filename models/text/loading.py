@@ -16,11 +16,11 @@ import numpy as np
 
 from models.sources import SPLITS, DataError, stratified, whole
 from models.text.entities import number_tags
-from models.text.repeats import find_repeats
+from models.text.repeats import find_repeats, judged_by
 from models.text.splits import TextExamples, TextSource, TextSplits, check_kind
 
 _SOURCES = ("name", "parquet", "targets", "hub")
-_OPTIONS = ("train_examples", "split_seed", "deduplicate")
+_OPTIONS = ("train_examples", "split_seed", "deduplicate", "without")
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,13 @@ class TextSelection:
 
     `repeated` and `leaked` count examples of the source's training split, dropped if
     `deduplicate` asks for it, that follow the same text there, or stand in validation or test.
+    `removed` counts those that `without` has taken out besides.
     """
 
     splits: TextSplits
     repeated: int
     leaked: int
+    removed: int = 0
 
 
 def load_text(settings: Mapping[str, Any], kind: str) -> TextSplits:
@@ -55,7 +57,9 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
     `settings` name one source: {"parquet": folder}, {"targets": {target: folder}}, {"hub": name}
     or {"name": "dialogue"}; optional are `train_examples` (a fixed subset of the training split,
     drawn by the split seed, for classification with the shares of its classes), `split_seed`
-    (default 0) and `deduplicate` (drop repeated and leaked training examples, before the subset).
+    (default 0), `deduplicate` (drop repeated and leaked training examples, before the subset) and
+    `without` (folders of other data sets of this kind: drop training examples that stand in their
+    validation or test splits, so that what is learned here can be handed on to them).
 
     Raises:
         DataError: the source is missing or damaged, or a setting does not fit it; the message
@@ -79,6 +83,7 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
     repeats = find_repeats(splits, kind)
     if deduplicate:
         splits = {**splits, "train": splits["train"].take(repeats.unique)}
+    splits, removed = _without(splits, settings.get("without"), kind)
     wanted = whole(settings, "train_examples", max(1, len(source.label_names)))
     splits = {**splits, "train": _subset(source.name, splits["train"], kind, wanted, seed)}
     _check_training(source.name, splits["train"], kind, names)
@@ -90,7 +95,24 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
         licence=source.licence,
         digest=_digest(kind, names, splits),
     )
-    return TextSelection(selected, repeats.repeated, repeats.leaked)
+    return TextSelection(selected, repeats.repeated, repeats.leaked, removed)
+
+
+def _without(
+    splits: dict[str, TextExamples], folders: Any, kind: str
+) -> tuple[dict[str, TextExamples], int]:
+    """The splits without training examples that other data sets judge by; and how many went."""
+    if folders is None:
+        return splits, 0
+    if not isinstance(folders, list | tuple) or not all(isinstance(f, str) for f in folders):
+        raise DataError(f"without is {folders!r}; give a list of folders of other data sets")
+    from models.text.folders import read_folder
+
+    others = [read_folder(folder, kind).splits for folder in folders]
+    judged = [other[split] for other in others for split in ("validation", "test")]
+    gone = judged_by(splits["train"], judged, kind)
+    kept = [index for index in range(len(splits["train"])) if index not in gone]
+    return {**splits, "train": splits["train"].take(kept)}, len(gone)
 
 
 def _open(source: str, value: Any, kind: str, split_seed: int) -> TextSource:
@@ -136,7 +158,7 @@ def _check_training(
 ) -> None:
     if not len(train):
         raise DataError(f"{name}: every training example stands in validation or test; use other "
-                        "splits, or leave deduplicate out")  # fmt: skip
+                        "splits, or leave deduplicate or without out")  # fmt: skip
     if kind == "classification" and len(set(train.labels)) < 2:
         only = label_names[train.labels[0]]
         raise DataError(f"{name}, train: every example is {only!r}; training needs two classes")

@@ -6,6 +6,7 @@ sentences 391 stand in the training split of subj.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from models.text.splits import TextExamples
@@ -39,6 +40,15 @@ def keys(examples: TextExamples, kind: str) -> list[str]:
     if kind == "entities":
         return [normalised(" ".join(words)) for words in examples.texts]
     return ["\n".join(map(normalised, texts)) for texts in examples.texts]
+
+
+def judged_by(train: TextExamples, others: Iterable[TextExamples], kind: str) -> frozenset[int]:
+    """Indices of training examples that stand among `others`, splits that models are judged by.
+
+    So that what trains on them can be handed on to the tasks of these splits.
+    """
+    judged = {key for examples in others for key in keys(examples, kind)}
+    return frozenset(index for index, key in enumerate(keys(train, kind)) if key in judged)
 
 
 def find_repeats(splits: dict[str, TextExamples], kind: str) -> Repeats:

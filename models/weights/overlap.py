@@ -2,9 +2,9 @@
 
 A checkpoint cannot unlearn, so this is asked before its weights are taken: how many examples of
 the target's validation and test splits stand among the examples it was trained on. Texts are
-compared in normal form (case folded, whitespace collapsed, the words of a tagged sentence joined),
-images by their pixels. It does not find near duplicates, nor what the pretraining of a base has
-seen.
+compared in the normal form of `models/text/repeats.py` (case folded, whitespace collapsed, the
+words of a tagged sentence joined, of a dialogue the prompt), images by their pixels. It finds no
+near duplicates, and knows nothing of what the pretraining of a base has seen.
 
 What the target trains on itself is no news to its models: an example of its validation or test
 split that is also in its own training split is counted apart and does not forbid a transfer.
@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from models.sources import Images
+from models.text.repeats import keys, normalised
+from models.text.splits import TextExamples
 
 SHOWN = 3
 _LONGEST = 80
@@ -48,11 +50,6 @@ class Overlap:
         return {"count": self.count, **asdict(self)}
 
 
-def normalised(text: str) -> str:
-    """A text in the form in which texts are compared."""
-    return " ".join(text.casefold().split())
-
-
 def text_keys(
     texts: Sequence[Sequence[str]], kind: str, *, apart: bool = False
 ) -> list[set[bytes]]:
@@ -64,12 +61,9 @@ def text_keys(
         apart: whether each text of a pair counts alone: for a source of single texts and a target
             of pairs, or the other way round.
     """
-    if kind == "entities":
-        return [{_digest(normalised(" ".join(words)))} for words in texts]
-    each = [[normalised(text) for text in example] for example in texts]
-    if apart:
-        return [{_digest(text) for text in example} for example in each]
-    return [{_digest("\n".join(example))} for example in each]  # a normal form has no line breaks
+    if apart and kind == "classification":
+        return [{_digest(normalised(text)) for text in example} for example in texts]
+    return [{_digest(key)} for key in keys(TextExamples(tuple(map(tuple, texts)), ()), kind)]
 
 
 def image_keys(images: Images) -> list[set[bytes]]:

@@ -219,7 +219,7 @@ def spec_from_yaml(text: str, source: str = "spec.yaml") -> Spec:
 
 
 # What a fingerprint says of data and base for people to read; the digests beside it say the rest.
-_FOR_READING = {"data": ("name", "licence", "repeated", "leaked"), "base": ("name",)}
+_FOR_READING = {"data": ("name", "licence", "repeated", "leaked", "removed"), "base": ("name",)}
 
 
 def task_id(fingerprint: Mapping[str, Any]) -> str:

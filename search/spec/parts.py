@@ -88,6 +88,7 @@ class Data(Part):
     Attributes:
         targets: Target, in words, to a folder of texts about it: pairs to classify.
         deduplicate: Whether training texts that repeat, or stand in another split, are dropped.
+        without: Folders of other data sets; training texts that they judge by are dropped.
     """
 
     name: str | None = None
@@ -98,6 +99,7 @@ class Data(Part):
     image_size: Counted | None = None
     split_seed: Annotated[Whole, Field(ge=0)] | None = None
     deduplicate: StrictBool | None = None
+    without: tuple[str, ...] | None = None
 
 
 class Task(Part):

@@ -23,7 +23,7 @@ from search.spec.parts import Data, Task
 EMBEDDED_DATA = {"images": ("digits",), "dialogue": ("dialogue",)}
 SOURCES = ("name", "parquet", "hub", "targets")
 # Keys of `data:` that mean nothing to the other models.
-_IMAGES_ONLY, _TEXTS_ONLY = ("image_size",), ("targets", "deduplicate")
+_IMAGES_ONLY, _TEXTS_ONLY = ("image_size",), ("targets", "deduplicate", "without")
 MODEL_FORMS = (*MODELS, "python:package.module:function")
 
 
@@ -73,6 +73,7 @@ def _check_data(
     if data is None:
         return {}
     settings = data.model_dump(exclude_none=True)
+    settings |= {"without": list(data.without)} if data.without is not None else {}
     given = [key for key in SOURCES if key in settings]
     if len(given) != 1:
         message = f"names {len(given)} sources ({', '.join(given)}); name one"
@@ -87,7 +88,7 @@ def _check_data(
         if must_exist and not source.is_dir():
             document.add((*path, *below), f"there is no folder {source}", written)
         if below:
-            settings["targets"][below[-1]] = str(source)
+            settings[str(below[0])][below[-1]] = str(source)
         else:
             settings["parquet"] = str(source)
     return settings
@@ -95,8 +96,9 @@ def _check_data(
 
 def _folders(data: Data) -> dict[KeyPath, str]:
     """Where below `data` a folder is written, and which."""
-    targets: dict[KeyPath, str] = {("targets", k): v for k, v in (data.targets or {}).items()}
-    return targets | ({(): data.parquet} if data.parquet is not None else {})
+    folders: dict[KeyPath, str] = {("targets", k): v for k, v in (data.targets or {}).items()}
+    folders |= {("without", index): each for index, each in enumerate(data.without or ())}
+    return folders | ({(): data.parquet} if data.parquet is not None else {})
 
 
 def _kind(task: Mapping[str, Any]) -> str | None:

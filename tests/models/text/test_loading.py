@@ -138,3 +138,27 @@ def test_describing_texts_starts_no_heavy_library(many: Path) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_texts_that_another_set_is_judged_by_are_left_out_and_counted(
+    many: Path, tmp_path: Path, write_text: WriteText
+) -> None:
+    other = write_text(tmp_path / "other", "classification")
+    columns = {"text": ["TEXT  3", "text 39", "else", "text 39"], "label": [0, 1, 0, 1]}
+    write_text(other, "classification", "test", columns=columns)
+    settings = {"parquet": str(many), "without": [str(other)]}
+    left = select_text(settings, "classification")
+    assert left.removed == 2
+    assert {("text 3",), ("text 39",)}.isdisjoint(left.splits.train.texts)
+    assert len(left.splits.train) == 38
+    everything = load_text({"parquet": str(many)}, "classification")
+    assert left.splits.digest != everything.digest
+    assert left.splits.validation == everything.validation
+    assert describe_data(settings, "classification").removed == 2
+    assert digest("classification", parquet=str(many), without=[]) == everything.digest
+
+
+@pytest.mark.parametrize("without", ["folder", [3], {"a": "b"}])
+def test_other_sets_are_given_as_a_list_of_folders(many: Path, without: object) -> None:
+    with pytest.raises(DataError, match="give a list of folders"):
+        load_text({"parquet": str(many), "without": without}, "classification")

@@ -43,6 +43,11 @@ def test_a_pair_is_recognised_as_a_whole() -> None:
     )
 
 
+def test_a_dialogue_is_recognised_by_its_prompt() -> None:
+    first, second = text_keys([("Who?", "Me."), ("who? ", "You.")], "dialogue")
+    assert first == second
+
+
 def test_overlap_is_found_in_both_judging_splits_and_counted() -> None:
     source = texts("classification", [("One",), ("two",), ("three",)])
     target = texts("classification", [("four",)], [("five",), ("ONE ",)], [("two",), ("six",)])

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -50,9 +51,9 @@ def text_spec(shelf: Shelf, name: str, data: str, method: str, **changes: Any) -
     return spec_from_yaml(yaml.safe_dump(record | changes))
 
 
-def finished_search(shelf: Shelf, method: str) -> Plan:
+def finished_search(shelf: Shelf, method: str, **changes: Any) -> Plan:
     """A search on moods whose one trial has moved all its weights at random."""
-    plan = shelf.plan(text_spec(shelf, f"moods-{method}", "moods", method))
+    plan = shelf.plan(text_spec(shelf, f"moods-{method}", "moods", method, **changes))
     base = tiny_base_of(shelf)
     finished(
         plan.checkpoints(0), "text_classifier", shelf.folder / "moods", base, adaptation=method
@@ -130,6 +131,25 @@ def test_a_text_that_was_trained_on_is_shown(shelf: Shelf) -> None:
     spec = text_spec(shelf, "leaky", "leaky", "lora", initial_weights={"from": source.search})
     with pytest.raises(ValueError, match=r"test split.*unlearn(?s:.*)ada sings day"):
         shelf.plan(spec)
+
+
+def test_a_source_that_left_these_texts_out_hands_on(shelf: Shelf) -> None:
+    guarded = classes(shelf.folder / "guarded", "glad", "angry")
+    some = pq.read_table(shelf.folder / "tones" / "train.parquet").slice(0, 3)
+    pq.write_table(some, guarded / "test.parquet")
+    shutil.copy(shelf.folder / "tones" / "validation.parquet", guarded / "train.parquet")
+    data = {"parquet": str(shelf.folder / "moods"), "without": [str(guarded)]}
+    for changes, leaks in (({}, True), ({"data": data}, False)):
+        task = text_spec(shelf, "x", "moods", "lora").task.model_dump(exclude_none=True) | changes
+        source = finished_search(shelf, "lora", task=task)
+        named = {"from": source.search}
+        spec = text_spec(shelf, "guarded", "guarded", "lora", initial_weights=named)
+        if leaks:
+            with pytest.raises(ValueError, match="3 of its test split"):
+                shelf.plan(spec)
+        else:
+            (receipt,) = [each["receipt"] for each in shelf.plan(spec).initial_weights.values()]
+            assert receipt["overlap"] == {"count": 0, "known": 0, "compared": 11}
 
 
 def test_an_exported_trial_is_loaded_by_transformers_alone(shelf: Shelf, tmp_path: Path) -> None:
