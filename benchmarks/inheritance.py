@@ -14,7 +14,7 @@ what helps there is a better start of the optimizer, not knowledge.
 `run` does what is missing, cell by cell, and goes on where it was killed (at the next trial).
 `report` writes results/reference/inheritance.* from what is there and says what is missing.
 
-Cost: about 2.5 hours of one core. NOTE: the code of `models/` is no part of a cell's identity.
+Cost: about three hours of one core. NOTE: the code of `models/` is no part of a cell's identity.
 After a change there, give a new `--cache`.
 
     python -m benchmarks.inheritance run --jobs 2
@@ -26,8 +26,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -43,7 +43,7 @@ from benchmarks.inheritance_cells import (
     run_cell,
     sources,
 )
-from benchmarks.inheritance_data import DOMAINS, load_domains
+from benchmarks.inheritance_data import load_domains
 from benchmarks.inheritance_report import report
 from benchmarks.inheritance_training import Settings
 from benchmarks.stored_results import CACHE
@@ -51,39 +51,52 @@ from benchmarks.stored_results import CACHE
 SEEDS = (0, 1)
 
 
-def phases(source: dict[str, str], seeds: Iterable[int] = SEEDS) -> list[list[Cell]]:
-    """All cells, in groups of which each builds on the ones before it alone."""
-    seeds = list(seeds)
+def plan(source: Mapping[str, str], seeds: Iterable[int] = SEEDS) -> list[Cell]:
+    """All cells in the order of what matters: one seed with all its arms after the other.
+
+    `source` maps each target to the domain that it starts from.
+    """
     used = sorted(set(source.values()))
     return [
-        [Cell(target, seed, SCRATCH) for seed in seeds for target in source],
-        [Cell(name, seed, SHUFFLED) for seed in seeds for name in used],
-        [
-            Cell(target, seed, arm)
-            for seed in seeds
-            for target in source
-            for arm in (HISTORY, BOTH, CONTROL)
-        ],
+        cell
+        for seed in seeds
+        for cell in (
+            *(Cell(target, seed, SCRATCH) for target in source),
+            *(Cell(name, seed, SHUFFLED) for name in used),
+            *(Cell(target, seed, arm) for target in source for arm in (HISTORY, BOTH, CONTROL)),
+        )
     ]
 
 
-def run(place: Place, groups: Sequence[Sequence[Cell]], jobs: int) -> None:
+def needs(cell: Cell, source: Mapping[str, str]) -> list[Cell]:
+    """The cells that one builds on."""
+    if cell.arm == SCRATCH:
+        return []
+    if cell.arm == SHUFFLED:
+        return [Cell(cell.target, cell.seed, SCRATCH)]
+    past = [Cell(name, cell.seed, SCRATCH) for name in source if name != cell.target]
+    control = [Cell(source[cell.target], cell.seed, SHUFFLED)] if cell.arm == CONTROL else []
+    return past + control
+
+
+def run(place: Place, cells: Sequence[Cell], source: Mapping[str, str], jobs: int) -> None:
     """Runs what is missing, `jobs` cells at once, each on one thread."""
     os.environ["OMP_NUM_THREADS"] = "1"  # read by the processes when they import torch
     os.environ["HF_HUB_OFFLINE"] = "1"
-    total = sum(len(group) for group in groups)
+    waiting = [cell for cell in cells if not is_done(place, cell)]
+    running: dict[Future[None], Cell] = {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for group in groups:
-            pending = {
-                pool.submit(run_cell, place, cell): cell
-                for cell in group
-                if not is_done(place, cell)
-            }
-            for future in as_completed(pending):
+        while waiting or running:
+            ready = [cell for cell in waiting
+                     if all(is_done(place, each) for each in needs(cell, source))]  # fmt: skip
+            for cell in ready[: jobs - len(running)]:
+                waiting.remove(cell)
+                running[pool.submit(run_cell, place, cell)] = cell
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
                 future.result()
-                done = sum(is_done(place, cell) for each in groups for cell in each)
-                print(f"{time.strftime('%H:%M:%S')} {pending[future].name}: {done} of {total}",
-                      flush=True)  # fmt: skip
+                left = len(waiting) + len(running) - 1
+                print(f"{time.strftime('%H:%M:%S')} {running.pop(future).name}: "
+                      f"{len(cells) - left} of {len(cells)}", flush=True)  # fmt: skip
 
 
 def main() -> None:
@@ -98,11 +111,11 @@ def main() -> None:
     given = parser.parse_args()
     place = Place(given.data, given.cache, Settings())
     domains = load_domains(given.data)
-    groups = phases(sources({name: domains[name] for name in DOMAINS}))
+    source = sources(domains)
     if given.action == "run":
-        run(place, groups, given.jobs)
+        run(place, plan(source), source, given.jobs)
         return
-    report(place, groups, domains)
+    report(place, plan(source), domains, "python -m benchmarks.inheritance run, then report")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ from search.space import SearchSpace
 SCRATCH, SHUFFLED, HISTORY, BOTH, CONTROL = (
     "scratch", "shuffled", "history", "history_and_weights", "control",
 )  # fmt: skip
-DIRECTIONS = ["maximize"]
 # Fixed before any result was seen: the ranges that each method is said to want, by its papers.
 SPACE = SearchSpace.from_distributions(
     {
@@ -123,14 +122,14 @@ def run_cell(place: Place, cell: Cell) -> None:
     target = domains[cell.target].splits
     record: dict[str, Any] = place.read(cell) or {**asdict(cell), "trials": []}
     record["settings"] = asdict(place.settings)
-    initial, received = _initial(place, cell)
+    initial, received = initial_of(place, cell)
     record |= received
     sampler = WarmStartSampler(
-        _history(place, cell), SPACE, cell.search_seed(), task=f"crossner_{cell.target}",
+        history_of(place, cell), SPACE, cell.search_seed(), task=f"crossner_{cell.target}",
         objectives=[OBJECTIVE],
     )  # fmt: skip
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=sampler, directions=DIRECTIONS)
+    study = optuna.create_study(sampler=sampler, directions=["maximize"])
     for number in range(place.settings.trials):
         asked = study.ask()
         start = Start(SPACE.suggest(asked), trial_seed(cell.search_seed(), number), initial)
@@ -176,7 +175,7 @@ def sources(domains: Mapping[str, Domain]) -> dict[str, str]:
     return {target: source_of(target, names) for target in domains}
 
 
-def _history(place: Place, cell: Cell) -> History | None:
+def history_of(place: Place, cell: Cell) -> History | None:
     """The scratch searches of the other domains with the same seed, as searches of other tasks."""
     if cell.arm == SCRATCH:
         return None
@@ -185,7 +184,7 @@ def _history(place: Place, cell: Cell) -> History | None:
         if domain != cell.target:
             past = _finished(place, Cell(domain, cell.seed, SCRATCH))
             studies[f"crossner_{domain}"] = [_frozen(trial) for trial in past["trials"]]
-    return History.from_studies(studies, DIRECTIONS, objectives=[OBJECTIVE])
+    return History.from_studies(studies, ["maximize"], objectives=[OBJECTIVE])
 
 
 def _finished(place: Place, cell: Cell) -> dict[str, Any]:
@@ -212,7 +211,7 @@ def _tell(study: optuna.Study, trial: optuna.Trial, value: float) -> None:
         study.tell(trial, state=TrialState.FAIL)
 
 
-def _initial(place: Place, cell: Cell) -> tuple[InitialWeights | None, dict[str, Any]]:
+def initial_of(place: Place, cell: Cell) -> tuple[InitialWeights | None, dict[str, Any]]:
     """The weights that every trial of a cell starts from, and what is to be told of them."""
     if cell.arm not in (BOTH, CONTROL):
         return None, {}
