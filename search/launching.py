@@ -41,7 +41,7 @@ from search.transfer import history_settings, write_report
 from search.transfer.best import best_configurations
 from search.transfer.starting_points import pin
 from search.transfer.trial_tables import TRIALS_SHOWN, tables_section
-from search.transfer.weights import hand_on
+from search.transfer.weights import hand_on, missing_weights
 
 PREVIEWED = 3
 # A launch says the gist; `review` says it all.
@@ -171,6 +171,7 @@ def resumed_plan(
         LookupError: no such search.
         SearchIsAlive: it has an owner that lives.
         PermissionError: its model is a Python function that was not allowed by name.
+        FileNotFoundError: the weights that its trials start from are gone.
     """
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
@@ -182,6 +183,12 @@ def resumed_plan(
         raise PermissionError(
             f"{summary.search} trains with {spec.task.model}, a name read from the store. If it is "
             f"yours, say so: --allow-function {spec.task.model.removeprefix('python:')}"
+        )
+    missing = missing_weights(summary)
+    if missing:
+        raise FileNotFoundError(
+            f"the weights that {summary.search} starts from are gone ({missing[0]}): mount the "
+            f"folder, or start a new search"
         )
     budget = summary.trials_budget + more_trials
     prepared = prepare(spec, tracking_uri, say=say, without=summary.search)

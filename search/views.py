@@ -15,7 +15,7 @@ from search.origins import read_origin
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer import best_configurations
-from search.transfer.lineage import lineage_of
+from search.transfer.lineage import lineage_in_words, lineage_of
 
 
 def searches_table(tracking_uri: str) -> Table:
@@ -45,6 +45,9 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     _print(out, "trials: " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     if summary.tags.get("twentieth.verdict"):
         _print(out, summary.tags["twentieth.verdict"])
+    for name, weights in summary.initial_weights.items():
+        told = lineage_in_words(weights["receipt"])
+        _print(out, f"weights of {name} at hand. A trial that takes them: {told}")
     best = best_configurations(history, summary.search)
     out.print(_front_table(best))
     for entry in best:

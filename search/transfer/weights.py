@@ -14,6 +14,7 @@ from typing import Any
 
 from models.base_model import BaseModel, locate_base
 from search.spec import Spec
+from search.tracking.summary import Summary
 from search.transfer.sources import SourceTrial, find_trial
 from search.transfer.starting_points import check_fit
 
@@ -43,6 +44,12 @@ def hand_on(
         if is_new:
             shutil.rmtree(storage, ignore_errors=True)  # of those that were not refused
         raise
+
+
+def missing_weights(summary: Summary) -> list[Path]:
+    """Files of initial weights that a search was given and that are not in its storage now."""
+    files = [summary.storage / FOLDER / each["file"] for each in summary.initial_weights.values()]
+    return [file for file in files if not file.exists()]
 
 
 def _handed_on(

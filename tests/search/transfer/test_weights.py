@@ -13,6 +13,8 @@ from rich.console import Console
 
 from models.checkpoints import newest_checkpoint
 from models.weights.initial import load_initial
+from search import launching
+from search.optimize.plan import Plan
 from search.tracking import names
 from search.tracking.runs import tags_of
 from search.tracking.store import open_client
@@ -20,7 +22,7 @@ from search.tracking.summary import find_summary
 from search.transfer.export import export_trial
 from search.transfer.lineage import lineage_in_words, lineage_of
 from search.transfer.sources import find_trial
-from search.views import print_trial
+from search.views import print_search, print_trial
 from tests.search.transfer.source_searches import Shelf, configured, digits_spec
 
 
@@ -77,6 +79,30 @@ def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source
     assert "10 head rows by label name (0, 1, 2, 3, 4 and 5 more), 0 drawn afresh" in told
     assert f"Line of descent: {source}#1 > {parent.search}#0." in told
     assert lineage_of(shelf.uri, find_trial(shelf.uri, f"{source}#1").trial.run_id) == ""
+
+
+def test_a_search_shows_what_its_trials_may_start_from(shelf: Shelf, source: str) -> None:
+    plan = shelf.plan(digits_spec("shown", initial_weights={"from": source}))
+    shelf.finish(plan, [({"adamw.learning_rate": 2e-3}, [0.9, 0.5])])
+    out = io.StringIO()
+    print_search(Console(file=out, width=200), plan.search, shelf.uri)
+    assert f"weights of {source}#1 at hand" in out.getvalue()
+
+
+def test_a_resume_without_the_weights_says_so_at_once(shelf: Shelf, source: str) -> None:
+    plan = shelf.plan(digits_spec("bereft", initial_weights={"from": source}))
+    assert resumed(shelf, plan.search).initial_files() == plan.initial_files()
+    (file,) = plan.initial_files().values()
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=file.name):
+        resumed(shelf, plan.search)
+
+
+def resumed(shelf: Shelf, search: str) -> Plan:
+    return launching.resumed_plan(
+        search, shelf.uri, more_trials=0, hours=None, address=None, allow_function=None,
+        say=lambda text: None,
+    )  # fmt: skip
 
 
 def test_weights_that_have_seen_the_targets_splits_are_refused_without_a_trace(
