@@ -13,8 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.text.loading import load_text
-from models.text.repeats import keys
+from models.text.loading import select_text
 from models.text.splits import TextExamples, TextSplits
 from search.apply.source import seed_of
 
@@ -28,8 +27,8 @@ Span = tuple[str, int]  # the entity type, or "" for a word outside; how many wo
 class Domain:
     """A domain as every arm sees it.
 
-    `dropped`: why -> how many training sentences were left out: "repeated", "own" (in its own
-    validation or test), or the other domain whose validation or test holds them.
+    `dropped`: how many training sentences were left out because they are repeated, stand in the
+    domain's own validation or test ("own"), or in that of another domain ("others").
     """
 
     splits: TextSplits
@@ -42,28 +41,15 @@ def load_domains(folder: Path, names: Sequence[str] = DOMAINS) -> dict[str, Doma
     Raises:
         DataError: a folder is missing or damaged.
     """
-    loaded = {name: load_text({"parquet": str(folder / f"crossner_{name}")}, KIND)
-              for name in names}  # fmt: skip
-    return {name: _without_judged(name, loaded) for name in names}
-
-
-def _without_judged(name: str, loaded: Mapping[str, TextSplits]) -> Domain:
-    judged = {other: {*keys(splits.validation, KIND), *keys(splits.test, KIND)}
-              for other, splits in loaded.items()}  # fmt: skip
-    own, seen = judged.pop(name), set[str]()
-    dropped: dict[str, int] = defaultdict(int)
-    kept = []
-    for index, key in enumerate(keys(loaded[name].train, KIND)):
-        reasons = ["own"] if key in own else [o for o, texts in judged.items() if key in texts]
-        if key in seen:
-            dropped["repeated"] += 1
-        elif reasons:
-            dropped[reasons[0]] += 1
-        else:
-            kept.append(index)
-        seen.add(key)
-    splits = loaded[name]
-    return Domain(replace(splits, train=splits.train.take(kept)), dict(dropped))
+    folders = {name: str(folder / f"crossner_{name}") for name in names}
+    domains = {}
+    for name in names:
+        others = [folders[other] for other in names if other != name]
+        settings = {"parquet": folders[name], "deduplicate": True, "without": others}
+        found = select_text(settings, KIND)
+        dropped = {"repeated": found.repeated, "own": found.leaked, "others": found.removed}
+        domains[name] = Domain(found.splits, dropped)
+    return domains
 
 
 def entity_types(label_names: Iterable[str]) -> set[str]:

@@ -67,9 +67,9 @@ def _setting(place: Place, domains: Mapping[str, Domain]) -> list[str]:
     shared = place.settings
     sizes = ", ".join(f"{name} {len(domain.splits.train)}" for name, domain in domains.items())
     dropped = "; ".join(
-        f"{name}: {', '.join(f'{count} ({why})' for why, count in domain.dropped.items())}"
+        f"{name}: {', '.join(f'{why} {count}' for why, count in domain.dropped.items() if count)}"
         for name, domain in domains.items()
-        if domain.dropped
+        if any(domain.dropped.values())
     )
     return [
         f"Five CrossNER domains, each once the target, two seeds; {shared.trials} trials of "
@@ -86,7 +86,7 @@ def _setting(place: Place, domains: Mapping[str, Domain]) -> list[str]:
         "length, places permuted within each sentence.", "",
         f"Training sentences: {sizes}. Left out of training in every arm, because they are "
         "repeated, stand in the domain's own validation or test (own), or in that of another "
-        f"domain: {dropped or 'none'}.",
+        f"domain (others): {dropped or 'none'}.",
     ]  # fmt: skip
 
 
