@@ -22,9 +22,11 @@ from torch import nn
 from models.base_model import BaseModel
 from models.catalog import data_kind
 from models.cnn import CNN
+from models.weights.taking import changed_body, plain_name
 from models.weights.trained import Rebuilt, Trained, rebuild
 
 LOADER = "load_model.py"
+BODY = "body.safetensors"  # weights of the base that an earlier trial has changed
 _CLASSES = {
     "classification": "AutoModelForSequenceClassification",
     "entities": "AutoModelForTokenClassification",
@@ -125,6 +127,9 @@ def _export_adaptation(
         (folder / "README.md").unlink(missing_ok=True)  # peft's own empty card
     else:
         save_file(rebuilt.adapted.state(), folder / "adapter.safetensors")
+    below = changed_body(rebuilt.adapted.model, rebuilt.plain)
+    if below:
+        save_file({plain_name(name): t.clone() for name, t in below.items()}, folder / BODY)
     _copy_loader(f"load_{method}.py", folder)
     return Exported(rebuilt.label_names, False, _how("load(FOLDER, FOLDER_OF_THE_BASE)", "model"))
 

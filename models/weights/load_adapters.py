@@ -55,6 +55,8 @@ def load(folder: str | Path, base: str | Path) -> Any:
         options["label2id"] = {name: index for index, name in enumerate(labels)}
     model: Any = getattr(transformers, record["class"]).from_pretrained(base, **options)
     state = load_file(root / "adapter.safetensors")
+    if (root / "body.safetensors").exists():
+        state |= load_file(root / "body.safetensors")
     for name, tensor in state.items():
         if name.endswith(_DOWN):
             module = model.get_submodule(name.removesuffix(_DOWN))

@@ -17,6 +17,7 @@ from typing import Any
 
 import transformers
 from peft import PeftModel
+from safetensors.torch import load_file
 
 CLASSES = (
     "AutoModelForSequenceClassification", "AutoModelForTokenClassification",
@@ -37,6 +38,8 @@ def load(folder: str | Path, base: str | Path) -> Any:
         options["id2label"] = dict(enumerate(labels))
         options["label2id"] = {name: index for index, name in enumerate(labels)}
     model: Any = getattr(transformers, record["class"]).from_pretrained(base, **options)
+    if (root / "body.safetensors").exists():
+        model.load_state_dict(load_file(root / "body.safetensors"), strict=False)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = record["pad_token_id"]
     return PeftModel.from_pretrained(model, str(root), local_files_only=True).eval()

@@ -74,7 +74,35 @@ def from_adapted(adapted: Any, plain: nn.Module, label_names: tuple[str, ...]) -
         return InitialWeights(changed, head, label_names)
     trained = _trained(adapted.model)
     own = tuple(name for name in trained if any(_is_part(name, part) for part in head))
-    return InitialWeights(trained, own, label_names, is_merged=False)
+    below = changed_body(adapted.model, plain)
+    return InitialWeights(trained | below, own, label_names, is_merged=False)
+
+
+def changed_body(model: nn.Module, plain: nn.Module) -> dict[str, Tensor]:
+    """Weights below an adaptation that differ from the base, by their names in `model`.
+
+    There are none, unless the trial started from weights of another that were merged.
+    """
+    before = plain.state_dict()
+    frozen = {
+        name: parameter.detach()
+        for name, parameter in model.named_parameters()
+        if not parameter.requires_grad and plain_name(name) in before
+    }
+    return {
+        name: tensor
+        for name, tensor in frozen.items()
+        if not torch.equal(tensor.cpu(), before[plain_name(name)].cpu())
+    }
+
+
+def plain_name(name: str) -> str:
+    """A weight's name in the plain model, without what peft wraps around it."""
+    for prefix in ("base_model.model.", "base_model."):
+        if name.startswith(prefix):
+            name = name[len(prefix) :]
+            break
+    return name.replace(_SAVED, "")
 
 
 def _trained(model: nn.Module) -> dict[str, Tensor]:
@@ -88,4 +116,4 @@ def _trained(model: nn.Module) -> dict[str, Tensor]:
 
 def _is_part(name: str, part: str) -> bool:
     """Whether an adapted model's parameter is the plain model's `part`."""
-    return f".{name.replace(_SAVED, '')}".endswith(f".{part}")
+    return plain_name(name) == part

@@ -19,7 +19,7 @@ from models.checkpoints import newest_checkpoint
 from models.cnn import CNN
 from models.data import load_data
 from models.weights.head_rows import Rows, rows_by_name
-from models.weights.initial import InitialWeights
+from models.weights.initial import InitialWeights, apply_initial, load_initial
 from models.weights.overlap import Overlap, compare
 from models.weights.taking import from_adapted, from_cnn, trained_cnn
 
@@ -35,6 +35,7 @@ class Trained:
         data: Settings of its data set.
         checkpoints: Folder of its checkpoints.
         base: The pretrained model it adapted; None for a CNN.
+        initial: File of the weights it started from itself; None: none.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Trained:
     data: Mapping[str, Any]
     checkpoints: Path
     base: BaseModel | None = None
+    initial: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def rebuild(trained: Trained) -> Rebuilt:
     """The model of a trial as its last checkpoint left it, in evaluation mode on the CPU.
 
     Raises:
-        FileNotFoundError: the checkpoint is gone.
+        FileNotFoundError: the checkpoint is gone, or the weights it started from.
         DataError: the data set cannot be read.
     """
     checkpoint = newest_checkpoint(trained.checkpoints)
@@ -137,8 +139,14 @@ def _transformer(
     loaded = LoadedBase(base, data_kind(trained.model), names, image=_shape(splits))
     plain = loaded.fresh(0, configuration, own_copy=True)
     below = loaded.fresh(0, configuration, own_copy=True)
+    # A checkpoint holds what was trained, not what lay frozen below it.
+    initial = None if trained.initial is None else load_initial(trained.initial)
+    if initial is not None and initial.is_merged:
+        apply_initial(below, initial, names)
     # Nothing is trained here: the seed and the number of steps leave no trace in the loaded state.
     adapted = adapt(below, configuration, steps=1000, seed=0)
+    if initial is not None and not initial.is_merged:
+        apply_initial(adapted.model, initial, names)
     adapted.load(state["weights"])
     return Rebuilt(adapted.model.eval(), names, splits, adapted, plain.eval())
 

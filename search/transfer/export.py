@@ -38,8 +38,9 @@ def export_trial(tracking_uri: str, reference: str, folder: Path) -> str:
             f"{base.digest} now; put the base back"
         )
     trained = Trained(
-        source.name, task.model, source.configuration, task.data, source.checkpoints, base
-    )
+        source.name, task.model, source.configuration, task.data, source.checkpoints, base,
+        source.initial,
+    )  # fmt: skip
     exported = export(trained, folder)
     card = model_card(source, exported.label_names, exported.how, source.summary.environment)
     (folder / "README.md").write_text(card, encoding="utf-8")

@@ -57,6 +57,12 @@ class SourceTrial:
         """Whether its last epoch's weights are still there."""
         return _has_weights(self.checkpoints, self.trial.epoch)
 
+    @property
+    def initial(self) -> Path | None:
+        """The file of the weights it started from itself; None from scratch."""
+        given = self.summary.initial_weights.get(str(self.receipt.get("source")))
+        return None if given is None else initial_folder(self.summary.storage) / given["file"]
+
     def fixes(self) -> dict[str, Value]:
         """The hyperparameters that a trial starting from its weights must share.
 
@@ -94,6 +100,11 @@ class SourceTrial:
                 raise ValueError(f"{problem} cannot be read ({error}), {remedy}") from error
             if digest != each["digest"]:
                 raise ValueError(f"{problem} has changed since ({digest} now), {remedy}")
+
+
+def initial_folder(storage: Path) -> Path:
+    """Where in a search's storage the weights lie that its trials start from."""
+    return storage / "initial_weights"
 
 
 _UNMERGED = {

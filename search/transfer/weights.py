@@ -15,10 +15,8 @@ from typing import Any
 from models.base_model import BaseModel, locate_base
 from search.spec import Spec
 from search.tracking.summary import Summary
-from search.transfer.sources import SourceTrial, find_trial
+from search.transfer.sources import SourceTrial, find_trial, initial_folder
 from search.transfer.starting_points import check_fit
-
-FOLDER = "initial_weights"  # in a search's storage
 
 
 def hand_on(
@@ -48,7 +46,8 @@ def hand_on(
 
 def missing_weights(summary: Summary) -> list[Path]:
     """Files of initial weights that a search was given and that are not in its storage now."""
-    files = [summary.storage / FOLDER / each["file"] for each in summary.initial_weights.values()]
+    folder = initial_folder(summary.storage)
+    files = [folder / str(each["file"]) for each in summary.initial_weights.values()]
     return [file for file in files if not file.exists()]
 
 
@@ -63,14 +62,14 @@ def _handed_on(
     base = locate_base(spec.task.base) if spec.task.base else None
     trained = Trained(
         source.name, source.spec.task.model, source.configuration, source.spec.task.data,
-        source.checkpoints, base,
+        source.checkpoints, base, source.initial,
     )  # fmt: skip
     ancestors = [each["settings"] for each in source.trained_on()[1:]]
     passed = pass_on(trained, ancestors, spec.task.data)
     if passed.overlap.count:
         raise ValueError(_refusal(source, passed.overlap))
     receipt = _receipt(source, base, passed)
-    file = save_initial(storage / FOLDER, replace(passed.weights, receipt=receipt))
+    file = save_initial(initial_folder(storage), replace(passed.weights, receipt=receipt))
     say(
         f"{source.name}: {receipt['tensors']} tensors, head rows of {_named(passed.rows.carried)} "
         f"carried, {len(passed.rows.fresh)} drawn afresh; none of {passed.overlap.compared} "

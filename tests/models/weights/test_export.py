@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -23,7 +21,7 @@ from models.data import ImageSplits
 from models.training import Training
 from models.weights.export import export
 from models.weights.trained import Trained, rebuild
-from tests.models.weights.trained_trials import classes, entities, finished, tiny_base
+from tests.models.weights.trained_trials import classes, entities, finished, load_by, tiny_base
 
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}
 LABELS = ("sad", "calm", "glad")
@@ -37,15 +35,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> BaseModel:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return classes(tmp_path_factory.mktemp("data") / "moods", *LABELS)
-
-
-def load_by(folder: Path, *arguments: Any) -> Any:
-    """What the loader in an exported folder gives."""
-    spec = importlib.util.spec_from_file_location("load_model", folder / "load_model.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.load(folder, *arguments)
 
 
 def texts_in(folder: Path) -> str:

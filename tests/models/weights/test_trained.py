@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForSequenceClassification
 
 from models.adaptation import adapt
 from models.base_model import BaseModel
 from models.data import load_data
 from models.transformer import LoadedBase
+from models.weights.export import export
 from models.weights.initial import apply_initial, load_initial, save_initial
 from models.weights.trained import Passed, pass_on, rebuild
-from tests.models.weights.trained_trials import classes, entities, finished, tiny_base
+from tests.models.weights.trained_trials import classes, entities, finished, load_by, tiny_base
 
 MERGING = ("full", "lora", "dora", "adalora", "ia3")
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}
@@ -81,6 +83,31 @@ def test_what_cannot_be_merged_goes_into_the_same_adaptation(
     assert torch.equal(adapted.model.eval()(**BATCH).logits, expected)
     with pytest.raises(ValueError, match="no tensor"):
         apply_initial(fresh(base, data, trial.configuration), weights, ("sad", "calm", "glad"))
+
+
+@pytest.mark.parametrize("second", [*MERGING, "prefix", "adapters"])
+def test_what_lay_frozen_below_an_adaptation_travels_on(
+    second: str, base: BaseModel, data: Path, tmp_path: Path
+) -> None:
+    first = finished(tmp_path / "first", "text_classifier", data, base, adaptation="lora")
+    passed = passed_to(first, data, tmp_path / "weights")
+    file = save_initial(tmp_path / "weights", passed.weights)
+    trial = finished(tmp_path / "second", "text_classifier", data, base, seed=1, adaptation=second)
+    started = replace(trial, initial=file)
+    expected = rebuild(started).model(**BATCH).logits
+    assert second == "full" or not torch.equal(rebuild(trial).model(**BATCH).logits, expected)
+    weights = passed_to(started, data, tmp_path / "again").weights
+    model: Any = fresh(base, data, trial.configuration)
+    if not weights.is_merged:
+        model = adapt(model, trial.configuration, steps=5, seed=3).model
+    apply_initial(model, weights, ("sad", "calm", "glad"))
+    assert torch.allclose(model.eval()(**BATCH).logits, expected, atol=1e-4)
+    export(started, tmp_path / "out")
+    if weights.is_merged:
+        loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
+    else:
+        loaded = load_by(tmp_path / "out", base.folder)
+    assert torch.allclose(loaded(**BATCH).logits, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["lora", "adapters"])

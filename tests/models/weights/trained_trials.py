@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,12 @@ def finished(
             tensor += 0.1 * torch.randn(tensor.shape, generator=generator)
     save_checkpoint(folder, 1, 1, [{"loss.train": 1.0}], {"weights": state})
     return Trained("source#0", model, configuration, {"parquet": str(data)}, folder, base)
+
+
+def load_by(folder: Path, *arguments: Any) -> Any:
+    """What the loader in an exported folder gives."""
+    spec = importlib.util.spec_from_file_location("load_model", folder / "load_model.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.load(folder, *arguments)

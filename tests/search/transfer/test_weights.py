@@ -69,6 +69,8 @@ def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source
     trial = find_trial(shelf.uri, f"{child.search}#0")
     assert trial.receipt["lineage"] == [f"{source}#1", f"{parent.search}#0"]
     assert len(trial.trained_on()) == 3
+    assert trial.initial == child.initial_files()[f"{parent.search}#0"]
+    assert find_trial(shelf.uri, f"{source}#1").initial is None
     tags = tags_of(open_client(shelf.uri), trial.trial.run_id)
     assert tags[names.INITIAL_WEIGHTS] == f"{parent.search}#0"
     assert (tags[names.ROWS_CARRIED], tags[names.OVERLAP]) == ("10", "0")
