@@ -42,6 +42,7 @@ class TextVictim:
                 is_correct=found.hits == found.tokens,
                 tags=(),
                 share_correct=found.hits / max(found.tokens, 1),
+                tokens=found.tokens,
             )
             for found in foreseen(self._model, self._encoder, encoded)
         ]

@@ -1,0 +1,249 @@
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.adaptation import METHODS
+from models.base_model import locate_base
+from models.catalog import metrics
+from models.data import ImageSplits
+from models.fine_tuning import MODEL_OF, FineTuning
+from models.sources import DataError
+from models.threats import TextThreat, Threat
+from models.transformer import LoadedBase
+from tests.models.tiny_models import tiny_vit
+from tests.models.tiny_texts import tiny_base, tiny_texts
+
+THREAT = TextThreat(examples=6, cheap_examples=3, queries=20)
+TEXT_KINDS = ("classification", "entities", "dialogue")
+# One that learns the tiny sets in a few epochs: rates are higher than a large model's.
+LEARNS = {"adaptation": "full", "full.learning_rate": 5e-3, "batch_size": 8, "max_length": 24}
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedBase]:
+    return {
+        kind: tiny_base(tmp_path_factory.mktemp(kind), kind, tiny_texts(kind).label_names)
+        for kind in TEXT_KINDS
+    }
+
+
+def _training(base: LoadedBase, epochs: int = 2, seed: int = 0, **changes: Any) -> FineTuning:
+    configuration = LEARNS | changes
+    if configuration["adaptation"] != "full":
+        del configuration["full.learning_rate"]
+    data = tiny_texts(base.kind)
+    return FineTuning(configuration, data, epochs=epochs, seed=seed, threat=THREAT, base=base)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two states agree bit for bit, all the way down."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_is_same(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return bool(one == other)
+
+
+def _results(entries: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Metrics without what the clock and the machine decide."""
+    return [
+        {k: v for k, v in entry.items() if not k.startswith(("seconds", "memory"))}
+        for entry in entries
+    ]
+
+
+@pytest.mark.parametrize("kind", TEXT_KINDS)
+def test_it_reports_what_the_catalog_says_and_the_full_attack_last(
+    bases: dict[str, LoadedBase], kind: str
+) -> None:
+    first, last = list(_training(bases[kind]).run())
+    known = set(metrics(MODEL_OF[kind], THREAT)) | {"epoch"}
+    assert set(first) | set(last) == known - {"seconds.setup"}  # the trial measures the set-up
+    assert THREAT.cheap_metric(kind) in first and THREAT.metric(kind) not in first
+    assert THREAT.metric(kind) in last
+    assert all(math.isfinite(value) for value in last.values())
+
+
+@pytest.mark.parametrize("kind", TEXT_KINDS)
+def test_it_learns(bases: dict[str, LoadedBase], kind: str) -> None:
+    rate = 0.02 if kind == "dialogue" else 5e-3  # more classes to tell apart: a whole vocabulary
+    *_, last = _training(bases[kind], epochs=10, dropout=0.0, **{"full.learning_rate": rate}).run()
+    assert last["f1.clean" if kind == "entities" else "accuracy.clean"] >= 0.9
+
+
+@pytest.mark.parametrize("kind", TEXT_KINDS)
+def test_the_same_seed_gives_the_same_training_and_another_seed_another(
+    bases: dict[str, LoadedBase], kind: str
+) -> None:
+    runs = [_results(list(_training(bases[kind], seed=seed).run())) for seed in (0, 0, 1)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_training_interrupted_and_resumed_equals_one_that_was_not(
+    bases: dict[str, LoadedBase], method: str
+) -> None:
+    # Dropout and adversarial noise are on: their random state must come back as well.
+    changes = {"adaptation": method, "adversarial_training": "freelb", "patience": 2}
+    whole = _training(bases["entities"], epochs=4, **changes)
+    entries = list(whole.run())
+    broken = _training(bases["entities"], epochs=4, **changes)
+    running = broken.run()
+    before = [next(running), next(running)]
+    file = io.BytesIO()
+    torch.save(broken.state_dict(), file)
+    file.seek(0)
+    resumed = _training(bases["entities"], epochs=4, **changes)
+    resumed.load_state_dict(torch.load(file, weights_only=True))
+    assert _results(before + list(resumed.run())) == _results(entries)
+    assert _is_same(resumed.state_dict(), whole.state_dict())
+
+
+def test_a_finished_training_has_nothing_left_to_run_and_needs_no_optimizer(
+    bases: dict[str, LoadedBase],
+) -> None:
+    training = _training(bases["classification"], epochs=1)
+    list(training.run())
+    state = training.state_dict()
+    assert state["optimizer"] is None and training.ended
+    again = _training(bases["classification"], epochs=1)
+    again.load_state_dict(state)
+    assert list(again.run()) == []
+    assert again.evaluate_test() == training.evaluate_test()
+
+
+@pytest.mark.parametrize("kind", TEXT_KINDS)
+def test_accumulated_small_batches_are_one_large_batch(
+    bases: dict[str, LoadedBase], kind: str
+) -> None:
+    results = []
+    for size, accumulation in ((8, 1), (2, 4)):
+        training = _training(
+            bases[kind], epochs=1, batch_size=size, accumulation=accumulation, dropout=0.0
+        )
+        (entry,) = training.run()
+        results.append((entry["loss.train"], entry["loss.validation"]))
+    # Not the weights: Adam blows the rounding of a gradient that is 0 (a key's bias) up to a step.
+    assert results[0] == pytest.approx(results[1], rel=1e-4)
+
+
+def test_patience_ends_a_training_at_its_best_epoch_and_judges_that_one(
+    bases: dict[str, LoadedBase],
+) -> None:
+    # So high a rate that the loss on the validation split rises after the first epochs.
+    changes = {"full.learning_rate": 0.05, "schedule": "constant", "warmup_share": 0.0}
+    training = _training(bases["classification"], epochs=20, patience=2, **changes)
+    entries = list(training.run())
+    assert training.ended and len(entries) < 20
+    losses = [entry["loss.validation"] for entry in entries]
+    assert losses[-1] == min(losses)  # the last report is of the best epoch's weights
+    assert THREAT.metric("classification") in entries[-1]
+
+
+def test_without_patience_a_training_uses_its_whole_budget(bases: dict[str, LoadedBase]) -> None:
+    training = _training(bases["classification"], epochs=3, **{"full.learning_rate": 0.05})
+    assert len(list(training.run())) == 3
+
+
+def test_a_training_that_diverges_reports_nan_and_ends(bases: dict[str, LoadedBase]) -> None:
+    training = _training(
+        bases["classification"], epochs=3, gradient_clip=0.0, **{"full.learning_rate": 1.0}
+    )
+    with torch.no_grad():
+        next(iter(training.model.parameters())).fill_(math.inf)
+    (entry,) = training.run()
+    assert math.isnan(entry["accuracy.clean"])
+    assert math.isnan(entry[THREAT.metric("classification")])
+    assert math.isnan(training.evaluate_test()["test.accuracy.clean"])
+    assert training.tables() == {}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_of_a_trial_reaches_the_base_or_the_next_trial(
+    bases: dict[str, LoadedBase], method: str
+) -> None:
+    base = bases["classification"]
+    before = base.checksum()
+    list(_training(base, epochs=1, adaptation=method).run())
+    assert base.checksum() == before
+    used = _training(base, epochs=1, adaptation="lora")
+    fresh = tiny_base(base.base.folder, "classification", base.label_names)
+    untouched = _training(fresh, epochs=1, adaptation="lora")
+    assert _is_same(used.state_dict(), untouched.state_dict())
+    assert _results(list(used.run())) == _results(list(untouched.run()))
+
+
+def test_balanced_class_weights_give_every_class_the_same_say(
+    bases: dict[str, LoadedBase],
+) -> None:
+    data = tiny_texts("classification")
+    # Three quarters of class 0: weights 32 / (2 * 24) and 32 / (2 * 8).
+    few = data.train.take([*range(0, 32, 2), *range(0, 16, 2), *range(1, 16, 2)])
+    assert few.labels.count(0) == 24 and few.labels.count(1) == 8
+    from dataclasses import replace
+
+    from models.text.material import TextMaterial
+
+    configuration = {"class_weights": "balanced", "max_length": 24, "label_smoothing": 0.0}
+    material = TextMaterial(
+        replace(data, train=few), bases["classification"], configuration, THREAT
+    )
+    assert material.weight(torch.tensor([0, 0, 0])) == pytest.approx(3 * 32 / 48)
+    assert material.weight(torch.tensor([1])) == pytest.approx(32 / 16)
+
+
+@pytest.mark.parametrize("method", ["none", "fgm", "pgd", "freelb", "smart"])
+@pytest.mark.parametrize("kind", TEXT_KINDS)
+def test_every_adversarial_training_learns_every_kind(
+    bases: dict[str, LoadedBase], kind: str, method: str
+) -> None:
+    changes = {"adversarial_training": method, "dropout": 0.0}
+    first, *_, last = _training(bases[kind], epochs=5, **changes).run()
+    assert last["loss.validation"] < first["loss.validation"]
+
+
+def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
+    bases: dict[str, LoadedBase],
+) -> None:
+    expected = {"classification": ("classes.txt", "city"), "entities": ("entities.txt", "B-place")}
+    for kind, (file, word) in expected.items():
+        training = _training(bases[kind], epochs=1)
+        list(training.run())
+        assert word in training.tables()[file]
+    dialogue = _training(bases["dialogue"], epochs=1)
+    assert dialogue.tables() == {}
+
+
+def test_a_model_loaded_for_other_labels_is_refused(bases: dict[str, LoadedBase]) -> None:
+    with pytest.raises(DataError, match="load it again"):
+        FineTuning(
+            LEARNS, tiny_texts("entities"), epochs=1, seed=0, threat=THREAT,
+            base=bases["classification"],
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="at least one"):
+        _training(bases["classification"], epochs=0)
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "ia3", "adapters"])
+def test_a_vision_transformer_trains_on_images_and_is_judged_like_a_cnn(
+    few_digits: ImageSplits, tmp_path: Path, method: str
+) -> None:
+    folder = tiny_vit(tmp_path / "vit")
+    base = LoadedBase(locate_base(str(folder)), "images", few_digits.label_names, image=(1, 8, 8))
+    threat = Threat(examples=20, cheap_examples=10, steps=2, cheap_steps=1)
+    configuration = {"adaptation": method, "adversarial_training": "fgsm", "batch_size": 16}
+    training = FineTuning(configuration, few_digits, epochs=2, seed=0, threat=threat, base=base)
+    first, last = training.run()
+    assert set(first) | set(last) == (set(metrics("vision_transformer", threat)) | {"epoch"}) - {
+        "seconds.setup"
+    }
+    assert last[threat.metric()] <= last["accuracy.clean"] + 0.2
+    assert set(training.evaluate_test()) == {
+        "test.accuracy.clean", f"test.{threat.metric()}", "test.examples"
+    }  # fmt: skip
