@@ -160,7 +160,8 @@ class FineTuning:
 
     def merged(self) -> nn.Module | None:
         """A plain transformer of its own with what was learned, or None if it cannot be one."""
-        return self._adapted.merged()
+        plain: nn.Module | None = self._adapted.merged()
+        return plain
 
     def _prepare(self, base: LoadedBase, steps: int, initial: InitialWeights | None) -> Adapted:
         """The model under its adaptation, with the weights of an earlier trial where asked for.

@@ -91,7 +91,7 @@ class ImageMaterial:
         """Loss and accuracy of the clean validation split."""
         images, labels = self._tensors("validation")
         with torch.inference_mode():
-            logits = torch.cat([_Pixels(model).eval()(part) for part in images.split(256)])
+            logits = torch.cat([_Pixels(model).eval()(part) for part in torch.split(images, 256)])
         loss = functional.cross_entropy(logits.float(), labels)
         hits = (logits.argmax(dim=-1) == labels).float()
         return {"loss.validation": float(loss), "accuracy.clean": float(hits.mean())}

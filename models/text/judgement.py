@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from models.adversarial.attack_table import attack_table
 from models.adversarial.embedding_attacks import EmbeddingBatch, embedding_accuracy
 from models.adversarial.evaluation import fixed_subset
-from models.adversarial.text_attack import attack_texts
+from models.adversarial.text_attack import AttackResult, attack_texts
 from models.adversarial.word_substitution import load_synonyms
 from models.scores.classification import classification_scores, classification_table
 from models.scores.entities import entity_scores, entity_tables
@@ -44,6 +44,7 @@ class Judge:
 
     def __init__(self, encoder: Encoder, data: TextSplits, threat: TextThreat, unit: float) -> None:
         self._encoder, self._data, self._threat, self._unit = encoder, data, threat, unit
+        self._last: AttackResult | None = None
         self._synonyms = load_synonyms(threat.synonyms) if threat.synonyms else None
 
     def names(self, *, is_last: bool) -> tuple[str, ...]:
@@ -78,36 +79,33 @@ class Judge:
         """The figure under attack on the validation split, and what the attack cost."""
         kind, threat = self._data.kind, self._threat
         if not is_last:
-            cheap = replace(threat, examples=threat.cheap_examples)
-            figure, _, _ = self._attack(model, "validation", cheap)
-            return {threat.cheap_metric(kind): figure}
-        figure, queries, share = self._attack(model, "validation", threat)
-        return {
-            threat.metric(kind): figure,
-            "queries.mean": queries,
-            "words_changed.share": share,
-            **self._embedding_accuracies(model),
-        }
+            cheap = self._attack(model, "validation", threat.cheap())
+            return {threat.cheap_metric(kind): cheap.robust}
+        self._last = self._attack(model, "validation", threat)
+        return self._last.metrics(threat.metric(kind)) | self._embedding_accuracies(model)
 
     def test(self, model: nn.Module) -> dict[str, float]:
         """Clean figures of the whole test split and the full attack on `threat.examples` of it."""
         clean = self.clean(model, "test")
         del clean["loss.validation"]
-        figure, _, _ = self._attack(model, "test", self._threat)
+        robust = self._attack(model, "test", self._threat).robust
         examples = len(self._data.test.texts)
-        return clean | {self._threat.metric(self._data.kind): figure, "examples": float(examples)}
+        return clean | {self._threat.metric(self._data.kind): robust, "examples": float(examples)}
 
     def tables(self, model: nn.Module) -> dict[str, str]:
-        """Tables of the validation split by file name; a dialogue has none."""
+        """Tables of the validation split by file name: classes or entities, and attacked texts."""
         examples, names = self._data.validation, self._data.label_names
+        # A training that was restored after its end has not attacked in this process.
+        attack = self._last or self._attack(model, "validation", self._threat)
+        tables = {"attacked_texts.txt": attack_table(attack)}
         if self._data.kind == "classification":
             truth = np.asarray(examples.labels, dtype=np.int64)
             predicted = self._logits(model, examples).argmax(dim=-1).numpy()
-            return {"classes.txt": classification_table(truth, predicted, names)}
+            tables["classes.txt"] = classification_table(truth, predicted, names)
         if self._data.kind == "entities":
             truth_tags, tags, _ = self._tags(model, examples)
-            return {"entities.txt": entity_tables(truth_tags, tags, names)}
-        return {}
+            tables["entities.txt"] = entity_tables(truth_tags, tags, names)
+        return tables
 
     def _clean_classes(self, model: nn.Module, examples: TextExamples) -> dict[str, float]:
         truth = np.asarray(examples.labels, dtype=np.int64)
@@ -138,16 +136,12 @@ class Judge:
         loss = -float(torch.cat(answers).gather(1, at).mean())
         return truth, predicted, loss
 
-    def _attack(
-        self, model: nn.Module, split: str, threat: TextThreat
-    ) -> tuple[float, float, float]:
-        """The attacked figure in [0, 1], queries an example, share of words changed."""
+    def _attack(self, model: nn.Module, split: str, threat: TextThreat) -> AttackResult:
         examples = self._examples(split)
         victim = TextVictim(model, self._encoder, examples)
-        result = attack_texts(
+        return attack_texts(
             victim, examples, self._data.label_names, threat, self._data.kind, self._synonyms
         )
-        return result.robust, result.queries, result.words_changed
 
     def _embedding_accuracies(self, model: nn.Module) -> dict[str, float]:
         """Accuracies (of texts, words or answer tokens) under FGM and PGD on the embeddings."""

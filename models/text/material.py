@@ -140,4 +140,4 @@ class TextMaterial:
 
 
 def _flat(labels: object) -> Sequence[int]:
-    return labels if isinstance(labels, tuple) else (labels,)  # type: ignore[return-value]
+    return labels if isinstance(labels, tuple) else (labels,)

@@ -216,8 +216,7 @@ def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
         training = _training(bases[kind], epochs=1)
         list(training.run())
         assert word in training.tables()[file]
-    dialogue = _training(bases["dialogue"], epochs=1)
-    assert dialogue.tables() == {}
+        assert "wrong before the attack" in training.tables()["attacked_texts.txt"]
 
 
 def test_a_model_loaded_for_other_labels_is_refused(bases: dict[str, LoadedBase]) -> None:
