@@ -26,6 +26,19 @@ def test_a_trial_that_ends_before_its_full_budget_was_stopped_and_has_no_values(
     assert ended == Outcome("stopped", 2, reason="stopped by the scheduler after epoch 2")
 
 
+def test_a_trial_that_early_stopping_ended_is_complete_at_fewer_epochs() -> None:
+    metrics = {"left": 0.5, "right": 0.25}
+    ended = outcome({"epoch": 2, "metrics": metrics, "ended": True})
+    assert ended == Outcome("complete", 2, (0.5, 0.25))
+
+
+def test_early_stopping_makes_no_trial_complete_that_failed_or_lacks_an_objective() -> None:
+    diverged = {"left": math.nan, "right": 0.5}
+    assert outcome({"epoch": 2, "metrics": diverged, "ended": True}).state == "failed"
+    assert outcome({"epoch": 2, "metrics": {"left": 0.5}, "ended": True}).state == "failed"
+    assert outcome({"epoch": 0, "metrics": {}, "ended": True}).state == "stopped"
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_an_objective_that_is_not_finite_fails_the_trial_at_any_epoch(

@@ -196,3 +196,18 @@ def test_pending_trials_run_in_the_order_they_came():
     trials = [trial("a", "RUNNING"), trial("b"), trial("c")]
     controller = SimpleNamespace(get_trials=lambda: trials)
     assert single().choose_trial_to_run(controller) is trials[1]
+
+
+def test_a_trial_that_early_stopping_ended_stands_at_the_later_rungs():
+    scheduler = single(max_epochs=27)  # rungs at 1, 3, 9
+    report(scheduler, "a", 1, 0.5)
+    last = {"epoch": 2, CLEAN: 0.8, "done": True, "ended": True}
+    scheduler.on_trial_complete(None, trial("a"), last)
+    assert scheduler.rungs == {1: {"a": (-0.5,)}, 3: {"a": (-0.8,)}, 9: {"a": (-0.8,)}}
+
+
+def test_a_trial_that_ended_otherwise_stands_only_where_it_has_been():
+    scheduler = single(max_epochs=27)
+    for last in ({}, {"epoch": 2, CLEAN: 0.8}, {"epoch": 2, "ended": True}):
+        scheduler.on_trial_complete(None, trial("a"), last)
+    assert not any(scheduler.rungs.values())

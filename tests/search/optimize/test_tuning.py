@@ -16,10 +16,11 @@ from search.history import PriorTrial
 from search.optimize import driver
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
-from search.optimize.tuning import Tuning, compared_metrics, threat_of
-from search.spec import Spec, load_spec
+from search.optimize.tuning import Tuning, carried, compared_metrics, threat_of
+from search.spec import Spec, load_spec, spec_from_yaml
 from search.tracking.journal import Journal, read_events
 from tests.search.optimize.test_plan import a_plan
+from tests.search.spec.texts import fine_tuning
 
 SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"
 ASHA = {"name": "multi_objective_asha", "grace_epochs": 1, "reduction_factor": 2}
@@ -67,6 +68,20 @@ def test_a_model_of_ours_is_attacked_as_the_spec_says(digits: Spec) -> None:
     threat = threat_of(digits)
     assert isinstance(threat, Threat)
     assert (threat.epsilon, threat.steps, threat.examples) == (0.1, 10, 297)
+
+
+def test_texts_are_compared_by_the_cheap_figure_of_their_attack() -> None:
+    scheduler = {"name": "multi_objective_asha", "grace_epochs": 1}
+    metrics = compared_metrics(spec_from_yaml(fine_tuning(scheduler=scheduler)))
+    assert metrics == ["accuracy.clean", "accuracy.characters_0.15_cheap32"]
+
+
+def test_the_last_figure_of_a_trial_that_ended_early_stands_for_later_epochs() -> None:
+    trial = prior(0, "complete", {"left": {1: 0.2}}, (0.2, 0.1))
+    assert carried(trial, "left", 4) == {1: 0.2, 2: 0.2, 3: 0.2, 4: 0.2}
+    assert carried(trial, "right", 4) == {}
+    stopped = prior(1, "stopped", {"left": {1: 0.2}})
+    assert carried(stopped, "left", 4) == {1: 0.2}
 
 
 def test_without_a_scheduler_nothing_is_stopped(tmp_path: Path) -> None:

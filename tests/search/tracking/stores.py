@@ -46,7 +46,7 @@ class Store:
         return [run for run in runs if not status or run.info.status == status]
 
     def trial(self, number: int, *, state: str = "complete", epochs: int = 2,
-              origin: Any = None) -> None:  # fmt: skip
+              origin: Any = None, **more: Any) -> None:  # fmt: skip
         """Writes a whole trial into the journal."""
         self.start(number, origin)
         for epoch in range(1, epochs + 1):
@@ -54,7 +54,7 @@ class Store:
         values = [0.5, -0.5] if state == "complete" else []
         self.journal.append("end", number=number, state=state, epoch=epochs, values=values,
                             configuration={"x": 0.1 + number}, origin=origin or RANDOM,
-                            reason="" if state == "complete" else "because")  # fmt: skip
+                            reason="" if state == "complete" else "because", **more)  # fmt: skip
 
     def start(self, number: int, origin: Any = None) -> None:
         self.journal.append("start", number=number, configuration={"x": 0.1 + number},

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.tracking import names
+from search.tracking.artifacts import read_tables
 from search.tracking.journal import Journal, save_sent_offset
 from search.tracking.writer import REFUSED_FILE
 from tests.search.tracking.stores import Store, new_store
@@ -67,6 +68,21 @@ def test_epochs_are_the_steps_of_the_metrics(store: Store) -> None:
     (run,) = store.runs()
     history = store.client.get_metric_history(run.info.run_id, "left")
     assert [(point.step, point.value) for point in history] == [(1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+def test_tables_of_a_trial_become_texts_among_its_artifacts(store: Store) -> None:
+    store.trial(0, tables={"classes.txt": "class  recall\nüber   0.5", "tags.txt": "B-x 1"})
+    store.trial(1)
+    store.writer().drain()
+    save_sent_offset(store.folder, 0)
+    store.writer().drain()
+    first, second = sorted(store.runs(), key=lambda run: str(run.data.tags[names.NUMBER]))
+    assert read_tables(store.client, first.info.run_id) == {
+        "classes.txt": "class  recall\nüber   0.5",
+        "tags.txt": "B-x 1",
+    }
+    assert read_tables(store.client, second.info.run_id) == {}
+    assert read_tables(store.client, "0" * 32) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,34 @@
+"""The tables of the best trials (per class, per entity type and tag) as a section of the report.
+
+Not for computing them: a worker does when its trial is finished (`models/scores/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from search.transfer.best import BestConfiguration
+from search.transfer.markup import escape, fenced
+
+# The best in the first objective and as many neighbours as a person reads.
+TRIALS_SHOWN = 3
+
+
+def tables_section(
+    best: Sequence[BestConfiguration], tables: Mapping[str, Mapping[str, str]]
+) -> str:
+    """Markdown, or nothing without tables.
+
+    Args:
+        best: The Pareto front, the best in the first objective first.
+        tables: Run id -> file name -> text.
+    """
+    parts = [
+        f"### Trial {each.number}: {escape(name)}\n\n{fenced(text)}"
+        for each in best[:TRIALS_SHOWN]
+        for name, text in sorted(tables.get(each.run_id, {}).items())
+    ]
+    if not parts:
+        return ""
+    note = "On the validation split, of the first trials of the front; a file of each trial's run."
+    return "\n\n".join(["\n## Tables of the best trials", note, *parts]) + "\n"

@@ -1,0 +1,29 @@
+"""Tables of the best trials in the report."""
+
+from __future__ import annotations
+
+from search.transfer.best import BestConfiguration
+from search.transfer.trial_tables import TRIALS_SHOWN, tables_section
+
+
+def best(number: int) -> BestConfiguration:
+    return BestConfiguration(number, f"run{number}", 3, {"f1.clean": 0.5}, {}, {})
+
+
+def test_the_tables_of_the_first_trials_of_the_front_are_shown_as_they_are() -> None:
+    front = [best(number) for number in (7, 2, 5, 1)]
+    tables = {f"run{number}": {"b.txt": f"B{number}", "a.txt": "x | y"} for number in (7, 2, 5, 1)}
+    section = tables_section(front, tables)
+    assert section.index("Trial 7: a.txt") < section.index("Trial 7: b.txt")
+    assert section.index("Trial 7: b.txt") < section.index("Trial 2: a.txt")
+    assert "```\nx | y\n```" in section
+    assert "B1" not in section, f"the first {TRIALS_SHOWN} alone"
+
+
+def test_a_table_cannot_end_its_own_fence() -> None:
+    section = tables_section([best(0)], {"run0": {"a.txt": "```\n# title"}})
+    assert "````\n```\n# title\n````" in section
+
+
+def test_without_tables_there_is_no_section() -> None:
+    assert tables_section([best(0)], {"run0": {}}) == tables_section([], {}) == ""
