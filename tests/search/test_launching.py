@@ -267,5 +267,6 @@ def test_a_report_needs_no_training_function(store: Stored, tmp_path: Path) -> N
 
 def test_the_environment_names_every_library_that_a_result_depends_on() -> None:
     assert environment().keys() == {
-        "code", "python", "machine", "ray", "optuna", "mlflow", "torch", "transformers", "peft", "numpy",
+        "code", "python", "machine", "ray", "optuna", "mlflow", "torch", "transformers", "peft",
+        "numpy",
     }  # fmt: skip
