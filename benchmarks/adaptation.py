@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import adaptation_cells as comparison
-from benchmarks.adaptation_training import TASKS, Setting
+from benchmarks.adaptation_training import TASKS, Setting, quality
 from benchmarks.stored_results import CACHE
 from models.transformer_hyperparameters import METHODS
 
@@ -80,7 +80,7 @@ def tuned(setting: Setting, jobs: int) -> None:
     finals = [(tuning.final, setting, "untuned", tuning.UNTUNED, seed)
               for seed in tuning.FINAL_SEEDS]  # fmt: skip
     trials, *untuned = _in_parallel([(tuning.search, setting), *finals], jobs)
-    best = comparison.chosen(trials, tuning.quality(tuning.TASK))["configuration"]
+    best = comparison.chosen(trials, quality(tuning.TASK))["configuration"]
     finals = [(tuning.final, setting, "tuned", best, seed) for seed in tuning.FINAL_SEEDS]
     record = {"trials": trials, "untuned": untuned, "tuned": _in_parallel(finals, jobs)}
     setting.store().put(tuning.key(setting), record)

@@ -119,7 +119,7 @@ def paired(tuned: ArrayLike, untuned: ArrayLike) -> tuple[float, float, float]:
     The difference of an example is that of its means over seeds; the interval is a percentile
     bootstrap over examples. It tells of other test examples, not of other seeds.
     """
-    difference = np.mean(tuned, axis=0) - np.mean(untuned, axis=0)
+    difference = np.asarray(tuned).mean(axis=0) - np.asarray(untuned).mean(axis=0)
     return reference.interval(difference, np.mean)
 
 
