@@ -158,6 +158,8 @@ def robust_metric(model: str, threat: AnyThreat) -> str:
 def cheap_metric(model: str, threat: AnyThreat) -> str:
     """Name of the robust figure that a model reports after every epoch.
 
+    On texts the last epoch reports the full figure instead.
+
     Raises:
         ValueError: an unknown model.
     """

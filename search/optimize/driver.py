@@ -145,7 +145,10 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
 
     root = str(Path(__file__).resolve().parents[2])
     if plan.address is not None:
-        environment = {"working_dir": root, "excludes": ["results", ".venv", ".git", "tests"]}
+        environment = {
+            "working_dir": root, "excludes": ["results", ".venv", ".git", "tests"],
+            "env_vars": _quiet(plan),
+        }  # fmt: skip
         ray.init(address=plan.address, runtime_env=environment, log_to_driver=False)
         return
     resources = plan.spec.resources
@@ -160,9 +163,16 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        runtime_env={"env_vars": {"PYTHONPATH": path}},
+        runtime_env={"env_vars": {"PYTHONPATH": path} | _quiet(plan)},
         _temp_dir=str(folder),
     )
+
+
+def _quiet(plan: Plan) -> dict[str, str]:
+    """Of fine-tunings: workers read local folders alone, and tokenize on their own cores."""
+    if plan.spec.task.base is None:
+        return {}
+    return {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def _cores(plan: Plan) -> int:

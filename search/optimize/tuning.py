@@ -14,16 +14,14 @@ from typing import Any
 import numpy as np
 import ray
 from ray import tune
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from models.catalog import AnyThreat, cheap_metric, data_kind, robust_metric
+from models.catalog import data_kind
 from search import pareto
 from search.apply.choice import sampler_for
 from search.history import PriorTrial
-from search.optimize.outcome import METRICS
+from search.optimize.comparing import compared_metrics, scheduler_for, threat_of
 from search.optimize.plan import Plan
 from search.optimize.recorder import Recorder
-from search.optimize.scheduler import MultiObjectiveASHA
 from search.optimize.searcher import OptunaSearcher, progress_of, trial_seed
 from search.optimize.trainings import TaskOnWorker
 from search.optimize.trial import Trial, held_out_metrics
@@ -95,7 +93,7 @@ class Tuning:
             tune.with_resources(trainable, bundle),
             tune_config=tune.TuneConfig(
                 search_alg=self.searcher,
-                scheduler=self._scheduler(),
+                scheduler=scheduler_for(self._plan, self._own),
                 num_samples=-1,
                 reuse_actors=True,
                 time_budget_s=seconds,
@@ -192,27 +190,6 @@ class Tuning:
             if is_front and number not in tested
         ]
 
-    def _scheduler(self) -> TrialScheduler:
-        settings, epochs = self._plan.spec.scheduler, self._plan.spec.budget.epochs
-        metrics = compared_metrics(self._plan.spec)
-        if not metrics:
-            return FIFOScheduler()
-        directions = list(self._plan.directions())[: len(metrics)]
-        scheduler = MultiObjectiveASHA(
-            [f"{METRICS}/{metric}" for metric in metrics],  # as Ray flattens results
-            directions, settings.grace_epochs, epochs,
-            reduction_factor=settings.reduction_factor,
-            key=lambda trial: int(trial.config["number"]),
-        )  # fmt: skip
-        scheduler.refill(
-            (
-                trial.number,
-                {f"{METRICS}/{metric}": carried(trial, metric, epochs) for metric in metrics},
-            )
-            for trial in self._own
-        )
-        return scheduler
-
 
 class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
     """Stops everything at once when asked to."""
@@ -228,33 +205,6 @@ class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
 
     def stop_all(self) -> bool:
         return self._must_stop()
-
-
-def carried(trial: PriorTrial, metric: str, epochs: int) -> dict[int, float]:
-    """A trial's curve; where early stopping ended it, its last value stands for later epochs."""
-    curve = dict(trial.curves.get(metric, {}))
-    if trial.state != "complete" or not curve:
-        return curve
-    return dict.fromkeys(range(trial.epoch + 1, epochs + 1), curve[max(curve)]) | curve
-
-
-def compared_metrics(spec: Spec) -> list[str]:
-    """What the scheduler compares each epoch: the cheap figure where the full one is dear.
-
-    One an objective, in their order; the primary one alone under plain ASHA; empty without a
-    scheduler or where every trial would end before its first rung.
-    """
-    if spec.scheduler.name == "none" or spec.budget.epochs <= spec.scheduler.grace_epochs:
-        return []
-    threat, model = threat_of(spec), spec.task.model
-    cheap = {robust_metric(model, threat): cheap_metric(model, threat)} if threat else {}
-    metrics = [cheap.get(objective.metric, objective.metric) for objective in spec.objectives]
-    return metrics[:1] if spec.scheduler.name == "asha" else metrics
-
-
-def threat_of(spec: Spec) -> AnyThreat | None:
-    """How robustness is judged; None for a user's own training function."""
-    return None if spec.task.is_function else spec.robustness
 
 
 def _load_data(spec: Spec) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,10 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from models.catalog import Threat
 from search.history import PriorTrial
 from search.optimize import driver
+from search.optimize.comparing import carried, compared_metrics, scheduler_for, threat_of
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
-from search.optimize.tuning import Tuning, carried, compared_metrics, threat_of
+from search.optimize.tuning import Tuning
 from search.spec import Spec, load_spec, spec_from_yaml
 from search.tracking.journal import Journal, read_events
 from tests.search.optimize.test_plan import a_plan
@@ -49,7 +51,7 @@ def judged(tuning: Tuning, number: int, epoch: int, **metrics: float) -> str:
     trial = SimpleNamespace(trial_id=f"t{number}", config={"number": number})
     result = {"epoch": epoch, "done": False}
     result |= {f"metrics/{name}": value for name, value in metrics.items()}
-    return str(tuning._scheduler().on_trial_result(None, trial, result))
+    return str(scheduler_for(tuning._plan, tuning._own).on_trial_result(None, trial, result))
 
 
 def test_each_epoch_is_compared_by_the_cheap_figure_of_the_same_attack(digits: Spec) -> None:
@@ -80,12 +82,14 @@ def test_the_last_figure_of_a_trial_that_ended_early_stands_for_later_epochs() -
     trial = prior(0, "complete", {"left": {1: 0.2}}, (0.2, 0.1))
     assert carried(trial, "left", 4) == {1: 0.2, 2: 0.2, 3: 0.2, 4: 0.2}
     assert carried(trial, "right", 4) == {}
+    without_end = replace(trial, epoch=2)
+    assert carried(without_end, "left", 4) == {1: 0.2}
     stopped = prior(1, "stopped", {"left": {1: 0.2}})
     assert carried(stopped, "left", 4) == {1: 0.2}
 
 
 def test_without_a_scheduler_nothing_is_stopped(tmp_path: Path) -> None:
-    scheduler = tuning_of(a_plan(tmp_path, scheduler={"name": "none"}))._scheduler()
+    scheduler = scheduler_for(a_plan(tmp_path, scheduler={"name": "none"}), [])
     assert type(scheduler) is FIFOScheduler
 
 
@@ -101,7 +105,7 @@ def test_a_resumed_search_judges_by_what_it_had_recorded(tmp_path: Path) -> None
 def test_plain_asha_looks_at_the_primary_objective_alone(tmp_path: Path) -> None:
     own = [prior(number, "stopped", {"left": {1: 0.5}, "right": {1: 0.9}}) for number in range(3)]
     single = tuning_of(a_plan(tmp_path, scheduler=ASHA | {"name": "asha"}), own)
-    assert isinstance(single._scheduler(), MultiObjectiveASHA)
+    assert isinstance(scheduler_for(single._plan, single._own), MultiObjectiveASHA)
     assert judged(single, 7, 1, left=0.1, right=1.0) == TrialScheduler.STOP
     both = tuning_of(a_plan(tmp_path, scheduler=ASHA), own)
     assert judged(both, 7, 1, left=0.1, right=1.0) == TrialScheduler.CONTINUE
