@@ -75,6 +75,8 @@ def export(trained: Trained, folder: Path) -> Exported:
     if merged is None:
         return _export_adaptation(trained, trained.base, rebuilt, folder)
     merged.save_pretrained(folder, safe_serialization=True)
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)  # written for its owner alone; the folder is for others
     loads = _CLASSES[data_kind(trained.model)]
     how = f"from transformers import {loads}\nmodel = {loads}.from_pretrained(FOLDER)"
     return Exported(rebuilt.label_names, True, how)

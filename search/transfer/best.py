@@ -7,6 +7,7 @@ split took no part in the choice, so its values are not flattered by it; those o
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from search.transfer.progress import find_search, trials_of
 
 _TEST = "test."
 _TEST_EXAMPLES = "test.examples"
+# Shares, but not of the test examples: of tokens, and of the few texts that are attacked.
+_OF_OTHERS = re.compile(r"test\.accuracy\.(tokens|characters_|words_)")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def best_configurations(history: History, search: str) -> list[BestConfiguration
 
 def held_out(trial: PriorTrial) -> dict[str, HeldOut]:
     """What a trial showed on the test split: metric without the leading "test." -> result."""
-    examples = _last(trial, _TEST_EXAMPLES)
+    # A language model's accuracy is a share of tokens, of which it does not tell how many.
+    examples = math.nan if "test.perplexity" in trial.curves else _last(trial, _TEST_EXAMPLES)
     return {
         metric.removeprefix(_TEST): _result(metric, _last(trial, metric), examples)
         for metric in sorted(trial.curves)
@@ -101,7 +105,8 @@ def wilson_interval(share: float, examples: int) -> tuple[float, float]:
 
 
 def _result(metric: str, value: float, examples: float) -> HeldOut:
-    is_share = metric.startswith(_TEST + "accuracy") and 0.0 <= value <= 1.0
+    counted = metric.startswith(_TEST + "accuracy") and not _OF_OTHERS.match(metric)
+    is_share = counted and 0.0 <= value <= 1.0
     if not is_share or not math.isfinite(examples) or examples < 1:
         return HeldOut(value)
     return HeldOut(value, *wilson_interval(value, int(examples)))

@@ -18,7 +18,7 @@ from search.transfer.lineage import lineage_in_words
 from search.transfer.sources import SourceTrial
 
 _COSTS = ("seconds.", "memory.", "parameters.", "queries.", "words_changed.", "loss.", "examples")
-_ATTACKED = ("accuracy.fgsm", "accuracy.pgd")
+_ATTACKED = ("accuracy.fgm", "accuracy.fgsm", "accuracy.pgd")
 
 
 def model_card(
@@ -36,7 +36,7 @@ def model_card(
     sections = [
         _front_matter(source, data),
         f"# {source.spec.task.name}, {source.name}",
-        f"A {source.spec.task.model.replace('_', ' ')} found by a hyperparameter search with "
+        f"Model: {source.spec.task.model.replace('_', ' ')}, found by a hyperparameter search with "
         f"Twentieth.",
         f"## Use\n\n```python\n{how}\n```",
         f"Labels by number: {_listed(label_names)}." if label_names else "",

@@ -58,6 +58,7 @@ def test_a_merged_model_needs_transformers_alone(
     assert exported.is_merged and exported.label_names == LABELS
     assert str(base.folder) not in texts_in(tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.bin"))
+    assert (tmp_path / "out" / "model.safetensors").stat().st_mode & 0o044 == 0o044
 
 
 @pytest.mark.parametrize("method", ["prefix", "adapters"])

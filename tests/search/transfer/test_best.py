@@ -59,6 +59,18 @@ def test_without_the_number_of_examples_there_is_no_interval() -> None:
     assert (best.test[CLEAN].value, best.test[CLEAN].low) == (0.8, None)
 
 
+def test_a_share_of_something_else_than_all_test_examples_has_no_interval() -> None:
+    others = ("accuracy.tokens", "accuracy.characters_0.15", "accuracy.words_0.15")
+    curves = [point for name in others for point in points("test." + name, {5: 0.8})]
+    curves += [*points("test." + CLEAN, {5: 0.8}), *points("test.examples", {5: 10})]
+    (best,) = best_configurations(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
+    assert [best.test[name].low for name in others] == [None, None, None]
+    assert best.test[CLEAN].low is not None
+    curves += points("test.perplexity", {5: 9.0})  # a language model's accuracy is one of tokens
+    (best,) = best_configurations(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
+    assert best.test[CLEAN].low is None
+
+
 def test_the_yaml_reads_back_as_the_configuration() -> None:
     configuration = {"a": "on", "b": 1e-05, "c": True, "d": "x: y\n- z", "e": 3}
     known = history([row(0, [0.9, 0.5], configuration=configuration)], [search()])
