@@ -65,6 +65,13 @@ def export(trained: Trained, folder: Path) -> Exported:
         raise FileExistsError(f"{folder} is not empty; name a folder that is new")
     rebuilt = rebuild(trained)
     folder.mkdir(parents=True, exist_ok=True)
+    exported = _write(trained, rebuilt, folder)
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)  # written for its owner alone; the folder is for others
+    return exported
+
+
+def _write(trained: Trained, rebuilt: Rebuilt, folder: Path) -> Exported:
     if trained.base is None:
         return _export_cnn(rebuilt, folder)
     if data_kind(trained.model) == "images":
@@ -75,8 +82,6 @@ def export(trained: Trained, folder: Path) -> Exported:
     if merged is None:
         return _export_adaptation(trained, trained.base, rebuilt, folder)
     merged.save_pretrained(folder, safe_serialization=True)
-    for path in folder.glob("*.safetensors"):
-        path.chmod(0o644)  # written for its owner alone; the folder is for others
     loads = _CLASSES[data_kind(trained.model)]
     how = f"from transformers import {loads}\nmodel = {loads}.from_pretrained(FOLDER)"
     return Exported(rebuilt.label_names, True, how)
