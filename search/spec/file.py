@@ -141,7 +141,11 @@ class Spec(Part):
             "objectives": [each.model_dump() for each in self.objectives],
         }
         if self.initial_weights is not None and self.initial_weights.source is not None:
-            fingerprint[INITIAL_WEIGHTS] = self.initial_weights.source
+            source = self.initial_weights.source
+            fingerprint[INITIAL_WEIGHTS] = source
+            # They follow from the source; tasks that differ in nothing else should look alike.
+            for name in self.initial_weights.fixed.get(source, {}):
+                fingerprint["settings"].pop(name, None)
         if base is not None:
             fingerprint["base"] = {"name": base.name, "digest": base.digest}
         if not self.task.is_function:

@@ -114,8 +114,8 @@ def _renamed(spec: Spec, new: Mapping[str, str]) -> Spec:
 
 def _fixed(spec: Spec, source: SourceTrial) -> tuple[Spec, list[str]]:
     """A spec all trials of which start from one; and what is no longer searched."""
-    fixes = source.fixes()
-    settings = {**spec.task.settings, **_agreeing(spec, source)}
+    fixes = _agreeing(spec, source)
+    settings = {**spec.task.settings, **fixes}
     space, dropped = _without(spec, settings)
     part = InitialWeights.model_validate({"from": source.name, "fixed": {source.name: fixes}})
     task = spec.task.model_copy(update={"settings": settings})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from search.spec import SpecError, spec_from_yaml
+from search.spec import SpecError, spec_from_yaml, task_id
 from search.transfer.sources import best_trial, find_trial, front_trials
 from search.transfer.starting_points import pin
 from tests.search.transfer.source_searches import RATE, Shelf, configured, digits_spec
@@ -59,7 +59,10 @@ def test_the_best_trial_is_pinned_and_its_architecture_fixed(shelf: Shelf, sourc
     assert (settings["width"], settings["blocks"], settings["kernel_size"]) == (4, 2, 3)
     assert settings["optimizer"] == "adamw" and "dropout" not in settings
     assert any("no longer searched" in line and "width" in line for line in pinned.lines)
-    assert pinned.spec.fingerprint(None)["initial_weights"] == f"{source}#1"
+    fingerprint = pinned.spec.fingerprint(None)
+    assert fingerprint["initial_weights"] == f"{source}#1"
+    assert fingerprint["settings"] == spec.fingerprint(None)["settings"]
+    assert task_id(fingerprint) != task_id(digits_spec("target").fingerprint(None))
     assert pin(pinned.spec, "sqlite:///nowhere").spec is pinned.spec  # nothing is asked again
 
 
