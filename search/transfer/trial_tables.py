@@ -12,6 +12,8 @@ from search.transfer.markup import escape, fenced
 
 # The best in the first objective and as many neighbours as a person reads.
 TRIALS_SHOWN = 3
+# Of one table: 35 tags and 17 entity types, with their averages, are whole.
+_LINES_SHOWN = 80
 
 
 def tables_section(
@@ -24,7 +26,7 @@ def tables_section(
         tables: Run id -> file name -> text.
     """
     parts = [
-        f"### Trial {each.number}: {escape(name)}\n\n{fenced(text)}"
+        f"### Trial {each.number}: {escape(name)}\n\n{fenced(_beginning(text))}"
         for each in best[:TRIALS_SHOWN]
         for name, text in sorted(tables.get(each.run_id, {}).items())
     ]
@@ -32,3 +34,9 @@ def tables_section(
         return ""
     note = "On the validation split, of the first trials of the front; a file of each trial's run."
     return "\n\n".join(["\n## Tables of the best trials", note, *parts]) + "\n"
+
+
+def _beginning(text: str) -> str:
+    lines = text.splitlines()
+    more = len(lines) - _LINES_SHOWN
+    return text if more <= 0 else "\n".join([*lines[:_LINES_SHOWN], f"... and {more} lines more"])

@@ -27,3 +27,9 @@ def test_a_table_cannot_end_its_own_fence() -> None:
 
 def test_without_tables_there_is_no_section() -> None:
     assert tables_section([best(0)], {"run0": {}}) == tables_section([], {}) == ""
+
+
+def test_of_a_long_table_the_beginning_is_shown_and_the_rest_counted() -> None:
+    text = "\n".join(f"line {number}" for number in range(100))
+    section = tables_section([best(0)], {"run0": {"a.txt": text}})
+    assert "line 79\n... and 20 lines more\n```" in section and "line 80" not in section
