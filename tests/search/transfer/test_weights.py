@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
 
+from models.catalog import Threat
 from models.checkpoints import newest_checkpoint
+from models.data import load_data
 from models.weights.initial import load_initial
 from search import launching
 from search.optimize.plan import Plan
+from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
 from search.tracking import names
 from search.tracking.runs import tags_of
 from search.tracking.store import open_client
@@ -23,7 +27,7 @@ from search.transfer.export import export_trial
 from search.transfer.lineage import lineage_in_words, lineage_of
 from search.transfer.sources import find_trial
 from search.views import print_search, print_trial
-from tests.search.transfer.source_searches import Shelf, configured, digits_spec
+from tests.search.transfer.source_searches import DIGITS, Shelf, configured, digits_spec
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,28 @@ def test_a_search_keeps_the_weights_and_the_receipt_of_its_source(
     assert receipt["lineage"] == [name] and receipt["base"] is None
     summary = find_summary(open_client(shelf.uri), plan.search)
     assert summary.initial_weights[name]["receipt"] == receipt
+
+
+def test_a_worker_starts_its_trials_as_the_search_or_the_trial_says(
+    shelf: Shelf, source: str
+) -> None:
+    plan = shelf.plan(digits_spec("worker", initial_weights={"from": source}))
+    name, data = f"{source}#1", load_data(DIGITS, "images")
+    task = TaskOnWorker(
+        model="cnn", objectives=plan.objective_metrics(), epochs=1, threat=Threat(),
+        storage=plan.storage, generation=1, threads=1, uses_gpu=False,
+        initial_files=plan.initial_files(), starts_from=plan.starts_from,
+    )  # fmt: skip
+    learned = load_initial(plan.initial_files()[name]).tensors["features.0.weight"]
+    configuration = plan.spec.complete({"adamw.learning_rate": 2e-3})
+    for starts_from, chosen, starts_there in (
+        (name, {}, True), ("", {"initial_weights": name}, True), ("", {}, False),
+        ("", {"initial_weights": "scratch"}, False),
+    ):  # fmt: skip
+        config = {"configuration": configuration | chosen, "seed": 5}
+        training = training_of(replace(task, starts_from=starts_from), config, data, WorkersBase())
+        begun = training.model.state_dict()["features.0.weight"]
+        assert torch.equal(begun, learned) == starts_there
 
 
 def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source: str) -> None:
