@@ -95,7 +95,7 @@ def _check_length(
     space: Parts,
 ) -> None:
     """Note a text longer than the pretrained model has positions for."""
-    most = _most_tokens(base.folder)
+    most = most_tokens(base.folder)
     if most is None or "max_length" not in MODELS[model]:
         return
     path: KeyPath = ("task", "settings", "max_length")
@@ -109,7 +109,7 @@ def _check_length(
         document.add(path, message, longest)
 
 
-def _most_tokens(folder: Path) -> int | None:
+def most_tokens(folder: Path) -> int | None:
     """How many tokens a model folder says the model takes; None if it does not say."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     positions = config.get("max_position_embeddings", config.get("n_positions"))
