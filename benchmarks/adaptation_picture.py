@@ -42,7 +42,7 @@ def draw(
                 figures, count = test["metrics"], trained[task, test["method"]]
                 _mark(axes, count, figures[clean], figures[robust], _COLOURS[test["method"]])
         axes.set_xscale("log")
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0, min(1.0, 1.15 * axes.dataLim.ymax) if axes.lines else 1.0)
         axes.set_xlabel("trainable parameters, head included")
         axes.set_ylabel("accuracy" if TASKS[task] == "classification" else "F1 of entities")
         axes.set_title(task, fontsize=11, loc="left")
