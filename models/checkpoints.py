@@ -44,8 +44,13 @@ def save_checkpoint(
     epoch: int,
     metrics: Sequence[Mapping[str, float]],
     state: Mapping[str, Any] | None,
+    kept: int = KEPT,
 ) -> None:
-    """Writes the checkpoint of `epoch` and removes all but the newest of this generation."""
+    """Writes the checkpoint of `epoch` and removes all but the newest `kept` of this generation.
+
+    The last one of a training needs no other beside it, which for a transformer would be three
+    times as large: with the optimizer's state.
+    """
     place = folder / f"generation_{generation}"
     place.mkdir(parents=True, exist_ok=True)
     if state is not None:
@@ -59,7 +64,7 @@ def save_checkpoint(
     record = {"epoch": epoch, "metrics": [dict(entry) for entry in metrics]}
     (place / "epoch.json.new").write_text(json.dumps(record | {"has_state": state is not None}))
     (place / "epoch.json.new").replace(place / f"epoch_{epoch:04d}.json")
-    for old in sorted(place.glob("epoch_*.json"), key=_number)[:-KEPT]:
+    for old in sorted(place.glob("epoch_*.json"), key=_number)[:-kept]:
         old.unlink(missing_ok=True)
         old.with_suffix(".pt").unlink(missing_ok=True)
 

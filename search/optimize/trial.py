@@ -18,7 +18,7 @@ from typing import Any
 
 from ray import tune
 
-from models.checkpoints import newest_checkpoint, save_checkpoint, take_folder
+from models.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
 from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES
 from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
 from search.tracking.ownership import newest_generation
@@ -103,7 +103,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._done.append(entry)
         save_checkpoint(
             self._folder, self._task.generation, len(self._done), self._done,
-            self._training.state_dict(),
+            self._training.state_dict(), kept=1 if self._is_finished() else KEPT,
         )  # fmt: skip
 
     def _has_ended(self) -> bool:

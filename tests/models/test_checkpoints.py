@@ -103,6 +103,13 @@ def test_two_checkpoints_are_kept_and_no_file_besides(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_the_last_checkpoint_of_a_training_may_be_kept_alone(tmp_path: Path) -> None:
+    save(tmp_path, 1, state={"weights": torch.zeros(1)})
+    save_checkpoint(tmp_path, 1, 2, [{"loss": 1.0}] * 2, {"weights": torch.ones(1)}, kept=1)
+    names = sorted(path.name for path in (tmp_path / "generation_1").iterdir())
+    assert names == ["epoch_0002.json", "epoch_0002.pt"]
+
+
 def test_beyond_9999_epochs_the_newest_is_still_kept(tmp_path: Path) -> None:
     for epoch in (9998, 9999, 10_000):
         save(tmp_path, epoch)
