@@ -23,11 +23,12 @@ from search.transfer import canvas
 COLOURS = {SCRATCH: canvas.BLUE, HISTORY: canvas.GREEN, BOTH: canvas.ORANGE, CONTROL: canvas.PINK}
 
 
-def draw(records: Records, path: Path) -> None:
+def draw(records: Records, path: Path, missing: int) -> None:
     """Writes a PNG: paired differences left, best validation F1 by trials right."""
-    figure, (left, right) = canvas.new_figure(
-        "Do history and weights help? Five entity domains, two seeds", columns=2, height=4.4
-    )
+    title = "Do history and weights help? Five entity domains, two seeds"
+    if missing:
+        title = f"Do history and weights help? Not complete: {missing} searches missing"
+    figure, (left, right) = canvas.new_figure(title, columns=2, height=4.4)
     values = tested(records)
     names = []
     for place, (arm, other) in enumerate(reversed(CONTRASTS)):

@@ -34,6 +34,7 @@ from benchmarks.inheritance_statistics import (
     tested,
 )
 from benchmarks.inheritance_training import THREAT
+from benchmarks.transfer_statistics import Estimate
 
 ROBUST = THREAT.metric("entities")
 
@@ -60,7 +61,7 @@ def report(
            "cells": {cell.name: dict(record) for cell, record in records.items()}}  # fmt: skip
     last = max(records.values(), key=lambda record: record["environment"]["date"])
     reference.write("inheritance", command, body, raw, last["environment"])
-    draw(records, reference.REFERENCE / "inheritance.png")
+    draw(records, reference.REFERENCE / "inheritance.png", len(missing))
 
 
 def _setting(place: Place, domains: Mapping[str, Domain]) -> list[str]:
@@ -105,14 +106,20 @@ def _contrasts(records: Records) -> list[str]:
         if apart:
             pairs, targets = intervals(apart)
             ahead = sum(difference > 0 for difference in apart.values())
-            rows.append([f"{said_arm(arm)} - {said_arm(other)}", reference.said(pairs),
-                         reference.said(targets), f"{ahead} of {len(apart)}"])  # fmt: skip
+            rows.append([f"{said_arm(arm)} - {said_arm(other)}", _said(pairs),
+                         _said(targets), f"{ahead} of {len(apart)}"])  # fmt: skip
     header = ["difference", "mean and 95 % interval, over pairs", "over targets' means", "ahead in"]
     return [
         "Pairs have target and seed in common. Intervals by Student's t; seeds of a target are not "
         "independent, so the one over targets' means is the safe one.", "",
         *reference.table(header, rows),
     ]  # fmt: skip
+
+
+def _said(estimate: Estimate) -> str:
+    if not np.isfinite(estimate[1]):
+        return f"{estimate[0]:.3f} [one alone: not known]"
+    return reference.said(estimate)
 
 
 def _targets(records: Records, domains: Mapping[str, Domain]) -> list[str]:
