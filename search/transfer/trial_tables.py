@@ -28,12 +28,17 @@ def tables_section(
     parts = [
         f"### Trial {each.number}: {escape(name)}\n\n{fenced(_beginning(text))}"
         for each in best[:TRIALS_SHOWN]
-        for name, text in sorted(tables.get(each.run_id, {}).items())
+        for name, text in sorted(tables.get(each.run_id, {}).items(), key=_figures_first)
     ]
     if not parts:
         return ""
     note = "On the validation split, of the first trials of the front; a file of each trial's run."
     return "\n\n".join(["\n## Tables of the best trials", note, *parts]) + "\n"
+
+
+def _figures_first(table: tuple[str, str]) -> tuple[bool, str]:
+    """Attacked texts come after the figures they explain."""
+    return table[0].startswith("attacked"), table[0]
 
 
 def _beginning(text: str) -> str:

@@ -33,3 +33,9 @@ def test_of_a_long_table_the_beginning_is_shown_and_the_rest_counted() -> None:
     text = "\n".join(f"line {number}" for number in range(100))
     section = tables_section([best(0)], {"run0": {"a.txt": text}})
     assert "line 79\n... and 20 lines more\n```" in section and "line 80" not in section
+
+
+def test_attacked_texts_come_after_the_figures() -> None:
+    tables = {"attacked_texts.txt": "x", "entities.txt": "y"}
+    section = tables_section([best(0)], {"run0": tables})
+    assert section.index("entities.txt") < section.index("attacked_texts.txt")
