@@ -244,4 +244,7 @@ def _train_shuffled(place: Place, cell: Cell) -> None:
         "validation": trial.validation, "seconds": trial.seconds,
         "cpu_seconds": trial.cpu_seconds,
     }  # fmt: skip
-    place.write(cell, {**asdict(cell), "settings": asdict(place.settings), "trials": [told]})
+    place.write(cell, {
+        **asdict(cell), "settings": asdict(place.settings), "trials": [told],
+        "environment": reference.environment(),
+    })  # fmt: skip

@@ -59,8 +59,8 @@ def report(
     ]  # fmt: skip
     raw = {"missing": missing, "dropped": {name: dict(d.dropped) for name, d in domains.items()},
            "cells": {cell.name: dict(record) for cell, record in records.items()}}  # fmt: skip
-    last = max(records.values(), key=lambda record: record["environment"]["date"])
-    reference.write("inheritance", command, body, raw, last["environment"])
+    facts = [record["environment"] for record in records.values() if "environment" in record]
+    reference.write("inheritance", command, body, raw, max(facts, key=lambda each: each["date"]))
     draw(records, reference.REFERENCE / "inheritance.png", len(missing))
 
 
