@@ -54,5 +54,6 @@ def draw(records: Records, path: Path, missing: int) -> None:
     right.set_ylabel(f"best validation F1 so far (mean of {len(pairs)} pairs)")
     low, high = right.get_ylim()
     right.set_ylim(low, high + 0.4 * (high - low))  # room for the legend above the curves
-    right.legend(frameon=False, fontsize=9, loc="upper left")
+    if pairs:
+        right.legend(frameon=False, fontsize=9, loc="upper left")
     canvas.save(figure, path)
