@@ -52,8 +52,8 @@ class Judge:
         threat, kind = self._threat, self._data.kind
         cheap = (threat.cheap_metric(kind),)
         attack = (threat.metric(kind), "queries.mean", "words_changed.share")
-        full = (*attack, *threat.embedding_metrics())
-        return ("loss.validation", *_CLEAN[kind], *(full if is_last else cheap))
+        full = (*attack, *threat.embedding_metrics()) if is_last else ()
+        return ("loss.validation", *_CLEAN[kind], *cheap, *full)
 
     def clean(self, model: nn.Module, split: str) -> dict[str, float]:
         """Mean loss in nats (of texts, words or answer tokens) and the figures of a split.
@@ -76,13 +76,19 @@ class Judge:
         return {"loss.validation": loss, "perplexity": perplexity, "accuracy.clean": hits}
 
     def attacked(self, model: nn.Module, *, is_last: bool) -> dict[str, float]:
-        """The figure under attack on the validation split, and what the attack cost."""
+        """The figure under attack on the validation split, and what the attack cost.
+
+        The cheap figure comes every time: a scheduler compares it at every rung, and a training
+        that ended early stands at the later ones with its last.
+        """
         kind, threat = self._data.kind, self._threat
+        cheap = self._attack(model, "validation", threat.cheap())
+        figures = {threat.cheap_metric(kind): cheap.robust}
         if not is_last:
-            cheap = self._attack(model, "validation", threat.cheap())
-            return {threat.cheap_metric(kind): cheap.robust}
+            return figures
         self._last = self._attack(model, "validation", threat)
-        return self._last.metrics(threat.metric(kind)) | self._embedding_accuracies(model)
+        figures |= self._last.metrics(threat.metric(kind))
+        return figures | self._embedding_accuracies(model)
 
     def test(self, model: nn.Module) -> dict[str, float]:
         """Clean figures of the whole test split and the full attack on `threat.examples` of it."""

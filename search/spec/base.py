@@ -6,22 +6,20 @@ anything is loaded. Not for what a model folder must hold (`models/base_model.py
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from models.adaptation.support import supported
-from models.base_model import BaseModel, locate_base
+from models.base_model import locate_base
 from models.catalog import MODELS, Value, data_kind, needs_base
 from search.spec.conditions import Parts
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import Task
+from search.spec.sizes import check_lengths, check_ranks
 
 BASE_FORMS = ("a model folder", "hub:NAME", "hub:NAME@REVISION", "package:MODULE")
 _PATH: KeyPath = ("task", "base")
-# Models of RoBERTa's family count positions from behind the padding token's number, 1.
-_OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 
 
 def check_base(
@@ -78,47 +76,15 @@ def check_adaptation(
         reason = supported(method, base.model_type, kind)
         if reason:
             document.add(path, reason, method)
-    _check_length(document, base, task.model, settings, space)
+    check_lengths(document, base, task.model, set(methods.values()), settings, space)
+    if "adalora" in methods.values():
+        check_ranks(document, task.model, settings, space)
     checkpointing = settings.get("gradient_checkpointing", "gradient_checkpointing" in space)
     if checkpointing and "prefix" in methods.values():
         message = "prefix tuning keeps keys and values in a cache that this cannot recompute"
         is_fixed = "gradient_checkpointing" in settings
         where = ("task", "settings") if is_fixed else ("space",)
         document.add((*where, "gradient_checkpointing"), f"{message}; leave out one of the two")
-
-
-def _check_length(
-    document: Document,
-    base: BaseModel,
-    model: str,
-    settings: Mapping[str, Value],
-    space: Parts,
-) -> None:
-    """Note a text longer than the pretrained model has positions for."""
-    most = most_tokens(base.folder)
-    if most is None or "max_length" not in MODELS[model]:
-        return
-    path: KeyPath = ("task", "settings", "max_length")
-    longest = settings.get("max_length", MODELS[model]["max_length"].default)
-    if "max_length" in space:
-        part = space["max_length"]
-        path = ("space", "max_length", "choices" if part.choices else "high")
-        longest = max(int(each) for each in part.choices or (part.high or 0,))
-    if int(longest) > most:
-        message = f"is more than the {most} tokens that {base.name} takes; ask for at most those"
-        document.add(path, message, longest)
-
-
-def most_tokens(folder: Path) -> int | None:
-    """How many tokens a model folder says the model takes; None if it does not say."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    positions = config.get("max_position_embeddings", config.get("n_positions"))
-    if positions is not None and config["model_type"] in _OFFSET_POSITIONS:
-        positions -= 2
-    tokenizer = folder / "tokenizer_config.json"
-    stated = json.loads(tokenizer.read_text(encoding="utf-8")) if tokenizer.is_file() else {}
-    counts = [each for each in (positions, stated.get("model_max_length")) if each is not None]
-    return min(int(each) for each in counts) if counts else None
 
 
 def _methods(model: str, settings: Mapping[str, Value], space: Parts) -> dict[KeyPath, str]:

@@ -131,6 +131,32 @@ def test_positions_of_a_roberta_count_from_behind_its_padding(tmp_path: Path) ->
     load_spec(path)
 
 
+def test_a_prefix_and_the_text_behind_it_must_fit_into_the_positions(tmp_path: Path) -> None:
+    space = {
+        "adaptation": {"type": "categorical", "choices": ["full", "prefix"]},
+        "prefix.tokens": {"type": "int", "low": 8, "high": 33},
+    }
+    path = place(tmp_path, fine_tuning(space=space))  # texts of 32 tokens, 64 positions
+    assert "space.prefix.tokens.high = 33" in problems(path)
+    space["prefix.tokens"]["high"] = 32
+    path.write_text(fine_tuning(space=space))
+    load_spec(path)
+
+
+def test_a_rank_that_adalora_would_have_to_grow_to_is_refused(tmp_path: Path) -> None:
+    space = {
+        "adaptation": {"type": "categorical", "choices": ["full", "adalora"]},
+        "adalora.rank": {"type": "int", "low": 2, "high": 16},
+        "adalora.initial_rank": {"type": "categorical", "choices": [12, 24]},
+    }
+    path = place(tmp_path, fine_tuning(space=space))
+    said = problems(path)
+    assert "space.adalora.rank.high = 16" in said and "may be (12)" in said
+    space["adalora.rank"]["high"] = 12
+    path.write_text(fine_tuning(space=space))
+    load_spec(path)
+
+
 def test_switches_of_a_transformer_may_be_searched_as_bool(tmp_path: Path) -> None:
     text = yaml.safe_load(fine_tuning())
     text["space"]["full.freeze_embeddings"] = {"type": "bool"}
