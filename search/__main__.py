@@ -160,9 +160,9 @@ def report(
     results: Results = RESULTS,
 ) -> None:
     """Write results/<search>/ again, from the store alone."""
-    from search import launching
+    from search import reporting
 
-    place, verdict = launching.report(search, tracking_uri, results)
+    place, verdict = reporting.report(search, tracking_uri, results)
     _say(f"{place / 'report.md'}\n{verdict}")
 
 
@@ -201,7 +201,7 @@ def ui(
 
 
 def _optimize_and_transfer(plan: Any, own: list[Any], results: Path) -> None:
-    from search import launching
+    from search import reporting
     from search.optimize.console import Display, View
     from search.optimize.run import Launch, log_tail
 
@@ -231,7 +231,7 @@ def _optimize_and_transfer(plan: Any, own: list[Any], results: Path) -> None:
         hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
         again = f"continue with: twentieth resume {plan.search}"
         _fail(f"{hint}{answer.message}. {again}", EXIT_CODES[answer.status])
-    place, verdict = launching.report(plan.search, plan.tracking_uri, results)
+    place, verdict = reporting.report(plan.search, plan.tracking_uri, results)
     _say(f"transfer  {verdict}\n          {place / 'report.md'}")
     if answer.state != "complete":
         _say(f"          interrupted; continue with: twentieth resume {plan.search}")

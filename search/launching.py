@@ -6,19 +6,17 @@ The command line calls this; it prints nothing but what it is given a `say` for.
 from __future__ import annotations
 
 import json
-import platform
 import secrets
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from models.base_model import locate_base
 from models.catalog import data_kind, describe_data
 from search.apply.choice import Proposal, first_proposals
+from search.environment import environment
 from search.experience import Experience, lines
 from search.extract import learn
 from search.history import History
@@ -26,7 +24,6 @@ from search.optimize.plan import Plan, resolved_storage
 from search.review import Reconciled, gather, reconcile
 from search.space import SearchSpace
 from search.spec import Spec, spec_from_yaml, task_id
-from search.tracking.artifacts import read_tables
 from search.tracking.ownership import SearchIsAlive
 from search.tracking.page import write_views
 from search.tracking.store import ensure_experiment, open_client
@@ -34,19 +31,14 @@ from search.tracking.summary import (
     Summary,
     create_summary,
     find_summary,
-    publish_files,
     raise_budget,
 )
-from search.transfer import history_settings, write_report
-from search.transfer.best import best_configurations
 from search.transfer.starting_points import pin
-from search.transfer.trial_tables import TRIALS_SHOWN, tables_section
 from search.transfer.weights import hand_on, missing_weights
 
 PREVIEWED = 3
 # A launch says the gist; `review` says it all.
 LINES_SHOWN = 4
-VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "transformers", "peft", "numpy")
 
 
 @dataclass(frozen=True)
@@ -204,36 +196,6 @@ def resumed_plan(
     )  # fmt: skip
 
 
-def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
-    """Writes a search's report from the store alone, and publishes it there.
-
-    Returns:
-        The report's folder and the verdict in a sentence.
-    """
-    client = open_client(tracking_uri)
-    summary = find_summary(client, search)
-    settings = history_settings(summary.spec_yaml)
-    history = History.from_mlflow(
-        tracking_uri, rename=settings.rename, rename_metrics=settings.rename_metrics,
-        same_task=settings.same_task, task=summary.task,
-    )  # fmt: skip
-    place = folder / summary.search
-    written = write_report(
-        history, summary.search, place,
-        spec_yaml=summary.spec_yaml, environment=summary.environment,
-        summary={
-            "state": summary.state, "trials": str(summary.trials_budget),
-            "warm started from": ", ".join(summary.warm_started_from) or "nothing",
-        },
-    )  # fmt: skip
-    best = best_configurations(history, summary.search)
-    tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
-    with (place / "report.md").open("a", encoding="utf-8") as file:
-        file.write(tables_section(best, tables))
-    publish_files(client, summary.run_id, place, written.verdict.sentence)
-    return place, written.verdict.sentence
-
-
 def fingerprint_of(spec: Spec) -> dict[str, Any]:
     """A spec's fingerprint, its data and its pretrained model described and checked.
 
@@ -250,24 +212,6 @@ def fingerprint_of(spec: Spec) -> dict[str, Any]:
 def stored_spec(summary: Summary) -> Spec:
     """The spec of a search, read from the store and checked again like any file."""
     return spec_from_yaml(summary.spec_yaml, f"the spec of {summary.search}")
-
-
-def environment() -> dict[str, str]:
-    """What a result depends on besides its spec: code, versions, machine."""
-    root = Path(__file__).resolve().parents[1]
-    try:
-        commit = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty"],
-            capture_output=True, text=True, timeout=10, check=True,
-        ).stdout.strip()  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        commit = "unknown"
-    return {
-        "code": commit,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        **{name: version(name) for name in VERSIONS_OF},
-    }
 
 
 def _as_it_was(history: History, summary: Summary) -> History:

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from search import __main__ as command_line
-from search import launching
+from search import reporting
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary
 from tests.launches import hills
@@ -310,7 +310,7 @@ def test_a_folder_that_may_not_be_written_is_named(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/elsewhere/results")
 
-    monkeypatch.setattr(launching, "report", refuse)
+    monkeypatch.setattr(reporting, "report", refuse)
     said = cli("report", "hills")
     assert said.code == 2 and "Permission denied: '/elsewhere/results'" in said.err
 
@@ -329,6 +329,6 @@ def test_a_mistake_of_ours_is_not_called_a_search_that_is_alive(
     def unfinished(*_: object) -> None:
         raise NotImplementedError
 
-    monkeypatch.setattr(launching, "report", unfinished)
+    monkeypatch.setattr(reporting, "report", unfinished)
     with pytest.raises(NotImplementedError):  # a traceback, which is what a bug report needs
         cli("report", "hills")

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     ["space_values", "origins", "origin_words"],
     ["spec", "specs"],
-    ["space", "pareto", "encoding"],
+    ["space", "pareto", "encoding", "environment"],
     ["tracking"],
     ["prior_trials"],
     ["history"],
@@ -23,7 +23,7 @@ LAYERS = [
     ["apply"],
     ["optimize"],
     ["transfer"],
-    ["launching", "views"],
+    ["launching", "reporting", "views"],
     ["__main__"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

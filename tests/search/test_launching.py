@@ -16,16 +16,16 @@ import pytest
 import yaml
 
 from search import launching
+from search.environment import environment
 from search.launching import (
-    environment,
     new_plan,
     prepare,
-    report,
     resumed_plan,
     stored_spec,
     with_changes,
 )
 from search.optimize.plan import Plan
+from search.reporting import report
 from search.spec import Spec, spec_from_yaml
 from search.tracking import names
 from search.tracking.journal import Journal

@@ -1,0 +1,46 @@
+"""Writes the report of a search from the store alone, and publishes it there.
+
+What stands in it is `transfer/report.py`'s; this reads what it needs and adds the tables that the
+best trials left with their runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from search.history import History
+from search.tracking.artifacts import read_tables
+from search.tracking.store import open_client
+from search.tracking.summary import find_summary, publish_files
+from search.transfer import best_configurations, history_settings, write_report
+from search.transfer.trial_tables import TRIALS_SHOWN, tables_section
+
+
+def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
+    """Writes a search's report from the store alone, and publishes it there.
+
+    Returns:
+        The report's folder and the verdict in a sentence.
+    """
+    client = open_client(tracking_uri)
+    summary = find_summary(client, search)
+    settings = history_settings(summary.spec_yaml)
+    history = History.from_mlflow(
+        tracking_uri, rename=settings.rename, rename_metrics=settings.rename_metrics,
+        same_task=settings.same_task, task=summary.task,
+    )  # fmt: skip
+    place = folder / summary.search
+    written = write_report(
+        history, summary.search, place,
+        spec_yaml=summary.spec_yaml, environment=summary.environment,
+        summary={
+            "state": summary.state, "trials": str(summary.trials_budget),
+            "warm started from": ", ".join(summary.warm_started_from) or "nothing",
+        },
+    )  # fmt: skip
+    best = best_configurations(history, summary.search)
+    tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
+    with (place / "report.md").open("a", encoding="utf-8") as file:
+        file.write(tables_section(best, tables))
+    publish_files(client, summary.run_id, place, written.verdict.sentence)
+    return place, written.verdict.sentence
