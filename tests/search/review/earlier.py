@@ -11,7 +11,7 @@ import pyarrow as pa
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.history import History, Search
-from search.review import Reconciled, reconcile
+from search.review import Decision, Reconciled, reconcile
 from search.space import SearchSpace
 from search.tracking.tables import TRIALS
 
@@ -75,3 +75,7 @@ def changed(space: SearchSpace = TARGET, /, **distributions: Any) -> SearchSpace
     kept = {name: each for name, each in names.items() if each is not None}
     when = {child: parents for child, parents in space.conditions.items() if child in kept}
     return SearchSpace(kept, when)
+
+
+def decisions_of(known: Any, space: SearchSpace = TARGET, **changes: Any) -> dict[str, Decision]:
+    return {each.kind: each for each in reconciled(known, space, **changes).decisions}

@@ -1,0 +1,124 @@
+"""What review says of an earlier space: a decision a difference, none silently."""
+
+from __future__ import annotations
+
+import json
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from search.review import decision_lines
+from search.space import SearchSpace
+from tests.search.review.earlier import (
+    SGD,
+    TARGET,
+    changed,
+    decisions_of,
+    earlier,
+    reconciled,
+    together,
+)
+
+
+def test_nothing_about_an_earlier_space_is_decided_silently() -> None:
+    theirs = SearchSpace(
+        {
+            "optimizer": CategoricalDistribution(("sgd", "lion")),
+            "width": IntDistribution(8, 256, log=True),
+            "learning_rate": FloatDistribution(1e-3, 1e-2),
+            "momentum": FloatDistribution(0.0, 0.9),
+        },
+        {"momentum": {"optimizer": ("sgd",)}},
+    )
+    trials = [
+        {"optimizer": "sgd", "width": 128, "learning_rate": 0.01, "momentum": 0.5},
+        {"optimizer": "lion", "width": 8, "learning_rate": 0.001},
+    ]
+    assert decision_lines(reconciled(earlier(trials, theirs)).decisions) == [
+        "proposed rename: momentum in s1 looks like sgd.momentum, which is missing there: add "
+        "`history.rename: {momentum: sgd.momentum}` to use it in 1 trial",
+        "scale changed: width is logarithmic in s1, linear here: values stay what they were",
+        "scale changed: learning_rate is linear in s1, logarithmic here: values stay what they "
+        "were",
+        "narrowed: width 8..256 (log) in s1, 16..64 here: 2 trials lie outside and stay in the "
+        "model at their place",
+        "widened: learning_rate 0.001..0.01 in s1, 0.0001..0.1 (log) here: nothing is known beyond",
+        "vanished category: optimizer {lion} in s1 does not exist here: unknown in 1 trial, which "
+        "otherwise count",
+        "new category: optimizer {adamw} is new here: never tried in s1",
+        "added: sgd.momentum 0..0.9 is new here: missing in s1, unknown in 1 trial",
+        "added: adamw.beta 0.8..0.999 is new here: missing in s1, unknown in 0 trials",
+        "removed: momentum 0..0.9 in s1 is not searched here: passed over in 1 trial",
+    ]
+
+
+def test_searches_that_agree_share_a_line() -> None:
+    wide = changed(width=IntDistribution(8, 256))
+    known = together(
+        earlier([SGD | {"width": 100}, SGD], wide),
+        earlier([SGD | {"width": 8}], wide, "s2"),
+        earlier([SGD | {"width": 8}], changed(width=IntDistribution(8, 64)), "s3"),
+    )
+    assert decision_lines(reconciled(known).decisions) == [
+        "narrowed: width 8..256 in 2 earlier searches, 16..64 here: 2 trials lie outside and stay "
+        "in the model at their place",
+        "narrowed: width 8..64 in s3, 16..64 here: 1 trial lies outside and stays in the model at "
+        "its place",
+    ]
+
+
+def test_a_change_that_every_search_made_otherwise_has_one_line() -> None:
+    spaces = {f"s{high}": changed(width=IntDistribution(16, high)) for high in range(100, 105)}
+    known = together(
+        *(earlier([SGD | {"width": 99}], space, name) for name, space in spaces.items()),
+        earlier([SGD], spaces["s104"], "again"),
+    )
+    assert decision_lines(reconciled(known).decisions) == [
+        "narrowed: width 16..104 (and 4 other ways) in 6 earlier searches, 16..64 here: 5 trials "
+        "lie outside and stay in the model at their place"
+    ]
+
+
+def test_a_run_says_only_what_can_be_acted_on_and_how_much_there_is() -> None:
+    old = {("lr" if name == "learning_rate" else name): value for name, value in SGD.items()}
+    found = reconciled(together(earlier([old], None), earlier([SGD], state="running", search="s2")))
+    assert [line.split(":")[0] for line in found.lines()] == [
+        "proposed rename", "added", "added", "removed", "left out",
+    ]  # fmt: skip
+    assert found.lines()[-1] == "left out: 1 trial, because running: it has no end to learn from"
+    assert found.lines(4) == [
+        found.lines()[0],
+        "3 differences to earlier spaces and objectives; `twentieth review` says all",
+    ]
+
+
+def test_a_moved_range_a_changed_kind_and_a_changed_condition_are_named() -> None:
+    theirs = SearchSpace(
+        TARGET.distributions
+        | {"width": IntDistribution(8, 32), "learning_rate": CategoricalDistribution(("0.01",))},
+        {"adamw.beta": {"optimizer": ("adamw",)}},
+    )
+    found = decisions_of(earlier([SGD | {"learning_rate": "0.01"}], theirs))
+    assert found.keys() == {"moved", "kind changed", "condition changed"}
+    assert (found["moved"].theirs, found["moved"].ours) == ("8..32", "16..64")
+    assert (found["kind changed"].theirs, found["kind changed"].ours) == ("a choice", "real")
+    assert found["condition changed"].sentence == (
+        "sgd.momentum is active always in s1, when optimizer in {sgd} here: unknown in 0 trials"
+    )
+
+
+def test_without_a_stated_space_the_trials_speak() -> None:
+    known = earlier([SGD | {"width": 128, "batch": 3}, SGD | {"width": "x"}], None)
+    kinds = {each.kind: each.trials for each in reconciled(known).decisions}
+    # Nobody tried adamw, so beta is inactive, and nobody misses it.
+    assert kinds == {"narrowed": 1, "unreadable": 1, "added": 0, "removed": 1}
+
+
+def test_an_inferred_parent_is_said() -> None:
+    known = earlier([{"width": 32, "learning_rate": 0.01, "sgd.momentum": 0.5}], None)
+    assert decisions_of(known)["inferred"].trials == 1
+
+
+def test_decisions_are_json() -> None:
+    known = earlier([SGD | {"width": 128}], changed(width=IntDistribution(8, 256)))
+    (decision,) = reconciled(known).decisions
+    assert json.loads(json.dumps(vars(decision)))["sentence"] == decision.sentence
