@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first; DESIGN.md section 1, with the rooms that were added since.
 LAYERS = [
-    ["space_values", "origins", "origin_words"],
+    ["space_values", "origins", "origin_words", "pareto", "roles"],
     ["spec", "specs"],
-    ["space", "pareto", "encoding", "environment"],
+    ["space", "encoding", "environment"],
     ["tracking"],
     ["prior_trials"],
     ["history"],

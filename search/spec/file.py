@@ -97,7 +97,7 @@ class Spec(Part):
         record: dict[str, Any] = {
             "name": self.name,
             "task": self.task.model_dump(exclude_none=True),
-            "objectives": [each.model_dump() for each in self.objectives],
+            "objectives": [each.model_dump(exclude_defaults=True) for each in self.objectives],
             "space": {
                 name: _plain(part.model_dump(exclude_defaults=True))
                 for name, part in self.space.items()
@@ -138,7 +138,10 @@ class Spec(Part):
             "model": self.task.model,
             "settings": dict(self.task.settings),
             "epochs": self.budget.epochs,
-            "objectives": [each.model_dump() for each in self.objectives],
+            # How an objective counts does not change what its values mean.
+            "objectives": [
+                each.model_dump(include={"metric", "direction"}) for each in self.objectives
+            ],
         }
         if self.initial_weights is not None and self.initial_weights.source is not None:
             source = self.initial_weights.source

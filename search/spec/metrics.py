@@ -7,12 +7,23 @@ For names of metrics against the catalog and the threat. Not for how the threat 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from models.catalog import AnyThreat, Hyperparameter
+from search.roles import NAMES
 from search.spec.checks import read_part
-from search.spec.errors import Document
+from search.spec.errors import Document, KeyPath
 from search.spec.parts import HistorySettings, Objective
 from search.spec.robustness import full_name, is_attacked, reported_metrics, short_name
+
+# Role -> the key that it alone has, and what that holds.
+_OWNERS = {
+    "constraint": ("bound", "the value that a trial must reach, such as bound: 0.80"),
+    "lexicographic": (
+        "tolerance",
+        "how far behind the best first value still counts, such as tolerance: 0.01",
+    ),
+}
 
 
 def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Objective, ...]:
@@ -38,7 +49,38 @@ def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Obje
         if metric in objectives:
             document.add(where, "this metric is an objective already", objective.metric)
         objectives[metric] = objective.model_copy(update={"metric": metric})
+    _check_roles(document, path, raw)
     return tuple(objectives.values())
+
+
+def _check_roles(document: Document, path: KeyPath, raw: list[Any]) -> None:
+    """What each role needs and what only another one takes; one lexicographic at most."""
+    lexicographic = None
+    for index, entry in enumerate(raw):
+        if not isinstance(entry, dict):
+            continue
+        role, where = entry.get("role", "pareto"), (*path, index)
+        if index == 0 and role != "pareto":
+            message = (
+                "the first objective is searched itself; leave this key out, or put another "
+                "objective first"
+            )
+            document.add((*where, "role"), message, role)
+        for owner, (key, needed) in _OWNERS.items():
+            if role == owner and entry.get(key) is None:
+                document.add((*where, key), f"is missing: role {owner} needs {needed}")
+            elif role != owner and entry.get(key) is not None and role in NAMES:
+                message = f"role {role} has no {key}; remove it, or write role: {owner}"
+                document.add((*where, key), message, entry[key])
+        if role == "lexicographic" and lexicographic is not None:
+            message = (
+                f"objectives[{lexicographic}] is lexicographic already and decides alone; make one "
+                f"of them pareto, constraint or report"
+            )
+            document.add((*where, "role"), message, role)
+        lexicographic = (
+            index if role == "lexicographic" and lexicographic is None else lexicographic
+        )
 
 
 def check_history(

@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from models.catalog import Value
+from search.roles import Role
 
 # Names reach MLflow, file names and attribute-like keys; see also `checks.py`.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
@@ -72,6 +73,7 @@ Number = Annotated[int | float, PlainValidator(_read_number)]
 CheckedValue = Annotated[Value, PlainValidator(_read_value)]
 Whole = Annotated[int, Field(strict=True), BeforeValidator(_read_whole)]
 Counted = Annotated[Whole, Field(ge=1)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=NAME)]
 
@@ -127,10 +129,24 @@ class Task(Part):
 
 
 class Objective(Part):
-    """A metric and which way is better."""
+    """A metric, which way is better, and how it counts; see `search.roles`.
+
+    Attributes:
+        role: The first objective's is always `pareto`.
+        bound: Of a constraint: the least value if it is maximised, the largest if minimised.
+        tolerance: Of a lexicographic one: how far behind the best value of the first objective a
+            trial may be for this one to decide.
+    """
 
     metric: Name
     direction: Literal["maximize", "minimize"]
+    role: Literal["pareto", "constraint", "lexicographic", "report"] = "pareto"
+    bound: Finite | None = None
+    tolerance: Annotated[Finite, Field(ge=0)] | None = None
+
+    def as_role(self) -> Role:
+        """How it counts, in the words of the steps."""
+        return Role(self.role, self.bound, self.tolerance)
 
 
 class HyperparameterSpec(Part):
