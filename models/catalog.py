@@ -36,6 +36,7 @@ __all__ = [
     "Value",
     "architecture",
     "cheap_metric",
+    "compared_metric",
     "complete",
     "data_kind",
     "default_threat",
@@ -69,6 +70,8 @@ class _Model:
 _CLASSES = ("accuracy.clean", "f1.macro", "matthews")
 _ENTITIES = ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens")
 _ANSWERS = ("perplexity", "accuracy.clean")
+# Accuracy on corrupted images: all, and each kind (models/corruptions.py, which needs torch).
+_CORRUPTED = tuple(f"accuracy.corrupted{kind}" for kind in ("", "_noise", "_blur", "_contrast"))
 _MODELS = {
     "cnn": _Model("images", CNN, ("accuracy.clean",), CNN_ARCHITECTURE, needs_base=False),
     "text_classifier": _Model("classification", TEXT_CLASSIFIER, _CLASSES),
@@ -158,14 +161,31 @@ def robust_metric(model: str, threat: AnyThreat) -> str:
 def cheap_metric(model: str, threat: AnyThreat) -> str:
     """Name of the robust figure that a model reports after every epoch.
 
-    On texts the last epoch reports the full figure instead.
+    On images it is measured on the part of the validation split that picks the epoch. On texts
+    the last epoch reports the full figure instead.
 
     Raises:
         ValueError: an unknown model.
     """
     if isinstance(threat, Threat):
-        return threat.cheap_metric()
+        return _selection(threat.cheap_metric())
     return threat.cheap_metric(data_kind(model))
+
+
+def compared_metric(model: str, threat: AnyThreat, objective: str) -> str:
+    """What stands for an objective after every epoch, for a scheduler to compare trials by.
+
+    On images both accuracies are those of the part that picks the epoch: the objectives' own part
+    is judged once, at the end. On texts the cheap robust figure stands for the full one. Any other
+    objective stands for itself, and may come with the last epoch alone.
+
+    Raises:
+        ValueError: an unknown model.
+    """
+    standing = {robust_metric(model, threat): cheap_metric(model, threat)}
+    if isinstance(threat, Threat):
+        standing["accuracy.clean"] = _selection("accuracy.clean")
+    return standing.get(objective, objective)
 
 
 def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -191,26 +211,37 @@ def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
-    """Names of what a trial of `model` reports beside `epoch`, in the order of its reports.
+    """Names of what every trial of `model` reports beside `epoch`, in the order of its reports.
 
-    The full robust figure and the diagnostics beside it come with the last epoch alone.
+    Objectives on images, the full robust figure and the diagnostics beside it come with the last
+    epoch alone. What only some trials get (targeted APGD, confirmation, test) is not among them.
 
     Raises:
         ValueError: an unknown model.
     """
     found = _known(model)
     losses = ("loss.train", "loss.validation") if found.needs_base else ("loss.train",)
-    every_epoch = (*losses, *found.clean, cheap_metric(model, threat))
+    every_epoch: tuple[str, ...]
     at_the_end: tuple[str, ...]
+    costs: tuple[str, ...] = ("seconds.train", "seconds.evaluation")
     if isinstance(threat, Threat):
-        at_the_end = (threat.metric(), threat.fgsm_metric())
+        chosen_by = (*found.clean, threat.cheap_metric(), threat.fgsm_metric())
+        every_epoch = (*losses, *map(_selection, chosen_by))
+        at_the_end = (*found.clean, threat.metric(), threat.fgsm_metric(), *_CORRUPTED,
+                      "epoch.selected")  # fmt: skip
+        costs = ("gradients.train", *costs)
     else:
+        every_epoch = (*losses, *found.clean, cheap_metric(model, threat))
         at_the_end = (threat.metric(found.kind), "queries.mean", "words_changed.share",
                       *threat.embedding_metrics())  # fmt: skip
-    costs: tuple[str, ...] = ("seconds.train", "seconds.evaluation")
     if found.needs_base:
         costs = (*costs, "seconds.setup", "parameters.trainable", "memory.peak_mb")
     return tuple(dict.fromkeys((*every_epoch, *at_the_end, *costs)))
+
+
+def _selection(metric: str) -> str:
+    """A metric's name on the part of the validation split that picks the epoch."""
+    return f"selection.{metric}"
 
 
 def _known(model: str) -> _Model:

@@ -17,11 +17,19 @@ TEXT_KINDS = ("classification", "entities", "dialogue")
 class Threat:
     """How robustness is judged in a task; no trial can change it.
 
-    `epsilon` is on the pixel scale [0, 1]. `examples` of the validation split (all, if it has
-    fewer) are attacked after the last epoch with `steps` and `restarts`; `cheap_examples` of them
-    after every epoch with `cheap_steps` and one restart, for schedulers. Where both have the same
-    name, the last epoch reports the full one. Figures are upper bounds of the true robust
-    accuracy: PGD need not find the worst case.
+    Figures are upper bounds of the true robust accuracy: no attack need find the worst case.
+
+    Attributes:
+        norm: "linf" or "l2", over the pixels of an image.
+        epsilon: size of the ball on the pixel scale [0, 1].
+        steps: of each PGD in the full attack, which judges the picked weights.
+        restarts: how often the full attack begins anew, each time from a random start.
+        examples: most images that the full attack sees, of those the objectives are measured on.
+        seed: cuts the validation split, and draws subsets and random starts.
+        cheap_steps: of the PGD after every epoch, which has one restart.
+        cheap_examples: most images that it sees, of those that the epoch is picked on.
+        confirm_examples: most images that targeted APGD sees, of those the full attack saw.
+        final_examples: test images that AutoAttack sees after the search; 0: no AutoAttack.
 
     Raises:
         ValueError: a setting is out of range.
@@ -35,17 +43,21 @@ class Threat:
     seed: int = 0
     cheap_steps: int = 3
     cheap_examples: int = 128
+    confirm_examples: int = 128
+    final_examples: int = 500
 
     def __post_init__(self) -> None:
         if self.norm not in ("linf", "l2"):
             raise ValueError(f"norm is {self.norm!r}: choose 'linf' or 'l2'")
         if not 0 < self.epsilon < math.inf:
             raise ValueError(f"epsilon is {self.epsilon!r}: give a positive size in pixels [0, 1]")
-        for name in ("steps", "restarts", "examples", "cheap_steps", "cheap_examples"):
+        counts = ("steps", "restarts", "examples", "cheap_steps", "cheap_examples")
+        for name in (*counts, "confirm_examples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: give at least 1")
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed!r}: give 0 or more")
+        for name in ("seed", "final_examples"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: give 0 or more")
         if self.cheap_steps > self.steps:
             raise ValueError(f"cheap_steps ({self.cheap_steps}) must not exceed steps")
 
@@ -61,6 +73,26 @@ class Threat:
     def fgsm_metric(self) -> str:
         """Name of the accuracy under one gradient step."""
         return f"accuracy.fgsm_{self._ball()}"
+
+    def apgd_metric(self) -> str:
+        """Name of the accuracy under targeted APGD, which confirms the full figure."""
+        return f"accuracy.apgdt_{self._ball()}"
+
+    def autoattack_metric(self) -> str:
+        """Name of the accuracy under AutoAttack."""
+        return f"accuracy.autoattack_{self._ball()}"
+
+    def worst_metric(self) -> str:
+        """Name of the accuracy under every attack that was tried, per example the worst."""
+        return f"accuracy.worst_{self._ball()}"
+
+    def at(self, epsilon: float) -> Threat:
+        """The same threat with another size of the ball.
+
+        Raises:
+            ValueError: the size is not positive and finite.
+        """
+        return dataclasses.replace(self, epsilon=epsilon)
 
     def _ball(self) -> str:
         text = f"{self.epsilon:.10g}"

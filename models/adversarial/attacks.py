@@ -54,7 +54,12 @@ class Ball:
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """The direction of norm 1 that ascends fastest; zero where the gradient is zero."""
-        return gradient.sign() if self.norm == "linf" else gradient / _norms(gradient)
+        if self.norm == "linf":
+            return gradient.sign()
+        # The largest entry first: the squares of a gradient of 1e-30 would all be zero.
+        largest = gradient.abs().amax(dim=tuple(range(1, gradient.dim())), keepdim=True)
+        direction = gradient / largest.clamp(min=torch.finfo(gradient.dtype).tiny)
+        return direction / _norms(direction)
 
     def noise(self, generator: torch.Generator) -> Tensor:
         """Perturbations like `centre`, uniform in the ball; `generator` is on their device.
@@ -68,7 +73,7 @@ class Ball:
         normal = torch.randn(shape, generator=generator, device=device)
         radius = torch.rand(shape[0], generator=generator, device=device)
         radius = radius ** (1 / shape[1:].numel()) * self.epsilon
-        return normal / _norms(normal) * _like(radius, normal)
+        return normal / _norms(normal) * like(radius, normal)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -138,39 +143,56 @@ def pgd(
     best, best_margin = current, torch.full(labels.shape, torch.inf, device=labels.device)
     for _ in range(steps):
         following, logits = step(model, current, labels, ball, step_size, loss)
-        best, best_margin = _keep(best, best_margin, current, margin(logits, labels))
+        best, best_margin = keep_worst(best, best_margin, current, margin(logits, labels))
         current = following
     with torch.no_grad():
         last = margin(model(current), labels)
-    return _keep(best, best_margin, current, last)
+    return keep_worst(best, best_margin, current, last)
 
 
 def step(
     model: nn.Module, images: Tensor, labels: Tensor, ball: Ball, step_size: float, loss: Loss
 ) -> tuple[Tensor, Tensor]:
     """Images one projected step up the loss from `images`; also the logits at `images`."""
+    at = slope(model, images, labels, loss)
+    return ball.project(images + step_size * ball.steepest(at.gradient)), at.logits
+
+
+@dataclass(frozen=True, eq=False)
+class Slope:
+    """A loss at some images: its gradient (like them), its values (n,), and the logits there."""
+
+    gradient: Tensor
+    values: Tensor
+    logits: Tensor
+
+
+def slope(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss) -> Slope:
+    """How the loss of each example rises at `images`; nothing of it carries a graph."""
     images = images.detach().requires_grad_()
-    logits = model(images)
-    (gradient,) = torch.autograd.grad(loss(logits, labels).sum(), images)
-    with torch.no_grad():
-        return ball.project(images + step_size * ball.steepest(gradient)), logits.detach()
+    with torch.enable_grad():
+        logits = model(images)
+        values = loss(logits, labels)
+        (gradient,) = torch.autograd.grad(values.sum(), images)
+    return Slope(gradient, values.detach(), logits.detach())
 
 
-def _keep(
+def keep_worst(
     best: Tensor, best_margin: Tensor, current: Tensor, current_margin: Tensor
 ) -> tuple[Tensor, Tensor]:
+    """Per example the images whose margin is smaller, and that margin; NaN is the smallest."""
     worse_for_model = ~(current_margin >= best_margin)  # true for NaN
     return (
-        torch.where(_like(worse_for_model, best), current, best).detach(),
+        torch.where(like(worse_for_model, best), current, best).detach(),
         torch.where(worse_for_model, current_margin, best_margin),
     )
 
 
-def _like(values: Tensor, images: Tensor) -> Tensor:
+def like(values: Tensor, images: Tensor) -> Tensor:
     """`values` (n,) with as many axes as `images`."""
     return values.reshape(-1, *[1] * (images.dim() - 1))
 
 
 def _norms(delta: Tensor) -> Tensor:
     """L2 norms per example, (n, 1, 1, 1); at least 1e-12, so that zero can be divided by."""
-    return _like(torch.linalg.vector_norm(delta.flatten(1), dim=1).clamp(min=1e-12), delta)
+    return like(torch.linalg.vector_norm(delta.flatten(1), dim=1).clamp(min=1e-12), delta)

@@ -53,6 +53,8 @@ class Robustness(Part):
     seed: Annotated[Whole, Field(ge=0)] = Threat.seed
     cheap_steps: Counted = Threat.cheap_steps
     cheap_examples: Counted = Threat.cheap_examples
+    confirm_examples: Counted = Threat.confirm_examples
+    final_examples: Annotated[Whole, Field(ge=0)] = Threat.final_examples
 
 
 class TextRobustness(Part):

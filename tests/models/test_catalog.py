@@ -10,6 +10,7 @@ from models.catalog import (
     Threat,
     architecture,
     cheap_metric,
+    compared_metric,
     complete,
     data_kind,
     default_threat,
@@ -106,11 +107,24 @@ def test_metric_names_say_what_was_measured() -> None:
     assert Threat(epsilon=8 / 255).metric() == "accuracy.pgd10_linf_8_255"
     assert Threat(norm="l2", epsilon=0.5, restarts=2).metric() == "accuracy.pgd10x2_l2_0.5"
     assert Threat(epsilon=0.2).fgsm_metric() == "accuracy.fgsm_linf_0.2"
+    assert Threat().apgd_metric() == "accuracy.apgdt_linf_0.1"
+    assert Threat().autoattack_metric() == "accuracy.autoattack_linf_0.1"
+    assert Threat().worst_metric() == "accuracy.worst_linf_0.1"
+    assert Threat(steps=7).at(8 / 255).metric() == "accuracy.pgd7_linf_8_255"
     assert Threat().metric() in metrics("cnn", Threat())
 
 
 @pytest.mark.parametrize(
-    "setting", [{"norm": "l1"}, {"epsilon": 0}, {"steps": 0}, {"seed": -1}, {"cheap_steps": 11}]
+    "setting",
+    [
+        {"norm": "l1"},
+        {"epsilon": 0},
+        {"steps": 0},
+        {"seed": -1},
+        {"cheap_steps": 11},
+        {"confirm_examples": 0},
+        {"final_examples": -1},
+    ],
 )
 def test_a_threat_out_of_range_is_refused(setting: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
@@ -198,6 +212,13 @@ def test_the_robust_figure_of_entities_is_an_f1() -> None:
         ("accuracy.fgm_0.15", "accuracy.fgm_0.15"),
         ("accuracy.pgd_embedding_0.15", "accuracy.pgd_embedding_0.15"),
         ("f1.pgd10_linf_0.1", "f1.pgd10_linf_0.1"),
+        ("selection.accuracy.pgd3_linf_0.1", "selection.accuracy.pgd3_linf_0.1"),
+        ("test.accuracy.pgd10_linf_0.1", "test.accuracy.pgd10_linf_0.1"),
+        ("confirmation.accuracy.pgd10_linf_0.1", "confirmation.accuracy.pgd10_linf_0.1"),
+        ("unconfirmed.accuracy.pgd10_linf_0.1", "unconfirmed.accuracy.pgd10_linf_0.1"),
+        ("accuracy.apgdt_linf_0.1", "accuracy.apgdt_linf_0.1"),
+        ("accuracy.autoattack_linf_0.1", "accuracy.autoattack_linf_0.1"),
+        ("accuracy.worst_linf_0.1", "accuracy.worst_linf_0.1"),
     ],
 )
 def test_a_metric_has_the_role_of_what_it_measures(metric: str, role: str) -> None:
@@ -216,13 +237,41 @@ def test_a_model_reports_its_clean_and_robust_figures_and_what_they_cost(model: 
     assert costs & set(names) == (costs if needs_base(model) else set())
 
 
-def test_what_a_cnn_reports_has_not_changed() -> None:
+def test_what_a_cnn_reports_says_which_part_it_was_measured_on() -> None:
     assert metrics("cnn", Threat()) == (
         "loss.train",
+        "selection.accuracy.clean",
+        "selection.accuracy.pgd3_linf_0.1",
+        "selection.accuracy.fgsm_linf_0.1",
         "accuracy.clean",
-        "accuracy.pgd3_linf_0.1",
         "accuracy.pgd10_linf_0.1",
         "accuracy.fgsm_linf_0.1",
+        "accuracy.corrupted",
+        "accuracy.corrupted_noise",
+        "accuracy.corrupted_blur",
+        "accuracy.corrupted_contrast",
+        "epoch.selected",
+        "gradients.train",
         "seconds.train",
         "seconds.evaluation",
     )
+
+
+def test_a_scheduler_compares_what_never_becomes_an_objective() -> None:
+    threat = Threat()
+    compared = {name: compared_metric("cnn", threat, name) for name in metrics("cnn", threat)}
+    assert compared["accuracy.clean"] == "selection.accuracy.clean"
+    assert compared[threat.metric()] == "selection.accuracy.pgd3_linf_0.1"
+    assert compared["seconds.train"] == "seconds.train"
+    assert set(compared.values()) <= set(metrics("cnn", threat))
+    texts = TextThreat()
+    robust = robust_metric("text_classifier", texts)
+    assert compared_metric("text_classifier", texts, "accuracy.clean") == "accuracy.clean"
+    assert compared_metric("text_classifier", texts, robust) == f"{robust}_cheap32"
+
+
+def test_corruptions_are_named_as_they_are_measured() -> None:
+    from models.corruptions import CORRUPTIONS
+
+    names = {f"accuracy.corrupted_{name}" for name in CORRUPTIONS} | {"accuracy.corrupted"}
+    assert {name for name in metrics("cnn", Threat()) if "corrupted" in name} == names

@@ -3,7 +3,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.evaluation import correct, fgsm_correct, fixed_subset, robust_correct
+from models.adversarial.evaluation import (
+    DEFAULT,
+    correct,
+    fgsm_correct,
+    fixed_subset,
+    robust_correct,
+)
 from models.catalog import Threat
 from models.cnn import CNN
 from models.data import ImageSplits
@@ -47,10 +53,7 @@ def test_accuracies_are_ordered_by_the_strength_of_the_attack(trained, examples)
 
 def test_the_worst_case_is_the_worst_of_each_attack(trained, examples) -> None:
     both = robust_correct(trained, *examples, THREAT, seed=0)
-    alone = [
-        robust_correct(trained, *examples, THREAT, seed=0, losses=[loss])
-        for loss in ("cross_entropy", "margin")
-    ]
+    alone = [robust_correct(trained, *examples, THREAT, seed=0, losses=[loss]) for loss in DEFAULT]
     assert np.array_equal(both, alone[0] & alone[1])
 
 
