@@ -135,6 +135,7 @@ def new_plan(
         numbers={"epochs": spec.budget.epochs, "seed": spec.seed},
         warm_started_from=list(prepared.history.searches) if spec.sampler.name == "warm" else [],
         environment=environment(), initial_weights=weights,
+        roles=[objective.as_role() for objective in spec.objectives],
     )  # fmt: skip
     always_there = [name for name in prepared.space.distributions if not spec.space[name].when]
     write_views(client, experiment, objectives, directions, always_there)

@@ -19,6 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.catalog import metric_role
+from search.roles import Role
+from search.roles import from_json as roles_from_json
+from search.roles import to_json as roles_to_json
 from search.space import SearchSpace
 from search.tracking.curves import joined
 from search.tracking.tables import REJECTED, TRIALS
@@ -26,7 +29,10 @@ from search.tracking.tables import REJECTED, TRIALS
 
 @dataclass(frozen=True)
 class Search:
-    """One earlier search: what it looked for, where, and in which space."""
+    """One earlier search: what it looked for, where, and in which space.
+
+    `roles` says how each objective counts; empty where all are searched alike.
+    """
 
     id: str
     task: str
@@ -41,6 +47,7 @@ class Search:
     state: str = "complete"
     warm: bool = False
     run_id: str = ""
+    roles: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,6 +198,7 @@ def searches_from_table(table: pa.Table) -> dict[str, Search]:
             state=row["state"],
             warm=bool(row["warm"]),
             run_id=row["run_id"] or "",
+            roles=roles_from_json(row["roles_json"], len(row["objectives"])),
         )
         for row in table.to_pylist()
     }
@@ -205,6 +213,7 @@ def search_row(search: Search) -> dict[str, Any]:
         "objectives": list(search.objectives), "directions": list(search.directions),
         "started": search.started.isoformat(), "trials_budget": search.trials_budget,
         "epochs": search.epochs, "seed": search.seed, "state": search.state, "warm": search.warm,
+        "roles_json": roles_to_json(search.roles) if search.roles else None,
     }  # fmt: skip
 
 

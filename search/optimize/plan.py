@@ -13,6 +13,7 @@ from typing import Any
 
 from search.history import History
 from search.origins import UNKNOWN, read_origin
+from search.roles import Role
 from search.space import SearchSpace
 from search.spec import Spec
 
@@ -68,6 +69,10 @@ class Plan:
     def directions(self) -> tuple[str, ...]:
         """The objectives' directions, in their order."""
         return tuple(objective.direction for objective in self.spec.objectives)
+
+    def roles(self) -> tuple[Role, ...]:
+        """How each objective counts, in their order."""
+        return tuple(objective.as_role() for objective in self.spec.objectives)
 
 
 def resolved_storage(root: Path, search: str) -> Path:

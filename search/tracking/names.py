@@ -37,6 +37,7 @@ SPACE = "twentieth.space"
 SPEC = "twentieth.spec"
 OBJECTIVES = "twentieth.objectives"
 DIRECTIONS = "twentieth.directions"
+ROLES = "twentieth.roles"  # JSON, how each objective counts; absent where all are pareto
 STORAGE = "twentieth.storage"
 WARM = "twentieth.warm_started_from"
 ENVIRONMENT = "twentieth.environment"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.roles import Role, is_plain, to_json
 from search.tracking import names
 from search.tracking.ownership import is_alive
 from search.tracking.runs import all_runs
@@ -57,6 +58,7 @@ def create_summary(
     warm_started_from: Sequence[str],
     environment: Mapping[str, str],
     initial_weights: Mapping[str, Mapping[str, Any]] | None = None,
+    roles: Sequence[Role] = (),
 ) -> str:
     """Creates the summary run of a new search; returns its run id."""
     texts = {
@@ -75,6 +77,8 @@ def create_summary(
         names.WARM: json.dumps(list(warm_started_from)),
         names.ENVIRONMENT: json.dumps(dict(environment)),
     }
+    if not is_plain(roles):
+        texts[names.ROLES] = to_json(roles)
     if initial_weights:
         texts[names.RECEIPTS] = json.dumps(dict(initial_weights), sort_keys=True)
     tags = names.all_split(texts)

@@ -50,6 +50,7 @@ SEARCHES = pa.schema(
         ("trials_budget", pa.int64()),
         ("epochs", pa.int64()),
         ("seed", pa.int64()),
+        ("roles_json", pa.string()),  # null where all objectives are pareto
         ("state", pa.string()),
         ("warm", pa.bool_()),
     ]

@@ -1,0 +1,46 @@
+"""How objectives count travels with a search, and a spoilt record of it means nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.history import History
+from search.roles import PARETO, Role, to_json
+from search.tracking import names
+from tests.search.tracking.stores import Store, new_store
+
+UNDER = (PARETO, Role("constraint", bound=0.8))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = new_store(tmp_path_factory.mktemp("roles"))
+    store.client.set_tag(store.summary_run, names.STATE, "complete")
+    return store
+
+
+def roles_of(store: Store) -> tuple[Role, ...]:
+    return History.from_mlflow(store.uri).searches[store.search].roles
+
+
+def test_a_search_without_roles_has_none(store: Store) -> None:
+    assert names.ROLES not in store.client.get_run(store.summary_run).data.tags
+    assert roles_of(store) == ()
+
+
+def test_roles_come_back_with_their_search_and_survive_a_file(store: Store, tmp_path: Path) -> None:
+    store.client.set_tag(store.summary_run, names.ROLES, to_json(UNDER))
+    assert roles_of(store) == UNDER
+    history = History.from_mlflow(store.uri)
+    history.to_parquet(tmp_path / "history.parquet")
+    assert History.from_parquet(tmp_path / "history.parquet").searches == history.searches
+
+
+@pytest.mark.parametrize("text", ["{", '["constraint"]', '[{"name": "report"}]', "7", "null"])
+def test_a_spoilt_record_of_roles_means_that_all_are_searched_alike(
+    store: Store, text: str
+) -> None:
+    store.client.set_tag(store.summary_run, names.ROLES, text)
+    assert roles_of(store) == ()
