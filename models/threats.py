@@ -1,6 +1,7 @@
 """How robustness is judged, as settings alone: `Threat` on images, `TextThreat` on texts.
 
-No torch: a spec checks them. The attacks themselves are in models/adversarial/.
+No torch: a spec checks them. The attacks themselves are in models/adversarial/, the sizes that the
+field attacks its data sets with in `epsilons.py`.
 """
 
 from __future__ import annotations

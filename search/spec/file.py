@@ -153,6 +153,8 @@ class Spec(Part):
             fingerprint["base"] = {"name": base.name, "digest": base.digest}
         if not self.task.is_function:
             fingerprint["robustness"] = asdict(self.robustness)
+            # It says how the best are judged once the search is over, not what it measured.
+            fingerprint["robustness"].pop("final_examples", None)
         if isinstance(self.robustness, TextThreat) and self.robustness.synonyms:
             # What the table says counts, not where it lies.
             table = Path(self.robustness.synonyms).read_bytes()

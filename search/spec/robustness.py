@@ -25,6 +25,7 @@ from models.catalog import (
     robust_metric,
     robust_name,
 )
+from models.epsilons import default_epsilon
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import Counted, Part, Positive, Whole
@@ -43,10 +44,13 @@ def _read_fraction(value: Any) -> Any:
 
 
 class Robustness(Part):
-    """How every trial on images is attacked; the keys of `Threat`, whose defaults hold."""
+    """How every trial on images is attacked; the keys of `Threat`, whose defaults hold.
+
+    Without an epsilon it is the field's for the data set and the norm.
+    """
 
     norm: Literal["linf", "l2"] = Threat.norm
-    epsilon: Annotated[Positive, BeforeValidator(_read_fraction)] = Threat.epsilon
+    epsilon: Annotated[Positive | None, BeforeValidator(_read_fraction)] = None
     steps: Counted = Threat.steps
     restarts: Counted = Threat.restarts
     examples: Counted = Threat.examples
@@ -94,14 +98,42 @@ def check_robustness(document: Document, folder: Path, must_exist: bool) -> AnyT
         return _text_threat(document, robustness, folder, must_exist)
     if robustness is None:
         return None
-    if robustness.norm == "linf" and robustness.epsilon > 1:
+    if "epsilon" in robustness.model_fields_set and robustness.epsilon is None:
+        document.add((*PATH, "epsilon"), "is empty: give a size, or remove the key")
+        return None
+    epsilon = robustness.epsilon or _default_epsilon(document, robustness.norm)
+    if epsilon is None:
+        return None
+    if robustness.norm == "linf" and epsilon > 1:
         message = "is on the pixel scale [0, 1]; write 8 grey levels as 8/255"
-        document.add((*PATH, "epsilon"), message, robustness.epsilon)
+        document.add((*PATH, "epsilon"), message, epsilon)
     if robustness.cheap_steps >= robustness.steps:
         message = f"must be below steps ({robustness.steps}), or it is not cheaper"
         document.add((*PATH, "cheap_steps"), message, robustness.cheap_steps)
         return None
-    return Threat(**robustness.model_dump())
+    return Threat(**(robustness.model_dump() | {"epsilon": epsilon}))
+
+
+def _default_epsilon(document: Document, norm: Literal["linf", "l2"]) -> float | None:
+    """The field's epsilon for the document's data set; noted as missing where it has none."""
+    task = document.data.get("task")
+    data = task.get("data") if isinstance(task, dict) else None
+    settings = data if isinstance(data, dict) else {"name": data}
+    sources = [settings.get(key) for key in ("name", "parquet", "hub")]
+    names = [source for source in sources if isinstance(source, str) and source]
+    size = settings.get("image_size")
+    is_wrong = any(problem.key.startswith("task.data") for problem in document.problems)
+    if _model(document) not in MODELS or len(names) != 1 or is_wrong:
+        return Threat.epsilon  # the task is wrong, which is said there, or nothing is attacked
+    height = size if isinstance(size, int) and size > 0 else None
+    epsilon = default_epsilon(names[0].removeprefix("hub:"), norm, height)
+    if epsilon is None:
+        message = (
+            f"is missing, and the field has none for {names[0]}: give the size of the attack in "
+            "pixels [0, 1], such as 8/255 (linf)"
+        )
+        document.add((*PATH, "epsilon"), message)
+    return epsilon
 
 
 def _text_threat(

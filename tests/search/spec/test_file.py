@@ -116,7 +116,7 @@ def test_a_training_function_is_not_imported_by_checking(
 def test_data_folders_are_relative_to_the_spec_and_must_exist(tmp_path: Path) -> None:
     (tmp_path / "data" / "mine").mkdir(parents=True)
     path = tmp_path / "spec.yaml"
-    path.write_text(changed("task/data", "data/mine"))
+    path.write_text(changed("task/data", "data/mine", changed("robustness/epsilon", 0.05)))
     spec = load_spec(path)
     assert spec.task.data == {"parquet": str(tmp_path / "data" / "mine")}
     assert spec.task.name == "mine-cnn"

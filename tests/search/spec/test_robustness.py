@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from models.catalog import TextThreat, Threat
 from search.spec import SpecError, load_spec, spec_from_yaml, task_id
+from tests.search.spec.documents import DATA, FLOAT, changed
 from tests.search.spec.texts import fine_tuning, place
 
 
@@ -41,6 +43,49 @@ def test_images_are_attacked_by_their_pixels_whatever_the_model() -> None:
     spec = spec_from_yaml(yaml.safe_dump(text))
     assert spec.robustness == Threat(epsilon=8 / 255)
     assert spec.objectives[1].metric == "accuracy.pgd10_linf_8_255"
+
+
+@pytest.mark.parametrize(
+    ("data", "norm", "epsilon"),
+    [
+        ("digits", "linf", 0.1),
+        ({"name": "digits"}, "l2", 0.2),
+        ({"hub": "ylecun/mnist"}, "linf", 0.3),
+        ("hub:ylecun/mnist", "l2", 2.0),
+        ({"parquet": "/data/fashion_mnist_10k"}, "linf", 0.1),
+        ({"parquet": "/data/fashion_mnist_10k", "image_size": 14}, "l2", 0.35),
+        ({"parquet": "/data/kmnist_t10k"}, "linf", 0.3),
+        ({"hub": "uoft-cs/cifar10"}, "linf", 8 / 255),
+        ({"hub": "uoft-cs/cifar10"}, "l2", 0.5),
+    ],
+)
+def test_without_an_epsilon_the_fields_holds(data: Any, norm: str, epsilon: float) -> None:
+    text = changed("task/data", data, changed("robustness/norm", norm))
+    spec = spec_from_yaml(text)
+    assert spec.robustness == Threat(norm=norm, epsilon=epsilon)  # type: ignore[arg-type]
+    assert spec_from_yaml(spec.to_yaml()) == spec
+
+
+def test_unknown_images_need_an_epsilon() -> None:
+    for data in ({"parquet": "/data/leaves"}, {"hub": "uoft-cs/cifar100"}):
+        text = changed("task/data", data)
+        message = said(text)
+        assert "robustness.epsilon: is missing, and the field has none for" in message
+        assert "give the size of the attack" in message
+        assert spec_from_yaml(changed("robustness/epsilon", "4/255", text)).robustness == Threat(
+            epsilon=4 / 255
+        )
+    assert "robustness.epsilon: is empty" in said(changed("robustness/epsilon", None))
+
+
+def test_how_the_best_are_judged_at_the_end_makes_no_other_task() -> None:
+    ids = {
+        task_id(spec_from_yaml(changed(f"robustness/{key}", value)).fingerprint(DATA))
+        for key, value in (("final_examples", 0), ("final_examples", 9), ("norm", "linf"))
+    }
+    assert len(ids) == 1
+    other = spec_from_yaml(changed("robustness/confirm_examples", 9))
+    assert task_id(other.fingerprint(DATA)) not in ids
 
 
 def test_entities_have_a_robust_f1() -> None:
@@ -78,6 +123,25 @@ def test_a_threat_to_texts_means_nothing_for_images() -> None:
 def test_a_cheap_figure_not_asked_for_is_no_dearer_than_the_full_one() -> None:
     threat = spec_from_yaml(attacked(examples=10)).robustness
     assert isinstance(threat, TextThreat) and threat.cheap_examples == 10
+
+
+THREAT_SETTINGS = [each.name for each in dataclasses.fields(Threat)]
+
+
+@pytest.mark.parametrize("where", ["space", "task/settings"])
+@pytest.mark.parametrize("name", [*THREAT_SETTINGS, "robustness.epsilon", "robustness.steps"])
+def test_no_trial_on_images_may_change_how_it_is_judged(name: str, where: str) -> None:
+    value = FLOAT if where == "space" else 3
+    message = said(changed(f"{where}/{name}", value))
+    assert f"{where.replace('/', '.')}.{name}" in message
+    assert "the evaluation is the same for every trial" in message
+
+
+@pytest.mark.parametrize("where", ["space", "task/settings"])
+@pytest.mark.parametrize("name", ["image_size", "train_examples", "split_seed", "data.image_size"])
+def test_no_trial_may_change_the_images_it_is_judged_on(name: str, where: str) -> None:
+    value = FLOAT if where == "space" else 3
+    assert f"{where.replace('/', '.')}.{name}" in said(changed(f"{where}/{name}", value))
 
 
 @pytest.mark.parametrize("name", ["share", "queries", "attack", "epsilon"])

@@ -87,14 +87,16 @@ def test_what_a_trial_costs_can_be_an_objective() -> None:
     assert len(spec_from_yaml(fine_tuning(objectives=objectives)).objectives) == 4
 
 
-# Recorded before there was any fine-tuning: MLflow stores hold runs under these ids.
+# Recorded before the validation split was cut into parts: what MLflow stores hold under these ids
+# was measured on all of it, after the last epoch, by a weaker attack.
 @pytest.mark.parametrize(
     ("name", "identity"),
     [("digits", "digits-cnn@e4a5b282"), ("adversarial_training", "digits-adversarial@4c98a97e")],
 )
-def test_the_ids_of_tasks_that_were_there_before_have_not_changed(name: str, identity: str) -> None:
+def test_a_task_on_images_is_another_than_before_there_were_parts(name: str, identity: str) -> None:
     spec = load_spec(SPECS / f"{name}.yaml")
-    assert task_id(spec.fingerprint(describe_data(spec.task.data))) == identity
+    now = task_id(spec.fingerprint(describe_data(spec.task.data)))
+    assert now != identity and now.partition("@")[0] == identity.partition("@")[0]
     assert "base" not in spec.fingerprint(None)
     assert "base" not in yaml.safe_load(spec.to_yaml())["task"]
 
