@@ -181,9 +181,20 @@ def full_name(document: Document, metric: str, threat: AnyThreat | None) -> str:
 
 
 def reported_metrics(document: Document, threat: AnyThreat | None) -> tuple[str, ...]:
-    """What a trial of the document's catalog model reports; empty without one."""
+    """What of a trial of the document's catalog model may be an objective; empty without one.
+
+    On images not what picked the epoch (`selection.`), which flatters, nor FGSM's figure: one step
+    up the cross-entropy is deceived by the scale of the logits.
+    """
     model = _model(document)
-    return metrics(model, threat or default_threat(model)) if model in MODELS else ()
+    if model not in MODELS:
+        return ()
+    threat = threat or default_threat(model)
+    reported = metrics(model, threat)
+    if not isinstance(threat, Threat):
+        return reported
+    never = ("selection.", threat.fgsm_metric(), "epoch.")
+    return tuple(metric for metric in reported if not metric.startswith(never))
 
 
 def is_attacked(metric: str) -> bool:

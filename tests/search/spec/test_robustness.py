@@ -78,6 +78,20 @@ def test_unknown_images_need_an_epsilon() -> None:
     assert "robustness.epsilon: is empty" in said(changed("robustness/epsilon", None))
 
 
+@pytest.mark.parametrize(
+    "metric",
+    ["accuracy.fgsm_linf_0.1", "selection.accuracy.clean", "selection.accuracy.pgd3_linf_0.1"],
+)
+def test_what_is_easily_deceived_or_picked_the_epoch_is_no_objective(metric: str) -> None:
+    message = said(changed("objectives/1/metric", metric))
+    assert "objectives[1].metric = '" in message and "accuracy.robust" in message
+
+
+def test_accuracy_on_corrupted_images_may_be_an_objective() -> None:
+    spec = spec_from_yaml(changed("objectives/1/metric", "accuracy.corrupted"))
+    assert spec.objectives[1].metric == "accuracy.corrupted"
+
+
 def test_how_the_best_are_judged_at_the_end_makes_no_other_task() -> None:
     ids = {
         task_id(spec_from_yaml(changed(f"robustness/{key}", value)).fingerprint(DATA))
