@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -121,6 +121,19 @@ def steering_indices(roles: Sequence[Role]) -> list[int]:
     return [index for index, role in enumerate(roles) if role.name in STEERING]
 
 
+def as_losses(roles: Sequence[Role], directions: Sequence[str]) -> tuple[Role, ...]:
+    """The same roles for losses: the bound of what is maximised changes its sign."""
+    return tuple(
+        replace(role, bound=_as_loss(role.bound, direction)) if role.bound is not None else role
+        for role, direction in zip(filled(roles, len(directions)), directions, strict=True)
+    )
+
+
+def steering_directions(directions: Sequence[str], roles: Sequence[Role]) -> list[str]:
+    """The directions of the objectives that a sampler is told the values of."""
+    return [directions[index] for index in steering_indices(filled(roles, len(directions)))]
+
+
 def judging_indices(roles: Sequence[Role]) -> list[int]:
     """Which objectives are the columns of `Aims.losses`."""
     first = [0] if lexicographic_of(roles) is not None else []
@@ -136,6 +149,18 @@ def shortfalls(
         for index, (value, role) in enumerate(zip(values, roles, strict=True))
         if role.bound is not None
     }
+
+
+def violation_of(constraints: Mapping[str, float]) -> float:
+    """Sum of what exceeds 0, as Optuna counts constraints."""
+    return sum(max(value, 0.0) for value in constraints.values())
+
+
+def beyond(first: Floats, lowest: float, tolerance: float) -> Floats:
+    """How far losses are beyond a tolerance; 0 or less within it, where rounding is let pass."""
+    off = first - lowest - tolerance
+    is_rounding = np.abs(off) <= _ROUNDING * (abs(lowest) + tolerance)
+    return np.where(is_rounding, 0.0, off)
 
 
 def aims(values: ArrayLike, directions: Sequence[str], roles: Sequence[Role] = ()) -> Aims:
@@ -157,10 +182,8 @@ def aims(values: ArrayLike, directions: Sequence[str], roles: Sequence[Role] = (
     lexicographic = lexicographic_of(roles)
     if lexicographic is not None and (violation == 0).any():
         tolerance = roles[lexicographic].tolerance or 0.0
-        best = losses[violation == 0, 0].min()
-        beyond = losses[:, 0] - best - tolerance
-        is_beyond = (beyond > _ROUNDING * (abs(best) + tolerance)) & (violation == 0)
-        excess = np.where(is_beyond, beyond, 0.0)
+        off = beyond(losses[:, 0], losses[violation == 0, 0].min(), tolerance)
+        excess = np.where(violation == 0, np.maximum(off, 0.0), 0.0)
     return Aims(losses[:, judging_indices(roles)], violation, excess)
 
 

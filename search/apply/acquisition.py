@@ -5,23 +5,70 @@ All values are losses. For choosing among candidates, never for judging results.
 Sources: Jones et al. 1998, "Efficient global optimization of expensive black-box functions",
 equation 15 (expected improvement); Ament et al. 2023, "Unexpected improvements to expected
 improvement", section 4.1 (its logarithm); Emmerich et al. 2016, "A multicriteria generalization of
-Bayesian global optimization" (two objectives, exactly); Knowles 2006, "ParEGO" (more than two).
+Bayesian global optimization" (two objectives, exactly); Knowles 2006, "ParEGO" (more than two);
+Gardner et al. 2014, "Bayesian optimization with inequality constraints".
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from search import pareto
 
 Floats = NDArray[np.float64]
 
+# A score so far beyond the worst of the trials bounds the hypervolume from above.
+REFERENCE_MARGIN = 0.1
 # Samples of the scalarised posterior of three objectives and more; 5 % of the sum keeps the
 # Chebyshev norm from rewarding points that are merely weakly optimal (Knowles 2006, section 3).
 SAMPLES = 64
 SUM_SHARE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What models say: of candidates, and of the trials that they were fitted to.
+
+    Attributes:
+        means: Shape `(candidates, columns)`: the objectives, then the constraints.
+        variances: The same.
+        known: Means at the trials, `(n, columns)`.
+        ceilings: For each constraint the largest value that keeps it.
+        is_feasible: Which trials keep all of them, `(n,)`.
+    """
+
+    means: Floats
+    variances: Floats
+    known: Floats
+    ceilings: Floats
+    is_feasible: NDArray[np.bool_]
+
+
+def promise(predicted: Predicted, generator: np.random.Generator) -> Floats:
+    """What each candidate promises, `(candidates,)`; of use for comparing candidates alone.
+
+    Under constraints the improvement over the trials that keep them, times the probability of
+    keeping them; that probability alone while no trial does.
+    """
+    count = predicted.means.shape[1] - len(predicted.ceilings)
+    off = predicted.ceilings - predicted.means[:, count:]
+    chance = log_ndtr(off / np.sqrt(predicted.variances[:, count:])).sum(axis=1)
+    if not predicted.is_feasible.any():
+        return np.asarray(chance)
+    means, variances = predicted.means[:, :count], predicted.variances[:, :count]
+    known = predicted.known[predicted.is_feasible, :count]
+    if count == 1:
+        return log_expected_improvement(means[:, 0], variances[:, 0], known.min()) + chance
+    if count > 2:
+        improvement = expected_scalar_improvement(means, variances, known, generator)
+        return np.asarray(improvement * np.exp(chance))
+    reference = predicted.known[:, :count].max(axis=0) + REFERENCE_MARGIN
+    improvement = expected_hypervolume_improvement(means, variances, known, reference)
+    return np.asarray(improvement * np.exp(chance))
 
 
 def log_expected_improvement(means: Floats, variances: Floats, best: float) -> Floats:

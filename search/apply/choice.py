@@ -11,6 +11,7 @@ import optuna
 from search.apply.inner_sampler import InnerSampler
 from search.apply.sampler import WarmStartSampler
 from search.history import History
+from search.roles import steering_directions
 from search.space import SearchSpace
 from search.spec import Spec
 
@@ -32,16 +33,18 @@ def sampler_for(
 ) -> WarmStartSampler:
     """The sampler a spec names, on the joint space. Only "warm" learns from other searches."""
     name, options = spec.sampler.name, dict(spec.sampler.options)
-    objectives = [objective.metric for objective in spec.objectives]
+    goals: dict[str, Any] = {
+        "objectives": [objective.metric for objective in spec.objectives],
+        "directions": [objective.direction for objective in spec.objectives],
+        "roles": [objective.as_role() for objective in spec.objectives],
+    }
     if name == "warm":
         return WarmStartSampler(
-            history, space, spec.seed, task=task, objectives=objectives, fingerprint=fingerprint,
-            rename_metrics=spec.history.rename_metrics, **options,
+            history, space, spec.seed, task=task, fingerprint=fingerprint,
+            rename_metrics=spec.history.rename_metrics, **goals, **options,
         )  # fmt: skip
     inner = InnerSampler(name, options)
-    return WarmStartSampler(
-        None, space, spec.seed, task=task, objectives=objectives, sampler=inner, portfolio=0
-    )
+    return WarmStartSampler(None, space, spec.seed, task=task, sampler=inner, portfolio=0, **goals)
 
 
 def first_proposals(
@@ -54,8 +57,10 @@ def first_proposals(
 ) -> list[Proposal]:
     """The first `count` configurations of a search that hears no results in between."""
     sampler = sampler_for(spec, history, space, task, fingerprint)
+    directions = [objective.direction for objective in spec.objectives]
+    steering = [objective.as_role() for objective in spec.objectives]
     study = optuna.create_study(
-        sampler=sampler, directions=[objective.direction for objective in spec.objectives]
+        sampler=sampler, directions=steering_directions(directions, steering)
     )
     proposals = []
     for _ in range(count):

@@ -17,18 +17,15 @@ from typing import Any
 import numpy as np
 
 from search import pareto
-from search.apply.acquisition import (
-    expected_hypervolume_improvement,
-    expected_scalar_improvement,
-    log_expected_improvement,
-)
+from search.apply.acquisition import Predicted, promise
 from search.apply.candidates import CENTRES, Candidates
+from search.apply.constraints import beside_each_other, unfolded
 from search.apply.gaussian_process import Floats, Prior, Process, assemble, fit, usual_prior
 from search.apply.guard import Judgement, judge, record
 from search.apply.leaning import blocks, learned_prior, weights
 from search.apply.past_tasks import PastTask
 from search.apply.positions import Positions
-from search.apply.scores import complete_losses, normal_scores, warped_scores
+from search.apply.scores import losses_of, normal_scores, score_of, warped_scores
 from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
 from search.encoding import encode
 from search.review import Evidence
@@ -52,12 +49,20 @@ RUNS_NAMED = 3
 
 @dataclass(frozen=True)
 class Seen:
-    """What was measured on this task: encoded points and losses, one row a trial."""
+    """What was measured on this task, one row a trial.
+
+    Attributes:
+        points: Encoded configurations.
+        losses: What is modelled: the objectives, and where roles say so constraints behind them.
+        judged: The objectives alone, those that violate constraints last.
+        own: How many of the rows are this search's own, at the end.
+    """
 
     configurations: Sequence[Mapping[str, Value]]
     points: Floats
     losses: Floats
-    own: int  # how many of the rows are this search's own
+    judged: Floats
+    own: int
 
 
 class HistoryModel:
@@ -97,7 +102,7 @@ class HistoryModel:
             self._candidates = Candidates(
                 self._positions,
                 self._tasks,
-                len(situation.directions),
+                seen.losses.shape[1],
                 seed_of(self._seed, "candidates"),
             )
         opinions = self._candidates.opinions(seen.points)
@@ -110,9 +115,10 @@ class HistoryModel:
             for index, judgement in enumerate(judgements)
         ]
         generator = np.random.default_rng(seed_of(self._seed, situation.number, "model"))
-        best = [seen.configurations[row] for row in pareto.order(seen.losses)[:CENTRES]]
+        best = [seen.configurations[row] for row in pareto.order(seen.judged)[:CENTRES]]
         places, points, expected = self._candidates.around(best, generator)
-        values = self._acquired(situation, judgements, models, seen, points, expected, generator)
+        predicted = self._predicted(situation, judgements, models, seen, points, expected, scores)
+        values = promise(predicted, generator)
         for row in np.argsort(-values, kind="stable")[:LOOKED_AT]:
             configuration = self._positions.configuration(places[row])
             if not situation.tried.holds(situation.space, configuration):
@@ -124,16 +130,14 @@ class HistoryModel:
         own = [trial for trial in situation.trials if trial.state in ("complete", "stopped")]
         own = [trial for trial in own if trial.configuration]
         rows: list[Evidence | OwnTrial] = [*self._same_task, *own]
-        return Seen(
-            [row.configuration for row in rows],
-            encode(self._positions.space, [row.configuration for row in rows]),
-            complete_losses(
-                [tuple(row.values) for row in rows],
-                [getattr(row, "violation", 0.0) for row in rows],
-                situation.directions,
-            ),
-            len(own),
-        )
+        rows = beside_each_other(rows, situation.steering)
+        configurations = [row.configuration for row in rows]
+        points = encode(self._positions.space, configurations)
+        judged = losses = losses_of(rows, situation.directions)
+        if situation.steering is not None:
+            directions = situation.steering.modelled_directions
+            losses = losses_of(unfolded(rows), directions)
+        return Seen(configurations, points, losses, judged, len(own))
 
     def _judgements(self, seen: Seen, opinions: Floats) -> tuple[Judgement, ...]:
         """The guard's judgements on the first so many results, one an objective."""
@@ -182,7 +186,7 @@ class HistoryModel:
             judgement.parameters, float(scores.mean()),
         )  # fmt: skip
 
-    def _acquired(
+    def _predicted(
         self,
         situation: Situation,
         judgements: Sequence[Judgement],
@@ -190,8 +194,8 @@ class HistoryModel:
         seen: Seen,
         points: Floats,
         opinions: Floats,
-        generator: np.random.Generator,
-    ) -> Floats:
+        scores: Floats,
+    ) -> Predicted:
         running = [
             trial.configuration
             for trial in situation.trials
@@ -207,13 +211,15 @@ class HistoryModel:
             mean, variance = believing.predict(points, _blocks(judgement, opinions[..., index]))
             means.append(mean)
             variances.append(variance)
-        if len(models) == 1:
-            return log_expected_improvement(means[0], variances[0], known[0].min())
-        stacked = (np.column_stack(means), np.column_stack(variances), np.column_stack(known))
-        if len(models) > 2:
-            return expected_scalar_improvement(*stacked, generator)
-        reference = stacked[2].max(axis=0) + 0.1
-        return expected_hypervolume_improvement(*stacked, reference)
+        first = len(situation.directions)  # of the constraints
+        ceilings = [
+            score_of(0.0, column, scored)
+            for column, scored in zip(seen.losses.T[first:], scores.T[first:], strict=True)
+        ]
+        return Predicted(
+            np.column_stack(means), np.column_stack(variances), np.column_stack(known),
+            np.array(ceilings), (seen.losses[:, first:] <= 0).all(axis=1),
+        )  # fmt: skip
 
     def _nearest_of_this_task(self, seen: Seen, point: Floats) -> list[str]:
         """Runs of the nearest prior trials of this very task, of its better half."""

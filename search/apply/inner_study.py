@@ -14,7 +14,7 @@ Sources: Lévesque et al. 2017, "Bayesian optimization for conditional hyperpara
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,12 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from search import pareto
+from search.apply.constraints import beside_each_other
 from search.apply.inner_sampler import InnerSampler
+from search.apply.scores import losses_of
 from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
 from search.encoding import active, fill
 from search.review import Evidence
-from search.space import Value
 
 # How often a sampler is asked again when it proposes what was tried. Each refused proposal stays
 # pending meanwhile, so that also a deterministic sampler moves on.
@@ -49,6 +50,9 @@ class InnerStudy:
       training, and seconds always grow, so it would often look *good*. What the stop proves is
       that others were better at the same epoch; the worst values say so to every sampler.
     - Failed: not at all, since a crash is no measurement.
+
+    Constraints go with the values. A trial that has not one that others have keeps it: Optuna's GP
+    wants the same of every trial.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class InnerStudy:
         self._seed = seed
         self._study: optuna.Study | None = None
         self._worst: tuple[float, ...] = ()
+        self._names: tuple[str, ...] = ()  # of the constraints
+        self._shown: list[Evidence] = []  # the prior trials as they were entered
         self._entered: dict[int, tuple[int, OwnTrial]] = {}  # own number -> inner number, as it was
 
     @property
@@ -108,7 +114,7 @@ class InnerStudy:
         if is_random or not complete:
             step = "random" if is_random else "model"
             return origin(step, sampler=self.name, prior_trials=len(self._prior))
-        losses = pareto.losses([trial.values for trial in complete], situation.directions)
+        losses = losses_of(complete, situation.directions)
         return origin(
             "prior-model",
             # All prior trials shaped the proposal; the ten best stand for them in the record.
@@ -120,27 +126,33 @@ class InnerStudy:
 
     def _synchronised(self, situation: Situation) -> optuna.Study:
         """The inner study, with all that the situation knows."""
-        worst = self._worst_values(situation)
-        if self._study is None or worst != self._worst:
+        rows: list[Evidence | OwnTrial] = [*self._prior, *situation.trials]
+        rows = beside_each_other(rows, situation.steering)
+        prior = [row for row in rows if isinstance(row, Evidence)]
+        own = [row for row in rows if isinstance(row, OwnTrial)]
+        worst = _worst_values(rows, situation.directions)
+        names = tuple(dict.fromkeys(name for row in rows for name in row.constraints))
+        known = (worst, names) == (self._worst, self._names) and not self._has_moved(prior, own)
+        if self._study is None or not known:
             # A worse complete trial moves the stopped ones, and told values cannot be changed.
             # This happens about as often as a record falls: some ln(trials) times a search.
-            self._worst = worst
+            self._worst, self._names, self._shown = worst, names, prior
             self._study = _quiet_study(situation.directions)
             self._entered = {}
-            for index, trial in enumerate(self._prior):
-                self._add(situation, trial.state, trial.configuration, trial.values, f"p{index}")
-        for own in situation.trials:
-            self._enter(situation, own)
+            for index, trial in enumerate(prior):
+                self._add(situation, trial, f"p{index}")
+        for each in own:
+            self._enter(situation, each)
         return self._study
 
-    def _worst_values(self, situation: Situation) -> tuple[float, ...]:
-        trials: list[Evidence | OwnTrial] = [*self._prior, *situation.trials]
-        complete = [trial.values for trial in trials if trial.state == "complete"]
-        if not complete or not any(trial.state == "stopped" for trial in trials):
-            return ()
-        losses = pareto.losses(complete, situation.directions).max(axis=0)
-        signs = pareto.losses([[1.0] * len(losses)], situation.directions)[0]
-        return tuple(float(value) for value in losses * signs)
+    def _has_moved(self, prior: Sequence[Evidence], own: Sequence[OwnTrial]) -> bool:
+        """Whether what was entered as ended has other constraints now: a tolerance has moved."""
+        before = {number: entered for number, (_, entered) in self._entered.items()}
+        ended = [(before[row.number], row) for row in own if row.number in before]
+        pairs = [pair for pair in ended if pair[0].state != "running"]
+        return any(was.constraints != row.constraints for was, row in pairs) or any(
+            was.constraints != row.constraints for was, row in zip(self._shown, prior, strict=False)
+        )
 
     def _enter(self, situation: Situation, own: OwnTrial) -> None:
         """Adds an own trial, or brings the one that stands for it up to date."""
@@ -149,41 +161,39 @@ class InnerStudy:
             number, before = self._entered[own.number]
             if own == before:
                 return
-            if before.state == "running" and before.configuration == own.configuration:
+            # An entered trial cannot be given constraints: it is entered anew.
+            is_as_proposed = before.configuration == own.configuration and not self._names
+            if before.state == "running" and is_as_proposed:
                 values = self._values(own.state, own.values)
                 state = TrialState.COMPLETE if values else TrialState.FAIL
                 self._study.tell(number, values or None, state=state)
                 self._entered[own.number] = (number, own)
                 return
-            if before.state == "running":  # it ran something else than was proposed
+            if before.state == "running":  # or it ran something else than was proposed
                 self._study.tell(number, state=TrialState.FAIL)
+                del self._entered[own.number]
         if own.configuration:
             key = f"o{own.number}"
-            added = self._add(situation, own.state, own.configuration, own.values, key)
+            added = self._add(situation, own, key)
             if added is not None:
                 self._entered[own.number] = (added, own)
 
-    def _add(
-        self,
-        situation: Situation,
-        state: str,
-        configuration: Mapping[str, Value],
-        values: tuple[float, ...],
-        key: str,
-    ) -> int | None:
+    def _add(self, situation: Situation, row: Evidence | OwnTrial, key: str) -> int | None:
         """Adds a trial, completed to the whole space; returns its inner number, None if left out.
 
         The space is the situation's: a study lives no longer than its space.
         """
         assert self._study is not None
-        measured = self._values(state, values)
-        if not measured and state != "running":
+        measured = self._values(row.state, row.values)
+        if not measured and row.state != "running":
             return None
+        constraints = {name: row.constraints.get(name, 0.0) for name in self._names}
         trial = create_trial(
-            state=TrialState.RUNNING if state == "running" else TrialState.COMPLETE,
-            params=fill(situation.space, configuration, seed_of(self._seed, key)),
+            state=TrialState.RUNNING if row.state == "running" else TrialState.COMPLETE,
+            params=fill(situation.space, row.configuration, seed_of(self._seed, key)),
             distributions=dict(situation.space.distributions),
             values=measured or None,
+            constraints=constraints if measured and constraints else None,
         )
         self._study.add_trial(trial)
         return len(self._study.get_trials(deepcopy=False)) - 1
@@ -193,6 +203,18 @@ class InnerStudy:
         if state == "complete" and np.isfinite(values).all():
             return list(values)
         return list(self._worst) if state == "stopped" else []
+
+
+def _worst_values(
+    trials: Sequence[Evidence | OwnTrial], directions: Sequence[str]
+) -> tuple[float, ...]:
+    """The worst value of each objective among complete trials; empty if no trial needs it."""
+    complete = [trial.values for trial in trials if trial.state == "complete"]
+    if not complete or not any(trial.state == "stopped" for trial in trials):
+        return ()
+    losses = pareto.losses(complete, directions).max(axis=0)
+    signs = pareto.losses([[1.0] * len(losses)], directions)[0]
+    return tuple(float(value) for value in losses * signs)
 
 
 def _quiet_study(directions: Sequence[str]) -> optuna.Study:

@@ -71,5 +71,4 @@ class OwnTrials:
         # have had: as tried it would block all that agree with the few it has.
         if state in ("complete", "stopped") or self.space.contains(configuration):
             self.tried.add(self.space, configuration)
-        violation = sum(max(value, 0.0) for value in frozen.constraints.values())
-        return OwnTrial(frozen.number, state, configuration, values, violation)
+        return OwnTrial(frozen.number, state, configuration, values, dict(frozen.constraints))

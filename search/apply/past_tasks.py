@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from search import pareto
 from search.apply.gaussian_process import Process, fit, usual_prior
 from search.apply.positions import Positions
-from search.apply.scores import normal_scores
+from search.apply.scores import losses_of, normal_scores
 from search.encoding import encode
 from search.review import Evidence
 from search.space import SearchSpace
@@ -123,7 +122,7 @@ def _modelled(
 ) -> PastTask:
     kept = most_telling(trials, directions)
     points = encode(space, [trial.configuration for trial in kept])
-    losses = pareto.losses([trial.values for trial in kept], directions)
+    losses = losses_of(kept, directions)
     scores = normal_scores(losses)
     names = list(space.distributions)
     is_known = np.array([any(n in t.configuration for t in kept) for n in names])
@@ -142,7 +141,7 @@ def most_telling(trials: Sequence[Evidence], directions: Sequence[str]) -> list[
     if len(trials) <= TRIALS_KEPT:
         return list(trials)
     # By mean rank, not by fronts: finding the fronts of thousands of trials takes minutes.
-    losses = pareto.losses([trial.values for trial in trials], directions)
+    losses = losses_of(trials, directions)
     order = np.argsort(normal_scores(losses).mean(axis=1), kind="stable")
     best = order[: TRIALS_KEPT // 3]
     rest = np.setdiff1d(np.arange(len(trials)), best)

@@ -33,13 +33,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search import space_values
 from search.apply.arrangement import PORTFOLIO_SIZE, Arrangement, Options
+from search.apply.constraints import steered
 from search.apply.inner_sampler import InnerSampler
 from search.apply.joined_space import join, observed
 from search.apply.own_trials import OwnTrials
 from search.apply.source import Proposal, Situation, origin, seed_of
+from search.apply.steering import Steering, steering_of
 from search.extract.similarity import compare
 from search.history import History
 from search.review import Evidence, reconcile
+from search.roles import Role, is_plain
 from search.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -68,6 +71,8 @@ class WarmStartSampler(BaseSampler):
         *,
         task: str | None = None,
         objectives: Sequence[str] | None = None,
+        directions: Sequence[str] | None = None,
+        roles: Sequence[Role] = (),
         fingerprint: Mapping[str, Any] | None = None,
         rename_metrics: Mapping[str, str] | None = None,
         sampler: str | InnerSampler | BaseSampler = TRANSFER,
@@ -85,6 +90,10 @@ class WarmStartSampler(BaseSampler):
                 None nothing is known to be of the same task, and all history is other tasks'.
             objectives: Metric names in the study's order. If None, the study's own metric names;
                 without these, prior trials with the same directions count.
+            directions: Of the objectives; with roles only, where a study knows some of them.
+            roles: How each objective counts, see `search.roles`. The study then has the objectives
+                that are searched, in their order, and its trials have the constraints that
+                `Steering.constraints` gives them.
             fingerprint: What the task is made of, see `extract.similarity.compare`. Of many
                 earlier tasks the most similar are learned from.
             rename_metrics: What history was read with; see `reconcile`.
@@ -96,7 +105,8 @@ class WarmStartSampler(BaseSampler):
             control: Size of an arm of trials that know nothing of history; see `control.py`.
 
         Raises:
-            ValueError: The sampler's name is unknown, or a number of trials negative.
+            ValueError: The sampler's name is unknown, a number of trials negative, or roles are
+                given without objectives and directions.
         """
         for name, number in {"portfolio": portfolio, "control": control}.items():
             if number < 0:
@@ -106,6 +116,9 @@ class WarmStartSampler(BaseSampler):
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._task = task
         self._objectives = tuple(objectives) if objectives else None
+        self._steering: Steering | None = None
+        if not is_plain(roles):
+            self._steering = steering_of(objectives or (), directions or (), roles)
         self._fingerprint, self._rename_metrics = fingerprint or {}, rename_metrics or {}
         is_ours = isinstance(sampler, str) and sampler == TRANSFER
         inner = None if is_ours else _inner(sampler)
@@ -167,6 +180,7 @@ class WarmStartSampler(BaseSampler):
                 others,
                 self._own.tried,
                 self._seed,
+                self._steering,
             )
             self._proposals[trial.number] = self._arrangement.propose(situation)
         return {}
@@ -199,15 +213,18 @@ class WarmStartSampler(BaseSampler):
             return
         self._own = OwnTrials(space)
         directions = [direction.name.lower() for direction in study.directions]
-        objectives = self._objectives or study.metric_names
+        wanted, objectives = directions, self._objectives or study.metric_names
+        if self._steering is not None:
+            wanted, objectives = list(self._steering.directions), self._steering.objectives
         reconciled = reconcile(
-            self._history, space, directions, objectives, rename_metrics=self._rename_metrics
+            self._history, space, wanted, objectives, rename_metrics=self._rename_metrics
         )
         if reconciled.left_out != self.left_out:
             _warn(reconciled.left_out, len(self._history))
         self.left_out = reconciled.left_out
-        same = [trial for trial in reconciled.evidence if self._is_same(trial)]
-        others = [trial for trial in reconciled.evidence if not self._is_same(trial)]
+        evidence = steered(reconciled.evidence, self._steering)
+        same = [trial for trial in evidence if self._is_same(trial)]
+        others = [trial for trial in evidence if not self._is_same(trial)]
         for trial in same:
             if trial.is_exact:
                 self._own.tried.add(space, trial.configuration)
@@ -217,7 +234,7 @@ class WarmStartSampler(BaseSampler):
         )
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
         self._arrangement = Arrangement(
-            space, directions, (same, others), self._similarities(others), options
+            space, directions, (same, others), self._similarities(others), options, self._steering
         )
 
     def _is_same(self, trial: Evidence) -> bool:

@@ -11,6 +11,7 @@ hyperparameter transfer learning", section 4.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,41 @@ def warped_scores(losses: Floats) -> Floats:
     return np.asarray(0.5 * normal_scores(losses) + 0.5 * scaled)
 
 
+def score_of(loss: float, losses: Floats, scores: Floats) -> float:
+    """Where a loss would stand among scored ones; `losses` and `scores` are `(n,)`, n >= 1.
+
+    Beyond them on the line through both ends: how far it is says how likely it is to be reached.
+    """
+    low, high = int(losses.argmin()), int(losses.argmax())
+    width = losses[high] - losses[low]
+    slope = (scores[high] - scores[low]) / width if width > 0 else 1.0
+    if loss < losses[low]:
+        return float(scores[low] + slope * (loss - losses[low]))
+    if loss > losses[high]:
+        return float(scores[high] + slope * (loss - losses[high]))
+    order = np.argsort(losses, kind="stable")
+    return float(np.interp(loss, losses[order], scores[order]))
+
+
+class Trial(Protocol):
+    """What is scored: a prior trial or one of the search itself."""
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The objectives; empty if it is not complete."""
+
+    @property
+    def violation(self) -> float:
+        """Sum of its positive constraint values."""
+
+
+def losses_of(trials: Sequence[Trial], directions: Sequence[str]) -> Floats:
+    """Losses of trials of one task, those that violate constraints last; see below."""
+    return complete_losses(
+        [trial.values for trial in trials], [trial.violation for trial in trials], directions
+    )
+
+
 def complete_losses(
     values: Sequence[tuple[float, ...]], violations: Sequence[float], directions: Sequence[str]
 ) -> Floats:
@@ -76,6 +112,8 @@ def complete_losses(
         worst, spread = measured.max(axis=0), np.ptp(measured, axis=0) + 1.0
     else:
         spread = np.ones(len(directions))
+    if len(known) == len(values) and not any(violation > 0 for violation in violations):
+        return pareto.losses(known, directions)
     rows = [pareto.losses([each], directions)[0] if each else worst for each in values]
     return np.array(
         [

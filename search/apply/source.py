@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from search.apply.steering import Steering
+from search.roles import violation_of
 from search.space import SearchSpace, Value
 
 State = Literal["running", "complete", "stopped", "failed"]
@@ -29,14 +31,19 @@ class OwnTrial:
         state: "stopped" is stopped early; "failed" includes results with NaN.
         configuration: What was suggested so far; for a running trial what will be, where known.
         values: The objectives, unless it is not complete.
-        violation: Sum of its positive constraint values; 0 if it keeps every constraint.
+        constraints: Name -> value; 0 or less is kept.
     """
 
     number: int
     state: State
     configuration: Mapping[str, Value]
     values: tuple[float, ...] = ()
-    violation: float = 0.0
+    constraints: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def violation(self) -> float:
+        """Sum of its positive constraint values; 0 if it keeps every constraint."""
+        return violation_of(self.constraints)
 
 
 @dataclass
@@ -78,6 +85,7 @@ class Situation:
         trials: The search's other trials in the order of their numbers, running ones included.
         tried: What was asked in this search, or tried before on the same task.
         seed: The sampler's seed; derive generators with `seed_of`.
+        steering: How the objectives count, where they are not all searched alike.
     """
 
     number: int
@@ -86,6 +94,7 @@ class Situation:
     trials: tuple[OwnTrial, ...]
     tried: Tried
     seed: int
+    steering: Steering | None = None
 
 
 @dataclass(frozen=True)

@@ -6,26 +6,32 @@ from collections.abc import Sequence
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from models.catalog import AnyThreat, cheap_metric, robust_metric
+from models.catalog import AnyThreat, compared_metric
 from search.history import PriorTrial
 from search.optimize.outcome import METRICS
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
-from search.spec import Spec
+from search.spec import Objective, Spec
+
+# What an image training reports as 1 once FGSM holds and PGD does not (`models/training.py`).
+COLLAPSED = "selection.collapsed"
+# Measured on the picked epoch's weights at the end, and not before.
+LATE = "accuracy.corrupted"
 
 
 def scheduler_for(plan: Plan, own: Sequence[PriorTrial]) -> TrialScheduler:
     """The spec's scheduler, its rungs filled with what the search's trials have shown already."""
     settings, epochs = plan.spec.scheduler, plan.spec.budget.epochs
-    metrics = compared_metrics(plan.spec)
+    objectives, metrics = compared_objectives(plan.spec), compared_metrics(plan.spec)
     if not metrics:
         return FIFOScheduler()
-    directions = list(plan.directions())[: len(metrics)]
     scheduler = MultiObjectiveASHA(
         [f"{METRICS}/{metric}" for metric in metrics],  # as Ray flattens results
-        directions, settings.grace_epochs, epochs,
+        [objective.direction for objective in objectives], settings.grace_epochs, epochs,
         reduction_factor=settings.reduction_factor,
         key=lambda trial: int(trial.config["number"]),
+        roles=[objective.as_role() for objective in objectives],
+        collapsed=f"{METRICS}/{COLLAPSED}",
     )  # fmt: skip
     scheduler.refill(
         (
@@ -49,15 +55,33 @@ def carried(trial: PriorTrial, metric: str, epochs: int) -> dict[int, float]:
 def compared_metrics(spec: Spec) -> list[str]:
     """What the scheduler compares each epoch: the cheap figure where the full one is dear.
 
-    One an objective, in their order; the primary one alone under plain ASHA; empty without a
-    scheduler or where every trial would end before its first rung.
+    One for each of `compared_objectives`, in their order.
+    """
+    threat, model = threat_of(spec), spec.task.model
+    metrics = [objective.metric for objective in compared_objectives(spec)]
+    return [compared_metric(model, threat, each) for each in metrics] if threat else metrics
+
+
+def compared_objectives(spec: Spec) -> list[Objective]:
+    """The objectives that a trial is compared by before its end.
+
+    Neither what is only reported nor what only the last epoch measures; the primary one alone under
+    plain ASHA; none without a scheduler or where every trial would end before its first rung.
     """
     if spec.scheduler.name == "none" or spec.budget.epochs <= spec.scheduler.grace_epochs:
         return []
-    threat, model = threat_of(spec), spec.task.model
-    cheap = {robust_metric(model, threat): cheap_metric(model, threat)} if threat else {}
-    metrics = [cheap.get(objective.metric, objective.metric) for objective in spec.objectives]
-    return metrics[:1] if spec.scheduler.name == "asha" else metrics
+    wanted = spec.objectives[:1] if spec.scheduler.name == "asha" else spec.objectives
+    kept = [
+        objective
+        for objective in wanted
+        if objective.role != "report" and not _is_late(spec, objective.metric)
+    ]
+    # Without the first nothing says how far the others may go at its cost.
+    return kept if spec.objectives[0] in kept else []
+
+
+def _is_late(spec: Spec, metric: str) -> bool:
+    return threat_of(spec) is not None and metric.startswith(LATE)
 
 
 def threat_of(spec: Spec) -> AnyThreat | None:

@@ -3,11 +3,18 @@
 A trial that reaches a rung stays if it is among the best 1/reduction_factor of all that have
 reached it; otherwise it stops. "Best" is by non-domination, and within a front by the epsilon-net,
 so that a front is thinned evenly rather than at one end. With one metric this is ASHA (the stopping
-variant of Ray's AsyncHyperBandScheduler). It is driven by the trial's own `epoch`, never by Ray's
+variant of Ray's AsyncHyperBandScheduler). Where objectives count otherwise than alike, the order is
+that of `search/roles.py`. A trial that says it has collapsed stops at once: training on FGSM may
+from one epoch to the next lose its robustness to every other attack, and does not find back.
+
+It is driven by the trial's own `epoch`, never by Ray's
 `training_iteration`, which starts again in a new Tuner. It does not write anything anywhere.
 
 Sources: Schmucker, Donini, Zafar, Salinas, Archambeau 2021, "Multi-objective Asynchronous
-Successive Halving"; Li et al. 2020, "A system for massively parallel hyperparameter tuning" (ASHA).
+Successive Halving"; Li et al. 2020, "A system for massively parallel hyperparameter tuning" (ASHA);
+Wong, Rice, Kolter 2020, "Fast is better than free: revisiting adversarial training", section 5.4,
+and Andriushchenko, Flammarion 2020, "Understanding and improving fast adversarial training"
+(catastrophic overfitting).
 """
 
 from __future__ import annotations
@@ -21,6 +28,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search import pareto
+from search.roles import Role, aims, as_losses, steering
 
 Key = int | str
 
@@ -56,6 +64,8 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         *,
         reduction_factor: float = 3,
         key: Callable[[Trial], Key] | None = None,
+        roles: Sequence[Role] = (),
+        collapsed: str = "",
     ) -> None:
         """Makes a scheduler with empty rungs.
 
@@ -67,6 +77,8 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             reduction_factor: Of the trials at a rung the best 1/reduction_factor go on.
             key: What identifies a trial across Tuners, the same as in `refill`; by default Ray's
                 `trial_id`, which a new Tuner gives anew.
+            roles: How each metric counts; none if all are ranked alike.
+            collapsed: Name of a metric that is 1 where a training has collapsed; it may be missing.
 
         Raises:
             ValueError: The settings contradict each other; says which.
@@ -77,7 +89,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             raise ValueError(f"grace_epochs {grace_epochs} is not within 1 to {max_epochs} epochs")
         if not reduction_factor > 1:
             raise ValueError(f"reduction_factor {reduction_factor} must be larger than 1")
-        pareto.losses([], directions)  # raises for a misspelt direction
+        aims([], directions, roles)  # raises for a misspelt direction, and too few roles
         super().__init__()
         self.stopped: dict[str, int] = {}
         self.rungs: dict[int, dict[Key, tuple[float, ...]]] = {
@@ -85,6 +97,8 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         }
         self._metrics = tuple(metrics)
         self._directions = tuple(directions)
+        self._roles = as_losses(roles, directions)
+        self._collapsed = collapsed
         self._reduction_factor = reduction_factor
         self._key = key or (lambda trial: str(trial.trial_id))
 
@@ -113,6 +127,15 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         if result.get("done") and "epoch" not in result:
             return str(TrialScheduler.CONTINUE)  # it ended without another report
         epoch = self._epoch(trial, result)
+        is_hopeless = not self._is_kept_at_a_rung(trial, epoch, result)
+        has_collapsed = bool(self._collapsed) and result.get(self._collapsed) == 1
+        if result.get("done") or not (is_hopeless or has_collapsed):
+            return str(TrialScheduler.CONTINUE)
+        self.stopped[str(trial.trial_id)] = epoch
+        return str(TrialScheduler.STOP)
+
+    def _is_kept_at_a_rung(self, trial: Trial, epoch: int, result: Mapping[str, Any]) -> bool:
+        """Records a result at the highest rung reached; whether it may stay there."""
         losses = self._losses([self._value_of(trial, result, metric) for metric in self._metrics])
         key = self._key(trial)
         reached = [rung for rung in self.rungs if rung <= epoch]
@@ -121,12 +144,9 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         if not reached or any(
             key in self.rungs[rung] for rung in self.rungs if rung >= reached[-1]
         ):
-            return str(TrialScheduler.CONTINUE)
+            return True
         self.rungs[reached[-1]][key] = losses
-        if result.get("done") or self._is_kept(key, self.rungs[reached[-1]]):
-            return str(TrialScheduler.CONTINUE)
-        self.stopped[str(trial.trial_id)] = epoch
-        return str(TrialScheduler.STOP)
+        return self._is_kept(key, self.rungs[reached[-1]])
 
     def on_trial_complete(
         self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]
@@ -150,10 +170,12 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             return False
         if len(recorded) < self._reduction_factor:
             return True
-        rows = np.array(list(recorded.values()))
+        every = np.array(list(recorded.values()))
+        rows = steering(every, ["minimize"] * every.shape[1], self._roles)
+        own = rows[list(recorded).index(key)]
         kept = pareto.order(rows)[: math.floor(len(rows) / self._reduction_factor)]
         # NOTE: metrics on a few hundred examples tie often; the order within a tie is arbitrary.
-        return bool((rows[kept] == recorded[key]).all(axis=1).any())
+        return bool((rows[kept] == own).all(axis=1).any())
 
     def _losses(self, values: Sequence[Any]) -> tuple[float, ...]:
         row = pareto.losses([[float(value) for value in values]], self._directions)[0]

@@ -19,9 +19,11 @@ from optuna.trial import TrialState, create_trial
 from ray.tune.search import Searcher
 
 from search.apply import WarmStartSampler
+from search.apply.steering import Steering, steering_of
 from search.history import PriorTrial
 from search.optimize.outcome import METRICS, outcome_of
 from search.optimize.plan import Plan
+from search.roles import steering_directions
 
 # How often a sampler is asked again when it repeats a configuration, before a random one is drawn.
 ASKED_AGAIN = 10
@@ -72,7 +74,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     def __init__(self, plan: Plan, sampler: optuna.samplers.BaseSampler, done: Progress) -> None:
         super().__init__()
         self._plan, self._sampler = plan, sampler
-        directions = [objective.direction for objective in plan.spec.objectives]
+        self._steering = steering_for(plan)
+        directions = steering_directions(plan.directions(), plan.roles())
         self._study = optuna.create_study(sampler=sampler, directions=directions)
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
@@ -130,7 +133,10 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if error or outcome.state == "failed":
             self._study.tell(trial, state=TrialState.FAIL)
         elif outcome.state == "complete":
-            self._study.tell(trial, list(outcome.values))
+            values = self._steering.shown(outcome.values)
+            for metric, missed in self._steering.constraints(values).items():
+                trial.set_constraint(metric, missed)
+            self._study.tell(trial, list(self._steering.searched(values)))
         else:
             self._study.tell(trial, state=TrialState.PRUNED)
 
@@ -186,13 +192,22 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         return is_new
 
 
+def steering_for(plan: Plan) -> Steering:
+    """What of a trial's values the study is told, and what are its constraints."""
+    return steering_of(plan.objective_metrics(), plan.directions(), plan.roles())
+
+
 def as_optuna_trial(plan: Plan, prior: PriorTrial) -> optuna.trial.FrozenTrial:
     """A trial this search has finished, in Optuna's terms, to rebuild the study from the runs."""
+    steering = steering_for(plan)
+    is_complete = prior.state == "complete"
+    values = steering.shown(prior.values) if is_complete else ()
     return create_trial(
         state=_STATE[prior.state],
         params=dict(prior.configuration),
         distributions={name: plan.space.distributions[name] for name in prior.configuration},
-        values=list(prior.values) if prior.state == "complete" else None,
+        values=list(steering.searched(values)) if is_complete else None,
+        constraints=(steering.constraints(values) or None) if is_complete else None,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from optuna.distributions import (
@@ -21,6 +21,7 @@ from optuna.distributions import (
 )
 
 from search import space_values
+from search.roles import violation_of
 from search.space import SearchSpace, Value
 
 # What stores write where there was nothing: their params are text.
@@ -47,6 +48,7 @@ class Evidence:
             cannot be told: history lacks it, or the target has no such category.
         is_by_rank: Whether values may be compared with each other only, not with the target's: a
             direction was turned around, or another metric stands for the objective.
+        constraints: Name -> value, 0 or less is kept; a sampler's, history has none.
     """
 
     task: str
@@ -59,6 +61,12 @@ class Evidence:
     seconds: float = 0.0
     unknown: frozenset[str] = frozenset()
     is_by_rank: bool = False
+    constraints: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def violation(self) -> float:
+        """Sum of its positive constraint values; 0 if it keeps every constraint."""
+        return violation_of(self.constraints)
 
 
 class Read(NamedTuple):
