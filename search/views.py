@@ -15,6 +15,7 @@ from search.origins import read_origin
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer import best_configurations
+from search.transfer.goals import best_in_words, none_keeps
 from search.transfer.lineage import lineage_in_words, lineage_of
 
 
@@ -36,7 +37,7 @@ def searches_table(tracking_uri: str) -> Table:
 
 
 def print_search(out: Console, search: str, tracking_uri: str) -> None:
-    """One search: states, Pareto front, best configurations as YAML."""
+    """One search: states, what its objectives call best, and that as YAML."""
     summary = find_summary(open_client(tracking_uri), search)
     history = History.from_mlflow(tracking_uri, searches=[summary.search])
     trials = history.prior_trials(state=None, search=summary.search)
@@ -49,7 +50,11 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
         told = lineage_in_words(weights["receipt"])
         _print(out, f"weights of {name} at hand. A trial that takes them: {told}")
     best = best_configurations(history, summary.search)
-    out.print(_front_table(best))
+    known = history.searches[summary.search]
+    missed = none_keeps(known, [each.missed for each in best])
+    if missed:
+        _print(out, missed)
+    out.print(_front_table(best, best_in_words(known)))
     for entry in best:
         _print(out, f"\n# trial {entry.number:03d}: {_values(entry)}")
         _print(out, yaml.safe_dump(dict(entry.configuration), sort_keys=False).rstrip())
@@ -89,8 +94,8 @@ def explained(trial: PriorTrial) -> str:
     return in_words(read_origin(trial.origin))
 
 
-def _front_table(best: list[Any]) -> Table:
-    table = Table(title="Pareto front (validation; test where measured)", box=None)
+def _front_table(best: list[Any], word: str) -> Table:
+    table = Table(title=Text(f"{word} (validation; test where measured)"), box=None)
     table.add_column("trial")
     for metric in best[0].values if best else ():
         table.add_column(Text(metric), justify="right")

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import optuna
+
 from search import roles
 from search.review import Evidence
 from search.roles import Role
@@ -62,6 +64,13 @@ class Steering:
             values=self.searched(trial.values),
             constraints=self.constraints(trial.values),
         )
+
+    def told(self, trial: optuna.Trial, values: Sequence[float]) -> list[float]:
+        """Gives an ended trial its constraints; returns what of its values its study is told."""
+        shown = self.shown(values)
+        for metric, missed in self.constraints(shown).items():
+            trial.set_constraint(metric, missed)
+        return list(self.searched(shown))
 
     def shown(self, values: Sequence[float]) -> tuple[float, ...]:
         """Of the values of all objectives those of these."""

@@ -19,6 +19,7 @@ from rich.text import Text
 from search import pareto
 from search.history import PriorTrial
 from search.optimize.plan import Plan, origin_text
+from search.roles import best, is_plain
 from search.tracking.journal import Event
 
 FRONT_ROWS = 6
@@ -89,14 +90,14 @@ class View:
         return self.count("complete", "stopped", "failed")
 
     def front(self) -> list[int]:
-        """Numbers of the trials on the Pareto front, best primary objective first."""
+        """Numbers of the best trials, by the roles of the objectives, best primary first."""
         if not self.values:
             return []
         numbers = list(self.values)
-        losses = pareto.losses(np.array(list(self.values.values())), self.plan.directions())
-        on_front = [
-            number for number, is_on in zip(numbers, pareto.front(losses), strict=True) if is_on
-        ]
+        values, directions = np.array(list(self.values.values())), self.plan.directions()
+        losses = pareto.losses(values, directions)
+        mask = best(values, directions, self.plan.roles())
+        on_front = [number for number, is_on in zip(numbers, mask, strict=True) if is_on]
         return sorted(on_front, key=lambda number: losses[numbers.index(number), 0])
 
     def seconds_left(self) -> float | None:
@@ -162,7 +163,8 @@ def _running(view: View) -> Text:
 
 
 def _front(view: View) -> Table:
-    table = Table(title="Pareto front so far", title_justify="left", box=None)
+    word = "Pareto front" if is_plain(view.plan.roles()) else "Best"
+    table = Table(title=f"{word} so far", title_justify="left", box=None)
     table.add_column("trial")
     for objective in view.plan.spec.objectives:
         table.add_column(objective.metric, justify="right")

@@ -133,10 +133,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if error or outcome.state == "failed":
             self._study.tell(trial, state=TrialState.FAIL)
         elif outcome.state == "complete":
-            values = self._steering.shown(outcome.values)
-            for metric, missed in self._steering.constraints(values).items():
-                trial.set_constraint(metric, missed)
-            self._study.tell(trial, list(self._steering.searched(values)))
+            self._study.tell(trial, self._steering.told(trial, outcome.values))
         else:
             self._study.tell(trial, state=TrialState.PRUNED)
 

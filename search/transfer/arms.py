@@ -17,11 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.extract.measurements import measure
 from search.history import PriorTrial, Search
 from search.origins import CONTROL, read_origin
 from search.transfer.costs import Cost, saved_in_words
-from search.transfer.progress import Progress, levels_of, progress, reference_point
+from search.transfer.progress import Progress, course, judged, levels_of, reference_point
 
 # Resampled arms; at 400 the ends of a 95 % interval rest on ten resamples each.
 RESAMPLES = 400
@@ -66,17 +65,16 @@ def compare_arms(trials: Sequence[PriorTrial], this: Search, cost: Cost | None) 
     others = [trial for trial in trials if read_origin(trial.origin).step != CONTROL]
     size = min(len(control), len(others))
     control, others = control[:size], others[:size]
-    if not all(len(measure(arm, this.objectives, this.directions)) for arm in (control, others)):
+    rows = judged([control, others], this)
+    counted = [[row for row in arm if row is not None] for arm in rows]
+    if not all(counted):
         return None
-    both = measure([*control, *others], this.objectives, this.directions)
-    point = reference_point(both.losses)
-    theirs, mine = progress(control, this, point), progress(others, this, point)
+    point = reference_point(np.vstack([*counted[0], *counted[1]]))
+    theirs, mine = course(control, rows[0], point), course(others, rows[1], point)
     reached = _reached(theirs, mine)
-    assert reached is not None  # both arms have a complete trial, beyond the reference
+    assert reached is not None  # both arms have a trial that counts, beyond the reference
     spent = theirs.seconds[reached[0] - 1] - mine.seconds[reached[1] - 1]
-    loss_of = {id(trial): row for trial, row in zip(both.trials, both.losses, strict=True)}
-    losses = [loss_of.get(id(trial)) for trial in (*control, *others)]
-    interval, higher = _resampled(losses, point)
+    interval, higher = _resampled([*rows[0], *rows[1]], point)
     return Arms(
         trials=size,
         control_levels=theirs.levels,

@@ -1,4 +1,4 @@
-"""The configurations worth keeping: a search's Pareto front, with what the test split said.
+"""The configurations worth keeping: what a search's objectives call best, and its test results.
 
 Not for choosing among them: where two objectives pull apart that is a person's decision. The test
 split took no part in the choice, so its values are not flattered by it; those on validation are.
@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import yaml
 from scipy.stats import binomtest
 
 from search.extract.measurements import measure
 from search.history import History, PriorTrial
-from search.pareto import front
+from search.roles import aims, best
 from search.transfer.progress import find_search, trials_of
 
 _TEST = "test."
@@ -40,13 +41,14 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class BestConfiguration:
-    """One trial of the Pareto front.
+    """One of the best trials: of the Pareto front, or what the roles of the objectives say.
 
     Attributes:
         values: Objective -> value on the validation split.
         test: Metric, without the leading "test." -> result on the test split; empty if not
             measured.
         configuration: The active hyperparameters.
+        missed: By how much it misses the bounds of the search; 0 if it keeps them all.
     """
 
     number: int
@@ -55,6 +57,7 @@ class BestConfiguration:
     values: Mapping[str, float]
     test: Mapping[str, HeldOut]
     configuration: Mapping[str, Any]
+    missed: float = 0.0
 
     def to_yaml(self) -> str:
         """The configuration as YAML, ready to paste."""
@@ -62,22 +65,26 @@ class BestConfiguration:
 
 
 def best_configurations(history: History, search: str) -> list[BestConfiguration]:
-    """The Pareto front of a search, the best in the first objective first; may be empty.
+    """The best trials of a search, the best in the first objective first; may be empty.
+
+    The front, unless the roles of its objectives say otherwise. Where no trial keeps the bounds,
+    what misses them least.
 
     Raises:
         ValueError: History does not know the search.
     """
     this = find_search(history, search)
     measured = measure(trials_of(history, search), this.objectives, this.directions)
-    order = [
-        index
-        for index in sorted(range(len(measured)), key=lambda each: tuple(measured.losses[each]))
-        if front(measured.losses)[index]
-    ]
+    mask = best(measured.values, this.directions, this.roles)
+    missed = aims(measured.values, this.directions, this.roles).violation
+    order = sorted(np.flatnonzero(mask).tolist(), key=lambda each: tuple(measured.losses[each]))
     return [
-        _best(measured.trials[index], this.objectives, measured.values[index].tolist())
+        _best(
+            measured.trials[index], this.objectives, measured.values[index].tolist(),
+            float(missed[index]),
+        )
         for index in order
-    ]
+    ]  # fmt: skip
 
 
 def held_out(trial: PriorTrial) -> dict[str, HeldOut]:
@@ -118,7 +125,7 @@ def _last(trial: PriorTrial, metric: str) -> float:
 
 
 def _best(
-    trial: PriorTrial, objectives: Sequence[str], values: Sequence[float]
+    trial: PriorTrial, objectives: Sequence[str], values: Sequence[float], missed: float
 ) -> BestConfiguration:
     return BestConfiguration(
         number=trial.number,
@@ -127,4 +134,5 @@ def _best(
         values=dict(zip(objectives, values, strict=True)),
         test=held_out(trial),
         configuration=dict(sorted(trial.configuration.items())),
+        missed=missed,
     )

@@ -28,8 +28,10 @@ from optuna.study import StudyDirection
 from scipy.stats import kendalltau
 
 from search.apply import WarmStartSampler
+from search.apply.steering import steering_of
 from search.extract.measurements import FEWEST_TRIALS, measure
 from search.history import PriorTrial, Search
+from search.roles import Role, aims, as_losses, steering_directions
 from search.transfer.costs import Cost, saved_in_words
 from search.transfer.progress import Progress, levels_of, reference_point
 from search.transfer.surrogate import DrawnFunction, Surrogate, fit_surrogate
@@ -119,7 +121,8 @@ def simulate(
     watched = _run(runs, mine, this, surrogate.noise, lambda: clock() < until)
     if all(each is None for each in mine[:watched]):
         return None
-    pairs = [_compared(run.theirs, run.mine) for run in runs]
+    roles = as_losses(this.roles, this.directions)
+    pairs = [_compared(run.theirs, run.mine, roles) for run in runs]
     median, middle, wide = _ranges([saved for saved, _ in pairs])
     a_trial = float(np.median([trial.seconds for trial in trials]))
     return Counterfactual(
@@ -164,8 +167,12 @@ def _tau(surrogate: Surrogate, losses: Floats) -> float:
 
 
 def _simulation(this: Search, surrogate: Surrogate, seed: int) -> _Simulation:
-    sampler = WarmStartSampler(None, this.space, seed, objectives=this.objectives)
-    directions = [StudyDirection[each.upper()] for each in this.directions]
+    sampler = WarmStartSampler(
+        None, this.space, seed,
+        objectives=this.objectives, directions=this.directions, roles=this.roles,
+    )  # fmt: skip
+    searched = steering_directions(this.directions, this.roles)
+    directions = [StudyDirection[each.upper()] for each in searched]
     study = optuna.create_study(sampler=sampler, directions=directions)
     generator = np.random.default_rng([0, seed])
     return _Simulation(study, generator, DrawnFunction(surrogate, generator))
@@ -189,6 +196,7 @@ def _run(
     """
     assert this.space is not None
     signs = [1.0 if direction == "minimize" else -1.0 for direction in this.directions]
+    steering = steering_of(this.objectives, this.directions, this.roles)
     for watched, configuration in enumerate(configurations):
         if not has_time():
             return watched
@@ -196,24 +204,41 @@ def _run(
             trial = run.study.ask()
             losses = run.function.at(this.space.suggest(trial))
             seen = losses + noise * run.generator.standard_normal(len(losses))
-            run.study.tell(trial, [float(each) for each in seen * signs])
+            run.study.tell(trial, steering.told(trial, [float(each) for each in seen * signs]))
             run.theirs.append(losses)
             run.mine.append(None if configuration is None else run.function.at(configuration))
     return len(configurations)
 
 
-def _compared(theirs: Sequence[Floats], mine: Sequence[Floats | None]) -> tuple[int, float]:
+def _compared(
+    theirs: Sequence[Floats | None], mine: Sequence[Floats | None], roles: Sequence[Role]
+) -> tuple[int, float]:
     """Trials saved to the lower of both ends, and 1, 0.5 or 0 for this search's end being higher.
 
     Antisymmetric: exchanging the two changes the sign, so without a difference the median is 0.
     """
-    point = reference_point(np.vstack([*theirs, *(row for row in mine if row is not None)]))
-    cold, own = (Progress((), levels_of(each, point)) for each in (theirs, mine))
+    rows = _judged([*theirs, *mine], roles)
+    counted = [row for row in rows if row is not None]
+    if not counted:
+        return 0, 0.5
+    point = reference_point(np.vstack(counted))
+    split = len(theirs)
+    cold, own = (Progress((), levels_of(each, point)) for each in (rows[:split], rows[split:]))
     level = min(cold.levels[-1], own.levels[-1])
+    higher = 0.5 + 0.5 * float(np.sign(own.levels[-1] - cold.levels[-1]))
     first, second = cold.trials_to(level), own.trials_to(level)
-    assert first is not None and second is not None  # every loss lies beyond the reference
-    gap = own.levels[-1] - cold.levels[-1]
-    return first - second, 0.5 + 0.5 * float(np.sign(gap))
+    if first is None or second is None:  # no trial of one side counts: that level takes none
+        return 0, higher
+    return first - second, higher
+
+
+def _judged(losses: Sequence[Floats | None], roles: Sequence[Role]) -> list[Floats | None]:
+    """What the losses of all objectives are judged by; None for what does not count."""
+    known = np.vstack([row for row in losses if row is not None])
+    found = aims(known, ["minimize"] * known.shape[1], roles)
+    each = zip(found.losses, found.is_counted, strict=True)
+    judged = iter([row if counts else None for row, counts in each])
+    return [None if row is None else next(judged) for row in losses]
 
 
 def _ranges(saved: Sequence[int]) -> tuple[float, tuple[float, float], tuple[float, float]]:

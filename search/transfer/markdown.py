@@ -14,6 +14,7 @@ from search.history import PriorTrial, Search
 from search.statements import Agreement
 from search.transfer.alike import alike_table
 from search.transfer.best import BestConfiguration, HeldOut
+from search.transfer.goals import best_in_words, none_keeps, objectives_in_words
 from search.transfer.ledger import arms_table, guard_section, proposals_table
 from search.transfer.markup import escape, fenced, table
 from search.transfer.verdict import Verdict
@@ -57,7 +58,7 @@ class Contents:
 
 def render(contents: Contents) -> str:
     """The report's text; the same for the same contents."""
-    word = "Pareto front" if len(contents.search.objectives) > 1 else "Best"
+    word = escape(best_in_words(contents.search))
     sections = [
         f"# {escape(contents.search.id)}\n\n**{escape(contents.verdict.sentence)}**",
         _section("What was searched", _searched(contents)),
@@ -94,11 +95,10 @@ def _picture(name: str, contents: Contents) -> str:
 
 def _searched(contents: Contents) -> str:
     search = contents.search
-    goals = zip(search.objectives, search.directions, strict=True)
     started = search.started.strftime("%Y-%m-%d %H:%M UTC")
     facts = {
         "task": search.task,
-        "objectives": ", ".join(f"{direction} {objective}" for objective, direction in goals),
+        "objectives": objectives_in_words(search),
         "budget": f"{search.trials_budget} trials of {search.epochs} epochs",
         "seed": str(search.seed),
         "started": started,
@@ -131,7 +131,9 @@ def _front(contents: Contents) -> str:
     )
     if is_tested:
         note += " The test split took no part; its 95 % intervals are Wilson's."
-    parts = [table(header, rows), note, _picture("pareto.png", contents)]
+    missed = none_keeps(contents.search, [best.missed for best in contents.best])
+    warning = f"**{escape(missed)}**" if missed else ""
+    parts = [warning, table(header, rows), note, _picture("pareto.png", contents)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -15,30 +15,27 @@ from numpy.typing import NDArray
 
 from search.extract.measurements import Measured, measure
 from search.history import History, Search
-from search.pareto import front
+from search.roles import best, filled, is_plain, judging_indices
 from search.transfer.canvas import (
     BLUE,
+    GREEN,
     GREY,
     ORANGE,
     axis_label,
     label_points,
     new_figure,
     save,
+    short,
 )
-from search.transfer.progress import (
-    Progress,
-    cold_searches,
-    find_search,
-    progress,
-    reference_point,
-    trials_of,
-)
+from search.transfer.goals import bound_in_words, conditions
+from search.transfer.progress import Progress, compared, find_search, trials_of
 
 
 def draw_pareto(history: History, search: str, path: Path) -> bool:
-    """Draws the search's complete trials, its front marked, earlier searches of the task in grey.
+    """Draws the search's complete trials, the best marked, earlier searches of the task in grey.
 
     The first two objectives are the axes. With one objective the trial number is the other axis.
+    A bound and a tolerance are lines.
 
     Returns:
         Whether there was a complete trial to draw; the file is written only then.
@@ -48,7 +45,7 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
     if not len(measured):
         return False
     figure, (axes,) = new_figure(_title(this))
-    mask = front(measured.losses)
+    mask = best(measured.values, this.directions, this.roles)
     x, y = _coordinates(measured)
     earlier = _earlier(history, this)
     if len(earlier):
@@ -56,10 +53,12 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
                      label=f"earlier searches ({len(earlier)} trials)")  # fmt: skip
     axes.scatter(x[~mask], y[~mask], s=34, color=BLUE, alpha=0.75, linewidths=0,
                  label=f"this search ({len(measured)} trials)")  # fmt: skip
-    word = "Pareto front" if len(this.objectives) > 1 else "best"
+    is_front = len(this.objectives) > 1 and is_plain(this.roles)
+    word = "Pareto front" if is_front else "best"
     axes.scatter(x[mask], y[mask], s=64, color=ORANGE, edgecolors="white", zorder=4,
                  label=f"{word} of this search ({int(mask.sum())})")  # fmt: skip
-    if len(this.objectives) == 2:
+    _draw_limits(axes, this, measured)
+    if is_front and len(this.objectives) == 2:
         order = np.argsort(x[mask], kind="stable")
         is_max = this.directions[0] == "maximize"
         axes.plot(x[mask][order], y[mask][order], color=ORANGE, linewidth=1.4, alpha=0.8, zorder=3,
@@ -80,37 +79,48 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     Hypervolume against the verdict's reference point; with one objective the best value itself.
 
     Returns:
-        Whether there was a complete trial to draw; the file is written only then.
+        Whether there was a trial that counts to draw; the file is written only then.
     """
     this = find_search(history, search)
-    own = measure(trials_of(history, search), this.objectives, this.directions)
-    if not len(own):
+    found = compared(history, this)
+    if found is None or not any(found.mine.levels):
         return False
-    colds = cold_searches(history, search)
-    parts = [own] + [
-        measure(trials_of(history, cold.id), this.objectives, this.directions) for cold in colds
-    ]
-    point = reference_point(np.vstack([part.losses for part in parts]))
-    is_single = len(this.objectives) == 1
-    name = f"Best {this.objectives[0]}" if is_single else "Hypervolume"
-    figure, (axes,) = new_figure(f"{name} after each trial, {this.id}")
-    for index, cold in enumerate(colds):
-        theirs = progress(trials_of(history, cold.id), this, point)
+    point, colds = found.reference, found.theirs
+    judging = judging_indices(filled(this.roles, len(this.objectives)))
+    is_single, objective = len(judging) == 1, judging[0]
+    name = f"Best {this.objectives[objective]}" if is_single else "Hypervolume"
+    title = " ".join([name, *conditions(this), "after each trial,", this.id])
+    figure, (axes,) = new_figure(title)
+    for index, (_, theirs) in enumerate(colds):
         label = f"cold searches ({len(colds)})" if index == 0 else None
         _draw_progress(axes, theirs, this, point, color=GREY, linewidth=1.6, label=label)
         ending = _heights(theirs, this, point)[-1]
         label = "level a cold search ended with" if index == 0 else None
         axes.axhline(ending, color=GREY, linewidth=1.1, linestyle=":", label=label)
-    mine = progress(trials_of(history, search), this, point)
     label = "this search" + (", warm" if this.warm else ", cold")
-    _draw_progress(axes, mine, this, point, color=BLUE, linewidth=2.4, label=label)
+    _draw_progress(axes, found.mine, this, point, color=BLUE, linewidth=2.4, label=label)
     axes.set_xlabel("trials ended, stopped and failed ones counted")
-    unit = axis_label(this.objectives[0], this.directions[0])
+    unit = axis_label(this.objectives[objective], this.directions[objective])
     axes.set_ylabel(unit if is_single else "hypervolume (higher is better)")
-    is_falling = is_single and this.directions[0] == "minimize"
+    is_falling = is_single and this.directions[objective] == "minimize"
     axes.legend(loc="upper right" if is_falling else "lower right", frameon=True, framealpha=0.9)
     save(figure, path)
     return True
+
+
+def _draw_limits(axes: Axes, this: Search, measured: Measured) -> None:
+    """The bound of the second objective, and how far the first may be from its best."""
+    roles = filled(this.roles, len(this.objectives))[:2]
+    for objective, direction, role in zip(this.objectives, this.directions, roles, strict=False):
+        if role.bound is not None:
+            label = short(bound_in_words(objective, direction, role), 60)
+            axes.axhline(role.bound, color=GREEN, linestyle="--", linewidth=1.4, label=label)
+        if role.tolerance is not None:
+            away = role.tolerance if this.directions[0] == "minimize" else -role.tolerance
+            lowest = float(measured.losses[:, 0].min())
+            closest = lowest if this.directions[0] == "minimize" else -lowest
+            label = short(f"within {role.tolerance:g} of the best {this.objectives[0]}", 60)
+            axes.axvline(closest + away, color=GREEN, linestyle="--", linewidth=1.4, label=label)
 
 
 def _title(this: Search) -> str:
@@ -147,9 +157,10 @@ def _heights(theirs: Progress, this: Search, point: NDArray[np.float64]) -> NDAr
     """What is drawn after each trial; NaN before the first complete one."""
     levels = np.array(theirs.levels, dtype=np.float64)
     levels[levels <= 0] = np.nan
-    if len(this.objectives) > 1:
+    judging = judging_indices(filled(this.roles, len(this.objectives)))
+    if len(judging) > 1:
         return levels
-    sign = 1.0 if this.directions[0] == "minimize" else -1.0
+    sign = 1.0 if this.directions[judging[0]] == "minimize" else -1.0
     return np.asarray(sign * (point[0] - levels))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,16 @@ from numpy.typing import NDArray
 from search.extract.measurements import measure
 from search.history import History, PriorTrial, Search
 from search.pareto import hypervolume
+from search.roles import aims
 
 REFERENCE_RULE = (
     "the worst value of each objective over the complete trials of all compared searches, moved "
     "away by a tenth of its range"
 )
 _MARGIN = 0.1
+
+
+Row: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,21 @@ class Progress:
         if level <= 0:
             return None
         return next((n for n, each in enumerate(self.levels, start=1) if each >= enough), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A search beside the cold searches of its task, all judged together.
+
+    Attributes:
+        reference: The point that bounds the hypervolume, one loss for each judged objective.
+        mine: Of the search.
+        theirs: Of each cold search with a trial that counts.
+    """
+
+    reference: Row
+    mine: Progress
+    theirs: tuple[tuple[Search, Progress], ...]
 
 
 def find_search(history: History, search: str) -> Search:
@@ -98,13 +118,52 @@ def reference_point(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(worst + np.where(width > 0, _MARGIN * width, 1.0))
 
 
+def judged(searches: Sequence[Sequence[PriorTrial]], this: Search) -> list[list[Row | None]]:
+    """For the trials of each search their losses by what `this` judges, or None.
+
+    None for what is not complete, and for what by the roles does not count: it misses a bound, or
+    is beyond the tolerance of the best that any of these searches found.
+    """
+    measured = [measure(trials, this.objectives, this.directions) for trials in searches]
+    found = aims(np.vstack([each.values for each in measured]), this.directions, this.roles)
+    rows: list[Row | None] = [
+        losses if counts else None
+        for losses, counts in zip(found.losses, found.is_counted, strict=True)
+    ]
+    parts, start = [], 0
+    for trials, part in zip(searches, measured, strict=True):
+        row_of = dict(zip(map(id, part.trials), rows[start : start + len(part)], strict=True))
+        parts.append([row_of.get(id(trial)) for trial in trials])
+        start += len(part)
+    return parts
+
+
+def compared(history: History, this: Search) -> Compared | None:
+    """A search and the cold ones of its task; None if no trial of any of them counts."""
+    colds = cold_searches(history, this.id)
+    every = [trials_of(history, each.id) for each in (this, *colds)]
+    parts = judged(every, this)
+    rows = [row for part in parts for row in part if row is not None]
+    if not rows:
+        return None
+    point = reference_point(np.vstack(rows))
+    mine, *theirs = (course(trials, part, point) for trials, part in zip(every, parts, strict=True))
+    pairs = [(cold, each) for cold, each in zip(colds, theirs, strict=True) if each.levels[-1] > 0]
+    return Compared(point, mine, tuple(pairs))
+
+
 def progress(
     trials: Sequence[PriorTrial], search: Search, reference: NDArray[np.float64]
 ) -> Progress:
-    """Hypervolume after each of the trials, judged by the objectives of `search`."""
-    measured = measure(trials, search.objectives, search.directions)
-    loss_of = {id(trial): row for trial, row in zip(measured.trials, measured.losses, strict=True)}
-    levels = levels_of([loss_of.get(id(trial)) for trial in trials], reference)
+    """Hypervolume after each of the trials, judged by `search`, beside no other search."""
+    return course(trials, judged([trials], search)[0], reference)
+
+
+def course(
+    trials: Sequence[PriorTrial], rows: Sequence[Row | None], reference: NDArray[np.float64]
+) -> Progress:
+    """Hypervolume after each of the trials, from what `judged` said of them."""
+    levels = levels_of(rows, reference)
     epochs = accumulate(trial.epoch for trial in trials)
     seconds = accumulate(trial.seconds for trial in trials)
     return Progress(tuple(epochs), levels, tuple(seconds))

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from search.extract.measurements import measure
 from search.history import History, PriorTrial, Search
+from search.roles import filled, judging_indices
 from search.transfer.arms import Arms, arms_sentence, compare_arms
 from search.transfer.cold import (
     Comparison,
@@ -27,15 +27,9 @@ from search.transfer.cold import (
 )
 from search.transfer.costs import Cost
 from search.transfer.counterfactual import Counterfactual, counterfactual_sentence, simulate
+from search.transfer.goals import conditions
 from search.transfer.guarding import Guarded, guard_sentence, guarded
-from search.transfer.progress import (
-    REFERENCE_RULE,
-    cold_searches,
-    find_search,
-    progress,
-    reference_point,
-    trials_of,
-)
+from search.transfer.progress import REFERENCE_RULE, compared, find_search, trials_of
 
 NOTHING = "No trial of this search is complete, so there is nothing to judge."
 NO_COLD = "There is no cold search of this task to compare with."
@@ -110,8 +104,7 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
     """
     this = find_search(history, search)
     trials = trials_of(history, search)
-    own = measure(trials, this.objectives, this.directions)
-    evidence = _evidence(history, this, trials, cost, has_own=bool(len(own)))
+    evidence = _evidence(history, this, trials, cost)
     saved = saved_over(evidence.comparisons)
     done = guarded(trials)
     return Verdict(
@@ -120,12 +113,14 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
         objectives=this.objectives,
         trials=len(trials),
         reference=evidence.reference,
-        reference_rule=REFERENCE_RULE,
+        reference_rule=_reference_rule(this),
         level=evidence.level,
         comparisons=evidence.comparisons,
         trials_saved=saved.trials,
         caveats=evidence.caveats,
-        sentence=_sentence(evidence, saved, done, cost, len(trials)) if len(own) else NOTHING,
+        sentence=_sentence(evidence, saved, done, cost, len(trials))
+        if evidence.level > 0
+        else _nothing(this, trials),
         hours_saved=saved.hours,
         interval=saved.interval,
         hours_unit=f"{cost.unit}-hours" if cost else "",
@@ -140,31 +135,38 @@ def _evidence(
     this: Search,
     trials: Sequence[PriorTrial],
     cost: Cost | None,
-    *,
-    has_own: bool,
 ) -> _Evidence:
-    colds = cold_searches(history, this.id)
-    every = [trials, *(trials_of(history, cold.id) for cold in colds)]
-    losses = np.vstack([measure(each, this.objectives, this.directions).losses for each in every])
-    if not len(losses):
+    found = compared(history, this)
+    if found is None:
         return _Evidence()
-    point = reference_point(losses)
-    mine = progress(trials, this, point)
-    comparisons = tuple(
-        compare(cold, progress(theirs, this, point), mine, cost)
-        for cold, theirs in zip(colds, every[1:], strict=True)
-    )
-    signs = [1.0 if direction == "minimize" else -1.0 for direction in this.directions]
+    colds = [cold for cold, _ in found.theirs]
+    level = found.mine.levels[-1] if found.mine.levels else 0.0
+    has_own = level > 0
+    comparisons = tuple(compare(cold, theirs, found.mine, cost) for cold, theirs in found.theirs)
+    judging = judging_indices(filled(this.roles, len(this.objectives)))
+    signs = [1.0 if this.directions[index] == "minimize" else -1.0 for index in judging]
     control = compare_arms(trials, this, cost) if has_own else None
     is_without = this.warm and has_own and not comparisons and control is None
     return _Evidence(
-        reference=tuple(float(each) for each in point * np.array(signs)),
-        level=mine.levels[-1] if mine.levels else 0.0,
+        reference=tuple(float(each) for each in found.reference * np.array(signs)),
+        level=level,
         comparisons=comparisons,
         caveats=cold_caveats(this, colds) if comparisons and has_own else (),
         control=control,
         counterfactual=simulate(trials, this, cost) if is_without else None,
     )
+
+
+def _reference_rule(this: Search) -> str:
+    counting = " ".join(conditions(this))
+    return REFERENCE_RULE + (f", of those that count: {counting}" if counting else "")
+
+
+def _nothing(this: Search, trials: Sequence[PriorTrial]) -> str:
+    if not any(trial.state == "complete" for trial in trials) or not conditions(this):
+        return NOTHING
+    counting = " and ".join(conditions(this))
+    return f"No complete trial of this search counts ({counting}), so there is nothing to judge."
 
 
 def _sentence(
