@@ -81,8 +81,10 @@ class AttackMemory:
         """
         if len(index) == 0:
             return
-        order = np.argsort(index, kind="stable")
-        added = Replay(torch.from_numpy(index[order]), witnesses.detach().cpu()[order])
+        if len(index) != len(witnesses):
+            raise ValueError(f"{len(index)} examples and {len(witnesses)} images: give one each")
+        order = torch.from_numpy(np.argsort(index, kind="stable"))
+        added = Replay(torch.from_numpy(index)[order], witnesses.detach().cpu()[order])
         _check(added)
         file = self.folder / f"{self.name}{_SUFFIX}"
         whole = _joined(file, added)

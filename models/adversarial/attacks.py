@@ -124,6 +124,7 @@ def pgd(
     step_size: float,
     start: Tensor | None = None,
     loss: Loss = cross_entropy,
+    is_falling: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The best of the start and `steps` iterates, per example, and its margin (n,).
 
@@ -138,11 +139,13 @@ def pgd(
         step_size: length of a step on the pixel scale.
         start: perturbations like the images to start from, brought into the ball; None: zero.
         loss: what to ascend, per example.
+        is_falling: whether steps shorten, in equal parts, down to `step_size` / `steps`.
     """
     current = ball.centre if start is None else ball.project(ball.centre + start)
     best, best_margin = current, torch.full(labels.shape, torch.inf, device=labels.device)
-    for _ in range(steps):
-        following, logits = step(model, current, labels, ball, step_size, loss)
+    for number in range(steps):
+        size = step_size * (1 - number / steps) if is_falling else step_size
+        following, logits = step(model, current, labels, ball, size, loss)
         best, best_margin = keep_worst(best, best_margin, current, margin(logits, labels))
         current = following
     with torch.no_grad():

@@ -33,9 +33,6 @@ from models.threats import Threat
 AttackName = LossName | Literal["targeted_margin"]
 Flags = npt.NDArray[np.bool_]  # (n,), one per example
 
-# An attack's step as a multiple of epsilon / steps: 2.5 lets it reach the border of the ball from
-# anywhere inside and move along it (Madry et al. 2018, section 5).
-_REACH = 2.5
 # Croce & Hein 2020 attack towards nine classes, which are all wrong ones of ten.
 _TARGETS = 9
 _BATCH = 512
@@ -202,9 +199,16 @@ def _attacks(
 def _pgd(
     model: nn.Module, labels: Tensor, ball: Ball, threat: Threat, start: Tensor, loss: Loss
 ) -> tuple[Tensor, Tensor]:
-    """The worst images that one PGD of the threat finds, and their margins (n,)."""
-    step_size = _REACH * threat.epsilon / threat.steps
-    return pgd(model, labels, ball, steps=threat.steps, step_size=step_size, start=start, loss=loss)
+    """The worst images that one PGD of the threat finds, and their margins (n,).
+
+    Steps fall from epsilon to epsilon / steps. NOTE: Madry et al. 2018 take 2.5 epsilon / steps
+    throughout, and lose by it: over eight digits networks and norms (200 images, 10 steps up all
+    losses) they left a mean of 0.503 standing, falling steps 0.478, APGD-T of 100 steps 0.471.
+    """
+    return pgd(
+        model, labels, ball, steps=threat.steps, step_size=threat.epsilon, start=start, loss=loss,
+        is_falling=True,
+    )  # fmt: skip
 
 
 def _everywhere(loss: Loss) -> Callable[[Tensor], Loss]:
@@ -241,10 +245,14 @@ def _flags(
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode, and the mode before again afterwards."""
-    training = model.training
+    """Eval mode, and every part's own mode before again afterwards.
+
+    A model that wraps a trained one is in training mode when new; the trained one need not be.
+    """
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        for module, training in modes:
+            module.training = training

@@ -72,6 +72,24 @@ def test_pgd_finds_the_smallest_margin_of_a_linear_model(loss) -> None:
         assert found.item() == pytest.approx(smallest, abs=1e-6)
 
 
+def test_falling_steps_shorten_in_equal_parts() -> None:
+    # Two steps of 0.02 and 0.01 along the signs (-1, 1), then three of 0.02, 0.0133 and 0.0067.
+    ball = Ball(pixels(0.5, 0.4), "linf", 0.1)
+    for steps, moved in ((2, 0.03), (3, 0.04)):
+        found, _ = pgd(
+            Linear(), torch.tensor([0]), ball, steps=steps, step_size=0.02, is_falling=True
+        )
+        torch.testing.assert_close(found, pixels(0.5 - moved, 0.4 + moved))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_the_steepest_direction_in_l2_survives_any_scale(scale: float) -> None:
+    # The squares of 3e-30 and 4e30 are no numbers of float32.
+    steepest = Ball(pixels(0.5, 0.5), "l2", 0.1).steepest(pixels(3.0, -4.0) * scale)
+    torch.testing.assert_close(steepest, pixels(0.6, -0.8))
+    assert not Ball(pixels(0.5, 0.5), "l2", 0.1).steepest(pixels(0.0, 0.0)).any()
+
+
 def test_the_margin_is_positive_if_and_only_if_correct() -> None:
     logits = torch.tensor([[2.0, 1.0, 0.0], [2.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
     assert margin(logits, torch.tensor([0, 2, 0])).tolist() == [1.0, -2.0, 0.0]
