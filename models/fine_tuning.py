@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.adaptation import adapt
 from models.adaptation.adapted import Adapted
+from models.adversarial.attack_memory import AttackMemory
 from models.catalog import Value, complete
 from models.image_material import ImageMaterial
 from models.memory import peak_memory_mb, reset_peak_memory
@@ -30,7 +30,8 @@ from models.schedule import warmed_up
 from models.sources import DataError
 from models.text.material import TextMaterial
 from models.transformer import LoadedBase
-from models.weights.initial import InitialWeights, apply_initial
+from models.weights.initial import InitialWeights
+from models.weights.starting import start
 
 MODEL_OF = {
     "classification": "text_classifier",
@@ -51,10 +52,13 @@ class FineTuning:
         threat: how robustness is judged.
         base: the pretrained model, on the device to train on; it is left as it was.
         initial: weights of an earlier trial to start from.
+        memory: of attacks on images, as for `models.training.Training`; texts need none.
 
     `ended` says that no epoch is left, by the budget or by early stopping: with `patience` p a
-    training ends after p epochs without a better validation loss. Then, and at the end of the
-    budget, the weights of the best epoch are taken back and are what the last report judges.
+    training ends after p epochs without a better one. Then, and at the end of the budget, the
+    weights of the picked epoch are taken back and are what the last report judges. On texts it is
+    that of the lowest validation loss (without patience the last one), on images the one picked
+    by `models.image_judgement.ImageJudgement`.
 
     Raises:
         ValueError: an illegal configuration, or a method that the model cannot take.
@@ -71,6 +75,7 @@ class FineTuning:
         threat: Any,
         base: LoadedBase,
         initial: InitialWeights | None = None,
+        memory: AttackMemory | None = None,
     ) -> None:
         if epochs < 1:
             raise ValueError(f"{epochs} epochs: give at least one")
@@ -79,12 +84,19 @@ class FineTuning:
         self.epochs, self.epoch = epochs, 0
         self.ended = self.diverged = False
         self._seed, self._device = seed, base.device
-        material = ImageMaterial if base.kind == "images" else TextMaterial
-        self._material = material(data, base, self.configuration, threat)
+        self._images: ImageMaterial | None = None
+        self._material: Any
+        if base.kind == "images":
+            self._images = ImageMaterial(data, base, self.configuration, threat, memory)
+            self._material = self._images
+        else:
+            self._material = TextMaterial(data, base, self.configuration, threat)
         if not self._material.size:
             raise DataError("the training split has no examples")
         steps = epochs * self._steps_an_epoch()
-        self._adapted = self._prepare(base, steps, initial)
+        self._adapted: Adapted = start(
+            base, self.configuration, steps=steps, seed=seed, initial=initial
+        )
         decay = float(self.configuration["weight_decay"])
         # Fused: on one core a step on MiniLM's weights takes a ninth (results/LOG.md).
         groups = self._adapted.parameter_groups(decay)
@@ -127,6 +139,7 @@ class FineTuning:
                 "best": None if self.ended else self._best,
                 "best_loss": self._best_loss,
                 "stale": self._stale,
+                "judgement": None if self._images is None else self._images.judgement.state_dict(),
             }
         )
 
@@ -143,17 +156,46 @@ class FineTuning:
         self.diverged = state["diverged"]
         self._best, self._best_loss = state["best"], state["best_loss"]
         self._stale = state["stale"]
+        if self._images is not None:
+            self._images.judgement.load_state_dict(state["judgement"])
 
     def evaluate_test(self) -> dict[str, float]:
         """The validation metrics' namesakes on the test split, attack included; NaN if diverged."""
-        metrics = self._material.test(self._adapted.model)
+        judge, model = self._material, self._adapted.model
+        if self._images is not None:
+            judge, model = self._images.judgement, self._images.classifier(model)
+        metrics: dict[str, float] = judge.test(model)
         if self.diverged:
             metrics = dict.fromkeys(metrics, math.nan)
         return {f"test.{name}": value for name, value in metrics.items()}
 
     def tables(self) -> dict[str, str]:
         """Texts worth keeping beside the metrics, by file name: the validation split's tables."""
-        return {} if self.diverged else self._material.tables(self._adapted.model)
+        if self.diverged or self._images is not None:
+            return {}  # of images the figures say it all
+        tables: dict[str, str] = self._material.tables(self._adapted.model)
+        return tables
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether catastrophic overfitting was seen; never on texts."""
+        return self._images is not None and self._images.judgement.collapse.seen
+
+    def examples(self, part: str) -> tuple[Tensor, Tensor]:
+        """Of images alone: see `ImageJudgement.examples`."""
+        assert self._images is not None, "texts have no parts"
+        return self._images.judgement.examples(part)
+
+    def classifier(self) -> nn.Module:
+        """Of images alone: images to logits in eval mode, after the end the picked weights."""
+        assert self._images is not None, "texts are not classified by pixels"
+        return self._images.classifier(self._adapted.model)
+
+    def confirm(self) -> dict[str, float]:
+        """Of images: see `ImageJudgement.confirm`; of texts, and after divergence: {}."""
+        if self._images is None:
+            return {}
+        return self._images.judgement.confirm(self.classifier())
 
     @property
     def model(self) -> nn.Module:
@@ -164,22 +206,6 @@ class FineTuning:
         """A plain transformer of its own with what was learned, or None if it cannot be one."""
         plain: nn.Module | None = self._adapted.merged()
         return plain
-
-    def _prepare(self, base: LoadedBase, steps: int, initial: InitialWeights | None) -> Adapted:
-        """The model under its adaptation, with the weights of an earlier trial where asked for.
-
-        Weights that were merged into a plain model go below the adaptation; an adaptation's own
-        (prefix, adapters) can only go into the same adaptation.
-        """
-        own_copy = self.configuration["adaptation"] == "full" or initial is not None
-        model = base.fresh(self._seed, self.configuration, own_copy=own_copy)
-        if initial is not None and initial.is_merged:
-            apply_initial(model, initial, base.label_names)
-        adapted = adapt(model, self.configuration, steps=steps, seed=self._seed)
-        adapted.model.to(self._device)  # what the method added was drawn on the CPU
-        if initial is not None and not initial.is_merged:
-            apply_initial(adapted.model, initial, base.label_names)
-        return adapted
 
     def _steps_an_epoch(self) -> int:
         return len(self._material.batches(self._examples_a_step(), None))
@@ -236,11 +262,13 @@ class FineTuning:
 
     def _judge(self) -> dict[str, float]:
         """Metrics of the validation split, after deciding whether this is the last epoch."""
-        patience = int(self.configuration["patience"])
+        if self._images is not None:
+            return self._judge_images(self._images)
         if self.diverged:
             self.ended = True
             return dict.fromkeys(self._material.names(is_last=True), math.nan)
         metrics = self._material.validate(self._adapted.model)
+        patience = int(self.configuration["patience"])
         if patience:
             is_better = metrics["loss.validation"] < self._best_loss
             self._stale = 0 if is_better else self._stale + 1
@@ -251,7 +279,27 @@ class FineTuning:
         if self.ended and self._best is not None and self._stale:
             self._adapted.load(self._best)
             metrics = self._material.validate(self._adapted.model)
-        return metrics | self._material.attack(self._adapted.model, is_last=self.ended)
+        attacked: dict[str, float] = self._material.attack(self._adapted.model, is_last=self.ended)
+        return metrics | attacked
+
+    def _judge_images(self, images: ImageMaterial) -> dict[str, float]:
+        """As `models.training.Training`: part A picks the epoch, part B judges its weights."""
+        judgement, costs = images.judgement, {"gradients.train": self.epoch * images.passes}
+        if self.diverged:
+            self.ended, self._best = True, None
+            return costs | {"loss.validation": math.nan} | judgement.diverged()
+        model = images.classifier(self._adapted.model)
+        metrics = costs | {"loss.validation": images.validation_loss(self._adapted.model)}
+        metrics |= judgement.observe(model, self.epoch)
+        choice, patience = judgement.choice, int(self.configuration["patience"])
+        if choice.picked == self.epoch:
+            self._best = copy.deepcopy(self._adapted.state())
+        self.ended = self.epoch == self.epochs or 0 < patience <= choice.stale
+        if self.ended:
+            assert self._best is not None, "the first epoch is always picked"
+            self._adapted.load(self._best)
+            metrics |= judgement.conclude(model)
+        return metrics
 
 
 def _is_finite(adapted: Adapted) -> bool:

@@ -1,4 +1,4 @@
-"""The optimizer of a configuration, and its learning rate as a function of the step alone.
+"""The optimizer of a configuration, and its learning rate as a function of progress alone.
 
 A rate that depends on nothing but the step needs no state of its own, so a resumed training goes
 on exactly as an uninterrupted one.
@@ -19,6 +19,9 @@ from models.catalog import Value
 _RISE = 0.3
 _FIRST = 1 / 25
 _LAST = 1e-5
+# Rice et al. 2020 (their code's "piecewise"): after half and three quarters of the training.
+_DROPS = (0.5, 0.75)
+_DROP = 0.1
 
 
 def build_optimizer(model: nn.Module, configuration: Mapping[str, Value]) -> torch.optim.Optimizer:
@@ -40,13 +43,19 @@ def build_optimizer(model: nn.Module, configuration: Mapping[str, Value]) -> tor
     return torch.optim.AdamW(groups, lr=0.0)
 
 
-def learning_rate(configuration: Mapping[str, Value], step: int, steps: int) -> float:
-    """The learning rate at `step` (from 0) of `steps` in all; the hyperparameter is its peak."""
+def learning_rate(configuration: Mapping[str, Value], progress: float) -> float:
+    """The learning rate of a step; the hyperparameter is its peak.
+
+    Args:
+        configuration: the optimizer's.
+        progress: share of all steps that were made before it, in [0, 1).
+    """
     peak = float(configuration[f"{configuration['optimizer']}.learning_rate"])
     schedule = configuration["schedule"]
-    progress = step / steps  # in [0, 1)
     if schedule == "constant":
         return peak
+    if schedule == "step":
+        return peak * _DROP ** sum(progress >= at for at in _DROPS)
     if schedule == "cosine":  # Loshchilov & Hutter 2017, without restarts
         return peak * _cosine(1.0, 0.0, progress)
     if progress < _RISE:

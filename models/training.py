@@ -1,10 +1,9 @@
 """Train a CNN on images and judge it: a generator that yields one dict of metrics an epoch.
 
-The objectives are measured on the validation split in eval mode and float32; robustness on a
-subset that the threat's seed alone fixes, so every configuration meets the same examples. On the
-CPU a training is determined by its arguments. All randomness of an epoch follows from (seed,
-epoch), so a training resumed from `state_dict` equals an uninterrupted one bit for bit, without
-saving any state of a random generator.
+Part A of the validation split picks the epoch; part B gives the objectives, once, from the picked
+weights (`image_judgement.py`). On the CPU a training is determined by its arguments. All
+randomness of an epoch follows from (seed, epoch), so a training resumed from `state_dict` equals
+an uninterrupted one bit for bit, without saving any state of a random generator.
 
 A training whose loss or weights stop being finite has diverged: it reports NaN for every
 accuracy and ends there. It does not raise, for that configuration is a result, not a fault.
@@ -16,21 +15,19 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from models.adversarial.evaluation import correct, fgsm_correct, fixed_subset, robust_correct
-from models.adversarial.training import craft
-from models.augmentation import augment
+from models.adversarial.attack_memory import AttackMemory
+from models.adversarial.training import passes
 from models.catalog import Threat, Value, complete
 from models.cnn import CNN
+from models.cnn_learning import CNNLearning
 from models.data import ImageSplits
-from models.optimizer import build_optimizer, learning_rate
+from models.image_judgement import ImageJudgement
 from models.weights.initial import InitialWeights, apply_initial
 
 
@@ -46,10 +43,16 @@ class Training:
         device: where to train. On CUDA the forward passes of training use mixed precision.
         initial: weights of an earlier trial to start from; rows of labels it did not know, and
             all other randomness, are as without it.
+        memory: what broke other trials of the search; shown to this one in its last report.
+
+    `ended` says that no epoch is left: by the budget, by divergence, or, with `patience` p, after
+    p epochs without a better one on part A. Unless it diverged, `model` then holds the weights of
+    the picked epoch, averaged where the configuration says so.
 
     Raises:
         ValueError: the configuration is not legal, there are fewer than one epoch or two training
-            examples, or the initial weights are of another architecture.
+            examples, too few to cut the validation split, or the initial weights are of another
+            architecture.
     """
 
     def __init__(
@@ -62,48 +65,45 @@ class Training:
         threat: Threat,
         device: str = "cpu",
         initial: InitialWeights | None = None,
+        memory: AttackMemory | None = None,
     ) -> None:
         if epochs < 1 or len(data.train_labels) < 2:
             problem = f"{epochs} epochs over {len(data.train_labels)} examples"
             raise ValueError(f"{problem}: give at least one epoch and two examples")
         self.configuration = complete("cnn", configuration)
-        self.epochs = epochs
-        self.epoch = 0
-        self.diverged = False
-        self._seed = seed
-        self._threat = threat
-        self._device = torch.device(device)
-        self._scale = data.scale
-        # Pixels stay bytes on the device too: converting a batch costs less than its copy.
-        self._train_images = torch.tensor(data.train_images, device=self._device)
-        self._train_labels = torch.tensor(data.train_labels, device=self._device)
-        self._data = data
+        self.epochs, self.epoch = epochs, 0
+        self.ended = self.diverged = False
+        attacked = self.configuration["adversarial_training"] != "none"
+        self._judgement = ImageJudgement(
+            data, threat, torch.device(device), attacked_training=attacked, memory=memory
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # weights are drawn on the CPU: the same on every device
-            self.model = _build_model(self.configuration, data).to(self._device)
+            self.model = _build_model(self.configuration, data).to(torch.device(device))
         if initial is not None:
             apply_initial(self.model, initial, data.label_names)
-        self._optimizer = build_optimizer(self.model, self.configuration)
-        self._precision = _precision(self._device)
-        self._scaler = torch.amp.GradScaler(
-            self._device.type, enabled=self._precision == torch.float16
+        self._learning = CNNLearning(
+            self.model, self.configuration, data, epochs=epochs, seed=seed, norm=threat.norm
         )
+        self._picked: dict[str, Tensor] | None = None
 
     def run(self) -> Iterator[dict[str, float]]:
         """Train the epochs that are left, yielding each one's metrics after it.
 
-        Metrics are `epoch` (from 1), the training loss (with label smoothing, on the examples
-        trained on), the accuracies of `models.catalog.metrics` in [0, 1], and seconds. The full
-        robust accuracy and FGSM's come with the last epoch alone; after divergence all are NaN
-        and nothing follows. State saved between two yields holds the epochs done.
+        Metrics are `epoch` (from 1), the training loss (what the method minimises, on the examples
+        trained on), the figures of `models.catalog.metrics`, `selection.collapsed` (1: catastrophic
+        overfitting was seen), and seconds. `gradients.train` counts passes forward and backward an
+        example so far. Figures of part B come with the last epoch alone; after divergence all are
+        NaN and nothing follows. State saved between two yields holds the epochs done.
         """
-        while self.epoch < self.epochs and not self.diverged:
+        while not self.ended:
             begun = time.perf_counter()
-            loss = self._train_epoch()
+            loss = self._learning.epoch(self.epoch)
             trained = time.perf_counter()
             self.epoch += 1
             self.diverged = not (math.isfinite(loss) and _is_finite(self.model))
-            metrics = {"epoch": float(self.epoch), "loss.train": loss, **self._evaluate()}
+            metrics = {"epoch": float(self.epoch), "loss.train": loss, **self._judge()}
+            metrics["gradients.train"] = self.epoch * passes(self.configuration)
             metrics["seconds.train"] = trained - begun
             metrics["seconds.evaluation"] = time.perf_counter() - trained
             yield metrics
@@ -111,122 +111,76 @@ class Training:
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything that training changed; loads with `torch.load(weights_only=True)`.
 
-        It does not hold the arguments: load it into a Training built with the same ones.
+        It does not hold the arguments: load it into a Training built with the same ones. When
+        nothing is left to train, what only training needs is left out.
         """
         return copy.deepcopy(
             {
                 "epoch": self.epoch,
+                "ended": self.ended,
                 "diverged": self.diverged,
                 "model": self.model.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "scaler": self._scaler.state_dict(),
+                "learning": None if self.ended else self._learning.state_dict(),
+                "picked": self._picked,
+                "judgement": self._judgement.state_dict(),
             }
         )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state_dict`; at the last epoch, `run` yields nothing more.
+        """Continue from `state_dict`; once ended, `run` yields nothing more.
 
         Raises:
             RuntimeError: the weights are those of another configuration.
         """
         self.model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])
-        self.epoch = state["epoch"]
+        if state["learning"] is not None:
+            self._learning.load_state_dict(state["learning"])
+        self.epoch, self.ended = state["epoch"], state["ended"]
         self.diverged = state["diverged"]
+        self._picked = state["picked"]
+        self._judgement.load_state_dict(state["judgement"])
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether catastrophic overfitting was seen on part A."""
+        return self._judgement.collapse.seen
+
+    def examples(self, part: str) -> tuple[Tensor, Tensor]:
+        """Images in [0, 1] and labels, on the device, of a part: see `ImageJudgement.examples`."""
+        return self._judgement.examples(part)
+
+    def classifier(self) -> nn.Module:
+        """Images to logits, in eval mode: the picked weights; before the end, the present ones."""
+        return (self.model if self.ended else self._learning.averaged()).eval()
+
+    def confirm(self) -> dict[str, float]:
+        """Targeted APGD's figures on part B: see `ImageJudgement.confirm`; {} after divergence."""
+        return self._judgement.confirm(self.classifier())
 
     def evaluate_test(self) -> dict[str, float]:
-        """Clean and full robust accuracy on the whole test split, and the number of examples.
-
-        The attack's random starts have a seed of their own, so nothing chosen on the validation
-        split was chosen against them. NaN after divergence.
-        """
-        images, labels = self._tensors(self._data.test_images, self._data.test_labels)
-        clean = robust = math.nan
-        if not self.diverged:
-            clean = float(correct(self.model, images, labels).mean())
-            seed = self._threat.seed + 1
-            flags = robust_correct(self.model, images, labels, self._threat, seed)
-            robust = float(flags.mean())
-        return {
-            "test.accuracy.clean": clean,
-            f"test.{self._threat.metric()}": robust,
-            "test.examples": float(len(labels)),
-        }
-
-    def _train_epoch(self) -> float:
-        """Train one epoch and return its mean loss."""
-        mixed = np.random.SeedSequence((self._seed, self.epoch)).generate_state(1, np.uint64)
-        seed = int(mixed[0] >> np.uint64(1))
-        generator = torch.Generator(device=self._device).manual_seed(seed)
-        order = torch.randperm(len(self._train_labels), generator=generator, device=self._device)
-        size = int(self.configuration["batch_size"])
-        # Batch normalisation cannot learn from one example, which a last batch may be.
-        batches = [index for index in torch.split(order, size) if len(index) > 1]
-        self.model.train()
-        total = torch.zeros((), device=self._device)
-        devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)  # dropout draws from the global generator
-            for number, index in enumerate(batches, start=self.epoch * len(batches)):
-                rate = learning_rate(self.configuration, number, self.epochs * len(batches))
-                total += self._train_batch(index, rate, generator) * len(index)
-        return float(total) / sum(len(index) for index in batches)
-
-    def _train_batch(self, index: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-        """One optimizer step at learning rate `rate`; the loss before it."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        images = self._train_images[index].to(torch.float32) / self._scale
-        labels = self._train_labels[index]
-        images = augment(images, str(self.configuration["augmentation"]), generator)
-        norm = self._threat.norm
-        images = craft(self.model, images, labels, self.configuration, norm, generator)
-        reduced = self._precision != torch.float32
-        with torch.autocast(self._device.type, dtype=self._precision, enabled=reduced):
-            smoothing = float(self.configuration["label_smoothing"])
-            logits = self.model(images)
-            loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
-        self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self._scaler.scale(loss))
-        clip = float(self.configuration["gradient_clip"])
-        if clip > 0:
-            self._scaler.unscale_(self._optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), clip)
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
-        return loss.detach()
-
-    def _evaluate(self) -> dict[str, float]:
-        """Accuracies on the validation split; NaN after divergence."""
-        threat = self._threat
-        cheap = replace(threat, steps=threat.cheap_steps, restarts=1)
-        wanted = ["accuracy.clean", threat.cheap_metric()]
-        is_last = self.epoch == self.epochs or self.diverged
-        if is_last:
-            wanted += [threat.metric(), threat.fgsm_metric()]
+        """Clean and full robust accuracy on the test split; NaN after divergence."""
+        metrics = self._judgement.test(self.classifier())
         if self.diverged:
-            return dict.fromkeys(wanted, math.nan)
-        images, labels = self._tensors(self._data.validation_images, self._data.validation_labels)
-        few = self._subset(len(labels), threat.cheap_examples)
-        flags = [
-            correct(self.model, images, labels),
-            robust_correct(self.model, images[few], labels[few], cheap, threat.seed),
-        ]
-        if is_last:
-            some = self._subset(len(labels), threat.examples)
-            attacked, truth = images[some], labels[some]
-            flags.append(robust_correct(self.model, attacked, truth, threat, threat.seed))
-            flags.append(fgsm_correct(self.model, attacked, truth, threat))
-        return {name: float(flag.mean()) for name, flag in zip(wanted, flags, strict=True)}
+            metrics = dict.fromkeys(metrics, math.nan)
+        return {f"test.{name}": value for name, value in metrics.items()}
 
-    def _subset(self, n: int, count: int) -> Tensor:
-        return torch.from_numpy(fixed_subset(n, count, self._threat.seed)).to(self._device)
-
-    def _tensors(self, images: Any, labels: Any) -> tuple[Tensor, Tensor]:
-        """Images as float32 in [0, 1] and labels, on the device."""
-        pixels = torch.tensor(images, device=self._device).to(torch.float32) / self._scale
-        return pixels, torch.tensor(labels, device=self._device)
+    def _judge(self) -> dict[str, float]:
+        """Metrics of the validation split; at the end the picked weights are taken back."""
+        if self.diverged:
+            self.ended, self._picked = True, None
+            return self._judgement.diverged()
+        model = self._learning.averaged()
+        metrics = self._judgement.observe(model, self.epoch)
+        choice, patience = self._judgement.choice, int(self.configuration["patience"])
+        if choice.picked == self.epoch:
+            self._picked = copy.deepcopy(model.state_dict())
+        self.ended = self.epoch == self.epochs or 0 < patience <= choice.stale
+        if self.ended:
+            assert self._picked is not None, "the first epoch is always picked"
+            self.model.load_state_dict(self._picked)
+            self._picked = None
+            metrics |= self._judgement.conclude(self.model)
+        return metrics
 
 
 def _build_model(configuration: Mapping[str, Value], data: ImageSplits) -> CNN:
@@ -241,14 +195,6 @@ def _build_model(configuration: Mapping[str, Value], data: ImageSplits) -> CNN:
     model = CNN(configuration, (channels, height, width), classes, mean, spread)
     # Forward and backward on one core: 5.0 -> 3.2 ms (batch of 64 at 8x8), 49 -> 34 ms (28x28).
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _precision(device: torch.device) -> torch.dtype:
-    """What forward passes of training compute in; crafting and evaluation stay in float32."""
-    if device.type != "cuda":
-        return torch.float32
-    native = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if native else torch.float16
 
 
 def _is_finite(model: nn.Module) -> bool:

@@ -11,8 +11,8 @@ Sources of the defaults: Devlin et al. 2019, appendix A.3 (full: 5e-5, batch 32)
 
 from __future__ import annotations
 
-from models.cnn_hyperparameters import PIXEL_ADVERSARIAL_TRAINING
 from models.hyperparameter import Hyperparameter, Value, choice, number
+from models.pixel_training_hyperparameters import ATTACKED_TRAINING
 
 METHODS = ("full", "lora", "dora", "adalora", "prefix", "ia3", "adapters")
 _RATE = "peak learning rate"
@@ -75,7 +75,7 @@ _TRAINING = (
     number("dropout", 0.1, 0.0, 0.95, "share dropped in the transformer and before its head"),
     number("label_smoothing", 0.0, 0.0, 0.9, "probability spread over all classes"),
     choice("gradient_checkpointing", False, (False, True), "less memory for a second forward pass"),
-    number("patience", 0, 0, 1000, "epochs without a better validation loss; 0: off"),
+    number("patience", 0, 0, 1000, "epochs without a better one for choosing; 0: off"),
 )
 
 _MAX_LENGTH = (number("max_length", 128, 8, 32768, "tokens of one text at most"),)
@@ -117,7 +117,7 @@ _TEXT = (*_ADAPTATION, *_TRAINING, *_MAX_LENGTH)
 TEXT_CLASSIFIER = (*_TEXT, *_CLASS_WEIGHTS, *_EMBEDDING_ADVERSARIAL_TRAINING)
 ENTITY_TAGGER = TEXT_CLASSIFIER
 CAUSAL_MODEL = (*_TEXT, *_EMBEDDING_ADVERSARIAL_TRAINING)
-VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *PIXEL_ADVERSARIAL_TRAINING)
+VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *ATTACKED_TRAINING)
 
 # What fixes the shape of the weights that training changes, and what they compute.
 TRANSFORMER_ARCHITECTURE = (

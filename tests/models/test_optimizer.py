@@ -25,7 +25,7 @@ def test_sgd_uses_nesterov_only_with_momentum() -> None:
 
 def rates(schedule: str) -> list[float]:
     configuration = complete("cnn", {"schedule": schedule, "adamw.learning_rate": 0.1})
-    return [learning_rate(configuration, step, 100) for step in range(100)]
+    return [learning_rate(configuration, step / 100) for step in range(100)]
 
 
 def test_schedules_have_their_known_shapes() -> None:
@@ -34,6 +34,8 @@ def test_schedules_have_their_known_shapes() -> None:
     assert cosine[0] == 0.1
     assert cosine[50] == pytest.approx(0.05)
     assert cosine[25] == pytest.approx(0.05 * (1 + math.sqrt(0.5)))
+    thirds = [0.1] * 50 + [0.01] * 25 + [0.001] * 25
+    assert rates("step") == pytest.approx(thirds)
 
 
 def test_one_cycle_follows_pytorchs() -> None:

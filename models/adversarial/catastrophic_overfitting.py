@@ -1,0 +1,31 @@
+"""Catastrophic overfitting: a network that has learned to withstand one step of an attack only.
+
+Training by single steps can turn within an epoch: the network bends its loss so that one step
+ends nowhere, FGSM's accuracy soars and PGD's collapses, and it does not come back (Wong et al.
+2020, section 5.4; Andriushchenko & Flammarion 2020). Plain training is never called so: it has no
+robustness to lose, though its figures part likewise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# By how much FGSM's accuracy must exceed PGD's. The code of Wong et al. 2020 stops at a fall of
+# PGD's accuracy by as much within one epoch.
+_GAP = 0.2
+# What is left of the best PGD accuracy so far. Robust overfitting (Rice et al. 2020) is no
+# collapse: it costs a fraction of that.
+_LEFT = 0.5
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """Whether a training has collapsed so far, and the best PGD accuracy before."""
+
+    seen: bool = False
+    best: float = 0.0
+
+    def after(self, fgsm: float, pgd: float) -> Collapse:
+        """With an epoch's accuracies in [0, 1] on the same examples; once seen it stays seen."""
+        collapsed = fgsm - pgd > _GAP and pgd < _LEFT * self.best
+        return Collapse(self.seen or collapsed, max(self.best, pgd))
