@@ -1,0 +1,88 @@
+"""Tables of `benchmarks.false_security`: who was caught by what, and who alarmed for nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks import reference
+from tests.models.adversarial.broken_defences import CAUSES
+
+
+def report(found: Mapping[str, Any], threats: list[str], command: str) -> None:
+    """Writes the tables."""
+    broken = [["defence", "clean", *threats], _broken_rows(found["broken"], threats)]
+    honest = [["network", "clean", *threats], _honest_rows(found["honest"], threats)]
+    costs = [[name, f"{value:.2f}"] for name, value in found["seconds"].items()]
+    lines = [
+        "# Checks against false security", "", *_summary(found, threats), "",
+        "## Broken defences", "",
+        "How many of the seeds 0, 1, 2 raised each warning; bold where it names the cause.", "",
+        *reference.table(*broken), "",
+        "## Honest networks", "", *reference.table(*honest), "",
+        "## Cost: seconds for 128 images of 8x8 pixels, one core", "",
+        *reference.table(["check", "seconds"], costs), "",
+        f"All of `check` at L-infinity 0.1: median {_median_seconds(found):.1f} s over the honest "
+        "networks.",
+    ]  # fmt: skip
+    reference.write("false_security", command, lines, dict(found))
+
+
+def _summary(found: Mapping[str, Any], threats: list[str]) -> list[str]:
+    lines = []
+    for threat in threats:
+        alarms = sum(len(model[threat]["warnings"]) for model in found["honest"].values())
+        caught = [
+            sum(bool(causes(name) & set(model[threat]["warnings"])) for model in models)
+            for name, models in found["broken"].items()
+        ]
+        lines.append(
+            f"- {threat}: {sum(caught)} of {3 * len(caught)} broken defences are caught by a "
+            f"warning that names the cause; {alarms} warnings over {len(found['honest'])} honest "
+            "networks (at most 1 was asked for)"
+        )
+    return lines
+
+
+def causes(name: str) -> frozenset[str]:
+    """The warnings that name the cause of a broken defence."""
+    return CAUSES[name.removesuffix(", batch")]
+
+
+def _broken_rows(broken: Mapping[str, list[Any]], threats: list[str]) -> list[list[str]]:
+    rows = []
+    for name, models in broken.items():
+        cells = []
+        for threat in threats:
+            counts = Counter(raised for model in models for raised in model[threat]["warnings"])
+            cells.append(
+                "; ".join(
+                    f"**{raised}** {count}" if raised in causes(name) else f"{raised} {count}"
+                    for raised, count in counts.most_common()
+                )
+            )
+        rows.append([name, _clean(models), *cells])
+    return rows
+
+
+def _honest_rows(models: Mapping[str, Any], threats: list[str]) -> list[list[str]]:
+    return [
+        [
+            name,
+            _clean([model]),
+            *("; ".join(model[threat]["warnings"]) or "-" for threat in threats),
+        ]
+        for name, model in models.items()
+    ]
+
+
+def _clean(models: list[Any]) -> str:
+    return ", ".join(f"{model['clean']:.3f}" for model in models)
+
+
+def _median_seconds(found: Mapping[str, Any]) -> float:
+    seconds = [model["linf 0.1"]["seconds"] for model in found["honest"].values()]
+    return float(np.median(seconds))
