@@ -19,6 +19,9 @@ EARLIER = "earlier_epochs"
 METRICS = "metrics"
 ENDED = "ended"  # whether no epoch is left: the training stopped early by its own criterion
 TABLES = "tables"  # texts of a finished trial, by file name
+WARNING = "warning"  # why its robust figure was replaced; "" if it was not
+# What a training says of itself; 1 where single-step adversarial training has broken down.
+COLLAPSED = "selection.collapsed"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
     if diverged:
         return Outcome("failed", epoch, reason=f"not finite: {', '.join(diverged)}")
     if epoch < epochs and not (epoch and result.get(ENDED)):
-        return Outcome("stopped", epoch, reason=f"stopped by the scheduler after epoch {epoch}")
+        because = " for catastrophic overfitting" if metrics.get(COLLAPSED) == 1 else ""
+        reason = f"stopped by the scheduler after epoch {epoch}{because}"
+        return Outcome("stopped", epoch, reason=reason)
     missing = [name for name in objectives if name not in metrics]
     if missing:
         reported = ", ".join(sorted(metrics)) or "nothing"

@@ -13,7 +13,7 @@ from typing import Any
 
 from ray import tune
 
-from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, outcome_of
+from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, outcome_of
 from search.optimize.searcher import OptunaSearcher
 from search.tracking.journal import Journal
 
@@ -78,9 +78,10 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         """The trial ended by itself or was stopped by the scheduler."""
         result = trial.last_result or {}
         outcome = outcome_of(result, self._objectives, self._epochs)
-        tables = result.get(TABLES) if outcome.state == "complete" else None
+        is_complete = outcome.state == "complete"
+        kept = {key: result[key] for key in (TABLES, WARNING) if is_complete and result.get(key)}
         number, values = trial.config["number"], list(outcome.values)
-        self._end(number, outcome.state, values, outcome.reason, tables)
+        self._end(number, outcome.state, values, outcome.reason, kept)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker itself died, more often than it is retried."""
@@ -104,12 +105,12 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         state: str,
         values: list[float],
         reason: str,
-        tables: Mapping[str, str] | None = None,
+        kept: Mapping[str, Any] | None = None,
     ) -> None:
         if number in self.ended or number not in self._started:
             return
         self.ended[number] = state
-        more = {"tables": dict(tables)} if tables else {}
+        more = dict(kept or {})
         self._journal.append(
             "end", number=number, state=state, epoch=self._epoch.get(number, 0),
             **self._started[number], values=values, reason=reason, **more,

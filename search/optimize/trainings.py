@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.catalog import AnyThreat, data_kind
+from models.catalog import AnyThreat, Threat, data_kind
+from search.optimize.confirming import MEMORY, Standing
+from search.roles import Role
 
 if TYPE_CHECKING:
+    from models.adversarial.attack_memory import AttackMemory
     from models.base_model import BaseModel
     from models.transformer import LoadedBase
     from models.weights.initial import InitialWeights
@@ -36,6 +39,26 @@ class TaskOnWorker:
     base: BaseModel | None = None
     initial_files: Mapping[str, Path] = field(default_factory=dict)
     starts_from: str = ""  # what all trials start from; "": scratch, or what each one chooses
+    directions: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
+    seed: int = 0  # of the search
+
+    @property
+    def is_of_images(self) -> bool:
+        """Whether a model of images is trained, attacked by its pixels."""
+        return isinstance(self.threat, Threat)
+
+    def standing(self) -> Standing:
+        """How this search's trials stand so far, for deciding whose figure is confirmed."""
+        return Standing(self.storage / MEMORY, self.seed, self.directions, self.roles)
+
+    def memory(self, number: int) -> AttackMemory | None:
+        """What broke other trials of this search; None where images are not attacked."""
+        if not self.is_of_images:
+            return None
+        from models.adversarial.attack_memory import AttackMemory
+
+        return AttackMemory(self.storage / MEMORY, f"trial_{number:04d}")
 
     @property
     def device(self) -> str:
@@ -111,7 +134,7 @@ def training_of(
 
     Args:
         task: What it shares with the others.
-        config: `configuration` and `seed` of this trial.
+        config: `number`, `configuration` and `seed` of this trial.
         data: The splits; None for a user's function.
         workers_base: What this worker has loaded already.
     """
@@ -125,20 +148,20 @@ def training_of(
     torch.set_num_threads(task.threads)
     assert task.threat is not None, "only a user's function has no threat"
     initial = _initial(task, str(configuration.pop("initial_weights", task.starts_from)))
+    memory = task.memory(config["number"])
     if task.base is not None:
         from models.fine_tuning import FineTuning
 
         return FineTuning(
             configuration, data, epochs=epochs, seed=seed, threat=task.threat,
-            base=workers_base.get(task, data), initial=initial,
+            base=workers_base.get(task, data), initial=initial, memory=memory,
         )  # fmt: skip
-    from models.catalog import Threat
     from models.training import Training
 
     assert isinstance(task.threat, Threat), "a CNN is attacked by its pixels"
     return Training(
         configuration, data, epochs=epochs, seed=seed, threat=task.threat, device=task.device,
-        initial=initial,
+        initial=initial, memory=memory,
     )  # fmt: skip
 
 

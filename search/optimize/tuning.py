@@ -1,6 +1,6 @@
 """Tune, told what to do: the searcher, the scheduler and the recorder around one Tuner.
 
-Also the last thing a search does on the cluster: the test split, once, for the Pareto front.
+Also who is judged at its end, on what no trial has seen: the best configurations, once.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import ray
 from ray import tune
 
 from models.catalog import data_kind
-from search import pareto
 from search.apply.choice import sampler_for
 from search.history import PriorTrial
 from search.optimize.comparing import compared_metrics, scheduler_for, threat_of
+from search.optimize.judging import judge_front
 from search.optimize.plan import Plan
 from search.optimize.recorder import Recorder
-from search.optimize.searcher import OptunaSearcher, progress_of, trial_seed
+from search.optimize.searcher import OptunaSearcher, progress_of
 from search.optimize.trainings import TaskOnWorker
-from search.optimize.trial import Trial, held_out_metrics
+from search.optimize.trial import Trial
+from search.roles import best
 from search.spec import Spec
 from search.tracking.journal import Journal, read_events
 
@@ -60,6 +60,9 @@ class Tuning:
             base=_locate_base(plan.spec),
             initial_files=plan.initial_files(),
             starts_from=plan.starts_from,
+            directions=plan.directions(),
+            roles=plan.roles(),
+            seed=plan.spec.seed,
         )
         done = progress_of(plan, own)
         sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
@@ -130,35 +133,13 @@ class Tuning:
         return self.recorder.settle()
 
     def test_front(self) -> None:
-        """Evaluates the Pareto configurations on the test split: the search's last Ray tasks."""
-        if self._data is None:
-            return
-        resources = self._plan.spec.resources
-        evaluate = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(held_out_metrics)
-        data, pending = ray.put(self._data), {}
-        for number, configuration in self._front_without_test():
-            config = {
-                "number": number,
-                "configuration": self._plan.spec.complete(configuration),
-                "checkpoints": str(self._plan.checkpoints(number)),
-                "seed": trial_seed(self._plan.spec.seed, number),
-            }
-            pending[evaluate.remote(self._task, config, data)] = number
-        self._journal.append("driver", message=f"test split: {len(pending)} configurations")
-        while pending and not self._stop.is_set():
-            ready, _ = ray.wait(list(pending), timeout=1.0)
-            for reference in ready:
-                self._record_test(pending.pop(reference), reference)
-
-    def _record_test(self, number: int, reference: Any) -> None:
-        try:
-            metrics = ray.get(reference)
-        except ray.exceptions.RayError as error:
-            reason = str(error).strip().splitlines()[-1]
-            self._journal.append("driver", message=f"test split of trial {number} failed: {reason}")
-            return
-        epoch = self.recorder.last_epoch(number)  # early stopping may have ended it
-        self._journal.append("test", number=number, epoch=epoch, metrics=metrics)
+        """Judges the best configurations on what no trial has seen: the last Ray tasks."""
+        if self._data is not None:
+            front = self._front_without_test()
+            epochs = {number: self.recorder.last_epoch(number) for number, _ in front}
+            judge_front(
+                self._plan, self._task, self._data, front, self._journal, epochs, self._stop
+            )  # fmt: skip
 
     def _front_without_test(self) -> list[tuple[int, dict[str, Any]]]:
         tested = {
@@ -181,13 +162,12 @@ class Tuning:
                     complete[number] = (tuple(event.fields["values"]), configurations[number])
         if not complete:
             return []
-        losses = pareto.losses(
-            np.array([values for values, _ in complete.values()]), self._plan.directions()
-        )
+        values = np.array([values for values, _ in complete.values()])
+        is_best = best(values, self._plan.directions(), self._plan.roles())
         return [
             (number, complete[number][1])
-            for number, is_front in zip(complete, pareto.front(losses), strict=True)
-            if is_front and number not in tested
+            for number, is_wanted in zip(complete, is_best, strict=True)
+            if is_wanted and number not in tested
         ]
 
 

@@ -1,11 +1,13 @@
-"""Texts that lie among a run's artifacts: the tables of a finished trial.
+"""Files among a run's artifacts: a finished trial's tables, and what is known of its robustness.
 
-For reading them back, for the report. The writer puts them there.
+For writing them, and for reading them back for the report. Not for metrics and tags.
 """
 
 from __future__ import annotations
 
+import logging
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,20 +18,69 @@ if TYPE_CHECKING:
 
 # A table has a line a class; what is longer is no table of ours.
 LONGEST_TABLE = 200_000
+WITNESSES = ".safetensors"  # how the names of witnesses end; everything else is text
+
+_log = logging.getLogger(__name__)
 
 
 def read_tables(client: MlflowClient, run_id: str) -> dict[str, str]:
     """File name -> text of a trial's tables, by name; empty where it has none or they are gone."""
+    return _texts(client, run_id, names.TABLES)
+
+
+def read_robustness(client: MlflowClient, run_id: str) -> dict[str, str]:
+    """File name -> text of what is known of a trial's robustness; witnesses are not read."""
+    return _texts(client, run_id, names.ROBUSTNESS)
+
+
+def keep_robustness(
+    client: MlflowClient, run_id: str, texts: Mapping[str, str], files: Sequence[Path]
+) -> None:
+    """Puts texts and files (witnesses) with a run, in the place of what has the same name.
+
+    A file that is gone is left out with a warning, for a writer must not wait for it for ever.
+    """
+    for name, text in texts.items():
+        client.log_text(run_id, text, f"{names.ROBUSTNESS}/{name}")
+    for file in files:
+        if file.is_file():
+            client.log_artifact(run_id, str(file), names.ROBUSTNESS)
+        else:
+            _log.warning("%s is gone: the run is without it", file)
+
+
+def fetch_witnesses(client: MlflowClient, run_id: str, folder: Path) -> list[Path]:
+    """Downloads a run's witnesses into a folder; their files, by name. There may be none.
+
+    Raises:
+        LookupError: the store lists them but does not give them.
+    """
     from mlflow.exceptions import MlflowException
 
-    tables: dict[str, str] = {}
     try:
-        listed = [each.path for each in client.list_artifacts(run_id, names.TABLES)]
+        listed = [each.path for each in client.list_artifacts(run_id, names.ROBUSTNESS)]
+        return [
+            Path(client.download_artifacts(run_id, path, str(folder)))
+            for path in sorted(listed)
+            if path.endswith(WITNESSES)
+        ]
+    except (MlflowException, OSError) as error:
+        raise LookupError(f"the witnesses of run {run_id} cannot be read: {error}") from error
+
+
+def _texts(client: MlflowClient, run_id: str, place: str) -> dict[str, str]:
+    from mlflow.exceptions import MlflowException
+
+    texts: dict[str, str] = {}
+    try:
+        listed = [each.path for each in client.list_artifacts(run_id, place)]
         with tempfile.TemporaryDirectory() as folder:
             for path in sorted(listed):
+                if path.endswith(WITNESSES):
+                    continue
                 file = Path(client.download_artifacts(run_id, path, folder))
                 if file.is_file() and file.stat().st_size <= LONGEST_TABLE:
-                    tables[file.name] = file.read_text(encoding="utf-8", errors="replace")
+                    texts[file.name] = file.read_text(encoding="utf-8", errors="replace")
     except (MlflowException, OSError):
         return {}
-    return tables
+    return texts

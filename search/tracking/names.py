@@ -59,6 +59,9 @@ RECEIPT = "twentieth.receipt"
 RECEIPTS = "twentieth.receipts"  # of a search: JSON, "<search>#<number>" -> file and receipt
 
 TABLES = "tables"  # folder among a trial's artifacts: its tables as text files
+ROBUSTNESS = "robustness"  # another: judgements, warnings, attacks made later, witnesses
+REPLACED_FILE = "replaced.md"  # in it: why a stronger attack corrected the trial's figure
+REPLACED = "twentieth.robust_figure"  # tag: "replaced", where it was corrected
 
 # Short of the 8,000 characters of mlflow 3 and of the 5,000 of older servers.
 PIECE = 4_500

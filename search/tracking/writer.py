@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.origins import ledger_metrics, read_origin
 from search.tracking import names
+from search.tracking.artifacts import keep_robustness
 from search.tracking.batches import log_batch
 from search.tracking.journal import Event, read_events, save_sent_offset, sent_offset, size
 from search.tracking.runs import runs_by_number
@@ -228,6 +229,10 @@ class Writer:
             tags[names.REASON] = tags[names.NOTE] = reason.strip().splitlines()[-1][:500]
         for name, text in event.fields.get("tables", {}).items():
             self._client.log_text(run, text, f"{names.TABLES}/{name}")
+        if event.fields.get("warning"):
+            replaced = f"{names.ROBUSTNESS}/{names.REPLACED_FILE}"
+            self._client.log_text(run, event.fields["warning"], replaced)
+            tags[names.REPLACED] = "replaced"
         metrics = {}
         if state != "interrupted":  # once a trial, and after the objectives
             metrics = names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
@@ -238,6 +243,9 @@ class Writer:
     def _send_test(self, event: Event) -> None:
         run = self._run_of(event.fields["number"])
         if run is not None:
+            # Before the metrics: a resumed search takes these for the sign that all is there.
+            texts, files = event.fields.get("texts", {}), event.fields.get("files", ())
+            keep_robustness(self._client, run, texts, [Path(file) for file in files])
             self._log(run, event, metrics=event.fields["metrics"], step=event.fields["epoch"])
 
     def _send_summary(self, event: Event) -> None:

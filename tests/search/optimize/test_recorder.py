@@ -209,3 +209,11 @@ def test_ray_can_pickle_the_recorder_and_gets_nothing(
     tune: Tune, copy: Callable[[Any], bytes]
 ) -> None:
     assert vars(pickle.loads(copy(tune.recorder))) == {}
+
+
+def test_a_warning_of_a_complete_trial_is_kept(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 3, warning="## replaced")
+    tune.recorder.on_trial_complete(0, [], trial)
+    assert tune.events("end")[0]["warning"] == "## replaced"

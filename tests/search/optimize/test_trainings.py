@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from search.optimize import trainings
+from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.outcome import outcome_of
 from search.optimize.trainings import WorkersBase
-from search.optimize.trial import Trial, held_out_metrics
+from search.optimize.trial import Trial
 from tests.search.optimize.test_trial import config_of, run, task_of, trial_of
 
 
@@ -64,7 +65,8 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Loaded]:
 
 
 def stop_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.optimize.trial.training_of", lambda *_: StopsEarly())
+    for module in ("trial", "held_out"):
+        monkeypatch.setattr(f"search.optimize.{module}.training_of", lambda *_: StopsEarly())
 
 
 def test_a_worker_loads_its_pretrained_model_once(loads: list[Loaded], tmp_path: Path) -> None:
@@ -144,9 +146,9 @@ def test_the_test_split_is_looked_at_after_early_stopping_too(
     trial = trial_of(task, config)
     trial.step()
     with pytest.raises(FileNotFoundError, match="no checkpoint of epoch 5"):
-        held_out_metrics(task, config, None)
+        judge_trial(task, config, None)
     trial.step()
-    assert held_out_metrics(task, config, None) == {"test.left": 0.02}
+    assert judge_trial(task, config, None) == HeldOut({"test.left": 0.02})
 
 
 def test_the_last_epoch_need_not_report_what_only_the_scheduler_compares(

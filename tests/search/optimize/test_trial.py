@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from search.optimize import trial as trial_module
+from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.outcome import outcome_of
 from search.optimize.trainings import FunctionTraining, TaskOnWorker
-from search.optimize.trial import Trial, held_out_metrics
+from search.optimize.trial import Trial
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -305,4 +306,4 @@ def test_a_function_cannot_change_the_configuration_that_is_recorded(tmp_path: P
 
 
 def test_a_users_function_has_no_test_split(tmp_path: Path) -> None:
-    assert held_out_metrics(task_of(tmp_path), config_of(tmp_path), None) == {}
+    assert judge_trial(task_of(tmp_path), config_of(tmp_path), None) == HeldOut()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.tracking import names
-from search.tracking.artifacts import read_tables
+from search.tracking.artifacts import fetch_witnesses, read_robustness, read_tables
 from search.tracking.journal import Journal, save_sent_offset
 from search.tracking.writer import REFUSED_FILE
 from tests.search.tracking.stores import Store, new_store
@@ -209,3 +209,41 @@ def test_a_text_longer_than_a_tag_is_split_and_joined_again() -> None:
     assert max(len(piece) for piece in tags.values()) <= names.PIECE
     assert names.joined_tag("name", tags) == text
     assert names.joined_tag("other", tags) is None
+
+
+def test_a_judgement_becomes_metrics_texts_and_witnesses_of_its_run(
+    store: Store, tmp_path: Path
+) -> None:
+    witnesses = tmp_path / "witnesses_test.safetensors"
+    witnesses.write_bytes(b"\x00images")
+    store.trial(0)
+    store.journal.append(
+        "test", number=0, epoch=2, metrics={"test.accuracy.clean": 0.9},
+        texts={"robustness.json": "{}"}, files=[str(witnesses), str(tmp_path / "gone")],
+    )  # fmt: skip
+    store.writer().drain()
+    save_sent_offset(store.folder, 0)
+    store.writer().drain()  # again: nothing doubled
+    (run,) = store.runs()
+    assert run.data.metrics["test.accuracy.clean"] == 0.9
+    assert read_robustness(store.client, run.info.run_id) == {"robustness.json": "{}"}
+    (file,) = fetch_witnesses(store.client, run.info.run_id, tmp_path / "fetched")
+    assert file.read_bytes() == b"\x00images" and file.name == witnesses.name
+
+
+def test_a_replaced_figure_leaves_its_warning_and_a_tag_to_filter_by(store: Store) -> None:
+    store.trial(0, warning="## The robust figure was replaced")
+    store.trial(1)
+    store.writer().drain()
+    (run,) = store.client.search_runs(
+        [store.experiment], f"tags.`{names.REPLACED}` = 'replaced'"
+    )  # fmt: skip
+    assert run.data.tags[names.NUMBER] == "0"
+    assert "replaced.md" in read_robustness(store.client, run.info.run_id)
+
+
+def test_witnesses_of_a_run_without_any_are_none(store: Store, tmp_path: Path) -> None:
+    store.trial(0)
+    store.writer().drain()
+    (run,) = store.runs()
+    assert fetch_witnesses(store.client, run.info.run_id, tmp_path) == []

@@ -1,0 +1,105 @@
+"""Which trials' robust accuracy is confirmed by a stronger attack, decided where they train.
+
+Those that would be among the best of the search so far, and a random tenth: the former are what the
+search steers by and reports, the latter say how the figure does elsewhere. The decision must come
+before the trial's report, and waiting for the driver would hold up a worker; so every trial that
+ends leaves its objective values beside the attack memory, and the next one reads them there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from search.roles import Role, best
+
+MEMORY = "attack_memory"  # folder in a search's storage
+SHARE = 0.1
+# Sets this draw apart from a trial's own seed, which comes from the same two numbers.
+_STREAM = 1
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The objective values of a search's trials, as its workers see them.
+
+    Attributes:
+        folder: Where each trial's file is; `trial_0007.json` with `number` and `values`.
+        seed: Of the search.
+        directions: Of the objectives.
+        roles: How they count.
+    """
+
+    folder: Path
+    seed: int
+    directions: Sequence[str]
+    roles: Sequence[Role]
+
+    def must_confirm(self, number: int, values: Sequence[float]) -> bool:
+        """Whether the trial would be among the best now, or is of the random tenth.
+
+        Never, if a value is not finite: such a trial fails.
+        """
+        if not all(map(math.isfinite, values)):
+            return False
+        others = [self._read(file) for file in sorted(self.folder.glob("trial_*.json"))
+                  if file.name != _name(number)]  # fmt: skip
+        rows = [*(row for row in others if row is not None), list(values)]
+        return bool(best(np.array(rows), self.directions, self.roles)[-1]) or self.is_drawn(number)
+
+    def is_drawn(self, number: int) -> bool:
+        """Whether the trial is one of the random tenth; the same in every launch of a search."""
+        sequence = np.random.SeedSequence([self.seed, number, _STREAM])
+        return float(np.random.default_rng(sequence).random()) < SHARE
+
+    def note(self, number: int, values: Sequence[float]) -> None:
+        """Leaves a trial's values for those that end after it; complete or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / _name(number)
+        temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
+        temporary.write_text(json.dumps({"number": number, "values": list(values)}))
+        temporary.replace(file)
+
+    def _read(self, file: Path) -> list[float] | None:
+        """A trial's values; None if the file is gone, damaged, or of other objectives."""
+        try:
+            values = [float(value) for value in json.loads(file.read_text())["values"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        is_usable = len(values) == len(self.directions) and all(map(math.isfinite, values))
+        return values if is_usable else None
+
+
+def replaced_warning(metrics: Mapping[str, float]) -> str:
+    """What is kept with a run whose robust figure was replaced; "" if it was not."""
+    if metrics.get("robustness.replaced") != 1.0:
+        return ""
+    pairs = [
+        (name.removeprefix("unconfirmed."), value)
+        for name, value in metrics.items()
+        if name.startswith("unconfirmed.")
+    ]
+    changes = "; ".join(
+        f"{name} was {value:.4f} and is now {metrics.get(name, math.nan):.4f}"
+        for name, value in pairs
+    )
+    return (
+        "## The robust figure was replaced\n\n"
+        "- Raised when: targeted APGD breaks more than the search's own attack did, by more than "
+        "two standard errors.\n"
+        "- What it means: the search's attack overstates this model; its gradients may be "
+        "masked.\n"
+        "- What to do: read the warnings of the report, attack it by `twentieth attack`, and "
+        "trust the smaller figure.\n"
+        f"- Measured: a gap of {metrics.get('robustness.gap', math.nan):.4f}; {changes}\n"
+    )
+
+
+def _name(number: int) -> str:
+    return f"trial_{number:04d}.json"

@@ -1,0 +1,127 @@
+"""The last Ray tasks of a search: its best configurations are judged on what no trial has seen.
+
+What a judge finds goes to the journal as it comes, so Ctrl-C keeps what is done and `resume` does
+what is left: it looks for the best trials without `test.*` metrics. AutoAttack is dear, and a
+library of others; a judge that breaks is replaced by one without it, so no search is lost by it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+
+from models.catalog import Threat
+from search.optimize.held_out import HeldOut, judge_trial
+from search.optimize.plan import Plan
+from search.optimize.searcher import trial_seed
+from search.optimize.trainings import TaskOnWorker
+from search.tracking.journal import Journal
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A judgement under way: of which trial, by its config, with what task."""
+
+    number: int
+    config: Mapping[str, Any]
+    task: TaskOnWorker
+
+
+def judge_front(
+    plan: Plan,
+    task: TaskOnWorker,
+    data: Any,
+    front: Sequence[tuple[int, Mapping[str, Any]]],
+    journal: Journal,
+    epochs: Mapping[int, int],
+    stop: threading.Event,
+) -> None:
+    """Judges trials on Ray and writes what is found to the journal.
+
+    Args:
+        plan: Of the search.
+        task: What its trials share.
+        data: The splits.
+        front: Number and configuration of each.
+        journal: Where to.
+        epochs: Number -> a trial's last epoch; early stopping may have ended it.
+        stop: Set to leave the rest for `resume`.
+    """
+    if not front:
+        return
+    resources = plan.spec.resources
+    judge = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(judge_trial)
+    stored, pending = ray.put(data), {}
+    for number, configuration in front:
+        asked = _Asked(number, _config(plan, number, configuration), task)
+        pending[judge.remote(asked.task, asked.config, stored)] = asked
+    journal.append("driver", message=_announced(task, len(front)))
+    while pending and not stop.is_set():
+        ready, _ = ray.wait(list(pending), timeout=1.0)
+        for reference in ready:
+            asked = pending.pop(reference)
+            again = _record(asked, reference, journal, epochs[asked.number])
+            if again is not None:
+                pending[judge.remote(again.task, again.config, stored)] = again
+
+
+def _record(asked: _Asked, reference: Any, journal: Journal, epoch: int) -> _Asked | None:
+    """Writes one judgement; or returns what to ask instead, where it failed."""
+    try:
+        found: HeldOut = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        simpler = _without_autoattack(asked)
+        what = f"the judgement of trial {asked.number} failed: {reason}"
+        rest = "; judging it without AutoAttack" if simpler else ""
+        journal.append("driver", message=what + rest)
+        return simpler
+    if found.message:
+        journal.append("driver", message=f"trial {asked.number}: {found.message}")
+    journal.append(
+        "test", number=asked.number, epoch=epoch, metrics=dict(found.metrics),
+        texts=dict(found.texts), files=list(found.files),
+    )  # fmt: skip
+    journal.append("driver", message=_told(asked, found))
+    return None
+
+
+def _without_autoattack(asked: _Asked) -> _Asked | None:
+    threat = asked.task.threat
+    if not isinstance(threat, Threat) or not threat.final_examples:
+        return None
+    return replace(asked, task=replace(asked.task, threat=replace(threat, final_examples=0)))
+
+
+def _config(plan: Plan, number: int, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "number": number,
+        "configuration": plan.spec.complete(dict(configuration)),
+        "checkpoints": str(plan.checkpoints(number)),
+        "seed": trial_seed(plan.spec.seed, number),
+    }
+
+
+def _announced(task: TaskOnWorker, count: int) -> str:
+    by = ""
+    if isinstance(task.threat, Threat) and task.threat.final_examples:
+        by = f" by AutoAttack on at most {task.threat.final_examples} images; this takes a while"
+    return f"test split: {count} configurations{by}"
+
+
+def _told(asked: _Asked, found: HeldOut) -> str:
+    """The figures that a person waits for, in a line."""
+    wanted = ["accuracy.clean"]
+    if isinstance(asked.task.threat, Threat):
+        threat = asked.task.threat
+        wanted += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
+    told = [
+        f"{name} {found.metrics[f'test.{name}']:.4f}"
+        for name in wanted
+        if f"test.{name}" in found.metrics
+    ]
+    return f"trial {asked.number} on the test split: {', '.join(told) or 'measured'}"
