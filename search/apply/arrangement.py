@@ -13,7 +13,6 @@ import numpy as np
 from optuna.samplers import BaseSampler
 
 from search import space_values
-from search.apply.constraints import unfolded
 from search.apply.control import Control
 from search.apply.history_model import HistoryModel
 from search.apply.inner_sampler import InnerSampler
@@ -23,7 +22,6 @@ from search.apply.past_tasks import most_telling, past_tasks
 from search.apply.portfolio import Portfolio
 from search.apply.positions import Positions
 from search.apply.source import Proposal, Situation, Source, origin, seed_of
-from search.apply.steering import Steering
 from search.review import Evidence
 from search.space import SearchSpace
 
@@ -68,7 +66,6 @@ class Arrangement:
         evidence: tuple[Sequence[Evidence], Sequence[Evidence]],
         similarities: Mapping[str, float],
         options: Options,
-        steering: Steering | None = None,
     ) -> None:
         """Models the past tasks; this takes some 20 ms a task and objective.
 
@@ -78,7 +75,6 @@ class Arrangement:
             evidence: Prior trials of this very task, and of other tasks.
             similarities: Of other tasks, as far as known.
             options: The caller's.
-            steering: How the objectives count, where they are not all searched alike.
         """
         self._sources: tuple[Source, ...] = ()
         self._control: Control | None = None
@@ -95,10 +91,6 @@ class Arrangement:
             inside = [trial for trial in same if _is_inside(space, trial)]
             self._sources = (portfolio, InnerStudy(options.sampler, inside, options.seed))
         else:
-            if steering is not None and not steering.is_plain:
-                # Constraints are modelled; the portfolio takes from each task what was best by it.
-                goals = steering.modelled_directions
-                tasks, left_out = past_tasks(unfolded(others), space, goals, similarities)
             model = HistoryModel(tasks, left_out, positions, _own(same, directions), options.seed)
             self._sources = (portfolio, model, Opening(positions))
 

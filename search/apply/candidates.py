@@ -43,7 +43,7 @@ class Candidates:
         best = [
             positions.of(task.trials[index].configuration)
             for task in tasks
-            for index in pareto.order(task.losses)[:BEST_OF_A_TASK]
+            for index in pareto.order(task.judged)[:BEST_OF_A_TASK]
         ]
         drawn = positions.draw(generator, POOLED)
         self._pool = np.unique(np.vstack([drawn, *best]) if best else drawn, axis=0)

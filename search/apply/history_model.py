@@ -25,7 +25,7 @@ from search.apply.guard import Judgement, judge, record
 from search.apply.leaning import blocks, learned_prior, weights
 from search.apply.past_tasks import PastTask
 from search.apply.positions import Positions
-from search.apply.scores import losses_of, normal_scores, score_of, warped_scores
+from search.apply.scores import ceilings_of, losses_of, normal_scores, warped_scores
 from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
 from search.encoding import encode
 from search.review import Evidence
@@ -212,13 +212,9 @@ class HistoryModel:
             means.append(mean)
             variances.append(variance)
         first = len(situation.directions)  # of the constraints
-        ceilings = [
-            score_of(0.0, column, scored)
-            for column, scored in zip(seen.losses.T[first:], scores.T[first:], strict=True)
-        ]
         return Predicted(
             np.column_stack(means), np.column_stack(variances), np.column_stack(known),
-            np.array(ceilings), (seen.losses[:, first:] <= 0).all(axis=1),
+            ceilings_of(seen.losses, scores, first), (seen.losses[:, first:] <= 0).all(axis=1),
         )  # fmt: skip
 
     def _nearest_of_this_task(self, seen: Seen, point: Floats) -> list[str]:

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from search.apply.constraints import unfolded
 from search.apply.gaussian_process import Process, fit, usual_prior
 from search.apply.positions import Positions
-from search.apply.scores import losses_of, normal_scores
+from search.apply.scores import ceilings_of, losses_of, normal_scores
 from search.encoding import encode
 from search.review import Evidence
 from search.space import SearchSpace
@@ -50,25 +51,30 @@ class PastTask:
         name: The task's id.
         trials: What was kept of it, complete trials only.
         points: Their encoding, `(n, columns)`.
-        losses: Shape `(n, objectives)`.
+        losses: Shape `(n, columns)`: the objectives, and behind them the constraints if roles make
+            any. Each is modelled.
+        judged: Shape `(n, objectives)`: the objectives alone, those that violate constraints last.
         scores: Normal scores of the losses.
+        ceilings: For each constraint the largest score that keeps it.
         columns: The encoded columns whose hyperparameters it knows. In the others nothing was
             measured, so there its model sees no difference.
-        processes: One an objective.
-        is_foreseen: For each objective whether its results can be foreseen from each other.
+        processes: One a column of the losses.
+        is_foreseen: For each of them whether its results can be foreseen from each other.
     """
 
     name: str
     trials: tuple[Evidence, ...]
     points: Floats
     losses: Floats
+    judged: Floats
     scores: Floats
+    ceilings: Floats
     columns: NDArray[np.intp]
     processes: tuple[Process, ...]
     is_foreseen: tuple[bool, ...]
 
     def predict(self, points: Floats) -> Floats:
-        """Predicted scores, `(candidates, objectives)`; 0 is the task's average, small is good."""
+        """Predicted scores, `(candidates, columns)`; 0 is the task's average, small is good."""
         known = points[:, self.columns]
         return np.column_stack([process.mean(known) for process in self.processes])
 
@@ -122,8 +128,11 @@ def _modelled(
 ) -> PastTask:
     kept = most_telling(trials, directions)
     points = encode(space, [trial.configuration for trial in kept])
-    losses = losses_of(kept, directions)
+    judged = losses_of(kept, directions)
+    constraints = len(kept[0].constraints)
+    losses = losses_of(unfolded(kept), [*directions, *["minimize"] * constraints])
     scores = normal_scores(losses)
+    ceilings = ceilings_of(losses, scores, len(directions))
     names = list(space.distributions)
     is_known = np.array([any(n in t.configuration for t in kept) for n in names])
     columns = np.flatnonzero(is_known[groups])
@@ -133,7 +142,9 @@ def _modelled(
     is_foreseen = tuple(
         _is_foreseen(process, column) for process, column in zip(processes, scores.T, strict=True)
     )
-    return PastTask(name, tuple(kept), points, losses, scores, columns, processes, is_foreseen)
+    return PastTask(
+        name, tuple(kept), points, losses, judged, scores, ceilings, columns, processes, is_foreseen
+    )
 
 
 def most_telling(trials: Sequence[Evidence], directions: Sequence[str]) -> list[Evidence]:

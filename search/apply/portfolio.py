@@ -105,11 +105,22 @@ def choose(tasks: Sequence[PastTask], positions: Positions, size: int) -> list[C
 
 
 def _scaled(task: PastTask, points: Floats) -> Floats:
-    """Predicted losses, `(candidates, objectives)`: 0 is the best of the points, 1 the average."""
-    scores = task.predict(points)
-    depth = np.maximum(-scores.min(axis=0), _LEAST_DEPTH)
+    """Predicted losses, `(candidates, objectives)`: 0 is the best of the points, 1 the average.
+
+    What is predicted to violate a constraint is like the average, so nothing is gained by it; where
+    all of it is, the nearest to keeping it is best.
+    """
+    predicted = task.predict(points)
+    count = predicted.shape[1] - len(task.ceilings)
+    scores, is_foreseen = predicted[:, :count], np.array(task.is_foreseen)
+    off = np.maximum(predicted[:, count:] - task.ceilings, 0.0)[:, is_foreseen[count:]].sum(axis=1)
+    if off.any() and (off > 0).all():
+        nearest = (off - off.min()) / max(float(np.ptp(off)), _LEAST_DEPTH)
+        return np.repeat(nearest[:, None], count, axis=1)
+    depth = np.maximum(-scores[off == 0].min(axis=0), _LEAST_DEPTH)
     # An objective that cannot be foreseen is the same everywhere.
-    return np.where(task.is_foreseen, np.clip(1.0 + scores / depth, 0.0, 1.0), 0.5)
+    scaled = np.where(is_foreseen[:count], np.clip(1.0 + scores / depth, 0.0, 1.0), 0.5)
+    return np.where(off[:, None] > 0, 1.0, scaled)
 
 
 def _candidates(
@@ -123,7 +134,7 @@ def _candidates(
     space: SearchSpace = positions.space
     found: dict[str, tuple[dict[str, Value], str, str]] = {}
     for task in tasks:
-        for index in pareto.order(task.losses)[:CANDIDATES_PER_TASK]:
+        for index in pareto.order(task.judged)[:CANDIDATES_PER_TASK]:
             trial = task.trials[index]
             configuration = dict(trial.configuration)
             if not space.contains(configuration):

@@ -234,7 +234,7 @@ class WarmStartSampler(BaseSampler):
         )
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
         self._arrangement = Arrangement(
-            space, directions, (same, others), self._similarities(others), options, self._steering
+            space, directions, (same, others), self._similarities(others), options
         )
 
     def _is_same(self, trial: Evidence) -> bool:

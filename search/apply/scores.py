@@ -71,6 +71,12 @@ def score_of(loss: float, losses: Floats, scores: Floats) -> float:
     return float(np.interp(loss, losses[order], scores[order]))
 
 
+def ceilings_of(losses: Floats, scores: Floats, first: int) -> Floats:
+    """Where 0 would stand in the constraints, the columns from `first` on; `(constraints,)`."""
+    columns = zip(losses.T[first:], scores.T[first:], strict=True)
+    return np.array([score_of(0.0, column, scored) for column, scored in columns])
+
+
 class Trial(Protocol):
     """What is scored: a prior trial or one of the search itself."""
 

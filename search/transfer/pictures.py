@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from search.extract.measurements import Measured, measure
 from search.history import History, Search
-from search.roles import best, filled, is_plain, judging_indices
+from search.roles import aims, best, filled, is_plain, judging_indices, lexicographic_of
 from search.transfer.canvas import (
     BLUE,
     GREEN,
@@ -110,17 +110,19 @@ def draw_history(history: History, search: str, path: Path) -> bool:
 
 def _draw_limits(axes: Axes, this: Search, measured: Measured) -> None:
     """The bound of the second objective, and how far the first may be from its best."""
-    roles = filled(this.roles, len(this.objectives))[:2]
-    for objective, direction, role in zip(this.objectives, this.directions, roles, strict=False):
-        if role.bound is not None:
-            label = short(bound_in_words(objective, direction, role), 60)
-            axes.axhline(role.bound, color=GREEN, linestyle="--", linewidth=1.4, label=label)
-        if role.tolerance is not None:
-            away = role.tolerance if this.directions[0] == "minimize" else -role.tolerance
-            lowest = float(measured.losses[:, 0].min())
-            closest = lowest if this.directions[0] == "minimize" else -lowest
-            label = short(f"within {role.tolerance:g} of the best {this.objectives[0]}", 60)
-            axes.axvline(closest + away, color=GREEN, linestyle="--", linewidth=1.4, label=label)
+    roles = filled(this.roles, len(this.objectives))
+    style: dict[str, Any] = {"color": GREEN, "linestyle": "--", "linewidth": 1.4}
+    if len(roles) > 1 and roles[1].bound is not None:
+        label = bound_in_words(this.objectives[1], this.directions[1], roles[1])
+        axes.axhline(roles[1].bound, label=short(label, 60), **style)
+    index = lexicographic_of(roles)
+    is_keeping = aims(measured.values, this.directions, roles).violation == 0
+    if index is None or not is_keeping.any():
+        return
+    furthest = measured.losses[is_keeping, 0].min() + (roles[index].tolerance or 0.0)
+    label = f"within {roles[index].tolerance:g} of the best {this.objectives[0]}"
+    sign = 1.0 if this.directions[0] == "minimize" else -1.0
+    axes.axvline(sign * furthest, label=short(label, 60), **style)
 
 
 def _title(this: Search) -> str:

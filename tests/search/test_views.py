@@ -15,6 +15,7 @@ from rich.console import Console
 
 from search import views
 from search.history import PriorTrial
+from search.roles import PARETO, Role, to_json
 from search.tracking import names
 from search.tracking.store import open_client
 from search.views import explained, print_search, print_trial, searches_table
@@ -122,3 +123,17 @@ def test_an_objective_read_from_the_store_is_shown_as_it_is(store: Stored, tmp_p
     tag = json.dumps(["[/oops]", "right"])
     open_client(copy.uri).set_tag(store.plan.summary_run, names.OBJECTIVES, tag)
     assert "[/oops]" in printed(lambda out: print_search(out, "hills", copy.uri))
+
+
+def test_a_search_shows_what_its_roles_call_best_and_that_no_trial_keeps_a_bound(
+    store: Stored, tmp_path: Path
+) -> None:
+    copied = store.copied(tmp_path)
+    client = open_client(copied.uri)
+    for bound, shown, warning in ((0.5, "001", ""), (0.95, "001", "No complete trial keeps right")):
+        roles = to_json((PARETO, Role("constraint", bound=bound)))
+        client.set_tag(store.plan.summary_run, names.ROLES, roles)
+        text = printed(lambda out: print_search(out, "hills", copied.uri))
+        assert f"Best by left under right >= {bound:.2f}" in text
+        assert f"# trial {shown}" in text and text.count("# trial") == 1
+        assert warning in text and ("No complete trial" in text) == bool(warning)

@@ -1,0 +1,85 @@
+"""Who stops at a rung when objectives count otherwise than alike, and who has collapsed."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.optimize.scheduler import MultiObjectiveASHA
+from search.roles import PARETO, Role
+from tests.search.optimize.test_scheduler import CLEAN, ROBUST, double, report, trial
+
+AT_LEAST = (PARETO, Role("constraint", bound=0.3))
+WITHIN = (PARETO, Role("lexicographic", tolerance=0.05))
+
+
+def decisions(scheduler, *rows):
+    return [report(scheduler, str(index), 1, *row) for index, row in enumerate(rows)]
+
+
+def test_at_a_rung_a_trial_that_keeps_the_bound_comes_before_any_that_does_not():
+    scheduler = double(roles=AT_LEAST)
+    rows = [(0.9, 0.1), (0.5, 0.3), (0.95, 0.2), (0.4, 0.9)]
+    # Of three one stays and (0.5, 0.3) is the only one that keeps the bound; of four still one,
+    # and (0.4, 0.9), on every front, is less clean.
+    assert decisions(scheduler, *rows) == ["CONTINUE", "CONTINUE", "STOP", "STOP"]
+    assert report(double(roles=()), "x", 1, 0.4, 0.9) == "CONTINUE"
+
+
+def test_where_none_keeps_the_bound_the_nearest_stays():
+    scheduler = double(roles=AT_LEAST)
+    assert decisions(scheduler, (0.9, 0.1), (0.9, 0.05), (0.2, 0.2)) == ["CONTINUE"] * 3
+    assert report(scheduler, "last", 1, 0.99, 0.15) == "STOP"
+
+
+def test_a_minimised_bound_is_a_largest_value():
+    roles = (PARETO, Role("constraint", bound=10.0))
+    scheduler = MultiObjectiveASHA(("loss", "seconds"), ("minimize",) * 2, 1, 9, roles=roles)
+
+    def said(name, loss, seconds):
+        return scheduler.on_trial_result(
+            None, trial(name), {"epoch": 1, "loss": loss, "seconds": seconds}
+        )
+
+    assert said("a", 0.5, 9.0) == said("b", 0.4, 10.0) == "CONTINUE"
+    assert said("c", 0.1, 11.0) == "STOP"
+
+
+def test_the_best_first_value_of_a_rung_says_who_is_within_the_tolerance():
+    scheduler = double(roles=WITHIN)
+    rows = [(0.80, 0.1), (0.78, 0.2), (0.70, 0.9), (0.79, 0.3)]
+    assert decisions(scheduler, *rows) == ["CONTINUE", "CONTINUE", "STOP", "CONTINUE"]
+    # A better one moves the tolerance: now it alone is within it.
+    assert report(scheduler, "better", 1, 0.90, 0.0) == "CONTINUE"
+    assert report(scheduler, "late", 1, 0.79, 0.9) == "STOP"
+
+
+def test_a_refilled_rung_judges_by_roles_as_well():
+    scheduler = double(roles=AT_LEAST)
+    scheduler.refill([("a", {CLEAN: {1: 0.9}, ROBUST: {1: 0.1}}),
+                      ("b", {CLEAN: {1: 0.5}, ROBUST: {1: 0.4}})])  # fmt: skip
+    assert report(scheduler, "c", 1, 0.95, 0.2) == "STOP"
+
+
+def test_too_few_roles_are_refused():
+    with pytest.raises(ValueError, match="1 roles for 2"):
+        double(roles=(PARETO,))
+
+
+def test_a_trial_that_has_collapsed_stops_at_any_epoch():
+    scheduler = double(collapsed="collapsed", grace_epochs=5, max_epochs=20)
+    assert report(scheduler, "a", 1, 0.9, 0.3, collapsed=0.0) == "CONTINUE"
+    assert report(scheduler, "b", 2, 0.9, 0.0) == "CONTINUE"  # it says nothing of it
+    assert report(scheduler, "a", 2, 0.9, 0.0, collapsed=1.0) == "STOP"
+    assert scheduler.stopped == {"a": 2}
+
+
+def test_a_trial_that_ends_collapsed_is_not_stopped():
+    scheduler = double(collapsed="collapsed")
+    assert report(scheduler, "a", 1, 0.9, 0.0, collapsed=1.0, done=True) == "CONTINUE"
+    assert scheduler.stopped == {}
+
+
+def test_a_collapsed_trial_stands_at_its_rung_as_one_that_resume_refills():
+    scheduler = double(collapsed="collapsed")
+    assert report(scheduler, "a", 1, 0.9, 0.0, collapsed=1.0) == "STOP"
+    assert scheduler.rungs[1] == {"a": (-0.9, 0.0)}
