@@ -70,7 +70,7 @@ class _Model:
 _CLASSES = ("accuracy.clean", "f1.macro", "matthews")
 _ENTITIES = ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens")
 _ANSWERS = ("perplexity", "accuracy.clean")
-# Accuracy on corrupted images: all, and each kind (models/corruptions.py, which needs torch).
+# Those of models/corruptions.py, which needs torch.
 _CORRUPTED = tuple(f"accuracy.corrupted{kind}" for kind in ("", "_noise", "_blur", "_contrast"))
 _MODELS = {
     "cnn": _Model("images", CNN, ("accuracy.clean",), CNN_ARCHITECTURE, needs_base=False),
@@ -159,10 +159,7 @@ def robust_metric(model: str, threat: AnyThreat) -> str:
 
 
 def cheap_metric(model: str, threat: AnyThreat) -> str:
-    """Name of the robust figure that a model reports after every epoch.
-
-    On images it is measured on the part of the validation split that picks the epoch. On texts
-    the last epoch reports the full figure instead.
+    """Name of the robust figure that a model reports after every epoch; on texts but the last.
 
     Raises:
         ValueError: an unknown model.
@@ -213,25 +210,24 @@ def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
 def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
     """Names of what every trial of `model` reports beside `epoch`, in the order of its reports.
 
-    Objectives on images, the full robust figure and the diagnostics beside it come with the last
+    The objectives on images, and the diagnostics beside the full robust figure, come with the last
     epoch alone. What only some trials get (targeted APGD, confirmation, test) is not among them.
 
     Raises:
         ValueError: an unknown model.
     """
     found = _known(model)
-    losses = ("loss.train", "loss.validation") if found.needs_base else ("loss.train",)
-    every_epoch: tuple[str, ...]
-    at_the_end: tuple[str, ...]
+    every_epoch: tuple[str, ...] = ("loss.train",)
+    every_epoch += ("loss.validation",) if found.needs_base else ()
     costs: tuple[str, ...] = ("seconds.train", "seconds.evaluation")
     if isinstance(threat, Threat):
         chosen_by = (*found.clean, threat.cheap_metric(), threat.fgsm_metric())
-        every_epoch = (*losses, *map(_selection, chosen_by))
-        at_the_end = (*found.clean, threat.metric(), threat.fgsm_metric(), *_CORRUPTED,
-                      "epoch.selected")  # fmt: skip
+        every_epoch += tuple(map(_selection, chosen_by))
+        attacked = (threat.metric(), threat.fgsm_metric(), *_CORRUPTED)
+        at_the_end = (*found.clean, *attacked, "epoch.selected")
         costs = ("gradients.train", *costs)
     else:
-        every_epoch = (*losses, *found.clean, cheap_metric(model, threat))
+        every_epoch += (*found.clean, cheap_metric(model, threat))
         at_the_end = (threat.metric(found.kind), "queries.mean", "words_changed.share",
                       *threat.embedding_metrics())  # fmt: skip
     if found.needs_base:

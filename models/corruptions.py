@@ -71,7 +71,7 @@ def corrupt(images: Tensor, name: CorruptionName, severity: int, seed: int) -> T
         raise ValueError(f"{problem}: choose one of {list(CORRUPTIONS)} and of 1 to 5")
     side = min(images.shape[2:])
     strengths = _SMALL if side < _MIDDLE else _LARGE
-    strength = getattr(strengths, name)[severity - 1]
+    strength: float = getattr(strengths, name)[severity - 1]
     if name == "noise":
         # numpy draws one number after another, so the first images' noise is a prefix.
         drawn = np.random.default_rng(seed).standard_normal(images.shape, dtype=np.float32)

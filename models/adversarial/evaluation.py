@@ -245,14 +245,18 @@ def _flags(
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode, and every part's own mode before again afterwards.
+    """Eval mode and true float32; afterwards every part's own mode again.
 
     A model that wraps a trained one is in training mode when new; the trained one need not be.
     """
     modes = [(module, module.training) for module in model.modules()]
+    # Convolutions on a GPU otherwise round float32 to TF32's 10 bits, which hides small gradients.
+    tf32 = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
     model.eval()
     try:
         yield
     finally:
+        torch.backends.cudnn.allow_tf32 = tf32
         for module, training in modes:
             module.training = training

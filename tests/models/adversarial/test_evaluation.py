@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.adversarial.attacks import Ball, pgd, targeted_margin_loss
 from models.adversarial.evaluation import (
@@ -179,6 +180,17 @@ def test_a_new_wrapper_does_not_put_a_trained_model_into_training_mode(trained, 
     wrapper = Scaled(trained, 2.0)
     correct(wrapper, *examples)
     assert wrapper.training and not any(part.training for part in trained.modules())
+
+
+def test_convolutions_are_judged_in_true_float32(examples) -> None:
+    class Watching(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            assert not torch.backends.cudnn.allow_tf32
+            return functional.one_hot(examples[1][: len(images)], 10) + 0 * images.sum()
+
+    before = torch.backends.cudnn.allow_tf32
+    assert measure(Watching(), *examples, THREAT, seed=0).clean.all()
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 def test_a_model_that_is_never_right_is_not_attacked(examples) -> None:
