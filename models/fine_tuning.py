@@ -6,7 +6,8 @@ on the CPU with as many threads; the objectives are measured on the validation s
 mode and float32; a training that stops being finite reports NaN and ends.
 
 What is learned from (texts or images, their loss, their attacks) is the *material*; what of the
-model may change is the adaptation; this file is the loop between them.
+model may change is the adaptation; this file is the loop between them. Texts pick their epoch by
+the validation loss and report on the whole split, images by its parts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,10 +26,10 @@ from models.adversarial.attack_memory import AttackMemory
 from models.catalog import Value, complete
 from models.image_material import ImageMaterial
 from models.memory import peak_memory_mb, reset_peak_memory
-from models.schedule import warmed_up
 from models.sources import DataError
 from models.text.material import TextMaterial
 from models.transformer import LoadedBase
+from models.transformer_learning import TransformerLearning, steps_an_epoch
 from models.weights.initial import InitialWeights
 from models.weights.starting import start
 
@@ -83,7 +83,7 @@ class FineTuning:
         self.configuration = complete(MODEL_OF[base.kind], configuration)
         self.epochs, self.epoch = epochs, 0
         self.ended = self.diverged = False
-        self._seed, self._device = seed, base.device
+        self._device = base.device
         self._images: ImageMaterial | None = None
         self._material: Any
         if base.kind == "images":
@@ -93,14 +93,14 @@ class FineTuning:
             self._material = TextMaterial(data, base, self.configuration, threat)
         if not self._material.size:
             raise DataError("the training split has no examples")
-        steps = epochs * self._steps_an_epoch()
+        steps = epochs * steps_an_epoch(self._material, self.configuration)
         self._adapted: Adapted = start(
             base, self.configuration, steps=steps, seed=seed, initial=initial
         )
-        decay = float(self.configuration["weight_decay"])
-        # Fused: on one core a step on MiniLM's weights takes a ninth (results/LOG.md).
-        groups = self._adapted.parameter_groups(decay)
-        self._optimizer = torch.optim.AdamW(groups, lr=0.0, fused=True)
+        self._learning = TransformerLearning(
+            self._adapted, self._material, self.configuration,
+            epochs=epochs, seed=seed, device=base.device,
+        )  # fmt: skip
         self._best: dict[str, Tensor] | None = None
         self._best_loss, self._stale = math.inf, 0
 
@@ -128,7 +128,7 @@ class FineTuning:
         `weights` is the adaptation's state alone, not the frozen base. When nothing is left to
         train, the optimizer's state, twice as large as the weights, is left out.
         """
-        optimizer = None if self.ended or self.diverged else self._optimizer.state_dict()
+        optimizer = None if self.ended or self.diverged else self._learning.optimizer.state_dict()
         return copy.deepcopy(
             {
                 "epoch": self.epoch,
@@ -151,7 +151,7 @@ class FineTuning:
         """
         self._adapted.load(state["weights"])
         if state["optimizer"] is not None:
-            self._optimizer.load_state_dict(state["optimizer"])
+            self._learning.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.ended = state["epoch"], state["ended"]
         self.diverged = state["diverged"]
         self._best, self._best_loss = state["best"], state["best_loss"]
@@ -207,58 +207,8 @@ class FineTuning:
         plain: nn.Module | None = self._adapted.merged()
         return plain
 
-    def _steps_an_epoch(self) -> int:
-        return len(self._material.batches(self._examples_a_step(), None))
-
-    def _examples_a_step(self) -> int:
-        return int(self.configuration["batch_size"]) * int(self.configuration["accumulation"])
-
     def _train_epoch(self) -> float:
-        """Train one epoch and return its mean loss over examples."""
-        mixed = np.random.SeedSequence((self._seed, self.epoch)).generate_state(1, np.uint64)
-        seed = int(mixed[0] >> np.uint64(1))
-        # Texts are drawn on the CPU, where their order is made; noise on the device.
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.Generator(device=self._device).manual_seed(seed)
-        batches = self._material.batches(self._examples_a_step(), generator)
-        steps = self.epochs * self._steps_an_epoch()
-        self._adapted.model.train()
-        total = torch.zeros((), device=self._device)
-        devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)  # dropout draws from the global generator
-            for step, index in enumerate(batches, start=self.epoch * len(batches)):
-                total += self._train_batch(index, step, steps, noise) * len(index)
-        return float(total) / sum(len(index) for index in batches)
-
-    def _train_batch(
-        self, index: list[int], step: int, steps: int, noise: torch.Generator
-    ) -> Tensor:
-        """One optimizer step on `accumulation` batches; their mean loss.
-
-        Every batch is divided by the weight of all of them, so they add up to what one large batch
-        gives, also where they hold different numbers of words.
-        """
-        rate = warmed_up(self.configuration, step, steps)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate * group["scale"]
-        count = min(int(self.configuration["accumulation"]), len(index))
-        parts = [self._material.tensors(part.tolist()) for part in np.array_split(index, count)]
-        weight = sum(self._material.weight(part["labels"]) for part in parts)
-        total = torch.zeros((), device=self._device)
-        for part in parts:
-            total += self._material.learn(self._adapted.model, part, weight, noise)
-        penalty = self._adapted.penalty()
-        if penalty is not None:
-            torch.autograd.backward(penalty)
-        clip = float(self.configuration["gradient_clip"])
-        if clip > 0:
-            parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, clip)
-        self._optimizer.step()
-        self._adapted.after_step(step + 1)
-        self._optimizer.zero_grad(set_to_none=True)
-        return total
+        return self._learning.epoch(self.epoch)
 
     def _judge(self) -> dict[str, float]:
         """Metrics of the validation split, after deciding whether this is the last epoch."""
@@ -267,7 +217,7 @@ class FineTuning:
         if self.diverged:
             self.ended = True
             return dict.fromkeys(self._material.names(is_last=True), math.nan)
-        metrics = self._material.validate(self._adapted.model)
+        metrics: dict[str, float] = self._material.validate(self._adapted.model)
         patience = int(self.configuration["patience"])
         if patience:
             is_better = metrics["loss.validation"] < self._best_loss
@@ -279,8 +229,8 @@ class FineTuning:
         if self.ended and self._best is not None and self._stale:
             self._adapted.load(self._best)
             metrics = self._material.validate(self._adapted.model)
-        attacked: dict[str, float] = self._material.attack(self._adapted.model, is_last=self.ended)
-        return metrics | attacked
+        metrics |= self._material.attack(self._adapted.model, is_last=self.ended)
+        return metrics
 
     def _judge_images(self, images: ImageMaterial) -> dict[str, float]:
         """As `models.training.Training`: part A picks the epoch, part B judges its weights."""

@@ -95,13 +95,13 @@ def losses(
     if method == "trades":
         return _cross_entropy(clean, labels, smoothing) + beta * divergence
     boosted = _cross_entropy(attacked, labels, smoothing) + _best_wrong(attacked, labels)
-    true = clean.softmax(dim=1).gather(1, labels[:, None])[:, 0]
+    true: Tensor = clean.softmax(dim=1).gather(1, labels[:, None])[:, 0]
     return boosted + beta * divergence * (1 - true)
 
 
 def kl_divergence(clean: Tensor, attacked: Tensor) -> Tensor:
     """KL(softmax(clean) || softmax(attacked)) of logits (n, classes), per example (n,)."""
-    terms = functional.kl_div(
+    terms: Tensor = functional.kl_div(
         attacked.log_softmax(dim=1), clean.log_softmax(dim=1), reduction="none", log_target=True
     )
     return terms.sum(dim=1)

@@ -1,7 +1,7 @@
 """Initial weights taken from the checkpoint of a trial.
 
-Only the newest checkpoint is there, so it is of the last epoch (or of the best one, where early
-stopping has put that back). Not for deciding whether a transfer is allowed: `overlap.py` compares
+Only the newest checkpoint is there, so it is of the last epoch (or, of a training that has ended,
+of the epoch it picked). Not for deciding whether a transfer is allowed: `overlap.py` compares
 the data, and whoever calls compares model and base.
 """
 
