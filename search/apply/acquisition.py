@@ -62,7 +62,8 @@ def promise(predicted: Predicted, generator: np.random.Generator) -> Floats:
     means, variances = predicted.means[:, :count], predicted.variances[:, :count]
     known = predicted.known[predicted.is_feasible, :count]
     if count == 1:
-        return log_expected_improvement(means[:, 0], variances[:, 0], known.min()) + chance
+        improvement = log_expected_improvement(means[:, 0], variances[:, 0], known.min())
+        return np.asarray(improvement + chance)
     if count > 2:
         improvement = expected_scalar_improvement(means, variances, known, generator)
         return np.asarray(improvement * np.exp(chance))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 
 from search.apply.inner_sampler import InnerSampler
 from search.apply.sampler import WarmStartSampler
@@ -59,9 +60,8 @@ def first_proposals(
     sampler = sampler_for(spec, history, space, task, fingerprint)
     directions = [objective.direction for objective in spec.objectives]
     steering = [objective.as_role() for objective in spec.objectives]
-    study = optuna.create_study(
-        sampler=sampler, directions=steering_directions(directions, steering)
-    )
+    searched = [StudyDirection[each.upper()] for each in steering_directions(directions, steering)]
+    study = optuna.create_study(sampler=sampler, directions=searched)
     proposals = []
     for _ in range(count):
         trial = study.ask()

@@ -20,7 +20,7 @@ from search.review import Evidence
 # Of the constraint that the tolerance of a lexicographic objective makes.
 TOLERANCE = "tolerance"
 
-Row = TypeVar("Row", Evidence, OwnTrial)
+Row = TypeVar("Row", bound=Evidence | OwnTrial)
 
 
 def beside_each_other(rows: Sequence[Row], steering: Steering | None) -> list[Row]:

@@ -213,9 +213,12 @@ class HistoryModel:
             variances.append(variance)
         first = len(situation.directions)  # of the constraints
         return Predicted(
-            np.column_stack(means), np.column_stack(variances), np.column_stack(known),
-            ceilings_of(seen.losses, scores, first), (seen.losses[:, first:] <= 0).all(axis=1),
-        )  # fmt: skip
+            np.column_stack(means),
+            np.column_stack(variances),
+            np.column_stack(known),
+            ceilings_of(seen.losses, scores, first),
+            np.asarray((seen.losses[:, first:] <= 0).all(axis=1)),
+        )
 
     def _nearest_of_this_task(self, seen: Seen, point: Floats) -> list[str]:
         """Runs of the nearest prior trials of this very task, of its better half."""

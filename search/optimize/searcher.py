@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 from ray.tune.search import Searcher
 
@@ -75,7 +76,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         super().__init__()
         self._plan, self._sampler = plan, sampler
         self._steering = steering_for(plan)
-        directions = steering_directions(plan.directions(), plan.roles())
+        searched = steering_directions(plan.directions(), plan.roles())
+        directions = [StudyDirection[each.upper()] for each in searched]
         self._study = optuna.create_study(sampler=sampler, directions=directions)
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))

@@ -9,9 +9,11 @@ import pytest
 from search import pareto
 from search.apply.acquisition import (
     SUM_SHARE,
+    Predicted,
     expected_hypervolume_improvement,
     expected_scalar_improvement,
     log_expected_improvement,
+    promise,
 )
 
 # Estimates may be five standard errors off: a false alarm in 1.7 million comparisons.
@@ -132,3 +134,50 @@ def test_three_objectives_compare_certain_candidates_as_their_scalars_do():
         assert found == pytest.approx(gains, abs=1e-7)
         assert found[0] > 0  # better than every trial in everything
         assert found[2] == 0  # worse than one in everything
+
+
+def predicted(means, variances, known, ceilings=(), is_feasible=None):
+    count = len(known)
+    return Predicted(
+        np.array(means, float), np.array(variances, float), np.array(known, float),
+        np.array(ceilings, float), np.ones(count, bool) if is_feasible is None else is_feasible,
+    )  # fmt: skip
+
+
+def promised(*arguments, **more):
+    return promise(predicted(*arguments, **more), np.random.default_rng(0))
+
+
+def test_without_constraints_a_candidate_promises_its_improvement():
+    one = promised([[0.4], [1.5]], [[1.0], [1.0]], [[0.3], [0.5]])
+    assert one.tolist() == [log_improvement(0.4, 1.0, 0.3), log_improvement(1.5, 1.0, 0.3)]
+    means, variances, known = [[0.0, 0.0]], [[1.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]
+    two = promised(means, variances, known)
+    expected = expected_hypervolume_improvement(
+        np.array(means), np.array(variances), np.array(known), np.array([1.1, 1.1])
+    )
+    assert two.tolist() == expected.tolist()
+
+
+def test_under_a_constraint_the_improvement_counts_by_the_chance_of_keeping_it():
+    # The constraint is N(2, 4) and kept up to 0: one standard deviation off, a chance of 0.1587.
+    found = promised([[0.4, 2.0]], [[1.0, 4.0]], [[0.3, -1.0]], ceilings=[0.0])
+    assert found[0] == pytest.approx(log_improvement(0.4, 1.0, 0.3) + np.log(0.158655), abs=1e-5)
+    # Two objectives and two such constraints: the product.
+    plain = promised([[0.0, 0.0]], [[1.0, 1.0]], [[0.5, 0.5]])
+    both = promised([[0.0, 0.0, 2.0, 2.0]], [[1.0, 1.0, 4.0, 4.0]], [[0.5, 0.5, -1.0, -1.0]],
+                    ceilings=[0.0, 0.0])  # fmt: skip
+    assert both[0] == pytest.approx(plain[0] * 0.158655**2, rel=1e-4)
+
+
+def test_only_trials_that_keep_the_constraints_are_to_be_beaten():
+    known = [[-9.0, 5.0], [0.3, -1.0]]
+    found = promised([[0.4, -99.0]], [[1.0, 1.0]], known, ceilings=[0.0],
+                     is_feasible=np.array([False, True]))  # fmt: skip
+    assert found[0] == pytest.approx(log_improvement(0.4, 1.0, 0.3))
+
+
+def test_while_no_trial_keeps_the_constraints_the_likeliest_to_do_so_is_best():
+    found = promised([[-9.0, 2.0], [9.0, 1.0]], [[1.0, 1.0]] * 2, [[0.0, 3.0]], ceilings=[0.0],
+                     is_feasible=np.array([False]))  # fmt: skip
+    assert found[1] > found[0]

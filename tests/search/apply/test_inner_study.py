@@ -10,9 +10,12 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import TrialState
 
 from search.apply import WarmStartSampler
+from search.apply.constraints import TOLERANCE
 from search.apply.inner_study import InnerStudy
 from search.apply.source import OwnTrial, Situation, Tried
+from search.apply.steering import steering_of
 from search.review import Evidence
+from search.roles import PARETO, Role
 from tests import contracts
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -121,3 +124,48 @@ def test_a_proposal_leaves_no_pending_trial_behind():
     source = ask(spy, [])
     again(source, [])
     assert spy.trials == []
+
+
+def test_constraints_go_with_the_values_to_every_trial_that_has_some():
+    spy = Spy()
+    own = [
+        OwnTrial(0, "complete", SGD, (0.9, 5.0), {"seconds": 2.0}),
+        OwnTrial(1, "complete", ADAMW, (0.8, 4.0)),
+        OwnTrial(2, "running", SGD | {"width": 8}),
+    ]
+    source = ask(spy, own)
+    # Optuna's Gaussian process wants the same constraints of all; what nobody set is kept.
+    assert [trial.constraints for trial in spy.trials] == [{"seconds": 2.0}, {"seconds": 0.0}, {}]
+    done = OwnTrial(2, "complete", SGD | {"width": 8}, (0.7, 3.0), {"seconds": -1.0})
+    again(source, [*own[:2], done])
+    assert [trial.constraints["seconds"] for trial in spy.trials] == [2.0, 0.0, -1.0]
+    assert [trial.state for trial in spy.trials] == [TrialState.COMPLETE] * 3
+
+
+def test_a_running_trial_that_fails_under_constraints_is_forgotten_once():
+    spy = Spy()
+    own = [OwnTrial(0, "complete", SGD, (0.9, 5.0), {"seconds": 2.0})]
+    source = ask(spy, [*own, OwnTrial(1, "running", ADAMW)])
+    for _ in range(2):
+        again(source, [*own, OwnTrial(1, "failed", ADAMW)])
+        assert len(spy.trials) == 1
+
+
+def test_a_tolerance_that_moves_is_shown_of_every_trial_anew():
+    spy = Spy()
+    roles = (PARETO, Role("lexicographic", tolerance=0.25))
+    steering = steering_of(("a", "b"), ("maximize", "minimize"), roles)
+    prior = [Evidence("t", "r", "complete", ADAMW, (0.5, 1.0), True)]
+    source = InnerStudy(spy, prior, 0)
+
+    def proposed(*own: OwnTrial) -> list[float]:
+        directions = ("maximize", "minimize")
+        source.propose(Situation(9, SPACE, directions, own, Tried(), 0, steering))
+        return [trial.constraints[TOLERANCE] for trial in spy.trials]
+
+    first = OwnTrial(0, "complete", SGD, (0.75, 2.0))
+    assert proposed() == [-0.25]
+    assert proposed(first) == [0.0, -0.25]
+    assert proposed(first, OwnTrial(1, "complete", SGD | {"width": 9}, (1.0, 3.0))) == [
+        0.25, 0.0, -0.25,
+    ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -180,3 +182,20 @@ def test_a_choice_that_no_task_gains_by_is_said_to_be_of_the_task_it_comes_from(
     assert not any(source.choices[2].gains.values())
     made = source.propose(situation(last, LINE)).origin
     assert made["source_tasks"] == {"a": 1.0}
+
+
+def under_a_bound(bound, loss=lambda x: x):
+    """Trials on a line whose x must be at least the bound."""
+    return [
+        replace(trial, constraints={"bound": bound - trial.configuration["x"]})
+        for trial in on_line("a", loss)
+    ]
+
+
+def test_the_portfolio_keeps_to_what_is_predicted_to_keep_the_bounds():
+    # The smallest x is best, and those below 0.5 are out; trials are 0.05 apart.
+    assert places(chosen(under_a_bound(0.5), 1)) == pytest.approx([0.5], abs=0.051)
+
+
+def test_where_no_earlier_trial_kept_the_bounds_the_nearest_comes_first():
+    assert places(chosen(under_a_bound(3.0), 1)) == pytest.approx([1.0], abs=0.051)

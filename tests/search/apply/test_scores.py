@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import norm
 
-from search.apply.scores import complete_losses, normal_scores, warped_scores
+from search.apply.scores import (
+    ceilings_of,
+    complete_losses,
+    normal_scores,
+    score_of,
+    warped_scores,
+)
 
 # Apart by more than rounding, so that order is never a matter of it.
 LOSSES = arrays.arrays(
@@ -95,3 +101,20 @@ def test_without_a_complete_trial_stopped_ones_are_equal_and_none_is_no_error():
     assert complete_losses([(), ()], [0.0, 0.0], ["minimize"] * 2).tolist() == [[0.0, 0.0]] * 2
     assert complete_losses([(), ()], [1.0, 0.0], ["minimize"]).tolist() == [[2.0], [0.0]]
     assert complete_losses([], [], ["minimize"] * 2).shape == (0, 2)
+
+
+def test_a_loss_stands_between_those_around_it_and_beyond_them_on_a_line():
+    losses, scores = np.array([4.0, 0.0, 2.0]), np.array([1.0, -1.0, 0.5])
+    assert score_of(2.0, losses, scores) == 0.5
+    assert score_of(1.0, losses, scores) == pytest.approx(-0.25)
+    # Beyond the ends with the slope between them, 2 in 4.
+    assert score_of(6.0, losses, scores) == pytest.approx(2.0)
+    assert score_of(-2.0, losses, scores) == pytest.approx(-2.0)
+    assert score_of(3.0, np.array([1.0]), np.array([0.0])) == 2.0
+
+
+def test_constraints_are_the_last_columns_and_kept_up_to_where_zero_stands():
+    losses = np.array([[9.0, -1.0], [8.0, 1.0]])
+    scores = np.array([[1.0, -0.5], [-1.0, 0.5]])
+    assert ceilings_of(losses, scores, 1).tolist() == [0.0]
+    assert ceilings_of(losses, scores, 2).shape == (0,)
