@@ -178,6 +178,34 @@ def export(
     _say(export_trial(tracking_uri, trial, folder))
 
 
+@app.command(epilog="Example: twentieth attack digits-1123-0915-a1b2#7 --epsilon 8/255")
+def attack(
+    trial: Annotated[str, typer.Argument(metavar="SEARCH#TRIAL", help="Or an MLflow run id.")],
+    epsilon: Annotated[
+        list[str] | None, typer.Option(help="Size of the ball in pixels [0, 1]; 0.1, 8/255.")
+    ] = None,
+    norm: Annotated[str | None, typer.Option(help="linf or l2.")] = None,
+    attack: Annotated[
+        str, typer.Option(help="pgd, apgdt, autoattack, square, fgsm, or all.")
+    ] = "all",
+    examples: Annotated[int | None, typer.Option(min=1, help="How many images.")] = None,
+    split: Annotated[str, typer.Option(help="test, or confirmation (part C).")] = "test",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Only check the stored witnesses.")
+    ] = False,
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """Attack a trial's model again, or check what proves its figures."""
+    from search.attacking import Asked, attack_trial, verify_trial
+
+    asked = Asked(epsilon or (), norm, attack, examples, split)
+    found = (
+        verify_trial(tracking_uri, trial) if verify else attack_trial(tracking_uri, trial, asked)
+    )
+    for part in found:
+        _say(part) if isinstance(part, str) else out.print(part)
+
+
 @app.command(epilog="Example: twentieth ui --port 5001")
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,

@@ -1,0 +1,97 @@
+"""What `twentieth attack` is asked, before it attacks anything; the whole is in test_robust_search."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from models.catalog import TextThreat, Threat
+from search import attacking
+from search.attacking import Asked, attack_trial, epsilon_of, verify_trial
+
+
+def source(**changes: Any) -> Any:
+    """A trial as the store knows it."""
+    fields = {
+        "name": "digits-1#7", "has_checkpoint": True, "checkpoints": "/gone", "check_data": str,
+        "fingerprint": {"data": {"name": "digits"}},
+        "spec": SimpleNamespace(task=SimpleNamespace(model="cnn"), robustness=Threat()),
+    }  # fmt: skip
+    return SimpleNamespace(**fields | changes)
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets `find_trial` find what a test gives it."""
+
+    def know(found: Any) -> None:
+        monkeypatch.setattr(attacking, "find_trial", lambda *_: found)
+
+    return know
+
+
+def test_an_epsilon_is_typed_as_the_field_writes_it() -> None:
+    assert epsilon_of("0.1", "linf") == 0.1
+    assert epsilon_of("8/255", "linf") == 8 / 255
+    assert epsilon_of("2", "l2") == 2.0
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-0.1", "1/0", "8/", "nan", "inf"])
+def test_an_epsilon_that_is_no_positive_number_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="give a positive size"):
+        epsilon_of(text, "linf")
+
+
+def test_grey_levels_are_not_taken_for_pixels() -> None:
+    with pytest.raises(ValueError, match="did you mean 8/255"):
+        epsilon_of("8", "linf")
+    with pytest.raises(ValueError, match="less than 1"):
+        epsilon_of("300/255", "linf")
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        (Asked(attack="pdg"), "--attack 'pdg': choose one of all, pgd"),
+        (Asked(split="train"), "--split 'train': choose one of test"),
+        (Asked(norm="l1"), "--norm 'l1': choose one of linf, l2"),
+    ],
+)
+def test_an_unknown_wish_is_answered_with_what_there_is(asked: Asked, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        list(attack_trial("", "digits-1#7", asked))
+
+
+def test_a_model_of_texts_is_told_which_attacks_there_are_for_it(known: Any) -> None:
+    task = SimpleNamespace(model="text_classifier")
+    known(source(spec=SimpleNamespace(task=task, robustness=TextThreat())))
+    for attempt in (attack_trial("", "sst-1#7", Asked()), verify_trial("", "sst-1#7")):
+        with pytest.raises(ValueError, match="'characters' or 'words'"):
+            list(attempt)
+
+
+def test_a_trial_without_checkpoint_cannot_be_attacked(known: Any) -> None:
+    known(source(has_checkpoint=False))
+    with pytest.raises(LookupError, match=r"no checkpoint of digits-1#7 is left in /gone"):
+        list(attack_trial("", "digits-1#7", Asked()))
+
+
+def test_without_the_package_what_needs_it_says_how_to_get_it(
+    known: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.adversarial.autoattack.is_installed", lambda: False)
+    known(source())
+    with pytest.raises(ValueError, match=r"\[autoattack\]"):
+        list(attack_trial("", "digits-1#7", Asked(attack="square")))
+
+
+def test_another_norm_takes_the_fields_epsilon_or_asks_for_one(known: Any) -> None:
+    (threat,) = attacking._threats(source(), Asked(norm="l2"))
+    assert (threat.norm, threat.epsilon) == ("l2", 0.2)
+    (own,) = attacking._threats(source(), Asked(norm="linf"))
+    assert own == Threat()
+    unknown = source(fingerprint={"data": {"name": "shapes"}})
+    with pytest.raises(ValueError, match="add --epsilon"):
+        list(attacking._threats(unknown, Asked(norm="l2")))
