@@ -61,7 +61,7 @@ def replay(
         (epochs spent by all workers so far, trial) for every trial that ran to its end.
     """
     epochs = spec.budget.epochs
-    metrics = ["accuracy.clean", spec.robustness.cheap_metric()]
+    metrics = list(recorded[0].seen[0])
     count = 1 if method == "clean accuracy alone" else 2
     grace = LATER_GRACE if method == EXPLORED else GRACE
     scheduler = MultiObjectiveASHA(

@@ -57,9 +57,10 @@ def trained(
 def run(name: str, trials: int, epochs: int, parallelism: int, folder: Path) -> dict[str, Any]:
     """Runs one search; `digits` draws its dropout, the others x."""
     fixed = json.loads((folder / "settings.json").read_text())
-    # Ray wants every metric in every report: the cheap attack, not the last epoch's.
+    # Ray wants every metric in every report: those after an epoch, not the last one's.
     is_digits = name == "digits"
-    metrics = ["accuracy.clean", "accuracy.pgd3_linf_0.1"] if is_digits else ["left", "right"]
+    seen = ["selection.accuracy.clean", "selection.accuracy.pgd3_linf_0.1"]
+    metrics = seen if is_digits else ["left", "right"]
 
     def objective(config: dict[str, Any], data: Any) -> None:
         spent = 0.0

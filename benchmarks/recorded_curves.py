@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import reference
 from benchmarks.trainings import Trainings
+from models.catalog import compared_metric
 from search.optimize.searcher import trial_seed
 from search.space import SearchSpace
 from search.spec import Spec, load_spec
@@ -49,7 +51,7 @@ def record(spec: Spec, cache: Path, processes: int) -> pa.Table:
 
 def _recorded(job: tuple[str, str, int, dict[str, Any]]) -> list[dict[str, Any]]:
     path, cache, number, configuration = job
-    trainings = Trainings(load_spec(path), Path(cache), is_watched=True)
+    trainings = Trainings(load_spec(path), Path(cache))
     done = trainings.train(configuration, trial_seed(0, number), tests=True)
     print(f"configuration {number} is recorded", flush=True)
     rows = [{"trial": number, **metrics} for metrics in done["curve"]]
@@ -60,16 +62,29 @@ def _recorded(job: tuple[str, str, int, dict[str, Any]]) -> list[dict[str, Any]]
 
 def curves(spec: Spec, table: pa.Table) -> list[Curve]:
     """The recorded trials; one that diverged ends early and is complete in no replay."""
-    full, cheap = spec.robustness.metric(), spec.robustness.cheap_metric()
+    full, seen = spec.robustness.metric(), compared(spec, table.column_names)
     trials: dict[int, list[dict[str, Any]]] = {}
     for row in table.to_pylist():
         trials.setdefault(row["trial"], []).append(row)
     return [
         Curve(
-            [{name: row[name] for name in ("accuracy.clean", cheap)} for row in rows],
+            [{name: row[name] for name in seen} for row in rows],
             [row["seconds.train"] + row["seconds.evaluation"] for row in rows],
             (rows[-1]["accuracy.clean"], rows[-1][full] or np.nan),
             (rows[-1]["test.accuracy.clean"] or np.nan, rows[-1][f"test.{full}"] or np.nan),
         )
         for rows in trials.values()
     ]
+
+
+def compared(spec: Spec, recorded: Sequence[str]) -> list[str]:
+    """What the scheduler sees each epoch, clean and robust.
+
+    Curves recorded before the validation split was cut into parts have them under plain names.
+    """
+    names = [
+        compared_metric(spec.task.model, spec.robustness, objective.metric)
+        for objective in spec.objectives
+    ]
+    is_cut = all(name in recorded for name in names)
+    return names if is_cut else [name.removeprefix("selection.") for name in names]

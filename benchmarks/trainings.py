@@ -15,7 +15,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,11 @@ class Trainings:
     Args:
         spec: Its data, model settings, epochs and threat are those of every training.
         cache: Folder outside the repository.
-        is_watched: Whether the cheap robust accuracy is measured properly after every epoch.
-            Without, one example is attacked by one step; the training itself is the same.
     """
 
-    def __init__(self, spec: Spec, cache: Path, *, is_watched: bool = False) -> None:
-        cheap = {} if is_watched else {"cheap_steps": 1, "cheap_examples": 1}
-        self.threat: Threat = replace(spec.robustness, **cheap)  # type: ignore[arg-type]
+    def __init__(self, spec: Spec, cache: Path) -> None:
+        assert isinstance(spec.robustness, Threat), "these are trainings on images"
+        self.threat = spec.robustness
         self._spec, self._cache = spec, cache
         cache.mkdir(parents=True, exist_ok=True)
         self._known: dict[str, dict[str, Any]] = {}
