@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # By how much FGSM's accuracy must exceed PGD's, and PGD's have fallen from its best: the code of
-# Wong et al. 2020 stops at a fall by 0.2. It is four standard errors of a share of 74 images.
+# Wong et al. 2020 stops at a fall by 0.2. It is over three standard errors of a share of 74 images.
 _FALL = 0.2
 # What may be left of the best PGD accuracy. Robust overfitting (Rice et al. 2020) is no collapse:
 # it costs a fraction of that.
