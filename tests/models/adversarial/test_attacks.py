@@ -12,6 +12,7 @@ from models.adversarial.attacks import (
     margin,
     margin_loss,
     pgd,
+    scaled_cross_entropy,
     step,
     targeted_margin_loss,
 )
@@ -80,6 +81,30 @@ def test_falling_steps_shorten_in_equal_parts() -> None:
             Linear(), torch.tensor([0]), ball, steps=steps, step_size=0.02, is_falling=True
         )
         torch.testing.assert_close(found, pixels(0.5 - moved, 0.4 + moved))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 2.0**-10, 1.0, 1000.0, 1e30])
+def test_scaled_cross_entropy_is_that_of_logits_with_a_range_of_15(scale: float) -> None:
+    logits = torch.tensor([[3.0, 1.0, -2.0], [-1.0, 4.0, 4.0]]) * scale
+    labels = torch.tensor([0, 0])
+    # The ranges are 5 of 3, 1, -2 and 5 of -1, 4, 4: both are stretched by 3.
+    expected = cross_entropy(torch.tensor([[9.0, 3.0, -6.0], [-3.0, 12.0, 12.0]]), labels)
+    torch.testing.assert_close(scaled_cross_entropy(logits, labels), expected)
+
+
+@pytest.mark.parametrize("level", [0.0, 1e30])
+def test_scaled_cross_entropy_of_equal_logits_is_that_of_chance(level: float) -> None:
+    logits = torch.full((1, 4), level, requires_grad=True)
+    value = scaled_cross_entropy(logits, torch.tensor([2]))
+    assert value.item() == pytest.approx(math.log(4))
+
+
+def test_the_largest_gap_leaves_scaled_cross_entropy_a_gradient() -> None:
+    # Confident beyond what float32 says of probabilities: the plain one's gradient is exactly 0.
+    logits, label = torch.tensor([[200.0, 0.0, 0.0]], requires_grad=True), torch.tensor([0])
+    (plain,) = torch.autograd.grad(cross_entropy(logits, label).sum(), logits)
+    (scaled,) = torch.autograd.grad(scaled_cross_entropy(logits, label).sum(), logits)
+    assert not plain.any() and (scaled.sign() == torch.tensor([[-1.0, 1.0, 1.0]])).all()
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
