@@ -95,7 +95,10 @@ def explained(trial: PriorTrial) -> str:
 
 
 def _front_table(best: list[Any], word: str) -> Table:
-    table = Table(title=Text(f"{word} (validation; test where measured)"), box=None)
+    # Longer than the table may be wide: on one line all the same.
+    text = f"{word} (validation; test where measured)"
+    title = Text(text, no_wrap=True, overflow="ignore")
+    table = Table(title=title, title_justify="left", box=None)
     table.add_column("trial")
     for metric in best[0].values if best else ():
         table.add_column(Text(metric), justify="right")

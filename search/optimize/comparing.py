@@ -8,13 +8,11 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from models.catalog import AnyThreat, compared_metric
 from search.history import PriorTrial
-from search.optimize.outcome import METRICS
+from search.optimize.outcome import COLLAPSED, METRICS
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
 from search.spec import Objective, Spec
 
-# What an image training reports as 1 once FGSM holds and PGD does not (`models/training.py`).
-COLLAPSED = "selection.collapsed"
 # Measured on the picked epoch's weights at the end, and not before.
 LATE = "accuracy.corrupted"
 

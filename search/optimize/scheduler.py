@@ -24,11 +24,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search import pareto
-from search.roles import Role, aims, as_losses, steering
+from search.roles import Role, aims, as_losses, steering, steering_indices
 
 Key = int | str
 
@@ -170,8 +171,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             return False
         if len(recorded) < self._reduction_factor:
             return True
-        every = np.array(list(recorded.values()))
-        rows = steering(every, ["minimize"] * every.shape[1], self._roles)
+        rows = _ordered_by(np.array(list(recorded.values())), self._roles)
         own = rows[list(recorded).index(key)]
         kept = pareto.order(rows)[: math.floor(len(rows) / self._reduction_factor)]
         # NOTE: metrics on a few hundred examples tie often; the order within a tie is arbitrary.
@@ -196,6 +196,20 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
                 f"scheduler ranks by {', '.join(self._metrics)}. Reported: {_names(result)}"
             )
         return float(result[metric])
+
+
+def _ordered_by(losses: NDArray[np.float64], roles: Sequence[Role]) -> NDArray[np.float64]:
+    """What trials at a rung are ranked by, `(n, k)`: their steering losses.
+
+    While no trial keeps the bounds, by how much each misses them is one more objective, and the
+    first: a figure that still rises tells who is ahead, not who will keep a bound in the end. By
+    the violation alone only those far within the bound would survive.
+    """
+    directions = ["minimize"] * losses.shape[1]
+    violation = aims(losses, directions, roles).violation
+    if (violation == 0).any():
+        return steering(losses, directions, roles)
+    return np.column_stack([violation, losses[:, steering_indices(roles)]])
 
 
 def _names(result: Mapping[str, Any]) -> str:

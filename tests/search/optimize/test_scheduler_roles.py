@@ -25,10 +25,13 @@ def test_at_a_rung_a_trial_that_keeps_the_bound_comes_before_any_that_does_not()
     assert report(double(roles=()), "x", 1, 0.4, 0.9) == "CONTINUE"
 
 
-def test_where_none_keeps_the_bound_the_nearest_stays():
+def test_while_none_keeps_the_bound_the_nearest_stays_and_then_the_best_of_the_front():
     scheduler = double(roles=AT_LEAST)
     assert decisions(scheduler, (0.9, 0.1), (0.9, 0.05), (0.2, 0.2)) == ["CONTINUE"] * 3
-    assert report(scheduler, "last", 1, 0.99, 0.15) == "STOP"
+    assert report(scheduler, "x", 1, 0.99, 0.15) == "STOP"  # one of four stays
+    assert report(scheduler, "y", 1, 0.5, 0.1) == "STOP"
+    # Of six two stay: the nearest to the bound, and of the front what is farthest from it.
+    assert report(scheduler, "z", 1, 0.995, 0.12) == "CONTINUE"
 
 
 def test_a_minimised_bound_is_a_largest_value():
