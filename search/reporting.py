@@ -1,7 +1,7 @@
 """Writes the report of a search from the store alone, and publishes it there.
 
-What stands in it is `transfer/report.py`'s; this reads what it needs and adds the tables that the
-best trials left with their runs.
+What stands in it is `transfer/report.py`'s; this reads what it needs and adds what the best trials
+left with their runs: the judgement of their robustness, and their tables.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from search.history import History
-from search.tracking.artifacts import read_tables
+from search.tracking.artifacts import read_robustness, read_tables
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary, publish_files
 from search.transfer import best_configurations, history_settings, write_report
+from search.transfer.progress import trials_of
+from search.transfer.robustness_figures import confirmed_trials, judged_trials
+from search.transfer.robustness_picture import draw_robustness
+from search.transfer.robustness_section import PICTURE, robustness_section
 from search.transfer.trial_tables import TRIALS_SHOWN, tables_section
 
 
@@ -40,7 +44,14 @@ def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
     )  # fmt: skip
     best = best_configurations(history, summary.search)
     tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
+    texts = {each.run_id: read_robustness(client, each.run_id) for each in best}
+    judged = judged_trials(best, texts)
+    confirmed = confirmed_trials(trials_of(history, summary.search), best)
+    is_drawn = draw_robustness(judged, confirmed, summary.search, place / PICTURE)
+    if not is_drawn:
+        (place / PICTURE).unlink(missing_ok=True)  # of an earlier report
     with (place / "report.md").open("a", encoding="utf-8") as file:
+        file.write(robustness_section(judged, confirmed, has_picture=is_drawn))
         file.write(tables_section(best, tables))
     publish_files(client, summary.run_id, place, written.verdict.sentence)
     return place, written.verdict.sentence

@@ -52,7 +52,7 @@ def curve_metrics(trials: Sequence[PriorTrial], objectives: Sequence[str]) -> li
     """The first objective, and the robustness metric with the most points; only drawable ones.
 
     The full robustness of a trial is measured once, at its end, so it has no curve to draw; its
-    cheap stand-in is reported every epoch.
+    cheap stand-in is reported every epoch. On images so is the first objective's: `selection.*`.
     """
     points: dict[str, int] = {}
     for trial in trials:
@@ -64,7 +64,8 @@ def curve_metrics(trials: Sequence[PriorTrial], objectives: Sequence[str]) -> li
         key=lambda metric: (-points[metric], "pgd" not in metric, metric),
     )
     others = [metric for metric in objectives[1:] if metric in points]
-    wanted = [*objectives[:1], *(robust or others)[:1]]
+    first = [f"selection.{name}" if name not in points else name for name in objectives[:1]]
+    wanted = [*first, *(robust or others)[:1]]
     return list(dict.fromkeys(metric for metric in wanted if metric in points))
 
 

@@ -1,4 +1,4 @@
-"""What `twentieth attack` is asked, before it attacks anything; the whole is in test_robust_search."""
+"""What `twentieth attack` is asked, before it attacks; the whole is in test_robust_search.py."""
 
 from __future__ import annotations
 

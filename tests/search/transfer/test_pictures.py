@@ -89,6 +89,16 @@ def test_labels_never_cover_each_other() -> None:
         assert not any(box.overlaps(other) for other in boxes[index + 1 :])
 
 
+def test_curves_of_images_are_those_of_the_part_that_picks_the_epoch() -> None:
+    cheap = "selection.accuracy.pgd3_linf_0.1"
+    curves = [
+        *points(f"selection.{CLEAN}", {1: 0.1, 2: 0.2}), *points(cheap, {1: 0.1, 2: 0.2}),
+        *points(CLEAN, {2: 0.2}), *points(ROBUST, {2: 0.2}),
+    ]  # fmt: skip
+    trials = history([row(0, [0.2, 0.2], curves=curves)], [search()]).prior_trials()
+    assert curve_metrics(trials, (CLEAN, ROBUST)) == [f"selection.{CLEAN}", cheap]
+
+
 def test_curves_show_the_first_objective_and_the_cheap_robustness() -> None:
     trials = WARM.prior_trials(state=None, search="this")
     assert curve_metrics(trials, (CLEAN, ROBUST)) == [CLEAN, CHEAP]

@@ -1,0 +1,139 @@
+"""What is known of the robustness of a search's trials: judgements of the best, confirmed figures.
+
+Read from what their runs hold, and checked: `robustness.json` lies in a store that others write to.
+Not for showing it (robustness_section.py, robustness_picture.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.catalog import metric_role
+from search.history import PriorTrial
+from search.transfer.best import BestConfiguration
+
+FILE = "robustness.json"
+_APGD = "accuracy.apgdt_"
+_PARTS = ("name", "raised_when", "meaning", "remedy", "measured")
+
+
+@dataclass(frozen=True)
+class Count:
+    """A figure as counts: how many of `examples` withstood an attack within `epsilon`."""
+
+    attack: str
+    metric: str
+    epsilon: float
+    examples: int
+    correct: int
+
+    @property
+    def share(self) -> float:
+        """The accuracy."""
+        return self.correct / self.examples
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One of the best trials, as judged after the search; figures in the order of the judgement."""
+
+    number: int
+    epsilon: float
+    confirm_examples: int
+    values: Mapping[str, float]  # objective -> value on part B
+    confirmation: tuple[Count, ...]
+    test: tuple[Count, ...]
+    curve: tuple[Count, ...]
+    warnings: tuple[Mapping[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A trial whose robust figure met a stronger attack.
+
+    Attributes:
+        cheap: What the search's own attack found on part B.
+        stronger: Both attacks together, on some of part B.
+        gap: What only the stronger one broke, on those same examples.
+        kept: The figure that counts.
+    """
+
+    number: int
+    cheap: float
+    stronger: float
+    gap: float
+    kept: float
+    is_replaced: bool
+    is_best: bool
+
+
+def judged_trials(
+    best: Sequence[BestConfiguration], texts: Mapping[str, Mapping[str, str]]
+) -> list[Judged]:
+    """The judgements of the best trials, in their order; without those that have none.
+
+    Args:
+        best: What the search calls best.
+        texts: Run id -> file name -> text.
+    """
+    found = [_judged(each, texts.get(each.run_id, {}).get(FILE, "")) for each in best]
+    return [each for each in found if each is not None]
+
+
+def confirmed_trials(
+    trials: Iterable[PriorTrial], best: Sequence[BestConfiguration]
+) -> list[Confirmed]:
+    """Every trial that was confirmed, by number."""
+    numbers = {each.number for each in best}
+    found = [_confirmed(trial, trial.number in numbers) for trial in trials]
+    return sorted((each for each in found if each), key=lambda each: each.number)
+
+
+def last_values(trial: PriorTrial) -> dict[str, float]:
+    """Metric -> the value of its last epoch."""
+    return {name: curve[max(curve)] for name, curve in trial.curves.items() if curve}
+
+
+def _confirmed(trial: PriorTrial, is_best: bool) -> Confirmed | None:
+    values = last_values(trial)
+    stronger = next((values[name] for name in sorted(values) if name.startswith(_APGD)), None)
+    robust = [name for name in sorted(values) if metric_role(name) == "accuracy.robust"]
+    if stronger is None or len(robust) != 1:
+        return None
+    kept = values[robust[0]]
+    return Confirmed(
+        trial.number, values.get(f"unconfirmed.{robust[0]}", kept), stronger,
+        values.get("robustness.gap", 0.0), kept, values.get("robustness.replaced") == 1.0, is_best,
+    )  # fmt: skip
+
+
+def _judged(best: BestConfiguration, text: str) -> Judged | None:
+    """None where the text is no judgement."""
+    try:
+        document = json.loads(text)
+        threat = document["threat"]
+        parts = {
+            name: tuple(map(_count, document[name])) for name in ("confirmation", "test", "curve")
+        }
+        warnings = tuple(
+            {part: str(each[part]) for part in _PARTS} for each in document["warnings"]
+        )
+        return Judged(
+            best.number, float(threat["epsilon"]), int(threat["confirm_examples"]), best.values,
+            warnings=warnings, **parts,
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _count(record: Mapping[str, Any]) -> Count:
+    found = Count(
+        str(record["attack"]), str(record["metric"]), float(record["epsilon"]),
+        int(record["examples"]), int(record["correct"]),
+    )  # fmt: skip
+    if not 0 <= found.correct <= found.examples or not found.examples:
+        raise ValueError(f"{found.correct} of {found.examples} examples")
+    return found
