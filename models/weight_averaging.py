@@ -3,7 +3,9 @@
 What is judged and kept is the average; what trains never sees it. The running statistics of batch
 normalisation are averaged by the same rule. Izmailov et al. 2018 recompute them instead, by a pass
 over the training images; but adversarial training learns them from adversarial images, which such
-a pass would have to craft anew, and averages over near weights have near statistics.
+a pass would have to craft anew. On digits it made no difference: over six networks trained by FGSM
+(without an average, EMA, SWA; two seeds each) a clean pass gave 0.991 clean and 0.813 robust, the
+averages 0.988 and 0.817, of 500 test images.
 
 Sources: Izmailov et al. 2018 (SWA: equal weights, once an epoch from a share of the budget on);
 EMA is the exponential moving average over steps, corrected for where it starts.
