@@ -25,7 +25,7 @@ def report(found: Mapping[str, Any], threats: list[str], command: str) -> None:
         "## Honest networks", "", *reference.table(*honest), "",
         "## Cost: seconds for 128 images of 8x8 pixels, one core", "",
         *reference.table(["check", "seconds"], costs), "",
-        f"All of `check` at L-infinity 0.1: median {_median_seconds(found):.1f} s over the honest "
+        f"All of `check` under {threats[0]}: median {_median_seconds(found):.1f} s over the honest "
         "networks.",
     ]  # fmt: skip
     reference.write("false_security", command, lines, dict(found))
@@ -80,9 +80,9 @@ def _honest_rows(models: Mapping[str, Any], threats: list[str]) -> list[list[str
 
 
 def _clean(models: list[Any]) -> str:
-    return ", ".join(f"{model['clean']:.3f}" for model in models)
+    return ", ".join(f"{next(iter(model.values()))['clean']:.3f}" for model in models)
 
 
 def _median_seconds(found: Mapping[str, Any]) -> float:
-    seconds = [model["linf 0.1"]["seconds"] for model in found["honest"].values()]
+    seconds = [next(iter(model.values()))["seconds"] for model in found["honest"].values()]
     return float(np.median(seconds))

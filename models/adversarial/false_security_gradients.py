@@ -8,6 +8,8 @@ committed count (results/reference/false_security.md) does not hold.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,8 +30,8 @@ _SHARE = 0.05
 # A float32 below this is denormal: it lost its digits, and some hardware rounds it to zero.
 _VANISHED = torch.finfo(torch.float32).tiny
 # Calibrated on digits with noise of L-infinity 0.1: honest networks agree by 0.69 or more (the
-# least smooth: narrow tanh networks with normalisation after 30 epochs), steep tanh networks by 0.49
-# or less. Closer by they nearly overlap: 0.87 and 0.85 at 0.03.
+# least smooth: narrow tanh networks with normalisation after 30 epochs), steep tanh networks by
+# 0.49 or less. Closer by they nearly overlap: 0.87 and 0.85 at 0.03.
 _AGREEMENT = 0.58
 # A random point of the ball, but no further than what was calibrated: agreement falls with distance
 # in every network.
@@ -140,7 +142,7 @@ def _furthest(ball: Ball) -> float:
     """How far "nearby" reaches at most: in L2, the root mean square of that L-infinity noise."""
     if ball.norm == "linf":
         return _NEARBY_MOST
-    return _NEARBY_MOST * (ball.centre[0].numel() / 3) ** 0.5
+    return _NEARBY_MOST * math.sqrt(ball.centre[0].numel() / 3)
 
 
 def _vanishing(shares: dict[str, float]) -> SecurityWarning | None:

@@ -33,7 +33,8 @@ def output_warnings(model: nn.Module, images: Tensor) -> list[SecurityWarning]:
     with torch.no_grad():
         logits, again = model(images).float(), model(images).float()
         halves = torch.cat([model(part).float() for part in _halves(images)])
-    spread = float((logits - logits.mean(1, keepdim=True)).std().clamp(min=1e-12))
+    # NaN logits have no spread; that they are NaN again is no randomness.
+    spread = float((logits - logits.mean(1, keepdim=True)).std().nan_to_num(1.0).clamp(min=1e-12))
     passes = _difference(logits, again) / spread
     batches = _difference(logits, halves) / spread
     changed = [

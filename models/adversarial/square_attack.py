@@ -131,7 +131,8 @@ def _bump(height: int, width: int) -> Tensor:
     tails = torch.tensor(
         [sum(1 / (k + 1) ** 2 for k in range(at, largest)) for at in range(largest)]
     )
-    return tails[distance]
+    bump: Tensor = tails[distance]
+    return bump
 
 
 def _corner(delta: Tensor, side: int, generator: torch.Generator) -> tuple[int, int]:
@@ -149,4 +150,5 @@ def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 def _norm(delta: Tensor) -> Tensor:
     """L2 norms (n, 1, 1, 1), at least 1e-12 so that zero can be divided by."""
-    return torch.linalg.vector_norm(delta, dim=(1, 2, 3), keepdim=True).clamp(min=1e-12)
+    norms: Tensor = torch.linalg.vector_norm(delta, dim=(1, 2, 3), keepdim=True)
+    return norms.clamp(min=1e-12)

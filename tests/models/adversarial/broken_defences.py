@@ -95,7 +95,12 @@ CAUSES: Mapping[str, frozenset[str]] = {
 
 
 def steep_tanh(
-    data: ImageSplits, seed: int, *, epochs: int = 12, normalisation: str = "none"
+    data: ImageSplits,
+    seed: int,
+    *,
+    epochs: int = 12,
+    normalisation: str = "none",
+    gain: float = GAIN,
 ) -> CNN:
     """A plainly trained CNN of tanh units with a large internal gain, in eval mode."""
     pixels = torch.tensor(data.train_images).double() / data.scale
@@ -108,7 +113,7 @@ def steep_tanh(
     for layers in (model.features, model.classifier):
         for place, layer in enumerate(layers):
             if isinstance(layer, nn.Tanh):
-                layers[place] = SteepTanh(GAIN)
+                layers[place] = SteepTanh(gain)
     train_plainly(model, data, seed, epochs)
     return model.eval()
 
