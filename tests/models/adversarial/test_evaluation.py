@@ -88,8 +88,8 @@ def test_a_power_of_two_leaves_every_step_up_the_margins_as_it_was(
 
 
 # Other factors round gradients at 1e-7 of their size, which turns the sign of an entry that is as
-# near to 0. A flag then changes only if its margin is near 0 too: 0 of 15,000 flags did (five
-# networks, both norms, 300 images, five factors).
+# near to 0. A flag then changes only if its margin is near 0 too: of the margins alone 0 of 15,000
+# did (five networks, two norms, 300 images, five factors), of the whole attack 0 of 4,800.
 @pytest.mark.parametrize("threat", [THREAT, L2], ids=["linf", "l2"])
 @pytest.mark.parametrize("factor", [1e-3, 30.0, 1000.0])
 def test_any_scale_of_the_logits_leaves_the_figure_of_the_margins_and_all_but_a_point_of_the_whole(
