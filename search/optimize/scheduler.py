@@ -100,6 +100,8 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         self._directions = tuple(directions)
         self._roles = as_losses(roles, directions)
         self._collapsed = collapsed
+        self._max_epochs = max_epochs
+        self._ends: dict[Key, tuple[float, ...]] = {}  # losses of the trials that ran to their end
         self._reduction_factor = reduction_factor
         self._key = key or (lambda trial: str(trial.trial_id))
 
@@ -118,6 +120,9 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
                 values = [curves.get(metric, {}).get(epoch) for metric in self._metrics]
                 if key not in recorded and None not in values:
                     recorded[key] = self._losses(values)
+            last = [curves.get(metric, {}).get(self._max_epochs) for metric in self._metrics]
+            if None not in last:
+                self._ends[key] = self._losses(last)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]) -> str:
         """Records what arrives at a rung and decides whether the trial goes on.
@@ -154,10 +159,12 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
     ) -> None:
         """A trial that early stopping ended stands with its last figures at all later rungs."""
         values = [result.get(metric) for metric in self._metrics]
-        if not result.get("ended") or "epoch" not in result or None in values:
+        if "epoch" not in result or None in values:
             return
+        if result.get("ended") or int(result["epoch"]) >= self._max_epochs:
+            self._ends[self._key(trial)] = self._losses(values)
         for epoch, recorded in self.rungs.items():
-            if epoch >= int(result["epoch"]):
+            if result.get("ended") and epoch >= int(result["epoch"]):
                 recorded.setdefault(self._key(trial), self._losses(values))
 
     def debug_string(self) -> str:
@@ -171,11 +178,25 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             return False
         if len(recorded) < self._reduction_factor:
             return True
-        rows = _ordered_by(np.array(list(recorded.values())), self._roles)
+        rows = _ordered_by(self._at_the_end(recorded), self._roles)
         own = rows[list(recorded).index(key)]
         kept = pareto.order(rows)[: math.floor(len(rows) / self._reduction_factor)]
         # NOTE: metrics on a few hundred examples tie often; the order within a tie is arbitrary.
         return bool((rows[kept] == own).all(axis=1).any())
+
+    def _at_the_end(self, recorded: Mapping[Key, tuple[float, ...]]) -> NDArray[np.float64]:
+        """Losses at a rung, `(n, metrics)`; of constraints what they may be in the end.
+
+        A bound is for a trial's end, and its figure still moves. It is taken to move as it did, at
+        the median, in the trials that were at this rung and ran to their end.
+        """
+        rows = np.array(list(recorded.values()))
+        ended = [index for index, key in enumerate(recorded) if key in self._ends]
+        bounds = [index for index, role in enumerate(self._roles) if role.name == "constraint"]
+        if ended and bounds:
+            ends = np.array([end for key in recorded if (end := self._ends.get(key)) is not None])
+            rows[:, bounds] += np.median(ends[:, bounds] - rows[ended][:, bounds], axis=0)
+        return rows
 
     def _losses(self, values: Sequence[Any]) -> tuple[float, ...]:
         row = pareto.losses([[float(value) for value in values]], self._directions)[0]

@@ -63,6 +63,28 @@ def test_a_refilled_rung_judges_by_roles_as_well():
     assert report(scheduler, "c", 1, 0.95, 0.2) == "STOP"
 
 
+def test_a_bound_is_held_against_what_the_figure_may_be_in_the_end():
+    at_the_end = [("a", {CLEAN: {1: 0.4, 9: 0.8}, ROBUST: {1: 0.2, 9: 0.4}}),
+                  ("b", {CLEAN: {1: 0.4, 9: 0.8}, ROBUST: {1: 0.25, 9: 0.45}})]  # fmt: skip
+    scheduler = double(roles=AT_LEAST)
+    scheduler.refill(at_the_end)
+    # Both gained 0.2 from here. So 0.1 will do, and is cleaner; with 0.09 it would fall short.
+    assert report(scheduler, "c", 1, 0.5, 0.1) == "CONTINUE"
+    scheduler = double(roles=AT_LEAST)
+    scheduler.refill(at_the_end)
+    assert report(scheduler, "d", 1, 0.5, 0.09) == "STOP"
+
+
+def test_a_resumed_search_knows_the_same_ends():
+    going_on, resumed = double(roles=AT_LEAST), double(roles=AT_LEAST)
+    assert report(going_on, "a", 1, 0.4, 0.2) == "CONTINUE"
+    result = {"epoch": 9, CLEAN: 0.8, ROBUST: 0.4}
+    going_on.on_trial_complete(None, trial("a"), result)
+    going_on.on_trial_complete(None, trial("stopped"), result | {"epoch": 3})
+    resumed.refill([("a", {CLEAN: {1: 0.4, 9: 0.8}, ROBUST: {1: 0.2, 9: 0.4}})])
+    assert going_on._ends == resumed._ends == {"a": (-0.8, -0.4)}
+
+
 def test_too_few_roles_are_refused():
     with pytest.raises(ValueError, match="1 roles for 2"):
         double(roles=(PARETO,))
