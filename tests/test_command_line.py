@@ -26,7 +26,8 @@ from tests.launches import hills
 from tests.search.test_launching import FUNCTION, Stored, stored
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ["run", "resume", "review", "history", "show", "report", "export", "ui"]
+COMMANDS = ["run", "resume", "review", "history", "show", "report", "export", "attack",
+            "ui"]  # fmt: skip
 
 
 @dataclass(frozen=True)

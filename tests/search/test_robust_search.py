@@ -1,0 +1,144 @@
+"""A real search on digits whose robustness is confirmed, judged, reported and attacked again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.adversarial.autoattack import is_installed
+from search.tracking.artifacts import fetch_witnesses, read_robustness
+from search.tracking.store import open_client
+from tests.launches import PATIENCE_SECONDS, ROOT, Place, finished
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not is_installed(), reason="needs the extra 'autoattack'"),
+]
+
+PGD, AUTOATTACK = "accuracy.pgd10_linf_0.1", "accuracy.autoattack_linf_0.1"
+WORST, APGD = "accuracy.worst_linf_0.1", "accuracy.apgdt_linf_0.1"
+IMAGES = 20
+SPEC: dict[str, Any] = {
+    "name": "robust",
+    "task": {"data": "digits", "model": "cnn", "settings": {"optimizer": "adamw"}},
+    "objectives": [
+        {"metric": "accuracy.clean", "direction": "maximize"},
+        {"metric": "accuracy.robust", "direction": "maximize"},
+    ],
+    "space": {
+        "width": {"type": "categorical", "choices": [8, 16]},
+        "adversarial_training": {"type": "categorical", "choices": ["none", "fgsm"]},
+    },
+    "budget": {"trials": 3, "epochs": 2},
+    "resources": {"parallelism": 2, "cpus": 1},
+    "scheduler": {"name": "none"},
+    "robustness": {"epsilon": 0.1, "final_examples": IMAGES},
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("robust"))
+
+
+@pytest.fixture(scope="module")
+def search(place: Place) -> str:
+    finished(place.run(SPEC, "--cold"))
+    return place.search()
+
+
+@pytest.fixture(scope="module")
+def judged(place: Place, search: str) -> list[Any]:
+    """Runs of the best trials, with all their metrics."""
+    return [run for run in place.raw_runs(search) if f"test.{WORST}" in run.data.metrics]
+
+
+def attack(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "search", "attack", *arguments, "--tracking-uri", place.uri]
+    return subprocess.run(
+        command, cwd=ROOT, text=True, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+    )
+
+
+def test_both_objectives_come_from_the_last_report_and_the_epochs_from_part_a(
+    place: Place, search: str
+) -> None:
+    for trial in place.trials(search):
+        assert list(trial.curves["selection.accuracy.clean"]) == [1, 2]
+        for metric in ("accuracy.clean", PGD, "accuracy.corrupted", "epoch.selected"):
+            assert list(trial.curves[metric]) == [2], metric
+
+
+def test_front_candidates_were_confirmed_by_targeted_apgd(place: Place, search: str) -> None:
+    confirmed = [trial for trial in place.trials(search) if APGD in trial.curves]
+    assert confirmed, "the first trial to end is always a candidate"
+    for trial in confirmed:
+        assert {"robustness.gap", "robustness.replaced"} <= trial.curves.keys()
+
+
+def test_what_broke_each_trial_lies_with_the_search(place: Place, search: str) -> None:
+    memory = place.folder / "storage" / search / "attack_memory"
+    assert {file.name for file in memory.iterdir()} == {
+        f"trial_000{number}.{kind}" for number in range(3) for kind in ("json", "safetensors")
+    }
+
+
+def test_the_best_are_judged_once_on_what_chose_nothing(judged: list[Any]) -> None:
+    assert judged
+    for run in judged:
+        metrics = run.data.metrics
+        # Of 297 validation images a quarter, rounded by the largest remainder.
+        assert metrics["confirmation.examples"] == 74
+        assert metrics["test.examples"] == 500 and metrics["test.attacked_examples"] == IMAGES
+        assert metrics[f"test.{WORST}"] <= min(
+            metrics[f"test.{PGD}"], metrics[f"test.{AUTOATTACK}"]
+        )
+        assert {"confirmation.accuracy.clean", f"confirmation.{PGD}"} <= metrics.keys()
+
+
+def test_the_judgement_lies_with_the_run_and_its_witnesses_prove_it(
+    place: Place, search: str, judged: list[Any], tmp_path: Path
+) -> None:
+    client = open_client(place.uri)
+    for run in judged:
+        document = json.loads(read_robustness(client, run.info.run_id)["robustness.json"])
+        assert document["autoattack"] == ["apgd-ce", "apgd-t", "fab-t", "square"]
+        assert [each.name for each in fetch_witnesses(client, run.info.run_id, tmp_path)] == [
+            "witnesses_test.safetensors"
+        ]
+        number = run.data.tags["twentieth.number"]
+        said = attack(place, f"{search}#{number}", "--verify")
+        assert said.returncode == 0, said.stderr
+        assert f"{run.data.metrics[f'test.{WORST}']:.4f}" in said.stdout
+        assert "other weights" not in said.stdout
+
+
+def test_the_report_shows_it(place: Place, search: str, judged: list[Any]) -> None:
+    report = (place.folder / search / "report.md").read_text()
+    for part in ("## Robustness", "AutoAttack", "Part B against part C", "Cheap and confirmed"):
+        assert part in report
+    assert (place.folder / search / "robustness.png").stat().st_size > 10_000
+
+
+def test_a_past_trial_is_attacked_again_by_its_run(
+    place: Place, search: str, judged: list[Any]
+) -> None:
+    run = judged[0].info.run_id
+    said = attack(place, run, "--attack", "pgd", "--examples", str(IMAGES))
+    assert said.returncode == 0, said.stderr
+    # The same images, seeds and threat as the search's judgement: the same figure.
+    (line,) = [line for line in said.stdout.splitlines() if line.strip().startswith(PGD)]
+    assert f"{judged[0].data.metrics[f'test.{PGD}']:.4f}" in line
+    kept = read_robustness(open_client(place.uri), run)
+    assert "attack_pgd_test_linf_0.1.json" in kept
+
+
+def test_a_wrong_wish_is_a_sentence(place: Place, search: str) -> None:
+    said = attack(place, f"{search}#0", "--epsilon", "8")
+    assert said.returncode == 2 and "did you mean 8/255" in said.stderr
+    assert "Traceback" not in said.stderr
