@@ -3,10 +3,10 @@
 Each raises a warning of three parts. None is a proof: a model without warnings may still be less
 robust than measured, and AutoAttack remains the judge.
 
-Cost for each of at most 128 images, with PGD of 10 steps and ten classes: 10 passes forward and
-5 back for outputs and gradients, 12 and 11 for FGSM and PGD, at most 110 and 100 for each of four
-sizes of the ball (only while an image stands: 440 and 400 for a model that withstands them all,
-usually half), and 300 forward for an image that withstands the white-box attack.
+Cost for each of at most 128 images, with PGD of 10 steps and ten classes, in passes forward and
+back: 13 and 6 for outputs and gradients, 14 and 11 for FGSM and PGD on the clean ones, for each of
+four sizes of the ball at most 112 and 100 (only while an image stands; usually half of it in all),
+and 300 forward for an image that withstands the white-box attack.
 
 Sources: Athalye et al. 2018; Carlini et al. 2019; Croce et al. 2021 (AutoAttack's own warnings).
 """

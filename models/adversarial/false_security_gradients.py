@@ -66,7 +66,7 @@ def differentiability(model: nn.Module, images: Tensor, labels: Tensor) -> Secur
 def gradient_warnings(
     model: nn.Module, images: Tensor, labels: Tensor, ball: Ball, seed: int
 ) -> list[SecurityWarning]:
-    """Warnings from five passes forward, four of them with their way back.
+    """Warnings from nine passes forward, five of them with their way back.
 
     Args:
         model: maps images to logits, differentiable.

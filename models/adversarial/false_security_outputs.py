@@ -28,7 +28,7 @@ _BATCH_TOLERANCE = 1e-2
 
 
 def output_warnings(model: nn.Module, images: Tensor) -> list[SecurityWarning]:
-    """Warnings from four forward passes of `images` (n, channels, height, width)."""
+    """Warnings from three forward passes of `images` (n, channels, height, width)."""
     buffers = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
     with torch.no_grad():
         logits, again = model(images).float(), model(images).float()

@@ -118,8 +118,9 @@ def _pattern(side: int, generator: torch.Generator) -> Tensor:
     upper, lower = _bump(half, side), _bump(side - half, side)
     pattern = torch.cat([upper, -lower]).to(generator.device)
     pattern = pattern / torch.linalg.vector_norm(pattern)
+    turned: Tensor = pattern.T
     flip = torch.rand((), generator=generator, device=generator.device) > 0.5
-    return pattern.T if flip else pattern
+    return turned if flip else pattern
 
 
 def _bump(height: int, width: int) -> Tensor:
