@@ -14,7 +14,7 @@ from search.optimize.scheduler import MultiObjectiveASHA
 from search.spec import Objective, Spec
 
 # Measured on the picked epoch's weights at the end, and not before.
-LATE = "accuracy.corrupted"
+LATE = ("accuracy.corrupted", "epoch.selected")
 
 
 def scheduler_for(plan: Plan, own: Sequence[PriorTrial]) -> TrialScheduler:
