@@ -221,7 +221,7 @@ def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
     every_epoch += ("loss.validation",) if found.needs_base else ()
     costs: tuple[str, ...] = ("seconds.train", "seconds.evaluation")
     if isinstance(threat, Threat):
-        chosen_by = (*found.clean, threat.cheap_metric(), threat.fgsm_metric())
+        chosen_by = (*found.clean, threat.cheap_metric(), threat.fgsm_metric(), "collapsed")
         every_epoch += tuple(map(_selection, chosen_by))
         attacked = (threat.metric(), threat.fgsm_metric(), *_CORRUPTED)
         at_the_end = (*found.clean, *attacked, "epoch.selected")

@@ -243,6 +243,7 @@ def test_what_a_cnn_reports_says_which_part_it_was_measured_on() -> None:
         "selection.accuracy.clean",
         "selection.accuracy.pgd3_linf_0.1",
         "selection.accuracy.fgsm_linf_0.1",
+        "selection.collapsed",
         "accuracy.clean",
         "accuracy.pgd10_linf_0.1",
         "accuracy.fgsm_linf_0.1",
