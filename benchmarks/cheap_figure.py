@@ -39,8 +39,8 @@ from models.threats import Threat
 THREAT = Threat(norm="linf", epsilon=0.1)
 # Attacks of ours on the 500 images: name -> what is ascended.
 PARTS: dict[str, tuple[str, ...]] = {
-    "PGD-10, as in a search": ("cross_entropy", "targeted_margin"),
-    "PGD-10 on cross-entropy and the best margin": ("cross_entropy", "margin"),
+    "PGD-10, as in a search": ("scaled_cross_entropy", "targeted_margin"),
+    "PGD-10 on scaled cross-entropy and the best margin": ("scaled_cross_entropy", "margin"),
     "PGD-10 on the margins alone": ("targeted_margin",),
     "PGD-10 on cross-entropy alone": ("cross_entropy",),
 }
