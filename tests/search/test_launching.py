@@ -17,6 +17,7 @@ import yaml
 
 from search import launching
 from search.environment import environment
+from search.history import History
 from search.launching import (
     new_plan,
     prepare,
@@ -26,6 +27,7 @@ from search.launching import (
 )
 from search.optimize.plan import Plan
 from search.reporting import report
+from search.roles import PARETO, Role
 from search.spec import Spec, spec_from_yaml
 from search.tracking import names
 from search.tracking.journal import Journal
@@ -154,6 +156,18 @@ def test_a_new_search_is_in_the_store_before_anything_runs(store: Stored) -> Non
     assert summary.storage == store.plan.storage and summary.trials_budget == 5
     assert stored_spec(summary) == hills_spec()
     assert summary.environment.keys() >= {"code", "python", "ray", "optuna", "mlflow", "torch"}
+
+
+def test_a_new_search_tells_the_store_how_its_objectives_count(
+    store: Stored, tmp_path: Path
+) -> None:
+    copy = store.copied(tmp_path)
+    bound = {"metric": "right", "direction": "maximize", "role": "constraint", "bound": 0.8}
+    left = {"metric": "left", "direction": "maximize"}
+    plan = new_search(copy, tmp_path, name="bound", objectives=[left, bound])
+    assert plan.task == store.plan.task
+    found = History.from_mlflow(copy.uri).searches[plan.search]
+    assert found.roles == plan.roles() == (PARETO, Role("constraint", bound=0.8))
 
 
 def test_a_warm_search_remembers_what_it_started_from(store: Stored, tmp_path: Path) -> None:

@@ -110,6 +110,17 @@ def test_a_minimized_primary_objective_turns_the_order_round(tmp_path: Path) -> 
     assert view.front() == [3, 0, 1]
 
 
+def test_under_a_bound_the_best_that_keeps_it_is_shown(tmp_path: Path) -> None:
+    objectives = [
+        {"metric": "left", "direction": "maximize"},
+        {"metric": "right", "direction": "maximize", "role": "constraint", "bound": 0.4},
+    ]
+    plan = a_plan(tmp_path, objectives=objectives)
+    events = (end(0, 0.5, 0.5), end(1, 0.9, 0.1), end(2, 0.4, 0.9))
+    assert view_of(plan, *events).front() == [0]
+    assert "Best so far" in shown(View(plan), *events, is_terminal=True)
+
+
 def test_before_the_first_complete_trial_there_is_no_front(plan: Plan) -> None:
     assert view_of(plan, start(0), end(1, state="failed")).front() == []
 
