@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -29,6 +29,7 @@ from search.transfer.sources import SourceTrial, find_trial
 
 ATTACKS = ("all", "pgd", "apgdt", "autoattack", "square", "fgsm")
 SPLITS = ("test", "confirmation")
+_NORMS: dict[str, Literal["linf", "l2"]] = {"linf": "linf", "l2": "l2"}
 # Where the search's threat says 0, which is no AutoAttack there: as many as its default.
 _EXAMPLES = Threat.final_examples
 
@@ -146,7 +147,7 @@ def _check(asked: Asked) -> None:
     for name, value, valid in (
         ("attack", asked.attack, ATTACKS),
         ("split", asked.split, SPLITS),
-        ("norm", asked.norm or "linf", ("linf", "l2")),
+        ("norm", asked.norm or "linf", tuple(_NORMS)),
     ):
         if value not in valid:
             raise ValueError(f"--{name} {value!r}: choose one of {', '.join(valid)}")
@@ -172,7 +173,8 @@ def _source_of(tracking_uri: str, reference: str) -> SourceTrial:
 def _threats(source: SourceTrial, asked: Asked) -> Iterator[Threat]:
     own = source.spec.robustness
     assert isinstance(own, Threat), "a model of images is attacked by its pixels"
-    threat = dataclasses.replace(own, norm=asked.norm or own.norm)
+    norm: Literal["linf", "l2"] = own.norm if asked.norm is None else _NORMS[asked.norm]
+    threat = dataclasses.replace(own, norm=norm)
     sizes = [epsilon_of(text, threat.norm) for text in asked.epsilons]
     if not sizes and threat.norm != own.norm:
         known = default_epsilon(source.fingerprint["data"]["name"], threat.norm)

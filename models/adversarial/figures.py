@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from models.adversarial.attacks import Ball, fgsm, margin
-from models.adversarial.autoattack import autoattack
+from models.adversarial.autoattack import PartName, autoattack
 from models.adversarial.confirmation import confirm
 from models.adversarial.evaluation import Measured, batches, correct, evaluating, measure, record
 from models.threats import Threat
@@ -119,7 +119,7 @@ def figure(
     elif attack == "apgdt":
         measured = _apgdt(model, images, labels, threat, seed)
     else:
-        parts = ("square",) if attack == "square" else None
+        parts: tuple[PartName, ...] | None = ("square",) if attack == "square" else None
         measured = autoattack(model, images, labels, threat, seed, attacks=parts)
     seconds = time.perf_counter() - begun
     return Figure(attack, metric_of(attack, threat), threat.epsilon, seconds, measured)

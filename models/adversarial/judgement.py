@@ -103,7 +103,7 @@ def accuracy_curve(
     """
     some = _index(len(labels), CURVE_EXAMPLES, threat, images)
     images, labels = images[some], labels[some]
-    points, broken = [clean_figure(model, images, labels)], []
+    points, broken = [clean_figure(model, images, labels)], list[Replay]()
     for multiple in CURVE[1:]:
         at = threat.at(multiple * threat.epsilon)
         measured = measure(model, images, labels, at, seed, replays=broken)

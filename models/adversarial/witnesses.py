@@ -181,6 +181,8 @@ def _in_ball(shown: Tensor, centre: Tensor, witnesses: Witnesses) -> Tensor:
     delta = (shown.double() - centre.double()).flatten(1)
     is_image = ((shown >= 0) & (shown <= 1)).flatten(1).all(1)
     if witnesses.norm == "linf":
-        return is_image & (delta.abs().amax(1) <= witnesses.epsilon + _ROUNDING)
-    slack = _ROUNDING * math.sqrt(delta.shape[1])
-    return is_image & (torch.linalg.vector_norm(delta, dim=1) <= witnesses.epsilon + slack)
+        sizes, slack = delta.abs().amax(1), _ROUNDING
+    else:
+        sizes = torch.linalg.vector_norm(delta, dim=1)
+        slack = _ROUNDING * math.sqrt(delta.shape[1])
+    return is_image & (sizes <= witnesses.epsilon + slack)
