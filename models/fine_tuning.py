@@ -85,18 +85,13 @@ class FineTuning:
         self.ended = self.diverged = False
         self._device = base.device
         self._images: ImageMaterial | None = None
-        self._material: Any
         if base.kind == "images":
             self._images = ImageMaterial(data, base, self.configuration, threat, memory)
-            self._material = self._images
-        else:
-            self._material = TextMaterial(data, base, self.configuration, threat)
+        self._material: Any = self._images or TextMaterial(data, base, self.configuration, threat)
         if not self._material.size:
             raise DataError("the training split has no examples")
         steps = epochs * steps_an_epoch(self._material, self.configuration)
-        self._adapted: Adapted = start(
-            base, self.configuration, steps=steps, seed=seed, initial=initial
-        )
+        self._adapted = start(base, self.configuration, steps=steps, seed=seed, initial=initial)
         self._learning = TransformerLearning(
             self._adapted, self._material, self.configuration,
             epochs=epochs, seed=seed, device=base.device,

@@ -34,9 +34,9 @@ from models.epoch_choice import EpochChoice
 from models.parts import cut
 from models.threats import Threat
 
-# The attack after every epoch. The full one's nine targets would cost more than the training; the
-# margin is there so that the scale of the logits does not pick the epoch.
-_CHEAP_LOSSES: tuple[LossName, ...] = ("cross_entropy", "margin")
+# The attack after every epoch; the full one's nine targets would cost more than the training.
+# Neither loss depends on the scale of the logits, so that does not pick the epoch.
+_CHEAP_LOSSES: tuple[LossName, ...] = ("scaled_cross_entropy", "margin")
 
 
 class ImageJudgement:

@@ -4,6 +4,10 @@ Training by single steps can turn within an epoch: the network bends its loss so
 ends nowhere, FGSM's accuracy soars and PGD's collapses, and it does not come back (Wong et al.
 2020, section 5.4; Andriushchenko & Flammarion 2020). Plain training is never called so: it has no
 robustness to lose, though its figures part likewise.
+
+NOTE: None of 21 trainings by FGSM on digits (L-infinity 0.1 to 0.3, steps of 1.25 to 4 epsilon, 12
+to 40 epochs, several shapes) collapsed or was called so: FGSM stood up to 0.3 above PGD, but PGD
+did not fall. The rule is known to be silent there; that it fires rests on its sources.
 """
 
 from __future__ import annotations
