@@ -34,7 +34,6 @@ out, err = Console(width=WIDTH), Console(width=WIDTH, stderr=True)
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = (ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()) / "results"
 DEFAULT_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RESULTS / 'mlflow.db'}"
-EXIT_CODES = {"failed": 1, "alive": 3, "lost": 3, "unsent": 4}
 
 Uri = Annotated[str, typer.Option("--tracking-uri", help="MLflow store or server.")]
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
@@ -69,7 +68,7 @@ def run(
     checked = launching.with_changes(load_spec(spec, changes), cold=cold)
     prepared = launching.prepare(checked, tracking_uri, say=_say)
     plan = launching.new_plan(prepared, tracking_uri, results / "storage", address, _say)
-    _optimize_and_transfer(plan, [], results)
+    _follow(plan, [], results)
 
 
 @app.command(epilog="Example: twentieth resume digits-1123-0915-a1b2 --trials 8")
@@ -93,7 +92,7 @@ def resume(
         allow_function=allow_function, say=_say,
     )  # fmt: skip
     own = History.from_mlflow(tracking_uri, searches=[plan.search]).prior_trials(state=None)
-    _optimize_and_transfer(plan, own, results)
+    _follow(plan, own, results)
 
 
 @app.command(epilog="Example: twentieth review search/specs/digits.yaml --json")
@@ -228,51 +227,14 @@ def ui(
     os.execve(sys.executable, command, os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
 
-def _optimize_and_transfer(plan: Any, own: list[Any], results: Path) -> None:
-    from search import reporting
-    from search.optimize.console import Display, View
-    from search.optimize.run import Launch, log_tail
+def _follow(plan: Any, own: list[Any], results: Path) -> None:
+    from search.following import follow
 
-    _say(f"optimize  {plan.search}: {plan.trials_budget} trials, log in {plan.storage}")
-    view = View(plan)
-    view.seed(own)
-    launch = Launch(plan)
-    has_asked = False
-    with Display(view, out) as display:
-        events = launch.events()
-        while True:
-            try:
-                display.take(next(events))
-            except StopIteration:
-                break
-            except KeyboardInterrupt:
-                if has_asked:
-                    launch.kill()
-                has_asked = True
-                launch.stop()
-                _say("stopping; what is under way can be resumed (Ctrl-C again: at once)")
-                events = launch.events()
-    answer = launch.answer()
-    if has_asked and answer.status == "failed":
-        raise SystemExit(130)  # it was ended at once, as asked
-    if answer.status != "done":
-        hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
-        again = f"continue with: twentieth resume {plan.search}"
-        _fail(f"{hint}{answer.message}. {again}", EXIT_CODES[answer.status])
-    place, verdict = reporting.report(plan.search, plan.tracking_uri, results)
-    _say(f"transfer  {verdict}\n          {place / 'report.md'}")
-    if answer.state != "complete":
-        _say(f"          interrupted; continue with: twentieth resume {plan.search}")
-    if has_asked:
-        raise SystemExit(130)
-    if answer.state == "complete" and not (view.values or _complete_trials(plan)):
-        _fail("no trial is complete: see `twentieth show` for the reasons", 1)
-
-
-def _complete_trials(plan: Any) -> list[Any]:
-    from search.history import History  # what was replayed from the journal is not in the view
-
-    return History.from_mlflow(plan.tracking_uri, searches=[plan.search]).prior_trials()
+    ended = follow(plan, own, results, out)
+    if ended.message:
+        _fail(ended.message, ended.code)
+    if ended.code:
+        raise SystemExit(ended.code)
 
 
 def _say(text: str) -> None:

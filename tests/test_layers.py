@@ -24,6 +24,7 @@ LAYERS = [
     ["optimize"],
     ["transfer"],
     ["attacking", "launching", "reporting", "views"],
+    ["following"],
     ["__main__"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -1,0 +1,90 @@
+"""Follows a launch on the console until its end, then writes the report: optimize and transfer.
+
+What to exit with and what to say of a failure is returned, for the command line to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from search import reporting
+from search.history import History, PriorTrial
+from search.optimize.console import Display, View
+from search.optimize.plan import Plan
+from search.optimize.run import Answer, Launch, log_tail
+
+EXIT_CODES = {"failed": 1, "alive": 3, "lost": 3, "unsent": 4}
+STOPPED = 130  # as a shell says of what Ctrl-C ended
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a launch ended: the exit code, and what to say if it failed."""
+
+    code: int = 0
+    message: str = ""
+
+
+def follow(plan: Plan, own: Sequence[PriorTrial], results: Path, out: Console) -> Ended:
+    """Starts the driver, shows what happens, and reports.
+
+    The first Ctrl-C asks the driver to stop, the second ends it at once.
+
+    Args:
+        plan: Of the launch.
+        own: Trials of earlier launches of this search.
+        results: Where the report's folder goes.
+        out: The console.
+    """
+    _say(out, f"optimize  {plan.search}: {plan.trials_budget} trials, log in {plan.storage}")
+    view = View(plan)
+    view.seed(own)
+    answer, was_stopped = _watch(Launch(plan), view, out)
+    if was_stopped and answer.status == "failed":
+        return Ended(STOPPED)  # it was ended at once, as asked
+    if answer.status != "done":
+        hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
+        again = f"continue with: twentieth resume {plan.search}"
+        return Ended(EXIT_CODES[answer.status], f"{hint}{answer.message}. {again}")
+    place, verdict = reporting.report(plan.search, plan.tracking_uri, results)
+    _say(out, f"transfer  {verdict}\n          {place / 'report.md'}")
+    if answer.state != "complete":
+        _say(out, f"          interrupted; continue with: twentieth resume {plan.search}")
+    if was_stopped:
+        return Ended(STOPPED)
+    if answer.state == "complete" and not (view.values or _complete_trials(plan)):
+        return Ended(1, "no trial is complete: see `twentieth show` for the reasons")
+    return Ended()
+
+
+def _watch(launch: Launch, view: View, out: Console) -> tuple[Answer, bool]:
+    """Shows events until the driver has ended; its answer, and whether the user stopped it."""
+    was_stopped = False
+    with Display(view, out) as display:
+        events = launch.events()
+        while True:
+            try:
+                display.take(next(events))
+            except StopIteration:
+                break
+            except KeyboardInterrupt:
+                if was_stopped:
+                    launch.kill()
+                was_stopped = True
+                launch.stop()
+                _say(out, "stopping; what is under way can be resumed (Ctrl-C again: at once)")
+                events = launch.events()
+    return launch.answer(), was_stopped
+
+
+def _complete_trials(plan: Plan) -> list[PriorTrial]:
+    """From the store: what was replayed from the journal is not in the view."""
+    return History.from_mlflow(plan.tracking_uri, searches=[plan.search]).prior_trials()
+
+
+def _say(out: Console, text: str) -> None:
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
