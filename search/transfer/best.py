@@ -23,6 +23,10 @@ from search.transfer.progress import find_search, trials_of
 
 _TEST = "test."
 _TEST_EXAMPLES = "test.examples"
+# Of which, if it is there, this many were attacked.
+_ATTACKED_EXAMPLES = "test.attacked_examples"
+_COUNTS = (_TEST_EXAMPLES, _ATTACKED_EXAMPLES)
+_ATTACKED = re.compile(r"test\.accuracy\.(pgd\d|fgsm_|apgdt_|autoattack_|worst_)")
 # Shares, but not of the test examples: of tokens, and of the few texts that are attacked.
 _OF_OTHERS = re.compile(r"test\.accuracy\.(tokens|characters_|words_)")
 
@@ -89,12 +93,10 @@ def best_configurations(history: History, search: str) -> list[BestConfiguration
 
 def held_out(trial: PriorTrial) -> dict[str, HeldOut]:
     """What a trial showed on the test split: metric without the leading "test." -> result."""
-    # A language model's accuracy is a share of tokens, of which it does not tell how many.
-    examples = math.nan if "test.perplexity" in trial.curves else _last(trial, _TEST_EXAMPLES)
     return {
-        metric.removeprefix(_TEST): _result(metric, _last(trial, metric), examples)
+        metric.removeprefix(_TEST): _result(metric, _last(trial, metric), _examples(trial, metric))
         for metric in sorted(trial.curves)
-        if metric.startswith(_TEST) and metric != _TEST_EXAMPLES
+        if metric.startswith(_TEST) and metric not in _COUNTS
     }
 
 
@@ -109,6 +111,15 @@ def wilson_interval(share: float, examples: int) -> tuple[float, float]:
     """
     interval = binomtest(round(share * examples), examples).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def _examples(trial: PriorTrial, metric: str) -> float:
+    """How many examples a figure of the test split is of; NaN if that is not known."""
+    if "test.perplexity" in trial.curves:
+        return math.nan  # a language model's accuracy is a share of tokens
+    if _ATTACKED.match(metric) and _ATTACKED_EXAMPLES in trial.curves:
+        return _last(trial, _ATTACKED_EXAMPLES)
+    return _last(trial, _TEST_EXAMPLES)
 
 
 def _result(metric: str, value: float, examples: float) -> HeldOut:

@@ -44,6 +44,18 @@ def test_test_results_carry_wilson_s_interval() -> None:
     assert set(best.test) == {CLEAN, "loss"}
 
 
+def test_an_attacked_figure_has_the_interval_of_what_was_attacked() -> None:
+    attacked = ("accuracy.autoattack_linf_0.1", "accuracy.pgd10_linf_0.1", "accuracy.worst_l2_0.5")
+    curves = [point for name in attacked for point in points("test." + name, {5: 0.8})]
+    curves += points("test." + CLEAN, {5: 0.8})
+    curves += [*points("test.examples", {5: 500}), *points("test.attacked_examples", {5: 10})]
+    (best,) = best_configurations(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
+    assert set(best.test) == {CLEAN, *attacked}  # counts are no figures
+    for name in attacked:  # 8 of 10, as above
+        assert best.test[name].low == pytest.approx(0.4902, abs=1e-4)
+    assert best.test[CLEAN].low == pytest.approx(wilson_interval(0.8, 500)[0])
+
+
 def test_wilson_agrees_with_the_formula_and_stays_in_the_unit_interval() -> None:
     share, examples, z = 0.9, 300, 1.959963984540054
     middle = (share + z**2 / (2 * examples)) / (1 + z**2 / examples)
