@@ -69,6 +69,11 @@ class Confirmed:
     is_replaced: bool
     is_best: bool
 
+    @property
+    def before(self) -> float:
+        """What the search's own attack found on those same examples."""
+        return self.stronger + self.gap
+
 
 def judged_trials(
     best: Sequence[BestConfiguration], texts: Mapping[str, Mapping[str, str]]

@@ -79,7 +79,7 @@ def _side_by_side(judged: Sequence[Judged], confirmed: Sequence[Confirmed]) -> l
         return []
     rows = [
         [f"{each.number}{' (best)' if each.is_best else ''}", f"{each.cheap:.3f}",
-         f"{each.stronger:.3f}", f"{each.gap:.3f}",
+         f"{each.before:.3f}", f"{each.stronger:.3f}", f"{each.gap:.3f}",
          f"**{each.kept:.3f}, replaced**" if each.is_replaced else f"{each.kept:.3f}"]
         for each in confirmed
     ]  # fmt: skip
@@ -89,7 +89,7 @@ def _side_by_side(judged: Sequence[Judged], confirmed: Sequence[Confirmed]) -> l
         f"APGD on {some} images of part B. The gap is what only that broke of them; above two "
         "standard errors it replaces the figure."
     )
-    head = ["trial", "PGD, part B", "APGD-T and PGD, some of B", "gap", "figure that counts"]
+    head = ["trial", "PGD, part B", "PGD, those images", "with APGD-T", "gap", "figure that counts"]
     return ["### Cheap and confirmed figures", note, table(head, rows)]
 
 

@@ -80,7 +80,7 @@ def test_a_confirmed_trial_has_both_figures_side_by_side() -> None:
     assert (each.cheap, each.stronger, each.gap, each.kept) == (0.6, 0.38, 0.2, 0.4)
     assert each.is_replaced and each.is_best and each.number == 3
     text = robustness_section([], [each])
-    assert "| 3 (best) | 0.600 | 0.380 | 0.200 | **0.400, replaced** |" in text
+    assert "| 3 (best) | 0.600 | 0.580 | 0.380 | 0.200 | **0.400, replaced** |" in text
     for part in ("Raised when:", "What it means:", "What to do:", "0.600 became 0.400"):
         assert part in text
 
