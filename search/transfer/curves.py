@@ -24,7 +24,7 @@ _BARS_SHOWN = 12
 def draw_curves(history: History, search: str, path: Path) -> bool:
     """Draws the learning curves of the first objective and of the cheap robustness metric.
 
-    Trials of the front are marked, those stopped early dashed.
+    The best trials are marked, those stopped early dashed.
 
     Returns:
         Whether any metric was reported for two epochs or more; the file is written only then.
@@ -39,7 +39,7 @@ def draw_curves(history: History, search: str, path: Path) -> bool:
     for axes, metric in zip(panels, metrics, strict=True):
         _draw_metric(axes, metric, trials, best)
     handles = [
-        Line2D([], [], color=ORANGE, linewidth=2, label="Pareto front"),
+        Line2D([], [], color=ORANGE, linewidth=2, label="best"),
         Line2D([], [], color=BLUE, linewidth=1.2, label="complete"),
         Line2D([], [], color=GREY, linewidth=1.2, linestyle="--", label="stopped early"),
     ]

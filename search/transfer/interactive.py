@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.extract.importance import quiet_study
 from search.extract.measurements import Measured, measure
 from search.history import History, PriorTrial, Search
+from search.roles import is_plain
 from search.space import SearchSpace
 from search.transfer.progress import find_search, trials_of
 
@@ -71,7 +72,9 @@ def _front(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[s
     names = [plain(each) for each in this.objectives]
     study = _study(measured, space, this.directions, range(len(names)))
     figure = optuna.visualization.plot_pareto_front(study, target_names=names)
-    return [("Pareto front", figure.update_layout(title_text="", margin_t=40))]
+    # Optuna's plot knows no roles.
+    title = "Pareto front" if is_plain(this.roles) else "Pareto front, if all objectives counted"
+    return [(title, figure.update_layout(title_text="", margin_t=40))]
 
 
 def _histories(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:

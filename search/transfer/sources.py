@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from models.catalog import Value, architecture, data_kind, describe_data
 from models.checkpoints import newest_checkpoint
 from search.history import History, PriorTrial
+from search.roles import steering
 from search.spec import Spec, spec_from_yaml
 from search.tracking import names
 from search.tracking.runs import tags_of
@@ -130,14 +133,15 @@ def find_trial(tracking_uri: str, reference: str) -> SourceTrial:
 
 
 def best_trial(tracking_uri: str, search: str) -> SourceTrial:
-    """A search's best complete trial by the primary objective whose checkpoint is still there.
+    """A search's best complete trial whose checkpoint is still there, as its objectives count.
+
+    By the primary objective; what misses a bound comes after all that keeps it.
 
     Raises:
         LookupError: there is no such search, or none of its complete trials has a checkpoint.
     """
     summary, trials = _complete(tracking_uri, search)
-    sign = -1.0 if trials and trials[0].directions[0] == "maximize" else 1.0
-    for trial in sorted(trials, key=lambda each: (sign * each.values[0], each.number)):
+    for trial in _best_first(tracking_uri, summary, trials):
         source = _source(tracking_uri, summary, trial)
         if source.has_checkpoint:
             return source
@@ -159,6 +163,17 @@ def front_trials(tracking_uri: str, search: str) -> list[SourceTrial]:
     if not kept:
         raise LookupError(_without_checkpoint(summary, len(front)))
     return kept
+
+
+def _best_first(
+    tracking_uri: str, summary: Summary, trials: Sequence[PriorTrial]
+) -> list[PriorTrial]:
+    """Complete trials in the order of their first objective that judges."""
+    if not trials:
+        return []
+    this = History.from_mlflow(tracking_uri, searches=[summary.search]).searches[summary.search]
+    losses = steering([each.values for each in trials], this.directions, this.roles)
+    return [trials[place] for place in np.argsort(losses[:, 0], kind="stable")]
 
 
 def _of_search(tracking_uri: str, search: str, number: int) -> SourceTrial:

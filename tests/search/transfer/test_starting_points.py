@@ -119,6 +119,16 @@ def test_an_unknown_search_or_trial_is_an_error_that_names_those_there_are(
         pin(digits_spec("target", initial_weights={"from": f"{source}#7"}), shelf.uri)
 
 
+def test_the_best_trial_keeps_the_bounds_of_its_search(tmp_path: Path) -> None:
+    shelf, robust = Shelf(tmp_path), {"metric": "accuracy.robust", "direction": "maximize"}
+    clean = {"metric": "accuracy.clean", "direction": "maximize"}
+    bound = {**robust, "role": "constraint", "bound": 0.5}
+    plan = shelf.plan(digits_spec("source", objectives=[clean, bound]))
+    values = [[0.8, 0.6], [0.9, 0.4], [0.85, 0.5]]
+    shelf.finish(plan, [(configured(4 + n), each) for n, each in enumerate(values)])
+    assert best_trial(shelf.uri, plan.search).trial.number == 2
+
+
 def test_where_a_checkpoint_is_gone_the_next_best_is_taken(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     plan = shelf.plan(digits_spec("source"))
