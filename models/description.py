@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
+from models.parts import FEWEST, too_few
 from models.sources import DataError, Source, digits_source, whole
 
 _SOURCES = ("name", "parquet", "hub")
@@ -141,6 +142,8 @@ def describe_data(
 def _describe_images(settings: Mapping[str, Any]) -> DataDescription:
     selection = select(settings)
     source = selection.source
+    if source.counts["validation"] < FEWEST:
+        raise DataError(f"{source.name}: {too_few(source.counts['validation'])}")
     seeded = source.seeded_splits or selection.train_examples is not None
     seen = (source.digest(), selection.train_examples, selection.image_size,
             selection.split_seed if seeded else None)  # fmt: skip

@@ -18,6 +18,8 @@ from models.sources import Labels, stratified
 # Half judges, for both objectives and so every comparison of trials come from it; a quarter is
 # enough to pick an epoch among few, and another to show by how much part B flatters the best.
 _SHARES = np.array([0.25, 0.5, 0.25])
+# With fewer a part would be empty.
+FEWEST = len(_SHARES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,14 @@ class Parts:
     selection: npt.NDArray[np.int64]
     objective: npt.NDArray[np.int64]
     confirmation: npt.NDArray[np.int64]
+
+
+def too_few(n: int) -> str:
+    """What is wrong with a validation split of `n` examples, fewer than `FEWEST`."""
+    return (
+        f"the validation split has {n} examples, but one part picks the epoch, one gives the "
+        f"objectives and one confirms them; give it at least {FEWEST}, better 100 a part"
+    )
 
 
 def cut(labels: Labels, seed: int) -> Parts:
@@ -39,11 +49,8 @@ def cut(labels: Labels, seed: int) -> Parts:
         ValueError: fewer than three examples, so that a part would be empty.
     """
     n = len(labels)
-    if n < len(_SHARES):
-        raise ValueError(
-            f"the validation split has {n} examples, but one part picks the epoch, one gives the "
-            "objectives and one confirms them; give it at least 3, better 100 a part"
-        )
+    if n < FEWEST:
+        raise ValueError(too_few(n))
     exact = n * _SHARES
     sizes = np.floor(exact).astype(np.int64)
     sizes[np.argsort(sizes - exact, kind="stable")[: n - sizes.sum()]] += 1

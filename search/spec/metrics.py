@@ -14,7 +14,13 @@ from search.roles import NAMES
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import HistorySettings, Objective
-from search.spec.robustness import full_name, is_attacked, reported_metrics, short_name
+from search.spec.robustness import (
+    full_name,
+    is_attacked,
+    reported_metrics,
+    short_name,
+    why_no_objective,
+)
 
 # Role -> the key that it alone has, and what that holds.
 _OWNERS = {
@@ -45,7 +51,8 @@ def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Obje
             # With a faulty threat the names of attacked figures cannot be told.
             is_unclear = threat is None and is_attacked(metric)
             if metric not in (*legal, short) and not is_unclear:
-                document.add(where, "this model reports no such metric", metric, (*legal, short))
+                message = why_no_objective(document, metric, threat)
+                document.add(where, message, metric, (*legal, short))
         if metric in objectives:
             document.add(where, "this metric is an objective already", objective.metric)
         objectives[metric] = objective.model_copy(update={"metric": metric})

@@ -186,15 +186,28 @@ def reported_metrics(document: Document, threat: AnyThreat | None) -> tuple[str,
     On images not what picked the epoch (`selection.`), which flatters, nor FGSM's figure: one step
     up the cross-entropy is deceived by the scale of the logits.
     """
+    return tuple(
+        metric for metric in _measured(document, threat) if not _is_barred(document, metric, threat)
+    )
+
+
+def why_no_objective(document: Document, metric: str, threat: AnyThreat | None) -> str:
+    """What is wrong with an objective that is none of `reported_metrics`."""
+    if metric in _measured(document, threat):
+        return "is measured, but may be no objective: it flatters, or is easily deceived"
+    return "this model reports no such metric"
+
+
+def _measured(document: Document, threat: AnyThreat | None) -> tuple[str, ...]:
     model = _model(document)
-    if model not in MODELS:
-        return ()
-    threat = threat or default_threat(model)
-    reported = metrics(model, threat)
-    if not isinstance(threat, Threat):
-        return reported
-    never = ("selection.", threat.fgsm_metric(), "epoch.")
-    return tuple(metric for metric in reported if not metric.startswith(never))
+    return metrics(model, threat or default_threat(model)) if model in MODELS else ()
+
+
+def _is_barred(document: Document, metric: str, threat: AnyThreat | None) -> bool:
+    judged = threat or default_threat(_model(document))
+    if not isinstance(judged, Threat):
+        return False
+    return metric.startswith(("selection.", judged.fgsm_metric(), "epoch."))
 
 
 def is_attacked(metric: str) -> bool:

@@ -41,6 +41,14 @@ def test_the_digest_follows_the_content_not_the_place(
     assert digest(parquet=str(moved)) != before
 
 
+def test_a_validation_split_too_small_to_be_cut_into_parts_is_refused(
+    folder: Path, write_split: Callable[..., Path]
+) -> None:
+    write_split(folder / "validation.parquet", 2)
+    with pytest.raises(DataError, match="shapes: the validation split has 2 examples, but one"):
+        describe_data({"parquet": str(folder)})
+
+
 def test_a_description_says_what_is_left_after_pooling_and_selecting() -> None:
     description = describe_data({"name": "digits", "train_examples": 200, "image_size": 4})
     assert description.shape == (1, 4, 4)

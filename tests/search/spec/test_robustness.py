@@ -85,6 +85,7 @@ def test_unknown_images_need_an_epsilon() -> None:
 def test_what_is_easily_deceived_or_picked_the_epoch_is_no_objective(metric: str) -> None:
     message = said(changed("objectives/1/metric", metric))
     assert "objectives[1].metric = '" in message and "accuracy.robust" in message
+    assert "is measured, but may be no objective" in message
 
 
 def test_accuracy_on_corrupted_images_may_be_an_objective() -> None:
