@@ -23,7 +23,7 @@ def small_digits(name: str, trials: int, epochs: int, **changes: Any) -> dict[st
     spec: dict[str, Any] = yaml.safe_load((ROOT / "search" / "specs" / "digits.yaml").read_text())
     spec |= {"name": name, "budget": {"trials": trials, "epochs": epochs}}
     spec["scheduler"] = {"name": "none"}
-    spec["robustness"] |= {"examples": 16, "cheap_examples": 8}
+    spec["robustness"] |= {"examples": 16, "cheap_examples": 8, "final_examples": 0}
     spec["space"] = {
         "adamw.learning_rate": {"type": "float", "low": 1e-3, "high": 4e-3, "log": True},
         "width": {"type": "int", "low": 8, "high": 16},
