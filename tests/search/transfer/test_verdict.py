@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import math
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from search.history import History
 from search.transfer.costs import Cost
+from search.transfer.counterfactual import simulate
 from search.transfer.verdict import verdict
 from tests.search.extract.synthetic import (
     CLEAN,
@@ -131,7 +135,14 @@ def test_a_control_arm_is_judged_where_there_is_no_cold_search() -> None:
     assert found.sentence.startswith("Against its own control arm, 2 trials without history")
 
 
-def test_a_warm_search_without_anything_measured_is_simulated_and_says_so() -> None:
+def test_a_warm_search_without_anything_measured_is_simulated_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # On a busy machine the time for it may end before all trials are simulated.
+    patient = partial(simulate, seconds=math.inf)
+    # By name: `search.transfer.verdict` is the function that the package offers.
+    module = importlib.import_module("search.transfer.verdict")
+    monkeypatch.setattr(module, "simulate", patient)
     rows = rows_of_random_search("this", 12, 3)
     found = verdict(history(rows, [search("this", warm=True)]), "this")
     assert found.counterfactual is not None and found.counterfactual.trials == 12
