@@ -12,12 +12,13 @@ control: as before, but that source was trained (same configuration and seed) on
 what helps there is a better start of the optimizer, not knowledge.
 
 `run` does what is missing, cell by cell, and goes on where it was killed (at the next trial).
-`report` writes results/reference/inheritance.* from what is there and says what is missing.
+`report` writes results/reference/inheritance.* from what is there and says what is missing. Cells
+that were published before count where the cache lacks them, so seeds may be run on two machines.
 
 Cost: about three hours of one core. NOTE: the code of `models/` is no part of a cell's identity.
 After a change there, give a new `--cache`.
 
-    python -m benchmarks.inheritance run --jobs 2
+    python -m benchmarks.inheritance run --jobs 2            # or one seed of them: --seeds 1
     python -m benchmarks.inheritance report
 """
 
@@ -108,12 +109,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="cells at once, one thread each")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/text"))
     parser.add_argument("--cache", type=Path, default=CACHE / "inheritance")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="that are run")
     given = parser.parse_args()
     place = Place(given.data, given.cache, Settings())
     domains = load_domains(given.data)
     source = sources(domains)
     if given.action == "run":
-        run(place, plan(source), source, given.jobs)
+        run(place, plan(source, given.seeds), source, given.jobs)
         return
     report(place, plan(source), domains, "python -m benchmarks.inheritance run, then report")
 

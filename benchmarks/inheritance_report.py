@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +45,12 @@ def report(
     place: Place, cells: Sequence[Cell], domains: Mapping[str, Domain], command: str
 ) -> None:
     """Writes results/reference/inheritance.*, from the cells that are done."""
-    records = {cell: place.read(cell) for cell in cells if is_done(place, cell)}
+    known = _published(place)
+    records = {
+        cell: place.read(cell) if is_done(place, cell) else known[cell.name]
+        for cell in cells
+        if is_done(place, cell) or cell.name in known
+    }
     missing = [cell.name for cell in cells if cell not in records]
     if not any(cell.arm == HISTORY for cell in records):
         raise SystemExit(f"nothing to compare yet; missing: {', '.join(missing)}")
@@ -62,6 +69,14 @@ def report(
     facts = [record["environment"] for record in records.values() if "environment" in record]
     reference.write("inheritance", command, body, raw, max(facts, key=lambda each: each["date"]))
     draw(records, reference.REFERENCE / "inheritance.png", len(missing))
+
+
+def _published(place: Place) -> dict[str, Mapping[str, Any]]:
+    """Cells of an earlier report with the same settings, by name."""
+    path = reference.REFERENCE / "inheritance.json"
+    cells = reference.stored("inheritance")["cells"] if path.exists() else {}
+    same = asdict(place.settings)
+    return {name: record for name, record in cells.items() if record.get("settings") == same}
 
 
 def _setting(place: Place, domains: Mapping[str, Domain]) -> list[str]:
