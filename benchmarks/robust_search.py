@@ -29,7 +29,7 @@ from typing import Any
 
 from benchmarks import reference
 from benchmarks.stored_results import CACHE
-from search.history import History, PriorTrial
+from search.history import History
 from search.transfer import BestConfiguration, best_configurations
 
 SPEC = reference.ROOT / "search" / "specs" / "robust_digits.yaml"
@@ -97,7 +97,6 @@ def judged(cache: Path, goal: Goal, seed: int) -> dict[str, Any]:
     return {
         "search": search, "front": front, "plain": plain,
         "trials": len(trials), "complete": sum(trial.state == "complete" for trial in trials),
-        "seconds": _wall_seconds(trials),
     }  # fmt: skip
 
 
@@ -116,12 +115,6 @@ def _tested(best: BestConfiguration) -> dict[str, Any]:
 
 def _is_adversarial(configuration: Any) -> bool:
     return configuration.get("adversarial_training", "none") != "none"
-
-
-def _wall_seconds(trials: list[PriorTrial]) -> float:
-    starts = [trial.started for trial in trials if trial.started]
-    ends = [trial.started.timestamp() + trial.seconds for trial in trials if trial.started]
-    return max(ends) - min(starts).timestamp()
 
 
 def report(cache: Path) -> None:
@@ -148,7 +141,6 @@ def report(cache: Path) -> None:
             " / ".join(f"{value:.3f}" for value in shown["validation"]),
             f"{shown['clean']:.3f}", f"{shown['autoattack']:.3f}",
             "reached" if good else "not reached", f"{plain:.3f}", f"{gap:+.3f}",
-            f"{each['seconds'] / 60:.1f}",
         ])  # fmt: skip
     run_at = {goal.epsilon: sum(other is goal for other, _ in done) for goal in GOALS}
     said = [
@@ -161,7 +153,7 @@ def report(cache: Path) -> None:
         f"one by {AHEAD}: **{ahead} of {run_at[GOALS[-1].epsilon]} seeds** (of {len(SEEDS)})"
     )
     header = ["epsilon", "seed", "complete", "method", "validation clean / robust", "test clean",
-              "test AutoAttack", "goal", "best plain one (PGD)", "ahead", "minutes"]  # fmt: skip
+              "test AutoAttack", "goal", "best plain one (PGD)", "ahead"]  # fmt: skip
     body = [
         "# Does a search of 20 trials find robust networks on digits?", "",
         f"`search/specs/robust_digits.yaml`, {TRIALS} trials, cold, 1000/297/500 examples; test "
