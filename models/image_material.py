@@ -17,6 +17,7 @@ from models.adversarial.training import craft, losses, passes
 from models.catalog import Value
 from models.data import ImageSplits
 from models.image_judgement import ImageJudgement
+from models.pixel_input import PixelLogits
 from models.sources import DataError
 from models.threats import Threat
 from models.transformer import LoadedBase
@@ -80,7 +81,7 @@ class ImageMaterial:
 
         Adversarial examples are crafted in float32, the loss in bfloat16 on a GPU.
         """
-        labels, images, pixels = batch["labels"], batch["pixel_values"], _Pixels(model)
+        labels, images, pixels = batch["labels"], batch["pixel_values"], PixelLogits(model)
         shown = craft(pixels, images, labels, self._configuration, self._norm, noise)
         with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=images.is_cuda):
             loss = losses(pixels, images, shown, labels, self._configuration).sum()
@@ -97,16 +98,4 @@ class ImageMaterial:
 
     def classifier(self, model: nn.Module) -> nn.Module:
         """The model from images to logits, in eval mode."""
-        return _Pixels(model).eval()
-
-
-class _Pixels(nn.Module):
-    """A transformer as the attacks want it: images in, logits out."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.model(pixel_values=images).logits
-        return logits
+        return PixelLogits(model).eval()

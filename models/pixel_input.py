@@ -1,4 +1,4 @@
-"""Images in [0, 1] on their way into a vision transformer: its channels, its size, its scale."""
+"""Images in [0, 1] on their way into a vision transformer (channels, size, scale) and out of it."""
 
 from __future__ import annotations
 
@@ -80,3 +80,16 @@ def _normalisation(folder: Path, channels: int) -> tuple[tuple[float, ...], tupl
         raise ValueError(f"{path}: image_mean and image_std must name {channels} channels and "
                          "positive spreads; correct the file")  # fmt: skip
     return mean, std
+
+
+class PixelLogits(nn.Module):
+    """A transformer as the attacks want it: images in, logits out."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, classes) of images (n, channels, height, width)."""
+        logits: Tensor = self.model(pixel_values=images).logits
+        return logits

@@ -20,6 +20,7 @@ from models.adversarial.figures import AttackName, Figure, clean_figure, figure,
 from models.adversarial.judgement import witnesses_of
 from models.adversarial.witnesses import Verified, Witnesses, load_witnesses, verify
 from models.image_judgement import ImageJudgement
+from models.pixel_input import PixelLogits
 from models.threats import Threat
 from models.weights.trained import Trained, rebuild
 
@@ -37,7 +38,7 @@ class PastTrial:
     def __init__(self, trained: Trained, threat: Threat) -> None:
         rebuilt = rebuild(trained)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = rebuilt.model if rebuilt.plain is None else _Logits(rebuilt.model)
+        model = rebuilt.model if rebuilt.plain is None else PixelLogits(rebuilt.model)
         self._model = model.to(device).eval()
         # The parts of validation are cut by the threat's seed: as the search cut them.
         self._parts = ImageJudgement(rebuilt.splits, threat, device, attacked_training=False)
@@ -105,15 +106,3 @@ def _chosen(
     images, labels = past.examples(split)
     index = torch.from_numpy(fixed_subset(len(labels), count, threat.seed)).to(images.device)
     return past.classifier(), index, images[index], labels[index]
-
-
-class _Logits(nn.Module):
-    """A transformer as the attacks want it: images in, logits out."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.model(pixel_values=images).logits
-        return logits

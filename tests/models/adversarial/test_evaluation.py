@@ -17,18 +17,10 @@ from models.adversarial.evaluation import (
 )
 from models.catalog import Threat
 from models.cnn import CNN
+from tests.models.adversarial.broken_defences import Scaled
 
 THREAT = Threat(epsilon=0.05, steps=4)
 L2 = Threat(norm="l2", epsilon=0.3, steps=4)
-
-
-class Scaled(nn.Module):
-    def __init__(self, model: nn.Module, factor: float) -> None:
-        super().__init__()
-        self.model, self.factor = model, factor
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.model(images) * self.factor
 
 
 def test_accuracies_are_ordered_by_the_strength_of_the_attack(trained, examples) -> None:
