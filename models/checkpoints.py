@@ -100,8 +100,10 @@ def _read(file: Path) -> Checkpoint | None:
     try:
         record = json.loads(file.read_text())
         epoch, metrics = int(record["epoch"]), tuple(dict(entry) for entry in record["metrics"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return (
+            None  # any other OSError: the storage is away, which must not look like no checkpoint
+        )
     state_file = file.with_suffix(".pt") if record.get("has_state") else None
     if state_file is not None and not state_file.exists():
         return None

@@ -42,6 +42,7 @@ class TaskOnWorker:
     directions: tuple[str, ...] = ()
     roles: tuple[Role, ...] = ()
     seed: int = 0  # of the search
+    epoch_seconds: float = 7200.0  # an epoch that takes longer hangs; see `budget.epoch_minutes`
 
     @property
     def is_of_images(self) -> bool:

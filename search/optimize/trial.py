@@ -12,13 +12,14 @@ import math
 import re
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ray import tune
 
 from models.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
+from search.optimize.attempts import STORAGE_PATIENCE_SECONDS, Attempts, patiently
 from search.optimize.confirming import replaced_warning
 from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES, WARNING
 from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
@@ -26,6 +27,7 @@ from search.tracking.ownership import newest_generation
 
 # What MLflow takes, less '/', which Ray uses to flatten results.
 METRIC_NAME = re.compile(r"[\w\-. :]{1,250}", re.ASCII)
+Result = TypeVar("Result")
 
 
 class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
@@ -35,6 +37,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         """Called once an actor; `task` and `data` come from the object store."""
         self._task, self._data = task, data
         self._base = WorkersBase()
+        self._attempts: Attempts | None = None
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -53,40 +56,72 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._told = 0  # epochs of `_done` that the driver has been told of
         self._failure = ""
         self._tables: dict[str, str] = {}
+        if self._attempts is not None:
+            self._attempts.close()  # of the trial that this worker had before
+        self._attempts = None
         try:
             identity = {"configuration": config["configuration"], "seed": config["seed"]}
-            take_folder(self._folder, identity)
-            self._training = training_of(self._task, config, self._data, self._base)
-            checkpoint = newest_checkpoint(self._folder)
-            if checkpoint is not None:
-                self._done = list(checkpoint.metrics)
-                self._training.load_state_dict(
-                    checkpoint.load_state() or {"epoch": checkpoint.epoch}
-                )
-            self._epochs = self._training.run()
+            self._stored(lambda: take_folder(self._folder, identity))
+            self._set_up(config)
             self._setup_seconds = time.perf_counter() - began
         except Exception:
             self._failure = traceback.format_exc()
+        finally:
+            if self._attempts is not None:
+                self._attempts.stop_watching()
+
+    def _set_up(self, config: Mapping[str, Any]) -> None:
+        """Makes the training and takes it to where its newest checkpoint was."""
+        task, checkpoint = self._task, self._stored(lambda: newest_checkpoint(self._folder))
+        if checkpoint is not None:
+            self._done = list(checkpoint.metrics)
+        self._attempts = Attempts(self._folder, task.generation, task.epoch_seconds)
+        if not self._may_begin():
+            return
+        self._attempts.watch()
+        self._training = training_of(task, config, self._data, self._base)
+        if checkpoint is not None:
+            self._training.load_state_dict(checkpoint.load_state() or {"epoch": checkpoint.epoch})
+        self._epochs = self._training.run()
+
+    def _may_begin(self) -> bool:
+        """Notes which epoch begins; False, with the failure, if it has killed too many workers."""
+        if len(self._done) >= self._task.epochs:
+            return True  # only its report is missing
+        attempts, epoch = self._attempts, len(self._done) + 1
+        assert attempts is not None, "set up before a step"
+        self._failure = self._stored(lambda: attempts.begin(epoch))
+        return not self._failure
+
+    def _stored(self, action: Callable[[], Result]) -> Result:
+        """Touches storage with patience, and less of it than would count as a hang."""
+        return patiently(action, min(STORAGE_PATIENCE_SECONDS, self._task.epoch_seconds / 2))
 
     def step(self) -> dict[str, Any]:
         """Trains one epoch and checkpoints it; or tells why it cannot."""
-        if newest_generation(self._task.storage) > self._task.generation:
-            self._failure = "another driver has taken this search over"
-        if not self._failure:
-            try:
+        try:
+            newest = self._stored(lambda: newest_generation(self._task.storage))
+            if newest > self._task.generation:
+                self._failure = "another driver has taken this search over"
+            if not self._failure and self._may_begin():
                 self._train_an_epoch()
                 if self._is_finished() and hasattr(self._training, "tables"):
                     self._tables = self._training.tables()
-            except MemoryError:
-                self._failure = f"out of memory\n{traceback.format_exc()}out of memory"
-            except Exception as error:
-                kind = "\nout of memory" if _is_out_of_memory(error) else ""
-                self._failure = traceback.format_exc() + kind
+        except MemoryError:
+            self._failure = f"out of memory\n{traceback.format_exc()}out of memory"
+        except Exception as error:
+            kind = "\nout of memory" if _is_out_of_memory(error) else ""
+            self._failure = traceback.format_exc() + kind
+        finally:
+            if self._attempts is not None:
+                self._attempts.stop_watching()
         return self._report()
 
     def _train_an_epoch(self) -> None:
         if self._is_finished():
             return  # restored from its last epoch: only the report was lost
+        assert self._attempts is not None, "set up before a step"
+        self._attempts.watch()
         began = time.perf_counter()
         metrics = next(self._epochs, None)
         if metrics is None:
@@ -104,9 +139,13 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         if self._task.base is not None:
             entry["seconds.setup"] = self._setup_seconds
         self._done.append(entry)
-        save_checkpoint(
-            self._folder, self._task.generation, len(self._done), self._done,
-            self._training.state_dict(), kept=1 if self._is_finished() else KEPT,
+        self._attempts.watch()  # anew: patience with the storage must not look like a hang
+        kept = 1 if self._is_finished() else KEPT
+        self._stored(
+            lambda: save_checkpoint(
+                self._folder, self._task.generation, len(self._done), self._done,
+                self._training.state_dict(), kept=kept,
+            )
         )  # fmt: skip
 
     def _confirmed(self, entry: Mapping[str, float]) -> dict[str, float]:

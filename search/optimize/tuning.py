@@ -28,8 +28,9 @@ from search.roles import best
 from search.spec import Spec
 from search.tracking.journal import Journal, read_events
 
-# A node that goes away takes its trials with it; each is tried again twice, from its checkpoint.
-WORKER_DEATHS_FORGIVEN = 2
+# Which deaths are forgiven the worker itself decides, by its trial's progress: see attempts.py.
+# This ends only what never gets so far, such as an actor whose code no node can import.
+WORKER_DEATHS_FORGIVEN = 100
 
 
 class Tuning:
@@ -63,6 +64,7 @@ class Tuning:
             directions=plan.directions(),
             roles=plan.roles(),
             seed=plan.spec.seed,
+            epoch_seconds=60 * plan.spec.budget.epoch_minutes,
         )
         done = progress_of(plan, own)
         sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)

@@ -187,11 +187,19 @@ class HyperparameterSpec(Part):
 
 
 class Budget(Part):
-    """When a search ends: after so many trials of so many epochs, or after so many hours."""
+    """When a search ends: after so many trials of so many epochs, or after so many hours.
+
+    Attributes:
+        epoch_minutes: An epoch (or set-up) that takes longer hangs: its worker is ended, with a
+            traceback in the trial's folder, and the trial is tried again from its checkpoint. Two
+            hours is more than any epoch that a search of many trials can afford, and with three
+            attempts a hang costs less than the night that nobody looks. Raise it for longer epochs.
+    """
 
     trials: Counted
     epochs: Counted
     hours: Positive | None = None
+    epoch_minutes: Positive = 120.0
 
 
 class Resources(Part):
