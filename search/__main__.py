@@ -18,6 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from search import cluster_commands, doctor_command
 from search.origin_words import in_words
 from search.origins import read_origin
 from search.spec import SpecError, load_spec
@@ -260,6 +261,10 @@ def main() -> None:
         _fail(str(error), 2)
     except SearchIsAlive as error:
         _fail(str(error), 3)
+
+
+cluster_commands.register(app)
+doctor_command.register(app)
 
 
 if __name__ == "__main__":

@@ -25,12 +25,14 @@ LAYERS = [
     ["transfer"],
     ["attacking", "launching", "reporting", "views"],
     ["following"],
+    ["deploy", "diagnose"],
+    ["cluster_commands"],
     ["__main__"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 ROOMS_OF = {
     "mlflow": ("search/tracking/",),
-    "ray": ("search/optimize/",),
+    "ray": ("search/optimize/", "search/deploy/", "search/diagnose/"),
     "torch": ("models/", "search/optimize/trainings.py"),
 }
 FILES = sorted([*ROOT.glob("search/**/*.py"), *ROOT.glob("models/**/*.py")])

@@ -145,10 +145,11 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
 
     root = str(Path(__file__).resolve().parents[2])
     if plan.address is not None:
-        environment = {
-            "working_dir": root, "excludes": ["results", ".venv", ".git", "tests"],
-            "env_vars": _quiet(plan),
-        }  # fmt: skip
+        environment: dict[str, Any] = {"env_vars": _quiet(plan)}
+        # A submitted job brings its own copy of the project; two do not merge.
+        if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
+            excludes = ["results", ".venv", ".git", "tests"]
+            environment |= {"working_dir": root, "excludes": excludes}
         ray.init(address=plan.address, runtime_env=environment, log_to_driver=False)
         return
     resources = plan.spec.resources

@@ -196,13 +196,14 @@ class Spec(Part):
         return part.fixed.get(str(chosen), {}) if part is not None and chosen is not None else {}
 
 
-def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
+def load_spec(path: str | Path, overrides: Sequence[str] = (), *, must_exist: bool = True) -> Spec:
     r"""Read and check a spec file.
 
     Args:
         path: The YAML file; relative folders and files in it are relative to its own folder.
         overrides: `key=value` each, value in YAML: `budget.trials=4`, `space.width.high=64`,
             `space.sgd.learning_rate.low=0.01` (or `sgd\.learning_rate`).
+        must_exist: Whether data, base model and tables are looked up on this machine.
 
     Raises:
         SpecError: Everything that is wrong.
@@ -211,7 +212,7 @@ def load_spec(path: str | Path, overrides: Sequence[str] = ()) -> Spec:
     document = read_document(read_file(path), str(path))
     for text in overrides:
         override(document, text)
-    return _build(document, path.parent.resolve(), must_exist=True)
+    return _build(document, path.parent.resolve(), must_exist)
 
 
 def spec_from_yaml(text: str, source: str = "spec.yaml") -> Spec:

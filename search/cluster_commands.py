@@ -1,0 +1,176 @@
+"""The commands for several machines: `launch` a search on a Ray cluster, `attach` to it again.
+
+They check, bring up, wait, submit and follow; the search itself is `run` on the cluster's head.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from search.deploy.checking import check_results, check_secret, check_spec, check_store
+from search.deploy.cluster_file import ClusterFile, read_cluster_file
+from search.deploy.jobs import (
+    ENDED,
+    Connect,
+    Service,
+    entrypoint,
+    follow,
+    new_name,
+    newest,
+    open_service,
+    wait_until_joined,
+)
+from search.deploy.launcher import bring_up, copy_credentials, tunnel
+
+_ROOT = Path(__file__).resolve().parents[1]
+PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
+TOKEN, CREDENTIALS = Path("~/.ray/auth_token"), Path("~/.mlflow/credentials")
+STOPPED_FOLLOWING = 130
+
+Cluster = Annotated[Path, typer.Option("--cluster", help="File of Ray's cluster launcher.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command(
+        epilog="Example: twentieth launch search/specs/digits.yaml --cluster cluster.yaml "
+        "--tracking-uri https://mlflow.example.org --results /shared/results"
+    )(launch)
+    app.command(epilog="Example: twentieth attach --cluster cluster.yaml")(attach)
+
+
+def launch(
+    spec: Annotated[Path, typer.Argument(help="A spec inside the project.")],
+    cluster: Cluster = Path("cluster.yaml"),
+    tracking_uri: Annotated[
+        str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="A server all nodes reach.")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(envvar="TWENTIETH_RESULTS", help="On all nodes' shared storage.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="How many trials.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of sampler and trials.")] = None,
+    cold: Annotated[bool, typer.Option("--cold", help="Ignore history.")] = False,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, help="Nodes to wait for, the head among them.")
+    ] = None,
+    wait_minutes: Annotated[float, typer.Option(min=0, help="How long to wait for them.")] = 20.0,
+    down_when_done: Annotated[
+        bool, typer.Option("--down-when-done", help="End the cluster a minute after the search.")
+    ] = False,
+) -> None:
+    """Bring a cluster up if needed, run a search there as a job, and follow its log."""
+    asked = read_cluster_file(cluster)
+    changes = list(settings or [])
+    changes += [f"budget.trials={trials}"] * (trials is not None)
+    changes += [f"seed={seed}"] * (seed is not None)
+    checked = check_spec(spec, PROJECT, changes)
+    arguments = ["run", str(spec.resolve().relative_to(PROJECT)), "--address", "auto"]
+    arguments += ["--tracking-uri", check_store(tracking_uri)]
+    arguments += ["--results", str(check_results(results))]
+    arguments += [part for change in changes for part in ("--set", change)] + ["--cold"] * cold
+    _check_secrets()
+    command = entrypoint(arguments, asked, leaves=down_when_done)
+    job, wanted = new_name(checked.name), nodes or asked.nodes
+    try:
+        _bring_up_if_needed(asked)
+        with _connection(asked) as service:
+            wait_until_joined(service, asked, wanted, wait_minutes, _say)
+            if CREDENTIALS.expanduser().exists():
+                copy_credentials(asked, CREDENTIALS.expanduser(), _log_of(asked))
+            service.submit(job, command, PROJECT)
+    except (ChildProcessError, TimeoutError, ConnectionError, RuntimeError) as error:
+        _fail(str(error))
+    _say(f"launched {job}; it goes on when this machine sleeps")
+    _follow(asked, job)
+
+
+def attach(
+    job: Annotated[
+        str | None, typer.Argument(help="As `launch` said; the newest if left out.")
+    ] = None,
+    cluster: Cluster = Path("cluster.yaml"),
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Stop the search; it can be resumed.")
+    ] = False,
+) -> None:
+    """Follow a launched search again, from its first line; or stop it."""
+    asked = read_cluster_file(cluster)
+    _check_secrets()
+    try:
+        with _connection(asked) as service:
+            job = job or newest(service.jobs())
+            if stop and service.status(job) not in ENDED:
+                service.stop(job)
+                _say(f"stopping {job}: its trials are settled first")
+    except (ConnectionError, RuntimeError) as error:
+        _fail(f"{error}. Is the cluster up? `ray up {asked.path}`")
+    _follow(asked, job, wanted="STOPPED" if stop else "SUCCEEDED")
+
+
+def _bring_up_if_needed(cluster: ClusterFile) -> None:
+    """Unless its head answers: `ray up` on a cluster at work would restart Ray there."""
+    try:
+        with _connection(cluster):
+            _say(f"cluster {cluster.name} is up")
+    except ConnectionError:
+        log = _log_of(cluster)
+        _say(f"bringing cluster {cluster.name} up; log in {log}")
+        bring_up(cluster, PROJECT, log)
+
+
+def _follow(cluster: ClusterFile, job: str, wanted: str = "SUCCEEDED") -> None:
+    """Shows the log to the end; exits with 1 unless it ended as wanted or succeeded."""
+    connect: Connect = lambda: _connection(cluster)  # noqa: E731
+    again = f"twentieth attach {job} --cluster {cluster.path}"
+    pay = f"stop paying:     ray down {cluster.path}"
+    try:
+        status = follow(connect, job, _write)
+    except KeyboardInterrupt:
+        _say(f"\nthe search goes on\nfollow again:    {again}\nstop the search: {again} --stop")
+        _say(pay)
+        raise SystemExit(STOPPED_FOLLOWING) from None
+    except ConnectionError as error:
+        _fail(f"{error}\nfollow again:    {again}\n{pay}")
+    _say(f"{job}: {status.lower()}\n{pay}")
+    if status not in (wanted, "SUCCEEDED"):
+        raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def _connection(cluster: ClusterFile) -> Iterator[Service]:
+    with tunnel(cluster, _log_of(cluster)) as address:
+        yield open_service(address)
+
+
+def _log_of(cluster: ClusterFile) -> Path:
+    return PROJECT / "results" / "clusters" / f"{cluster.name}.log"
+
+
+def _check_secrets() -> None:
+    token, credentials = TOKEN.expanduser(), CREDENTIALS.expanduser()
+    check_secret(token, f"make one: ray get-auth-token --generate; chmod 600 {token}")
+    if credentials.exists():
+        check_secret(credentials, "")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _write(text: str) -> None:
+    print(text, end="", flush=True)
+
+
+def _fail(text: str) -> NoReturn:
+    print(text, file=sys.stderr, flush=True)
+    raise SystemExit(1)

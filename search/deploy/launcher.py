@@ -1,0 +1,121 @@
+"""Ray's launcher as child processes: bring a cluster up, copy a file there, reach its dashboard.
+
+For everything that goes over SSH with the cluster file's own keys. Not for talking to the job
+service at the other end of the tunnel (`jobs.py`). Token authentication is on in every child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from search.deploy.cluster_file import ClusterFile
+
+# `ray dashboard` imports Ray (2 s, 10 s on a busy machine), asks the provider, and logs in.
+TUNNEL_SECONDS = 60.0
+LOG_LINES_SHOWN = 15
+
+
+def bring_up(cluster: ClusterFile, project: Path, log: Path) -> None:
+    """Runs `ray up` on the cluster file; what it prints goes to `log`.
+
+    Relative paths of its `file_mounts` are found in the project.
+
+    Raises:
+        ChildProcessError: It failed; with the end of its log.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    _run(["up", str(cluster.path), "-y"], log, project)
+
+
+def copy_credentials(cluster: ClusterFile, file: Path, log: Path) -> None:
+    """Puts a file of this user's home at the same place on the head, as it is (mode 600).
+
+    Raises:
+        ChildProcessError: It could not be copied.
+    """
+    place = f"~/{file.relative_to(Path.home())}"
+    folder = place.rpartition("/")[0]
+    _run(["exec", str(cluster.path), f"mkdir -p -m 700 {folder}"], log)
+    _run(["rsync-up", str(cluster.path), str(file), place], log)
+    _run(["exec", str(cluster.path), f"chmod 600 {place}"], log)
+
+
+@contextlib.contextmanager
+def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
+    """The head's dashboard, which listens on its loopback alone, as an address on ours.
+
+    Yields:
+        `http://127.0.0.1:PORT`, which takes connections; whether the head answers is not known.
+
+    Raises:
+        ConnectionError: There is no head that can be reached.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    command = [_ray(), "dashboard", str(cluster.path), "-p", str(port)]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment(),
+            start_new_session=True,  # with its ssh it ends at once; Ctrl-C is ours to handle
+        )  # fmt: skip
+    try:
+        _wait_for(port, process, cluster)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], cluster: ClusterFile) -> None:
+    deadline = time.monotonic() + TUNNEL_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ConnectionError(f"cluster {cluster.name}: no head is up that can be reached")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.2)
+    raise ConnectionError(f"cluster {cluster.name}: its head did not let us in by SSH")
+
+
+def _run(arguments: list[str], log: Path, folder: Path | None = None) -> None:
+    with log.open("ab") as output:
+        began = output.tell()
+        code = subprocess.run(
+            [_ray(), *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env=_environment(), cwd=folder, check=False,
+        ).returncode  # fmt: skip
+    if code:
+        with log.open("rb") as written:
+            written.seek(began)
+            lines = written.read().decode(errors="replace").splitlines()
+        end = "\n".join(lines[-LOG_LINES_SHOWN:])
+        raise ChildProcessError(f"{end}\n`ray {arguments[0]}` failed ({code}); its log: {log}")
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"RAY_AUTH_MODE": "token", "PYTHONWARNINGS": "ignore"}
+
+
+def _ray() -> str:
+    """Of this very environment: another version would not fit the cluster's."""
+    beside = Path(sys.executable).with_name("ray")
+    found = str(beside) if beside.exists() else shutil.which("ray")
+    if found is None:
+        raise FileNotFoundError("there is no command `ray`: pip install 'ray[default]'")
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
