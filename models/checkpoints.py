@@ -50,20 +50,24 @@ def save_checkpoint(
 
     The last one of a training needs no other beside it, which for a transformer would be three
     times as large: with the optimizer's state.
+
+    Raises:
+        OSError: the storage refuses, for want of room or otherwise. What was there stays, what is
+            half written goes, and the same call may be made again.
     """
     place = folder / f"generation_{generation}"
     place.mkdir(parents=True, exist_ok=True)
-    if state is not None:
-        import torch
-
-        with (place / "epoch.pt.new").open("wb") as file:
-            torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())  # the name must not reach the disk before the content
-        (place / "epoch.pt.new").replace(place / f"epoch_{epoch:04d}.pt")
-    record = {"epoch": epoch, "metrics": [dict(entry) for entry in metrics]}
-    (place / "epoch.json.new").write_text(json.dumps(record | {"has_state": state is not None}))
-    (place / "epoch.json.new").replace(place / f"epoch_{epoch:04d}.json")
+    try:
+        if state is not None:
+            _write_state(place / "epoch.pt.new", state)
+            (place / "epoch.pt.new").replace(place / f"epoch_{epoch:04d}.pt")
+        record = {"epoch": epoch, "metrics": [dict(entry) for entry in metrics]}
+        (place / "epoch.json.new").write_text(json.dumps(record | {"has_state": state is not None}))
+        (place / "epoch.json.new").replace(place / f"epoch_{epoch:04d}.json")
+    except OSError:
+        for half in place.glob("epoch.*.new"):  # on a full disk they would be in the way
+            half.unlink(missing_ok=True)
+        raise
     for old in sorted(place.glob("epoch_*.json"), key=_number)[:-kept]:
         old.unlink(missing_ok=True)
         old.with_suffix(".pt").unlink(missing_ok=True)
@@ -94,6 +98,21 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
             if found is not None:
                 return found
     return None
+
+
+def _write_state(path: Path, state: Mapping[str, Any]) -> None:
+    import torch
+
+    try:
+        with path.open("wb") as file:
+            torch.save(dict(state), file)
+            file.flush()
+            os.fsync(file.fileno())  # the name must not reach the disk before the content
+    except RuntimeError as error:
+        # torch hides a full disk: "unexpected pos 704 vs 598", with the OSError as its context.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def _read(file: Path) -> Checkpoint | None:

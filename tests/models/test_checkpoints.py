@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from models.checkpoints import KEPT, newest_checkpoint, save_checkpoint
+from tests.small_disks import fill, make_room, small_disk
 
 
 def save(folder: Path, epoch: int, generation: int = 1, state: Any = None) -> None:
@@ -129,3 +131,51 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert found is not None
     with pytest.raises(pickle.UnpicklingError):
         found.load_state()
+
+
+def test_a_full_disk_is_an_os_error_and_costs_no_earlier_checkpoint(tmp_path: Path) -> None:
+    with small_disk(tmp_path, kilobytes=256) as disk:
+        save(disk / "trial", 1, state={"weights": torch.zeros(8)})
+        with pytest.raises(OSError, match="No space left"):  # not torch's RuntimeError
+            save(disk / "trial", 2, state={"weights": torch.zeros(200_000)})
+        assert newest_epoch(disk / "trial") == 1
+        assert not list((disk / "trial" / "generation_1").glob("*.new")), "room is given back"
+        fill(disk)
+        with pytest.raises(OSError, match="No space left"):
+            save(disk / "trial", 2)
+        make_room(disk)
+        save(disk / "trial", 2, state={"weights": torch.zeros(8)})
+        assert newest_epoch(disk / "trial") == 2
+
+
+def test_another_failure_of_saving_is_not_called_storage(tmp_path: Path) -> None:
+    with pytest.raises((AttributeError, RuntimeError, pickle.PicklingError)):
+        save(tmp_path, 1, state={"function": lambda: None})
+
+
+def test_a_checkpoint_that_cannot_be_read_just_now_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, 1)
+    read = Path.read_text
+
+    def away(path: Path, *arguments: Any, **options: Any) -> str:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(Path, "read_text", away)
+    with pytest.raises(OSError, match="Stale file handle"):
+        newest_checkpoint(tmp_path)
+    monkeypatch.setattr(Path, "read_text", read)
+    assert newest_epoch(tmp_path) == 1
+
+
+def test_the_clock_that_stamps_files_decides_nothing(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    os.utime(tmp_path / "generation_1" / "epoch_0002.json", (0, 0))  # by a worker far behind
+    save(tmp_path, 1, generation=2)
+    os.utime(tmp_path / "generation_2" / "epoch_0001.json", (1, 1))
+    assert newest_epoch(tmp_path) == 1, "the latest generation's, whatever the times say"
+    save(tmp_path, 3)
+    names = sorted(path.name for path in (tmp_path / "generation_1").iterdir())
+    assert names == ["epoch_0002.json", "epoch_0003.json"], "the least epoch goes, not the oldest"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.outcome import outcome_of
 from search.optimize.trainings import FunctionTraining, TaskOnWorker
 from search.optimize.trial import Trial
+from tests.small_disks import fill, make_room, small_disk
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -307,3 +309,39 @@ def test_a_function_cannot_change_the_configuration_that_is_recorded(tmp_path: P
 
 def test_a_users_function_has_no_test_split(tmp_path: Path) -> None:
     assert judge_trial(task_of(tmp_path), config_of(tmp_path), None) == HeldOut()
+
+
+def test_a_checkpoint_waits_for_storage_that_is_full_for_a_while(tmp_path: Path) -> None:
+    with small_disk(tmp_path, kilobytes=64) as disk:
+        trial = trial_of(task_of(disk), config_of(disk))
+        trial.step()
+        fill(disk)
+        timer = threading.Timer(0.5, make_room, [disk])
+        timer.start()
+        results = run(trial)
+        timer.join()
+        assert [(result["epoch"], result["failure"]) for result in results] == [(2, ""), (3, "")]
+        assert trial_of(task_of(disk), config_of(disk)).step()["epoch"] == 3
+
+
+def test_storage_that_stays_full_fails_the_trial_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.optimize.trial.STORAGE_PATIENCE_SECONDS", 0.2)
+    with small_disk(tmp_path, kilobytes=64) as disk:
+        trial = trial_of(task_of(disk), config_of(disk))
+        trial.step()
+        fill(disk)
+        result = trial.step()
+        assert result["done"] and "the storage has refused for 0 s" in result["failure"]
+        assert "No space left on device" in result["failure"].splitlines()[-1]
+
+
+def test_a_worker_whose_clock_is_years_off_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial_of(task_of(tmp_path), config_of(tmp_path)).step()
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    results = run(trial_of(task_of(tmp_path), config_of(tmp_path)))
+    assert [(result["epoch"], result["failure"]) for result in results] == [(2, ""), (3, "")]
+    assert not any("time" in key for key in results[-1]), "events are stamped by the driver alone"
