@@ -1,0 +1,241 @@
+"""Checks that one driver keeps up with many trials at once, and finds where it no longer does.
+
+Real searches (driver, Ray, Tune, the warm sampler, journal, SQLite store, two objectives, no early
+stopping) of trials that only sleep, ten epochs each. Ray is told of as many cores as trials are to
+run at once; since a sleeping trial needs none, 64 of them stand for 64 nodes' worth of trials on
+this machine. What many machines add besides (a network, 64 raylets) is not here.
+
+Each search runs with 2-second epochs; the largest one then goes on with ever shorter epochs, until
+the driver is behind. A window opens when every worker has reported, so that starting Ray and its
+workers (seconds of CPU each) is not in it. Measured in a window, from the journal, the time that a
+trial itself gives with its report, the offset that has reached the store (looked at 20 times a
+second), and psutil: results a second asked for and delivered, the delay from a report to its line
+in the journal and to the store, proposals, processor time, memory.
+
+The driver keeps up (`scaling_report.LIMITS`) if trials wait for it at most a tenth of their time,
+reports are in the journal within a second and in the store within five (95th percentile), and the
+delay to the store does not grow. A driver that is behind loses nothing: a worker waits with its
+next epoch until Tune has heard of the last one, and the journal holds what the store lacks.
+
+Cost: ten minutes on two cores, most of it the start of the workers; 64 of them take 8 GB.
+
+    python -m benchmarks.scaling
+    python -m benchmarks.scaling --concurrent 16 --window 20 --profile
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from benchmarks.scaling_driver import PROFILE, PROPOSALS, running
+from benchmarks.scaling_report import behind, report, window_row
+from search.launching import new_plan, prepare
+from search.optimize.plan import Plan
+from search.spec import load_spec
+from search.tracking.journal import Event, read_events, sent_offset
+
+CONCURRENT = (1, 4, 16, 50, 64)
+EPOCHS = 10
+EPOCH_SECONDS = 2.0
+# Epochs of the largest search after that, in seconds: twice the results a second each time.
+SHORTER = (1.0, 0.5, 0.25)
+POLL_SECONDS = 0.05
+# Sixty-four Python processes that start on two cores take minutes.
+START_SECONDS = 300.0
+# The trials that began together must have drifted apart, and a new pace have reached every trial.
+SETTLING_EPOCHS = 2.0
+PACE = "pace.txt"
+SAID = ("concurrent", "asked", "delivered", "cores", "machine", "starting", "settling")
+
+
+def spec_of(concurrent: int, folder: Path) -> dict[str, Any]:
+    """The spec of one search; its trials never run out."""
+    unit = {"type": "float", "low": 0.0, "high": 1.0}
+    settings = {"pace_file": str(folder / PACE)}
+    return {
+        "name": f"scaling-{concurrent}",
+        "task": {"model": "python:benchmarks.scaling_trials:sleeping", "settings": settings},
+        "objectives": [
+            {"metric": "score", "direction": "maximize"},
+            {"metric": "cost", "direction": "minimize"},
+        ],
+        "space": {
+            "x": unit,
+            "y": unit,
+            "rate": {"type": "float", "low": 1e-4, "high": 0.1, "log": True},
+            "kind": {"type": "categorical", "choices": ["a", "b", "c"]},
+        },
+        "budget": {"trials": 100_000, "epochs": EPOCHS},
+        "resources": {"parallelism": concurrent, "cpus": 1},
+        "scheduler": {"name": "none"},
+    }
+
+
+class SentOffsets(threading.Thread):
+    """Looks how much of the journal has reached the store: `samples` of (time, bytes)."""
+
+    def __init__(self, storage: Path) -> None:
+        super().__init__(daemon=True)
+        self._storage, self._closing = storage, threading.Event()
+        self.samples: list[tuple[float, int]] = []
+
+    def run(self) -> None:
+        """Until `close`."""
+        while not self._closing.wait(POLL_SECONDS):
+            offset = sent_offset(self._storage)
+            if not self.samples or offset > self.samples[-1][1]:
+                self.samples.append((time.time(), offset))
+
+    def close(self) -> None:
+        """Ends it."""
+        self._closing.set()
+        self.join()
+
+
+def measure(concurrent: int, paces: tuple[float, ...], window: float, is_profiled: bool) -> Any:
+    """One search; one row a pace (mean seconds an epoch)."""
+    # Short: Ray's sockets lie in it (107 bytes).
+    folder = Path(tempfile.mkdtemp(prefix="s-", dir="/tmp"))
+    try:
+        plan = _plan(concurrent, folder)
+        (folder / PACE).write_text(str(paces[0]))
+        sent = SentOffsets(plan.storage)
+        sent.start()
+        began, windows = time.time(), []
+        with running(plan, folder, is_profiled) as (driver, stop):
+            _wait_for_all(plan, concurrent, driver)
+            starting = time.time() - began
+            for pace in paces:
+                _change(folder / PACE, pace)
+                time.sleep(SETTLING_EPOCHS * pace + 2)
+                windows.append({"pace": pace, **observe(driver, window)})
+            settling = stop()
+        sent.close()
+        events = list(read_events(plan.storage))
+        proposals = _proposals(folder / PROPOSALS)
+        for path in folder.glob(f"*.{PROFILE}"):
+            print(path.read_text())
+        common = {"concurrent": concurrent, "starting": starting, "settling": settling}
+        return [
+            {**common, **window_row(each, concurrent, events, sent.samples, proposals)}
+            for each in windows
+        ]
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def observe(driver: psutil.Process, seconds: float) -> dict[str, Any]:
+    """Processor seconds, by who used them, and memory, over the next `seconds`."""
+    before, opened = _processor_seconds(driver), time.time()
+    psutil.cpu_percent()
+    time.sleep(seconds)
+    machine, closed, after = psutil.cpu_percent(), time.time(), _processor_seconds(driver)
+    used = dict.fromkeys(("driver", "driver, main thread", "Ray", "workers"), 0.0)
+    for key, (part, total) in after.items():
+        used[part] += total - before.get(key, (part, 0.0))[1]
+    everyone = [driver, *driver.children(recursive=True)]
+    return {
+        "opened": opened, "closed": closed,
+        "cores": {part: total / (closed - opened) for part, total in used.items()},
+        "machine": machine / 100 * (os.cpu_count() or 1),
+        "megabytes": {
+            "driver": driver.memory_info().rss / 1e6,
+            "all": sum(_own_bytes(each) for each in everyone) / 1e6,
+        },
+    }  # fmt: skip
+
+
+def _processor_seconds(driver: psutil.Process) -> dict[Any, tuple[str, float]]:
+    """Process (or the driver's main thread) -> who it is, and its seconds so far."""
+    found: dict[Any, tuple[str, float]] = {}
+    for process in [driver, *driver.children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+            name = " ".join(process.cmdline()[:1])
+        except psutil.Error:
+            continue  # it has just ended
+        is_worker = name.startswith("ray::") and "Agent" not in name
+        part = "driver" if process == driver else "workers" if is_worker else "Ray"
+        found[process.pid, process.create_time()] = (part, times.user + times.system)
+    for thread in driver.threads():
+        if thread.id == driver.pid:
+            found["main"] = ("driver, main thread", thread.user_time + thread.system_time)
+    return found
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """What shared pages count for in parts: the sum over processes is what they take together."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:
+        return 0
+
+
+def _plan(concurrent: int, folder: Path) -> Plan:
+    path = folder / "spec.yaml"
+    path.write_text(yaml.safe_dump(spec_of(concurrent, folder)))
+    uri = f"sqlite:///{folder}/mlflow.db"
+    prepared = prepare(load_spec(path, []), uri, say=lambda text: None)
+    return new_plan(prepared, uri, folder / "storage", None)
+
+
+def _wait_for_all(plan: Plan, concurrent: int, driver: psutil.Process) -> None:
+    """Until as many trials have reported as are to run at once."""
+    deadline = time.monotonic() + START_SECONDS
+    reported: set[int] = set()
+    while len(reported) < concurrent:
+        if time.monotonic() > deadline or not driver.is_running():
+            log = (plan.storage / "driver.log").read_text()[-3000:]
+            raise RuntimeError(f"{len(reported)} of {concurrent} trials report\n{log}")
+        time.sleep(0.5)
+        events = read_events(plan.storage)
+        reported = {_number(event) for event in events if event.name == "epoch"}
+
+
+def _number(event: Event) -> int:
+    return int(event.fields["number"])
+
+
+def _change(path: Path, pace: float) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(str(pace))
+    new.replace(path)  # a trial that reads it meanwhile finds one of the two
+
+
+def _proposals(path: Path) -> list[tuple[float, float]]:
+    lines = [line.split() for line in path.read_text().splitlines()]
+    return [(float(moment), float(seconds)) for moment, seconds in lines]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--concurrent", type=int, nargs="+", default=CONCURRENT)
+    parser.add_argument("--window", type=float, default=40.0, help="seconds measured")
+    parser.add_argument("--profile", action="store_true", help="print profiles, write no result")
+    given = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for concurrent in given.concurrent:
+        is_largest = concurrent == max(given.concurrent)
+        paces = (EPOCH_SECONDS, *(SHORTER if is_largest else ()))
+        rows += measure(concurrent, paces, given.window, given.profile)
+        for row in rows[-len(paces) :]:
+            print({key: row[key] for key in SAID}, ", ".join(behind(row)) or "keeps up", flush=True)
+        if not given.profile:  # after every search, so that one that fails costs only itself
+            report(rows, " ".join(["python -m benchmarks.scaling", *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    main()
