@@ -16,7 +16,8 @@ TOKEN = "~/.ray/auth_token"
 # Every port that a raylet and its agents would draw at random: a firewall cannot name those.
 PORTS_OF_A_NODE = (
     "node-manager-port", "object-manager-port", "runtime-env-agent-port", "metrics-export-port",
-    "dashboard-agent-grpc-port", "dashboard-agent-listen-port", "min-worker-port", "max-worker-port",
+    "dashboard-agent-grpc-port", "dashboard-agent-listen-port",
+    "min-worker-port", "max-worker-port",
 )  # fmt: skip
 # An hour of idling is paid for by every worker; under a minute, nodes leave between two trials.
 IDLE_MINUTES = (1, 60)
@@ -123,9 +124,6 @@ RULES: dict[str, Callable[[Config], bool]] = {
     "token closed": _closes_token,
     "pinned set": _has_pinned_set,
     "fixed ports": _has_fixed_ports,
-    "Ray Client off": lambda config: all(
-        _flag(line, "ray-client-server-port") == "0" for line in ray_starts(config, "head_")
-    ),
     "shared storage": lambda config: any("/shared" in line for line in config["setup_commands"]),
     "nothing open to the world": _opens_nothing_else,
 }

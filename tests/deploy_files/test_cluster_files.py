@@ -91,7 +91,6 @@ def test_files_to_copy_lie_where_a_cluster_file_says(path: Path) -> None:
         ("--constraint ~/dependencies/constraints.txt", "", "pinned set"),
         ("ray[default,tune]", "ray[tune]", "pinned set"),
         ("./constraints.txt", "./other.txt", "pinned set"),
-        ("--ray-client-server-port=0", "", "Ray Client off"),
         ("--min-worker-port=10002", "", "fixed ports"),
         ("--node-manager-port=6380", "--node-manager-port=0", "fixed ports"),
         ("/shared", "/tmp/here", "shared storage"),
