@@ -1,0 +1,87 @@
+"""Check: one thing that was looked at, what was found, and what to do about it.
+
+For running a check so that neither an error in it nor a machine that hangs stops the others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["pass", "warning", "fail"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's.
+
+    Attributes:
+        name: The subject, a few words.
+        status: "pass", "warning" (a search may run, and may disappoint) or "fail".
+        found: What was seen, with its numbers.
+        mend: What to do; empty if it passed.
+    """
+
+    name: str
+    status: Status
+    found: str
+    mend: str = ""
+
+    def __post_init__(self) -> None:
+        assert (self.status == "pass") != bool(self.mend), "what did not pass says its mend"
+
+
+def passed(name: str, found: str) -> Check:
+    """A check that found nothing wrong."""
+    return Check(name, "pass", found)
+
+
+def warned(name: str, found: str, mend: str) -> Check:
+    """A check that found what may disappoint."""
+    return Check(name, "warning", found, mend)
+
+
+def failed(name: str, found: str, mend: str) -> Check:
+    """A check that found what spoils a search, or opens it to others."""
+    return Check(name, "fail", found, mend)
+
+
+def guarded(name: str, check: Callable[[], Iterable[Check]], seconds: float) -> list[Check]:
+    """What `check` returns; one failed check if it raises, or takes longer than `seconds`.
+
+    The check runs in a thread of its own that is left behind when it hangs, for nothing can end a
+    call into a file system that does not answer.
+    """
+    done: list[Check] = []
+    problem: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            done.extend(check())
+        except BaseException as error:  # whatever it is, the other checks go on
+            problem.append(error)
+
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        mend = "find out what hangs: a file system or a machine that does not answer"
+        return [*done, failed(name, f"no answer within {seconds:.0f} s", mend)]
+    if problem:
+        mend = "mend what the message names, then look again"
+        return [*done, failed(name, in_a_line(problem[0]), mend)]
+    return done
+
+
+def in_a_line(error: BaseException) -> str:
+    """An error's kind and the first line of what it says."""
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:300]}"
+
+
+def listed(names: Iterable[str], most: int = 4) -> str:
+    """Names in a line; of many the first few and how many more."""
+    every = sorted(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more

@@ -1,0 +1,57 @@
+"""All checks in their order: this machine or a cluster's nodes first, then the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.diagnose import clocks, data, disk, fitting, gpus, storage, store, versions
+from search.diagnose.check import Check, guarded
+from search.diagnose.nodes import HERE, Nodes
+from search.spec import Spec
+
+# A node's first answer waits for a worker process with our code; on two busy cores 30 s were seen.
+SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to look at. `is_cluster` if the nodes are Ray's."""
+
+    spec: Spec | None
+    tracking_uri: str
+    results: Path
+    is_cluster: bool = False
+
+
+def examine(asked: Asked, nodes: Nodes) -> Iterator[Check]:
+    """Every check, as it ends."""
+    place = asked.results / "storage"
+    steps: list[tuple[str, Callable[[], Iterable[Check]], float]] = [
+        ("versions", lambda: versions.check_versions(nodes), SECONDS),
+        ("storage", lambda: storage.check_storage(nodes, place), SECONDS),
+        ("disk", lambda: disk.check_disk(nodes, place), SECONDS),
+    ]
+    if asked.is_cluster:
+        steps.append(("clocks", lambda: clocks.check_clocks(nodes), SECONDS))
+    if spec := asked.spec:
+        steps.append(("trials that fit", lambda: _trials(nodes, spec), 2 * gpus.SECONDS))
+        steps.append(("data set", lambda: data.check_data(nodes, spec), 2 * data.SECONDS))
+        steps.append(("params", lambda: store.check_params(spec), SECONDS))
+    uri, is_cluster = asked.tracking_uri, asked.is_cluster
+    steps.append(("tracking store", lambda: store.check_store(uri, is_cluster=is_cluster), SECONDS))
+    steps.append(("access to store", lambda: store.check_access(uri), SECONDS))
+    for name, check, seconds in steps:
+        yield from guarded(name, check, seconds)
+
+
+def _trials(nodes: Nodes, spec: Spec) -> Iterator[Check]:
+    """GPUs that work, where the spec wants some, and the trials that fit."""
+    offered = {name: dict(each) for name, each in nodes.resources.items()}
+    if spec.resources.gpus:
+        replies = nodes.ask(gpus.devices, seconds=gpus.SECONDS)
+        yield from gpus.check_gpus(nodes, replies)
+        if HERE in offered and replies[HERE].value:
+            offered[HERE]["GPU"] = float(len(replies[HERE].value["devices"]))
+    yield from fitting.check_fitting(offered, spec.resources)

@@ -1,0 +1,112 @@
+"""Looks at a tracking store as a stranger and as its owner would: who may read it, what is stale.
+
+For `doctor`. It writes nothing, and creates no store.
+"""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from search.tracking import names
+from search.tracking.ownership import is_alive
+from search.tracking.runs import all_runs
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# MLflow's own: MAX_PARAM_VAL_LENGTH. What is longer is cut, or refused by some stores.
+PARAM_CHARACTERS = 6_000
+ANSWER_SECONDS = 10
+# What MLflow says to a Host header that `--allowed-hosts` does not name.
+_HOST_REFUSED = "Invalid Host header"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server says to a request without credentials."""
+
+    status: int
+    is_host_refused: bool
+
+
+def anonymous_answer(tracking_uri: str) -> Answer:
+    """Asks a server for experiments, as somebody without credentials would.
+
+    Raises:
+        OSError: It does not answer.
+    """
+    parts = urlsplit(tracking_uri)
+    bare = parts.netloc.rpartition("@")[2]
+    url = urlunsplit((parts.scheme, bare, parts.path.rstrip("/"), "", ""))
+    request = urllib.request.Request(
+        f"{url}/api/2.0/mlflow/experiments/search", data=b'{"max_results": 1}',
+        headers={"Content-Type": "application/json"},
+    )  # fmt: skip
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
+            return Answer(response.status, False)
+    except urllib.error.HTTPError as error:
+        with error:
+            said = error.read(2_000).decode(errors="replace")
+        return Answer(error.code, error.code in (400, 403) and _HOST_REFUSED in said)
+
+
+def lets_in_without_password(database_uri: str) -> bool:
+    """Whether a PostgreSQL store lets its user in without a password, from here.
+
+    Raises:
+        ImportError: psycopg is not installed.
+    """
+    import psycopg
+
+    parts = urlsplit(database_uri)
+    try:
+        # An empty password and no file of passwords: nothing of the user's own opens the door.
+        psycopg.connect(
+            host=parts.hostname, port=parts.port or 5432, user=parts.username,
+            dbname=parts.path.lstrip("/"), password="", passfile="/dev/null",
+            connect_timeout=ANSWER_SECONDS,
+        ).close()  # fmt: skip
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def zombies(client: MlflowClient) -> dict[str, int]:
+    """Search -> its runs that say RUNNING though nobody runs it; foreign runs are left alone."""
+    experiments = [each.experiment_id for each in client.search_experiments(max_results=1000)]
+    runs = all_runs(client, experiments, "attributes.status = 'RUNNING'")
+    ours = [run for run in runs if names.SEARCH in run.data.tags]
+    summaries = all_runs(client, experiments, f"tags.`{names.KIND}` = 'search'") if ours else []
+    alive = {
+        run.data.tags[names.SEARCH]
+        for run in summaries
+        if names.SEARCH in run.data.tags and _may_live(run.data.tags)
+    }
+    return dict(
+        Counter(tags[names.SEARCH] for tags in map(_tags, ours) if tags[names.SEARCH] not in alive)
+    )
+
+
+def params_too_long(choices: Mapping[str, tuple[Any, ...]]) -> dict[str, int]:
+    """Hyperparameter -> characters of its longest choice, of those that MLflow would cut."""
+    longest = {name: max(len(str(value)) for value in each) for name, each in choices.items()}
+    return {name: length for name, length in longest.items() if length > PARAM_CHARACTERS}
+
+
+def _tags(run: Any) -> Mapping[str, str]:
+    tags: Mapping[str, str] = run.data.tags
+    return tags
+
+
+def _may_live(tags: Mapping[str, str]) -> bool:
+    try:
+        return is_alive(tags)
+    except ValueError:  # a heartbeat that is no number: not one of ours
+        return False

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from search.tracking import health, names
+from search.tracking.batches import log_batch
+from search.tracking.ownership import claim, owner_name
+from tests.search.tracking.servers import mlflow_server, postgresql
+from tests.search.tracking.stores import new_store
+
+
+def test_running_runs_of_a_search_that_lives_are_no_zombies(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    store.start(0)
+    store.writer().drain()
+    assert sum(health.zombies(store.client).values()) >= 1
+    claim(store.client, store.summary_run, store.folder, owner_name())
+    assert health.zombies(store.client) == {}
+
+
+def test_a_heartbeat_that_is_no_number_is_no_life(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    store.start(0)
+    store.writer().drain()
+    for name, text in ((names.OWNER, "elsewhere:1:1"), (names.STATE, "running"),
+                       (names.HEARTBEAT, "soon")):  # fmt: skip
+        store.client.set_tag(store.summary_run, name, text)
+    assert store.search in health.zombies(store.client)
+
+
+def test_running_runs_of_others_are_left_alone(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    before = health.zombies(store.client)
+    store.client.create_run(store.experiment)
+    assert health.zombies(store.client) == before
+
+
+@pytest.mark.slow
+def test_mlflow_does_not_keep_a_longer_param_whole(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    run = store.client.create_run(store.experiment).info.run_id
+    for name, length in (("short", 0), ("long", 1)):
+        text = "a" * (health.PARAM_CHARACTERS + length)
+        log_batch(store.client, run, 0, metrics={}, step=0, params={name: text})
+    params = store.client.get_run(run).data.params
+    assert len(params["short"]) == len(params["long"]) == health.PARAM_CHARACTERS
+
+
+class _Refuses(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None: ...
+
+
+@pytest.fixture
+def refusing_server() -> Iterator[str]:
+    with http.server.HTTPServer(("127.0.0.1", 0), _Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://me:secret@127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_stranger_is_refused_whatever_credentials_the_address_holds(refusing_server: str) -> None:
+    assert health.anonymous_answer(refusing_server) == health.Answer(401, False)
+
+
+def test_no_answer_is_an_error() -> None:
+    with pytest.raises(OSError):
+        health.anonymous_answer("http://127.0.0.1:9")
+
+
+@pytest.mark.slow
+def test_a_real_server_answers_by_its_address_and_refuses_a_name_it_was_not_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = new_store(tmp_path)
+    import socket
+
+    real = socket.getaddrinfo
+    with mlflow_server(store.uri, tmp_path / "artifacts") as uri:
+        assert health.anonymous_answer(uri) == health.Answer(200, False)
+        monkeypatch.setattr(
+            socket, "getaddrinfo",
+            lambda host, *rest, **more: real(
+                "127.0.0.1" if host == "mlflow.example.org" else host, *rest, **more
+            ),
+        )  # fmt: skip
+        answer = health.anonymous_answer(uri.replace("127.0.0.1", "mlflow.example.org"))
+    assert answer.status in (400, 403) and answer.is_host_refused
+
+
+@pytest.mark.slow
+def test_a_postgresql_that_trusts_everybody_is_seen(tmp_path: Path) -> None:
+    with postgresql(tmp_path) as uri:
+        assert health.lets_in_without_password(uri)
