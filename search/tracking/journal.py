@@ -12,16 +12,25 @@ driver that wrote it. A last line without its newline was cut by a crash and is 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 FILE = "journal.jsonl"
 SENT = "journal.sent"
+# Often enough that the console stays of today, seldom enough not to harass a server that is down.
+RETRY_SECONDS = 2.0
+# A driver that ends waits so long for its storage: as a person does who has pressed Ctrl-C.
+CLOSE_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,32 +45,115 @@ class Event:
 
 
 class Journal:
-    """Appends events; any number of readers follow. Safe for several threads of one process."""
+    """Appends events; any number of readers follow. Safe for several threads of one process.
 
-    def __init__(self, folder: Path, generation: int = 1) -> None:
+    While the storage refuses, events wait in memory, in order, and are written as soon as it takes
+    them again: nothing is lost but by the death of this process, nothing is written twice. It
+    cannot help against storage that accepts a line and loses it later (a server without fsync).
+
+    Args:
+        folder: The search's storage path.
+        generation: Of the driver that writes.
+        open_file: Opens the journal for appending, unbuffered; for tests.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        generation: int = 1,
+        open_file: Callable[[Path], BinaryIO] | None = None,
+    ) -> None:
         self._generation = generation
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
+        self._open_file = open_file or _open_unbuffered
         self._lock = threading.Lock()
-        _end_with_newline(self.path)
-        self._file = self.path.open("ab")
+        self._waiting: deque[bytes] = deque()  # lines that the storage has not taken yet
+        self._retrying: threading.Thread | None = None
+        self._closed = threading.Event()
+        self._file: BinaryIO | None = None
 
     def append(self, event: str, **fields: Any) -> int:
-        """Writes one event so that a killed process leaves it behind; returns its time (ms)."""
+        """Writes one event so that a killed process leaves it behind; returns its time (ms).
+
+        It never raises for the storage's sake: in a Ray callback that would end the search.
+        """
         now = int(time.time() * 1000)
         record = {"event": event, "time": now, "generation": self._generation, **fields}
         line = json.dumps(record, allow_nan=True)
         with self._lock:
-            self._file.write(line.encode() + b"\n")
-            self._file.flush()
+            self._waiting.append(line.encode() + b"\n")
+            if not self._write_waiting() and self._retrying is None and not self._closed.is_set():
+                self._retrying = threading.Thread(
+                    target=self._retry, name="journal-retry", daemon=True
+                )
+                self._retrying.start()
         return now
 
-    def close(self) -> None:
-        """Flushes to the disk itself, so that a power cut after this loses nothing."""
+    def flush(self, timeout_seconds: float) -> int:
+        """Tries to write what waits for at most so long; returns how many events still wait."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            with self._lock:
+                if self._write_waiting():
+                    return 0
+                waiting = len(self._waiting)
+            if time.monotonic() >= deadline:
+                return waiting
+            time.sleep(min(RETRY_SECONDS, max(0.0, deadline - time.monotonic())))
+
+    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> int:
+        """Flushes to the disk itself, so that a power cut after this loses nothing.
+
+        Returns:
+            How many events could not be written within `timeout_seconds`; the log says so, too.
+        """
+        unwritten = self.flush(timeout_seconds)
+        self._closed.set()
         with self._lock:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            try:
+                if self._file is not None:
+                    os.fsync(self._file.fileno())
+            except OSError as error:
+                _log.error("%s may not survive a power cut: %s", self.path, error)
+            self._let_go()
+        if unwritten:
+            _log.error("%d last events could not be written to %s", unwritten, self.path)
+        return unwritten
+
+    def _retry(self) -> None:
+        """Writes what waits as soon as it can be, though nothing new may be appended for hours."""
+        while not self._closed.wait(RETRY_SECONDS):
+            with self._lock:
+                if self._write_waiting():
+                    self._retrying = None
+                    return
+
+    def _write_waiting(self) -> bool:
+        """Whether all that waits is written. Holds the lock."""
+        while self._waiting:
+            line, written = self._waiting[0], 0
+            try:
+                if self._file is None:
+                    _end_with_newline(self.path)  # also what a refusal has cut
+                    self._file = self._open_file(self.path)
+                while written < len(line):
+                    written += self._file.write(line[written:])
+            except OSError as error:
+                if self._retrying is None:
+                    _log.warning("%s cannot be written, events wait: %s", self.path, error)
+                if written == len(line) - 1:
+                    self._waiting[0] = b""  # opening it again adds the newline that it lacks
+                self._let_go()
+                return False
+            self._waiting.popleft()
+        return True
+
+    def _let_go(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
 
 
 def read_events(folder: Path, start: int = 0) -> Iterator[Event]:
@@ -107,10 +199,15 @@ def _event(line: bytes, end: int) -> Event | None:
         return None
 
 
+def _open_unbuffered(path: Path) -> BinaryIO:
+    # Unbuffered: a buffer would keep what was refused, and write it a second time.
+    return cast(BinaryIO, path.open("ab", buffering=0))
+
+
 def _end_with_newline(path: Path) -> None:
     # A crash can cut the last line; the next event must not be glued to it.
     if path.exists() and path.stat().st_size:
-        with path.open("rb+") as file:
+        with path.open("rb+", buffering=0) as file:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
