@@ -23,14 +23,19 @@ from search.tracking import names
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# Six missed heartbeats: a driver that is merely slow, or whose store hiccups, keeps its search.
+HEARTBEAT_SECONDS = 10.0
+# Six missed heartbeats: for listing, where nothing is decided.
 STALE_SECONDS = 60.0
+# How long a claim watches for a heartbeat: one that was just missed, the longest pause of a writer
+# whose server was away (15 s), and as much again as a server under load takes to answer.
+WATCH_SECONDS = 3 * HEARTBEAT_SECONDS
+LOOK_SECONDS = 2.0
 # A claim writes four tags; over a slow server that is seconds.
 CLAIM_LOCK_SECONDS = 60.0
 
 
 class SearchIsAlive(RuntimeError):
-    """Another process owns the search; says which, where, and since when it was last heard of."""
+    """Another process owns the search; says which and where."""
 
 
 def owner_name() -> str:
@@ -40,32 +45,42 @@ def owner_name() -> str:
 
 
 def is_alive(tags: Mapping[str, str], now: float | None = None) -> bool:
-    """Whether the owner named by a summary run's tags still runs the search.
+    """Whether the owner named by a summary run's tags seems to run the search: quick, for listing.
 
     On the owner's own machine the process is looked up, so a killed driver is noticed at once;
-    elsewhere the heartbeat decides.
+    elsewhere the age of the heartbeat is taken, which is wrong by as much as two clocks differ. So
+    a heartbeat from far in the future counts as no better than an old one. `claim` is exact.
     """
-    owner = tags.get(names.OWNER, "")
-    if not owner or tags.get(names.STATE) != "running":
-        return False
-    host, _, rest = owner.rpartition(":")[0].partition(":")
-    started = owner.rpartition(":")[2]
-    if host == socket.gethostname() and rest.isdigit():
-        return _process_lives(int(rest), float(started))
+    known = _known_here(tags)
+    if known is not None:
+        return known
     heartbeat = float(tags.get(names.HEARTBEAT, "0"))
-    return (now or time.time()) - heartbeat < STALE_SECONDS
+    return abs((now or time.time()) - heartbeat) < STALE_SECONDS
 
 
-def claim(client: MlflowClient, summary_run: str, storage: Path, owner: str) -> int:
+def claim(
+    client: MlflowClient,
+    summary_run: str,
+    storage: Path,
+    owner: str,
+    watch_seconds: float = WATCH_SECONDS,
+) -> int:
     """Makes `owner` the owner of the search; returns the new generation.
+
+    Of an owner on another machine only this is certain: that its heartbeat changes while we watch,
+    by whatever clock. Its age is no sign. One that looks old may come from a living driver whose
+    clock is behind, one that looks fresh from a dead driver whose clock was ahead; so it is watched
+    in either case, which costs `watch_seconds` once a resume.
 
     Raises:
         SearchIsAlive: it has an owner that lives, or another claim came first.
     """
     storage.mkdir(parents=True, exist_ok=True)
+    watched = _watch(client, summary_run, watch_seconds)  # before the lock: others may have to wait
     with FileLock(storage / "claim.lock", timeout=CLAIM_LOCK_SECONDS):
         tags = client.get_run(summary_run).data.tags
-        if is_alive(tags):
+        known = _known_here(tags)
+        if known or (known is None and _sign(tags) != watched):
             raise SearchIsAlive(_who(tags))
         generation = max(int(tags.get(names.GENERATION, "0")), newest_generation(storage)) + 1
         try:  # where the lock does not reach (some network file systems), this still decides
@@ -94,6 +109,43 @@ def newest_generation(storage: Path) -> int:
     return max(numbers, default=0)
 
 
+def _known_here(tags: Mapping[str, str]) -> bool | None:
+    """Whether the owner lives, where that is certain without waiting; None if it is elsewhere."""
+    owner = tags.get(names.OWNER, "")
+    if not owner or tags.get(names.STATE) != "running":
+        return False
+    host, _, rest = owner.rpartition(":")[0].partition(":")
+    started = owner.rpartition(":")[2]
+    if host == socket.gethostname() and rest.isdigit():
+        return _process_lives(int(rest), float(started))
+    return None
+
+
+def _watch(client: MlflowClient, summary_run: str, seconds: float) -> tuple[str, ...]:
+    """The sign of life of an owner elsewhere, after it has not changed for so long.
+
+    Raises:
+        SearchIsAlive: it has changed.
+    """
+    deadline = time.monotonic() + seconds
+    first: tuple[str, ...] = ()
+    while True:
+        tags = client.get_run(summary_run).data.tags
+        first = first or _sign(tags)
+        left = deadline - time.monotonic()
+        if _known_here(tags) is not None:
+            return _sign(tags)
+        if _sign(tags) != first:
+            raise SearchIsAlive(_who(tags))
+        if left <= 0:
+            return first
+        time.sleep(min(LOOK_SECONDS, left))
+
+
+def _sign(tags: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(tags.get(name, "") for name in (names.OWNER, names.GENERATION, names.HEARTBEAT))
+
+
 def _process_lives(pid: int, started: float) -> bool:
     try:
         process = psutil.Process(pid)
@@ -105,5 +157,5 @@ def _process_lives(pid: int, started: float) -> bool:
 
 
 def _who(tags: Mapping[str, str]) -> str:
-    age = time.time() - float(tags.get(names.HEARTBEAT, "0"))
-    return f"it is being run by {tags.get(names.OWNER)} (last heard of {age:.0f} s ago)"
+    owner, known = tags.get(names.OWNER), _known_here(tags)
+    return f"it is being run by {owner}" + ("" if known else ", whose heartbeat beats")

@@ -20,13 +20,13 @@ from search.tracking import names
 from search.tracking.artifacts import keep_robustness
 from search.tracking.batches import log_batch
 from search.tracking.journal import Event, read_events, save_sent_offset, sent_offset, size
+from search.tracking.ownership import HEARTBEAT_SECONDS
 from search.tracking.runs import runs_by_number
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-HEARTBEAT_SECONDS = 10.0
 # How often the journal is looked at, and the longest pause between two tries at a dead server.
 POLL_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 15.0
@@ -75,6 +75,7 @@ class Writer:
         self._must_look = True  # a run may exist that we do not know of (resume, lost answer)
         self._closing = threading.Event()
         self._deadline = float("inf")
+        self._next_heartbeat = 0.0
         self._thread = threading.Thread(target=self._loop, name="mlflow-writer", daemon=True)
         self.has_lost_ownership = threading.Event()
         self.is_away = False
@@ -88,7 +89,11 @@ class Writer:
         self._deadline = time.monotonic() + timeout_seconds
         self._closing.set()
         self._thread.join(timeout_seconds + 2 * LONGEST_PAUSE_SECONDS)
-        return self.unsent_bytes()
+        try:
+            return self.unsent_bytes()
+        except OSError as error:  # a driver that ends must say so, not die of it
+            _log.error("how much is not sent cannot be read: %s", error)
+            return 1
 
     def unsent_bytes(self) -> int:
         """How much of the journal the store does not have yet."""
@@ -106,6 +111,9 @@ class Writer:
         from mlflow.exceptions import MlflowException
 
         for event in read_events(self._folder, sent_offset(self._folder)):
+            self._beat_in_time()  # what waited for a server that was away may take minutes
+            if self.has_lost_ownership.is_set():
+                return
             try:
                 self._send(event)
             except MlflowException as error:
@@ -130,33 +138,34 @@ class Writer:
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
-        pause, next_heartbeat = 1.0, 0.0
+        pause = 1.0
         while not self.has_lost_ownership.is_set():
             try:
-                if time.monotonic() >= next_heartbeat:
-                    self._beat()
-                    if self.has_lost_ownership.is_set():
-                        return
-                    next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+                self._beat_in_time()
                 self.drain()
+                if self.has_lost_ownership.is_set():
+                    return
                 pause, self.is_away = 1.0, False
                 if self._closing.is_set():
                     return
                 self._closing.wait(POLL_SECONDS)
             except (MlflowException, SQLAlchemyError, OSError) as error:
-                _log.warning("tracking store away, %s bytes wait: %s", self.unsent_bytes(), error)
+                _log.warning("the tracking store or the storage is away: %s", error)
                 self.is_away, self._must_look = True, True
                 if time.monotonic() > self._deadline:
                     return
                 time.sleep(min(pause, max(0.1, self._deadline - time.monotonic())))
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _beat(self) -> None:
+    def _beat_in_time(self) -> None:
+        if time.monotonic() < self._next_heartbeat:
+            return
         tags = self._client.get_run(self._summary_run).data.tags
         if int(tags.get(names.GENERATION, self._generation)) > self._generation:
             self.has_lost_ownership.set()
             return
         self._client.set_tag(self._summary_run, names.HEARTBEAT, str(int(time.time())))
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
 
     def _send(self, event: Event) -> None:
         send = {

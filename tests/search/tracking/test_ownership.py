@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -11,14 +12,17 @@ import pytest
 
 from search.tracking import names
 from search.tracking.ownership import (
+    HEARTBEAT_SECONDS,
     STALE_SECONDS,
+    WATCH_SECONDS,
     SearchIsAlive,
     claim,
     is_alive,
     newest_generation,
     owner_name,
 )
-from tests.search.tracking.stores import new_store
+from search.tracking.writer import LONGEST_PAUSE_SECONDS
+from tests.search.tracking.stores import Store, new_store
 
 
 def tags(owner: str, heartbeat: float, state: str = "running") -> dict[str, str]:
@@ -41,10 +45,11 @@ def test_a_process_id_that_was_given_out_again_is_not_the_owner() -> None:
     assert not is_alive(tags(f"{host}:{pid}:{int(started) - 1000}", heartbeat=time.time()))
 
 
-def test_elsewhere_the_heartbeat_decides() -> None:
+def test_for_listing_the_age_of_a_heartbeat_elsewhere_decides() -> None:
     now = 1_000_000.0
     assert is_alive(tags("other:1:1", now - STALE_SECONDS + 1), now)
     assert not is_alive(tags("other:1:1", now - STALE_SECONDS - 1), now)
+    assert not is_alive(tags("other:1:1", now + 3600), now), "a dead one whose clock was ahead"
 
 
 def test_a_finished_search_is_not_alive() -> None:
@@ -88,3 +93,68 @@ def test_a_claim_on_another_machine_without_the_old_storage_still_counts_up(
     dead = f"{socket.gethostname()}:999999999:1"
     assert claim(store.client, store.summary_run, store.folder, dead) == 1
     assert claim(store.client, store.summary_run, tmp_path / "new", dead) == 2
+
+
+def owned_elsewhere(store: Store, clock: float, beats: bool) -> threading.Event:
+    """A search owned by another host, whose clock is off by so much; set the event to end it."""
+    for name, text in (tags("other:1:1", time.time() + clock) | {names.GENERATION: "1"}).items():
+        store.client.set_tag(store.summary_run, name, text)
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(0.2):
+            store.client.set_tag(store.summary_run, names.HEARTBEAT, str(time.time() + clock))
+
+    if beats:
+        threading.Thread(target=beat, daemon=True).start()
+    return ended
+
+
+@pytest.mark.parametrize("clock", [-7200.0, 0.0, 7200.0])
+def test_a_living_owner_elsewhere_keeps_its_search_whatever_its_clock_says(
+    tmp_path: Path, clock: float
+) -> None:
+    store = new_store(tmp_path, "demo-5")
+    ended = owned_elsewhere(store, clock, beats=True)
+    with pytest.raises(SearchIsAlive, match="other:1:1, whose heartbeat beats"):
+        claim(store.client, store.summary_run, store.folder, owner_name(), watch_seconds=20)
+    ended.set()
+
+
+@pytest.mark.parametrize("clock", [-7200.0, 0.0, 7200.0])
+def test_a_dead_owner_elsewhere_is_taken_over_after_watching_whatever_its_clock_said(
+    tmp_path: Path, clock: float
+) -> None:
+    store = new_store(tmp_path, "demo-6")
+    owned_elsewhere(store, clock, beats=False)
+    began = time.monotonic()
+    assert claim(store.client, store.summary_run, store.folder, owner_name(), 0.5) == 2
+    assert time.monotonic() - began >= 0.5
+
+
+def test_of_two_that_watch_a_dead_owner_at_once_one_takes_over(tmp_path: Path) -> None:
+    store = new_store(tmp_path, "demo-7")
+    owned_elsewhere(store, 0.0, beats=False)
+
+    def try_to_claim(owner: str) -> int | str:
+        try:
+            return claim(store.client, store.summary_run, store.folder, owner, watch_seconds=1)
+        except SearchIsAlive:
+            return "refused"
+
+    outcomes = ThreadPool(2).map(try_to_claim, ["left:1:1", "right:1:1"])
+    assert sorted(outcomes, key=str) == [2, "refused"]
+
+
+def test_a_search_that_ended_elsewhere_is_claimed_without_watching(tmp_path: Path) -> None:
+    store = new_store(tmp_path, "demo-8")
+    owned_elsewhere(store, 0.0, beats=False)
+    store.client.set_tag(store.summary_run, names.STATE, "interrupted")
+    began = time.monotonic()
+    assert claim(store.client, store.summary_run, store.folder, owner_name()) == 2
+    assert time.monotonic() - began < WATCH_SECONDS / 2
+
+
+def test_a_claim_watches_longer_than_a_living_driver_is_ever_silent() -> None:
+    assert WATCH_SECONDS > 2 * HEARTBEAT_SECONDS
+    assert WATCH_SECONDS > HEARTBEAT_SECONDS + LONGEST_PAUSE_SECONDS

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,42 @@ def test_witnesses_of_a_run_without_any_are_none(store: Store, tmp_path: Path) -
     store.writer().drain()
     (run,) = store.runs()
     assert fetch_witnesses(store.client, run.info.run_id, tmp_path) == []
+
+
+def test_the_heart_beats_while_what_waited_for_the_server_is_sent(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tracking.writer.HEARTBEAT_SECONDS", 0.0)
+    beats = []
+    set_tag = store.client.set_tag
+
+    def counted(run: str, name: str, value: str) -> None:
+        beats.append(name == names.HEARTBEAT)
+        set_tag(run, name, value)
+
+    monkeypatch.setattr(store.client, "set_tag", counted)
+    store.trial(0, epochs=3)  # five events
+    store.writer().drain()
+    assert sum(beats) >= 5
+
+
+def test_a_writer_outlives_storage_that_cannot_be_read_or_written_for_a_while(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tracking.writer.LONGEST_PAUSE_SECONDS", 0.1)
+
+    def refuses(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    writer = store.writer()
+    with monkeypatch.context() as away:
+        for name in ("read_events", "save_sent_offset"):
+            away.setattr(f"search.tracking.writer.{name}", refuses)
+        writer.start()
+        store.trial(0)
+        deadline = time.monotonic() + 20
+        while not writer.is_away:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert writer.close(timeout_seconds=20) == 0
+    assert len(store.runs("FINISHED")) == len(store.runs()) == 1
