@@ -119,6 +119,7 @@ def verdict(rows: Sequence[dict[str, Any]]) -> str:
 
 def report(rows: list[dict[str, Any]], command: str) -> None:
     """Writes results/reference/scaling.*."""
+    rows = sorted(rows, key=lambda row: (row["concurrent"], -row["pace"]))
     header = [
         "trials at once", "epoch, s", "results a second: asked", "delivered", "trials an hour",
         "to journal, s", "to store, s", "grows, s a minute", "not in the store at the end",
