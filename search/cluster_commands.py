@@ -46,7 +46,9 @@ def register(app: typer.Typer) -> None:
 
 
 def launch(
-    spec: Annotated[Path, typer.Argument(help="A spec inside the project.")],
+    spec: Annotated[
+        Path | None, typer.Argument(help="A spec inside the project; none with --resume.")
+    ] = None,
     cluster: Cluster = Path("cluster.yaml"),
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="A server all nodes reach.")
@@ -57,9 +59,17 @@ def launch(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="How many trials.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many trials; with --resume, how many more.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of sampler and trials.")] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Ignore history.")] = False,
+    resume: Annotated[
+        str | None, typer.Option(metavar="SEARCH", help="Go on with a search, on any cluster.")
+    ] = None,
+    allow_function: Annotated[
+        str | None, typer.Option(help="With --resume: trust this module:function.")
+    ] = None,
     nodes: Annotated[
         int | None, typer.Option(min=1, help="Nodes to wait for, the head among them.")
     ] = None,
@@ -70,26 +80,20 @@ def launch(
 ) -> None:
     """Bring a cluster up if needed, run a search there as a job, and follow its log."""
     asked = read_cluster_file(cluster)
-    changes = list(settings or [])
-    changes += [f"budget.trials={trials}"] * (trials is not None)
-    changes += [f"seed={seed}"] * (seed is not None)
-    checked = check_spec(spec, PROJECT, changes)
-    arguments = ["run", str(spec.resolve().relative_to(PROJECT)), "--address", "auto"]
-    arguments += ["--tracking-uri", check_store(tracking_uri)]
-    arguments += ["--results", str(check_results(results))]
-    arguments += [part for change in changes for part in ("--set", change)] + ["--cold"] * cold
+    if resume is None:
+        name, what = _new_search(spec, settings or [], trials, seed, cold)
+    elif spec is not None or settings or cold or seed is not None:
+        raise ValueError("--resume goes on as the search began: no spec, --set, --seed or --cold")
+    else:
+        name, what = resume, ["resume", resume]
+        what += ["--trials", str(trials)] if trials else []
+        what += ["--allow-function", allow_function] if allow_function else []
+    what += ["--address", "auto", "--tracking-uri", check_store(tracking_uri)]
+    what += ["--results", str(check_results(results))]
     _check_secrets()
-    command = entrypoint(arguments, asked, leaves=down_when_done)
-    job, wanted = new_name(checked.name), nodes or asked.nodes
-    try:
-        _bring_up_if_needed(asked)
-        with _connection(asked) as service:
-            wait_until_joined(service, asked, wanted, wait_minutes, _say)
-            if CREDENTIALS.expanduser().exists():
-                copy_credentials(asked, CREDENTIALS.expanduser(), _log_of(asked))
-            service.submit(job, command, PROJECT)
-    except (ChildProcessError, TimeoutError, ConnectionError, RuntimeError) as error:
-        _fail(str(error))
+    command = entrypoint(what, asked, leaves=down_when_done)
+    job = new_name(name)
+    _submit(asked, job, command, nodes or asked.nodes, wait_minutes)
     _say(f"launched {job}; it goes on when this machine sleeps")
     _follow(asked, job)
 
@@ -115,6 +119,33 @@ def attach(
     except (ConnectionError, RuntimeError) as error:
         _fail(f"{error}. Is the cluster up? `ray up {asked.path}`")
     _follow(asked, job, wanted="STOPPED" if stop else "SUCCEEDED")
+
+
+def _new_search(
+    spec: Path | None, settings: list[str], trials: int | None, seed: int | None, cold: bool
+) -> tuple[str, list[str]]:
+    """The name of a checked spec, and what to run there."""
+    if spec is None:
+        raise ValueError("name a spec inside the project, or a search to go on with: --resume")
+    changes = [*settings]
+    changes += [f"budget.trials={trials}"] * (trials is not None)
+    changes += [f"seed={seed}"] * (seed is not None)
+    name = check_spec(spec, PROJECT, changes).name
+    what = ["run", str(spec.resolve().relative_to(PROJECT))]
+    what += [part for change in changes for part in ("--set", change)] + ["--cold"] * cold
+    return name, what
+
+
+def _submit(cluster: ClusterFile, job: str, command: str, nodes: int, minutes: float) -> None:
+    try:
+        _bring_up_if_needed(cluster)
+        with _connection(cluster) as service:
+            wait_until_joined(service, cluster, nodes, minutes, _say)
+            if CREDENTIALS.expanduser().exists():
+                copy_credentials(cluster, CREDENTIALS.expanduser(), _log_of(cluster))
+            service.submit(job, command, PROJECT)
+    except (ChildProcessError, TimeoutError, ConnectionError, RuntimeError) as error:
+        _fail(str(error))
 
 
 def _bring_up_if_needed(cluster: ClusterFile) -> None:
