@@ -224,3 +224,24 @@ def test_a_node_powers_itself_off_ten_minutes_after_ray_has_gone(
 
     assert (tmp_path / "ended").read_text() == "off\n"
     assert len((tmp_path / "minutes").read_text().splitlines()) == minutes
+
+
+def asked_of_ec2(node_config: dict[str, Any]) -> str:
+    """What botocore's model of EC2 finds wrong with the request for a node; empty if nothing."""
+    from botocore.session import Session
+    from botocore.validate import ParamValidator
+
+    model = Session().get_service_model("ec2").operation_model("RunInstances").input_shape
+    request = node_config | {"MinCount": 1, "MaxCount": 1}
+    return str(ParamValidator().validate(request, model).generate_report())
+
+
+@pytest.mark.parametrize("kind", ["head", "gpu_spot", "gpu_on_demand"])
+def test_a_node_is_asked_for_in_ec2s_own_words(kind: str) -> None:
+    assert asked_of_ec2(read(AWS)[TYPES][kind]["node_config"]) == ""
+
+
+def test_a_word_that_ec2_does_not_know_would_be_found() -> None:
+    node_config = read(AWS)[TYPES]["head"]["node_config"] | {"MetadataOption": {}}
+
+    assert "MetadataOption" in asked_of_ec2(node_config)
