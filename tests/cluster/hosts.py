@@ -1,0 +1,173 @@
+"""Hosts made of namespaces (lab.sh), with a project and an MLflow server to launch from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = Path(__file__).with_name("lab.sh")
+ADDRESS = {"op": "10.77.0.10", "head": "10.77.0.11", "w1": "10.77.0.12", "w2": "10.77.0.13"}
+MLFLOW = f"http://{ADDRESS['op']}:5000"
+PROJECT = "/root/project"
+# Programs, and the Debian packages that have them.
+NEEDED = {"ip": "iproute2", "/usr/sbin/sshd": "openssh-server", "ssh": "openssh-client",
+          "rsync": "rsync", "unshare": "util-linux", "pgrep": "procps"}  # fmt: skip
+
+NODES = """
+import json, urllib.request
+token = open('/root/.ray/auth_token').read().strip()
+request = urllib.request.Request('http://127.0.0.1:8265/api/v0/nodes?limit=100',
+                                 headers={'Authorization': 'Bearer ' + token})
+rows = json.load(urllib.request.urlopen(request, timeout=10))['data']['result']['result']
+print(json.dumps([row['node_ip'] for row in rows if row['state'] == 'ALIVE']))
+"""
+
+
+def why_not() -> str:
+    """Why no hosts can be made here; empty if they can."""
+    if os.geteuid() != 0:
+        return "making network namespaces needs root"
+    missing = [package for name, package in NEEDED.items() if shutil.which(name) is None]
+    if missing:
+        return f"not installed: apt-get install {' '.join(missing)}"
+    probe = (
+        "mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/r && "
+        "mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r"
+    )
+    tried = subprocess.run(
+        ["unshare", "--mount", "--net", "--pid", "--fork", "bash", "-c", probe], capture_output=True
+    )
+    return (
+        "" if tried.returncode == 0 else "this kernel or container gives no namespaces or overlay"
+    )
+
+
+@dataclass
+class Hosts:
+    """op (launches, and runs MLflow), head, w1, w2; /shared is `shared` on all of them."""
+
+    base: Path
+
+    @property
+    def shared(self) -> Path:
+        return self.base / "shared"
+
+    @property
+    def store(self) -> str:
+        """MLflow's database, as seen from outside the hosts."""
+        return f"sqlite:///{self.shared / 'mlflow.db'}"
+
+    def lab(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        # The lab's own processes go on: they must not hold a pipe of ours open.
+        return subprocess.run(
+            [LAB, *arguments], env=self._environment(), check=True, text=True, **options
+        )
+
+    def on(self, host: str, command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Runs a shell command on a host; its output is returned."""
+        return self.lab("sh", host, "bash", "-c", command, capture_output=True, **options)
+
+    def start(self, host: str, command: str, log: Path) -> subprocess.Popen[bytes]:
+        """Starts a shell command on a host, its output going to `log`."""
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                [LAB, "sh", host, "bash", "-c", command], env=self._environment(),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+
+    def runs(self, program: str, host: str) -> bool:
+        """Whether a program of that name runs on a host."""
+        return bool(self.on(host, f"pgrep -x {program} || true").stdout.strip())
+
+    def nodes(self) -> set[str]:
+        """Addresses of the nodes that Ray takes for alive."""
+        return set(json.loads(self.on("head", f'python -c "{NODES}"').stdout.splitlines()[-1]))
+
+    def wait_for_nodes(self, wanted: set[str], seconds: float) -> float:
+        """Seconds until exactly these hosts are alive to Ray."""
+        began = time.monotonic()
+        while self.nodes() != {ADDRESS[host] for host in wanted}:
+            assert time.monotonic() - began < seconds, f"{self.nodes()} are alive, not {wanted}"
+            time.sleep(1.0)
+        return time.monotonic() - began
+
+    def prepare(self, spec: dict[str, Any]) -> None:
+        """On op: the project with a training function of its own, a cluster file, a token."""
+        for name in ("search", "models", "pyproject.toml", "constraints.txt"):
+            self.on("op", f"mkdir -p {PROJECT} && cp -r {ROOT / name} {PROJECT}/")
+        self.on("op", f"cp {ROOT / 'tests/functions.py'} {PROJECT}/hills.py")
+        self._write(f"{PROJECT}/spec.yaml", yaml.safe_dump(spec))
+        self._write(f"{PROJECT}/cluster.yaml", yaml.safe_dump(cluster_file()))
+        self.on("op", "umask 077 && mkdir ~/.ray && openssl rand -hex 32 > ~/.ray/auth_token")
+
+    def serve_mlflow(self) -> None:
+        """An MLflow server on op, reachable by the other hosts and by that name alone."""
+        server = (
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false setsid python -m mlflow server "
+            "--backend-store-uri sqlite:////shared/mlflow.db --artifacts-destination "
+            f"/shared/artifacts --host {ADDRESS['op']} --port 5000 --workers 1 "
+            f"--allowed-hosts {ADDRESS['op']}:5000 >~/mlflow.log 2>&1 </dev/null &"
+        )
+        answers = f"import urllib.request as u; u.urlopen('{MLFLOW}/health', timeout=5)"
+        self.on("op", f'{server} for i in $(seq 60); do python -c "{answers}" && exit; sleep 1; '
+                      "done; cat ~/mlflow.log; exit 1")  # fmt: skip
+
+    def twentieth(self, arguments: str, log: Path) -> subprocess.Popen[bytes]:
+        """Starts a command of ours on op, in the project."""
+        return self.start("op", f"cd {PROJECT} && exec python -m search {arguments}", log)
+
+    def _write(self, place: str, text: str) -> None:
+        self.on("op", f"cat > {place}", input=text)
+
+    def _environment(self) -> dict[str, str]:
+        seen = {sys.prefix, sys.base_prefix}
+        return os.environ | {
+            "LAB_BASE": str(self.base), "LAB_PATH": str(Path(sys.prefix) / "bin"),
+            "LAB_READ_ONLY": " ".join(sorted(each for each in seen if not each.startswith("/usr"))),
+        }  # fmt: skip
+
+
+def cluster_file() -> dict[str, Any]:
+    """The project's own on-premise file, with the hosts' addresses and their environment."""
+    text = (ROOT / "deploy" / "on_premise.yaml").read_text().replace("10.0.0.", "10.77.0.")
+    config: dict[str, Any] = yaml.safe_load(text)
+    config["auth"]["ssh_user"] = "root"
+    # The environment is there already, and read-only.
+    steps = config["setup_commands"]
+    config["setup_commands"] = [step for step in steps if "environment" not in step]
+    # Ray would count the machine's cores and memory once for every host.
+    workers = config["worker_start_ray_commands"]
+    workers[-1] += " --num-cpus=2 --num-gpus=0 --object-store-memory=200000000"
+    config["head_start_ray_commands"][-1] += " --object-store-memory=200000000"
+    return config
+
+
+@contextlib.contextmanager
+def running_hosts(base: Path) -> Iterator[Hosts]:
+    """Three hosts and op, gone afterwards whatever happens."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    hosts = Hosts(base)
+    # Names and addresses of the hosts are the machine's: one lab at a time.
+    with FileLock(Path(tempfile.gettempdir()) / "twentieth-lab.lock"):
+        try:
+            hosts.lab("up", "2")
+            yield hosts
+        finally:
+            hosts.lab("down")
