@@ -7,10 +7,11 @@ this machine. What many machines add besides (a network, 64 raylets) is not here
 
 Epochs take 2 seconds in the mean; in some searches a window with slower or faster ones tells
 whether trials at once or results a second are what saturates. A window opens when every worker has
-reported, so that starting Ray and its workers (seconds of CPU each) is not in it. Measured in a window, from the journal, the time that a
-trial itself gives with its report, the offset that has reached the store (looked at 20 times a
-second), and psutil: results a second asked for and delivered, the delay from a report to its line
-in the journal and to the store, proposals, processor time, memory.
+reported, so that starting Ray and its workers (seconds of CPU each) is not in it. Measured in a
+window, from the journal, the time that a trial itself gives with its report, the offset that has
+reached the store (looked at 20 times a second), and psutil: results a second asked for and
+delivered, the delay from a report to its line in the journal and to the store, proposals, processor
+time, memory.
 
 The driver keeps up (`scaling_report.LIMITS`) if trials wait for it at most a tenth of their time,
 reports are in the journal within a second and in the store within five (95th percentile), and the
@@ -38,6 +39,7 @@ from typing import Any
 import psutil
 import yaml
 
+from benchmarks import reference
 from benchmarks.scaling_driver import PROFILE, PROPOSALS, running
 from benchmarks.scaling_report import behind, report, window_row
 from search.launching import new_plan, prepare
@@ -224,7 +226,12 @@ def main() -> None:
     parser.add_argument("--concurrent", type=int, nargs="+", choices=PACES, default=list(PACES))
     parser.add_argument("--window", type=float, default=20.0, help="seconds measured")
     parser.add_argument("--profile", action="store_true", help="print profiles, write no result")
+    parser.add_argument("--report", action="store_true", help="show anew what was measured last")
     given = parser.parse_args()
+    if given.report:
+        known = reference.stored("scaling")
+        report(known["windows"], known["command"], known["environment"])
+        return
     rows: list[dict[str, Any]] = []
     for concurrent in given.concurrent:
         rows += measure(concurrent, PACES[concurrent], given.window, given.profile)
