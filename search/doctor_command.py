@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from search.diagnose.check import Check, failed, passed
+from search.diagnose.check import Check, failed, in_a_line, passed
 from search.diagnose.doctor import Asked, examine
 from search.diagnose.nodes import ThisMachine
+from search.diagnose.ray_nodes import joined
 from search.spec import Spec, SpecError, load_spec
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +35,9 @@ def doctor(
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store or server.")
     ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster ('auto', host:port): every node.")
+    ] = None,
     results: Annotated[
         Path, typer.Option(envvar="TWENTIETH_RESULTS", help="Its storage/ is shared by all nodes.")
     ] = _RESULTS,
@@ -43,7 +47,7 @@ def doctor(
     uri = tracking_uri or f"sqlite:///{_RESULTS / 'mlflow.db'}"
     place = Path(os.path.abspath(results.expanduser()))
     checks = []
-    for check in _checks(spec, list(settings or []), uri, place):
+    for check in _checks(spec, list(settings or []), uri, place, address):
         checks.append(check)
         if not as_json:
             print("\n".join(as_lines(check)), flush=True)
@@ -63,7 +67,9 @@ def as_lines(check: Check) -> list[str]:
     return lines + [f"      {'':24}mend: {check.mend}"] * bool(check.mend)
 
 
-def _checks(file: Path | None, settings: list[str], uri: str, results: Path) -> Iterator[Check]:
+def _checks(
+    file: Path | None, settings: list[str], uri: str, results: Path, address: str | None
+) -> Iterator[Check]:
     spec: Spec | None = None
     if file is not None:
         try:
@@ -71,4 +77,15 @@ def _checks(file: Path | None, settings: list[str], uri: str, results: Path) -> 
             yield passed("spec", f"{file} is a spec")
         except (SpecError, OSError) as error:
             yield failed("spec", str(error), "correct the spec; what it needs was not looked at")
-    yield from examine(Asked(spec, uri, results), ThisMachine())
+    asked = Asked(spec, uri, results)
+    if address is None:
+        yield from examine(asked, ThisMachine())
+        return
+    try:
+        with joined(address) as cluster:
+            yield passed("cluster", f"{len(cluster.ids)} nodes, head {cluster.gcs}")
+            yield from examine(asked, cluster, cluster)
+    except (ConnectionError, RuntimeError) as error:
+        mend = "ray start, or ray up; the address is 'auto' on the head, else host:6379; the token "
+        mend += "must be in ~/.ray/auth_token here too, and RAY_AUTH_MODE=token set"
+        yield failed("cluster", f"{address}: {in_a_line(error)}", mend)

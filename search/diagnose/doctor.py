@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.diagnose import clocks, data, disk, fitting, gpus, storage, store, versions
+from search.diagnose import clocks, closed, data, disk, fitting, gpus, storage, store, versions
 from search.diagnose.check import Check, guarded
 from search.diagnose.nodes import HERE, Nodes
 from search.spec import Spec
@@ -17,29 +17,31 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What to look at. `is_cluster` if the nodes are Ray's."""
+    """What to look at."""
 
     spec: Spec | None
     tracking_uri: str
     results: Path
-    is_cluster: bool = False
 
 
-def examine(asked: Asked, nodes: Nodes) -> Iterator[Check]:
-    """Every check, as it ends."""
+def examine(asked: Asked, nodes: Nodes, cluster: closed.Cluster | None = None) -> Iterator[Check]:
+    """Every check, as it ends; `cluster` if the nodes are Ray's."""
     place = asked.results / "storage"
     steps: list[tuple[str, Callable[[], Iterable[Check]], float]] = [
         ("versions", lambda: versions.check_versions(nodes), SECONDS),
         ("storage", lambda: storage.check_storage(nodes, place), SECONDS),
         ("disk", lambda: disk.check_disk(nodes, place), SECONDS),
     ]
-    if asked.is_cluster:
+    if cluster is not None:
         steps.append(("clocks", lambda: clocks.check_clocks(nodes), SECONDS))
+        steps.append(("token", lambda: closed.check_token(nodes), SECONDS))
+        steps.append(("dashboard", lambda: closed.check_dashboard(cluster), SECONDS))
+        steps.append(("head", lambda: closed.check_head_and_client(cluster), SECONDS))
     if spec := asked.spec:
         steps.append(("trials that fit", lambda: _trials(nodes, spec), 2 * gpus.SECONDS))
         steps.append(("data set", lambda: data.check_data(nodes, spec), 2 * data.SECONDS))
         steps.append(("params", lambda: store.check_params(spec), SECONDS))
-    uri, is_cluster = asked.tracking_uri, asked.is_cluster
+    uri, is_cluster = asked.tracking_uri, cluster is not None
     steps.append(("tracking store", lambda: store.check_store(uri, is_cluster=is_cluster), SECONDS))
     steps.append(("access to store", lambda: store.check_access(uri), SECONDS))
     for name, check, seconds in steps:

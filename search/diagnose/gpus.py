@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,16 +19,14 @@ SECONDS = 90.0
 def devices() -> dict[str, Any]:
     """Runs on a node: what `models.devices` says, in a process of its own.
 
+    Ray leaves all GPUs visible to a task that asks for none.
+
     Raises:
         RuntimeError: torch could not be imported, or CUDA ended the process.
     """
-    environment = dict(os.environ)
-    # Ray hides all GPUs from a task that asks for none.
-    if environment.get("CUDA_VISIBLE_DEVICES") == "" and "RAY_JOB_ID" in environment:
-        del environment["CUDA_VISIBLE_DEVICES"]
     done = subprocess.run(
         [sys.executable, "-m", "models.devices"], capture_output=True, text=True,
-        timeout=SECONDS, cwd=Path(__file__).resolve().parents[2], env=environment,
+        timeout=SECONDS, cwd=Path(__file__).resolve().parents[2],
     )  # fmt: skip
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

@@ -1,0 +1,129 @@
+"""The nodes of a running Ray cluster, asked by one task each that takes no core.
+
+For joining a cluster to look at it. Not for starting one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.diagnose.check import in_a_line
+from search.diagnose.closed import is_open
+from search.diagnose.nodes import Reply
+
+# What does not travel with our code; as when a search joins a cluster.
+EXCLUDED = ["results", ".venv", ".git", "tests"]
+
+
+def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Runs on a node. An error comes back as its text: its class may be unknown to the driver."""
+    try:
+        return True, function(*arguments)
+    except Exception as error:
+        return False, in_a_line(error)
+
+
+@dataclass(frozen=True)
+class RayNodes:
+    """Those alive when the cluster was joined.
+
+    Attributes:
+        ids: Node, by its address, and where two share one by their id too -> Ray's id.
+        resources: Node -> what it offers.
+        head: The name of the head.
+        head_address: Its address, without a port.
+        gcs: `host:port` of the head's store of the cluster's state.
+        dashboard: `host:port`, empty if there is none.
+    """
+
+    ids: Mapping[str, str]
+    resources: Mapping[str, Mapping[str, float]]
+    head: str
+    head_address: str
+    gcs: str
+    dashboard: str
+
+    def ask(
+        self, function: Callable[..., Any], *arguments: Any, seconds: float = 60
+    ) -> dict[str, Reply]:
+        """Runs it on every node at once; who does not answer in time has a problem."""
+        return self.ask_some(list(self.ids), function, *arguments, seconds=seconds)
+
+    def ask_some(
+        self, names: list[str], function: Callable[..., Any], *arguments: Any, seconds: float = 60
+    ) -> dict[str, Reply]:
+        """Runs it on the nodes that are named."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        task = ray.remote(num_cpus=0, max_retries=0)(_run)
+        waiting = {
+            name: task.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(self.ids[name], soft=False)
+            ).remote(function, arguments)
+            for name in names
+        }
+        deadline = time.monotonic() + seconds
+        replies = {}
+        for name, answer in waiting.items():
+            try:
+                is_well, value = ray.get(answer, timeout=max(0.1, deadline - time.monotonic()))
+                replies[name] = Reply(value) if is_well else Reply(problem=str(value))
+            except ray.exceptions.GetTimeoutError:
+                replies[name] = Reply(problem=f"no answer within {seconds:.0f} s")
+            except ray.exceptions.RayError as error:
+                replies[name] = Reply(problem=in_a_line(error))
+        return replies
+
+
+@contextlib.contextmanager
+def joined(address: str) -> Iterator[RayNodes]:
+    """Joins the cluster at `address` ("auto", or host:port), with our code as a search brings it.
+
+    Raises:
+        ConnectionError: No cluster answers there, or it refuses us.
+    """
+    host, _, port = address.rpartition(":")
+    # Ray itself tries for minutes.
+    if port.isdigit() and not is_open(host, int(port)):
+        raise ConnectionError(f"nothing answers at {address}")
+    import ray
+
+    environment: dict[str, Any] = {}
+    # A submitted job brings its own copy of the project; two do not merge.
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
+        root = str(Path(__file__).resolve().parents[2])
+        environment = {"working_dir": root, "excludes": EXCLUDED}
+    context = ray.init(
+        address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR
+    )
+    try:
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        names = _names(alive)
+        head = next(n for n in alive if "node:__internal_head__" in n["Resources"])
+        yield RayNodes(
+            ids={names[node["NodeID"]]: node["NodeID"] for node in alive},
+            resources={names[node["NodeID"]]: node["Resources"] for node in alive},
+            head=names[head["NodeID"]], head_address=head["NodeManagerAddress"],
+            gcs=context.address_info["gcs_address"], dashboard=context.dashboard_url or "",
+        )  # fmt: skip
+    finally:
+        ray.shutdown()
+
+
+def _names(nodes: list[dict[str, Any]]) -> dict[str, str]:
+    """Id -> a node's address; nodes that share one (several on a machine) carry their id too."""
+    addresses = [node["NodeManagerAddress"] for node in nodes]
+    return {
+        node["NodeID"]: node["NodeManagerAddress"]
+        if addresses.count(node["NodeManagerAddress"]) == 1
+        else f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
+        for node in nodes
+    }
