@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks import reference
 from search.tracking.journal import Event
@@ -17,6 +16,7 @@ from search.transfer import canvas
 # does not notice. Five: the page is read by people, and the heartbeat is every ten. A second a
 # minute: a store that takes 98 % of what comes would lag a minute behind after an hour.
 LIMITS = {"delivered": 0.9, "journal": 1.0, "store": 5.0, "growth": 1.0}
+TICKS, DECADES = (0.5, 1, 2, 5, 10, 20, 50), (0.001, 0.01, 0.1, 1, 10, 100)
 WANTED_CONCURRENT, WANTED_RESULTS = 50, 20.0
 
 
@@ -129,12 +129,18 @@ def report(
         "machine, cores", "driver / all, MB", "keeps up",
     ]  # fmt: skip
     seconds = rows[0]["closed"] - rows[0]["opened"]
+    others = [
+        row["machine"] - sum(row["cores"][part] for part in ("driver", "Ray", "workers"))
+        for row in rows
+    ]
     body = [
         "# How many trials at once one driver handles", "",
         verdict(rows), "",
         f"Windows of {seconds:.0f} s; seconds are median / 95th percentile, counted from a trial's "
         "own report. *Machine*: all that ran on it, this benchmark and others. *Tune's loop*: the "
-        "driver's main thread. Limits of keeping up: at least "
+        "driver's main thread. **Other work on this machine took "
+        f"{min(others):.1f} to {max(others):.1f} cores in these windows**; a quiet one was not to "
+        "be had. Limits of keeping up: at least "
         f"{LIMITS['delivered']:g} of what is asked, {LIMITS['journal']:g} s to the journal, "
         f"{LIMITS['store']:g} s to the store, growing by at most {LIMITS['growth']:g} s a minute.",
         "",
@@ -201,22 +207,21 @@ def draw(rows: list[dict[str, Any]]) -> None:
     left.set_title("numbers: trials at once", fontsize=10)
     left.legend(frameon=False, fontsize=9)
     for name, colour in (("store", canvas.PINK), ("journal", canvas.BLUE)):
+        # A logarithmic axis, and journal times are whole milliseconds.
         slow = [np.quantile(row[f"to_{name}"], 0.95) for row in rows]
-        right.plot(asked, _shown(slow), "o-", color=colour, label=f"to the {name}")
+        right.plot(asked, np.maximum(slow, 1e-3), "o", color=colour, label=f"to the {name}")
         right.axhline(LIMITS[name], color=colour, linestyle="--", linewidth=1)
     right.set(xscale="log", yscale="log", ylabel="seconds, 95th percentile")
     right.set_title("dashed: the limit", fontsize=10)
     right.legend(frameon=False, fontsize=9)
     for axes in (left, right):
         axes.set_xlabel("results a second, asked")
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_major_formatter("{x:g}")
+        for axis, ticks in ((axes.xaxis, TICKS), (axes.yaxis, TICKS if axes is left else DECADES)):
+            axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+            axis.set_ticks([], minor=True)
+        axes.set_xlim(*ends)
+    left.set_ylim(*ends)
     canvas.save(figure, reference.REFERENCE / "scaling.png")
-
-
-def _shown(seconds: Sequence[Any]) -> NDArray[np.float64]:
-    """For a logarithmic axis; journal times are whole milliseconds."""
-    return np.asarray(seconds, dtype=np.float64).clip(min=1e-3)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
