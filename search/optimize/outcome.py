@@ -60,3 +60,19 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
             "failed", epoch, reason=f"reported no {', '.join(missing)}; it reported {reported}"
         )
     return Outcome("complete", epoch, tuple(float(metrics[name]) for name in objectives))
+
+
+def is_out_of_memory(result: Mapping[str, Any]) -> bool:
+    """Whether a trial says that it failed for want of memory; trial.py ends its failure so."""
+    return str(result.get(FAILURE) or "").endswith("out of memory")
+
+
+def unflattened(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result as trial.py reported it: Ray hands searchers its nested dicts flattened by '/'."""
+    nested = {key: value for key, value in result.items() if "/" not in key}
+    metrics = {
+        key.removeprefix(f"{METRICS}/"): value
+        for key, value in result.items()
+        if key.startswith(f"{METRICS}/")
+    }
+    return {**nested, METRICS: metrics or dict(result.get(METRICS) or {})}

@@ -13,7 +13,15 @@ from typing import Any
 
 from ray import tune
 
-from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, outcome_of
+from search.optimize.outcome import (
+    EARLIER,
+    EPOCH,
+    METRICS,
+    TABLES,
+    WARNING,
+    is_out_of_memory,
+    outcome_of,
+)
 from search.optimize.searcher import OptunaSearcher
 from search.tracking.journal import Journal
 
@@ -76,12 +84,19 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The trial ended by itself or was stopped by the scheduler."""
-        result = trial.last_result or {}
+        result, chances = trial.last_result or {}, self._searcher.chances
+        number = trial.config["number"]
+        if trial.trial_id in chances.set_aside:
+            message = f"trial {number} ran out of memory beside others; it is tried again alone"
+            self._journal.append("driver", message=message)
+            return
         outcome = outcome_of(result, self._objectives, self._epochs)
         is_complete = outcome.state == "complete"
         kept = {key: result[key] for key in (TABLES, WARNING) if is_complete and result.get(key)}
-        number, values = trial.config["number"], list(outcome.values)
-        self._end(number, outcome.state, values, outcome.reason, kept)
+        reason = outcome.reason
+        if is_out_of_memory(result) and chances.was_alone(trial.trial_id):
+            reason += ", also alone"
+        self._end(number, outcome.state, list(outcome.values), reason, kept)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker itself died, more often than it is retried."""

@@ -22,7 +22,8 @@ from ray.tune.search import Searcher
 from search.apply import WarmStartSampler
 from search.apply.steering import Steering, steering_of
 from search.history import PriorTrial
-from search.optimize.outcome import METRICS, outcome_of
+from search.optimize.out_of_memory import SecondChances
+from search.optimize.outcome import is_out_of_memory, outcome_of, unflattened
 from search.optimize.plan import Plan
 from search.roles import steering_directions
 
@@ -70,6 +71,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     Attributes:
         asked: Ray's trial id -> the trial, for all that were ever asked.
         is_exhausted: whether every configuration of a finite space has been tried.
+        chances: which trials are tried again alone, for want of memory.
     """
 
     def __init__(self, plan: Plan, sampler: optuna.samplers.BaseSampler, done: Progress) -> None:
@@ -87,27 +89,22 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._numbers = deque([*done.free_numbers, *ahead])
         self._generator = np.random.default_rng([plan.spec.seed, done.next_number])
         self._running: set[str] = set()
+        self.chances: SecondChances[Asked] = SecondChances(plan.spec.resources.gpus >= 1)
         self.is_exhausted = False
         self.asked: dict[str, Asked] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's config for trial.py; None while enough run; FINISHED at the end."""
-        if len(self._running) >= self._plan.spec.resources.parallelism:
+        is_full = len(self._running) >= self._plan.spec.resources.parallelism
+        if is_full or self.chances.is_closed(self._running):
             return None
-        if self._interrupted:
-            asked = self._ask_again(self._interrupted.pop(0))
-        elif not self._numbers:
-            return str(Searcher.FINISHED)
-        else:
-            new = self._ask(self._numbers[0])
-            if new is None:
-                self.is_exhausted = True
-                return str(Searcher.FINISHED)
-            asked = new
-            self._numbers.popleft()
+        asked = self._next(trial_id)
+        if asked is None:  # Tune asks no more after FINISHED, not even for a second attempt
+            return None if self.chances.may_come(self._running) else str(Searcher.FINISHED)
         asked.receipt = self._plan.receipt(asked.configuration)
         self.asked[trial_id] = asked
         self._running.add(trial_id)
+        self.chances.note(self._running)
         return {
             "number": asked.number,
             "configuration": self._plan.spec.complete(asked.configuration),
@@ -117,7 +114,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
 
     def has_more(self) -> bool:
         """Whether there is something left to ask: the search was cut off, not finished."""
-        return bool(self._interrupted) or (bool(self._numbers) and not self.is_exhausted)
+        is_left = bool(self._numbers) and not self.is_exhausted
+        return bool(self._interrupted) or bool(self.chances) or is_left
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Nothing: Optuna cannot hear of epochs when there are several objectives."""
@@ -129,7 +127,11 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if trial_id not in self._running:
             return
         self._running.discard(trial_id)
-        trial = self.asked[trial_id].optuna_trial
+        asked = self.asked[trial_id]
+        lacks_memory = not error and is_out_of_memory(result or {})
+        if lacks_memory and self.chances.set_aside_if_shared(trial_id, asked):
+            return
+        trial = asked.optuna_trial
         metrics = self._plan.objective_metrics()
         outcome = outcome_of(unflattened(result or {}), metrics, self._plan.spec.budget.epochs)
         if error or outcome.state == "failed":
@@ -148,6 +150,20 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing, for the same reason."""
+
+    def _next(self, trial_id: str) -> Asked | None:
+        if self.chances:
+            return self.chances.take(trial_id)
+        if self._interrupted:
+            return self._ask_again(self._interrupted.pop(0))
+        if not self._numbers or self.is_exhausted:
+            return None
+        new = self._ask(self._numbers[0])
+        if new is None:
+            self.is_exhausted = True
+        else:
+            self._numbers.popleft()
+        return new
 
     def _ask_again(self, prior: PriorTrial) -> Asked:
         self._study.enqueue_trial(dict(prior.configuration))
@@ -227,14 +243,3 @@ def progress_of(plan: Plan, trials: Sequence[PriorTrial]) -> Progress:
 def trial_seed(seed: int, number: int) -> int:
     """A trial's own seed: fixed by the search's seed and its number, apart from its neighbours'."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] % (2**31))
-
-
-def unflattened(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A result as trial.py reported it: Ray hands searchers its nested dicts flattened by '/'."""
-    nested = {key: value for key, value in result.items() if "/" not in key}
-    metrics = {
-        key.removeprefix(f"{METRICS}/"): value
-        for key, value in result.items()
-        if key.startswith(f"{METRICS}/")
-    }
-    return {**nested, METRICS: metrics or dict(result.get(METRICS) or {})}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from search.optimize.out_of_memory import SecondChances
 from search.optimize.recorder import Recorder
 from search.tracking.journal import Journal, read_events
 
@@ -21,9 +22,10 @@ class Tune:
     def __init__(self, folder: Path, **recorded: int) -> None:
         self.folder, self.asked = folder, {}
         recorded_epochs = {int(name.removeprefix("trial_")): at for name, at in recorded.items()}
+        self.chances: SecondChances[str] = SecondChances(has_own_memory=False)
+        searcher = SimpleNamespace(asked=self.asked, chances=self.chances)
         self.recorder = Recorder(
-            Journal(folder), SimpleNamespace(asked=self.asked), ("left", "right"), 3,
-            recorded_epochs,
+            Journal(folder), searcher, ("left", "right"), 3, recorded_epochs
         )  # fmt: skip
 
     def trial(self, number: int, error: str = "") -> Any:
@@ -217,3 +219,31 @@ def test_a_warning_of_a_complete_trial_is_kept(tune: Tune) -> None:
     tune.report(trial, 3, warning="## replaced")
     tune.recorder.on_trial_complete(0, [], trial)
     assert tune.events("end")[0]["warning"] == "## replaced"
+
+
+def test_a_trial_that_is_tried_again_alone_goes_on_in_its_run(tune: Tune) -> None:
+    first = tune.trial(0)
+    tune.start(first)
+    tune.report(first, 1, failure="Traceback\nout of memory")
+    tune.chances.note({"t0", "other"})
+    tune.chances.set_aside_if_shared("t0", "the trial")
+    tune.recorder.on_trial_complete(0, [], first)
+    assert tune.events("end") == []
+    assert "trial 0 ran out of memory" in tune.events("driver")[0]["message"]
+    second = SimpleNamespace(**vars(first) | {"trial_id": "again"})
+    tune.asked["again"] = tune.asked["t0"]
+    tune.start(second)
+    tune.recorder.on_trial_complete(0, [], second)
+    assert len(tune.events("start")) == 1
+    (end,) = tune.events("end")
+    assert end["state"] == "failed" and end["reason"].endswith("out of memory, also alone")
+
+
+def test_a_trial_that_waits_to_be_alone_is_interrupted_with_its_search(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.chances.note({"t0", "other"})
+    tune.chances.set_aside_if_shared("t0", "the trial")
+    tune.recorder.on_trial_complete(0, [], trial)
+    assert tune.recorder.settle() == 1
+    assert [end["state"] for end in tune.events("end")] == ["interrupted"]

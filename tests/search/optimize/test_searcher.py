@@ -14,13 +14,13 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search.history import PriorTrial
+from search.optimize.outcome import unflattened
 from search.optimize.plan import Plan
 from search.optimize.searcher import (
     OptunaSearcher,
     Progress,
     progress_of,
     trial_seed,
-    unflattened,
 )
 from tests.search.optimize.test_plan import a_plan
 

@@ -1,0 +1,79 @@
+"""Trials that find no memory left: once more alone, then no more. Asked as Tune does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import TrialState
+
+from tests.search.optimize.test_plan import a_plan
+from tests.search.optimize.test_searcher import Witness, flat, searcher_of
+
+NO_MEMORY = {**flat(1, left=0.1, right=0.1), "failure": "Traceback\nout of memory"}
+PAIRS: dict[str, Any] = {"parallelism": 2, "cpus": 1}
+
+
+def test_a_trial_without_memory_is_tried_again_when_nothing_runs_beside_it(tmp_path: Path) -> None:
+    sampler = Witness(seed=1)
+    searcher = searcher_of(a_plan(tmp_path, trials=4, resources=PAIRS), sampler=sampler)
+    first, _ = searcher.suggest("a"), searcher.suggest("b")
+    searcher.on_trial_complete("a", NO_MEMORY)
+    assert sampler.states().count(TrialState.FAIL) == 0, "nothing is known of it yet"
+    assert searcher.suggest("c") is None, "b still runs"
+    searcher.on_trial_complete("b", flat(3, left=0.5, right=0.5))
+    assert searcher.suggest("c") == first
+    assert searcher.suggest("d") is None, "c must be alone"
+    searcher.on_trial_complete("c", flat(3, left=0.5, right=0.5))
+    assert sampler.states().count(TrialState.COMPLETE) == 2
+    assert isinstance(searcher.suggest("d"), dict)
+    assert isinstance(searcher.suggest("e"), dict)
+
+
+def test_without_memory_also_alone_it_has_failed(tmp_path: Path) -> None:
+    sampler = Witness(seed=1)
+    searcher = searcher_of(a_plan(tmp_path, trials=2, resources=PAIRS), sampler=sampler)
+    searcher.suggest("a"), searcher.suggest("b")
+    searcher.on_trial_complete("b", flat(3, left=0.5, right=0.5))
+    searcher.on_trial_complete("a", NO_MEMORY)
+    searcher.suggest("c")
+    searcher.on_trial_complete("c", NO_MEMORY)
+    assert searcher.chances.was_alone("c")
+    assert sampler.states() == [TrialState.FAIL, TrialState.COMPLETE]
+    assert searcher.suggest("d") == "FINISHED"
+
+
+def test_a_search_does_not_finish_before_the_last_second_attempt(tmp_path: Path) -> None:
+    searcher = searcher_of(a_plan(tmp_path, trials=2, resources=PAIRS))
+    searcher.suggest("a"), searcher.suggest("b")
+    searcher.on_trial_complete("b", flat(3, left=0.5, right=0.5))
+    assert searcher.suggest("c") is None, "a may still run out of memory"
+    searcher.on_trial_complete("a", NO_MEMORY)
+    assert searcher.has_more()
+    assert isinstance(searcher.suggest("c"), dict)
+
+
+def test_a_trial_that_was_alone_fails_at_once(tmp_path: Path) -> None:
+    sampler = Witness(seed=1)
+    searcher = searcher_of(a_plan(tmp_path, trials=1), sampler=sampler)
+    searcher.suggest("a")
+    searcher.on_trial_complete("a", NO_MEMORY)
+    assert sampler.states() == [TrialState.FAIL] and searcher.suggest("b") == "FINISHED"
+
+
+def test_a_trial_with_a_whole_gpu_shares_no_memory(tmp_path: Path) -> None:
+    searcher = searcher_of(a_plan(tmp_path, trials=2, resources={"parallelism": 2, "gpus": 1.0}))
+    searcher.suggest("a"), searcher.suggest("b")
+    searcher.on_trial_complete("a", NO_MEMORY)
+    assert not searcher.chances.set_aside and not searcher.has_more()
+
+
+def test_two_trials_without_memory_are_tried_again_one_after_the_other(tmp_path: Path) -> None:
+    searcher = searcher_of(a_plan(tmp_path, trials=2, resources=PAIRS))
+    first, second = searcher.suggest("a"), searcher.suggest("b")
+    searcher.on_trial_complete("a", NO_MEMORY)
+    searcher.on_trial_complete("b", NO_MEMORY)
+    assert searcher.suggest("c") == first
+    assert searcher.suggest("d") is None
+    searcher.on_trial_complete("c", NO_MEMORY)
+    assert searcher.suggest("d") == second
