@@ -45,7 +45,11 @@ def check_access(tracking_uri: str) -> Iterator[Check]:
     """Whether a stranger gets in: a server must ask for credentials unless it is on loopback."""
     parts, path = urlsplit(tracking_uri), database_path(tracking_uri)
     if parts.scheme in ("http", "https"):
-        yield judge_server(tracking_uri, health.anonymous_answer(tracking_uri))
+        try:
+            answer = health.anonymous_answer(tracking_uri)
+        except OSError:
+            return  # it does not answer, as `check_store` has said
+        yield judge_server(tracking_uri, answer)
     elif parts.scheme.startswith("postgresql"):
         yield _judge_database(tracking_uri)
     elif path is not None and path.exists():

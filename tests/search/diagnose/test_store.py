@@ -35,6 +35,7 @@ def test_a_dead_server_and_a_file_that_is_no_store_fail(tmp_path: Path) -> None:
     for uri in ("http://127.0.0.1:9", f"sqlite:///{tmp_path / 'mlflow.db'}"):
         (check,) = check_store(uri, is_cluster=False)
         assert check.status == "fail" and "--tracking-uri" in check.mend
+    assert not list(check_access("http://127.0.0.1:9")), "said twice"
 
 
 def test_runs_that_a_dead_driver_left_are_a_warning_that_names_the_search(tmp_path: Path) -> None:

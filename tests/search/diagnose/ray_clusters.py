@@ -1,0 +1,72 @@
+"""A real Ray cluster of two nodes on this machine, the second with a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.search.tracking.servers import free_port
+
+JOINING_SECONDS = 120
+
+
+@contextlib.contextmanager
+def two_nodes(local_folder: Path, token: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A cluster whose second node has an empty file system of its own in `local_folder`.
+
+    Yields its address, and the environment that holds the `token` (a file, written here).
+
+    Skips where this user may not mount.
+    """
+    if os.geteuid() or shutil.which("unshare") is None:
+        pytest.skip("a mount that only one node sees needs root and unshare")
+    ray, port = str(Path(sys.executable).with_name("ray")), free_port()
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("RAY")}
+    token.write_text(secrets.token_hex(32))
+    token.chmod(0o600)
+    environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+    common = ["--num-cpus=1", "--object-store-memory=100000000", "--block", "--disable-usage-stats"]
+    head = [ray, "start", "--head", f"--port={port}", "--include-dashboard=false",
+            f"--ray-client-server-port={free_port()}", *common]  # fmt: skip
+    mount = f'mount -t tmpfs none {local_folder} && exec "$@"'
+    worker = ["unshare", "--mount", "sh", "-c", mount, "sh", ray, "start",
+              f"--address=127.0.0.1:{port}", *common]  # fmt: skip
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for name, command in (("head", head), ("worker", worker)):
+            log = token.with_name(f"{name}.log")
+            with log.open("wb") as file:
+                started.append(
+                    subprocess.Popen(
+                        command, env=environment, start_new_session=True, stdout=file, stderr=file
+                    )
+                )
+            _wait(log)
+        yield f"127.0.0.1:{port}", environment
+    finally:
+        for process in reversed(started):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in started:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _wait(log: Path) -> None:
+    deadline = time.monotonic() + JOINING_SECONDS
+    while "Ray runtime started" not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.5)
