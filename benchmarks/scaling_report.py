@@ -156,8 +156,7 @@ def report(
     draw(rows)
 
 
-# From a profile (`--profile`, 64 trials, 1,734 batches, processor seconds of the thread; profiling
-# itself makes calls dearer, so shares are to be trusted and not milliseconds).
+# Shares of the processor seconds of a `--profile`, 64 trials: 1,734 batches.
 PLAN = [
     "## Why, and past it (on paper; none of it is built or measured)", "",
     "A result costs the driver processor time in two threads that share one interpreter lock, so "
@@ -166,7 +165,9 @@ PLAN = [
     "sends to the store. In a profile of that thread with 64 trials, 80 % was MLflow's `log_batch` "
     "on SQLite through SQLAlchemy, one call an epoch; of that call 50 % writes the metrics and "
     "30 % the one tag that says which epoch a trial is at. Two thirds of Tune's loop were "
-    "proposals, during which no result is taken; their cost grows with the trials of the search.",
+    "proposals, during which no result is taken; their cost grows with the trials of the search. "
+    "Trials with short epochs wait for more than the driver: the worker's checkpoint and a busy "
+    "machine count as waiting, too.",
     "",
     "1. The epoch's tag goes only with a trial's end, or every few seconds: about a quarter less "
     "work a result for that thread.",
