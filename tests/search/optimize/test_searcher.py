@@ -13,6 +13,7 @@ import pytest
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from search.apply.choice import sampler_for
 from search.history import PriorTrial
 from search.optimize.outcome import unflattened
 from search.optimize.plan import Plan
@@ -314,3 +315,16 @@ def test_a_result_reads_the_same_nested_and_flattened() -> None:
 def test_ray_can_pickle_the_searcher_and_gets_nothing(tmp_path: Path) -> None:
     searcher = searcher_of(a_plan(tmp_path))
     assert vars(pickle.loads(pickle.dumps(searcher))) == {}
+
+
+@pytest.mark.parametrize("name", ["warm", "tpe"])
+def test_the_study_a_sampler_is_given_has_the_trials_that_still_run(
+    tmp_path: Path, name: str
+) -> None:
+    plan = a_plan(tmp_path, resources={"parallelism": 2}, sampler={"name": name})
+    sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
+    searcher = searcher_of(plan, sampler=sampler)
+    searcher.suggest("a"), searcher.suggest("b")
+    seen = searcher._study.get_trials(states=[TrialState.RUNNING])
+    asked = [searcher.asked[each].configuration for each in "ab"]
+    assert [trial.params for trial in seen] == asked
