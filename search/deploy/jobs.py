@@ -121,9 +121,12 @@ def entrypoint(arguments: Sequence[str], cluster: ClusterFile, *, leaves: bool) 
     command = shlex.join(["python", "-m", "search", *arguments])
     if not leaves:
         return command
-    workers = "ray down ~/ray_bootstrap_config.yaml --yes --workers-only"
-    head = "ray stop" if cluster.is_on_premise else "sudo shutdown -h now"
-    last = f"sleep {LEAVE_AFTER_SECONDS}; {workers}; {head}"
+    # On premise the autoscaler starts at once what `ray down` ends, for ever; without their head
+    # the workers' Ray ends by itself. In a cloud nothing may keep the head from going.
+    last = f"sleep {LEAVE_AFTER_SECONDS}; ray stop"
+    if not cluster.is_on_premise:
+        workers = "timeout 300 ray down ~/ray_bootstrap_config.yaml --yes --workers-only"
+        last = f"sleep {LEAVE_AFTER_SECONDS}; {workers}; sudo shutdown -h now"
     # A session of its own: Ray ends the job's processes with the job.
     detached = f"setsid sh -c {shlex.quote(last)} </dev/null >~/twentieth-down.log 2>&1 &"
     return f"{command}; code=$?; {detached} exit $code"
