@@ -24,7 +24,7 @@ from search.optimize.plan import Plan, resolved_storage
 from search.review import Reconciled, gather, reconcile
 from search.space import SearchSpace
 from search.spec import Spec, spec_from_yaml, task_id
-from search.tracking.ownership import SearchIsAlive
+from search.tracking.ownership import refuse_if_alive
 from search.tracking.page import write_views
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import (
@@ -168,9 +168,7 @@ def resumed_plan(
     """
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
-    if summary.is_alive:
-        owner = summary.tags.get("twentieth.owner")
-        raise SearchIsAlive(f"{summary.search} is being run by {owner}; stop it first")
+    refuse_if_alive(client, summary.run_id, lambda text: say(f"review    {text}"))
     spec = stored_spec(summary)
     if spec.task.is_function and spec.task.model != f"python:{allow_function}":
         raise PermissionError(

@@ -85,10 +85,14 @@ def _own_and_run(plan: Plan, stop: threading.Event) -> dict[str, Any]:
     finally:
         status = "FINISHED" if state == "complete" else "KILLED"
         journal.append("summary", tags={names.STATE: state}, status=status)
+        unwritten = journal.flush(LAST_CHANCE_SECONDS)
         unsent = writer.close(LAST_CHANCE_SECONDS)
         journal.close()
     if writer.has_lost_ownership.is_set():
         return {"status": "lost", "message": "another process took this search over"}
+    if unwritten:
+        message = f"{unwritten} events could not be written to {plan.storage}: is it full, or gone?"
+        return {"status": "unsent", "message": message}
     if unsent:
         message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
         return {"status": "unsent", "message": message}

@@ -64,8 +64,8 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             self._stored(lambda: take_folder(self._folder, identity))
             self._set_up(config)
             self._setup_seconds = time.perf_counter() - began
-        except Exception:
-            self._failure = traceback.format_exc()
+        except Exception as error:
+            self._failure = _failure_of(error)
         finally:
             if self._attempts is not None:
                 self._attempts.stop_watching()
@@ -107,11 +107,8 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
                 self._train_an_epoch()
                 if self._is_finished() and hasattr(self._training, "tables"):
                     self._tables = self._training.tables()
-        except MemoryError:
-            self._failure = f"out of memory\n{traceback.format_exc()}out of memory"
         except Exception as error:
-            kind = "\nout of memory" if _is_out_of_memory(error) else ""
-            self._failure = traceback.format_exc() + kind
+            self._failure = _failure_of(error)
         finally:
             if self._attempts is not None:
                 self._attempts.stop_watching()
@@ -207,6 +204,17 @@ def _check_names(metrics: Mapping[str, float], compared: tuple[str, ...]) -> Non
         )
 
 
+def _failure_of(error: Exception) -> str:
+    """The traceback of the exception being handled; its last line says if memory ran out."""
+    kind = "\nout of memory" if _is_out_of_memory(error) else ""
+    return traceback.format_exc() + kind
+
+
 def _is_out_of_memory(error: Exception) -> bool:
     text = f"{type(error).__name__} {error}".lower()
-    return "outofmemory" in text or "out of memory" in text or "can't allocate memory" in text
+    return (
+        isinstance(error, MemoryError)
+        or "outofmemory" in text
+        or "out of memory" in text
+        or "can't allocate memory" in text
+    )

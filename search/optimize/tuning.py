@@ -45,7 +45,6 @@ class Tuning:
         stop: threading.Event,
         is_given_up: Callable[[], bool],
     ) -> None:
-        _refuse_several_gpus(plan.spec.resources.gpus)
         self._plan, self._own, self._journal = plan, list(own), journal
         self._stop, self._is_given_up = stop, is_given_up
         self._data = _load_data(plan.spec)
@@ -188,15 +187,6 @@ class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
 
     def stop_all(self) -> bool:
         return self._must_stop()
-
-
-def _refuse_several_gpus(gpus: float) -> None:
-    """Not where specs are read: reports still read old ones that asked for several."""
-    if gpus > 1:
-        raise ValueError(
-            f"resources.gpus = {gpus:g}: a trial trains on one GPU, the others would idle. Set it "
-            "to 1, and raise resources.parallelism to use more GPUs"
-        )
 
 
 def _load_data(spec: Spec) -> Any:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.catalog import MODELS, Hyperparameter
 from search.spec.errors import Document, KeyPath
-from search.spec.parts import Budget, Part, Sampler, Scheduler
+from search.spec.parts import Budget, Part, Resources, Sampler, Scheduler
 
 SomePart = TypeVar("SomePart", bound=Part)
 
@@ -117,6 +117,18 @@ def check_sampler(document: Document, budget: Budget | None) -> Sampler | None:
                 message = f"must be {most} or less: half of budget.trials ({budget.trials})"
                 document.add(path, message, value)
     return sampler
+
+
+def check_resources(document: Document) -> Resources | None:
+    """What a trial gets. Records of old searches may say more GPUs; no new one can use them."""
+    resources = read_part(document, ("resources",), Resources, document.data.get("resources", {}))
+    if resources is not None and resources.gpus > 1:
+        message = (
+            "must be at most 1: a trial trains on one GPU, the others would idle; to use several, "
+            "raise resources.parallelism"
+        )
+        document.add(("resources", "gpus"), message, resources.gpus)
+    return resources
 
 
 def _check_option(

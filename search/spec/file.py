@@ -258,7 +258,7 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     space = check_space(document, known, settings)
     check_adaptation(document, task, settings, space, must_exist)
     budget = checks.read_part(document, ("budget",), Budget, data.get("budget"))
-    resources = checks.read_part(document, ("resources",), Resources, data.get("resources", {}))
+    resources = checks.check_resources(document)
     sampler = checks.check_sampler(document, budget)
     scheduler = checks.check_scheduler(document, budget)
     history = check_history(document, known, objectives, threat)

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,6 +97,27 @@ def claim(
             client.set_tag(summary_run, name, text)
     client.update_run(summary_run, status="RUNNING")
     return generation
+
+
+def refuse_if_alive(
+    client: MlflowClient,
+    summary_run: str,
+    say: Callable[[str], None],
+    watch_seconds: float = WATCH_SECONDS,
+) -> None:
+    """As exact as a claim, for what must be known before one: takes `watch_seconds` at most.
+
+    Raises:
+        SearchIsAlive: it has an owner that lives.
+    """
+    tags = client.get_run(summary_run).data.tags
+    known = _known_here(tags)
+    if known:
+        raise SearchIsAlive(_who(tags))
+    if known is None:
+        owner = tags.get(names.OWNER)
+        say(f"it was run by {owner}; watching for {watch_seconds:.0f} s whether it still is")
+        _watch(client, summary_run, watch_seconds)
 
 
 def newest_generation(storage: Path) -> int:

@@ -31,6 +31,7 @@ from search.roles import PARETO, Role
 from search.spec import Spec, spec_from_yaml
 from search.tracking import names
 from search.tracking.journal import Journal
+from search.tracking.ownership import SearchIsAlive, owner_name
 from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary
 from search.tracking.writer import Writer
@@ -210,15 +211,14 @@ def test_a_function_named_by_the_store_runs_only_if_it_is_allowed_by_name(store:
             resume(store, allow_function=allowed)
 
 
-def test_a_search_that_is_alive_is_not_resumed(
-    store: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    find = launching.find_summary
-    monkeypatch.setattr(
-        launching, "find_summary", lambda *given: replace(find(*given), is_alive=True)
-    )
-    with pytest.raises(RuntimeError, match="is being run by"):
-        resume(store)
+def test_a_search_that_is_alive_is_not_resumed(store: Stored, tmp_path: Path) -> None:
+    copy = store.copied(tmp_path)
+    client = open_client(copy.uri)
+    run = find_summary(client, copy.search).run_id
+    client.set_tag(run, "twentieth.owner", owner_name())
+    client.set_tag(run, "twentieth.state", "running")
+    with pytest.raises(SearchIsAlive, match="is being run by"):
+        resume(copy)
 
 
 def test_more_trials_raise_the_budget_for_good(store: Stored, tmp_path: Path) -> None:

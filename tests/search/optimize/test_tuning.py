@@ -161,9 +161,3 @@ def test_ray_is_given_the_cores_that_its_trials_need(
     driver._start_ray(a_plan(tmp_path, resources=resources), tmp_path, data_bytes=0)
     assert given["num_cpus"] >= least
     assert given["address"] == "local"
-
-
-def test_a_search_with_several_gpus_a_trial_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    plan = a_plan(tmp_path, resources={"gpus": 2.0})
-    with pytest.raises(ValueError, match=r"resources.gpus = 2: .* Set it to 1, and raise"):
-        tuning_of(plan)

@@ -83,6 +83,7 @@ WRONG = [
     ("budget/hours", "2h", ["budget.hours = '2h'", "number"]),
     ("resources/cpu", 2, ["resources.cpu: unknown key", "`cpus`"]),
     ("resources/gpus", 1.5, ["resources.gpus = 1.5", "whole number"]),
+    ("resources/gpus", 2.0, ["resources.gpus = 2", "at most 1", "resources.parallelism"]),
     ("resources/parallelism", "all", ["resources.parallelism = 'all'", "integer"]),
     ("sampler/name", "tep", ["sampler.name = 'tep'", "`tpe`", "random"]),
     ("sampler", {"name": "tpe", "options": {"seed": 3}}, ["sampler.options.seed", "n_ei_cand"]),
