@@ -27,7 +27,7 @@ from tests.search.test_launching import FUNCTION, Stored, stored
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["run", "resume", "review", "history", "show", "report", "export", "attack",
-            "ui", "launch", "attach"]  # fmt: skip
+            "ui", "launch", "attach", "doctor"]  # fmt: skip
 
 
 @dataclass(frozen=True)
