@@ -12,11 +12,12 @@ help:
 	@echo "make check    fast suite, lint and types (under two minutes)"
 	@echo "make ui       the MLflow page on this project's store, loopback only"
 
+# --use-pep517: an older pip, as of Debian 12, builds seqeval in the environment itself, and fails.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; set PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
-	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --use-pep517 --editable '.[dev]'
 	@touch $@
 
 setup: $(VENV)/.ready
