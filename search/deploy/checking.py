@@ -16,12 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 from search.spec import Spec, load_spec
 from search.spec.overrides import override
 from search.spec.reading import read_document, read_file
+from search.travelling import LEFT_BEHIND
 
-# Of a project, what a search on the cluster does not need: it stays here.
-LEFT_BEHIND = (
-    "results", "tests", "docs", "benchmarks", "build", ".git", ".venv", ".ci", ".github",
-    ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis",
-)  # fmt: skip
 STORES = ("http", "https", "postgresql")
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from search.deploy.checking import LEFT_BEHIND
 from search.deploy.cluster_file import ClusterFile
+from search.travelling import excludes
 
 PREFIX = "twentieth-"
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
@@ -72,9 +72,8 @@ class _RayService:
         return {str(node["node_ip"]) for node in nodes}
 
     def submit(self, name: str, entrypoint: str, project: Path) -> None:
-        excludes = [f"/{folder}" for folder in LEFT_BEHIND]
         environment: dict[str, Any] = {
-            "working_dir": str(project), "excludes": excludes, "env_vars": dict(STOPS_BY),
+            "working_dir": str(project), "excludes": excludes(), "env_vars": dict(STOPS_BY),
         }  # fmt: skip
         self._client.submit_job(
             entrypoint=entrypoint,

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from search.diagnose.check import in_a_line
 from search.diagnose.closed import is_open
 from search.diagnose.nodes import Reply
-
-# What does not travel with our code; as when a search joins a cluster.
-EXCLUDED = ["results", ".venv", ".git", "tests"]
+from search.travelling import code_for_workers
 
 
 def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
@@ -96,13 +92,11 @@ def joined(address: str) -> Iterator[RayNodes]:
         raise ConnectionError(f"nothing answers at {address}")
     import ray
 
-    environment: dict[str, Any] = {}
-    # A submitted job brings its own copy of the project; two do not merge.
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
-        root = str(Path(__file__).resolve().parents[2])
-        environment = {"working_dir": root, "excludes": EXCLUDED}
     context = ray.init(
-        address=address, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR
+        address=address,
+        runtime_env=code_for_workers(),
+        log_to_driver=False,
+        logging_level=logging.ERROR,
     )
     try:
         alive = [node for node in ray.nodes() if node["Alive"]]

@@ -31,6 +31,7 @@ from search.tracking.ownership import SearchIsAlive, claim, owner_name
 from search.tracking.store import open_client
 from search.tracking.summary import settle
 from search.tracking.writer import Writer
+from search.travelling import code_for_workers
 
 LOG = "driver.log"
 # How long a finished search waits for a store that is away before it leaves the rest to `resume`.
@@ -149,11 +150,7 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
 
     root = str(Path(__file__).resolve().parents[2])
     if plan.address is not None:
-        environment: dict[str, Any] = {"env_vars": _quiet(plan)}
-        # A submitted job brings its own copy of the project; two do not merge.
-        if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
-            excludes = ["results", ".venv", ".git", "tests"]
-            environment |= {"working_dir": root, "excludes": excludes}
+        environment = {"env_vars": _quiet(plan)} | code_for_workers()
         ray.init(address=plan.address, runtime_env=environment, log_to_driver=False)
         return
     resources = plan.spec.resources
