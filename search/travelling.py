@@ -1,4 +1,4 @@
-"""What of the project travels to the nodes of a cluster: they have its dependencies, not its code."""
+"""What of the project travels to a cluster: its nodes have the dependencies, not the code."""
 
 from __future__ import annotations
 
