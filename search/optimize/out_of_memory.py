@@ -59,7 +59,3 @@ class SecondChances(Generic[Waiting]):
         self.set_aside.add(trial_id)
         self._waiting.append(trial)
         return True
-
-    def may_come(self, running: set[str]) -> bool:
-        """Whether a trial that runs may still have to be tried again."""
-        return any(not self.was_alone(trial_id) for trial_id in running)

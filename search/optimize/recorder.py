@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ray import tune
 
+from search.optimize.lost_workers import WORKERS_FORGIVEN
 from search.optimize.outcome import (
     EARLIER,
     EPOCH,
@@ -99,9 +101,14 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self._end(number, outcome.state, list(outcome.values), reason, kept)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """The worker itself died, more often than it is retried."""
-        error = trial.get_error()
-        self._end(trial.config["number"], "failed", [], str(error or "the worker process died"))
+        """The worker itself died; the trial has failed if it has lost too many."""
+        number = trial.config["number"]
+        if trial.trial_id in self._searcher.lost_workers.set_aside:
+            message = f"trial {number} lost its worker; it is started again"
+            self._journal.append("driver", message=message)
+            return
+        lost = f"it lost more than {WORKERS_FORGIVEN} workers; the last one: {_last_words(trial)}"
+        self._end(number, "failed", [], lost)
 
     def last_epoch(self, number: int) -> int:
         """The last epoch that a trial has recorded, in this launch or an earlier one."""
@@ -130,3 +137,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             "end", number=number, state=state, epoch=self._epoch.get(number, 0),
             **self._started[number], values=values, reason=reason, **more,
         )  # fmt: skip
+
+
+def _last_words(trial: Any) -> str:
+    """What Ray wrote of a dead worker; Tune's own `get_error` looks for it where it comes later."""
+    try:
+        return Path(trial.error_file).read_text(errors="replace").strip()
+    except (OSError, TypeError):  # None: there is none
+        return "Ray says nothing of it"

@@ -22,6 +22,7 @@ from ray.tune.search import Searcher
 from search.apply import WarmStartSampler
 from search.apply.steering import Steering, steering_of
 from search.history import PriorTrial
+from search.optimize.lost_workers import LostWorkers
 from search.optimize.out_of_memory import SecondChances
 from search.optimize.outcome import is_out_of_memory, outcome_of, unflattened
 from search.optimize.plan import Plan
@@ -72,6 +73,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         asked: Ray's trial id -> the trial, for all that were ever asked.
         is_exhausted: whether every configuration of a finite space has been tried.
         chances: which trials are tried again alone, for want of memory.
+        lost_workers: which trials are started again because their worker was lost.
     """
 
     def __init__(self, plan: Plan, sampler: optuna.samplers.BaseSampler, done: Progress) -> None:
@@ -90,6 +92,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._generator = np.random.default_rng([plan.spec.seed, done.next_number])
         self._running: set[str] = set()
         self.chances: SecondChances[Asked] = SecondChances(plan.spec.resources.gpus >= 1)
+        self.lost_workers: LostWorkers[Asked] = LostWorkers()
         self.is_exhausted = False
         self.asked: dict[str, Asked] = {}
 
@@ -99,8 +102,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if is_full or self.chances.is_closed(self._running):
             return None
         asked = self._next(trial_id)
-        if asked is None:  # Tune asks no more after FINISHED, not even for a second attempt
-            return None if self.chances.may_come(self._running) else str(Searcher.FINISHED)
+        if asked is None:  # Tune asks no more after FINISHED, not even for one that comes back
+            return None if self._running else str(Searcher.FINISHED)
         asked.receipt = self._plan.receipt(asked.configuration)
         self.asked[trial_id] = asked
         self._running.add(trial_id)
@@ -115,7 +118,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     def has_more(self) -> bool:
         """Whether there is something left to ask: the search was cut off, not finished."""
         is_left = bool(self._numbers) and not self.is_exhausted
-        return bool(self._interrupted) or bool(self.chances) or is_left
+        comes_back = bool(self._interrupted) or bool(self.chances) or bool(self.lost_workers)
+        return comes_back or is_left
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Nothing: Optuna cannot hear of epochs when there are several objectives."""
@@ -128,6 +132,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
             return
         self._running.discard(trial_id)
         asked = self.asked[trial_id]
+        if error and self.lost_workers.set_aside_if_forgiven(trial_id, asked.number, asked):
+            return
         lacks_memory = not error and is_out_of_memory(result or {})
         if lacks_memory and self.chances.set_aside_if_shared(trial_id, asked):
             return
@@ -154,6 +160,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     def _next(self, trial_id: str) -> Asked | None:
         if self.chances:
             return self.chances.take(trial_id)
+        if self.lost_workers:
+            return self.lost_workers.take()
         if self._interrupted:
             return self._ask_again(self._interrupted.pop(0))
         if not self._numbers or self.is_exhausted:

@@ -28,10 +28,6 @@ from search.roles import best
 from search.spec import Spec
 from search.tracking.journal import Journal, read_events
 
-# Which deaths are forgiven the worker itself decides, by its trial's progress: see attempts.py.
-# This ends only what never gets so far, such as an actor whose code no node can import.
-WORKER_DEATHS_FORGIVEN = 100
-
 
 class Tuning:
     """One launch of a search on a running Ray."""
@@ -113,7 +109,7 @@ class Tuning:
                 callbacks=[self.recorder],
                 stop=_StopOn(lambda: self._stop.is_set() or self._is_given_up()),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # ours: trial.py
-                failure_config=tune.FailureConfig(max_failures=WORKER_DEATHS_FORGIVEN),
+                failure_config=tune.FailureConfig(max_failures=0),  # see lost_workers.py
                 verbose=0,
             ),
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from search.optimize.lost_workers import LostWorkers
 from search.optimize.out_of_memory import SecondChances
 from search.optimize.recorder import Recorder
 from search.tracking.journal import Journal, read_events
@@ -23,12 +24,15 @@ class Tune:
         self.folder, self.asked = folder, {}
         recorded_epochs = {int(name.removeprefix("trial_")): at for name, at in recorded.items()}
         self.chances: SecondChances[str] = SecondChances(has_own_memory=False)
-        searcher = SimpleNamespace(asked=self.asked, chances=self.chances)
+        self.lost_workers: LostWorkers[str] = LostWorkers()
+        searcher = SimpleNamespace(
+            asked=self.asked, chances=self.chances, lost_workers=self.lost_workers
+        )
         self.recorder = Recorder(
             Journal(folder), searcher, ("left", "right"), 3, recorded_epochs
         )  # fmt: skip
 
-    def trial(self, number: int, error: str = "") -> Any:
+    def trial(self, number: int, error_file: Path | None = None) -> Any:
         self.asked[f"t{number}"] = SimpleNamespace(
             number=number,
             configuration={"x": 0.5},
@@ -36,7 +40,7 @@ class Tune:
             receipt={},
         )
         return SimpleNamespace(
-            trial_id=f"t{number}", last_result={}, get_error=lambda: error,
+            trial_id=f"t{number}", last_result={}, error_file=error_file,
             config={"number": number, "checkpoints": f"/c/{number}"},
         )  # fmt: skip
 
@@ -166,17 +170,28 @@ def test_a_trial_that_the_scheduler_stopped_says_at_which_epoch(tune: Tune) -> N
     assert (end["state"], end["epoch"], end["values"]) == ("stopped", 1, [])
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"), [("ActorDiedError: gone", "ActorDiedError: gone"), ("", "the worker")]
-)
-def test_a_dead_worker_fails_its_trial_with_a_reason(tune: Tune, error: str, reason: str) -> None:
-    trial = tune.trial(0, error)
+def test_a_trial_that_lost_too_many_workers_fails_with_what_ray_says_of_the_last(
+    tmp_path: Path, tune: Tune
+) -> None:
+    said = tmp_path / "error.txt"
+    said.write_text("Failure # 1\nActorDiedError: gone\n")
+    for number, (file, reason) in enumerate([(said, "ActorDiedError: gone"), (None, "nothing")]):
+        trial = tune.trial(number, file)
+        tune.start(trial)
+        tune.report(trial, 2)
+        tune.recorder.on_trial_error(0, [], trial)
+        end = tune.events("end")[number]
+        assert (end["state"], end["epoch"]) == ("failed", 2)
+        assert "more than 100 workers" in end["reason"] and reason in end["reason"]
+
+
+def test_a_trial_that_is_started_again_has_not_ended_and_says_so(tune: Tune) -> None:
+    trial = tune.trial(0)
     tune.start(trial)
-    tune.report(trial, 2)
+    tune.lost_workers.set_aside_if_forgiven("t0", 0, "t0")
     tune.recorder.on_trial_error(0, [], trial)
-    (end,) = tune.events("end")
-    assert (end["state"], end["epoch"]) == ("failed", 2)
-    assert end["reason"].startswith(reason)
+    assert not tune.events("end")
+    assert tune.events("driver") == [{"message": "trial 0 lost its worker; it is started again"}]
 
 
 def test_settling_interrupts_only_what_started_and_never_ended(tune: Tune) -> None:

@@ -121,29 +121,27 @@ def test_a_worker_is_told_all_it_needs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "is_error", "state"),
+    ("result", "state"),
     [
-        (flat(3, left=0.1, right=0.2), False, TrialState.COMPLETE),
-        (flat(2, left=0.1, right=0.2), False, TrialState.PRUNED),
-        (flat(3, left=math.nan, right=0.2), False, TrialState.FAIL),
-        (flat(1, left=math.inf, right=0.2), False, TrialState.FAIL),
-        (flat(3, left=0.1), False, TrialState.FAIL),
-        (flat(1, left=0.1), False, TrialState.PRUNED),
-        (flat(2, left=0.1, right=0.2) | {"failure": "broken"}, False, TrialState.FAIL),
-        (flat(3, left=0.1, right=0.2), True, TrialState.FAIL),
-        (None, True, TrialState.FAIL),
-        (None, False, TrialState.PRUNED),
-        ({}, False, TrialState.PRUNED),
+        (flat(3, left=0.1, right=0.2), TrialState.COMPLETE),
+        (flat(2, left=0.1, right=0.2), TrialState.PRUNED),
+        (flat(3, left=math.nan, right=0.2), TrialState.FAIL),
+        (flat(1, left=math.inf, right=0.2), TrialState.FAIL),
+        (flat(3, left=0.1), TrialState.FAIL),
+        (flat(1, left=0.1), TrialState.PRUNED),
+        (flat(2, left=0.1, right=0.2) | {"failure": "broken"}, TrialState.FAIL),
+        (None, TrialState.PRUNED),
+        ({}, TrialState.PRUNED),
     ],
 )
 def test_every_end_of_a_trial_is_told_to_optuna(
-    tmp_path: Path, result: dict[str, Any] | None, is_error: bool, state: TrialState
+    tmp_path: Path, result: dict[str, Any] | None, state: TrialState
 ) -> None:
     sampler = Witness(seed=1)
     searcher = searcher_of(a_plan(tmp_path), sampler=sampler)
     searcher.suggest("a")
     assert sampler.states() == [TrialState.RUNNING]
-    searcher.on_trial_complete("a", result, error=is_error)
+    searcher.on_trial_complete("a", result)
     assert sampler.states() == [state]
 
 

@@ -1,0 +1,48 @@
+"""Which trials are started again because their worker was lost.
+
+Tune retries a trial whose worker dies while it trains, but not one that was given an idle worker
+of a node that had just been lost: that one ends in an error at its first such death. So Tune
+retries nothing, and the searcher asks the same trial again, under a new id of Ray's. Which deaths
+the trial itself is to blame for, its worker decides: see attempts.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Generic, TypeVar
+
+Waiting = TypeVar("Waiting")
+
+# A trial on spot nodes may lose any number of workers as long as it makes progress. This ends only
+# what never gets so far, such as an actor whose code no node can import.
+WORKERS_FORGIVEN = 100
+
+
+class LostWorkers(Generic[Waiting]):
+    """The trials without a worker, and how many each has lost.
+
+    Attributes:
+        set_aside: Ray's ids of the attempts whose worker was lost and that are started again.
+    """
+
+    def __init__(self) -> None:
+        self._lost: Counter[int] = Counter()
+        self._waiting: deque[Waiting] = deque()
+        self.set_aside: set[str] = set()
+
+    def __bool__(self) -> bool:
+        """Whether a trial waits to be started again."""
+        return bool(self._waiting)
+
+    def set_aside_if_forgiven(self, trial_id: str, number: int, trial: Waiting) -> bool:
+        """Lets trial `number` wait for another worker, unless it has lost too many."""
+        self._lost[number] += 1
+        if self._lost[number] > WORKERS_FORGIVEN:
+            return False
+        self.set_aside.add(trial_id)
+        self._waiting.append(trial)
+        return True
+
+    def take(self) -> Waiting:
+        """The trial that waits longest."""
+        return self._waiting.popleft()

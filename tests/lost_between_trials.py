@@ -1,0 +1,29 @@
+"""A training function of which no worker survives the set-up of its second trial.
+
+Set-up looks the function up in this module, so this is where a worker can be made to die while the
+trial that it was handed is not running yet, as one does whose node has just been lost.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from tests.functions import two_hills
+
+_trained = False
+
+
+def _hills(configuration: dict[str, Any], *, epochs: int, seed: int) -> Iterator[dict[str, float]]:
+    global _trained
+    _trained = True
+    yield from two_hills(configuration, epochs=epochs, seed=seed)
+
+
+def __getattr__(name: str) -> Any:
+    if name != "hills":
+        raise AttributeError(name)
+    if _trained:
+        os._exit(13)
+    return _hills
