@@ -36,9 +36,10 @@ class Predicted:
     Attributes:
         means: Shape `(candidates, columns)`: the objectives, then the constraints.
         variances: The same.
-        known: Means at the trials, `(n, columns)`.
+        known: Means at the trials, `(n, columns)`, and at those under way, as if they had come
+            out so: what a running trial promises is no reason to try its like.
         ceilings: For each constraint the largest value that keeps it.
-        is_feasible: Which trials keep all of them, `(n,)`.
+        is_feasible: Which of them keep all constraints, `(n,)`.
     """
 
     means: Floats

@@ -206,19 +206,21 @@ class HistoryModel:
         theirs = self._candidates.opinions(under_way)
         means, variances, known = [], [], []
         for index, (judgement, model) in enumerate(zip(judgements, models, strict=True)):
-            known.append(model.mean(seen.points, model.blocks))
-            believing = model.believing(under_way, _blocks(judgement, theirs[..., index]))
+            held = _blocks(judgement, theirs[..., index])
+            believed = model.mean(under_way, held)
+            known.append(np.r_[model.mean(seen.points, model.blocks), believed])
+            believing = model.believing(under_way, held)
             mean, variance = believing.predict(points, _blocks(judgement, opinions[..., index]))
             means.append(mean)
             variances.append(variance)
         first = len(situation.directions)  # of the constraints
+        ceilings, expected = ceilings_of(seen.losses, scores, first), np.column_stack(known)
+        keeps = (seen.losses[:, first:] <= 0).all(axis=1)
+        will_keep = (expected[len(seen.losses) :, first:] <= ceilings).all(axis=1)
         return Predicted(
-            np.column_stack(means),
-            np.column_stack(variances),
-            np.column_stack(known),
-            ceilings_of(seen.losses, scores, first),
-            np.asarray((seen.losses[:, first:] <= 0).all(axis=1)),
-        )
+            np.column_stack(means), np.column_stack(variances), expected, ceilings,
+            np.r_[keeps, will_keep],
+        )  # fmt: skip
 
     def _nearest_of_this_task(self, seen: Seen, point: Floats) -> list[str]:
         """Runs of the nearest prior trials of this very task, of its better half."""

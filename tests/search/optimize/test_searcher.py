@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.samplers import RandomSampler
@@ -113,10 +114,10 @@ def test_a_worker_is_told_all_it_needs(tmp_path: Path) -> None:
     task = {"name": "hills", "model": plan.spec.task.model, "settings": {"pause": 0.5}}
     config = searcher_of(a_plan(tmp_path, seed=5, task=task)).suggest("a")
     assert isinstance(config, dict)
-    assert config.keys() == {"number", "configuration", "checkpoints", "seed"}
+    assert config.keys() == {"number", "configuration", "checkpoints", "seed", "has_whole_gpu"}
     assert config["number"] == 0 and config["seed"] == trial_seed(5, 0)
     assert config["checkpoints"] == str(tmp_path / "checkpoints" / "trial_0000")
-    assert config["configuration"]["pause"] == 0.5
+    assert config["configuration"]["pause"] == 0.5 and config["has_whole_gpu"] is False
     assert -2 <= config["configuration"]["x"] <= 3
 
 
@@ -315,14 +316,26 @@ def test_ray_can_pickle_the_searcher_and_gets_nothing(tmp_path: Path) -> None:
     assert vars(pickle.loads(pickle.dumps(searcher))) == {}
 
 
-@pytest.mark.parametrize("name", ["warm", "tpe"])
-def test_the_study_a_sampler_is_given_has_the_trials_that_still_run(
-    tmp_path: Path, name: str
-) -> None:
-    plan = a_plan(tmp_path, resources={"parallelism": 2}, sampler={"name": name})
-    sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
-    searcher = searcher_of(plan, sampler=sampler)
-    searcher.suggest("a"), searcher.suggest("b")
-    seen = searcher._study.get_trials(states=[TrialState.RUNNING])
-    asked = [searcher.asked[each].configuration for each in "ab"]
-    assert [trial.params for trial in seen] == asked
+@pytest.mark.parametrize("name", ["warm", "tpe", "gp"])
+def test_what_is_proposed_depends_on_the_trials_that_still_run(tmp_path: Path, name: str) -> None:
+    plan = a_plan(tmp_path, trials=30, resources={"parallelism": 2}, sampler={"name": name})
+    own = [
+        prior(number, "complete", x, values=(math.exp(-(x**2)), math.exp(-((x - 1) ** 2))))
+        for number, x in enumerate(np.linspace(-2, 3, 20).tolist())
+    ]
+
+    def second_proposal(sees_the_first: bool) -> dict[str, Any]:
+        sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
+        searcher = searcher_of(plan, own, sampler)
+        searcher.suggest("a")
+        if not sees_the_first:
+            unseen, storage = searcher.asked["a"].optuna_trial.number, searcher._study._storage
+            everything = storage.get_all_trials
+            storage.get_all_trials = lambda *given, **options: [  # type: ignore[method-assign]
+                each for each in everything(*given, **options) if each.number != unseen
+            ]
+        searcher.suggest("b")
+        return searcher.asked["b"].configuration
+
+    assert second_proposal(True) == second_proposal(True)
+    assert second_proposal(True) != second_proposal(False)
