@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from search.history import History, PriorTrial
-from search.optimize.leases import lease_cpus
+from search.optimize.leases import lease_cpus, machine_cpus
 from search.optimize.plan import Plan
 from search.tracking import names
 from search.tracking.journal import Journal
@@ -132,6 +132,7 @@ def _run(
         if not tuning.has_work():
             return "complete"
         _start_ray(plan, ray_folder, tuning.data_bytes)
+        _expect_room(plan, journal)
         journal.append("driver", message="running", spent=time.monotonic() - began)
         state = tuning.run(_seconds_left(plan, began))
         if state == "complete":
@@ -170,6 +171,25 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
     )
 
 
+def _expect_room(plan: Plan, journal: Journal) -> None:
+    """Tells of a trial that fits no node; Ray itself would wait for one without a word.
+
+    Raises:
+        ValueError: no other node can come, for this is one machine.
+    """
+    import ray
+
+    from search.optimize.placement import why_no_node
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    offers = {node["NodeManagerAddress"]: node["Resources"] for node in nodes}
+    problem = why_no_node(offers, plan.spec.resources)
+    if problem and plan.address is None:
+        raise ValueError(f"{problem}. Lower the spec's resources")
+    if problem:
+        _say(journal, f"{problem}. The search waits for a node that does")
+
+
 def _quiet(plan: Plan) -> dict[str, str]:
     """Of fine-tunings: workers read local folders alone, and tokenize on their own cores."""
     if plan.spec.task.base is None:
@@ -179,7 +199,9 @@ def _quiet(plan: Plan) -> dict[str, str]:
 
 def _cores(plan: Plan) -> int:
     """Whole cores that all trials at once need; rounded up, or the last would never start."""
-    return max(1, math.ceil(plan.spec.resources.parallelism * plan.spec.resources.cpus))
+    parallelism, cpus = plan.spec.resources.parallelism, plan.spec.resources.cpus
+    at_once = max(1, int(machine_cpus() / cpus)) if parallelism == "auto" else parallelism
+    return max(1, math.ceil(at_once * cpus))
 
 
 def _seconds_left(plan: Plan, began: float) -> float | None:

@@ -34,14 +34,17 @@ class LostWorkers(Generic[Waiting]):
         """Whether a trial waits to be started again."""
         return bool(self._waiting)
 
-    def set_aside_if_forgiven(self, trial_id: str, number: int, trial: Waiting) -> bool:
-        """Lets trial `number` wait for another worker, unless it has lost too many."""
+    def set_aside_if_forgiven(self, trial_id: str, number: int) -> bool:
+        """Notes that trial `number` has lost a worker; False if it has lost too many."""
         self._lost[number] += 1
         if self._lost[number] > WORKERS_FORGIVEN:
             return False
         self.set_aside.add(trial_id)
-        self._waiting.append(trial)
         return True
+
+    def wait(self, trial: Waiting) -> None:
+        """Lets a trial wait for another worker."""
+        self._waiting.append(trial)
 
     def take(self) -> Waiting:
         """The trial that waits longest."""

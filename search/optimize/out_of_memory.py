@@ -1,8 +1,9 @@
 """Which trials that ran out of memory are tried once more, alone.
 
 Memory is shared where trials run side by side, so the one that finds none left is not always the
-one that is too large. It is tried again with no other trial of its search beside it; without memory
-then, it fails. Not for workers that the operating system killed: see attempts.py.
+one that is too large. A trial with a share of a GPU gets a whole one for its second attempt; any
+other is tried again with no trial of its search beside it. Without memory then, it fails. Not for
+workers that the operating system killed: see attempts.py.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ Waiting = TypeVar("Waiting")
 
 
 class SecondChances(Generic[Waiting]):
-    """Who ran beside whom, and who waits for the search's machines to be free.
+    """Who ran beside whom, and who waits to be tried again.
 
     Args:
-        has_own_memory: whether each trial has a whole GPU, and so shares its memory with none.
+        gpus: of each trial: a share of one, or a whole one, whose memory it shares with none.
 
     Attributes:
         set_aside: Ray's ids of the attempts that ran out of memory and are tried again.
     """
 
-    def __init__(self, has_own_memory: bool) -> None:
-        self._has_own_memory = has_own_memory
+    def __init__(self, gpus: float) -> None:
+        self._has_own_memory, self._shares_a_gpu = gpus >= 1, 0 < gpus < 1
         self._shared: set[str] = set()
         self._waiting: deque[Waiting] = deque()
         self._again: set[str] = set()
@@ -34,14 +35,32 @@ class SecondChances(Generic[Waiting]):
         """Whether a trial waits to be tried again."""
         return bool(self._waiting)
 
-    def is_closed(self, running: set[str]) -> bool:
-        """Whether no trial may begin now: one must be alone, or is."""
+    def is_closed(self, running: set[str], at_work: set[str]) -> bool:
+        """Whether no trial may begin now.
+
+        Args:
+            running: all that were asked for and have not ended.
+            at_work: those of them that have a worker.
+        """
+        if self._shares_a_gpu:  # until a GPU is free: new trials would take its shares, one by one
+            return bool(self._again & running - at_work)
         return bool(running) and (bool(self._waiting) or bool(self._again & running))
 
     def take(self, trial_id: str) -> Waiting:
         """The trial that waits longest; it runs under this new id."""
         self._again.add(trial_id)
         return self._waiting.popleft()
+
+    def take_back(self, trial_id: str, trial: Waiting) -> bool:
+        """Lets a second attempt that has lost its worker wait again; False if it was none."""
+        if trial_id not in self._again:
+            return False
+        self._waiting.appendleft(trial)
+        return True
+
+    def has_whole_gpu(self, trial_id: str) -> bool:
+        """Whether a trial whose like have a share of a GPU is given all of it."""
+        return self._shares_a_gpu and trial_id in self._again
 
     def note(self, running: set[str]) -> None:
         """Remembers who runs beside another."""
@@ -50,7 +69,8 @@ class SecondChances(Generic[Waiting]):
 
     def was_alone(self, trial_id: str) -> bool:
         """Whether a trial had its memory for itself all the time."""
-        return self._has_own_memory or trial_id not in self._shared
+        has_own = self._has_own_memory or self.has_whole_gpu(trial_id)
+        return has_own or trial_id not in self._shared
 
     def set_aside_if_shared(self, trial_id: str, trial: Waiting) -> bool:
         """Lets a trial that ran out of memory wait for its second attempt, if it may have one."""

@@ -59,6 +59,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A worker has the trial: from here on it has a run."""
+        self._searcher.on_trial_start(trial.trial_id)
         asked = self._searcher.asked[trial.trial_id]
         if asked.number in self._started:
             return  # Tune starts a trial again when its worker has died

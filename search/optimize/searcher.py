@@ -25,6 +25,7 @@ from search.history import PriorTrial
 from search.optimize.lost_workers import LostWorkers
 from search.optimize.out_of_memory import SecondChances
 from search.optimize.outcome import is_out_of_memory, outcome_of, unflattened
+from search.optimize.placement import trials_at_once
 from search.optimize.plan import Plan
 from search.roles import steering_directions
 
@@ -90,16 +91,19 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         ahead = range(done.next_number, plan.trials_budget)
         self._numbers = deque([*done.free_numbers, *ahead])
         self._generator = np.random.default_rng([plan.spec.seed, done.next_number])
-        self._running: set[str] = set()
-        self.chances: SecondChances[Asked] = SecondChances(plan.spec.resources.gpus >= 1)
+        resources = plan.spec.resources
+        self._trials_at_once = trials_at_once(resources, is_cluster=plan.address is not None)
+        self._running: set[str] = set()  # with those that wait for a worker
+        self._at_work: set[str] = set()
+        self.chances: SecondChances[Asked] = SecondChances(resources.gpus)
         self.lost_workers: LostWorkers[Asked] = LostWorkers()
         self.is_exhausted = False
         self.asked: dict[str, Asked] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's config for trial.py; None while enough run; FINISHED at the end."""
-        is_full = len(self._running) >= self._plan.spec.resources.parallelism
-        if is_full or self.chances.is_closed(self._running):
+        is_full = len(self._running) >= self._trials_at_once(len(self._at_work))
+        if is_full or self.chances.is_closed(self._running, self._at_work):
             return None
         asked = self._next(trial_id)
         if asked is None:  # Tune asks no more after FINISHED, not even for one that comes back
@@ -113,6 +117,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
             "configuration": self._plan.spec.complete(asked.configuration),
             "checkpoints": str(self._plan.checkpoints(asked.number)),
             "seed": trial_seed(self._plan.spec.seed, asked.number),
+            "has_whole_gpu": self.chances.has_whole_gpu(trial_id),
         }
 
     def has_more(self) -> bool:
@@ -120,6 +125,11 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         is_left = bool(self._numbers) and not self.is_exhausted
         comes_back = bool(self._interrupted) or bool(self.chances) or bool(self.lost_workers)
         return comes_back or is_left
+
+    def on_trial_start(self, trial_id: str) -> None:
+        """A worker has the trial; the recorder tells so, for Ray tells no searcher."""
+        if trial_id in self._running:
+            self._at_work.add(trial_id)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Nothing: Optuna cannot hear of epochs when there are several objectives."""
@@ -131,8 +141,11 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if trial_id not in self._running:
             return
         self._running.discard(trial_id)
+        self._at_work.discard(trial_id)
         asked = self.asked[trial_id]
-        if error and self.lost_workers.set_aside_if_forgiven(trial_id, asked.number, asked):
+        if error and self.lost_workers.set_aside_if_forgiven(trial_id, asked.number):
+            if not self.chances.take_back(trial_id, asked):
+                self.lost_workers.wait(asked)
             return
         lacks_memory = not error and is_out_of_memory(result or {})
         if lacks_memory and self.chances.set_aside_if_shared(trial_id, asked):

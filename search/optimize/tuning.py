@@ -19,6 +19,7 @@ from search.apply.choice import sampler_for
 from search.history import PriorTrial
 from search.optimize.comparing import compared_metrics, scheduler_for, threat_of
 from search.optimize.judging import judge_front
+from search.optimize.placement import bundle
 from search.optimize.plan import Plan
 from search.optimize.recorder import Recorder
 from search.optimize.searcher import OptunaSearcher, progress_of
@@ -27,6 +28,9 @@ from search.optimize.trial import Trial
 from search.roles import best
 from search.spec import Spec
 from search.tracking.journal import Journal, read_events
+
+# With `parallelism: auto` the searcher alone limits what waits; Tune wants some number.
+MOST_PENDING = 10_000
 
 
 class Tuning:
@@ -85,13 +89,17 @@ class Tuning:
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # Ray's own experiment state is not used
         # Tune starts one actor at a time for a searcher that limits itself, and kills the one being
         # started when an ended trial's actor is free: short trials then run one by one.
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(resources.parallelism)
-        bundle = {"cpu": resources.cpus, "gpu": resources.gpus}
-        if resources.memory_gb:
-            bundle["memory"] = int(resources.memory_gb * 2**30)
+        is_auto = resources.parallelism == "auto"
+        most = MOST_PENDING if is_auto else resources.parallelism
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(most)
         trainable = tune.with_parameters(Trial, task=self._task, data=self._data)
         tuner = tune.Tuner(
-            tune.with_resources(trainable, bundle),
+            tune.with_resources(
+                trainable,
+                lambda config: tune.PlacementGroupFactory(
+                    [bundle(resources, has_whole_gpu=config["has_whole_gpu"])]
+                ),
+            ),
             tune_config=tune.TuneConfig(
                 search_alg=self.searcher,
                 scheduler=scheduler_for(self._plan, self._own),

@@ -128,6 +128,9 @@ def check_resources(document: Document) -> Resources | None:
             "raise resources.parallelism"
         )
         document.add(("resources", "gpus"), message, resources.gpus)
+    if resources is not None and resources.accelerator and not resources.gpus:
+        message = "is a kind of GPU, and resources.gpus is 0: set it, or leave this out"
+        document.add(("resources", "accelerator"), message, resources.accelerator)
     return resources
 
 

@@ -59,6 +59,14 @@ def _check_gpus(number: float) -> float:
     return number
 
 
+def _read_parallelism(value: Any) -> int | str:
+    number = _read_whole(value)
+    is_count = isinstance(number, int) and not isinstance(number, bool) and number >= 1
+    if not is_count and value != "auto":
+        raise ValueError("must be an integer of 1 or more, or auto")
+    return "auto" if value == "auto" else int(number)
+
+
 def _listed(value: Any) -> Any:
     """`when: {optimizer: sgd}` is short for a list of one."""
     if isinstance(value, dict):
@@ -203,14 +211,23 @@ class Budget(Part):
 
 
 class Resources(Part):
-    """Trials at once, and what one trial gets. `gpus` may be a share of one."""
+    """Trials at once, and what one trial gets.
 
-    parallelism: Counted = 1
+    Attributes:
+        parallelism: `auto` for as many as there is room for: on one machine all its cores, on a
+            cluster whatever it grows and shrinks to.
+        gpus: May be a share of one.
+        accelerator: The kind of GPU, as Ray names it (`A10G`, `L4`, `H100`), where a cluster has
+            several.
+    """
+
+    parallelism: Annotated[int | Literal["auto"], PlainValidator(_read_parallelism)] = 1
     cpus: Positive = 1.0
     gpus: Annotated[
         float, Field(strict=True, ge=0, allow_inf_nan=False), AfterValidator(_check_gpus)
     ] = 0.0
     memory_gb: Positive | None = None
+    accelerator: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
 
 
 class Sampler(Part):

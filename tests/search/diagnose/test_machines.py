@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from search.diagnose import clocks, disk, gpus
 from search.diagnose.data import check_data, judge
-from search.diagnose.fitting import check_fitting, fitting
+from search.diagnose.fitting import check_fitting
 from search.diagnose.nodes import HERE, Reply, ThisMachine
 from search.spec import load_spec
 from search.spec.parts import Resources
@@ -79,24 +78,6 @@ def test_a_spec_for_gpus_fails_where_there_are_none() -> None:
     assert check.status == "fail"
 
 
-@pytest.mark.parametrize(
-    ("offered", "resources", "count"),
-    [
-        ({"CPU": 8}, {"cpus": 2.0}, 4),
-        ({"CPU": 8}, {"cpus": 0.1}, 80),
-        ({"CPU": 8, "GPU": 1}, {"gpus": 0.25}, 4),
-        ({"CPU": 8, "GPU": 2}, {"gpus": 0.4}, 4),  # two on each: a trial never spans two GPUs
-        ({"CPU": 64, "GPU": 8}, {"gpus": 2.0}, 4),
-        ({"CPU": 8}, {"gpus": 1.0}, 0),
-        ({"CPU": 8, "memory": 8 * 2**30}, {"memory_gb": 3.0}, 2),
-    ],
-)
-def test_trials_that_fit_a_node(
-    offered: dict[str, float], resources: dict[str, Any], count: int
-) -> None:
-    assert fitting(offered, Resources(**resources)) == count
-
-
 def test_a_trial_that_fits_no_node_fails_with_what_each_lacks() -> None:
     nodes = {"a": {"CPU": 2.0, "GPU": 1.0}, "b": {"CPU": 8.0}}
     (check,) = check_fitting(nodes, Resources(cpus=4.0, gpus=1.0))
@@ -107,6 +88,11 @@ def test_a_trial_that_fits_no_node_fails_with_what_each_lacks() -> None:
 def test_fewer_trials_than_wanted_at_once_is_a_warning() -> None:
     (check,) = check_fitting({"a": {"CPU": 2.0}}, Resources(parallelism=4))
     assert check.status == "warning" and "to 2" in check.mend
+
+
+def test_a_search_that_takes_what_there_is_wants_no_number() -> None:
+    (check,) = check_fitting({"a": {"CPU": 2.0}}, Resources(parallelism="auto"))
+    assert check.status == "pass" and "2 trials" in check.found
 
 
 def test_a_data_set_that_all_read_alike_passes() -> None:

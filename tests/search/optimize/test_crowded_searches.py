@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.launches import Place, assert_truthful, finished, hills
+from tests.search.optimize.ray_nodes import NODE, running_nodes
 
 pytestmark = pytest.mark.slow
 
 
-def test_trials_that_find_no_memory_beside_others_finish_alone(tmp_path: Path) -> None:
-    place, places = Place(tmp_path), tmp_path / "places"
+def crowded(folder: Path, **resources: Any) -> dict[str, Any]:
+    """Of two trials side by side the later one finds no memory."""
+    places = folder / "places"
     places.mkdir()
     spec = hills(budget={"trials": 3, "epochs": 2})
     spec["task"]["model"] = "python:tests.search.optimize.crowded:crowded_hills"
     spec["task"]["settings"] = {"places": str(places)}
-    finished(place.run(spec))
+    return spec | {"resources": spec["resources"] | resources}
+
+
+def test_trials_that_find_no_memory_beside_others_finish_alone(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    finished(place.run(crowded(tmp_path)))
+    search = place.search()
+    said = [str(event.fields.get("message")) for event in place.events(search)]
+    assert any("tried again alone" in message for message in said)
+    assert_truthful(place, search, trials=3, epochs=2)
+
+
+def test_trials_with_a_share_of_a_gpu_get_a_whole_one_for_their_second_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    # Ray believes in a GPU that a node is said to have; the trials need none.
+    with running_nodes(1, monkeypatch, NODE | {"num_cpus": 4, "num_gpus": 1}) as nodes:
+        finished(place.run(crowded(tmp_path, gpus=0.5), "--address", nodes.address))
     search = place.search()
     said = [str(event.fields.get("message")) for event in place.events(search)]
     assert any("tried again alone" in message for message in said)

@@ -77,3 +77,34 @@ def test_two_trials_without_memory_are_tried_again_one_after_the_other(tmp_path:
     assert searcher.suggest("d") is None
     searcher.on_trial_complete("c", NO_MEMORY)
     assert searcher.suggest("d") == second
+
+
+def test_a_share_of_a_gpu_becomes_a_whole_one_and_waits_for_no_other_trial(tmp_path: Path) -> None:
+    sampler, shares = Witness(seed=1), {"parallelism": 3, "gpus": 0.5}
+    searcher = searcher_of(a_plan(tmp_path, trials=5, resources=shares), sampler=sampler)
+    first, second = searcher.suggest("a"), searcher.suggest("b")
+    assert isinstance(first, dict) and isinstance(second, dict)
+    assert not first["has_whole_gpu"] and not second["has_whole_gpu"]
+    searcher.on_trial_start("b")
+    searcher.on_trial_complete("a", NO_MEMORY)
+    assert searcher.suggest("c") == first | {"has_whole_gpu": True}, "b goes on beside it"
+    assert searcher.suggest("d") is None, "a new trial would take the GPU's shares from it"
+    searcher.on_trial_start("c")
+    new = searcher.suggest("d")
+    assert isinstance(new, dict) and not new["has_whole_gpu"]
+    searcher.on_trial_complete("c", NO_MEMORY)
+    assert searcher.chances.was_alone("c") and sampler.states().count(TrialState.FAIL) == 1
+
+
+def test_a_second_attempt_that_loses_its_worker_is_still_one(tmp_path: Path) -> None:
+    for resources in (PAIRS, {"parallelism": 2, "gpus": 0.5}):
+        searcher = searcher_of(a_plan(tmp_path, trials=4, resources=resources))
+        searcher.suggest("a"), searcher.suggest("b")
+        searcher.on_trial_complete("a", NO_MEMORY)
+        searcher.on_trial_complete("b", flat(3, left=0.5, right=0.5))
+        again = searcher.suggest("c")
+        searcher.on_trial_complete("c", None, error=True)
+        assert searcher.suggest("d") == again
+        assert searcher.suggest("e") is None, "d must be alone"
+        searcher.on_trial_complete("d", NO_MEMORY)
+        assert not searcher.chances, "it had its second chance"

@@ -23,10 +23,13 @@ class Tune:
     def __init__(self, folder: Path, **recorded: int) -> None:
         self.folder, self.asked = folder, {}
         recorded_epochs = {int(name.removeprefix("trial_")): at for name, at in recorded.items()}
-        self.chances: SecondChances[str] = SecondChances(has_own_memory=False)
+        self.chances: SecondChances[str] = SecondChances(gpus=0)
         self.lost_workers: LostWorkers[str] = LostWorkers()
         searcher = SimpleNamespace(
-            asked=self.asked, chances=self.chances, lost_workers=self.lost_workers
+            asked=self.asked,
+            chances=self.chances,
+            lost_workers=self.lost_workers,
+            on_trial_start=lambda trial_id: None,
         )
         self.recorder = Recorder(
             Journal(folder), searcher, ("left", "right"), 3, recorded_epochs
@@ -188,7 +191,7 @@ def test_a_trial_that_lost_too_many_workers_fails_with_what_ray_says_of_the_last
 def test_a_trial_that_is_started_again_has_not_ended_and_says_so(tune: Tune) -> None:
     trial = tune.trial(0)
     tune.start(trial)
-    tune.lost_workers.set_aside_if_forgiven("t0", 0, "t0")
+    tune.lost_workers.set_aside_if_forgiven("t0", 0)
     tune.recorder.on_trial_error(0, [], trial)
     assert not tune.events("end")
     assert tune.events("driver") == [{"message": "trial 0 lost its worker; it is started again"}]

@@ -1,0 +1,56 @@
+"""`parallelism: auto` on real Ray nodes that come and go while a search runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.launches import Place, assert_truthful, finished, hills
+from tests.search.optimize.ray_nodes import NODE, running_nodes, seconds_until
+
+pytestmark = pytest.mark.slow
+
+TRIALS, EPOCHS = 12, 5
+
+
+def at_work(place: Place, search: str) -> int:
+    """Trials that have begun and not ended."""
+    names = [event.name for event in place.events(search)]
+    return names.count("start") - names.count("end")
+
+
+def test_a_search_grows_with_its_cluster_and_survives_its_shrinking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    spec = hills(
+        budget={"trials": TRIALS, "epochs": EPOCHS}, resources={"parallelism": "auto", "cpus": 1}
+    )
+    spec["task"]["settings"] = {"pause": 2.0}
+    with running_nodes(1, monkeypatch) as nodes:
+        command = place.run(spec, "--address", nodes.address)
+        search = place.search()
+        seconds_until(lambda: at_work(place, search) == 1)
+        added = [nodes.add_node(**NODE) for _ in range(2)]
+        grown = seconds_until(lambda: at_work(place, search) == 3)
+        print(f"three trials at once {grown:.0f} s after two nodes had joined")
+        nodes.remove_node(added[0], allow_graceful=False)
+        finished(command)
+    assert_truthful(place, search, TRIALS, EPOCHS)
+
+
+def test_a_trial_that_no_node_holds_is_told_of_and_waits_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    spec = hills(budget={"trials": 2, "epochs": 2}, resources={"parallelism": "auto", "cpus": 2})
+    with running_nodes(1, monkeypatch) as nodes:
+        command = place.run(spec, "--address", nodes.address)
+        search = place.search()
+        place.wait_for(search, "driver", 3)
+        told = [event.fields["message"] for event in place.events(search) if event.name == "driver"]
+        assert any("no node holds a trial (2 CPUs" in message for message in told)
+        nodes.add_node(**NODE | {"num_cpus": 2})
+        finished(command)
+    assert_truthful(place, search, 2, 2)
