@@ -37,7 +37,7 @@ from models.weights.overlap import compare
 from search.apply import WarmStartSampler
 from search.apply.source import seed_of
 from search.history import History
-from search.optimize.searcher import trial_seed
+from search.optimize.plan import trial_seed
 from search.space import SearchSpace
 
 SCRATCH, SHUFFLED, HISTORY, BOTH, CONTROL = (

@@ -21,7 +21,7 @@ from search import pareto
 from search.apply.sampler import WarmStartSampler
 from search.apply.source import seed_of
 from search.history import History
-from search.optimize.searcher import trial_seed
+from search.optimize.plan import trial_seed
 from search.space import SearchSpace
 from search.spec import Spec, task_id
 

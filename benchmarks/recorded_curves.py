@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from benchmarks import reference
 from benchmarks.trainings import Trainings
 from models.catalog import compared_metric
-from search.optimize.searcher import trial_seed
+from search.optimize.plan import trial_seed
 from search.space import SearchSpace
 from search.spec import Spec, load_spec
 

@@ -16,8 +16,7 @@ import ray
 
 from models.catalog import Threat
 from search.optimize.held_out import HeldOut, judge_trial
-from search.optimize.plan import Plan
-from search.optimize.searcher import trial_seed
+from search.optimize.plan import Plan, trial_seed
 from search.optimize.trainings import TaskOnWorker
 from search.tracking.journal import Journal
 

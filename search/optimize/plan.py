@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from search.history import History
 from search.origins import UNKNOWN, read_origin
 from search.roles import Role
@@ -86,3 +88,8 @@ def origin_text(origin: Mapping[str, Any]) -> str:
     count = len(found.source_runs)
     step = "?" if found.step == UNKNOWN else found.step
     return step + (f" from {count} past run{'' if count == 1 else 's'}" if count else "")
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """A trial's own seed: fixed by the search's seed and its number, apart from its neighbours'."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] % (2**31))

@@ -9,24 +9,24 @@ journal, the study lives in memory and is rebuilt from the runs.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from search.apply import WarmStartSampler
-from search.apply.steering import Steering, steering_of
 from search.history import PriorTrial
 from search.optimize.lost_workers import LostWorkers
 from search.optimize.out_of_memory import SecondChances
 from search.optimize.outcome import is_out_of_memory, outcome_of, unflattened
 from search.optimize.placement import trials_at_once
-from search.optimize.plan import Plan
+from search.optimize.plan import Plan, trial_seed
+from search.optimize.progress import Progress, as_optuna_trial, steering_for
 from search.roles import steering_directions
 
 # How often a sampler is asked again when it repeats a configuration, before a random one is drawn.
@@ -36,13 +36,6 @@ DRAWN_AGAIN = 200
 # with probability e^-20, if all are equally likely. Larger spaces are never exhausted in practice.
 DRAWS_A_CONFIGURATION = 20
 LARGEST_FINITE_SPACE = 10_000
-
-_STATE = {
-    "complete": TrialState.COMPLETE,
-    "stopped": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-    "interrupted": TrialState.FAIL,
-}
 
 
 @dataclass
@@ -54,17 +47,6 @@ class Asked:
     origin: dict[str, Any]
     optuna_trial: optuna.Trial
     receipt: dict[str, Any] = field(default_factory=dict)  # of the weights it starts from
-
-
-@dataclass
-class Progress:
-    """What a search has done so far. Interrupted trials come first when it goes on."""
-
-    finished: Sequence[PriorTrial] = ()
-    interrupted: Sequence[PriorTrial] = ()
-    next_number: int = 0
-    free_numbers: Sequence[int] = ()  # below next_number; asked once, but never started
-    keys: set[str] = field(default_factory=set)
 
 
 class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
@@ -226,41 +208,3 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         is_new = key not in self._keys
         self._keys.add(key)
         return is_new
-
-
-def steering_for(plan: Plan) -> Steering:
-    """What of a trial's values the study is told, and what are its constraints."""
-    return steering_of(plan.objective_metrics(), plan.directions(), plan.roles())
-
-
-def as_optuna_trial(plan: Plan, prior: PriorTrial) -> optuna.trial.FrozenTrial:
-    """A trial this search has finished, in Optuna's terms, to rebuild the study from the runs."""
-    steering = steering_for(plan)
-    is_complete = prior.state == "complete"
-    values = steering.shown(prior.values) if is_complete else ()
-    return create_trial(
-        state=_STATE[prior.state],
-        params=dict(prior.configuration),
-        distributions={name: plan.space.distributions[name] for name in prior.configuration},
-        values=list(steering.searched(values)) if is_complete else None,
-        constraints=(steering.constraints(values) or None) if is_complete else None,
-    )
-
-
-def progress_of(plan: Plan, trials: Sequence[PriorTrial]) -> Progress:
-    """What earlier launches of this search have done, from its runs."""
-    usable = [trial for trial in trials if plan.space.contains(trial.configuration)]
-    taken = {trial.number for trial in trials}
-    next_number = max(taken, default=-1) + 1
-    return Progress(
-        finished=[trial for trial in usable if trial.state in ("complete", "stopped", "failed")],
-        interrupted=[trial for trial in usable if trial.state in ("interrupted", "running")],
-        next_number=next_number,
-        free_numbers=[number for number in range(next_number) if number not in taken],
-        keys={plan.space.key(trial.configuration) for trial in usable},
-    )
-
-
-def trial_seed(seed: int, number: int) -> int:
-    """A trial's own seed: fixed by the search's seed and its number, apart from its neighbours'."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] % (2**31))

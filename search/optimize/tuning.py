@@ -21,8 +21,9 @@ from search.optimize.comparing import compared_metrics, scheduler_for, threat_of
 from search.optimize.judging import judge_front
 from search.optimize.placement import bundle
 from search.optimize.plan import Plan
+from search.optimize.progress import progress_of
 from search.optimize.recorder import Recorder
-from search.optimize.searcher import OptunaSearcher, progress_of
+from search.optimize.searcher import OptunaSearcher
 from search.optimize.trainings import TaskOnWorker
 from search.optimize.trial import Trial
 from search.roles import best

@@ -7,8 +7,8 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from search.optimize.lost_workers import WORKERS_FORGIVEN
+from tests.search.optimize.asking import Witness, flat, searcher_of
 from tests.search.optimize.test_plan import a_plan
-from tests.search.optimize.test_searcher import Witness, flat, searcher_of
 
 
 def test_a_trial_that_lost_its_worker_comes_before_any_new_one(tmp_path: Path) -> None:

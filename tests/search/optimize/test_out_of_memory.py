@@ -7,8 +7,8 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from tests.search.optimize.asking import Witness, flat, searcher_of
 from tests.search.optimize.test_plan import a_plan
-from tests.search.optimize.test_searcher import Witness, flat, searcher_of
 
 NO_MEMORY = {**flat(1, left=0.1, right=0.1), "failure": "Traceback\nout of memory"}
 PAIRS: dict[str, Any] = {"parallelism": 2, "cpus": 1}

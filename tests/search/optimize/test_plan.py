@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from search.optimize.plan import Plan, origin_text, resolved_storage
+from search.optimize.plan import Plan, origin_text, resolved_storage, trial_seed
 from search.space import SearchSpace
 from search.spec import spec_from_yaml
 from tests.launches import hills
@@ -71,3 +71,11 @@ def test_the_storage_path_means_the_same_in_every_folder(
 )
 def test_an_origin_is_told_in_a_few_words(origin: dict[str, Any], text: str) -> None:
     assert origin_text(origin) == text
+
+
+def test_every_trial_has_a_seed_of_its_own_and_keeps_it() -> None:
+    seeds = [trial_seed(0, number) for number in range(200)]
+    assert len(set(seeds)) == 200
+    assert seeds == [trial_seed(0, number) for number in range(200)]
+    assert trial_seed(1, 0) != trial_seed(0, 0) and trial_seed(0, 1) != trial_seed(1, 0)
+    assert all(0 <= seed < 2**31 for seed in seeds)

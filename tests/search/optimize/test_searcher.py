@@ -4,86 +4,28 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pytest
-from optuna.samplers import RandomSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from search.apply.choice import sampler_for
-from search.history import PriorTrial
-from search.optimize.outcome import unflattened
-from search.optimize.plan import Plan
-from search.optimize.searcher import (
-    OptunaSearcher,
-    Progress,
-    progress_of,
-    trial_seed,
+from search.optimize.plan import trial_seed
+from search.optimize.progress import Progress
+from search.optimize.searcher import OptunaSearcher
+from tests.search.optimize.asking import (
+    CHOICES,
+    CONDITIONAL,
+    Stubborn,
+    Witness,
+    flat,
+    prior,
+    run_to_the_end,
+    searcher_of,
 )
 from tests.search.optimize.test_plan import a_plan
-
-CHOICES = {"x": {"type": "categorical", "choices": ["a", "b", "c"]}}
-CONDITIONAL = {
-    "optimizer": {"type": "categorical", "choices": ["sgd", "adamw"]},
-    "sgd.momentum": {"type": "float", "low": 0.0, "high": 0.9, "when": {"optimizer": "sgd"}},
-    "adamw.beta": {"type": "float", "low": 0.8, "high": 0.99, "when": {"optimizer": "adamw"}},
-}
-
-
-class Witness(RandomSampler):
-    """Draws at random, and keeps the study it is asked about, so that a test can look at it."""
-
-    study: optuna.Study
-
-    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, space: Any) -> Any:
-        self.study = study
-        return super().sample_relative(study, trial, space)
-
-    def states(self) -> list[TrialState]:
-        return [trial.state for trial in self.study.get_trials(deepcopy=False)]
-
-
-class Stubborn(RandomSampler):
-    """Proposes one and the same configuration for ever."""
-
-    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
-        return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
-
-
-def prior(number: int, state: str, x: Any, **changes: Any) -> PriorTrial:
-    fields: dict[str, Any] = {
-        "task": "hills@1", "search": "hills-1", "number": number, "run_id": f"r{number}",
-        "state": state, "configuration": {"x": x}, "objectives": ("left", "right"),
-        "directions": ("maximize", "maximize"), "values": (), "epoch": 3, "curves": {},
-        "origin": {"step": "random"},
-    }  # fmt: skip
-    return PriorTrial(**fields | changes)
-
-
-def searcher_of(
-    plan: Plan, own: Sequence[PriorTrial] = (), sampler: optuna.samplers.BaseSampler | None = None
-) -> OptunaSearcher:
-    return OptunaSearcher(plan, sampler or Witness(seed=1), progress_of(plan, own))
-
-
-def flat(epoch: int, **metrics: float) -> dict[str, Any]:
-    """A result as Ray hands it to a searcher."""
-    return {"epoch": epoch, **{f"metrics/{name}": value for name, value in metrics.items()}}
-
-
-def run_to_the_end(searcher: OptunaSearcher) -> list[dict[str, Any]]:
-    """Asks one by one and completes each; returns what was suggested."""
-    suggested = []
-    while isinstance(config := searcher.suggest(trial_id := f"t{len(suggested)}"), dict):
-        suggested.append(config)
-        searcher.on_trial_complete(trial_id, flat(3, left=0.5, right=0.5))
-        assert len(suggested) < 1000, "it never ends"
-    assert config == "FINISHED"
-    return suggested
 
 
 def test_no_more_trials_are_outstanding_than_run_at_once(tmp_path: Path) -> None:
@@ -164,46 +106,6 @@ def test_a_trial_that_ended_is_not_told_twice(tmp_path: Path) -> None:
     assert sampler.states() == [TrialState.COMPLETE]
 
 
-def test_interrupted_trials_come_first_with_their_own_number_configuration_and_origin(
-    tmp_path: Path,
-) -> None:
-    origin = {"step": "portfolio", "source_runs": ["p1"]}
-    own = [
-        prior(0, "complete", 0.5, values=(0.1, 0.2)),
-        prior(1, "interrupted", 1.25, epoch=2, origin=origin),
-        prior(2, "running", 1.5, epoch=1),
-    ]
-    searcher = searcher_of(a_plan(tmp_path, trials=4, resources={"parallelism": 3}), own)
-    configs = [searcher.suggest(trial_id) for trial_id in "abc"]
-    assert [config["number"] for config in configs] == [1, 2, 3]
-    assert [config["configuration"]["x"] for config in configs[:2]] == [1.25, 1.5]
-    assert configs[0]["checkpoints"] == str(tmp_path / "checkpoints" / "trial_0001")
-    assert configs[0]["seed"] == trial_seed(0, 1)
-    assert searcher.asked["a"].origin == origin
-
-
-def test_interrupted_trials_are_asked_even_when_the_budget_is_used_up(tmp_path: Path) -> None:
-    searcher = searcher_of(a_plan(tmp_path, trials=1), [prior(0, "interrupted", 0.5)])
-    assert searcher.has_more()
-    assert [config["number"] for config in run_to_the_end(searcher)] == [0]
-
-
-def test_an_extended_search_never_repeats_what_it_has_tried(tmp_path: Path) -> None:
-    own = [
-        prior(0, "complete", "a", values=(0.1, 0.2)), prior(1, "failed", "b"),
-    ]  # fmt: skip
-    searcher = searcher_of(a_plan(tmp_path, trials=9, space=CHOICES), own)
-    assert [config["configuration"]["x"] for config in run_to_the_end(searcher)] == ["c"]
-
-
-def test_a_number_that_never_started_does_not_cost_the_search_a_trial(tmp_path: Path) -> None:
-    # Two are asked at once; 2 had started when the driver died, 1 had not, so it has no run.
-    own = [prior(0, "complete", 0.5, values=(0.1, 0.2)), prior(2, "interrupted", 0.75)]
-    asked = run_to_the_end(searcher_of(a_plan(tmp_path, trials=4), own))
-    numbers = {trial.number for trial in own} | {config["number"] for config in asked}
-    assert len(numbers) == 4
-
-
 def test_a_sampler_that_repeats_itself_is_replaced_by_chance_and_that_is_said(
     tmp_path: Path,
 ) -> None:
@@ -245,70 +147,6 @@ def test_only_active_hyperparameters_are_asked(tmp_path: Path) -> None:
     searcher = searcher_of(a_plan(tmp_path, trials=12, space=CONDITIONAL))
     seen = {tuple(config["configuration"]) for config in run_to_the_end(searcher)}
     assert seen == {("optimizer", "sgd.momentum"), ("optimizer", "adamw.beta")}
-
-
-def test_an_interrupted_conditional_trial_is_asked_again_as_it_was(tmp_path: Path) -> None:
-    configuration = {"optimizer": "adamw", "adamw.beta": 0.875}
-    own = [prior(0, "interrupted", 0, configuration=configuration)]
-    config = searcher_of(a_plan(tmp_path, space=CONDITIONAL), own).suggest("a")
-    assert isinstance(config, dict) and config["configuration"] == configuration
-
-
-def test_a_study_rebuilt_from_its_runs_equals_the_one_that_was_lost(tmp_path: Path) -> None:
-    plan, lost, rebuilt = a_plan(tmp_path, trials=5), Witness(seed=1), Witness(seed=2)
-    first = searcher_of(plan, sampler=lost)
-    own = []
-    for number, (state, result) in enumerate(
-        [
-            ("complete", flat(3, left=0.1, right=0.2)),
-            ("stopped", flat(2, left=0.3, right=0.4)),
-            ("failed", flat(1, left=math.nan, right=0.4)),
-            ("stopped", flat(1, left=0.3)),
-        ]
-    ):
-        config = first.suggest(f"t{number}")
-        first.on_trial_complete(f"t{number}", result)
-        curves = {
-            name.removeprefix("metrics/"): {result["epoch"]: value}
-            for name, value in result.items()
-            if name.startswith("metrics/")
-        }
-        own.append(
-            prior(number, state, config["configuration"]["x"], epoch=result["epoch"],
-                  curves=curves, values=(0.1, 0.2) if state == "complete" else ())
-        )  # fmt: skip
-    searcher_of(plan, own, rebuilt).suggest("next")
-    assert [told(trial) for trial in rebuilt.study.trials[:4]] == [
-        told(trial) for trial in lost.study.trials
-    ]
-
-
-def told(trial: FrozenTrial) -> tuple[Any, ...]:
-    return trial.state, trial.params, trial.distributions, trial.values, trial.user_attrs
-
-
-def test_trials_outside_the_space_keep_their_numbers_but_are_not_learned_from(
-    tmp_path: Path,
-) -> None:
-    own = [prior(0, "complete", 99.0, values=(1.0, 1.0)), prior(1, "failed", 0.5)]
-    progress = progress_of(a_plan(tmp_path), own)
-    assert [trial.number for trial in progress.finished] == [1]
-    assert progress.next_number == 2
-
-
-def test_every_trial_has_a_seed_of_its_own_and_keeps_it() -> None:
-    seeds = [trial_seed(0, number) for number in range(200)]
-    assert len(set(seeds)) == 200
-    assert seeds == [trial_seed(0, number) for number in range(200)]
-    assert trial_seed(1, 0) != trial_seed(0, 0) and trial_seed(0, 1) != trial_seed(1, 0)
-    assert all(0 <= seed < 2**31 for seed in seeds)
-
-
-def test_a_result_reads_the_same_nested_and_flattened() -> None:
-    nested = {"epoch": 2, "metrics": {"left": 0.1, "a.b": 0.2}}
-    assert unflattened(nested) == nested
-    assert unflattened({"epoch": 2, "metrics/left": 0.1, "metrics/a.b": 0.2}) == nested
-    assert unflattened({"epoch": 0, "config/x": 1}) == {"epoch": 0, "metrics": {}}
 
 
 def test_ray_can_pickle_the_searcher_and_gets_nothing(tmp_path: Path) -> None:

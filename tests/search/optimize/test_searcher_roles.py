@@ -12,9 +12,10 @@ from optuna.trial import TrialState
 from search.apply.choice import sampler_for
 from search.history import History
 from search.optimize.plan import Plan
-from search.optimize.searcher import OptunaSearcher, progress_of
+from search.optimize.progress import progress_of
+from search.optimize.searcher import OptunaSearcher
+from tests.search.optimize.asking import Witness, flat, prior, searcher_of
 from tests.search.optimize.test_plan import a_plan
-from tests.search.optimize.test_searcher import Witness, flat, prior, searcher_of
 
 BOUND = {"role": "constraint", "bound": 0.75}
 TIE = {"role": "lexicographic", "tolerance": 0.25}
