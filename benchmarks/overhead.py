@@ -40,6 +40,7 @@ import numpy as np
 import yaml
 
 from benchmarks import reference
+from benchmarks.reference import spread
 from benchmarks.trainings import CACHE
 from search.tracking.journal import read_events
 from search.transfer import canvas
@@ -170,15 +171,15 @@ def report(rows: list[dict[str, Any]], kinds: list[str]) -> None:
             rates[system] = {"window": 3600 * trials / window, "command": 3600 * trials / total}
             shares = [training / (time * PARALLELISM) for time in (window, total)]
             lines.append([
-                kind, system, len(own), *(_spread(rate, 0) for rate in rates[system].values()),
-                *((_spread(share, 3) for share in shares) if kind != "nothing" else ("", "")),
+                kind, system, len(own), *(spread(rate, 0) for rate in rates[system].values()),
+                *((spread(share, 3) for share in shares) if kind != "nothing" else ("", "")),
                 f"{np.median(before):.0f} s", f"{np.median(after):.0f} s",
             ])  # fmt: skip
         ratio = {
             name: rates[SYSTEMS[0]][name] / rates[SYSTEMS[1]][name]
             for name in ("window", "command")
         }
-        ratios.append([kind, *(_spread(each, 2) for each in ratio.values())])
+        ratios.append([kind, *(spread(each, 2) for each in ratio.values())])
     columns = [f"{what}, {where}" for what in ("trials an hour", "share in training")
                for where in ("window", "command")]  # fmt: skip
     header = ["trial", "system", "runs", *columns, "before", "after"]
@@ -219,11 +220,6 @@ def draw(rows: list[dict[str, Any]], kinds: list[str]) -> None:
     handles, labels = places[0].get_legend_handles_labels()
     figure.legend(handles[:3], labels[:3], loc="outside lower center", ncols=3, frameon=False)
     canvas.save(figure, reference.REFERENCE / "overhead.png")
-
-
-def _spread(values: np.ndarray, digits: int) -> str:
-    low, middle, high = np.percentile(values, [0, 50, 100])
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "results" / "reference"
@@ -83,6 +83,12 @@ def said(estimate: tuple[float, float, float], digits: int = 3) -> str:
     """An estimate and its interval in words: `0.812 [0.801, 0.823]`."""
     middle, low, high = (f"{value:.{digits}f}" for value in estimate)
     return f"{middle} [{low}, {high}]"
+
+
+def spread(values: NDArray[np.float64], digits: int) -> str:
+    """A median with the least and the greatest."""
+    low, middle, high = np.percentile(values, [0, 50, 100])
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def stored(name: str) -> dict[str, Any]:
