@@ -5,34 +5,25 @@ What it took to notice and to recover is printed: `pytest -s`.
 
 from __future__ import annotations
 
-import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ray.cluster_utils import Cluster
 
-from tests.launches import PATIENCE_SECONDS, ROOT, Place, assert_truthful, finished, hills
+from tests.launches import Place, assert_truthful, finished, hills
+from tests.search.optimize.ray_nodes import NODE, begun_again, running_nodes, seconds_until
 
 pytestmark = pytest.mark.slow
 
 TRIALS, EPOCHS = 3, 25
-NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """Three nodes of one core; the first is the head."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    started = Cluster(initialize_head=True, head_node_args=NODE | {"include_dashboard": False})
-    try:
-        for _ in range(2):
-            started.add_node(**NODE)
-        yield started
-    finally:
-        started.shutdown()
+    with running_nodes(3, monkeypatch) as nodes:
+        yield nodes
 
 
 def running_search(place: Place, cluster: Cluster) -> tuple[subprocess.Popen[str], str]:
@@ -51,23 +42,6 @@ def running_search(place: Place, cluster: Cluster) -> tuple[subprocess.Popen[str
     return command, search
 
 
-def seconds_until(is_so: Callable[[], bool]) -> float:
-    began = time.monotonic()
-    while not is_so():
-        assert time.monotonic() - began < PATIENCE_SECONDS, "it did not come"
-        time.sleep(0.1)
-    return time.monotonic() - began
-
-
-def begun_again(place: Place, search: str) -> int:
-    """How often an epoch was begun again, because its worker had gone."""
-    again = 0
-    for notes in (place.folder / "storage" / search).rglob("attempts_1.jsonl"):
-        begun = [json.loads(line)["epoch"] for line in notes.read_text().splitlines() if line]
-        again += len(begun) - len(set(begun))
-    return again
-
-
 def test_a_node_that_vanishes_without_grace_costs_no_trial(
     tmp_path: Path, cluster: Cluster
 ) -> None:
@@ -76,7 +50,8 @@ def test_a_node_that_vanishes_without_grace_costs_no_trial(
     node = next(node for node in cluster.list_all_nodes() if not node.is_head())
     cluster.add_node(**NODE)  # or its trial would wait until another one ends
     cluster.remove_node(node, allow_graceful=False)
-    restarted = seconds_until(lambda: begun_again(place, search) > 0)
+    storage = place.folder / "storage" / search
+    restarted = seconds_until(lambda: begun_again(storage) > 0)
     print(f"the trial began again {restarted:.0f} s after its node had gone")
     finished(command)
     assert_truthful(place, search, TRIALS, EPOCHS)

@@ -1,0 +1,26 @@
+"""A function that never ends its third epoch, the first time that a trial comes to it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tests.functions import slow_hills
+
+
+def hangs_once(
+    configuration: dict[str, Any], *, epochs: int, seed: int
+) -> Iterator[dict[str, float]]:
+    """The file `hung` remembers that it did, and holds the id of the process that hangs."""
+    hills = slow_hills(configuration, epochs=epochs, seed=seed)
+    for epoch, metrics in enumerate(hills, start=1):
+        if epoch == 3:
+            with suppress(FileExistsError), Path(configuration["hung"]).open("x") as file:
+                file.write(f"{seed} {os.getpid()}")
+                file.flush()
+                threading.Event().wait()
+        yield metrics
