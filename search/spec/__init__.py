@@ -1,8 +1,9 @@
 """Spec: a search as its YAML file describes it, checked once, then frozen."""
 
+from search.spec.checked import Spec, task_id
 from search.spec.checks import SAMPLER_OPTIONS
 from search.spec.errors import Problem, SpecError
-from search.spec.file import Spec, load_spec, spec_from_yaml, task_id
+from search.spec.file import load_spec, spec_from_yaml
 from search.spec.parts import (
     Budget,
     HistorySettings,

@@ -1,199 +1,26 @@
-"""Spec: a search as its YAML file describes it, checked once, then frozen.
+"""A spec's YAML file, read and checked: every mistake in it is reported at once.
 
-For reading a spec with all its mistakes reported at once, for writing it back, and for the identity
-of its task. Not for Optuna's view of the space (`space.py`). An example with every key is in
-`specs/`.
+Not for what a checked spec is (`checked.py`) nor for what each of its parts allows (the files
+beside this one). An example with every key is in `search/specs/`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
 
-import yaml
-from pydantic import Field
-
-from models import catalog
-from models.base_model import BaseModel
-from models.catalog import AnyThreat, DataDescription, TextDescription, TextThreat, Threat, Value
 from search.spec import checks
 from search.spec.base import check_adaptation
+from search.spec.checked import SearchName, Seed, Spec
 from search.spec.errors import Document, SpecError
-from search.spec.initial_weights import (
-    INITIAL_WEIGHTS,
-    InitialWeights,
-    check_initial_weights,
-    choices,
-)
+from search.spec.initial_weights import check_initial_weights
 from search.spec.metrics import check_history, check_objectives
 from search.spec.overrides import override
-from search.spec.parts import (
-    Budget,
-    HistorySettings,
-    HyperparameterSpec,
-    Objective,
-    Part,
-    Resources,
-    Sampler,
-    Scheduler,
-    Task,
-    Whole,
-)
-from search.spec.reading import Dumper, read_document, read_file
+from search.spec.parts import Budget
+from search.spec.reading import read_document, read_file
 from search.spec.robustness import check_robustness
 from search.spec.space import check_settings, check_space
 from search.spec.task import check_task
-
-SearchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-# numpy's legacy seeding, which scikit-learn and Optuna use, takes 32 bits.
-Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, all the way down: YAML's safe form has no tuples."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-class Spec(Part):
-    """A checked search. Build it with `load_spec` or `spec_from_yaml`, which check everything.
-
-    Attributes:
-        name: What people call the search.
-        task: Data set, model and fixed hyperparameters.
-        objectives: The first is the primary one.
-        space: Name to hyperparameter, in the file's order.
-        budget: Trials, epochs of each, hours.
-        resources: Trials at once, and what one gets.
-        sampler: What proposes configurations.
-        scheduler: What stops trials early.
-        robustness: How every trial is attacked; unused by a training function of the user's.
-        history: Which earlier trials count.
-        initial_weights: The earlier trial whose weights all trials start from; None: scratch, or
-            as `space` says.
-        seed: Of sampler and trials.
-    """
-
-    name: SearchName
-    task: Task
-    objectives: tuple[Objective, ...]
-    space: dict[str, HyperparameterSpec]
-    budget: Budget
-    resources: Resources = Resources()
-    sampler: Sampler = Sampler()
-    scheduler: Scheduler = Scheduler()
-    robustness: AnyThreat = Threat()
-    history: HistorySettings = HistorySettings()
-    initial_weights: InitialWeights | None = None
-    seed: Seed = 0
-
-    def to_yaml(self) -> str:
-        """The spec as YAML; `spec_from_yaml` gives back an equal one, whatever the folder."""
-        record: dict[str, Any] = {
-            "name": self.name,
-            "task": self.task.model_dump(exclude_none=True),
-            "objectives": [each.model_dump(exclude_defaults=True) for each in self.objectives],
-            "space": {
-                name: _plain(part.model_dump(exclude_defaults=True))
-                for name, part in self.space.items()
-            },
-            "budget": self.budget.model_dump(),
-            "resources": self.resources.model_dump(),
-            "sampler": self.sampler.model_dump(),
-            "scheduler": {"name": self.scheduler.name, **self.scheduler.options},
-            "robustness": asdict(self.robustness),
-            "history": _plain(self.history.model_dump()),
-            "seed": self.seed,
-        }
-        if self.initial_weights is not None:
-            part = self.initial_weights
-            record[INITIAL_WEIGHTS] = part.model_dump(by_alias=True, exclude_defaults=True)
-        if self.task.is_function:
-            del record["robustness"]
-        return yaml.dump(record, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
-
-    def fingerprint(
-        self, data: DataDescription | TextDescription | None, base: BaseModel | None = None
-    ) -> dict[str, Any]:
-        """Everything that changes what an objective value means, as JSON-ready data.
-
-        Two searches with equal fingerprints (names aside) may share trials as they are. The space,
-        the number of trials, the sampler and the seed are not part of it.
-
-        Args:
-            data: From `models.catalog.describe_data`; None if there is no data.
-            base: The pretrained model, from `models.base_model.locate_base`; None without one.
-
-        Raises:
-            OSError: The table of synonyms cannot be read.
-        """
-        fingerprint: dict[str, Any] = {
-            "name": self.task.name,
-            "data": None if data is None else asdict(data),
-            "model": self.task.model,
-            "settings": dict(self.task.settings),
-            "epochs": self.budget.epochs,
-            # How an objective counts does not change what its values mean.
-            "objectives": [
-                each.model_dump(include={"metric", "direction"}) for each in self.objectives
-            ],
-        }
-        if self.initial_weights is not None and self.initial_weights.source is not None:
-            source = self.initial_weights.source
-            fingerprint[INITIAL_WEIGHTS] = source
-            # They follow from the source; tasks that differ in nothing else should look alike.
-            for name in self.initial_weights.fixed.get(source, {}):
-                fingerprint["settings"].pop(name, None)
-        if base is not None:
-            fingerprint["base"] = {"name": base.name, "digest": base.digest}
-        if not self.task.is_function:
-            fingerprint["robustness"] = asdict(self.robustness)
-            # It says how the best are judged once the search is over, not what it measured.
-            fingerprint["robustness"].pop("final_examples", None)
-        if isinstance(self.robustness, TextThreat) and self.robustness.synonyms:
-            # What the table says counts, not where it lies.
-            table = Path(self.robustness.synonyms).read_bytes()
-            fingerprint["robustness"]["synonyms"] = hashlib.sha256(table).hexdigest()[:12]
-        return dict(json.loads(json.dumps(fingerprint)))
-
-    def complete(self, configuration: Mapping[str, Value]) -> dict[str, Value]:
-        """What a trial trains with: a configuration, the settings active under it, the defaults.
-
-        Where trials choose their initial weights, the choice stays in, and what the chosen
-        checkpoint fixes is set.
-
-        Raises:
-            ValueError: The model does not take the configuration.
-        """
-        if self.task.is_function:
-            return {**self.task.settings, **configuration}
-        tried = dict(configuration)
-        chosen = {name: tried.pop(name) for name in (INITIAL_WEIGHTS,) if name in tried}
-        settings = self.task.settings | self._fixed_by(chosen.get(INITIAL_WEIGHTS))
-        values: dict[str, Value] = {}
-        for name, hyperparameter in catalog.MODELS[self.task.model].items():
-            if name in settings and catalog.is_active(hyperparameter, values):
-                values[name] = settings[name]
-            if name in tried:
-                values[name] = tried[name]
-        unknown = {name: value for name, value in tried.items() if name not in values}
-        return catalog.complete(self.task.model, {**values, **unknown}) | chosen
-
-    def starting_points(self) -> list[str]:
-        """The earlier trials that trials may start from, `SEARCH#TRIAL` each once pinned."""
-        if self.task.is_function:
-            return []
-        part = self.initial_weights
-        return [part.source] if part and part.source else choices(self.space)
-
-    def _fixed_by(self, chosen: Value | None) -> dict[str, Value]:
-        part = self.initial_weights
-        return part.fixed.get(str(chosen), {}) if part is not None and chosen is not None else {}
 
 
 def load_spec(path: str | Path, overrides: Sequence[str] = (), *, must_exist: bool = True) -> Spec:
@@ -226,20 +53,6 @@ def spec_from_yaml(text: str, source: str = "spec.yaml") -> Spec:
         SpecError: Everything that is wrong.
     """
     return _build(read_document(text, source), Path(source).parent.resolve(), must_exist=False)
-
-
-# What a fingerprint says of data and base for people to read; the digests beside it say the rest.
-_FOR_READING = {"data": ("name", "licence", "repeated", "leaked", "removed"), "base": ("name",)}
-
-
-def task_id(fingerprint: Mapping[str, Any]) -> str:
-    """The task's identity, `digits-cnn@ab12cd34`: its name and a hash of all but the names."""
-    content = {key: value for key, value in fingerprint.items() if key != "name"}
-    for part, names in _FOR_READING.items():
-        if isinstance(content.get(part), Mapping):
-            content[part] = {k: value for k, value in content[part].items() if k not in names}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return f"{fingerprint['name']}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
