@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -25,15 +24,13 @@ from optuna.distributions import (
 from optuna.trial import BaseTrial
 
 from search import space_values
+from search.space_conditions import count_configurations, is_active, sorted_by_depth
 
 if TYPE_CHECKING:
     from search.spec import Spec
 
 Value: TypeAlias = bool | int | float | str
 Conditions: TypeAlias = Mapping[str, Mapping[str, tuple[Value, ...]]]
-
-# Stands for "any value of this parent that no condition names" when configurations are counted.
-_OTHER = object()
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class SearchSpace:
             for child, parents in self.conditions.items()
             if parents
         }
-        order = _sort(list(self.distributions), conditions)
+        order = sorted_by_depth(list(self.distributions), conditions)
         object.__setattr__(
             self, "distributions", {name: self.distributions[name] for name in order}
         )
@@ -137,12 +134,7 @@ class SearchSpace:
 
     def is_active(self, name: str, configuration: Mapping[str, Any]) -> bool:
         """Whether a hyperparameter counts: each parent is active itself and has a named value."""
-        return all(
-            parent in configuration
-            and any(space_values.is_same(value, configuration[parent]) for value in values)
-            and self.is_active(parent, configuration)
-            for parent, values in self.conditions.get(name, {}).items()
-        )
+        return is_active(name, configuration, self.conditions)
 
     def suggest(self, trial: BaseTrial) -> dict[str, Value]:
         """Ask an Optuna trial for a configuration, parents first and active ones only."""
@@ -242,49 +234,7 @@ class SearchSpace:
             if values is None:
                 return None
             counts[name] = values
-        return self._count(counts, {}, 0)
-
-    def _count(self, counts: dict[str, int], configuration: dict[str, Any], index: int) -> int:
-        """Configurations that complete one whose first `index` hyperparameters are decided."""
-        names = list(self.distributions)
-        total = 1
-        while index < len(names):
-            name = names[index]
-            index += 1
-            if not self.is_active(name, configuration):
-                continue
-            named = self._named_values(name)
-            if named:
-                branches = sum(
-                    self._count(counts, configuration | {name: value}, index) for value in named
-                )
-                others = counts[name] - len(named)
-                rest = self._count(counts, configuration | {name: _OTHER}, index) if others else 0
-                return total * (branches + others * rest)
-            total *= counts[name]
-        return total
-
-    def _named_values(self, parent: str) -> list[Value]:
-        """The distinct values of a parent that some condition names."""
-        named: list[Value] = []
-        for parents in self.conditions.values():
-            for value in parents.get(parent, ()):
-                if not any(space_values.is_same(value, other) for other in named):
-                    named.append(value)
-        return named
+        return count_configurations(counts, self.conditions)
 
     def _parents_text(self, name: str) -> str:
         return ", ".join(self.conditions.get(name, {}))
-
-
-def _sort(names: list[str], conditions: Conditions) -> list[str]:
-    """Parents before children, otherwise in the order given."""
-    graph = {name: list(conditions.get(name, {})) for name in names}
-    try:
-        order = list(TopologicalSorter(graph).static_order())
-    except CycleError as error:
-        raise ValueError(f"conditions form a cycle: {' > '.join(error.args[1])}") from error
-    depth: dict[str, int] = {}
-    for name in order:
-        depth[name] = max((depth[parent] + 1 for parent in graph[name]), default=0)
-    return sorted(names, key=lambda name: depth[name])
