@@ -1,0 +1,79 @@
+"""The command line as a whole: which commands there are, from where, and what a shell sees of them.
+
+Nothing here starts Ray.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from search import __main__ as command_line
+from search import reporting
+from tests.command_line.conftest import Said
+from tests.search.test_launching import Stored
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ["run", "resume", "review", "history", "show", "report", "export", "attack",
+            "ui", "launch", "attach", "doctor"]  # fmt: skip
+
+
+def test_these_are_all_the_commands() -> None:
+    commands = [command.callback for command in command_line.app.registered_commands]
+    assert [callback.__name__ for callback in commands if callback] == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(
+    cli: Callable[..., Said], command: str
+) -> None:
+    said = cli(command, "--help")
+    assert said.code == 0
+    assert f"Example: twentieth {command}" in " ".join(said.out.split())
+
+
+def test_without_a_command_the_commands_are_listed(cli: Callable[..., Said]) -> None:
+    said = cli()
+    assert all(command in said.out + said.err for command in COMMANDS)
+
+
+def test_it_works_from_any_folder_and_leaves_nothing_there(
+    cli: Callable[..., Said],
+    store: Stored,
+    spec: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    said = cli("review", "../hills.yaml", "--json", "--tracking-uri", store.empty_uri)
+    assert json.loads(said.out)["task"] == store.plan.task
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_a_shell_sees_the_exit_code_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("name: wrong\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "search", "run", "wrong.yaml"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "wrong.yaml" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_mistake_of_ours_is_not_called_a_search_that_is_alive(
+    cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unfinished(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(reporting, "report", unfinished)
+    with pytest.raises(NotImplementedError):  # a traceback, which is what a bug report needs
+        cli("report", "hills")

@@ -1,0 +1,76 @@
+"""A tracking store that is dead, or is none, is said in a sentence by whatever reads it."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command_line.conftest import Said
+
+
+@pytest.fixture
+def broken_server() -> Iterator[str]:
+    """A web server that is no MLflow."""
+
+    class NotFound(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), NotFound)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def dead_server() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("arguments", [["history"], ["show", "hills"], ["resume", "hills"]])
+def test_a_dead_tracking_server_is_said_within_seconds(
+    cli: Callable[..., Said], arguments: list[str]
+) -> None:
+    uri, began = dead_server(), time.monotonic()
+    said = cli(*arguments, "--tracking-uri", uri)
+    assert said.code == 2
+    assert f"tracking server {uri} does not answer" in said.err and "--tracking-uri" in said.err
+    assert time.monotonic() - began < 10
+
+
+def test_a_server_that_is_no_mlflow_is_said_in_a_sentence(
+    cli: Callable[..., Said], broken_server: str
+) -> None:
+    said = cli("history", "--tracking-uri", broken_server)
+    assert said.code == 2 and broken_server in said.err
+
+
+@pytest.mark.parametrize("uri", ["results/mlruns", "file:///tmp/mlruns"])
+def test_a_folder_of_runs_is_refused_with_what_to_use(cli: Callable[..., Said], uri: str) -> None:
+    said = cli("history", "--tracking-uri", uri)
+    assert said.code == 2 and "sqlite:///" in said.err
+
+
+def test_a_file_that_is_no_store_is_refused(cli: Callable[..., Said], tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is no database, and long enough to look at" * 100)
+    said = cli("history", "--tracking-uri", f"sqlite:///{tmp_path / 'text.db'}")
+    assert said.code == 2 and "cannot be opened" in said.err
+
+
+def test_a_server_needs_no_page_of_ours(cli: Callable[..., Said]) -> None:
+    said = cli("ui", "--tracking-uri", "http://127.0.0.1:5000")
+    assert said.code == 2 and "open it in a browser" in said.err
