@@ -17,12 +17,13 @@ import numpy as np
 from search import pareto
 from search.apply.acquisition import Predicted, promise
 from search.apply.candidates import CENTRES, Candidates
-from search.apply.gaussian_process import Floats, Prior, Process, assemble, fit, usual_prior
+from search.apply.gaussian_process import Floats, Process, assemble
 from search.apply.guard import Judgement, judge
 from search.apply.leaning import blocks, learned_prior
 from search.apply.model_origin import Past, origin_of
 from search.apply.past_tasks import PastTask
 from search.apply.positions import Positions
+from search.apply.process_fit import Prior, fit, usual_prior
 from search.apply.scores import ceilings_of, warped_scores
 from search.apply.seen import Seen, seen_in
 from search.apply.source import Proposal, Situation, seed_of

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from search.apply.gaussian_process import Floats, Prior, Process, fit, usual_prior
+from search.apply.gaussian_process import Floats, Process
 from search.apply.past_tasks import PastTask
+from search.apply.process_fit import Prior, fit, usual_prior
 
 # Where the learning of the prior starts, and its end where there is one past task only: a third of
 # the variance is the task's own, half each what all tasks share and how they differ.

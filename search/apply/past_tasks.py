@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from search.apply.constraints import unfolded
-from search.apply.gaussian_process import Process, fit, usual_prior
+from search.apply.gaussian_process import Process
 from search.apply.positions import Positions
+from search.apply.process_fit import fit, usual_prior
 from search.apply.scores import ceilings_of, losses_of, normal_scores
 from search.encoding import encode
 from search.review import Evidence

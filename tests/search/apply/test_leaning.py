@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.apply.gaussian_process import assemble, fit
+from search.apply.gaussian_process import assemble
 from search.apply.leaning import blocks, learned_prior, weights
 from search.apply.positions import Positions
+from search.apply.process_fit import fit
 from search.apply.scores import normal_scores
 from search.encoding import encode
 from tests.search.apply.tasks import SQUARE, at_random, modelled
