@@ -1,0 +1,31 @@
+"""A driver that fills a Ray cluster's object store with what it reads, and holds it.
+
+`python -m tests.search.optimize.filling_store ADDRESS`; says "full" once it is. What a process has
+mapped can neither be evicted nor spilled: whoever puts more gets room on the disk.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import ray
+
+BLOCK_BYTES = 4 * 2**20
+
+
+def fill(address: str) -> None:
+    """Fills the store of the node that it joins to the brim, and beyond it, and stays."""
+    ray.init(address=address, log_to_driver=False)
+    room = int(ray.cluster_resources()["object_store_memory"])
+    held = []
+    for number in range(room // BLOCK_BYTES + 2):
+        held.append(ray.get(ray.put(np.full(BLOCK_BYTES, number % 256, dtype=np.uint8))))
+    print("full", sum(block.nbytes for block in held), room, flush=True)
+    while True:
+        time.sleep(3600.0)
+
+
+if __name__ == "__main__":
+    fill(sys.argv[1])
