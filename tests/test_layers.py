@@ -26,7 +26,7 @@ LAYERS = [
     ["attacking", "launching", "reporting", "views"],
     ["following"],
     ["deploy", "diagnose"],
-    ["cluster_commands", "doctor_command"],
+    ["command_options", "store_commands", "cluster_commands", "doctor_command"],
     ["__main__"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
