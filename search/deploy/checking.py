@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from search.spec import Spec, load_spec
 from search.spec.overrides import override
 from search.spec.reading import read_document, read_file
-from search.travelling import LEFT_BEHIND
+from search.travelling import LEFT_BEHIND, what_stays
 
 STORES = ("http", "https", "postgresql")
 
@@ -53,6 +53,9 @@ def check_spec(path: Path, project: Path, overrides: Sequence[str]) -> Spec:
             f"{path}: task.model: {module}/ stays behind on the cluster; move the function of "
             f"{spec.task.model} to a module elsewhere in {project}"
         )
+    for source in (project / f"{module}.py", project / module / "__init__.py"):
+        if spec.task.is_function and source.exists():
+            _must_travel(source, project, f"{path}: task.model")
     return spec
 
 
@@ -117,9 +120,11 @@ def _must_travel(place: Path, project: Path, what: str) -> None:
             f"{what}: {place} is outside {project}, the folder that travels to the cluster; move "
             "it there, or name an absolute path that exists on every node (of data)"
         )
-    first = place.relative_to(project).parts[:1]
-    if first and first[0] in LEFT_BEHIND:
-        raise ValueError(f"{what}: {project / first[0]} stays behind; move {place} elsewhere in it")
+    if why := what_stays(place, project):
+        raise ValueError(
+            f"{what}: {why}, so it would not reach the cluster; put {place} on the shared storage "
+            "and name its absolute path, or where it travels (see .gitignore, .rayignore)"
+        )
 
 
 def _is_loopback(host: str) -> bool:
