@@ -5,9 +5,9 @@ They check, bring up, wait, submit and follow; the search itself is `run` on the
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -15,22 +15,25 @@ import typer
 
 from search.deploy.checking import check_results, check_secret, check_spec, check_store
 from search.deploy.cluster_file import ClusterFile, read_cluster_file
+from search.deploy.cluster_mistakes import mistakes, why_no_ssh
+from search.deploy.connection import connection, log_of
 from search.deploy.jobs import (
     ENDED,
+    TOKEN,
     Connect,
     Service,
     entrypoint,
     follow,
     new_name,
     newest,
-    open_service,
+    other_version,
     wait_until_joined,
 )
-from search.deploy.launcher import bring_up, copy_credentials, tunnel
+from search.deploy.launcher import bring_up, copy_credentials
 
 _ROOT = Path(__file__).resolve().parents[1]
 PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
-TOKEN, CREDENTIALS = Path("~/.ray/auth_token"), Path("~/.mlflow/credentials")
+CREDENTIALS = Path("~/.mlflow/credentials")
 STOPPED_FOLLOWING = 130
 
 Cluster = Annotated[Path, typer.Option("--cluster", help="File of Ray's cluster launcher.")]
@@ -91,6 +94,8 @@ def launch(
     what += ["--address", "auto", "--tracking-uri", check_store(tracking_uri)]
     what += ["--results", str(check_results(results))]
     _check_secrets()
+    if wrong := mistakes(asked, PROJECT):
+        raise ValueError("\n".join(wrong))
     command = entrypoint(what, asked, leaves=down_when_done)
     job = new_name(name)
     _submit(asked, job, command, nodes or asked.nodes, wait_minutes)
@@ -151,9 +156,13 @@ def _submit(cluster: ClusterFile, job: str, command: str, nodes: int, minutes: f
 def _bring_up_if_needed(cluster: ClusterFile) -> None:
     """Unless its head answers: `ray up` on a cluster at work would restart Ray there."""
     try:
-        with _connection(cluster):
+        with _connection(cluster) as service:
+            if wrong := other_version(service.version()):
+                raise RuntimeError(wrong)
             _say(f"cluster {cluster.name} is up")
     except ConnectionError:
+        if why := why_no_ssh(cluster):
+            raise ConnectionError(why) from None
         log = _log_of(cluster)
         _say(f"bringing cluster {cluster.name} up; log in {log}")
         bring_up(cluster, PROJECT, log)
@@ -177,14 +186,12 @@ def _follow(cluster: ClusterFile, job: str, wanted: str = "SUCCEEDED") -> None:
         raise SystemExit(1)
 
 
-@contextlib.contextmanager
-def _connection(cluster: ClusterFile) -> Iterator[Service]:
-    with tunnel(cluster, _log_of(cluster)) as address:
-        yield open_service(address)
+def _connection(cluster: ClusterFile) -> AbstractContextManager[Service]:
+    return connection(cluster, PROJECT)
 
 
 def _log_of(cluster: ClusterFile) -> Path:
-    return PROJECT / "results" / "clusters" / f"{cluster.name}.log"
+    return log_of(cluster, PROJECT)
 
 
 def _check_secrets() -> None:
@@ -192,6 +199,12 @@ def _check_secrets() -> None:
     check_secret(token, f"make one: ray get-auth-token --generate; chmod 600 {token}")
     if credentials.exists():
         check_secret(credentials, "")
+    use_token_of_the_cluster()
+
+
+def use_token_of_the_cluster() -> None:
+    """For Ray in this process and in those that it starts, whatever was set before."""
+    os.environ["RAY_AUTH_MODE"] = "token"
 
 
 def _say(text: str) -> None:

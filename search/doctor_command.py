@@ -1,30 +1,40 @@
-"""The command `doctor`: looks at machines, storage and store before GPU hours are spent."""
+"""The command `doctor`: looks at machines, storage and store before GPU hours are spent.
+
+At this machine, at the nodes of a Ray cluster that it is one of (`--address`), or from afar at a
+cluster by its file (`--cluster`): then the same command runs on the head, as a job.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from search.cluster_commands import PROJECT, use_token_of_the_cluster
+from search.deploy.looking import as_line, last_line
+from search.diagnose.admission import use_token
+from search.diagnose.afar import Wanted, look_from_afar
 from search.diagnose.check import Check, failed, in_a_line, passed
 from search.diagnose.doctor import Asked, examine
 from search.diagnose.nodes import ThisMachine
 from search.diagnose.ray_nodes import joined
 from search.spec import Spec, SpecError, load_spec
 
-_ROOT = Path(__file__).resolve().parents[1]
-_RESULTS = (_ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()) / "results"
+_RESULTS = PROJECT / "results"
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the command line."""
-    app.command(epilog="Example: twentieth doctor search/specs/digits.yaml")(doctor)
+    app.command(
+        epilog="Example: twentieth doctor search/specs/digits.yaml --cluster cluster.yaml "
+        "--tracking-uri https://mlflow.example.org --results /shared/results"
+    )(doctor)
 
 
 def doctor(
@@ -35,25 +45,50 @@ def doctor(
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store or server.")
     ] = None,
+    cluster: Annotated[
+        Path | None, typer.Option(help="As for `launch`: from afar; brings nothing up.")
+    ] = None,
     address: Annotated[
         str | None, typer.Option(help="A running Ray cluster ('auto', host:port): every node.")
     ] = None,
     results: Annotated[
-        Path, typer.Option(envvar="TWENTIETH_RESULTS", help="Its storage/ is shared by all nodes.")
-    ] = _RESULTS,
+        Path | None,
+        typer.Option(envvar="TWENTIETH_RESULTS", help="Its storage/ is shared by all nodes."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    lines: Annotated[bool, typer.Option("--lines", hidden=True)] = False,
 ) -> None:
     """Look for what would spoil a search; each finding says how to mend it."""
-    uri = tracking_uri or f"sqlite:///{_RESULTS / 'mlflow.db'}"
-    place = Path(os.path.abspath(results.expanduser()))
-    checks = []
-    for check in _checks(spec, list(settings or []), uri, place, address):
+    checks: list[Check] = []
+
+    def take(check: Check) -> None:
         checks.append(check)
-        if not as_json:
+        if lines:
+            print(as_line(check), flush=True)
+        elif not as_json:
             print("\n".join(as_lines(check)), flush=True)
+
+    if cluster is not None:
+        if address is not None:
+            raise ValueError("--cluster looks from afar, --address from a machine of the cluster")
+        use_token_of_the_cluster()
+        place = None if results is None else results.expanduser()
+        changes = tuple(settings or ())
+        look_from_afar(Wanted(cluster, PROJECT, spec, changes, tracking_uri, place), take)
+    else:
+        # On the head, for `--cluster`, what was not named is not looked at.
+        uri = tracking_uri or (None if lines else f"sqlite:///{_RESULTS / 'mlflow.db'}")
+        place = results or (None if lines else _RESULTS)
+        place = place and Path(os.path.abspath(place.expanduser()))
+        if address is not None:
+            use_token(os.environ)
+        for check in _checks(spec, list(settings or []), uri, place, address, os.environ):
+            take(check)
     failures = sum(check.status == "fail" for check in checks)
     warnings = sum(check.status == "warning" for check in checks)
-    if as_json:
+    if lines:
+        print(last_line(len(checks)), flush=True)
+    elif as_json:
         document = {"ok": not failures, "checks": [asdict(check) for check in checks]}
         print(json.dumps(document, indent=2))
     else:
@@ -68,7 +103,12 @@ def as_lines(check: Check) -> list[str]:
 
 
 def _checks(
-    file: Path | None, settings: list[str], uri: str, results: Path, address: str | None
+    file: Path | None,
+    settings: list[str],
+    uri: str | None,
+    results: Path | None,
+    address: str | None,
+    environment: Mapping[str, str],
 ) -> Iterator[Check]:
     spec: Spec | None = None
     if file is not None:
@@ -82,10 +122,10 @@ def _checks(
         yield from examine(asked, ThisMachine())
         return
     try:
-        with joined(address) as cluster:
+        with joined(address, environment) as cluster:
             yield passed("cluster", f"{len(cluster.ids)} nodes, head {cluster.gcs}")
             yield from examine(asked, cluster, cluster)
     except (ConnectionError, RuntimeError) as error:
-        mend = "ray start, or ray up; the address is 'auto' on the head, else host:6379; the token "
-        mend += "must be in ~/.ray/auth_token here too, and RAY_AUTH_MODE=token set"
+        mend = "ray start, or ray up; the address is 'auto' on a node, else host:6379; "
+        mend += "copy ~/.ray/auth_token from the head, chmod 600"
         yield failed("cluster", f"{address}: {in_a_line(error)}", mend)

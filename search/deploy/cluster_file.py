@@ -23,7 +23,8 @@ class ClusterFile:
         name: `cluster_name`.
         is_on_premise: Provider `local`: hosts that are there anyway.
         nodes: How many must have joined before a search starts, the head among them.
-        hosts: Addresses of all of them, if the file names them; empty in a cloud.
+        hosts: Addresses of all of them, the head's first, if the file names them; empty in a cloud.
+        is_direct: Reached by ssh without a proxy of its own between.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class ClusterFile:
     is_on_premise: bool
     nodes: int
     hosts: tuple[str, ...] = ()
+    is_direct: bool = True
 
     def missing(self, joined: set[str]) -> list[str]:
         """The named hosts that are not among the addresses that joined."""
@@ -65,7 +67,8 @@ def read_cluster_file(path: Path) -> ClusterFile:
     hosts = (str(head), *map(str, workers))
     wanted = document.get("min_workers", len(workers))
     wanted = min(wanted, len(workers)) if isinstance(wanted, int) else len(workers)
-    return ClusterFile(path.resolve(), name, True, 1 + wanted, hosts)
+    is_direct = "ssh_proxy_command" not in (document.get("auth") or {})
+    return ClusterFile(path.resolve(), name, True, 1 + wanted, hosts, is_direct)
 
 
 def _wanted_workers(document: Mapping[str, Any]) -> int:

@@ -6,23 +6,27 @@ what runs in the job.
 
 from __future__ import annotations
 
+import json
 import logging
-import os
 import secrets
 import shlex
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
 from search.deploy.cluster_file import ClusterFile
 from search.travelling import excludes
 
+TOKEN = Path("~/.ray/auth_token")
 PREFIX = "twentieth-"
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 POLL_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
 # A laptop that wakes needs its network back; a head that is gone this long is taken for lost.
 LOST_SECONDS = 600.0
 # Ctrl-C's signal, by which `run` stops and settles its trials; Ray's own 3 s before SIGKILL are
@@ -44,6 +48,7 @@ class Job:
 class Service(Protocol):
     """What we ask of a cluster; `open_service` makes one, tests fake it."""
 
+    def version(self) -> str: ...  # noqa: D102
     def joined(self) -> set[str]: ...  # noqa: D102
     def submit(self, name: str, entrypoint: str, project: Path) -> None: ...  # noqa: D102
     def jobs(self) -> list[Job]: ...  # noqa: D102
@@ -57,13 +62,29 @@ Connect = Callable[[], AbstractContextManager[Service]]
 
 class _RayService:
     def __init__(self, address: str) -> None:
-        os.environ["RAY_AUTH_MODE"] = "token"  # read by Ray for each request
+        from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
 
         logging.getLogger("ray").setLevel(logging.ERROR)  # it says of each file that stays behind
 
         self._address = address
-        self._client = JobSubmissionClient(address)
+        try:
+            self._client = JobSubmissionClient(address)
+        except AuthenticationError as error:
+            raise RuntimeError(
+                f"the head refuses the token in {TOKEN}: it is another cluster's; copy the file "
+                "from the machine that started this one"
+            ) from error
+
+    def version(self) -> str:
+        token = TOKEN.expanduser().read_text().strip()
+        request = urllib.request.Request(
+            f"{self._address}/api/version", headers={"Authorization": f"Bearer {token}"}
+        )
+        # The tunnel is on loopback: no proxy of this machine's may come between.
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request, timeout=ANSWER_SECONDS) as response:
+            return str(json.load(response)["ray_version"])
 
     def joined(self) -> set[str]:
         from ray.util.state import list_nodes
@@ -108,6 +129,17 @@ def open_service(address: str) -> Service:
         RuntimeError: It refuses our token.
     """
     return _RayService(address)
+
+
+def other_version(there: str) -> str:
+    """What to say of a head that runs another version of Ray than this machine; else empty."""
+    here = version("ray")
+    if there == here:
+        return ""
+    return (
+        f"the head runs ray {there}, this machine {here}: install the same on both "
+        "(pip install -c constraints.txt; on the cluster `ray up` does, after `ray down`)"
+    )
 
 
 def entrypoint(arguments: Sequence[str], cluster: ClusterFile, *, leaves: bool) -> str:

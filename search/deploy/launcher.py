@@ -1,13 +1,15 @@
 """Ray's launcher as child processes: bring a cluster up, copy a file there, reach its dashboard.
 
 For everything that goes over SSH with the cluster file's own keys. Not for talking to the job
-service at the other end of the tunnel (`jobs.py`). Token authentication is on in every child.
+service at the other end of the tunnel (`jobs.py`). Who calls has set RAY_AUTH_MODE=token, which
+every child inherits.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -49,6 +51,18 @@ def copy_credentials(cluster: ClusterFile, file: Path, log: Path) -> None:
     _run(["exec", str(cluster.path), f"chmod 600 {place}"], log)
 
 
+def head_address(cluster: ClusterFile) -> str:
+    """The address by which this machine reaches the head; empty if Ray's launcher has none."""
+    if cluster.hosts:
+        return cluster.hosts[0]
+    done = subprocess.run(
+        [_ray(), "get-head-ip", str(cluster.path)], stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    found = re.findall(r"^\d+\.\d+\.\d+\.\d+$", done.stdout, flags=re.MULTILINE)
+    return found[-1] if found else ""
+
+
 @contextlib.contextmanager
 def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
     """The head's dashboard, which listens on its loopback alone, as an address on ours.
@@ -63,12 +77,13 @@ def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
     port = _free_port()
     command = [_ray(), "dashboard", str(cluster.path), "-p", str(port)]
     with log.open("ab") as output:
+        began = output.tell()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment(),
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             start_new_session=True,  # with its ssh it ends at once; Ctrl-C is ours to handle
         )  # fmt: skip
     try:
-        _wait_for(port, process, cluster)
+        _wait_for(port, process, cluster, log, began)
         yield f"http://127.0.0.1:{port}"
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -76,11 +91,14 @@ def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
         process.wait()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], cluster: ClusterFile) -> None:
+def _wait_for(
+    port: int, process: subprocess.Popen[bytes], cluster: ClusterFile, log: Path, began: int
+) -> None:
     deadline = time.monotonic() + TUNNEL_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ConnectionError(f"cluster {cluster.name}: no head is up that can be reached")
+            said = (_said_since(log, began) or [""])[-1].replace("The exception is:", "").strip()
+            raise ConnectionError(f"cluster {cluster.name}: no head is up that is reached: {said}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.2)
@@ -92,18 +110,19 @@ def _run(arguments: list[str], log: Path, folder: Path | None = None) -> None:
         began = output.tell()
         code = subprocess.run(
             [_ray(), *arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            env=_environment(), cwd=folder, check=False,
+            cwd=folder, check=False,
         ).returncode  # fmt: skip
     if code:
-        with log.open("rb") as written:
-            written.seek(began)
-            lines = written.read().decode(errors="replace").splitlines()
-        end = "\n".join(lines[-LOG_LINES_SHOWN:])
+        end = "\n".join(_said_since(log, began)[-LOG_LINES_SHOWN:])
         raise ChildProcessError(f"{end}\n`ray {arguments[0]}` failed ({code}); its log: {log}")
 
 
-def _environment() -> dict[str, str]:
-    return os.environ | {"RAY_AUTH_MODE": "token", "PYTHONWARNINGS": "ignore"}
+def _said_since(log: Path, began: int) -> list[str]:
+    """The lines of a log from a place on, those that say something."""
+    with log.open("rb") as written:
+        written.seek(began)
+        lines = written.read().decode(errors="replace").splitlines()
+    return [line for line in lines if line.strip()]
 
 
 def _ray() -> str:

@@ -27,9 +27,10 @@ def room(folder: str) -> tuple[int, int]:
     return usage.free, usage.total
 
 
-def check_disk(nodes: Nodes, results: Path) -> Iterator[Check]:
-    """Free space in storage and in the temporary folder of every node."""
-    for name, folder in (("disk of storage", str(results)), ("disk of temporary files", "")):
+def check_disk(nodes: Nodes, results: Path | None) -> Iterator[Check]:
+    """Free space in storage, if it was named, and in the temporary folder of every node."""
+    places = [("disk of storage", str(results))] if results else []
+    for name, folder in [*places, ("disk of temporary files", "")]:
         replies = nodes.ask(room, folder)
         if wrong := problems(replies):
             yield failed(name, wrong, "make that folder readable there")

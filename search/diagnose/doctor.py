@@ -17,33 +17,37 @@ SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What to look at."""
+    """What to look at; not at what is None."""
 
     spec: Spec | None
-    tracking_uri: str
-    results: Path
+    tracking_uri: str | None
+    results: Path | None
 
 
 def examine(asked: Asked, nodes: Nodes, cluster: closed.Cluster | None = None) -> Iterator[Check]:
     """Every check, as it ends; `cluster` if the nodes are Ray's."""
-    place = asked.results / "storage"
+    place = asked.results and asked.results / "storage"
     steps: list[tuple[str, Callable[[], Iterable[Check]], float]] = [
         ("versions", lambda: versions.check_versions(nodes), SECONDS),
-        ("storage", lambda: storage.check_storage(nodes, place), SECONDS),
         ("disk", lambda: disk.check_disk(nodes, place), SECONDS),
     ]
+    if place is not None:
+        steps.insert(1, ("storage", lambda: storage.check_storage(nodes, place), SECONDS))
     if cluster is not None:
         steps.append(("clocks", lambda: clocks.check_clocks(nodes), SECONDS))
         steps.append(("token", lambda: closed.check_token(nodes), SECONDS))
         steps.append(("dashboard", lambda: closed.check_dashboard(cluster), SECONDS))
-        steps.append(("head", lambda: closed.check_head_and_client(cluster), SECONDS))
+        steps.append(("head", lambda: closed.check_head(cluster), SECONDS))
+        steps.append(("ports", lambda: closed.check_ports(cluster), SECONDS))
     if spec := asked.spec:
         steps.append(("trials that fit", lambda: _trials(nodes, spec), 2 * gpus.SECONDS))
         steps.append(("data set", lambda: data.check_data(nodes, spec), 2 * data.SECONDS))
         steps.append(("params", lambda: store.check_params(spec), SECONDS))
-    uri, is_cluster = asked.tracking_uri, cluster is not None
-    steps.append(("tracking store", lambda: store.check_store(uri, is_cluster=is_cluster), SECONDS))
-    steps.append(("access to store", lambda: store.check_access(uri), SECONDS))
+    if uri := asked.tracking_uri:
+        on_cluster = cluster is not None
+        kept = lambda: store.check_store(uri, is_cluster=on_cluster)  # noqa: E731
+        steps.append(("tracking store", kept, SECONDS))
+        steps.append(("access to store", lambda: store.check_access(uri), SECONDS))
     for name, check, seconds in steps:
         yield from guarded(name, check, seconds)
 

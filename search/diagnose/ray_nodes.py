@@ -9,12 +9,14 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from search.diagnose import stranger
+from search.diagnose.admission import located, refuse_if_refused
 from search.diagnose.check import in_a_line
-from search.diagnose.closed import is_open
 from search.diagnose.nodes import Reply
+from search.diagnose.stranger import Port
 from search.travelling import code_for_workers
 
 
@@ -37,6 +39,7 @@ class RayNodes:
         head_address: Its address, without a port.
         gcs: `host:port` of the head's store of the cluster's state.
         dashboard: `host:port`, empty if there is none.
+        ports: Host and port of what listens on the nodes, beside these two.
     """
 
     ids: Mapping[str, str]
@@ -45,6 +48,7 @@ class RayNodes:
     head_address: str
     gcs: str
     dashboard: str
+    ports: tuple[tuple[str, Port], ...] = ()
 
     def ask(
         self, function: Callable[..., Any], *arguments: Any, seconds: float = 60
@@ -80,20 +84,24 @@ class RayNodes:
 
 
 @contextlib.contextmanager
-def joined(address: str) -> Iterator[RayNodes]:
+def joined(address: str, environment: Mapping[str, str]) -> Iterator[RayNodes]:
     """Joins the cluster at `address` ("auto", or host:port), with our code as a search brings it.
 
+    Args:
+        address: Of the cluster.
+        environment: Of this process: where it has Ray's token, and which cluster "auto" is.
+
     Raises:
-        ConnectionError: No cluster answers there, or it refuses us.
+        ConnectionError: No cluster answers there, or it refuses us: at once, where Ray itself tries
+            for 40 s to minutes.
     """
-    host, _, port = address.rpartition(":")
-    # Ray itself tries for minutes.
-    if port.isdigit() and not is_open(host, int(port)):
-        raise ConnectionError(f"nothing answers at {address}")
+    place = located(address, environment)
+    if place:
+        refuse_if_refused(place, environment)
     import ray
 
     context = ray.init(
-        address=address,
+        address=place or address,
         runtime_env=code_for_workers(),
         log_to_driver=False,
         logging_level=logging.ERROR,
@@ -107,6 +115,7 @@ def joined(address: str) -> Iterator[RayNodes]:
             resources={names[node["NodeID"]]: node["Resources"] for node in alive},
             head=names[head["NodeID"]], head_address=head["NodeManagerAddress"],
             gcs=context.address_info["gcs_address"], dashboard=context.dashboard_url or "",
+            ports=tuple(_ports(alive, head)),
         )  # fmt: skip
     finally:
         ray.shutdown()
@@ -121,3 +130,16 @@ def _names(nodes: list[dict[str, Any]]) -> dict[str, str]:
         else f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
         for node in nodes
     }
+
+
+def _ports(nodes: list[dict[str, Any]], head: dict[str, Any]) -> Iterator[tuple[str, Port]]:
+    """Of every node its own, by the numbers that it announced; of the head those it has as well."""
+    for port in (stranger.CLIENT, stranger.AUTOSCALER_METRICS, stranger.DASHBOARD_METRICS):
+        yield head["NodeManagerAddress"], port
+    for node in nodes:
+        for port, key in (
+            (stranger.RAYLET, "NodeManagerPort"),
+            (stranger.METRICS, "MetricsExportPort"),
+        ):
+            if node[key] > 0:
+                yield node["NodeManagerAddress"], replace(port, number=node[key])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from search import cluster_commands
+from search.deploy import connection
 from search.deploy.cluster_file import ClusterFile
 from search.deploy.jobs import Job
 from tests.search.deploy.test_checking import written
@@ -24,6 +26,7 @@ class Ray:
         self.nodes, self.is_up = joined, is_up
         self.submitted: list[Job] = []
         self.interrupts = False
+        self.ray = importlib.metadata.version("ray")
 
     def bring_up(self, cluster: ClusterFile, project: Path, log: Path) -> None:
         self.done.append("up")
@@ -37,6 +40,9 @@ class Ray:
         if not self.is_up:
             raise ConnectionError("no head is up")
         yield "http://127.0.0.1:1"
+
+    def version(self) -> str:
+        return self.ray
 
     def joined(self) -> set[str]:
         return self.nodes
@@ -65,6 +71,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project and a home with a token; the current folder."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "as it was")  # a launch sets it
     token = tmp_path / "home" / ".ray" / "auth_token"
     token.parent.mkdir(parents=True)
     token.write_text("secret")
@@ -78,10 +85,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def use(ray: Ray, monkeypatch: pytest.MonkeyPatch) -> Ray:
-    monkeypatch.setattr(cluster_commands, "tunnel", ray.tunnel)
+    monkeypatch.setattr(connection, "tunnel", ray.tunnel)
+    monkeypatch.setattr(connection, "open_service", lambda address: ray)
+    monkeypatch.setattr(cluster_commands, "why_no_ssh", lambda cluster: "")
     monkeypatch.setattr(cluster_commands, "bring_up", ray.bring_up)
     monkeypatch.setattr(cluster_commands, "copy_credentials", ray.copy_credentials)
-    monkeypatch.setattr(cluster_commands, "open_service", lambda address: ray)
     return ray
 
 
@@ -147,6 +155,35 @@ def test_whatever_is_wrong_is_said_before_anything_is_brought_up(
 ) -> None:
     said = call("launch", *arguments)
     assert isinstance(said.exception, ValueError)  # `main` says it and exits with 2
+    assert not ray.done
+
+
+def test_a_cluster_file_with_mistakes_is_refused_with_all_of_them(project: Path, ray: Ray) -> None:
+    text = (
+        CLUSTER
+        + "idle_minutes: 3\nfile_mounts: {/a: ./none}\nsetup_commands: [mount fs-REPLACE_ME]\n"
+    )
+    (project / "cluster.yaml").write_text(text)
+    said = str(call("launch", "spec.yaml", *PLACES).exception)
+    assert all(
+        word in said for word in ("idle_minutes", "./none", "setup_commands.0 = fs-REPLACE_ME")
+    )
+    assert not ray.done
+
+
+def test_a_head_with_another_version_of_ray_gets_no_search(project: Path, ray: Ray) -> None:
+    ray.is_up, ray.ray = True, "2.0.0"
+    said = call("launch", "spec.yaml", *PLACES)
+    assert said.exit_code == 1 and "the head runs ray 2.0.0" in said.output
+    assert not ray.done
+
+
+def test_a_head_without_ssh_is_said_before_rays_launcher_waits_for_it(
+    project: Path, ray: Ray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_commands, "why_no_ssh", lambda cluster: "no answer on port 22")
+    said = call("launch", "spec.yaml", *PLACES)
+    assert said.exit_code == 1 and "no answer on port 22" in said.output
     assert not ray.done
 
 

@@ -1,4 +1,5 @@
-"""A real Ray cluster of two nodes on this machine, the second with a folder of its own."""
+"""Real Ray clusters on this machine: of two nodes, the second with a folder of its own; of one that
+takes jobs."""
 
 from __future__ import annotations
 
@@ -41,10 +42,40 @@ def two_nodes(local_folder: Path, token: Path) -> Iterator[tuple[str, dict[str, 
     mount = f'mount -t tmpfs none {local_folder} && exec "$@"'
     worker = ["unshare", "--mount", "sh", "-c", mount, "sh", ray, "start",
               f"--address=127.0.0.1:{port}", *common]  # fmt: skip
+    with _running({"head": head, "worker": worker}, environment, token.parent):
+        yield f"127.0.0.1:{port}", environment
+
+
+@contextlib.contextmanager
+def head_that_takes_jobs(home: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """A head alone, with a token in a home of its own.
+
+    Yields its address, the dashboard's, and the environment.
+    """
+    ray, port, dashboard = str(Path(sys.executable).with_name("ray")), free_port(), free_port()
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("RAY")}
+    (home / ".ray").mkdir(parents=True)
+    (home / ".ray" / "auth_token").write_text(secrets.token_hex(32))
+    (home / ".ray" / "auth_token").chmod(0o600)
+    # A job runs whatever `python` the head finds first.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment |= {"RAY_AUTH_MODE": "token", "HOME": str(home), "PATH": path}
+    head = [ray, "start", "--head", f"--port={port}", f"--dashboard-port={dashboard}",
+            "--dashboard-host=127.0.0.1", f"--ray-client-server-port={free_port()}",
+            f"--dashboard-agent-listen-port={free_port()}", "--num-cpus=2",
+            "--object-store-memory=100000000", "--block", "--disable-usage-stats"]  # fmt: skip
+    with _running({"head": head}, environment, home):
+        yield f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", environment
+
+
+@contextlib.contextmanager
+def _running(
+    commands: dict[str, list[str]], environment: dict[str, str], logs: Path
+) -> Iterator[None]:
     started: list[subprocess.Popen[bytes]] = []
     try:
-        for name, command in (("head", head), ("worker", worker)):
-            log = token.with_name(f"{name}.log")
+        for name, command in commands.items():
+            log = logs / f"{name}.log"
             with log.open("wb") as file:
                 started.append(
                     subprocess.Popen(
@@ -52,7 +83,7 @@ def two_nodes(local_folder: Path, token: Path) -> Iterator[tuple[str, dict[str, 
                     )
                 )
             _wait(log)
-        yield f"127.0.0.1:{port}", environment
+        yield
     finally:
         for process in reversed(started):
             with contextlib.suppress(ProcessLookupError):

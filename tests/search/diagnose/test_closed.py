@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
 import http.server
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from search.diagnose import closed
+from search.diagnose import closed, stranger
 from search.diagnose.nodes import HERE, Reply, ThisMachine
 
 
@@ -23,6 +23,7 @@ class OneNode:
     head: str = HERE
     head_address: str = "127.0.0.1"
     gcs: str = "127.0.0.1:6379"
+    ports: tuple[tuple[str, stranger.Port], ...] = ()
 
     def ask_some(
         self, names: list[str], function: Callable[..., Any], *arguments: Any, seconds: float = 60
@@ -81,18 +82,65 @@ def test_a_dashboard_beyond_loopback_fails() -> None:
 
 
 def test_a_head_that_lets_a_client_without_token_in_fails() -> None:
-    assert closed.judge_head("h:6379", 0, "======== Autoscaler status").status == "fail"
-    said = "ray.exceptions.AuthenticationError: Unauthenticated: InvalidAuthToken"
-    assert closed.judge_head("h:6379", 1, said).status == "pass"
-    assert closed.judge_head("h:6379", 1, "No module named ray").status == "warning"
+    assert closed.judge_head("h:6379", "answered").status == "fail"
+    assert closed.judge_head("h:6379", "refused").status == "pass"
+    assert closed.judge_head("h:6379", "unclear").status == "warning"
 
 
-def test_an_open_port_of_ray_client_fails_unless_the_token_guards_it(
-    monkeypatch: pytest.MonkeyPatch,
+HEAD, FAR = "10.0.0.11", "8.8.8.8"
+Answers = dict[tuple[str, stranger.Port], stranger.Answer]
+
+
+@pytest.mark.parametrize("judge", [closed.judge_ports, closed.judge_from_here])
+def test_a_port_that_runs_code_for_anybody_fails_wherever_it_is_seen_from(judge: Any) -> None:
+    answers: Answers = {(HEAD, stranger.RAYLET): "answered", (HEAD, stranger.METRICS): "answered"}
+    check = judge(answers)
+    assert check.status == "fail" and f"{HEAD}:6380 (raylet)" in check.found
+    assert "6385" not in check.found, "figures run nothing"
+
+
+def test_metrics_that_answer_beyond_loopback_are_a_warning_that_names_them() -> None:
+    check = closed.judge_ports({(HEAD, stranger.METRICS): "answered"})
+    assert check.status == "warning" and f"{HEAD}:6385" in check.found
+    assert closed.judge_ports({("127.0.0.1", stranger.METRICS): "answered"}).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "answer", "status"),
+    [
+        (HEAD, stranger.METRICS, "answered", "warning"),
+        (FAR, stranger.METRICS, "answered", "fail"),
+        (HEAD, stranger.GCS, "refused", "pass"),
+        (FAR, stranger.GCS, "refused", "warning"),
+        (FAR, stranger.GCS, "silent", "pass"),
+    ],
+)
+def test_what_is_reached_from_the_internet_counts_more(
+    host: str, port: stranger.Port, answer: stranger.Answer, status: str
 ) -> None:
-    monkeypatch.setattr(closed, "is_loopback", lambda host: False)  # as if it were another host
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setattr(closed, "CLIENT_PORT", server.getsockname()[1])
-        assert closed.check_client("127.0.0.1", has_token=False).status == "fail"
-        assert closed.check_client("127.0.0.1", has_token=True).status == "warning"
-    assert closed.check_client("127.0.0.1", has_token=False).status == "pass"
+    check = closed.judge_from_here({(host, port): answer})
+    assert check.status == status
+    assert status == "pass" or "let in ssh alone" in check.mend
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"), [(200, "answered"), (401, "refused"), (500, "unclear")]
+)
+def test_a_port_of_http_is_judged_by_its_status(status: int, answer: str) -> None:
+    with dashboard(status) as address:
+        number = int(address.rpartition(":")[2])
+        port = dataclasses.replace(stranger.DASHBOARD, number=number)
+        assert stranger.ask("127.0.0.1", port) == answer
+    assert stranger.ask("127.0.0.1", port) == "silent"
+
+
+def test_a_port_that_speaks_no_grpc_is_unclear_and_never_closed() -> None:
+    with dashboard(200) as address:
+        port = dataclasses.replace(stranger.GCS, number=int(address.rpartition(":")[2]))
+        assert stranger.ask("127.0.0.1", port) == "unclear"
+
+
+def test_a_proxy_of_this_machine_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with dashboard(401) as address:
+        assert stranger.http_status(f"http://{address}/") == 401

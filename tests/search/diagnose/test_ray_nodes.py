@@ -14,7 +14,7 @@ from tests.search.diagnose.ray_clusters import two_nodes
 
 
 def test_an_address_where_nothing_answers_is_said_at_once() -> None:
-    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:9"), joined("127.0.0.1:9"):
+    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:9"), joined("127.0.0.1:9", {}):
         pass
 
 
