@@ -1,0 +1,96 @@
+"""A training with the same seed, or resumed from its state, equals the first one bit for bit."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+
+from models.catalog import Value
+from models.data import ImageSplits
+from tests.models.image_trainings import (
+    BUSY,
+    EACH_METHOD,
+    QUICK,
+    SMALL,
+    are_equal,
+    train,
+    without_seconds,
+)
+
+RESUMED: list[dict[str, Value]] = [
+    *EACH_METHOD,
+    {"optimizer": "sgd", "weight_averaging": "none"},
+    {"weight_averaging": "swa", "swa.start": 0.2},
+    {"weight_averaging": "swa", "swa.start": 0.7},
+    {"crafting_mode": "train"},
+]
+
+
+def test_the_same_seed_gives_the_same_training(few_digits: ImageSplits) -> None:
+    one, same, other = (train(BUSY, few_digits, seed=seed) for seed in (1, 1, 2))
+    torch.manual_seed(5)
+    reports = [without_seconds(report) for report in one.run()]
+    torch.manual_seed(6)
+    assert [without_seconds(report) for report in same.run()] == reports
+    list(other.run())
+    assert are_equal(one, same) and not are_equal(one, other)
+
+
+def test_training_leaves_the_global_generator_alone(few_digits: ImageSplits) -> None:
+    before = torch.get_rng_state()
+    list(train(BUSY, few_digits).run())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("changes", RESUMED, ids=str)
+def test_a_resumed_training_equals_an_uninterrupted_one(
+    few_digits: ImageSplits, changes: dict[str, Value]
+) -> None:
+    configuration = {**BUSY, **changes}
+    whole = train(configuration, few_digits, epochs=4)
+    expected = [without_seconds(report) for report in whole.run()]
+    begun = train(configuration, few_digits, epochs=4)
+    running = begun.run()
+    next(running), next(running)
+    buffer = io.BytesIO()
+    torch.save(begun.state_dict(), buffer)
+    next(running)  # goes on after saving; the copy must not follow
+    buffer.seek(0)
+    resumed = train(configuration, few_digits, epochs=4)
+    resumed.load_state_dict(torch.load(buffer, weights_only=True))
+    assert resumed.epoch == 2
+    assert [without_seconds(report) for report in resumed.run()] == expected[2:]
+    assert are_equal(whole, resumed)
+
+
+def test_a_state_is_a_copy(few_digits: ImageSplits) -> None:
+    training = train(SMALL, few_digits)
+    state = training.state_dict()
+    kept = {name: tensor.clone() for name, tensor in state["model"].items()}
+    list(training.run())
+    assert all(torch.equal(kept[name], state["model"][name]) for name in kept)
+
+
+def test_a_training_at_its_last_epoch_yields_nothing_more(few_digits: ImageSplits) -> None:
+    done = train(SMALL, few_digits)
+    list(done.run())
+    again = train(SMALL, few_digits)
+    again.load_state_dict(done.state_dict())
+    assert list(done.run()) == [] and list(again.run()) == []
+    assert again.evaluate_test() == done.evaluate_test()
+
+
+def test_confirming_repeats_and_survives_a_checkpoint(few_digits: ImageSplits) -> None:
+    training = train(SMALL, few_digits, epochs=4)
+    assert training.confirm() == {}
+    *_, last = training.run()
+    found = training.confirm()
+    names = {QUICK.apgd_metric(), "robustness.gap", "robustness.replaced"}
+    replaced = {QUICK.metric(), f"unconfirmed.{QUICK.metric()}"}
+    assert set(found) == names | (replaced if found["robustness.replaced"] else set())
+    assert found[QUICK.apgd_metric()] <= last[QUICK.metric()]
+    again = train(SMALL, few_digits, epochs=4)
+    again.load_state_dict(training.state_dict())
+    assert again.confirm() == found
