@@ -1,20 +1,21 @@
+"""Fine-tuning on texts: what it reports, that it learns, repeats, resumes and ends."""
+
+from __future__ import annotations
+
 import io
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from models.adaptation import METHODS
-from models.base_model import locate_base
-from models.catalog import complete, metrics
-from models.data import ImageSplits
+from models.catalog import metrics
 from models.fine_tuning import MODEL_OF, FineTuning
 from models.sources import DataError
-from models.threats import TextThreat, Threat
+from models.threats import TextThreat
 from models.transformer import LoadedBase
-from tests.models.tiny_models import tiny_vit
+from tests.models.alike import comparable, is_same
 from tests.models.tiny_texts import tiny_base, tiny_texts
 
 THREAT = TextThreat(examples=6, cheap_examples=3, queries=20)
@@ -37,25 +38,6 @@ def _training(base: LoadedBase, epochs: int = 2, seed: int = 0, **changes: Any) 
         del configuration["full.learning_rate"]
     data = tiny_texts(base.kind)
     return FineTuning(configuration, data, epochs=epochs, seed=seed, threat=THREAT, base=base)
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """Whether two states agree bit for bit, all the way down."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_is_same(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_is_same, one, other))
-    return bool(one == other)
-
-
-def _results(entries: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Metrics without what the clock and the machine decide."""
-    return [
-        {k: v for k, v in entry.items() if not k.startswith(("seconds", "memory"))}
-        for entry in entries
-    ]
 
 
 @pytest.mark.parametrize("kind", TEXT_KINDS)
@@ -82,7 +64,7 @@ def test_it_learns(bases: dict[str, LoadedBase], kind: str) -> None:
 def test_the_same_seed_gives_the_same_training_and_another_seed_another(
     bases: dict[str, LoadedBase], kind: str
 ) -> None:
-    runs = [_results(list(_training(bases[kind], seed=seed).run())) for seed in (0, 0, 1)]
+    runs = [comparable(list(_training(bases[kind], seed=seed).run())) for seed in (0, 0, 1)]
     assert runs[0] == runs[1] != runs[2]
 
 
@@ -102,8 +84,8 @@ def test_a_training_interrupted_and_resumed_equals_one_that_was_not(
     file.seek(0)
     resumed = _training(bases["entities"], epochs=4, **changes)
     resumed.load_state_dict(torch.load(file, weights_only=True))
-    assert _results(before + list(resumed.run())) == _results(entries)
-    assert _is_same(resumed.state_dict(), whole.state_dict())
+    assert comparable(before + list(resumed.run())) == comparable(entries)
+    assert is_same(resumed.state_dict(), whole.state_dict())
 
 
 def test_a_finished_training_has_nothing_left_to_run_and_needs_no_optimizer(
@@ -176,8 +158,8 @@ def test_nothing_of_a_trial_reaches_the_base_or_the_next_trial(
     used = _training(base, epochs=1, adaptation="lora")
     fresh = tiny_base(base.base.folder, "classification", base.label_names)
     untouched = _training(fresh, epochs=1, adaptation="lora")
-    assert _is_same(used.state_dict(), untouched.state_dict())
-    assert _results(list(used.run())) == _results(list(untouched.run()))
+    assert is_same(used.state_dict(), untouched.state_dict())
+    assert comparable(list(used.run())) == comparable(list(untouched.run()))
 
 
 def test_balanced_class_weights_give_every_class_the_same_say(
@@ -228,60 +210,3 @@ def test_a_model_loaded_for_other_labels_is_refused(bases: dict[str, LoadedBase]
         )  # fmt: skip
     with pytest.raises(ValueError, match="at least one"):
         _training(bases["classification"], epochs=0)
-
-
-@pytest.mark.parametrize("method", ["full", "lora", "ia3", "adapters"])
-def test_a_vision_transformer_trains_on_images_and_is_judged_like_a_cnn(
-    few_digits: ImageSplits, tmp_path: Path, method: str
-) -> None:
-    folder = tiny_vit(tmp_path / "vit")
-    base = LoadedBase(locate_base(str(folder)), "images", few_digits.label_names, image=(1, 8, 8))
-    # All of the validation split: what is wrong clean is wrong attacked, example by example.
-    examples = len(few_digits.validation_labels)
-    threat = Threat(examples=examples, cheap_examples=examples, steps=2, cheap_steps=1)
-    configuration = {"adaptation": method, "adversarial_training": "fgsm", "batch_size": 16}
-    training = FineTuning(configuration, few_digits, epochs=2, seed=0, threat=threat, base=base)
-    assert training.confirm() == {}
-    first, last = training.run()
-    known = {"epoch", "selection.collapsed", *metrics("vision_transformer", threat)}
-    assert set(first) | set(last) == known - {"seconds.setup"}
-    for attacked in (threat.metric(), threat.fgsm_metric()):
-        assert attacked not in first and 0 <= last[attacked] <= last["accuracy.clean"]
-    assert last["gradients.train"] == 4  # an attack of one step and the learning, twice
-    assert set(training.evaluate_test()) == {
-        "test.accuracy.clean", f"test.{threat.metric()}", "test.examples"
-    }  # fmt: skip
-    assert threat.apgd_metric() in training.confirm() and not training.collapsed
-
-
-@pytest.mark.parametrize("method", ["none", "pgd", "trades", "mart"])
-def test_a_fine_tuning_on_images_resumes_bit_for_bit_and_keeps_the_picked_epoch(
-    few_digits: ImageSplits, tmp_path: Path, method: str
-) -> None:
-    folder = tiny_vit(tmp_path / "vit")
-    base = LoadedBase(locate_base(str(folder)), "images", few_digits.label_names, image=(1, 8, 8))
-    threat = Threat(examples=20, cheap_examples=10, steps=2, cheap_steps=1)
-    configuration = {"adaptation": "lora", "adversarial_training": method, "accumulation": 2,
-                     "batch_size": 16, "lora.learning_rate": 0.05}  # fmt: skip
-
-    def begun() -> FineTuning:
-        return FineTuning(configuration, few_digits, epochs=3, seed=0, threat=threat, base=base)
-
-    whole, broken, resumed = begun(), begun(), begun()
-    entries = list(whole.run())
-    next(broken.run())
-    file = io.BytesIO()
-    torch.save(broken.state_dict(), file)
-    file.seek(0)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    assert _results(list(resumed.run())) == _results(entries[1:])
-    assert _is_same(resumed.state_dict(), whole.state_dict())
-    images, labels = whole.examples("objective")
-    hits = whole.classifier()(images).argmax(1) == labels
-    assert entries[-1]["accuracy.clean"] == pytest.approx(float(hits.float().mean()))
-    assert resumed.confirm() == whole.confirm()
-
-
-def test_a_transformer_is_refused_free_adversarial_training() -> None:
-    with pytest.raises(ValueError, match=r"'free': choose one of .*'mart'"):
-        complete("vision_transformer", {"adversarial_training": "free"})

@@ -1,0 +1,75 @@
+"""Fine-tuning a vision transformer: judged like a CNN, resumed bit for bit."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.base_model import locate_base
+from models.catalog import complete, metrics
+from models.data import ImageSplits
+from models.fine_tuning import FineTuning
+from models.threats import Threat
+from models.transformer import LoadedBase
+from tests.models.alike import comparable, is_same
+from tests.models.tiny_models import tiny_vit
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "ia3", "adapters"])
+def test_a_vision_transformer_trains_on_images_and_is_judged_like_a_cnn(
+    few_digits: ImageSplits, tmp_path: Path, method: str
+) -> None:
+    folder = tiny_vit(tmp_path / "vit")
+    base = LoadedBase(locate_base(str(folder)), "images", few_digits.label_names, image=(1, 8, 8))
+    # All of the validation split: what is wrong clean is wrong attacked, example by example.
+    examples = len(few_digits.validation_labels)
+    threat = Threat(examples=examples, cheap_examples=examples, steps=2, cheap_steps=1)
+    configuration = {"adaptation": method, "adversarial_training": "fgsm", "batch_size": 16}
+    training = FineTuning(configuration, few_digits, epochs=2, seed=0, threat=threat, base=base)
+    assert training.confirm() == {}
+    first, last = training.run()
+    known = {"epoch", "selection.collapsed", *metrics("vision_transformer", threat)}
+    assert set(first) | set(last) == known - {"seconds.setup"}
+    for attacked in (threat.metric(), threat.fgsm_metric()):
+        assert attacked not in first and 0 <= last[attacked] <= last["accuracy.clean"]
+    assert last["gradients.train"] == 4  # an attack of one step and the learning, twice
+    assert set(training.evaluate_test()) == {
+        "test.accuracy.clean", f"test.{threat.metric()}", "test.examples"
+    }  # fmt: skip
+    assert threat.apgd_metric() in training.confirm() and not training.collapsed
+
+
+@pytest.mark.parametrize("method", ["none", "pgd", "trades", "mart"])
+def test_a_fine_tuning_on_images_resumes_bit_for_bit_and_keeps_the_picked_epoch(
+    few_digits: ImageSplits, tmp_path: Path, method: str
+) -> None:
+    folder = tiny_vit(tmp_path / "vit")
+    base = LoadedBase(locate_base(str(folder)), "images", few_digits.label_names, image=(1, 8, 8))
+    threat = Threat(examples=20, cheap_examples=10, steps=2, cheap_steps=1)
+    configuration = {"adaptation": "lora", "adversarial_training": method, "accumulation": 2,
+                     "batch_size": 16, "lora.learning_rate": 0.05}  # fmt: skip
+
+    def begun() -> FineTuning:
+        return FineTuning(configuration, few_digits, epochs=3, seed=0, threat=threat, base=base)
+
+    whole, broken, resumed = begun(), begun(), begun()
+    entries = list(whole.run())
+    next(broken.run())
+    file = io.BytesIO()
+    torch.save(broken.state_dict(), file)
+    file.seek(0)
+    resumed.load_state_dict(torch.load(file, weights_only=True))
+    assert comparable(list(resumed.run())) == comparable(entries[1:])
+    assert is_same(resumed.state_dict(), whole.state_dict())
+    images, labels = whole.examples("objective")
+    hits = whole.classifier()(images).argmax(1) == labels
+    assert entries[-1]["accuracy.clean"] == pytest.approx(float(hits.float().mean()))
+    assert resumed.confirm() == whole.confirm()
+
+
+def test_a_transformer_is_refused_free_adversarial_training() -> None:
+    with pytest.raises(ValueError, match=r"'free': choose one of .*'mart'"):
+        complete("vision_transformer", {"adversarial_training": "free"})
