@@ -51,6 +51,15 @@ def _has_token_mode(config: Config) -> bool:
     return bool(of_both) and all("export RAY_AUTH_MODE=token" in each for each in starts)
 
 
+def _offers_no_metrics(config: Config) -> bool:
+    # They answer without the token; of the head's two exporters only the port can be spoilt.
+    everywhere = all("RAY_enable_metrics_collection=0" in each for each in ray_starts(config))
+    of_head = ("AUTOSCALER_METRIC_PORT=-1", "DASHBOARD_METRIC_PORT=-1")
+    return everywhere and all(
+        each in line for line in ray_starts(config, "head_") for each in of_head
+    )
+
+
 def _closes_token(config: Config) -> bool:
     return any(f"chmod 600 {TOKEN}" in line for line in config["setup_commands"])
 
@@ -120,6 +129,7 @@ def _has_encrypted_disks(config: Config) -> bool:
 RULES: dict[str, Callable[[Config], bool]] = {
     "dashboard on loopback": _has_dashboard_on_loopback,
     "token mode": _has_token_mode,
+    "no metrics": _offers_no_metrics,
     "token distributed": lambda config: config["file_mounts"].get(TOKEN) == TOKEN,
     "token closed": _closes_token,
     "pinned set": _has_pinned_set,
