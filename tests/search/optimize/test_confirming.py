@@ -13,7 +13,7 @@ from models.threats import Threat
 from search.optimize.confirming import MEMORY, Standing, replaced_warning
 from search.optimize.trial import Trial
 from search.roles import Role
-from tests.search.optimize.test_trial import config_of, run, task_of, trial_of
+from tests.search.optimize.stepping import config_of, run, task_of, trial_of
 
 BOTH = ("maximize", "maximize")
 # With seed 0 the first trials that are drawn, found once and fixed by the seed for ever.

@@ -16,8 +16,8 @@ from search.optimize import judging
 from search.optimize.held_out import HeldOut
 from search.optimize.judging import judge_front
 from search.tracking.journal import Journal, read_events
+from tests.search.optimize.stepping import task_of
 from tests.search.optimize.test_plan import a_plan
-from tests.search.optimize.test_trial import task_of
 
 FRONT = [(3, {"x": 0.5}), (8, {"x": 0.6})]
 EPOCHS = {3: 4, 8: 2}

@@ -11,9 +11,9 @@ import pytest
 from search.optimize import trainings
 from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.outcome import outcome_of
-from search.optimize.trainings import WorkersBase
+from search.optimize.trainings import FunctionTraining, WorkersBase
 from search.optimize.trial import Trial
-from tests.search.optimize.test_trial import config_of, run, task_of, trial_of
+from tests.search.optimize.stepping import config_of, run, task_of, trial_of
 
 
 class Loaded:
@@ -178,3 +178,33 @@ def test_a_trial_keeps_the_workers_base_through_its_next_configurations(tmp_path
     before = trial._base
     trial.reset_config(config_of(tmp_path, number=1))
     assert trial._base is before
+
+
+def test_a_function_is_run_again_from_its_start_and_its_known_epochs_are_skipped() -> None:
+    seen = []
+
+    def function(configuration: Any, *, epochs: int, seed: int) -> Any:
+        for epoch in range(1, epochs + 1):
+            seen.append((configuration["x"], seed, epoch))
+            yield {"epoch_seen": epoch}
+
+    training = FunctionTraining(function, {"x": 1}, epochs=3, seed=7)
+    training.load_state_dict({"epoch": 2})
+    assert list(training.run()) == [{"epoch_seen": 3}]
+    assert seen == [(1, 7, 1), (1, 7, 2), (1, 7, 3)]
+    assert training.state_dict() is None
+
+
+def test_a_function_cannot_change_the_configuration_that_is_recorded(tmp_path: Path) -> None:
+    configuration = {"x": 1}
+
+    def function(given: dict[str, Any], *, epochs: int, seed: int) -> Any:
+        given["x"] = 99
+        yield {}
+
+    list(FunctionTraining(function, configuration, epochs=1, seed=0).run())
+    assert configuration == {"x": 1}
+
+
+def test_a_users_function_has_no_test_split(tmp_path: Path) -> None:
+    assert judge_trial(task_of(tmp_path), config_of(tmp_path), None) == HeldOut()
