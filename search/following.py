@@ -17,7 +17,7 @@ from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.optimize.run import Answer, Launch, log_tail
 
-EXIT_CODES = {"failed": 1, "alive": 3, "lost": 3, "unsent": 4}
+EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
 STOPPED = 130  # as a shell says of what Ctrl-C ended
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from search.history import History, PriorTrial
 from search.optimize.leases import lease_cpus, machine_cpus
+from search.optimize.placement import NoRoom, why_no_node
 from search.optimize.plan import Plan
 from search.tracking import names
 from search.tracking.journal import Journal
@@ -48,8 +49,9 @@ def drive(plan: Plan, parent: Connection) -> None:
     It stops, keeping what is under way, when the parent sends anything or is gone. (Signals are no
     way to ask: Ray and Tune take SIGTERM, SIGINT and SIGUSR1 for themselves.)
 
-    Statuses: done, alive (someone else owns the search), lost (someone took it over), unsent (all
-    is in the journal, the store is away), failed (with the traceback's last line).
+    Statuses: done, alive (someone else owns the search), lost (someone took it over), refused (this
+    machine holds no trial), unsent (all is in the journal, the store is away), failed (with the
+    traceback's last line).
     """
     os.setsid()  # Ctrl-C in the terminal goes to the parent alone, which then asks us to stop
     plan.storage.mkdir(parents=True, exist_ok=True)
@@ -60,6 +62,8 @@ def drive(plan: Plan, parent: Connection) -> None:
         _tell(parent, _own_and_run(plan, stop))
     except SearchIsAlive as error:
         _tell(parent, {"status": "alive", "message": str(error)})
+    except NoRoom as error:
+        _tell(parent, {"status": "refused", "message": str(error)})
     except BaseException as error:
         traceback.print_exc()
         last_line = (str(error).strip().splitlines() or [""])[-1][:300]
@@ -175,17 +179,15 @@ def _expect_room(plan: Plan, journal: Journal) -> None:
     """Tells of a trial that fits no node; Ray itself would wait for one without a word.
 
     Raises:
-        ValueError: no other node can come, for this is one machine.
+        NoRoom: no other node can come, for this is one machine.
     """
     import ray
-
-    from search.optimize.placement import why_no_node
 
     nodes = [node for node in ray.nodes() if node["Alive"]]
     offers = {node["NodeManagerAddress"]: node["Resources"] for node in nodes}
     problem = why_no_node(offers, plan.spec.resources)
     if problem and plan.address is None:
-        raise ValueError(f"{problem}. Lower the spec's resources")
+        raise NoRoom(f"{problem}. Lower resources in the spec, or take a machine that holds one")
     if problem:
         _say(journal, f"{problem}. The search waits for a node that does")
 

@@ -18,6 +18,10 @@ SMALLEST = 1e-4
 ACCELERATOR_SHARE = 0.001
 
 
+class NoRoom(Exception):
+    """No node holds a trial, and none can come. The message says what each lacks."""
+
+
 def bundle(resources: Resources, has_whole_gpu: bool = False) -> dict[str, float]:
     """What one trial asks of Ray: resource -> amount, memory in bytes.
 

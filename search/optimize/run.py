@@ -17,7 +17,7 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Answer:
-    """How a launch ended: done, alive, lost, unsent, failed (see driver.drive) or stopped."""
+    """How a launch ended: done, alive, lost, refused, unsent, failed (see driver.drive)."""
 
     status: str
     message: str = ""

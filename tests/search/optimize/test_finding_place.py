@@ -1,4 +1,4 @@
-"""`parallelism: auto` on real Ray nodes that come and go while a search runs."""
+"""Where trials find place on real Ray: nodes that come and go, trials that none of them holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launches import Place, assert_truthful, finished, hills
+from tests.launches import PATIENCE_SECONDS, Place, assert_truthful, finished, hills
 from tests.search.optimize.ray_nodes import NODE, running_nodes, seconds_until
 
 pytestmark = pytest.mark.slow
@@ -54,3 +54,13 @@ def test_a_trial_that_no_node_holds_is_told_of_and_waits_for_one(
         nodes.add_node(**NODE | {"num_cpus": 2})
         finished(command)
     assert_truthful(place, search, 2, 2)
+
+
+def test_a_trial_that_this_machine_cannot_hold_is_refused_before_any_starts(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    command = place.run(hills(resources={"parallelism": "auto", "cpus": 1, "memory_gb": 1e5}))
+    said, _ = command.communicate(timeout=PATIENCE_SECONDS)
+    assert command.returncode == 2, said
+    assert "no node holds a trial (1 CPUs, 0 GPUs, 100000 GB)" in " ".join(said.split())
+    assert "Traceback" not in said
+    assert place.raw_runs(place.search()) == []
