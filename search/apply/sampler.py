@@ -29,19 +29,16 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from search import space_values
 from search.apply.arrangement import PORTFOLIO_SIZE, Arrangement, Options
-from search.apply.constraints import steered
 from search.apply.inner_sampler import InnerSampler
-from search.apply.joined_space import join, observed
 from search.apply.own_trials import OwnTrials
 from search.apply.source import Proposal, Situation, origin, seed_of
 from search.apply.steering import Steering, steering_of
-from search.extract.similarity import compare
+from search.apply.usable_history import Known, observed_space, usable_in
 from search.history import History
-from search.review import Evidence, reconcile
 from search.roles import Role, is_plain
 from search.space import SearchSpace
 
@@ -111,15 +108,15 @@ class WarmStartSampler(BaseSampler):
         for name, number in {"portfolio": portfolio, "control": control}.items():
             if number < 0:
                 raise ValueError(f"{name} is {number}; it counts trials, so 0 or more")
-        self._history = history or History.empty()
+        self._known = Known(
+            history or History.empty(), task, fingerprint or {}, rename_metrics or {}
+        )
         self._space = space
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-        self._task = task
         self._objectives = tuple(objectives) if objectives else None
         self._steering: Steering | None = None
         if not is_plain(roles):
             self._steering = steering_of(objectives or (), directions or (), roles)
-        self._fingerprint, self._rename_metrics = fingerprint or {}, rename_metrics or {}
         is_ours = isinstance(sampler, str) and sampler == TRANSFER
         inner = None if is_ours else _inner(sampler)
         self._options = Options(inner, portfolio, control, self._seed)
@@ -127,7 +124,6 @@ class WarmStartSampler(BaseSampler):
         self._study_name = ""
         self._own = OwnTrials(SearchSpace({}))
         self._arrangement = Arrangement(SearchSpace({}), (), ((), ()), {}, self._options)
-        self._same_task: list[Evidence] = []
         self._proposals: dict[int, Proposal] = {}
         self.left_out: Counter[str] = Counter()
 
@@ -204,7 +200,7 @@ class WarmStartSampler(BaseSampler):
 
     def _refresh(self, study: optuna.Study) -> None:
         """Reads history anew when the study or what is known of its space has changed."""
-        space = self._space or self._observed_space(study)
+        space = self._space or observed_space(self._known.history, study)
         is_known_study = study.study_name == self._study_name
         if not is_known_study:
             self._study_name = study.study_name
@@ -213,18 +209,12 @@ class WarmStartSampler(BaseSampler):
             return
         self._own = OwnTrials(space)
         directions = [direction.name.lower() for direction in study.directions]
-        wanted, objectives = directions, self._objectives or study.metric_names
-        if self._steering is not None:
-            wanted, objectives = list(self._steering.directions), self._steering.objectives
-        reconciled = reconcile(
-            self._history, space, wanted, objectives, rename_metrics=self._rename_metrics
-        )
-        if reconciled.left_out != self.left_out:
-            _warn(reconciled.left_out, len(self._history))
-        self.left_out = reconciled.left_out
-        evidence = steered(reconciled.evidence, self._steering)
-        same = [trial for trial in evidence if self._is_same(trial)]
-        others = [trial for trial in evidence if not self._is_same(trial)]
+        objectives = self._objectives or study.metric_names
+        usable = usable_in(space, self._known, directions, objectives, self._steering)
+        if usable.left_out != self.left_out:
+            _warn(usable.left_out, len(self._known.history))
+        self.left_out = usable.left_out
+        same = usable.same_task
         for trial in same:
             if trial.is_exact:
                 self._own.tried.add(space, trial.configuration)
@@ -234,28 +224,8 @@ class WarmStartSampler(BaseSampler):
         )
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
         self._arrangement = Arrangement(
-            space, directions, (same, others), self._similarities(others), options
+            space, directions, (same, usable.other_tasks), usable.similarities, options
         )
-
-    def _is_same(self, trial: Evidence) -> bool:
-        return trial.task == self._task and not trial.is_by_rank
-
-    def _similarities(self, others: Sequence[Evidence]) -> dict[str, float]:
-        """Task -> similarity, where there is something to compare."""
-        if not self._fingerprint:
-            return {}
-        found: dict[str, float] = {}
-        for task, search in dict.fromkeys((trial.task, trial.search) for trial in others):
-            entry = self._history.searches.get(search)
-            theirs = entry.fingerprint if entry else {}
-            alike = compare(self._task or "", self._fingerprint, task, theirs).value
-            found[task] = max(found.get(task, 0.0), alike)
-        return found
-
-    def _observed_space(self, study: optuna.Study) -> SearchSpace:
-        spaces = [search.space for search in self._history.searches.values() if search.space]
-        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        return observed(join(spaces) if spaces else None, finished)
 
 
 def _inner(sampler: str | InnerSampler | BaseSampler) -> InnerSampler | BaseSampler:
