@@ -45,14 +45,17 @@ def why_no_ssh(cluster: ClusterFile) -> str:
         return ""
     head = cluster.hosts[0]
     try:
-        socket.create_connection((head, SSH_PORT), SSH_SECONDS).close()
+        with socket.create_connection((head, SSH_PORT), SSH_SECONDS) as connected:
+            # A server of ssh speaks first: RFC 4253, section 4.2.
+            why = "" if connected.recv(4) == b"SSH-" else "another program answers"
     except OSError as error:
         why = error.strerror or str(error)
-        return (
-            f"{cluster.path}: provider.head_ip: {head} does not answer on port {SSH_PORT} (ssh): "
-            f"{why}; start sshd there, or correct the address"
-        )
-    return ""
+    if not why:
+        return ""
+    return (
+        f"{cluster.path}: provider.head_ip: {head} does not answer on port {SSH_PORT} (ssh): "
+        f"{why}; start sshd there, or correct the address"
+    )
 
 
 def _against_schema(document: Mapping[str, Any]) -> Iterator[str]:

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from search.deploy.cluster_file import ClusterFile
@@ -91,14 +91,23 @@ def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
         process.wait()
 
 
+def reason(lines: Sequence[str]) -> str:
+    """Of what Ray's launcher and ssh said, the line that says why they failed; else empty."""
+    for line in reversed(lines):
+        for sign in ("The exception is: ", "ssh: ", "Permission denied", "Load key"):
+            if sign in line:
+                return line[line.index(sign) :].removeprefix("The exception is: ").strip()
+    return ""
+
+
 def _wait_for(
     port: int, process: subprocess.Popen[bytes], cluster: ClusterFile, log: Path, began: int
 ) -> None:
     deadline = time.monotonic() + TUNNEL_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            said = (_said_since(log, began) or [""])[-1].replace("The exception is:", "").strip()
-            raise ConnectionError(f"cluster {cluster.name}: no head is up that is reached: {said}")
+            why = reason(_said_since(log, began)) or f"see {log}"
+            raise ConnectionError(f"cluster {cluster.name}: no head is up that is reached: {why}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.2)

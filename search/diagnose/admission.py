@@ -19,12 +19,17 @@ CURRENT_CLUSTER = Path("/tmp/ray/ray_current_cluster")
 
 
 def located(address: str, environment: Mapping[str, str]) -> str:
-    """`host:port` of a cluster; of "auto" as Ray finds it, empty if only Ray itself can tell."""
-    if address != "auto":
-        return address
-    if environment.get("RAY_ADDRESS"):
-        return environment["RAY_ADDRESS"]
-    return CURRENT_CLUSTER.read_text().strip() if CURRENT_CLUSTER.is_file() else ""
+    """`host:port` of a cluster; "auto" is the one that `ray start` started or joined here.
+
+    Raises:
+        ConnectionError: None was.
+    """
+    named = environment.get("RAY_ADDRESS", "auto") if address == "auto" else address
+    if named != "auto":
+        return named
+    if not CURRENT_CLUSTER.is_file():
+        raise ConnectionError(f"no cluster runs on this machine: there is no {CURRENT_CLUSTER}")
+    return CURRENT_CLUSTER.read_text().strip()
 
 
 def own_token(environment: Mapping[str, str]) -> tuple[str, str]:

@@ -167,14 +167,20 @@ def judge_from_here(answers: Mapping[tuple[str, Port], Answer]) -> Check:
         return failed(FROM_HERE, found, mend)
     if figures := _answering(answers, runs_code=False):
         return warned(FROM_HERE, f"answer without a token: {figures}", f"{_NO_METRICS}; {mend}")
-    reached = [_named(place) for place, answer in answers.items() if answer != "silent"]
-    if any(answer != "silent" for answer in public.values()):
-        found = f"the token alone guards {listed(reached)}, reached from the internet"
+    refused = _which(answers, "refused")
+    if refused and _which(public, "refused"):
+        found = f"the token alone guards {listed(refused)}, reached from the internet"
         return warned(FROM_HERE, found, f"{mend}; a token is not encryption")
-    if reached:
-        found = f"nothing answers without the token; with it would {listed(reached)}"
-        return passed(FROM_HERE, found)
+    if unclear := _which(answers, "unclear"):
+        found = f"something listens at {listed(unclear)} that is not Ray as we know it"
+        return warned(FROM_HERE, found, "see what listens there: ss -ltnp")
+    if refused:
+        return passed(FROM_HERE, f"{listed(refused)} refuse a request without the token")
     return passed(FROM_HERE, f"none of {len(answers)} ports of Ray's is reached from this machine")
+
+
+def _which(answers: Mapping[tuple[str, Port], Answer], wanted: Answer) -> list[str]:
+    return [_named(place) for place, answer in answers.items() if answer == wanted]
 
 
 def _answering(answers: Mapping[tuple[str, Port], Answer], *, runs_code: bool) -> str:

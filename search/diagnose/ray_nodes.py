@@ -96,12 +96,11 @@ def joined(address: str, environment: Mapping[str, str]) -> Iterator[RayNodes]:
             for 40 s to minutes.
     """
     place = located(address, environment)
-    if place:
-        refuse_if_refused(place, environment)
+    refuse_if_refused(place, environment)
     import ray
 
     context = ray.init(
-        address=place or address,
+        address=place,
         runtime_env=code_for_workers(),
         log_to_driver=False,
         logging_level=logging.ERROR,

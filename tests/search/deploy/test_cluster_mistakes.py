@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,11 +73,24 @@ def test_the_ids_that_a_user_must_put_into_the_aws_file_are_its_only_mistakes(
     assert any("available_node_types.head.node_config.ImageId" in line for line in lines)
 
 
-def test_a_head_that_does_not_answer_to_ssh_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("greeting", "because"), [(b"SSH-2.0-any", ""), (b"HTTP", "another program answers")]
+)
+def test_a_head_that_does_not_answer_to_ssh_is_named(
+    greeting: bytes, because: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab = ClusterFile(Path("/lab.yaml"), "lab", True, 1, ("127.0.0.1",))
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr(cluster_mistakes, "SSH_PORT", server.getsockname()[1])
-        assert why_no_ssh(lab) == ""
+
+        def greet() -> None:
+            connected, _ = server.accept()
+            with connected:
+                connected.sendall(greeting)
+
+        threading.Thread(target=greet, daemon=True).start()
+        said = why_no_ssh(lab)
+    assert because in said and bool(because) == bool(said)
     assert "/lab.yaml: provider.head_ip: 127.0.0.1 does not answer" in why_no_ssh(lab)
     behind_a_proxy = dataclasses.replace(lab, is_direct=False)
     assert why_no_ssh(behind_a_proxy) == ""

@@ -70,10 +70,12 @@ def test_what_is_no_address_is_said(address: str) -> None:
 
 def test_auto_is_where_ray_says_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "CURRENT_CLUSTER", tmp_path / "current")
-    assert located("auto", {}) == ""
+    with pytest.raises(ConnectionError, match="no cluster runs on this machine"):
+        located("auto", {})
     (tmp_path / "current").write_text("10.0.0.11:6379\n")
     assert located("auto", {}) == "10.0.0.11:6379"
     assert located("auto", {"RAY_ADDRESS": "h:1"}) == "h:1"
+    assert located("auto", {"RAY_ADDRESS": "auto"}) == "10.0.0.11:6379"
     assert located("h:2", {"RAY_ADDRESS": "h:1"}) == "h:2"
 
 
