@@ -47,8 +47,9 @@ def interpreted(experiment: str, table: pa.Table) -> Meaning:
         return foreign.curve_name(place, metric)
 
     curves = renamed(joined(table.column("curves")), name_of)
-    trials, searches = read_own(ours, rejected)
-    other_trials, other_searches = foreign.rows(last_epochs(curves).tolist(), rejected)
+    reached = last_epochs(curves).tolist()
+    trials, searches = read_own(ours, reached, rejected)
+    other_trials, other_searches = foreign.rows(reached, rejected)
     is_living = any(  # whether its owner lives is asked anew each time
         run.tags[names.KIND] == "search" and run.tags.get(names.STATE) == "running"
         for _, run in ours

@@ -20,7 +20,9 @@ TRIAL_KEY = "twentieth.trial"  # "<search>/<number>", the stable key of a trial'
 NUMBER = "twentieth.number"
 STATE = "twentieth.state"
 REASON = "twentieth.reason"
-EPOCH = "twentieth.epoch"  # the last epoch written; later ones are new, earlier ones repeats
+# The last epoch of a trial that ended. While it runs, and if its driver was killed, the tag may be
+# behind (`sending.EPOCH_TAG_SECONDS`): what is written is told by the steps of the metrics.
+EPOCH = "twentieth.epoch"
 VALUES = "twentieth.values"
 CONFIGURATION = "twentieth.configuration"
 ORIGIN = "twentieth.origin"

@@ -26,12 +26,13 @@ LARGEST_COUNT = 2**31
 
 
 def read_own(
-    runs: Sequence[tuple[int, Run]], rejected: list[dict[str, str]]
+    runs: Sequence[tuple[int, Run]], last_epochs: Sequence[int], rejected: list[dict[str, str]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of TRIALS, each with its run's "place" and without curves, and rows of SEARCHES.
 
     Args:
         runs: place and run, oldest first.
+        last_epochs: by place, the last epoch that a run's curves reach.
         rejected: told every run that is left out, and why.
     """
     summaries: dict[str, dict[str, Any]] = {}
@@ -39,7 +40,7 @@ def read_own(
     for place, run in runs:
         try:
             if run.tags[names.KIND] == "trial":
-                trials.append((run, _trial_row(run) | {"place": place}))
+                trials.append((run, _trial_row(run, last_epochs[place]) | {"place": place}))
                 continue
             row = _search_row(run)
             if summaries.setdefault(row["search"], row) is not row:
@@ -84,8 +85,8 @@ def _search_row(run: Run) -> dict[str, Any]:
     }
 
 
-def _trial_row(run: Run) -> dict[str, Any]:
-    tags = run.tags
+def _trial_row(run: Run, last_epoch: int) -> dict[str, Any]:
+    tags, epoch = run.tags, _count(run.tags.get(names.EPOCH, 0))
     configuration = json.loads(names.joined_tag(names.CONFIGURATION, tags) or "null")
     if not isinstance(configuration, dict):
         raise ValueError("its configuration is missing or no JSON object")
@@ -95,6 +96,9 @@ def _trial_row(run: Run) -> dict[str, Any]:
     values = [float(value) for value in json.loads(tags.get(names.VALUES, "[]"))]
     if not all(math.isfinite(value) for value in values):
         raise ValueError(f"objective values {values} are not all finite")
+    # Of a trial that has not ended, the tag may be behind (see `names.EPOCH`).
+    if state in ("running", "interrupted") and 0 <= last_epoch < LARGEST_COUNT:
+        epoch = max(epoch, last_epoch)
     origin = json.loads(names.joined_tag(names.ORIGIN, tags) or "{}")
     return {
         "search": tags[names.SEARCH],
@@ -103,7 +107,7 @@ def _trial_row(run: Run) -> dict[str, Any]:
         "state": state,
         "configuration": json.dumps(configuration),
         "values": values if state == "complete" else [],
-        "epoch": _count(tags.get(names.EPOCH, 0)),
+        "epoch": epoch,
         "origin": json.dumps(origin if isinstance(origin, dict) else {}),
         "started": moment(run.start),
         "seconds": duration(run.start, run.end),

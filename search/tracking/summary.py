@@ -141,14 +141,17 @@ def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]
         How many runs were "interrupted" and how many "merged".
     """
     counts = {"interrupted": 0, "merged": 0}
-    kept: dict[str, Any] = {}
-    runs = all_runs(client, [experiment], f"tags.`{names.SEARCH}` = '{search}'")
-    trials = [run for run in runs if run.data.tags.get(names.KIND) == "trial"]
-    for run in sorted(trials, key=_progress, reverse=True):
-        if kept.setdefault(run.data.tags[names.TRIAL_KEY], run) is not run:
+    sharing: dict[str, list[Any]] = {}
+    for run in all_runs(client, [experiment], f"tags.`{names.SEARCH}` = '{search}'"):
+        if run.data.tags.get(names.KIND) == "trial":
+            sharing.setdefault(run.data.tags[names.TRIAL_KEY], []).append(run)
+    for runs in sharing.values():
+        if len(runs) > 1:
+            runs.sort(key=lambda run: _progress(client, run), reverse=True)
+        for run in runs[1:]:
             client.delete_run(run.info.run_id)
             counts["merged"] += 1
-    for run in kept.values():
+    for run, *_ in sharing.values():
         if run.data.tags.get(names.STATE) == "running" or run.info.status == "RUNNING":
             client.set_tag(run.info.run_id, names.STATE, "interrupted")
             client.set_terminated(run.info.run_id, names.STATUS["interrupted"])
@@ -156,9 +159,11 @@ def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]
     return counts
 
 
-def _progress(run: Any) -> tuple[bool, int]:
-    tags = run.data.tags
-    return tags.get(names.STATE) == "complete", int(tags.get(names.EPOCH, 0))
+def _progress(client: MlflowClient, run: Any) -> tuple[bool, int]:
+    tags, steps = run.data.tags, [int(run.data.tags.get(names.EPOCH, 0))]
+    for metric in run.data.metrics:  # the tag may be behind
+        steps += [point.step for point in client.get_metric_history(run.info.run_id, metric)]
+    return tags.get(names.STATE) == "complete", max(steps)
 
 
 def _summary(run: Any) -> Summary:

@@ -1,9 +1,8 @@
-"""Sends the journal to the store: one thread, short timeouts, every write repeatable.
+"""Sends the journal to the store: one thread, short timeouts, every write repeatable (sending.py).
 
-Repeatable means: sending an event twice leaves what sending it once leaves. A trial's run is found
-by its key before it is created, metrics carry the event's own time (MLflow drops identical
-points), tags and states are set to what they already are. So after a crash the journal is simply
-sent again from the last offset that is known to have arrived.
+So after a crash the journal is simply sent again from the last offset that is known to have
+arrived. What waits goes together, a write for each trial: the further behind the store is, the
+less an event costs, and the time until all of it is sent is bounded by the trials, not the events.
 """
 
 from __future__ import annotations
@@ -12,24 +11,24 @@ import json
 import logging
 import threading
 import time
+from collections import deque
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from search.origins import ledger_metrics, read_origin
 from search.tracking import names
-from search.tracking.artifacts import keep_robustness
-from search.tracking.batches import log_batch
 from search.tracking.journal import Event, read_events, save_sent_offset, sent_offset, size
 from search.tracking.ownership import HEARTBEAT_SECONDS
-from search.tracking.runs import runs_by_number
+from search.tracking.sending import Sender, together
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
 
 # How often the journal is looked at, and the longest pause between two tries at a dead server.
 POLL_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 15.0
+# So many events are taken at once: what a crash sends again, and what is held in memory.
+EVENTS_AT_ONCE = 1_000
 # Errors that another try does not mend. Some races are reported under these codes too (two first
 # writes of one tag), so an event is given up only when it was refused this often in a row.
 FINAL_ERRORS = (
@@ -61,18 +60,17 @@ class Writer:
     ) -> None:
         self._client = client
         self._folder = folder
-        self._search = search
-        self._experiment = experiment
+        self._sender = Sender(
+            client, search=search, experiment=experiment, summary_run=summary_run,
+            log_scaled=log_scaled, objectives=objectives,
+        )  # fmt: skip
         self._summary_run = summary_run
         self._generation = generation
         # What a predecessor has written up to now is replayed; what it writes from now on, not
         # knowing that it was given up, is not.
         self._claimed_at = size(folder)
-        self._log_scaled = log_scaled
-        self._objectives = objectives
-        self._runs: dict[int, str] = {}
+        self._sent: set[int] = set()  # ends of events that are done with, beyond the offset
         self._refused, self._refusals = -1, 0  # the event last refused, how often in a row
-        self._must_look = True  # a run may exist that we do not know of (resume, lost answer)
         self._closing = threading.Event()
         self._deadline = float("inf")
         self._next_heartbeat = 0.0
@@ -108,26 +106,58 @@ class Writer:
         What the store refuses for good is set aside in `journal.refused.jsonl`, so that it does not
         stand in the way of everything after it.
         """
+        offset = sent_offset(self._folder)
+        while events := deque(islice(read_events(self._folder, offset), EVENTS_AT_ONCE)):
+            offset = events[-1].end
+            self._sent |= {event.end for event in events if self._is_of_a_predecessor(event)}
+            groups = together(event for event in events if event.end not in self._sent)
+            self._advance(events)
+            for group in groups:
+                self._deliver(group)
+                if self.has_lost_ownership.is_set():
+                    return
+                self._advance(events)
+
+    def _is_of_a_predecessor(self, event: Event) -> bool:
+        """Whether a driver wrote it after it was given up."""
+        return event.end > self._claimed_at and event.generation < self._generation
+
+    def _deliver(self, events: list[Event]) -> None:
+        """Sends what goes together; one by one if the store refuses it, to find what it refuses."""
         from mlflow.exceptions import MlflowException
 
-        for event in read_events(self._folder, sent_offset(self._folder)):
-            self._beat_in_time()  # what waited for a server that was away may take minutes
-            if self.has_lost_ownership.is_set():
+        self._beat_in_time()  # what waited for a server that was away may take minutes
+        if self.has_lost_ownership.is_set():
+            return
+        try:
+            self._sender.send(events)
+        except MlflowException as error:
+            if error.error_code not in FINAL_ERRORS:
+                raise
+            if len(events) > 1:
+                for event in events:
+                    self._deliver([event])
                 return
-            try:
-                self._send(event)
-            except MlflowException as error:
-                if not self._is_refused_for_good(event, error):
-                    raise
-                _log.error("the store refuses %s, set aside: %s", event.name, error)
-                self._set_aside(event, str(error))
-            save_sent_offset(self._folder, event.end)
+            if not self._is_refused_for_good(events[0]):
+                raise
+            _log.error("the store refuses %s, set aside: %s", events[0].name, error)
+            self._set_aside(events[0], str(error))
+        self._sent |= {event.end for event in events}
 
-    def _is_refused_for_good(self, event: Event, error: MlflowException) -> bool:
+    def _is_refused_for_good(self, event: Event) -> bool:
         """Whether one event would block all that come after it: refused, and again, and again."""
         self._refusals = self._refusals + 1 if event.end == self._refused else 1
         self._refused = event.end
-        return error.error_code in FINAL_ERRORS and self._refusals >= REFUSALS
+        return self._refusals >= REFUSALS
+
+    def _advance(self, waiting: deque[Event]) -> None:
+        """Remembers the offset before which all is sent; what is, is taken from `waiting`."""
+        offset = None
+        while waiting and waiting[0].end in self._sent:
+            offset = waiting.popleft().end
+            self._sent.remove(offset)
+        if offset is not None:
+            save_sent_offset(self._folder, offset)
 
     def _set_aside(self, event: Event, reason: str) -> None:
         line = json.dumps({"event": event.name, **event.fields, "refused_because": reason})
@@ -151,7 +181,8 @@ class Writer:
                 self._closing.wait(POLL_SECONDS)
             except (MlflowException, SQLAlchemyError, OSError) as error:
                 _log.warning("the tracking store or the storage is away: %s", error)
-                self.is_away, self._must_look = True, True
+                self.is_away = True
+                self._sender.look_again()
                 if time.monotonic() > self._deadline:
                     return
                 time.sleep(min(pause, max(0.1, self._deadline - time.monotonic())))
@@ -166,103 +197,3 @@ class Writer:
             return
         self._client.set_tag(self._summary_run, names.HEARTBEAT, str(int(time.time())))
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
-
-    def _send(self, event: Event) -> None:
-        send = {
-            "start": self._send_start,
-            "epoch": self._send_epoch,
-            "end": self._send_end,
-            "test": self._send_test,
-            "summary": self._send_summary,
-        }.get(event.name)
-        is_of_a_predecessor = event.end > self._claimed_at and event.generation < self._generation
-        if send is not None and not is_of_a_predecessor:  # events without are for the console
-            send(event)
-
-    def _run_of(self, number: int) -> str | None:
-        if self._must_look:
-            self._runs.update(runs_by_number(self._client, self._experiment, self._search))
-            self._must_look = False
-        return self._runs.get(number)
-
-    def _send_start(self, event: Event) -> None:
-        number, configuration = event.fields["number"], event.fields["configuration"]
-        run = self._run_of(number)
-        if run is None:
-            self._must_look = True  # until create_run has answered, a run may exist unknown to us
-            run = self._client.create_run(
-                self._experiment,
-                start_time=event.time,
-                run_name=names.trial_name(self._search, number),
-                tags={
-                    names.KIND: "trial",
-                    names.SEARCH: self._search,
-                    names.NUMBER: str(number),
-                    names.TRIAL_KEY: names.trial_key(self._search, number),
-                    names.STATE: "running",
-                },
-            ).info.run_id
-            self._runs[number], self._must_look = run, False
-        tags = {
-            **names.split_tags(names.CONFIGURATION, json.dumps(configuration)),
-            **names.split_tags(names.ORIGIN, json.dumps(event.fields["origin"])),
-            **names.ledger_tags(event.fields["origin"]),
-            **names.weights_tags(event.fields.get("receipt", {})),
-            names.CHECKPOINTS: event.fields["checkpoints"],
-            names.STATE: "running",
-        }
-        self._log(run, event, params=configuration, tags=tags, metrics={}, step=0)
-        self._client.update_run(run, status="RUNNING")
-
-    def _send_epoch(self, event: Event) -> None:
-        run = self._run_of(event.fields["number"])
-        if run is not None:
-            metrics, epoch = event.fields["metrics"], event.fields["epoch"]
-            # The compare page colours by the metric that was logged first: an objective.
-            first = {name: metrics[name] for name in self._objectives if name in metrics}
-            tags = {names.EPOCH: str(epoch)}
-            self._log(run, event, metrics={**first, **metrics}, step=epoch, tags=tags)
-
-    def _send_end(self, event: Event) -> None:
-        run = self._run_of(event.fields["number"])
-        if run is None:
-            return
-        state, reason = event.fields["state"], event.fields.get("reason") or ""
-        tags = {
-            names.STATE: state,
-            names.VALUES: json.dumps(event.fields.get("values") or []),
-            names.EPOCH: str(event.fields["epoch"]),
-        }
-        if reason.strip():
-            self._client.log_text(run, reason, "reason.txt")
-            tags[names.REASON] = tags[names.NOTE] = reason.strip().splitlines()[-1][:500]
-        for name, text in event.fields.get("tables", {}).items():
-            self._client.log_text(run, text, f"{names.TABLES}/{name}")
-        if event.fields.get("warning"):
-            replaced = f"{names.ROBUSTNESS}/{names.REPLACED_FILE}"
-            self._client.log_text(run, event.fields["warning"], replaced)
-            tags[names.REPLACED] = "replaced"
-        metrics = {}
-        if state != "interrupted":  # once a trial, and after the objectives
-            metrics = names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
-            metrics |= ledger_metrics(read_origin(event.fields.get("origin")))
-        self._log(run, event, tags=tags, metrics=metrics, step=0)
-        self._client.set_terminated(run, names.STATUS[state], end_time=event.time)
-
-    def _send_test(self, event: Event) -> None:
-        run = self._run_of(event.fields["number"])
-        if run is not None:
-            # Before the metrics: a resumed search takes these for the sign that all is there.
-            texts, files = event.fields.get("texts", {}), event.fields.get("files", ())
-            keep_robustness(self._client, run, texts, [Path(file) for file in files])
-            self._log(run, event, metrics=event.fields["metrics"], step=event.fields["epoch"])
-
-    def _send_summary(self, event: Event) -> None:
-        tags = names.all_split(event.fields.get("tags", {}))
-        metrics, step = event.fields.get("metrics", {}), event.fields.get("step", 0)
-        self._log(self._summary_run, event, tags=tags, metrics=metrics, step=step)
-        if "status" in event.fields:
-            self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
-
-    def _log(self, run: str, event: Event, **what: Any) -> None:
-        log_batch(self._client, run, event.time, **what)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,24 @@ class Store:
     def epoch(self, number: int, epoch: int) -> None:
         metrics = {"left": epoch / 10, "right": -epoch / 10}
         self.journal.append("epoch", number=number, epoch=epoch, metrics=metrics)
+
+
+def counted(client: Any, monkeypatch: Any) -> Counter[str]:
+    """How often each method of the client that writes is called from now on."""
+    calls: Counter[str] = Counter()
+
+    def counting(name: str) -> Any:
+        method = getattr(client, name)
+
+        def called(*arguments: Any, **options: Any) -> Any:
+            calls[name] += 1
+            return method(*arguments, **options)
+
+        return called
+
+    for name in ("create_run", "log_batch", "log_text", "set_tag", "set_terminated", "update_run"):
+        monkeypatch.setattr(client, name, counting(name))
+    return calls
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.tracking import health, names
-from search.tracking.batches import log_batch
+from search.tracking.batches import Batch
 from search.tracking.ownership import claim, owner_name
 from tests.search.tracking.servers import mlflow_server, postgresql
 from tests.search.tracking.stores import new_store
@@ -46,7 +46,7 @@ def test_mlflow_does_not_keep_a_longer_param_whole(tmp_path: Path) -> None:
     run = store.client.create_run(store.experiment).info.run_id
     for name, length in (("short", 0), ("long", 1)):
         text = "a" * (health.PARAM_CHARACTERS + length)
-        log_batch(store.client, run, 0, metrics={}, step=0, params={name: text})
+        Batch(params={name: text}).log(store.client, run)
     params = store.client.get_run(run).data.params
     assert len(params["short"]) == len(params["long"]) == health.PARAM_CHARACTERS
 

@@ -115,6 +115,46 @@ def test_of_two_runs_with_one_key_the_one_furthest_along_counts(store: Store) ->
     assert sum("shares its trial key" in row.reason for row in history.rejected) == 2
 
 
+@pytest.mark.parametrize("state", ["running", "interrupted"])
+def test_how_far_an_unended_trial_is_is_told_by_its_metrics(store: Store, state: str) -> None:
+    key = {names.NUMBER: "60", names.TRIAL_KEY: f"{store.search}/60", names.VALUES: "[]"}
+    run = spoilt(store, **key, **{names.STATE: state, names.EPOCH: "2"})
+    store.client.log_metric(run, "left", 0.5, step=5)
+    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    assert [trial.epoch for trial in trials if trial.number == 60] == [5]
+    store.client.delete_run(run)
+
+
+def test_a_step_that_is_no_count_moves_no_epoch(store: Store) -> None:
+    key = {names.NUMBER: "61", names.TRIAL_KEY: f"{store.search}/61", names.VALUES: "[]"}
+    run = spoilt(store, **key, **{names.STATE: "interrupted", names.EPOCH: "2"})
+    store.client.log_metric(run, "left", 0.5, step=2**40)
+    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    assert [trial.epoch for trial in trials if trial.number == 61] == [2]
+
+
+def test_an_ended_trials_epoch_is_what_its_end_said(store: Store) -> None:
+    key = {names.NUMBER: "62", names.TRIAL_KEY: f"{store.search}/62", names.EPOCH: "2"}
+    run = spoilt(store, **key)
+    store.client.log_metric(run, "added later", 0.5, step=9)
+    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    assert [trial.epoch for trial in trials if trial.number == 62] == [2]
+
+
+def test_without_its_journal_a_killed_search_is_known_to_its_last_epoch_sent(
+    tmp_path: Path,
+) -> None:
+    store = new_store(tmp_path)
+    store.start(0)
+    writer = store.writer()
+    for epoch in range(1, 6):
+        store.epoch(0, epoch)
+        writer.drain()
+    (store.folder / "journal.jsonl").unlink()
+    (trial,) = History.from_mlflow(store.uri).prior_trials(state=None)
+    assert (trial.epoch, max(trial.curves["left"])) == (5, 5)
+
+
 def test_what_was_renamed_since_comes_back_under_its_new_name(store: Store) -> None:
     history = History.from_mlflow(store.uri, rename={"x": "y"}, rename_metrics={"left": "west"})
     search = history.searches[store.search]

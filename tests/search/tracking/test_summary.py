@@ -1,0 +1,46 @@
+"""What a driver that died has left is told the truth of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.tracking import names
+from search.tracking.summary import settle
+from tests.search.tracking.stores import Store, new_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return new_store(tmp_path)
+
+
+def test_settling_interrupts_what_still_runs_and_leaves_the_ended(store: Store) -> None:
+    store.trial(0)
+    store.start(1)
+    store.writer().drain()
+    counts = settle(store.client, store.experiment, store.search)
+    assert counts == {"interrupted": 1, "merged": 0}
+    states = {run.data.tags[names.NUMBER]: run.info.status for run in store.runs()}
+    assert states == {"0": "FINISHED", "1": "KILLED"}
+    again = settle(store.client, store.experiment, store.search)
+    assert again == {"interrupted": 0, "merged": 0}
+
+
+def test_of_runs_that_share_a_key_the_one_whose_metrics_reach_furthest_stays(
+    store: Store,
+) -> None:
+    store.start(0)
+    for epoch in range(1, 4):
+        store.epoch(0, epoch)
+    store.writer().drain()
+    (run,) = store.runs()
+    tags = {key: text for key, text in run.data.tags.items() if key.startswith("twentieth.")}
+    # A run of the same trial whose tag says more than this one's, but which has fewer epochs.
+    store.client.set_tag(run.info.run_id, names.EPOCH, "1")
+    other = store.client.create_run(store.experiment, tags=tags | {names.EPOCH: "2"})
+    counts = settle(store.client, store.experiment, store.search)
+    assert counts == {"interrupted": 1, "merged": 1}
+    assert [each.info.run_id for each in store.runs()] == [run.info.run_id]
+    assert store.client.get_run(other.info.run_id).info.lifecycle_stage == "deleted"
