@@ -33,6 +33,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ import psutil
 import yaml
 
 from benchmarks import reference
-from benchmarks.scaling_driver import PROFILE, PROPOSALS, running
+from benchmarks.scaling_driver import PROFILE, PROPOSALS, WRITER, running
 from benchmarks.scaling_report import behind, report, window_row
 from search.launching import new_plan, prepare
 from search.optimize.plan import Plan
@@ -50,7 +51,7 @@ from search.tracking.journal import Event, read_events, sent_offset
 EPOCHS = 10
 # Trials at once -> mean seconds of their epochs, one window each. The most important first: a run
 # that is cut off has written what it has.
-PACES = {50: (4.0, 2.0), 64: (4.0, 2.0), 16: (2.0, 1.0, 0.5), 4: (2.0,), 1: (2.0,)}
+PACES = {50: (4.0, 2.4, 2.0), 64: (4.0, 2.0), 16: (2.0, 1.0, 0.5), 4: (2.0,), 1: (2.0,)}
 POLL_SECONDS = 0.05
 # Sixty-four Python processes that start on two cores take minutes.
 START_SECONDS = 300.0
@@ -120,7 +121,7 @@ def measure(concurrent: int, paces: tuple[float, ...], window: float, is_profile
             for pace in paces:
                 _change(folder / PACE, pace)
                 time.sleep(SETTLING_EPOCHS * pace + 2)
-                windows.append({"pace": pace, **observe(driver, window)})
+                windows.append({"pace": pace, **observe(driver, folder / WRITER, window)})
             settling = stop()
         sent.close()
         events = list(read_events(plan.storage))
@@ -136,13 +137,18 @@ def measure(concurrent: int, paces: tuple[float, ...], window: float, is_profile
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def observe(driver: psutil.Process, seconds: float) -> dict[str, Any]:
-    """Processor seconds, by who used them, and memory, over the next `seconds`."""
-    before, opened = _processor_seconds(driver), time.time()
+def observe(driver: psutil.Process, writer: Path, seconds: float) -> dict[str, Any]:
+    """Processor seconds, by who used them, and memory, over the next `seconds`.
+
+    `writer` is the file that names the driver's thread that sends to the store.
+    """
+    threads = {driver.pid: "driver, main thread", int(writer.read_text()): "driver, store"}
+    before, opened = _processor_seconds(driver, threads), time.time()
     psutil.cpu_percent()
     time.sleep(seconds)
-    machine, closed, after = psutil.cpu_percent(), time.time(), _processor_seconds(driver)
-    used = dict.fromkeys(("driver", "driver, main thread", "Ray", "workers"), 0.0)
+    machine, closed = psutil.cpu_percent(), time.time()
+    after = _processor_seconds(driver, threads)
+    used = dict.fromkeys(("driver", *threads.values(), "Ray", "workers"), 0.0)
     for key, (part, total) in after.items():
         used[part] += total - before.get(key, (part, 0.0))[1]
     everyone = [driver, *driver.children(recursive=True)]
@@ -157,8 +163,10 @@ def observe(driver: psutil.Process, seconds: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _processor_seconds(driver: psutil.Process) -> dict[Any, tuple[str, float]]:
-    """Process (or the driver's main thread) -> who it is, and its seconds so far."""
+def _processor_seconds(
+    driver: psutil.Process, threads: Mapping[int, str]
+) -> dict[Any, tuple[str, float]]:
+    """Process (or thread of the driver) -> who it is, and its seconds so far."""
     found: dict[Any, tuple[str, float]] = {}
     for process in [driver, *driver.children(recursive=True)]:
         try:
@@ -170,8 +178,8 @@ def _processor_seconds(driver: psutil.Process) -> dict[Any, tuple[str, float]]:
         part = "driver" if process == driver else "workers" if is_worker else "Ray"
         found[process.pid, process.create_time()] = (part, times.user + times.system)
     for thread in driver.threads():
-        if thread.id == driver.pid:
-            found["main"] = ("driver, main thread", thread.user_time + thread.system_time)
+        if thread.id in threads:
+            found["thread", thread.id] = (threads[thread.id], thread.user_time + thread.system_time)
     return found
 
 

@@ -8,6 +8,7 @@ import functools
 import multiprocessing
 import pstats
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from search.optimize.plan import Plan
 # The driver waits a minute for the store at its end, and Ray takes its time, too.
 STOP_SECONDS = 150.0
 PROPOSALS, PROFILE = "proposals.txt", "profile.txt"
+# Holds the id of the thread that sends to the store, as the operating system counts threads.
+WRITER = "writer.txt"
 
 
 def drive_timed(plan: Plan, parent: Connection, folder: Path, is_profiled: bool) -> None:
@@ -34,6 +37,7 @@ def drive_timed(plan: Plan, parent: Connection, folder: Path, is_profiled: bool)
 
     # In this child process alone.
     OptunaSearcher.suggest = _timed(OptunaSearcher.suggest, folder / PROPOSALS)  # type: ignore[method-assign]
+    Writer._loop = _noted(Writer._loop, folder / WRITER)  # type: ignore[method-assign]
     if is_profiled:
         Tuning.run = _profiled(Tuning.run, folder / f"tune.{PROFILE}")  # type: ignore[method-assign]
         Writer._loop = _profiled(Writer._loop, folder / f"writer.{PROFILE}")  # type: ignore[method-assign]
@@ -51,6 +55,15 @@ def _timed(suggest: Callable[..., Any], path: Path) -> Callable[..., Any]:
         return found
 
     return timed
+
+
+def _noted(function: Callable[..., Any], path: Path) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def noted(*given: Any) -> Any:
+        path.write_text(str(threading.get_native_id()))
+        return function(*given)
+
+    return noted
 
 
 def _profiled(function: Callable[..., Any], path: Path) -> Callable[..., Any]:
