@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,18 @@ PROJECT = "/root/project"
 NEEDED = {"ip": "iproute2", "/usr/sbin/sshd": "openssh-server", "ssh": "openssh-client",
           "rsync": "rsync", "unshare": "util-linux", "pgrep": "procps"}  # fmt: skip
 
+# As Ray names processes. Its agents and idle workers have such names, too, but belong to no trial.
+ACTOR_OF_A_TRIAL = r"^ray::\w*Trainable"
+# Not its log monitor, which outlives a lost head until the next `ray stop`.
+ANY_OF_RAY = "/raylet/raylet |/gcs_server |/autoscaler/_private/monitor.py|^ray::"
+
 NODES = """
 import json, urllib.request
 token = open('/root/.ray/auth_token').read().strip()
 request = urllib.request.Request('http://127.0.0.1:8265/api/v0/nodes?limit=100',
                                  headers={'Authorization': 'Bearer ' + token})
 rows = json.load(urllib.request.urlopen(request, timeout=10))['data']['result']['result']
-print(json.dumps([row['node_ip'] for row in rows if row['state'] == 'ALIVE']))
+print(json.dumps({row['node_ip']: row['node_id'] for row in rows if row['state'] == 'ALIVE'}))
 """
 
 
@@ -90,30 +95,68 @@ class Hosts:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
 
-    def runs(self, program: str, host: str) -> bool:
-        """Whether a program of that name runs on a host."""
-        return bool(self.on(host, f"pgrep -x {program} || true").stdout.strip())
+    def processes(self, host: str, pattern: str) -> dict[int, str]:
+        """Id (as the host counts) and command line of the processes that match pgrep's pattern."""
+        # Of the shell that asks, the pattern is a part, too.
+        found = self.on(host, f"pgrep -fa '{pattern}' || true").stdout.splitlines()
+        lines = [line.partition(" ") for line in found if "pgrep" not in line]
+        return {int(number): command for number, _, command in lines}
 
-    def nodes(self) -> set[str]:
-        """Addresses of the nodes that Ray takes for alive."""
-        return set(json.loads(self.on("head", f'python -c "{NODES}"').stdout.splitlines()[-1]))
+    def kill_9(self, host: str, pattern: str) -> None:
+        """Kills processes of a host, all at once, without grace."""
+        found = " ".join(map(str, self.processes(host, pattern)))
+        assert found, f"no {pattern} runs on {host}"
+        self.on(host, f"kill -9 {found}")
+
+    def trains(self, host: str) -> int:
+        """How many trials are training on a host at this moment."""
+        return len(self.processes(host, rf"{ACTOR_OF_A_TRIAL}\.train"))
+
+    def nodes(self) -> dict[str, str]:
+        """Addresses of the nodes that Ray takes for alive, and their ids."""
+        said = self.on("head", f'python -c "{NODES}"').stdout.splitlines()[-1]
+        return {str(address): str(node) for address, node in json.loads(said).items()}
+
+    def drain(self, host: str, seconds: int) -> None:
+        """What a cloud's notice does through the autoscaler: the node goes in so many seconds."""
+        self.on("head", "RAY_AUTH_MODE=token ray drain-node --address 127.0.0.1:6379 --node-id "
+                f"{self.nodes()[ADDRESS[host]]} --reason DRAIN_NODE_REASON_PREEMPTION "
+                f"--reason-message spot --deadline-remaining-seconds {seconds}")  # fmt: skip
 
     def wait_for_nodes(self, wanted: set[str], seconds: float) -> float:
         """Seconds until exactly these hosts are alive to Ray."""
         began = time.monotonic()
-        while self.nodes() != {ADDRESS[host] for host in wanted}:
-            assert time.monotonic() - began < seconds, f"{self.nodes()} are alive, not {wanted}"
+        while set(self.nodes()) != {ADDRESS[host] for host in wanted}:
+            assert time.monotonic() - began < seconds, (
+                f"{set(self.nodes())} are alive, not {wanted}"
+            )
             time.sleep(1.0)
         return time.monotonic() - began
 
-    def prepare(self, spec: dict[str, Any]) -> None:
+    def prepare(self, spec: dict[str, Any], clocks: Mapping[str, int]) -> None:
         """On op: the project with a training function of its own, a cluster file, a token."""
+        if clocks:
+            library = self.shared / "wrong_clock.so"
+            command = [
+                "gcc",
+                "-O2",
+                "-shared",
+                "-fPIC",
+                "-o",
+                library,
+                LAB.parent / "wrong_clock.c",
+            ]
+            subprocess.run(command, check=True)
         for name in ("search", "models", "pyproject.toml", "constraints.txt"):
             self.on("op", f"mkdir -p {PROJECT} && cp -r {ROOT / name} {PROJECT}/")
         self.on("op", f"cp {ROOT / 'tests/functions.py'} {PROJECT}/hills.py")
-        self._write(f"{PROJECT}/spec.yaml", yaml.safe_dump(spec))
-        self._write(f"{PROJECT}/cluster.yaml", yaml.safe_dump(cluster_file()))
+        self.write_spec(spec, "spec.yaml")
+        self._write(f"{PROJECT}/cluster.yaml", yaml.safe_dump(cluster_file(clocks)))
         self.on("op", "umask 077 && mkdir ~/.ray && openssl rand -hex 32 > ~/.ray/auth_token")
+
+    def write_spec(self, spec: dict[str, Any], name: str) -> None:
+        """Puts a spec into the project."""
+        self._write(f"{PROJECT}/{name}", yaml.safe_dump(spec))
 
     def serve_mlflow(self) -> None:
         """An MLflow server on op, reachable by the other hosts and by that name alone."""
@@ -142,8 +185,12 @@ class Hosts:
         }  # fmt: skip
 
 
-def cluster_file() -> dict[str, Any]:
-    """The project's own on-premise file, with the hosts' addresses and their environment."""
+def cluster_file(clocks: Mapping[str, int]) -> dict[str, Any]:
+    """The project's own on-premise file, with the hosts' addresses and their environment.
+
+    Args:
+        clocks: Hosts on which Ray and its workers see a clock that is ahead: by so many seconds.
+    """
     text = (ROOT / "deploy" / "on_premise.yaml").read_text().replace("10.0.0.", "10.77.0.")
     config: dict[str, Any] = yaml.safe_load(text)
     config["auth"]["ssh_user"] = "root"
@@ -152,9 +199,17 @@ def cluster_file() -> dict[str, Any]:
     config["setup_commands"] = [step for step in steps if "environment" not in step]
     # Ray would count the machine's cores and memory once for every host.
     workers = config["worker_start_ray_commands"]
+    for host, seconds in clocks.items():
+        told = f'[ "$(hostname)" != {host} ] || export {wrong_clock(seconds)}'
+        workers[-1] = f"{told}; {workers[-1]}"
     workers[-1] += " --num-cpus=2 --num-gpus=0 --object-store-memory=200000000"
     config["head_start_ray_commands"][-1] += " --object-store-memory=200000000"
     return config
+
+
+def wrong_clock(seconds: int) -> str:
+    """Settings of an environment whose programs see a clock that is so far ahead."""
+    return f"LD_PRELOAD=/shared/wrong_clock.so CLOCK_AHEAD_SECONDS={seconds}"
 
 
 @contextlib.contextmanager

@@ -2,61 +2,112 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from search.history import History, PriorTrial
 from search.tracking.runs import all_runs
 from search.tracking.store import open_client
-from tests.cluster.hosts import Hosts
+from tests.cluster.hosts import MLFLOW, Hosts
 from tests.launches import hills
 
 # Two cores run three hosts, MLflow and the search; a hang is found by this.
 PATIENCE_SECONDS = 420
 EPOCHS = 10
+TRUST = "--allow-function hills:slow_hills"
+WHERE = f"--tracking-uri {MLFLOW} --results /shared/results"
 
 
-def slow_spec(trials: int) -> dict[str, Any]:
+def slow_spec(trials: int, name: str = "hills") -> dict[str, Any]:
     """Trials of 20 seconds, four at a time: time for faults while they run."""
     task = {"name": "hills", "model": "python:hills:slow_hills", "settings": {"pause": 2.0}}
     return hills(
-        task=task, budget={"trials": trials, "epochs": EPOCHS},
+        name=name, task=task, budget={"trials": trials, "epochs": EPOCHS},
         resources={"parallelism": 4, "cpus": 1},
     )  # fmt: skip
 
 
-def states(hosts: Hosts) -> Counter[str]:
+def launched_on_new(
+    hosts: Hosts, what: str, count: int, log: Path, clocks: Mapping[str, int] | None = None
+) -> subprocess.Popen[bytes]:
+    """The same on hosts that were just made, which get a project and a store first.
+
+    Args:
+        count: Trials of `spec.yaml`.
+        clocks: Hosts whose clocks are ahead, and by how many seconds.
+    """
+    hosts.prepare(slow_spec(count), clocks or {})
+    hosts.serve_mlflow()
+    return launched(hosts, what, log)
+
+
+def launched(hosts: Hosts, what: str, log: Path) -> subprocess.Popen[bytes]:
+    """Starts `twentieth launch`, to a store on op and to storage that all hosts share.
+
+    Args:
+        what: A spec in the project, or `--resume SEARCH`, and options.
+    """
+    return hosts.twentieth(f"launch {what} {WHERE}", log)
+
+
+def resumed(hosts: Hosts, search: str, log: Path) -> subprocess.Popen[bytes]:
+    """Starts `twentieth launch --resume`, trusting the project's own function."""
+    return launched(hosts, f"--resume {search} {TRUST}", log)
+
+
+def search_of(log: Path) -> str:
+    """The search that a launch has begun, as it says."""
+    found: list[str] = re.findall(r"optimize  (\S+):", log.read_text())
+    return found[0]
+
+
+def storage_of(hosts: Hosts, search: str) -> Path:
+    """The search's folder, as seen from outside the hosts."""
+    return hosts.shared / "results" / "storage" / search
+
+
+def states(hosts: Hosts, search: str = "") -> Counter[str]:
     """How many trials' runs have each of MLflow's statuses, while a search goes on."""
+    return Counter(run.info.status for run in runs(hosts, search))
+
+
+def runs(hosts: Hosts, search: str = "") -> list[Any]:
+    """The runs of trials, of one search or of all, as MLflow has them."""
     client = open_client(hosts.store)
     experiments = [each.experiment_id for each in client.search_experiments()]
-    runs = all_runs(client, experiments, "tags.`twentieth.kind` = 'trial'")
-    return Counter(run.info.status for run in runs)
+    found = all_runs(client, experiments, "tags.`twentieth.kind` = 'trial'")
+    return [run for run in found if search in ("", run.data.tags["twentieth.search"])]
 
 
-def trials(hosts: Hosts) -> list[PriorTrial]:
-    return History.from_mlflow(hosts.store).prior_trials(state=None)
+def trials(hosts: Hosts, search: str = "") -> list[PriorTrial]:
+    searches = [search] if search else None
+    return History.from_mlflow(hosts.store, searches=searches).prior_trials(state=None)
 
 
-def times_of_complete(hosts: Hosts) -> dict[str, float]:
+def times_of_complete(hosts: Hosts, search: str = "") -> dict[str, float]:
     """Seconds that each complete trial took, by its run's id."""
-    return {trial.run_id: trial.seconds for trial in trials(hosts) if trial.state == "complete"}
+    found = trials(hosts, search)
+    return {trial.run_id: trial.seconds for trial in found if trial.state == "complete"}
 
 
-def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> float:
+    """Waits for it while a process runs; returns how many seconds that took."""
+    began = time.monotonic()
     while not is_so():
         assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
+        assert time.monotonic() - began < PATIENCE_SECONDS, log.read_text()
         time.sleep(1.0)
+    return time.monotonic() - began
 
 
-def assert_every_trial_is_complete_once(hosts: Hosts, count: int) -> None:
-    assert states(hosts) == {"FINISHED": count}
-    found = trials(hosts)
+def assert_every_trial_is_complete_once(hosts: Hosts, count: int, search: str = "") -> None:
+    assert states(hosts, search) == {"FINISHED": count}
+    found = trials(hosts, search)
     assert sorted(trial.number for trial in found) == list(range(count))
     assert {trial.state for trial in found} == {"complete"}
     assert {trial.epoch for trial in found} == {EPOCHS}
