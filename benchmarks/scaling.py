@@ -18,7 +18,7 @@ reports are in the journal within a second and in the store within five (95th pe
 delay to the store does not grow. A driver that is behind loses nothing: a worker waits with its
 next epoch until Tune has heard of the last one, and the journal holds what the store lacks.
 
-Cost: ten minutes on two cores, most of it the start of the workers; 64 of them take 8 GB.
+Cost: twelve minutes on two cores, most of it the start of the workers; 64 of them take 8 GB.
 
     python -m benchmarks.scaling
     python -m benchmarks.scaling --concurrent 16 --window 20 --profile
@@ -41,7 +41,7 @@ import psutil
 import yaml
 
 from benchmarks import reference
-from benchmarks.scaling_driver import PROFILE, PROPOSALS, WRITER, running
+from benchmarks.scaling_driver import PROFILE, PROPOSALS, WRITER, read_proposals, running
 from benchmarks.scaling_report import behind, report, window_row
 from search.launching import new_plan, prepare
 from search.optimize.plan import Plan
@@ -125,7 +125,7 @@ def measure(concurrent: int, paces: tuple[float, ...], window: float, is_profile
             settling = stop()
         sent.close()
         events = list(read_events(plan.storage))
-        proposals = _proposals(folder / PROPOSALS)
+        proposals = read_proposals(folder / PROPOSALS)
         for path in folder.glob(f"*.{PROFILE}"):
             print(path.read_text())
         common = {"concurrent": concurrent, "starting": starting, "settling": settling}
@@ -220,11 +220,6 @@ def _change(path: Path, pace: float) -> None:
     new = path.with_suffix(".new")
     new.write_text(str(pace))
     new.replace(path)  # a trial that reads it meanwhile finds one of the two
-
-
-def _proposals(path: Path) -> list[tuple[float, float]]:
-    lines = [line.split() for line in path.read_text().splitlines()]
-    return [(float(moment), float(seconds)) for moment, seconds in lines]
 
 
 def main() -> None:

@@ -57,6 +57,12 @@ def _timed(suggest: Callable[..., Any], path: Path) -> Callable[..., Any]:
     return timed
 
 
+def read_proposals(path: Path) -> list[tuple[float, float]]:
+    """When each was made (seconds since 1970), and how many seconds it took."""
+    lines = [line.split() for line in path.read_text().splitlines()]
+    return [(float(moment), float(seconds)) for moment, seconds in lines]
+
+
 def _noted(function: Callable[..., Any], path: Path) -> Callable[..., Any]:
     @functools.wraps(function)
     def noted(*given: Any) -> Any:
