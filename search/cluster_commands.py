@@ -29,7 +29,7 @@ from search.deploy.jobs import (
     other_version,
     wait_until_joined,
 )
-from search.deploy.launcher import bring_up, copy_credentials
+from search.deploy.launcher import NoWayIn, bring_up, copy_credentials
 
 _ROOT = Path(__file__).resolve().parents[1]
 PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
@@ -160,9 +160,10 @@ def _bring_up_if_needed(cluster: ClusterFile) -> None:
             if wrong := other_version(service.version()):
                 raise RuntimeError(wrong)
             _say(f"cluster {cluster.name} is up")
-    except ConnectionError:
-        if why := why_no_ssh(cluster):
-            raise ConnectionError(why) from None
+    except ConnectionError as error:
+        # `ray up` would try for a quarter of an hour to log in to a machine that is there anyway.
+        if cluster.is_on_premise and isinstance(error, NoWayIn):
+            raise ConnectionError(f"{cluster.path}: {why_no_ssh(cluster) or error}") from None
         log = _log_of(cluster)
         _say(f"bringing cluster {cluster.name} up; log in {log}")
         bring_up(cluster, PROJECT, log)

@@ -25,6 +25,7 @@ class ClusterFile:
         nodes: How many must have joined before a search starts, the head among them.
         hosts: Addresses of all of them, the head's first, if the file names them; empty in a cloud.
         is_direct: Reached by ssh without a proxy of its own between.
+        ssh: On premise the arguments of `ssh` that log in to the head, with the file's own key.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class ClusterFile:
     nodes: int
     hosts: tuple[str, ...] = ()
     is_direct: bool = True
+    ssh: tuple[str, ...] = ()
 
     def missing(self, joined: set[str]) -> list[str]:
         """The named hosts that are not among the addresses that joined."""
@@ -67,8 +69,26 @@ def read_cluster_file(path: Path) -> ClusterFile:
     hosts = (str(head), *map(str, workers))
     wanted = document.get("min_workers", len(workers))
     wanted = min(wanted, len(workers)) if isinstance(wanted, int) else len(workers)
-    is_direct = "ssh_proxy_command" not in (document.get("auth") or {})
-    return ClusterFile(path.resolve(), name, True, 1 + wanted, hosts, is_direct)
+    auth = document.get("auth") or {}
+    is_direct = "ssh_proxy_command" not in auth
+    login = _login(auth, hosts[0])
+    return ClusterFile(path.resolve(), name, True, 1 + wanted, hosts, is_direct, login)
+
+
+def _login(auth: Mapping[str, Any], head: str) -> tuple[str, ...]:
+    """As Ray's launcher logs in: nothing is asked, and hosts are not known beforehand."""
+    options = {
+        "BatchMode": "yes", "ConnectTimeout": "10", "ExitOnForwardFailure": "yes",
+        "IdentitiesOnly": "yes", "LogLevel": "ERROR", "ServerAliveInterval": "5",
+        "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null",
+    }  # fmt: skip
+    if "ssh_proxy_command" in auth:
+        options["ProxyCommand"] = str(auth["ssh_proxy_command"])
+    key = auth.get("ssh_private_key")
+    identity = ("-i", str(Path(str(key)).expanduser())) if key else ()
+    user = f"{auth['ssh_user']}@" if auth.get("ssh_user") else ""
+    set_ones = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    return (*set_ones, *identity, f"{user}{head}")
 
 
 def _wanted_workers(document: Mapping[str, Any]) -> int:

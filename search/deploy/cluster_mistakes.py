@@ -53,7 +53,7 @@ def why_no_ssh(cluster: ClusterFile) -> str:
     if not why:
         return ""
     return (
-        f"{cluster.path}: provider.head_ip: {head} does not answer on port {SSH_PORT} (ssh): "
+        f"provider.head_ip: {head} does not answer on port {SSH_PORT} (ssh): "
         f"{why}; start sshd there, or correct the address"
     )
 

@@ -75,6 +75,8 @@ class _RayService:
                 f"the head refuses the token in {TOKEN}: it is another cluster's; copy the file "
                 "from the machine that started this one"
             ) from error
+        except ConnectionError as error:
+            raise ConnectionError("its machine is reached, but no Ray takes jobs there") from error
 
     def version(self) -> str:
         token = TOKEN.expanduser().read_text().strip()

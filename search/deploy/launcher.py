@@ -24,12 +24,19 @@ from search.deploy.cluster_file import ClusterFile
 # `ray dashboard` imports Ray (2 s, 10 s on a busy machine), asks the provider, and logs in.
 TUNNEL_SECONDS = 60.0
 LOG_LINES_SHOWN = 15
+DASHBOARD = 8265  # where Ray's launcher expects it, too
+
+
+class NoWayIn(ConnectionError):
+    """The head cannot be logged in to, or there is none; says why."""
 
 
 def bring_up(cluster: ClusterFile, project: Path, log: Path) -> None:
     """Runs `ray up` on the cluster file; what it prints goes to `log`.
 
-    Relative paths of its `file_mounts` are found in the project.
+    Relative paths of its `file_mounts` are found in the project. On premise it restarts Ray: what
+    runs there is known to Ray's launcher only on the machine that brought it up, until its next
+    start (a file in /tmp), so who calls has looked whether the head takes jobs.
 
     Raises:
         ChildProcessError: It failed; with the end of its log.
@@ -46,6 +53,15 @@ def copy_credentials(cluster: ClusterFile, file: Path, log: Path) -> None:
     """
     place = f"~/{file.relative_to(Path.home())}"
     folder = place.rpartition("/")[0]
+    if cluster.ssh:
+        write = f"umask 077; mkdir -p {folder} && cat > {place} && chmod 600 {place}"
+        done = subprocess.run(
+            ["ssh", *cluster.ssh, write], input=file.read_bytes(), capture_output=True, check=False
+        )
+        if done.returncode:
+            said = reason(done.stderr.decode(errors="replace").splitlines())
+            raise ChildProcessError(f"{file} was not copied to the head: {said}")
+        return
     _run(["exec", str(cluster.path), f"mkdir -p -m 700 {folder}"], log)
     _run(["rsync-up", str(cluster.path), str(file), place], log)
     _run(["exec", str(cluster.path), f"chmod 600 {place}"], log)
@@ -71,11 +87,13 @@ def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
         `http://127.0.0.1:PORT`, which takes connections; whether the head answers is not known.
 
     Raises:
-        ConnectionError: There is no head that can be reached.
+        NoWayIn: There is no head that can be reached.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     command = [_ray(), "dashboard", str(cluster.path), "-p", str(port)]
+    if cluster.ssh:  # also from a machine that did not bring it up
+        command = ["ssh", "-N", "-L", f"127.0.0.1:{port}:127.0.0.1:{DASHBOARD}", *cluster.ssh]
     with log.open("ab") as output:
         began = output.tell()
         process = subprocess.Popen(
@@ -107,11 +125,11 @@ def _wait_for(
     while time.monotonic() < deadline:
         if process.poll() is not None:
             why = reason(_said_since(log, began)) or f"see {log}"
-            raise ConnectionError(f"cluster {cluster.name}: no head is up that is reached: {why}")
+            raise NoWayIn(f"cluster {cluster.name}: no head is up that is reached: {why}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.2)
-    raise ConnectionError(f"cluster {cluster.name}: its head did not let us in by SSH")
+    raise NoWayIn(f"cluster {cluster.name}: its head did not let us in by SSH")
 
 
 def _run(arguments: list[str], log: Path, folder: Path | None = None) -> None:

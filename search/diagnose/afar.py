@@ -80,7 +80,7 @@ def _look_at_head(
         with connect() as service:
             nodes, there = service.joined(), service.version()
     except ConnectionError as error:
-        mend = f"ray up {cluster.path}, or `twentieth launch`, which brings it up; then look again"
+        mend = f"`twentieth launch` brings it up, or ray up {cluster.path}; then look again"
         take(warned(HEAD, f"not up, its nodes were not looked at: {error}", mend))
         return False
     except (OSError, RuntimeError) as error:

@@ -39,7 +39,11 @@ def check_launch(
     make = f"ray get-auth-token --generate; chmod 600 {token}"
     yield _tried(TOKEN, lambda: check_secret(token, make), f"{token} is for you alone", make)
     if why := why_no_ssh(cluster):
-        yield failed(SSH, why, "without ssh there is no way to start or to reach the cluster")
+        yield failed(
+            SSH,
+            f"{cluster.path}: {why}",
+            "without ssh there is no way to start or to reach the cluster",
+        )
     elif cluster.is_on_premise:
         yield passed(SSH, f"{cluster.hosts[0]} answers")
     if spec is not None:

@@ -65,6 +65,21 @@ def test_a_relative_data_path_must_be_there(project: Path) -> None:
         check_spec(written(project, "./images"), project, [])
 
 
+def test_data_that_git_ignores_is_refused_with_key_path_and_what_to_do(project: Path) -> None:
+    (project / "images").mkdir()
+    (project / "images" / "train.parquet").write_text("")
+    (project / ".gitignore").write_text("*.parquet\n")
+    said = r"spec\.yaml: task\.data\.parquet: .*train\.parquet stays behind: .*\.gitignore names it"
+    with pytest.raises(ValueError, match=f"{said}.*shared storage"):
+        check_spec(written(project, "./images"), project, [])
+
+
+def test_a_spec_that_git_ignores_is_refused(project: Path) -> None:
+    (project / ".gitignore").write_text("spec.yaml\n")
+    with pytest.raises(ValueError, match=r"the spec: .*spec\.yaml stays behind"):
+        check_spec(written(project), project, [])
+
+
 def test_an_absolute_data_path_is_one_on_the_nodes(project: Path) -> None:
     spec = check_spec(written(project, "/mnt/data/images"), project, [])
     assert spec.task.data["parquet"] == "/mnt/data/images"

@@ -44,6 +44,15 @@ available_node_types:
     assert (found.nodes, found.is_on_premise, found.hosts) == (5, False, ())
 
 
+def test_on_premise_the_head_is_logged_in_to_with_the_files_own_key(tmp_path: Path) -> None:
+    auth = "auth: {ssh_user: ray, ssh_private_key: /keys/ray, ssh_proxy_command: nc gate 22}\n"
+    found = read(tmp_path, LOCAL + auth)
+    assert found.ssh[-3:] == ("-i", "/keys/ray", "ray@10.0.0.1")
+    assert "BatchMode=yes" in found.ssh, "a question would wait for ever"
+    assert "ProxyCommand=nc gate 22" in found.ssh and not found.is_direct
+    assert read(tmp_path, LOCAL).ssh[-1] == "10.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("text", "because"),
     [

@@ -91,6 +91,6 @@ def test_a_head_that_does_not_answer_to_ssh_is_named(
         threading.Thread(target=greet, daemon=True).start()
         said = why_no_ssh(lab)
     assert because in said and bool(because) == bool(said)
-    assert "/lab.yaml: provider.head_ip: 127.0.0.1 does not answer" in why_no_ssh(lab)
+    assert "provider.head_ip: 127.0.0.1 does not answer" in why_no_ssh(lab)
     behind_a_proxy = dataclasses.replace(lab, is_direct=False)
     assert why_no_ssh(behind_a_proxy) == ""

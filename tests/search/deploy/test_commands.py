@@ -13,6 +13,7 @@ from search import cluster_commands
 from search.deploy import connection
 from search.deploy.cluster_file import ClusterFile
 from search.deploy.jobs import Job
+from search.deploy.launcher import NoWayIn
 from tests.search.deploy.test_checking import written
 
 CLUSTER = "cluster_name: lab\nprovider: {type: local, head_ip: 10.0.0.1, worker_ips: [10.0.0.2]}\n"
@@ -178,12 +179,17 @@ def test_a_head_with_another_version_of_ray_gets_no_search(project: Path, ray: R
     assert not ray.done
 
 
-def test_a_head_without_ssh_is_said_before_rays_launcher_waits_for_it(
+def test_a_head_that_lets_nobody_in_is_said_before_rays_launcher_waits_for_it(
     project: Path, ray: Ray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_commands, "why_no_ssh", lambda cluster: "no answer on port 22")
+    @contextlib.contextmanager
+    def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
+        raise NoWayIn("Permission denied (publickey)")
+        yield
+
+    monkeypatch.setattr(connection, "tunnel", tunnel)
     said = call("launch", "spec.yaml", *PLACES)
-    assert said.exit_code == 1 and "no answer on port 22" in said.output
+    assert said.exit_code == 1 and "cluster.yaml: Permission denied (publickey)" in said.output
     assert not ray.done
 
 
