@@ -12,16 +12,16 @@ import time
 import numpy as np
 import ray
 
-BLOCK_BYTES = 4 * 2**20
+# The small ones fill what no large one fits into; smaller still, they would not go to the store.
+LARGE, SMALL = 4 * 2**20, 128 * 2**10
 
 
 def fill(address: str) -> None:
     """Fills the store of the node that it joins to the brim, and beyond it, and stays."""
     ray.init(address=address, log_to_driver=False)
     room = int(ray.cluster_resources()["object_store_memory"])
-    held = []
-    for number in range(room // BLOCK_BYTES + 2):
-        held.append(ray.get(ray.put(np.full(BLOCK_BYTES, number % 256, dtype=np.uint8))))
+    sizes = [LARGE] * (room // LARGE + 2) + [SMALL] * (LARGE // SMALL + 2)
+    held = [ray.get(ray.put(np.ones(size, dtype=np.uint8))) for size in sizes]
     print("full", sum(block.nbytes for block in held), room, flush=True)
     while True:
         time.sleep(3600.0)
