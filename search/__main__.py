@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +55,7 @@ def run(
     changes += [f"budget.trials={trials}"] * (trials is not None)
     changes += [f"seed={seed}"] * (seed is not None)
     checked = launching.with_changes(load_spec(spec, changes), cold=cold)
+    _knock(address)
     prepared = launching.prepare(checked, tracking_uri, say=say)
     plan = launching.new_plan(prepared, tracking_uri, results / "storage", address, say)
     _follow(plan, [], results)
@@ -75,6 +77,7 @@ def resume(
     from search import launching
     from search.history import History
 
+    _knock(address)
     plan = launching.resumed_plan(
         search, tracking_uri, more_trials=trials, hours=hours, address=address,
         allow_function=allow_function, say=say,
@@ -115,6 +118,17 @@ def review(
         say(f"          because: {in_words(read_origin(proposal['origin']))}")
     for row in left_out if rejected else []:
         say(f"left out  {row['run_id']} {row['name']}: {row['reason']}")
+
+
+def _knock(address: str | None) -> None:
+    """Has Ray use our token, and says at once if the cluster refuses us; Ray would try for 40 s."""
+    if address is None:
+        return
+    from search.diagnose.admission import located, refuse_if_refused, use_token
+
+    use_token(os.environ)
+    if place := located(address, os.environ):
+        refuse_if_refused(place, os.environ)
 
 
 def _follow(plan: Any, own: list[Any], results: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.diagnose import clocks, closed, data, disk, fitting, gpus, storage, store, versions
 from search.diagnose.check import Check, guarded
 from search.diagnose.nodes import HERE, Nodes
+from search.diagnose.to_come import nodes_to_come
 from search.spec import Spec
 
 # A node's first answer waits for a worker process with our code; on two busy cores 30 s were seen.
@@ -40,7 +41,8 @@ def examine(asked: Asked, nodes: Nodes, cluster: closed.Cluster | None = None) -
         steps.append(("head", lambda: closed.check_head(cluster), SECONDS))
         steps.append(("ports", lambda: closed.check_ports(cluster), SECONDS))
     if spec := asked.spec:
-        steps.append(("trials that fit", lambda: _trials(nodes, spec), 2 * gpus.SECONDS))
+        to_come = nodes_to_come(Path.home()) if cluster is not None else {}
+        steps.append(("trials that fit", lambda: _trials(nodes, spec, to_come), 2 * gpus.SECONDS))
         steps.append(("data set", lambda: data.check_data(nodes, spec), 2 * data.SECONDS))
         steps.append(("params", lambda: store.check_params(spec), SECONDS))
     if uri := asked.tracking_uri:
@@ -52,12 +54,15 @@ def examine(asked: Asked, nodes: Nodes, cluster: closed.Cluster | None = None) -
         yield from guarded(name, check, seconds)
 
 
-def _trials(nodes: Nodes, spec: Spec) -> Iterator[Check]:
+def _trials(
+    nodes: Nodes, spec: Spec, to_come: Mapping[str, Mapping[str, float]]
+) -> Iterator[Check]:
     """GPUs that work, where the spec wants some, and the trials that fit."""
     offered = {name: dict(each) for name, each in nodes.resources.items()}
-    if spec.resources.gpus:
+    none_is_up = bool(to_come) and not any(each.get("GPU") for each in offered.values())
+    if spec.resources.gpus and not none_is_up:
         replies = nodes.ask(gpus.devices, seconds=gpus.SECONDS)
         yield from gpus.check_gpus(nodes, replies)
         if HERE in offered and replies[HERE].value:
             offered[HERE]["GPU"] = float(len(replies[HERE].value["devices"]))
-    yield from fitting.check_fitting(offered, spec.resources)
+    yield from fitting.check_fitting(offered, spec.resources, to_come)

@@ -10,10 +10,24 @@ from search.spec.parts import Resources
 
 
 def check_fitting(
-    nodes: Mapping[str, Mapping[str, float]], resources: Resources
+    nodes: Mapping[str, Mapping[str, float]],
+    resources: Resources,
+    to_come: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Iterator[Check]:
-    """Whether any trial fits anywhere, and as many at once as the spec wants."""
+    """Whether any trial fits anywhere, and as many at once as the spec wants.
+
+    Args:
+        nodes: Node -> what it offers.
+        resources: The spec's.
+        to_come: Kind of node that the autoscaler may bring -> what one offers.
+    """
     name, problem = "trials that fit", why_no_node(nodes, resources)
+    later = {kind: fitting(offered, resources) for kind, offered in (to_come or {}).items()}
+    if problem and any(later.values()):
+        kinds = ", ".join(f"{count} on each {kind}" for kind, count in later.items() if count)
+        found = f"none of {wanted(resources)} on the nodes that are up; the autoscaler brings more"
+        yield passed(name, f"{found}: {kinds}")
+        return
     if problem:
         yield failed(name, problem, "lower the spec's resources, or take larger nodes")
         return
