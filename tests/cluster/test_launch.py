@@ -56,6 +56,7 @@ def test_a_launched_search_survives_a_cut_link_and_a_dead_worker_and_then_ends_t
         assert re.search(r"twentieth-hills-\w+: succeeded", said)
         assert_every_trial_is_complete_once(hosts, TRIALS)
         down = seconds_until(
-            lambda: not any(hosts.processes(host, ANY_OF_RAY) for host in ("head", "w1"))
+            lambda: not any(hosts.processes(host, ANY_OF_RAY) for host in ("head", "w1")),
+            PATIENCE_SECONDS,  # Ray's agents give up a minute after their raylet
         )
         print(f"no process of Ray's was left {down:.0f} s after the search")
