@@ -139,7 +139,8 @@ def report(
         f"Windows of {seconds:.0f} s; seconds are median / 95th percentile, counted from a trial's "
         "own report. *Machine*: all that ran on it, this benchmark and others. Milliseconds a "
         "result are processor time: *Tune's loop* is the driver's main thread, *store* the one "
-        "that sends to SQLite, *rest* all others. **Other work on this machine took "
+        "that sends to SQLite, *rest* all others (earlier runs tell two parts: the loop, all "
+        "others). **Other work on this machine took "
         f"{min(others):.1f} to {max(others):.1f} cores in these windows**; a quiet one was not to "
         "be had. Limits of keeping up: at least "
         f"{LIMITS['delivered']:g} of what is asked, {LIMITS['journal']:g} s to the journal, "
@@ -187,8 +188,8 @@ PLAN = [
 
 def _cells(row: dict[str, Any]) -> list[str]:
     cores, reasons = row["cores"], behind(row)
-    loop, store = cores["driver, main thread"], cores["driver, store"]
-    parts = [1000 * each / row["delivered"] for each in (loop, store)]
+    known = [name for name in ("driver, main thread", "driver, store") if name in cores]
+    parts = [1000 * cores[name] / row["delivered"] for name in known]
     parts.append(1000 * cores["driver"] / row["delivered"] - sum(parts))
     proposing = sum(row["proposals"]) / (row["closed"] - row["opened"])
     return [
