@@ -22,6 +22,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from search.history import History, PriorTrial
 from search.optimize.leases import lease_cpus, machine_cpus
 from search.optimize.placement import NoRoom, why_no_node
@@ -115,6 +117,7 @@ def _run(
     """Runs trials until the budget, the time or the user says stop; returns the search's state."""
     from search.optimize.tuning import Tuning  # ray costs two seconds to import
 
+    compute_alone()
     leases = []
     if plan.address is None:
         leases = lease_cpus(
@@ -148,6 +151,15 @@ def _run(
         for lease in leases:
             lease.release()
         shutil.rmtree(ray_folder, ignore_errors=True)
+
+
+def compute_alone() -> None:
+    """Has numpy and scipy compute in the thread that asks, once both are imported.
+
+    A proposal is made of small matrices, for which their own threads cost more than they bring:
+    they spin for the next product, on cores that the trials need.
+    """
+    threadpool_limits(1, user_api="blas")
 
 
 def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:

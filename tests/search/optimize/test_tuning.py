@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import ray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.catalog import Threat
 from search.history import PriorTrial
@@ -161,3 +162,11 @@ def test_ray_is_given_the_cores_that_its_trials_need(
     driver._start_ray(a_plan(tmp_path, resources=resources), tmp_path, data_bytes=0)
     assert given["num_cpus"] >= least
     assert given["address"] == "local"
+
+
+def test_a_driver_computes_in_one_thread_and_leaves_the_cores_to_its_trials() -> None:
+    with threadpool_limits(2, user_api="blas"):  # puts back what was there
+        driver.compute_alone()
+        pools = [each for each in threadpool_info() if each["user_api"] == "blas"]
+        assert {each["num_threads"] for each in pools} == {1}
+        assert len(pools) >= 2, "numpy's and scipy's"
