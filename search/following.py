@@ -50,7 +50,13 @@ def follow(plan: Plan, own: Sequence[PriorTrial], results: Path, out: Console) -
         hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
         again = f"continue with: twentieth resume {plan.search}"
         return Ended(EXIT_CODES[answer.status], f"{hint}{answer.message}. {again}")
-    place, verdict = reporting.report(plan.search, plan.tracking_uri, results)
+    try:
+        place, verdict = reporting.report(plan.search, plan.tracking_uri, results)
+    except OSError as error:
+        again = f"twentieth report {plan.search}"
+        return Ended(
+            1, f"every trial is kept, but its report could not be written: {error}. {again}"
+        )
     _say(out, f"transfer  {verdict}\n          {place / 'report.md'}")
     if answer.state != "complete":
         _say(out, f"          interrupted; continue with: twentieth resume {plan.search}")

@@ -97,7 +97,7 @@ def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
     with log.open("ab") as output:
         began = output.tell()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            tied(command), stdin=subprocess.PIPE, stdout=output, stderr=output,
             start_new_session=True,  # with its ssh it ends at once; Ctrl-C is ours to handle
         )  # fmt: skip
     try:
@@ -107,6 +107,17 @@ def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def tied(command: Sequence[str]) -> list[str]:
+    """The same command, which ends with whoever holds its standard input, also by kill -9.
+
+    It must lead a process group of its own, all of which ends.
+    """
+    script = 'exec 3<&0 </dev/null; { read -r _ <&3; kill 0; } & exec "$@" 3<&-'
+    return ["sh", "-c", script, "sh", *command]
 
 
 def reason(lines: Sequence[str]) -> str:

@@ -1,0 +1,30 @@
+"""What a launch says at its end, without one."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from search import following, reporting
+from search.optimize.run import Answer
+from tests.search.optimize.test_plan import a_plan
+
+
+def test_a_report_that_cannot_be_written_is_told_apart_from_a_search_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> tuple[Path, str]:
+        raise OSError(errno.ENOSPC, "No space left on device", "report.md")
+
+    monkeypatch.setattr(following, "Launch", lambda plan: None)
+    monkeypatch.setattr(
+        following, "_watch", lambda *given: (Answer("done", state="complete"), False)
+    )
+    monkeypatch.setattr(reporting, "report", full)
+    ended = following.follow(a_plan(tmp_path), [], tmp_path, Console(quiet=True))
+    assert ended.code == 1
+    for part in ("every trial is kept", "No space left", "report.md", "twentieth report hills-1"):
+        assert part in ended.message
