@@ -49,6 +49,7 @@ LONG = 24  # longer than a launch takes to watch whether another driver lives
 AHEAD_SECONDS = 5 * 3600
 # Ray ends a driver's actors when its connection breaks; a busy machine is slow at that.
 GONE_WITHIN = 60.0
+ANSWER_SECONDS = 60.0  # the slowest answer of a node to doctor, of the quickest of several
 NOTICE_SECONDS = 5  # a cloud gives two minutes, longer than these trials last
 # On the head or a worker a search is run by these; each by its command line.
 JOB = "search (run|resume)|multiprocessing.spawn"
@@ -139,7 +140,9 @@ def test_a_worker_whose_clock_is_hours_ahead_spoils_no_time_and_no_ownership(
         pytest.skip("not installed: apt-get install gcc")
     began = time.time()
     launch, search = at_work(hosts, "ahead", tmp_path / "launch.log", LONG)
-    assert re.search(rf"{ADDRESS['w2']} is {AHEAD_SECONDS}\.\d s ahead", doctor(hosts))
+    (said,) = re.findall(rf"{ADDRESS['w2']} is ([\d.]+) s ahead", doctor(hosts))
+    # It says what the way there cannot explain: at most the truth.
+    assert AHEAD_SECONDS - ANSWER_SECONDS < float(said) <= AHEAD_SECONDS
     for run in runs(hosts, search):
         for moment in filter(None, (run.info.start_time, run.info.end_time)):
             assert began <= moment / 1000 <= time.time(), "the worker's clock was believed"
