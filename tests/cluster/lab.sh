@@ -12,6 +12,7 @@
 # Environment: LAB_BASE, a folder for its state; LAB_PATH, the bin folders to put first;
 # LAB_READ_ONLY, folders that the hosts see although /tmp and /root are their own.
 set -euo pipefail
+SELF=$(readlink -f "$0")
 BASE=${LAB_BASE:?a folder for the state of the hosts}
 LAB_PATH=${LAB_PATH:?the bin folder of the environment}
 NET=10.77.0
@@ -81,8 +82,9 @@ boot() {  # HOST
   ip -n "lab-$h" link set lo up
   ip -n "lab-$h" addr add "$(address_of "$h")/24" dev eth0
   ip -n "lab-$h" link set eth0 up
+  # No substitution in these lines: its process would be taken for the host's first one below.
   setsid nsenter --net="/run/netns/lab-$h" unshare --mount --uts --ipc --pid --fork --kill-child \
-    "$(readlink -f "$0")" first_process "$h" </dev/null >"$BASE/$h.log" 2>&1 &
+    "$SELF" first_process "$h" </dev/null >"$BASE/$h.log" 2>&1 &
   echo $! > "$BASE/$h.outer"
   for i in $(seq 50); do p=$(pgrep -P "$(cat "$BASE/$h.outer")" | head -1 || true); [ -n "$p" ] && break; sleep .1; done
   echo "$p" > "$BASE/$h.pid"
