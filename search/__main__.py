@@ -126,9 +126,9 @@ def _knock(address: str | None) -> None:
         return
     from search.diagnose.admission import located, refuse_if_refused, use_token
 
-    use_token(os.environ)
-    if place := located(address, os.environ):
-        refuse_if_refused(place, os.environ)
+    place = located(address, os.environ)
+    refuse_if_refused(place, os.environ)
+    use_token(place, os.environ)
 
 
 def _follow(plan: Any, own: list[Any], results: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,6 @@ import typer
 
 from search.cluster_commands import PROJECT, use_token_of_the_cluster
 from search.deploy.looking import as_line, last_line
-from search.diagnose.admission import use_token
 from search.diagnose.afar import Wanted, look_from_afar
 from search.diagnose.check import Check, failed, in_a_line, passed
 from search.diagnose.doctor import Asked, examine
@@ -80,8 +79,6 @@ def doctor(
         uri = tracking_uri or (None if lines else f"sqlite:///{_RESULTS / 'mlflow.db'}")
         place = results or (None if lines else _RESULTS)
         place = place and Path(os.path.abspath(place.expanduser()))
-        if address is not None:
-            use_token(os.environ)
         for check in _checks(spec, list(settings or []), uri, place, address, os.environ):
             take(check)
     failures = sum(check.status == "fail" for check in checks)
@@ -108,7 +105,7 @@ def _checks(
     uri: str | None,
     results: Path | None,
     address: str | None,
-    environment: Mapping[str, str],
+    environment: MutableMapping[str, str],
 ) -> Iterator[Check]:
     spec: Spec | None = None
     if file is not None:

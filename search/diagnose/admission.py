@@ -44,10 +44,21 @@ def own_token(environment: Mapping[str, str]) -> tuple[str, str]:
     return (file.read_text().strip() if file.is_file() else ""), str(file)
 
 
-def use_token(environment: MutableMapping[str, str]) -> None:
-    """Lets Ray use the token, if there is one: for `os.environ`, before Ray is imported."""
-    if own_token(environment)[0]:
-        environment.setdefault(MODE, "token")
+def use_token(place: str, environment: MutableMapping[str, str]) -> None:
+    """Lets Ray use our token where the cluster asks for one: for `os.environ`, before Ray joins.
+
+    Nowhere else: at a cluster without tokens a driver under RAY_AUTH_MODE=token joins, and then
+    each of its actors is cancelled before it starts (ray 2.60).
+
+    Args:
+        place: `host:port` of the head, which answers there.
+        environment: Left alone if it already says what to do.
+    """
+    host, _, port = place.rpartition(":")
+    head = replace(stranger.GCS, number=int(port))
+    if own_token(environment)[0] and MODE not in environment:
+        if stranger.ask(host, head, "") == "refused":
+            environment[MODE] = "token"
 
 
 def refuse_if_refused(address: str, environment: Mapping[str, str]) -> None:

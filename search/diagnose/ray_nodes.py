@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from search.diagnose import stranger
-from search.diagnose.admission import located, refuse_if_refused
+from search.diagnose.admission import located, refuse_if_refused, use_token
 from search.diagnose.check import in_a_line
 from search.diagnose.nodes import Reply
 from search.diagnose.stranger import Port
@@ -84,7 +84,7 @@ class RayNodes:
 
 
 @contextlib.contextmanager
-def joined(address: str, environment: Mapping[str, str]) -> Iterator[RayNodes]:
+def joined(address: str, environment: MutableMapping[str, str]) -> Iterator[RayNodes]:
     """Joins the cluster at `address` ("auto", or host:port), with our code as a search brings it.
 
     Args:
@@ -97,6 +97,7 @@ def joined(address: str, environment: Mapping[str, str]) -> Iterator[RayNodes]:
     """
     place = located(address, environment)
     refuse_if_refused(place, environment)
+    use_token(place, environment)
     import ray
 
     context = ray.init(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -13,27 +15,36 @@ TOKEN = "0123456789abcdef"
 
 
 class Head(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Refuses whoever has not the token, as Ray's head does."""
+    """Refuses whoever has not the token, as Ray's head does; open, it answers everybody."""
+
+    def __init__(self, is_open: bool = False) -> None:
+        self._is_open = is_open
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         is_known = ("authorization", f"Bearer {TOKEN}") in details.invocation_metadata
 
         def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-            if not is_known:
+            if not is_known and not self._is_open:
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken")
             return b""
 
         return grpc.unary_unary_rpc_method_handler(answer)
 
 
-@pytest.fixture
-def head() -> object:
+@contextmanager
+def serving(head: Head) -> Iterator[str]:
     server = grpc.server(ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers((Head(),))
+    server.add_generic_rpc_handlers((head,))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     yield f"127.0.0.1:{port}"
     server.stop(None).wait()
+
+
+@pytest.fixture
+def head() -> Iterator[str]:
+    with serving(Head()) as place:
+        yield place
 
 
 def held(folder: Path, token: str) -> dict[str, str]:
@@ -79,11 +90,21 @@ def test_auto_is_where_ray_says_it_is(tmp_path: Path, monkeypatch: pytest.Monkey
     assert located("h:2", {"RAY_ADDRESS": "h:1"}) == "h:2"
 
 
-def test_ray_uses_the_token_where_there_is_one_and_nobody_said_otherwise(tmp_path: Path) -> None:
+def test_ray_uses_the_token_where_there_is_one_and_nobody_said_otherwise(
+    head: str, tmp_path: Path
+) -> None:
     none, own = {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "none")}, held(tmp_path, TOKEN)
     off = own | {"RAY_AUTH_MODE": "disabled"}
     for environment in (none, own, off):
-        use_token(environment)
+        use_token(head, environment)
     assert "RAY_AUTH_MODE" not in none
     assert own["RAY_AUTH_MODE"] == "token"
     assert off["RAY_AUTH_MODE"] == "disabled"
+
+
+def test_at_a_cluster_without_tokens_ours_stays_unused(tmp_path: Path) -> None:
+    environment = held(tmp_path, TOKEN)
+    with serving(Head(is_open=True)) as place:
+        refuse_if_refused(place, environment)
+        use_token(place, environment)
+    assert "RAY_AUTH_MODE" not in environment
