@@ -41,7 +41,7 @@ SGD = {"optimizer": "sgd", "width": 16, "blocks": 2, "augment": True, "sgd.learn
 def test_out_of_range_trials_stay_in_the_model_at_their_place(caplog):
     history = history_of([(SGD, [1.0]), (SGD | {"width": 4096}, [0.1])])
     sampler = WarmStartSampler(history, contracts.CONDITIONAL)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="search"):
         first, second = contracts.run(contracts.create_study(sampler, 1), 2)
     assert sampler.left_out == {}
     assert caplog.text == ""
@@ -66,7 +66,7 @@ def test_trials_of_this_task_beyond_the_space_speak_before_the_opening():
 def test_trials_left_out_are_counted_and_said(caplog):
     history = history_of([(SGD, [1.0]), (SGD | {"width": 32}, [math.nan])])
     sampler = WarmStartSampler(history, contracts.CONDITIONAL)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="search"):
         contracts.run(contracts.create_study(sampler, 1), 1)
     assert sum(sampler.left_out.values()) == 1
     assert "1 of 2 prior trials left out" in caplog.text
