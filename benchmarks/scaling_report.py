@@ -141,8 +141,8 @@ def report(
         "result are processor time: *Tune's loop* is the driver's main thread, *store* the one "
         "that sends to SQLite, *rest* all others (earlier runs tell two parts: the loop, all "
         "others). **Other work on this machine took "
-        f"{min(others):.1f} to {max(others):.1f} cores in these windows**; a quiet one was not to "
-        "be had. Limits of keeping up: at least "
+        f"{min(others):.1f} to {max(others):.1f} cores in these windows**. Limits of keeping "
+        "up: at least "
         f"{LIMITS['delivered']:g} of what is asked, {LIMITS['journal']:g} s to the journal, "
         f"{LIMITS['store']:g} s to the store, growing by at most {LIMITS['growth']:g} s a minute.",
         "",
