@@ -18,12 +18,16 @@ from tests.models.alike import comparable, is_same
 from tests.models.tiny_models import tiny_vit
 
 
+def tiny_base(digits: ImageSplits, folder: Path) -> LoadedBase:
+    located = locate_base(str(tiny_vit(folder / "vit")))
+    return LoadedBase(located, "images", digits.label_names, image=(1, 8, 8))
+
+
 @pytest.mark.parametrize("method", ["full", "lora", "ia3", "adapters"])
 def test_a_vision_transformer_trains_on_images_and_is_judged_like_a_cnn(
     few_digits: ImageSplits, tmp_path: Path, method: str
 ) -> None:
-    folder = tiny_vit(tmp_path / "vit")
-    base = LoadedBase(locate_base(str(folder)), "images", few_digits.label_names, image=(1, 8, 8))
+    base = tiny_base(few_digits, tmp_path)
     # All of the validation split: what is wrong clean is wrong attacked, example by example.
     examples = len(few_digits.validation_labels)
     threat = Threat(examples=examples, cheap_examples=examples, steps=2, cheap_steps=1)
@@ -46,8 +50,7 @@ def test_a_vision_transformer_trains_on_images_and_is_judged_like_a_cnn(
 def test_a_fine_tuning_on_images_resumes_bit_for_bit_and_keeps_the_picked_epoch(
     few_digits: ImageSplits, tmp_path: Path, method: str
 ) -> None:
-    folder = tiny_vit(tmp_path / "vit")
-    base = LoadedBase(locate_base(str(folder)), "images", few_digits.label_names, image=(1, 8, 8))
+    base = tiny_base(few_digits, tmp_path)
     threat = Threat(examples=20, cheap_examples=10, steps=2, cheap_steps=1)
     configuration = {"adaptation": "lora", "adversarial_training": method, "accumulation": 2,
                      "batch_size": 16, "lora.learning_rate": 0.05}  # fmt: skip
