@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A deadline or a slow draw says something about the machine, not about the property.
@@ -9,3 +16,24 @@ settings.register_profile(
     "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("shared machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_folder_of_a_worker() -> Iterator[None]:
+    """A folder for temporary files of each of pytest-xdist's workers.
+
+    Searches lease the machine's cores by files in it, so searches of two workers do not wait for
+    each other: most of what they do in tests is waiting. Short, for Ray's sockets lie in it.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        yield
+        return
+    folder = Path(f"/tmp/{worker}-{os.getpid()}")
+    folder.mkdir()
+    before, tempfile.tempdir = os.environ.get("TMPDIR"), str(folder)
+    os.environ["TMPDIR"] = str(folder)
+    yield
+    tempfile.tempdir = before
+    os.environ.pop("TMPDIR") if before is None else os.environ.update(TMPDIR=before)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -9,6 +9,8 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -25,10 +27,55 @@ def two_hills(
 def slow_hills(
     configuration: dict[str, Any], *, epochs: int, seed: int
 ) -> Iterator[dict[str, float]]:
-    """The same, with time for a test to kill something in the middle of it."""
+    """The same, slowed down by `pause` seconds an epoch, or held where a test wants it.
+
+    With a setting `gate` (see `Gate`) every trial waits at it before each of its epochs, so that a
+    test can act in the middle of a search whatever the speed of the machine.
+    """
+    gate = Gate(Path(configuration["gate"])) if "gate" in configuration else None
     for metrics in two_hills(configuration, epochs=epochs, seed=seed):
-        time.sleep(float(configuration.get("pause", 0.3)))
+        if gate is not None:
+            gate.pass_through()
+        time.sleep(float(configuration.get("pause", 0.0)))
         yield metrics
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A file that lets so many epochs of a search pass, and holds all others until it is gone."""
+
+    file: Path
+
+    def close_after(self, epochs: int) -> None:
+        """Lets `epochs` epochs pass in all, of whichever trials come first; for the test."""
+        new = self.file.with_name(f"{self.file.name}.new")
+        new.write_text(str(epochs))
+        new.replace(self.file)  # nobody reads a file that is half written
+
+    def open(self) -> None:
+        """Lets everybody pass; for the test."""
+        self.file.unlink()
+
+    def pass_through(self) -> None:
+        """Waits until an epoch may begin; for the trial."""
+        while self.file.exists():
+            if self._takes_a_place():
+                return
+            time.sleep(0.05)
+
+    def _takes_a_place(self) -> bool:
+        """Whether one of the epochs that may pass was left: a marker file each, made once."""
+        try:
+            allowed = int(self.file.read_text())
+        except FileNotFoundError:  # opened between two looks
+            return True
+        for number in range(allowed):
+            try:
+                self.file.with_name(f"{self.file.name}.{number}").touch(exist_ok=False)
+                return True
+            except FileExistsError:
+                continue
+        return False
 
 
 def sometimes_broken(

@@ -20,6 +20,7 @@ from search.history import History, PriorTrial
 from search.tracking.journal import Event, read_events
 from search.tracking.runs import all_runs
 from search.tracking.store import open_client
+from tests.functions import Gate
 from tests.search.tracking.stores import migrated_store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +43,14 @@ def hills(function: str = "slow_hills", **changes: Any) -> dict[str, Any]:
         "scheduler": {"name": "none"},
     }
     return spec | changes
+
+
+def held_hills(gate: Gate, epochs: int, **changes: Any) -> dict[str, Any]:
+    """The same search, which lets `epochs` epochs pass and then waits until the gate is opened."""
+    gate.close_after(epochs)
+    spec = hills(**changes)
+    spec["task"]["settings"] = {"gate": str(gate.file)}
+    return spec
 
 
 @dataclass

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from search.tracking.store import open_client
-from tests.launches import Place, assert_truthful, finished, hills
+from tests.functions import Gate
+from tests.launches import Place, assert_truthful, finished, held_hills
 
 pytestmark = pytest.mark.slow
 
@@ -64,15 +65,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_a_server_that_dies_and_comes_back_has_everything_in_the_end(
     server: Server, tmp_path: Path
 ) -> None:
-    place = Place(tmp_path, server.uri)
-    spec = hills(budget={"trials": 4, "epochs": 4})
-    spec["task"]["settings"] = {"pause": 1.0}
-    command = place.run(spec)
+    place, gate = Place(tmp_path, server.uri), Gate(tmp_path / "gate")
+    command = place.run(held_hills(gate, 2, budget={"trials": 4, "epochs": 4}))
     search = place.search()
     place.wait_for(search, "epoch", 2)
     server.kill()
+    gate.close_after(11)  # one of two trials side by side may have ended, with three of its own
     place.wait_for(search, "end", 2)  # the search does not notice
     server.start()
+    gate.open()
     finished(command)
     assert_truthful(place, search, trials=4, epochs=4)
 
@@ -80,11 +81,12 @@ def test_a_server_that_dies_and_comes_back_has_everything_in_the_end(
 def test_a_server_that_stays_away_leaves_everything_to_resume(
     server: Server, tmp_path: Path
 ) -> None:
-    place = Place(tmp_path, server.uri)
-    command = place.run(hills(budget={"trials": 2, "epochs": 2}))
+    place, gate = Place(tmp_path, server.uri), Gate(tmp_path / "gate")
+    command = place.run(held_hills(gate, 1, budget={"trials": 2, "epochs": 2}))
     search = place.search()
     place.wait_for(search, "epoch", 1)
     server.kill()
+    gate.open()
     output, _ = command.communicate(timeout=300)
     assert command.returncode == 4, output
     assert f"twentieth resume {search}" in output
