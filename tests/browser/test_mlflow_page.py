@@ -44,7 +44,6 @@ from tests.browser.two_searches import (
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.slow,
     pytest.mark.skipif(
         bool(missing_programs()),
         reason=f"not installed: {', '.join(missing_programs())} "

@@ -20,7 +20,7 @@ from tests.cluster.searches import (
 )
 from tests.search.optimize.ray_nodes import begun_again, seconds_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = pytest.mark.cluster
 
 TRIALS = 20
 

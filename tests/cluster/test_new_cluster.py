@@ -19,7 +19,7 @@ from tests.cluster.searches import (
     wait_until,
 )
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = pytest.mark.cluster
 
 TRIALS = 10
 

@@ -20,7 +20,7 @@ from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 # moto loads all of AWS's own policies for each: 4 s a test.
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 FILE = Path(__file__).resolve().parents[2] / "cluster.yaml"
 KINDS = ("head", "gpu_spot", "gpu_on_demand")

@@ -14,7 +14,8 @@ from search.tracking import names
 from search.tracking.store import open_client
 from tests.launches import ROOT, Place, driver_of, finished
 
-pytestmark = pytest.mark.slow
+# One search serves several tests, so they run on one worker.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("digits")]
 
 
 def small_digits(**changes: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Storage that is full for a minute under a whole search, a real file system and real Ray.
+"""Storage that is full for a while under a whole search, a real file system and real Ray.
 
 What it took to recover is printed: `pytest -s`.
 """
@@ -30,12 +30,12 @@ from tests.small_disks import fill, make_room, small_disk
 pytestmark = pytest.mark.slow
 
 TRIALS, EPOCHS = 6, 6
-FULL_SECONDS = 60.0
+FULL_SECONDS = 20.0
 # A pause may just have begun; then an epoch is trained, and a busy machine is slow.
 BACK_WITHIN = LONGEST_PAUSE_SECONDS + 30.0
 
 
-def test_a_search_goes_on_after_its_storage_was_full_for_a_minute(tmp_path: Path) -> None:
+def test_a_search_goes_on_after_its_storage_was_full_for_a_while(tmp_path: Path) -> None:
     with small_disk(tmp_path, kilobytes=50_000) as disk:
         (tmp_path / "store").mkdir()
         place = Place(disk, Place(tmp_path / "store").uri)
@@ -48,7 +48,7 @@ def test_a_search_goes_on_after_its_storage_was_full_for_a_minute(tmp_path: Path
         place.wait_for(search, "start", 4)
         before = fingerprints(place, search)
         under_way = numbers(place, search, "start") - numbers(place, search, "end")
-        stood = full_for_a_minute(storage, disk, command, under_way)
+        stood = full_for_a_while(storage, disk, command, under_way)
         wait_for_all(storage, stood)
         finished(command)
         assert_truthful(place, search, TRIALS, EPOCHS)
@@ -61,7 +61,7 @@ def test_a_search_goes_on_after_its_storage_was_full_for_a_minute(tmp_path: Path
         assert sent_offset(storage) == (storage / "journal.jsonl").stat().st_size
 
 
-def full_for_a_minute(
+def full_for_a_while(
     storage: Path, disk: Path, command: subprocess.Popen[str], under_way: set[int]
 ) -> dict[int, int]:
     """Fills the disk, kills a worker, and makes room again.

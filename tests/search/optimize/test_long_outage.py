@@ -21,7 +21,7 @@ from tests.launches import Place, assert_truthful, finished, hills
 from tests.search.optimize.ray_nodes import seconds_until
 from tests.search.optimize.test_tracking_server import Server
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 TRIALS, EPOCHS = 12, 4
 CALL_SECONDS = HTTP_TIMEOUT_SECONDS * (1 + HTTP_RETRIES)

@@ -37,9 +37,13 @@ def gate(tmp_path: Path) -> Gate:
 
 @pytest.mark.parametrize(
     ("event", "count", "passing"),
-    # Before eleven epochs have passed one trial may have ended and two more have three epochs.
-    [("start", 1, 0), ("epoch", 3, 3), ("end", 2, 11), ("end", 5, 20)],
-    ids=["as the first trial starts", "between epochs", "between trials", "after the last trial"],
+    [
+        pytest.param("start", 1, 0, id="as the first trial starts"),
+        pytest.param("epoch", 3, 3, id="between epochs"),
+        # Before eleven epochs have passed one trial may have ended and two more have three epochs.
+        pytest.param("end", 2, 11, id="between trials", marks=pytest.mark.long),
+        pytest.param("end", 5, 20, id="after the last trial", marks=pytest.mark.long),
+    ],
 )
 def test_after_kill_9_of_everything_resume_finishes_the_search(
     place: Place, gate: Gate, event: str, count: int, passing: int
@@ -98,9 +102,7 @@ def test_ctrl_c_keeps_what_is_under_way_for_resume(place: Place, gate: Gate) -> 
     assert_truthful(place, search, trials=5, epochs=4)
 
 
-def test_of_two_resumes_at_once_one_runs_and_the_other_is_refused(
-    place: Place, gate: Gate
-) -> None:
+def test_of_two_resumes_at_once_one_runs_and_the_other_is_refused(place: Place, gate: Gate) -> None:
     command = place.run(held_hills(gate, 3))
     search = place.search()
     place.wait_for(search, "epoch", 3)

@@ -16,7 +16,8 @@ from search.tracking.store import open_client
 from search.tracking.summary import find_summary
 from tests.launches import ROOT, Place, driver_of, finished
 
-pytestmark = pytest.mark.slow
+# One search serves several tests, so they run on one worker.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("weights")]
 
 
 def small_digits(name: str, trials: int, epochs: int, **changes: Any) -> dict[str, Any]:
