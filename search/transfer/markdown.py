@@ -183,8 +183,6 @@ def _comparison(contents: Contents) -> str:
             parts.append("Hours are seconds of trials at the resources of this search's trials.")
     if verdict.control is not None:
         parts.append(arms_table(verdict.control, _number))
-    if verdict.counterfactual is not None:
-        parts.append("Nothing measured to compare with: the trials saved above are simulated.")
     parts.append(_picture("history.png", contents))
     return "\n\n".join(part for part in parts if part)
 

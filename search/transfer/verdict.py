@@ -1,9 +1,9 @@
 """Did history help? The end of a search: what it saved against cold, and how that is known.
 
-Three kinds of evidence, the best there is first: earlier cold searches of the same task
-(cold.py), this search's own control arm (arms.py), and, for want of both, cold searches simulated
-on a surrogate (counterfactual.py). Beside them stands what the guard did (guarding.py). Not a test
-of significance of warm starts: what they are worth on average is for `benchmarks/` to measure.
+Two kinds of evidence, the better one first: earlier cold searches of the same task (cold.py), and
+this search's own control arm (arms.py). Without either the verdict says how to get one. Beside them
+stands what the guard did (guarding.py). Not a test of significance of warm starts: what they are
+worth on average is for `benchmarks/` to measure.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ from search.transfer.cold import (
     saved_over,
 )
 from search.transfer.costs import Cost
-from search.transfer.counterfactual import Counterfactual, counterfactual_sentence, simulate
 from search.transfer.goals import conditions
 from search.transfer.guarding import Guarded, guard_sentence, guarded
 from search.transfer.progress import REFERENCE_RULE, compared, find_search, trials_of
 
 NOTHING = "No trial of this search is complete, so there is nothing to judge."
 NO_COLD = "There is no cold search of this task to compare with."
+NO_EVIDENCE = (
+    "There is nothing to compare with; run it once with --cold, or with a control arm "
+    "(--set sampler.options.control=5)."
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,6 @@ class Verdict:
             with fewer than three, or if a level was never reached.
         hours_unit: "GPU-hours", "CPU-hours", or "".
         control: The control arm against the rest; None if there was none.
-        counterfactual: Simulated cold searches; only where there is nothing measured.
         guard: What the guard did.
         caveats: What makes the comparison weaker than it looks, one sentence each.
         sentence: All of it for a person.
@@ -71,7 +73,6 @@ class Verdict:
     interval: tuple[float, float] | None = None
     hours_unit: str = ""
     control: Arms | None = None
-    counterfactual: Counterfactual | None = None
     guard: Guarded = field(default_factory=Guarded)
 
     def to_json(self) -> str:
@@ -88,7 +89,6 @@ class _Evidence:
     comparisons: tuple[Comparison, ...] = ()
     caveats: tuple[str, ...] = ()
     control: Arms | None = None
-    counterfactual: Counterfactual | None = None
 
 
 def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
@@ -118,14 +118,13 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
         comparisons=evidence.comparisons,
         trials_saved=saved.trials,
         caveats=evidence.caveats,
-        sentence=_sentence(evidence, saved, done, cost, len(trials))
+        sentence=_sentence(evidence, saved, done, cost, this.warm, len(trials))
         if evidence.level > 0
         else _nothing(this, trials),
         hours_saved=saved.hours,
         interval=saved.interval,
         hours_unit=f"{cost.unit}-hours" if cost else "",
         control=evidence.control,
-        counterfactual=evidence.counterfactual,
         guard=done,
     )
 
@@ -146,14 +145,12 @@ def _evidence(
     judging = judging_indices(filled(this.roles, len(this.objectives)))
     signs = [1.0 if this.directions[index] == "minimize" else -1.0 for index in judging]
     control = compare_arms(trials, this, cost) if has_own else None
-    is_without = this.warm and has_own and not comparisons and control is None
     return _Evidence(
         reference=tuple(float(each) for each in found.reference * np.array(signs)),
         level=level,
         comparisons=comparisons,
         caveats=cold_caveats(this, colds) if comparisons and has_own else (),
         control=control,
-        counterfactual=simulate(trials, this, cost) if is_without else None,
     )
 
 
@@ -170,7 +167,12 @@ def _nothing(this: Search, trials: Sequence[PriorTrial]) -> str:
 
 
 def _sentence(
-    evidence: _Evidence, saved: Saved, done: Guarded, cost: Cost | None, trials: int
+    evidence: _Evidence,
+    saved: Saved,
+    done: Guarded,
+    cost: Cost | None,
+    is_warm: bool,
+    trials: int,
 ) -> str:
     parts = []
     if evidence.comparisons:
@@ -178,7 +180,5 @@ def _sentence(
     if evidence.control is not None:
         parts.append(arms_sentence(evidence.control, cost))
     if not parts:
-        parts.append(NO_COLD)
-    if evidence.counterfactual is not None:
-        parts.append(counterfactual_sentence(evidence.counterfactual, cost))
+        parts.append(NO_EVIDENCE if is_warm else NO_COLD)
     return " ".join(part for part in [*parts, guard_sentence(done)] if part)

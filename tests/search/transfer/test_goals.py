@@ -13,7 +13,6 @@ from search.history import History
 from search.roles import PARETO, Role
 from search.transfer import best_configurations, write_report
 from search.transfer.arms import compare_arms
-from search.transfer.counterfactual import simulate
 from search.transfer.goals import best_in_words, none_keeps, objectives_in_words
 from search.transfer.pictures import draw_history, draw_pareto
 from search.transfer.progress import compared, judged, progress, trials_of
@@ -21,11 +20,9 @@ from search.transfer.verdict import verdict
 from tests.search.extract.synthetic import (
     CLEAN,
     ROBUST,
-    SPACE,
     START,
     history,
     row,
-    rows_of_random_search,
     search,
 )
 
@@ -155,16 +152,6 @@ def test_the_control_arm_is_compared_by_what_counts() -> None:
     assert arms is not None and (arms.main_reached, arms.control_reached) == (1, 2)
     nothing = history([row(0, [0.6, 0.9]), row(1, [0.9, 0.1], **control)], [search(roles=AT_LEAST)])
     assert compare_arms(trials_of(nothing, "cold"), nothing.searches["cold"], None) is None
-
-
-@pytest.mark.parametrize("roles", [AT_LEAST, WITHIN, REPORT], ids=lambda each: each[1].name)
-def test_cold_searches_are_simulated_under_the_same_roles(roles) -> None:
-    rows = rows_of_random_search("this", 12, 2)
-    this = search("this", roles=roles, warm=True, space=SPACE)
-    known = history(rows, [this])
-    found = simulate(trials_of(known, "this"), this, seeds=2, seconds=60.0)
-    assert found is not None and found.trials == 12
-    assert found.wide[0] <= found.trials_saved <= found.wide[1]
 
 
 @pytest.mark.parametrize("roles", [AT_LEAST, WITHIN, REPORT], ids=lambda each: each[1].name)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import math
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from search.__main__ import app
 from search.history import History
+from search.spec import load_spec
 from search.transfer.costs import Cost
-from search.transfer.counterfactual import simulate
-from search.transfer.verdict import verdict
+from search.transfer.verdict import NO_EVIDENCE, verdict
+from tests.launches import ROOT
 from tests.search.extract.synthetic import (
     CLEAN,
     START,
     history,
     row,
-    rows_of_random_search,
     search,
 )
 
@@ -131,31 +130,24 @@ def test_a_control_arm_is_judged_where_there_is_no_cold_search() -> None:
     goal: dict[str, Any] = {"objectives": (CLEAN,), "directions": ("maximize",)}
     found = verdict(history(rows, [search("this", warm=True, **goal)]), "this")
     assert found.control is not None and found.control.trials_saved == 1
-    assert found.counterfactual is None
     assert found.sentence.startswith("Against its own control arm, 2 trials without history")
 
 
-def test_a_warm_search_without_anything_measured_is_simulated_and_says_so(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # On a busy machine the time for it may end before all trials are simulated.
-    patient = partial(simulate, seconds=math.inf)
-    # By name: `search.transfer.verdict` is the function that the package offers.
-    module = importlib.import_module("search.transfer.verdict")
-    monkeypatch.setattr(module, "simulate", patient)
-    rows = rows_of_random_search("this", 12, 3)
-    found = verdict(history(rows, [search("this", warm=True)]), "this")
-    assert found.counterfactual is not None and found.counterfactual.trials == 12
-    assert found.sentence.startswith(
-        "There is no cold search of this task to compare with. A simulation, not a measurement: "
+def test_a_warm_search_without_anything_measured_says_how_to_measure() -> None:
+    found = verdict(one_objective([0.5, 0.9]), "this")
+    assert found.sentence == (
+        "There is nothing to compare with; run it once with --cold, or with a control arm "
+        "(--set sampler.options.control=5)."
     )
-    record = json.loads(found.to_json(), parse_constant=lambda name: pytest.fail(name))
-    assert record["counterfactual"]["simulations"] == 20
+    assert found.trials_saved is None and found.level > 0
 
 
-def test_a_cold_search_is_not_simulated() -> None:
-    rows = rows_of_random_search("this", 11, 1)
-    assert verdict(history(rows, [search("this")]), "this").counterfactual is None
+def test_the_ways_to_measure_that_the_verdict_names_exist() -> None:
+    help_of_run = CliRunner().invoke(app, ["run", "--help"]).output
+    assert "--cold" in help_of_run and "--set" in help_of_run
+    setting = NO_EVIDENCE.partition("--set ")[2].partition(")")[0]
+    spec = load_spec(ROOT / "search/specs/digits.yaml", [setting])
+    assert spec.sampler.options["control"] == 5
 
 
 def test_what_the_guard_did_ends_the_sentence() -> None:
@@ -200,7 +192,7 @@ def test_minimised_objectives_are_judged_the_other_way_round() -> None:
 
 
 def test_without_a_cold_search_there_is_nothing_to_compare_with() -> None:
-    found = verdict(one_objective([0.9]), "this")
+    found = verdict(one_objective([0.9], is_warm=False), "this")
     assert found.sentence == "There is no cold search of this task to compare with."
     assert found.trials_saved is None and found.level > 0
 
