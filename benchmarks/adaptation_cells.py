@@ -123,15 +123,15 @@ def _trained(setting: Setting, cell: Cell) -> Any:
     """The cell's training at its end, from its state, or done again."""
     import torch
 
-    from benchmarks.adaptation_training import base, data
-    from models.fine_tuning import FineTuning
+    from benchmarks.adaptation_training import base, completed, data
+    from models.training.text_fine_tuning import TextFineTuning
 
     file = _state_file(setting, cell.key(setting))
     if not file.is_file():
         return fit(setting, cell.task, cell.configuration(), SEED)[0]
-    training = FineTuning(
-        cell.configuration(), data(setting, cell.task), epochs=setting.epochs, seed=SEED,
-        threat=setting.threat, base=base(setting, cell.task),
+    training = TextFineTuning(
+        completed(cell.task, cell.configuration()), data(setting, cell.task),
+        epochs=setting.epochs, seed=SEED, threat=setting.threat, base=base(setting, cell.task),
     )  # fmt: skip
     training.load_state_dict(torch.load(file, weights_only=True))
     return training

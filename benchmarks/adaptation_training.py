@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stored_results import CACHE, StoredResults
-from models.catalog import TextThreat
+from models.catalog import TextThreat, Value, complete
 
 # Task to the kind of its data.
 TASKS = {"trec6": "classification", "wnut17": "entities"}
+_MODELS = {"classification": "text_classifier", "entities": "entity_tagger"}
 _QUALITY = {"classification": "accuracy.clean", "entities": "f1.clean"}
 
 
@@ -60,6 +61,11 @@ def quality(task: str) -> str:
     return _QUALITY[TASKS[task]]
 
 
+def completed(task: str, configuration: Mapping[str, Any]) -> dict[str, Value]:
+    """A configuration with the catalog's defaults for the task's model."""
+    return complete(_MODELS[TASKS[task]], configuration)
+
+
 def fit(
     setting: Setting, task: str, configuration: Mapping[str, Any], seed: int
 ) -> tuple[Any, dict[str, Any]]:
@@ -71,13 +77,13 @@ def fit(
     """
     import psutil
 
-    from models.fine_tuning import FineTuning
+    from models.training.text_fine_tuning import TextFineTuning
 
     loaded, examples = base(setting, task), data(setting, task)
     before = psutil.Process().memory_info().rss / 2**20
     begun, cpu = time.perf_counter(), time.process_time()
-    training = FineTuning(
-        configuration, examples, epochs=setting.epochs, seed=seed, threat=setting.threat,
+    training = TextFineTuning(
+        completed(task, configuration), examples, epochs=setting.epochs, seed=seed, threat=setting.threat,
         base=loaded,
     )  # fmt: skip
     setup = time.perf_counter() - begun

@@ -34,7 +34,7 @@ import numpy as np
 from benchmarks.cheap_figure_report import report
 from benchmarks.digits_models import EPOCHS, models
 from benchmarks.stored_results import CACHE, StoredResults
-from models.threats import Threat
+from models.catalog import Threat, complete
 
 THREAT = Threat(norm="linf", epsilon=0.1)
 # Attacks of ours on the 500 images: name -> what is ascended.
@@ -59,12 +59,13 @@ def run_cell(name: str, seed: int) -> dict[str, Any]:
     from models.adversarial.autoattack import autoattack
     from models.adversarial.evaluation import correct, measure
     from models.data import load_images
-    from models.training import Training
+    from models.training.cnn import CNNTraining
 
     torch.set_num_threads(1)
-    training = Training(
-        models()[name], load_images({"name": "digits"}), epochs=EPOCHS, seed=seed, threat=THREAT
-    )
+    training = CNNTraining(
+        complete("cnn", models()[name]), load_images({"name": "digits"}), epochs=EPOCHS, seed=seed,
+        threat=THREAT,
+    )  # fmt: skip
     last = list(training.run())[-1]
     model, (images, labels) = training.classifier(), training.examples("test")
     flags: dict[str, Any] = {"clean": correct(model, images, labels)}

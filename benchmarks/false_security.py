@@ -35,9 +35,9 @@ from models.adversarial.evaluation import correct
 from models.adversarial.false_security import check
 from models.adversarial.false_security_gradients import gradient_warnings
 from models.adversarial.false_security_outputs import output_warnings
+from models.catalog import Threat, complete
 from models.data import ImageSplits, load_images
-from models.threats import Threat
-from models.training import Training
+from models.training.cnn import CNNTraining
 from tests.models.adversarial.broken_defences import WRAPPED, steep_tanh
 
 THREATS = {
@@ -89,10 +89,10 @@ def _attacked(method: str, epsilon: float) -> dict[str, Any]:
 
 def trained(configuration: Mapping[str, Any], data: ImageSplits, seed: int) -> nn.Module:
     """A network after a short training, in eval mode."""
-    training = Training(configuration, data, epochs=EPOCHS, seed=seed, threat=UNWATCHED)
+    configuration = complete("cnn", configuration)
+    training = CNNTraining(configuration, data, epochs=EPOCHS, seed=seed, threat=UNWATCHED)
     list(training.run())
-    model: nn.Module = getattr(training, "classifier", lambda: training.model)()
-    return model.eval()
+    return training.classifier()
 
 
 def judged(model: nn.Module, images: Tensor, labels: Tensor, threat: Threat) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _code() -> str:
     paths = [*models.glob("adversarial/false_security*.py"), models / "adversarial/attacks.py"]
     paths += [models / "adversarial" / name for name in ("square_attack.py", "evaluation.py")]
     paths.append(reference.ROOT / "tests/models/adversarial/broken_defences.py")
-    paths.append(models / "training.py")
+    paths.append(models / "training/cnn.py")
     for path in sorted(paths):
         text.update(path.read_bytes())
     return text.hexdigest()

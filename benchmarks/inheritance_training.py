@@ -18,10 +18,10 @@ from typing import Any
 import torch
 
 from models.base_model import locate_base
-from models.catalog import Value
-from models.fine_tuning import FineTuning
+from models.catalog import Value, complete
 from models.text.splits import TextSplits
 from models.threats import TextThreat
+from models.training.text_fine_tuning import TextFineTuning
 from models.transformer import LoadedBase
 from models.weights.initial import InitialWeights
 from models.weights.taking import from_adapted
@@ -136,16 +136,18 @@ def loaded_base(reference: str, label_names: tuple[str, ...]) -> LoadedBase:
 
 def _training(
     start: Start, data: TextSplits, settings: Settings, *, judged: Any, threat: TextThreat
-) -> FineTuning:
+) -> TextFineTuning:
     """A training whose `evaluate_test` judges `judged`, and which looks at little on the way."""
     few = data.validation.take(range(min(_WATCHED, len(data.validation))))
-    configuration = {**start.configuration, "max_length": settings.max_length}
-    return FineTuning(
+    configuration = complete(
+        "entity_tagger", {**start.configuration, "max_length": settings.max_length}
+    )
+    return TextFineTuning(
         configuration, replace(data, validation=few, test=judged), epochs=settings.epochs,
         seed=start.seed, threat=threat, base=loaded_base(settings.base, data.label_names),
         initial=start.initial,
     )  # fmt: skip
 
 
-def _figures(training: FineTuning) -> dict[str, float]:
+def _figures(training: TextFineTuning) -> dict[str, float]:
     return {name.removeprefix("test."): value for name, value in training.evaluate_test().items()}

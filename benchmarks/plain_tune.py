@@ -47,11 +47,12 @@ def trained(
         return getattr(overhead_trials, name)(configuration, epochs=epochs, seed=0)
     import torch
 
-    from models.catalog import Threat
-    from models.training import Training
+    from models.catalog import Threat, complete
+    from models.training.cnn import CNNTraining
 
     torch.set_num_threads(1)
-    return Training(configuration, data, epochs=epochs, seed=0, threat=Threat()).run()
+    configuration = complete("cnn", configuration)
+    return CNNTraining(configuration, data, epochs=epochs, seed=0, threat=Threat()).run()
 
 
 def run(name: str, trials: int, epochs: int, parallelism: int, folder: Path) -> dict[str, Any]:

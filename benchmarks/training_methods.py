@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks import reference
 from benchmarks.digits_models import EPOCHS, SHARED
 from benchmarks.stored_results import CACHE, StoredResults
-from models.threats import Threat
+from models.catalog import Threat, complete
 
 EPSILON = 0.1
 SEEDS = (0, 1, 2)
@@ -66,13 +66,13 @@ def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
 
     from models.adversarial.autoattack import autoattack
     from models.data import load_images
-    from models.training import Training
+    from models.training.cnn import CNNTraining
 
     torch.set_num_threads(1)
     threat = Threat(norm="linf", epsilon=cell["epsilon"])
-    training = Training(
-        configuration(cell["method"], cell["epsilon"]), load_images({"name": "digits"}),
-        epochs=cell["epochs"], seed=cell["seed"], threat=threat,
+    training = CNNTraining(
+        complete("cnn", configuration(cell["method"], cell["epsilon"])),
+        load_images({"name": "digits"}), epochs=cell["epochs"], seed=cell["seed"], threat=threat,
     )  # fmt: skip
     curve = list(training.run())
     images, labels = training.examples("test")

@@ -76,10 +76,10 @@ class Trainings:
     def _trained(self, configuration: dict[str, Any], seed: int, tests: bool) -> dict[str, Any]:
         import torch
 
-        from models.training import Training
+        from models.training.cnn import CNNTraining
 
         torch.set_num_threads(1)
-        training = Training(
+        training = CNNTraining(
             configuration, images(json.dumps(self._spec.task.data)),
             epochs=self._spec.budget.epochs, seed=seed, threat=self.threat,
         )  # fmt: skip

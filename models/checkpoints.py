@@ -1,9 +1,10 @@
 """Checkpoints of a trial: one an epoch, the newest complete one wins, two are kept.
 
-`<folder>/generation_<g>/epoch_<e>.json` holds every epoch's metrics so far; where a model has a
-state, `epoch_<e>.pt` beside it holds tensors and plain values and is read with
-`weights_only=True`. The JSON file is written last and renamed into place, so a checkpoint that can
-be seen is complete. Generations keep a driver that was given up from writing over its successor.
+`<folder>/generation_<g>/epoch_<e>.json` holds every epoch's metrics so far and, if it is plain
+values alone (a user's function may need no torch), the training's state. A state with tensors is in
+`epoch_<e>.pt` beside it and is read with `weights_only=True`. The JSON file is written last and
+renamed into place, so a checkpoint that can be seen is complete. Generations keep a driver that was
+given up from writing over its successor.
 """
 
 from __future__ import annotations
@@ -22,16 +23,24 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A complete checkpoint. `metrics` has one dict an epoch, first to last."""
+    """A complete checkpoint.
+
+    Attributes:
+        epoch: The last one that it holds.
+        metrics: One dict an epoch, first to last.
+        state_file: The file of a state with tensors; None if the state is plain.
+        plain_state: A state of plain values; empty if there is a file.
+    """
 
     epoch: int
     metrics: tuple[dict[str, float], ...]
     state_file: Path | None
+    plain_state: Mapping[str, Any]
 
-    def load_state(self) -> dict[str, Any] | None:
-        """The model's state, or None if it has none. Refuses anything but tensors and values."""
+    def load_state(self) -> dict[str, Any]:
+        """Return the training's state. Refuses anything but tensors and plain values."""
         if self.state_file is None:
-            return None
+            return dict(self.plain_state)
         import torch
 
         state: dict[str, Any] = torch.load(self.state_file, map_location="cpu", weights_only=True)
@@ -43,7 +52,7 @@ def save_checkpoint(
     generation: int,
     epoch: int,
     metrics: Sequence[Mapping[str, float]],
-    state: Mapping[str, Any] | None,
+    state: Mapping[str, object],
     kept: int = KEPT,
 ) -> None:
     """Writes the checkpoint of `epoch` and removes all but the newest `kept` of this generation.
@@ -57,12 +66,14 @@ def save_checkpoint(
     """
     place = folder / f"generation_{generation}"
     place.mkdir(parents=True, exist_ok=True)
+    is_plain = _is_plain(dict(state))
     try:
-        if state is not None:
+        if not is_plain:
             _write_state(place / "epoch.pt.new", state)
             (place / "epoch.pt.new").replace(place / f"epoch_{epoch:04d}.pt")
-        record = {"epoch": epoch, "metrics": [dict(entry) for entry in metrics]}
-        (place / "epoch.json.new").write_text(json.dumps(record | {"has_state": state is not None}))
+        record = {"epoch": epoch, "metrics": [dict(entry) for entry in metrics],
+                  "state": dict(state) if is_plain else None}  # fmt: skip
+        (place / "epoch.json.new").write_text(json.dumps(record))
         (place / "epoch.json.new").replace(place / f"epoch_{epoch:04d}.json")
     except OSError:
         for half in place.glob("epoch.*.new"):  # on a full disk they would be in the way
@@ -100,7 +111,16 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
     return None
 
 
-def _write_state(path: Path, state: Mapping[str, Any]) -> None:
+def _is_plain(value: object) -> bool:
+    """Whether JSON gives a value back as it was."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(value[key]) for key in value)
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int | float)
+
+
+def _write_state(path: Path, state: Mapping[str, object]) -> None:
     import torch
 
     try:
@@ -119,14 +139,15 @@ def _read(file: Path) -> Checkpoint | None:
     try:
         record = json.loads(file.read_text())
         epoch, metrics = int(record["epoch"]), tuple(dict(entry) for entry in record["metrics"])
+        state = record["state"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return (
             None  # any other OSError: the storage is away, which must not look like no checkpoint
         )
-    state_file = file.with_suffix(".pt") if record.get("has_state") else None
+    state_file = file.with_suffix(".pt") if state is None else None
     if state_file is not None and not state_file.exists():
         return None
-    return Checkpoint(epoch, metrics, state_file)
+    return Checkpoint(epoch, metrics, state_file, state or {})
 
 
 def _number(path: Path) -> int:

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from models.catalog import Value, complete
+from models.catalog import Value
 
 _ACTIVATIONS: Mapping[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -34,14 +34,11 @@ class CNN(nn.Module):
     block pools by 2 unless a side would fall below 1, so any number of blocks fits any image.
 
     Args:
-        configuration: hyperparameters of "cnn"; missing ones take their defaults.
+        configuration: complete, of "cnn" (see `models.catalog.complete`).
         shape: (channels, height, width) of an image.
         classes: number of logits.
         mean: of the training pixels in [0, 1], per channel; None: 0.
         std: likewise; None: 1.
-
-    Raises:
-        ValueError: the configuration is not legal (see `models.catalog.complete`).
     """
 
     mean: Tensor
@@ -56,7 +53,7 @@ class CNN(nn.Module):
         std: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.configuration = complete("cnn", configuration)
+        self.configuration = dict(configuration)
         self.shape = shape
         self.classes = classes
         channels, height, width = shape

@@ -1,7 +1,7 @@
 """How a CNN learns from its training images: one epoch of optimizer steps after the other.
 
 Batches, augmentation, attacks inside training, precision, and the average of the weights. Not for
-judging what was learned, nor for deciding how long to go on: `models/training.py`.
+judging what was learned, nor for deciding how long to go on: `models/training/cnn.py`.
 """
 
 from __future__ import annotations

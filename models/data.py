@@ -35,7 +35,11 @@ class ImageSplits:
     label_names: tuple[str, ...]
 
 
-def load_data(settings: Mapping[str, Any], kind: str) -> ImageSplits | TextSplits:
+# What a trial learns from.
+Splits = ImageSplits | TextSplits
+
+
+def load_data(settings: Mapping[str, Any], kind: str) -> Splits:
     """Load what `settings` select, as the `kind` of data that a model wants.
 
     Raises:

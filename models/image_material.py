@@ -1,7 +1,7 @@
 """What a vision transformer learns from images: batches and losses.
 
 The same attacks and figures as a CNN's (`models/image_judgement.py`), so the two can stand in one
-comparison. Not for training itself (`models/fine_tuning.py`).
+comparison. Not for training itself (`models/training/image_fine_tuning.py`).
 """
 
 from __future__ import annotations

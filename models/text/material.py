@@ -2,7 +2,7 @@
 
 For classification, entities and dialogues alike; what differs between them is in `answers.py` (how
 a model answers) and `judgement.py` (what the answers are worth). Not for training itself
-(`models/fine_tuning.py`).
+(`models/training/text_fine_tuning.py`).
 """
 
 from __future__ import annotations

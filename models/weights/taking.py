@@ -30,7 +30,7 @@ def trained_cnn(
     shape: tuple[int, int, int],
     labels: int,
 ) -> CNN:
-    """The network of a checkpoint of `models.training.Training`, in evaluation mode.
+    """The network of a checkpoint of `models.training.cnn.CNNTraining`, in evaluation mode.
 
     Args:
         state: the checkpoint's state.

@@ -78,9 +78,9 @@ def rebuild(trained: Trained) -> Rebuilt:
         DataError: the data set cannot be read.
     """
     checkpoint = newest_checkpoint(trained.checkpoints)
-    state = None if checkpoint is None else checkpoint.load_state()
-    if state is None:
+    if checkpoint is None:
         raise FileNotFoundError(f"{trained.name}: no checkpoint in {trained.checkpoints}")
+    state = checkpoint.load_state()
     splits = load_data(trained.data, data_kind(trained.model))
     names = tuple(splits.label_names)
     if trained.base is not None:

@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.catalog import Threat
 from models.checkpoints import newest_checkpoint
+from models.training.protocol import EvaluatedTraining, JudgedTraining
 from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
+
+if TYPE_CHECKING:
+    from models.data import Splits
 
 WITNESSES = "witnesses_test.safetensors"
 
@@ -36,30 +40,29 @@ class HeldOut:
     message: str = ""
 
 
-def judge_trial(task: TaskOnWorker, config: Mapping[str, Any], data: Any) -> HeldOut:
+def judge_trial(task: TaskOnWorker, config: Mapping[str, Any], data: Splits | None) -> HeldOut:
     """Judges a finished trial by its last checkpoint.
 
     Raises:
         FileNotFoundError: the trial has no checkpoint of its last epoch.
     """
     training = training_of(task, config, data, WorkersBase())
-    if not hasattr(training, "evaluate_test") and not task.is_of_images:
+    if not isinstance(training, EvaluatedTraining):
         return HeldOut()
     folder = Path(config["checkpoints"])
     checkpoint = newest_checkpoint(folder)
     if checkpoint is not None:
         training.load_state_dict(checkpoint.load_state())
-    is_finished = checkpoint is not None and (
-        checkpoint.epoch >= task.epochs or getattr(training, "ended", False)
-    )
+    is_finished = checkpoint is not None and (checkpoint.epoch >= task.epochs or training.ended)
     if not is_finished:
         raise FileNotFoundError(f"no checkpoint of epoch {task.epochs} in {folder}")
-    if isinstance(task.threat, Threat):
+    if isinstance(training, JudgedTraining):
+        assert isinstance(task.threat, Threat), "images are attacked by their pixels"
         return _judged_images(training, task.threat, folder)
     return HeldOut(training.evaluate_test())
 
 
-def _judged_images(training: Any, threat: Threat, folder: Path) -> HeldOut:
+def _judged_images(training: JudgedTraining, threat: Threat, folder: Path) -> HeldOut:
     from models.adversarial.autoattack import MISSING, is_installed
     from models.adversarial.judgement import judge
     from models.adversarial.witnesses import save_witnesses

@@ -33,7 +33,7 @@ class _Asked:
 def judge_front(
     plan: Plan,
     task: TaskOnWorker,
-    data: Any,
+    data: object,
     front: Sequence[tuple[int, Mapping[str, Any]]],
     journal: Journal,
     epochs: Mapping[int, int],

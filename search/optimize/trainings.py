@@ -1,7 +1,7 @@
-"""What a worker trains: the model of a task as an object with `run`, `state_dict` and so on.
+"""What a worker trains: the training of a task's model (`models/training/protocol.py`).
 
-One of `models.training.Training` (a CNN), `models.fine_tuning.FineTuning` (a transformer) or
-`FunctionTraining` (a user's own function). Not for what happens around an epoch: see trial.py.
+One of `models/training/` (a CNN, a transformer on texts or on images) or `FunctionTraining` (a
+user's own function). Not for what happens around an epoch: see trial.py.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.catalog import AnyThreat, Threat, data_kind
+from models.catalog import AnyThreat, TextThreat, Threat, data_kind
 from search.optimize.confirming import MEMORY, Standing
 from search.roles import Role
 
 if TYPE_CHECKING:
     from models.adversarial.attack_memory import AttackMemory
     from models.base_model import BaseModel
+    from models.data import Splits
+    from models.training.protocol import Training
     from models.transformer import LoadedBase
     from models.weights.initial import InitialWeights
 
@@ -70,8 +72,11 @@ class TaskOnWorker:
 class FunctionTraining:
     """A user's own training function: a generator of one metrics dict an epoch.
 
-    It has no state of its own to save: after an interruption it is run again from its first epoch
-    and what was already reported is skipped.
+    Its state is the number of epochs that it has reported: after an interruption the function is
+    run again from its first epoch and what was already reported is skipped. It has ended when its
+    budget is through, whatever else it would yield, or when the function returned before; that is
+    found out when the next epoch is asked for. NaN is a value like any other here, for only the
+    trial knows the objectives: it ends at one that is NaN (trial.py).
     """
 
     def __init__(
@@ -84,23 +89,34 @@ class FunctionTraining:
     ) -> None:
         self._function, self._configuration = function, dict(configuration)
         self._epochs, self._seed = epochs, seed
-        self.epoch = 0
+        self._epoch, self._has_returned = 0, False
+
+    @property
+    def ended(self) -> bool:
+        """Whether no epoch is left: the budget is through, or the function has returned."""
+        return self._has_returned or self._epoch >= self._epochs
 
     def run(self) -> Iterator[dict[str, float]]:
         """Yields the metrics of the epochs that are still to be reported."""
-        already = self.epoch
+        if self.ended:
+            return
+        already = self._epoch
         epochs = self._function(self._configuration, epochs=self._epochs, seed=self._seed)
         for index, metrics in enumerate(epochs, start=1):
             if index > already:
-                self.epoch = index
+                self._epoch = index
                 yield dict(metrics)
+                if self.ended:
+                    return
+        self._has_returned = True
 
-    def state_dict(self) -> None:
-        """Nothing: the metrics of a checkpoint tell its epoch."""
+    def state_dict(self) -> dict[str, object]:
+        """How many epochs it has reported."""
+        return {"epoch": self._epoch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Remembers how many epochs to skip."""
-        self.epoch = int(state["epoch"])
+        self._epoch, self._has_returned = int(state["epoch"]), False
 
 
 class WorkersBase:
@@ -114,7 +130,7 @@ class WorkersBase:
         self._loaded: LoadedBase | None = None
         self._checksum = ""
 
-    def get(self, task: TaskOnWorker, data: Any) -> LoadedBase:
+    def get(self, task: TaskOnWorker, data: Splits) -> LoadedBase:
         """The task's pretrained model with a head for the data's labels.
 
         Raises:
@@ -129,41 +145,74 @@ class WorkersBase:
 
 
 def training_of(
-    task: TaskOnWorker, config: Mapping[str, Any], data: Any, workers_base: WorkersBase
-) -> Any:
+    task: TaskOnWorker, config: Mapping[str, Any], data: Splits | None, workers_base: WorkersBase
+) -> Training:
     """The training of one trial, ready to run or to be continued from a checkpoint.
 
     Args:
         task: What it shares with the others.
-        config: `number`, `configuration` and `seed` of this trial.
+        config: `number`, `configuration` and `seed` of this trial. The driver has checked the
+            configuration and completed it with the defaults (`Spec.complete`).
         data: The splits; None for a user's function.
         workers_base: What this worker has loaded already.
     """
-    configuration, epochs, seed = dict(config["configuration"]), task.epochs, config["seed"]
     if task.model.startswith("python:"):
-        module, _, name = task.model.removeprefix("python:").partition(":")
-        function = getattr(importlib.import_module(module), name)
-        return FunctionTraining(function, configuration, epochs=epochs, seed=seed)
+        function, configuration = _function(task.model), config["configuration"]
+        return FunctionTraining(function, configuration, epochs=task.epochs, seed=config["seed"])
     import torch
 
     torch.set_num_threads(task.threads)
-    assert task.threat is not None, "only a user's function has no threat"
+    assert data is not None, "only a user's function has no data"
+    return _model_training(task, config, data, workers_base)
+
+
+def _model_training(
+    task: TaskOnWorker, config: Mapping[str, Any], data: Splits, workers_base: WorkersBase
+) -> Training:
+    """The training of a model of the catalog."""
+    from models.data import ImageSplits
+
+    configuration, epochs, seed = dict(config["configuration"]), task.epochs, config["seed"]
     initial = _initial(task, str(configuration.pop("initial_weights", task.starts_from)))
-    memory = task.memory(config["number"])
-    if task.base is not None:
-        from models.fine_tuning import FineTuning
+    base = None if task.base is None else workers_base.get(task, data)
+    if not isinstance(data, ImageSplits):
+        from models.training.text_fine_tuning import TextFineTuning
 
-        return FineTuning(
-            configuration, data, epochs=epochs, seed=seed, threat=task.threat,
-            base=workers_base.get(task, data), initial=initial, memory=memory,
+        assert isinstance(task.threat, TextThreat), "texts are attacked by their words"
+        assert base is not None, "a model of texts starts from a pretrained one"
+        return TextFineTuning(
+            configuration, data, epochs=epochs, seed=seed, threat=task.threat, base=base,
+            initial=initial,
         )  # fmt: skip
-    from models.training import Training
+    assert isinstance(task.threat, Threat), "images are attacked by their pixels"
+    memory = task.memory(config["number"])
+    if base is not None:
+        from models.training.image_fine_tuning import ImageFineTuning
 
-    assert isinstance(task.threat, Threat), "a CNN is attacked by its pixels"
-    return Training(
+        return ImageFineTuning(
+            configuration, data, epochs=epochs, seed=seed, threat=task.threat, base=base,
+            initial=initial, memory=memory,
+        )  # fmt: skip
+    from models.training.cnn import CNNTraining
+
+    return CNNTraining(
         configuration, data, epochs=epochs, seed=seed, threat=task.threat, device=task.device,
         initial=initial, memory=memory,
     )  # fmt: skip
+
+
+def _function(model: str) -> Callable[..., Iterator[Mapping[str, float]]]:
+    """The user's function that `python:MODULE:NAME` names.
+
+    Raises:
+        ImportError: there is no such module.
+        AttributeError: it has no such function.
+    """
+    module, _, name = model.removeprefix("python:").partition(":")
+    function: Callable[..., Iterator[Mapping[str, float]]] = getattr(
+        importlib.import_module(module), name
+    )
+    return function
 
 
 def _initial(task: TaskOnWorker, name: str) -> InitialWeights | None:
@@ -175,10 +224,13 @@ def _initial(task: TaskOnWorker, name: str) -> InitialWeights | None:
     return load_initial(task.initial_files[name])
 
 
-def _load_base(task: TaskOnWorker, data: Any) -> LoadedBase:
+def _load_base(task: TaskOnWorker, data: Splits) -> LoadedBase:
+    from models.data import ImageSplits
     from models.transformer import LoadedBase
 
     assert task.base is not None, "only a fine-tuning has a pretrained model"
-    kind = data_kind(task.model)
-    image = tuple(data.train_images.shape[1:]) if kind == "images" else None
+    kind, image = data_kind(task.model), None
+    if isinstance(data, ImageSplits):
+        _, channels, height, width = data.train_images.shape
+        image = channels, height, width
     return LoadedBase(task.base, kind, data.label_names, image=image, device=task.device)

@@ -14,16 +14,20 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray import tune
 
 from models.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
+from models.training.protocol import JudgedTraining, TabulatedTraining, Training
 from search.optimize.attempts import STORAGE_PATIENCE_SECONDS, Attempts, patiently
 from search.optimize.confirming import replaced_warning
 from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES, WARNING
 from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
 from search.tracking.ownership import newest_generation
+
+if TYPE_CHECKING:
+    from models.data import Splits
 
 # What MLflow takes, less '/', which Ray uses to flatten results.
 METRIC_NAME = re.compile(r"[\w\-. :]{1,250}", re.ASCII)
@@ -33,7 +37,7 @@ Result = TypeVar("Result")
 class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
     """Ray's view of a trial. `config`: number, complete configuration, checkpoints, seed."""
 
-    def setup(self, config: dict[str, Any], task: TaskOnWorker, data: Any = None) -> None:
+    def setup(self, config: dict[str, Any], task: TaskOnWorker, data: Splits | None = None) -> None:
         """Called once an actor; `task` and `data` come from the object store."""
         self._task, self._data = task, data
         self._base = WorkersBase()
@@ -47,7 +51,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
     def _start(self, config: dict[str, Any]) -> None:
         # The suspended generator holds on to the training as well.
-        self._training: Any = None
+        self._training: Training | None = None
         self._epochs: Iterator[dict[str, float]] = iter(())
         gc.collect()  # the last trial's tensors go before the next one's come
         began = time.perf_counter()
@@ -81,7 +85,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._attempts.watch()
         self._training = training_of(task, config, self._data, self._base)
         if checkpoint is not None:
-            self._training.load_state_dict(checkpoint.load_state() or {"epoch": checkpoint.epoch})
+            self._training.load_state_dict(checkpoint.load_state())
         self._epochs = self._training.run()
 
     def _may_begin(self) -> bool:
@@ -105,7 +109,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
                 self._failure = "another driver has taken this search over"
             if not self._failure and self._may_begin():
                 self._train_an_epoch()
-                if self._is_finished() and hasattr(self._training, "tables"):
+                if self._is_finished() and isinstance(self._training, TabulatedTraining):
                     self._tables = self._training.tables()
         except Exception as error:
             self._failure = _failure_of(error)
@@ -115,9 +119,10 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         return self._report()
 
     def _train_an_epoch(self) -> None:
-        if self._is_finished():
+        if self._is_finished() or self._has_diverged():
             return  # restored from its last epoch: only the report was lost
-        assert self._attempts is not None, "set up before a step"
+        training = self._training
+        assert training is not None and self._attempts is not None, "set up before a step"
         self._attempts.watch()
         began = time.perf_counter()
         metrics = next(self._epochs, None)
@@ -129,8 +134,8 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             return
         entry = {name: float(value) for name, value in metrics.items() if name != EPOCH}
         is_last = len(self._done) + 1 >= self._task.epochs or self._has_ended()
-        if is_last and self._task.is_of_images:
-            entry |= self._confirmed(entry)
+        if is_last and isinstance(training, JudgedTraining):
+            entry |= self._confirmed(training, entry)
         _check_names(entry, () if is_last else self._task.compared)
         entry.setdefault("seconds.epoch", time.perf_counter() - began)
         if self._task.base is not None:
@@ -141,11 +146,11 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._stored(
             lambda: save_checkpoint(
                 self._folder, self._task.generation, len(self._done), self._done,
-                self._training.state_dict(), kept=kept,
+                training.state_dict(), kept=kept,
             )
         )  # fmt: skip
 
-    def _confirmed(self, entry: Mapping[str, float]) -> dict[str, float]:
+    def _confirmed(self, training: JudgedTraining, entry: Mapping[str, float]) -> dict[str, float]:
         """What a stronger attack says of the robust figure, where it is to be asked.
 
         It comes before the checkpoint and the report, so nobody ever sees the figure that it
@@ -157,7 +162,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         standing, found = self._task.standing(), {}
         if standing.must_confirm(self._number, [entry[name] for name in objectives]):
             began = time.perf_counter()
-            found = {name: float(value) for name, value in self._training.confirm().items()}
+            found = {name: float(value) for name, value in training.confirm().items()}
             found["seconds.confirmation"] = time.perf_counter() - began
         values = [{**entry, **found}[name] for name in objectives]
         if all(map(math.isfinite, values)):
@@ -166,17 +171,20 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
     def _has_ended(self) -> bool:
         """Whether the training itself says that no epoch is left (early stopping)."""
-        return bool(getattr(self._training, "ended", False))
+        return self._training is not None and self._training.ended
 
     def _is_finished(self) -> bool:
         return len(self._done) >= self._task.epochs or (bool(self._done) and self._has_ended())
+
+    def _has_diverged(self) -> bool:
+        """Whether an objective is NaN. That ends a trial: nothing after it can become finite."""
+        metrics = self._done[-1] if self._done else {}
+        return any(math.isnan(metrics.get(name, 0.0)) for name in self._task.objectives)
 
     def _report(self) -> dict[str, Any]:
         epoch = len(self._done)
         earlier, self._told = self._done[self._told : epoch - 1], epoch
         metrics = self._done[-1] if self._done else {}
-        # NaN ends a trial: nothing after it can become finite again.
-        diverged = any(math.isnan(metrics.get(name, 0.0)) for name in self._task.objectives)
         return {
             EPOCH: epoch,
             METRICS: metrics,
@@ -185,7 +193,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             ENDED: self._has_ended(),
             TABLES: self._tables,
             WARNING: replaced_warning(metrics),
-            "done": bool(self._failure) or diverged or self._is_finished(),
+            "done": bool(self._failure) or self._has_diverged() or self._is_finished(),
         }
 
 

@@ -9,7 +9,7 @@ import os
 import pickle
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ray import tune
@@ -29,6 +29,9 @@ from search.optimize.trial import Trial
 from search.roles import best
 from search.spec import Spec
 from search.tracking.journal import Journal, read_events
+
+if TYPE_CHECKING:
+    from models.data import Splits
 
 # With `parallelism: auto` the searcher alone limits what waits; Tune wants some number.
 MOST_PENDING = 10_000
@@ -194,7 +197,7 @@ class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
         return self._must_stop()
 
 
-def _load_data(spec: Spec) -> Any:
+def _load_data(spec: Spec) -> Splits | None:
     if spec.task.is_function:
         return None
     from models.data import load_data

@@ -16,7 +16,8 @@ from benchmarks.adaptation import code_version
 from benchmarks.adaptation_cells import Cell, cells, chosen, rates
 from benchmarks.adaptation_training import Setting
 from models.catalog import TextThreat, complete
-from models.fine_tuning import FineTuning
+from models.training.text_fine_tuning import TextFineTuning
+from models.transformer_learning import TransformerLearning
 from models.transformer_hyperparameters import METHODS
 from tests.models.tiny_models import tiny_bert, wordpiece
 
@@ -54,9 +55,13 @@ def setting(tiny: tuple[Path, Path], tmp_path: Path) -> Setting:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Notes every epoch that is trained and every test."""
     done: list[str] = []
-    epoch, test = FineTuning._train_epoch, FineTuning.evaluate_test
-    monkeypatch.setattr(FineTuning, "_train_epoch", lambda t: (done.append("epoch"), epoch(t))[1])
-    monkeypatch.setattr(FineTuning, "evaluate_test", lambda t: (done.append("test"), test(t))[1])
+    epoch, test = TransformerLearning.epoch, TextFineTuning.evaluate_test
+    monkeypatch.setattr(
+        TransformerLearning, "epoch", lambda t, number: (done.append("epoch"), epoch(t, number))[1]
+    )
+    monkeypatch.setattr(
+        TextFineTuning, "evaluate_test", lambda t: (done.append("test"), test(t))[1]
+    )
     return done
 
 

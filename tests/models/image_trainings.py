@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from models.catalog import Threat, Value
+from models.catalog import Threat, Value, complete
 from models.data import ImageSplits
-from models.training import Training
+from models.training.cnn import CNNTraining
 
 QUICK = Threat(steps=2, cheap_steps=1, examples=20, cheap_examples=10)
 SMALL: dict[str, Value] = {"width": 4, "fully_connected_width": 16, "batch_size": 16}
@@ -31,19 +31,19 @@ EACH_METHOD: list[dict[str, Value]] = [
 ]
 
 
-def train(configuration: dict[str, Value], data: ImageSplits, **changes: Any) -> Training:
+def train(configuration: dict[str, Value], data: ImageSplits, **changes: Any) -> CNNTraining:
     arguments: dict[str, Any] = {"epochs": 2, "seed": 0, "threat": QUICK, **changes}
-    return Training(configuration, data, **arguments)
+    return CNNTraining(complete("cnn", configuration), data, **arguments)
 
 
 def without_seconds(report: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in report.items() if not name.startswith("seconds")}
 
 
-def weights(training: Training) -> dict[str, torch.Tensor]:
+def weights(training: CNNTraining) -> dict[str, torch.Tensor]:
     return training.model.state_dict()
 
 
-def are_equal(one: Training, other: Training) -> bool:
+def are_equal(one: CNNTraining, other: CNNTraining) -> bool:
     left, right = weights(one), weights(other)
     return all(torch.equal(left[name], right[name]) for name in left)

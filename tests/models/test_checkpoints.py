@@ -16,7 +16,7 @@ from tests.small_disks import fill, make_room, small_disk
 
 def save(folder: Path, epoch: int, generation: int = 1, state: Any = None) -> None:
     metrics = [{"loss": 1.0 / each} for each in range(1, min(epoch, 5) + 1)]
-    save_checkpoint(folder, generation, epoch, metrics, state)
+    save_checkpoint(folder, generation, epoch, metrics, state or {"epoch": epoch})
 
 
 def newest_epoch(folder: Path) -> int | None:
@@ -42,14 +42,25 @@ def test_a_checkpoint_gives_back_every_epochs_metrics_and_the_state(tmp_path: Pa
     found = newest_checkpoint(tmp_path)
     assert found is not None and (found.epoch, list(found.metrics)) == (2, metrics)
     state = found.load_state()
-    assert state is not None and state["epoch"] == 2
+    assert state["epoch"] == 2
     assert torch.equal(state["weights"], weights)
 
 
-def test_a_checkpoint_without_a_state_has_none(tmp_path: Path) -> None:
-    save(tmp_path, 1)
+@pytest.mark.parametrize(
+    "state", [{}, {"epoch": 3}, {"a": {"b": [1, 0.1, "c", True, None]}, "d": []}], ids=str
+)
+def test_a_state_of_plain_values_needs_no_file_of_its_own(tmp_path: Path, state: Any) -> None:
+    save_checkpoint(tmp_path, 1, 1, [{}], state)
+    assert [file.name for file in (tmp_path / "generation_1").iterdir()] == ["epoch_0001.json"]
     found = newest_checkpoint(tmp_path)
-    assert found is not None and found.state_file is None and found.load_state() is None
+    assert found is not None and found.state_file is None and found.load_state() == state
+
+
+@pytest.mark.parametrize("state", [{"pair": (1, 2)}, {"by number": {1: "a"}}], ids=str)
+def test_values_that_json_would_change_come_back_as_they_were(tmp_path: Path, state: Any) -> None:
+    save_checkpoint(tmp_path, 1, 1, [{}], state)
+    found = newest_checkpoint(tmp_path)
+    assert found is not None and found.load_state() == state
 
 
 def test_the_latest_epoch_counts_by_number_not_by_spelling(tmp_path: Path) -> None:
@@ -82,13 +93,13 @@ def test_a_half_written_record_is_no_checkpoint(tmp_path: Path, text: str) -> No
 
 def test_a_record_whose_state_is_missing_is_no_checkpoint(tmp_path: Path) -> None:
     for epoch in (1, 2):
-        save(tmp_path, epoch, state={"epoch": epoch})
+        save(tmp_path, epoch, state={"at": torch.tensor(epoch)})
     (tmp_path / "generation_1" / "epoch_0002.pt").unlink()
     assert newest_epoch(tmp_path) == 1
 
 
 def test_a_state_without_its_record_is_no_checkpoint(tmp_path: Path) -> None:
-    save(tmp_path, 1, state={"epoch": 1})
+    save(tmp_path, 1, state={"at": torch.tensor(1)})
     place = tmp_path / "generation_1"
     (place / "epoch_0002.pt").write_bytes((place / "epoch_0001.pt").read_bytes())
     (place / "epoch.json.new").write_text('{"epoch": 2, "metrics": []}')
@@ -98,7 +109,7 @@ def test_a_state_without_its_record_is_no_checkpoint(tmp_path: Path) -> None:
 
 def test_two_checkpoints_are_kept_and_no_file_besides(tmp_path: Path) -> None:
     for epoch in range(1, 6):
-        save(tmp_path, epoch, state={"epoch": epoch})
+        save(tmp_path, epoch, state={"at": torch.tensor(epoch)})
     assert KEPT == 2
     assert sorted(path.name for path in (tmp_path / "generation_1").iterdir()) == [
         "epoch_0004.json", "epoch_0004.pt", "epoch_0005.json", "epoch_0005.pt",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.catalog import complete
 from models.cnn import CNN
 from models.data import ImageSplits
 
@@ -109,7 +110,13 @@ def steep_tanh(
     settings = {"width": 16, "activation": "tanh", "normalisation": normalisation}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        model = CNN(settings, (channels, height, width), len(data.label_names), mean, spread)
+        model = CNN(
+            complete("cnn", settings),
+            (channels, height, width),
+            len(data.label_names),
+            mean,
+            spread,
+        )
     for layers in (model.features, model.classifier):
         for place, layer in enumerate(layers):
             if isinstance(layer, nn.Tanh):

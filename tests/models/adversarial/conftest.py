@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.catalog import complete
 from models.cnn import CNN
 from models.data import ImageSplits
 
@@ -16,7 +17,8 @@ def trained(digits: ImageSplits) -> CNN:
     labels = torch.tensor(digits.train_labels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = CNN({"width": 16, "normalisation": "batch"}, (1, 8, 8), 10)
+        configuration = complete("cnn", {"width": 16, "normalisation": "batch"})
+        model = CNN(configuration, (1, 8, 8), 10)
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.005)
         for _ in range(5):
             for index in torch.split(torch.randperm(len(labels)), 64):

@@ -16,6 +16,7 @@ from models.adversarial.attacks import (
     step,
     targeted_margin_loss,
 )
+from models.catalog import Value, complete
 from models.cnn import CNN
 
 NORMS = ("linf", "l2")
@@ -33,9 +34,9 @@ def pixels(first: float, second: float) -> Tensor:
     return torch.tensor([first, second]).reshape(1, 1, 1, 2)
 
 
-def network(seed: int = 0, **configuration: object) -> CNN:
+def network(seed: int = 0, **configuration: Value) -> CNN:
     torch.manual_seed(seed)
-    return CNN({"width": 4, **configuration}, (1, 8, 8), 10).eval()  # type: ignore[dict-item]
+    return CNN(complete("cnn", {"width": 4, **configuration}), (1, 8, 8), 10).eval()
 
 
 def batch(n: int = 24) -> tuple[Tensor, Tensor]:

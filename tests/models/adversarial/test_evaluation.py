@@ -15,7 +15,7 @@ from models.adversarial.evaluation import (
     robust_correct,
     wrong_classes,
 )
-from models.catalog import Threat
+from models.catalog import Threat, complete
 from models.cnn import CNN
 from tests.models.adversarial.broken_defences import Scaled
 
@@ -160,7 +160,8 @@ def test_replays_of_what_a_model_withstands_change_nothing(trained, examples) ->
 
 def test_evaluation_runs_in_eval_mode_and_restores_the_mode(examples) -> None:
     torch.manual_seed(0)
-    model = CNN({"width": 4, "dropout": 0.5, "normalisation": "batch"}, (1, 8, 8), 10)
+    configuration = complete("cnn", {"width": 4, "dropout": 0.5, "normalisation": "batch"})
+    model = CNN(configuration, (1, 8, 8), 10)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     results = [robust_correct(model.train(), *examples, THREAT, seed=0) for _ in range(2)]
     assert np.array_equal(*results) and model.training

@@ -9,24 +9,25 @@ import torch
 
 from models.adversarial.past_trial import PastTrial, attack, verify_file, warnings_of
 from models.adversarial.witnesses import model_digest, save_witnesses
+from models.catalog import complete
 from models.checkpoints import save_checkpoint
 from models.data import load_images
 from models.threats import Threat
-from models.training import Training
+from models.training.cnn import CNNTraining
 from models.weights.trained import Trained
 from tests.models.weights.trained_trials import finished, tiny_base
 
 THREAT = Threat(epsilon=0.2, steps=3)
 
 
-def trained_cnn(folder: Path, data: Path) -> tuple[Trained, Training]:
+def trained_cnn(folder: Path, data: Path) -> tuple[Trained, CNNTraining]:
     """A trial of two epochs on images of 4x6 pixels in three classes, and its training."""
     settings = {"parquet": str(data)}
-    configuration = {"width": 8}
-    training = Training(configuration, load_images(settings), epochs=2, seed=0, threat=THREAT)
+    configuration = complete("cnn", {"width": 8})
+    training = CNNTraining(configuration, load_images(settings), epochs=2, seed=0, threat=THREAT)
     metrics = list(training.run())
     save_checkpoint(folder, 1, 2, metrics, training.state_dict())
-    return Trained("small#0", "cnn", training.configuration, settings, folder), training
+    return Trained("small#0", "cnn", configuration, settings, folder), training
 
 
 def test_it_is_the_same_model_with_the_same_parts(folder: Path, tmp_path: Path) -> None:

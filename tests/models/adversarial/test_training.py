@@ -17,7 +17,8 @@ METHODS = ("fgsm", "pgd", "trades", "mart")
 
 def model() -> CNN:
     torch.manual_seed(0)
-    return CNN({"width": 4, "dropout": 0.5, "normalisation": "batch"}, (1, 8, 8), 10).train()
+    configuration = complete("cnn", {"width": 4, "dropout": 0.5, "normalisation": "batch"})
+    return CNN(configuration, (1, 8, 8), 10).train()
 
 
 def crafted(norm: Any = "linf", net: nn.Module | None = None, **values: Any) -> Tensor:

@@ -15,10 +15,10 @@ from transformers import (
 )
 
 from models.base_model import BaseModel
-from models.catalog import Threat
+from models.catalog import Threat, complete
 from models.checkpoints import save_checkpoint
 from models.data import ImageSplits
-from models.training import Training
+from models.training.cnn import CNNTraining
 from models.weights.export import export
 from models.weights.trained import Trained, rebuild
 from tests.models.weights.trained_trials import classes, entities, finished, load_by, tiny_base
@@ -124,10 +124,11 @@ def test_a_cnn_is_loaded_by_the_loader_in_the_folder(
 ) -> None:
     settings = {"width": 4, "blocks": 4, "normalisation": normalisation, "activation": "silu"}
     threat = Threat(examples=4, cheap_examples=4)
-    training = Training(settings, few_digits, epochs=1, seed=0, threat=threat)
+    configuration = complete("cnn", settings)
+    training = CNNTraining(configuration, few_digits, epochs=1, seed=0, threat=threat)
     save_checkpoint(tmp_path / "trial", 1, 1, list(training.run()), training.state_dict())
     data = {"name": "digits", "train_examples": 60}
-    trial = Trained("source#0", "cnn", training.configuration, data, tmp_path / "trial")
+    trial = Trained("source#0", "cnn", configuration, data, tmp_path / "trial")
     export(trial, tmp_path / "out")
     model, names = load_by(tmp_path / "out")
     assert names == list(few_digits.label_names)

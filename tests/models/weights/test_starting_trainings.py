@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from models.base_model import BaseModel
+from models.catalog import complete
 from models.data import load_data
-from models.fine_tuning import FineTuning
 from models.threats import TextThreat
+from models.training.text_fine_tuning import TextFineTuning
 from models.transformer import LoadedBase
 from models.weights.initial import InitialWeights, load_initial, save_initial
 from models.weights.trained import Trained, pass_on, rebuild
@@ -47,10 +48,11 @@ def taken(source: Trained, data: Path, folder: Path) -> InitialWeights:
     return load_initial(save_initial(folder, pass_on(source, [], {"parquet": str(data)}).weights))
 
 
-def starting(held: LoadedBase, data: Path, initial: InitialWeights, method: str) -> FineTuning:
-    configuration: dict[str, Any] = {"adaptation": method, "max_length": 16, "batch_size": 4}
+def starting(held: LoadedBase, data: Path, initial: InitialWeights, method: str) -> TextFineTuning:
+    settings = {"adaptation": method, "max_length": 16, "batch_size": 4}
+    configuration = complete("text_classifier", settings)
     splits = load_data({"parquet": str(data)}, "classification")
-    return FineTuning(
+    return TextFineTuning(
         configuration, splits, epochs=2, seed=3, threat=THREAT, base=held, initial=initial
     )
 

@@ -8,19 +8,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.catalog import Threat
+from models.catalog import Threat, complete
 from models.checkpoints import newest_checkpoint, save_checkpoint
 from models.data import ImageSplits
-from models.training import Training
+from models.training.cnn import CNNTraining
 from models.weights.initial import InitialWeights, load_initial, save_initial
 from models.weights.taking import from_cnn, trained_cnn
 
-SMALL = {"width": 4, "fully_connected_width": 8, "normalisation": "batch"}
+SMALL = complete("cnn", {"width": 4, "fully_connected_width": 8, "normalisation": "batch"})
 THREAT = Threat(examples=4, cheap_examples=4)
 
 
-def training(data: ImageSplits, initial: InitialWeights | None = None, seed: int = 0) -> Training:
-    return Training(SMALL, data, epochs=1, seed=seed, threat=THREAT, initial=initial)
+def training(
+    data: ImageSplits, initial: InitialWeights | None = None, seed: int = 0
+) -> CNNTraining:
+    return CNNTraining(SMALL, data, epochs=1, seed=seed, threat=THREAT, initial=initial)
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,7 @@ def taken(few_digits: ImageSplits, tmp_path_factory: pytest.TempPathFactory) -> 
     save_checkpoint(folder, 1, 1, metrics, source.state_dict())
     checkpoint = newest_checkpoint(folder)
     assert checkpoint is not None
-    state = checkpoint.load_state()
-    assert state is not None
-    model = trained_cnn(state, source.configuration, (1, 8, 8), 10)
+    model = trained_cnn(checkpoint.load_state(), SMALL, (1, 8, 8), 10)
     return load_initial(save_initial(folder / "weights", from_cnn(model, few_digits.label_names)))
 
 
@@ -82,6 +82,6 @@ def test_all_randomness_but_the_weights_is_as_without_them(
 
 def test_another_architecture_is_refused(few_digits: ImageSplits, taken: InitialWeights) -> None:
     with pytest.raises(ValueError, match="one architecture"):
-        Training(
+        CNNTraining(
             SMALL | {"width": 8}, few_digits, epochs=1, seed=0, threat=THREAT, initial=taken
         )  # fmt: skip

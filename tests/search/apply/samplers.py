@@ -7,7 +7,7 @@ import functools
 from search.apply import InnerSampler, WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.history import History
-from tests import contracts
+from tests.contracts import sampler as contracts
 
 # Fewer random trials, so that the model is reached within a contract's few.
 FAST = {

@@ -9,7 +9,7 @@ from search import pareto
 from search.apply.candidates import BEST_OF_A_TASK, FRESH, NEIGHBOURS, POOLED, Candidates
 from search.apply.positions import Positions
 from search.encoding import encode
-from tests import contracts
+from tests.contracts import sampler as contracts
 from tests.search.apply.tasks import SQUARE, at_random, modelled
 
 POSITIONS = Positions(SQUARE)

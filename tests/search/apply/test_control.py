@@ -12,7 +12,7 @@ from search.apply.control import Control
 from search.apply.positions import Positions
 from search.apply.source import OwnTrial
 from search.history import History
-from tests import contracts
+from tests.contracts import sampler as contracts
 from tests.search.apply.tasks import SQUARE, own_trials, situation
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -16,7 +16,7 @@ from search.apply.source import OwnTrial, Situation, Tried
 from search.apply.steering import steering_of
 from search.review import Evidence
 from search.roles import PARETO, Role
-from tests import contracts
+from tests.contracts import sampler as contracts
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 SPACE = contracts.CONDITIONAL

@@ -7,7 +7,7 @@ import pytest
 from search.apply.opening import Opening
 from search.apply.positions import Positions
 from search.apply.source import OwnTrial, Situation, Tried
-from tests import contracts
+from tests.contracts import sampler as contracts
 from tests.search.apply.tasks import SQUARE, situation
 
 OPENING = Opening(Positions(SQUARE))

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from search.apply.own_trials import OwnTrials
 from search.apply.source import OwnTrial, Proposal
-from tests import contracts
+from tests.contracts import sampler as contracts
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

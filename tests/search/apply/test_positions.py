@@ -19,7 +19,7 @@ from optuna.distributions import (
 from search.apply.positions import Positions
 from search.encoding import encode
 from search.space import SearchSpace
-from tests import contracts
+from tests.contracts import sampler as contracts
 
 # Optuna says so where rounding makes it shorten a drawn grid by a step.
 pytestmark = pytest.mark.filterwarnings("ignore:The distribution is specified")

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from search.apply import InnerSampler, WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.space import SearchSpace
-from tests import contracts
+from tests.contracts import sampler as contracts
 from tests.search.apply.samplers import FAST, history_of, maker
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from search.apply.sampler import TRANSFER
-from tests import contracts
+from tests.contracts import sampler as contracts
 from tests.search.apply.samplers import HISTORIES, maker
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

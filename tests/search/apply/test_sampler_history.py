@@ -12,7 +12,7 @@ import pytest
 from search.apply import WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.history import History
-from tests import contracts
+from tests.contracts import sampler as contracts
 from tests.search.apply.samplers import FAST
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

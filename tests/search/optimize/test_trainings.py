@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from models.catalog import TextThreat
 from search.optimize import trainings
 from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.outcome import outcome_of
 from search.optimize.trainings import FunctionTraining, WorkersBase
 from search.optimize.trial import Trial
+from tests.models.tiny_texts import tiny_texts
 from tests.search.optimize.stepping import config_of, run, task_of, trial_of
 
 
@@ -92,9 +95,11 @@ def test_a_pretrained_model_that_cannot_be_loaded_fails_the_trial_and_not_the_wo
     monkeypatch.setattr(trainings, "_load_base", missing)
     task = task_of(
         tmp_path, model="text_classifier", base=SimpleNamespace(name="model"),
-        threat=SimpleNamespace(),
+        threat=TextThreat(),
     )  # fmt: skip
-    (result,) = run(trial_of(task, config_of(tmp_path)))
+    trial = object.__new__(Trial)
+    trial.setup(config_of(tmp_path), task=task, data=tiny_texts("classification"))
+    (result,) = run(trial)
     assert "model: no folder" in result["failure"]
 
 
@@ -189,10 +194,27 @@ def test_a_function_is_run_again_from_its_start_and_its_known_epochs_are_skipped
             yield {"epoch_seen": epoch}
 
     training = FunctionTraining(function, {"x": 1}, epochs=3, seed=7)
+    assert training.state_dict() == {"epoch": 0}
     training.load_state_dict({"epoch": 2})
     assert list(training.run()) == [{"epoch_seen": 3}]
     assert seen == [(1, 7, 1), (1, 7, 2), (1, 7, 3)]
-    assert training.state_dict() is None
+    assert training.state_dict() == {"epoch": 3}
+
+
+def test_a_function_has_ended_when_it_returns_before_its_budget() -> None:
+    def function(configuration: Any, *, epochs: int, seed: int) -> Any:
+        yield {"x": 1.0}
+
+    training = FunctionTraining(function, {}, epochs=3, seed=0)
+    assert list(training.run()) == [{"x": 1.0}] and training.ended
+
+
+def test_a_function_that_yields_on_is_left_at_its_budget() -> None:
+    def function(configuration: Any, *, epochs: int, seed: int) -> Any:
+        yield from ({"epoch_seen": float(epoch)} for epoch in itertools.count(1))
+
+    training = FunctionTraining(function, {}, epochs=2, seed=0)
+    assert len(list(training.run())) == 2 and training.ended
 
 
 def test_a_function_cannot_change_the_configuration_that_is_recorded(tmp_path: Path) -> None:

@@ -73,6 +73,14 @@ def test_an_objective_that_becomes_nan_fails_the_trial_at_once(tmp_path: Path) -
     assert (ended.state, ended.epoch) == ("failed", 2)
 
 
+def test_a_trial_that_was_interrupted_after_nan_does_not_go_on(tmp_path: Path) -> None:
+    task, config = task_of(tmp_path, "sometimes_broken"), config_of(tmp_path, fault="nan")
+    run(trial_of(task, config))  # and the report of its second epoch is lost
+    (result,) = run(trial_of(task, config))
+    assert (result["epoch"], result["done"]) == (2, True)
+    assert outcome_of(result, ("left", "right"), 3).state == "failed"
+
+
 def test_a_training_that_gave_up_names_what_diverged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

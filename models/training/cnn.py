@@ -1,7 +1,7 @@
 """Train a CNN on images and judge it: a generator that yields one dict of metrics an epoch.
 
 Part A of the validation split picks the epoch; part B gives the objectives, once, from the picked
-weights (`image_judgement.py`). On the CPU a training is determined by its arguments. All
+weights (`models/image_judgement.py`). On the CPU a training is determined by its arguments. All
 randomness of an epoch follows from (seed, epoch), so a training resumed from `state_dict` equals
 an uninterrupted one bit for bit, without saving any state of a random generator.
 
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from models.adversarial.attack_memory import AttackMemory
 from models.adversarial.training import passes
-from models.catalog import Threat, Value, complete
+from models.catalog import Threat, Value
 from models.cnn import CNN
 from models.cnn_learning import CNNLearning
 from models.data import ImageSplits
@@ -31,11 +31,11 @@ from models.image_judgement import ImageJudgement
 from models.weights.initial import InitialWeights, apply_initial
 
 
-class Training:
-    """A CNN in training.
+class CNNTraining:
+    """A CNN in training: a `models.training.protocol.JudgedTraining`.
 
     Args:
-        configuration: hyperparameters of "cnn"; missing ones take their defaults.
+        configuration: complete, of "cnn".
         data: three splits of uint8 images; never written to.
         epochs: the full budget; schedules end with it.
         seed: of the initial weights, the order of examples, augmentation, dropout and attacks.
@@ -50,9 +50,8 @@ class Training:
     the picked epoch, averaged where the configuration says so.
 
     Raises:
-        ValueError: the configuration is not legal, there are fewer than one epoch or two training
-            examples, too few to cut the validation split, or the initial weights are of another
-            architecture.
+        ValueError: there are fewer than one epoch or two training examples, too few to cut the
+            validation split, or the initial weights are of another architecture.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Training:
         if epochs < 1 or len(data.train_labels) < 2:
             problem = f"{epochs} epochs over {len(data.train_labels)} examples"
             raise ValueError(f"{problem}: give at least one epoch and two examples")
-        self.configuration = complete("cnn", configuration)
+        self.configuration = configuration
         self.epochs, self.epoch = epochs, 0
         self.ended = self.diverged = False
         attacked = self.configuration["adversarial_training"] != "none"
@@ -111,7 +110,7 @@ class Training:
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything that training changed; loads with `torch.load(weights_only=True)`.
 
-        It does not hold the arguments: load it into a Training built with the same ones. When
+        It does not hold the arguments: load it into a training built with the same ones. When
         nothing is left to train, what only training needs is left out.
         """
         return copy.deepcopy(
@@ -139,11 +138,6 @@ class Training:
         self.diverged = state["diverged"]
         self._picked = state["picked"]
         self._judgement.load_state_dict(state["judgement"])
-
-    @property
-    def collapsed(self) -> bool:
-        """Whether catastrophic overfitting was seen on part A."""
-        return self._judgement.collapse.seen
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
         """Images in [0, 1] and labels, on the device, of a part: see `ImageJudgement.examples`."""

@@ -7,7 +7,7 @@ import torch
 
 from models.catalog import MODELS, Value
 from models.data import ImageSplits
-from models.training import Training
+from models.training.cnn import CNNTraining
 from tests.models.image_trainings import train
 
 
@@ -30,7 +30,7 @@ def alternatives() -> list[tuple[str, Value]]:
     return pairs
 
 
-def weights_after(epochs: int, training: Training) -> dict[str, torch.Tensor]:
+def weights_after(epochs: int, training: CNNTraining) -> dict[str, torch.Tensor]:
     """What an unfinished training would be judged by; a finished one keeps an epoch it picked."""
     for _, _ in zip(range(epochs), training.run(), strict=False):
         pass

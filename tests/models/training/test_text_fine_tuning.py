@@ -10,16 +10,21 @@ import pytest
 import torch
 
 from models.adaptation import METHODS
-from models.catalog import metrics
-from models.fine_tuning import MODEL_OF, FineTuning
+from models.catalog import complete, metrics
 from models.sources import DataError
 from models.threats import TextThreat
+from models.training.text_fine_tuning import TextFineTuning
 from models.transformer import LoadedBase
 from tests.models.alike import comparable, is_same
 from tests.models.tiny_texts import tiny_base, tiny_texts
 
 THREAT = TextThreat(examples=6, cheap_examples=3, queries=20)
-TEXT_KINDS = ("classification", "entities", "dialogue")
+MODEL_OF = {
+    "classification": "text_classifier",
+    "entities": "entity_tagger",
+    "dialogue": "causal_model",
+}
+TEXT_KINDS = tuple(MODEL_OF)
 # One that learns the tiny sets in a few epochs: rates are higher than a large model's.
 LEARNS = {"adaptation": "full", "full.learning_rate": 5e-3, "batch_size": 8, "max_length": 24}
 
@@ -32,12 +37,10 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedBase]:
     }
 
 
-def _training(base: LoadedBase, epochs: int = 2, seed: int = 0, **changes: Any) -> FineTuning:
-    configuration = LEARNS | changes
-    if configuration["adaptation"] != "full":
-        del configuration["full.learning_rate"]
+def _training(base: LoadedBase, epochs: int = 2, seed: int = 0, **changes: Any) -> TextFineTuning:
+    configuration = complete(MODEL_OF[base.kind], LEARNS | changes)
     data = tiny_texts(base.kind)
-    return FineTuning(configuration, data, epochs=epochs, seed=seed, threat=THREAT, base=base)
+    return TextFineTuning(configuration, data, epochs=epochs, seed=seed, threat=THREAT, base=base)
 
 
 @pytest.mark.parametrize("kind", TEXT_KINDS)
@@ -204,8 +207,8 @@ def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
 
 def test_a_model_loaded_for_other_labels_is_refused(bases: dict[str, LoadedBase]) -> None:
     with pytest.raises(DataError, match="load it again"):
-        FineTuning(
-            LEARNS, tiny_texts("entities"), epochs=1, seed=0, threat=THREAT,
+        TextFineTuning(
+            complete("text_classifier", LEARNS), tiny_texts("entities"), epochs=1, seed=0, threat=THREAT,
             base=bases["classification"],
         )  # fmt: skip
     with pytest.raises(ValueError, match="at least one"):

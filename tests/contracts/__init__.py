@@ -1,0 +1,1 @@
+"""Contracts: what every sampler and every training must keep, whatever it learns from."""
