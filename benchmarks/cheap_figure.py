@@ -34,7 +34,7 @@ import numpy as np
 from benchmarks.cheap_figure_report import report
 from benchmarks.digits_models import EPOCHS, models
 from benchmarks.stored_results import CACHE, StoredResults
-from models.threats import Threat
+from models.threat_model import Threat
 
 THREAT = Threat(norm="linf", epsilon=0.1)
 # Attacks of ours on the 500 images: name -> what is ascended.

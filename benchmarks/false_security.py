@@ -36,7 +36,7 @@ from models.adversarial.false_security import check
 from models.adversarial.false_security_gradients import gradient_warnings
 from models.adversarial.false_security_outputs import output_warnings
 from models.data import ImageSplits, load_images
-from models.threats import Threat
+from models.threat_model import Threat
 from models.training import Training
 from tests.models.adversarial.broken_defences import WRAPPED, steep_tanh
 

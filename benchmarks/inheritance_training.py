@@ -21,7 +21,7 @@ from models.base_model import locate_base
 from models.catalog import Value
 from models.fine_tuning import FineTuning
 from models.text.splits import TextSplits
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 from models.transformer import LoadedBase
 from models.weights.initial import InitialWeights
 from models.weights.taking import from_adapted

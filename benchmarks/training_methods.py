@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks import reference
 from benchmarks.digits_models import EPOCHS, SHARED
 from benchmarks.stored_results import CACHE, StoredResults
-from models.threats import Threat
+from models.threat_model import Threat
 
 EPSILON = 0.1
 SEEDS = (0, 1, 2)

@@ -26,6 +26,7 @@ from models.adversarial.attack_memory import AttackMemory
 from models.catalog import Value, complete
 from models.image_material import ImageMaterial
 from models.memory import peak_memory_mb, reset_peak_memory
+from models.metric_names import on_split
 from models.sources import DataError
 from models.text.material import TextMaterial
 from models.transformer import LoadedBase
@@ -162,7 +163,7 @@ class FineTuning:
         metrics: dict[str, float] = judge.test(model)
         if self.diverged:
             metrics = dict.fromkeys(metrics, math.nan)
-        return {f"test.{name}": value for name, value in metrics.items()}
+        return {on_split("test", name): value for name, value in metrics.items()}
 
     def tables(self) -> dict[str, str]:
         """Texts worth keeping beside the metrics, by file name: the validation split's tables."""

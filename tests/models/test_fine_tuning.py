@@ -13,7 +13,7 @@ from models.adaptation import METHODS
 from models.catalog import metrics
 from models.fine_tuning import MODEL_OF, FineTuning
 from models.sources import DataError
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 from models.transformer import LoadedBase
 from tests.models.alike import comparable, is_same
 from tests.models.tiny_texts import tiny_base, tiny_texts

@@ -12,7 +12,7 @@ from models.base_model import locate_base
 from models.catalog import complete, metrics
 from models.data import ImageSplits
 from models.fine_tuning import FineTuning
-from models.threats import Threat
+from models.threat_model import Threat
 from models.transformer import LoadedBase
 from tests.models.alike import comparable, is_same
 from tests.models.tiny_models import tiny_vit

@@ -11,7 +11,7 @@ from models.adversarial.past_trial import PastTrial, attack, verify_file, warnin
 from models.adversarial.witnesses import model_digest, save_witnesses
 from models.checkpoints import save_checkpoint
 from models.data import load_images
-from models.threats import Threat
+from models.threat_model import Threat
 from models.training import Training
 from models.weights.trained import Trained
 from tests.models.weights.trained_trials import finished, tiny_base

@@ -11,7 +11,7 @@ import torch
 from models.base_model import BaseModel
 from models.data import load_data
 from models.fine_tuning import FineTuning
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 from models.transformer import LoadedBase
 from models.weights.initial import InitialWeights, load_initial, save_initial
 from models.weights.trained import Trained, pass_on, rebuild
