@@ -20,7 +20,7 @@ import torch
 from models.base_model import locate_base
 from models.catalog import Value, complete
 from models.text.splits import TextSplits
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 from models.training.text_fine_tuning import TextFineTuning
 from models.transformer import LoadedBase
 from models.weights.initial import InitialWeights

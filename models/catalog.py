@@ -7,15 +7,15 @@ It is not a search space: the ranges here are what is legal, a specification nar
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from models.cnn_hyperparameters import CNN, CNN_ARCHITECTURE
 from models.description import DataDescription, TextDescription, describe_data
 from models.hyperparameter import Hyperparameter, Value, is_active
+from models.metric_names import on_split
 from models.sources import DataError
-from models.threats import TextThreat, Threat
+from models.threat_model import TextThreat, Threat
 from models.transformer_hyperparameters import (
     CAUSAL_MODEL,
     ENTITY_TAGGER,
@@ -42,7 +42,6 @@ __all__ = [
     "default_threat",
     "describe_data",
     "is_active",
-    "metric_role",
     "metrics",
     "needs_base",
     "robust_metric",
@@ -56,7 +55,7 @@ AnyThreat = Threat | TextThreat
 class _Model:
     """What the catalog knows of a model beside its hyperparameters.
 
-    `clean` are its figures on the validation split, `architecture` the hyperparameters that fix
+    `clean` are its metrics on the validation split, `architecture` the hyperparameters that fix
     what its weights are.
     """
 
@@ -83,22 +82,6 @@ _MODELS = {
 MODELS: Mapping[str, Mapping[str, Hyperparameter]] = {
     name: {each.name: each for each in model.hyperparameters} for name, model in _MODELS.items()
 }
-
-# What `Threat.metric` and `TextThreat.metric` write, whatever the attack and its size.
-_ROBUST = re.compile(
-    r"(accuracy)\.pgd\d+(?:x\d+)?_(?:linf|l2)_[\d._e+-]+"
-    r"|(accuracy|f1)\.(?:characters|words)_[\d.e-]+(?:_cheap\d+)?"
-)
-
-
-def metric_role(metric: str) -> str:
-    """What a metric measures, its threat model aside: "accuracy.robust", or its own name.
-
-    Values under different threats must never be mixed; ranks within a task may be compared.
-    The F1 of entities under attack has the role "f1.robust".
-    """
-    match = _ROBUST.fullmatch(metric)
-    return f"{match[1] or match[2]}.robust" if match else metric
 
 
 def data_kind(model: str) -> str:
@@ -141,7 +124,7 @@ def default_threat(model: str) -> AnyThreat:
 
 
 def robust_name(model: str) -> str:
-    """What a spec calls the robust figure of a model: "accuracy.robust", of entities "f1.robust".
+    """What a spec calls the robust metric of a model: "accuracy.robust", of entities "f1.robust".
 
     Raises:
         ValueError: an unknown model.
@@ -150,7 +133,7 @@ def robust_name(model: str) -> str:
 
 
 def robust_metric(model: str, threat: AnyThreat) -> str:
-    """Name of a model's full robust figure under a threat.
+    """Name of a model's full robust metric under a threat.
 
     Raises:
         ValueError: an unknown model.
@@ -159,13 +142,13 @@ def robust_metric(model: str, threat: AnyThreat) -> str:
 
 
 def cheap_metric(model: str, threat: AnyThreat) -> str:
-    """Name of the robust figure that a model reports after every epoch; on texts but the last.
+    """Name of the robust metric that a model reports after every epoch; on texts but the last.
 
     Raises:
         ValueError: an unknown model.
     """
     if isinstance(threat, Threat):
-        return _selection(threat.cheap_metric())
+        return on_split("selection", threat.cheap_metric())
     return threat.cheap_metric(data_kind(model))
 
 
@@ -173,7 +156,7 @@ def compared_metric(model: str, threat: AnyThreat, objective: str) -> str:
     """What stands for an objective after every epoch, for a scheduler to compare trials by.
 
     On images both accuracies are those of the part that picks the epoch: the objectives' own part
-    is judged once, at the end. On texts the cheap robust figure stands for the full one. Any other
+    is judged once, at the end. On texts the cheap robust metric stands for the full one. Any other
     objective stands for itself, and may come with the last epoch alone.
 
     Raises:
@@ -181,7 +164,7 @@ def compared_metric(model: str, threat: AnyThreat, objective: str) -> str:
     """
     standing = {robust_metric(model, threat): cheap_metric(model, threat)}
     if isinstance(threat, Threat):
-        standing["accuracy.clean"] = _selection("accuracy.clean")
+        standing["accuracy.clean"] = on_split("selection", "accuracy.clean")
     return standing.get(objective, objective)
 
 
@@ -210,7 +193,7 @@ def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
 def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
     """Names of what every trial of `model` reports beside `epoch`, in the order of its reports.
 
-    The objectives on images, and the diagnostics beside the full robust figure, come with the last
+    The objectives on images, and the diagnostics beside the full robust metric, come with the last
     epoch alone. What only some trials get (targeted APGD, confirmation, test) is not among them.
 
     Raises:
@@ -222,7 +205,7 @@ def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
     costs: tuple[str, ...] = ("seconds.train", "seconds.evaluation")
     if isinstance(threat, Threat):
         chosen_by = (*found.clean, threat.cheap_metric(), threat.fgsm_metric(), "collapsed")
-        every_epoch += tuple(map(_selection, chosen_by))
+        every_epoch += tuple(on_split("selection", each) for each in chosen_by)
         attacked = (threat.metric(), threat.fgsm_metric(), *_CORRUPTED)
         at_the_end = (*found.clean, *attacked, "epoch.selected")
         costs = ("gradients.train", *costs)
@@ -233,11 +216,6 @@ def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
     if found.needs_base:
         costs = (*costs, "seconds.setup", "parameters.trainable", "memory.peak_mb")
     return tuple(dict.fromkeys((*every_epoch, *at_the_end, *costs)))
-
-
-def _selection(metric: str) -> str:
-    """A metric's name on the part of the validation split that picks the epoch."""
-    return f"selection.{metric}"
 
 
 def _known(model: str) -> _Model:

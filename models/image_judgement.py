@@ -31,8 +31,9 @@ from models.adversarial.evaluation import (
 from models.corruptions import CORRUPTIONS, corrupted_accuracy
 from models.data import ImageSplits
 from models.epoch_choice import EpochChoice
+from models.metric_names import on_split, unconfirmed
 from models.parts import cut
-from models.threats import Threat
+from models.threat_model import Threat
 
 # The attack after every epoch; the full one's nine targets would cost more than the training.
 # Neither loss depends on the scale of the logits, so that does not pick the epoch.
@@ -107,10 +108,10 @@ class ImageJudgement:
         if self._attacked_training:
             self.collapse = self.collapse.after(float(once.mean()), float(robust.mean()))
         return {
-            "selection.accuracy.clean": float(clean.mean()),
-            f"selection.{threat.cheap_metric()}": float(robust.mean()),
-            f"selection.{threat.fgsm_metric()}": float(once.mean()),
-            "selection.collapsed": float(self.collapse.seen),
+            on_split("selection", "accuracy.clean"): float(clean.mean()),
+            on_split("selection", threat.cheap_metric()): float(robust.mean()),
+            on_split("selection", threat.fgsm_metric()): float(once.mean()),
+            on_split("selection", "collapsed"): float(self.collapse.seen),
         }
 
     def conclude(self, model: nn.Module) -> dict[str, float]:
@@ -148,7 +149,7 @@ class ImageJudgement:
         }
         if found.is_replaced:
             metrics[threat.metric()] = found.corrected
-            metrics[f"unconfirmed.{threat.metric()}"] = float(self._robust.mean())
+            metrics[unconfirmed(threat.metric())] = float(self._robust.mean())
         return metrics
 
     def test(self, model: nn.Module) -> dict[str, float]:
@@ -172,12 +173,14 @@ class ImageJudgement:
         """
         threat = self._threat
         corrupted = ("corrupted", *(f"corrupted_{name}" for name in CORRUPTIONS))
+        chosen_by = ("accuracy.clean", threat.cheap_metric(), threat.fgsm_metric())
         names = (
-            "selection.accuracy.clean", f"selection.{threat.cheap_metric()}",
-            f"selection.{threat.fgsm_metric()}", "accuracy.clean", threat.metric(),
-            threat.fgsm_metric(), *(f"accuracy.{name}" for name in corrupted), "epoch.selected",
+            *(on_split("selection", name) for name in chosen_by), "accuracy.clean",
+            threat.metric(), threat.fgsm_metric(), *(f"accuracy.{name}" for name in corrupted),
+            "epoch.selected",
         )  # fmt: skip
-        return dict.fromkeys(names, math.nan) | {"selection.collapsed": float(self.collapse.seen)}
+        collapsed = {on_split("selection", "collapsed"): float(self.collapse.seen)}
+        return dict.fromkeys(names, math.nan) | collapsed
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint."""

@@ -19,7 +19,7 @@ from models.data import ImageSplits
 from models.image_judgement import ImageJudgement
 from models.pixel_input import PixelLogits
 from models.sources import DataError
-from models.threats import Threat
+from models.threat_model import Threat
 from models.transformer import LoadedBase
 
 

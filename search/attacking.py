@@ -69,19 +69,19 @@ def attack_trial(tracking_uri: str, reference: str, asked: Asked) -> Iterator[st
     count = asked.examples or threats[0].final_examples or _EXAMPLES
     split: Any = asked.split
     for threat in threats:
-        yield f"attacking {source.name} with {_ball(threat)}: {', '.join(attacks)}"
+        yield f"attacking {source.name} with {threat.ball}: {', '.join(attacks)}"
         found = attack(past, threat, attacks, split, count)
         yield _table(source.name, asked.split, found.figures)
         document = {
             "threat": dataclasses.asdict(threat), "split": asked.split,
             "figures": [each.to_json() for each in found.figures],
         }  # fmt: skip
-        _keep(tracking_uri, source, f"{asked.attack}_{asked.split}_{_ball(threat)}", document,
+        _keep(tracking_uri, source, f"{asked.attack}_{asked.split}_{threat.ball}", document,
               found.witnesses)  # fmt: skip
     warnings = warnings_of(past, threats[0], split, count)
     yield warnings_text(warnings) or "no warning of false security"
     if warnings:
-        name = f"warnings_{asked.split}_{_ball(threats[0])}.md"
+        name = f"warnings_{asked.split}_{threats[0].ball}.md"
         texts = {name: warnings_text(warnings)}
         keep_robustness(open_client(tracking_uri), source.trial.run_id, texts, [])
 
@@ -214,11 +214,6 @@ def _table(trial: str, split: str, figures: Sequence[Any]) -> Table:
 def _interval(share: float, examples: int) -> str:
     low, high = wilson_interval(share, examples)
     return f"{low:.3f} to {high:.3f}"
-
-
-def _ball(threat: Threat) -> str:
-    """The ball as metrics write it: `linf_8_255`."""
-    return threat.worst_metric().removeprefix("accuracy.worst_")
 
 
 def _keep(tracking_uri: str, source: SourceTrial, name: str, document: Any, witnesses: Any) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.catalog import metric_role
+from models.metric_names import MetricName
 from search.roles import Role
 from search.roles import from_json as roles_from_json
 from search.roles import to_json as roles_to_json
@@ -77,7 +77,8 @@ class PriorTrial:
         """
         if metric in self.objectives:
             return metric
-        alike = [own for own in self.objectives if metric_role(own) == metric_role(metric)]
+        role = MetricName.parse(metric).role
+        alike = [own for own in self.objectives if MetricName.parse(own).role == role]
         return alike[0] if len(alike) == 1 else None
 
     def value_of(self, metric: str) -> float:

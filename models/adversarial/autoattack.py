@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from models.adversarial.attacks import Ball, margin
 from models.adversarial.evaluation import Flags, Measured, correct, evaluating, record
-from models.threats import Threat
+from models.threat_model import Threat
 
 PartName = Literal["apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square"]
 STANDARD: tuple[PartName, ...] = ("apgd-ce", "apgd-t", "fab-t", "square")

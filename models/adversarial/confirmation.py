@@ -28,7 +28,7 @@ from models.adversarial.evaluation import (
     record,
     wrong_classes,
 )
-from models.threats import Threat
+from models.threat_model import Threat
 
 # Steps towards each class. 50 break the same on seven of eight digits networks and norms (128
 # images), and 0.023 instead of 0.008 on the other, for 2.5 times the time. 20 cost about as much

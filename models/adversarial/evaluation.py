@@ -28,7 +28,7 @@ from models.adversarial.attacks import (
     pgd,
     targeted_margin_loss,
 )
-from models.threats import Threat
+from models.threat_model import Threat
 
 AttackName = LossName | Literal["targeted_margin"]
 Flags = npt.NDArray[np.bool_]  # (n,), one per example

@@ -23,7 +23,7 @@ from models.adversarial.false_security_gradients import differentiability, gradi
 from models.adversarial.false_security_outputs import output_warnings
 from models.adversarial.left_as_found import left_as_found
 from models.adversarial.security_warning import SecurityWarning
-from models.threats import Threat
+from models.threat_model import Threat
 
 __all__ = ["MOST_IMAGES", "SecurityWarning", "check"]
 

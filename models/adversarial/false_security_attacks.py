@@ -20,7 +20,7 @@ from models.adversarial.attacks import Ball, fgsm, margin, pgd
 from models.adversarial.evaluation import correct, robust_correct
 from models.adversarial.security_warning import SecurityWarning
 from models.adversarial.square_attack import square_attack
-from models.threats import Threat
+from models.threat_model import Threat
 
 Flags = npt.NDArray[np.bool_]  # (n,), one per example
 

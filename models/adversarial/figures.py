@@ -19,7 +19,7 @@ from models.adversarial.attacks import Ball, fgsm, margin
 from models.adversarial.autoattack import PartName, autoattack
 from models.adversarial.confirmation import confirm
 from models.adversarial.evaluation import Measured, batches, correct, evaluating, measure, record
-from models.threats import Threat
+from models.threat_model import Threat
 
 AttackName = Literal["fgsm", "pgd", "apgdt", "square", "autoattack"]
 ATTACKS: tuple[AttackName, ...] = get_args(AttackName)
@@ -78,7 +78,7 @@ def metric_of(attack: str, threat: Threat) -> str:
         "fgsm": threat.fgsm_metric(),
         "pgd": threat.metric(),
         "apgdt": threat.apgd_metric(),
-        "square": threat.apgd_metric().replace("apgdt", "square"),
+        "square": threat.square_metric(),
         "autoattack": threat.autoattack_metric(),
         "worst": threat.worst_metric(),
     }[attack]

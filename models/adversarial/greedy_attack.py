@@ -20,7 +20,7 @@ from models.adversarial.character_edits import character_edits
 from models.adversarial.editable_words import EditableText
 from models.adversarial.text_goals import Judged, Victim, Weighed
 from models.adversarial.word_substitution import Synonyms, substitutions
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 
 # Stands for no word in particular, whether a model's vocabulary has it or reads it in pieces.
 _UNKNOWN = "[UNK]"

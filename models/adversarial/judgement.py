@@ -22,7 +22,8 @@ from models.adversarial.evaluation import Replay, fixed_subset, measure
 from models.adversarial.false_security import SecurityWarning, check
 from models.adversarial.figures import AttackName, Figure, clean_figure, figure, worst_case
 from models.adversarial.witnesses import Witnesses, model_digest
-from models.threats import Threat
+from models.metric_names import on_split
+from models.threat_model import Threat
 
 # Epsilons of the curve as multiples of the threat's: close where a search looks, and far enough
 # that a curve that does not come down says so.
@@ -155,11 +156,11 @@ def _metrics(
     confirmed: Sequence[Figure], tested: Sequence[Figure], clean: Figure
 ) -> dict[str, float]:
     """`clean` is of the whole test split; the others of the examples that were attacked."""
-    metrics = {f"confirmation.{each.metric}": each.accuracy for each in confirmed}
-    metrics["confirmation.examples"] = float(confirmed[0].examples)
-    metrics |= {f"test.{each.metric}": each.accuracy for each in (*tested, clean)}
-    metrics["test.examples"] = float(clean.examples)
-    metrics["test.attacked_examples"] = float(tested[0].examples)
+    metrics = {on_split("confirmation", each.metric): each.accuracy for each in confirmed}
+    metrics[on_split("confirmation", "examples")] = float(confirmed[0].examples)
+    metrics |= {on_split("test", each.metric): each.accuracy for each in (*tested, clean)}
+    metrics[on_split("test", "examples")] = float(clean.examples)
+    metrics[on_split("test", "attacked_examples")] = float(tested[0].examples)
     return metrics
 
 

@@ -21,7 +21,7 @@ from models.adversarial.judgement import witnesses_of
 from models.adversarial.witnesses import Verified, Witnesses, load_witnesses, verify
 from models.image_judgement import ImageJudgement
 from models.pixel_input import PixelLogits
-from models.threats import Threat
+from models.threat_model import Threat
 from models.weights.trained import Trained, rebuild
 
 Split = Literal["test", "confirmation"]

@@ -26,7 +26,7 @@ from models.adversarial.text_goals import (
 )
 from models.adversarial.word_substitution import Synonyms
 from models.text.splits import TextExamples
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 
 __all__ = ["AttackResult", "AttackedText", "Judged", "Victim", "attack_texts"]
 

@@ -27,7 +27,7 @@ from models.text.encoding import IGNORED, Encoded, Encoder
 from models.text.perturbed import like, perturbed
 from models.text.splits import TextExamples, TextSplits
 from models.text.victim import TextVictim
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 
 # Gradient steps of the diagnostic PGD: more cost as much as the attack that counts.
 EMBEDDING_STEPS = 3

@@ -23,7 +23,7 @@ from models.text.judgement import Judge
 from models.text.perturbed import like, perturbed
 from models.text.splits import TextSplits
 from models.text.tokenizer import load_tokenizer
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 from models.transformer import LoadedBase
 
 

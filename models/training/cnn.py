@@ -28,6 +28,7 @@ from models.cnn import CNN
 from models.cnn_learning import CNNLearning
 from models.data import ImageSplits
 from models.image_judgement import ImageJudgement
+from models.metric_names import on_split
 from models.weights.initial import InitialWeights, apply_initial
 
 
@@ -156,7 +157,7 @@ class CNNTraining:
         metrics = self._judgement.test(self.classifier())
         if self.diverged:
             metrics = dict.fromkeys(metrics, math.nan)
-        return {f"test.{name}": value for name, value in metrics.items()}
+        return {on_split("test", name): value for name, value in metrics.items()}
 
     def _judge(self) -> dict[str, float]:
         """Metrics of the validation split; at the end the picked weights are taken back."""

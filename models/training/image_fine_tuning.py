@@ -21,6 +21,7 @@ from models.catalog import Threat, Value
 from models.data import ImageSplits
 from models.image_material import ImageMaterial
 from models.memory import reset_peak_memory
+from models.metric_names import on_split
 from models.transformer import LoadedBase
 from models.transformer_learning import TransformerLearning
 from models.weights.initial import InitialWeights
@@ -131,7 +132,7 @@ class ImageFineTuning:
         metrics = self._judgement.test(self.classifier())
         if self.diverged:
             metrics = dict.fromkeys(metrics, math.nan)
-        return {f"test.{name}": value for name, value in metrics.items()}
+        return {on_split("test", name): value for name, value in metrics.items()}
 
     def _judge(self) -> dict[str, float]:
         """Metrics of the validation split; at the end the picked weights are taken back."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from models.catalog import TextThreat, Value
 from models.memory import reset_peak_memory
+from models.metric_names import on_split
 from models.text.material import TextMaterial
 from models.text.splits import TextSplits
 from models.transformer import LoadedBase
@@ -121,7 +122,7 @@ class TextFineTuning:
         metrics = self._material.test(self.model)
         if self.diverged:
             metrics = dict.fromkeys(metrics, math.nan)
-        return {f"test.{name}": value for name, value in metrics.items()}
+        return {on_split("test", name): value for name, value in metrics.items()}
 
     def tables(self) -> dict[str, str]:
         """The validation split's tables by file name; {} after divergence."""

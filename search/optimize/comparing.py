@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from models.catalog import AnyThreat, compared_metric
+from models.metric_names import MetricName
 from search.history import PriorTrial
 from search.optimize.outcome import COLLAPSED, METRICS
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
 from search.spec import Objective, Spec
-
-# Measured on the picked epoch's weights at the end, and not before.
-LATE = ("accuracy.corrupted", "epoch.selected")
 
 
 def scheduler_for(plan: Plan, own: Sequence[PriorTrial]) -> TrialScheduler:
@@ -79,7 +77,9 @@ def compared_objectives(spec: Spec) -> list[Objective]:
 
 
 def _is_late(spec: Spec, metric: str) -> bool:
-    return threat_of(spec) is not None and metric.startswith(LATE)
+    """Whether it is measured on the picked epoch's weights at the end, and not before."""
+    name = MetricName.parse(metric)
+    return threat_of(spec) is not None and (name.is_corrupted or metric == "epoch.selected")
 
 
 def threat_of(spec: Spec) -> AnyThreat | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.metric_names import unconfirmed
 from search.roles import Role, best
 
 MEMORY = "attack_memory"  # folder in a search's storage
@@ -80,14 +81,10 @@ def replaced_warning(metrics: Mapping[str, float]) -> str:
     """What is kept with a run whose robust figure was replaced; "" if it was not."""
     if metrics.get("robustness.replaced") != 1.0:
         return ""
-    pairs = [
-        (name.removeprefix("unconfirmed."), value)
-        for name, value in metrics.items()
-        if name.startswith("unconfirmed.")
-    ]
     changes = "; ".join(
-        f"{name} was {value:.4f} and is now {metrics.get(name, math.nan):.4f}"
-        for name, value in pairs
+        f"{name} was {metrics[unconfirmed(name)]:.4f} and is now {value:.4f}"
+        for name, value in metrics.items()
+        if unconfirmed(name) in metrics
     )
     return (
         "## The robust figure was replaced\n\n"

@@ -15,6 +15,7 @@ import numpy as np
 from ray import tune
 
 from models.catalog import data_kind
+from models.metric_names import MetricName
 from search.apply.choice import sampler_for
 from search.history import PriorTrial
 from search.optimize.comparing import compared_metrics, scheduler_for, threat_of
@@ -155,7 +156,7 @@ class Tuning:
         tested = {
             trial.number
             for trial in self._own
-            if any(name.startswith("test.") for name in trial.curves)
+            if any(MetricName.parse(name).split == "test" for name in trial.curves)
         }
         complete = {
             trial.number: (trial.values, dict(trial.configuration))

@@ -19,6 +19,7 @@ from pydantic import Field
 from models import catalog
 from models.base_model import BaseModel
 from models.catalog import AnyThreat, DataDescription, TextDescription, TextThreat, Threat, Value
+from models.number_types import Whole
 from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeights, choices
 from search.spec.parts import (
     Budget,
@@ -30,7 +31,6 @@ from search.spec.parts import (
     Sampler,
     Scheduler,
     Task,
-    Whole,
 )
 from search.spec.reading import Dumper
 

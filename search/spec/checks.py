@@ -7,16 +7,17 @@ the space in `space.py`, what is measured in `metrics.py`; keys and types are in
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from models.catalog import MODELS, Hyperparameter
+from models.catalog import MODELS, Hyperparameter, TextThreat, Threat
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import Budget, Part, Resources, Sampler, Scheduler
 
-SomePart = TypeVar("SomePart", bound=Part)
+SomePart = TypeVar("SomePart", bound=Part | Threat | TextThreat)
 
 
 # Every option that a sampler takes, with its type or its choices. `warm` is ours (`apply/`); the
@@ -44,7 +45,7 @@ def read_part(document: Document, path: KeyPath, kind: type[SomePart], raw: Any)
         document.add(path, message, None if raw is None else raw, _keys(kind))
         return None
     try:
-        return kind.model_validate(raw)
+        return TypeAdapter(kind).validate_python(raw)
     except ValidationError as error:
         for found in error.errors(include_url=False):
             where = tuple(step for step in found["loc"] if step != "[key]")
@@ -52,15 +53,14 @@ def read_part(document: Document, path: KeyPath, kind: type[SomePart], raw: Any)
         return None
 
 
-def _note(document: Document, path: KeyPath, kind: type[Part], found: dict[str, Any]) -> None:
+def _note(document: Document, path: KeyPath, kind: type[SomePart], found: dict[str, Any]) -> None:
     """Say one of pydantic's findings in a spec's words."""
-    fields = kind.model_fields
-    if found["type"] == "extra_forbidden":
+    if found["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         document.add(path, "unknown key", allowed=_keys(kind))
     elif found["type"] == "missing":
         document.add(path, "is missing")
     elif found["type"] == "literal_error":
-        annotation = fields[str(path[-1])].annotation
+        annotation = get_type_hints(kind)[str(path[-1])]
         choices = get_args(annotation) if get_origin(annotation) is Literal else ()
         document.add(path, "is none of the choices", found["input"], choices)
     elif found["type"] == "string_pattern_mismatch":
@@ -73,9 +73,11 @@ def _note(document: Document, path: KeyPath, kind: type[Part], found: dict[str, 
         document.add(path, message.replace("valid dictionary", "mapping"), value)
 
 
-def _keys(kind: type[Part]) -> list[str]:
+def _keys(kind: type[SomePart]) -> list[str]:
     """The keys of a part as a file writes them: `from` is no name in Python."""
-    return [field.alias or name for name, field in kind.model_fields.items()]
+    if issubclass(kind, Part):
+        return [field.alias or name for name, field in kind.model_fields.items()]
+    return [field.name for field in dataclasses.fields(kind)]
 
 
 def read_value(document: Document, path: KeyPath, kind: Any, raw: Any) -> Any:

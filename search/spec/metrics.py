@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.catalog import AnyThreat, Hyperparameter
+from models.metric_names import MetricName
 from search.roles import NAMES
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import HistorySettings, Objective
 from search.spec.robustness import (
     full_name,
-    is_attacked,
     reported_metrics,
     short_name,
     why_no_objective,
@@ -48,8 +48,9 @@ def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Obje
         metric, where = objective.metric, (*path, index, "metric")
         if legal:
             metric = full_name(document, metric, threat)
-            # With a faulty threat the names of attacked figures cannot be told.
-            is_unclear = threat is None and is_attacked(metric)
+            # With a faulty threat the names of metrics under attack cannot be told.
+            name = MetricName.parse(metric)
+            is_unclear = threat is None and name.is_attacked and name.split == "validation"
             if metric not in (*legal, short) and not is_unclear:
                 message = why_no_objective(document, metric, threat)
                 document.add(where, message, metric, (*legal, short))

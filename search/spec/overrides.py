@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 import yaml
@@ -28,7 +29,7 @@ from search.spec.parts import (
     Task,
 )
 from search.spec.reading import parse_value
-from search.spec.robustness import Robustness, robustness_part
+from search.spec.robustness import threat_type
 
 SECTIONS: dict[str, type[Part]] = {
     "task": Task,
@@ -36,10 +37,9 @@ SECTIONS: dict[str, type[Part]] = {
     "resources": Resources,
     "sampler": Sampler,
     "scheduler": Scheduler,
-    "robustness": Robustness,
     "history": HistorySettings,
 }
-KEYS = ("name", "objectives", "space", "seed", INITIAL_WEIGHTS, *SECTIONS)
+KEYS = ("name", "objectives", "space", "seed", INITIAL_WEIGHTS, *SECTIONS, "robustness")
 
 _SOURCE = "--set"
 
@@ -135,7 +135,7 @@ def _legal_names(document: Document, path: KeyPath) -> Iterable[str] | None:
         case ("task", "data", "targets"):
             return None
         case ("robustness",):
-            return robustness_part(model).model_fields
+            return [each.name for each in fields(threat_type(model))]
         case (str(section),) if section in SECTIONS:
             return SECTIONS[section].model_fields
         case ("objectives", int()):

@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from models.catalog import Value
+from models.number_types import Counted, NotNegative, Positive, Whole, read_whole
 from search.roles import Role
 
 # Names reach MLflow, file names and attribute-like keys; see also `checks.py`.
@@ -48,10 +49,6 @@ def _read_value(value: Any) -> Value:
     return _read_number(value)
 
 
-def _read_whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _check_gpus(number: float) -> float:
     """Ray shares one GPU among trials, but gives one trial whole ones only."""
     if number > 1 and not number.is_integer():
@@ -60,7 +57,7 @@ def _check_gpus(number: float) -> float:
 
 
 def _read_parallelism(value: Any) -> int | str:
-    number = _read_whole(value)
+    number = read_whole(value)
     is_count = isinstance(number, int) and not isinstance(number, bool) and number >= 1
     if not is_count and value != "auto":
         raise ValueError("must be an integer of 1 or more, or auto")
@@ -79,10 +76,7 @@ def _listed(value: Any) -> Any:
 
 Number = Annotated[int | float, PlainValidator(_read_number)]
 CheckedValue = Annotated[Value, PlainValidator(_read_value)]
-Whole = Annotated[int, Field(strict=True), BeforeValidator(_read_whole)]
-Counted = Annotated[Whole, Field(ge=1)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(pattern=NAME)]
 
 
@@ -107,7 +101,7 @@ class Data(Part):
     targets: dict[str, str] | None = None
     train_examples: Counted | None = None
     image_size: Counted | None = None
-    split_seed: Annotated[Whole, Field(ge=0)] | None = None
+    split_seed: NotNegative | None = None
     deduplicate: StrictBool | None = None
     without: tuple[str, ...] | None = None
 

@@ -1,16 +1,15 @@
 """How every trial of a spec is attacked: on pixels or on words, as its model wants.
 
-For the section `robustness:` and its names of metrics. The settings themselves and their defaults
-are those of `models/threats.py`.
+For the section `robustness:` and its names of metrics. It is read as `Threat` or `TextThreat`
+(`models/threat_model.py`), which declare the settings, their limits and their defaults; here is
+what only the rest of a spec can say: the epsilon of its data set, and the folder of its table.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+import dataclasses
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BeforeValidator, Field
+from typing import Any
 
 from models.adversarial.word_substitution import load_synonyms
 from models.catalog import (
@@ -26,66 +25,24 @@ from models.catalog import (
     robust_name,
 )
 from models.epsilons import default_epsilon
+from models.metric_names import MetricName
+from models.number_types import read_whole
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
-from search.spec.parts import Counted, Part, Positive, Whole
 
 PATH: KeyPath = ("robustness",)
-# What a threat gives its name to; with a faulty threat such a name cannot be told.
-_ATTACKED = ("pgd", "fgsm", "characters", "words", "fgm")
 
 
-def _read_fraction(value: Any) -> Any:
-    """The field writes epsilon as `8/255`."""
-    parts = value.split("/") if isinstance(value, str) else []
-    if len(parts) == 2 and all(part.strip().isdecimal() for part in parts) and int(parts[1]):
-        return int(parts[0]) / int(parts[1])
-    return value
-
-
-class Robustness(Part):
-    """How every trial on images is attacked; the keys of `Threat`, whose defaults hold.
-
-    Without an epsilon it is the field's for the data set and the norm.
-    """
-
-    norm: Literal["linf", "l2"] = Threat.norm
-    epsilon: Annotated[Positive | None, BeforeValidator(_read_fraction)] = None
-    steps: Counted = Threat.steps
-    restarts: Counted = Threat.restarts
-    examples: Counted = Threat.examples
-    seed: Annotated[Whole, Field(ge=0)] = Threat.seed
-    cheap_steps: Counted = Threat.cheap_steps
-    cheap_examples: Counted = Threat.cheap_examples
-    confirm_examples: Counted = Threat.confirm_examples
-    final_examples: Annotated[Whole, Field(ge=0)] = Threat.final_examples
-
-
-class TextRobustness(Part):
-    """How every trial on texts is attacked; the keys of `TextThreat`, whose defaults hold."""
-
-    attack: Literal["characters", "words"] = TextThreat.attack
-    share: Annotated[Positive, Field(le=1)] = TextThreat.share
-    queries: Counted = TextThreat.queries
-    examples: Counted = TextThreat.examples
-    seed: Annotated[Whole, Field(ge=0)] = TextThreat.seed
-    synonyms: str = TextThreat.synonyms
-    cheap_examples: Counted = TextThreat.cheap_examples
-
-
-def robustness_part(model: Any) -> type[Robustness | TextRobustness]:
-    """The keys that `robustness:` takes for a model; an image model's if it is unknown."""
+def threat_type(model: Any) -> type[AnyThreat]:
+    """The threat whose keys `robustness:` takes for a model; an image model's if it is unknown."""
     is_text = model in MODELS and data_kind(model) != "images"
-    return TextRobustness if is_text else Robustness
+    return TextThreat if is_text else Threat
 
 
 def threat_keys(model: Any) -> tuple[str, ...]:
     """Names of the settings of a model's threat, which no trial may change."""
-    return tuple(each.name for each in fields(Threat)) + (
-        tuple(each.name for each in fields(TextThreat))
-        if robustness_part(model) is TextRobustness
-        else ()
-    )
+    kinds = dict.fromkeys((Threat, threat_type(model)))
+    return tuple(each.name for kind in kinds for each in dataclasses.fields(kind))
 
 
 def check_robustness(document: Document, folder: Path, must_exist: bool) -> AnyThreat | None:
@@ -93,28 +50,34 @@ def check_robustness(document: Document, folder: Path, must_exist: bool) -> AnyT
     raw, model = document.data.get("robustness", {}), _model(document)
     if raw and str(model or "").startswith("python:"):
         document.add(PATH, "does nothing for your own training function; remove it")
-    robustness = read_part(document, PATH, robustness_part(model), raw)
-    if isinstance(robustness, TextRobustness):
-        return _text_threat(document, robustness, folder, must_exist)
-    if robustness is None:
-        return None
-    if "epsilon" in robustness.model_fields_set and robustness.epsilon is None:
+    if threat_type(model) is TextThreat:
+        return _text_threat(document, raw, folder, must_exist)
+    return _pixel_threat(document, raw)
+
+
+def _pixel_threat(document: Document, raw: Any) -> Threat | None:
+    """A threat to images; without an epsilon it is the field's for the data set and the norm."""
+    before = len(document.problems)
+    if isinstance(raw, dict) and raw.get("epsilon", "") is None:
         document.add((*PATH, "epsilon"), "is empty: give a size, or remove the key")
+        raw = {key: value for key, value in raw.items() if key != "epsilon"}
+    threat = read_part(document, PATH, Threat, raw)
+    if threat is None or len(document.problems) > before:
         return None
-    epsilon = robustness.epsilon or _default_epsilon(document, robustness.norm)
-    if epsilon is None:
+    if threat.cheap_steps == threat.steps:
+        message = f"must be below steps ({threat.steps}), or it is not cheaper"
+        document.add((*PATH, "cheap_steps"), message, threat.cheap_steps)
         return None
-    if robustness.norm == "linf" and epsilon > 1:
+    if "epsilon" not in raw:
+        epsilon = _default_epsilon(document, threat)
+        return None if epsilon is None else threat.at(epsilon)
+    if threat.norm == "linf" and threat.epsilon > 1:
         message = "is on the pixel scale [0, 1]; write 8 grey levels as 8/255"
-        document.add((*PATH, "epsilon"), message, epsilon)
-    if robustness.cheap_steps >= robustness.steps:
-        message = f"must be below steps ({robustness.steps}), or it is not cheaper"
-        document.add((*PATH, "cheap_steps"), message, robustness.cheap_steps)
-        return None
-    return Threat(**(robustness.model_dump() | {"epsilon": epsilon}))
+        document.add((*PATH, "epsilon"), message, threat.epsilon)
+    return threat
 
 
-def _default_epsilon(document: Document, norm: Literal["linf", "l2"]) -> float | None:
+def _default_epsilon(document: Document, threat: Threat) -> float | None:
     """The field's epsilon for the document's data set; noted as missing where it has none."""
     task = document.data.get("task")
     data = task.get("data") if isinstance(task, dict) else None
@@ -124,9 +87,9 @@ def _default_epsilon(document: Document, norm: Literal["linf", "l2"]) -> float |
     size = settings.get("image_size")
     is_wrong = any(problem.key.startswith("task.data") for problem in document.problems)
     if _model(document) not in MODELS or len(names) != 1 or is_wrong:
-        return Threat.epsilon  # the task is wrong, which is said there, or nothing is attacked
+        return threat.epsilon  # the task is wrong, which is said there, or nothing is attacked
     height = size if isinstance(size, int) and size > 0 else None
-    epsilon = default_epsilon(names[0].removeprefix("hub:"), norm, height)
+    epsilon = default_epsilon(names[0].removeprefix("hub:"), threat.norm, height)
     if epsilon is None:
         message = (
             f"is missing, and the field has none for {names[0]}: give the size of the attack in "
@@ -136,27 +99,20 @@ def _default_epsilon(document: Document, norm: Literal["linf", "l2"]) -> float |
     return epsilon
 
 
-def _text_threat(
-    document: Document, robustness: TextRobustness, folder: Path, must_exist: bool
-) -> TextThreat | None:
-    """A threat to texts, its table found; a cheap figure not asked for stays the cheaper one."""
-    before, settings = len(document.problems), robustness.model_dump()
-    if robustness.cheap_examples > robustness.examples:
-        settings["cheap_examples"] = robustness.examples
-        if "cheap_examples" in robustness.model_fields_set:
-            message = f"must not exceed examples ({robustness.examples})"
-            document.add((*PATH, "cheap_examples"), message, robustness.cheap_examples)
-    if robustness.attack == "words" and not robustness.synonyms:
-        document.add((*PATH, "synonyms"), "attack words needs a table of synonyms: name its file")
-    elif robustness.attack == "characters" and robustness.synonyms:
-        message = "attack characters uses no table; remove it, or choose attack: words"
-        document.add((*PATH, "synonyms"), message, robustness.synonyms)
-    elif robustness.synonyms:
-        file = (folder / Path(robustness.synonyms).expanduser()).resolve()
-        settings["synonyms"] = str(file)
-        if must_exist:
-            _check_synonyms(document, file, robustness.synonyms)
-    return TextThreat(**settings) if len(document.problems) == before else None
+def _text_threat(document: Document, raw: Any, folder: Path, must_exist: bool) -> TextThreat | None:
+    """A threat to texts, its table found; on the way no more are attacked than at the end."""
+    examples = read_whole(raw.get("examples")) if isinstance(raw, dict) else None
+    if type(examples) is int and examples >= 1:
+        raw = {"cheap_examples": min(TextThreat.cheap_examples, examples), **raw}
+    threat = read_part(document, PATH, TextThreat, raw)
+    if threat is None or not threat.synonyms:
+        return threat
+    before = len(document.problems)
+    file = (folder / Path(threat.synonyms).expanduser()).resolve()
+    if must_exist:
+        _check_synonyms(document, file, threat.synonyms)
+    is_usable = len(document.problems) == before
+    return dataclasses.replace(threat, synonyms=str(file)) if is_usable else None
 
 
 def _check_synonyms(document: Document, file: Path, written: str) -> None:
@@ -167,7 +123,7 @@ def _check_synonyms(document: Document, file: Path, written: str) -> None:
 
 
 def short_name(document: Document) -> str:
-    """What a spec calls its robust figure, whatever the threat: changing that changes the name."""
+    """What a spec calls its robust metric, whatever the threat: changing that changes the name."""
     model = _model(document)
     return robust_name(model) if model in MODELS else "accuracy.robust"
 
@@ -183,8 +139,8 @@ def full_name(document: Document, metric: str, threat: AnyThreat | None) -> str:
 def reported_metrics(document: Document, threat: AnyThreat | None) -> tuple[str, ...]:
     """What of a trial of the document's catalog model may be an objective; empty without one.
 
-    On images not what picked the epoch (`selection.`), which flatters, nor FGSM's figure: one step
-    up the cross-entropy is deceived by the scale of the logits.
+    On images not what picked the epoch (`selection.`), which flatters, nor FGSM's accuracy: one
+    step up the cross-entropy is deceived by the scale of the logits.
     """
     return tuple(
         metric for metric in _measured(document, threat) if not _is_barred(document, metric, threat)
@@ -204,16 +160,10 @@ def _measured(document: Document, threat: AnyThreat | None) -> tuple[str, ...]:
 
 
 def _is_barred(document: Document, metric: str, threat: AnyThreat | None) -> bool:
-    judged = threat or default_threat(_model(document))
-    if not isinstance(judged, Threat):
+    if not isinstance(threat or default_threat(_model(document)), Threat):
         return False
-    return metric.startswith(("selection.", judged.fgsm_metric(), "epoch."))
-
-
-def is_attacked(metric: str) -> bool:
-    """Whether a metric has its name from a threat."""
-    _, _, rest = metric.partition(".")
-    return rest.startswith(_ATTACKED)
+    name = MetricName.parse(metric)
+    return name.split == "selection" or name.attack == "fgsm" or name.measure == "epoch"
 
 
 def _model(document: Document) -> Any:

@@ -7,7 +7,6 @@ split took no part in the choice, so its values are not flattered by it; those o
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,19 +15,11 @@ import numpy as np
 import yaml
 from scipy.stats import binomtest
 
+from models.metric_names import MetricName
 from search.extract.measurements import measure
 from search.history import History, PriorTrial
 from search.roles import aims, best
 from search.transfer.progress import find_search, trials_of
-
-_TEST = "test."
-_TEST_EXAMPLES = "test.examples"
-# Of which, if it is there, this many were attacked.
-_ATTACKED_EXAMPLES = "test.attacked_examples"
-_COUNTS = (_TEST_EXAMPLES, _ATTACKED_EXAMPLES)
-_ATTACKED = re.compile(r"test\.accuracy\.(pgd\d|fgsm_|apgdt_|autoattack_|worst_)")
-# Shares, but not of the test examples: of tokens, and of the few texts that are attacked.
-_OF_OTHERS = re.compile(r"test\.accuracy\.(tokens|characters_|words_)")
 
 
 @dataclass(frozen=True)
@@ -93,10 +84,11 @@ def best_configurations(history: History, search: str) -> list[BestConfiguration
 
 def held_out(trial: PriorTrial) -> dict[str, HeldOut]:
     """What a trial showed on the test split: metric without the leading "test." -> result."""
+    names = map(MetricName.parse, sorted(trial.curves))
     return {
-        metric.removeprefix(_TEST): _result(metric, _last(trial, metric), _examples(trial, metric))
-        for metric in sorted(trial.curves)
-        if metric.startswith(_TEST) and metric not in _COUNTS
+        str(name.on("validation")): _result(trial, name)
+        for name in names
+        if name.split == "test" and not name.is_count
     }
 
 
@@ -113,19 +105,10 @@ def wilson_interval(share: float, examples: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _examples(trial: PriorTrial, metric: str) -> float:
-    """How many examples a figure of the test split is of; NaN if that is not known."""
-    if "test.perplexity" in trial.curves:
-        return math.nan  # a language model's accuracy is a share of tokens
-    if _ATTACKED.match(metric) and _ATTACKED_EXAMPLES in trial.curves:
-        return _last(trial, _ATTACKED_EXAMPLES)
-    return _last(trial, _TEST_EXAMPLES)
-
-
-def _result(metric: str, value: float, examples: float) -> HeldOut:
-    counted = metric.startswith(_TEST + "accuracy") and not _OF_OTHERS.match(metric)
-    is_share = counted and 0.0 <= value <= 1.0
-    if not is_share or not math.isfinite(examples) or examples < 1:
+def _result(trial: PriorTrial, name: MetricName) -> HeldOut:
+    value, counted = _last(trial, str(name)), name.examples_metric(trial.curves)
+    examples = math.nan if counted is None else _last(trial, counted)
+    if not 0.0 <= value <= 1.0 or not math.isfinite(examples) or examples < 1:
         return HeldOut(value)
     return HeldOut(value, *wilson_interval(value, int(examples)))
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from models.metric_names import MetricName, on_split
 from search.history import History, PriorTrial
 from search.transfer.best import best_configurations
 from search.transfer.canvas import BLUE, GREY, OBJECTIVE_COLOURS, ORANGE, new_figure, save, short
@@ -57,14 +58,14 @@ def curve_metrics(trials: Sequence[PriorTrial], objectives: Sequence[str]) -> li
     points: dict[str, int] = {}
     for trial in trials:
         for metric, curve in trial.curves.items():
-            if len(curve) > 1 and not metric.startswith("test."):
+            if len(curve) > 1 and MetricName.parse(metric).split != "test":
                 points[metric] = points.get(metric, 0) + len(curve)
     robust = sorted(
-        (metric for metric in points if "pgd" in metric or "fgsm" in metric),
-        key=lambda metric: (-points[metric], "pgd" not in metric, metric),
+        (metric for metric in points if MetricName.parse(metric).attack in ("pgd", "fgsm")),
+        key=lambda metric: (-points[metric], MetricName.parse(metric).attack != "pgd", metric),
     )
     others = [metric for metric in objectives[1:] if metric in points]
-    first = [f"selection.{name}" if name not in points else name for name in objectives[:1]]
+    first = [on_split("selection", name) if name not in points else name for name in objectives[:1]]
     wanted = [*first, *(robust or others)[:1]]
     return list(dict.fromkeys(metric for metric in wanted if metric in points))
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-from models.catalog import metric_role
+from models.metric_names import MetricName
 from search.transfer.best import held_out
 from search.transfer.lineage import lineage_in_words
 from search.transfer.sources import SourceTrial
 
-_COSTS = ("seconds.", "memory.", "parameters.", "queries.", "words_changed.", "loss.", "examples")
-_ATTACKED = ("accuracy.fgm", "accuracy.fgsm", "accuracy.pgd")
+# Measures that are no quality of the model.
+_COSTS = ("seconds", "memory", "parameters", "queries", "words_changed", "loss", "examples")
 
 
 def model_card(
@@ -66,27 +66,24 @@ def _metrics(source: SourceTrial) -> str:
     last = {
         name: float(curve[max(curve)])
         for name, curve in trial.curves.items()
-        if curve and not name.startswith(("test.", "log10.", *_COSTS))
+        if curve and MetricName.parse(name).split != "test"
     }
     last |= dict(zip(trial.objectives, trial.values, strict=False))
     test = held_out(trial)
     lines = ["| metric | validation | test [95% interval] |", "|---|---|---|"]
-    for name in dict.fromkeys((*trial.objectives, *sorted(last), *test)):
-        if name.startswith(_COSTS):
-            continue
-        bound = ", upper bound" if _is_attacked(name) else ""
-        lines.append(f"| {name}{bound} | {_number(last.get(name))} | {_tested(test.get(name))} |")
+    names = map(MetricName.parse, dict.fromkeys((*trial.objectives, *sorted(last), *test)))
+    shown = [name for name in names if name.measure not in _COSTS]
+    for name in shown:
+        bound, metric = ", upper bound" if name.is_upper_bound else "", str(name)
+        validation, tested = _number(last.get(metric)), _tested(test.get(metric))
+        lines.append(f"| {name}{bound} | {validation} | {tested} |")
     text = "\n".join(lines)
-    if any(_is_attacked(name) for name in last):
+    if any(name.is_upper_bound for name in shown):
         text += (
-            "\n\nFigures under attack are upper bounds: the attack named need not find the worst "
+            "\n\nValues under attack are upper bounds: the attack named need not find the worst "
             "case. The validation split took part in choosing this trial, the test split did not."
         )
     return text
-
-
-def _is_attacked(name: str) -> bool:
-    return metric_role(name) != name or name.startswith(_ATTACKED)
 
 
 def _data(data: Mapping[str, Any]) -> str:

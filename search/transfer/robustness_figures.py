@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.catalog import metric_role
+from models.metric_names import MetricName, unconfirmed
 from search.history import PriorTrial
 from search.transfer.best import BestConfiguration
 
 FILE = "robustness.json"
-_APGD = "accuracy.apgdt_"
 _PARTS = ("name", "raised_when", "meaning", "remedy", "measured")
 
 
@@ -104,13 +103,14 @@ def last_values(trial: PriorTrial) -> dict[str, float]:
 
 def _confirmed(trial: PriorTrial, is_best: bool) -> Confirmed | None:
     values = last_values(trial)
-    stronger = next((values[name] for name in sorted(values) if name.startswith(_APGD)), None)
-    robust = [name for name in sorted(values) if metric_role(name) == "accuracy.robust"]
+    names = [each for each in map(MetricName.parse, sorted(values)) if each.split == "validation"]
+    stronger = next((values[str(name)] for name in names if name.attack == "apgdt"), None)
+    robust = [str(name) for name in names if name.role == "accuracy.robust"]
     if stronger is None or len(robust) != 1:
         return None
     kept = values[robust[0]]
     return Confirmed(
-        trial.number, values.get(f"unconfirmed.{robust[0]}", kept), stronger,
+        trial.number, values.get(unconfirmed(robust[0]), kept), stronger,
         values.get("robustness.gap", 0.0), kept, values.get("robustness.replaced") == 1.0, is_best,
     )  # fmt: skip
 

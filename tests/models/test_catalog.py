@@ -15,7 +15,6 @@ from models.catalog import (
     data_kind,
     default_threat,
     is_active,
-    metric_role,
     metrics,
     needs_base,
     robust_metric,
@@ -198,31 +197,6 @@ def test_the_robust_figure_of_entities_is_an_f1() -> None:
     assert robust_metric("entity_tagger", TextThreat()) == "f1.characters_0.15"
     assert cheap_metric("text_classifier", TextThreat()) == "accuracy.characters_0.15_cheap32"
     assert robust_metric("vision_transformer", Threat()) == "accuracy.pgd10_linf_0.1"
-
-
-@pytest.mark.parametrize(
-    ("metric", "role"),
-    [
-        ("accuracy.pgd10x2_linf_8_255", "accuracy.robust"),
-        ("accuracy.characters_0.15", "accuracy.robust"),
-        ("accuracy.words_0.1_cheap32", "accuracy.robust"),
-        ("f1.characters_0.15", "f1.robust"),
-        ("f1.clean", "f1.clean"),
-        ("f1.macro", "f1.macro"),
-        ("accuracy.fgm_0.15", "accuracy.fgm_0.15"),
-        ("accuracy.pgd_embedding_0.15", "accuracy.pgd_embedding_0.15"),
-        ("f1.pgd10_linf_0.1", "f1.pgd10_linf_0.1"),
-        ("selection.accuracy.pgd3_linf_0.1", "selection.accuracy.pgd3_linf_0.1"),
-        ("test.accuracy.pgd10_linf_0.1", "test.accuracy.pgd10_linf_0.1"),
-        ("confirmation.accuracy.pgd10_linf_0.1", "confirmation.accuracy.pgd10_linf_0.1"),
-        ("unconfirmed.accuracy.pgd10_linf_0.1", "unconfirmed.accuracy.pgd10_linf_0.1"),
-        ("accuracy.apgdt_linf_0.1", "accuracy.apgdt_linf_0.1"),
-        ("accuracy.autoattack_linf_0.1", "accuracy.autoattack_linf_0.1"),
-        ("accuracy.worst_linf_0.1", "accuracy.worst_linf_0.1"),
-    ],
-)
-def test_a_metric_has_the_role_of_what_it_measures(metric: str, role: str) -> None:
-    assert metric_role(metric) == role
 
 
 @pytest.mark.parametrize("model", MODELS)

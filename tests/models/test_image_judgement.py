@@ -11,7 +11,7 @@ from models.adversarial.evaluation import fixed_subset
 from models.data import ImageSplits
 from models.image_judgement import ImageJudgement
 from models.parts import cut
-from models.threats import Threat
+from models.threat_model import Threat
 
 THREAT = Threat(steps=2, cheap_steps=1, examples=30, cheap_examples=20, confirm_examples=10)
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.adversarial.attack_memory import NEWEST, AttackMemory
 from models.adversarial.evaluation import measure
-from models.threats import Threat
+from models.threat_model import Threat
 
 IMAGES = torch.zeros(10, 1, 4, 4)
 

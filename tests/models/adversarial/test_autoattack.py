@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.adversarial import autoattack as module
 from models.adversarial.attacks import Ball
 from models.adversarial.autoattack import STANDARD, autoattack, is_installed, standard_parts
-from models.threats import Threat
+from models.threat_model import Threat
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="needs the extra 'autoattack'")
 THREAT = Threat(epsilon=0.1)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from models.adversarial import confirmation
 from models.adversarial.confirmation import confirm
 from models.adversarial.evaluation import correct, measure
-from models.threats import Threat
+from models.threat_model import Threat
 
 LINF, L2 = Threat(epsilon=0.1), Threat(norm="l2", epsilon=0.5)
 

@@ -13,7 +13,7 @@ from models.adversarial.false_security_attacks import (
     grid_warnings,
     one_and_many_steps,
 )
-from models.threats import Threat
+from models.threat_model import Threat
 from tests.models.adversarial.tiny_classifiers import THREATS, Linear, Through, examples
 
 NORMS = sorted(THREATS)

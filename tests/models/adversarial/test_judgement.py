@@ -15,7 +15,7 @@ from models.adversarial.false_security import SecurityWarning
 from models.adversarial.figures import ATTACKS, figure, metric_of, worst_case
 from models.adversarial.judgement import accuracy_curve, judge
 from models.adversarial.witnesses import verify
-from models.threats import Threat
+from models.threat_model import Threat
 
 THREAT = Threat(epsilon=0.1, steps=4, final_examples=0)
 

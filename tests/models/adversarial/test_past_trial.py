@@ -12,7 +12,7 @@ from models.adversarial.witnesses import model_digest, save_witnesses
 from models.catalog import complete
 from models.checkpoints import save_checkpoint
 from models.data import load_images
-from models.threats import Threat
+from models.threat_model import Threat
 from models.training.cnn import CNNTraining
 from models.weights.trained import Trained
 from tests.models.weights.trained_trials import finished, tiny_base

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.adversarial.text_attack import AttackResult, Judged, attack_texts
 from models.text.splits import TextExamples
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 
 Text = tuple[str, ...]
 SYNONYMS = {"wonderful": ("fine", "great")}

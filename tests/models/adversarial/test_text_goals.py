@@ -11,7 +11,7 @@ from seqeval.scheme import IOB2
 
 from models.adversarial.text_attack import AttackResult, Judged, attack_texts
 from models.text.splits import TextExamples
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 Text = tuple[str, ...]

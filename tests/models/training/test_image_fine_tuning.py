@@ -11,7 +11,7 @@ import torch
 from models.base_model import locate_base
 from models.catalog import complete, metrics
 from models.data import ImageSplits
-from models.threats import Threat
+from models.threat_model import Threat
 from models.training.image_fine_tuning import ImageFineTuning
 from models.transformer import LoadedBase
 from tests.models.alike import comparable, is_same

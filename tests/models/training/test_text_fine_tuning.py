@@ -12,7 +12,7 @@ import torch
 from models.adaptation import METHODS
 from models.catalog import complete, metrics
 from models.sources import DataError
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 from models.training.text_fine_tuning import TextFineTuning
 from models.transformer import LoadedBase
 from tests.models.alike import comparable, is_same
@@ -208,8 +208,8 @@ def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
 def test_a_model_loaded_for_other_labels_is_refused(bases: dict[str, LoadedBase]) -> None:
     with pytest.raises(DataError, match="load it again"):
         TextFineTuning(
-            complete("text_classifier", LEARNS), tiny_texts("entities"), epochs=1, seed=0, threat=THREAT,
-            base=bases["classification"],
+            complete("text_classifier", LEARNS), tiny_texts("entities"), epochs=1, seed=0,
+            threat=THREAT, base=bases["classification"],
         )  # fmt: skip
     with pytest.raises(ValueError, match="at least one"):
         _training(bases["classification"], epochs=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ import torch
 from models.base_model import BaseModel
 from models.catalog import complete
 from models.data import load_data
-from models.threats import TextThreat
+from models.threat_model import TextThreat
 from models.training.text_fine_tuning import TextFineTuning
 from models.transformer import LoadedBase
 from models.weights.initial import InitialWeights, load_initial, save_initial

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models.threats import Threat
+from models.threat_model import Threat
 from search.optimize.confirming import MEMORY, Standing, replaced_warning
 from search.optimize.trial import Trial
 from search.roles import Role

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import ray
 
-from models.threats import TextThreat, Threat
+from models.threat_model import TextThreat, Threat
 from search.optimize import judging
 from search.optimize.held_out import HeldOut
 from search.optimize.judging import judge_front

@@ -56,6 +56,23 @@ def test_an_attacked_figure_has_the_interval_of_what_was_attacked() -> None:
     assert best.test[CLEAN].low == pytest.approx(wilson_interval(0.8, 500)[0])
 
 
+def test_no_attack_has_the_interval_of_the_whole_test_split() -> None:
+    attacked = [
+        "accuracy.square_linf_0.1", "accuracy.apgdt_l2_0.5", "accuracy.fgm_0.15",
+        "accuracy.pgd_embedding_0.15",
+    ]  # fmt: skip
+    curves = [point for name in attacked for point in points("test." + name, {5: 0.8})]
+    curves += points("test.examples", {5: 500})
+    (best,) = best_configurations(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
+    # How many were attacked is not known.
+    assert [best.test[name].low for name in attacked] == [None] * 4
+    curves += points("test.attacked_examples", {5: 10})
+    (best,) = best_configurations(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
+    known = [best.test[name].low for name in attacked]
+    assert known[:2] == [pytest.approx(0.4902, abs=1e-4)] * 2  # 8 of 10, as above
+    assert known[2:] == [None, None]  # few texts are attacked, and nobody says how few
+
+
 def test_wilson_agrees_with_the_formula_and_stays_in_the_unit_interval() -> None:
     share, examples, z = 0.9, 300, 1.959963984540054
     middle = (share + z**2 / (2 * examples)) / (1 + z**2 / examples)

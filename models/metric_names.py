@@ -1,0 +1,227 @@
+"""Names of metrics: what was measured, under which attack, and on which part of the data.
+
+The only place that writes or takes apart such names. `accuracy.pgd10x2_linf_8_255` is the accuracy
+under 10 steps of PGD from two random starts within 8/255 in the maximum norm, and
+`test.accuracy.clean` that of the test split without an attack. A name that no rule here writes, as
+of a user's own training function, is a plain metric. No torch, and no meaning for a search: which
+metric is an objective is said in a spec.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal, cast, get_args
+
+Norm = Literal["linf", "l2"]
+# Where it was measured; "validation" is what a name without a split is of: on images the part that
+# gives the objectives. The part "selection" picks the epoch, "confirmation" has chosen nothing.
+Split = Literal["validation", "selection", "confirmation", "test"]
+
+# Within a ball around the pixels; "worst" is the worst of all that were tried, example by example.
+PixelAttack = Literal["fgsm", "pgd", "apgdt", "square", "autoattack", "worst"]
+# Edits of words; their size is the share of a text's words that may be changed.
+TextAttack = Literal["characters", "words"]
+# On the embeddings of a text; the size of the ball is derived from the same share.
+EmbeddingAttack = Literal["fgm", "pgd_embedding"]
+Attack = PixelAttack | TextAttack | EmbeddingAttack
+
+_SPLITS: tuple[Split, ...] = tuple(each for each in get_args(Split) if each != "validation")
+_UNCONFIRMED = "unconfirmed."
+# How many examples of a split were measured, and how many of them attacked.
+_COUNTS = ("examples", "attacked_examples")
+_SIZE = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+
+
+def _names_of(attacks: object, form: str) -> re.Pattern[str]:
+    """The names of accuracies under some attacks, in the form {attack}, {count} and {size}."""
+    attack = f"(?P<attack>{'|'.join(get_args(attacks))})"
+    return re.compile(form.format(attack=attack, count=r"[1-9]\d*", size=_SIZE), re.ASCII)
+
+
+_ATTACKED = (
+    _names_of(
+        PixelAttack,
+        r"(?P<measure>accuracy)\.{attack}(?P<steps>{count})?(?:x(?P<restarts>{count}))?"
+        r"_(?P<norm>linf|l2)_(?P<size>\d+_255|{size})",
+    ),
+    _names_of(
+        TextAttack,
+        r"(?P<measure>accuracy|f1)\.{attack}_(?P<size>{size})(?:_cheap(?P<cheap_examples>{count}))?",
+    ),
+    _names_of(EmbeddingAttack, r"(?P<measure>accuracy)\.{attack}_(?P<size>{size})"),
+)
+
+
+@dataclass(frozen=True)
+class MetricName:
+    """A metric's name in its parts; `str()` writes it, `MetricName.parse` reads it.
+
+    Attributes:
+        measure: "accuracy", "f1", "seconds": what stands before the first point.
+        condition: Of a metric without an attack the rest: "clean", "train"; None without a point.
+        split: Where it was measured.
+        is_unconfirmed: Whether a stronger attack has replaced this value, which is kept beside.
+        attack: None without one. Corruptions of images are no attack.
+        steps: Of the attack; None where its name does not say.
+        restarts: How often the attack begins anew; None stands for once.
+        norm: Of the ball around the pixels; None in texts.
+        size: Epsilon of the ball, or share of the words, as written: "0.1", "8_255".
+        cheap_examples: On how many examples of the attacked, if on the way and not at the end.
+    """
+
+    measure: str
+    condition: str | None = None
+    split: Split = "validation"
+    is_unconfirmed: bool = False
+    attack: Attack | None = None
+    steps: int | None = None
+    restarts: int | None = None
+    norm: Norm | None = None
+    size: str = ""
+    cheap_examples: int | None = None
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def parse(name: str) -> MetricName:
+        """Take a name apart; `str` of the result is the name again, whatever it is."""
+        for split in _SPLITS:
+            if name.startswith(f"{split}."):
+                return replace(_parse_plain(name.removeprefix(f"{split}.")), split=split)
+        if name.startswith(_UNCONFIRMED):
+            return replace(_parse_plain(name.removeprefix(_UNCONFIRMED)), is_unconfirmed=True)
+        return _parse_plain(name)
+
+    def __str__(self) -> str:
+        prefix = "" if self.split == "validation" else f"{self.split}."
+        if self.is_unconfirmed:
+            prefix = _UNCONFIRMED
+        if self.attack is None:
+            rest = "" if self.condition is None else f".{self.condition}"
+            return f"{prefix}{self.measure}{rest}"
+        steps = "" if self.steps is None else str(self.steps)
+        restarts = "" if self.restarts is None else f"x{self.restarts}"
+        ball = self.size if self.norm is None else f"{self.norm}_{self.size}"
+        cheap = "" if self.cheap_examples is None else f"_cheap{self.cheap_examples}"
+        return f"{prefix}{self.measure}.{self.attack}{steps}{restarts}_{ball}{cheap}"
+
+    def on(self, split: Split) -> MetricName:
+        """The same metric on another split."""
+        return replace(self, split=split)
+
+    @property
+    def is_attacked(self) -> bool:
+        """Whether it was measured under an attack."""
+        return self.attack is not None
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether the true value may be lower: no attack need find the worst case."""
+        return self.is_attacked
+
+    @property
+    def is_count(self) -> bool:
+        """Whether it is no result but the number of examples behind others."""
+        return str(self.on("validation")) in _COUNTS
+
+    @property
+    def is_corrupted(self) -> bool:
+        """Whether it is an accuracy on corrupted images."""
+        return self.measure == "accuracy" and (self.condition or "").split("_")[0] == "corrupted"
+
+    @property
+    def epsilon(self) -> float | None:
+        """Size of the ball around the pixels, on the scale [0, 1]; None without one."""
+        if self.norm is None:
+            return None
+        above, _, below = self.size.partition("_")
+        return float(above) / (float(below) if below else 1.0)
+
+    @property
+    def role(self) -> str:
+        """What it measures, its threat model aside: "accuracy.robust", or its own name.
+
+        Values under different threats must never be mixed; ranks within a task may be compared.
+        The F1 of entities under attack has the role "f1.robust". Only the attack that a search
+        measures its objective by has such a role, and only on the validation split.
+        """
+        if self.split != "validation" or self.is_unconfirmed:
+            return str(self)
+        is_pgd = self.attack == "pgd" and self.steps is not None
+        is_robust = is_pgd or self.attack in get_args(TextAttack)
+        return f"{self.measure}.robust" if is_robust else str(self)
+
+    def examples_metric(self, reported: Container[str]) -> str | None:
+        """Which metric holds the number of examples that this one is a share of.
+
+        Args:
+            reported: All that was reported with it: a language model is known by its perplexity.
+
+        Returns:
+            A metric of the same split; None if this is no share of examples (a share of tokens, a
+            mean over corruptions, a loss), or if nobody reports how many they were.
+        """
+        if self.split not in ("confirmation", "test") or self._is_no_share:
+            return None
+        if on_split(self.split, "perplexity") in reported:
+            return None  # of a language model, whose accuracy is a share of tokens
+        if self.is_attacked and self.norm is None:
+            return None  # of the few texts that are attacked, whose number nobody reports
+        # Of the test split only some examples may have been attacked, of others all that count.
+        is_of_some = self.is_attacked and self.split == "test"
+        return on_split(self.split, _COUNTS[1] if is_of_some else _COUNTS[0])
+
+    @property
+    def _is_no_share(self) -> bool:
+        is_accuracy = self.measure.startswith("accuracy")
+        return not is_accuracy or self.condition == "tokens" or self.is_corrupted
+
+
+def on_split(split: Split, metric: str) -> str:
+    """Name of a metric, given without a split, on a split."""
+    return metric if split == "validation" else f"{split}.{metric}"
+
+
+def unconfirmed(metric: str) -> str:
+    """Name under which a value is kept that a stronger attack has replaced."""
+    return f"{_UNCONFIRMED}{metric}"
+
+
+def ball_size(epsilon: float) -> str:
+    """Size of a ball around the pixels as names write it: "0.1", "1e-05", "8_255"."""
+    text = f"{epsilon:.10g}"
+    levels = round(epsilon * 255)
+    # 8/255 is not a short decimal; the field writes it in grey levels.
+    if len(text) > 6 and math.isclose(levels / 255, epsilon, rel_tol=1e-9):
+        text = f"{levels}_255"
+    return text
+
+
+def word_share(share: float) -> str:
+    """Share of the words of a text as names write it: "0.15"."""
+    return f"{share:.10g}"
+
+
+def _parse_plain(name: str) -> MetricName:
+    """Take apart a name without a split."""
+    found = next((match for each in _ATTACKED if (match := each.fullmatch(name))), None)
+    if found is None:
+        measure, point, condition = name.partition(".")
+        return MetricName(measure, condition if point else None)
+    parts = found.groupdict()
+    return MetricName(
+        parts["measure"],
+        attack=cast(Attack, parts["attack"]),
+        steps=_count(parts.get("steps")),
+        restarts=_count(parts.get("restarts")),
+        norm=cast(Norm | None, parts.get("norm")),
+        size=parts["size"],
+        cheap_examples=_count(parts.get("cheap_examples")),
+    )
+
+
+def _count(text: str | None) -> int | None:
+    return None if text is None else int(text)
