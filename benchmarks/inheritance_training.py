@@ -19,6 +19,7 @@ import torch
 
 from models.base_model import locate_base
 from models.catalog import Value, complete
+from models.metric_names import MetricName
 from models.text.splits import TextSplits
 from models.threat_model import TextThreat
 from models.training.text_fine_tuning import TextFineTuning
@@ -150,4 +151,5 @@ def _training(
 
 
 def _figures(training: TextFineTuning) -> dict[str, float]:
-    return {name.removeprefix("test."): value for name, value in training.evaluate_test().items()}
+    found = training.evaluate_test().items()
+    return {str(MetricName.parse(name).on("validation")): value for name, value in found}

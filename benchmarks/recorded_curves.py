@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from benchmarks import reference
 from benchmarks.trainings import Trainings
 from models.catalog import compared_metric
+from models.metric_names import MetricName
 from search.optimize.plan import trial_seed
 from search.space import SearchSpace
 from search.spec import Spec, load_spec
@@ -87,4 +88,4 @@ def compared(spec: Spec, recorded: Sequence[str]) -> list[str]:
         for objective in spec.objectives
     ]
     is_cut = all(name in recorded for name in names)
-    return names if is_cut else [name.removeprefix("selection.") for name in names]
+    return names if is_cut else [str(MetricName.parse(name).on("validation")) for name in names]

@@ -30,6 +30,7 @@ from typing import Any
 
 from benchmarks import reference
 from benchmarks.stored_results import CACHE
+from models.metric_names import MetricName
 from search.history import History
 from search.transfer import BestConfiguration, best_configurations
 
@@ -104,7 +105,7 @@ def judged(cache: Path, goal: Goal, seed: int) -> dict[str, Any]:
 
 
 def _tested(best: BestConfiguration) -> dict[str, Any]:
-    names = {name.removeprefix("accuracy.").split("_")[0]: name for name in best.test}
+    names = {MetricName.parse(name).attack: name for name in best.test}
     cheap = [value for name, value in best.values.items() if name != "accuracy.clean"]
     return {
         "trial": best.number,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from models.cnn_hyperparameters import CNN, CNN_ARCHITECTURE
 from models.description import DataDescription, TextDescription, describe_data
 from models.hyperparameter import Hyperparameter, Value, is_active
-from models.metric_names import on_split
+from models.metric_names import corruption_metric, on_split
 from models.sources import DataError
 from models.threat_model import TextThreat, Threat
 from models.transformer_hyperparameters import (
@@ -70,7 +70,7 @@ _CLASSES = ("accuracy.clean", "f1.macro", "matthews")
 _ENTITIES = ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens")
 _ANSWERS = ("perplexity", "accuracy.clean")
 # Those of models/corruptions.py, which needs torch.
-_CORRUPTED = tuple(f"accuracy.corrupted{kind}" for kind in ("", "_noise", "_blur", "_contrast"))
+_CORRUPTED = tuple(map(corruption_metric, ("", "noise", "blur", "contrast")))
 _MODELS = {
     "cnn": _Model("images", CNN, ("accuracy.clean",), CNN_ARCHITECTURE, needs_base=False),
     "text_classifier": _Model("classification", TEXT_CLASSIFIER, _CLASSES),

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.adversarial.evaluation import correct
+from models.metric_names import corruption_metric
 
 CorruptionName = Literal["noise", "blur", "contrast"]
 CORRUPTIONS: tuple[CorruptionName, ...] = get_args(CorruptionName)
@@ -98,8 +99,8 @@ def corrupted_accuracy(
             correct(model, corrupt(images, name, severity, seed), labels).mean()
             for severity in SEVERITIES
         ]
-        kinds[f"accuracy.corrupted_{name}"] = float(np.mean(hits))
-    return {"accuracy.corrupted": float(np.mean(list(kinds.values()))), **kinds}
+        kinds[corruption_metric(name)] = float(np.mean(hits))
+    return {corruption_metric(): float(np.mean(list(kinds.values()))), **kinds}
 
 
 def _blurred(images: Tensor, sigma: float) -> Tensor:

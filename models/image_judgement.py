@@ -31,7 +31,7 @@ from models.adversarial.evaluation import (
 from models.corruptions import CORRUPTIONS, corrupted_accuracy
 from models.data import ImageSplits
 from models.epoch_choice import EpochChoice
-from models.metric_names import on_split, unconfirmed
+from models.metric_names import corruption_metric, on_split, unconfirmed
 from models.parts import cut
 from models.threat_model import Threat
 
@@ -172,11 +172,10 @@ class ImageJudgement:
         Whether it had collapsed before stays known.
         """
         threat = self._threat
-        corrupted = ("corrupted", *(f"corrupted_{name}" for name in CORRUPTIONS))
         chosen_by = ("accuracy.clean", threat.cheap_metric(), threat.fgsm_metric())
         names = (
             *(on_split("selection", name) for name in chosen_by), "accuracy.clean",
-            threat.metric(), threat.fgsm_metric(), *(f"accuracy.{name}" for name in corrupted),
+            threat.metric(), threat.fgsm_metric(), *map(corruption_metric, ("", *CORRUPTIONS)),
             "epoch.selected",
         )  # fmt: skip
         collapsed = {on_split("selection", "collapsed"): float(self.collapse.seen)}

@@ -31,6 +31,7 @@ Attack = PixelAttack | TextAttack | EmbeddingAttack
 
 _SPLITS: tuple[Split, ...] = tuple(each for each in get_args(Split) if each != "validation")
 _UNCONFIRMED = "unconfirmed."
+_CORRUPTED = "corrupted"
 # How many examples of a split were measured, and how many of them attacked.
 _COUNTS = ("examples", "attacked_examples")
 _SIZE = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
@@ -130,7 +131,8 @@ class MetricName:
     @property
     def is_corrupted(self) -> bool:
         """Whether it is an accuracy on corrupted images."""
-        return self.measure == "accuracy" and (self.condition or "").split("_")[0] == "corrupted"
+        kind, _, _ = (self.condition or "").partition("_")
+        return self.measure == "accuracy" and kind == _CORRUPTED
 
     @property
     def epsilon(self) -> float | None:
@@ -183,6 +185,11 @@ class MetricName:
 def on_split(split: Split, metric: str) -> str:
     """Name of a metric, given without a split, on a split."""
     return metric if split == "validation" else f"{split}.{metric}"
+
+
+def corruption_metric(kind: str = "") -> str:
+    """Name of the accuracy on images corrupted in some way; without one, the mean over all."""
+    return str(MetricName("accuracy", f"{_CORRUPTED}_{kind}" if kind else _CORRUPTED))
 
 
 def unconfirmed(metric: str) -> str:

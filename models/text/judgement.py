@@ -56,7 +56,7 @@ class Judge:
         return ("loss.validation", *_CLEAN[kind], *cheap, *full)
 
     def clean(self, model: nn.Module, split: str) -> dict[str, float]:
-        """Mean loss in nats (of texts, words or answer tokens) and the figures of a split.
+        """Mean loss in nats (of texts, words or answer tokens) and the metrics of a split.
 
         The loss is plain cross-entropy, whatever the training adds to it; a dialogue's perplexity
         is its exponential.
@@ -76,9 +76,9 @@ class Judge:
         return {"loss.validation": loss, "perplexity": perplexity, "accuracy.clean": hits}
 
     def attacked(self, model: nn.Module, *, is_last: bool) -> dict[str, float]:
-        """The figure under attack on the validation split, and what the attack cost.
+        """The metric under attack on the validation split, and what the attack cost.
 
-        The cheap figure comes every time: a scheduler compares it at every rung, and a training
+        The cheap metric comes every time: a scheduler compares it at every rung, and a training
         that ended early stands at the later ones with its last.
         """
         kind, threat = self._data.kind, self._threat
@@ -91,7 +91,7 @@ class Judge:
         return figures | self._embedding_accuracies(model)
 
     def test(self, model: nn.Module) -> dict[str, float]:
-        """Clean figures of the whole test split and the full attack on `threat.examples` of it."""
+        """Clean metrics of the whole test split and the full attack on `threat.examples` of it."""
         clean = self.clean(model, "test")
         del clean["loss.validation"]
         robust = self._attack(model, "test", self._threat).robust

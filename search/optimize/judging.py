@@ -15,6 +15,7 @@ from typing import Any
 import ray
 
 from models.catalog import Threat
+from models.metric_names import on_split
 from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.plan import Plan, trial_seed
 from search.optimize.trainings import TaskOnWorker
@@ -113,14 +114,14 @@ def _announced(task: TaskOnWorker, count: int) -> str:
 
 
 def _told(asked: _Asked, found: HeldOut) -> str:
-    """The figures that a person waits for, in a line."""
+    """The accuracies that a person waits for, in a line."""
     wanted = ["accuracy.clean"]
     if isinstance(asked.task.threat, Threat):
         threat = asked.task.threat
         wanted += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
     told = [
-        f"{name} {found.metrics[f'test.{name}']:.4f}"
+        f"{name} {found.metrics[on_split('test', name)]:.4f}"
         for name in wanted
-        if f"test.{name}" in found.metrics
+        if on_split("test", name) in found.metrics
     ]
     return f"trial {asked.number} on the test split: {', '.join(told) or 'measured'}"

@@ -1,4 +1,4 @@
-"""What is known of the robustness of a search's trials: judgements of the best, confirmed figures.
+"""What is known of the robustness of a search's trials: judgements of the best, and confirmations.
 
 Read from what their runs hold, and checked: `robustness.json` lies in a store that others write to.
 Not for showing it (robustness_section.py, robustness_picture.py).
@@ -21,7 +21,7 @@ _PARTS = ("name", "raised_when", "meaning", "remedy", "measured")
 
 @dataclass(frozen=True)
 class Count:
-    """A figure as counts: how many of `examples` withstood an attack within `epsilon`."""
+    """An accuracy as counts: how many of `examples` withstood an attack within `epsilon`."""
 
     attack: str
     metric: str
@@ -37,7 +37,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Judged:
-    """One of the best trials, as judged after the search; figures in the order of the judgement."""
+    """One of the best trials, as judged after the search; counts in the order of the judgement."""
 
     number: int
     epsilon: float
@@ -51,13 +51,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A trial whose robust figure met a stronger attack.
+    """A trial whose robust accuracy met a stronger attack.
 
     Attributes:
         cheap: What the search's own attack found on part B.
         stronger: Both attacks together, on some of part B.
         gap: What only the stronger one broke, on those same examples.
-        kept: The figure that counts.
+        kept: The value that counts.
     """
 
     number: int

@@ -167,10 +167,16 @@ PGD, BOTH = "accuracy.pgd10_linf_0.1", ("test.examples", "test.attacked_examples
     [
         ("test.accuracy.clean", "test.examples"),
         ("test.accuracy", "test.examples"),
-        *((f"test.{name}", "test.attacked_examples") for name in attacked_names("cnn", Threat())),
+        *(
+            (f"test.{name}", "test.attacked_examples")
+            for name in sorted(attacked_names("cnn", Threat()))
+        ),
         ("confirmation.accuracy.clean", "confirmation.examples"),
         (f"confirmation.{PGD}", "confirmation.examples"),
-        *((f"test.{name}", None) for name in attacked_names("text_classifier", TextThreat())),
+        *(
+            (f"test.{name}", None)
+            for name in sorted(attacked_names("text_classifier", TextThreat()))
+        ),
         ("test.accuracy.tokens", None),
         ("test.accuracy.corrupted_blur", None),
         ("test.f1.macro", None),
