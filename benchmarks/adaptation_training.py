@@ -83,8 +83,8 @@ def fit(
     before = psutil.Process().memory_info().rss / 2**20
     begun, cpu = time.perf_counter(), time.process_time()
     training = TextFineTuning(
-        completed(task, configuration), examples, epochs=setting.epochs, seed=seed, threat=setting.threat,
-        base=loaded,
+        completed(task, configuration), examples, epochs=setting.epochs, seed=seed,
+        threat=setting.threat, base=loaded,
     )  # fmt: skip
     setup = time.perf_counter() - begun
     curve = list(training.run())

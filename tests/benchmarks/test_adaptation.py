@@ -17,8 +17,8 @@ from benchmarks.adaptation_cells import Cell, cells, chosen, rates
 from benchmarks.adaptation_training import Setting
 from models.catalog import TextThreat, complete
 from models.training.text_fine_tuning import TextFineTuning
-from models.transformer_learning import TransformerLearning
 from models.transformer_hyperparameters import METHODS
+from models.transformer_learning import TransformerLearning
 from tests.models.tiny_models import tiny_bert, wordpiece
 
 _WORDS = (["the cat sleeps", "a dog barks"], ["what is red", "is it blue"])
