@@ -1,1 +1,1 @@
-"""What a trial trains: the protocol, and the trainings of this package that keep it."""
+"""What a trial trains: the protocol, and the trainings of models of the catalog."""

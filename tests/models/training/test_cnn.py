@@ -10,7 +10,7 @@ import torch
 
 from models.catalog import Threat, Value, metrics
 from models.data import ImageSplits
-from tests.models.image_trainings import EACH_METHOD, LEARNS, QUICK, SMALL, train, without_seconds
+from tests.models.image_trainings import EACH_METHOD, QUICK, SMALL, train, without_seconds
 
 
 def test_plain_training_learns_digits(digits: ImageSplits) -> None:
@@ -75,22 +75,6 @@ def test_a_diverged_training_reports_nan_and_ends(few_digits: ImageSplits) -> No
     for name in set(without_seconds(last)) - known:
         assert math.isnan(last[name]), name
     assert all(math.isfinite(report["selection.accuracy.clean"]) for report in reports[:-1])
-    again = train(wild, few_digits, epochs=30)
-    again.load_state_dict(training.state_dict())
-    assert list(again.run()) == [] and again.confirm() == {}
-    assert math.isnan(again.evaluate_test()["test.accuracy.clean"])
-
-
-def test_patience_ends_a_training_after_epochs_without_a_better_one(
-    few_digits: ImageSplits,
-) -> None:
-    training = train({**LEARNS, "patience": 2}, few_digits, epochs=60)
-    reports = list(training.run())
-    assert training.ended and 3 <= len(reports) < 60
-    assert QUICK.metric() in reports[-1]
-    again = train({**LEARNS, "patience": 2}, few_digits, epochs=60)
-    again.load_state_dict(training.state_dict())
-    assert again.ended and list(again.run()) == []
 
 
 def test_a_last_batch_of_one_does_not_break_batch_normalisation(few_digits: ImageSplits) -> None:

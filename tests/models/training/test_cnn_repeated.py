@@ -28,22 +28,6 @@ RESUMED: list[dict[str, Value]] = [
 ]
 
 
-def test_the_same_seed_gives_the_same_training(few_digits: ImageSplits) -> None:
-    one, same, other = (train(BUSY, few_digits, seed=seed) for seed in (1, 1, 2))
-    torch.manual_seed(5)
-    reports = [without_seconds(report) for report in one.run()]
-    torch.manual_seed(6)
-    assert [without_seconds(report) for report in same.run()] == reports
-    list(other.run())
-    assert are_equal(one, same) and not are_equal(one, other)
-
-
-def test_training_leaves_the_global_generator_alone(few_digits: ImageSplits) -> None:
-    before = torch.get_rng_state()
-    list(train(BUSY, few_digits).run())
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 @pytest.mark.parametrize("changes", RESUMED, ids=str)
 def test_a_resumed_training_equals_an_uninterrupted_one(
     few_digits: ImageSplits, changes: dict[str, Value]
@@ -63,23 +47,6 @@ def test_a_resumed_training_equals_an_uninterrupted_one(
     assert resumed.epoch == 2
     assert [without_seconds(report) for report in resumed.run()] == expected[2:]
     assert are_equal(whole, resumed)
-
-
-def test_a_state_is_a_copy(few_digits: ImageSplits) -> None:
-    training = train(SMALL, few_digits)
-    state = training.state_dict()
-    kept = {name: tensor.clone() for name, tensor in state["model"].items()}
-    list(training.run())
-    assert all(torch.equal(kept[name], state["model"][name]) for name in kept)
-
-
-def test_a_training_at_its_last_epoch_yields_nothing_more(few_digits: ImageSplits) -> None:
-    done = train(SMALL, few_digits)
-    list(done.run())
-    again = train(SMALL, few_digits)
-    again.load_state_dict(done.state_dict())
-    assert list(done.run()) == [] and list(again.run()) == []
-    assert again.evaluate_test() == done.evaluate_test()
 
 
 def test_confirming_repeats_and_survives_a_checkpoint(few_digits: ImageSplits) -> None:

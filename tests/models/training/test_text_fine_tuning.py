@@ -63,14 +63,6 @@ def test_it_learns(bases: dict[str, LoadedBase], kind: str) -> None:
     assert last["f1.clean" if kind == "entities" else "accuracy.clean"] >= 0.9
 
 
-@pytest.mark.parametrize("kind", TEXT_KINDS)
-def test_the_same_seed_gives_the_same_training_and_another_seed_another(
-    bases: dict[str, LoadedBase], kind: str
-) -> None:
-    runs = [comparable(list(_training(bases[kind], seed=seed).run())) for seed in (0, 0, 1)]
-    assert runs[0] == runs[1] != runs[2]
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_a_training_interrupted_and_resumed_equals_one_that_was_not(
     bases: dict[str, LoadedBase], method: str
@@ -89,19 +81,6 @@ def test_a_training_interrupted_and_resumed_equals_one_that_was_not(
     resumed.load_state_dict(torch.load(file, weights_only=True))
     assert comparable(before + list(resumed.run())) == comparable(entries)
     assert is_same(resumed.state_dict(), whole.state_dict())
-
-
-def test_a_finished_training_has_nothing_left_to_run_and_needs_no_optimizer(
-    bases: dict[str, LoadedBase],
-) -> None:
-    training = _training(bases["classification"], epochs=1)
-    list(training.run())
-    state = training.state_dict()
-    assert state["optimizer"] is None and training.ended
-    again = _training(bases["classification"], epochs=1)
-    again.load_state_dict(state)
-    assert list(again.run()) == []
-    assert again.evaluate_test() == training.evaluate_test()
 
 
 @pytest.mark.parametrize("kind", TEXT_KINDS)
@@ -135,19 +114,7 @@ def test_patience_ends_a_training_at_its_best_epoch_and_judges_that_one(
 def test_without_patience_a_training_uses_its_whole_budget(bases: dict[str, LoadedBase]) -> None:
     training = _training(bases["classification"], epochs=3, **{"full.learning_rate": 0.05})
     assert len(list(training.run())) == 3
-
-
-def test_a_training_that_diverges_reports_nan_and_ends(bases: dict[str, LoadedBase]) -> None:
-    training = _training(
-        bases["classification"], epochs=3, gradient_clip=0.0, **{"full.learning_rate": 1.0}
-    )
-    with torch.no_grad():
-        next(iter(training.model.parameters())).fill_(math.inf)
-    (entry,) = training.run()
-    assert math.isnan(entry["accuracy.clean"])
-    assert math.isnan(entry[THREAT.metric("classification")])
-    assert math.isnan(training.evaluate_test()["test.accuracy.clean"])
-    assert training.tables() == {}
+    assert training.state_dict()["optimizer"] is None  # nothing is left to train
 
 
 @pytest.mark.parametrize("method", METHODS)
