@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
-import stat
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +18,10 @@ from typing import Any, Protocol
 
 import psutil
 
+from search.deploy.checking import check_secret, is_loopback
 from search.diagnose.admission import MODE, is_open, is_refused
 from search.diagnose.check import Check, failed, listed, passed, warned
 from search.diagnose.nodes import Nodes, Reply, problems
-from search.diagnose.store import is_loopback
 
 TOKEN, DASHBOARD, HEAD, PORTS = "token", "dashboard", "head without token", "ports"
 FROM_HERE = "ports from here"
@@ -72,10 +71,11 @@ class Cluster(Protocol):
 def token_file() -> str:
     """Runs on a node: what is wrong with its file of the token, "" if nothing is."""
     file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
-    if not file.is_file() or not file.stat().st_size:
-        return f"{file} is missing"
-    mode = stat.S_IMODE(file.stat().st_mode)
-    return f"{file} has mode {mode:03o}, others may read it" if mode & 0o077 else ""
+    try:
+        check_secret(file, "copy it from the head")
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def check_token(nodes: Nodes) -> Iterator[Check]:
