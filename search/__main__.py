@@ -124,11 +124,9 @@ def _knock(address: str | None) -> None:
     """Has Ray use our token, and says at once if the cluster refuses us; Ray would try for 40 s."""
     if address is None:
         return
-    from search.diagnose.admission import located, refuse_if_refused, use_token
+    from search.diagnose.admission import admit, located
 
-    place = located(address, os.environ)
-    refuse_if_refused(place, os.environ)
-    use_token(place, os.environ)
+    admit(located(address, os.environ), os.environ)
 
 
 def _follow(plan: Any, own: list[Any], results: Path) -> None:

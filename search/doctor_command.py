@@ -16,10 +16,10 @@ from typing import Annotated
 import typer
 
 from search.cluster_commands import PROJECT, use_token_of_the_cluster
-from search.deploy.looking import as_line, last_line
 from search.diagnose.afar import Wanted, look_from_afar
 from search.diagnose.check import Check, failed, in_a_line, passed
 from search.diagnose.doctor import Asked, examine
+from search.diagnose.looking import as_line, last_line
 from search.diagnose.nodes import ThisMachine
 from search.diagnose.ray_nodes import joined
 from search.spec import Spec, SpecError, load_spec

@@ -137,7 +137,7 @@ def _export_adaptation(
     below = changed_body(rebuilt.adapted.model, rebuilt.plain)
     if below:
         save_file({plain_name(name): t.clone() for name, t in below.items()}, folder / BODY)
-    _copy_loader(f"load_{method}.py", folder)
+    _copy_loader("load_adapted.py", folder)
     return Exported(rebuilt.label_names, False, _how("load(FOLDER, FOLDER_OF_THE_BASE)", "model"))
 
 

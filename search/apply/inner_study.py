@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from search import pareto
@@ -29,12 +28,12 @@ from search.apply.inner_sampler import InnerSampler
 from search.apply.scores import losses_of
 from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
 from search.encoding import active, fill
+from search.extract.quiet_study import quiet_study
 from search.review import Evidence
 
 # How often a sampler is asked again when it proposes what was tried. Each refused proposal stays
 # pending meanwhile, so that also a deterministic sampler moves on.
 ATTEMPTS = 20
-_DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
 
 
 class InnerStudy:
@@ -137,7 +136,7 @@ class InnerStudy:
             # A worse complete trial moves the stopped ones, and told values cannot be changed.
             # This happens about as often as a record falls: some ln(trials) times a search.
             self._worst, self._names, self._shown = worst, names, prior
-            self._study = _quiet_study(situation.directions)
+            self._study = quiet_study(situation.directions)
             self._entered = {}
             for index, trial in enumerate(prior):
                 self._add(situation, trial, f"p{index}")
@@ -215,13 +214,3 @@ def _worst_values(
     losses = pareto.losses(complete, directions).max(axis=0)
     signs = pareto.losses([[1.0] * len(losses)], directions)[0]
     return tuple(float(value) for value in losses * signs)
-
-
-def _quiet_study(directions: Sequence[str]) -> optuna.Study:
-    """A study in memory, without Optuna's line on the console: to the user it does not exist."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return optuna.create_study(directions=[_DIRECTIONS[name] for name in directions])
-    finally:
-        optuna.logging.set_verbosity(verbosity)

@@ -81,7 +81,7 @@ def check_store(uri: str | None) -> str:
             f"--tracking-uri {uri}: a search on a cluster runs in a temporary copy of the project, "
             f"a store in files would be lost with it; {way_out}"
         )
-    if not parts.hostname or _is_loopback(parts.hostname):
+    if not parts.hostname or is_loopback(parts.hostname) or _is_unspecified(parts.hostname):
         raise ValueError(f"--tracking-uri {uri}: on the cluster that is the head itself; {way_out}")
     return uri
 
@@ -110,8 +110,19 @@ def check_secret(file: Path, how_to_make: str) -> None:
     if not file.is_file() or not file.stat().st_size:
         raise FileNotFoundError(f"{file} is missing: {how_to_make}")
     mode = stat.S_IMODE(file.stat().st_mode)
-    if mode != 0o600:
+    if mode & 0o077:
         raise PermissionError(f"{file} has mode {mode:03o}; others may read it: chmod 600 {file}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address says that it is this machine alone.
+
+    "0.0.0.0" does not: what listens there is reached from others.
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith(".localhost")
 
 
 def _must_travel(place: Path, project: Path, what: str) -> None:
@@ -127,14 +138,11 @@ def _must_travel(place: Path, project: Path, what: str) -> None:
         )
 
 
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
-        return True
+def _is_unspecified(host: str) -> bool:
     try:
-        address = ipaddress.ip_address(host)
+        return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
-    return address.is_loopback or address.is_unspecified
 
 
 def _places(spec: Spec) -> Iterator[tuple[str, str]]:

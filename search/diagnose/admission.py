@@ -7,15 +7,19 @@ an address that was given it never sets that by itself (ray 2.60). We do, where 
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import subprocess
+import sys
 from collections.abc import Mapping, MutableMapping
-from dataclasses import replace
 from pathlib import Path
-
-from search.diagnose import stranger
 
 MODE = "RAY_AUTH_MODE"
 # Where `ray start` writes the address of the cluster that it started or joined.
 CURRENT_CLUSTER = Path("/tmp/ray/ray_current_cluster")
+CONNECT_SECONDS = 5.0
+# `ray status` takes 3 s on two cores, most of it to import Ray; it tries a dead port for 40 s.
+ANSWER_SECONDS = 30.0
 
 
 def located(address: str, environment: Mapping[str, str]) -> str:
@@ -44,25 +48,15 @@ def own_token(environment: Mapping[str, str]) -> tuple[str, str]:
     return (file.read_text().strip() if file.is_file() else ""), str(file)
 
 
-def use_token(place: str, environment: MutableMapping[str, str]) -> None:
-    """Lets Ray use our token where the cluster asks for one: for `os.environ`, before Ray joins.
+def admit(address: str, environment: MutableMapping[str, str]) -> None:
+    """Sees whether a cluster lets us in, and lets Ray use our token where it asks for one.
 
     Nowhere else: at a cluster without tokens a driver under RAY_AUTH_MODE=token joins, and then
     each of its actors is cancelled before it starts (ray 2.60).
 
     Args:
-        place: `host:port` of the head, which answers there.
-        environment: Left alone if it already says what to do.
-    """
-    host, _, port = place.rpartition(":")
-    head = replace(stranger.GCS, number=int(port))
-    if own_token(environment)[0] and MODE not in environment:
-        if stranger.ask(host, head, "") == "refused":
-            environment[MODE] = "token"
-
-
-def refuse_if_refused(address: str, environment: Mapping[str, str]) -> None:
-    """Asks the head with our token, as Ray would.
+        address: `host:port` of the head, which answers there.
+        environment: For `os.environ`, before Ray joins. Its mode is left alone if it has one.
 
     Raises:
         ConnectionError: Nothing answers there, or our token is missing, wrong or switched off.
@@ -70,15 +64,46 @@ def refuse_if_refused(address: str, environment: Mapping[str, str]) -> None:
     host, _, port = address.rpartition(":")
     if not port.isdigit():
         raise ConnectionError(f"{address} is no address: 'auto', or host:port (6379, not 10001)")
-    if not stranger.is_open(host, int(port)):
+    if not is_open(host, int(port)):
         raise ConnectionError(f"nothing answers at {address}")
-    token, source = own_token(environment)
-    mode = environment.get(MODE, "token" if token else "")
-    shown = token if mode == "token" else ""
-    if stranger.ask(host, replace(stranger.GCS, number=int(port)), shown) != "refused":
+    mode = environment.get(MODE)
+    if not is_refused(address, {**environment, MODE: mode or "disabled"}):
         return
+    token, source = own_token(environment)
     if not token:
         raise ConnectionError(f"{address} asks for a token and {source} is missing or empty")
-    if mode != "token":
+    if mode not in (None, "token"):
         raise ConnectionError(f"{address} asks for a token and {MODE}={mode}: unset it, or =token")
-    raise ConnectionError(f"{address} refuses the token in {source}: it is another cluster's")
+    if mode == "token" or is_refused(address, {**environment, MODE: "token"}):
+        raise ConnectionError(f"{address} refuses the token in {source}: it is another cluster's")
+    environment[MODE] = "token"
+
+
+def is_open(host: str, port: int) -> bool:
+    """Whether something accepts connections there."""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), CONNECT_SECONDS):
+        return True
+    return False
+
+
+def is_refused(address: str, environment: Mapping[str, str]) -> bool:
+    """Whether a head refuses `ray status` for want of the right token.
+
+    Args:
+        address: `host:port` of the head.
+        environment: Has the token and the mode.
+
+    Raises:
+        ConnectionError: No answer within `ANSWER_SECONDS`: what listens there is no head of Ray.
+    """
+    command = [str(Path(sys.executable).with_name("ray")), "status", f"--address={address}"]
+    try:
+        done = subprocess.run(
+            command, env=dict(environment), capture_output=True, text=True, timeout=ANSWER_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise ConnectionError(
+            f"something listens at {address}, and no head of Ray answers within "
+            f"{ANSWER_SECONDS:.0f} s"
+        ) from None
+    return "AuthenticationError" in done.stderr

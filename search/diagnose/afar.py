@@ -15,10 +15,10 @@ from search.deploy.cluster_file import ClusterFile, read_cluster_file
 from search.deploy.connection import connection
 from search.deploy.jobs import TOKEN, Service, other_version
 from search.deploy.launcher import head_address
-from search.deploy.looking import look
 from search.diagnose import launchable
 from search.diagnose.check import Check, failed, guarded, in_a_line, passed, warned
 from search.diagnose.closed import FROM_HERE, check_from_here
+from search.diagnose.looking import look
 from search.diagnose.store import check_access, check_params, check_store
 
 HEAD, VERSION = "head", "ray here and there"

@@ -1,26 +1,41 @@
-"""Whether a Ray cluster is closed: a token, a dashboard and ports that refuse whoever has none.
+"""Whether a Ray cluster is closed: a token, and a head and a dashboard that ask for it.
 
-Whoever reaches an open Ray port runs code there as Ray's user.
+Whoever reaches an open Ray port runs code there as Ray's user. Ports beside these two are looked
+at for where they listen, not for what they answer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
-import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-from search.diagnose import stranger
+import psutil
+
+from search.deploy.checking import check_secret, is_loopback
+from search.diagnose.admission import MODE, is_open, is_refused
 from search.diagnose.check import Check, failed, listed, passed, warned
-from search.diagnose.nodes import Nodes, Reply
-from search.diagnose.store import is_loopback
-from search.diagnose.stranger import Answer, Port
+from search.diagnose.nodes import Nodes, Reply, problems
 
 TOKEN, DASHBOARD, HEAD, PORTS = "token", "dashboard", "head without token", "ports"
 FROM_HERE = "ports from here"
+ANSWER_SECONDS = 5.0
+Place = tuple[str, int]
+# As cluster.yaml numbers them. Workers (10002 and up) come and go.
+DASHBOARD_PORT = 8265
+OF_HEAD = {
+    6379: "control store", DASHBOARD_PORT: "dashboard", 10001: "Ray Client",
+    44217: "metrics of the autoscaler", 44227: "metrics of the dashboard",
+}  # fmt: skip
+OF_NODE = {6380: "raylet", 6384: "dashboard agent", 6385: "metrics of the node"}
+# These never ask for a token.
+METRICS = (6385, 44217, 44227)
 _USE_TOKEN = "export RAY_AUTH_MODE=token in every line that starts Ray, on every node"
 _NO_METRICS = (
     "start Ray with RAY_enable_metrics_collection=0 AUTOSCALER_METRIC_PORT=-1 "
@@ -47,10 +62,6 @@ class Cluster(Protocol):
     def dashboard(self) -> str:
         """`host:port`, or empty."""
 
-    @property
-    def ports(self) -> Sequence[tuple[str, Port]]:
-        """Host and port of whatever Ray listens on, on every node."""
-
     def ask_some(
         self, names: list[str], function: Callable[..., Any], *arguments: Any, seconds: float = 60
     ) -> dict[str, Reply]:
@@ -60,10 +71,11 @@ class Cluster(Protocol):
 def token_file() -> str:
     """Runs on a node: what is wrong with its file of the token, "" if nothing is."""
     file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
-    if not file.is_file() or not file.stat().st_size:
-        return f"{file} is missing"
-    mode = stat.S_IMODE(file.stat().st_mode)
-    return f"{file} has mode {mode:03o}, others may read it" if mode & 0o077 else ""
+    try:
+        check_secret(file, "copy it from the head")
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def check_token(nodes: Nodes) -> Iterator[Check]:
@@ -87,7 +99,7 @@ def check_dashboard(cluster: Cluster) -> Iterator[Check]:
         return
     host, _, port = cluster.dashboard.rpartition(":")
     url = f"http://{cluster.dashboard}/api/jobs/"
-    reply = cluster.ask_some([cluster.head], stranger.http_status, url)[cluster.head]
+    reply = cluster.ask_some([cluster.head], http_status, url)[cluster.head]
     if reply.value in (401, 403):
         yield passed(DASHBOARD, f"{cluster.dashboard} refuses a request without a token")
     elif reply.problem:
@@ -96,7 +108,7 @@ def check_dashboard(cluster: Cluster) -> Iterator[Check]:
         found = f"{cluster.dashboard} IS OPEN: it answers {reply.value} without a token"
         yield failed(DASHBOARD, f"{found}, and runs jobs for anybody", _USE_TOKEN)
     outside = cluster.head_address
-    if not is_loopback(host) or (not is_loopback(outside) and stranger.is_open(outside, int(port))):
+    if not is_loopback(host) or (not is_loopback(outside) and is_open(outside, int(port))):
         found = f"port {port} listens beyond loopback ({outside if is_loopback(host) else host})"
         yield failed(DASHBOARD, found, "ray start --dashboard-host=127.0.0.1; reach it through ssh")
     else:
@@ -105,43 +117,51 @@ def check_dashboard(cluster: Cluster) -> Iterator[Check]:
 
 def check_head(cluster: Cluster) -> Iterator[Check]:
     """Whether the head refuses a client without a token."""
-    host, _, port = cluster.gcs.rpartition(":")
-    gcs = Port(int(port), stranger.GCS.what, stranger.GCS.request)
-    yield judge_head(cluster.gcs, stranger.ask(host, gcs))
+    without = {name: text for name, text in os.environ.items() if not name.startswith("RAY_AUTH")}
+    if is_refused(cluster.gcs, {**without, MODE: "disabled"}):
+        yield passed(HEAD, f"{cluster.gcs} refuses a client without a token")
+    else:
+        found = f"{cluster.gcs} IS OPEN: a client without a token is let in, and may run code"
+        yield failed(HEAD, found, _USE_TOKEN)
 
 
-def judge_head(gcs: str, answer: Answer) -> Check:
-    """What the head's answer to a request without a token says of it."""
-    if answer == "answered":
-        found = f"{gcs} IS OPEN: a client without a token is let in, and may run code"
-        return failed(HEAD, found, _USE_TOKEN)
-    if answer == "refused":
-        return passed(HEAD, f"{gcs} refuses a client without a token")
-    return warned(HEAD, f"{gcs}: could not be told ({answer})", "try `ray status` from elsewhere")
+def listening() -> list[tuple[str, int]]:
+    """Runs on a node: where Ray's processes of this user listen, as address and port."""
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any("ray/" in part for part in process.cmdline()):
+                found |= {
+                    (each.laddr.ip, each.laddr.port)
+                    for each in process.net_connections("tcp")
+                    if each.status == psutil.CONN_LISTEN
+                }
+    return sorted(found)
 
 
-def check_ports(cluster: Cluster) -> Iterator[Check]:
-    """Whether every other port of every node asks for the token."""
-    yield judge_ports(look_at(cluster.ports))
+def check_ports(nodes: Nodes) -> Iterator[Check]:
+    """Which addresses Ray listens on, on every node."""
+    replies = nodes.ask(listening)
+    if wrong := problems(replies):
+        yield warned(PORTS, wrong, "see what listens there: ss -ltnp")
+    beyond = [
+        (name if ipaddress.ip_address(host).is_unspecified else host, port)
+        for name, reply in replies.items()
+        for host, port in reply.value or ()
+        if not is_loopback(host)
+    ]
+    yield judge_ports(beyond)
 
 
-def look_at(ports: Sequence[tuple[str, Port]]) -> dict[tuple[str, Port], Answer]:
-    """What each answers to a request without a token, all asked at once."""
-    with ThreadPoolExecutor(max_workers=32) as pool:
-        answers = pool.map(lambda place: stranger.ask(*place), ports)
-        return dict(zip(ports, answers, strict=True))
-
-
-def judge_ports(answers: Mapping[tuple[str, Port], Answer]) -> Check:
-    """What a look from one of the nodes, or a machine among them, says."""
-    if unguarded := _answering(answers, runs_code=True):
-        found = f"OPEN without a token: {unguarded}; whoever reaches them runs code"
-        return failed(PORTS, found, _USE_TOKEN)
-    beyond = {place: answer for place, answer in answers.items() if not is_loopback(place[0])}
-    if figures := _answering(beyond, runs_code=False):
-        return warned(PORTS, f"answer without a token beyond loopback: {figures}", _NO_METRICS)
-    refused = sum(answer == "refused" for answer in answers.values())
-    return passed(PORTS, f"{refused} more of Ray's ports refuse a request without a token")
+def judge_ports(beyond: Sequence[Place]) -> Check:
+    """What is to be said of the places beyond loopback where Ray listens."""
+    if figures := [_named(place) for place in beyond if place[1] in METRICS]:
+        found = f"answer without a token beyond loopback: {listed(figures, 6)}"
+        return warned(PORTS, found, _NO_METRICS)
+    if not beyond:
+        return passed(PORTS, "Ray listens on loopback alone")
+    hosts = listed({host for host, _ in beyond}, 6)
+    return passed(PORTS, f"Ray listens beyond loopback on {len(beyond)} ports of {hosts}")
 
 
 def check_from_here(hosts: Sequence[str]) -> Iterator[Check]:
@@ -150,50 +170,67 @@ def check_from_here(hosts: Sequence[str]) -> Iterator[Check]:
     Args:
         hosts: Addresses of nodes, the head's first.
     """
-    places = [(hosts[0], port) for port in stranger.OF_HEAD]
-    places += [(host, port) for host in hosts for port in stranger.OF_NODE]
-    yield judge_from_here(look_at(places))
+    places = [(hosts[0], port) for port in OF_HEAD]
+    places += [(host, port) for host in hosts for port in OF_NODE]
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        is_reached = list(pool.map(lambda place: is_open(*place), places))
+    reached = [place for place, is_there in zip(places, is_reached, strict=True) if is_there]
+    unguarded = []
+    for host, port in reached:
+        if port == DASHBOARD_PORT:
+            with contextlib.suppress(OSError, ValueError):  # also what is no HTTP
+                if http_status(f"http://{host}:{port}/api/jobs/") not in (401, 403):
+                    unguarded.append((host, port))
+    yield judge_from_here(reached, unguarded)
 
 
-def judge_from_here(answers: Mapping[tuple[str, Port], Answer]) -> Check:
-    """What a look from outside says. An address of the internet's makes everything worse."""
+def judge_from_here(reached: Sequence[Place], unguarded: Sequence[Place]) -> Check:
+    """What a look from outside says. An address of the internet's makes everything worse.
+
+    Args:
+        reached: Places that accept a connection.
+        unguarded: Of these, those that answered a request without a token.
+    """
     mend = "let in ssh alone (security group, firewall): cluster.yaml and SECURITY.md say how"
-    if unguarded := _answering(answers, runs_code=True):
-        found = f"OPEN without a token: {unguarded}; whoever reaches them runs code"
-        return failed(FROM_HERE, found, f"{_USE_TOKEN}; and {mend}")
-    public = {place: answer for place, answer in answers.items() if _is_public(place[0])}
-    if figures := _answering(public, runs_code=False):
-        found = f"reached from the internet, and answering without a token: {figures}"
+    if unguarded:
+        found = f"OPEN without a token: {listed(map(_named, unguarded), 6)}; whoever reaches them"
+        return failed(FROM_HERE, f"{found} runs code", f"{_USE_TOKEN}; and {mend}")
+    public = [_named(place) for place in reached if _is_public(place[0])]
+    figures = [place for place in reached if place[1] in METRICS]
+    if public_figures := [_named(place) for place in figures if _is_public(place[0])]:
+        found = f"reached from the internet, without a token: {listed(public_figures, 6)}"
         return failed(FROM_HERE, found, mend)
-    if figures := _answering(answers, runs_code=False):
-        return warned(FROM_HERE, f"answer without a token: {figures}", f"{_NO_METRICS}; {mend}")
-    refused = _which(answers, "refused")
-    if refused and _which(public, "refused"):
-        found = f"the token alone guards {listed(refused)}, reached from the internet"
+    if public:
+        found = f"at most a token guards {listed(public)}, reached from the internet"
         return warned(FROM_HERE, found, f"{mend}; a token is not encryption")
-    if unclear := _which(answers, "unclear"):
-        found = f"something listens at {listed(unclear)} that is not Ray as we know it"
-        return warned(FROM_HERE, found, "see what listens there: ss -ltnp")
-    if refused:
-        return passed(FROM_HERE, f"{listed(refused)} refuse a request without the token")
-    return passed(FROM_HERE, f"none of {len(answers)} ports of Ray's is reached from this machine")
+    if figures:
+        found = f"answer without a token: {listed(map(_named, figures), 6)}"
+        return warned(FROM_HERE, found, f"{_NO_METRICS}; {mend}")
+    if reached:
+        named = listed(map(_named, reached))
+        return passed(FROM_HERE, f"reached from this machine on private addresses: {named}")
+    return passed(FROM_HERE, "no port of Ray's is reached from this machine")
 
 
-def _which(answers: Mapping[tuple[str, Port], Answer], wanted: Answer) -> list[str]:
-    return [_named(place) for place, answer in answers.items() if answer == wanted]
+def http_status(url: str) -> int:
+    """HTTP status without a token, asked directly: no proxy of this machine's comes between.
+
+    Raises:
+        OSError: Nothing answers.
+    """
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=ANSWER_SECONDS) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
 
 
-def _answering(answers: Mapping[tuple[str, Port], Answer], *, runs_code: bool) -> str:
-    open_ones = [
-        _named(place)
-        for place, answer in answers.items()
-        if answer == "answered" and place[1].runs_code == runs_code
-    ]
-    return listed(open_ones, 6)
-
-
-def _named(place: tuple[str, Port]) -> str:
-    return f"{place[0]}:{place[1].number} ({place[1].what})"
+def _named(place: Place) -> str:
+    host, port = place
+    what = (OF_HEAD | OF_NODE).get(port)
+    return f"{host}:{port} ({what})" if what else f"{host}:{port}"
 
 
 def _is_public(host: str) -> bool:

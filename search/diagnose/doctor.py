@@ -39,7 +39,7 @@ def examine(asked: Asked, nodes: Nodes, cluster: closed.Cluster | None = None) -
         steps.append(("token", lambda: closed.check_token(nodes), SECONDS))
         steps.append(("dashboard", lambda: closed.check_dashboard(cluster), SECONDS))
         steps.append(("head", lambda: closed.check_head(cluster), SECONDS))
-        steps.append(("ports", lambda: closed.check_ports(cluster), SECONDS))
+        steps.append(("ports", lambda: closed.check_ports(nodes), SECONDS))
     if spec := asked.spec:
         to_come = nodes_to_come(Path.home()) if cluster is not None else {}
         steps.append(("trials that fit", lambda: _trials(nodes, spec, to_come), 2 * gpus.SECONDS))

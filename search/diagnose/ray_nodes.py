@@ -9,14 +9,12 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from search.diagnose import stranger
-from search.diagnose.admission import located, refuse_if_refused, use_token
+from search.diagnose.admission import admit, located
 from search.diagnose.check import in_a_line
 from search.diagnose.nodes import Reply
-from search.diagnose.stranger import Port
 from search.travelling import code_for_workers
 
 
@@ -39,7 +37,6 @@ class RayNodes:
         head_address: Its address, without a port.
         gcs: `host:port` of the head's store of the cluster's state.
         dashboard: `host:port`, empty if there is none.
-        ports: Host and port of what listens on the nodes, beside these two.
     """
 
     ids: Mapping[str, str]
@@ -48,7 +45,6 @@ class RayNodes:
     head_address: str
     gcs: str
     dashboard: str
-    ports: tuple[tuple[str, Port], ...] = ()
 
     def ask(
         self, function: Callable[..., Any], *arguments: Any, seconds: float = 60
@@ -92,12 +88,11 @@ def joined(address: str, environment: MutableMapping[str, str]) -> Iterator[RayN
         environment: Of this process: where it has Ray's token, and which cluster "auto" is.
 
     Raises:
-        ConnectionError: No cluster answers there, or it refuses us: at once, where Ray itself tries
-            for 40 s to minutes.
+        ConnectionError: No cluster answers there, or it refuses us: within seconds, where Ray
+            itself tries for 40 s to minutes.
     """
     place = located(address, environment)
-    refuse_if_refused(place, environment)
-    use_token(place, environment)
+    admit(place, environment)
     import ray
 
     context = ray.init(
@@ -115,7 +110,6 @@ def joined(address: str, environment: MutableMapping[str, str]) -> Iterator[RayN
             resources={names[node["NodeID"]]: node["Resources"] for node in alive},
             head=names[head["NodeID"]], head_address=head["NodeManagerAddress"],
             gcs=context.address_info["gcs_address"], dashboard=context.dashboard_url or "",
-            ports=tuple(_ports(alive, head)),
         )  # fmt: skip
     finally:
         ray.shutdown()
@@ -130,16 +124,3 @@ def _names(nodes: list[dict[str, Any]]) -> dict[str, str]:
         else f"{node['NodeManagerAddress']} ({node['NodeID'][:8]})"
         for node in nodes
     }
-
-
-def _ports(nodes: list[dict[str, Any]], head: dict[str, Any]) -> Iterator[tuple[str, Port]]:
-    """Of every node its own, by the numbers that it announced; of the head those it has as well."""
-    for port in (stranger.CLIENT, stranger.AUTOSCALER_METRICS, stranger.DASHBOARD_METRICS):
-        yield head["NodeManagerAddress"], port
-    for node in nodes:
-        for port, key in (
-            (stranger.RAYLET, "NodeManagerPort"),
-            (stranger.METRICS, "MetricsExportPort"),
-        ):
-            if node[key] > 0:
-                yield node["NodeManagerAddress"], replace(port, number=node[key])

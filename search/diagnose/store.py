@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import stat
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from search.deploy.checking import is_loopback
 from search.diagnose.check import Check, failed, passed, warned
 from search.spec import Spec
 from search.tracking import health
@@ -88,14 +88,6 @@ def check_params(spec: Spec) -> Iterator[Check]:
         yield failed(PARAMS, f"MLflow would cut {found}", mend)
     else:
         yield passed(PARAMS, f"every choice is shorter than {health.PARAM_CHARACTERS} characters")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address says that it is this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def without_password(uri: str) -> str:

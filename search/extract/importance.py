@@ -10,11 +10,10 @@ importance" (fANOVA), as implemented by Optuna.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import optuna
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -22,10 +21,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
 from search.extract.measurements import FEWEST_TRIALS, Measured
+from search.extract.quiet_study import quiet_study
 from search.space import SearchSpace
 from search.statements import Importance
 
@@ -117,13 +116,3 @@ def _middle(distribution: BaseDistribution) -> Any:
     if isinstance(distribution, IntDistribution):
         return int(middle)
     return min(max(middle, low), high)
-
-
-def quiet_study(directions: Sequence[str]) -> optuna.Study:
-    """An empty study in memory that is not announced on the console."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return optuna.create_study(directions=[StudyDirection[each.upper()] for each in directions])
-    finally:
-        optuna.logging.set_verbosity(level)

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from search.apply import WarmStartSampler
+from search.extract.quiet_study import quiet_study
 from search.history import PriorTrial
 from search.optimize.lost_workers import LostWorkers
 from search.optimize.out_of_memory import SecondChances
@@ -64,8 +64,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._plan, self._sampler = plan, sampler
         self._steering = steering_for(plan)
         searched = steering_directions(plan.directions(), plan.roles())
-        directions = [StudyDirection[each.upper()] for each in searched]
-        self._study = optuna.create_study(sampler=sampler, directions=directions)
+        self._study = quiet_study(searched, sampler)
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
         self._interrupted = list(done.interrupted)

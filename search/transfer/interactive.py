@@ -20,8 +20,8 @@ import plotly.io
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.extract.importance import quiet_study
 from search.extract.measurements import Measured, measure
+from search.extract.quiet_study import quiet_study
 from search.history import History, PriorTrial, Search
 from search.roles import is_plain
 from search.space import SearchSpace

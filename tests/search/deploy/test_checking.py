@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from search.deploy.checking import check_results, check_secret, check_spec, check_store
+from search.deploy.checking import (
+    check_results,
+    check_secret,
+    check_spec,
+    check_store,
+    is_loopback,
+)
 
 SPEC = """
 name: hills
@@ -147,3 +153,19 @@ def test_a_secret_must_be_there_and_for_its_owner_alone(tmp_path: Path) -> None:
         check_secret(token, "")
     token.chmod(0o600)
     check_secret(token, "")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_here"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("LocalHost", True),
+     ("a.localhost", True), ("0.0.0.0", False), ("::", False), ("10.0.0.1", False),
+     ("localhost.example.org", False)],
+)  # fmt: skip
+def test_loopback_is_what_this_machine_alone_reaches(host: str, is_here: bool) -> None:
+    assert is_loopback(host) == is_here
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "localhost"])
+def test_a_store_on_the_head_itself_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="that is the head itself"):
+        check_store(f"http://{host}:5000")

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import dataclasses
 import http.server
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from search.diagnose import closed, stranger
+from search.diagnose import closed
 from search.diagnose.nodes import HERE, Reply, ThisMachine
 
 
@@ -23,7 +24,6 @@ class OneNode:
     head: str = HERE
     head_address: str = "127.0.0.1"
     gcs: str = "127.0.0.1:6379"
-    ports: tuple[tuple[str, stranger.Port], ...] = ()
 
     def ask_some(
         self, names: list[str], function: Callable[..., Any], *arguments: Any, seconds: float = 60
@@ -81,67 +81,81 @@ def test_a_dashboard_beyond_loopback_fails() -> None:
     assert place.status == "fail" and "ssh" in place.mend
 
 
-def test_a_head_that_lets_a_client_without_token_in_fails() -> None:
-    assert closed.judge_head("h:6379", "answered").status == "fail"
-    assert closed.judge_head("h:6379", "refused").status == "pass"
-    assert closed.judge_head("h:6379", "unclear").status == "warning"
+@pytest.mark.parametrize(("is_refused", "status"), [(True, "pass"), (False, "fail")])
+def test_a_head_that_lets_a_client_without_token_in_fails(
+    is_refused: bool, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, str]] = []
+
+    def answer(address: str, environment: dict[str, str]) -> bool:
+        asked.append(environment)
+        return is_refused
+
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret-text")
+    monkeypatch.setattr(closed, "is_refused", answer)
+    (check,) = closed.check_head(OneNode(""))
+    assert check.status == status
+    assert asked[0]["RAY_AUTH_MODE"] == "disabled" and "RAY_AUTH_TOKEN" not in asked[0]
 
 
 HEAD, FAR = "10.0.0.11", "8.8.8.8"
-Answers = dict[tuple[str, stranger.Port], stranger.Answer]
 
 
-@pytest.mark.parametrize("judge", [closed.judge_ports, closed.judge_from_here])
-def test_a_port_that_runs_code_for_anybody_fails_wherever_it_is_seen_from(judge: Any) -> None:
-    answers: Answers = {(HEAD, stranger.RAYLET): "answered", (HEAD, stranger.METRICS): "answered"}
-    check = judge(answers)
-    assert check.status == "fail" and f"{HEAD}:6380 (raylet)" in check.found
+def test_metrics_that_listen_beyond_loopback_are_a_warning_that_names_them() -> None:
+    check = closed.judge_ports([(HEAD, 6385), (HEAD, 6379)])
+    assert check.status == "warning" and f"{HEAD}:6385" in check.found
+    assert closed.judge_ports([(HEAD, 6379)]).status == "pass"
+    assert "loopback alone" in closed.judge_ports([]).found
+
+
+def test_the_addresses_that_ray_listens_on_are_seen(tmp_path: Path) -> None:
+    program = tmp_path / "ray" / "listen.py"
+    program.parent.mkdir()
+    program.write_text(
+        "import socket\n"
+        'here, every = socket.create_server(("127.0.0.1", 0)), socket.create_server(("", 0))\n'
+        "print(here.getsockname()[1], every.getsockname()[1], flush=True)\n"
+        "input()\n"
+    )
+    command = [sys.executable, str(program)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdout is not None
+        here, every = map(int, process.stdout.readline().split())
+        found = closed.listening()
+        process.communicate("\n")
+    assert {("127.0.0.1", here), ("0.0.0.0", every)} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "status"),
+    [(HEAD, 6385, "warning"), (FAR, 6385, "fail"), (HEAD, 6379, "pass"), (FAR, 6379, "warning")],
+)
+def test_what_is_reached_from_the_internet_counts_more(host: str, port: int, status: str) -> None:
+    check = closed.judge_from_here([(host, port)], [])
+    assert check.status == status
+    assert status == "pass" or "let in ssh alone" in check.mend
+
+
+def test_a_dashboard_that_answers_without_a_token_fails_wherever_it_is_seen_from() -> None:
+    check = closed.judge_from_here([(HEAD, 8265), (HEAD, 6385)], [(HEAD, 8265)])
+    assert check.status == "fail" and f"{HEAD}:8265 (dashboard)" in check.found
     assert "6385" not in check.found, "figures run nothing"
 
 
-def test_metrics_that_answer_beyond_loopback_are_a_warning_that_names_them() -> None:
-    check = closed.judge_ports({(HEAD, stranger.METRICS): "answered"})
-    assert check.status == "warning" and f"{HEAD}:6385" in check.found
-    assert closed.judge_ports({("127.0.0.1", stranger.METRICS): "answered"}).status == "pass"
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "answer", "status"),
-    [
-        (HEAD, stranger.METRICS, "answered", "warning"),
-        (FAR, stranger.METRICS, "answered", "fail"),
-        (HEAD, stranger.GCS, "refused", "pass"),
-        (FAR, stranger.GCS, "refused", "warning"),
-        (FAR, stranger.GCS, "silent", "pass"),
-        (HEAD, stranger.GCS, "unclear", "warning"),
-    ],
-)
-def test_what_is_reached_from_the_internet_counts_more(
-    host: str, port: stranger.Port, answer: stranger.Answer, status: str
+@pytest.mark.parametrize(("answer", "status"), [(401, "pass"), (200, "fail")])
+def test_the_dashboard_as_seen_from_here_must_ask_for_the_token(
+    answer: int, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = closed.judge_from_here({(host, port): answer})
-    assert check.status == status
-    assert status == "pass" or answer == "unclear" or "let in ssh alone" in check.mend
-
-
-@pytest.mark.parametrize(
-    ("status", "answer"), [(200, "answered"), (401, "refused"), (500, "unclear")]
-)
-def test_a_port_of_http_is_judged_by_its_status(status: int, answer: str) -> None:
-    with dashboard(status) as address:
+    with dashboard(answer) as address:
         number = int(address.rpartition(":")[2])
-        port = dataclasses.replace(stranger.DASHBOARD, number=number)
-        assert stranger.ask("127.0.0.1", port) == answer
-    assert stranger.ask("127.0.0.1", port) == "silent"
-
-
-def test_a_port_that_speaks_no_grpc_is_unclear_and_never_closed() -> None:
-    with dashboard(200) as address:
-        port = dataclasses.replace(stranger.GCS, number=int(address.rpartition(":")[2]))
-        assert stranger.ask("127.0.0.1", port) == "unclear"
+        monkeypatch.setattr(closed, "DASHBOARD_PORT", number)
+        monkeypatch.setattr(closed, "OF_HEAD", {number: "dashboard"})
+        monkeypatch.setattr(closed, "OF_NODE", {})
+        (check,) = closed.check_from_here(["127.0.0.1"])
+    assert check.status == status
 
 
 def test_a_proxy_of_this_machine_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with dashboard(401) as address:
-        assert stranger.http_status(f"http://{address}/") == 401
+        assert closed.http_status(f"http://{address}/") == 401

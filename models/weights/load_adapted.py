@@ -1,10 +1,11 @@
-"""Loads the adapters in this folder onto their base; it needs torch, safetensors, transformers.
+"""Loads what this folder adds to a base: adapters or a prefix.
 
     from load_model import load
     model = load("THIS FOLDER", "FOLDER OF THE BASE")
     tokenizer = transformers.AutoTokenizer.from_pretrained("THIS FOLDER")
 
-The base is named in adapter.json by the hash of its weights, and is checked against it.
+It needs torch, safetensors and transformers; a prefix needs peft, too. The base is named in
+adapter.json by the hash of its weights, and is checked against it.
 `twentieth export` copies this file beside the weights.
 """
 
@@ -42,7 +43,7 @@ class Bottleneck(nn.Module):
 
 
 def load(folder: str | Path, base: str | Path) -> Any:
-    """The base with its adapters and head, in evaluation mode."""
+    """The base with its adapters or prefix, and its head, in evaluation mode."""
     root = Path(folder)
     record = json.loads((root / "adapter.json").read_text(encoding="utf-8"))
     check_base(record["base"], Path(base))
@@ -54,9 +55,23 @@ def load(folder: str | Path, base: str | Path) -> Any:
         options["id2label"] = dict(enumerate(labels))
         options["label2id"] = {name: index for index, name in enumerate(labels)}
     model: Any = getattr(transformers, record["class"]).from_pretrained(base, **options)
-    state = load_file(root / "adapter.safetensors")
-    if (root / "body.safetensors").exists():
-        state |= load_file(root / "body.safetensors")
+    body = root / "body.safetensors"
+    state = load_file(body) if body.exists() else {}
+    if record["method"] == "prefix":
+        return _with_prefix(model, state, root, record["pad_token_id"]).eval()
+    return _with_adapters(model, load_file(root / "adapter.safetensors") | state).eval()
+
+
+def _with_prefix(model: Any, state: dict[str, Tensor], root: Path, pad_token_id: int | None) -> Any:
+    from peft import PeftModel
+
+    model.load_state_dict(state, strict=False)
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = pad_token_id
+    return PeftModel.from_pretrained(model, str(root), local_files_only=True)
+
+
+def _with_adapters(model: Any, state: dict[str, Tensor]) -> Any:
     for name, tensor in state.items():
         if name.endswith(_DOWN):
             module = model.get_submodule(name.removesuffix(_DOWN))
@@ -66,7 +81,7 @@ def load(folder: str | Path, base: str | Path) -> Any:
     unexpected = model.load_state_dict(state, strict=False).unexpected_keys
     if unexpected:
         raise ValueError(f"the base has no place for {unexpected}; is it the one in adapter.json?")
-    return model.eval()
+    return model
 
 
 def check_base(record: dict[str, Any], folder: Path) -> None:

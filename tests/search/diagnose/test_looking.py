@@ -9,8 +9,8 @@ import pytest
 from search.deploy import jobs
 from search.deploy.cluster_file import ClusterFile
 from search.deploy.jobs import Job, Service
-from search.deploy.looking import as_line, last_line, look, read_line
 from search.diagnose.check import Check, failed, passed, warned
+from search.diagnose.looking import as_line, last_line, look, read_line
 
 LAB = ClusterFile(Path("/lab.yaml"), "lab", True, 1, ("10.0.0.1",))
 CHECKS = [passed("clocks", "well"), warned("disk", "little", "more"), failed("token", "none", "x")]
