@@ -91,6 +91,7 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
         "models.catalog", "models.description", "models.sources", "models.base_model",
         "models.adaptation.support", "models.adversarial.word_substitution", "models.epsilons",
         "models.metric_names", "models.number_types",
+        "models.adversarial.security_warning",
     )  # fmt: skip
     # What hands weights on looks at checkpoints; it imports torch when it needs it.
     hand_on = ("models.checkpoints", "models.weights")

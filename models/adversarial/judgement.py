@@ -133,11 +133,7 @@ def witnesses_of(
 
 def warnings_text(warnings: Sequence[SecurityWarning]) -> str:
     """Warnings as Markdown, three parts each and what was measured."""
-    return "\n".join(
-        f"## {each.name}\n\n- Raised when: {each.raised_when}\n- What it means: {each.meaning}\n"
-        f"- What to do: {each.remedy}\n- Measured: {each.measured}\n"
-        for each in warnings
-    )
+    return "\n".join(each.as_markdown() for each in warnings)
 
 
 def _clean_and(

@@ -26,3 +26,11 @@ class SecurityWarning:
     meaning: str
     remedy: str
     measured: str
+
+    def as_markdown(self) -> str:
+        """A section: the three parts, and what was measured."""
+        return (
+            f"## {self.name}\n\n- Raised when: {self.raised_when}\n"
+            f"- What it means: {self.meaning}\n"
+            f"- What to do: {self.remedy}\n- Measured: {self.measured}\n"
+        )

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.adversarial.security_warning import SecurityWarning
 from models.metric_names import unconfirmed
 from search.roles import Role, best
 
@@ -86,16 +87,15 @@ def replaced_warning(metrics: Mapping[str, float]) -> str:
         for name, value in metrics.items()
         if unconfirmed(name) in metrics
     )
-    return (
-        "## The robust figure was replaced\n\n"
-        "- Raised when: targeted APGD breaks more than the search's own attack did, by more than "
-        "two standard errors.\n"
-        "- What it means: the search's attack overstates this model; its gradients may be "
-        "masked.\n"
-        "- What to do: read the warnings of the report, attack it by `twentieth attack`, and "
-        "trust the smaller figure.\n"
-        f"- Measured: a gap of {metrics.get('robustness.gap', math.nan):.4f}; {changes}\n"
-    )
+    return SecurityWarning(
+        name="The robust figure was replaced",
+        raised_when="targeted APGD breaks more than the search's own attack did, by more than "
+        "two standard errors.",
+        meaning="the search's attack overstates this model; its gradients may be masked.",
+        remedy="read the warnings of the report, attack it by `twentieth attack`, and trust the "
+        "smaller figure.",
+        measured=f"a gap of {metrics.get('robustness.gap', math.nan):.4f}; {changes}",
+    ).as_markdown()
 
 
 def _name(number: int) -> str:

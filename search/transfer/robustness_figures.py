@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from models.adversarial.security_warning import SecurityWarning
 from models.metric_names import MetricName, unconfirmed
 from search.history import PriorTrial
 from search.transfer.best import BestConfiguration
@@ -46,7 +47,7 @@ class Judged:
     confirmation: tuple[Count, ...]
     test: tuple[Count, ...]
     curve: tuple[Count, ...]
-    warnings: tuple[Mapping[str, str], ...]
+    warnings: tuple[SecurityWarning, ...]
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def _judged(best: BestConfiguration, text: str) -> Judged | None:
             name: tuple(map(_count, document[name])) for name in ("confirmation", "test", "curve")
         }
         warnings = tuple(
-            {part: str(each[part]) for part in _PARTS} for each in document["warnings"]
+            SecurityWarning(**{part: str(each[part]) for part in _PARTS})
+            for each in document["warnings"]
         )
         return Judged(
             best.number, float(threat["epsilon"]), int(threat["confirm_examples"]), best.values,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from models.adversarial.security_warning import SecurityWarning
 from search.transfer.best import wilson_interval
 from search.transfer.markup import escape, table
 from search.transfer.robustness_figures import Confirmed, Count, Judged
@@ -94,34 +95,32 @@ def _side_by_side(judged: Sequence[Judged], confirmed: Sequence[Confirmed]) -> l
 
 
 def _warnings(judged: Sequence[Judged], confirmed: Sequence[Confirmed]) -> list[str]:
-    told = [
-        _three_parts(each.number, warning["name"], warning["measured"], warning["raised_when"],
-                     warning["meaning"], warning["remedy"])
-        for each in judged
-        for warning in each.warnings
-    ]  # fmt: skip
+    told = [_three_parts(each.number, warning) for each in judged for warning in each.warnings]
     told += [
         _three_parts(
-            each.number, "the robust figure was replaced", f"{each.cheap:.3f} became "
-            f"{each.kept:.3f}", "the gap is above two standard errors",
-            "the search's own attack overstates this model; its gradients may be masked",
-            "trust the smaller figure, and attack it with `twentieth attack`",
+            each.number,
+            SecurityWarning(
+                name="the robust figure was replaced",
+                raised_when="the gap is above two standard errors",
+                meaning="the search's own attack overstates this model; its gradients may be "
+                "masked",
+                remedy="trust the smaller figure, and attack it with `twentieth attack`",
+                measured=f"{each.cheap:.3f} became {each.kept:.3f}",
+            ),
         )
         for each in confirmed
         if each.is_replaced
-    ]  # fmt: skip
+    ]
     none = "None of the checks against false security raised a warning." if judged else ""
     return ["### Warnings", "\n".join(told) or none] if told or none else []
 
 
-def _three_parts(
-    trial: int, name: str, measured: str, raised_when: str, meaning: str, remedy: str
-) -> str:
+def _three_parts(trial: int, warning: SecurityWarning) -> str:
     return (
-        f"- **Trial {trial}: {escape(name)}** ({escape(measured)})\n"
-        f"  - Raised when: {escape(raised_when)}\n"
-        f"  - What it means: {escape(meaning)}\n"
-        f"  - What to do: {escape(remedy)}"
+        f"- **Trial {trial}: {escape(warning.name)}** ({escape(warning.measured)})\n"
+        f"  - Raised when: {escape(warning.raised_when)}\n"
+        f"  - What it means: {escape(warning.meaning)}\n"
+        f"  - What to do: {escape(warning.remedy)}"
     )
 
 
