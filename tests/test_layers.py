@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first; DESIGN.md section 1, with the rooms that were added since.
 LAYERS = [
-    ["travelling", "space_values", "origins", "origin_words", "pareto", "roles"],
+    ["travelling", "space_values", "origins", "origin_words", "objectives"],
     ["space_conditions", "spec", "specs"],
     ["space", "encoding", "environment"],
     ["tracking"],

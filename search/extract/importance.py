@@ -22,10 +22,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, create_trial
 
 from search.extract.measurements import FEWEST_TRIALS, Measured
+from search.objectives.objective import Objective, directions_of
 from search.space import SearchSpace
 from search.statements import Importance
 
@@ -85,7 +85,7 @@ def importance_in(part: Measured, space: SearchSpace, column: int = 0) -> dict[s
     }
     if not names:
         return {}
-    study = quiet_study(["minimize"])
+    study = quiet_study([Objective("", "minimize")])
     study.add_trials(
         [
             _trial(known, names, float(loss))
@@ -119,11 +119,11 @@ def _middle(distribution: BaseDistribution) -> Any:
     return min(max(middle, low), high)
 
 
-def quiet_study(directions: Sequence[str]) -> optuna.Study:
+def quiet_study(objectives: Sequence[Objective]) -> optuna.Study:
     """An empty study in memory that is not announced on the console."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(directions=[StudyDirection[each.upper()] for each in directions])
+        return optuna.create_study(directions=directions_of(objectives))
     finally:
         optuna.logging.set_verbosity(level)

@@ -151,7 +151,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         It comes before the checkpoint and the report, so nobody ever sees the figure that it
         replaces as an objective.
         """
-        objectives = self._task.objectives
+        objectives = self._task.metrics
         if any(name not in entry for name in objectives):
             return {}  # the report says which are missing
         standing, found = self._task.standing(), {}
@@ -176,7 +176,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         earlier, self._told = self._done[self._told : epoch - 1], epoch
         metrics = self._done[-1] if self._done else {}
         # NaN ends a trial: nothing after it can become finite again.
-        diverged = any(math.isnan(metrics.get(name, 0.0)) for name in self._task.objectives)
+        diverged = any(math.isnan(metrics.get(name, 0.0)) for name in self._task.metrics)
         return {
             EPOCH: epoch,
             METRICS: metrics,

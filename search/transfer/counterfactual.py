@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.study import StudyDirection
 from scipy.stats import kendalltau
 
 from search.apply import WarmStartSampler
 from search.apply.steering import steering_of
 from search.extract.measurements import FEWEST_TRIALS, measure
 from search.history import PriorTrial, Search
-from search.roles import Role, aims, as_losses, steering_directions
+from search.objectives.objective import Objective, directions_of
+from search.objectives.roles import aims, as_losses, searched
 from search.transfer.costs import Cost, saved_in_words
 from search.transfer.progress import Progress, levels_of, reference_point
 from search.transfer.surrogate import DrawnFunction, Surrogate, fit_surrogate
@@ -107,7 +107,7 @@ def simulate(
         surrogate does not even predict their order: then a simulation would say nothing. None too
         if time ends it before this search's first complete trial.
     """
-    measured = measure(trials, this.objectives, this.directions)
+    measured = measure(trials, this.objectives)
     if this.space is None or len(measured) < FEWEST_TRIALS:
         return None
     configurations = [trial.configuration for trial in measured.trials]
@@ -121,8 +121,8 @@ def simulate(
     watched = _run(runs, mine, this, surrogate.noise, lambda: clock() < until)
     if all(each is None for each in mine[:watched]):
         return None
-    roles = as_losses(this.roles, this.directions)
-    pairs = [_compared(run.theirs, run.mine, roles) for run in runs]
+    objectives = as_losses(this.objectives)
+    pairs = [_compared(run.theirs, run.mine, objectives) for run in runs]
     median, middle, wide = _ranges([saved for saved, _ in pairs])
     a_trial = float(np.median([trial.seconds for trial in trials]))
     return Counterfactual(
@@ -169,10 +169,9 @@ def _tau(surrogate: Surrogate, losses: Floats) -> float:
 def _simulation(this: Search, surrogate: Surrogate, seed: int) -> _Simulation:
     sampler = WarmStartSampler(
         None, this.space, seed,
-        objectives=this.objectives, directions=this.directions, roles=this.roles,
+        objectives=this.objectives,
     )  # fmt: skip
-    searched = steering_directions(this.directions, this.roles)
-    directions = [StudyDirection[each.upper()] for each in searched]
+    directions = directions_of(searched(this.objectives))
     study = optuna.create_study(sampler=sampler, directions=directions)
     generator = np.random.default_rng([0, seed])
     return _Simulation(study, generator, DrawnFunction(surrogate, generator))
@@ -195,8 +194,8 @@ def _run(
         has_time: Asked before each turn.
     """
     assert this.space is not None
-    signs = [1.0 if direction == "minimize" else -1.0 for direction in this.directions]
-    steering = steering_of(this.objectives, this.directions, this.roles)
+    signs = [-1.0 if each.is_maximized else 1.0 for each in this.objectives]
+    steering = steering_of(this.objectives)
     for watched, configuration in enumerate(configurations):
         if not has_time():
             return watched
@@ -211,13 +210,13 @@ def _run(
 
 
 def _compared(
-    theirs: Sequence[Floats | None], mine: Sequence[Floats | None], roles: Sequence[Role]
+    theirs: Sequence[Floats | None], mine: Sequence[Floats | None], objectives: Sequence[Objective]
 ) -> tuple[int, float]:
     """Trials saved to the lower of both ends, and 1, 0.5 or 0 for this search's end being higher.
 
     Antisymmetric: exchanging the two changes the sign, so without a difference the median is 0.
     """
-    rows = _judged([*theirs, *mine], roles)
+    rows = _judged([*theirs, *mine], objectives)
     counted = [row for row in rows if row is not None]
     if not counted:
         return 0, 0.5
@@ -232,10 +231,12 @@ def _compared(
     return first - second, higher
 
 
-def _judged(losses: Sequence[Floats | None], roles: Sequence[Role]) -> list[Floats | None]:
+def _judged(
+    losses: Sequence[Floats | None], objectives: Sequence[Objective]
+) -> list[Floats | None]:
     """What the losses of all objectives are judged by; None for what does not count."""
     known = np.vstack([row for row in losses if row is not None])
-    found = aims(known, ["minimize"] * known.shape[1], roles)
+    found = aims(known, objectives)
     each = zip(found.losses, found.is_counted, strict=True)
     judged = iter([row if counts else None for row, counts in each])
     return [None if row is None else next(judged) for row in losses]

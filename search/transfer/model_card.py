@@ -68,10 +68,10 @@ def _metrics(source: SourceTrial) -> str:
         for name, curve in trial.curves.items()
         if curve and not name.startswith(("test.", "log10.", *_COSTS))
     }
-    last |= dict(zip(trial.objectives, trial.values, strict=False))
+    last |= dict(zip(trial.metrics, trial.values, strict=False))
     test = held_out(trial)
     lines = ["| metric | validation | test [95% interval] |", "|---|---|---|"]
-    for name in dict.fromkeys((*trial.objectives, *sorted(last), *test)):
+    for name in dict.fromkeys((*trial.metrics, *sorted(last), *test)):
         if name.startswith(_COSTS):
             continue
         bound = ", upper bound" if _is_attacked(name) else ""

@@ -10,6 +10,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search.history import PriorTrial
+from search.objectives import Objective
 from search.optimize.plan import Plan
 from search.optimize.progress import progress_of
 from search.optimize.searcher import OptunaSearcher
@@ -45,8 +46,8 @@ class Stubborn(RandomSampler):
 def prior(number: int, state: str, x: Any, **changes: Any) -> PriorTrial:
     fields: dict[str, Any] = {
         "task": "hills@1", "search": "hills-1", "number": number, "run_id": f"r{number}",
-        "state": state, "configuration": {"x": x}, "objectives": ("left", "right"),
-        "directions": ("maximize", "maximize"), "values": (), "epoch": 3, "curves": {},
+        "state": state, "configuration": {"x": x}, "objectives": (Objective("left", "maximize"), Objective("right", "maximize")),
+        "values": (), "epoch": 3, "curves": {},
         "origin": {"step": "random"},
     }  # fmt: skip
     return PriorTrial(**fields | changes)

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.catalog import Threat
 from search.history import PriorTrial
+from search.objectives import Objective
 from search.optimize import driver
 from search.optimize.comparing import carried, compared_metrics, scheduler_for, threat_of
 from search.optimize.plan import Plan
@@ -42,8 +43,8 @@ def tuning_of(plan: Plan, own: list[PriorTrial] | None = None) -> Tuning:
 def prior(number: int, state: str, curves: Any = None, values: Any = ()) -> PriorTrial:
     return PriorTrial(
         task="hills@1", search="hills-1", number=number, run_id="r", state=state,
-        configuration={"x": number / 10}, objectives=("left", "right"),
-        directions=("maximize", "maximize"), values=values, epoch=1, curves=curves or {}, origin={},
+        configuration={"x": number / 10}, objectives=(Objective("left", "maximize"), Objective("right", "maximize")),
+        values=values, epoch=1, curves=curves or {}, origin={},
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from optuna.distributions import FloatDistribution
 
 from search.apply import WarmStartSampler
 from search.history import History
+from search.objectives import Objective
 from search.space import SearchSpace
 from search.transfer.costs import Cost
 from search.transfer.counterfactual import Counterfactual, counterfactual_sentence, simulate
@@ -31,7 +32,7 @@ def bowl(configuration: dict[str, float]) -> float:
 
 
 def searched(configurations: list[dict[str, float]], **changes: Any) -> History:
-    goal: dict[str, Any] = {"objectives": (CLEAN,), "directions": ("maximize",)}
+    goal: dict[str, Any] = {"objectives": (Objective(CLEAN, "maximize"),)}
     rows = [
         row(number, [bowl(each)], configuration=each, **changes)
         for number, each in enumerate(configurations)
@@ -109,7 +110,7 @@ def test_trials_that_were_stopped_are_trials_that_reached_nothing() -> None:
     complete = [
         row(number + 3, [bowl(each)], configuration=each) for number, each in enumerate(GOOD_FIRST)
     ]
-    goal: dict[str, Any] = {"objectives": (CLEAN,), "directions": ("maximize",)}
+    goal: dict[str, Any] = {"objectives": (Objective(CLEAN, "maximize"),)}
     known = history([*stopped, *complete], [search(space=SPACE, **goal)])
     found, without = simulated(known), simulated(searched(GOOD_FIRST))
     assert found is not None and without is not None
@@ -123,7 +124,7 @@ def test_too_little_to_model_is_not_simulated() -> None:
     constant = [
         row(number, [0.5], configuration=each) for number, each in enumerate(at_random(12, 1))
     ]
-    goal: dict[str, Any] = {"objectives": (CLEAN,), "directions": ("maximize",)}
+    goal: dict[str, Any] = {"objectives": (Objective(CLEAN, "maximize"),)}
     assert simulated(history(constant, [search(space=SPACE, **goal)])) is None
     unknown = history(constant, [search(space=None, **goal)])
     assert simulated(unknown) is None
