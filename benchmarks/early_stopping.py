@@ -35,7 +35,7 @@ from scipy.stats import spearmanr
 from benchmarks import reference
 from benchmarks.recorded_curves import CONFIGURATIONS, CURVES, SPEC, Curve, curves, record
 from benchmarks.trainings import CACHE
-from search import pareto
+from search.objectives import pareto
 from search.optimize.scheduler import MultiObjectiveASHA
 from search.spec import Spec, load_spec
 from search.transfer import canvas

@@ -17,10 +17,10 @@ from optuna.trial import TrialState
 
 from benchmarks.trainings import Trainings
 from models.catalog import describe_data
-from search import pareto
 from search.apply.sampler import WarmStartSampler
 from search.apply.source import seed_of
 from search.history import History
+from search.objectives import pareto
 from search.optimize.plan import trial_seed
 from search.space import SearchSpace
 from search.spec import Spec, task_id

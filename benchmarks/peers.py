@@ -21,10 +21,10 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
 from benchmarks.recorded_tasks import OBJECTIVES, Rows, Task, configurations_of
 from benchmarks.transfer_scenarios import DISTRIBUTIONS, Past, objectives_of, search
-from search import pareto
 from search.apply import WarmStartSampler
 from search.apply.source import seed_of
 from search.history import History
+from search.objectives import pareto
 from search.space import SearchSpace
 
 ROOT = Path(__file__).resolve().parents[1]

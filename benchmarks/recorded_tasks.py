@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search import pareto
+from search.objectives import pareto
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

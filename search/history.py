@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial, TrialState
 
+from search.objectives.objective import UNKNOWN, Objective, from_lists, to_row
 from search.prior_trials import (
     PriorTrial,
     Rejected,
@@ -103,28 +104,35 @@ class History:
     def from_studies(
         cls,
         studies: Mapping[str, optuna.Study | Sequence[FrozenTrial]],
-        directions: Sequence[str],
+        directions: Sequence[str] | None = None,
         *,
-        objectives: Sequence[str] | None = None,
+        objectives: Sequence[str] | Sequence[Objective] | None = None,
     ) -> History:
         """Takes Optuna studies, or lists of their trials, each under the name of its task.
 
         Args:
-            studies: task -> study or trials. Values must follow `directions`.
-            directions: "maximize" or "minimize", one an objective.
-            objectives: metric names; "objective_0", ... if not given.
+            studies: task -> study or trials. Values must follow the objectives.
+            directions: "maximize" or "minimize", one an objective; not next to `Objective`s, which
+                have their own.
+            objectives: `Objective`s, or metric names; "objective_0", ... if not given.
+
+        Raises:
+            ValueError: Objectives and directions do not go together.
         """
-        names = tuple(objectives or (f"objective_{index}" for index in range(len(directions))))
+        names = objectives or [f"objective_{index}" for index in range(len(directions or ()))]
+        goal = from_lists(names, directions)
+        if not goal or UNKNOWN in {each.direction for each in goal}:
+            raise ValueError("no directions; fix: give one for each objective, or Objectives")
         rows: list[dict[str, Any]] = []
         searches: dict[str, Search] = {}
         for task, study in studies.items():
             trials = study.trials if isinstance(study, optuna.Study) else list(study)
             space = SearchSpace.from_distributions(_union_of_distributions(trials))
             searches[task] = Search(
-                task, task, {"name": task}, space, names, tuple(directions),
+                task, task, {"name": task}, space, goal,
                 started=_first_start(trials), trials_budget=len(trials),
             )  # fmt: skip
-            rows.extend(_row_of_frozen_trial(task, trial, names, directions) for trial in trials)
+            rows.extend(_row_of_frozen_trial(task, trial, goal) for trial in trials)
         return cls(pa.Table.from_pylist(rows, schema=TRIALS), searches)
 
     @classmethod
@@ -198,21 +206,22 @@ def _first_start(trials: Sequence[FrozenTrial]) -> datetime:
 
 
 def _row_of_frozen_trial(
-    task: str, trial: FrozenTrial, objectives: Sequence[str], directions: Sequence[str]
+    task: str, trial: FrozenTrial, objectives: Sequence[Objective]
 ) -> dict[str, Any]:
     values = list(trial.values or []) if trial.state == TrialState.COMPLETE else []
     is_usable = len(values) == len(objectives) and all(math.isfinite(value) for value in values)
     state = _STATE_OF_OPTUNA[trial.state]
     curve = [
-        {"metric": objectives[0], "epoch": step, "value": value}
+        {"metric": objectives[0].metric, "epoch": step, "value": value}
         for step, value in trial.intermediate_values.items()
     ]
+    goal = to_row(objectives)
     return {
         "task": task, "search": task, "number": trial.number,
         "run_id": f"{task}/{trial.number}",
         "state": "failed" if state == "complete" and not is_usable else state,
         "configuration": json.dumps(trial.params),
-        "objectives": list(objectives), "directions": list(directions),
+        "objectives": goal["objectives"], "directions": goal["directions"],
         "values": values if is_usable else [], "curves": curve,
         "epoch": max(trial.intermediate_values, default=0), "origin": "{}",
         "started": trial.datetime_start.astimezone(UTC) if trial.datetime_start else None,

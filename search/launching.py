@@ -86,17 +86,15 @@ def prepare(
     fingerprint = fingerprint_of(spec)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task, without=without)
-    objectives = [objective.metric for objective in spec.objectives]
-    directions = [objective.direction for objective in spec.objectives]
     reconciled = reconcile(
-        history, space, directions, objectives,
+        history, space, spec.objectives,
         rename=spec.history.rename, rename_metrics=spec.history.rename_metrics,
     )  # fmt: skip
     for line in [_found(spec, history, task), *reconciled.lines(lines_shown)]:
         say(f"review    {line}")
     experience = learn(
         history, space, task=task, fingerprint=fingerprint,
-        objectives=objectives, directions=directions, renamed=spec.history.rename_metrics.values(),
+        objectives=spec.objectives, renamed=spec.history.rename_metrics.values(),
     )  # fmt: skip
     for line in lines(experience)[:lines_shown]:
         say(f"extract   {line}")
@@ -124,21 +122,18 @@ def new_plan(
     storage = resolved_storage(storage_root, search)
     # First, for it may be refused: then there is no trace of this search.
     weights = hand_on(spec, tracking_uri, storage, lambda text: say(f"apply     {text}"))
-    objectives = [objective.metric for objective in spec.objectives]
-    directions = [objective.direction for objective in spec.objectives]
     summary_run = create_summary(
         client, experiment,
         search=search, task=prepared.task, fingerprint=prepared.fingerprint,
         spec_yaml=spec.to_yaml(), space_json=prepared.space.to_json(),
-        objectives=objectives, directions=directions,
+        objectives=spec.objectives,
         storage=storage, trials_budget=spec.budget.trials,
         numbers={"epochs": spec.budget.epochs, "seed": spec.seed},
         warm_started_from=list(prepared.history.searches) if spec.sampler.name == "warm" else [],
         environment=environment(), initial_weights=weights,
-        roles=[objective.as_role() for objective in spec.objectives],
     )  # fmt: skip
     always_there = [name for name in prepared.space.distributions if not spec.space[name].when]
-    write_views(client, experiment, objectives, directions, always_there)
+    write_views(client, experiment, spec.objectives, always_there)
     return Plan(
         spec=spec, space=prepared.space, task=prepared.task, search=search,
         tracking_uri=tracking_uri, experiment=experiment, summary_run=summary_run,

@@ -19,9 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.metric_names import MetricName
-from search.roles import Role
-from search.roles import from_json as roles_from_json
-from search.roles import to_json as roles_to_json
+from search.objectives.objective import Objective, from_row, to_row
 from search.space import SearchSpace
 from search.tracking.curves import joined
 from search.tracking.tables import REJECTED, TRIALS
@@ -29,17 +27,13 @@ from search.tracking.tables import REJECTED, TRIALS
 
 @dataclass(frozen=True)
 class Search:
-    """One earlier search: what it looked for, where, and in which space.
-
-    `roles` says how each objective counts; empty where all are searched alike.
-    """
+    """One earlier search: what it looked for, where, and in which space."""
 
     id: str
     task: str
     fingerprint: Mapping[str, Any]
     space: SearchSpace | None
-    objectives: tuple[str, ...]
-    directions: tuple[str, ...]
+    objectives: tuple[Objective, ...]
     started: datetime
     trials_budget: int = 0
     epochs: int = 0
@@ -47,7 +41,11 @@ class Search:
     state: str = "complete"
     warm: bool = False
     run_id: str = ""
-    roles: tuple[Role, ...] = ()
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of its objectives, in their order."""
+        return tuple(each.metric for each in self.objectives)
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,7 @@ class PriorTrial:
     run_id: str
     state: str
     configuration: Mapping[str, Any]
-    objectives: tuple[str, ...]
-    directions: tuple[str, ...]
+    objectives: tuple[Objective, ...]
     values: tuple[float, ...]
     epoch: int
     curves: Mapping[str, Mapping[int, float]]
@@ -69,23 +66,33 @@ class PriorTrial:
     started: datetime | None = None
     seconds: float = 0.0
 
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of its objectives, in their order."""
+        return tuple(each.metric for each in self.objectives)
+
+    def direction_of(self, metric: str, otherwise: str) -> str:
+        """Which way its search wanted what stands for a metric; `otherwise` if nothing does."""
+        own = self.counterpart(metric)
+        return next((each.direction for each in self.objectives if each.metric == own), otherwise)
+
     def counterpart(self, metric: str) -> str | None:
         """Which of this trial's objectives stands for `metric`: itself, or the one of its role.
 
         Robust accuracies under two threats have one role: their values cannot be compared, but how
         they rank a task's trials can. None if there is no such objective, or several.
         """
-        if metric in self.objectives:
+        if metric in self.metrics:
             return metric
         role = MetricName.parse(metric).role
-        alike = [own for own in self.objectives if MetricName.parse(own).role == role]
+        alike = [own for own in self.metrics if MetricName.parse(own).role == role]
         return alike[0] if len(alike) == 1 else None
 
     def value_of(self, metric: str) -> float:
         """Its value of a metric: its objective's, else its last epoch's; NaN without either."""
         own = self.counterpart(metric)
         if own is not None and len(self.values) == len(self.objectives):
-            return float(self.values[self.objectives.index(own)])
+            return float(self.values[self.metrics.index(own)])
         curve = self.curves.get(metric, {})
         return float(curve[max(curve)]) if curve else math.nan
 
@@ -169,8 +176,7 @@ def trials_from_table(table: pa.Table) -> list[PriorTrial]:
         PriorTrial(
             **{name: row[name] for name in ("task", "search", "number", "run_id", "state")},
             configuration=json.loads(row["configuration"]),
-            objectives=tuple(row["objectives"]),
-            directions=tuple(row["directions"]),
+            objectives=from_row(row),
             values=tuple(row["values"] or ()),
             epoch=row["epoch"] or 0,
             curves=CurvesOfTrial(curves, index),
@@ -190,8 +196,7 @@ def searches_from_table(table: pa.Table) -> dict[str, Search]:
             task=row["task"],
             fingerprint=json.loads(row["fingerprint_json"] or "{}"),
             space=SearchSpace.from_json(row["space_json"]) if row["space_json"] else None,
-            objectives=tuple(row["objectives"]),
-            directions=tuple(row["directions"]),
+            objectives=from_row(row),
             started=row["started"],
             trials_budget=row["trials_budget"] or 0,
             epochs=row["epochs"] or 0,
@@ -199,7 +204,6 @@ def searches_from_table(table: pa.Table) -> dict[str, Search]:
             state=row["state"],
             warm=bool(row["warm"]),
             run_id=row["run_id"] or "",
-            roles=roles_from_json(row["roles_json"], len(row["objectives"])),
         )
         for row in table.to_pylist()
     }
@@ -207,14 +211,15 @@ def searches_from_table(table: pa.Table) -> dict[str, Search]:
 
 def search_row(search: Search) -> dict[str, Any]:
     """A search as a JSON-ready row; `with_time` undoes the time."""
+    goal = to_row(search.objectives)
     return {
         "search": search.id, "run_id": search.run_id, "task": search.task,
         "fingerprint_json": json.dumps(dict(search.fingerprint)),
         "space_json": search.space.to_json() if search.space else None,
-        "objectives": list(search.objectives), "directions": list(search.directions),
+        "objectives": goal["objectives"], "directions": goal["directions"],
         "started": search.started.isoformat(), "trials_budget": search.trials_budget,
         "epochs": search.epochs, "seed": search.seed, "state": search.state, "warm": search.warm,
-        "roles_json": roles_to_json(search.roles) if search.roles else None,
+        "roles_json": goal["roles_json"],
     }  # fmt: skip
 
 

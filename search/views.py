@@ -81,7 +81,7 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     trial = found[0]
     _print(out, f"trial {number:03d} of {summary.search}: {trial.state} at epoch {trial.epoch}")
     _print(out, yaml.safe_dump(dict(trial.configuration), sort_keys=False).rstrip())
-    for metric, value in zip(trial.objectives, trial.values, strict=False):
+    for metric, value in zip(trial.metrics, trial.values, strict=False):
         _print(out, f"{metric}: {value:.4f}")
     _print(out, explained(trial))
     lineage = lineage_of(tracking_uri, trial.run_id)
@@ -133,8 +133,8 @@ def _best_of_each(trials: list[PriorTrial]) -> str:
     if not complete:
         return "-"
     best = []
-    for index, direction in enumerate(complete[0].directions):
-        pick = max if direction == "maximize" else min
+    for index, objective in enumerate(complete[0].objectives):
+        pick = max if objective.is_maximized else min
         best.append(f"{pick(trial.values[index] for trial in complete):.4f}")
     return " / ".join(best)
 

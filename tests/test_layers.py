@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first; rooms of one level do not import each other, so no two rooms do.
 LAYERS = [
-    ["travelling", "space_values", "origins", "pareto"],
-    ["origin_words", "roles"],
+    ["travelling", "space_values", "origins", "objectives"],
+    ["origin_words"],
     ["space_conditions", "spec", "specs"],
     ["space", "environment"],
     ["encoding"],

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr, ndtr
 
-from search import pareto
+from search.objectives import pareto
 
 Floats = NDArray[np.float64]
 

@@ -22,6 +22,7 @@ from search.apply.past_tasks import most_telling, past_tasks
 from search.apply.portfolio import Portfolio
 from search.apply.positions import Positions
 from search.apply.source import Proposal, Situation, Source, origin, seed_of
+from search.objectives import Objective
 from search.review import Evidence
 from search.space import SearchSpace
 
@@ -62,7 +63,7 @@ class Arrangement:
     def __init__(
         self,
         space: SearchSpace,
-        directions: Sequence[str],
+        objectives: Sequence[Objective],
         evidence: tuple[Sequence[Evidence], Sequence[Evidence]],
         similarities: Mapping[str, float],
         options: Options,
@@ -71,7 +72,7 @@ class Arrangement:
 
         Args:
             space: The target's; in an empty one nothing is proposed.
-            directions: The target's.
+            objectives: The target's.
             evidence: Prior trials of this very task, and of other tasks.
             similarities: Of other tasks, as far as known.
             options: The caller's.
@@ -83,7 +84,7 @@ class Arrangement:
         same, others = evidence
         positions = Positions(space)
         is_needed = options.sampler is None or options.portfolio > 0
-        tasks, left_out = past_tasks(others if is_needed else [], space, directions, similarities)
+        tasks, left_out = past_tasks(others if is_needed else [], space, objectives, similarities)
         portfolio = Portfolio(tasks, positions, options.portfolio, PORTFOLIO_RESERVE)
         if options.control:
             self._control = Control(options.control, positions, options.seed)
@@ -91,7 +92,7 @@ class Arrangement:
             inside = [trial for trial in same if _is_inside(space, trial)]
             self._sources = (portfolio, InnerStudy(options.sampler, inside, options.seed))
         else:
-            model = HistoryModel(tasks, left_out, positions, _own(same, directions), options.seed)
+            model = HistoryModel(tasks, left_out, positions, _own(same, objectives), options.seed)
             self._sources = (portfolio, model, Opening(positions))
 
     def propose(self, situation: Situation) -> Proposal:
@@ -110,11 +111,11 @@ class Arrangement:
         return random_proposal(situation)
 
 
-def _own(same: Sequence[Evidence], directions: Sequence[str]) -> list[Evidence]:
+def _own(same: Sequence[Evidence], objectives: Sequence[Objective]) -> list[Evidence]:
     """Trials of this very task that enter its model: the most telling, and the last stopped."""
     complete = [trial for trial in same if trial.state == "complete"]
     stopped = [trial for trial in same if trial.state == "stopped"]
-    return [*stopped[-STOPPED_KEPT:], *most_telling(complete, directions)]
+    return [*stopped[-STOPPED_KEPT:], *most_telling(complete, objectives)]
 
 
 def random_proposal(situation: Situation) -> Proposal:

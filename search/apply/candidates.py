@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from search import pareto
 from search.apply.past_tasks import PastTask
 from search.apply.positions import Positions
+from search.objectives import pareto
 from search.space import Value
 
 Floats = NDArray[np.float64]

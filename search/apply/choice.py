@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.study import StudyDirection
 
 from search.apply.inner_sampler import InnerSampler
 from search.apply.sampler import WarmStartSampler
 from search.history import History
-from search.roles import steering_directions
+from search.objectives.objective import directions_of
+from search.objectives.roles import searched
 from search.space import SearchSpace
 from search.spec import Spec
 
@@ -34,18 +34,15 @@ def sampler_for(
 ) -> WarmStartSampler:
     """The sampler a spec names, on the joint space. Only "warm" learns from other searches."""
     name, options = spec.sampler.name, dict(spec.sampler.options)
-    goals: dict[str, Any] = {
-        "objectives": [objective.metric for objective in spec.objectives],
-        "directions": [objective.direction for objective in spec.objectives],
-        "roles": [objective.as_role() for objective in spec.objectives],
-    }
     if name == "warm":
         return WarmStartSampler(
-            history, space, spec.seed, task=task, fingerprint=fingerprint,
-            rename_metrics=spec.history.rename_metrics, **goals, **options,
+            history, space, spec.seed, task=task, objectives=spec.objectives,
+            fingerprint=fingerprint, rename_metrics=spec.history.rename_metrics, **options,
         )  # fmt: skip
     inner = InnerSampler(name, options)
-    return WarmStartSampler(None, space, spec.seed, task=task, sampler=inner, portfolio=0, **goals)
+    return WarmStartSampler(
+        None, space, spec.seed, task=task, objectives=spec.objectives, sampler=inner, portfolio=0
+    )
 
 
 def first_proposals(
@@ -58,10 +55,9 @@ def first_proposals(
 ) -> list[Proposal]:
     """The first `count` configurations of a search that hears no results in between."""
     sampler = sampler_for(spec, history, space, task, fingerprint)
-    directions = [objective.direction for objective in spec.objectives]
-    steering = [objective.as_role() for objective in spec.objectives]
-    searched = [StudyDirection[each.upper()] for each in steering_directions(directions, steering)]
-    study = optuna.create_study(sampler=sampler, directions=searched)
+    study = optuna.create_study(
+        sampler=sampler, directions=directions_of(searched(spec.objectives))
+    )
     proposals = []
     for _ in range(count):
         trial = study.ask()

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from search import pareto, roles
 from search.apply.source import OwnTrial
 from search.apply.steering import Steering
+from search.objectives import pareto, roles
 from search.review import Evidence
 
 # Of the constraint that the tolerance of a lexicographic objective makes.
@@ -74,15 +74,16 @@ def steered(evidence: Sequence[Evidence], steering: Steering | None) -> list[Evi
 
 def _within(complete: Sequence[Row], steering: Steering) -> Sequence[Mapping[str, float]]:
     """For each complete trial the constraint by the tolerance, if there is a tolerance."""
-    index = roles.lexicographic_of(steering.roles)
+    index = roles.lexicographic_of(steering.objectives)
     if index is None or not complete:
         return [{}] * len(complete)
     values = [[row.values[0]] for row in complete]
-    first = pareto.losses(values, steering.directions[:1])[:, 0]
+    first = pareto.losses(values, steering.objectives[:1])[:, 0]
     keeps = np.array([_misses(row) <= 0 for row in complete])
     if not keeps.any():  # the bounds come first
         return [{TOLERANCE: 0.0}] * len(complete)
-    beyond = roles.beyond(first, float(first[keeps].min()), steering.roles[index].tolerance or 0.0)
+    tolerance = steering.objectives[index].role.tolerance or 0.0
+    beyond = roles.beyond(first, float(first[keeps].min()), tolerance)
     return [{TOLERANCE: float(each)} for each in beyond]
 
 

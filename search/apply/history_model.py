@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from search import pareto
 from search.apply.acquisition import Predicted, promise
 from search.apply.candidates import CENTRES, Candidates
 from search.apply.gaussian_process import Floats, Process, assemble
@@ -28,6 +27,7 @@ from search.apply.scores import ceilings_of, warped_scores
 from search.apply.seen import Seen, seen_in
 from search.apply.source import Proposal, Situation, seed_of
 from search.encoding import encode
+from search.objectives import pareto
 from search.review import Evidence
 
 # Fewest results from which a model speaks: with history three, since it knows what to expect; cold
@@ -179,7 +179,7 @@ class HistoryModel:
             mean, variance = believing.predict(points, _blocks(judgement, opinions[..., index]))
             means.append(mean)
             variances.append(variance)
-        first = len(situation.directions)  # of the constraints
+        first = len(situation.objectives)  # of the constraints
         ceilings, expected = ceilings_of(seen.losses, scores, first), np.column_stack(known)
         keeps = (seen.losses[:, first:] <= 0).all(axis=1)
         will_keep = (expected[len(seen.losses) :, first:] <= ceilings).all(axis=1)

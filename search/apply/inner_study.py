@@ -22,13 +22,14 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState, create_trial
 
-from search import pareto
 from search.apply.constraints import beside_each_other
 from search.apply.inner_sampler import InnerSampler
 from search.apply.scores import losses_of
 from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
 from search.encoding import active, fill
 from search.extract.quiet_study import quiet_study
+from search.objectives import pareto
+from search.objectives.objective import Objective, directions_of
 from search.review import Evidence
 
 # How often a sampler is asked again when it proposes what was tried. Each refused proposal stays
@@ -113,7 +114,7 @@ class InnerStudy:
         if is_random or not complete:
             step = "random" if is_random else "model"
             return origin(step, sampler=self.name, prior_trials=len(self._prior))
-        losses = losses_of(complete, situation.directions)
+        losses = losses_of(complete, situation.objectives)
         return origin(
             "prior-model",
             # All prior trials shaped the proposal; the ten best stand for them in the record.
@@ -129,14 +130,14 @@ class InnerStudy:
         rows = beside_each_other(rows, situation.steering)
         prior = [row for row in rows if isinstance(row, Evidence)]
         own = [row for row in rows if isinstance(row, OwnTrial)]
-        worst = _worst_values(rows, situation.directions)
+        worst = _worst_values(rows, situation.objectives)
         names = tuple(dict.fromkeys(name for row in rows for name in row.constraints))
         known = (worst, names) == (self._worst, self._names) and not self._has_moved(prior, own)
         if self._study is None or not known:
             # A worse complete trial moves the stopped ones, and told values cannot be changed.
             # This happens about as often as a record falls: some ln(trials) times a search.
             self._worst, self._names, self._shown = worst, names, prior
-            self._study = quiet_study(situation.directions)
+            self._study = quiet_study(directions_of(situation.objectives))
             self._entered = {}
             for index, trial in enumerate(prior):
                 self._add(situation, trial, f"p{index}")
@@ -205,12 +206,12 @@ class InnerStudy:
 
 
 def _worst_values(
-    trials: Sequence[Evidence | OwnTrial], directions: Sequence[str]
+    trials: Sequence[Evidence | OwnTrial], objectives: Sequence[Objective]
 ) -> tuple[float, ...]:
     """The worst value of each objective among complete trials; empty if no trial needs it."""
     complete = [trial.values for trial in trials if trial.state == "complete"]
     if not complete or not any(trial.state == "stopped" for trial in trials):
         return ()
-    losses = pareto.losses(complete, directions).max(axis=0)
-    signs = pareto.losses([[1.0] * len(losses)], directions)[0]
+    losses = pareto.losses(complete, objectives).max(axis=0)
+    signs = pareto.losses([[1.0] * len(losses)], objectives)[0]
     return tuple(float(value) for value in losses * signs)

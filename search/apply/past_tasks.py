@@ -26,7 +26,9 @@ from search.apply.gaussian_process import Process
 from search.apply.positions import Positions
 from search.apply.process_fit import fit, usual_prior
 from search.apply.scores import ceilings_of, losses_of, normal_scores
+from search.apply.steering import CONSTRAINT
 from search.encoding import encode
+from search.objectives import Objective
 from search.review import Evidence
 from search.space import SearchSpace
 
@@ -83,7 +85,7 @@ class PastTask:
 def past_tasks(
     evidence: Sequence[Evidence],
     space: SearchSpace,
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     similarities: Mapping[str, float],
 ) -> tuple[list[PastTask], dict[str, str]]:
     """The tasks that teach something, and task -> why it does not for the others.
@@ -91,7 +93,7 @@ def past_tasks(
     Args:
         evidence: Trials of other tasks, oldest first.
         space: The target's.
-        directions: The target's.
+        objectives: The target's.
         similarities: Task -> 0 to 1, as far as known.
     """
     by_task: dict[str, list[Evidence]] = {}
@@ -107,7 +109,7 @@ def past_tasks(
     groups = Positions(space).groups
     found = []
     for task in order[:TASKS_KEPT]:
-        past = _modelled(task, by_task[task], space, directions, groups)
+        past = _modelled(task, by_task[task], space, objectives, groups)
         if any(past.is_foreseen):
             found.append(past)
         else:
@@ -124,16 +126,16 @@ def _modelled(
     name: str,
     trials: Sequence[Evidence],
     space: SearchSpace,
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     groups: NDArray[np.int64],
 ) -> PastTask:
-    kept = most_telling(trials, directions)
+    kept = most_telling(trials, objectives)
     points = encode(space, [trial.configuration for trial in kept])
-    judged = losses_of(kept, directions)
+    judged = losses_of(kept, objectives)
     constraints = len(kept[0].constraints)
-    losses = losses_of(unfolded(kept), [*directions, *["minimize"] * constraints])
+    losses = losses_of(unfolded(kept), [*objectives, *[CONSTRAINT] * constraints])
     scores = normal_scores(losses)
-    ceilings = ceilings_of(losses, scores, len(directions))
+    ceilings = ceilings_of(losses, scores, len(objectives))
     names = list(space.distributions)
     is_known = np.array([any(n in t.configuration for t in kept) for n in names])
     columns = np.flatnonzero(is_known[groups])
@@ -148,12 +150,12 @@ def _modelled(
     )
 
 
-def most_telling(trials: Sequence[Evidence], directions: Sequence[str]) -> list[Evidence]:
+def most_telling(trials: Sequence[Evidence], objectives: Sequence[Objective]) -> list[Evidence]:
     """At most `TRIALS_KEPT` of a task's complete trials, in their order: see the module."""
     if len(trials) <= TRIALS_KEPT:
         return list(trials)
     # By mean rank, not by fronts: finding the fronts of thousands of trials takes minutes.
-    losses = losses_of(trials, directions)
+    losses = losses_of(trials, objectives)
     order = np.argsort(normal_scores(losses).mean(axis=1), kind="stable")
     best = order[: TRIALS_KEPT // 3]
     rest = np.setdiff1d(np.arange(len(trials)), best)

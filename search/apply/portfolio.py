@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search import pareto
 from search.apply.past_tasks import PastTask
 from search.apply.positions import Positions
 from search.apply.source import Proposal, Situation, origin
 from search.encoding import encode
+from search.objectives import pareto
 from search.space import SearchSpace, Value
 
 Floats = NDArray[np.float64]

@@ -39,7 +39,8 @@ from search.apply.source import Proposal, Situation, origin, seed_of
 from search.apply.steering import Steering, steering_of
 from search.apply.usable_history import Known, observed_space, usable_in
 from search.history import History
-from search.roles import Role, is_plain
+from search.objectives.objective import UNKNOWN, Objective, from_lists
+from search.objectives.roles import is_plain, searched
 from search.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -67,9 +68,8 @@ class WarmStartSampler(BaseSampler):
         seed: int | None = 0,
         *,
         task: str | None = None,
-        objectives: Sequence[str] | None = None,
+        objectives: Sequence[str] | Sequence[Objective] | None = None,
         directions: Sequence[str] | None = None,
-        roles: Sequence[Role] = (),
         fingerprint: Mapping[str, Any] | None = None,
         rename_metrics: Mapping[str, str] | None = None,
         sampler: str | InnerSampler | BaseSampler = TRANSFER,
@@ -85,12 +85,12 @@ class WarmStartSampler(BaseSampler):
             seed: None draws one.
             task: The task of this search. History of this task enters the model as it is; with
                 None nothing is known to be of the same task, and all history is other tasks'.
-            objectives: Metric names in the study's order. If None, the study's own metric names;
-                without these, prior trials with the same directions count.
-            directions: Of the objectives; with roles only, where a study knows some of them.
-            roles: How each objective counts, see `search.roles`. The study then has the objectives
-                that are searched, in their order, and its trials have the constraints that
-                `Steering.constraints` gives them.
+            objectives: Metric names in the study's order, or `Objective`s. If None, the study's own
+                metric names; without these, prior trials with the same directions count. Where
+                roles differ, the study has the objectives that are searched, in their order, and
+                its trials have the constraints that `Steering.constraints` gives them.
+            directions: Of objectives that are names; if None, the study's. `Objective`s have their
+                own.
             fingerprint: What the task is made of, see `extract.similarity.compare`. Of many
                 earlier tasks the most similar are learned from.
             rename_metrics: What history was read with; see `reconcile`.
@@ -102,8 +102,8 @@ class WarmStartSampler(BaseSampler):
             control: Size of an arm of trials that know nothing of history; see `control.py`.
 
         Raises:
-            ValueError: The sampler's name is unknown, a number of trials negative, or roles are
-                given without objectives and directions.
+            ValueError: The sampler's name is unknown, a number of trials negative, or objectives
+                and directions do not go together.
         """
         for name, number in {"portfolio": portfolio, "control": control}.items():
             if number < 0:
@@ -113,10 +113,10 @@ class WarmStartSampler(BaseSampler):
         )
         self._space = space
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-        self._objectives = tuple(objectives) if objectives else None
+        self._objectives = from_lists(objectives or (), directions)
         self._steering: Steering | None = None
-        if not is_plain(roles):
-            self._steering = steering_of(objectives or (), directions or (), roles)
+        if not is_plain(self._objectives):
+            self._steering = steering_of(self._objectives)
         is_ours = isinstance(sampler, str) and sampler == TRANSFER
         inner = None if is_ours else _inner(sampler)
         self._options = Options(inner, portfolio, control, self._seed)
@@ -172,7 +172,7 @@ class WarmStartSampler(BaseSampler):
             situation = Situation(
                 trial.number,
                 self._own.space,
-                tuple(direction.name.lower() for direction in study.directions),
+                self._told(study),
                 others,
                 self._own.tried,
                 self._seed,
@@ -208,9 +208,8 @@ class WarmStartSampler(BaseSampler):
         if is_known_study and space == self._own.space:
             return
         self._own = OwnTrials(space)
-        directions = [direction.name.lower() for direction in study.directions]
-        objectives = self._objectives or study.metric_names
-        usable = usable_in(space, self._known, directions, objectives, self._steering)
+        objectives = self._told(study)
+        usable = usable_in(space, self._known, objectives, self._steering)
         if usable.left_out != self.left_out:
             _warn(usable.left_out, len(self._known.history))
         self.left_out = usable.left_out
@@ -224,8 +223,28 @@ class WarmStartSampler(BaseSampler):
         )
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
         self._arrangement = Arrangement(
-            space, directions, (same, usable.other_tasks), usable.similarities, options
+            space, objectives, (same, usable.other_tasks), usable.similarities, options
         )
+
+    def _told(self, study: optuna.Study) -> tuple[Objective, ...]:
+        """What the study is told the values of; without metrics if nobody names them.
+
+        Raises:
+            ValueError: The study has other objectives than this sampler was made for.
+        """
+        directions = [direction.name.lower() for direction in study.directions]
+        named = searched(self._objectives)
+        if not named:
+            return from_lists(study.metric_names or [""] * len(directions), directions)
+        wanted = [each.direction for each in named]
+        if len(wanted) != len(directions) or not all(
+            pair[0] in (UNKNOWN, pair[1]) for pair in zip(wanted, directions, strict=True)
+        ):
+            raise ValueError(
+                f"the study's directions are {directions}, the sampler's objectives {named}; fix: "
+                f"make the study with the directions of these objectives"
+            )
+        return tuple(map(Objective, (each.metric for each in named), directions))
 
 
 def _inner(sampler: str | InnerSampler | BaseSampler) -> InnerSampler | BaseSampler:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from search import pareto
+from search.objectives import Objective, pareto
 
 Floats = NDArray[np.float64]
 
@@ -89,15 +89,17 @@ class Trial(Protocol):
         """Sum of its positive constraint values."""
 
 
-def losses_of(trials: Sequence[Trial], directions: Sequence[str]) -> Floats:
+def losses_of(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Floats:
     """Losses of trials of one task, those that violate constraints last; see below."""
     return complete_losses(
-        [trial.values for trial in trials], [trial.violation for trial in trials], directions
+        [trial.values for trial in trials], [trial.violation for trial in trials], objectives
     )
 
 
 def complete_losses(
-    values: Sequence[tuple[float, ...]], violations: Sequence[float], directions: Sequence[str]
+    values: Sequence[tuple[float, ...]],
+    violations: Sequence[float],
+    objectives: Sequence[Objective],
 ) -> Floats:
     """Losses of trials with an end, worst for those that have no values, `(n, objectives)`.
 
@@ -109,21 +111,21 @@ def complete_losses(
     Args:
         values: Empty for a trial that was stopped.
         violations: Sum of a trial's positive constraint values; 0 if it keeps them all.
-        directions: One an objective.
+        objectives: What the values are of.
     """
     known = [each for each in values if each]
-    worst = np.zeros(len(directions))
+    worst = np.zeros(len(objectives))
     if known:
-        measured = pareto.losses(known, directions)
+        measured = pareto.losses(known, objectives)
         worst, spread = measured.max(axis=0), np.ptp(measured, axis=0) + 1.0
     else:
-        spread = np.ones(len(directions))
+        spread = np.ones(len(objectives))
     if len(known) == len(values) and not any(violation > 0 for violation in violations):
-        return pareto.losses(known, directions)
-    rows = [pareto.losses([each], directions)[0] if each else worst for each in values]
+        return pareto.losses(known, objectives)
+    rows = [pareto.losses([each], objectives)[0] if each else worst for each in values]
     return np.array(
         [
             row if violation <= 0 else worst + spread * (1.0 + violation)
             for row, violation in zip(rows, violations, strict=True)
         ]
-    ).reshape(len(values), len(directions))
+    ).reshape(len(values), len(objectives))

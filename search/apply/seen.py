@@ -50,8 +50,7 @@ def seen_in(situation: Situation, same_task: Sequence[Evidence], space: SearchSp
     rows = beside_each_other(rows, situation.steering)
     configurations = [row.configuration for row in rows]
     points = encode(space, configurations)
-    judged = losses = losses_of(rows, situation.directions)
+    judged = losses = losses_of(rows, situation.objectives)
     if situation.steering is not None:
-        directions = situation.steering.modelled_directions
-        losses = losses_of(unfolded(rows), directions)
+        losses = losses_of(unfolded(rows), situation.steering.modelled)
     return Seen(configurations, points, losses, judged, len(own))

@@ -16,7 +16,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from search.apply.steering import Steering
-from search.roles import violation_of
+from search.objectives import Objective
+from search.objectives.roles import violation_of
 from search.space import SearchSpace, Value
 
 State = Literal["running", "complete", "stopped", "failed"]
@@ -81,7 +82,7 @@ class Situation:
     Attributes:
         number: The number of the trial to propose for.
         space: The target space.
-        directions: "minimize" or "maximize", one an objective.
+        objectives: What the study is told the values of.
         trials: The search's other trials in the order of their numbers, running ones included.
         tried: What was asked in this search, or tried before on the same task.
         seed: The sampler's seed; derive generators with `seed_of`.
@@ -90,7 +91,7 @@ class Situation:
 
     number: int
     space: SearchSpace
-    directions: tuple[str, ...]
+    objectives: tuple[Objective, ...]
     trials: tuple[OwnTrial, ...]
     tried: Tried
     seed: int

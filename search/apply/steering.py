@@ -6,8 +6,8 @@ searched, under the constraint that the first stays within the tolerance of the 
 better first value is still worth something: with the second alone as the objective nobody would
 look for one, and the tolerance would hang on whatever the first trials found.
 
-Not for what is best or stops (`search/roles.py`), nor for how trials stand beside each other
-(`constraints.py`). Sources: those of `search/roles.py`; constraints
+Not for what is best or stops (`objectives/roles.py`), nor for how trials stand beside each other
+(`constraints.py`). Sources: those of `objectives/roles.py`; constraints
 as in Optuna, where a trial is feasible if none is above 0 and else judged by their positive sum.
 """
 
@@ -18,9 +18,12 @@ from dataclasses import dataclass, replace
 
 import optuna
 
-from search import roles
+from search.objectives import Objective, roles
+from search.objectives.objective import checked
 from search.review import Evidence
-from search.roles import Role
+
+# By how much a bound is missed, or how far a trial is beyond a tolerance.
+CONSTRAINT = Objective("", "minimize")
 
 
 @dataclass(frozen=True)
@@ -29,27 +32,23 @@ class Steering:
 
     Attributes:
         indices: Their places among all objectives.
-        objectives: Metric names.
-        directions: "minimize" or "maximize" for each.
-        roles: Of each; none is `report`.
+        objectives: These; the role of none is `report`.
     """
 
     indices: tuple[int, ...]
-    objectives: tuple[str, ...]
-    directions: tuple[str, ...]
-    roles: tuple[Role, ...]
+    objectives: tuple[Objective, ...]
 
     @property
     def is_plain(self) -> bool:
         """Whether all of them are searched alike."""
-        return roles.is_plain(self.roles)
+        return roles.is_plain(self.objectives)
 
     @property
-    def modelled_directions(self) -> list[str]:
-        """Of what is searched, and behind it of the constraints, which are to be small."""
-        searched = [self.directions[index] for index in roles.steering_indices(self.roles)]
-        more = sum(role.name in ("constraint", "lexicographic") for role in self.roles)
-        return searched + ["minimize"] * more
+    def modelled(self) -> tuple[Objective, ...]:
+        """What is searched, and behind it the constraints, which are to be small."""
+        limited = ("constraint", "lexicographic")
+        more = sum(each.role.name in limited for each in self.objectives)
+        return (*roles.searched(self.objectives), *[CONSTRAINT] * more)
 
     def of_evidence(self, trial: Evidence) -> Evidence:
         """A prior trial as a sampler sees it: of all these objectives only what is searched.
@@ -78,29 +77,20 @@ class Steering:
 
     def searched(self, values: Sequence[float]) -> tuple[float, ...]:
         """Of the values of all these objectives those that a study is told."""
-        return tuple(values[index] for index in roles.steering_indices(self.roles))
+        return tuple(values[index] for index in roles.steering_indices(self.objectives))
 
     def constraints(self, values: Sequence[float]) -> dict[str, float]:
         """Metric -> by how much its bound is missed; 0 or less keeps it."""
-        found = roles.shortfalls(values, self.directions, self.roles)
-        return {self.objectives[index]: short for index, short in found.items()}
+        found = roles.shortfalls(values, self.objectives)
+        return {self.objectives[index].metric: short for index, short in found.items()}
 
 
-def steering_of(
-    objectives: Sequence[str], directions: Sequence[str], given: Sequence[Role]
-) -> Steering:
+def steering_of(objectives: Sequence[Objective]) -> Steering:
     """What steers a search.
 
     Raises:
-        ValueError: Objectives, directions and roles do not go together.
+        ValueError: The objectives do not go together.
     """
-    if len(objectives) != len(directions):
-        raise ValueError(f"{len(objectives)} objectives, but {len(directions)} directions")
-    found = roles.filled(given, len(objectives))
-    kept = [index for index, role in enumerate(found) if role.name != "report"]
-    return Steering(
-        tuple(kept),
-        tuple(objectives[index] for index in kept),
-        tuple(directions[index] for index in kept),
-        tuple(found[index] for index in kept),
-    )
+    found = checked(objectives)
+    kept = [index for index, each in enumerate(found) if each.role.name != "report"]
+    return Steering(tuple(kept), tuple(found[index] for index in kept))

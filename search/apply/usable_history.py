@@ -19,6 +19,7 @@ from search.apply.joined_space import join, observed
 from search.apply.steering import Steering
 from search.extract.similarity import compare
 from search.history import History
+from search.objectives import Objective
 from search.review import Evidence, reconcile
 from search.space import SearchSpace
 
@@ -60,8 +61,7 @@ class Usable:
 def usable_in(
     space: SearchSpace,
     known: Known,
-    directions: Sequence[str],
-    objectives: Sequence[str] | None,
+    objectives: Sequence[Objective],
     steering: Steering | None,
 ) -> Usable:
     """Tells history apart for one space.
@@ -69,16 +69,13 @@ def usable_in(
     Args:
         space: The target's.
         known: History and task.
-        directions: Of the study.
-        objectives: Of the study; None if it does not name them.
-        steering: What roles mean; it knows directions and objectives better than the study, which
-            lacks the constraints. None without roles.
+        objectives: Of the study; without metrics if it does not name them.
+        steering: What roles mean; it knows the objectives better than the study, which lacks the
+            constraints. None without roles.
     """
     if steering is not None:
-        directions, objectives = list(steering.directions), steering.objectives
-    reconciled = reconcile(
-        known.history, space, directions, objectives, rename_metrics=known.rename_metrics
-    )
+        objectives = steering.objectives
+    reconciled = reconcile(known.history, space, objectives, rename_metrics=known.rename_metrics)
     evidence = steered(reconciled.evidence, steering)
     same = [trial for trial in evidence if _is_same(trial, known.task)]
     others = [trial for trial in evidence if not _is_same(trial, known.task)]

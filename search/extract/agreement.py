@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
-from search import pareto
 from search.encoding import encode
 from search.extract.measurements import FEWEST_TRIALS
+from search.objectives import Objective, pareto
 from search.review import Evidence
 from search.space import SearchSpace
 from search.statements import Agreement
@@ -49,8 +49,7 @@ def agreements(
     earlier: Sequence[Evidence],
     own: Sequence[Evidence],
     space: SearchSpace,
-    objectives: Sequence[str],
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     similarities: Mapping[str, float],
 ) -> tuple[Agreement, ...]:
     """The agreement of every earlier search, in each objective; the most similar first.
@@ -60,8 +59,7 @@ def agreements(
             `FEWEST_TRIALS` complete ones say nothing.
         own: This search's trials; fewer than `FEWEST_OWN` complete ones give nothing.
         space: This search's space.
-        objectives: Names, in the order of the values.
-        directions: "maximize" or "minimize", one an objective.
+        objectives: In the order of the values.
         similarities: Search -> what was thought of it beforehand; others are passed over.
     """
     seen = [trial for trial in own if trial.values]
@@ -78,7 +76,7 @@ def agreements(
         )
         for search, trials in by_search.items()
         if len(trials) >= FEWEST_TRIALS
-        for objective, order, own_tau in _orders(trials, space, objectives, directions, seen)
+        for objective, order, own_tau in _orders(trials, space, objectives, seen)
         if order.pairs
     )  # fmt: skip
 
@@ -86,8 +84,7 @@ def agreements(
 def _orders(
     trials: Sequence[Evidence],
     space: SearchSpace,
-    objectives: Sequence[str],
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     seen: Sequence[Evidence],
 ) -> Iterator[tuple[str, Order, float]]:
     """For each objective how one earlier search's prediction compares with what was seen."""
@@ -95,11 +92,11 @@ def _orders(
         encode(space, [trial.configuration for trial in group]) for group in (trials, seen)
     )
     theirs, ours = (
-        pareto.losses([trial.values for trial in group], directions) for group in (trials, seen)
+        pareto.losses([trial.values for trial in group], objectives) for group in (trials, seen)
     )
     for column, objective in enumerate(objectives):
         predicted, own_tau = predict(known, theirs[:, column], points)
-        yield objective, compare_orders(predicted, ours[:, column]), own_tau
+        yield objective.metric, compare_orders(predicted, ours[:, column]), own_tau
 
 
 def predict(known: Floats, losses: Floats, points: Floats) -> tuple[Floats, float]:

@@ -15,10 +15,13 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from search.extract.measurements import FEWEST_TRIALS, Measured
+from search.objectives import Objective
 from search.statements import Conflict
 
 
-def conflicts(measured: Mapping[str, Measured], objectives: Sequence[str]) -> tuple[Conflict, ...]:
+def conflicts(
+    measured: Mapping[str, Measured], objectives: Sequence[Objective]
+) -> tuple[Conflict, ...]:
     """The correlation of every pair of objectives, the strongest conflict first.
 
     Args:
@@ -43,6 +46,6 @@ def conflicts(measured: Mapping[str, Measured], objectives: Sequence[str]) -> tu
             searches.append(search)
         if searches:
             mean = float(np.average(correlations, weights=trials))
-            pair = (objectives[first], objectives[second])
+            pair = (objectives[first].metric, objectives[second].metric)
             found.append(Conflict(*pair, mean, sum(trials), tuple(searches)))
     return tuple(sorted(found, key=lambda entry: entry.correlation))

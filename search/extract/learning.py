@@ -18,6 +18,7 @@ from search.extract.noise import noises
 from search.extract.regions import regions
 from search.extract.similarity import RELEVANT, Similarity, compare
 from search.history import History, PriorTrial
+from search.objectives import Objective
 from search.space import SearchSpace
 from search.statements import Accord, Best, Importance, LeftOut, RelevantSearch
 
@@ -34,8 +35,7 @@ def learn(
     *,
     task: str,
     fingerprint: Mapping[str, Any],
-    objectives: Sequence[str],
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     renamed: Collection[str] = (),
 ) -> Experience:
     """What history teaches about a task; the same for the same history, in any order of rows.
@@ -45,16 +45,12 @@ def learn(
         space: The new search's; hyperparameters it does not have are not spoken of.
         task: Id of its task.
         fingerprint: What the task is made of, see `similarity.compare`.
-        objectives: Metric names.
-        directions: "maximize" or "minimize", one an objective.
-        renamed: Objectives that history had under another name, see `measure`.
-
-    Raises:
-        ValueError: An unknown direction, or not one an objective.
+        objectives: What the new search looks for.
+        renamed: Metrics of objectives that history had under another name, see `measure`.
     """
     by_search = _by_search(history)
     alike = _similarities(history, by_search, task, fingerprint)
-    relevant, single, left_out = _select(by_search, alike, objectives, directions, renamed)
+    relevant, single, left_out = _select(by_search, alike, objectives, renamed)
     nearest = _nearest(relevant, alike)
     spoken, accords = _importances(history, single, alike, objectives, space)
     return Experience(
@@ -91,8 +87,7 @@ def _similarities(
 def _select(
     by_search: Mapping[str, Sequence[PriorTrial]],
     alike: Mapping[str, Similarity],
-    objectives: Sequence[str],
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     renamed: Collection[str],
 ) -> tuple[dict[str, Measured], dict[str, list[Measured]], list[LeftOut]]:
     """The relevant searches, the most similar first.
@@ -101,8 +96,6 @@ def _select(
         Search -> the trials that measured every objective; search -> for each objective the trials
         that measured it; and the complete trials of no use.
     """
-    if len(objectives) != len(directions):
-        raise ValueError(f"{len(objectives)} objectives, but {len(directions)} directions")
     relevant: dict[str, Measured] = {}
     single: dict[str, list[Measured]] = {}
     left_out: list[LeftOut] = []
@@ -110,13 +103,10 @@ def _select(
         if alike[name].value < RELEVANT:
             left_out += _unlike(by_search[name])
             continue
-        parts = [
-            measure(by_search[name], [objective], [direction], renamed)
-            for objective, direction in zip(objectives, directions, strict=True)
-        ]
+        parts = [measure(by_search[name], [objective], renamed) for objective in objectives]
         left_out += _useless(parts)
         if any(map(len, parts)):
-            relevant[name] = measure(by_search[name], objectives, directions, renamed)
+            relevant[name] = measure(by_search[name], objectives, renamed)
             single[name] = parts
     return relevant, single, left_out
 
@@ -162,7 +152,7 @@ def _describe(
     relevant: Mapping[str, Measured],
     single: Mapping[str, Sequence[Measured]],
     alike: Mapping[str, Similarity],
-    objectives: Sequence[str],
+    objectives: Sequence[Objective],
 ) -> tuple[RelevantSearch, ...]:
     return tuple(
         RelevantSearch(
@@ -173,7 +163,7 @@ def _describe(
             reasons=alike[name].reasons,
             trials=len(part),
             best=tuple(
-                _best(objective, each)
+                _best(objective.metric, each)
                 for objective, each in zip(objectives, single[name], strict=True)
                 if len(each)
             ),
@@ -182,11 +172,11 @@ def _describe(
     )
 
 
-def _best(objective: str, part: Measured) -> Best:
+def _best(metric: str, part: Measured) -> Best:
     index = int(part.losses[:, 0].argmin())
     trial = part.trials[index]
     # Named as it was measured: a robust accuracy under another threat is another figure.
-    own = trial.counterpart(objective) or objective
+    own = trial.counterpart(metric) or metric
     own += " (as its search wanted it)" if part.turned[index, 0] else ""
     return Best(own, float(part.values[index, 0]), trial.run_id)
 
@@ -195,7 +185,7 @@ def _importances(
     history: History,
     single: Mapping[str, Sequence[Measured]],
     alike: Mapping[str, Similarity],
-    objectives: Sequence[str],
+    objectives: Sequence[Objective],
     space: SearchSpace,
 ) -> tuple[tuple[Importance, ...], tuple[Accord, ...]]:
     """The importances of this space's hyperparameters, and how far tasks agree about them."""
@@ -208,10 +198,10 @@ def _importances(
             for name, part in parts.items()
         }
         similarities = {name: alike[name].value for name in parts}
-        entries = importances(parts, shares, similarities, objective)
+        entries = importances(parts, shares, similarities, objective.metric)
         found += [entry for entry in entries if entry.hyperparameter in space.distributions]
         tasks = {name: part.trials[0].task for name, part in parts.items()}
-        agreed = accord(shares, tasks, objective)
+        agreed = accord(shares, tasks, objective.metric)
         accords += [agreed] if agreed is not None else []
     return tuple(found), tuple(accords)
 

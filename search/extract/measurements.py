@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.history import PriorTrial
-from search.pareto import losses
+from search.objectives.objective import UNKNOWN, Objective
+from search.objectives.pareto import losses
 from search.review.objectives import value_of
 from search.statements import LeftOut
 
@@ -48,15 +49,14 @@ class Measured:
 
 def measure(
     trials: Sequence[PriorTrial],
-    objectives: Sequence[str],
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     renamed: Collection[str] = (),
 ) -> Measured:
     """Selects the complete trials that measured all objectives.
 
     A metric that was no objective of the earlier search counts with its value at the trial's last
-    epoch. Trials that are not complete are passed over: they are not measured yet, or never. An
-    objective in `renamed` had another name before, and may have been wanted in the other direction.
+    epoch. Trials that are not complete are passed over: they are not measured yet, or never. A
+    metric in `renamed` had another name before, and may have been wanted in the other direction.
     """
     kept: list[PriorTrial] = []
     rows: list[list[float]] = []
@@ -64,39 +64,40 @@ def measure(
     for trial in trials:
         if trial.state != "complete":
             continue
-        problem = _problem(trial, objectives, directions, renamed)
+        problem = _problem(trial, objectives, renamed)
         if problem:
             left_out.append(LeftOut(trial.run_id, f"{trial.search}/{trial.number}", problem))
         else:
             kept.append(trial)
-            rows.append([value_of(trial, objective) for objective in objectives])
+            rows.append([value_of(trial, each.metric) for each in objectives])
     values = np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))
-    pairs = list(zip(objectives, directions, strict=True))
     turned = np.array(
-        [[direction_of(trial, *pair) != pair[1] for pair in pairs] for trial in kept], dtype=bool
+        [
+            [
+                trial.direction_of(each.metric, each.direction) != each.direction
+                for each in objectives
+            ]
+            for trial in kept
+        ],
+        dtype=bool,
     ).reshape(values.shape)
-    signed = np.where(turned, -1.0, 1.0) * losses(values, directions)
+    signed = np.where(turned, -1.0, 1.0) * losses(values, objectives)
     return Measured(tuple(kept), values, signed, tuple(left_out), turned)
-
-
-def direction_of(trial: PriorTrial, objective: str, otherwise: str) -> str:
-    """Which way a trial's search wanted an objective; `otherwise` if it did not search for it."""
-    theirs = dict(zip(trial.objectives, trial.directions, strict=False))
-    return theirs.get(trial.counterpart(objective) or "", otherwise)
 
 
 def _problem(
     trial: PriorTrial,
-    objectives: Sequence[str],
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     renamed: Collection[str],
 ) -> str:
-    for objective, direction in zip(objectives, directions, strict=True):
-        theirs = direction_of(trial, objective, direction)
-        can_be_turned = objective in renamed and theirs in ("minimize", "maximize")
-        if theirs != direction and not can_be_turned:
-            own = trial.counterpart(objective)
+    for objective in objectives:
+        metric, direction = objective.metric, objective.direction
+        theirs = trial.direction_of(metric, direction)
+        if theirs == UNKNOWN:
+            return f"does not say whether {trial.counterpart(metric)} is to be small or large"
+        if theirs != direction and metric not in renamed:
+            own = trial.counterpart(metric)
             return f"wanted to {theirs} {own}, this search wants to {direction} it"
-        if not math.isfinite(value_of(trial, objective)):
-            return f"did not measure {objective}"
+        if not math.isfinite(value_of(trial, metric)):
+            return f"did not measure {metric}"
     return ""

@@ -19,8 +19,9 @@ import numpy as np
 from scipy.stats import chi2, t
 
 from search import space_values
-from search.extract.measurements import Measured, direction_of
+from search.extract.measurements import Measured
 from search.history import PriorTrial
+from search.objectives import Objective
 from search.statements import Noise
 
 # With fewer on the very task, tasks like it are asked too: of one repeat alone the interval reaches
@@ -74,7 +75,7 @@ def _repetitions(
         for trial, (value,) in zip(part.trials, part.values, strict=True):
             # Accuracies under two threats are two measurements, whatever they stand for, and so are
             # an accuracy and an error that was renamed to it.
-            own = trial.counterpart(objective) or objective, direction_of(trial, objective, "")
+            own = trial.counterpart(objective) or objective, trial.direction_of(objective, "")
             key = trial.task, own, configuration_key(trial.configuration)
             # By run: one that was read twice was not repeated.
             groups.setdefault(key, {})[trial.run_id] = trial, float(value)
@@ -99,11 +100,11 @@ def _canonical(value: object) -> object:
 
 
 def noises(
-    single: Mapping[str, Sequence[Measured]], objectives: Sequence[str], task: str
+    single: Mapping[str, Sequence[Measured]], objectives: Sequence[Objective], task: str
 ) -> tuple[Noise, ...]:
     """The noise of every objective that has one; search -> its trials for each objective."""
     found = (
-        noise({name: parts[column] for name, parts in single.items()}, objective, task)
+        noise({name: parts[column] for name, parts in single.items()}, objective.metric, task)
         for column, objective in enumerate(objectives)
     )
     return tuple(entry for entry in found if entry is not None)

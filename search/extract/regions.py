@@ -24,7 +24,7 @@ from optuna.distributions import (
 
 from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.history import PriorTrial
-from search.pareto import ranks
+from search.objectives.pareto import ranks
 from search.review.evidence import Placed, place
 from search.space import SearchSpace
 from search.statements import Category, Region, Value

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from models.catalog import AnyThreat, compared_metric
 from models.metric_names import MetricName
 from search.history import PriorTrial
+from search.objectives import Objective
 from search.optimize.outcome import COLLAPSED, METRICS
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
-from search.spec import Objective, Spec
+from search.spec import Spec
 
 
 def scheduler_for(plan: Plan, own: Sequence[PriorTrial]) -> TrialScheduler:
@@ -22,11 +24,13 @@ def scheduler_for(plan: Plan, own: Sequence[PriorTrial]) -> TrialScheduler:
     if not metrics:
         return FIFOScheduler()
     scheduler = MultiObjectiveASHA(
-        [f"{METRICS}/{metric}" for metric in metrics],  # as Ray flattens results
-        [objective.direction for objective in objectives], settings.grace_epochs, epochs,
+        [
+            replace(objective, metric=f"{METRICS}/{metric}")  # as Ray flattens results
+            for objective, metric in zip(objectives, metrics, strict=True)
+        ],
+        settings.grace_epochs, epochs,
         reduction_factor=settings.reduction_factor,
         key=lambda trial: int(trial.config["number"]),
-        roles=[objective.as_role() for objective in objectives],
         collapsed=f"{METRICS}/{COLLAPSED}",
     )  # fmt: skip
     scheduler.refill(
@@ -70,7 +74,7 @@ def compared_objectives(spec: Spec) -> list[Objective]:
     kept = [
         objective
         for objective in wanted
-        if objective.role != "report" and not _is_late(spec, objective.metric)
+        if objective.role.name != "report" and not _is_late(spec, objective.metric)
     ]
     # Without the first nothing says how far the others may go at its cost.
     return kept if spec.objectives[0] in kept else []

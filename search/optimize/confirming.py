@@ -19,7 +19,8 @@ import numpy as np
 
 from models.adversarial.security_warning import SecurityWarning
 from models.metric_names import unconfirmed
-from search.roles import Role, best
+from search.objectives import Objective
+from search.objectives.roles import best
 
 MEMORY = "attack_memory"  # folder in a search's storage
 SHARE = 0.1
@@ -34,14 +35,12 @@ class Standing:
     Attributes:
         folder: Where each trial's file is; `trial_0007.json` with `number` and `values`.
         seed: Of the search.
-        directions: Of the objectives.
-        roles: How they count.
+        objectives: What the values are of.
     """
 
     folder: Path
     seed: int
-    directions: Sequence[str]
-    roles: Sequence[Role]
+    objectives: Sequence[Objective]
 
     def must_confirm(self, number: int, values: Sequence[float]) -> bool:
         """Whether the trial would be among the best now, or is of the random tenth.
@@ -53,7 +52,7 @@ class Standing:
         others = [self._read(file) for file in sorted(self.folder.glob("trial_*.json"))
                   if file.name != _name(number)]  # fmt: skip
         rows = [*(row for row in others if row is not None), list(values)]
-        return bool(best(np.array(rows), self.directions, self.roles)[-1]) or self.is_drawn(number)
+        return bool(best(np.array(rows), self.objectives)[-1]) or self.is_drawn(number)
 
     def is_drawn(self, number: int) -> bool:
         """Whether the trial is one of the random tenth; the same in every launch of a search."""
@@ -74,7 +73,7 @@ class Standing:
             values = [float(value) for value in json.loads(file.read_text())["values"]]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        is_usable = len(values) == len(self.directions) and all(map(math.isfinite, values))
+        is_usable = len(values) == len(self.objectives) and all(map(math.isfinite, values))
         return values if is_usable else None
 
 

@@ -16,10 +16,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search import pareto
 from search.history import PriorTrial
+from search.objectives import pareto
+from search.objectives.roles import best, is_plain
 from search.optimize.plan import Plan, origin_text
-from search.roles import best, is_plain
 from search.tracking.journal import Event
 
 FRONT_ROWS = 6
@@ -94,9 +94,9 @@ class View:
         if not self.values:
             return []
         numbers = list(self.values)
-        values, directions = np.array(list(self.values.values())), self.plan.directions()
-        losses = pareto.losses(values, directions)
-        mask = best(values, directions, self.plan.roles())
+        values, objectives = np.array(list(self.values.values())), self.plan.spec.objectives
+        losses = pareto.losses(values, objectives)
+        mask = best(values, objectives)
         on_front = [number for number, is_on in zip(numbers, mask, strict=True) if is_on]
         return sorted(on_front, key=lambda number: losses[numbers.index(number), 0])
 
@@ -163,7 +163,7 @@ def _running(view: View) -> Text:
 
 
 def _front(view: View) -> Table:
-    word = "Pareto front" if is_plain(view.plan.roles()) else "Best"
+    word = "Pareto front" if is_plain(view.plan.spec.objectives) else "Best"
     table = Table(title=f"{word} so far", title_justify="left", box=None)
     table.add_column("trial")
     for objective in view.plan.spec.objectives:
@@ -182,8 +182,8 @@ def _front(view: View) -> Table:
 def _best(view: View) -> list[int]:
     """The number of the best trial of each objective."""
     best = []
-    for index, direction in enumerate(view.plan.directions()):
-        pick = max if direction == "maximize" else min
+    for index, objective in enumerate(view.plan.spec.objectives):
+        pick = max if objective.is_maximized else min
         best.append(
             pick(view.values, key=lambda number: view.values[number][index]) if view.values else -1
         )

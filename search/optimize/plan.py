@@ -15,7 +15,6 @@ import numpy as np
 
 from search.history import History
 from search.origins import UNKNOWN, read_origin
-from search.roles import Role
 from search.space import SearchSpace
 from search.spec import Spec
 
@@ -67,14 +66,6 @@ class Plan:
     def objective_metrics(self) -> tuple[str, ...]:
         """The objectives' metrics, primary first."""
         return tuple(objective.metric for objective in self.spec.objectives)
-
-    def directions(self) -> tuple[str, ...]:
-        """The objectives' directions, in their order."""
-        return tuple(objective.direction for objective in self.spec.objectives)
-
-    def roles(self) -> tuple[Role, ...]:
-        """How each objective counts, in their order."""
-        return tuple(objective.as_role() for objective in self.spec.objectives)
 
 
 def resolved_storage(root: Path, search: str) -> Path:

@@ -64,4 +64,4 @@ def as_optuna_trial(plan: Plan, prior: PriorTrial) -> optuna.trial.FrozenTrial:
 
 def steering_for(plan: Plan) -> Steering:
     """What of a trial's values the study is told, and what are its constraints."""
-    return steering_of(plan.objective_metrics(), plan.directions(), plan.roles())
+    return steering_of(plan.spec.objectives)

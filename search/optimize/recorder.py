@@ -34,7 +34,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     Args:
         journal: where to.
         searcher: knows each trial's number, configuration and origin.
-        objectives: metric names, primary first.
+        metrics: of the objectives, primary first.
         epochs: the full budget of a trial.
         recorded_epochs: number -> last epoch that earlier launches have recorded.
     """
@@ -43,12 +43,12 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self,
         journal: Journal,
         searcher: OptunaSearcher,
-        objectives: tuple[str, ...],
+        metrics: tuple[str, ...],
         epochs: int,
         recorded_epochs: Mapping[int, int],
     ) -> None:
         self._journal, self._searcher = journal, searcher
-        self._objectives, self._epochs = objectives, epochs
+        self._metrics, self._epochs = metrics, epochs
         self._epoch = dict(recorded_epochs)
         self._started: dict[int, dict[str, Any]] = {}  # number -> configuration and origin
         self.ended: dict[int, str] = {}  # number -> state, of this launch
@@ -93,7 +93,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             message = f"trial {number} ran out of memory beside others; it is tried again alone"
             self._journal.append("driver", message=message)
             return
-        outcome = outcome_of(result, self._objectives, self._epochs)
+        outcome = outcome_of(result, self._metrics, self._epochs)
         is_complete = outcome.state == "complete"
         kept = {key: result[key] for key in (TABLES, WARNING) if is_complete and result.get(key)}
         reason = outcome.reason

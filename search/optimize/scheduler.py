@@ -4,8 +4,8 @@ A trial that reaches a rung stays if it is among the best 1/reduction_factor of 
 reached it; otherwise it stops. "Best" is by non-domination, and within a front by the epsilon-net,
 so that a front is thinned evenly rather than at one end. With one metric this is ASHA (the stopping
 variant of Ray's AsyncHyperBandScheduler). Where objectives count otherwise than alike, the order is
-that of `search/roles.py`. A trial that says it has collapsed stops at once: training on FGSM may
-from one epoch to the next lose its robustness to every other attack, and does not find back.
+that of `objectives/roles.py`. A trial that says it has collapsed stops at once: training on FGSM
+may from one epoch to the next lose its robustness to every other attack, and does not find back.
 
 It is driven by the trial's own `epoch`, never by Ray's
 `training_iteration`, which starts again in a new Tuner. It does not write anything anywhere.
@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from search import pareto
-from search.roles import Role, aims, as_losses, steering, steering_indices
+from search.objectives import Objective, pareto
+from search.objectives.objective import checked
+from search.objectives.roles import aims, as_losses, steering, steering_indices
 
 Key = int | str
 
@@ -58,47 +59,42 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
 
     def __init__(
         self,
-        metrics: Sequence[str],
-        directions: Sequence[str],
+        objectives: Sequence[Objective],
         grace_epochs: int,
         max_epochs: int,
         *,
         reduction_factor: float = 3,
         key: Callable[[Trial], Key] | None = None,
-        roles: Sequence[Role] = (),
         collapsed: str = "",
     ) -> None:
         """Makes a scheduler with empty rungs.
 
         Args:
-            metrics: Names of metrics that every epoch reports; one name gives plain ASHA.
-            directions: "maximize" or "minimize" for each metric.
+            objectives: Of metrics that every epoch reports; one gives plain ASHA.
             grace_epochs: The first rung: nothing stops before this epoch.
             max_epochs: The full budget; trials end there by themselves.
             reduction_factor: Of the trials at a rung the best 1/reduction_factor go on.
             key: What identifies a trial across Tuners, the same as in `refill`; by default Ray's
                 `trial_id`, which a new Tuner gives anew.
-            roles: How each metric counts; none if all are ranked alike.
             collapsed: Name of a metric that is 1 where a training has collapsed; it may be missing.
 
         Raises:
             ValueError: The settings contradict each other; says which.
         """
-        if not metrics or len(metrics) != len(directions):
-            raise ValueError(f"{len(metrics)} metrics, but {len(directions)} directions")
+        if not objectives:
+            raise ValueError("no objectives to rank trials by; fix: give at least one")
         if not 1 <= grace_epochs <= max_epochs:
             raise ValueError(f"grace_epochs {grace_epochs} is not within 1 to {max_epochs} epochs")
         if not reduction_factor > 1:
             raise ValueError(f"reduction_factor {reduction_factor} must be larger than 1")
-        aims([], directions, roles)  # raises for a misspelt direction, and too few roles
         super().__init__()
         self.stopped: dict[str, int] = {}
         self.rungs: dict[int, dict[Key, tuple[float, ...]]] = {
             epoch: {} for epoch in rung_epochs(grace_epochs, reduction_factor, max_epochs)
         }
-        self._metrics = tuple(metrics)
-        self._directions = tuple(directions)
-        self._roles = as_losses(roles, directions)
+        self._objectives = checked(objectives)
+        self._metrics = tuple(each.metric for each in objectives)
+        self._losses_wanted = as_losses(objectives)
         self._collapsed = collapsed
         self._max_epochs = max_epochs
         self._ends: dict[Key, tuple[float, ...]] = {}  # losses of the trials that ran to their end
@@ -178,7 +174,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             return False
         if len(recorded) < self._reduction_factor:
             return True
-        rows = _ordered_by(self._at_the_end(recorded), self._roles)
+        rows = _ordered_by(self._at_the_end(recorded), self._losses_wanted)
         own = rows[list(recorded).index(key)]
         kept = pareto.order(rows)[: math.floor(len(rows) / self._reduction_factor)]
         # NOTE: metrics on a few hundred examples tie often; the order within a tie is arbitrary.
@@ -192,14 +188,18 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         """
         rows = np.array(list(recorded.values()))
         ended = [index for index, key in enumerate(recorded) if key in self._ends]
-        bounds = [index for index, role in enumerate(self._roles) if role.name == "constraint"]
+        bounds = [
+            index
+            for index, each in enumerate(self._losses_wanted)
+            if each.role.name == "constraint"
+        ]
         if ended and bounds:
             ends = np.array([end for key in recorded if (end := self._ends.get(key)) is not None])
             rows[:, bounds] += np.median(ends[:, bounds] - rows[ended][:, bounds], axis=0)
         return rows
 
     def _losses(self, values: Sequence[Any]) -> tuple[float, ...]:
-        row = pareto.losses([[float(value) for value in values]], self._directions)[0]
+        row = pareto.losses([[float(value) for value in values]], self._objectives)[0]
         return tuple(float(loss) for loss in row)
 
     def _epoch(self, trial: Trial, result: Mapping[str, Any]) -> int:
@@ -219,18 +219,19 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         return float(result[metric])
 
 
-def _ordered_by(losses: NDArray[np.float64], roles: Sequence[Role]) -> NDArray[np.float64]:
+def _ordered_by(
+    losses: NDArray[np.float64], objectives: Sequence[Objective]
+) -> NDArray[np.float64]:
     """What trials at a rung are ranked by, `(n, k)`: their steering losses.
 
     While no trial keeps the bounds, by how much each misses them is one more objective, and the
     first: a figure that still rises tells who is ahead, not who will keep a bound in the end. By
     the violation alone only those far within the bound would survive.
     """
-    directions = ["minimize"] * losses.shape[1]
-    violation = aims(losses, directions, roles).violation
+    violation = aims(losses, objectives).violation
     if (violation == 0).any():
-        return steering(losses, directions, roles)
-    return np.column_stack([violation, losses[:, steering_indices(roles)]])
+        return steering(losses, objectives)
+    return np.column_stack([violation, losses[:, steering_indices(objectives)]])
 
 
 def _names(result: Mapping[str, Any]) -> str:

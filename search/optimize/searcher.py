@@ -21,13 +21,14 @@ from ray.tune.search import Searcher
 from search.apply import WarmStartSampler
 from search.extract.quiet_study import quiet_study
 from search.history import PriorTrial
+from search.objectives.objective import directions_of
+from search.objectives.roles import searched
 from search.optimize.lost_workers import LostWorkers
 from search.optimize.out_of_memory import SecondChances
 from search.optimize.outcome import is_out_of_memory, outcome_of, unflattened
 from search.optimize.placement import trials_at_once
 from search.optimize.plan import Plan, trial_seed
 from search.optimize.progress import Progress, as_optuna_trial, steering_for
-from search.roles import steering_directions
 
 # How often a sampler is asked again when it repeats a configuration, before a random one is drawn.
 ASKED_AGAIN = 10
@@ -63,8 +64,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         super().__init__()
         self._plan, self._sampler = plan, sampler
         self._steering = steering_for(plan)
-        searched = steering_directions(plan.directions(), plan.roles())
-        self._study = quiet_study(searched, sampler)
+        directions = directions_of(searched(plan.spec.objectives))
+        self._study = quiet_study(directions, sampler)
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
         self._interrupted = list(done.interrupted)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.catalog import AnyThreat, TextThreat, Threat, data_kind
+from search.objectives import Objective
 from search.optimize.confirming import MEMORY, Standing
-from search.roles import Role
 
 if TYPE_CHECKING:
     from models.adversarial.attack_memory import AttackMemory
@@ -30,7 +30,7 @@ class TaskOnWorker:
     """What every trial of a search shares, except the data (which lie in the object store)."""
 
     model: str
-    objectives: tuple[str, ...]
+    objectives: tuple[Objective, ...]
     epochs: int
     threat: AnyThreat | None
     storage: Path
@@ -41,10 +41,13 @@ class TaskOnWorker:
     base: BaseModel | None = None
     initial_files: Mapping[str, Path] = field(default_factory=dict)
     starts_from: str = ""  # what all trials start from; "": scratch, or what each one chooses
-    directions: tuple[str, ...] = ()
-    roles: tuple[Role, ...] = ()
     seed: int = 0  # of the search
     epoch_seconds: float = 7200.0  # an epoch that takes longer hangs; see `budget.epoch_minutes`
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of the objectives, primary first."""
+        return tuple(each.metric for each in self.objectives)
 
     @property
     def is_of_images(self) -> bool:
@@ -53,7 +56,7 @@ class TaskOnWorker:
 
     def standing(self) -> Standing:
         """How this search's trials stand so far, for deciding whose figure is confirmed."""
-        return Standing(self.storage / MEMORY, self.seed, self.directions, self.roles)
+        return Standing(self.storage / MEMORY, self.seed, self.objectives)
 
     def memory(self, number: int) -> AttackMemory | None:
         """What broke other trials of this search; None where images are not attacked."""

@@ -18,6 +18,7 @@ from models.catalog import data_kind
 from models.metric_names import MetricName
 from search.apply.choice import sampler_for
 from search.history import PriorTrial
+from search.objectives.roles import best
 from search.optimize.comparing import compared_metrics, scheduler_for, threat_of
 from search.optimize.judging import judge_front
 from search.optimize.placement import bundle
@@ -27,7 +28,6 @@ from search.optimize.recorder import Recorder
 from search.optimize.searcher import OptunaSearcher
 from search.optimize.trainings import TaskOnWorker
 from search.optimize.trial import Trial
-from search.roles import best
 from search.spec import Spec
 from search.tracking.journal import Journal, read_events
 
@@ -55,7 +55,7 @@ class Tuning:
         self._data = _load_data(plan.spec)
         self._task = TaskOnWorker(
             model=plan.spec.task.model,
-            objectives=plan.objective_metrics(),
+            objectives=plan.spec.objectives,
             epochs=plan.spec.budget.epochs,
             threat=threat_of(plan.spec),
             storage=plan.storage,
@@ -66,8 +66,6 @@ class Tuning:
             base=_locate_base(plan.spec),
             initial_files=plan.initial_files(),
             starts_from=plan.starts_from,
-            directions=plan.directions(),
-            roles=plan.roles(),
             seed=plan.spec.seed,
             epoch_seconds=60 * plan.spec.budget.epoch_minutes,
         )
@@ -174,7 +172,7 @@ class Tuning:
         if not complete:
             return []
         values = np.array([values for values, _ in complete.values()])
-        is_best = best(values, self._plan.directions(), self._plan.roles())
+        is_best = best(values, self._plan.spec.objectives)
         return [
             (number, complete[number][1])
             for number, is_wanted in zip(complete, is_best, strict=True)

@@ -21,7 +21,7 @@ from optuna.distributions import (
 )
 
 from search import space_values
-from search.roles import violation_of
+from search.objectives.roles import violation_of
 from search.space import SearchSpace, Value
 
 # What stores write where there was nothing: their params are text.

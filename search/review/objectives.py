@@ -12,6 +12,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from search.objectives.objective import UNKNOWN, Objective
 from search.prior_trials import PriorTrial
 
 
@@ -39,38 +40,41 @@ class Valued:
 
 def objective_values(
     trial: PriorTrial,
-    directions: Sequence[str],
-    objectives: Sequence[str] | None,
+    objectives: Sequence[Objective],
     renamed: Collection[str] = (),
 ) -> Valued:
     """What a prior trial says about the target's objectives.
 
     Args:
         trial: In any state; only complete ones have values. A failed one contradicts nothing.
-        directions: The target's.
-        objectives: The target's metrics. A trial that was searched for others counts if it reported
-            these. If None, trials count whose directions are the target's.
+        objectives: The target's. A trial that was searched for others counts if it reported their
+            metrics. If they have no metrics, trials count whose directions are the target's.
         renamed: The target's metrics that had another name before: their direction may differ.
     """
-    if objectives is None:
-        if tuple(trial.directions) != tuple(directions) and trial.state != "failed":
+    if not any(each.metric for each in objectives):
+        theirs, wanted = ([each.direction for each in of] for of in (trial.objectives, objectives))
+        if theirs != wanted and trial.state != "failed":
             return Valued(problem="its directions are not this search's")
-        return _complete(trial, list(trial.values), len(directions))
-    theirs = dict(zip(trial.objectives, trial.directions, strict=False))
+        return _complete(trial, list(trial.values), len(objectives))
     stands_for: list[tuple[str, str]] = []
     turned: list[str] = []
-    for name, direction in zip(objectives, directions, strict=True):
-        own = trial.counterpart(name)
+    for objective in objectives:
+        name, direction = objective.metric, objective.direction
+        own, was = trial.counterpart(name), trial.direction_of(name, direction)
         if own is not None and own != name:
             stands_for.append((name, own))
-        if own is None or theirs.get(own, direction) == direction or trial.state == "failed":
+        if was == direction or trial.state == "failed":
             continue
-        if name not in renamed or theirs[own] not in ("minimize", "maximize"):
-            return Valued(problem=f"it was to {theirs[own]} {own}, this search is to {direction}")
+        if was == UNKNOWN:
+            return Valued(problem=f"it does not say whether {own} is to be small or large")
+        if name not in renamed:
+            return Valued(problem=f"it was to {was} {own}, this search is to {direction}")
         turned.append(name)
-    signs = [-1.0 if name in turned else 1.0 for name in objectives]
-    values = [sign * value_of(trial, name) for sign, name in zip(signs, objectives, strict=True)]
-    return _complete(trial, values, len(directions), tuple(stands_for), tuple(turned))
+    values = [
+        (-1.0 if each.metric in turned else 1.0) * value_of(trial, each.metric)
+        for each in objectives
+    ]
+    return _complete(trial, values, len(objectives), tuple(stands_for), tuple(turned))
 
 
 def _complete(

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any
 
 from search.history import History, PriorTrial
+from search.objectives import Objective
 from search.review.changes import changes, tally
 from search.review.decisions import Decision, decide, decision_lines
 from search.review.evidence import Evidence, Placed, place
@@ -68,8 +69,7 @@ class _Part:
 def reconcile(
     history: History,
     space: SearchSpace,
-    directions: Sequence[str],
-    objectives: Sequence[str] | None = None,
+    objectives: Sequence[Objective],
     *,
     rename: Mapping[str, str] | None = None,
     rename_metrics: Mapping[str, str] | None = None,
@@ -79,9 +79,9 @@ def reconcile(
     Args:
         history: Earlier trials.
         space: The target's.
-        directions: The target's, one an objective.
-        objectives: The target's metrics. A prior trial that was searched for other metrics counts
-            if it reported these. If None, prior trials count whose directions are the target's.
+        objectives: The target's. A prior trial that was searched for others counts if it reported
+            their metrics. If they have no metrics, prior trials count whose directions are the
+            target's.
         rename: Old name -> new name of hyperparameters. Applied to what still has the old one, so
             it may be what history was read with.
         rename_metrics: The same for metrics. A metric renamed to an objective of the target may
@@ -94,7 +94,7 @@ def reconcile(
     for logged in history.prior_trials(state=None):
         part = parts.setdefault(logged.search, _Part())
         trial = _with_metrics(_with_names(logged, names, part), metrics)
-        valued = objective_values(trial, directions, objectives, metrics.values())
+        valued = objective_values(trial, objectives, metrics.values())
         placed = place(space, trial.configuration)
         problem = _problem(trial, placed, valued)
         if problem:
@@ -161,7 +161,7 @@ def _objectives(name: str, part: _Part) -> list[Decision]:
     ]
     stands_for = Counter(pair for _, valued in complete for pair in valued.stands_for)
     turned = Counter(
-        (objective, trial.directions[trial.objectives.index(own)])
+        (objective, trial.direction_of(own, ""))
         for trial, valued in complete
         for objective in valued.turned
         if (own := trial.counterpart(objective)) is not None
@@ -194,12 +194,14 @@ def _with_names(trial: PriorTrial, rename: Mapping[str, str], part: _Part) -> Pr
 
 def _with_metrics(trial: PriorTrial, rename: Mapping[str, str]) -> PriorTrial:
     # Looking at the curves of every trial takes its time, so only where it is needed.
-    names = _applicable(rename, {*trial.objectives, *trial.curves}) if rename else {}
+    names = _applicable(rename, {*trial.metrics, *trial.curves}) if rename else {}
     if not names:
         return trial
     return replace(
         trial,
-        objectives=tuple(names.get(name, name) for name in trial.objectives),
+        objectives=tuple(
+            replace(each, metric=names.get(each.metric, each.metric)) for each in trial.objectives
+        ),
         curves={names.get(name, name): curve for name, curve in trial.curves.items()},
     )
 

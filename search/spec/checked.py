@@ -20,12 +20,13 @@ from models import catalog
 from models.base_model import BaseModel
 from models.catalog import AnyThreat, DataDescription, TextDescription, TextThreat, Threat, Value
 from models.number_types import Whole
+from search.objectives import Objective
 from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeights, choices
 from search.spec.parts import (
     Budget,
     HistorySettings,
     HyperparameterSpec,
-    Objective,
+    ObjectiveKeys,
     Part,
     Resources,
     Sampler,
@@ -44,6 +45,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _written(objective: Objective) -> dict[str, Any]:
+    """An objective as the keys of a spec, without those that have their defaults."""
+    role = objective.role
+    keys = {"metric": objective.metric, "direction": objective.direction, "role": role.name}
+    return ObjectiveKeys.model_validate(
+        keys | {"bound": role.bound, "tolerance": role.tolerance}
+    ).model_dump(exclude_defaults=True)
 
 
 class Spec(Part):
@@ -83,7 +93,7 @@ class Spec(Part):
         record: dict[str, Any] = {
             "name": self.name,
             "task": self.task.model_dump(exclude_none=True),
-            "objectives": [each.model_dump(exclude_defaults=True) for each in self.objectives],
+            "objectives": [_written(each) for each in self.objectives],
             "space": {
                 name: _plain(part.model_dump(exclude_defaults=True))
                 for name, part in self.space.items()
@@ -126,7 +136,7 @@ class Spec(Part):
             "epochs": self.budget.epochs,
             # How an objective counts does not change what its values mean.
             "objectives": [
-                each.model_dump(include={"metric", "direction"}) for each in self.objectives
+                {"metric": each.metric, "direction": each.direction} for each in self.objectives
             ],
         }
         if self.initial_weights is not None and self.initial_weights.source is not None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from models.catalog import AnyThreat, Hyperparameter
 from models.metric_names import MetricName
-from search.roles import NAMES
+from search.objectives import Objective
+from search.objectives.objective import NAMES, PARETO, Role
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
-from search.spec.parts import HistorySettings, Objective
+from search.spec.parts import HistorySettings, ObjectiveKeys
 from search.spec.robustness import (
     full_name,
     reported_metrics,
@@ -41,11 +42,12 @@ def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Obje
         return ()
     legal, short = reported_metrics(document, threat), short_name(document)
     objectives: dict[str, Objective] = {}
+    are_sound = _check_roles(document, path, raw)
     for index, entry in enumerate(raw):
-        objective = read_part(document, (*path, index), Objective, entry)
-        if objective is None:
+        keys = read_part(document, (*path, index), ObjectiveKeys, entry)
+        if keys is None:
             continue
-        metric, where = objective.metric, (*path, index, "metric")
+        metric, where = keys.metric, (*path, index, "metric")
         if legal:
             metric = full_name(document, metric, threat)
             # With a faulty threat the names of metrics under attack cannot be told.
@@ -55,14 +57,15 @@ def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Obje
                 message = why_no_objective(document, metric, threat)
                 document.add(where, message, metric, (*legal, short))
         if metric in objectives:
-            document.add(where, "this metric is an objective already", objective.metric)
-        objectives[metric] = objective.model_copy(update={"metric": metric})
-    _check_roles(document, path, raw)
+            document.add(where, "this metric is an objective already", keys.metric)
+        role = Role(keys.role, keys.bound, keys.tolerance) if are_sound else PARETO
+        objectives[metric] = Objective(metric, keys.direction, role)
     return tuple(objectives.values())
 
 
-def _check_roles(document: Document, path: KeyPath, raw: list[Any]) -> None:
-    """What each role needs and what only another one takes; one lexicographic at most."""
+def _check_roles(document: Document, path: KeyPath, raw: list[Any]) -> bool:
+    """Whether each role has what it needs and nothing of another's; one lexicographic at most."""
+    before = len(document.problems)
     lexicographic = None
     for index, entry in enumerate(raw):
         if not isinstance(entry, dict):
@@ -89,6 +92,7 @@ def _check_roles(document: Document, path: KeyPath, raw: list[Any]) -> None:
         lexicographic = (
             index if role == "lexicographic" and lexicographic is None else lexicographic
         )
+    return len(document.problems) == before
 
 
 def check_history(

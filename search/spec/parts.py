@@ -27,7 +27,6 @@ from pydantic import (
 
 from models.catalog import Value
 from models.number_types import Counted, NotNegative, Positive, Whole, read_whole
-from search.roles import Role
 
 # Names reach MLflow, file names and attribute-like keys; see also `checks.py`.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
@@ -130,8 +129,8 @@ class Task(Part):
         return self.model.startswith("python:")
 
 
-class Objective(Part):
-    """A metric, which way is better, and how it counts; see `search.roles`.
+class ObjectiveKeys(Part):
+    """An objective as a spec writes it: the keys of `search.objectives.Objective`.
 
     Attributes:
         role: The first objective's is always `pareto`.
@@ -145,10 +144,6 @@ class Objective(Part):
     role: Literal["pareto", "constraint", "lexicographic", "report"] = "pareto"
     bound: Finite | None = None
     tolerance: Annotated[Finite, Field(ge=0)] | None = None
-
-    def as_role(self) -> Role:
-        """How it counts, in the words of the steps."""
-        return Role(self.role, self.bound, self.tolerance)
 
 
 class HyperparameterSpec(Part):

@@ -11,8 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from search.roles import from_json as roles_from_json
-from search.roles import to_json as roles_to_json
+from search.objectives.objective import from_row, to_row
 from search.space import SearchSpace
 from search.tracking import names
 from search.tracking.ownership import is_alive
@@ -65,23 +64,26 @@ def _search_row(run: Run) -> dict[str, Any]:
         raise ValueError("its fingerprint is no JSON object")
     if tags[names.SEARCH].startswith(FOREIGN):
         raise ValueError(f"its search's id begins with {FOREIGN!r}, as those of other tools do")
-    objectives = _strings(tags[names.OBJECTIVES])
-    roles = roles_from_json(names.joined_tag(names.ROLES, tags), len(objectives))
+    goal = {
+        "objectives": _strings(tags[names.OBJECTIVES]),
+        "directions": _directions(tags[names.DIRECTIONS]),
+        "roles_json": names.joined_tag(names.ROLES, tags),
+    }
     return {
         "search": tags[names.SEARCH],
         "run_id": run.run_id,
         "task": tags[names.TASK],
         "fingerprint_json": fingerprint,
         "space_json": space,
-        "objectives": objectives,
-        "directions": _directions(tags[names.DIRECTIONS]),
+        "objectives": goal["objectives"],
+        "directions": goal["directions"],
         "started": moment(run.start) or 0,
         "trials_budget": _count(tags.get(names.BUDGET, 0)),
         "epochs": _count(spec_numbers.get("epochs", 0)),
         "seed": _count(spec_numbers.get("seed", 0), 2**32),
         "state": state,
         "warm": json.loads(names.joined_tag(names.WARM, tags) or "[]") != [],
-        "roles_json": roles_to_json(roles) if roles else None,
+        "roles_json": to_row(from_row(goal))["roles_json"],
     }
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from search.objectives import Objective
 from search.tracking import names
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ RUNS_DRAWN = 100
 def write_views(
     client: MlflowClient,
     experiment: str,
-    objectives: Sequence[str],
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     hyperparameters: Sequence[str],
 ) -> None:
     """Saves three views in an experiment: "trials", "front" and "searches".
@@ -38,12 +38,11 @@ def write_views(
     Args:
         client: of the store.
         experiment: its id.
-        objectives: metrics, primary first.
-        directions: "maximize" or "minimize" each.
+        objectives: primary first.
         hyperparameters: names to show as columns; those that every trial has compare best.
     """
     shown = list(hyperparameters)[:HYPERPARAMETERS_SHOWN]
-    trials = _trials(objectives, directions, shown)
+    trials = _trials(objectives, shown)
     views = {
         "trials": ("Trials by search", trials),
         "front": ("Pareto front", trials | _charts(objectives, shown)),
@@ -70,22 +69,20 @@ def links(client: MlflowClient, address: str) -> dict[str, str]:
     }
 
 
-def _trials(
-    objectives: Sequence[str], directions: Sequence[str], hyperparameters: Sequence[str]
-) -> dict[str, Any]:
-    metrics = [f"metrics.`{metric}`" for metric in objectives]
+def _trials(objectives: Sequence[Objective], hyperparameters: Sequence[str]) -> dict[str, Any]:
+    metrics = [f"metrics.`{each.metric}`" for each in objectives]
     columns = [
         *metrics,
         f"tags.`{names.STATE}`",
         f"tags.`{names.STEP}`",
         *(f"params.`{name}`" for name in hyperparameters),
     ]
-    aggregate = {"maximize": "max", "minimize": "min"}[directions[-1]]
+    aggregate = {"maximize": "max", "minimize": "min"}[objectives[-1].direction]
     return {
         "searchFilter": f"tags.`{names.KIND}` = 'trial'",
         # Only complete trials have the last objective: they come first.
         "orderByKey": metrics[-1],
-        "orderByAsc": directions[-1] == "minimize",
+        "orderByAsc": not objectives[-1].is_maximized,
         "groupBy": f"tag.{aggregate}.{names.SEARCH}",
         "useGroupedValuesInCharts": False,
         "runsHiddenMode": "SHOW_ALL",
@@ -95,21 +92,21 @@ def _trials(
     }
 
 
-def _charts(objectives: Sequence[str], hyperparameters: Sequence[str]) -> dict[str, Any]:
+def _charts(objectives: Sequence[Objective], hyperparameters: Sequence[str]) -> dict[str, Any]:
     charts = [
         _card(
             f"parallel-{index}",
             {
                 "type": "PARALLEL",
                 "selectedParams": list(hyperparameters),
-                "selectedMetrics": [metric],
+                "selectedMetrics": [objective.metric],
                 "showAllRuns": True,
             },
         )
-        for index, metric in enumerate(objectives)
+        for index, objective in enumerate(objectives)
     ]
     if len(objectives) > 1:
-        first, second = ({"key": metric, "type": "METRIC"} for metric in objectives[:2])
+        first, second = ({"key": each.metric, "type": "METRIC"} for each in objectives[:2])
         charts.insert(0, _card("front", {"type": "SCATTER", "xaxis": first, "yaxis": second}))
     section = {"uuid": "twentieth", "name": "Trials of all searches", "display": True}
     return {

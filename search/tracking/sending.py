@@ -65,7 +65,7 @@ class Sender:
         experiment: the id of the experiment its runs are in.
         summary_run: the id of the search's own run.
         log_scaled: hyperparameters whose logarithm is logged, too.
-        objectives: metric names, primary first.
+        metrics: of the objectives, primary first.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class Sender:
         experiment: str,
         summary_run: str,
         log_scaled: frozenset[str],
-        objectives: tuple[str, ...],
+        metrics: tuple[str, ...],
     ) -> None:
         self._client = client
         self._search = search
         self._experiment = experiment
         self._summary_run = summary_run
         self._log_scaled = log_scaled
-        self._objectives = objectives
+        self._metrics = metrics
         self._runs: dict[int, str] = {}
         self._must_look = True  # a run may exist that we do not know of (resume, lost answer)
         self._tagged: dict[int, float] = {}  # running trial -> when its epoch was last a tag
@@ -171,7 +171,7 @@ class Sender:
     def _add_epoch(self, batch: Batch, event: Event) -> None:
         metrics, epoch = event.fields["metrics"], event.fields["epoch"]
         # The compare page colours by the metric that was logged first: an objective.
-        first = {name: metrics[name] for name in self._objectives if name in metrics}
+        first = {name: metrics[name] for name in self._metrics if name in metrics}
         batch.measure({**first, **metrics}, time=event.time, step=epoch)
         batch.tags[names.EPOCH] = str(epoch)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.roles import Role, is_plain, to_json
+from search.objectives.objective import Objective, to_row
 from search.tracking import names
 from search.tracking.ownership import is_alive
 from search.tracking.runs import all_runs
@@ -50,17 +50,16 @@ def create_summary(
     fingerprint: Mapping[str, Any],
     spec_yaml: str,
     space_json: str,
-    objectives: Sequence[str],
-    directions: Sequence[str],
+    objectives: Sequence[Objective],
     storage: Path,
     trials_budget: int,
     numbers: Mapping[str, int],
     warm_started_from: Sequence[str],
     environment: Mapping[str, str],
     initial_weights: Mapping[str, Mapping[str, Any]] | None = None,
-    roles: Sequence[Role] = (),
 ) -> str:
     """Creates the summary run of a new search; returns its run id."""
+    goal = to_row(objectives)
     texts = {
         names.KIND: "search",
         names.SEARCH: search,
@@ -69,16 +68,16 @@ def create_summary(
         names.FINGERPRINT: json.dumps(dict(fingerprint), sort_keys=True),
         names.SPEC: spec_yaml,
         names.SPACE: space_json,
-        names.OBJECTIVES: json.dumps(list(objectives)),
-        names.DIRECTIONS: json.dumps(list(directions)),
+        names.OBJECTIVES: json.dumps(goal["objectives"]),
+        names.DIRECTIONS: json.dumps(goal["directions"]),
         names.STORAGE: str(storage),
         names.BUDGET: str(trials_budget),
         names.NUMBERS: json.dumps(dict(numbers)),
         names.WARM: json.dumps(list(warm_started_from)),
         names.ENVIRONMENT: json.dumps(dict(environment)),
     }
-    if not is_plain(roles):
-        texts[names.ROLES] = to_json(roles)
+    if goal["roles_json"]:
+        texts[names.ROLES] = goal["roles_json"]
     if initial_weights:
         texts[names.RECEIPTS] = json.dumps(dict(initial_weights), sort_keys=True)
     tags = names.all_split(texts)

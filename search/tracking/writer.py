@@ -56,13 +56,13 @@ class Writer:
         summary_run: str,
         generation: int,
         log_scaled: frozenset[str] = frozenset(),
-        objectives: tuple[str, ...] = (),
+        metrics: tuple[str, ...] = (),
     ) -> None:
         self._client = client
         self._folder = folder
         self._sender = Sender(
             client, search=search, experiment=experiment, summary_run=summary_run,
-            log_scaled=log_scaled, objectives=objectives,
+            log_scaled=log_scaled, metrics=metrics,
         )  # fmt: skip
         self._summary_run = summary_run
         self._generation = generation

@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 from models.metric_names import MetricName
 from search.extract.measurements import measure
 from search.history import History, PriorTrial
-from search.roles import aims, best
+from search.objectives.roles import aims, best
 from search.transfer.progress import find_search, trials_of
 
 
@@ -69,13 +69,13 @@ def best_configurations(history: History, search: str) -> list[BestConfiguration
         ValueError: History does not know the search.
     """
     this = find_search(history, search)
-    measured = measure(trials_of(history, search), this.objectives, this.directions)
-    mask = best(measured.values, this.directions, this.roles)
-    missed = aims(measured.values, this.directions, this.roles).violation
+    measured = measure(trials_of(history, search), this.objectives)
+    mask = best(measured.values, this.objectives)
+    missed = aims(measured.values, this.objectives).violation
     order = sorted(np.flatnonzero(mask).tolist(), key=lambda each: tuple(measured.losses[each]))
     return [
         _best(
-            measured.trials[index], this.objectives, measured.values[index].tolist(),
+            measured.trials[index], this.metrics, measured.values[index].tolist(),
             float(missed[index]),
         )
         for index in order
@@ -119,13 +119,13 @@ def _last(trial: PriorTrial, metric: str) -> float:
 
 
 def _best(
-    trial: PriorTrial, objectives: Sequence[str], values: Sequence[float], missed: float
+    trial: PriorTrial, metrics: Sequence[str], values: Sequence[float], missed: float
 ) -> BestConfiguration:
     return BestConfiguration(
         number=trial.number,
         run_id=trial.run_id,
         epoch=trial.epoch,
-        values=dict(zip(objectives, values, strict=True)),
+        values=dict(zip(metrics, values, strict=True)),
         test=held_out(trial),
         configuration=dict(sorted(trial.configuration.items())),
         missed=missed,

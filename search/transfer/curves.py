@@ -32,7 +32,7 @@ def draw_curves(history: History, search: str, path: Path) -> bool:
     """
     this = find_search(history, search)
     trials = [trial for trial in trials_of(history, search) if trial.state != "failed"]
-    metrics = curve_metrics(trials, this.objectives)
+    metrics = curve_metrics(trials, this.metrics)
     if not metrics:
         return False
     best = {each.run_id for each in best_configurations(history, search)}

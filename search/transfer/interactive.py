@@ -23,7 +23,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.extract.measurements import Measured, measure
 from search.extract.quiet_study import quiet_study
 from search.history import History, PriorTrial, Search
-from search.roles import is_plain
+from search.objectives.objective import directions_of
+from search.objectives.roles import is_plain
 from search.space import SearchSpace
 from search.transfer.progress import find_search, trials_of
 
@@ -52,7 +53,7 @@ def write_interactive(
         Whether there was a complete trial to draw; the file is written only then.
     """
     this = find_search(history, search)
-    measured = measure(trials_of(history, search), this.objectives, this.directions)
+    measured = measure(trials_of(history, search), this.objectives)
     if not len(measured):
         return False
     space = this.space or SearchSpace.from_distributions({})
@@ -69,20 +70,22 @@ def write_interactive(
 def _front(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
     if not 2 <= len(this.objectives) <= 3:
         return []
-    names = [plain(each) for each in this.objectives]
-    study = _study(measured, space, this.directions, range(len(names)))
+    names = [plain(each) for each in this.metrics]
+    study = _study(measured, space, this, range(len(names)))
     figure = optuna.visualization.plot_pareto_front(study, target_names=names)
     # Optuna's plot knows no roles.
-    title = "Pareto front" if is_plain(this.roles) else "Pareto front, if all objectives counted"
+    title = (
+        "Pareto front" if is_plain(this.objectives) else "Pareto front, if all objectives counted"
+    )
     return [(title, figure.update_layout(title_text="", margin_t=40))]
 
 
 def _histories(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
     # A study of one objective each: only then does Optuna draw the best value so far.
     figures = []
-    for index, objective in enumerate(this.objectives):
-        study = _study(measured, space, this.directions, [index])
-        name = plain(objective)
+    for index, metric in enumerate(this.metrics):
+        study = _study(measured, space, this, [index])
+        name = plain(metric)
         figure = optuna.visualization.plot_optimization_history(study, target_name=name)
         figures.append(
             (f"{name} over the search", figure.update_layout(title_text="", margin_t=40))
@@ -132,22 +135,20 @@ def _parallels(measured: Measured, space: SearchSpace, this: Search) -> list[tup
             measured.turned[rows],
         )
         figure = optuna.visualization.plot_parallel_coordinate(
-            _study(part, space, this.directions, [0]),
+            _study(part, space, this, [0]),
             params=[plain(name) for name in names],
-            target_name=plain(this.objectives[0]),
+            target_name=plain(this.metrics[0]),
         )
         figure.update_layout(title_text="", margin={"l": 90, "r": 90, "t": 60})
-        figures.append(
-            (f"Configurations and {plain(this.objectives[0])}, {len(rows)} trials", figure)
-        )
+        figures.append((f"Configurations and {plain(this.metrics[0])}, {len(rows)} trials", figure))
     return figures
 
 
 def _study(
-    measured: Measured, space: SearchSpace, directions: Sequence[str], columns: Sequence[int]
+    measured: Measured, space: SearchSpace, this: Search, columns: Sequence[int]
 ) -> optuna.Study:
     """The trials with some of their objectives, under their own numbers where that is possible."""
-    study = quiet_study([directions[column] for column in columns])
+    study = quiet_study(directions_of([this.objectives[column] for column in columns]))
     trials = {
         trial.number: _trial(trial, space, values[list(columns)].tolist())
         for trial, values in zip(measured.trials, measured.values, strict=True)

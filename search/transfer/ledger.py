@@ -32,14 +32,14 @@ def proposals_table(
         theirs = [trial for trial in trials if step_of[trial.run_id] == step]
         complete = [trial for trial in theirs if trial.state == "complete"]
         cells = [escape(step), str(len(theirs)), str(len(complete))]
-        for objective, direction in zip(this.objectives, this.directions, strict=True):
-            values = [trial.value_of(objective) for trial in complete]
-            pick = max if direction == "maximize" else min
+        for objective in this.objectives:
+            values = [trial.value_of(objective.metric) for trial in complete]
+            pick = max if objective.is_maximized else min
             cells.append(number(pick(values)) if values else "")
         rows.append([*cells, str(sum(trial.run_id in on_front for trial in theirs))])
     if not rows:
         return ""
-    names = [f"best {escape(objective)}" for objective in this.objectives]
+    names = [f"best {escape(metric)}" for metric in this.metrics]
     header = ["step", "trials", "complete", *names, "on the front"]
     return "\n\n".join([table(header, rows), *_best_came_from(trials, this, best)])
 
@@ -102,12 +102,12 @@ def _best_came_from(
     """A sentence an objective: the front's best trial in it, and what proposed that."""
     by_run = {trial.run_id: trial for trial in trials}
     texts = []
-    for objective, direction in zip(this.objectives, this.directions, strict=True):
+    for objective in this.objectives:
         if best:
-            pick = max if direction == "maximize" else min
-            found = pick(best, key=lambda each, goal=objective: each.values[goal])  # type: ignore[misc]
+            pick = max if objective.is_maximized else min
+            found = pick(best, key=lambda each, goal=objective.metric: each.values[goal])  # type: ignore[misc]
             why = in_words(read_origin(by_run[found.run_id].origin))
-            texts.append(f"- Best {escape(objective)}: trial {found.number}. {escape(why)}")
+            texts.append(f"- Best {escape(objective.metric)}: trial {found.number}. {escape(why)}")
     return ["\n".join(texts)] if texts else []
 
 

@@ -48,13 +48,13 @@ def lessons(history: History, this: Search, spec_yaml: str) -> Lessons | None:
     settings = history_settings(spec_yaml)
     experience = learn(
         earlier, this.space, task=this.task, fingerprint=this.fingerprint,
-        objectives=this.objectives, directions=this.directions,
+        objectives=this.objectives,
         renamed=settings.rename_metrics.values(),
     )  # fmt: skip
     theirs, ours = (_reconciled(part, this, this.space, settings) for part in (earlier, own))
     compared = experience.searches[:SEARCHES_COMPARED]
     found = agreements(
-        theirs.evidence, ours.evidence, this.space, this.objectives, this.directions,
+        theirs.evidence, ours.evidence, this.space, this.objectives,
         {search.id: search.similarity for search in compared},
     )  # fmt: skip
     return Lessons(replace(experience, agreements=found), tuple(theirs.lines()))
@@ -87,6 +87,6 @@ def _reconciled(
     history: History, this: Search, space: SearchSpace, settings: HistorySettings
 ) -> Reconciled:
     return reconcile(
-        history, space, this.directions, this.objectives,
+        history, space, this.objectives,
         rename=settings.rename, rename_metrics=settings.rename_metrics,
     )  # fmt: skip

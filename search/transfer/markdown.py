@@ -72,7 +72,7 @@ def render(contents: Contents) -> str:
                  or "Too few complete trials to tell."),
         _section("What history taught", _bullets(contents.experience)),
         _section("How alike the earlier searches turned out to be",
-                 alike_table(contents.agreements, contents.search.objectives)),
+                 alike_table(contents.agreements, contents.search.metrics)),
         _section("How history was fitted to this space", _bullets(contents.fitted)),
         _section("How to reproduce", _reproduction(contents)),
         _section("Best configurations", _configurations(contents.best)),
@@ -114,7 +114,7 @@ def _front(contents: Contents) -> str:
         return "No trial is complete."
     is_tested = any(best.test for best in contents.best)
     header = ["trial"]
-    for objective in contents.search.objectives:
+    for objective in contents.search.metrics:
         header += [escape(objective), *(["test (95 %)"] if is_tested else [])]
     header += [escape(name) for name in contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]]
     rows = []

@@ -68,10 +68,10 @@ def _metrics(source: SourceTrial) -> str:
         for name, curve in trial.curves.items()
         if curve and MetricName.parse(name).split != "test"
     }
-    last |= dict(zip(trial.objectives, trial.values, strict=False))
+    last |= dict(zip(trial.metrics, trial.values, strict=False))
     test = held_out(trial)
     lines = ["| metric | validation | test [95% interval] |", "|---|---|---|"]
-    names = map(MetricName.parse, dict.fromkeys((*trial.objectives, *sorted(last), *test)))
+    names = map(MetricName.parse, dict.fromkeys((*trial.metrics, *sorted(last), *test)))
     shown = [name for name in names if name.measure not in _COSTS]
     for name in shown:
         bound, metric = ", upper bound" if name.is_upper_bound else "", str(name)

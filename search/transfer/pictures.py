@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from search.extract.measurements import Measured, measure
 from search.history import History, Search
-from search.roles import aims, best, filled, is_plain, judging_indices, lexicographic_of
+from search.objectives.roles import aims, best, is_plain, judging_indices, lexicographic_of
 from search.transfer.canvas import (
     BLUE,
     GREEN,
@@ -41,11 +41,11 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
         Whether there was a complete trial to draw; the file is written only then.
     """
     this = find_search(history, search)
-    measured = measure(trials_of(history, search), this.objectives, this.directions)
+    measured = measure(trials_of(history, search), this.objectives)
     if not len(measured):
         return False
     figure, (axes,) = new_figure(_title(this))
-    mask = best(measured.values, this.directions, this.roles)
+    mask = best(measured.values, this.objectives)
     x, y = _coordinates(measured)
     earlier = _earlier(history, this)
     if len(earlier):
@@ -53,14 +53,14 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
                      label=f"earlier searches ({len(earlier)} trials)")  # fmt: skip
     axes.scatter(x[~mask], y[~mask], s=34, color=BLUE, alpha=0.75, linewidths=0,
                  label=f"this search ({len(measured)} trials)")  # fmt: skip
-    is_front = len(this.objectives) > 1 and is_plain(this.roles)
+    is_front = len(this.objectives) > 1 and is_plain(this.objectives)
     word = "Pareto front" if is_front else "best"
     axes.scatter(x[mask], y[mask], s=64, color=ORANGE, edgecolors="white", zorder=4,
                  label=f"{word} of this search ({int(mask.sum())})")  # fmt: skip
     _draw_limits(axes, this, measured)
     if is_front and len(this.objectives) == 2:
         order = np.argsort(x[mask], kind="stable")
-        is_max = this.directions[0] == "maximize"
+        is_max = this.objectives[0].is_maximized
         axes.plot(x[mask][order], y[mask][order], color=ORANGE, linewidth=1.4, alpha=0.8, zorder=3,
                   drawstyle="steps-pre" if is_max else "steps-post")  # fmt: skip
     _name_axes(axes, this)
@@ -86,9 +86,9 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     if found is None or not any(found.mine.levels):
         return False
     point, colds = found.reference, found.theirs
-    judging = judging_indices(filled(this.roles, len(this.objectives)))
-    is_single, objective = len(judging) == 1, judging[0]
-    name = f"Best {this.objectives[objective]}" if is_single else "Hypervolume"
+    judging = judging_indices(this.objectives)
+    is_single, objective = len(judging) == 1, this.objectives[judging[0]]
+    name = f"Best {objective.metric}" if is_single else "Hypervolume"
     title = " ".join([name, *conditions(this), "after each trial,", this.id])
     figure, (axes,) = new_figure(title)
     for index, (_, theirs) in enumerate(colds):
@@ -100,9 +100,9 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     label = "this search" + (", warm" if this.warm else ", cold")
     _draw_progress(axes, found.mine, this, point, color=BLUE, linewidth=2.4, label=label)
     axes.set_xlabel("trials ended, stopped and failed ones counted")
-    unit = axis_label(this.objectives[objective], this.directions[objective])
+    unit = axis_label(objective.metric, objective.direction)
     axes.set_ylabel(unit if is_single else "hypervolume (higher is better)")
-    is_falling = is_single and this.directions[objective] == "minimize"
+    is_falling = is_single and not objective.is_maximized
     axes.legend(loc="upper right" if is_falling else "lower right", frameon=True, framealpha=0.9)
     save(figure, path)
     return True
@@ -110,18 +110,19 @@ def draw_history(history: History, search: str, path: Path) -> bool:
 
 def _draw_limits(axes: Axes, this: Search, measured: Measured) -> None:
     """The bound of the second objective, and how far the first may be from its best."""
-    roles = filled(this.roles, len(this.objectives))
+    objectives = this.objectives
     style: dict[str, Any] = {"color": GREEN, "linestyle": "--", "linewidth": 1.4}
-    if len(roles) > 1 and roles[1].bound is not None:
-        label = bound_in_words(this.objectives[1], this.directions[1], roles[1])
-        axes.axhline(roles[1].bound, label=short(label, 60), **style)
-    index = lexicographic_of(roles)
-    is_keeping = aims(measured.values, this.directions, roles).violation == 0
+    if len(objectives) > 1 and objectives[1].role.bound is not None:
+        label = bound_in_words(objectives[1])
+        axes.axhline(objectives[1].role.bound, label=short(label, 60), **style)
+    index = lexicographic_of(objectives)
+    is_keeping = aims(measured.values, objectives).violation == 0
     if index is None or not is_keeping.any():
         return
-    furthest = measured.losses[is_keeping, 0].min() + (roles[index].tolerance or 0.0)
-    label = f"within {roles[index].tolerance:g} of the best {this.objectives[0]}"
-    sign = 1.0 if this.directions[0] == "minimize" else -1.0
+    tolerance = objectives[index].role.tolerance or 0.0
+    furthest = measured.losses[is_keeping, 0].min() + tolerance
+    label = f"within {tolerance:g} of the best {objectives[0].metric}"
+    sign = -1.0 if objectives[0].is_maximized else 1.0
     axes.axvline(sign * furthest, label=short(label, 60), **style)
 
 
@@ -131,7 +132,7 @@ def _title(this: Search) -> str:
 
 
 def _name_axes(axes: Axes, this: Search) -> None:
-    labels = list(map(axis_label, this.objectives, this.directions))
+    labels = [axis_label(each.metric, each.direction) for each in this.objectives]
     if len(labels) == 1:
         labels.insert(0, "number of the trial")
     axes.set_xlabel(labels[0])
@@ -146,7 +147,7 @@ def _earlier(history: History, this: Search) -> Measured:
         if other.id != this.id and other.task == this.task and other.started <= this.started
         for trial in trials_of(history, other.id)
     ]
-    return measure(trials, this.objectives, this.directions)
+    return measure(trials, this.objectives)
 
 
 def _coordinates(measured: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -159,10 +160,10 @@ def _heights(theirs: Progress, this: Search, point: NDArray[np.float64]) -> NDAr
     """What is drawn after each trial; NaN before the first complete one."""
     levels = np.array(theirs.levels, dtype=np.float64)
     levels[levels <= 0] = np.nan
-    judging = judging_indices(filled(this.roles, len(this.objectives)))
+    judging = judging_indices(this.objectives)
     if len(judging) > 1:
         return levels
-    sign = 1.0 if this.directions[judging[0]] == "minimize" else -1.0
+    sign = -1.0 if this.objectives[judging[0]].is_maximized else 1.0
     return np.asarray(sign * (point[0] - levels))
 
 

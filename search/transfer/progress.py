@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from search.extract.measurements import measure
 from search.history import History, PriorTrial, Search
-from search.pareto import hypervolume
-from search.roles import aims
+from search.objectives.pareto import hypervolume
+from search.objectives.roles import aims
 
 REFERENCE_RULE = (
     "the worst value of each objective over the complete trials of all compared searches, moved "
@@ -87,7 +87,7 @@ def find_search(history: History, search: str) -> Search:
 def cold_searches(history: History, search: str) -> list[Search]:
     """The searches to compare with: earlier, cold, same task, same objectives; the oldest first."""
     this = find_search(history, search)
-    goal = dict(zip(this.objectives, this.directions, strict=True))
+    goal = {each.metric: each.direction for each in this.objectives}
     found = [
         other
         for other in history.searches.values()
@@ -95,8 +95,8 @@ def cold_searches(history: History, search: str) -> list[Search]:
         and other.task == this.task
         and not other.warm
         and other.started <= this.started
-        and dict(zip(other.objectives, other.directions, strict=False)) == goal
-        and len(measure(trials_of(history, other.id), this.objectives, this.directions))
+        and {each.metric: each.direction for each in other.objectives} == goal
+        and len(measure(trials_of(history, other.id), this.objectives))
     ]
     return sorted(found, key=lambda other: (other.started, other.id))
 
@@ -124,8 +124,8 @@ def judged(searches: Sequence[Sequence[PriorTrial]], this: Search) -> list[list[
     None for what is not complete, and for what by the roles does not count: it misses a bound, or
     is beyond the tolerance of the best that any of these searches found.
     """
-    measured = [measure(trials, this.objectives, this.directions) for trials in searches]
-    found = aims(np.vstack([each.values for each in measured]), this.directions, this.roles)
+    measured = [measure(trials, this.objectives) for trials in searches]
+    found = aims(np.vstack([each.values for each in measured]), this.objectives)
     rows: list[Row | None] = [
         losses if counts else None
         for losses, counts in zip(found.losses, found.is_counted, strict=True)

@@ -140,8 +140,8 @@ def _shares(history: History, this: Search) -> dict[str, dict[str, float]]:
         return {}
     trials = trials_of(history, this.id)
     return {
-        objective: importance_in(measure(trials, [objective], [direction]), this.space)
-        for objective, direction in zip(this.objectives, this.directions, strict=True)
+        objective.metric: importance_in(measure(trials, [objective]), this.space)
+        for objective in this.objectives
     }
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from models.catalog import Value, architecture, data_kind, describe_data
 from models.checkpoints import newest_checkpoint
 from search.history import History, PriorTrial
-from search.roles import steering
+from search.objectives.roles import steering
 from search.spec import Spec, spec_from_yaml
 from search.tracking import names
 from search.tracking.runs import tags_of
@@ -172,7 +172,7 @@ def _best_first(
     if not trials:
         return []
     this = History.from_mlflow(tracking_uri, searches=[summary.search]).searches[summary.search]
-    losses = steering([each.values for each in trials], this.directions, this.roles)
+    losses = steering([each.values for each in trials], this.objectives)
     return [trials[place] for place in np.argsort(losses[:, 0], kind="stable")]
 
 

@@ -188,6 +188,6 @@ def _without(
 
 
 def _line(source: SourceTrial) -> str:
-    metric, value = source.trial.objectives[0], source.trial.values[0]
+    metric, value = source.trial.metrics[0], source.trial.values[0]
     fixes = ", ".join(f"{name} {value}" for name, value in source.fixes().items())
     return f"weights of {source.name} ({metric} {value:.4f})" + (f" fix {fixes}" if fixes else "")

@@ -61,9 +61,9 @@ def flat_table(history: History, search: str) -> pa.Table:
     }
     for name in sorted({name for trial in trials for name in trial.configuration}):
         columns[f"config.{name}"] = _column([trial.configuration.get(name) for trial in trials])
-    for objective in this.objectives:
-        columns[f"objective.{objective}"] = _numbers(
-            [each.value_of(objective) if each.state == "complete" else None for each in trials]
+    for metric in this.metrics:
+        columns[f"objective.{metric}"] = _numbers(
+            [each.value_of(metric) if each.state == "complete" else None for each in trials]
         )
     results = [held_out(trial) for trial in trials]
     for metric in sorted({metric for each in results for metric in each}):

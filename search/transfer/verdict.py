@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from search.history import History, PriorTrial, Search
-from search.roles import filled, judging_indices
+from search.objectives.roles import judging_indices
 from search.transfer.arms import Arms, arms_sentence, compare_arms
 from search.transfer.cold import (
     Comparison,
@@ -110,7 +110,7 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
     return Verdict(
         search=this.id,
         is_warm=this.warm,
-        objectives=this.objectives,
+        objectives=this.metrics,
         trials=len(trials),
         reference=evidence.reference,
         reference_rule=_reference_rule(this),
@@ -142,8 +142,8 @@ def _evidence(
     level = found.mine.levels[-1] if found.mine.levels else 0.0
     has_own = level > 0
     comparisons = tuple(compare(cold, theirs, found.mine, cost) for cold, theirs in found.theirs)
-    judging = judging_indices(filled(this.roles, len(this.objectives)))
-    signs = [1.0 if this.directions[index] == "minimize" else -1.0 for index in judging]
+    judging = judging_indices(this.objectives)
+    signs = [-1.0 if this.objectives[index].is_maximized else 1.0 for index in judging]
     control = compare_arms(trials, this, cost) if has_own else None
     return _Evidence(
         reference=tuple(float(each) for each in found.reference * np.array(signs)),

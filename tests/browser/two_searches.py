@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.objectives import Objective
 from search.space import SearchSpace
 from search.spec import Spec, load_spec
 from search.tracking.journal import Journal
@@ -57,6 +58,9 @@ def verdict(search: str) -> str:
     return f"The verdict on {search} is a sentence."
 
 
+GOALS = (Objective(CLEAN, "maximize"), Objective(ROBUST, "maximize"))
+
+
 def uri(folder: Path) -> str:
     return f"sqlite:///{folder / 'mlflow.db'}"
 
@@ -67,7 +71,7 @@ def write_two_searches(folder: Path) -> TwoSearches:
     (folder / "report").mkdir()
     (folder / "report" / "interactive.html").write_text(PAGE)
     always_there = [name for name, part in spec.space.items() if not part.when]
-    write_views(client, experiment, [CLEAN, ROBUST], ["maximize", "maximize"], always_there)
+    write_views(client, experiment, GOALS, always_there)
     summaries = {}
     for index, search in enumerate(SEARCHES):
         storage = folder / "storage" / search
@@ -80,7 +84,7 @@ def write_two_searches(folder: Path) -> TwoSearches:
         writer = Writer(
             client, storage, search=search, experiment=experiment,
             summary_run=summaries[search], generation=1, log_scaled=LOG_SCALED,
-            objectives=(CLEAN, ROBUST),
+            metrics=(CLEAN, ROBUST),
         )  # fmt: skip
         writer.drain()
         publish_files(client, summaries[search], folder / "report", verdict(search))
@@ -96,7 +100,7 @@ def _summary(client: Any, experiment: str, search: str, spec: Spec, storage: Pat
     return create_summary(
         client, experiment, search=search, task="digits-cnn@1", fingerprint={"name": "digits-cnn"},
         spec_yaml=spec.to_yaml(), space_json=SearchSpace.from_spec(spec).to_json(),
-        objectives=[CLEAN, ROBUST], directions=["maximize", "maximize"], storage=storage,
+        objectives=GOALS, storage=storage,
         trials_budget=4, numbers={"epochs": 2, "seed": 0}, warm_started_from=[], environment={},
     )  # fmt: skip
 

@@ -13,10 +13,13 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.history import History, Rejected, Search
+from search.objectives import Objective
+from search.objectives.objective import Role, from_lists
 from search.space import SearchSpace
 
 X = FloatDistribution(0.0, 1.0)
 BOTH = ("maximize", "minimize")
+GOALS = from_lists(("accuracy", "loss"), BOTH)
 
 
 def frozen(
@@ -47,17 +50,25 @@ def test_a_study_becomes_the_trials_and_the_search_of_its_task() -> None:
     (trial,) = history.prior_trials("digits")
     assert trial.configuration == {"x": 0.25} and trial.values == (0.9, 0.1)
     assert (trial.task, trial.search, trial.number) == ("digits", "digits", 0)
-    assert (trial.objectives, trial.directions) == (("accuracy", "loss"), BOTH)
+    assert trial.objectives == GOALS
     search = history.searches["digits"]
     assert search.space == SearchSpace({"x": X})
-    assert (search.objectives, search.directions, search.trials_budget) == (
-        ("accuracy", "loss"), BOTH, 1,
-    )  # fmt: skip
+    assert (search.objectives, search.trials_budget) == (GOALS, 1)
+
+
+def test_objectives_are_taken_with_their_directions_and_roles() -> None:
+    goals = (GOALS[0], Objective("loss", "minimize", Role("report")))
+    trials = {"a": [frozen(0.5, [1.0, 2.0])]}
+    assert History.from_studies(trials, objectives=goals).searches["a"].objectives == goals
+    with pytest.raises(ValueError, match="an Objective has its own direction"):
+        History.from_studies(trials, BOTH, objectives=goals)
+    with pytest.raises(ValueError, match="no directions"):
+        History.from_studies(trials, objectives=["accuracy", "loss"])
 
 
 def test_objectives_without_names_are_numbered() -> None:
     history = History.from_studies({"a": [frozen(0.5, [1.0, 2.0])]}, BOTH)
-    assert history.searches["a"].objectives == ("objective_0", "objective_1")
+    assert history.searches["a"].metrics == ("objective_0", "objective_1")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +191,7 @@ def test_parquet_gives_back_all_that_history_knows(tmp_path: Path) -> None:
                                            intermediate_values={1: 0.5, 2: math.nan})]
     ).trials  # fmt: skip
     search = Search(
-        "a", "a", {"name": "ä", "epochs": 3}, conditional, ("accuracy", "loss"), BOTH,
+        "a", "a", {"name": "ä", "epochs": 3}, conditional, GOALS,
         datetime(2026, 1, 2, tzinfo=UTC), trials_budget=9, epochs=3, seed=2**31,
         state="interrupted", warm=True, run_id="r",
     )  # fmt: skip

@@ -25,9 +25,10 @@ from search.launching import (
     stored_spec,
     with_changes,
 )
+from search.objectives import Objective
+from search.objectives.objective import PARETO, Role
 from search.optimize.plan import Plan
 from search.reporting import report
-from search.roles import PARETO, Role
 from search.spec import Spec, spec_from_yaml
 from search.tracking import names
 from search.tracking.journal import Journal
@@ -36,6 +37,8 @@ from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary
 from search.tracking.writer import Writer
 from tests.launches import hills
+
+HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 FUNCTION = "tests.functions:two_hills"
 HOSTILE = "ValueError: [/oops] <b>bold</b>"
@@ -168,7 +171,8 @@ def test_a_new_search_tells_the_store_how_its_objectives_count(
     plan = new_search(copy, tmp_path, name="bound", objectives=[left, bound])
     assert plan.task == store.plan.task
     found = History.from_mlflow(copy.uri).searches[plan.search]
-    assert found.roles == plan.roles() == (PARETO, Role("constraint", bound=0.8))
+    assert found.objectives == plan.spec.objectives
+    assert [each.role for each in found.objectives] == [PARETO, Role("constraint", bound=0.8)]
 
 
 def test_a_warm_search_remembers_what_it_started_from(store: Stored, tmp_path: Path) -> None:
@@ -273,7 +277,7 @@ def test_a_report_needs_no_training_function(store: Stored, tmp_path: Path) -> N
     create_summary(
         open_client(copy.uri), store.plan.experiment, search="moved-1", task=store.plan.task,
         fingerprint={"name": "hills"}, spec_yaml=spec_yaml, space_json=store.plan.space.to_json(),
-        objectives=["left", "right"], directions=["maximize", "maximize"], storage=tmp_path,
+        objectives=HILLS, storage=tmp_path,
         trials_budget=5, numbers={"epochs": 4, "seed": 0}, warm_started_from=[], environment={},
     )  # fmt: skip
     report("moved-1", copy.uri, tmp_path / "reports")

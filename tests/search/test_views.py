@@ -15,7 +15,7 @@ from rich.console import Console
 
 from search import views
 from search.history import PriorTrial
-from search.roles import PARETO, Role, to_json
+from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import names
 from search.tracking.store import open_client
 from search.views import explained, print_search, print_trial, searches_table
@@ -36,7 +36,7 @@ def printed(write: Callable[[Console], Any]) -> str:
 def trial(**origin: Any) -> PriorTrial:
     return PriorTrial(
         task="t", search="s", number=0, run_id="r", state="complete", configuration={},
-        objectives=(), directions=(), values=(), epoch=1, curves={}, origin=origin,
+        objectives=(), values=(), epoch=1, curves={}, origin=origin,
     )  # fmt: skip
 
 

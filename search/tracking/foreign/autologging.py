@@ -9,6 +9,7 @@ the objective. Other autologged runs (torch, xgboost) have params and metrics as
 
 from __future__ import annotations
 
+from search.objectives import Objective
 from search.tracking.foreign.layout import STATE_OF, Reading, hyperparameters
 from search.tracking.raw_runs import Run
 
@@ -35,13 +36,13 @@ def read(run: Run, parent: Run | None) -> Reading:
         return Reading(state, texts, model=model)
     chosen = f"mean_test_{parent.params.get('refit', '')}"
     objective = next((name for name in (SCORE, chosen) if name in run.metrics), "")
-    objectives = (objective,) if objective else ()
+    objectives = (Objective(objective, "maximize"),) if objective else ()
+    measured = tuple(run.metrics[each.metric] for each in objectives)
     return Reading(
         state,
         texts,
         objectives=objectives,
-        directions=("maximize",) * len(objectives),
-        values=tuple(run.metrics[name] for name in objectives) if state == "complete" else (),
+        values=measured if state == "complete" else (),
         model=model,
         has_times=False,
     )

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution
 
+from search.objectives import Objective
 from search.tracking.raw_runs import Run
 
 # MLflow's status in our states, where a tool says nothing better. Nobody but the one who ended it
@@ -42,7 +43,6 @@ class Reading:
         known: Hyperparameters whose type and value the tool says itself.
         distributions: What the tool drew them from, where it says so.
         objectives: What the tool optimised; empty if it does not say.
-        directions: One an objective.
         values: One an objective; empty unless complete.
         number: The tool's own count of the trial.
         identity: The tool's own name of the trial; two runs with one name are one trial.
@@ -55,8 +55,7 @@ class Reading:
     texts: Mapping[str, str]
     known: Mapping[str, Any] = field(default_factory=dict)
     distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
-    objectives: tuple[str, ...] = ()
-    directions: tuple[str, ...] = ()
+    objectives: tuple[Objective, ...] = ()
     values: tuple[float, ...] = ()
     number: int | None = None
     identity: str = ""

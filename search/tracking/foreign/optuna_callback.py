@@ -14,6 +14,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
+from search.objectives import Objective
 from search.tracking.foreign.distributions import distribution_of_text, value_of_text
 from search.tracking.foreign.layout import (
     STATE_OF,
@@ -41,8 +42,7 @@ def read(run: Run, parent: Run | None) -> Reading:
     distributions = {name: kind for name, kind in found.items() if kind is not None}
     known = _known(texts, distributions)
     state = STATE_OF_TAG.get(run.tags.get("state", ""), STATE_OF.get(run.status, "interrupted"))
-    directions = direction_names(run.tags["direction"])
-    objectives = _objectives(run, directions)
+    objectives = _objectives(run, direction_names(run.tags["direction"]))
     number = run.tags["number"]
     return Reading(
         state,
@@ -50,8 +50,7 @@ def read(run: Run, parent: Run | None) -> Reading:
         known,
         {name: kind for name, kind in distributions.items() if name in known},
         objectives,
-        directions if objectives else (),
-        tuple(run.metrics[name] for name in objectives) if state == "complete" else (),
+        tuple(run.metrics[each.metric] for each in objectives) if state == "complete" else (),
         number=int(number) if number.isdecimal() and len(number) < 10 else None,
     )
 
@@ -65,12 +64,22 @@ def _known(texts: dict[str, str], distributions: dict[str, BaseDistribution]) ->
     return known
 
 
-def _objectives(run: Run, directions: tuple[str, ...]) -> tuple[str, ...]:
-    """The metrics that hold the values. Two named by the user are told apart by no order."""
-    numbered = tuple(f"value_{index}" for index in range(len(directions)))
+def _objectives(run: Run, wanted: tuple[str, ...]) -> tuple[Objective, ...]:
+    """The metrics that hold the values. Two named by the user are told apart by no order.
+
+    Args:
+        run: What was logged.
+        wanted: "minimize" or "maximize" for each value.
+    """
+    found = _metrics(run, wanted)
+    return tuple(map(Objective, found, wanted)) if found else ()
+
+
+def _metrics(run: Run, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    numbered = tuple(f"value_{index}" for index in range(len(wanted)))
     for names in (("value",), numbered):
-        if len(names) == len(directions) and all(name in run.metrics for name in names):
+        if len(names) == len(wanted) and all(name in run.metrics for name in names):
             return names
     chosen = tuple(sorted(name for name in run.metrics if not is_noise(name)))
-    is_clear = len(chosen) == len(directions) and len(set(directions)) == 1
+    is_clear = len(chosen) == len(wanted) and len(set(wanted)) == 1
     return chosen if is_clear else ()

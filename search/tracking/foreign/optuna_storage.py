@@ -15,6 +15,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 
+from search.objectives import Objective
 from search.tracking.foreign.layout import (
     STATE_OF,
     Reading,
@@ -46,12 +47,12 @@ def read(run: Run, parent: Run | None) -> Reading:
     """The trial, its types and objectives as the study had them."""
     state = "stopped" if run.status == "KILLED" else STATE_OF.get(run.status, "interrupted")
     known, distributions = _values(run)
-    logged, objectives, directions = _objectives(run, parent)
+    logged, objectives = _objectives(run, parent)
     has_all = state == "complete" and all(name in run.metrics for name in logged)
-    curves = dict(zip(logged, objectives, strict=True))
+    curves = {name: each.metric for name, each in zip(logged, objectives, strict=True)}
     if INTERMEDIATE in run.metrics and objectives:
         curves |= {name: "" for name in logged}  # the curve says it, and at which epoch
-        curves[INTERMEDIATE] = objectives[0]
+        curves[INTERMEDIATE] = objectives[0].metric
     number = run.tags.get("numbers", "")
     return Reading(
         state,
@@ -59,7 +60,6 @@ def read(run: Run, parent: Run | None) -> Reading:
         known,
         distributions,
         objectives,
-        directions,
         tuple(run.metrics[name] for name in logged) if has_all else (),
         number=int(number) if number.isdecimal() and len(number) < 10 else None,
         curves=curves,
@@ -82,10 +82,8 @@ def _values(run: Run) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
     return known, distributions
 
 
-def _objectives(
-    run: Run, parent: Run | None
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Metrics as logged, objectives, directions; all empty if the study was not read."""
+def _objectives(run: Run, parent: Run | None) -> tuple[tuple[str, ...], tuple[Objective, ...]]:
+    """Metrics as logged, and objectives; both empty if the study was not read."""
     directions = direction_names(parent.tags.get(DIRECTIONS, "")) if parent is not None else ()
     if len(directions) == 1:
         logged: tuple[str, ...] = ("value",)
@@ -93,7 +91,7 @@ def _objectives(
         logged = tuple(f"value_{index}" for index in range(len(directions)))
     named = _metric_names(parent.tags) if parent is not None else ()
     is_named = len(set(named)) == len(directions) and len(named) == len(directions)
-    return logged, named if is_named else logged, directions
+    return logged, tuple(map(Objective, named if is_named else logged, directions))
 
 
 def _metric_names(tags: Mapping[str, str]) -> tuple[str, ...]:

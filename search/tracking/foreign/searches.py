@@ -15,6 +15,7 @@ from zlib import crc32
 
 from optuna.distributions import BaseDistribution
 
+from search.objectives.objective import to_row
 from search.space import SearchSpace
 from search.tracking.foreign.inferred_space import inferred
 from search.tracking.foreign.layout import Reading
@@ -94,6 +95,7 @@ def _search_row(
     if epochs > 0:
         fingerprint["epochs"] = epochs
     speaking = next((trial.reading for trial in group if trial.reading.objectives), None)
+    goal = to_row(speaking.objectives if speaking else ())
     starts = [trial.run.start for trial in group if moment(trial.run.start)]
     is_running = any(trial.reading.state == "running" for trial in group)
     subject = [part for part in (data, model) if part]
@@ -102,8 +104,8 @@ def _search_row(
         "task": FOREIGN + "@".join([experiment, *subject]),
         "fingerprint_json": json.dumps(fingerprint),
         "space_json": _space(group, configurations),
-        "objectives": list(speaking.objectives) if speaking else [],
-        "directions": list(speaking.directions) if speaking else [],
+        "objectives": goal["objectives"],
+        "directions": goal["directions"],
         "started": min(starts, default=0),
         "trials_budget": len(group),
         "epochs": max(epochs, 0),
@@ -111,6 +113,12 @@ def _search_row(
         "state": "running" if is_running else "complete",
         "warm": False,
     }
+
+
+def _goal(trial: Trial, search: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's own objectives, as columns; its search's if it names none."""
+    goal = to_row(trial.reading.objectives)
+    return {key: goal[key] or search[key] for key in ("objectives", "directions")}
 
 
 def _space(group: Sequence[Trial], configurations: Sequence[Mapping[str, Any]]) -> str | None:
@@ -135,8 +143,7 @@ def _trial_rows(
             "run_id": trial.run.run_id,
             "state": state,
             "configuration": json.dumps(configuration),
-            "objectives": list(trial.reading.objectives) or search["objectives"],
-            "directions": list(trial.reading.directions) or search["directions"],
+            **_goal(trial, search),
             "values": list(trial.reading.values) if state == "complete" else [],
             "epoch": min(max(trial.epoch, 0), MOST_EPOCHS),
             "origin": json.dumps({"step": trial.tool} if trial.tool else {}),

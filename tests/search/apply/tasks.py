@@ -9,6 +9,8 @@ from optuna.distributions import FloatDistribution
 
 from search.apply.past_tasks import PastTask, past_tasks
 from search.apply.source import OwnTrial, Situation, Tried
+from search.objectives import Objective
+from search.objectives.objective import from_lists
 from search.review import Evidence
 from search.space import SearchSpace
 
@@ -42,13 +44,18 @@ def at_random(
     ]
 
 
+def unnamed(directions: Sequence[str]) -> tuple[Objective, ...]:
+    """Objectives of a study that does not name them."""
+    return from_lists([""] * len(directions), directions)
+
+
 def modelled(
     evidence: Sequence[Evidence],
     space: SearchSpace = LINE,
     directions: Sequence[str] = ("minimize",),
 ) -> list[PastTask]:
     """The tasks of the trials, none of them left out."""
-    found, left_out = past_tasks(evidence, space, directions, {})
+    found, left_out = past_tasks(evidence, space, unnamed(directions), {})
     assert left_out == {}
     return found
 
@@ -66,7 +73,7 @@ def situation(
     for trial in trials:
         tried.add(space, trial.configuration)
     following = len(trials) if number is None else number
-    return Situation(following, space, tuple(directions), tuple(trials), tried, seed)
+    return Situation(following, space, unnamed(directions), tuple(trials), tried, seed)
 
 
 def own_trials(

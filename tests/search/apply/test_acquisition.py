@@ -6,7 +6,6 @@ import mpmath  # comes with torch
 import numpy as np
 import pytest
 
-from search import pareto
 from search.apply.acquisition import (
     SUM_SHARE,
     Predicted,
@@ -15,6 +14,7 @@ from search.apply.acquisition import (
     log_expected_improvement,
     promise,
 )
+from search.objectives import pareto
 
 # Estimates may be five standard errors off: a false alarm in 1.7 million comparisons.
 SIGMAS = 5

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search import pareto
 from search.apply.candidates import BEST_OF_A_TASK, FRESH, NEIGHBOURS, POOLED, Candidates
 from search.apply.positions import Positions
 from search.encoding import encode
+from search.objectives import pareto
 from tests.contracts import sampler as contracts
 from tests.search.apply.tasks import SQUARE, at_random, modelled
 

@@ -14,9 +14,10 @@ from search.apply.constraints import TOLERANCE
 from search.apply.inner_study import InnerStudy
 from search.apply.source import OwnTrial, Situation, Tried
 from search.apply.steering import steering_of
+from search.objectives.objective import Objective, Role
 from search.review import Evidence
-from search.roles import PARETO, Role
 from tests.contracts import sampler as contracts
+from tests.search.apply.tasks import unnamed
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 SPACE = contracts.CONDITIONAL
@@ -52,7 +53,7 @@ def ask(
 def again(
     source: InnerStudy, own: list[OwnTrial], directions: tuple[str, ...] = ("maximize", "minimize")
 ) -> None:
-    assert source.propose(Situation(99, SPACE, directions, tuple(own), Tried(), 0))
+    assert source.propose(Situation(99, SPACE, unnamed(directions), tuple(own), Tried(), 0))
 
 
 def test_prior_trials_keep_the_target_space_joint():
@@ -153,14 +154,14 @@ def test_a_running_trial_that_fails_under_constraints_is_forgotten_once():
 
 def test_a_tolerance_that_moves_is_shown_of_every_trial_anew():
     spy = Spy()
-    roles = (PARETO, Role("lexicographic", tolerance=0.25))
-    steering = steering_of(("a", "b"), ("maximize", "minimize"), roles)
+    last = Role("lexicographic", tolerance=0.25)
+    goals = (Objective("a", "maximize"), Objective("b", "minimize", last))
+    steering = steering_of(goals)
     prior = [Evidence("t", "r", "complete", ADAMW, (0.5, 1.0), True)]
     source = InnerStudy(spy, prior, 0)
 
     def proposed(*own: OwnTrial) -> list[float]:
-        directions = ("maximize", "minimize")
-        source.propose(Situation(9, SPACE, directions, own, Tried(), 0, steering))
+        source.propose(Situation(9, SPACE, goals, own, Tried(), 0, steering))
         return [trial.constraints[TOLERANCE] for trial in spy.trials]
 
     first = OwnTrial(0, "complete", SGD, (0.75, 2.0))

@@ -8,7 +8,7 @@ from search.apply.opening import Opening
 from search.apply.positions import Positions
 from search.apply.source import OwnTrial, Situation, Tried
 from tests.contracts import sampler as contracts
-from tests.search.apply.tasks import SQUARE, situation
+from tests.search.apply.tasks import SQUARE, situation, unnamed
 
 OPENING = Opening(Positions(SQUARE))
 
@@ -34,4 +34,4 @@ def test_after_any_trial_it_has_nothing_to_say(state):
 def test_what_was_tried_on_this_task_before_counts():
     tried = Tried()
     tried.add(SQUARE, {"x": 0.1, "y": 0.2})
-    assert OPENING.propose(Situation(0, SQUARE, ("minimize",), (), tried, 0)) is None
+    assert OPENING.propose(Situation(0, SQUARE, unnamed(("minimize",)), (), tried, 0)) is None

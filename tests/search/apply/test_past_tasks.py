@@ -16,7 +16,7 @@ from search.apply.past_tasks import (
 from search.encoding import encode
 from search.review import Evidence
 from search.space import SearchSpace
-from tests.search.apply.tasks import LINE, SQUARE, at_random, modelled, on_line
+from tests.search.apply.tasks import LINE, SQUARE, at_random, modelled, on_line, unnamed
 
 
 def bowl(x, y):
@@ -29,7 +29,7 @@ def noise(seed):
 
 
 def read(evidence, similarities=None, directions=("minimize",), space=SQUARE):
-    return past_tasks(evidence, space, directions, similarities or {})
+    return past_tasks(evidence, space, unnamed(directions), similarities or {})
 
 
 # Which tasks teach something.
@@ -127,7 +127,7 @@ def test_of_a_long_task_the_best_third_is_kept_and_the_rest_evenly_over_time():
         Evidence("a", str(index), "complete", {"x": index / count}, (value,), True)
         for index, value in enumerate(values.tolist())
     ]
-    kept = [int(trial.run_id) for trial in most_telling(trials, ["minimize"])]
+    kept = [int(trial.run_id) for trial in most_telling(trials, unnamed(["minimize"]))]
     assert len(kept) == TRIALS_KEPT
     assert kept == sorted(kept)
     best = set(range(50, 50 + TRIALS_KEPT // 3))
@@ -141,7 +141,7 @@ def test_of_a_long_task_the_best_third_is_kept_and_the_rest_evenly_over_time():
 
 def test_a_task_of_no_more_trials_is_kept_whole():
     trials = on_line("a", lambda x: x, TRIALS_KEPT)
-    assert most_telling(trials, ["maximize"]) == trials
+    assert most_telling(trials, unnamed(["maximize"])) == trials
 
 
 # What their models say.

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search import pareto
 from search.apply.portfolio import Choice, Portfolio, choose
 from search.apply.positions import Positions
 from search.apply.source import OwnTrial
+from search.objectives import pareto
 from search.review import Evidence
 from tests.search.apply.tasks import LINE, SQUARE, at_random, modelled, on_line, situation
 

@@ -10,12 +10,12 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from search import roles
 from search.apply import InnerSampler, WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.apply.steering import steering_of
 from search.history import History
-from search.roles import PARETO, Role
+from search.objectives import roles
+from search.objectives.objective import PARETO, Objective, Role, directions_of, from_lists
 from search.space import SearchSpace
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -24,6 +24,10 @@ GOALS, UP = ("clean", "robust"), ("maximize", "maximize")
 AT_LEAST = (PARETO, Role("constraint", bound=0.75))
 WITHIN = (PARETO, Role("lexicographic", tolerance=0.02))
 REPORT = (PARETO, Role("report"))
+
+
+def goals(given: Sequence[Role]) -> tuple[Objective, ...]:
+    return from_lists(GOALS, UP, given)
 
 
 def measured(configuration) -> tuple[float, float]:
@@ -39,15 +43,15 @@ def measured(configuration) -> tuple[float, float]:
 
 def study_under(given: Sequence[Role], sampler, seed: int, **settings) -> optuna.Study:
     made = WarmStartSampler(
-        settings.pop("history", None), SPACE, seed, sampler=sampler, objectives=GOALS,
-        directions=UP, roles=given, **settings,
+        settings.pop("history", None), SPACE, seed, sampler=sampler, objectives=goals(given),
+        **settings,
     )  # fmt: skip
-    return optuna.create_study(sampler=made, directions=roles.steering_directions(UP, given))
+    return optuna.create_study(sampler=made, directions=directions_of(roles.searched(goals(given))))
 
 
 def run(study: optuna.Study, given: Sequence[Role], trials: int) -> np.ndarray:
     """Values of all objectives, `(trials, 2)`."""
-    steering, found = steering_of(GOALS, UP, given), []
+    steering, found = steering_of(goals(given)), []
     for _ in range(trials):
         trial = study.ask()
         found.append(measured(SPACE.suggest(trial)))
@@ -56,7 +60,7 @@ def run(study: optuna.Study, given: Sequence[Role], trials: int) -> np.ndarray:
 
 
 def best_of(values: np.ndarray, given: Sequence[Role]) -> np.ndarray:
-    return values[roles.best(values, UP, given)][0]
+    return values[roles.best(values, goals(given))][0]
 
 
 def test_under_a_constraint_the_best_clean_value_that_keeps_it_is_found() -> None:
@@ -158,7 +162,7 @@ def test_a_portfolio_takes_from_other_tasks_what_was_best_by_the_role() -> None:
 def test_a_search_survives_every_end_of_its_trials_under_roles() -> None:
     for sampler in (TRANSFER, InnerSampler("tpe", {"n_startup_trials": 3})):
         study = study_under(WITHIN, sampler, 0)
-        steering = steering_of(GOALS, UP, WITHIN)
+        steering = steering_of(goals(WITHIN))
         waiting = [study.ask() for _ in range(3)]
         for index in range(12):
             trial = study.ask() if index % 4 else waiting.pop() if waiting else study.ask()
@@ -171,6 +175,29 @@ def test_a_search_survives_every_end_of_its_trials_under_roles() -> None:
         assert len(study.trials) >= 12
 
 
-def test_roles_without_objectives_and_directions_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 roles for 0"):
-        WarmStartSampler(None, SPACE, roles=AT_LEAST)
+def test_objectives_take_no_directions_besides_their_own() -> None:
+    with pytest.raises(ValueError, match="an Objective has its own direction"):
+        WarmStartSampler(None, SPACE, objectives=goals(AT_LEAST), directions=UP)
+    with pytest.raises(ValueError, match="2 objectives, but 1 directions"):
+        WarmStartSampler(None, SPACE, objectives=GOALS, directions=UP[:1])
+
+
+def test_names_and_directions_are_the_same_as_objectives() -> None:
+    named, typed = (
+        optuna.create_study(
+            sampler=WarmStartSampler(earlier(), SPACE, 0, task="task", **given), directions=UP
+        )
+        for given in (
+            {"objectives": GOALS, "directions": UP},
+            {"objectives": goals((PARETO, PARETO))},
+        )
+    )
+    plain = (PARETO, PARETO)
+    assert run(named, plain, 4).tolist() == run(typed, plain, 4).tolist()
+
+
+def test_a_study_with_other_directions_is_refused() -> None:
+    sampler = WarmStartSampler(None, SPACE, objectives=goals((PARETO, PARETO)))
+    study = optuna.create_study(sampler=sampler, directions=["maximize", "minimize"])
+    with pytest.raises(ValueError, match="the study's directions are"):
+        SPACE.suggest(study.ask())

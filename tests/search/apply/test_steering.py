@@ -8,20 +8,18 @@ import pytest
 from search.apply.constraints import TOLERANCE, beside_each_other, steered, unfolded
 from search.apply.source import OwnTrial
 from search.apply.steering import Steering, steering_of
+from search.objectives.objective import PARETO, Objective, Role, directions_of, from_lists
 from search.review import Evidence
-from search.roles import PARETO, Role
 
 AT_LEAST = Role("constraint", bound=0.5)
 WITHIN = Role("lexicographic", tolerance=0.25)
 REPORT = Role("report")
-UP = ("maximize", "maximize")
 
 
 def steering(*second: Role) -> Steering:
     count = 1 + len(second)
-    return steering_of(
-        [f"metric_{index}" for index in range(count)], ["maximize"] * count, (PARETO, *second)
-    )
+    names = [f"metric_{index}" for index in range(count)]
+    return steering_of(from_lists(names, ["maximize"] * count, (PARETO, *second)))
 
 
 def own(number: int, *values: float, state: str = "complete", **constraints: float) -> OwnTrial:
@@ -42,7 +40,7 @@ def test_a_study_is_told_what_is_searched_and_its_trials_get_the_constraints() -
 
 
 def test_a_minimised_bound_is_missed_from_above() -> None:
-    found = steering_of(("a", "b"), ("maximize", "minimize"), (PARETO, AT_LEAST))
+    found = steering_of((Objective("a", "maximize"), Objective("b", "minimize", AT_LEAST)))
     assert found.constraints((1.0, 0.75)) == {"b": 0.25}
     assert found.constraints((1.0, 0.25)) == {"b": -0.25}
 
@@ -62,7 +60,8 @@ def test_the_tolerance_is_from_the_best_of_all_trials_at_hand() -> None:
 
 
 def test_what_is_within_the_tolerance_but_for_rounding_keeps_it() -> None:
-    given = steering_of(("a", "b"), UP, (PARETO, Role("lexicographic", tolerance=0.01)))
+    last = Role("lexicographic", tolerance=0.01)
+    given = steering_of((Objective("a", "maximize"), Objective("b", "maximize", last)))
     assert 0.98 - 0.97 > 0.01
     rows = beside_each_other([own(0, 0.98, 0.1), own(1, 0.97, 0.2)], given)
     assert [row.violation for row in rows] == [0.0, 0.0]
@@ -109,13 +108,11 @@ def test_unfolded_trials_have_their_constraints_as_further_values() -> None:
         ((0.9, 0.25), {}),
         ((), {}),
     ]
-    assert steering(AT_LEAST, WITHIN).modelled_directions == [
+    assert directions_of(steering(AT_LEAST, WITHIN).modelled) == [
         "maximize", "maximize", "minimize", "minimize",
     ]  # fmt: skip
 
 
-def test_roles_need_as_many_objectives_and_directions() -> None:
-    with pytest.raises(ValueError, match="1 objectives, but 2 directions"):
-        steering_of(("a",), UP, ())
-    with pytest.raises(ValueError, match="2 roles for 1"):
-        steering_of(("a",), ("maximize",), (PARETO, REPORT))
+def test_objectives_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="first objective is pareto"):
+        steering_of((Objective("a", "maximize", REPORT),))

@@ -17,11 +17,13 @@ from optuna.distributions import (
 )
 
 from search.history import History, Rejected, Search
+from search.objectives.objective import from_lists
 from search.space import SearchSpace
 from search.tracking.tables import TRIALS
 
 TASK = "digits-cnn@ab12cd34"
 CLEAN, ROBUST, CHEAP = "accuracy.clean", "accuracy.pgd10_linf_0.1", "accuracy.pgd3_linf_0.1"
+BOTH = from_lists((CLEAN, ROBUST), ("maximize", "maximize"))
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 FINGERPRINT = {
     "data": {
@@ -71,8 +73,7 @@ def points(metric: str, values: Mapping[int, float]) -> list[dict[str, Any]]:
 def search(name: str = "cold", **changes: Any) -> Search:
     filled: dict[str, Any] = {
         "id": name, "task": TASK, "fingerprint": FINGERPRINT, "space": SPACE,
-        "objectives": (CLEAN, ROBUST), "directions": ("maximize", "maximize"),
-        "started": START, "trials_budget": 20, "epochs": 5, "seed": 1,
+        "objectives": BOTH, "started": START, "trials_budget": 20, "epochs": 5, "seed": 1,
     } | changes  # fmt: skip
     return Search(**filled)
 

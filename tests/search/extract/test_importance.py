@@ -10,6 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from search.extract.importance import importance_in, importances
 from search.extract.measurements import Measured, measure
+from search.objectives import Objective
 from search.space import SearchSpace
 from tests.search.extract.synthetic import CLEAN, SPACE, history, row
 
@@ -27,7 +28,7 @@ def measured(configurations: list[dict], values: list[float], search: str = "col
         row(number, [value], configuration=configuration, search=search)
         for number, (configuration, value) in enumerate(zip(configurations, values, strict=True))
     ]
-    return measure(history(rows).prior_trials(), [CLEAN], ["maximize"])
+    return measure(history(rows).prior_trials(), [Objective(CLEAN, "maximize")])
 
 
 def flat_search(trials: int = 30, seed: int = 0, search: str = "cold") -> Measured:

@@ -12,8 +12,10 @@ from optuna.distributions import FloatDistribution
 from search.experience import Experience, lines
 from search.extract import learn
 from search.history import History, Rejected
+from search.objectives import Objective
 from search.space import SearchSpace
 from tests.search.extract.synthetic import (
+    BOTH,
     CLEAN,
     FINGERPRINT,
     ROBUST,
@@ -28,8 +30,7 @@ from tests.search.extract.synthetic import (
 
 def learned(known: History, **changes: Any) -> Experience:
     arguments: dict[str, Any] = {
-        "task": TASK, "fingerprint": FINGERPRINT, "objectives": [CLEAN, ROBUST],
-        "directions": ["maximize", "maximize"],
+        "task": TASK, "fingerprint": FINGERPRINT, "objectives": BOTH,
     } | changes  # fmt: skip
     return learn(known, SPACE, **arguments)
 
@@ -74,7 +75,7 @@ def test_the_best_of_each_objective_follows_its_direction() -> None:
     assert [(best.value, best.run_id) for best in only.best] == [(0.9, "cold-0"), (0.7, "cold-1")]
     rows = [row(0, [2.0], objectives=["loss"], directions=["minimize"]),
             row(1, [1.0], objectives=["loss"], directions=["minimize"])]  # fmt: skip
-    found = learned(history(rows), objectives=["loss"], directions=["minimize"])
+    found = learned(history(rows), objectives=[Objective("loss", "minimize")])
     assert found.searches[0].best[0].value == 1.0
 
 
@@ -103,7 +104,7 @@ def test_a_search_that_measured_one_of_two_objectives_speaks_for_that_one() -> N
         row(number, [0.1 * number], configuration={"optimizer": "sgd", "width": 8 + number})
         for number in range(9)
     ]
-    found = learned(history(rows, [search(objectives=(CLEAN,), directions=("maximize",))]))
+    found = learned(history(rows, [search(objectives=(Objective(CLEAN, "maximize"),))]))
     assert {entry.objective for entry in found.importances} == {CLEAN}
     assert found.searches[0].trials == 0
     assert not found.left_out and not found.regions and not found.conflicts
@@ -119,7 +120,7 @@ def test_the_best_of_a_metric_that_was_turned_around_is_its_lowest() -> None:
     rows = [
         row(number, [value], directions=["minimize"]) for number, value in enumerate((3.0, 1.0))
     ]
-    changes = {"objectives": [CLEAN], "directions": ["maximize"]}
+    changes = {"objectives": [Objective(CLEAN, "maximize")]}
     (best,) = learned(history(rows), renamed=[CLEAN], **changes).searches[0].best
     assert (best.value, best.objective) == (1.0, f"{CLEAN} (as its search wanted it)")
     assert learned(history(rows), **changes).is_empty
@@ -177,13 +178,6 @@ def test_optuna_studies_can_be_learned_from() -> None:
     known = History.from_studies({"parabola": study}, ["minimize"])
     space = SearchSpace.from_distributions({"x": FloatDistribution(0, 1)})
     found = learn(known, space, task="parabola", fingerprint={"name": "parabola"},
-                  objectives=["objective_0"], directions=["minimize"])  # fmt: skip
+                  objectives=[Objective("objective_0", "minimize")])  # fmt: skip
     assert found.searches[0].trials == 12
     assert found.regions[0].high is not None and found.regions[0].high < 0.6
-
-
-def test_objectives_and_directions_must_match() -> None:
-    with pytest.raises(ValueError, match="2 objectives, but 1 direction"):
-        learned(TWO, directions=["maximize"])
-    with pytest.raises(ValueError, match="neither"):
-        learned(TWO, directions=["maximize", "up"])

@@ -10,6 +10,7 @@ import pytest
 from search.extract.measurements import Measured, measure
 from search.extract.noise import configuration_key, noise
 from search.history import PriorTrial
+from search.objectives import Objective
 from search.statements import Noise
 from tests.search.extract.synthetic import CLEAN, ROBUST, TASK, history, row
 
@@ -21,7 +22,8 @@ def measured(rows: list[dict], objective: str = CLEAN) -> dict[str, Measured]:
     for trial in history(rows).prior_trials():
         by_search.setdefault(trial.search, []).append(trial)
     return {
-        name: measure(trials, [objective], ["maximize"]) for name, trials in by_search.items()
+        name: measure(trials, [Objective(objective, "maximize")])
+        for name, trials in by_search.items()
     }  # fmt: skip
 
 
@@ -88,7 +90,7 @@ def test_an_accuracy_and_an_error_renamed_to_it_are_no_repetition() -> None:
     trials = of({8: [0.1]}) + of({8: [0.9]}, search="b", directions=["minimize"])
     known = history(trials)
     parts = {
-        name: measure(known.prior_trials(search=name), [CLEAN], ["maximize"], [CLEAN])
+        name: measure(known.prior_trials(search=name), [Objective(CLEAN, "maximize")], [CLEAN])
         for name in ("cold", "b")
     }
     assert len(parts["b"]) == 1 and noise(parts, CLEAN, TASK) is None

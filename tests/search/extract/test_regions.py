@@ -8,6 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from search.extract.measurements import Measured, measure
 from search.extract.regions import best_quarter, regions
+from search.objectives import Objective
 from search.space import SearchSpace
 from tests.search.extract.synthetic import CLEAN, history, row
 
@@ -21,7 +22,7 @@ def measured(configurations: list[dict], values: list[float]) -> Measured:
         row(number, [value], configuration=configuration)
         for number, (configuration, value) in enumerate(zip(configurations, values, strict=True))
     ]
-    return measure(history(rows).prior_trials(), [CLEAN], ["maximize"])
+    return measure(history(rows).prior_trials(), [Objective(CLEAN, "maximize")])
 
 
 def test_the_best_quarter_takes_whole_fronts() -> None:

@@ -10,9 +10,12 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search.history import PriorTrial
+from search.objectives import Objective
 from search.optimize.plan import Plan
 from search.optimize.progress import progress_of
 from search.optimize.searcher import OptunaSearcher
+
+HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 CHOICES = {"x": {"type": "categorical", "choices": ["a", "b", "c"]}}
 CONDITIONAL = {
@@ -45,8 +48,8 @@ class Stubborn(RandomSampler):
 def prior(number: int, state: str, x: Any, **changes: Any) -> PriorTrial:
     fields: dict[str, Any] = {
         "task": "hills@1", "search": "hills-1", "number": number, "run_id": f"r{number}",
-        "state": state, "configuration": {"x": x}, "objectives": ("left", "right"),
-        "directions": ("maximize", "maximize"), "values": (), "epoch": 3, "curves": {},
+        "state": state, "configuration": {"x": x}, "objectives": HILLS,
+        "values": (), "epoch": 3, "curves": {},
         "origin": {"step": "random"},
     }  # fmt: skip
     return PriorTrial(**fields | changes)

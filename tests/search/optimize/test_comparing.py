@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from ray.tune.schedulers import FIFOScheduler
 
+from search.objectives.objective import PARETO, Role
 from search.optimize.comparing import compared_metrics, scheduler_for
 from search.optimize.scheduler import MultiObjectiveASHA
-from search.roles import PARETO, Role
 from search.spec import Spec, spec_from_yaml
 from tests.search.optimize.test_plan import a_plan
 from tests.search.spec.documents import GOOD, changed
@@ -54,9 +54,12 @@ def test_the_scheduler_ranks_by_the_roles_of_the_spec(tmp_path: Path, role: Any)
     plan = a_plan(tmp_path, scheduler=ASHA, objectives=[left, right | role])
     scheduler = scheduler_for(plan, [])
     assert isinstance(scheduler, MultiObjectiveASHA)
-    wanted = plan.roles()[1]
+    wanted = plan.spec.objectives[1].role
     bound = None if wanted.bound is None else -wanted.bound  # the rungs hold losses
-    assert scheduler._roles == (PARETO, Role(wanted.name, bound, wanted.tolerance))
+    assert tuple(each.role for each in scheduler._losses_wanted) == (
+        PARETO,
+        Role(wanted.name, bound, wanted.tolerance),
+    )
 
 
 def test_plain_asha_ranks_by_the_first_objective_alone(tmp_path: Path) -> None:

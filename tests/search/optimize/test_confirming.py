@@ -10,19 +10,21 @@ from typing import Any
 import pytest
 
 from models.threat_model import Threat
+from search.objectives import Objective
+from search.objectives.objective import Role, from_lists
 from search.optimize.confirming import MEMORY, Standing, replaced_warning
 from search.optimize.trial import Trial
-from search.roles import Role
 from tests.search.optimize.stepping import config_of, run, task_of, trial_of
 
-BOTH = ("maximize", "maximize")
+BOTH = from_lists(("left", "right"), ("maximize", "maximize"))
+BOUND = (BOTH[0], Objective("right", "maximize", Role("constraint", bound=0.5)))
 # With seed 0 the first trials that are drawn, found once and fixed by the seed for ever.
-DRAWN = [number for number in range(40) if Standing(Path(), 0, BOTH, ()).is_drawn(number)]
+DRAWN = [number for number in range(40) if Standing(Path(), 0, BOTH).is_drawn(number)]
 NOT_DRAWN = next(number for number in range(40) if number not in DRAWN)
 
 
-def standing(folder: Path, *values: tuple[float, float], roles: Any = ()) -> Standing:
-    made = Standing(folder, 0, BOTH, roles)
+def standing(folder: Path, *values: tuple[float, float], goals: Any = BOTH) -> Standing:
+    made = Standing(folder, 0, goals)
     for number, each in enumerate(values, start=100):
         made.note(number, each)
     return made
@@ -39,12 +41,11 @@ def test_a_trial_that_would_be_on_the_front_is_confirmed_and_a_dominated_one_is_
 
 
 def test_the_first_trial_is_confirmed(tmp_path: Path) -> None:
-    assert Standing(tmp_path / "none", 0, BOTH, ()).must_confirm(NOT_DRAWN, [0.1, 0.1])
+    assert Standing(tmp_path / "none", 0, BOTH).must_confirm(NOT_DRAWN, [0.1, 0.1])
 
 
 def test_roles_decide_who_is_a_candidate(tmp_path: Path) -> None:
-    roles = (Role(), Role("constraint", bound=0.5))
-    made = standing(tmp_path, (0.9, 0.6), roles=roles)
+    made = standing(tmp_path, (0.9, 0.6), goals=BOUND)
     assert not made.must_confirm(NOT_DRAWN, [0.8, 0.9]), "more than the bound asks for"
     assert made.must_confirm(NOT_DRAWN, [0.95, 0.5])
     assert not made.must_confirm(NOT_DRAWN, [0.99, 0.49])
@@ -107,7 +108,7 @@ class Confirmed:
 
 
 def images(folder: Path, **changes: Any) -> Any:
-    fields = {"threat": Threat(), "epochs": 1, "directions": BOTH, "roles": (Role(), Role())}
+    fields = {"threat": Threat(), "epochs": 1, "objectives": BOTH}
     return task_of(folder, **fields | changes)
 
 

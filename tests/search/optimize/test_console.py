@@ -11,10 +11,13 @@ import pytest
 from rich.console import Console
 
 from search.history import PriorTrial
+from search.objectives import Objective
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.tracking.journal import Event
 from tests.search.optimize.test_plan import a_plan
+
+HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 
 @pytest.fixture
@@ -136,7 +139,7 @@ def test_a_resumed_search_begins_with_what_it_had(plan: Plan) -> None:
 def prior(number: int, state: str, values: tuple[float, ...] = (), **origin: Any) -> PriorTrial:
     return PriorTrial(
         task="hills@1", search="hills-1", number=number, run_id="r", state=state, configuration={},
-        objectives=("left", "right"), directions=("maximize", "maximize"), values=values, epoch=2,
+        objectives=HILLS, values=values, epoch=2,
         curves={}, origin=origin or {"step": "random"},
     )  # fmt: skip
 

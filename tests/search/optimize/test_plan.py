@@ -41,7 +41,7 @@ def test_objectives_keep_the_specs_order(tmp_path: Path) -> None:
     ]
     plan = a_plan(tmp_path, objectives=objectives)
     assert plan.objective_metrics() == ("right", "left")
-    assert plan.directions() == ("minimize", "maximize")
+    assert [each.direction for each in plan.spec.objectives] == ["minimize", "maximize"]
 
 
 def test_the_driver_gets_the_plan_whole(tmp_path: Path) -> None:

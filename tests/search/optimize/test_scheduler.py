@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from search.objectives import Objective
 from search.optimize.scheduler import MultiObjectiveASHA, rung_epochs
 
 NAN = float("nan")
@@ -19,12 +20,13 @@ def trial(name, status="PENDING"):
 
 def single(**changes):
     settings = {"grace_epochs": 1, "max_epochs": 9, "reduction_factor": 3} | changes
-    return MultiObjectiveASHA((CLEAN,), ("maximize",), **settings)
+    return MultiObjectiveASHA((Objective(CLEAN, "maximize"),), **settings)
 
 
 def double(**changes):
     settings = {"grace_epochs": 1, "max_epochs": 9, "reduction_factor": 3} | changes
-    return MultiObjectiveASHA((CLEAN, ROBUST), ("maximize", "maximize"), **settings)
+    both = (Objective(CLEAN, "maximize"), Objective(ROBUST, "maximize"))
+    return MultiObjectiveASHA(both, **settings)
 
 
 def report(scheduler, name, epoch, clean, robust=None, **more):
@@ -62,7 +64,7 @@ def test_with_one_metric_it_keeps_the_best_third():
 
 
 def test_a_minimised_metric_keeps_the_smallest():
-    scheduler = MultiObjectiveASHA(("loss",), ("minimize",), 1, 9, reduction_factor=2)
+    scheduler = MultiObjectiveASHA((Objective("loss", "minimize"),), 1, 9, reduction_factor=2)
     assert scheduler.on_trial_result(None, trial("a"), {"epoch": 1, "loss": 1.0}) == "CONTINUE"
     assert scheduler.on_trial_result(None, trial("b"), {"epoch": 1, "loss": 2.0}) == "STOP"
     assert scheduler.on_trial_result(None, trial("c"), {"epoch": 1, "loss": 0.5}) == "CONTINUE"

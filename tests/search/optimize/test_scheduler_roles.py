@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from search.objectives import Objective
+from search.objectives.objective import PARETO, Role
 from search.optimize.scheduler import MultiObjectiveASHA
-from search.roles import PARETO, Role
 from tests.search.optimize.test_scheduler import CLEAN, ROBUST, double, report, trial
 
 AT_LEAST = (PARETO, Role("constraint", bound=0.3))
@@ -35,8 +36,8 @@ def test_while_none_keeps_the_bound_the_nearest_stays_and_then_the_best_of_the_f
 
 
 def test_a_minimised_bound_is_a_largest_value():
-    roles = (PARETO, Role("constraint", bound=10.0))
-    scheduler = MultiObjectiveASHA(("loss", "seconds"), ("minimize",) * 2, 1, 9, roles=roles)
+    seconds = Objective("seconds", "minimize", Role("constraint", bound=10.0))
+    scheduler = MultiObjectiveASHA((Objective("loss", "minimize"), seconds), 1, 9)
 
     def said(name, loss, seconds):
         return scheduler.on_trial_result(

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.catalog import Threat
 from search.history import PriorTrial
+from search.objectives import Objective
 from search.optimize import driver
 from search.optimize.comparing import carried, compared_metrics, scheduler_for, threat_of
 from search.optimize.plan import Plan
@@ -24,6 +25,8 @@ from search.spec import Spec, load_spec, spec_from_yaml
 from search.tracking.journal import Journal, read_events
 from tests.search.optimize.test_plan import a_plan
 from tests.search.spec.texts import fine_tuning
+
+HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"
 ASHA = {"name": "multi_objective_asha", "grace_epochs": 1, "reduction_factor": 2}
@@ -42,8 +45,8 @@ def tuning_of(plan: Plan, own: list[PriorTrial] | None = None) -> Tuning:
 def prior(number: int, state: str, curves: Any = None, values: Any = ()) -> PriorTrial:
     return PriorTrial(
         task="hills@1", search="hills-1", number=number, run_id="r", state=state,
-        configuration={"x": number / 10}, objectives=("left", "right"),
-        directions=("maximize", "maximize"), values=values, epoch=1, curves=curves or {}, origin={},
+        configuration={"x": number / 10}, objectives=HILLS,
+        values=values, epoch=1, curves=curves or {}, origin={},
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.history import History, Search
+from search.objectives.objective import from_lists, from_row
 from search.review import Decision, Reconciled, reconcile
 from search.space import SearchSpace
 from search.tracking.tables import TRIALS
@@ -48,8 +49,7 @@ def earlier(
         rows.append(filled | changes)
     first = rows[0] if rows else {"objectives": [ACCURACY], "directions": ["maximize"]}
     described = Search(
-        search, "digits", {"name": "digits"}, space, tuple(first["objectives"]),
-        tuple(first["directions"]), START,
+        search, "digits", {"name": "digits"}, space, from_row(first), START,
     )  # fmt: skip
     return History(pa.Table.from_pylist(rows, schema=TRIALS), {search: described})
 
@@ -66,7 +66,7 @@ def reconciled(
     **changes: Any,
 ) -> Reconciled:  # fmt: skip
     directions = changes.pop("directions", ["maximize"] * len(objectives))
-    return reconcile(known, space, directions, objectives, **changes)
+    return reconcile(known, space, from_lists(objectives, directions), **changes)
 
 
 def changed(space: SearchSpace = TARGET, /, **distributions: Any) -> SearchSpace:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from search.roles import PARETO, Role
+from search.objectives.objective import PARETO, Role
 from search.spec import spec_from_yaml, task_id
 from tests.search.spec.documents import DATA, GOOD, PYTHON, changed, error_of
 
@@ -21,7 +21,7 @@ def under(*objectives: dict[str, Any]) -> str:
 
 
 def test_an_objective_is_pareto_if_nothing_is_said():
-    assert [each.as_role() for each in spec_from_yaml(GOOD).objectives] == [PARETO, PARETO]
+    assert [each.role for each in spec_from_yaml(GOOD).objectives] == [PARETO, PARETO]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_an_objective_is_pareto_if_nothing_is_said():
 )
 def test_a_role_is_read_and_written_back(written, role):
     spec = spec_from_yaml(under(CLEAN, ROBUST | written))
-    assert spec.objectives[1].as_role() == role
+    assert spec.objectives[1].role == role
     assert spec.objectives[1].metric == "accuracy.pgd10_linf_0.1"
     assert spec_from_yaml(spec.to_yaml()) == spec
 
@@ -105,6 +105,6 @@ def test_a_constraint_and_a_report_go_together():
         ],
         PYTHON,
     )
-    assert [each.role for each in spec_from_yaml(text).objectives] == [
+    assert [each.role.name for each in spec_from_yaml(text).objectives] == [
         "pareto", "constraint", "report",
     ]  # fmt: skip

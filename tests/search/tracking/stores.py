@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from search.objectives import Objective
 from search.tracking.journal import Journal
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
@@ -93,6 +94,9 @@ def migrated_store() -> Path:
     return folder / "mlflow.db"
 
 
+GOALS = (Objective("left", "maximize"), Objective("right", "maximize"))
+
+
 def new_store(folder: Path, search: str = "demo-1") -> Store:
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     if not (folder / "mlflow.db").exists():
@@ -102,8 +106,8 @@ def new_store(folder: Path, search: str = "demo-1") -> Store:
     storage = folder / "storage" / search
     summary = create_summary(
         client, experiment, search=search, task="demo@1", fingerprint={"name": "demo"},
-        spec_yaml="name: demo\n", space_json=SPACE, objectives=["left", "right"],
-        directions=["maximize", "maximize"], storage=storage, trials_budget=4,
+        spec_yaml="name: demo\n", space_json=SPACE, objectives=GOALS,
+        storage=storage, trials_budget=4,
         numbers={"epochs": 2, "seed": 0}, warm_started_from=[], environment={},
     )  # fmt: skip
     return Store(uri, client, experiment, summary, storage, Journal(storage), search)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from search.objectives.objective import from_lists
 from search.tracking.page import TAG, links, write_views
 from tests.search.tracking.stores import new_store
 
@@ -12,8 +13,8 @@ def test_views_fit_an_experiment_tag_and_name_every_objective(tmp_path: Path) ->
     objectives = ["accuracy.clean", "accuracy.pgd10_linf_0.1", "seconds"]
     hyperparameters = [f"a_rather_long_hyperparameter_{index}" for index in range(40)]
     write_views(
-        store.client, store.experiment, objectives, ["maximize", "maximize", "minimize"],
-        hyperparameters,
+        store.client, store.experiment,
+        from_lists(objectives, ["maximize", "maximize", "minimize"]), hyperparameters,
     )  # fmt: skip
     tags = store.client.get_experiment(store.experiment).tags
     for key in ("trials", "front", "searches"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.history import History
-from search.roles import PARETO, Role, to_json
+from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import names
 from tests.search.tracking.stores import Store, new_store
 
@@ -22,12 +22,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def roles_of(store: Store) -> tuple[Role, ...]:
-    return History.from_mlflow(store.uri).searches[store.search].roles
+    objectives = History.from_mlflow(store.uri).searches[store.search].objectives
+    return tuple(each.role for each in objectives)
 
 
 def test_a_search_without_roles_has_none(store: Store) -> None:
     assert names.ROLES not in store.client.get_run(store.summary_run).data.tags
-    assert roles_of(store) == ()
+    assert roles_of(store) == (PARETO, PARETO)
 
 
 def test_roles_come_back_with_their_search_and_survive_a_file(store: Store, tmp_path: Path) -> None:
@@ -43,4 +44,4 @@ def test_a_spoilt_record_of_roles_means_that_all_are_searched_alike(
     store: Store, text: str
 ) -> None:
     store.client.set_tag(store.summary_run, names.ROLES, text)
-    assert roles_of(store) == ()
+    assert roles_of(store) == (PARETO, PARETO)

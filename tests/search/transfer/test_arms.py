@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.objectives import Objective
 from search.transfer.arms import Arms, arms_sentence, compare_arms
 from search.transfer.costs import Cost
 from search.transfer.progress import trials_of
 from tests.search.extract.synthetic import CLEAN, history, row, search
 
-GOAL: dict[str, Any] = {"objectives": (CLEAN,), "directions": ("maximize",)}
+GOAL: dict[str, Any] = {"objectives": (Objective(CLEAN, "maximize"),)}
 
 
 def arms_of(main: list[float | None], control: list[float | None], **changes: Any) -> Arms | None:

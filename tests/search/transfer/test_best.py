@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from search.objectives import Objective
 from search.transfer.best import best_configurations, wilson_interval
 from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row, search
 
@@ -26,7 +27,7 @@ def test_the_front_by_hand_sorted_by_the_first_objective() -> None:
 def test_one_objective_has_one_best_and_ties_stay_together() -> None:
     goal = {"objectives": ["loss"], "directions": ["minimize"]}
     rows = [row(n, [value], **goal) for n, value in enumerate([2.0, 1.0, 1.0])]
-    known = history(rows, [search(objectives=("loss",), directions=("minimize",))])
+    known = history(rows, [search(objectives=(Objective("loss", "minimize"),))])
     assert [each.number for each in best_configurations(known, "cold")] == [1, 2]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from search.history import History
-from search.roles import PARETO, Role
+from search.objectives import Objective
+from search.objectives.objective import PARETO, Role
 from search.transfer import best_configurations, write_report
 from search.transfer.arms import compare_arms
 from search.transfer.goals import best_in_words, none_keeps, objectives_in_words
@@ -72,7 +73,7 @@ def test_several_roles_are_said_in_one_heading() -> None:
 
 
 def test_one_objective_is_best_and_no_front() -> None:
-    goal: dict[str, Any] = {"objectives": ("loss",), "directions": ("minimize",)}
+    goal: dict[str, Any] = {"objectives": (Objective("loss", "minimize"),)}
     assert best_in_words(search(**goal)) == "Best"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from search.history import History
+from search.objectives.objective import from_lists
 from search.transfer.canvas import axis_label, label_points, new_figure, short
 from search.transfer.curves import curve_metrics, draw_curves, draw_importance
 from search.transfer.pictures import draw_history, draw_pareto
@@ -39,7 +40,7 @@ def objectives(number: int, values: list[list[float]]) -> History:
             curves=points("metric_0", {1: 0.1, 2: 0.2}))
         for n, each in enumerate(values)
     ]  # fmt: skip
-    return history(rows, [search(objectives=names, directions=directions)])
+    return history(rows, [search(objectives=from_lists(names, directions))])
 
 
 @pytest.mark.parametrize("draw", DRAWERS)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from search.objectives import Objective
 from search.transfer.progress import (
     Progress,
     cold_searches,
@@ -55,7 +56,7 @@ def test_only_earlier_cold_searches_of_the_task_with_the_same_objectives_compare
         search("cold"),
         search("warm", warm=True),
         search("other task", task="other"),
-        search("one objective", objectives=("accuracy.clean",), directions=("maximize",)),
+        search("one objective", objectives=(Objective("accuracy.clean", "maximize"),)),
         search("late", started=later + timedelta(hours=1)),
         search("empty"),
         search("this", started=later),

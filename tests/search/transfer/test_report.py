@@ -14,6 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from search.experience import Experience
 from search.history import History
+from search.objectives.objective import from_lists
 from search.space import SearchSpace
 from search.transfer import Report, write_report
 from tests.search.extract.synthetic import START, history, row, rows_of_random_search, search
@@ -113,7 +114,7 @@ def test_one_and_three_objectives_are_reported(number: int, tmp_path: Path) -> N
             directions=[*directions], configuration={"x": 0.1 * n})
         for n in range(9)
     ]  # fmt: skip
-    this = search("this", objectives=names, directions=directions, space=space)
+    this = search("this", objectives=from_lists(names, directions), space=space)
     report = written(history(rows, [this]), tmp_path)
     assert {"pareto.png", "history.png", "importance.png", "interactive.html"} <= set(report.files)
 
@@ -168,7 +169,10 @@ def test_names_and_choices_of_users_cannot_run_a_script(tmp_path: Path) -> None:
             configuration={EVIL: 0.1 * n, CLOSING: choices[n % 3]}, origin={"step": EVIL})
         for n in range(10)
     ]  # fmt: skip
-    known = history(rows, [search(EVIL, space=space, objectives=goals, task=CLOSING)])
+    known = history(
+        rows,
+        [search(EVIL, space=space, objectives=from_lists(goals, ["maximize"] * 2), task=CLOSING)],
+    )
     report = written(known, tmp_path, EVIL)
     page = (report.folder / "interactive.html").read_text()
     found = Scripts(page)

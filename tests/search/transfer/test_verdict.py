@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from search.__main__ import app
 from search.history import History
+from search.objectives import Objective
 from search.spec import load_spec
 from search.transfer.costs import Cost
 from search.transfer.verdict import NO_EVIDENCE, verdict
@@ -27,7 +28,7 @@ from tests.search.extract.synthetic import (
 
 def one_objective(*searches: Sequence[float], is_warm: bool = True, **changes: Any) -> History:
     """The last one is "this"; the others are cold; `epochs` of this search may be changed."""
-    goal: dict[str, Any] = {"objectives": (CLEAN,), "directions": ("maximize",)}
+    goal: dict[str, Any] = {"objectives": (Objective(CLEAN, "maximize"),)}
     names = [f"cold-{index}" for index in range(len(searches) - 1)] + ["this"]
     rows = [
         row(number, [value], search=name)
@@ -127,7 +128,7 @@ def test_a_control_arm_is_judged_where_there_is_no_cold_search() -> None:
         row(number, [value], search="this", origin=origin)
         for number, (value, origin) in enumerate(zip([0.9, 0.5, 0.6, 0.8], origins, strict=True))
     ]
-    goal: dict[str, Any] = {"objectives": (CLEAN,), "directions": ("maximize",)}
+    goal: dict[str, Any] = {"objectives": (Objective(CLEAN, "maximize"),)}
     found = verdict(history(rows, [search("this", warm=True, **goal)]), "this")
     assert found.control is not None and found.control.trials_saved == 1
     assert found.sentence.startswith("Against its own control arm, 2 trials without history")
@@ -181,7 +182,7 @@ def test_other_numbers_of_epochs_are_a_caveat() -> None:
 
 
 def test_minimised_objectives_are_judged_the_other_way_round() -> None:
-    goal: dict[str, Any] = {"objectives": ("loss",), "directions": ("minimize",)}
+    goal: dict[str, Any] = {"objectives": (Objective("loss", "minimize"),)}
     lists = {name: [*goal[name]] for name in goal}
     rows = [row(n, [value], **lists) for n, value in enumerate([3.0, 2.0, 1.0])]
     rows += [row(0, [0.5], search="this", **lists)]

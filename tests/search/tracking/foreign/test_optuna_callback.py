@@ -11,6 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna_integration import MLflowCallback
 
 from search.history import History
+from search.objectives import Objective
 from tests.search.tracking.foreign.stores import (
     all_run_ids,
     assert_accounted_for,
@@ -64,7 +65,7 @@ def test_the_study_comes_back_with_its_types_states_and_values(uri: str) -> None
     assert [trial.state for trial in trials] == ["complete", "complete", "stopped", "failed"]
     assert [trial.values for trial in trials] == [(0.16,), (0.64,), (), ()]
     assert {trial.objectives for trial in trials} == {("value",)}
-    assert {trial.directions for trial in trials} == {("maximize",)}
+    assert {each.direction for trial in trials for each in trial.objectives} == {"maximize"}
     assert_accounted_for(history, all_run_ids(uri))
 
 
@@ -91,7 +92,7 @@ def test_several_objectives_are_numbered_and_keep_their_directions(tmp_path: Pat
         )  # fmt: skip
     (trial,) = History.from_mlflow(uri).prior_trials()
     assert trial.objectives == ("value_0", "value_1")
-    assert trial.directions == ("minimize", "maximize")
+    assert [each.direction for each in trial.objectives] == ["minimize", "maximize"]
     assert trial.values == (trial.configuration["x"], 2.0)
 
 
@@ -111,7 +112,7 @@ def test_a_metric_of_the_users_own_name_is_the_objective_of_runs_nested_by_hand(
     history = History.from_mlflow(uri)
     (search,) = history.searches.values()
     assert search.run_id == parent.info.run_id
-    assert (search.objectives, search.directions) == (("accuracy",), ("maximize",))
+    assert search.objectives == (Objective("accuracy", "maximize"),)
     assert [trial.values for trial in history.prior_trials()] == [
         (trial.configuration["x"],) for trial in history.prior_trials()
     ]

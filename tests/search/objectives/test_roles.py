@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import pareto, roles
-from search.roles import PARETO, Role
+from search.objectives import pareto, roles
+from search.objectives.objective import PARETO, Role
 
 NAN = float("nan")
 UP = ("maximize", "maximize")

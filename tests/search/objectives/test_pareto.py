@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search import pareto
+from search.objectives import pareto
 
 NAN = float("nan")
 

@@ -18,28 +18,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from search.objectives.objective import Objective, directions_of
+
 Floats = NDArray[np.float64]
 
 
-def losses(values: ArrayLike, directions: Sequence[str]) -> Floats:
+def losses(values: ArrayLike, objectives: Sequence[Objective]) -> Floats:
     """Turns objective values into losses: a maximised objective changes its sign.
 
     Args:
         values: Shape ``(n, m)``; NaN stays NaN. An empty list gives shape ``(0, m)``.
-        directions: "minimize" or "maximize" for each of the ``m`` objectives.
+        objectives: What the ``m`` columns are.
 
     Raises:
         ValueError: An unknown direction, or values that are not ``(n, m)``.
     """
-    for direction in directions:
-        if direction not in ("minimize", "maximize"):
-            raise ValueError(f"direction {direction!r} is neither 'minimize' nor 'maximize'")
+    directions = directions_of(objectives)
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0:
-        return np.empty((0, len(directions)))
-    if array.ndim != 2 or array.shape[1] != len(directions):
-        raise ValueError(f"values of shape {array.shape} do not have {len(directions)} objectives")
-    signs = np.array([1.0 if d == "minimize" else -1.0 for d in directions])
+        return np.empty((0, len(objectives)))
+    if array.ndim != 2 or array.shape[1] != len(objectives):
+        raise ValueError(f"values of shape {array.shape} do not have {len(objectives)} objectives")
+    signs = np.array([1.0 if each == "minimize" else -1.0 for each in directions])
     signed: Floats = array * signs
     return signed
 
