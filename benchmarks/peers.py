@@ -24,7 +24,7 @@ from benchmarks.transfer_scenarios import DISTRIBUTIONS, Past, objectives_of, se
 from search.apply import WarmStartSampler
 from search.apply.source import seed_of
 from search.history import History
-from search.objectives import pareto
+from search.objectives import Objective, pareto
 from search.space import SearchSpace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,8 +81,8 @@ def best_of_each(past: Mapping[str, Past], count: int) -> list[dict[str, int]]:
     """
     ordered = []
     for one in past.values():
-        directions = list(OBJECTIVES.values())[: one.values.shape[1]]
-        losses = pareto.losses(one.values, directions)
+        measured = [Objective(*each) for each in OBJECTIVES.items()][: one.values.shape[1]]
+        losses = pareto.losses(one.values, measured)
         ordered.append(configurations_of(one.rows[pareto.order(losses)[:count]]))
     return [source[place] for place in range(count) for source in ordered]
 

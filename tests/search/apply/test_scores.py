@@ -16,6 +16,7 @@ from search.apply.scores import (
     score_of,
     warped_scores,
 )
+from tests.search.apply.tasks import unnamed
 
 # Apart by more than rounding, so that order is never a matter of it.
 LOSSES = arrays.arrays(
@@ -86,21 +87,26 @@ def test_no_trials_have_no_scores():
 
 
 def test_a_stopped_trial_counts_as_the_worst_complete_one():
-    found = complete_losses([(0.9, 5.0), (), (0.6, 2.0)], [0.0] * 3, ["maximize", "minimize"])
+    found = complete_losses(
+        [(0.9, 5.0), (), (0.6, 2.0)], [0.0] * 3, unnamed(["maximize", "minimize"])
+    )
     assert found.tolist() == [[-0.9, 5.0], [-0.6, 5.0], [-0.6, 2.0]]
 
 
 def test_a_violation_is_worse_than_every_loss_and_the_worse_the_larger():
     values = [(3.0,), (-5.0,), (1.0,), ()]
-    found = complete_losses(values, [0.0, 0.5, 2.0, 0.0], ["minimize"])[:, 0]
+    found = complete_losses(values, [0.0, 0.5, 2.0, 0.0], unnamed(["minimize"]))[:, 0]
     # By hand: the worst is 3, the spread 8 + 1, so 3 + 9 * 1.5 and 3 + 9 * 3.
     assert found.tolist() == [3.0, 16.5, 30.0, 3.0]
 
 
 def test_without_a_complete_trial_stopped_ones_are_equal_and_none_is_no_error():
-    assert complete_losses([(), ()], [0.0, 0.0], ["minimize"] * 2).tolist() == [[0.0, 0.0]] * 2
-    assert complete_losses([(), ()], [1.0, 0.0], ["minimize"]).tolist() == [[2.0], [0.0]]
-    assert complete_losses([], [], ["minimize"] * 2).shape == (0, 2)
+    assert (
+        complete_losses([(), ()], [0.0, 0.0], unnamed(["minimize"] * 2)).tolist()
+        == [[0.0, 0.0]] * 2
+    )
+    assert complete_losses([(), ()], [1.0, 0.0], unnamed(["minimize"])).tolist() == [[2.0], [0.0]]
+    assert complete_losses([], [], unnamed(["minimize"] * 2)).shape == (0, 2)
 
 
 def test_a_loss_stands_between_those_around_it_and_beyond_them_on_a_line():

@@ -10,6 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from scipy.stats import kendalltau
 
 from search.extract.agreement import FEWEST_OWN, agreements, compare_orders, predict
+from search.objectives import Objective
 from search.review import Evidence
 from search.space import SearchSpace
 from search.statements import Agreement
@@ -38,7 +39,7 @@ def trials(
 
 def agreed(earlier: list[Evidence], own: list[Evidence], **similarities: float) -> list[Agreement]:
     known = similarities or {trial.search: 0.5 for trial in earlier}
-    return list(agreements(earlier, own, SPACE, ["loss"], ["minimize"], known))
+    return list(agreements(earlier, own, SPACE, [Objective("loss", "minimize")], known))
 
 
 def test_orders_compared_by_hand() -> None:

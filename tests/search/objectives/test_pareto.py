@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.objectives import pareto
+from search.objectives import Objective, pareto
 
 NAN = float("nan")
 
@@ -30,18 +30,19 @@ def brute_ranks(rows: np.ndarray) -> list[int]:
 
 
 def test_maximised_objectives_change_their_sign():
-    assert pareto.losses([[0.9, 3.0]], ["maximize", "minimize"]).tolist() == [[-0.9, 3.0]]
-    assert pareto.losses([], ["maximize", "minimize"]).shape == (0, 2)
+    objectives = [Objective("accuracy", "maximize"), Objective("seconds", "minimize")]
+    assert pareto.losses([[0.9, 3.0]], objectives).tolist() == [[-0.9, 3.0]]
+    assert pareto.losses([], objectives).shape == (0, 2)
 
 
 def test_a_misspelt_direction_is_named():
     with pytest.raises(ValueError, match="'max'"):
-        pareto.losses([[1.0]], ["max"])
+        Objective("accuracy", "max")
 
 
 def test_values_with_another_number_of_objectives_are_refused():
     with pytest.raises(ValueError, match="2 objectives"):
-        pareto.losses([[1.0]], ["minimize", "minimize"])
+        pareto.losses([[1.0]], [Objective("loss", "minimize"), Objective("seconds", "minimize")])
 
 
 def test_the_front_of_a_case_worked_by_hand():

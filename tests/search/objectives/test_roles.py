@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.objectives import pareto, roles
-from search.objectives.objective import PARETO, Role
+from search.objectives.objective import PARETO, Role, from_lists, from_row, to_row
 
 NAN = float("nan")
 UP = ("maximize", "maximize")
@@ -17,18 +17,23 @@ WITHIN = Role("lexicographic", tolerance=0.01)
 REPORT = Role("report")
 
 
+def goals(directions, counted=()):
+    """Objectives without a name of their own."""
+    return from_lists([f"m{i}" for i in range(len(directions))], directions, counted)
+
+
 def best(values, *second, directions=UP):
-    return np.flatnonzero(roles.best(values, directions, (PARETO, *second))).tolist()
+    return np.flatnonzero(roles.best(values, goals(directions, (PARETO, *second)))).tolist()
 
 
 def ordered(values, *second, directions=UP):
-    return pareto.order(roles.steering(values, directions, (PARETO, *second))).tolist()
+    return pareto.order(roles.steering(values, goals(directions, (PARETO, *second)))).tolist()
 
 
 def test_pareto_is_the_front_as_it_always_was():
     values = [[0.9, 0.1], [0.8, 0.2], [0.7, 0.1]]
     assert best(values, PARETO) == [0, 1]
-    assert roles.best(values, UP).tolist() == [True, True, False]
+    assert roles.best(values, goals(UP)).tolist() == [True, True, False]
 
 
 def test_under_a_constraint_the_best_that_keeps_it_is_best():
@@ -135,17 +140,17 @@ def test_a_role_that_contradicts_itself_is_refused(wrong, said):
 
 def test_roles_that_do_not_go_together_are_refused():
     with pytest.raises(ValueError, match="2 roles for 3"):
-        roles.filled((PARETO, REPORT), 3)
+        goals((*UP, "minimize"), (PARETO, REPORT))
     with pytest.raises(ValueError, match="first objective is pareto"):
-        roles.filled((REPORT, PARETO), 2)
+        goals(UP, (REPORT, PARETO))
     with pytest.raises(ValueError, match="two lexicographic"):
-        roles.filled((PARETO, WITHIN, WITHIN), 3)
+        goals((*UP, "minimize"), (PARETO, WITHIN, WITHIN))
 
 
 @pytest.mark.parametrize("second", [AT_LEAST, WITHIN, REPORT])
 def test_roles_survive_a_store(second):
-    text = roles.to_json((PARETO, second))
-    assert roles.from_json(text, 2) == (PARETO, second)
+    searched = goals(UP, (PARETO, second))
+    assert from_row(to_row(searched)) == searched
 
 
 @pytest.mark.parametrize(
@@ -156,7 +161,8 @@ def test_roles_survive_a_store(second):
      '[{"name": "pareto"}, {"name": "constraint", "bound": true}]'],
 )  # fmt: skip
 def test_what_is_no_roles_in_a_store_means_pareto(text):
-    assert roles.from_json(text, 2) == ()
+    row = {"objectives": ["m0", "m1"], "directions": list(UP), "roles_json": text}
+    assert from_row(row) == goals(UP)
 
 
 finite = st.floats(-1e6, 1e6)
@@ -173,19 +179,21 @@ def trials(draw, columns=2, of=number):
 @given(trials(columns=3))
 def test_with_pareto_alone_the_order_is_that_of_the_losses(drawn):
     values, directions = drawn
-    plain = pareto.losses(values, directions)
+    plain = pareto.losses(values, goals(directions))
     for given_roles in ((), (PARETO,) * 3):
         assert np.array_equal(
-            roles.steering(values, directions, given_roles), plain, equal_nan=True
+            roles.steering(values, goals(directions, given_roles)), plain, equal_nan=True
         )
-        assert np.array_equal(roles.best(values, directions, given_roles), pareto.front(plain))
+        assert np.array_equal(
+            roles.best(values, goals(directions, given_roles)), pareto.front(plain)
+        )
 
 
 @given(trials(), finite)
 def test_whatever_keeps_a_bound_comes_before_whatever_does_not(drawn, bound):
     values, directions = drawn
     given_roles = (PARETO, Role("constraint", bound=bound))
-    column = roles.steering(values, directions, given_roles)[:, 0]
+    column = roles.steering(values, goals(directions, given_roles))[:, 0]
     kept = [
         value[1] >= bound if directions[1] == "maximize" else value[1] <= bound for value in values
     ]
@@ -200,8 +208,8 @@ def test_whatever_keeps_a_bound_comes_before_whatever_does_not(drawn, bound):
 def test_the_first_of_the_order_is_among_the_best(drawn, tolerance):
     values, directions = drawn
     for role in (Role("lexicographic", tolerance=tolerance), Role("constraint", bound=tolerance)):
-        mask = roles.best(values, directions, (PARETO, role))
-        column = roles.steering(values, directions, (PARETO, role))[:, 0]
+        mask = roles.best(values, goals(directions, (PARETO, role)))
+        column = roles.steering(values, goals(directions, (PARETO, role)))[:, 0]
         assert mask.any() == bool(len(values))
         assert (column[mask] == column.min(initial=np.inf)).all()
 
@@ -213,12 +221,13 @@ def test_another_reported_objective_changes_nothing(drawn, second):
     more = (PARETO, second, REPORT)
     fewer = (PARETO, second)
     assert np.array_equal(
-        roles.best(values, directions, more), roles.best(without, directions[:2], fewer)
+        roles.best(values, goals(directions, more)),
+        roles.best(without, goals(directions[:2], fewer)),
     )
     # Plain pareto leaves a row its known values; under roles a row is known or not.
-    expected = roles.steering(without, directions[:2], fewer)
+    expected = roles.steering(without, goals(directions[:2], fewer))
     expected[np.isnan(expected).any(axis=1)] = NAN
-    steered = roles.steering(values, directions, more)
+    steered = roles.steering(values, goals(directions, more))
     assert np.array_equal(steered, expected, equal_nan=True)
 
 
@@ -228,6 +237,8 @@ def test_the_order_of_the_trials_does_not_matter(drawn, random):
     places = list(range(len(values)))
     random.shuffle(places)
     for role in (AT_LEAST, WITHIN, REPORT):
-        mask = roles.best(values, directions, (PARETO, role))
-        shuffled = roles.best([values[place] for place in places], directions, (PARETO, role))
+        mask = roles.best(values, goals(directions, (PARETO, role)))
+        shuffled = roles.best(
+            [values[place] for place in places], goals(directions, (PARETO, role))
+        )
         assert shuffled.tolist() == mask[places].tolist()

@@ -6,13 +6,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+from search.objectives import Objective
 from search.optimize.trainings import TaskOnWorker
 from search.optimize.trial import Trial
+
+HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 
 def task_of(folder: Path, function: str = "two_hills", **changes: Any) -> TaskOnWorker:
     fields: dict[str, Any] = {
-        "model": f"python:tests.functions:{function}", "objectives": ("left", "right"),
+        "model": f"python:tests.functions:{function}", "objectives": HILLS,
         "epochs": 3, "threat": None, "storage": folder, "generation": 1, "threads": 1,
         "uses_gpu": False,
     }  # fmt: skip

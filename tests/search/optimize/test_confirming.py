@@ -59,8 +59,8 @@ def test_a_tenth_is_confirmed_whatever_it_shows_and_the_same_one_in_every_launch
     # 4,000 draws of a tenth: four sigmas are 0.019, one false alarm in 16,000.
     share = sum(made.is_drawn(number) for number in range(4000)) / 4000
     assert abs(share - 0.1) < 0.019
-    assert [n for n in range(40) if Standing(tmp_path, 0, BOTH, ()).is_drawn(n)] == DRAWN
-    assert [n for n in range(40) if Standing(tmp_path, 1, BOTH, ()).is_drawn(n)] != DRAWN
+    assert [n for n in range(40) if Standing(tmp_path, 0, BOTH).is_drawn(n)] == DRAWN
+    assert [n for n in range(40) if Standing(tmp_path, 1, BOTH).is_drawn(n)] != DRAWN
 
 
 def test_a_trial_is_not_compared_with_what_it_left_itself_before_a_crash(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from models.base_model import locate_base
 from models.catalog import TextThreat, Threat, complete, robust_metric
 from models.data import ImageSplits, load_images
+from search.objectives import Objective
 from tests.contracts import training as contract
 from tests.contracts.training import Case
 from tests.models.tiny_models import tiny_vit
@@ -60,7 +61,7 @@ def text_fine_tuning(folder: Path) -> Case:
                        "patience": 1}  # fmt: skip
     task = task_of(
         folder, model=model, epochs=EPOCHS, threat=WORDS,
-        objectives=("accuracy.clean", robust_metric(model, WORDS)),
+        objectives=both(robust_metric(model, WORDS)),
         base=tiny_base(folder / "bert", "classification", data.label_names).base,
     )  # fmt: skip
     return Case(task, data, *(complete(model, each) for each in (busy, other, patient)))
@@ -71,8 +72,13 @@ def users_function(folder: Path) -> Case:
 
 
 def images(folder: Path, model: str) -> Any:
-    objectives = ("accuracy.clean", robust_metric(model, PIXELS))
+    objectives = both(robust_metric(model, PIXELS))
     return task_of(folder, model=model, epochs=EPOCHS, threat=PIXELS, objectives=objectives)
+
+
+def both(robust: str) -> tuple[Objective, ...]:
+    """Accuracy and its robust counterpart."""
+    return (Objective("accuracy.clean", "maximize"), Objective(robust, "maximize"))
 
 
 def few_images() -> ImageSplits:

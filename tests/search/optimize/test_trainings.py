@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from models.catalog import TextThreat
+from search.objectives.objective import from_lists
 from search.optimize import trainings
 from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.outcome import outcome_of
@@ -161,7 +162,11 @@ def test_the_last_epoch_need_not_report_what_only_the_scheduler_compares(
 ) -> None:
     epochs = [{"left": 0.1, "cheap": 0.1}, {"left": 0.2, "cheap": 0.1}, {"left": 0.3, "full": 0.1}]
     monkeypatch.setattr("tests.functions.two_hills", lambda *_, **__: iter(epochs))
-    task = task_of(tmp_path, objectives=("left", "full"), compared=("left", "cheap"))
+    task = task_of(
+        tmp_path,
+        objectives=from_lists(("left", "full"), ("maximize", "maximize")),
+        compared=("left", "cheap"),
+    )
     assert run(trial_of(task, config_of(tmp_path)))[-1]["failure"] == ""
 
 
