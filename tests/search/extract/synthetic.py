@@ -17,7 +17,7 @@ from optuna.distributions import (
 )
 
 from search.history import History, Rejected, Search
-from search.objectives.objective import from_lists
+from search.objectives.objective import Role, from_lists
 from search.space import SearchSpace
 from search.tracking.tables import TRIALS
 
@@ -70,10 +70,12 @@ def points(metric: str, values: Mapping[int, float]) -> list[dict[str, Any]]:
     return [{"metric": metric, "epoch": each, "value": value} for each, value in values.items()]
 
 
-def search(name: str = "cold", **changes: Any) -> Search:
+def search(name: str = "cold", roles: Sequence[Role] = (), **changes: Any) -> Search:
+    """A search for two accuracies, which count as `roles` say, unless `changes` says otherwise."""
     filled: dict[str, Any] = {
         "id": name, "task": TASK, "fingerprint": FINGERPRINT, "space": SPACE,
-        "objectives": BOTH, "started": START, "trials_budget": 20, "epochs": 5, "seed": 1,
+        "objectives": from_lists((CLEAN, ROBUST), ("maximize", "maximize"), roles),
+        "started": START, "trials_budget": 20, "epochs": 5, "seed": 1,
     } | changes  # fmt: skip
     return Search(**filled)
 

@@ -53,7 +53,7 @@ def test_trials_come_back_with_types_values_curves_and_truthful_states(store: St
 def test_the_space_comes_back_with_the_search(store: Store) -> None:
     search = History.from_mlflow(store.uri).searches[store.search]
     assert search.space == SearchSpace.from_json(SPACE)
-    assert search.objectives == ("left", "right")
+    assert search.metrics == ("left", "right")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_what_was_renamed_since_comes_back_under_its_new_name(store: Store) -> N
     trial = next(trial for trial in history.prior_trials() if trial.number == 0)
     assert trial.configuration == {"y": 0.1}
     assert list(search.space.distributions if search.space else ()) == ["y"]
-    assert search.objectives == trial.objectives == ("west", "right")
+    assert search.metrics == trial.metrics == ("west", "right")
     assert trial.curves["west"] == {1: 0.1, 2: 0.2}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -59,14 +60,12 @@ def test_a_heading_says_what_is_called_best(roles, word, objectives) -> None:
 
 
 def test_several_roles_are_said_in_one_heading() -> None:
-    seconds = {
-        "objectives": (CLEAN, ROBUST, "seconds"),
-        "directions": ("maximize",) * 2 + ("minimize",),
-    }
     limit = Role("constraint", bound=30.0)
-    known = search(roles=(PARETO, PARETO, limit), **seconds)
+    clean, robust = Objective(CLEAN, "maximize"), Objective(ROBUST, "maximize")
+    seconds = Objective("seconds", "minimize", limit)
+    known = search(objectives=(clean, robust, seconds))
     assert best_in_words(known) == f"Pareto front of {CLEAN} and {ROBUST} under seconds <= 30"
-    known = search(roles=(*WITHIN, limit), **seconds)
+    known = search(objectives=(clean, replace(robust, role=WITHIN[1]), seconds))
     assert best_in_words(known) == (
         f"Best by {ROBUST} under seconds <= 30 within 0.01 of the best {CLEAN}"
     )

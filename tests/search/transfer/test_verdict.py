@@ -183,7 +183,7 @@ def test_other_numbers_of_epochs_are_a_caveat() -> None:
 
 def test_minimised_objectives_are_judged_the_other_way_round() -> None:
     goal: dict[str, Any] = {"objectives": (Objective("loss", "minimize"),)}
-    lists = {name: [*goal[name]] for name in goal}
+    lists = {"objectives": ["loss"], "directions": ["minimize"]}
     rows = [row(n, [value], **lists) for n, value in enumerate([3.0, 2.0, 1.0])]
     rows += [row(0, [0.5], search="this", **lists)]
     searches = [search(**goal), search("this", warm=True, **goal)]

@@ -154,7 +154,7 @@ def test_a_study_may_name_its_metrics_by_lone_surrogates(hand: Hand, tmp_path: P
     })  # fmt: skip
     hand.log({"lr": 0.25}, {"value": [1.0]}, parent=study, tags={"param_directions": "{}"})
     (search,) = (each for each in assert_survives(hand, tmp_path).searches.values() if each.run_id)
-    assert search.objectives == ("value",)
+    assert search.metrics == ("value",)
 
 
 def test_thousands_of_metrics_of_one_run_are_all_read(hand: Hand, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_study_comes_back_with_its_types_states_and_values(uri: str) -> None
         assert types_of(trial.configuration) == types_of(tried)
     assert [trial.state for trial in trials] == ["complete", "complete", "stopped", "failed"]
     assert [trial.values for trial in trials] == [(0.16,), (0.64,), (), ()]
-    assert {trial.objectives for trial in trials} == {("value",)}
+    assert {trial.metrics for trial in trials} == {("value",)}
     assert {each.direction for trial in trials for each in trial.objectives} == {"maximize"}
     assert_accounted_for(history, all_run_ids(uri))
 
@@ -79,7 +79,7 @@ def test_the_space_is_the_studys_own(uri: str) -> None:
         "bias": CategoricalDistribution([True, False]),
         "depth": CategoricalDistribution([None, 3]),
     }
-    assert (search.task, search.objectives) == ("mlflow:widths", ("value",))
+    assert (search.task, search.metrics) == ("mlflow:widths", ("value",))
 
 
 def test_several_objectives_are_numbered_and_keep_their_directions(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_several_objectives_are_numbered_and_keep_their_directions(tmp_path: Pat
             n_trials=1, callbacks=[MLflowCallback(tracking_uri=uri)],
         )  # fmt: skip
     (trial,) = History.from_mlflow(uri).prior_trials()
-    assert trial.objectives == ("value_0", "value_1")
+    assert trial.metrics == ("value_0", "value_1")
     assert [each.direction for each in trial.objectives] == ["minimize", "maximize"]
     assert trial.values == (trial.configuration["x"], 2.0)
 

@@ -67,7 +67,7 @@ def test_the_study_comes_back_with_its_types_states_and_values(uri: str) -> None
     assert types_of(trials[0].configuration) == {"rate": "float", "width": "int", "kind": "str"}
     assert [trial.state for trial in trials] == ["complete", "stopped", "failed"]
     assert [trial.values for trial in trials] == [(0.5,), (), ()]
-    assert {trial.objectives for trial in trials} == {("value",)}
+    assert {trial.metrics for trial in trials} == {("value",)}
     assert {each.direction for trial in trials for each in trial.objectives} == {"minimize"}
     assert all(trial.started is not None for trial in trials)
 
