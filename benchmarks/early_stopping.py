@@ -35,7 +35,7 @@ from scipy.stats import spearmanr
 from benchmarks import reference
 from benchmarks.recorded_curves import CONFIGURATIONS, CURVES, SPEC, Curve, curves, record
 from benchmarks.trainings import CACHE
-from search.objectives import pareto
+from search.objectives import Objective, pareto
 from search.optimize.scheduler import MultiObjectiveASHA
 from search.spec import Spec, load_spec
 from search.transfer import canvas
@@ -44,7 +44,7 @@ ORDERS, WORKERS = 200, 2
 SEEN_AT = (1, 2, 3, 5, 7, 9, 12)
 BUDGETS = (60, 120, 240)  # epochs spent
 REFERENCE_POINT = (0.5, 0.0)  # clean, robust
-DIRECTIONS = ("maximize", "maximize")
+GOALS = (Objective("clean", "maximize"), Objective("robust", "maximize"))
 METHODS = ("both objectives", "clean accuracy alone", "no early stopping", "both, grace 5")
 # Looked at after the others had been seen, and marked so in the report: no claim rests on it.
 EXPLORED = METHODS[3]
@@ -65,7 +65,7 @@ def replay(
     count = 1 if method == "clean accuracy alone" else 2
     grace = LATER_GRACE if method == EXPLORED else GRACE
     scheduler = MultiObjectiveASHA(
-        metrics[:count], DIRECTIONS[:count], grace, epochs,
+        [Objective(metric, "maximize") for metric in metrics[:count]], grace, epochs,
         reduction_factor=REDUCTION,
     )  # fmt: skip
     waiting, spent, finished = list(order), 0, []
@@ -97,10 +97,10 @@ def replay(
 
 def scores(recorded: Sequence[Curve], numbers: Sequence[int]) -> tuple[float, float, int]:
     """Hypervolume of these complete trials: validation, and test of its front; and their number."""
-    losses = pareto.losses([recorded[n].values for n in numbers], DIRECTIONS)
-    point = pareto.losses([REFERENCE_POINT], DIRECTIONS)[0]
+    losses = pareto.losses([recorded[n].values for n in numbers], GOALS)
+    point = pareto.losses([REFERENCE_POINT], GOALS)[0]
     chosen = [n for n, is_best in zip(numbers, pareto.front(losses), strict=True) if is_best]
-    test = pareto.losses([recorded[n].test for n in chosen], DIRECTIONS)
+    test = pareto.losses([recorded[n].test for n in chosen], GOALS)
     return pareto.hypervolume(losses, point), pareto.hypervolume(test, point), len(numbers)
 
 

@@ -21,6 +21,7 @@ from search.apply.sampler import WarmStartSampler
 from search.apply.source import seed_of
 from search.history import History
 from search.objectives import pareto
+from search.objectives.objective import directions_of
 from search.optimize.plan import trial_seed
 from search.space import SearchSpace
 from search.spec import Spec, task_id
@@ -64,9 +65,9 @@ def run(
         first: Configurations that are given to the search as its first trials.
     """
     space = SearchSpace.from_spec(spec)
-    names, directions = objectives(spec)
-    sampler = WarmStartSampler(history, space, seed, task=task_of(spec), objectives=names)
+    sampler = WarmStartSampler(history, space, seed, task=task_of(spec), objectives=spec.objectives)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    directions = directions_of(spec.objectives)
     done = Done(study=optuna.create_study(sampler=sampler, directions=directions))
     for configuration in first:
         done.study.enqueue_trial(dict(configuration))
@@ -87,14 +88,8 @@ def run(
 
 def as_history(spec: Spec, done: Done) -> History:
     """A finished search as the history of the spec's task."""
-    names, directions = objectives(spec)
     assert done.study is not None
-    return History.from_studies({task_of(spec): done.study}, directions, objectives=names)
-
-
-def objectives(spec: Spec) -> tuple[list[str], list[str]]:
-    """Metric names and directions."""
-    return [o.metric for o in spec.objectives], [o.direction for o in spec.objectives]
+    return History.from_studies({task_of(spec): done.study}, objectives=spec.objectives)
 
 
 def task_of(spec: Spec) -> str:
@@ -104,20 +99,19 @@ def task_of(spec: Spec) -> str:
 
 def volumes(spec: Spec, values: Sequence[Sequence[float]], point: Sequence[float]) -> list[float]:
     """Hypervolume after each trial, above `point` in the objectives' own scale."""
-    _, directions = objectives(spec)
-    losses = pareto.losses(values, directions)
-    reference = pareto.losses([point], directions)[0]
+    losses = pareto.losses(values, spec.objectives)
+    reference = pareto.losses([point], spec.objectives)[0]
     return [pareto.hypervolume(losses[: n + 1], reference) for n in range(len(losses))]
 
 
 def front(spec: Spec, values: Sequence[Sequence[float]]) -> list[int]:
     """Indices of the values that no other dominates."""
-    return np.flatnonzero(pareto.front(pareto.losses(values, objectives(spec)[1]))).tolist()
+    return np.flatnonzero(pareto.front(pareto.losses(values, spec.objectives))).tolist()
 
 
 def best(spec: Spec, done: Done, count: int) -> list[dict[str, Any]]:
     """The best configurations of a search: by rank, and within a front spread over it."""
-    losses = pareto.losses(done.values, objectives(spec)[1])
+    losses = pareto.losses(done.values, spec.objectives)
     return [done.configurations[index] for index in pareto.order(losses)[:count]]
 
 

@@ -92,7 +92,7 @@ def judged(cache: Path, goal: Goal, seed: int) -> dict[str, Any]:
     search = next(iter(history.searches))
     trials = history.prior_trials(state=None, search=search)
     front = [_tested(each) for each in best_configurations(history, search)]
-    robust = history.searches[search].objectives[1]
+    robust = history.searches[search].metrics[1]
     plain = [
         trial.value_of(robust)
         for trial in trials

@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.scaling import SentOffsets
 from benchmarks.scaling_report import arrival
 from benchmarks.scaling_trials import JITTER
+from search.objectives import Objective
 from search.tracking.journal import Journal, read_events
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
@@ -80,7 +81,7 @@ def new_writer(folder: Path) -> TimedWriter:
     experiment = ensure_experiment(client, "scaling", uri)
     summary = create_summary(
         client, experiment, search="scaling", task="scaling", fingerprint={}, spec_yaml="",
-        space_json="{}", objectives=["score"], directions=["maximize"], storage=folder,
+        space_json="{}", objectives=(Objective("score", "maximize"),), storage=folder,
         trials_budget=0, numbers={}, warm_started_from=[], environment={},
     )  # fmt: skip
     return TimedWriter(

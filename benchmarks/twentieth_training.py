@@ -54,6 +54,5 @@ def spec_of(name: str, images: Path) -> Spec:
 def _history(past: list[tuple[Spec, searches.Done]]) -> History | None:
     if not past:
         return None
-    names, directions = searches.objectives(past[0][0])
     studies = {searches.task_of(spec): done.study for spec, done in past if done.study}
-    return History.from_studies(studies, directions, objectives=names)
+    return History.from_studies(studies, objectives=past[0][0].objectives)

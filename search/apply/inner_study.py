@@ -29,7 +29,7 @@ from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
 from search.encoding import active, fill
 from search.extract.quiet_study import quiet_study
 from search.objectives import pareto
-from search.objectives.objective import Objective, directions_of
+from search.objectives.objective import Objective
 from search.review import Evidence
 
 # How often a sampler is asked again when it proposes what was tried. Each refused proposal stays
@@ -137,7 +137,7 @@ class InnerStudy:
             # A worse complete trial moves the stopped ones, and told values cannot be changed.
             # This happens about as often as a record falls: some ln(trials) times a search.
             self._worst, self._names, self._shown = worst, names, prior
-            self._study = quiet_study(directions_of(situation.objectives))
+            self._study = quiet_study(situation.objectives)
             self._entered = {}
             for index, trial in enumerate(prior):
                 self._add(situation, trial, f"p{index}")

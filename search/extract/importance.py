@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, create_trial
 
 from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.extract.quiet_study import quiet_study
+from search.objectives import Objective
 from search.space import SearchSpace
 from search.statements import Importance
 
@@ -84,7 +85,7 @@ def importance_in(part: Measured, space: SearchSpace, column: int = 0) -> dict[s
     }
     if not names:
         return {}
-    study = quiet_study(["minimize"])
+    study = quiet_study([Objective("", "minimize")])
     study.add_trials(
         [
             _trial(known, names, float(loss))

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 import optuna
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
+
+from search.objectives.objective import Objective, directions_of
 
 
-def quiet_study(directions: Sequence[str], sampler: BaseSampler | None = None) -> optuna.Study:
+def quiet_study(
+    objectives: Sequence[Objective], sampler: BaseSampler | None = None
+) -> optuna.Study:
     """An empty study in memory that is not announced on the console."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(
-            sampler=sampler, directions=[StudyDirection[each.upper()] for each in directions]
-        )
+        return optuna.create_study(sampler=sampler, directions=directions_of(objectives))
     finally:
         optuna.logging.set_verbosity(level)

@@ -21,7 +21,6 @@ from ray.tune.search import Searcher
 from search.apply import WarmStartSampler
 from search.extract.quiet_study import quiet_study
 from search.history import PriorTrial
-from search.objectives.objective import directions_of
 from search.objectives.roles import searched
 from search.optimize.lost_workers import LostWorkers
 from search.optimize.out_of_memory import SecondChances
@@ -64,8 +63,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         super().__init__()
         self._plan, self._sampler = plan, sampler
         self._steering = steering_for(plan)
-        directions = directions_of(searched(plan.spec.objectives))
-        self._study = quiet_study(directions, sampler)
+        self._study = quiet_study(searched(plan.spec.objectives), sampler)
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
         self._interrupted = list(done.interrupted)

@@ -23,7 +23,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from search.extract.measurements import Measured, measure
 from search.extract.quiet_study import quiet_study
 from search.history import History, PriorTrial, Search
-from search.objectives.objective import directions_of
 from search.objectives.roles import is_plain
 from search.space import SearchSpace
 from search.transfer.progress import find_search, trials_of
@@ -148,7 +147,7 @@ def _study(
     measured: Measured, space: SearchSpace, this: Search, columns: Sequence[int]
 ) -> optuna.Study:
     """The trials with some of their objectives, under their own numbers where that is possible."""
-    study = quiet_study(directions_of([this.objectives[column] for column in columns]))
+    study = quiet_study([this.objectives[column] for column in columns])
     trials = {
         trial.number: _trial(trial, space, values[list(columns)].tolist())
         for trial, values in zip(measured.trials, measured.values, strict=True)

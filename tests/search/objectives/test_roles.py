@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search.objectives import pareto, roles
-from search.objectives.objective import PARETO, Role, from_lists, from_row, to_row
+from search.objectives.objective import PARETO, Role, from_lists
 
 NAN = float("nan")
 UP = ("maximize", "maximize")
@@ -120,49 +119,6 @@ def test_a_small_violation_is_not_lost_beside_large_losses():
     values = [[1e15, 1.0], [1e15 - 2, 1.0 + 1e-12], [0.0, 1.0 + 2e-12]]
     bound, directions = Role("constraint", bound=1.0), ("minimize", "minimize")
     assert ordered(values, bound, directions=directions) == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    "wrong, said",
-    [
-        ({"name": "first"}, "none of pareto, constraint"),
-        ({"name": "constraint"}, "bound"),
-        ({"name": "pareto", "bound": 1.0}, "bound is constraint's alone"),
-        ({"name": "report", "tolerance": 1.0}, "tolerance is lexicographic's alone"),
-        ({"name": "lexicographic", "tolerance": -0.1}, "0 or more"),
-        ({"name": "constraint", "bound": NAN}, "finite"),
-    ],
-)
-def test_a_role_that_contradicts_itself_is_refused(wrong, said):
-    with pytest.raises(ValueError, match=said):
-        Role(**wrong)
-
-
-def test_roles_that_do_not_go_together_are_refused():
-    with pytest.raises(ValueError, match="2 roles for 3"):
-        goals((*UP, "minimize"), (PARETO, REPORT))
-    with pytest.raises(ValueError, match="first objective is pareto"):
-        goals(UP, (REPORT, PARETO))
-    with pytest.raises(ValueError, match="two lexicographic"):
-        goals((*UP, "minimize"), (PARETO, WITHIN, WITHIN))
-
-
-@pytest.mark.parametrize("second", [AT_LEAST, WITHIN, REPORT])
-def test_roles_survive_a_store(second):
-    searched = goals(UP, (PARETO, second))
-    assert from_row(to_row(searched)) == searched
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "{", "null", "3", '[{"name": "no"}]', '[{"name": "pareto"}, 5]', '[{"nme": "pareto"}]',
-     '[{"name": "pareto"}]', '[{"name": "report"}, {"name": "pareto"}]', "[" * 100_000,
-     '[{"name": "pareto"}, {"name": "constraint", "bound": "0.8"}]',
-     '[{"name": "pareto"}, {"name": "constraint", "bound": true}]'],
-)  # fmt: skip
-def test_what_is_no_roles_in_a_store_means_pareto(text):
-    row = {"objectives": ["m0", "m1"], "directions": list(UP), "roles_json": text}
-    assert from_row(row) == goals(UP)
 
 
 finite = st.floats(-1e6, 1e6)

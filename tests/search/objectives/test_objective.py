@@ -1,0 +1,116 @@
+"""Objective: refuses what contradicts itself, and comes back whole from lists and stores."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.objectives.objective import (
+    PARETO,
+    UNKNOWN,
+    Objective,
+    Role,
+    checked,
+    directions_of,
+    from_lists,
+    from_row,
+    to_json,
+    to_row,
+)
+
+NAN = float("nan")
+AT_LEAST = Role("constraint", bound=0.80)
+WITHIN = Role("lexicographic", tolerance=0.01)
+REPORT = Role("report")
+CLEAN, LOSS = Objective("clean", "maximize"), Objective("loss", "minimize")
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"name": "first"}, "none of pareto, constraint"),
+        ({"name": "constraint"}, "bound"),
+        ({"name": "pareto", "bound": 1.0}, "bound is constraint's alone"),
+        ({"name": "report", "tolerance": 1.0}, "tolerance is lexicographic's alone"),
+        ({"name": "lexicographic", "tolerance": -0.1}, "0 or more"),
+        ({"name": "constraint", "bound": NAN}, "finite"),
+    ],
+)
+def test_a_role_that_contradicts_itself_is_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        Role(**wrong)
+
+
+def test_a_direction_is_minimize_or_maximize():
+    with pytest.raises(ValueError, match="'max' is neither"):
+        Objective("clean", "max")
+    assert (CLEAN.is_maximized, LOSS.is_maximized) == (True, False)
+    assert directions_of([CLEAN, LOSS]) == ["maximize", "minimize"]
+    with pytest.raises(ValueError, match="'clean' is to be small or large"):
+        directions_of([Objective("clean", UNKNOWN)])
+
+
+def test_roles_that_do_not_go_together_are_refused():
+    with pytest.raises(ValueError, match="first objective is pareto"):
+        checked([Objective("clean", "maximize", REPORT), LOSS])
+    with pytest.raises(ValueError, match="two lexicographic"):
+        checked([CLEAN, *(Objective(name, "minimize", WITHIN) for name in "ab")])
+
+
+def test_names_and_directions_become_objectives():
+    assert from_lists(["clean", "loss"], ["maximize", "minimize"]) == (CLEAN, LOSS)
+    assert from_lists(["a"]) == (Objective("a", UNKNOWN),)
+    assert from_lists(["clean", "b"], ["maximize"] * 2, [PARETO, REPORT])[1].role == REPORT
+
+
+def test_objectives_stay_as_they_are():
+    assert from_lists([CLEAN, LOSS]) == (CLEAN, LOSS)
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ((["a"], ["minimize", "minimize"]), "1 objectives, but 2 directions"),
+        ((["a", "b", "c"], ["minimize"] * 3, [PARETO, REPORT]), "2 roles for 3"),
+        (([CLEAN], ["maximize"]), "an Objective has its own direction"),
+        (([CLEAN, "b"],), "an Objective has its own direction"),
+    ],
+)
+def test_lists_that_do_not_go_together_are_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        from_lists(*given)
+
+
+@pytest.mark.parametrize("second", [AT_LEAST, WITHIN, REPORT])
+def test_objectives_survive_a_store(second):
+    goals = (CLEAN, Objective("loss", "minimize", second))
+    assert from_row(to_row(goals)) == goals
+
+
+def test_a_store_keeps_three_columns_and_no_roles_where_all_are_searched_alike():
+    assert to_row((CLEAN, LOSS)) == {
+        "objectives": ["clean", "loss"], "directions": ["maximize", "minimize"],
+        "roles_json": None,
+    }  # fmt: skip
+    bounded = (CLEAN, Objective("loss", "minimize", AT_LEAST))
+    assert to_row(bounded)["roles_json"] == (
+        '[{"name": "pareto"}, {"name": "constraint", "bound": 0.8}]'
+    )
+    assert to_row(bounded)["roles_json"] == to_json((PARETO, AT_LEAST))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "null", "3", '[{"name": "no"}]', '[{"name": "pareto"}, 5]', '[{"nme": "pareto"}]',
+     '[{"name": "pareto"}]', '[{"name": "report"}, {"name": "pareto"}]', "[" * 100_000,
+     '[{"name": "pareto"}, {"name": "constraint", "bound": "0.8"}]',
+     '[{"name": "pareto"}, {"name": "constraint", "bound": true}]'],
+)  # fmt: skip
+def test_what_is_no_roles_in_a_store_means_pareto(text):
+    row = {"objectives": ["clean", "loss"], "directions": ["maximize", "minimize"]}
+    assert from_row(row | {"roles_json": text}) == (CLEAN, LOSS)
+
+
+def test_a_direction_that_a_store_does_not_tell_is_unknown():
+    row = {"objectives": ["a", "b", "c"], "directions": ["up", "minimize"]}
+    assert [each.direction for each in from_row(row)] == [UNKNOWN, "minimize", UNKNOWN]
+    assert from_row({"objectives": None, "directions": None}) == ()
