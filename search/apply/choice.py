@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import optuna
-
 from search.apply.inner_sampler import InnerSampler
 from search.apply.sampler import WarmStartSampler
+from search.extract.quiet_study import quiet_study
 from search.history import History
-from search.objectives.objective import directions_of
 from search.objectives.roles import searched
 from search.space import SearchSpace
 from search.spec import Spec
@@ -55,9 +53,7 @@ def first_proposals(
 ) -> list[Proposal]:
     """The first `count` configurations of a search that hears no results in between."""
     sampler = sampler_for(spec, history, space, task, fingerprint)
-    study = optuna.create_study(
-        sampler=sampler, directions=directions_of(searched(spec.objectives))
-    )
+    study = quiet_study(searched(spec.objectives), sampler)
     proposals = []
     for _ in range(count):
         trial = study.ask()

@@ -13,8 +13,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import Literal
 
 MODE = "RAY_AUTH_MODE"
+Answer = Literal["admitted", "refused", "unclear"]
 # Where `ray start` writes the address of the cluster that it started or joined.
 CURRENT_CLUSTER = Path("/tmp/ray/ray_current_cluster")
 CONNECT_SECONDS = 5.0
@@ -67,14 +69,14 @@ def admit(address: str, environment: MutableMapping[str, str]) -> None:
     if not is_open(host, int(port)):
         raise ConnectionError(f"nothing answers at {address}")
     mode = environment.get(MODE)
-    if not is_refused(address, {**environment, MODE: mode or "disabled"}):
-        return
+    if ask(address, {**environment, MODE: mode or "disabled"}) != "refused":
+        return  # Ray says itself what else is wrong
     token, source = own_token(environment)
     if not token:
         raise ConnectionError(f"{address} asks for a token and {source} is missing or empty")
     if mode not in (None, "token"):
         raise ConnectionError(f"{address} asks for a token and {MODE}={mode}: unset it, or =token")
-    if mode == "token" or is_refused(address, {**environment, MODE: "token"}):
+    if mode == "token" or ask(address, {**environment, MODE: "token"}) == "refused":
         raise ConnectionError(f"{address} refuses the token in {source}: it is another cluster's")
     environment[MODE] = "token"
 
@@ -86,8 +88,8 @@ def is_open(host: str, port: int) -> bool:
     return False
 
 
-def is_refused(address: str, environment: Mapping[str, str]) -> bool:
-    """Whether a head refuses `ray status` for want of the right token.
+def ask(address: str, environment: Mapping[str, str]) -> Answer:
+    """Return what a head answers to `ray status`; "unclear" is any error but the token's.
 
     Args:
         address: `host:port` of the head.
@@ -106,4 +108,6 @@ def is_refused(address: str, environment: Mapping[str, str]) -> bool:
             f"something listens at {address}, and no head of Ray answers within "
             f"{ANSWER_SECONDS:.0f} s"
         ) from None
-    return "AuthenticationError" in done.stderr
+    if "AuthenticationError" in done.stderr:
+        return "refused"
+    return "unclear" if done.returncode else "admitted"

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import psutil
 
 from search.deploy.checking import check_secret, is_loopback
-from search.diagnose.admission import MODE, is_open, is_refused
+from search.diagnose.admission import MODE, Answer, ask, is_open
 from search.diagnose.check import Check, failed, listed, passed, warned
 from search.diagnose.nodes import Nodes, Reply, problems
 
@@ -118,11 +118,17 @@ def check_dashboard(cluster: Cluster) -> Iterator[Check]:
 def check_head(cluster: Cluster) -> Iterator[Check]:
     """Whether the head refuses a client without a token."""
     without = {name: text for name, text in os.environ.items() if not name.startswith("RAY_AUTH")}
-    if is_refused(cluster.gcs, {**without, MODE: "disabled"}):
+    answer: Answer = "unclear"
+    with contextlib.suppress(ConnectionError):
+        answer = ask(cluster.gcs, {**without, MODE: "disabled"})
+    if answer == "refused":
         yield passed(HEAD, f"{cluster.gcs} refuses a client without a token")
-    else:
+    elif answer == "admitted":
         found = f"{cluster.gcs} IS OPEN: a client without a token is let in, and may run code"
         yield failed(HEAD, found, _USE_TOKEN)
+    else:
+        found = f"{cluster.gcs}: `ray status` without a token was neither answered nor refused"
+        yield warned(HEAD, found, f"see what it says: ray status --address={cluster.gcs}")
 
 
 def listening() -> list[tuple[str, int]]:

@@ -25,7 +25,6 @@ from search.launching import (
     stored_spec,
     with_changes,
 )
-from search.objectives import Objective
 from search.objectives.objective import PARETO, Role
 from search.optimize.plan import Plan
 from search.reporting import report
@@ -37,8 +36,7 @@ from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary
 from search.tracking.writer import Writer
 from tests.launches import hills
-
-HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
+from tests.search.optimize.stepping import HILLS
 
 FUNCTION = "tests.functions:two_hills"
 HOSTILE = "ValueError: [/oops] <b>bold</b>"

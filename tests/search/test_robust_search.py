@@ -17,7 +17,6 @@ from tests.launches import PATIENCE_SECONDS, ROOT, Place, finished
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("robust"),  # one search serves all tests
     pytest.mark.skipif(not is_installed(), reason="needs the extra 'autoattack'"),
 ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.diagnose import admission
-from search.diagnose.admission import admit, located, own_token
+from search.diagnose.admission import Answer, admit, located, own_token
 
 TOKEN = "0123456789abcdef"
 
@@ -16,10 +16,11 @@ TOKEN = "0123456789abcdef"
 def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A port that accepts connections, and a `ray status` that is let in with the token alone."""
 
-    def is_refused(address: str, environment: Mapping[str, str]) -> bool:
-        return environment["RAY_AUTH_MODE"] != "token" or own_token(environment)[0] != TOKEN
+    def ask(address: str, environment: Mapping[str, str]) -> Answer:
+        is_ours = environment["RAY_AUTH_MODE"] == "token" and own_token(environment)[0] == TOKEN
+        return "admitted" if is_ours else "refused"
 
-    monkeypatch.setattr(admission, "is_refused", is_refused)
+    monkeypatch.setattr(admission, "ask", ask)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
@@ -79,7 +80,7 @@ def test_ray_uses_the_token_where_there_is_one_and_nobody_said_otherwise(
 def test_at_a_cluster_without_tokens_ours_stays_unused(
     head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "is_refused", lambda address, environment: False)
+    monkeypatch.setattr(admission, "ask", lambda address, environment: "admitted")
     environment = held(tmp_path, TOKEN)
     admit(head, environment)
     assert "RAY_AUTH_MODE" not in environment

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from search.diagnose import closed
+from search.diagnose.admission import Answer
 from search.diagnose.nodes import HERE, Reply, ThisMachine
 
 
@@ -81,18 +82,23 @@ def test_a_dashboard_beyond_loopback_fails() -> None:
     assert place.status == "fail" and "ssh" in place.mend
 
 
-@pytest.mark.parametrize(("is_refused", "status"), [(True, "pass"), (False, "fail")])
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [("refused", "pass"), ("admitted", "fail"), ("unclear", "warning"), (None, "warning")],
+)
 def test_a_head_that_lets_a_client_without_token_in_fails(
-    is_refused: bool, status: str, monkeypatch: pytest.MonkeyPatch
+    said: Answer | None, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, str]] = []
 
-    def answer(address: str, environment: dict[str, str]) -> bool:
+    def answer(address: str, environment: dict[str, str]) -> Answer:
         asked.append(environment)
-        return is_refused
+        if said is None:
+            raise ConnectionError("no head of Ray answers within 30 s")
+        return said
 
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret-text")
-    monkeypatch.setattr(closed, "is_refused", answer)
+    monkeypatch.setattr(closed, "ask", answer)
     (check,) = closed.check_head(OneNode(""))
     assert check.status == status
     assert asked[0]["RAY_AUTH_MODE"] == "disabled" and "RAY_AUTH_TOKEN" not in asked[0]

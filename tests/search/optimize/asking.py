@@ -10,12 +10,10 @@ from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search.history import PriorTrial
-from search.objectives import Objective
 from search.optimize.plan import Plan
 from search.optimize.progress import progress_of
 from search.optimize.searcher import OptunaSearcher
-
-HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
+from tests.search.optimize.stepping import HILLS
 
 CHOICES = {"x": {"type": "categorical", "choices": ["a", "b", "c"]}}
 CONDITIONAL = {

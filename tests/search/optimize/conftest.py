@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.functions import Gate
+from tests.launches import Place
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +18,15 @@ def quick_collection() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A folder of its own, with a store, for real searches."""
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """Where such a search is held."""
+    return Gate(tmp_path / "gate")

@@ -11,13 +11,11 @@ import pytest
 from rich.console import Console
 
 from search.history import PriorTrial
-from search.objectives import Objective
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.tracking.journal import Event
+from tests.search.optimize.stepping import HILLS
 from tests.search.optimize.test_plan import a_plan
-
-HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from search.tracking import names
 from search.tracking.store import open_client
 from tests.launches import ROOT, Place, driver_of, finished
 
-# One search serves several tests, so they run on one worker.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("digits")]
+pytestmark = pytest.mark.slow
 
 
 def small_digits(**changes: Any) -> dict[str, Any]:

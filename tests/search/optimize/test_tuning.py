@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.catalog import Threat
 from search.history import PriorTrial
-from search.objectives import Objective
 from search.optimize import driver
 from search.optimize.comparing import carried, compared_metrics, scheduler_for, threat_of
 from search.optimize.plan import Plan
@@ -23,10 +22,9 @@ from search.optimize.scheduler import MultiObjectiveASHA
 from search.optimize.tuning import Tuning
 from search.spec import Spec, load_spec, spec_from_yaml
 from search.tracking.journal import Journal, read_events
+from tests.search.optimize.stepping import HILLS
 from tests.search.optimize.test_plan import a_plan
 from tests.search.spec.texts import fine_tuning
-
-HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"
 ASHA = {"name": "multi_objective_asha", "grace_epochs": 1, "reduction_factor": 2}

@@ -16,8 +16,7 @@ from search.tracking.store import open_client
 from search.tracking.summary import find_summary
 from tests.launches import ROOT, Place, driver_of, finished
 
-# One search serves several tests, so they run on one worker.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("weights")]
+pytestmark = pytest.mark.slow
 
 
 def small_digits(name: str, trials: int, epochs: int, **changes: Any) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""How searches and their trials end, with real Ray: budgets, faults, and nothing left behind."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from tests.functions import Gate
+from tests.launches import (
+    Place,
+    assert_truthful,
+    driver_of,
+    fingerprints,
+    finished,
+    held_hills,
+    hills,
+)
+
+pytestmark = pytest.mark.slow
+
+
+def test_trials_that_a_time_budget_cuts_off_are_settled_and_resumed(
+    place: Place, gate: Gate
+) -> None:
+    budget = {"trials": 5, "epochs": 4, "hours": 15 / 3600}
+    output = finished(place.run(held_hills(gate, 3, budget=budget)))
+    gate.open()
+    search = place.search()
+    assert "interrupted" in output
+    states = {run.data.tags["twentieth.state"] for run in place.raw_runs(search)}
+    assert "interrupted" in states and "running" not in states
+    cut_off = {run.info.run_id for run in place.raw_runs(search)}
+    finished(place.resume(search, "--hours", "1"))
+    assert_truthful(place, search, trials=5, epochs=4)
+    assert cut_off <= {run.info.run_id for run in place.raw_runs(search)}
+
+
+def test_a_finished_search_is_extended(place: Place) -> None:
+    finished(place.run(hills(budget={"trials": 2, "epochs": 2})))
+    search = place.search()
+    before = fingerprints(place, search)
+    finished(place.resume(search, "--trials", "2"))
+    assert_truthful(place, search, trials=4, epochs=2)
+    assert before.items() <= fingerprints(place, search).items()
+
+
+def test_broken_trials_fail_with_their_reason_and_cost_nobody_else_anything(place: Place) -> None:
+    faults = ["none", "raises", "nan", "memory", "dies"]
+    spec = hills(
+        "sometimes_broken",
+        space={"fault": {"type": "categorical", "choices": faults},
+               "x": {"type": "float", "low": -2, "high": 3}},
+        budget={"trials": 12, "epochs": 3},
+        sampler={"name": "random"},
+    )  # fmt: skip
+    finished(place.run(spec))
+    runs = place.raw_runs(place.search())
+    assert len(runs) == 12
+    ended = {run.data.params["fault"]: run for run in runs}
+    assert ended.keys() >= {"none", "raises", "nan", "memory", "dies"}, "seed 0 draws each fault"
+    for fault, reason in (
+        ("raises", "on purpose"), ("nan", "not finite: left"),
+        ("memory", "out of memory"), ("dies", "died"),
+    ):  # fmt: skip
+        assert ended[fault].info.status == "FAILED"
+        assert reason in ended[fault].data.tags["twentieth.reason"]
+    for run in runs:
+        expected = "FINISHED" if run.data.params["fault"] == "none" else "FAILED"
+        assert run.info.status == expected
+
+
+def test_the_driver_leaves_no_process_behind(place: Place, gate: Gate) -> None:
+    command = place.run(held_hills(gate, 1, budget={"trials": 2, "epochs": 4}))
+    place.wait_for(place.search(), "epoch")
+    driver = driver_of(command)
+    offspring = driver.children(recursive=True)  # Ray's daemons and workers
+    gate.open()
+    assert any("raylet" in " ".join(process.cmdline()) for process in offspring)
+    finished(command)
+    _, alive = psutil.wait_procs([driver, *offspring], timeout=60)
+    assert alive == []
