@@ -65,6 +65,11 @@ class CNNLearning:
             self._device.type, enabled=self._precision == torch.float16
         )
 
+    def is_finite(self) -> bool:
+        """Whether all weights and statistics of the model are finite."""
+        tensors = self.model.state_dict().values()
+        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+
     def averaged(self) -> nn.Module:
         """What is to be judged: the averaged model, or the one that trains."""
         return self.model if self._average is None else self._average.judged(self.model)

@@ -12,8 +12,6 @@ accuracy and ends there. It does not raise, for that configuration is a result, 
 from __future__ import annotations
 
 import copy
-import math
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,7 +26,7 @@ from models.cnn import CNN
 from models.cnn_learning import CNNLearning
 from models.data import ImageSplits
 from models.image_judgement import ImageJudgement
-from models.metric_names import on_split
+from models.training.epochs import name_as_test, run_epochs
 from models.weights.initial import InitialWeights, apply_initial
 
 
@@ -96,17 +94,7 @@ class CNNTraining:
         example so far. Figures of part B come with the last epoch alone; after divergence all are
         NaN and nothing follows. State saved between two yields holds the epochs done.
         """
-        while not self.ended:
-            begun = time.perf_counter()
-            loss = self._learning.epoch(self.epoch)
-            trained = time.perf_counter()
-            self.epoch += 1
-            self.diverged = not (math.isfinite(loss) and _is_finite(self.model))
-            metrics = {"epoch": float(self.epoch), "loss.train": loss, **self._judge()}
-            metrics["gradients.train"] = self.epoch * passes(self.configuration)
-            metrics["seconds.train"] = trained - begun
-            metrics["seconds.evaluation"] = time.perf_counter() - trained
-            yield metrics
+        return run_epochs(self, self._learning, self._judge)
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything that training changed; loads with `torch.load(weights_only=True)`.
@@ -154,18 +142,16 @@ class CNNTraining:
 
     def evaluate_test(self) -> dict[str, float]:
         """Clean and full robust accuracy on the test split; NaN after divergence."""
-        metrics = self._judgement.test(self.classifier())
-        if self.diverged:
-            metrics = dict.fromkeys(metrics, math.nan)
-        return {on_split("test", name): value for name, value in metrics.items()}
+        return name_as_test(self._judgement.test(self.classifier()), diverged=self.diverged)
 
     def _judge(self) -> dict[str, float]:
         """Metrics of the validation split; at the end the picked weights are taken back."""
+        costs = {"gradients.train": float(self.epoch * passes(self.configuration))}
         if self.diverged:
             self.ended, self._picked = True, None
-            return self._judgement.diverged()
+            return costs | self._judgement.diverged()
         model = self._learning.averaged()
-        metrics = self._judgement.observe(model, self.epoch)
+        metrics = costs | self._judgement.observe(model, self.epoch)
         choice, patience = self._judgement.choice, int(self.configuration["patience"])
         if choice.picked == self.epoch:
             self._picked = copy.deepcopy(model.state_dict())
@@ -190,7 +176,3 @@ def _build_model(configuration: Mapping[str, Value], data: ImageSplits) -> CNN:
     model = CNN(configuration, (channels, height, width), classes, mean, spread)
     # Forward and backward on one core: 5.0 -> 3.2 ms (batch of 64 at 8x8), 49 -> 34 ms (28x28).
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _is_finite(model: nn.Module) -> bool:
-    return all(bool(torch.isfinite(tensor).all()) for tensor in model.state_dict().values())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from models.catalog import Threat, Value
 from models.data import ImageSplits
 from models.image_material import ImageMaterial
 from models.memory import reset_peak_memory
-from models.metric_names import on_split
+from models.training.epochs import name_as_test, run_epochs
 from models.transformer import LoadedBase
 from models.transformer_learning import TransformerLearning
 from models.weights.initial import InitialWeights
@@ -77,15 +76,7 @@ class ImageFineTuning:
 
         Figures of part B come with the last epoch alone; after divergence all are NaN.
         """
-        while not self.ended:
-            begun = time.perf_counter()
-            loss = self._learning.epoch(self.epoch)
-            trained = time.perf_counter()
-            self.epoch += 1
-            self.diverged = not (math.isfinite(loss) and self._learning.is_finite())
-            metrics = {"epoch": float(self.epoch), "loss.train": loss, **self._judge()}
-            metrics["seconds.train"] = trained - begun
-            metrics["seconds.evaluation"] = time.perf_counter() - trained
+        for metrics in run_epochs(self, self._learning, self._judge):
             yield metrics | self._learning.costs()
 
     def state_dict(self) -> dict[str, Any]:
@@ -129,10 +120,7 @@ class ImageFineTuning:
 
     def evaluate_test(self) -> dict[str, float]:
         """Clean and full robust accuracy on the test split; NaN after divergence."""
-        metrics = self._judgement.test(self.classifier())
-        if self.diverged:
-            metrics = dict.fromkeys(metrics, math.nan)
-        return {on_split("test", name): value for name, value in metrics.items()}
+        return name_as_test(self._judgement.test(self.classifier()), diverged=self.diverged)
 
     def _judge(self) -> dict[str, float]:
         """Metrics of the validation split; at the end the picked weights are taken back."""

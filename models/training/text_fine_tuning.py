@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,9 +20,9 @@ from torch import Tensor, nn
 
 from models.catalog import TextThreat, Value
 from models.memory import reset_peak_memory
-from models.metric_names import on_split
 from models.text.material import TextMaterial
 from models.text.splits import TextSplits
+from models.training.epochs import name_as_test, run_epochs
 from models.transformer import LoadedBase
 from models.transformer_learning import TransformerLearning
 from models.weights.initial import InitialWeights
@@ -77,15 +76,7 @@ class TextFineTuning:
 
         The full attack comes with the last report alone, a cheap one with the others.
         """
-        while not self.ended:
-            begun = time.perf_counter()
-            loss = self._learning.epoch(self.epoch)
-            trained = time.perf_counter()
-            self.epoch += 1
-            self.diverged = not (math.isfinite(loss) and self._learning.is_finite())
-            metrics = {"epoch": float(self.epoch), "loss.train": loss, **self._judge()}
-            metrics["seconds.train"] = trained - begun
-            metrics["seconds.evaluation"] = time.perf_counter() - trained
+        for metrics in run_epochs(self, self._learning, self._judge):
             yield metrics | self._learning.costs()
 
     def state_dict(self) -> dict[str, Any]:
@@ -119,10 +110,7 @@ class TextFineTuning:
 
     def evaluate_test(self) -> dict[str, float]:
         """The validation metrics' namesakes on the test split, attack included; NaN if diverged."""
-        metrics = self._material.test(self.model)
-        if self.diverged:
-            metrics = dict.fromkeys(metrics, math.nan)
-        return {on_split("test", name): value for name, value in metrics.items()}
+        return name_as_test(self._material.test(self.model), diverged=self.diverged)
 
     def tables(self) -> dict[str, str]:
         """The validation split's tables by file name; {} after divergence."""
