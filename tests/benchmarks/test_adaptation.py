@@ -101,6 +101,7 @@ def test_a_method_is_tested_once_and_only_when_all_its_cells_are_there(
     assert record["learning_rate"] in rates("lora")
 
 
+@pytest.mark.slow
 def test_a_lost_state_is_trained_again_to_the_same_test_figures(
     setting: Setting, tmp_path: Path, trainings: list[str]
 ) -> None:
@@ -153,10 +154,12 @@ def test_every_method_has_two_legal_learning_rates_a_factor_of_four_apart() -> N
     assert rates("full") == (5e-5, 2e-4)
 
 
+@pytest.mark.slow
 def test_the_code_version_is_the_same_every_time() -> None:
     assert code_version() == code_version() and len(code_version()) == 12
 
 
+@pytest.mark.slow
 def test_a_search_that_goes_on_asks_for_the_same_and_trains_only_what_is_missing(
     setting: Setting, tmp_path: Path, trainings: list[str]
 ) -> None:

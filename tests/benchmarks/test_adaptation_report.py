@@ -71,6 +71,7 @@ def test_the_verdict_is_said_whichever_way_it_turns_out(
     assert f"{verdict}.**" in claim
 
 
+@pytest.mark.slow
 def test_what_other_code_measured_is_shown_anew_from_the_json_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

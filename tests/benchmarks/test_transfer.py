@@ -59,6 +59,7 @@ def test_without_data_the_error_says_what_to_install(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.slow
 def test_history_never_holds_the_task_that_is_searched() -> None:
     for scenario in ("related", "inverted", "shuffled", "half"):
         assert list(past_of(made_up(), "b", scenario, 0)) == ["a", "c"]
@@ -92,6 +93,7 @@ def test_shuffled_history_keeps_the_values_and_not_whose_they_are() -> None:
     assert abs(np.corrcoef(true[:, 0], past.values[:, 0])[0, 1]) < 0.5
 
 
+@pytest.mark.slow
 def test_past_searches_that_no_file_holds_are_the_same_every_time() -> None:
     first, second = (past_of(made_up(), "a", "related", 7)["b"].rows for _ in range(2))
     assert len(first) == PAST_TRIALS

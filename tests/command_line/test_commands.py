@@ -57,6 +57,7 @@ def test_it_works_from_any_folder_and_leaves_nothing_there(
     assert list(Path.cwd().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_shell_sees_the_exit_code_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("name: wrong\n")
     ended = subprocess.run(

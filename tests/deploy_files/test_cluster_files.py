@@ -239,6 +239,7 @@ def asked_of_ec2(node_config: dict[str, Any]) -> str:
     return str(ParamValidator().validate(request, model).generate_report())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["head", "gpu_spot", "gpu_on_demand"])
 def test_a_node_is_asked_for_in_ec2s_own_words(kind: str) -> None:
     assert asked_of_ec2(read(AWS)[TYPES][kind]["node_config"]) == ""

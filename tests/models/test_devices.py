@@ -18,6 +18,7 @@ def test_a_device_that_is_not_there_says_why() -> None:
     assert computes(torch.device("cuda", 99))
 
 
+@pytest.mark.slow
 def test_it_answers_in_json_as_a_process_of_its_own() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "models.devices"], capture_output=True, text=True, check=True

@@ -28,6 +28,7 @@ def use(mib: int) -> None:
     np.ones(mib * 2**20, dtype=np.uint8).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 def test_the_peak_holds_what_was_given_back_until_it_is_reset() -> None:
     if not memory._is_resettable():

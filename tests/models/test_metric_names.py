@@ -129,6 +129,7 @@ def test_what_nothing_here_writes_is_a_plain_metric(text: str) -> None:
     assert name.attack is None and name.epsilon is None and name.role == text
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_comes_back(text: str) -> None:
     assert str(MetricName.parse(text)) == text

@@ -253,6 +253,7 @@ def test_an_unknown_search_is_answered_with_those_there_are(store: Stored) -> No
         resume(store, "nothing")
 
 
+@pytest.mark.slow
 def test_a_report_comes_from_the_store_alone(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
     place, verdict = report("hills", copy.uri, tmp_path / "reports")

@@ -114,6 +114,7 @@ ANYTHING = st.recursive(
 KEYS = ("step", "source_runs", "source_tasks", "sampler", "prior_trials", "guard", "repeated")
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(KEYS), ANYTHING)
     | st.fixed_dictionaries({"guard": st.dictionaries(st.sampled_from(sorted(GUARD)), ANYTHING)})

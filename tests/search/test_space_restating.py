@@ -117,6 +117,7 @@ def test_restate_survives_what_is_no_configuration(nothing: Any) -> None:
     assert set(result.unknown) == {"optimizer", "width", "dropout", "batch_size"}
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(foreign=FOREIGN)
 def test_what_is_restated_without_unknowns_lies_in_the_space(foreign: dict[str, Any]) -> None:

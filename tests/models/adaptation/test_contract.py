@@ -145,6 +145,7 @@ def test_the_next_trial_starts_as_from_a_base_just_loaded(case: Any, tmp_path: P
     assert torch.equal(logits(next_one.model, kind), logits(just_loaded.model, kind))
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_equals_one_that_was_not(case: Any) -> None:
     _, kind, base, configuration = case
     whole = prepare(base, configuration)

@@ -47,6 +47,7 @@ def is_matrix(module: nn.Module) -> bool:
     return weight is not None and weight.ndim == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", ARCHITECTURES)
 def test_patterns_name_every_module_once_a_layer_and_nothing_of_the_head(
     tmp_path: Path, model_type: str

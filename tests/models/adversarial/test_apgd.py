@@ -74,6 +74,7 @@ def test_between_checkpoints_every_step_is_autoattacks(norm, epsilon, trained, b
 # the point left instead of the one returned to. So a tenth of the ways part after a checkpoint,
 # neither way the better one: over four networks and norms and 150 images each, no flag differed and
 # the highest losses by less than 0.001 in the mean.
+@pytest.mark.slow
 @pytest.mark.parametrize(("norm", "epsilon"), CASES)
 def test_the_whole_ascent_finds_what_autoattacks_finds(norm, epsilon, trained, begun) -> None:
     images, labels, targets = begun

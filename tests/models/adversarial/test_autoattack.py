@@ -35,6 +35,7 @@ def flat(*values: float) -> Tensor:
     return torch.tensor(values)[:, None, None, None].expand(-1, 1, 6, 6).clone()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3, 4, 10])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_what_can_be_broken_is_and_what_cannot_is_not(classes: int, norm: str) -> None:

@@ -13,6 +13,7 @@ from models.threat_model import Threat
 LINF, L2 = Threat(epsilon=0.1), Threat(norm="l2", epsilon=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threat", [LINF, L2], ids=["linf", "l2"])
 def test_an_honest_figure_is_confirmed(threat: Threat, trained, examples) -> None:
     robust = measure(trained, *examples, threat, seed=0).robust
@@ -22,6 +23,7 @@ def test_an_honest_figure_is_confirmed(threat: Threat, trained, examples) -> Non
     assert found.corrected == pytest.approx(robust.mean() - found.gap)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threat", [LINF, L2], ids=["linf", "l2"])
 def test_a_figure_that_hides_errors_is_replaced(threat: Threat, trained, examples) -> None:
     images, labels = examples
@@ -63,6 +65,7 @@ def test_only_some_are_attacked_and_the_gap_counts_for_all(trained, examples) ->
     assert np.array_equal(found.index, again.index)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_size_of_a_batch(trained, examples, monkeypatch) -> None:
     clean = correct(trained, *examples)
     whole = confirm(trained, *examples, LINF, clean, seed=0)

@@ -38,6 +38,7 @@ def test_the_worst_case_is_the_worst_of_each_attack(trained, examples) -> None:
     assert np.array_equal(both, alone[0] & alone[1])
 
 
+@pytest.mark.slow
 def test_falling_steps_break_more_than_as_many_of_one_length(trained, examples) -> None:
     images, labels = examples
     threat, losses = Threat(norm="l2", epsilon=0.5), ["targeted_margin"]
@@ -51,6 +52,7 @@ def test_falling_steps_break_more_than_as_many_of_one_length(trained, examples) 
     assert falling.mean() <= constant.mean()
 
 
+@pytest.mark.slow
 def test_more_restarts_and_targets_never_make_a_model_look_better(trained, examples) -> None:
     once = robust_correct(trained, *examples, THREAT, seed=0)
     losses = ("cross_entropy", "margin", "targeted_margin")
@@ -82,6 +84,7 @@ def test_a_power_of_two_leaves_every_step_up_the_margins_as_it_was(
 # Other factors round gradients at 1e-7 of their size, which turns the sign of an entry that is as
 # near to 0. A flag then changes only if its margin is near 0 too: of the margins alone 0 of 15,000
 # did (five networks, two norms, 300 images, five factors), of the whole attack 0 of 4,800.
+@pytest.mark.slow
 @pytest.mark.parametrize("threat", [THREAT, L2], ids=["linf", "l2"])
 @pytest.mark.parametrize("factor", [1e-3, 30.0, 1000.0])
 def test_any_scale_of_the_logits_leaves_the_figure_of_the_margins_and_all_but_a_point_of_the_whole(
@@ -96,6 +99,7 @@ def test_any_scale_of_the_logits_leaves_the_figure_of_the_margins_and_all_but_a_
     assert abs(robust_correct(model, *examples, threat, seed=0).mean() - whole) <= 0.01
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_size_of_a_batch(trained, examples, monkeypatch) -> None:
     whole = robust_correct(trained, *examples, THREAT, seed=0)
     monkeypatch.setattr("models.adversarial.evaluation._BATCH", 7)
@@ -128,6 +132,7 @@ class Quantised(nn.Module):
         return self.model((images * 16).round() / 16 + 0 * images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threat", [Threat(), Threat(norm="l2", epsilon=0.5)], ids=["linf", "l2"])
 def test_a_masked_gradient_does_not_hide_what_anothers_found(
     threat: Threat, trained, examples

@@ -56,6 +56,7 @@ def no_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "check", lambda *_: [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_every_attack_breaks_what_is_near_the_border_alone(attack: str) -> None:
     if attack in ("square", "autoattack") and not is_installed():
@@ -98,6 +99,7 @@ def test_a_judgement_has_both_sets_and_counts_what_it_attacked() -> None:
     assert found.warnings == () and list(found.texts) == ["robustness.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not is_installed(), reason="needs the extra 'autoattack'")
 def test_autoattack_and_all_beside_it_see_the_first_of_a_fixed_order() -> None:
     found = judge(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))

@@ -129,6 +129,7 @@ def test_settings_that_do_not_fit_are_named(kind: str, settings: dict, words: li
     assert all(word in str(error.value) for word in words), error.value
 
 
+@pytest.mark.slow
 def test_describing_texts_starts_no_heavy_library(many: Path) -> None:
     code = (
         "import sys; from models.catalog import describe_data; "

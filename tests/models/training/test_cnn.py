@@ -13,12 +13,14 @@ from models.data import ImageSplits
 from tests.models.image_trainings import EACH_METHOD, QUICK, SMALL, train, without_seconds
 
 
+@pytest.mark.slow
 def test_plain_training_learns_digits(digits: ImageSplits) -> None:
     *_, last = train({}, digits, epochs=12).run()
     assert last["accuracy.clean"] > 0.95
     assert last["loss.train"] < 0.2
 
 
+@pytest.mark.slow
 def test_adversarial_training_makes_robust(digits: ImageSplits) -> None:
     last = {}
     for method in ("none", "fgsm"):

@@ -37,6 +37,7 @@ def weights_after(epochs: int, training: CNNTraining) -> dict[str, torch.Tensor]
     return training.classifier().state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "value"), alternatives(), ids=str)
 def test_every_hyperparameter_changes_the_training(
     few_digits: ImageSplits, name: str, value: Value

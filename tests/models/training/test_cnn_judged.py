@@ -67,6 +67,7 @@ def test_the_last_report_and_the_state_are_of_the_picked_epoch(few_digits: Image
     assert report["accuracy.clean"] == pytest.approx(float(hits.float().mean()))
 
 
+@pytest.mark.slow
 def test_what_broke_one_trial_is_replayed_on_the_next(
     few_digits: ImageSplits, tmp_path: Path
 ) -> None:

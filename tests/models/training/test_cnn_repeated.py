@@ -28,6 +28,7 @@ RESUMED: list[dict[str, Value]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", RESUMED, ids=str)
 def test_a_resumed_training_equals_an_uninterrupted_one(
     few_digits: ImageSplits, changes: dict[str, Value]

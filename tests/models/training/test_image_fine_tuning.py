@@ -23,6 +23,7 @@ def tiny_base(digits: ImageSplits, folder: Path) -> LoadedBase:
     return LoadedBase(located, "images", digits.label_names, image=(1, 8, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora", "ia3", "adapters"])
 def test_a_vision_transformer_trains_on_images_and_is_judged_like_a_cnn(
     few_digits: ImageSplits, tmp_path: Path, method: str
@@ -49,6 +50,7 @@ def test_a_vision_transformer_trains_on_images_and_is_judged_like_a_cnn(
     assert threat.apgd_metric() in training.confirm()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["none", "trades"])  # without and with a second loss
 def test_a_fine_tuning_on_images_resumes_bit_for_bit_and_keeps_the_picked_epoch(
     few_digits: ImageSplits, tmp_path: Path, method: str

@@ -56,6 +56,7 @@ def test_it_reports_what_the_catalog_says_and_the_full_attack_last(
     assert all(math.isfinite(value) for value in last.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_it_learns(bases: dict[str, LoadedBase], kind: str) -> None:
     rate = 0.02 if kind == "dialogue" else 5e-3  # more classes to tell apart: a whole vocabulary
@@ -63,6 +64,7 @@ def test_it_learns(bases: dict[str, LoadedBase], kind: str) -> None:
     assert last["f1.clean" if kind == "entities" else "accuracy.clean"] >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_training_interrupted_and_resumed_equals_one_that_was_not(
     bases: dict[str, LoadedBase], method: str
@@ -83,6 +85,7 @@ def test_a_training_interrupted_and_resumed_equals_one_that_was_not(
     assert is_same(resumed.state_dict(), whole.state_dict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_accumulated_small_batches_are_one_large_batch(
     bases: dict[str, LoadedBase], kind: str
@@ -111,12 +114,14 @@ def test_patience_ends_a_training_at_its_best_epoch_and_judges_that_one(
     assert THREAT.metric("classification") in entries[-1]
 
 
+@pytest.mark.slow
 def test_without_patience_a_training_uses_its_whole_budget(bases: dict[str, LoadedBase]) -> None:
     training = _training(bases["classification"], epochs=3, **{"full.learning_rate": 0.05})
     assert len(list(training.run())) == 3
     assert training.state_dict()["optimizer"] is None  # nothing is left to train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_of_a_trial_reaches_the_base_or_the_next_trial(
     bases: dict[str, LoadedBase], method: str
@@ -151,6 +156,7 @@ def test_balanced_class_weights_give_every_class_the_same_say(
     assert material.weight(torch.tensor([1])) == pytest.approx(32 / 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["none", "fgm", "pgd", "freelb", "smart"])
 @pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_every_adversarial_training_learns_every_kind(

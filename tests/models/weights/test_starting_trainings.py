@@ -66,6 +66,7 @@ def test_before_its_first_step_it_computes_what_its_source_did(
     assert torch.allclose(training.model.eval()(**BATCH).logits, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_resumed_it_equals_one_that_was_not_and_the_base_stays_as_it_was(
     method: str, base: BaseModel, data: Path, source: Trained, tmp_path: Path

@@ -44,6 +44,7 @@ def passed_to(trial: Any, target: Path, folder: Path) -> Passed:
     return replace(passed, weights=load_initial(save_initial(folder, passed.weights)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", MERGING)
 def test_a_merged_source_computes_in_a_plain_model_what_it_computed_adapted(
     method: str, base: BaseModel, data: Path, tmp_path: Path
@@ -85,6 +86,7 @@ def test_what_cannot_be_merged_goes_into_the_same_adaptation(
         apply_initial(fresh(base, data, trial.configuration), weights, ("sad", "calm", "glad"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", [*MERGING, "prefix", "adapters"])
 def test_what_lay_frozen_below_an_adaptation_travels_on(
     second: str, base: BaseModel, data: Path, tmp_path: Path

@@ -76,6 +76,7 @@ def expected(mean, variance, known=FRONT):
     return float(expected_hypervolume_improvement(*rows, known, REFERENCE)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mean", "variance"),
     [

@@ -47,6 +47,7 @@ def test_every_second_of_the_first_trials_belongs_to_the_arm_and_no_later_one(wa
     assert [number for number, step in enumerate(steps) if step == "control"] == ARM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["unknown", "task 0"])
 def test_the_arm_proposes_the_same_with_and_without_history(warm, task):
     if task == "task 0":
@@ -57,6 +58,7 @@ def test_the_arm_proposes_the_same_with_and_without_history(warm, task):
     assert warm[1][:8:2] != cold[:8:2]
 
 
+@pytest.mark.slow
 def test_the_others_do_not_see_the_arm_until_it_is_full(warm):
     def misleading(configuration, number):
         # What the arm finds is turned around, and nothing else.
@@ -68,6 +70,7 @@ def test_the_others_do_not_see_the_arm_until_it_is_full(warm):
     assert turned[2 * SIZE :] != warm[1][2 * SIZE :]  # afterwards all trials serve one model
 
 
+@pytest.mark.slow
 def test_the_arm_does_not_see_the_others(warm):
     def misleading(configuration, number):
         sign = 1 if number in ARM else -1

@@ -105,6 +105,7 @@ def test_fitting_finds_more_probable_parameters_and_stays_at_them(data):
     assert np.abs(slope).max() < 1e-2
 
 
+@pytest.mark.slow
 def test_fitted_noise_is_near_that_of_the_data():
     generator = np.random.default_rng(0)
     points = generator.random((150, 1))

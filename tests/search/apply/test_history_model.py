@@ -72,6 +72,7 @@ def test_cold_it_waits_for_starts_and_not_for_ends():
     assert model().propose(situation([*trials[:2], *running])) is None
 
 
+@pytest.mark.slow
 def test_if_history_is_dropped_before_a_cold_model_would_speak_it_is_silent():
     asked = [model(past(cliff)).propose(situation(own_trials(bowl, 5, seed))) for seed in range(12)]
     assert {made.origin["step"] for made in asked if made} <= {"history-model"}
@@ -150,6 +151,7 @@ def test_a_task_foreseen_in_one_objective_is_leaned_on_in_that_one():
     assert made["guard"]["history"] == "agreeing"
 
 
+@pytest.mark.slow
 def test_a_task_that_is_right_in_one_objective_and_inverted_in_the_other_has_a_weight():
     tasks = modelled(
         at_random("past", lambda x, y: (bowl(x, y), inverted(x, y)), 30, 7),

@@ -28,6 +28,7 @@ def past(loss=bowl, name="past", seed=7):
     return modelled(at_random(name, loss, 30, seed), SQUARE)
 
 
+@pytest.mark.slow
 def test_a_proposal_does_not_depend_on_when_the_model_was_first_asked():
     trials = own_trials(bowl, FITTED_ALWAYS + 4)  # two beyond the last milestone
     asked_always, asked_once = model(past()), model(past())
@@ -36,6 +37,7 @@ def test_a_proposal_does_not_depend_on_when_the_model_was_first_asked():
     assert asked_always.propose(situation(trials)) == asked_once.propose(situation(trials))
 
 
+@pytest.mark.slow
 def test_a_result_that_comes_late_is_not_overlooked():
     trials = own_trials(bowl, 8)
     pending = [*trials[:2], OwnTrial(2, "running", trials[2].configuration), *trials[3:]]
@@ -44,6 +46,7 @@ def test_a_result_that_comes_late_is_not_overlooked():
     assert asked_before.propose(situation(trials)) == model(past()).propose(situation(trials))
 
 
+@pytest.mark.slow
 def test_a_result_that_changes_what_a_stopped_trial_counts_is_not_overlooked():
     trials = own_trials(bowl, FITTED_ALWAYS + 1)
     trials[3] = OwnTrial(3, "stopped", trials[3].configuration)

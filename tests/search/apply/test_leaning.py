@@ -45,6 +45,7 @@ def leaned(tasks, loss, count=15):
     return weights(fit(points, scores, GROUPS, prior, blocks(opinions)))
 
 
+@pytest.mark.slow
 def test_a_task_equal_to_one_source_gives_that_source_the_largest_weight():
     tasks = sources(
         a=bowl(0.1, 0.9), b=bowl(0.8, 0.3), c=lambda x, y: np.sin(9 * x) + np.cos(8 * y)
@@ -100,6 +101,7 @@ def test_opinions_that_never_differ_get_no_weight():
     assert weights(process).tolist() == [0.0]
 
 
+@pytest.mark.slow
 def test_tasks_that_agree_are_leaned_on_more_than_tasks_that_do_not():
     alike = sources(a=bowl(0.2, 0.7), b=bowl(0.25, 0.65), c=bowl(0.2, 0.75))
     apart = sources(
@@ -122,6 +124,7 @@ def test_past_tasks_that_are_all_alike_leave_room_for_one_that_is_not():
     assert learned_prior(tasks, GROUPS, 0).spreads.min() >= 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", ["a", "ab", "abc"])
 def test_a_prior_has_a_place_for_every_parameter(names):
     tasks = sources(**{name: bowl(0.2, 0.7) for name in names})

@@ -43,6 +43,7 @@ def test_a_shuffled_task_of_a_hundred_trials_is_left_out_and_a_real_one_kept():
     assert "noise" in left_out["shuffled"]
 
 
+@pytest.mark.slow
 def test_a_shuffled_task_is_hardly_ever_kept():
     kept = [bool(read(at_random("shuffled", noise(seed), 50))[0]) for seed in range(10)]
     # Meant to hold off 99 of 100. Were it so, two of ten would be kept one time in 240.
@@ -66,6 +67,7 @@ def test_a_short_task_has_the_benefit_of_the_doubt_unless_all_its_results_are_eq
     assert left_out.keys() == {"flat"}
 
 
+@pytest.mark.slow
 def test_objectives_are_judged_apart():
     hidden = noise(2)
     task = read(

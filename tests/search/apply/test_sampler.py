@@ -44,6 +44,7 @@ def test_a_value_that_the_objective_does_not_know_is_adapted(name):
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 def test_it_serves_several_threads(name):
     sampler = maker(name, "other tasks")(0)

@@ -14,12 +14,29 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 each_contract = pytest.mark.parametrize(
     "keeps", contracts.SAMPLER_CONTRACT, ids=lambda keeps: keeps.__name__
 )
-each_history = pytest.mark.parametrize("history", HISTORIES)
+# Together each history and each number of objectives; `make test` has all pairs.
+IN_EVERY_CHECK = (
+    ("cold", 1), ("cold", 2), ("empty", 1), ("one trial", 3), ("one trial of it", 1),
+    ("other tasks", 2), ("same task", 1),
+)  # fmt: skip
+
+
+def each_pair(histories, numbers):
+    """Histories and numbers of objectives; those beyond `IN_EVERY_CHECK` are slow."""
+    return pytest.mark.parametrize(
+        ("history", "objectives"),
+        [
+            pytest.param(
+                history, number,
+                marks=() if (history, number) in IN_EVERY_CHECK else pytest.mark.slow,
+            )
+            for history in histories for number in numbers
+        ],
+    )  # fmt: skip
+
+
 # An empty history is tested with one objective, and no history at all with each number of them.
-each_history_but_the_empty = pytest.mark.parametrize(
-    "history", [kind for kind in HISTORIES if kind != "empty"]
-)
-each_number_of_objectives = pytest.mark.parametrize("objectives", [1, 2, 3])
+each_pair_but_the_empty = each_pair([kind for kind in HISTORIES if kind != "empty"], (1, 2, 3))
 
 
 @pytest.fixture
@@ -35,15 +52,13 @@ def one_thread():
 # Our own model, the default.
 
 
-@each_number_of_objectives
-@each_history_but_the_empty
+@each_pair_but_the_empty
 @each_contract
 def test_the_default_keeps_the_contract(keeps, history, objectives):
     keeps(maker(TRANSFER, history, objectives), objectives)
 
 
-@each_number_of_objectives
-@each_history
+@each_pair(HISTORIES, (1, 2, 3))
 def test_the_default_proposes_distinct_configurations_at_once(history, objectives):
     make = maker(TRANSFER, history, objectives)
     contracts.proposes_distinct_configurations_at_once(make, objectives)
@@ -54,8 +69,7 @@ def test_the_default_keeps_the_contract_with_an_empty_history(keeps):
     keeps(maker(TRANSFER, "empty", 1), 1)
 
 
-@each_number_of_objectives
-@each_history_but_the_empty
+@each_pair_but_the_empty
 def test_the_default_avoids_infeasible_configurations(history, objectives):
     make = maker(TRANSFER, history, objectives)
     contracts.avoids_infeasible_configurations(make, objectives)
@@ -73,8 +87,7 @@ def test_the_default_learns():
 # One of Optuna's.
 
 
-@pytest.mark.parametrize("objectives", [1, 2])
-@pytest.mark.parametrize("history", ["cold", "one trial", "other tasks", "same task"])
+@each_pair(("cold", "one trial", "other tasks", "same task"), (1, 2))
 @each_contract
 def test_tpe_keeps_the_contract(keeps, history, objectives):
     keeps(maker("tpe", history, objectives), objectives)

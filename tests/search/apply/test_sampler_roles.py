@@ -63,6 +63,7 @@ def best_of(values: np.ndarray, given: Sequence[Role]) -> np.ndarray:
     return values[roles.best(values, goals(given))][0]
 
 
+@pytest.mark.slow
 def test_under_a_constraint_the_best_clean_value_that_keeps_it_is_found() -> None:
     for seed in range(2):
         best = best_of(run(study_under(AT_LEAST, TRANSFER, seed), AT_LEAST, 20), AT_LEAST)
@@ -70,6 +71,7 @@ def test_under_a_constraint_the_best_clean_value_that_keeps_it_is_found() -> Non
         assert best[0] > 0.90  # of 0.91
 
 
+@pytest.mark.slow
 def test_a_lexicographic_search_gives_up_the_tolerance_for_the_second_objective() -> None:
     for seed in range(2):
         values = run(study_under(WITHIN, TRANSFER, seed), WITHIN, 20)
@@ -96,6 +98,7 @@ def worth(given: Sequence[Role], sampler: InnerSampler, seed: int) -> float:
     return float(values[values[:, 0] >= 0.96, 1].max(initial=0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [AT_LEAST, WITHIN], ids=["constraint", "lexicographic"])
 def test_tpe_searches_under_roles_better_than_chance(given) -> None:
     tpe, chance = InnerSampler("tpe", {"n_startup_trials": 6}), InnerSampler("random")
@@ -103,6 +106,7 @@ def test_tpe_searches_under_roles_better_than_chance(given) -> None:
     assert found > drawn
 
 
+@pytest.mark.slow
 def test_optuna_s_gaussian_process_models_the_bound() -> None:
     sampler = InnerSampler("gp", {"n_startup_trials": 8})
     values = run(study_under(AT_LEAST, sampler, 1), AT_LEAST, 10)  # a second a proposal
@@ -110,6 +114,7 @@ def test_optuna_s_gaussian_process_models_the_bound() -> None:
     assert best_of(values, AT_LEAST)[0] == values[-1, 0] > 0.89
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 @pytest.mark.parametrize("given", [AT_LEAST, WITHIN, REPORT], ids=lambda each: each[1].name)
 def test_a_search_that_is_rebuilt_continues_as_an_uninterrupted_one(name, given) -> None:

@@ -16,6 +16,7 @@ from search.deploy.launcher import reason, tied
 GONE_SECONDS = 30.0  # on a machine that is very busy; it takes milliseconds
 
 
+@pytest.mark.slow
 def test_a_tunnel_ends_with_a_launcher_that_is_killed() -> None:
     program = (
         "import subprocess, sys, time; from search.deploy.launcher import tied\n"

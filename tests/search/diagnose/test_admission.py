@@ -86,6 +86,7 @@ def test_at_a_cluster_without_tokens_ours_stays_unused(
     assert "RAY_AUTH_MODE" not in environment
 
 
+@pytest.mark.slow
 def test_a_port_where_no_ray_answers_is_said_within_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

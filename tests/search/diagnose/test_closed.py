@@ -68,6 +68,7 @@ def test_a_missing_token_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert check.status == "fail" and "is missing" in check.found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "status"), [(401, "pass"), (403, "pass"), (200, "fail")])
 def test_a_dashboard_must_refuse_a_request_without_a_token(answer: int, status: str) -> None:
     with dashboard(answer) as address:
@@ -75,6 +76,7 @@ def test_a_dashboard_must_refuse_a_request_without_a_token(answer: int, status: 
     assert (access.status, place.status) == (status, "pass")
 
 
+@pytest.mark.slow
 def test_a_dashboard_beyond_loopback_fails() -> None:
     with dashboard(401) as address:
         port = address.rpartition(":")[2]
@@ -148,6 +150,7 @@ def test_a_dashboard_that_answers_without_a_token_fails_wherever_it_is_seen_from
     assert "6385" not in check.found, "figures run nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "status"), [(401, "pass"), (200, "fail")])
 def test_the_dashboard_as_seen_from_here_must_ask_for_the_token(
     answer: int, status: str, monkeypatch: pytest.MonkeyPatch
@@ -161,6 +164,7 @@ def test_the_dashboard_as_seen_from_here_must_ask_for_the_token(
     assert check.status == status
 
 
+@pytest.mark.slow
 def test_a_proxy_of_this_machine_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with dashboard(401) as address:

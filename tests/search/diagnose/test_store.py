@@ -13,6 +13,7 @@ FAR = "https://mlflow.example.org"
 DIGITS = Path(__file__).resolve().parents[3] / "search" / "specs" / "digits.yaml"
 
 
+@pytest.mark.slow
 def test_a_store_without_stale_runs_passes(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     checks = list(check_store(store.uri, is_cluster=False))

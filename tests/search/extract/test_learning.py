@@ -56,11 +56,13 @@ def test_it_learns_what_the_synthetic_task_is_made_of() -> None:
     assert 5 <= len(lines(found)) <= 12
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_changes_nothing() -> None:
     shuffled = History(TWO.trials.take(list(reversed(range(80)))), TWO.searches, TWO.rejected)
     assert learned(shuffled) == learned(TWO)
 
 
+@pytest.mark.slow
 def test_every_statement_names_runs_or_searches_that_exist() -> None:
     found = learned(TWO)
     runs = {trial.run_id for trial in TWO.prior_trials()}
@@ -135,6 +137,7 @@ def test_a_repeated_configuration_shows_the_noise() -> None:
     assert robust.deviation == 0.0
 
 
+@pytest.mark.slow
 def test_importance_is_asked_of_two_searches_a_task_and_six_in_all() -> None:
     tasks = {f"s{number}": f"mnist@{number // 3}" for number in range(12)}
     rows = [

@@ -109,6 +109,7 @@ def test_different_or_absurd_configurations_have_another(other: dict[str, object
     assert configuration_key(other) != configuration_key({"a": 1, "b": "x"})
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     generator = np.random.default_rng(0)
     held = 0

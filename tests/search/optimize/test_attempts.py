@@ -113,6 +113,7 @@ def test_a_hang_of_an_earlier_epoch_is_not_taken_for_this_ones(tmp_path: Path) -
     assert "hung" not in Attempts(tmp_path, 1, 1.0).begin(4)
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_ended_and_the_fourth_one_tells_where(tmp_path: Path) -> None:
     for _ in range(DEATHS_IN_ONE_EPOCH):
         assert worker(tmp_path, "time.sleep(60)")[0] == 1
@@ -121,11 +122,13 @@ def test_a_worker_that_hangs_is_ended_and_the_fourth_one_tells_where(tmp_path: P
     assert worker(tmp_path, "pass", generation=2) == (0, ""), "a resume goes on where it hung"
 
 
+@pytest.mark.slow
 def test_a_hang_in_c_that_never_lets_go_of_python_is_ended_too(tmp_path: Path) -> None:
     holds_the_lock = "__import__('re').match('(a+)+$', 'a' * 60 + 'b')"
     assert worker(tmp_path, holds_the_lock)[0] == 1
 
 
+@pytest.mark.slow
 def test_a_worker_that_waits_between_two_epochs_is_no_hang(tmp_path: Path) -> None:
     assert worker(tmp_path, "pass", idle=2.5) == (0, "")
 

@@ -119,6 +119,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Confirmed:
     return made
 
 
+@pytest.mark.slow
 def test_a_replaced_figure_is_all_that_anybody_sees(tmp_path: Path, training: Confirmed) -> None:
     (result,) = run(trial_of(images(tmp_path), config_of(tmp_path)))
     assert result["failure"] == "" and training.asked == 1
@@ -134,6 +135,7 @@ def test_a_replaced_figure_is_all_that_anybody_sees(tmp_path: Path, training: Co
     assert result["metrics"]["right"] == 0.4 and result["warning"] and training.asked == 1
 
 
+@pytest.mark.slow
 def test_what_is_far_behind_is_not_attacked_again(tmp_path: Path, training: Confirmed) -> None:
     standing(tmp_path / MEMORY, (0.95, 0.95))
     (result,) = run(trial_of(images(tmp_path), config_of(tmp_path, number=NOT_DRAWN)))
@@ -141,11 +143,13 @@ def test_what_is_far_behind_is_not_attacked_again(tmp_path: Path, training: Conf
     assert (tmp_path / MEMORY / f"trial_{NOT_DRAWN:04d}.json").exists()
 
 
+@pytest.mark.slow
 def test_what_is_not_judged_by_pixels_is_not_confirmed(tmp_path: Path) -> None:
     (result,) = run(trial_of(images(tmp_path, threat=None), config_of(tmp_path)))
     assert result["failure"] == "" and not (tmp_path / MEMORY).exists()
 
 
+@pytest.mark.slow
 def test_an_attack_that_breaks_fails_its_own_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: Confirmed
 ) -> None:

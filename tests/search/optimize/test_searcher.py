@@ -154,6 +154,7 @@ def test_ray_can_pickle_the_searcher_and_gets_nothing(tmp_path: Path) -> None:
     assert vars(pickle.loads(pickle.dumps(searcher))) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["warm", "tpe", "gp"])
 def test_what_is_proposed_depends_on_the_trials_that_still_run(tmp_path: Path, name: str) -> None:
     plan = a_plan(tmp_path, trials=30, resources={"parallelism": 2}, sampler={"name": name})

@@ -111,6 +111,7 @@ def _one_thread() -> Any:
     torch.set_num_threads(before)  # a training sets it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contract", contract.TRAINING_CONTRACT, ids=lambda each: each.__name__)
 def test_every_training_keeps_its_contract(case: Case, contract: Callable[[Case], None]) -> None:
     contract(case)

@@ -87,6 +87,7 @@ def test_a_pretrained_model_that_a_trial_changed_is_loaded_again(
     assert base.get(task, None) is loads[1] and loads[1].weights == 1
 
 
+@pytest.mark.slow
 def test_a_pretrained_model_that_cannot_be_loaded_fails_the_trial_and_not_the_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_pretrained_model_that_cannot_be_loaded_fails_the_trial_and_not_the_wo
     assert "model: no folder" in result["failure"]
 
 
+@pytest.mark.slow
 def test_a_training_that_says_it_has_ended_is_done_and_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_training_that_says_it_has_ended_is_done_and_complete(
     assert (ended.state, ended.epoch, ended.values) == ("complete", 2, (0.2, 0.5))
 
 
+@pytest.mark.slow
 def test_a_resumed_trial_knows_that_it_has_ended_and_still_tells_its_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +128,7 @@ def test_a_resumed_trial_knows_that_it_has_ended_and_still_tells_its_tables(
     assert result["tables"] == {"classes.txt": "after epoch 2"}
 
 
+@pytest.mark.slow
 def test_tables_come_with_the_last_report_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +137,7 @@ def test_tables_come_with_the_last_report_alone(
     assert [each["tables"] for each in results] == [{}, {"classes.txt": "after epoch 2"}]
 
 
+@pytest.mark.slow
 def test_a_table_that_cannot_be_made_fails_the_trial_with_its_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +149,7 @@ def test_a_table_that_cannot_be_made_fails_the_trial_with_its_traceback(
     )
 
 
+@pytest.mark.slow
 def test_the_test_split_is_looked_at_after_early_stopping_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +163,7 @@ def test_the_test_split_is_looked_at_after_early_stopping_too(
     assert judge_trial(task, config, None) == HeldOut({"test.left": 0.02})
 
 
+@pytest.mark.slow
 def test_the_last_epoch_need_not_report_what_only_the_scheduler_compares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +177,7 @@ def test_the_last_epoch_need_not_report_what_only_the_scheduler_compares(
     assert run(trial_of(task, config_of(tmp_path)))[-1]["failure"] == ""
 
 
+@pytest.mark.slow
 def test_a_fine_tuning_tells_how_long_its_set_up_took_and_other_models_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +190,7 @@ def test_a_fine_tuning_tells_how_long_its_set_up_took_and_other_models_do_not(
     assert "seconds.setup" not in plain[-1]["metrics"]
 
 
+@pytest.mark.slow
 def test_a_trial_keeps_the_workers_base_through_its_next_configurations(tmp_path: Path) -> None:
     trial = trial_of(task_of(tmp_path), config_of(tmp_path))
     assert isinstance(trial, Trial)

@@ -94,6 +94,7 @@ def test_its_own_generation_does_not_fence_a_trial_off(tmp_path: Path) -> None:
     assert trial_of(task_of(tmp_path, generation=2), config_of(tmp_path)).step()["failure"] == ""
 
 
+@pytest.mark.slow
 def test_a_checkpoint_waits_for_storage_that_is_full_for_a_while(tmp_path: Path) -> None:
     with small_disk(tmp_path, kilobytes=64) as disk:
         trial = trial_of(task_of(disk), config_of(disk))

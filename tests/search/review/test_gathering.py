@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from search.review.gathering import gather
 from search.spec import HistorySettings
 from tests.search.tracking.foreign.test_by_hand import Hand
 
 
+@pytest.mark.slow
 def test_runs_that_a_spec_declares_to_be_of_its_task_are(tmp_path: Path) -> None:
     hand = Hand(tmp_path)
     hand.log({"lr": 0.1}, {"accuracy": [0.5]})

@@ -249,6 +249,7 @@ _TRIALS = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.lists(_TRIALS, max_size=5), st.booleans(), st.booleans())
 def test_it_never_raises_and_every_trial_is_accounted_for(

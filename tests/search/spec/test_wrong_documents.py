@@ -135,6 +135,7 @@ def test_a_wrong_spec_is_refused_with_key_value_and_help(
         assert words in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [

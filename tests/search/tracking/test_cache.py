@@ -211,6 +211,7 @@ def test_what_another_store_left_in_the_cache_is_not_taken_for_this_ones(tmp_pat
     assert configurations(second) == [0.7]
 
 
+@pytest.mark.slow
 def test_trials_of_our_own_are_kept_too_and_their_end_is_noticed(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.trial(0)

@@ -110,6 +110,7 @@ def owned_elsewhere(store: Store, clock: float, beats: bool) -> threading.Event:
     return ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clock", [-7200.0, 0.0, 7200.0])
 def test_a_living_owner_elsewhere_keeps_its_search_whatever_its_clock_says(
     tmp_path: Path, clock: float
@@ -121,6 +122,7 @@ def test_a_living_owner_elsewhere_keeps_its_search_whatever_its_clock_says(
     ended.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clock", [-7200.0, 0.0, 7200.0])
 def test_a_dead_owner_elsewhere_is_taken_over_after_watching_whatever_its_clock_said(
     tmp_path: Path, clock: float
@@ -132,6 +134,7 @@ def test_a_dead_owner_elsewhere_is_taken_over_after_watching_whatever_its_clock_
     assert time.monotonic() - began >= 0.5
 
 
+@pytest.mark.slow
 def test_of_two_that_watch_a_dead_owner_at_once_one_takes_over(tmp_path: Path) -> None:
     store = new_store(tmp_path, "demo-7")
     owned_elsewhere(store, 0.0, beats=False)

@@ -9,6 +9,7 @@ import pytest
 from search.tracking.store import open_client
 
 
+@pytest.mark.slow
 def test_two_first_ever_openings_at_once_both_succeed(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
     program = f"from search.tracking.store import *; c = open_client({uri!r}); " + (

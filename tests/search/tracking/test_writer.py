@@ -51,6 +51,7 @@ def test_a_lost_answer_to_create_run_makes_no_second_run(
     assert len(store.runs("FINISHED")) == len(store.runs()) == 1
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_for_a_while_loses_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_store_that_is_away_for_a_while_loses_nothing(
     assert len(store.runs("FINISHED")) == 2
 
 
+@pytest.mark.slow
 def test_what_could_not_be_sent_is_counted_and_kept(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +109,7 @@ def test_what_a_given_up_driver_goes_on_writing_is_not_sent(store: Store) -> Non
     assert [run.data.tags[names.NUMBER] for run in store.runs()] == ["0"]
 
 
+@pytest.mark.slow
 def test_what_the_store_refuses_for_good_is_set_aside_and_blocks_nothing(store: Store) -> None:
     store.start(0)
     store.journal.append("epoch", number=0, epoch=1, metrics={"top@1": 0.5})
@@ -118,6 +121,7 @@ def test_what_the_store_refuses_for_good_is_set_aside_and_blocks_nothing(store: 
     assert "top@1" in (store.folder / REFUSED_FILE).read_text()
 
 
+@pytest.mark.slow
 def test_the_heart_beats_while_what_waited_for_the_server_is_sent(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +140,7 @@ def test_the_heart_beats_while_what_waited_for_the_server_is_sent(
     assert sum(beats) >= 5
 
 
+@pytest.mark.slow
 def test_a_writer_outlives_storage_that_cannot_be_read_or_written_for_a_while(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

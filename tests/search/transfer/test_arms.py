@@ -54,6 +54,7 @@ def test_history_that_held_the_search_up_has_lost_trials() -> None:
     assert "history lost 2 trials" in arms_sentence(found, None)
 
 
+@pytest.mark.slow
 def test_exchanging_the_arms_changes_the_sign_and_nothing_else() -> None:
     generator = np.random.default_rng(1)
     for _ in range(5):

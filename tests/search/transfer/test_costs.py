@@ -7,6 +7,7 @@ import pytest
 from search.transfer.costs import Cost, cost_of, saved_in_words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "cost"),
     [

@@ -154,6 +154,7 @@ def test_the_control_arm_is_compared_by_what_counts() -> None:
     assert compare_arms(trials_of(nothing, "cold"), nothing.searches["cold"], None) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("roles", [AT_LEAST, WITHIN, REPORT], ids=lambda each: each[1].name)
 def test_pictures_are_drawn_under_roles(roles, tmp_path: Path) -> None:
     known = both([[0.9, 0.7], [0.8, 0.9]], [[0.95, 0.75], [0.85, 0.85], [0.945, 0.8]], roles)

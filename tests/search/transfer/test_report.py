@@ -65,12 +65,14 @@ def test_everything_is_written_and_named(report: Report) -> None:
     assert (report.folder / "spec.yaml").read_text() == "name: digits\n"
 
 
+@pytest.mark.slow
 def test_the_same_history_gives_the_same_report(report: Report, tmp_path: Path) -> None:
     again = written(WARM, tmp_path)
     for name in ALL:
         assert (again.folder / name).read_bytes() == (report.folder / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_the_guard_and_the_cost_of_a_trial_are_in_the_report(tmp_path: Path) -> None:
     guard = {"history": "all", "log_evidence": 1.5, "trials": 4, "dropped": {EVIL: EVIL}}
     origin = {"step": "history-model", "source_tasks": {EVIL: -1.0}, "guard": guard}
@@ -105,6 +107,7 @@ def test_a_search_without_a_complete_trial_is_reported(state: str | None, tmp_pa
         assert "Failed trials and their runs: 0 (this-0)." in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 3])
 def test_one_and_three_objectives_are_reported(number: int, tmp_path: Path) -> None:
     names, directions = ("a", "b", "c")[:number], ("minimize", "maximize", "minimize")[:number]
@@ -126,6 +129,7 @@ def test_a_search_whose_space_is_not_known_is_reported(tmp_path: Path) -> None:
     assert "space of this search is not known" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_later_searches_taught_nothing(tmp_path: Path) -> None:
     later = search("later", started=LATER + timedelta(hours=1))
     rows = rows_of_random_search("later", 10, 1) + rows_of_random_search("this", 10, 2)
@@ -158,6 +162,7 @@ class Scripts(HTMLParser):
             self.scripts[-1] += data
 
 
+@pytest.mark.slow
 def test_names_and_choices_of_users_cannot_run_a_script(tmp_path: Path) -> None:
     space = SearchSpace.from_distributions(
         {EVIL: FloatDistribution(0, 1), CLOSING: CategoricalDistribution(("a", CLOSING, EVIL))}

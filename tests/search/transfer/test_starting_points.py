@@ -129,6 +129,7 @@ def test_the_best_trial_keeps_the_bounds_of_its_search(tmp_path: Path) -> None:
     assert best_trial(shelf.uri, plan.search).trial.number == 2
 
 
+@pytest.mark.slow
 def test_where_a_checkpoint_is_gone_the_next_best_is_taken(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     plan = shelf.plan(digits_spec("source"))

@@ -64,6 +64,7 @@ def test_a_search_keeps_the_weights_and_the_receipt_of_its_source(
     assert summary.initial_weights[name]["receipt"] == receipt
 
 
+@pytest.mark.slow
 def test_a_worker_starts_its_trials_as_the_search_or_the_trial_says(
     shelf: Shelf, source: str
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_worker_starts_its_trials_as_the_search_or_the_trial_says(
         assert torch.equal(begun, learned) == starts_there
 
 
+@pytest.mark.slow
 def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source: str) -> None:
     rate = {"adamw.learning_rate": 2e-3}
     parent = shelf.plan(digits_spec("parent", initial_weights={"from": source}))
@@ -109,6 +111,7 @@ def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source
     assert lineage_of(shelf.uri, find_trial(shelf.uri, f"{source}#1").trial.run_id) == ""
 
 
+@pytest.mark.slow
 def test_a_search_shows_what_its_trials_may_start_from(shelf: Shelf, source: str) -> None:
     plan = shelf.plan(digits_spec("shown", initial_weights={"from": source}))
     shelf.finish(plan, [({"adamw.learning_rate": 2e-3}, [0.9, 0.5])])
@@ -117,6 +120,7 @@ def test_a_search_shows_what_its_trials_may_start_from(shelf: Shelf, source: str
     assert f"weights of {source}#1 at hand" in out.getvalue()
 
 
+@pytest.mark.slow
 def test_a_resume_without_the_weights_says_so_at_once(shelf: Shelf, source: str) -> None:
     plan = shelf.plan(digits_spec("bereft", initial_weights={"from": source}))
     assert resumed(shelf, plan.search).initial_files() == plan.initial_files()
@@ -133,6 +137,7 @@ def resumed(shelf: Shelf, search: str) -> Plan:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_weights_that_have_seen_the_targets_splits_are_refused_without_a_trace(
     shelf: Shelf, source: str
 ) -> None:
@@ -158,6 +163,7 @@ def test_images_of_another_shape_are_refused(shelf: Shelf, source: str) -> None:
         shelf.plan(spec)
 
 
+@pytest.mark.slow
 def test_a_source_whose_data_have_changed_is_refused(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     plan = shelf.plan(digits_spec("source"))

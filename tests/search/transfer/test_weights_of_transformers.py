@@ -68,6 +68,7 @@ def tiny_base_of(shelf: Shelf) -> Any:
     return locate_base(str(shelf.folder / "bert"))
 
 
+@pytest.mark.slow
 def test_a_lora_trial_hands_on_its_merged_weights_to_any_method(shelf: Shelf) -> None:
     source = finished_search(shelf, "lora")
     spec = text_spec(shelf, "tones", "tones", "ia3", initial_weights={"from": source.search})
@@ -81,6 +82,7 @@ def test_a_lora_trial_hands_on_its_merged_weights_to_any_method(shelf: Shelf) ->
     assert weights.receipt["base"] == f"bert@{base.digest}"
 
 
+@pytest.mark.slow
 def test_adapters_fix_their_method_and_size(shelf: Shelf) -> None:
     source = finished_search(shelf, "adapters")
     task = text_spec(shelf, "x", "tones", "full").task.model_dump(exclude_none=True)
@@ -123,6 +125,7 @@ def test_another_base_is_refused(shelf: Shelf, tmp_path: Path) -> None:
         pin(spec.model_copy(update={"task": task}), shelf.uri)
 
 
+@pytest.mark.slow
 def test_a_text_that_was_trained_on_is_shown(shelf: Shelf) -> None:
     source = finished_search(shelf, "lora")
     leaky = classes(shelf.folder / "leaky", "glad", "angry")
@@ -133,6 +136,7 @@ def test_a_text_that_was_trained_on_is_shown(shelf: Shelf) -> None:
         shelf.plan(spec)
 
 
+@pytest.mark.slow
 def test_a_source_that_left_these_texts_out_hands_on(shelf: Shelf) -> None:
     guarded = classes(shelf.folder / "guarded", "glad", "angry")
     some = pq.read_table(shelf.folder / "tones" / "train.parquet").slice(0, 3)
@@ -152,6 +156,7 @@ def test_a_source_that_left_these_texts_out_hands_on(shelf: Shelf) -> None:
             assert receipt["overlap"] == {"count": 0, "known": 0, "compared": 11}
 
 
+@pytest.mark.slow
 def test_an_exported_trial_is_loaded_by_transformers_alone(shelf: Shelf, tmp_path: Path) -> None:
     source = finished_search(shelf, "lora")
     export_trial(shelf.uri, f"{source.search}#0", tmp_path / "out")

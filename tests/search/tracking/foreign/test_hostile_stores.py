@@ -50,6 +50,7 @@ PARAMS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_param_may_be_any_text(hand: Hand, tmp_path: Path) -> None:
     for place, text in enumerate(PARAMS):  # a search of its own each, for its types
         for index in range(2):
@@ -157,6 +158,7 @@ def test_a_study_may_name_its_metrics_by_lone_surrogates(hand: Hand, tmp_path: P
     assert search.metrics == ("value",)
 
 
+@pytest.mark.slow
 def test_thousands_of_metrics_of_one_run_are_all_read(hand: Hand, tmp_path: Path) -> None:
     run = hand.log({"lr": 0.25}, {f"metric {index}": [1.0] for index in range(900)})
     history = assert_survives(hand, tmp_path)
@@ -201,6 +203,7 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> Hand:
     return Hand(tmp_path_factory.mktemp("any"))
 
 
+@pytest.mark.slow
 @given(runs=RUNS)
 @settings(max_examples=15)
 def test_every_run_of_any_store_is_a_trial_a_searchs_run_or_left_out(
