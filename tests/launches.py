@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -76,6 +77,8 @@ class Place:
              "--tracking-uri", self.uri, "--results", str(self.folder)],
             cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
+            # A suite that runs in the background ignores Ctrl-C, which children would inherit.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def run(self, spec: dict[str, Any], *arguments: str) -> subprocess.Popen[str]:

@@ -27,6 +27,8 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    """Where such a search is held."""
-    return Gate(tmp_path / "gate")
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """Where such a search is held; open in the end, or what a failed test left would hold cores."""
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()

@@ -49,7 +49,7 @@ def test_each_candidate_is_a_trial_of_the_grid_search_around_it(uri: str) -> Non
 
 def test_the_objective_is_the_score_that_the_grid_search_chose_by(uri: str) -> None:
     trials = History.from_mlflow(uri).prior_trials()
-    assert {trial.objectives for trial in trials} == {("mean_test_score",)}
+    assert {trial.metrics for trial in trials} == {("mean_test_score",)}
     assert {each.direction for trial in trials for each in trial.objectives} == {"maximize"}
     assert all(0.3 < trial.values[0] <= 1.0 for trial in trials)
 
