@@ -16,11 +16,14 @@ from tests.launches import ROOT, Place, driver_of, finished
 
 pytestmark = pytest.mark.slow
 
+# Three rounds of two at once: enough to be killed in the middle, and for a later search to learn from.
+TRIALS = 6
+
 
 def small_digits(**changes: Any) -> dict[str, Any]:
     """The quick start, small enough for a test."""
     spec: dict[str, Any] = yaml.safe_load((ROOT / "search" / "specs" / "digits.yaml").read_text())
-    spec["budget"] = {"trials": 10, "epochs": 5}  # TPE speaks after ten
+    spec["budget"] = {"trials": TRIALS, "epochs": 5}
     spec["scheduler"] = {"name": "none"}
     # Without AutoAttack, which test_robust_search.py has: here it would be most of the time.
     spec["robustness"] |= {"examples": 64, "cheap_examples": 32, "final_examples": 0}
@@ -49,7 +52,7 @@ def test_a_trial_in_flight_goes_on_from_its_last_checkpoint_in_the_same_run(
     place: Place, killed_and_resumed: str
 ) -> None:
     runs = place.raw_runs(killed_and_resumed)
-    assert sorted(int(run.data.tags[names.NUMBER]) for run in runs) == list(range(10))
+    assert sorted(int(run.data.tags[names.NUMBER]) for run in runs) == list(range(TRIALS))
     assert {run.info.status for run in runs} == {"FINISHED"}
     continued = []
     for trial in sorted((place.folder / "storage" / killed_and_resumed / "checkpoints").iterdir()):
@@ -109,7 +112,7 @@ def test_the_next_search_starts_from_what_this_one_learned(
 ) -> None:
     budget = {"trials": 3, "epochs": 5}
     output = finished(place.run(small_digits(name="second", seed=1, budget=budget)))
-    assert "10 complete ones of this very task" in output
+    assert f"{TRIALS} complete ones of this very task" in output
     second = place.search("second")
     origins = [trial.origin for trial in place.trials(second)]
     past_runs = {run.info.run_id for run in place.raw_runs(killed_and_resumed)}
