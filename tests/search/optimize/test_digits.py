@@ -16,7 +16,7 @@ from tests.launches import ROOT, Place, driver_of, finished
 
 pytestmark = pytest.mark.slow
 
-# Three rounds of two at once: enough to be killed in the middle, and for a later search to learn from.
+# Three rounds of two: enough to be killed in the middle and to teach a later search.
 TRIALS = 6
 
 
