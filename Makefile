@@ -8,9 +8,9 @@ FAST := not slow and not long and not gpu and not browser and not cluster
 
 help:
 	@echo "make search   set up, then run the quick-start search (digits, two objectives)"
-	@echo "make test     set up, then run the suite (under 20 minutes on two cores)"
+	@echo "make test     set up, then run the suite (22 minutes on two cores)"
 	@echo "make test-all the same, then what is long by nature (hosts, outages, the browser)"
-	@echo "make check    fast suite, lint and types (under two minutes)"
+	@echo "make check    fast suite, lint and types (2.5 minutes on two cores)"
 	@echo "make ui       the MLflow page on this project's store, loopback only"
 
 # --use-pep517: an older pip, as of Debian 12, builds seqeval in the environment itself, and fails.
