@@ -75,7 +75,6 @@ def test_imports_point_downwards(file: Path) -> None:
             assert LEVEL[room] < LEVEL[own], f"{place} imports {name}, which is not below it"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("library", ROOMS_OF)
 def test_a_heavy_library_stays_in_its_room(library: str) -> None:
     users = {
@@ -87,7 +86,6 @@ def test_a_heavy_library_stays_in_its_room(library: str) -> None:
     assert not strangers, f"{library} is imported by {sorted(strangers)}"
 
 
-@pytest.mark.slow
 def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
     allowed = (
         "models.catalog", "models.description", "models.sources", "models.base_model",
@@ -109,7 +107,6 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
                 assert name.startswith(legal), f"{place} imports {name}"
 
 
-@pytest.mark.slow
 def test_there_are_no_circles_between_the_modules() -> None:
     modules = {
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file

@@ -65,6 +65,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_stored_is_not_trained_again(setting: Setting, trainings: list[str]) -> None:
     cell = Cell("trec6", "lora", 1e-3)
     first = adaptation_cells.train(setting, cell)
@@ -88,6 +89,7 @@ def test_training_a_cell_never_looks_at_the_test_split(
     assert "test" not in trainings and "test." not in json.dumps(record)
 
 
+@pytest.mark.slow
 def test_a_method_is_tested_once_and_only_when_all_its_cells_are_there(
     setting: Setting, trainings: list[str]
 ) -> None:

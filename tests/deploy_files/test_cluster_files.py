@@ -61,6 +61,7 @@ def test_a_cluster_file_keeps_every_rule_of_the_project(path: Path) -> None:
     assert broken_rules(read(path)) == []
 
 
+@pytest.mark.slow
 @FILES
 def test_ray_start_knows_every_flag_of_a_cluster_file(path: Path) -> None:
     from ray.scripts.scripts import start

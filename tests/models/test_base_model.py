@@ -154,6 +154,7 @@ def test_a_hub_name_that_cannot_be_fetched_is_refused(monkeypatch: pytest.Monkey
         locate_base("hub:a name no repository has")
 
 
+@pytest.mark.slow
 def test_locating_and_checking_a_base_imports_no_torch() -> None:
     code = (
         "import sys, models.base_model, models.adaptation, models.adaptation.support;"

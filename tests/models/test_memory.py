@@ -42,6 +42,7 @@ def test_the_peak_holds_what_was_given_back_until_it_is_reset() -> None:
     assert peak_memory_mb(CPU) < peak - 0.5 * MIB, "the next trial starts from what is left"
 
 
+@pytest.mark.slow
 def test_a_machine_that_lets_nothing_be_reset_tells_what_is_resident(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

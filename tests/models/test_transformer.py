@@ -240,6 +240,7 @@ def test_an_encoder_is_refused_for_dialogue(folder: Path) -> None:
         LoadedBase(locate_base(str(folder)), "dialogue", ())
 
 
+@pytest.mark.slow
 def test_a_model_without_a_head_of_the_kind_is_refused(tmp_path: Path) -> None:
     base = locate_base(str(tiny_model(tmp_path, "mobilevitv2", image_size=32)))
     with pytest.raises(ValueError, match="no model for entities"):

@@ -173,6 +173,7 @@ def test_a_new_search_tells_the_store_how_its_objectives_count(
     assert [each.role for each in found.objectives] == [PARETO, Role("constraint", bound=0.8)]
 
 
+@pytest.mark.slow
 def test_a_warm_search_remembers_what_it_started_from(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
     for spec, expected in (
@@ -199,6 +200,7 @@ def test_a_resumed_search_does_not_take_itself_for_history(store: Stored) -> Non
     assert store.search not in resume(store).history.searches
 
 
+@pytest.mark.slow
 def test_a_resumed_search_does_not_learn_what_came_later(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
     later = new_search(copy, tmp_path, name="later")

@@ -128,6 +128,7 @@ def test_what_is_restated_without_unknowns_lies_in_the_space(foreign: dict[str, 
         assert all("is missing" in problem for problem in SPACE.problems(result.configuration))
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(foreign=FOREIGN)
 def test_restating_twice_changes_nothing_more(foreign: dict[str, Any]) -> None:

@@ -135,6 +135,7 @@ def test_a_merged_model_is_plain_and_agrees(case: Any, tmp_path: Path) -> None:
     assert torch.equal(logits(adapted.model, kind), expected)
 
 
+@pytest.mark.slow
 def test_the_next_trial_starts_as_from_a_base_just_loaded(case: Any, tmp_path: Path) -> None:
     _, kind, base, configuration = case
     adapted = prepare(base, configuration)

@@ -18,6 +18,7 @@ from tests.models.adaptation.trials import (
 from tests.models.tiny_models import tiny_model, tiny_vit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_type", ARCHITECTURES)
 def test_every_architecture_takes_the_methods_it_is_said_to(
     tmp_path: Path, model_type: str

@@ -54,6 +54,7 @@ def test_gap_and_error_are_a_share_of_the_attacked_examples(monkeypatch) -> None
     assert torch.equal(found.witnesses, images[:2] + 0.5)
 
 
+@pytest.mark.slow
 def test_only_some_are_attacked_and_the_gap_counts_for_all(trained, examples) -> None:
     images, labels = examples
     clean = correct(trained, images, labels)

@@ -156,6 +156,7 @@ def test_what_is_replayed_is_brought_into_the_ball_first(trained, examples) -> N
     assert far.robust.mean() < near.robust.mean() < far.clean.mean()
 
 
+@pytest.mark.slow
 def test_replays_of_what_a_model_withstands_change_nothing(trained, examples) -> None:
     replay = Replay(torch.arange(120), examples[0])
     without = measure(trained, *examples, THREAT, seed=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 
 from models.adversarial.past_trial import PastTrial, attack, verify_file, warnings_of
@@ -65,6 +66,7 @@ def test_stored_witnesses_are_checked_against_it(folder: Path, tmp_path: Path) -
     assert not verify_file(past, tmp_path / "w.safetensors")[1].is_same_model
 
 
+@pytest.mark.slow
 def test_a_vision_transformer_is_attacked_by_its_pixels_too(folder: Path, tmp_path: Path) -> None:
     base = tiny_base(tmp_path / "vit", "vision_transformer")
     trained = finished(tmp_path / "trial", "vision_transformer", folder, base, adaptation="lora")

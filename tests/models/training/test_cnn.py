@@ -65,6 +65,7 @@ def test_passes_a_method_makes_are_those_it_reports(
     assert last["gradients.train"] == backward[0]
 
 
+@pytest.mark.slow
 def test_a_diverged_training_reports_nan_and_ends(few_digits: ImageSplits) -> None:
     wild: dict[str, Value] = {**SMALL, "optimizer": "sgd", "sgd.learning_rate": 10.0}
     wild |= {"sgd.momentum": 0.99, "schedule": "constant"}

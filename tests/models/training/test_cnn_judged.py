@@ -35,6 +35,7 @@ def test_the_test_split_is_judged_whole(few_digits: ImageSplits) -> None:
     assert training.evaluate_test() == report
 
 
+@pytest.mark.slow
 def test_all_configurations_meet_the_same_examples(
     few_digits: ImageSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

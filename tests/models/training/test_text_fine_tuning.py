@@ -43,6 +43,7 @@ def _training(base: LoadedBase, epochs: int = 2, seed: int = 0, **changes: Any) 
     return TextFineTuning(configuration, data, epochs=epochs, seed=seed, threat=THREAT, base=base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_it_reports_what_the_catalog_says_and_the_full_attack_last(
     bases: dict[str, LoadedBase], kind: str
@@ -101,6 +102,7 @@ def test_accumulated_small_batches_are_one_large_batch(
     assert results[0] == pytest.approx(results[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_patience_ends_a_training_at_its_best_epoch_and_judges_that_one(
     bases: dict[str, LoadedBase],
 ) -> None:
@@ -167,6 +169,7 @@ def test_every_adversarial_training_learns_every_kind(
     assert last["loss.validation"] < first["loss.validation"]
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
     bases: dict[str, LoadedBase],
 ) -> None:

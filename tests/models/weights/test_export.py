@@ -43,6 +43,7 @@ def texts_in(folder: Path) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora", "dora", "adalora", "ia3"])
 def test_a_merged_model_needs_transformers_alone(
     method: str, base: BaseModel, data: Path, tmp_path: Path
@@ -61,6 +62,7 @@ def test_a_merged_model_needs_transformers_alone(
     assert (tmp_path / "out" / "model.safetensors").stat().st_mode & 0o044 == 0o044
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["prefix", "adapters"])
 def test_what_cannot_be_merged_is_loaded_onto_its_base_by_the_loader_in_the_folder(
     method: str, base: BaseModel, data: Path, tmp_path: Path

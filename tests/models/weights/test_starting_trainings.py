@@ -56,6 +56,7 @@ def starting(held: LoadedBase, data: Path, initial: InitialWeights, method: str)
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS[:3])
 def test_before_its_first_step_it_computes_what_its_source_did(
     method: str, base: BaseModel, data: Path, source: Trained, tmp_path: Path
@@ -84,6 +85,7 @@ def test_resumed_it_equals_one_that_was_not_and_the_base_stays_as_it_was(
     assert held.checksum() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["prefix", "adapters"])
 def test_an_adaptation_of_the_same_kind_goes_on_where_it_ended(
     method: str, base: BaseModel, data: Path, tmp_path: Path

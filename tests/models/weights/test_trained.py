@@ -112,6 +112,7 @@ def test_what_lay_frozen_below_an_adaptation_travels_on(
     assert torch.allclose(loaded(**BATCH).logits, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "adapters"])
 def test_rows_of_the_head_travel_by_label_name(
     method: str, base: BaseModel, data: Path, tmp_path: Path
@@ -141,6 +142,7 @@ def test_tags_of_an_entity_type_that_both_declare_travel(tmp_path: Path) -> None
     assert passed.overlap.count == 0
 
 
+@pytest.mark.slow
 def test_what_was_trained_on_is_compared_with_the_targets_splits(
     base: BaseModel, data: Path, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_helpful_opinions_are_kept():
     assert min(judgement.agreement) > 0.8
 
 
+@pytest.mark.slow
 def test_useless_opinions_are_dropped():
     dropped = [judged([useless, useless], seed=seed).members == () for seed in range(10)]
     # Chance makes them fit here and there, but evidence for what says nothing is rare.

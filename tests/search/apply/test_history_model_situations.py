@@ -67,6 +67,7 @@ def test_what_was_tried_is_not_proposed_again():
     assert model().propose(tried).configuration != first.configuration
 
 
+@pytest.mark.slow
 def test_a_trial_under_way_keeps_others_away_from_its_place():
     from_tried, from_running = [], []
     for seed in range(5):

@@ -41,6 +41,7 @@ def test_the_first_serves_most_tasks_and_the_second_the_one_left_over():
     assert max(choices[1].gains["a"], choices[1].gains["b"]) < 0.1
 
 
+@pytest.mark.slow
 def test_the_scale_of_a_tasks_values_does_not_matter():
     small = [*on_line("a", distance_from(0.2)), *on_line("b", distance_from(0.8))]
     large = [*on_line("a", distance_from(0.2, scale=1000.0)), *on_line("b", distance_from(0.8))]

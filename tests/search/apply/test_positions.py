@@ -76,6 +76,7 @@ def assert_legal(positions: Positions, places: np.ndarray) -> None:
     assert positions.encoded(places) == pytest.approx(encode(space, configurations), abs=1e-7)
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_drawn_candidates_are_legal_and_their_columns_are_those_of_encode(space, seed):
@@ -83,6 +84,7 @@ def test_drawn_candidates_are_legal_and_their_columns_are_those_of_encode(space,
     assert_legal(positions, positions.draw(np.random.default_rng(seed), 12))
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_neighbours_are_legal_and_half_of_them_change_one_hyperparameter(space, seed):

@@ -29,6 +29,7 @@ def test_a_sampler_of_the_callers_runs_on_the_joint_space():
     assert sampler.origin(14)["sampler"] == "TPESampler"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 def test_a_value_that_the_objective_does_not_know_is_adapted(name):
     def objective(trial):
@@ -111,6 +112,7 @@ def test_a_warm_search_starts_with_the_portfolio_and_then_the_model_leans_on_his
         assert json.loads(json.dumps(origin, allow_nan=False)) == origin
 
 
+@pytest.mark.slow
 def test_the_origin_of_a_models_trial_tells_what_the_guard_decided():
     sampler = maker(TRANSFER, "other tasks")(0)
     contracts.run(contracts.create_study(sampler, 2), 6)
@@ -158,6 +160,7 @@ def test_an_enqueued_trial_is_not_claimed():
     assert sampler.origin(0)["step"] == "given"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 def test_a_rebuilt_study_is_not_given_the_portfolio_again(name):
     make = maker(name, "other tasks")

@@ -75,11 +75,13 @@ def test_the_default_avoids_infeasible_configurations(history, objectives):
     contracts.avoids_infeasible_configurations(make, objectives)
 
 
+@pytest.mark.slow
 @each_contract
 def test_the_default_keeps_the_contract_with_a_control_arm(keeps):
     keeps(maker(TRANSFER, "other tasks", control=5), 2)
 
 
+@pytest.mark.slow
 def test_the_default_learns():
     contracts.learns(maker(TRANSFER, objectives=1), maker("random", objectives=1), trials=25)
 
@@ -112,6 +114,7 @@ def test_gp_keeps_the_contract_warm(one_thread):
     contracts.stays_in_the_space(maker("gp", "other tasks", 1), 1, trials=14)
 
 
+@pytest.mark.slow
 def test_tpe_learns():
     contracts.learns(maker("tpe", objectives=1), maker("random", objectives=1))
 
@@ -119,8 +122,19 @@ def test_tpe_learns():
 # Plain Optuna: nobody states a space.
 
 
-@pytest.mark.parametrize("history", ["cold", "other tasks", "same task"])
-@pytest.mark.parametrize("name", [TRANSFER, "tpe"])
+@pytest.mark.parametrize(
+    ("name", "history"),
+    [
+        (TRANSFER, "other tasks"),
+        *(
+            pytest.param(*pair, marks=pytest.mark.slow)
+            for pair in (
+                (TRANSFER, "cold"), (TRANSFER, "same task"),
+                ("tpe", "cold"), ("tpe", "other tasks"), ("tpe", "same task"),
+            )
+        ),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize(
     "keeps",
     [

@@ -79,6 +79,7 @@ def test_a_lexicographic_search_gives_up_the_tolerance_for_the_second_objective(
         assert best_of(values, WITHIN)[1] > 0.54  # of 0.566; 0.36 where clean is best
 
 
+@pytest.mark.slow
 def test_a_reported_objective_is_not_searched() -> None:
     values = run(study_under(REPORT, TRANSFER, 0), REPORT, 14)
     sampler = WarmStartSampler(None, SPACE, 0, objectives=GOALS[:1])
@@ -164,6 +165,7 @@ def test_a_portfolio_takes_from_other_tasks_what_was_best_by_the_role() -> None:
     assert (first[:, 1] > 0.70).all()
 
 
+@pytest.mark.slow
 def test_a_search_survives_every_end_of_its_trials_under_roles() -> None:
     for sampler in (TRANSFER, InnerSampler("tpe", {"n_startup_trials": 3})):
         study = study_under(WITHIN, sampler, 0)
@@ -187,6 +189,7 @@ def test_objectives_take_no_directions_besides_their_own() -> None:
         WarmStartSampler(None, SPACE, objectives=GOALS, directions=UP[:1])
 
 
+@pytest.mark.slow
 def test_names_and_directions_are_the_same_as_objectives() -> None:
     named, typed = (
         optuna.create_study(

@@ -54,6 +54,7 @@ def test_a_smaller_loss_has_a_smaller_score(scores, losses):
         assert np.abs(steps[gaps == 0]).max(initial=0.0) < 1e-12
 
 
+@pytest.mark.slow
 @given(LOSSES, st.floats(0.01, 100), st.floats(-100, 100))
 def test_units_do_not_change_warped_scores(losses, scale, shift):
     assume((np.median(losses, axis=0) > losses.min(axis=0)).all())

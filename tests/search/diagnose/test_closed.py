@@ -116,6 +116,7 @@ def test_metrics_that_listen_beyond_loopback_are_a_warning_that_names_them() -> 
     assert "loopback alone" in closed.judge_ports([]).found
 
 
+@pytest.mark.slow
 def test_the_addresses_that_ray_listens_on_are_seen(tmp_path: Path) -> None:
     program = tmp_path / "ray" / "listen.py"
     program.parent.mkdir()

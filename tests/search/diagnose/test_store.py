@@ -20,6 +20,7 @@ def test_a_store_without_stale_runs_passes(tmp_path: Path) -> None:
     assert checks[0].status == "pass"
 
 
+@pytest.mark.slow
 def test_a_store_in_a_file_is_a_warning_on_a_cluster(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     assert next(iter(check_store(store.uri, is_cluster=True))).status == "warning"

@@ -74,6 +74,7 @@ def test_malformed_values_do_not_break_it() -> None:
     assert max(shares, key=shares.__getitem__) == "strong"
 
 
+@pytest.mark.slow
 def test_the_mean_over_searches_weighs_by_similarity_and_states_the_agreement() -> None:
     parts = {
         "a": flat_search(30, 0, "a"),

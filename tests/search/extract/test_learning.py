@@ -42,6 +42,7 @@ TWO = history(
 )
 
 
+@pytest.mark.slow
 def test_it_learns_what_the_synthetic_task_is_made_of() -> None:
     found = learned(TWO)
     first = {entry.objective: entry.hyperparameter for entry in reversed(found.importances)}
@@ -89,6 +90,7 @@ def test_trials_of_a_foreign_task_are_left_out_with_a_reason() -> None:
     assert found.reasons() == {"task is too different": 1}
 
 
+@pytest.mark.slow
 def test_a_similar_task_speaks_where_the_same_one_has_too_few_trials() -> None:
     near = FINGERPRINT | {"data": FINGERPRINT["data"] | {"name": "mnist", "digest": "d2"}}
     rows = [*rows_of_random_search("near", 30, 1, task="mnist@1"), row(0, [0.9, 0.5])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,6 +161,7 @@ def test_whatever_keeps_a_bound_comes_before_whatever_does_not(drawn, bound):
     assert known.tolist() == [bool(np.isfinite(value).all()) for value in values]
 
 
+@pytest.mark.slow
 @given(trials(of=finite), st.floats(0.0, 1e3))
 def test_the_first_of_the_order_is_among_the_best(drawn, tolerance):
     values, directions = drawn
@@ -170,6 +172,7 @@ def test_the_first_of_the_order_is_among_the_best(drawn, tolerance):
         assert (column[mask] == column.min(initial=np.inf)).all()
 
 
+@pytest.mark.slow
 @given(trials(columns=3), st.sampled_from([PARETO, AT_LEAST, WITHIN]))
 def test_another_reported_objective_changes_nothing(drawn, second):
     values, directions = drawn
@@ -187,6 +190,7 @@ def test_another_reported_objective_changes_nothing(drawn, second):
     assert np.array_equal(steered, expected, equal_nan=True)
 
 
+@pytest.mark.slow
 @given(trials(of=finite), st.randoms(use_true_random=False))
 def test_the_order_of_the_trials_does_not_matter(drawn, random):
     values, directions = drawn

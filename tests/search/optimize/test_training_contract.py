@@ -117,6 +117,7 @@ def test_every_training_keeps_its_contract(case: Case, contract: Callable[[Case]
     contract(case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", range(EPOCHS + 1))
 def test_a_training_resumed_at_any_epoch_equals_an_uninterrupted_one(
     case: Case, epoch: int

@@ -11,6 +11,7 @@ from search.tracking.batches import METRICS_A_BATCH, TAGS_A_BATCH, Batch
 from tests.search.tracking.stores import counted, new_store
 
 
+@pytest.mark.slow
 def test_a_batch_beyond_what_mlflow_takes_at_once_arrives_whole(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     run = store.client.create_run(store.experiment).info.run_id
@@ -45,6 +46,7 @@ def test_the_last_tags_come_with_the_last_metrics() -> None:
     assert calls[-1][1] == [f"t{TAGS_A_BATCH}"]
 
 
+@pytest.mark.slow
 def test_an_empty_batch_asks_nothing_of_the_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

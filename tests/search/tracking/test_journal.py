@@ -128,6 +128,7 @@ def test_what_was_refused_is_written_though_nothing_more_happens(
     assert [event.fields["number"] for event in read_events(tmp_path)] == [0, 1]
 
 
+@pytest.mark.slow
 def test_closing_waits_for_storage_within_a_limit_and_counts_what_is_not_written(
     tmp_path: Path, quick_retries: None, caplog: pytest.LogCaptureFixture
 ) -> None:

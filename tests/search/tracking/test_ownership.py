@@ -61,6 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("ownership")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("owner_lives", [True, False])
 def test_claims_at_once_never_share_a_generation(folder: Path, owner_lives: bool) -> None:
     store = new_store(folder, f"demo-{owner_lives}")

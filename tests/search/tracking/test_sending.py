@@ -105,6 +105,7 @@ def test_status_tells_the_truth_and_a_tag_tells_killed_apart(
     assert (run.info.status, run.data.tags[names.STATE]) == (status, state)
 
 
+@pytest.mark.slow
 def test_a_judgement_becomes_metrics_texts_and_witnesses_of_its_run(
     store: Store, tmp_path: Path
 ) -> None:

@@ -171,6 +171,7 @@ def test_without_a_trial_that_counts_no_progress_is_drawn(tmp_path: Path) -> Non
     assert not draw_history(known, "cold", tmp_path / "history.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [[0.9, 0.85], [0.9, 0.70]], ids=["kept", "missed"])
 def test_the_report_says_by_what_is_judged_and_whether_the_bound_is_kept(
     values: list[float], tmp_path: Path

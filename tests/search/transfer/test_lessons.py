@@ -57,6 +57,7 @@ def test_what_the_spec_says_was_renamed_counts() -> None:
     assert any(line.startswith("renamed: share in cold") for line in renamed.fitted)
 
 
+@pytest.mark.slow
 def test_only_so_many_are_compared_the_most_similar() -> None:
     names = [f"s{number}" for number in range(SEARCHES_COMPARED + 3)]
     rows = [

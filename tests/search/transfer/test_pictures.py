@@ -43,6 +43,7 @@ def objectives(number: int, values: list[list[float]]) -> History:
     return history(rows, [search(objectives=from_lists(names, directions))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", DRAWERS)
 def test_a_picture_is_a_png_and_the_same_for_the_same_history(draw, tmp_path: Path) -> None:
     first, second = tmp_path / "a.png", tmp_path / "b.png"
@@ -51,6 +52,7 @@ def test_a_picture_is_a_png_and_the_same_for_the_same_history(draw, tmp_path: Pa
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_one_two_and_three_objectives_are_drawn(number: int, tmp_path: Path) -> None:
     known = objectives(number, [[1.0, 2.0, 3.0], [2.0, 3.0, 1.0], [1.5, 1.0, 2.0]])
@@ -58,6 +60,7 @@ def test_one_two_and_three_objectives_are_drawn(number: int, tmp_path: Path) -> 
     assert draw_history(known, "cold", tmp_path / "history.png")
 
 
+@pytest.mark.slow
 def test_a_single_trial_is_drawn(tmp_path: Path) -> None:
     known = objectives(2, [[1.0, 2.0]])
     assert all(draw(known, "cold", tmp_path / "a.png") for draw in DRAWERS)

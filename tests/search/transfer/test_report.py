@@ -122,6 +122,7 @@ def test_one_and_three_objectives_are_reported(number: int, tmp_path: Path) -> N
     assert {"pareto.png", "history.png", "importance.png", "interactive.html"} <= set(report.files)
 
 
+@pytest.mark.slow
 def test_a_search_whose_space_is_not_known_is_reported(tmp_path: Path) -> None:
     report = written(history([row(0, [0.9, 0.5], search="this")], [search("this", space=None)]),
                      tmp_path)  # fmt: skip

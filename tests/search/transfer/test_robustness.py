@@ -117,6 +117,7 @@ def test_a_damaged_judgement_is_none(text: str) -> None:
     assert judged(text) == []
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         assert draw_robustness(judged(document()), replaced(), "cold", tmp_path / name)

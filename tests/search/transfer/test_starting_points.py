@@ -119,6 +119,7 @@ def test_an_unknown_search_or_trial_is_an_error_that_names_those_there_are(
         pin(digits_spec("target", initial_weights={"from": f"{source}#7"}), shelf.uri)
 
 
+@pytest.mark.slow
 def test_the_best_trial_keeps_the_bounds_of_its_search(tmp_path: Path) -> None:
     shelf, robust = Shelf(tmp_path), {"metric": "accuracy.robust", "direction": "maximize"}
     clean = {"metric": "accuracy.clean", "direction": "maximize"}

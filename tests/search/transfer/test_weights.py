@@ -42,6 +42,7 @@ def source(shelf: Shelf) -> str:
     return plan.search
 
 
+@pytest.mark.slow
 def test_a_search_keeps_the_weights_and_the_receipt_of_its_source(
     shelf: Shelf, source: str
 ) -> None:

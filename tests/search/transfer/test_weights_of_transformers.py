@@ -112,6 +112,7 @@ def test_adapters_fix_their_method_and_size(shelf: Shelf) -> None:
         pin(free, shelf.uri)
 
 
+@pytest.mark.slow
 def test_another_base_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     source = finished_search(shelf, "lora")
     shutil.copytree(shelf.folder / "bert", tmp_path / "bert")

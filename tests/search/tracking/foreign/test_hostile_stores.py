@@ -60,6 +60,7 @@ def test_a_param_may_be_any_text(hand: Hand, tmp_path: Path) -> None:
     assert len(history.searches) == len(PARAMS) + 1 and not history.rejected
 
 
+@pytest.mark.slow
 def test_params_of_one_name_may_be_of_every_kind(hand: Hand, tmp_path: Path) -> None:
     for index, text in enumerate(PARAMS):
         hand.log({"strange": text}, {"loss": [1.0]}, start=STARTS + index)

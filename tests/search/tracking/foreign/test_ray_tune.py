@@ -110,6 +110,7 @@ def test_the_space_is_inferred_from_what_varied(uri: str) -> None:
     assert search.fingerprint == {"name": "tuned", "epochs": 4}
 
 
+@pytest.mark.slow
 def test_a_trial_that_a_resumed_tuner_logged_again_counts_once(tmp_path: Path) -> None:
     uri = empty_store(tmp_path)
     with tracked_in(uri, "tuned"):
