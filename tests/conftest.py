@@ -17,6 +17,19 @@ settings.register_profile(
 )
 settings.load_profile("shared machine")
 
+# The store that whoever runs the tests works with; ours would read and write it.
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@pytest.fixture(autouse=True)
+def _environment_as_found() -> Iterator[None]:
+    """Ends with its test what the test, or MLflow and Ray in it, put into the environment."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _temporary_folder_of_a_worker() -> Iterator[None]:

@@ -32,7 +32,7 @@ def two_nodes(local_folder: Path, token: Path) -> Iterator[tuple[str, dict[str, 
     if os.geteuid() or shutil.which("unshare") is None:
         pytest.skip("a mount that only one node sees needs root and unshare")
     ray, port = str(Path(sys.executable).with_name("ray")), free_port()
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("RAY")}
+    environment = _without_ray()
     token.write_text(secrets.token_hex(32))
     token.chmod(0o600)
     environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
@@ -53,7 +53,7 @@ def head_that_takes_jobs(home: Path) -> Iterator[tuple[str, str, dict[str, str]]
     Yields its address, the dashboard's, and the environment.
     """
     ray, port, dashboard = str(Path(sys.executable).with_name("ray")), free_port(), free_port()
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("RAY")}
+    environment = _without_ray()
     (home / ".ray").mkdir(parents=True)
     (home / ".ray" / "auth_token").write_text(secrets.token_hex(32))
     (home / ".ray" / "auth_token").chmod(0o600)
@@ -66,6 +66,11 @@ def head_that_takes_jobs(home: Path) -> Iterator[tuple[str, str, dict[str, str]]
             "--object-store-memory=100000000", "--block", "--disable-usage-stats"]  # fmt: skip
     with _running({"head": head}, environment, home):
         yield f"127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}", environment
+
+
+def _without_ray() -> dict[str, str]:
+    """This process's environment, but for what Ray reads."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("RAY")}
 
 
 @contextlib.contextmanager

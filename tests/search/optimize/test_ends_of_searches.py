@@ -22,10 +22,14 @@ pytestmark = pytest.mark.slow
 def test_trials_that_a_time_budget_cuts_off_are_settled_and_resumed(
     place: Place, gate: Gate
 ) -> None:
-    budget = {"trials": 5, "epochs": 4, "hours": 15 / 3600}
+    seconds = 15  # enough for a trial to begin on a quiet machine
+    budget = {"trials": 5, "epochs": 4, "hours": seconds / 3600}
     output = finished(place.run(held_hills(gate, 3, budget=budget)))
-    gate.open()
     search = place.search()
+    while not place.raw_runs(search):
+        seconds *= 2
+        output = finished(place.resume(search, "--hours", str(seconds / 3600)))
+    gate.open()
     assert "interrupted" in output
     states = {run.data.tags["twentieth.state"] for run in place.raw_runs(search)}
     assert "interrupted" in states and "running" not in states

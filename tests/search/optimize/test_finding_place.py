@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.launches import PATIENCE_SECONDS, Place, assert_truthful, finished, hills
+from tests.functions import Gate
+from tests.launches import (
+    PATIENCE_SECONDS,
+    Place,
+    assert_truthful,
+    finished,
+    held_hills,
+    hills,
+)
 from tests.search.optimize.ray_nodes import NODE, running_nodes, seconds_until
 
 pytestmark = pytest.mark.slow
 
-TRIALS, EPOCHS = 12, 5
+TRIALS, EPOCHS = 6, 2
 
 
 def at_work(place: Place, search: str) -> int:
@@ -21,29 +27,27 @@ def at_work(place: Place, search: str) -> int:
 
 
 def test_a_search_grows_with_its_cluster_and_survives_its_shrinking(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place(tmp_path)
-    spec = hills(
-        budget={"trials": TRIALS, "epochs": EPOCHS}, resources={"parallelism": "auto", "cpus": 1}
-    )
-    spec["task"]["settings"] = {"pause": 2.0}
+    spec = held_hills(
+        gate, 0,
+        budget={"trials": TRIALS, "epochs": EPOCHS}, resources={"parallelism": "auto", "cpus": 1},
+    )  # fmt: skip
     with running_nodes(1, monkeypatch) as nodes:
         command = place.run(spec, "--address", nodes.address)
         search = place.search()
         seconds_until(lambda: at_work(place, search) == 1)
         added = [nodes.add_node(**NODE) for _ in range(2)]
-        grown = seconds_until(lambda: at_work(place, search) == 3)
-        print(f"three trials at once {grown:.0f} s after two nodes had joined")
+        seconds_until(lambda: at_work(place, search) == 3)
         nodes.remove_node(added[0], allow_graceful=False)
+        gate.open()
         finished(command)
     assert_truthful(place, search, TRIALS, EPOCHS)
 
 
 def test_a_trial_that_no_node_holds_is_told_of_and_waits_for_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place(tmp_path)
     spec = hills(budget={"trials": 2, "epochs": 2}, resources={"parallelism": "auto", "cpus": 2})
     with running_nodes(1, monkeypatch) as nodes:
         command = place.run(spec, "--address", nodes.address)
@@ -56,8 +60,7 @@ def test_a_trial_that_no_node_holds_is_told_of_and_waits_for_one(
     assert_truthful(place, search, 2, 2)
 
 
-def test_a_trial_that_this_machine_cannot_hold_is_refused_before_any_starts(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+def test_a_trial_that_this_machine_cannot_hold_is_refused_before_any_starts(place: Place) -> None:
     command = place.run(hills(resources={"parallelism": "auto", "cpus": 1, "memory_gb": 1e5}))
     said, _ = command.communicate(timeout=PATIENCE_SECONDS)
     assert command.returncode == 2, said
