@@ -32,7 +32,7 @@ ui: setup
 # The slow tests start real searches, which wait as long as they work: four files side by side.
 test: setup
 	$(RUN) -m pytest -n 2 -m "$(FAST)" --durations=20
-	$(RUN) -m pytest -n 4 --dist loadfile -m "slow and not long and not gpu and not browser and not cluster" --durations=20
+	$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "slow and not long and not gpu and not browser and not cluster" --durations=20
 
 test-all: test
 	$(RUN) -m pytest -m "long or browser or cluster" --durations=20

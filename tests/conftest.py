@@ -21,6 +21,11 @@ settings.load_profile("shared machine")
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files that launch searches first: they take longest, so none is left for the end."""
+    items.sort(key=lambda item: "Place" not in vars(getattr(item, "module", None) or object))
+
+
 @pytest.fixture(autouse=True)
 def _environment_as_found() -> Iterator[None]:
     """Ends with its test what the test, or MLflow and Ray in it, put into the environment."""

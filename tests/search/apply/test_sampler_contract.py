@@ -14,7 +14,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 each_contract = pytest.mark.parametrize(
     "keeps", contracts.SAMPLER_CONTRACT, ids=lambda keeps: keeps.__name__
 )
-# Together each history and each number of objectives; `make test` has all pairs.
+# Together each history and each number of objectives; `make test-all` has all pairs.
 IN_EVERY_CHECK = (
     ("cold", 1), ("cold", 2), ("empty", 1), ("one trial", 3), ("one trial of it", 1),
     ("other tasks", 2), ("same task", 1),
@@ -22,13 +22,13 @@ IN_EVERY_CHECK = (
 
 
 def each_pair(histories, numbers):
-    """Histories and numbers of objectives; those beyond `IN_EVERY_CHECK` are slow."""
+    """Histories and numbers of objectives; those beyond `IN_EVERY_CHECK` are many, so long."""
     return pytest.mark.parametrize(
         ("history", "objectives"),
         [
             pytest.param(
                 history, number,
-                marks=() if (history, number) in IN_EVERY_CHECK else pytest.mark.slow,
+                marks=() if (history, number) in IN_EVERY_CHECK else pytest.mark.long,
             )
             for history in histories for number in numbers
         ],
@@ -126,11 +126,11 @@ def test_tpe_learns():
     ("name", "history"),
     [
         (TRANSFER, "other tasks"),
+        pytest.param("tpe", "same task", marks=pytest.mark.slow),
         *(
-            pytest.param(*pair, marks=pytest.mark.slow)
+            pytest.param(*pair, marks=pytest.mark.long)
             for pair in (
-                (TRANSFER, "cold"), (TRANSFER, "same task"),
-                ("tpe", "cold"), ("tpe", "other tasks"), ("tpe", "same task"),
+                (TRANSFER, "cold"), (TRANSFER, "same task"), ("tpe", "cold"), ("tpe", "other tasks")
             )
         ),
     ],

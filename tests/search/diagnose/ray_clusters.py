@@ -69,8 +69,8 @@ def head_that_takes_jobs(home: Path) -> Iterator[tuple[str, str, dict[str, str]]
 
 
 def _without_ray() -> dict[str, str]:
-    """This process's environment, but for what Ray reads."""
-    return {name: text for name, text in os.environ.items() if not name.startswith("RAY")}
+    """This process's environment, but for what Ray and MLflow read."""
+    return {k: text for k, text in os.environ.items() if not k.startswith(("RAY", "MLFLOW"))}
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from search.launching import prepare, with_changes
+from search.spec import Spec
 from search.tracking import names
 from search.tracking.store import open_client
 from tests.launches import ROOT, Place, driver_of, finished
@@ -123,11 +125,11 @@ def test_the_next_search_starts_from_what_this_one_learned(
 
 
 def test_a_cold_search_ignores_history(place: Place, killed_and_resumed: str) -> None:
-    spec = small_digits(name="cold", budget={"trials": 2, "epochs": 1})
-    output = finished(place.run(spec, "--cold"))
-    assert "cold" in output
-    for trial in place.trials(place.search("cold")):
-        assert not trial.origin.get("source_runs")
+    said: list[str] = []
+    spec = Spec.model_validate(small_digits())
+    cold = prepare(with_changes(spec, cold=True), place.uri, say=said.append)
+    assert len(cold.history) == 0 and any("starts cold" in line for line in said)
+    assert not any(proposal.origin.get("source_runs") for proposal in cold.proposals)
 
 
 def test_history_that_changed_since_does_not_stop_a_search(
@@ -139,14 +141,10 @@ def test_history_that_changed_since_does_not_stop_a_search(
     client.set_tag(first.info.run_id, names.CONFIGURATION, json.dumps(changed))
     client.set_tag(second.info.run_id, names.CONFIGURATION, json.dumps({}))
     client.set_tag(third.info.run_id, names.CONFIGURATION, "{'not': json}")
-    output = finished(
-        place.run(
-            small_digits(
-                name="changed",
-                budget={"trials": 2, "epochs": 1},
-                history={"experiments": ["digits*"], "rename": {"widht": "width"}},
-            )
-        )
-    )
-    assert "1 runs left out" in output
-    assert len(place.trials(place.search("changed"))) == 2
+    said: list[str] = []
+    settings = {"experiments": ["digits*"], "rename": {"widht": "width"}}
+    spec = Spec.model_validate(small_digits(history=settings))
+    warm = prepare(spec, place.uri, say=said.append)
+    assert any("1 runs left out" in line for line in said)
+    assert warm.space.contains(warm.proposals[0].configuration)
+    finished(place.start("report", killed_and_resumed))

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 def test_trials_that_a_time_budget_cuts_off_are_settled_and_resumed(
     place: Place, gate: Gate
 ) -> None:
-    seconds = 15  # enough for a trial to begin on a quiet machine
+    seconds = 30  # a trial begins after half of it on a quiet machine
     budget = {"trials": 5, "epochs": 4, "hours": seconds / 3600}
     output = finished(place.run(held_hills(gate, 3, budget=budget)))
     search = place.search()

@@ -141,6 +141,7 @@ def test_a_search_of_text_classifiers_survives_kill_9(place: Place, event: str, 
     assert "## Tables of the best trials" in report and "angry" in report
 
 
+@pytest.mark.long
 def test_a_search_of_entity_taggers_survives_kill_9_and_keeps_its_tables(place: Place) -> None:
     document = spec("entity_tagger", "entities", "f1.clean", "f1.robust")
     search = killed_and_resumed(place, document, "epoch", 5)

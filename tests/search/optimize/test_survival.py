@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(
     ("event", "count", "passing"),
     [
-        pytest.param("start", 1, 0, id="as the first trial starts"),
+        pytest.param("start", 1, 0, id="as the first trial starts", marks=pytest.mark.long),
         pytest.param("epoch", 3, 3, id="between epochs"),
         # Before eleven epochs have passed one trial may have ended and two more have three epochs.
         pytest.param("end", 2, 11, id="between trials", marks=pytest.mark.long),

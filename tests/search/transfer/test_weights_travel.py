@@ -86,6 +86,7 @@ def test_a_search_starts_where_the_best_trial_of_another_ended_and_is_resumed_wi
     assert f"{source}#{best.number}" in told and "10 head rows" in told
 
 
+@pytest.mark.long
 def test_trials_choose_between_scratch_and_the_front(place: Place, source: str) -> None:
     choices = ["scratch", f"{source}#0", f"{source}#1"]
     # Cold: its opening is drawn from the seed alone, so that both kinds of choice do occur.
