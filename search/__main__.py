@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from search import cluster_commands, doctor_command, store_commands
-from search.command_options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fail, out, say
+from search.command_options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fail, say
 from search.origin_words import in_words
 from search.origins import read_origin
 from search.spec import SpecError, load_spec
@@ -132,7 +132,7 @@ def _knock(address: str | None) -> None:
 def _follow(plan: Any, own: list[Any], results: Path) -> None:
     from search.following import follow
 
-    ended = follow(plan, own, results, out)
+    ended = follow(plan, own, results)
     if ended.message:
         fail(ended.message, ended.code)
     if ended.code:

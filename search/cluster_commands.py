@@ -6,13 +6,13 @@ They check, bring up, wait, submit and follow; the search itself is `run` on the
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from search.command_options import fail, say
 from search.deploy.checking import check_results, check_secret, check_spec, check_store
 from search.deploy.cluster_file import ClusterFile, read_cluster_file
 from search.deploy.cluster_mistakes import mistakes, why_no_ssh
@@ -99,7 +99,7 @@ def launch(
     command = entrypoint(what, asked, leaves=down_when_done)
     job = new_name(name)
     _submit(asked, job, command, nodes or asked.nodes, wait_minutes)
-    _say(f"launched {job}; it goes on when this machine sleeps")
+    say(f"launched {job}; it goes on when this machine sleeps")
     _follow(asked, job)
 
 
@@ -120,9 +120,9 @@ def attach(
             job = job or newest(service.jobs())
             if stop and service.status(job) not in ENDED:
                 service.stop(job)
-                _say(f"stopping {job}: its trials are settled first")
+                say(f"stopping {job}: its trials are settled first")
     except (ConnectionError, RuntimeError) as error:
-        _fail(f"{error}. Is the cluster up? `ray up {asked.path}`")
+        fail(f"{error}. Is the cluster up? `ray up {asked.path}`", 1)
     _follow(asked, job, wanted="STOPPED" if stop else "SUCCEEDED")
 
 
@@ -145,12 +145,12 @@ def _submit(cluster: ClusterFile, job: str, command: str, nodes: int, minutes: f
     try:
         _bring_up_if_needed(cluster)
         with _connection(cluster) as service:
-            wait_until_joined(service, cluster, nodes, minutes, _say)
+            wait_until_joined(service, cluster, nodes, minutes, say)
             if CREDENTIALS.expanduser().exists():
                 copy_credentials(cluster, CREDENTIALS.expanduser(), _log_of(cluster))
             service.submit(job, command, PROJECT)
     except (ChildProcessError, TimeoutError, ConnectionError, RuntimeError) as error:
-        _fail(str(error))
+        fail(str(error), 1)
 
 
 def _bring_up_if_needed(cluster: ClusterFile) -> None:
@@ -159,13 +159,13 @@ def _bring_up_if_needed(cluster: ClusterFile) -> None:
         with _connection(cluster) as service:
             if wrong := other_version(service.version()):
                 raise RuntimeError(wrong)
-            _say(f"cluster {cluster.name} is up")
+            say(f"cluster {cluster.name} is up")
     except ConnectionError as error:
         # `ray up` would try for a quarter of an hour to log in to a machine that is there anyway.
         if cluster.is_on_premise and isinstance(error, NoWayIn):
             raise ConnectionError(f"{cluster.path}: {why_no_ssh(cluster) or error}") from None
         log = _log_of(cluster)
-        _say(f"bringing cluster {cluster.name} up; log in {log}")
+        say(f"bringing cluster {cluster.name} up; log in {log}")
         bring_up(cluster, PROJECT, log)
 
 
@@ -177,12 +177,12 @@ def _follow(cluster: ClusterFile, job: str, wanted: str = "SUCCEEDED") -> None:
     try:
         status = follow(connect, job, _write)
     except KeyboardInterrupt:
-        _say(f"\nthe search goes on\nfollow again:    {again}\nstop the search: {again} --stop")
-        _say(pay)
+        say(f"\nthe search goes on\nfollow again:    {again}\nstop the search: {again} --stop")
+        say(pay)
         raise SystemExit(STOPPED_FOLLOWING) from None
     except ConnectionError as error:
-        _fail(f"{error}\nfollow again:    {again}\n{pay}")
-    _say(f"{job}: {status.lower()}\n{pay}")
+        fail(f"{error}\nfollow again:    {again}\n{pay}", 1)
+    say(f"{job}: {status.lower()}\n{pay}")
     if status not in (wanted, "SUCCEEDED"):
         raise SystemExit(1)
 
@@ -208,14 +208,5 @@ def use_token_of_the_cluster() -> None:
     os.environ["RAY_AUTH_MODE"] = "token"
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
 def _write(text: str) -> None:
     print(text, end="", flush=True)
-
-
-def _fail(text: str) -> NoReturn:
-    print(text, file=sys.stderr, flush=True)
-    raise SystemExit(1)

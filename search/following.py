@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from search import reporting
+from search.command_options import out, say
 from search.history import History, PriorTrial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
@@ -29,7 +28,7 @@ class Ended:
     message: str = ""
 
 
-def follow(plan: Plan, own: Sequence[PriorTrial], results: Path, out: Console) -> Ended:
+def follow(plan: Plan, own: Sequence[PriorTrial], results: Path) -> Ended:
     """Starts the driver, shows what happens, and reports.
 
     The first Ctrl-C asks the driver to stop, the second ends it at once.
@@ -38,12 +37,11 @@ def follow(plan: Plan, own: Sequence[PriorTrial], results: Path, out: Console) -
         plan: Of the launch.
         own: Trials of earlier launches of this search.
         results: Where the report's folder goes.
-        out: The console.
     """
-    _say(out, f"optimize  {plan.search}: {plan.trials_budget} trials, log in {plan.storage}")
+    say(f"optimize  {plan.search}: {plan.trials_budget} trials, log in {plan.storage}")
     view = View(plan)
     view.seed(own)
-    answer, was_stopped = _watch(Launch(plan), view, out)
+    answer, was_stopped = _watch(Launch(plan), view)
     if was_stopped and answer.status == "failed":
         return Ended(STOPPED)  # it was ended at once, as asked
     if answer.status != "done":
@@ -57,9 +55,9 @@ def follow(plan: Plan, own: Sequence[PriorTrial], results: Path, out: Console) -
         return Ended(
             1, f"every trial is kept, but its report could not be written: {error}. {again}"
         )
-    _say(out, f"transfer  {verdict}\n          {place / 'report.md'}")
+    say(f"transfer  {verdict}\n          {place / 'report.md'}")
     if answer.state != "complete":
-        _say(out, f"          interrupted; continue with: twentieth resume {plan.search}")
+        say(f"          interrupted; continue with: twentieth resume {plan.search}")
     if was_stopped:
         return Ended(STOPPED)
     if answer.state == "complete" and not (view.values or _complete_trials(plan)):
@@ -67,7 +65,7 @@ def follow(plan: Plan, own: Sequence[PriorTrial], results: Path, out: Console) -
     return Ended()
 
 
-def _watch(launch: Launch, view: View, out: Console) -> tuple[Answer, bool]:
+def _watch(launch: Launch, view: View) -> tuple[Answer, bool]:
     """Shows events until the driver has ended; its answer, and whether the user stopped it."""
     was_stopped = False
     with Display(view, out) as display:
@@ -82,7 +80,7 @@ def _watch(launch: Launch, view: View, out: Console) -> tuple[Answer, bool]:
                     launch.kill()
                 was_stopped = True
                 launch.stop()
-                _say(out, "stopping; what is under way can be resumed (Ctrl-C again: at once)")
+                say("stopping; what is under way can be resumed (Ctrl-C again: at once)")
                 events = launch.events()
     return launch.answer(), was_stopped
 
@@ -90,7 +88,3 @@ def _watch(launch: Launch, view: View, out: Console) -> tuple[Answer, bool]:
 def _complete_trials(plan: Plan) -> list[PriorTrial]:
     """From the store: what was replayed from the journal is not in the view."""
     return History.from_mlflow(plan.tracking_uri, searches=[plan.search]).prior_trials()
-
-
-def _say(out: Console, text: str) -> None:
-    out.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -27,10 +27,11 @@ LAYERS = [
     ["optimize"],
     ["transfer"],
     ["attacking", "launching", "reporting", "views"],
+    ["command_options"],
     ["following"],
     ["deploy"],
     ["diagnose"],
-    ["command_options", "cluster_commands"],
+    ["cluster_commands"],
     ["store_commands", "doctor_command"],
     ["__main__"],
 ]

@@ -122,13 +122,14 @@ def _run(
     if plan.address is None:
         leases = lease_cpus(
             _cores(plan),
-            say=lambda text: _say(journal, text),
+            say=lambda text: journal.append("driver", message=text),
             must_stop=stop.is_set,
         )
         if not leases:
             return "interrupted"
     began = time.monotonic()  # waiting for cores is not the search's time
-    _say(journal, "starting Ray" if plan.address is None else "joining Ray")
+    message = "starting Ray" if plan.address is None else "joining Ray"
+    journal.append("driver", message=message)
     import ray
 
     tuning = Tuning(
@@ -201,7 +202,7 @@ def _expect_room(plan: Plan, journal: Journal) -> None:
     if problem and plan.address is None:
         raise NoRoom(f"{problem}. Lower resources in the spec, or take a machine that holds one")
     if problem:
-        _say(journal, f"{problem}. The search waits for a node that does")
+        journal.append("driver", message=f"{problem}. The search waits for a node that does")
 
 
 def _quiet(plan: Plan) -> dict[str, str]:
@@ -238,10 +239,6 @@ def _redirect_output(log: Path) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr
     )
-
-
-def _say(journal: Journal, text: str) -> None:
-    journal.append("driver", message=text)
 
 
 def _tell(parent: Connection, answer: dict[str, Any]) -> None:

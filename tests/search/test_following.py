@@ -6,7 +6,6 @@ import errno
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from search import following, reporting
 from search.optimize.run import Answer
@@ -24,7 +23,7 @@ def test_a_report_that_cannot_be_written_is_told_apart_from_a_search_that_failed
         following, "_watch", lambda *given: (Answer("done", state="complete"), False)
     )
     monkeypatch.setattr(reporting, "report", full)
-    ended = following.follow(a_plan(tmp_path), [], tmp_path, Console(quiet=True))
+    ended = following.follow(a_plan(tmp_path), [], tmp_path)
     assert ended.code == 1
     for part in ("every trial is kept", "No space left", "report.md", "twentieth report hills-1"):
         assert part in ended.message
