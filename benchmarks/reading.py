@@ -33,8 +33,8 @@ from typing import Any
 
 from benchmarks import reference
 from benchmarks.big_store import fill
-from search.history import History
 from search.tracking.cache import folder_for
+from search.tracking.reading import read_history
 from search.tracking.runs import all_runs
 from search.tracking.store import ensure_experiment, open_client
 
@@ -91,18 +91,18 @@ def of_store(
     firsts = options.repetitions if is_file else 1
     for _ in range(firsts):
         shutil.rmtree(folder_for(uri), ignore_errors=True)
-        seconds["first"].append(timed(lambda: History.from_mlflow(uri)))
+        seconds["first"].append(timed(lambda: read_history(uri)))
     for _ in range(options.repetitions):
-        seconds["second"].append(timed(lambda: History.from_mlflow(uri)))
+        seconds["second"].append(timed(lambda: read_history(uri)))
     for _ in range(options.repetitions if is_file else 0):
         os.utime(database)
-        seconds["touched"].append(timed(lambda: History.from_mlflow(uri)))
+        seconds["touched"].append(timed(lambda: read_history(uri)))
     for _ in range(options.repetitions):
-        known = len(History.from_mlflow(uri))
+        known = len(read_history(uri))
         start = int(time.time() * 1000)  # a server of this size is asked for what began since
         fill(database, experiment, first=known, runs=NEW_RUNS, steps=options.steps, start=start)
-        seconds["new"].append(timed(lambda: History.from_mlflow(uri)))
-    history = History.from_mlflow(uri)
+        seconds["new"].append(timed(lambda: read_history(uri)))
+    history = read_history(uri)
     assert len(history) == known + NEW_RUNS and not history.rejected
     for _ in range(options.repetitions):
         seconds["trials"].append(timed(history.prior_trials))

@@ -31,8 +31,10 @@ from typing import Any
 from benchmarks import reference
 from benchmarks.stored_results import CACHE
 from models.metric_names import MetricName
-from search.history import History
-from search.transfer import BestConfiguration, best_configurations
+from search.history import Trial
+from search.tracking.reading import read_history
+from search.transfer import best_trials
+from search.transfer.best import held_out
 
 SPEC = reference.ROOT / "search" / "specs" / "robust_digits.yaml"
 SEEDS = (0, 1, 2)
@@ -67,7 +69,7 @@ def run(cache: Path, seeds: Sequence[int] = SEEDS) -> None:
         if (folder / "done").exists():
             continue
         where = ["--tracking-uri", uri(folder), "--results", str(folder / "results")]
-        known = History.from_mlflow(uri(folder)).searches if (folder / "mlflow.db").exists() else {}
+        known = read_history(uri(folder)).searches if (folder / "mlflow.db").exists() else {}
         if known:
             command = ["resume", next(iter(known)), *where]
         else:
@@ -88,10 +90,10 @@ def uri(folder: Path) -> str:
 
 def judged(cache: Path, goal: Goal, seed: int) -> dict[str, Any]:
     """What one search found: its front on test, and the plain trials' figures."""
-    history = History.from_mlflow(uri(store(cache, goal, seed)))
+    history = read_history(uri(store(cache, goal, seed)))
     search = next(iter(history.searches))
     trials = history.prior_trials(state=None, search=search)
-    front = [_tested(each) for each in best_configurations(history, search)]
+    front = [_tested(each) for each in best_trials(history, search)]
     robust = history.searches[search].metrics[1]
     plain = [
         trial.value_of(robust)
@@ -104,16 +106,17 @@ def judged(cache: Path, goal: Goal, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _tested(best: BestConfiguration) -> dict[str, Any]:
-    names = {MetricName.parse(name).attack: name for name in best.test}
-    cheap = [value for name, value in best.values.items() if name != "accuracy.clean"]
+def _tested(best: Trial) -> dict[str, Any]:
+    test = held_out(best)
+    names = {MetricName.parse(name).attack: name for name in test}
+    cheap = [value for name, value in best.by_metric.items() if name != "accuracy.clean"]
     return {
         "trial": best.number,
         "method": best.configuration["adversarial_training"],
-        "clean": best.test["accuracy.clean"].value,
-        "validation": [best.values["accuracy.clean"], *cheap],
-        "autoattack": best.test[names["autoattack"]].value,
-        "worst": best.test[names["worst"]].value,
+        "clean": test["accuracy.clean"].value,
+        "validation": [best.by_metric["accuracy.clean"], *cheap],
+        "autoattack": test[names["autoattack"]].value,
+        "worst": test[names["worst"]].value,
     }
 
 

@@ -1,1 +1,34 @@
-"""Twentieth: hyperparameter search that starts from everything already tried."""
+"""Twentieth: hyperparameter search that starts from everything already tried.
+
+import search
+
+history = search.load_history("http://mlflow.example.org:5000", ["digits*"])
+sampler = search.WarmStartSampler(history, task="digits-cnn@ab12cd34")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.apply import WarmStartSampler as WarmStartSampler
+    from search.history import History as History
+    from search.history import Trial as Trial
+    from search.objectives import Objective as Objective
+    from search.tracking.reading import read_history as load_history
+
+# Imported when asked for: together they take seconds, which `twentieth --help` does not need.
+_PLACES = {
+    "History": ("search.history", "History"),
+    "Objective": ("search.objectives", "Objective"),
+    "Trial": ("search.history", "Trial"),
+    "WarmStartSampler": ("search.apply", "WarmStartSampler"),
+    "load_history": ("search.tracking.reading", "read_history"),
+}
+__all__ = ["History", "Objective", "Trial", "WarmStartSampler", "load_history"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _PLACES[name]
+    return getattr(import_module(module), attribute)

@@ -75,14 +75,15 @@ def resume(
 ) -> None:
     """Continue an interrupted search, or extend a finished one."""
     from search import launching
-    from search.history import History
 
     _knock(address)
     plan = launching.resumed_plan(
         search, tracking_uri, more_trials=trials, hours=hours, address=address,
         allow_function=allow_function, say=say,
     )  # fmt: skip
-    own = History.from_mlflow(tracking_uri, searches=[plan.search]).prior_trials(state=None)
+    from search.tracking.reading import read_history
+
+    own = read_history(tracking_uri, searches=[plan.search]).prior_trials(state=None)
     _follow(plan, own, results)
 
 

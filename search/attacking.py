@@ -25,7 +25,7 @@ from models.epsilons import default_epsilon
 from search.tracking.artifacts import WITNESSES, fetch_witnesses, keep_robustness
 from search.tracking.store import open_client
 from search.transfer.best import wilson_interval
-from search.transfer.sources import SourceTrial, find_trial
+from search.transfer.sources import WeightSource, find_trial
 
 ATTACKS = ("all", "pgd", "apgdt", "autoattack", "square", "fgsm")
 SPLITS = ("test", "confirmation")
@@ -153,7 +153,7 @@ def _check(asked: Asked) -> None:
             raise ValueError(f"--{name} {value!r}: choose one of {', '.join(valid)}")
 
 
-def _source_of(tracking_uri: str, reference: str) -> SourceTrial:
+def _source_of(tracking_uri: str, reference: str) -> WeightSource:
     source = find_trial(tracking_uri, reference)
     if data_kind(source.spec.task.model) != "images":
         raise ValueError(
@@ -170,7 +170,7 @@ def _source_of(tracking_uri: str, reference: str) -> SourceTrial:
     return source
 
 
-def _threats(source: SourceTrial, asked: Asked) -> Iterator[Threat]:
+def _threats(source: WeightSource, asked: Asked) -> Iterator[Threat]:
     own = source.spec.robustness
     assert isinstance(own, Threat), "a model of images is attacked by its pixels"
     norm: Literal["linf", "l2"] = own.norm if asked.norm is None else _NORMS[asked.norm]
@@ -184,7 +184,7 @@ def _threats(source: SourceTrial, asked: Asked) -> Iterator[Threat]:
     yield from [threat.at(size) for size in sizes] or [threat]
 
 
-def _past(source: SourceTrial) -> Any:
+def _past(source: WeightSource) -> Any:
     from models.adversarial.past_trial import PastTrial
     from models.weights.trained import Trained
 
@@ -216,7 +216,9 @@ def _interval(share: float, examples: int) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
-def _keep(tracking_uri: str, source: SourceTrial, name: str, document: Any, witnesses: Any) -> None:
+def _keep(
+    tracking_uri: str, source: WeightSource, name: str, document: Any, witnesses: Any
+) -> None:
     from models.adversarial.witnesses import save_witnesses
 
     with tempfile.TemporaryDirectory() as folder:

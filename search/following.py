@@ -11,10 +11,11 @@ from pathlib import Path
 
 from search import reporting
 from search.command_options import out, say
-from search.history import History, PriorTrial
+from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.optimize.run import Answer, Launch, log_tail
+from search.tracking.reading import read_history
 
 EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
 STOPPED = 130  # as a shell says of what Ctrl-C ended
@@ -28,7 +29,7 @@ class Ended:
     message: str = ""
 
 
-def follow(plan: Plan, own: Sequence[PriorTrial], results: Path) -> Ended:
+def follow(plan: Plan, own: Sequence[Trial], results: Path) -> Ended:
     """Starts the driver, shows what happens, and reports.
 
     The first Ctrl-C asks the driver to stop, the second ends it at once.
@@ -85,6 +86,6 @@ def _watch(launch: Launch, view: View) -> tuple[Answer, bool]:
     return launch.answer(), was_stopped
 
 
-def _complete_trials(plan: Plan) -> list[PriorTrial]:
+def _complete_trials(plan: Plan) -> list[Trial]:
     """From the store: what was replayed from the journal is not in the view."""
-    return History.from_mlflow(plan.tracking_uri, searches=[plan.search]).prior_trials()
+    return read_history(plan.tracking_uri, searches=[plan.search]).prior_trials()

@@ -15,7 +15,8 @@ from typing import Any
 
 from models.base_model import locate_base
 from models.catalog import data_kind, describe_data
-from search.apply.choice import Proposal, first_proposals
+from search.apply import Proposal
+from search.apply.choice import first_proposals
 from search.environment import environment
 from search.experience import Experience, lines
 from search.extract import learn
@@ -86,16 +87,12 @@ def prepare(
     fingerprint = fingerprint_of(spec)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task, without=without)
-    reconciled = reconcile(
-        history, space, spec.objectives,
-        rename=spec.history.rename, rename_metrics=spec.history.rename_metrics,
-    )  # fmt: skip
+    reconciled = reconcile(history, space, spec.objectives)
     for line in [_found(spec, history, task), *reconciled.lines(lines_shown)]:
         say(f"review    {line}")
     experience = learn(
-        history, space, task=task, fingerprint=fingerprint,
-        objectives=spec.objectives, renamed=spec.history.rename_metrics.values(),
-    )  # fmt: skip
+        history, space, task=task, fingerprint=fingerprint, objectives=spec.objectives
+    )
     for line in lines(experience)[:lines_shown]:
         say(f"extract   {line}")
     proposals = first_proposals(spec, history, space, task, PREVIEWED, fingerprint)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from search.history import History
 from search.tracking.artifacts import read_robustness, read_tables
+from search.tracking.reading import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary, publish_files
-from search.transfer import best_configurations, history_settings, write_report
+from search.transfer import best_trials, history_settings, write_report
 from search.transfer.progress import trials_of
 from search.transfer.robustness_figures import confirmed_trials, judged_trials
 from search.transfer.robustness_picture import draw_robustness
@@ -29,10 +29,9 @@ def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
     settings = history_settings(summary.spec_yaml)
-    history = History.from_mlflow(
-        tracking_uri, rename=settings.rename, rename_metrics=settings.rename_metrics,
-        same_task=settings.same_task, task=summary.task,
-    )  # fmt: skip
+    history = read_history(
+        tracking_uri, same_task=settings.same_task, task=summary.task
+    ).renamed(settings.rename, settings.rename_metrics)  # fmt: skip
     place = folder / summary.search
     written = write_report(
         history, summary.search, place,
@@ -42,7 +41,7 @@ def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
             "warm started from": ", ".join(summary.warm_started_from) or "nothing",
         },
     )  # fmt: skip
-    best = best_configurations(history, summary.search)
+    best = best_trials(history, summary.search)
     tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
     texts = {each.run_id: read_robustness(client, each.run_id) for each in best}
     judged = judged_trials(best, texts)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search.history import History, PriorTrial
+from search.history import Trial
 from search.origin_words import in_words
 from search.origins import read_origin
+from search.tracking.reading import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, all_summaries, find_summary
-from search.transfer import best_configurations
+from search.transfer import best_trials
+from search.transfer.best import HeldOut, held_out, to_yaml
 from search.transfer.goals import best_in_words, none_keeps
 from search.transfer.lineage import lineage_in_words, lineage_of
 
@@ -24,7 +24,7 @@ def searches_table(tracking_uri: str) -> Table:
     table = Table(box=None)
     for column in ("search", "task", "state", "trials", "best", "warm-started from"):
         table.add_column(column)
-    history = History.from_mlflow(tracking_uri)
+    history = read_history(tracking_uri)
     for summary in all_summaries(open_client(tracking_uri)):
         trials = history.prior_trials(state=None, search=summary.search)
         done = sum(trial.state in ("complete", "stopped", "failed") for trial in trials)
@@ -39,7 +39,7 @@ def searches_table(tracking_uri: str) -> Table:
 def print_search(out: Console, search: str, tracking_uri: str) -> None:
     """One search: states, what its objectives call best, and that as YAML."""
     summary = find_summary(open_client(tracking_uri), search)
-    history = History.from_mlflow(tracking_uri, searches=[summary.search])
+    history = read_history(tracking_uri, searches=[summary.search])
     trials = history.prior_trials(state=None, search=summary.search)
     counts = {state: sum(trial.state == state for trial in trials) for state in _states(trials)}
     _print(out, f"{summary.search}  {summary.state}  task {summary.task}")
@@ -49,15 +49,15 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     for name, weights in summary.initial_weights.items():
         told = lineage_in_words(weights["receipt"])
         _print(out, f"weights of {name} at hand. A trial that takes them: {told}")
-    best = best_configurations(history, summary.search)
+    best = best_trials(history, summary.search)
     known = history.searches[summary.search]
-    missed = none_keeps(known, [each.missed for each in best])
+    missed = none_keeps(known, best)
     if missed:
         _print(out, missed)
     out.print(_front_table(best, best_in_words(known)))
     for entry in best:
         _print(out, f"\n# trial {entry.number:03d}: {_values(entry)}")
-        _print(out, yaml.safe_dump(dict(entry.configuration), sort_keys=False).rstrip())
+        _print(out, to_yaml(entry).rstrip())
     for trial in trials:
         if trial.state == "failed":
             _print(out, f"failed: trial {trial.number:03d}, run {trial.run_id}: see its reason.txt")
@@ -70,7 +70,7 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
         LookupError: the search has no such trial.
     """
     summary: Summary = find_summary(open_client(tracking_uri), search)
-    history = History.from_mlflow(tracking_uri, searches=[summary.search])
+    history = read_history(tracking_uri, searches=[summary.search])
     found = [
         trial
         for trial in history.prior_trials(state=None, search=summary.search)
@@ -89,46 +89,45 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
         _print(out, lineage)
 
 
-def explained(trial: PriorTrial) -> str:
+def explained(trial: Trial) -> str:
     """Why a trial was tried, in a sentence or two."""
     return in_words(read_origin(trial.origin))
 
 
-def _front_table(best: list[Any], word: str) -> Table:
+def _front_table(best: list[Trial], word: str) -> Table:
     # Longer than the table may be wide: on one line all the same.
     text = f"{word} (validation; test where measured)"
     title = Text(text, no_wrap=True, overflow="ignore")
     table = Table(title=title, title_justify="left", box=None)
     table.add_column("trial")
-    for metric in best[0].values if best else ():
+    for metric in best[0].metrics if best else ():
         table.add_column(Text(metric), justify="right")
         table.add_column("test [95%]", justify="right")
     for entry in best:
-        cells = [f"{entry.number:03d}"]
-        for metric, value in entry.values.items():
-            cells.append(f"{value:.4f}")
-            cells.append(_tested(entry.test.get(metric)))
+        cells, test = [f"{entry.number:03d}"], held_out(entry)
+        for metric, value in entry.by_metric.items():
+            cells += [f"{value:.4f}", _tested(test.get(metric))]
         table.add_row(*cells)
     return table
 
 
-def _tested(held_out: Any) -> str:
-    if held_out is None:
+def _tested(result: HeldOut | None) -> str:
+    if result is None:
         return ""
-    if held_out.low is None:
-        return f"{held_out.value:.4f}"
-    return f"{held_out.value:.4f} [{held_out.low:.3f}, {held_out.high:.3f}]"
+    if result.low is None:
+        return f"{result.value:.4f}"
+    return f"{result.value:.4f} [{result.low:.3f}, {result.high:.3f}]"
 
 
-def _values(entry: Any) -> str:
-    return ", ".join(f"{metric} {value:.4f}" for metric, value in entry.values.items())
+def _values(trial: Trial) -> str:
+    return ", ".join(f"{metric} {value:.4f}" for metric, value in trial.by_metric.items())
 
 
-def _states(trials: list[PriorTrial]) -> list[str]:
+def _states(trials: list[Trial]) -> list[str]:
     return sorted({trial.state for trial in trials})
 
 
-def _best_of_each(trials: list[PriorTrial]) -> str:
+def _best_of_each(trials: list[Trial]) -> str:
     complete = [trial for trial in trials if trial.values]
     if not complete:
         return "-"

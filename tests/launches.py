@@ -17,8 +17,9 @@ from typing import Any
 import psutil
 import yaml
 
-from search.history import History, PriorTrial
+from search.history import Trial
 from search.tracking.journal import Event, read_events
+from search.tracking.reading import read_history
 from search.tracking.runs import all_runs
 from search.tracking.store import open_client
 from tests.functions import Gate
@@ -114,9 +115,9 @@ class Place:
             assert time.monotonic() < deadline, f"{event} did not come {count} times"
             time.sleep(0.05)
 
-    def trials(self, search: str) -> list[PriorTrial]:
+    def trials(self, search: str) -> list[Trial]:
         """The search's trials, from the store alone."""
-        return History.from_mlflow(self.uri, searches=[search]).prior_trials(state=None)
+        return read_history(self.uri, searches=[search]).prior_trials(state=None)
 
     def raw_runs(self, search: str) -> list[Any]:
         """The search's trial runs as MLflow has them."""

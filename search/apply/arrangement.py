@@ -22,8 +22,8 @@ from search.apply.past_tasks import most_telling, past_tasks
 from search.apply.portfolio import Portfolio
 from search.apply.positions import Positions
 from search.apply.source import Proposal, Situation, Source, origin, seed_of
+from search.history import Trial
 from search.objectives import Objective
-from search.review import Evidence
 from search.space import SearchSpace
 
 # How many first trials come from other tasks before a model leans on them: three results are the
@@ -64,7 +64,7 @@ class Arrangement:
         self,
         space: SearchSpace,
         objectives: Sequence[Objective],
-        evidence: tuple[Sequence[Evidence], Sequence[Evidence]],
+        evidence: tuple[Sequence[Trial], Sequence[Trial]],
         similarities: Mapping[str, float],
         options: Options,
     ) -> None:
@@ -111,7 +111,7 @@ class Arrangement:
         return random_proposal(situation)
 
 
-def _own(same: Sequence[Evidence], objectives: Sequence[Objective]) -> list[Evidence]:
+def _own(same: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     """Trials of this very task that enter its model: the most telling, and the last stopped."""
     complete = [trial for trial in same if trial.state == "complete"]
     stopped = [trial for trial in same if trial.state == "stopped"]
@@ -128,7 +128,7 @@ def random_proposal(situation: Situation) -> Proposal:
     return Proposal(configuration, origin("random") | {"repeated": True})
 
 
-def _is_inside(space: SearchSpace, trial: Evidence) -> bool:
+def _is_inside(space: SearchSpace, trial: Trial) -> bool:
     """Whether Optuna's distributions can hold a trial."""
     return all(
         space_values.holds(space.distributions[name], value)

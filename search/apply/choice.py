@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from search.apply.inner_sampler import InnerSampler
 from search.apply.sampler import WarmStartSampler
+from search.apply.source import Proposal
 from search.extract.quiet_study import quiet_study
 from search.history import History
 from search.objectives.roles import searched
 from search.space import SearchSpace
 from search.spec import Spec
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A configuration that would be tried, and who proposes it."""
-
-    configuration: Mapping[str, Any]
-    origin: Mapping[str, Any]
 
 
 def sampler_for(
@@ -35,7 +27,7 @@ def sampler_for(
     if name == "warm":
         return WarmStartSampler(
             history, space, spec.seed, task=task, objectives=spec.objectives,
-            fingerprint=fingerprint, rename_metrics=spec.history.rename_metrics, **options,
+            fingerprint=fingerprint, **options,
         )  # fmt: skip
     inner = InnerSampler(name, options)
     return WarmStartSampler(

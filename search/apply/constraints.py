@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 
-from search.apply.source import OwnTrial
 from search.apply.steering import Steering
+from search.history import Trial
 from search.objectives import pareto, roles
-from search.review import Evidence
 
 # Of the constraint that the tolerance of a lexicographic objective makes.
 TOLERANCE = "tolerance"
 
-Row = TypeVar("Row", bound=Evidence | OwnTrial)
 
-
-def beside_each_other(rows: Sequence[Row], steering: Steering | None) -> list[Row]:
+def beside_each_other(rows: Sequence[Trial], steering: Steering | None) -> list[Trial]:
     """Trials of one task, each with its constraints among these.
 
     The tolerance of a lexicographic objective constrains every complete trial. Those stopped early
@@ -44,7 +40,7 @@ def beside_each_other(rows: Sequence[Row], steering: Steering | None) -> list[Ro
     ]
 
 
-def unfolded(rows: Sequence[Row]) -> list[Row]:
+def unfolded(rows: Sequence[Trial]) -> list[Trial]:
     """Trials whose constraints are further values, to be modelled like objectives."""
     return [
         replace(row, values=(*row.values, *row.constraints.values()), constraints={})
@@ -54,7 +50,7 @@ def unfolded(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def steered(evidence: Sequence[Evidence], steering: Steering | None) -> list[Evidence]:
+def steered(evidence: Sequence[Trial], steering: Steering | None) -> list[Trial]:
     """Prior trials as samplers see them, each beside the others of its task, in their order.
 
     Values that count by rank are beside those of their own search only.
@@ -65,14 +61,14 @@ def steered(evidence: Sequence[Evidence], steering: Steering | None) -> list[Evi
     for place, trial in enumerate(evidence):
         key = (trial.task, trial.search if trial.is_by_rank else "")
         places.setdefault(key, []).append(place)
-    found: dict[int, Evidence] = {}
+    found: dict[int, Trial] = {}
     for members in places.values():
         group = [steering.of_evidence(evidence[place]) for place in members]
         found.update(zip(members, beside_each_other(group, steering), strict=True))
     return [found[place] for place in range(len(evidence))]
 
 
-def _within(complete: Sequence[Row], steering: Steering) -> Sequence[Mapping[str, float]]:
+def _within(complete: Sequence[Trial], steering: Steering) -> Sequence[Mapping[str, float]]:
     """For each complete trial the constraint by the tolerance, if there is a tolerance."""
     index = roles.lexicographic_of(steering.objectives)
     if index is None or not complete:
@@ -87,6 +83,6 @@ def _within(complete: Sequence[Row], steering: Steering) -> Sequence[Mapping[str
     return [{TOLERANCE: float(each)} for each in beyond]
 
 
-def _misses(row: Row) -> float:
+def _misses(row: Trial) -> float:
     """By how much a trial misses its bounds; the tolerance of another set does not count."""
     return roles.violation_of({k: v for k, v in row.constraints.items() if k != TOLERANCE})

@@ -2,7 +2,7 @@
 
 Three models of this task compete: one that leans on all past tasks, one on those only whose
 predictions agree with what was seen, one without history. The one under which the results here
-were most probable proposes the next trial. Evidence punishes a model for what it expects and does
+were most probable proposes the next trial. Trial punishes a model for what it expects and does
 not find, so history that misleads is dropped within a few trials, and taken up again if that was
 chance.
 

@@ -27,8 +27,8 @@ from search.apply.scores import ceilings_of, warped_scores
 from search.apply.seen import Seen, seen_in
 from search.apply.source import Proposal, Situation, seed_of
 from search.encoding import encode
+from search.history import Trial
 from search.objectives import pareto
-from search.review import Evidence
 
 # Fewest results from which a model speaks: with history three, since it knows what to expect; cold
 # the six trials of the opening (`opening.py`), so many started and three ended.
@@ -52,7 +52,7 @@ class HistoryModel:
         tasks: Sequence[PastTask],
         left_out: Mapping[str, str],
         positions: Positions,
-        same_task: Sequence[Evidence],
+        same_task: Sequence[Trial],
         seed: int,
     ) -> None:
         """Makes a source; it learns how past tasks lean on each other at its first proposal.

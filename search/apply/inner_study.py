@@ -25,12 +25,12 @@ from optuna.trial import TrialState, create_trial
 from search.apply.constraints import beside_each_other
 from search.apply.inner_sampler import InnerSampler
 from search.apply.scores import losses_of
-from search.apply.source import OwnTrial, Proposal, Situation, origin, seed_of
+from search.apply.source import Proposal, Situation, origin, seed_of
 from search.encoding import active, fill
 from search.extract.quiet_study import quiet_study
+from search.history import Trial
 from search.objectives import pareto
 from search.objectives.objective import Objective
-from search.review import Evidence
 
 # How often a sampler is asked again when it proposes what was tried. Each refused proposal stays
 # pending meanwhile, so that also a deterministic sampler moves on.
@@ -56,7 +56,7 @@ class InnerStudy:
     """
 
     def __init__(
-        self, sampler: InnerSampler | BaseSampler, prior: Sequence[Evidence], seed: int
+        self, sampler: InnerSampler | BaseSampler, prior: Sequence[Trial], seed: int
     ) -> None:
         """Makes a source whose study is built at its first proposal.
 
@@ -72,8 +72,8 @@ class InnerStudy:
         self._study: optuna.Study | None = None
         self._worst: tuple[float, ...] = ()
         self._names: tuple[str, ...] = ()  # of the constraints
-        self._shown: list[Evidence] = []  # the prior trials as they were entered
-        self._entered: dict[int, tuple[int, OwnTrial]] = {}  # own number -> inner number, as it was
+        self._shown: list[Trial] = []  # the prior trials as they were entered
+        self._entered: dict[int, tuple[int, Trial]] = {}  # own number -> inner number, as it was
 
     @property
     def name(self) -> str:
@@ -126,10 +126,8 @@ class InnerStudy:
 
     def _synchronised(self, situation: Situation) -> optuna.Study:
         """The inner study, with all that the situation knows."""
-        rows: list[Evidence | OwnTrial] = [*self._prior, *situation.trials]
-        rows = beside_each_other(rows, situation.steering)
-        prior = [row for row in rows if isinstance(row, Evidence)]
-        own = [row for row in rows if isinstance(row, OwnTrial)]
+        rows = beside_each_other([*self._prior, *situation.trials], situation.steering)
+        prior, own = rows[: len(self._prior)], rows[len(self._prior) :]
         worst = _worst_values(rows, situation.objectives)
         names = tuple(dict.fromkeys(name for row in rows for name in row.constraints))
         known = (worst, names) == (self._worst, self._names) and not self._has_moved(prior, own)
@@ -145,7 +143,7 @@ class InnerStudy:
             self._enter(situation, each)
         return self._study
 
-    def _has_moved(self, prior: Sequence[Evidence], own: Sequence[OwnTrial]) -> bool:
+    def _has_moved(self, prior: Sequence[Trial], own: Sequence[Trial]) -> bool:
         """Whether what was entered as ended has other constraints now: a tolerance has moved."""
         before = {number: entered for number, (_, entered) in self._entered.items()}
         ended = [(before[row.number], row) for row in own if row.number in before]
@@ -154,7 +152,7 @@ class InnerStudy:
             was.constraints != row.constraints for was, row in zip(self._shown, prior, strict=False)
         )
 
-    def _enter(self, situation: Situation, own: OwnTrial) -> None:
+    def _enter(self, situation: Situation, own: Trial) -> None:
         """Adds an own trial, or brings the one that stands for it up to date."""
         assert self._study is not None
         if own.number in self._entered:
@@ -178,7 +176,7 @@ class InnerStudy:
             if added is not None:
                 self._entered[own.number] = (added, own)
 
-    def _add(self, situation: Situation, row: Evidence | OwnTrial, key: str) -> int | None:
+    def _add(self, situation: Situation, row: Trial, key: str) -> int | None:
         """Adds a trial, completed to the whole space; returns its inner number, None if left out.
 
         The space is the situation's: a study lives no longer than its space.
@@ -205,9 +203,7 @@ class InnerStudy:
         return list(self._worst) if state == "stopped" else []
 
 
-def _worst_values(
-    trials: Sequence[Evidence | OwnTrial], objectives: Sequence[Objective]
-) -> tuple[float, ...]:
+def _worst_values(trials: Sequence[Trial], objectives: Sequence[Objective]) -> tuple[float, ...]:
     """The worst value of each objective among complete trials; empty if no trial needs it."""
     complete = [trial.values for trial in trials if trial.state == "complete"]
     if not complete or not any(trial.state == "stopped" for trial in trials):

@@ -19,7 +19,7 @@ from search.apply.past_tasks import PastTask
 from search.apply.scores import normal_scores
 from search.apply.seen import Seen
 from search.apply.source import origin
-from search.review import Evidence
+from search.history import Trial
 
 # The record of a proposal names so many past runs: of the weightiest tasks the nearest good ones.
 RUNS_NAMED = 3
@@ -37,7 +37,7 @@ class Past:
 
     tasks: Sequence[PastTask]
     left_out: Mapping[str, str]
-    same_task: Sequence[Evidence]
+    same_task: Sequence[Trial]
 
 
 def origin_of(
@@ -86,7 +86,7 @@ def _weights(judgements: Sequence[Judgement], models: Sequence[Process], tasks: 
     return np.where(each.sum(axis=0) < 0, -size, size)
 
 
-def _nearest_of_this_task(same_task: Sequence[Evidence], seen: Seen, point: Floats) -> list[str]:
+def _nearest_of_this_task(same_task: Sequence[Trial], seen: Seen, point: Floats) -> list[str]:
     """Runs of the nearest prior trials of this very task, of its better half."""
     prior = len(same_task)
     scores = normal_scores(seen.losses[:prior]).mean(axis=1)

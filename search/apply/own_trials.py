@@ -8,15 +8,10 @@ from collections.abc import Mapping
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from search.apply.source import OwnTrial, Proposal, State, Tried
+from search.apply.source import Proposal, Tried
+from search.history import Trial
+from search.history.states import FROM_OPTUNA
 from search.space import SearchSpace, Value
-
-_STATES: Mapping[TrialState, State] = {
-    TrialState.RUNNING: "running",
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "stopped",
-    TrialState.FAIL: "failed",
-}
 
 
 class OwnTrials:
@@ -31,14 +26,14 @@ class OwnTrials:
         """Starts without trials."""
         self.space = space
         self.tried = Tried()
-        self._finished: dict[int, OwnTrial] = {}
+        self._finished: dict[int, Trial] = {}
 
     def update(
         self,
         study: optuna.Study,
         proposals: Mapping[int, Proposal],
         without: int | None = None,
-    ) -> tuple[OwnTrial, ...]:
+    ) -> tuple[Trial, ...]:
         """The study's trials now, by number, except the one being asked for.
 
         Args:
@@ -58,8 +53,8 @@ class OwnTrials:
             trials.append(own)
         return tuple(trials)
 
-    def _restated(self, frozen: FrozenTrial, proposal: Proposal | None) -> OwnTrial:
-        state = _STATES[frozen.state]
+    def _restated(self, frozen: FrozenTrial, proposal: Proposal | None) -> Trial:
+        state = FROM_OPTUNA[frozen.state]
         values = tuple(frozen.values or ()) if state == "complete" else ()
         if not all(math.isfinite(value) for value in values):
             state, values = "failed", ()
@@ -71,4 +66,7 @@ class OwnTrials:
         # have had: as tried it would block all that agree with the few it has.
         if state in ("complete", "stopped") or self.space.contains(configuration):
             self.tried.add(self.space, configuration)
-        return OwnTrial(frozen.number, state, configuration, values, dict(frozen.constraints))
+        return Trial(
+            number=frozen.number, state=state, configuration=configuration, values=values,
+            constraints=dict(frozen.constraints),
+        )  # fmt: skip

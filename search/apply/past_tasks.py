@@ -28,8 +28,8 @@ from search.apply.process_fit import fit, usual_prior
 from search.apply.scores import ceilings_of, losses_of, normal_scores
 from search.apply.steering import CONSTRAINT
 from search.encoding import encode
+from search.history import Trial
 from search.objectives import Objective
-from search.review import Evidence
 from search.space import SearchSpace
 
 Floats = NDArray[np.float64]
@@ -66,7 +66,7 @@ class PastTask:
     """
 
     name: str
-    trials: tuple[Evidence, ...]
+    trials: tuple[Trial, ...]
     points: Floats
     losses: Floats
     judged: Floats
@@ -83,7 +83,7 @@ class PastTask:
 
 
 def past_tasks(
-    evidence: Sequence[Evidence],
+    evidence: Sequence[Trial],
     space: SearchSpace,
     objectives: Sequence[Objective],
     similarities: Mapping[str, float],
@@ -96,7 +96,7 @@ def past_tasks(
         objectives: The target's.
         similarities: Task -> 0 to 1, as far as known.
     """
-    by_task: dict[str, list[Evidence]] = {}
+    by_task: dict[str, list[Trial]] = {}
     for trial in evidence:
         if trial.state == "complete":
             by_task.setdefault(_comparable(trial), []).append(trial)
@@ -117,14 +117,14 @@ def past_tasks(
     return found, left_out
 
 
-def _comparable(trial: Evidence) -> str:
+def _comparable(trial: Trial) -> str:
     """Trials of one task are ranked together, unless their values mean something of their own."""
     return f"{trial.task} ({trial.search})" if trial.is_by_rank else trial.task
 
 
 def _modelled(
     name: str,
-    trials: Sequence[Evidence],
+    trials: Sequence[Trial],
     space: SearchSpace,
     objectives: Sequence[Objective],
     groups: NDArray[np.int64],
@@ -150,7 +150,7 @@ def _modelled(
     )
 
 
-def most_telling(trials: Sequence[Evidence], objectives: Sequence[Objective]) -> list[Evidence]:
+def most_telling(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     """At most `TRIALS_KEPT` of a task's complete trials, in their order: see the module."""
     if len(trials) <= TRIALS_KEPT:
         return list(trials)

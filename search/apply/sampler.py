@@ -71,7 +71,6 @@ class WarmStartSampler(BaseSampler):
         objectives: Sequence[str] | Sequence[Objective] | None = None,
         directions: Sequence[str] | None = None,
         fingerprint: Mapping[str, Any] | None = None,
-        rename_metrics: Mapping[str, str] | None = None,
         sampler: str | InnerSampler | BaseSampler = TRANSFER,
         portfolio: int = PORTFOLIO_SIZE,
         control: int = 0,
@@ -93,7 +92,6 @@ class WarmStartSampler(BaseSampler):
                 own.
             fingerprint: What the task is made of, see `extract.similarity.compare`. Of many
                 earlier tasks the most similar are learned from.
-            rename_metrics: What history was read with; see `reconcile`.
             sampler: What continues after the portfolio: "transfer", our model; or, on the joint
                 space and without other tasks, "tpe", "gp" or "random", an `InnerSampler` with
                 options, or an Optuna sampler of the caller's.
@@ -108,9 +106,7 @@ class WarmStartSampler(BaseSampler):
         for name, number in {"portfolio": portfolio, "control": control}.items():
             if number < 0:
                 raise ValueError(f"{name} is {number}; it counts trials, so 0 or more")
-        self._known = Known(
-            history or History.empty(), task, fingerprint or {}, rename_metrics or {}
-        )
+        self._known = Known(history or History.empty(), task, fingerprint or {})
         self._space = space
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._objectives = from_lists(objectives or (), directions)

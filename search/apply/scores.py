@@ -11,13 +11,13 @@ hyperparameter transfer learning", section 4.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from search.history import Trial
 from search.objectives import Objective, pareto
 
 Floats = NDArray[np.float64]
@@ -75,18 +75,6 @@ def ceilings_of(losses: Floats, scores: Floats, first: int) -> Floats:
     """Where 0 would stand in the constraints, the columns from `first` on; `(constraints,)`."""
     columns = zip(losses.T[first:], scores.T[first:], strict=True)
     return np.array([score_of(0.0, column, scored) for column, scored in columns])
-
-
-class Trial(Protocol):
-    """What is scored: a prior trial or one of the search itself."""
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """The objectives; empty if it is not complete."""
-
-    @property
-    def violation(self) -> float:
-        """Sum of its positive constraint values."""
 
 
 def losses_of(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Floats:

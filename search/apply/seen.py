@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from search.apply.constraints import beside_each_other, unfolded
 from search.apply.gaussian_process import Floats
 from search.apply.scores import losses_of
-from search.apply.source import OwnTrial, Situation
+from search.apply.source import Situation
 from search.encoding import encode
-from search.review import Evidence
+from search.history import Trial
 from search.space import SearchSpace, Value
 
 
@@ -36,7 +36,7 @@ class Seen:
     own: int
 
 
-def seen_in(situation: Situation, same_task: Sequence[Evidence], space: SearchSpace) -> Seen:
+def seen_in(situation: Situation, same_task: Sequence[Trial], space: SearchSpace) -> Seen:
     """What was seen when a proposal is asked for.
 
     Args:
@@ -46,8 +46,7 @@ def seen_in(situation: Situation, same_task: Sequence[Evidence], space: SearchSp
     """
     own = [trial for trial in situation.trials if trial.state in ("complete", "stopped")]
     own = [trial for trial in own if trial.configuration]
-    rows: list[Evidence | OwnTrial] = [*same_task, *own]
-    rows = beside_each_other(rows, situation.steering)
+    rows = beside_each_other([*same_task, *own], situation.steering)
     configurations = [row.configuration for row in rows]
     points = encode(space, configurations)
     judged = losses = losses_of(rows, situation.objectives)

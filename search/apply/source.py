@@ -11,40 +11,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from search.apply.steering import Steering
+from search.history import Trial
 from search.objectives import Objective
-from search.objectives.roles import violation_of
 from search.space import SearchSpace, Value
-
-State = Literal["running", "complete", "stopped", "failed"]
-
-
-@dataclass(frozen=True)
-class OwnTrial:
-    """A trial of the search itself.
-
-    Attributes:
-        number: Its number in the search.
-        state: "stopped" is stopped early; "failed" includes results with NaN.
-        configuration: What was suggested so far; for a running trial what will be, where known.
-        values: The objectives, unless it is not complete.
-        constraints: Name -> value; 0 or less is kept.
-    """
-
-    number: int
-    state: State
-    configuration: Mapping[str, Value]
-    values: tuple[float, ...] = ()
-    constraints: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def violation(self) -> float:
-        """Sum of its positive constraint values; 0 if it keeps every constraint."""
-        return violation_of(self.constraints)
 
 
 @dataclass
@@ -92,7 +66,7 @@ class Situation:
     number: int
     space: SearchSpace
     objectives: tuple[Objective, ...]
-    trials: tuple[OwnTrial, ...]
+    trials: tuple[Trial, ...]
     tried: Tried
     seed: int
     steering: Steering | None = None

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 
 import optuna
 
+from search.history import Trial
 from search.objectives import Objective, roles
 from search.objectives.objective import checked
-from search.review import Evidence
 
 # By how much a bound is missed, or how far a trial is beyond a tolerance.
 CONSTRAINT = Objective("", "minimize")
@@ -50,7 +50,7 @@ class Steering:
         more = sum(each.role.name in limited for each in self.objectives)
         return (*roles.searched(self.objectives), *[CONSTRAINT] * more)
 
-    def of_evidence(self, trial: Evidence) -> Evidence:
+    def of_evidence(self, trial: Trial) -> Trial:
         """A prior trial as a sampler sees it: of all these objectives only what is searched.
 
         NOTE: values that count by rank only are held against the bounds as numbers all the same:

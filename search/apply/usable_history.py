@@ -18,9 +18,9 @@ from search.apply.constraints import steered
 from search.apply.joined_space import join, observed
 from search.apply.steering import Steering
 from search.extract.similarity import compare
-from search.history import History
+from search.history import History, Trial
 from search.objectives import Objective
-from search.review import Evidence, reconcile
+from search.review import reconcile
 from search.space import SearchSpace
 
 
@@ -32,13 +32,11 @@ class Known:
         history: Earlier trials.
         task: The target task; with None nothing is known to be of the same task.
         fingerprint: What the task is made of; empty if unknown.
-        rename_metrics: What history was read with; see `reconcile`.
     """
 
     history: History
     task: str | None
     fingerprint: Mapping[str, Any]
-    rename_metrics: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class Usable:
         left_out: Reason -> number of prior trials that could not be used.
     """
 
-    same_task: list[Evidence]
-    other_tasks: list[Evidence]
+    same_task: list[Trial]
+    other_tasks: list[Trial]
     similarities: dict[str, float]
     left_out: Counter[str]
 
@@ -75,8 +73,8 @@ def usable_in(
     """
     if steering is not None:
         objectives = steering.objectives
-    reconciled = reconcile(known.history, space, objectives, rename_metrics=known.rename_metrics)
-    evidence = steered(reconciled.evidence, steering)
+    reconciled = reconcile(known.history, space, objectives)
+    evidence = steered(reconciled.trials, steering)
     same = [trial for trial in evidence if _is_same(trial, known.task)]
     others = [trial for trial in evidence if not _is_same(trial, known.task)]
     return Usable(same, others, _similarities(others, known), reconciled.left_out)
@@ -89,11 +87,11 @@ def observed_space(history: History, study: optuna.Study) -> SearchSpace:
     return observed(join(spaces) if spaces else None, finished)
 
 
-def _is_same(trial: Evidence, task: str | None) -> bool:
+def _is_same(trial: Trial, task: str | None) -> bool:
     return trial.task == task and not trial.is_by_rank
 
 
-def _similarities(others: Sequence[Evidence], known: Known) -> dict[str, float]:
+def _similarities(others: Sequence[Trial], known: Known) -> dict[str, float]:
     if not known.fingerprint:
         return {}
     found: dict[str, float] = {}

@@ -23,8 +23,8 @@ from scipy.stats import norm, rankdata
 
 from search.encoding import encode
 from search.extract.measurements import FEWEST_TRIALS
+from search.history import Trial
 from search.objectives import Objective, pareto
-from search.review import Evidence
 from search.space import SearchSpace
 from search.statements import Agreement
 
@@ -46,8 +46,8 @@ class Order(NamedTuple):
 
 
 def agreements(
-    earlier: Sequence[Evidence],
-    own: Sequence[Evidence],
+    earlier: Sequence[Trial],
+    own: Sequence[Trial],
     space: SearchSpace,
     objectives: Sequence[Objective],
     similarities: Mapping[str, float],
@@ -65,7 +65,7 @@ def agreements(
     seen = [trial for trial in own if trial.values]
     if len(seen) < FEWEST_OWN:
         return ()
-    by_search: dict[str, list[Evidence]] = {name: [] for name in _ordered(similarities)}
+    by_search: dict[str, list[Trial]] = {name: [] for name in _ordered(similarities)}
     for trial in earlier:
         if trial.values and trial.search in by_search:
             by_search[trial.search].append(trial)
@@ -82,10 +82,10 @@ def agreements(
 
 
 def _orders(
-    trials: Sequence[Evidence],
+    trials: Sequence[Trial],
     space: SearchSpace,
     objectives: Sequence[Objective],
-    seen: Sequence[Evidence],
+    seen: Sequence[Trial],
 ) -> Iterator[tuple[str, Order, float]]:
     """For each objective how one earlier search's prediction compares with what was seen."""
     known, points = (

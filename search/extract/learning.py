@@ -17,7 +17,7 @@ from search.extract.measurements import FEWEST_TRIALS, Measured, measure
 from search.extract.noise import noises
 from search.extract.regions import regions
 from search.extract.similarity import RELEVANT, Similarity, compare
-from search.history import History, PriorTrial
+from search.history import History, Trial
 from search.objectives import Objective
 from search.space import SearchSpace
 from search.statements import Accord, Best, Importance, LeftOut, RelevantSearch
@@ -36,7 +36,6 @@ def learn(
     task: str,
     fingerprint: Mapping[str, Any],
     objectives: Sequence[Objective],
-    renamed: Collection[str] = (),
 ) -> Experience:
     """What history teaches about a task; the same for the same history, in any order of rows.
 
@@ -46,11 +45,10 @@ def learn(
         task: Id of its task.
         fingerprint: What the task is made of, see `similarity.compare`.
         objectives: What the new search looks for.
-        renamed: Metrics of objectives that history had under another name, see `measure`.
     """
     by_search = _by_search(history)
     alike = _similarities(history, by_search, task, fingerprint)
-    relevant, single, left_out = _select(by_search, alike, objectives, renamed)
+    relevant, single, left_out = _select(by_search, alike, objectives, history.renames.metrics)
     nearest = _nearest(relevant, alike)
     spoken, accords = _importances(history, single, alike, objectives, space)
     return Experience(
@@ -65,8 +63,8 @@ def learn(
     )
 
 
-def _by_search(history: History) -> dict[str, list[PriorTrial]]:
-    by_search: dict[str, list[PriorTrial]] = {}
+def _by_search(history: History) -> dict[str, list[Trial]]:
+    by_search: dict[str, list[Trial]] = {}
     for trial in sorted(history.prior_trials(state=None), key=_order):
         by_search.setdefault(trial.search, []).append(trial)
     return by_search
@@ -74,7 +72,7 @@ def _by_search(history: History) -> dict[str, list[PriorTrial]]:
 
 def _similarities(
     history: History,
-    by_search: Mapping[str, Sequence[PriorTrial]],
+    by_search: Mapping[str, Sequence[Trial]],
     task: str,
     fingerprint: Mapping[str, Any],
 ) -> dict[str, Similarity]:
@@ -85,7 +83,7 @@ def _similarities(
 
 
 def _select(
-    by_search: Mapping[str, Sequence[PriorTrial]],
+    by_search: Mapping[str, Sequence[Trial]],
     alike: Mapping[str, Similarity],
     objectives: Sequence[Objective],
     renamed: Collection[str],
@@ -115,7 +113,7 @@ def _rejected(history: History) -> list[LeftOut]:
     return [LeftOut(row.run_id, row.name, row.reason) for row in history.rejected]
 
 
-def _order(trial: PriorTrial) -> tuple[str, int, str]:
+def _order(trial: Trial) -> tuple[str, int, str]:
     return (trial.search, trial.number or 0, trial.run_id or "")
 
 
@@ -124,7 +122,7 @@ def _fingerprint(history: History, search: str) -> Mapping[str, Any]:
     return found.fingerprint if found is not None else {}
 
 
-def _unlike(trials: Sequence[PriorTrial]) -> list[LeftOut]:
+def _unlike(trials: Sequence[Trial]) -> list[LeftOut]:
     return [
         LeftOut(trial.run_id, f"{trial.search}/{trial.number}", "task is too different")
         for trial in trials
@@ -148,7 +146,7 @@ def _nearest(
 
 
 def _describe(
-    by_search: Mapping[str, Sequence[PriorTrial]],
+    by_search: Mapping[str, Sequence[Trial]],
     relevant: Mapping[str, Measured],
     single: Mapping[str, Sequence[Measured]],
     alike: Mapping[str, Similarity],

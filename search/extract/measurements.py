@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.history import PriorTrial
+from search.history import Trial
 from search.objectives.objective import UNKNOWN, Objective
 from search.objectives.pareto import losses
-from search.review.objectives import value_of
 from search.statements import LeftOut
 
 # Fewer complete trials than this support no statement: on a six-dimensional quadratic with noise
@@ -37,7 +36,7 @@ class Measured:
         turned: Shape `(n, objectives)`: what was wanted in the other direction, under another name.
     """
 
-    trials: tuple[PriorTrial, ...]
+    trials: tuple[Trial, ...]
     values: NDArray[np.float64]
     losses: NDArray[np.float64]
     left_out: tuple[LeftOut, ...]
@@ -48,7 +47,7 @@ class Measured:
 
 
 def measure(
-    trials: Sequence[PriorTrial],
+    trials: Sequence[Trial],
     objectives: Sequence[Objective],
     renamed: Collection[str] = (),
 ) -> Measured:
@@ -58,7 +57,7 @@ def measure(
     epoch. Trials that are not complete are passed over: they are not measured yet, or never. A
     metric in `renamed` had another name before, and may have been wanted in the other direction.
     """
-    kept: list[PriorTrial] = []
+    kept: list[Trial] = []
     rows: list[list[float]] = []
     left_out: list[LeftOut] = []
     for trial in trials:
@@ -69,7 +68,7 @@ def measure(
             left_out.append(LeftOut(trial.run_id, f"{trial.search}/{trial.number}", problem))
         else:
             kept.append(trial)
-            rows.append([value_of(trial, each.metric) for each in objectives])
+            rows.append([trial.value_of(each.metric) for each in objectives])
     values = np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))
     turned = np.array(
         [
@@ -86,7 +85,7 @@ def measure(
 
 
 def _problem(
-    trial: PriorTrial,
+    trial: Trial,
     objectives: Sequence[Objective],
     renamed: Collection[str],
 ) -> str:
@@ -98,6 +97,6 @@ def _problem(
         if theirs != direction and metric not in renamed:
             own = trial.counterpart(metric)
             return f"wanted to {theirs} {own}, this search wants to {direction} it"
-        if not math.isfinite(value_of(trial, metric)):
+        if not math.isfinite(trial.value_of(metric)):
             return f"did not measure {metric}"
     return ""

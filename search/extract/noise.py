@@ -20,7 +20,7 @@ from scipy.stats import chi2, t
 
 from search import space_values
 from search.extract.measurements import Measured
-from search.history import PriorTrial
+from search.history import Trial
 from search.objectives import Objective
 from search.statements import Noise
 
@@ -68,9 +68,9 @@ def _squares(values: Sequence[float]) -> float:
 
 def _repetitions(
     measured: Mapping[str, Measured], objective: str
-) -> list[list[tuple[PriorTrial, float]]]:
+) -> list[list[tuple[Trial, float]]]:
     """The trials of each configuration that was tried twice or more, with their values."""
-    groups: dict[tuple[str, tuple[str, str], str], dict[str, tuple[PriorTrial, float]]] = {}
+    groups: dict[tuple[str, tuple[str, str], str], dict[str, tuple[Trial, float]]] = {}
     for part in measured.values():
         for trial, (value,) in zip(part.trials, part.values, strict=True):
             # Accuracies under two threats are two measurements, whatever they stand for, and so are

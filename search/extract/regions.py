@@ -23,13 +23,13 @@ from optuna.distributions import (
 )
 
 from search.extract.measurements import FEWEST_TRIALS, Measured
-from search.history import PriorTrial
+from search.history import Trial
 from search.objectives.pareto import ranks
 from search.review.evidence import Placed, place
 from search.space import SearchSpace
 from search.statements import Category, Region, Value
 
-Known = tuple[PriorTrial, Placed]
+Known = tuple[Trial, Placed]
 
 BEST_SHARE = 0.25
 _INNER_SHARE = (0.1, 0.9)
@@ -80,7 +80,7 @@ def best_quarter(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray(rank <= last)
 
 
-def _known(name: str, trials: Sequence[Known]) -> list[tuple[PriorTrial, Value]]:
+def _known(name: str, trials: Sequence[Known]) -> list[tuple[Trial, Value]]:
     return [
         (trial, placed.configuration[name])
         for trial, placed in trials
@@ -89,7 +89,7 @@ def _known(name: str, trials: Sequence[Known]) -> list[tuple[PriorTrial, Value]]
 
 
 def _numerical(
-    name: str, known: Sequence[tuple[PriorTrial, Value]], distribution: BaseDistribution
+    name: str, known: Sequence[tuple[Trial, Value]], distribution: BaseDistribution
 ) -> Region:
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     values = np.array([float(value) for _, value in known])
@@ -103,7 +103,7 @@ def _numerical(
 
 
 def _categorical(
-    name: str, known: Sequence[tuple[PriorTrial, Value]], among_all: Sequence[Value]
+    name: str, known: Sequence[tuple[Trial, Value]], among_all: Sequence[Value]
 ) -> Region:
     among_best = [value for _, value in known]
     categories = [
@@ -125,7 +125,7 @@ def _share(value: Value, values: Sequence[Value]) -> float:
 
 
 def _sources(
-    known: Sequence[tuple[PriorTrial, Value]],
+    known: Sequence[tuple[Trial, Value]],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     runs = tuple(trial.run_id for trial, _ in known)
     return runs, tuple(dict.fromkeys(trial.search for trial, _ in known))

@@ -9,7 +9,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from models.catalog import AnyThreat, compared_metric
 from models.metric_names import MetricName
-from search.history import PriorTrial
+from search.history import Trial
 from search.objectives import Objective
 from search.optimize.outcome import COLLAPSED, METRICS
 from search.optimize.plan import Plan
@@ -17,7 +17,7 @@ from search.optimize.scheduler import MultiObjectiveASHA
 from search.spec import Spec
 
 
-def scheduler_for(plan: Plan, own: Sequence[PriorTrial]) -> TrialScheduler:
+def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
     """The spec's scheduler, its rungs filled with what the search's trials have shown already."""
     settings, epochs = plan.spec.scheduler, plan.spec.budget.epochs
     objectives, metrics = compared_objectives(plan.spec), compared_metrics(plan.spec)
@@ -43,7 +43,7 @@ def scheduler_for(plan: Plan, own: Sequence[PriorTrial]) -> TrialScheduler:
     return scheduler
 
 
-def carried(trial: PriorTrial, metric: str, epochs: int) -> dict[int, float]:
+def carried(trial: Trial, metric: str, epochs: int) -> dict[int, float]:
     """A trial's curve; where early stopping ended it, its last value stands for later epochs."""
     curve = dict(trial.curves.get(metric, {}))
     # Without the figure at its end there is none to carry: texts have a cheap one only before.

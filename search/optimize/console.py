@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search.history import PriorTrial
+from search.history import Trial
 from search.objectives import pareto
 from search.objectives.roles import best, is_plain
 from search.optimize.plan import Plan, origin_text
@@ -38,7 +38,7 @@ class View:
     began: float = field(default_factory=time.monotonic)
     message: str = "starting"
 
-    def seed(self, trials: Sequence[PriorTrial]) -> None:
+    def seed(self, trials: Sequence[Trial]) -> None:
         """Takes over what earlier launches of this search did."""
         for trial in trials:
             self.states[trial.number] = trial.state

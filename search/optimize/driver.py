@@ -24,13 +24,14 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from search.history import History, PriorTrial
+from search.history import Trial
 from search.optimize.leases import lease_cpus, machine_cpus
 from search.optimize.placement import NoRoom, why_no_node
 from search.optimize.plan import Plan
 from search.tracking import names
 from search.tracking.journal import Journal
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
+from search.tracking.reading import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import settle
 from search.tracking.writer import Writer
@@ -84,7 +85,7 @@ def _own_and_run(plan: Plan, stop: threading.Event) -> dict[str, Any]:
     journal = Journal(plan.storage, generation)
     writer.drain()
     settle(client, plan.experiment, plan.search)
-    own = History.from_mlflow(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
+    own = read_history(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
     writer.start()
     state = "interrupted"
     try:
@@ -108,7 +109,7 @@ def _own_and_run(plan: Plan, stop: threading.Event) -> dict[str, Any]:
 
 def _run(
     plan: Plan,
-    own: list[PriorTrial],
+    own: list[Trial],
     journal: Journal,
     writer: Writer,
     stop: threading.Event,

@@ -9,32 +9,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import optuna
-from optuna.trial import TrialState, create_trial
+from optuna.trial import create_trial
 
 from search.apply.steering import Steering, steering_of
-from search.history import PriorTrial
+from search.history import Trial
+from search.history.states import TO_OPTUNA
 from search.optimize.plan import Plan
-
-_STATE = {
-    "complete": TrialState.COMPLETE,
-    "stopped": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-    "interrupted": TrialState.FAIL,
-}
 
 
 @dataclass
 class Progress:
     """What a search has done so far. Interrupted trials come first when it goes on."""
 
-    finished: Sequence[PriorTrial] = ()
-    interrupted: Sequence[PriorTrial] = ()
+    finished: Sequence[Trial] = ()
+    interrupted: Sequence[Trial] = ()
     next_number: int = 0
     free_numbers: Sequence[int] = ()  # below next_number; asked once, but never started
     keys: set[str] = field(default_factory=set)
 
 
-def progress_of(plan: Plan, trials: Sequence[PriorTrial]) -> Progress:
+def progress_of(plan: Plan, trials: Sequence[Trial]) -> Progress:
     """What earlier launches of this search have done, from its runs."""
     usable = [trial for trial in trials if plan.space.contains(trial.configuration)]
     taken = {trial.number for trial in trials}
@@ -48,13 +42,13 @@ def progress_of(plan: Plan, trials: Sequence[PriorTrial]) -> Progress:
     )
 
 
-def as_optuna_trial(plan: Plan, prior: PriorTrial) -> optuna.trial.FrozenTrial:
+def as_optuna_trial(plan: Plan, prior: Trial) -> optuna.trial.FrozenTrial:
     """A trial this search has finished, in Optuna's terms, to rebuild the study from the runs."""
     steering = steering_for(plan)
     is_complete = prior.state == "complete"
     values = steering.shown(prior.values) if is_complete else ()
     return create_trial(
-        state=_STATE[prior.state],
+        state=TO_OPTUNA[prior.state],
         params=dict(prior.configuration),
         distributions={name: plan.space.distributions[name] for name in prior.configuration},
         values=list(steering.searched(values)) if is_complete else None,

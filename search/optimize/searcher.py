@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 
 from search.apply import WarmStartSampler
 from search.extract.quiet_study import quiet_study
-from search.history import PriorTrial
+from search.history import Trial
 from search.objectives.roles import searched
 from search.optimize.lost_workers import LostWorkers
 from search.optimize.out_of_memory import SecondChances
@@ -166,7 +166,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
             self._numbers.popleft()
         return new
 
-    def _ask_again(self, prior: PriorTrial) -> Asked:
+    def _ask_again(self, prior: Trial) -> Asked:
         self._study.enqueue_trial(dict(prior.configuration))
         trial = self._study.ask()
         configuration = self._plan.space.suggest(trial)

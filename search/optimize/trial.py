@@ -34,7 +34,7 @@ METRIC_NAME = re.compile(r"[\w\-. :]{1,250}", re.ASCII)
 Result = TypeVar("Result")
 
 
-class Trial(tune.Trainable):  # type: ignore[misc]  # ray has no types
+class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
     """Ray's view of a trial. `config`: number, complete configuration, checkpoints, seed."""
 
     def setup(self, config: dict[str, Any], task: TaskOnWorker, data: Splits | None = None) -> None:

@@ -17,7 +17,7 @@ from ray import tune
 from models.catalog import data_kind
 from models.metric_names import MetricName
 from search.apply.choice import sampler_for
-from search.history import PriorTrial
+from search.history import Trial
 from search.objectives.roles import best
 from search.optimize.comparing import compared_metrics, scheduler_for, threat_of
 from search.optimize.judging import judge_front
@@ -27,7 +27,7 @@ from search.optimize.progress import progress_of
 from search.optimize.recorder import Recorder
 from search.optimize.searcher import OptunaSearcher
 from search.optimize.trainings import TaskOnWorker
-from search.optimize.trial import Trial
+from search.optimize.trial import TrialTrainable
 from search.spec import Spec
 from search.tracking.journal import Journal, read_events
 
@@ -44,7 +44,7 @@ class Tuning:
     def __init__(
         self,
         plan: Plan,
-        own: Sequence[PriorTrial],
+        own: Sequence[Trial],
         journal: Journal,
         generation: int,
         stop: threading.Event,
@@ -95,7 +95,7 @@ class Tuning:
         is_auto = resources.parallelism == "auto"
         most = MOST_PENDING if is_auto else resources.parallelism
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(most)
-        trainable = tune.with_parameters(Trial, task=self._task, data=self._data)
+        trainable = tune.with_parameters(TrialTrainable, task=self._task, data=self._data)
         tuner = tune.Tuner(
             tune.with_resources(
                 trainable,

@@ -1,8 +1,7 @@
 """Review: what have we already tried, and can it be trusted?"""
 
 from search.review.decisions import Decision, decision_lines
-from search.review.evidence import Evidence
 from search.review.gathering import gather
 from search.review.reconcile import Reconciled, reconcile
 
-__all__ = ["Decision", "Evidence", "Reconciled", "decision_lines", "gather", "reconcile"]
+__all__ = ["Decision", "Reconciled", "decision_lines", "gather", "reconcile"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from optuna.distributions import (
@@ -21,52 +21,12 @@ from optuna.distributions import (
 )
 
 from search import space_values
-from search.objectives.roles import violation_of
 from search.space import SearchSpace, Value
 
 # What stores write where there was nothing: their params are text.
 _NOTHING = frozenset({"", "none", "null", "nan"})
 # Of a range: one that passed through text may have lost its last digit.
 _SLACK = 1e-9
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One prior trial in the target's terms.
-
-    Attributes:
-        task: The task it was run on.
-        run_id: Its run, for the record of origins.
-        state: "complete", "stopped" or "failed".
-        configuration: The target's hyperparameters that are active and known. Numbers may lie
-            outside the target's range.
-        values: The target's objectives, in its order and directions; empty unless complete.
-        is_exact: Whether it is a configuration of the target space as it stands.
-        search: The search it belongs to.
-        seconds: How long it took; 0 if nobody knows.
-        unknown: The target's hyperparameters that it used, or may have used, with a value that
-            cannot be told: history lacks it, or the target has no such category.
-        is_by_rank: Whether values may be compared with each other only, not with the target's: a
-            direction was turned around, or another metric stands for the objective.
-        constraints: Name -> value, 0 or less is kept; a sampler's, history has none.
-    """
-
-    task: str
-    run_id: str
-    state: str
-    configuration: Mapping[str, Value]
-    values: tuple[float, ...]
-    is_exact: bool
-    search: str = ""
-    seconds: float = 0.0
-    unknown: frozenset[str] = frozenset()
-    is_by_rank: bool = False
-    constraints: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def violation(self) -> float:
-        """Sum of its positive constraint values; 0 if it keeps every constraint."""
-        return violation_of(self.constraints)
 
 
 class Read(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from search.history import History
 from search.spec import HistorySettings
+from search.tracking.reading import read_history
 
 
 def gather(
@@ -22,12 +23,11 @@ def gather(
     """
     if not settings.enabled:
         return History.empty()
-    history = History.from_mlflow(
+    history = read_history(
         tracking_uri,
         settings.experiments,
-        rename=settings.rename,
-        rename_metrics=settings.rename_metrics,
         same_task=settings.same_task,
         task=task,
     )
+    history = history.renamed(settings.rename, settings.rename_metrics)
     return history.without(without) if without else history

@@ -12,8 +12,8 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from search.history import Trial
 from search.objectives.objective import UNKNOWN, Objective
-from search.prior_trials import PriorTrial
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Valued:
 
 
 def objective_values(
-    trial: PriorTrial,
+    trial: Trial,
     objectives: Sequence[Objective],
     renamed: Collection[str] = (),
 ) -> Valued:
@@ -71,14 +71,14 @@ def objective_values(
             return Valued(problem=f"it was to {was} {own}, this search is to {direction}")
         turned.append(name)
     values = [
-        (-1.0 if each.metric in turned else 1.0) * value_of(trial, each.metric)
+        (-1.0 if each.metric in turned else 1.0) * trial.value_of(each.metric)
         for each in objectives
     ]
     return _complete(trial, values, len(objectives), tuple(stands_for), tuple(turned))
 
 
 def _complete(
-    trial: PriorTrial,
+    trial: Trial,
     values: list[float],
     wanted: int,
     stands_for: tuple[tuple[str, str], ...] = (),
@@ -89,14 +89,6 @@ def _complete(
     if len(values) != wanted or not all(_is_finite(value) for value in values):
         return Valued(problem="it has no finite value for every objective of this search")
     return Valued(tuple(values), "", stands_for, turned)
-
-
-def value_of(trial: PriorTrial, metric: str) -> float:
-    """A trial's value of a metric as logged; NaN without one, whatever a store held."""
-    try:
-        return trial.value_of(metric)
-    except TypeError:  # a store that holds nothing where a number belongs
-        return math.nan
 
 
 def _is_finite(value: object) -> bool:

@@ -1,23 +1,23 @@
 """Reconcile: history in the target's hyperparameters, objectives and directions.
 
 Spaces change between searches: names, ranges, kinds, choices, conditions. Every trial with an end
-to learn from is restated as `Evidence`, or left out for a stated reason; every difference is a
+to learn from is restated, or left out for a stated reason; every difference is a
 `Decision`, so nothing leaves the models silently. Not for judging whether history helps.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-from search.history import History, PriorTrial
+from search.history import History, Trial
 from search.objectives import Objective
 from search.review.changes import changes, tally
 from search.review.decisions import Decision, decide, decision_lines
-from search.review.evidence import Evidence, Placed, place
+from search.review.evidence import Placed, place
 from search.review.objectives import Valued, objective_values
 from search.review.renames import proposed_renames
 from search.space import SearchSpace
@@ -30,12 +30,12 @@ class Reconciled:
     """History in the target's terms.
 
     Attributes:
-        evidence: The trials that can be used, in history's order.
+        trials: Those that can be used, restated, in history's order.
         decisions: How each earlier search was fitted, search by search.
-        left_out: Reason -> number of trials. With the evidence these are all of history's.
+        left_out: Reason -> number of trials. With the trials these are all of history's.
     """
 
-    evidence: tuple[Evidence, ...]
+    trials: tuple[Trial, ...]
     decisions: tuple[Decision, ...]
     left_out: Counter[str]
 
@@ -55,12 +55,11 @@ class Reconciled:
 class _Part:
     """What one search contributes, while it is collected."""
 
-    trials: list[PriorTrial] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
     placed: list[Placed] = field(default_factory=list)
     valued: list[Valued] = field(default_factory=list)
-    renamed: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, trial: PriorTrial, placed: Placed, valued: Valued) -> None:
+    def add(self, trial: Trial, placed: Placed, valued: Valued) -> None:
         self.trials.append(trial)
         self.placed.append(placed)
         self.valued.append(valued)
@@ -70,9 +69,6 @@ def reconcile(
     history: History,
     space: SearchSpace,
     objectives: Sequence[Objective],
-    *,
-    rename: Mapping[str, str] | None = None,
-    rename_metrics: Mapping[str, str] | None = None,
 ) -> Reconciled:
     """Restates all of history; never raises on what a store held.
 
@@ -81,37 +77,31 @@ def reconcile(
         space: The target's.
         objectives: The target's. A prior trial that was searched for others counts if it reported
             their metrics. If they have no metrics, prior trials count whose directions are the
-            target's.
-        rename: Old name -> new name of hyperparameters. Applied to what still has the old one, so
-            it may be what history was read with.
-        rename_metrics: The same for metrics. A metric renamed to an objective of the target may
-            have been wanted in the other direction, as error was; it then counts by rank.
+            target's. A metric that was renamed may have been wanted in the other direction, as
+            error was; it then counts by rank.
     """
-    evidence: list[Evidence] = []
+    usable: list[Trial] = []
     left_out: Counter[str] = Counter()
     parts: dict[str, _Part] = {}
-    names, metrics = rename or {}, rename_metrics or {}
-    for logged in history.prior_trials(state=None):
-        part = parts.setdefault(logged.search, _Part())
-        trial = _with_metrics(_with_names(logged, names, part), metrics)
-        valued = objective_values(trial, objectives, metrics.values())
+    for trial in history.prior_trials(state=None):
+        valued = objective_values(trial, objectives, history.renames.metrics)
         placed = place(space, trial.configuration)
         problem = _problem(trial, placed, valued)
         if problem:
             left_out[problem] += 1
         else:
-            evidence.append(_evidence(trial, placed, valued))
+            usable.append(_restated(trial, placed, valued))
         if trial.state in _ENDS:
-            part.add(trial, placed, valued)
-    found = (_decisions(history, search, part, space, names) for search, part in parts.items())
-    return Reconciled(tuple(evidence), tuple(chain.from_iterable(found)), left_out)
+            parts.setdefault(trial.search, _Part()).add(trial, placed, valued)
+    found = (_decisions(history, search, part, space) for search, part in parts.items())
+    return Reconciled(tuple(usable), tuple(chain.from_iterable(found)), left_out)
 
 
 def _trials(number: int) -> str:
     return f"{number} trial" if number == 1 else f"{number} trials"
 
 
-def _problem(trial: PriorTrial, placed: Placed, valued: Valued) -> str:
+def _problem(trial: Trial, placed: Placed, valued: Valued) -> str:
     if trial.state not in _ENDS:
         return f"{trial.state}: it has no end to learn from"
     if valued.problem or placed.configuration:
@@ -119,20 +109,16 @@ def _problem(trial: PriorTrial, placed: Placed, valued: Valued) -> str:
     return "it shares no hyperparameter with this search"
 
 
-def _evidence(trial: PriorTrial, placed: Placed, valued: Valued) -> Evidence:
-    return Evidence(
-        trial.task, trial.run_id, trial.state, placed.configuration, valued.values,
-        placed.is_exact, trial.search, trial.seconds, placed.unknown, valued.is_by_rank,
+def _restated(trial: Trial, placed: Placed, valued: Valued) -> Trial:
+    return replace(
+        trial, configuration=placed.configuration, values=valued.values, unknown=placed.unknown,
+        is_exact=placed.is_exact, is_by_rank=valued.is_by_rank,
     )  # fmt: skip
 
 
-def _decisions(
-    history: History, name: str, part: _Part, space: SearchSpace, rename: Mapping[str, str]
-) -> list[Decision]:
-    if not part.trials:
-        return []
+def _decisions(history: History, name: str, part: _Part, space: SearchSpace) -> list[Decision]:
     found = history.searches.get(name)
-    theirs = _space_with_names(found.space if found else None, rename)
+    theirs = found.space if found else None
     configurations = [each.configuration for each in part.trials]
     values: dict[str, list[Any]] = {key: [] for key in theirs.distributions} if theirs else {}
     for configuration in configurations:
@@ -145,8 +131,8 @@ def _decisions(
         ),
         *(
             decide(name, new, "renamed", count, old)
-            for (old, new), count in part.renamed.items()
-            if new in space.distributions
+            for (search, old, new), count in history.renames.hyperparameters.items()
+            if search == name and new in space.distributions
         ),
         *changes(name, theirs, space, tally(configurations, part.placed)),
         *_objectives(name, part),
@@ -177,52 +163,3 @@ def _objectives(name: str, part: _Part) -> list[Decision]:
             for (objective, direction), count in turned.items()
         ),
     ]
-
-
-def _with_names(trial: PriorTrial, rename: Mapping[str, str], part: _Part) -> PriorTrial:
-    """The trial with its hyperparameters renamed; a new name that is taken stays as it is."""
-    if not isinstance(trial.configuration, Mapping):
-        return replace(trial, configuration={})
-    names = _applicable(rename, trial.configuration)
-    if not names:
-        return trial
-    part.renamed.update(names.items())
-    return replace(
-        trial, configuration={names.get(key, key): v for key, v in trial.configuration.items()}
-    )
-
-
-def _with_metrics(trial: PriorTrial, rename: Mapping[str, str]) -> PriorTrial:
-    # Looking at the curves of every trial takes its time, so only where it is needed.
-    names = _applicable(rename, {*trial.metrics, *trial.curves}) if rename else {}
-    if not names:
-        return trial
-    return replace(
-        trial,
-        objectives=tuple(
-            replace(each, metric=names.get(each.metric, each.metric)) for each in trial.objectives
-        ),
-        curves={names.get(name, name): curve for name, curve in trial.curves.items()},
-    )
-
-
-def _space_with_names(space: SearchSpace | None, rename: Mapping[str, str]) -> SearchSpace | None:
-    names = _applicable(rename, space.distributions if space else ())
-    if space is None or not names:
-        return space
-    return SearchSpace(
-        {names.get(name, name): each for name, each in space.distributions.items()},
-        {
-            names.get(child, child): {names.get(name, name): v for name, v in when.items()}
-            for child, when in space.conditions.items()
-        },
-    )
-
-
-def _applicable(rename: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
-    """The renames that something here needs; two names never become one."""
-    names: dict[str, str] = {}
-    for old, new in rename.items():
-        if old in taken and new not in taken and new not in names.values():
-            names[old] = new
-    return names

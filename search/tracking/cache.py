@@ -23,9 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from search.history.table import TRIALS
 from search.tracking.raw_runs import RAW
 from search.tracking.store import database_path
-from search.tracking.tables import TRIALS
 
 # Counted up whenever what is kept, or what runs are taken to mean, changes.
 VERSION = 2

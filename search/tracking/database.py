@@ -22,8 +22,8 @@ import pyarrow as pa
 from sqlalchemy import Engine, Select, create_engine, func, select
 from sqlalchemy.pool import NullPool
 
+from search.history.curves import Points, curves_of
 from search.tracking import names
-from search.tracking.curves import Points, curves_of
 from search.tracking.database_tables import (
     INFO,
     INPUTS_OF_RUNS,

@@ -10,14 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from search.history.curves import joined, last_epochs, renamed
+from search.history.table import TRIALS
 from search.tracking import names
 from search.tracking.cache import Meaning
-from search.tracking.curves import joined, last_epochs, renamed
 from search.tracking.foreign.reading import ForeignRuns
 from search.tracking.own_runs import read_own
 from search.tracking.raw_runs import parsed_runs
 from search.tracking.rows import rejection
-from search.tracking.tables import TRIALS
 
 LOGARITHM = "log10."
 

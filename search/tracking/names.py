@@ -68,15 +68,6 @@ REPLACED = "twentieth.robust_figure"  # tag: "replaced", where it was corrected
 # Short of the 8,000 characters of mlflow 3 and of the 5,000 of older servers.
 PIECE = 4_500
 
-# MLflow's own run status for each of our states. KILLED is told apart by the state tag.
-STATUS = {
-    "complete": "FINISHED",
-    "stopped": "KILLED",
-    "interrupted": "KILLED",
-    "failed": "FAILED",
-    "running": "RUNNING",
-}
-
 
 def trial_key(search: str, number: int) -> str:
     """The stable key of a trial: the same through crash, retry, node loss and resume."""

@@ -11,13 +11,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from search.history.states import STATES
 from search.objectives.objective import from_row, to_row
 from search.space import SearchSpace
 from search.tracking import names
 from search.tracking.ownership import is_alive
 from search.tracking.raw_runs import Run
 from search.tracking.rows import FOREIGN, duration, moment, rejection
-from search.tracking.tables import STATES
 
 # What parsing somebody else's text can raise; JSON nested 100,000 deep is a RecursionError.
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)

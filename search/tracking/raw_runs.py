@@ -15,8 +15,8 @@ from zlib import crc32
 
 import pyarrow as pa
 
+from search.history.curves import CURVES, GREATEST
 from search.tracking import names
-from search.tracking.tables import TRIALS
 
 RAW = pa.schema(
     [
@@ -31,13 +31,11 @@ RAW = pa.schema(
         ("metrics", pa.string()),  # each metric's last value
         ("inputs", pa.string()),
         ("signature", pa.string()),  # differs if the run was changed since
-        ("curves", TRIALS.field("curves").type),
+        ("curves", CURVES),
     ]
 )
 # The tag that says what a logged data set was used for.
 CONTEXT = "mlflow.data.context"
-# MLflow's databases keep infinity as the greatest float.
-GREATEST = 1.7976931348623157e308
 
 
 @dataclass(frozen=True)

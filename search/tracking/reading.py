@@ -1,29 +1,33 @@
-"""Reads a store's history, as Arrow tables: what is kept from before, and what is new since.
+"""Reads a store's history: what is kept from before, and what is new since.
 
 Which runs there are and what they mean is decided elsewhere (database.py or server.py,
-interpretation.py); here it is put together, restricted and renamed.
+interpretation.py); here it is put together and restricted.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from search.history import History
+from search.history.table import (
+    REJECTED,
+    SEARCHES,
+    TRIALS,
+    rejected_from_table,
+    searches_from_table,
+)
 from search.tracking.cache import Cache, Meaning, digest_of, folder_for
-from search.tracking.curves import joined, renamed
 from search.tracking.database import Database
 from search.tracking.interpretation import interpreted
 from search.tracking.server import Server
 from search.tracking.store import open_client
-from search.tracking.tables import REJECTED, SEARCHES, TRIALS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,47 +35,51 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Selection:
-    """What of a store is read, and how it is named.
+def read_history(
+    tracking_uri: str,
+    experiments: Sequence[str] = ("*",),
+    *,
+    searches: Sequence[str] | None = None,
+    same_task: Sequence[str] = (),
+    task: str = "",
+) -> History:
+    """The searches that an MLflow store holds, whoever logged them.
 
-    Attributes:
-        experiments: Names or shell patterns.
-        rename: Old -> new hyperparameter names.
-        rename_metrics: Old -> new metric names.
-        searches: Only these searches, or all if None.
-        same_task: Names or shell patterns of experiments whose runs are of the task `task`.
-        task: Id of the task they are of.
+    Runs of Twentieth, of Ray Tune's and Optuna's callbacks, of MLflow's Optuna storage and of its
+    autologging, and runs logged by hand become trials; every other run is in `rejected` with its
+    reason. What was read is kept in a cache, so that the next reading fetches what is new.
+
+    Args:
+        tracking_uri: Any MLflow tracking URI.
+        experiments: Names or shell patterns ("digits-*") of the experiments to read.
+        searches: Ids of the only searches to read; all if None.
+        same_task: Names or patterns of experiments whose runs you know to be of `task`.
+        task: The id of the task that they are of.
+
+    Raises:
+        ConnectionError: The store cannot be reached; says which and what to do.
     """
-
-    experiments: Sequence[str] = ("*",)
-    rename: Mapping[str, str] | None = None
-    rename_metrics: Mapping[str, str] | None = None
-    searches: Sequence[str] | None = None
-    same_task: Sequence[str] = ()
-    task: str = ""
-
-
-def read_history(tracking_uri: str, selection: Selection) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Trials, searches and left-out runs (schemas in tables.py) of the matching experiments."""
     client = open_client(tracking_uri)
-    patterns = (*selection.experiments, *selection.same_task)
     chosen = {
         str(experiment.experiment_id): str(experiment.name)
         for experiment in _all_experiments(client)
-        if _matches(experiment.name, patterns)
+        if _matches(experiment.name, (*experiments, *same_task))
     }
     cache = Cache(folder_for(tracking_uri))
     with cache.lock():
         meanings = _meanings(client, tracking_uri, chosen, cache)
-    parts = [_selected(meanings[each], chosen[each], selection) for each in chosen]
-    trials = pa.concat_tables([TRIALS.empty_table(), *(part.trials for part in parts)])
-    searches = [search for part in parts for search in part.searches]
+    parts = [
+        _selected(
+            meanings[each], searches, task if _matches(chosen[each], same_task) else ""
+        )
+        for each in chosen
+    ]  # fmt: skip
+    found = [search for part in parts for search in part.searches]
     rejected = [row for part in parts for row in part.rejected]
-    return (
-        trials,
-        pa.Table.from_pylist(searches, schema=SEARCHES),
-        pa.Table.from_pylist(rejected, schema=REJECTED),
+    return History(
+        pa.concat_tables([TRIALS.empty_table(), *(part.trials for part in parts)]),
+        searches_from_table(pa.Table.from_pylist(found, schema=SEARCHES)),
+        rejected_from_table(pa.Table.from_pylist(rejected, schema=REJECTED)),
     )
 
 
@@ -154,47 +162,16 @@ def _updated(
     return runs
 
 
-def _selected(meaning: Meaning, experiment: str, selection: Selection) -> Meaning:
-    """The part of an experiment that is asked for, under the names and the task asked for."""
+def _selected(meaning: Meaning, wanted: Sequence[str] | None, task: str) -> Meaning:
+    """The searches of an experiment that are asked for, of a task if one is given."""
     trials, searches, rejected = meaning.trials, meaning.searches, meaning.rejected
-    if selection.searches is not None:
-        wanted = set(selection.searches)
+    if wanted is not None:
         is_wanted = pc.is_in(trials.column("search"), pa.array(sorted(wanted), pa.string()))
         trials = trials.filter(is_wanted)
         searches = [row for row in searches if row["search"] in wanted]
         rejected = [row for row in rejected if row["search"] in wanted]
-    if selection.task and _matches(experiment, selection.same_task):
-        task = pa.array([selection.task] * len(trials), pa.string())
-        trials = trials.set_column(TRIALS.get_field_index("task"), TRIALS.field("task"), task)
-        searches = [row | {"task": selection.task} for row in searches]
-    if selection.rename_metrics:
-        searches = [_with_metrics(row, selection.rename_metrics) for row in searches]
-    return Meaning(_renamed(trials, selection), searches, rejected)
-
-
-def _renamed(trials: pa.Table, selection: Selection) -> pa.Table:
-    columns: dict[str, Any] = {}
-    if selection.rename:
-        new = selection.rename
-        columns["configuration"] = [
-            json.dumps({new.get(name, name): value for name, value in json.loads(text).items()})
-            for text in trials.column("configuration").to_pylist()
-        ]
-    if selection.rename_metrics:
-        metrics = selection.rename_metrics
-        columns["objectives"] = [
-            [metrics.get(name, name) for name in objectives]
-            for objectives in trials.column("objectives").to_pylist()
-        ]
-        columns["curves"] = renamed(
-            joined(trials.column("curves")), lambda _, metric: metrics.get(metric, metric)
-        )
-    for name, values in columns.items():
-        field = TRIALS.field(name)
-        column = values if isinstance(values, pa.Array) else pa.array(values, field.type)
-        trials = trials.set_column(TRIALS.get_field_index(name), field, column)
-    return trials
-
-
-def _with_metrics(row: dict[str, Any], rename: Mapping[str, str]) -> dict[str, Any]:
-    return row | {"objectives": [rename.get(name, name) for name in row["objectives"]]}
+    if task:
+        column = pa.array([task] * len(trials), pa.string())
+        trials = trials.set_column(TRIALS.get_field_index("task"), TRIALS.field("task"), column)
+        searches = [row | {"task": task} for row in searches]
+    return Meaning(trials, searches, rejected)

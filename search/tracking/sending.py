@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.history.states import TO_MLFLOW
 from search.origins import ledger_metrics, read_origin
 from search.tracking import names
 from search.tracking.artifacts import keep_robustness
@@ -125,7 +126,7 @@ class Sender:
             self._tagged[number] = time.monotonic()
         if last.name == "end":
             self._tagged.pop(number, None)
-            status = names.STATUS[last.fields["state"]]
+            status = TO_MLFLOW[last.fields["state"]]
             self._client.set_terminated(run, status, end_time=last.time)
         elif first.name == "start" and not is_new:
             self._client.update_run(run, status="RUNNING")

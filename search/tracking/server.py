@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from search.history.curves import Points, curves_of
 from search.tracking import names
-from search.tracking.curves import Points, curves_of
 from search.tracking.metric_histories import RUNS_A_REQUEST, metric_histories
 from search.tracking.raw_runs import CONTEXT, RAW, checksum, clean, raw_row
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.history.states import TO_MLFLOW
 from search.objectives.objective import Objective, to_row
 from search.tracking import names
 from search.tracking.ownership import is_alive
@@ -153,7 +154,7 @@ def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]
     for run, *_ in sharing.values():
         if run.data.tags.get(names.STATE) == "running" or run.info.status == "RUNNING":
             client.set_tag(run.info.run_id, names.STATE, "interrupted")
-            client.set_terminated(run.info.run_id, names.STATUS["interrupted"])
+            client.set_terminated(run.info.run_id, TO_MLFLOW["interrupted"])
             counts["interrupted"] += 1
     return counts
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.history import PriorTrial, Search
+from search.history import Search, Trial
 from search.origins import CONTROL, read_origin
 from search.transfer.costs import Cost, saved_in_words
 from search.transfer.progress import Progress, course, judged, levels_of, reference_point
@@ -59,7 +59,7 @@ class Arms:
     stopped: int
 
 
-def compare_arms(trials: Sequence[PriorTrial], this: Search, cost: Cost | None) -> Arms | None:
+def compare_arms(trials: Sequence[Trial], this: Search, cost: Cost | None) -> Arms | None:
     """The arms of a search, from its trials in order; None if either has nothing complete."""
     control = [trial for trial in trials if read_origin(trial.origin).step == CONTROL]
     others = [trial for trial in trials if read_origin(trial.origin).step != CONTROL]

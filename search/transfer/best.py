@@ -1,4 +1,4 @@
-"""The configurations worth keeping: what a search's objectives call best, and its test results.
+"""The trials worth keeping: what a search's objectives call best, and its test results.
 
 Not for choosing among them: where two objectives pull apart that is a person's decision. The test
 split took no part in the choice, so its values are not flattered by it; those on validation are.
@@ -7,9 +7,7 @@ split took no part in the choice, so its values are not flattered by it; those o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import yaml
@@ -17,8 +15,8 @@ from scipy.stats import binomtest
 
 from models.metric_names import MetricName
 from search.extract.measurements import measure
-from search.history import History, PriorTrial
-from search.objectives.roles import aims, best
+from search.history import History, Trial
+from search.objectives.roles import best
 from search.transfer.progress import find_search, trials_of
 
 
@@ -34,32 +32,7 @@ class HeldOut:
     high: float | None = None
 
 
-@dataclass(frozen=True)
-class BestConfiguration:
-    """One of the best trials: of the Pareto front, or what the roles of the objectives say.
-
-    Attributes:
-        values: Objective -> value on the validation split.
-        test: Metric, without the leading "test." -> result on the test split; empty if not
-            measured.
-        configuration: The active hyperparameters.
-        missed: By how much it misses the bounds of the search; 0 if it keeps them all.
-    """
-
-    number: int
-    run_id: str
-    epoch: int
-    values: Mapping[str, float]
-    test: Mapping[str, HeldOut]
-    configuration: Mapping[str, Any]
-    missed: float = 0.0
-
-    def to_yaml(self) -> str:
-        """The configuration as YAML, ready to paste."""
-        return yaml.safe_dump(dict(self.configuration), sort_keys=True, allow_unicode=True)
-
-
-def best_configurations(history: History, search: str) -> list[BestConfiguration]:
+def best_trials(history: History, search: str) -> list[Trial]:
     """The best trials of a search, the best in the first objective first; may be empty.
 
     The front, unless the roles of its objectives say otherwise. Where no trial keeps the bounds,
@@ -71,18 +44,16 @@ def best_configurations(history: History, search: str) -> list[BestConfiguration
     this = find_search(history, search)
     measured = measure(trials_of(history, search), this.objectives)
     mask = best(measured.values, this.objectives)
-    missed = aims(measured.values, this.objectives).violation
     order = sorted(np.flatnonzero(mask).tolist(), key=lambda each: tuple(measured.losses[each]))
-    return [
-        _best(
-            measured.trials[index], this.metrics, measured.values[index].tolist(),
-            float(missed[index]),
-        )
-        for index in order
-    ]  # fmt: skip
+    return [measured.trials[index] for index in order]
 
 
-def held_out(trial: PriorTrial) -> dict[str, HeldOut]:
+def to_yaml(trial: Trial) -> str:
+    """A trial's configuration as YAML, ready to paste."""
+    return yaml.safe_dump(dict(trial.configuration), sort_keys=True, allow_unicode=True)
+
+
+def held_out(trial: Trial) -> dict[str, HeldOut]:
     """What a trial showed on the test split: metric without the leading "test." -> result."""
     names = map(MetricName.parse, sorted(trial.curves))
     return {
@@ -105,28 +76,9 @@ def wilson_interval(share: float, examples: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _result(trial: PriorTrial, name: MetricName) -> HeldOut:
-    value, counted = _last(trial, str(name)), name.examples_metric(trial.curves)
-    examples = math.nan if counted is None else _last(trial, counted)
+def _result(trial: Trial, name: MetricName) -> HeldOut:
+    value, counted = trial.last(str(name)), name.examples_metric(trial.curves)
+    examples = math.nan if counted is None else trial.last(counted)
     if not 0.0 <= value <= 1.0 or not math.isfinite(examples) or examples < 1:
         return HeldOut(value)
     return HeldOut(value, *wilson_interval(value, int(examples)))
-
-
-def _last(trial: PriorTrial, metric: str) -> float:
-    curve = trial.curves.get(metric, {})
-    return float(curve[max(curve)]) if curve else math.nan
-
-
-def _best(
-    trial: PriorTrial, metrics: Sequence[str], values: Sequence[float], missed: float
-) -> BestConfiguration:
-    return BestConfiguration(
-        number=trial.number,
-        run_id=trial.run_id,
-        epoch=trial.epoch,
-        values=dict(zip(metrics, values, strict=True)),
-        test=held_out(trial),
-        configuration=dict(sorted(trial.configuration.items())),
-        missed=missed,
-    )

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from models.metric_names import MetricName, on_split
-from search.history import History, PriorTrial
-from search.transfer.best import best_configurations
+from search.history import History, Trial
+from search.transfer.best import best_trials
 from search.transfer.canvas import BLUE, GREY, OBJECTIVE_COLOURS, ORANGE, new_figure, save, short
 from search.transfer.progress import find_search, trials_of
 
@@ -35,7 +35,7 @@ def draw_curves(history: History, search: str, path: Path) -> bool:
     metrics = curve_metrics(trials, this.metrics)
     if not metrics:
         return False
-    best = {each.run_id for each in best_configurations(history, search)}
+    best = {each.run_id for each in best_trials(history, search)}
     figure, panels = new_figure(f"Learning curves of {this.id}", columns=len(metrics), height=4.6)
     for axes, metric in zip(panels, metrics, strict=True):
         _draw_metric(axes, metric, trials, best)
@@ -49,7 +49,7 @@ def draw_curves(history: History, search: str, path: Path) -> bool:
     return True
 
 
-def curve_metrics(trials: Sequence[PriorTrial], objectives: Sequence[str]) -> list[str]:
+def curve_metrics(trials: Sequence[Trial], objectives: Sequence[str]) -> list[str]:
     """The first objective, and the robustness metric with the most points; only drawable ones.
 
     The full robustness of a trial is measured once, at its end, so it has no curve to draw; its
@@ -102,7 +102,7 @@ def draw_importance(shares: Mapping[str, Mapping[str, float]], search: str, path
     return True
 
 
-def _draw_metric(axes: Axes, metric: str, trials: Sequence[PriorTrial], best: set[str]) -> None:
+def _draw_metric(axes: Axes, metric: str, trials: Sequence[Trial], best: set[str]) -> None:
     # The front last, so that no other line covers it.
     for trial in sorted(trials, key=lambda each: (each.run_id in best, each.number)):
         curve = sorted(trial.curves.get(metric, {}).items())

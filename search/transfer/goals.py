@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.history import Search
+from search.history import Search, Trial
 from search.objectives import Objective
-from search.objectives.roles import is_plain, judging_indices, lexicographic_of
+from search.objectives.roles import aims, is_plain, judging_indices, lexicographic_of
 
 
 def best_in_words(search: Search) -> str:
@@ -59,9 +59,10 @@ def objectives_in_words(search: Search) -> str:
     return ", ".join(texts)
 
 
-def none_keeps(search: Search, missed: Sequence[float]) -> str:
-    """That no trial keeps the bounds, and by how much those shown miss them; "" if some do."""
-    if not missed or min(missed) <= 0:
+def none_keeps(search: Search, best: Sequence[Trial]) -> str:
+    """That no trial keeps the bounds, and by how much the best miss them; "" if some do."""
+    missed = aims([each.values for each in best], search.objectives).violation
+    if not len(missed) or min(missed) <= 0:
         return ""
     bounds = _listed(bounds_in_words(search))
     return (

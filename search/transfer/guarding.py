@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.history import PriorTrial
+from search.history import Trial
 from search.origin_words import evidence_in_words, names_in_words
 from search.origins import CONTROL, Guard, read_origin
 
@@ -70,7 +70,7 @@ class Guarded:
     never_used: tuple[str, ...] = ()
 
 
-def guarded(trials: Sequence[PriorTrial]) -> Guarded:
+def guarded(trials: Sequence[Trial]) -> Guarded:
     """What the guard did in the trials of a search, in order; the control arm has no guard."""
     found: list[tuple[int, Guard]] = []
     before = None  # the last trial that history could have served before the guard first judged

@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.extract.measurements import Measured, measure
 from search.extract.quiet_study import quiet_study
-from search.history import History, PriorTrial, Search
+from search.history import History, Search, Trial
 from search.objectives.roles import is_plain
 from search.space import SearchSpace
 from search.transfer.progress import find_search, trials_of
@@ -162,7 +162,7 @@ def _study(
     return study
 
 
-def _trial(trial: PriorTrial, space: SearchSpace, values: Sequence[float]) -> FrozenTrial:
+def _trial(trial: Trial, space: SearchSpace, values: Sequence[float]) -> FrozenTrial:
     known = space.restate(trial.configuration).configuration
     return create_trial(
         params={plain(name): _plain_value(value) for name, value in known.items()},

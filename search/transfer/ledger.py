@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from search.history import PriorTrial, Search
+from search.history import Search, Trial
 from search.origin_words import in_words, names_in_words
 from search.origins import read_origin
 from search.transfer.arms import Arms
-from search.transfer.best import BestConfiguration
 from search.transfer.guarding import Decision, Guarded, guard_sentence
 from search.transfer.markup import escape, table
 
@@ -19,9 +18,9 @@ _HISTORY = {"all": "all of it", "agreeing": "tasks that agree", "none": "dropped
 
 
 def proposals_table(
-    trials: Sequence[PriorTrial],
+    trials: Sequence[Trial],
     this: Search,
-    best: Sequence[BestConfiguration],
+    best: Sequence[Trial],
     number: Callable[[float], str],
 ) -> str:
     """How many trials each step proposed and what came of them; empty without a trial."""
@@ -96,16 +95,14 @@ def arms_table(arms: Arms, number: Callable[[float], str]) -> str:
     return "\n\n".join([table(header, rows), note])
 
 
-def _best_came_from(
-    trials: Sequence[PriorTrial], this: Search, best: Sequence[BestConfiguration]
-) -> list[str]:
+def _best_came_from(trials: Sequence[Trial], this: Search, best: Sequence[Trial]) -> list[str]:
     """A sentence an objective: the front's best trial in it, and what proposed that."""
     by_run = {trial.run_id: trial for trial in trials}
     texts = []
     for objective in this.objectives:
         if best:
             pick = max if objective.is_maximized else min
-            found = pick(best, key=lambda each, goal=objective.metric: each.values[goal])  # type: ignore[misc]
+            found = pick(best, key=lambda each, goal=objective.metric: each.by_metric[goal])  # type: ignore[misc]
             why = in_words(read_origin(by_run[found.run_id].origin))
             texts.append(f"- Best {escape(objective.metric)}: trial {found.number}. {escape(why)}")
     return ["\n".join(texts)] if texts else []

@@ -13,8 +13,7 @@ import yaml
 from search.experience import Experience
 from search.extract import agreements, learn
 from search.history import History, Search
-from search.review import Reconciled, reconcile
-from search.space import SearchSpace
+from search.review import reconcile
 from search.spec import HistorySettings
 
 # The most similar ones: a table of a hundred rows is not read.
@@ -34,27 +33,24 @@ class Lessons:
     fitted: tuple[str, ...]
 
 
-def lessons(history: History, this: Search, spec_yaml: str) -> Lessons | None:
+def lessons(history: History, this: Search) -> Lessons | None:
     """The lessons of a search; None if its space is not known.
 
     Args:
         history: The trials of this search and of others.
         this: The search.
-        spec_yaml: Its spec, which says what had been renamed since the earlier searches.
     """
     if this.space is None:
         return None
     earlier, own = _parts(history, this)
-    settings = history_settings(spec_yaml)
     experience = learn(
         earlier, this.space, task=this.task, fingerprint=this.fingerprint,
         objectives=this.objectives,
-        renamed=settings.rename_metrics.values(),
     )  # fmt: skip
-    theirs, ours = (_reconciled(part, this, this.space, settings) for part in (earlier, own))
+    theirs, ours = (reconcile(part, this.space, this.objectives) for part in (earlier, own))
     compared = experience.searches[:SEARCHES_COMPARED]
     found = agreements(
-        theirs.evidence, ours.evidence, this.space, this.objectives,
+        theirs.trials, ours.trials, this.space, this.objectives,
         {search.id: search.similarity for search in compared},
     )  # fmt: skip
     return Lessons(replace(experience, agreements=found), tuple(theirs.lines()))
@@ -81,12 +77,3 @@ def _parts(history: History, this: Search) -> tuple[History, History]:
             own = own.without(other.id)
             earlier = earlier.without(other.id) if other.started > this.started else earlier
     return earlier, own
-
-
-def _reconciled(
-    history: History, this: Search, space: SearchSpace, settings: HistorySettings
-) -> Reconciled:
-    return reconcile(
-        history, space, this.objectives,
-        rename=settings.rename, rename_metrics=settings.rename_metrics,
-    )  # fmt: skip

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from search.history import PriorTrial, Search
+from search.history import Search, Trial
 from search.statements import Agreement
 from search.transfer.alike import alike_table
-from search.transfer.best import BestConfiguration, HeldOut
+from search.transfer.best import HeldOut, held_out, to_yaml
 from search.transfer.goals import best_in_words, none_keeps, objectives_in_words
 from search.transfer.ledger import arms_table, guard_section, proposals_table
 from search.transfer.markup import escape, fenced, table
@@ -44,8 +44,8 @@ class Contents:
     """
 
     search: Search
-    trials: Sequence[PriorTrial]
-    best: Sequence[BestConfiguration]
+    trials: Sequence[Trial]
+    best: Sequence[Trial]
     verdict: Verdict
     key_hyperparameters: Sequence[str] = ()
     experience: Sequence[str] = ()
@@ -112,16 +112,17 @@ def _searched(contents: Contents) -> str:
 def _front(contents: Contents) -> str:
     if not contents.best:
         return "No trial is complete."
-    is_tested = any(best.test for best in contents.best)
+    tested = [held_out(best) for best in contents.best]
+    is_tested = any(tested)
     header = ["trial"]
     for objective in contents.search.metrics:
         header += [escape(objective), *(["test (95 %)"] if is_tested else [])]
     header += [escape(name) for name in contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]]
     rows = []
-    for best in contents.best:
+    for best, test in zip(contents.best, tested, strict=True):
         cells = [str(best.number)]
-        for objective, value in best.values.items():
-            cells += [_number(value), *([_held_out(best.test.get(objective))] if is_tested else [])]
+        for objective, value in best.by_metric.items():
+            cells += [_number(value), *([_held_out(test.get(objective))] if is_tested else [])]
         for name in contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]:
             cells.append(_value(best.configuration.get(name)))
         rows.append(cells)
@@ -131,7 +132,7 @@ def _front(contents: Contents) -> str:
     )
     if is_tested:
         note += " The test split took no part; its 95 % intervals are Wilson's."
-    missed = none_keeps(contents.search, [best.missed for best in contents.best])
+    missed = none_keeps(contents.search, contents.best)
     warning = f"**{escape(missed)}**" if missed else ""
     parts = [warning, table(header, rows), note, _picture("pareto.png", contents)]
     return "\n\n".join(part for part in parts if part)
@@ -213,9 +214,9 @@ def _reproduction(contents: Contents) -> str:
     )
 
 
-def _configurations(best: Sequence[BestConfiguration]) -> str:
+def _configurations(best: Sequence[Trial]) -> str:
     shown = [
-        f"Trial {each.number}:\n\n{fenced(each.to_yaml(), 'yaml')}"
+        f"Trial {each.number}:\n\n{fenced(to_yaml(each), 'yaml')}"
         for each in best[:_CONFIGURATIONS_WRITTEN]
     ]
     if len(best) > _CONFIGURATIONS_WRITTEN:

@@ -15,14 +15,14 @@ import yaml
 from models.metric_names import MetricName
 from search.transfer.best import held_out
 from search.transfer.lineage import lineage_in_words
-from search.transfer.sources import SourceTrial
+from search.transfer.sources import WeightSource
 
 # Measures that are no quality of the model.
 _COSTS = ("seconds", "memory", "parameters", "queries", "words_changed", "loss", "examples")
 
 
 def model_card(
-    source: SourceTrial, label_names: Sequence[str], how: str, versions: Mapping[str, str]
+    source: WeightSource, label_names: Sequence[str], how: str, versions: Mapping[str, str]
 ) -> str:
     """The card's text.
 
@@ -50,7 +50,7 @@ def model_card(
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _front_matter(source: SourceTrial, data: Mapping[str, Any]) -> str:
+def _front_matter(source: WeightSource, data: Mapping[str, Any]) -> str:
     base = source.fingerprint.get("base") or {}
     record: dict[str, Any] = {
         "library_name": "transformers" if base else "pytorch",
@@ -61,7 +61,7 @@ def _front_matter(source: SourceTrial, data: Mapping[str, Any]) -> str:
     return f"---\n{_yaml(record)}---"
 
 
-def _metrics(source: SourceTrial) -> str:
+def _metrics(source: WeightSource) -> str:
     trial = source.trial
     last = {
         name: float(curve[max(curve)])
@@ -92,7 +92,7 @@ def _data(data: Mapping[str, Any]) -> str:
     return f"{data['name']}, digest {data['digest']}: {sizes} examples. Licence: {licence}."
 
 
-def _base(source: SourceTrial) -> str:
+def _base(source: WeightSource) -> str:
     base = source.fingerprint["base"]
     return (
         f"{base['name']}, digest {base['digest']} over its configuration, weights and tokenizer. "
@@ -100,13 +100,13 @@ def _base(source: SourceTrial) -> str:
     )
 
 
-def _start(source: SourceTrial) -> str:
+def _start(source: WeightSource) -> str:
     if source.receipt:
         return lineage_in_words(source.receipt)
     return "The pretrained base alone." if source.fingerprint.get("base") else "None: from scratch."
 
 
-def _made(source: SourceTrial, versions: Mapping[str, str]) -> str:
+def _made(source: WeightSource, versions: Mapping[str, str]) -> str:
     trial = source.trial
     made = ", ".join(f"{part} {version}" for part, version in versions.items())
     return (

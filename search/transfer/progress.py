@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.extract.measurements import measure
-from search.history import History, PriorTrial, Search
+from search.history import History, Search, Trial
 from search.objectives.pareto import hypervolume
 from search.objectives.roles import aims
 
@@ -101,7 +101,7 @@ def cold_searches(history: History, search: str) -> list[Search]:
     return sorted(found, key=lambda other: (other.started, other.id))
 
 
-def trials_of(history: History, search: str) -> list[PriorTrial]:
+def trials_of(history: History, search: str) -> list[Trial]:
     """The trials of a search that ended in whatever way, by number."""
     trials = [each for each in history.prior_trials(state=None, search=search) if _is_settled(each)]
     return sorted(trials, key=lambda each: (each.number or 0, each.run_id or ""))
@@ -118,7 +118,7 @@ def reference_point(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(worst + np.where(width > 0, _MARGIN * width, 1.0))
 
 
-def judged(searches: Sequence[Sequence[PriorTrial]], this: Search) -> list[list[Row | None]]:
+def judged(searches: Sequence[Sequence[Trial]], this: Search) -> list[list[Row | None]]:
     """For the trials of each search their losses by what `this` judges, or None.
 
     None for what is not complete, and for what by the roles does not count: it misses a bound, or
@@ -152,15 +152,13 @@ def compared(history: History, this: Search) -> Compared | None:
     return Compared(point, mine, tuple(pairs))
 
 
-def progress(
-    trials: Sequence[PriorTrial], search: Search, reference: NDArray[np.float64]
-) -> Progress:
+def progress(trials: Sequence[Trial], search: Search, reference: NDArray[np.float64]) -> Progress:
     """Hypervolume after each of the trials, judged by `search`, beside no other search."""
     return course(trials, judged([trials], search)[0], reference)
 
 
 def course(
-    trials: Sequence[PriorTrial], rows: Sequence[Row | None], reference: NDArray[np.float64]
+    trials: Sequence[Trial], rows: Sequence[Row | None], reference: NDArray[np.float64]
 ) -> Progress:
     """Hypervolume after each of the trials, from what `judged` said of them."""
     levels = levels_of(rows, reference)
@@ -183,5 +181,5 @@ def levels_of(
     return tuple(levels)
 
 
-def _is_settled(trial: PriorTrial) -> bool:
+def _is_settled(trial: Trial) -> bool:
     return trial.state != "running"

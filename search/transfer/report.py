@@ -17,7 +17,7 @@ from search.experience import lines
 from search.extract.importance import importance_in
 from search.extract.measurements import measure
 from search.history import History, Search
-from search.transfer.best import best_configurations
+from search.transfer.best import best_trials
 from search.transfer.costs import cost_of
 from search.transfer.curves import draw_curves, draw_importance
 from search.transfer.interactive import write_interactive
@@ -68,7 +68,7 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     judged = verdict(history, search, cost_of(spec_yaml))
     shares = _shares(history, this)
-    taught = lessons(history, this, spec_yaml)
+    taught = lessons(history, this)
     texts = _texts(judged, environment, taught) | {"spec.yaml": spec_yaml}
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
     files = (*_draw(history, search, shares, folder), "trials.parquet", *texts)
@@ -95,7 +95,7 @@ def _contents(
     history: History, this: Search, judged: Verdict, shares: Mapping[str, Mapping[str, float]]
 ) -> Contents:
     trials = history.prior_trials(state=None, search=this.id)
-    best = best_configurations(history, this.id)
+    best = best_trials(history, this.id)
     return Contents(
         search=this,
         trials=sorted(trials, key=lambda each: each.number),

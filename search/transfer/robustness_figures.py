@@ -13,8 +13,7 @@ from typing import Any
 
 from models.adversarial.security_warning import SecurityWarning
 from models.metric_names import MetricName, unconfirmed
-from search.history import PriorTrial
-from search.transfer.best import BestConfiguration
+from search.history import Trial
 
 FILE = "robustness.json"
 _PARTS = ("name", "raised_when", "meaning", "remedy", "measured")
@@ -75,9 +74,7 @@ class Confirmed:
         return self.stronger + self.gap
 
 
-def judged_trials(
-    best: Sequence[BestConfiguration], texts: Mapping[str, Mapping[str, str]]
-) -> list[Judged]:
+def judged_trials(best: Sequence[Trial], texts: Mapping[str, Mapping[str, str]]) -> list[Judged]:
     """The judgements of the best trials, in their order; without those that have none.
 
     Args:
@@ -88,21 +85,19 @@ def judged_trials(
     return [each for each in found if each is not None]
 
 
-def confirmed_trials(
-    trials: Iterable[PriorTrial], best: Sequence[BestConfiguration]
-) -> list[Confirmed]:
+def confirmed_trials(trials: Iterable[Trial], best: Sequence[Trial]) -> list[Confirmed]:
     """Every trial that was confirmed, by number."""
     numbers = {each.number for each in best}
     found = [_confirmed(trial, trial.number in numbers) for trial in trials]
     return sorted((each for each in found if each), key=lambda each: each.number)
 
 
-def last_values(trial: PriorTrial) -> dict[str, float]:
+def last_values(trial: Trial) -> dict[str, float]:
     """Metric -> the value of its last epoch."""
     return {name: curve[max(curve)] for name, curve in trial.curves.items() if curve}
 
 
-def _confirmed(trial: PriorTrial, is_best: bool) -> Confirmed | None:
+def _confirmed(trial: Trial, is_best: bool) -> Confirmed | None:
     values = last_values(trial)
     names = [each for each in map(MetricName.parse, sorted(values)) if each.split == "validation"]
     stronger = next((values[str(name)] for name in names if name.attack == "apgdt"), None)
@@ -116,7 +111,7 @@ def _confirmed(trial: PriorTrial, is_best: bool) -> Confirmed | None:
     )  # fmt: skip
 
 
-def _judged(best: BestConfiguration, text: str) -> Judged | None:
+def _judged(best: Trial, text: str) -> Judged | None:
     """None where the text is no judgement."""
     try:
         document = json.loads(text)
@@ -129,7 +124,7 @@ def _judged(best: BestConfiguration, text: str) -> Judged | None:
             for each in document["warnings"]
         )
         return Judged(
-            best.number, float(threat["epsilon"]), int(threat["confirm_examples"]), best.values,
+            best.number, float(threat["epsilon"]), int(threat["confirm_examples"]), best.by_metric,
             warnings=warnings, **parts,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError):

@@ -17,20 +17,21 @@ import numpy as np
 
 from models.catalog import Value, architecture, data_kind, describe_data
 from models.checkpoints import newest_checkpoint
-from search.history import History, PriorTrial
+from search.history import Trial
 from search.objectives.roles import steering
 from search.spec import Spec, spec_from_yaml
 from search.tracking import names
+from search.tracking.reading import read_history
 from search.tracking.runs import tags_of
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, find_summary
-from search.transfer.best import best_configurations
+from search.transfer.best import best_trials
 
 _NAME = re.compile(r"(?P<search>[^#]+)#(?P<number>\d+)")
 
 
 @dataclass(frozen=True)
-class SourceTrial:
+class WeightSource:
     """A complete trial of an earlier search.
 
     Attributes:
@@ -45,7 +46,7 @@ class SourceTrial:
     summary: Summary
     spec: Spec
     fingerprint: Mapping[str, Any]
-    trial: PriorTrial
+    trial: Trial
     configuration: Mapping[str, Value]
     checkpoints: Path
     receipt: Mapping[str, Any]
@@ -116,7 +117,7 @@ _UNMERGED = {
 }
 
 
-def find_trial(tracking_uri: str, reference: str) -> SourceTrial:
+def find_trial(tracking_uri: str, reference: str) -> WeightSource:
     """The trial called `SEARCH#TRIAL`, or of this MLflow run id.
 
     Raises:
@@ -132,7 +133,7 @@ def find_trial(tracking_uri: str, reference: str) -> SourceTrial:
     return _of_search(tracking_uri, tags[names.SEARCH], int(tags[names.NUMBER]))
 
 
-def best_trial(tracking_uri: str, search: str) -> SourceTrial:
+def best_trial(tracking_uri: str, search: str) -> WeightSource:
     """A search's best complete trial whose checkpoint is still there, as its objectives count.
 
     By the primary objective; what misses a bound comes after all that keeps it.
@@ -148,16 +149,15 @@ def best_trial(tracking_uri: str, search: str) -> SourceTrial:
     raise LookupError(_without_checkpoint(summary, len(trials)))
 
 
-def front_trials(tracking_uri: str, search: str) -> list[SourceTrial]:
+def front_trials(tracking_uri: str, search: str) -> list[WeightSource]:
     """A search's Pareto front where checkpoints are left; the best in the first objective first.
 
     Raises:
         LookupError: there is no such search, or no member of its front has a checkpoint.
     """
     summary = find_summary(open_client(tracking_uri), search)
-    history = History.from_mlflow(tracking_uri, searches=[summary.search])
-    trials = {each.number: each for each in history.prior_trials(search=summary.search)}
-    front = [trials[each.number] for each in best_configurations(history, summary.search)]
+    history = read_history(tracking_uri, searches=[summary.search])
+    front = best_trials(history, summary.search)
     sources = [_source(tracking_uri, summary, trial) for trial in front]
     kept = [source for source in sources if source.has_checkpoint]
     if not kept:
@@ -165,18 +165,16 @@ def front_trials(tracking_uri: str, search: str) -> list[SourceTrial]:
     return kept
 
 
-def _best_first(
-    tracking_uri: str, summary: Summary, trials: Sequence[PriorTrial]
-) -> list[PriorTrial]:
+def _best_first(tracking_uri: str, summary: Summary, trials: Sequence[Trial]) -> list[Trial]:
     """Complete trials in the order of their first objective that judges."""
     if not trials:
         return []
-    this = History.from_mlflow(tracking_uri, searches=[summary.search]).searches[summary.search]
+    this = read_history(tracking_uri, searches=[summary.search]).searches[summary.search]
     losses = steering([each.values for each in trials], this.objectives)
     return [trials[place] for place in np.argsort(losses[:, 0], kind="stable")]
 
 
-def _of_search(tracking_uri: str, search: str, number: int) -> SourceTrial:
+def _of_search(tracking_uri: str, search: str, number: int) -> WeightSource:
     summary, trials = _complete(tracking_uri, search)
     for trial in trials:
         if trial.number == number:
@@ -185,14 +183,14 @@ def _of_search(tracking_uri: str, search: str, number: int) -> SourceTrial:
     raise LookupError(f"{summary.search} has no complete trial {number}; complete are: {known}")
 
 
-def _complete(tracking_uri: str, search: str) -> tuple[Summary, list[PriorTrial]]:
+def _complete(tracking_uri: str, search: str) -> tuple[Summary, list[Trial]]:
     summary = find_summary(open_client(tracking_uri), search)
-    history = History.from_mlflow(tracking_uri, searches=[summary.search])
+    history = read_history(tracking_uri, searches=[summary.search])
     trials = history.prior_trials(state="complete", search=summary.search)
     return summary, sorted(trials, key=lambda each: each.number)
 
 
-def _source(tracking_uri: str, summary: Summary, trial: PriorTrial) -> SourceTrial:
+def _source(tracking_uri: str, summary: Summary, trial: Trial) -> WeightSource:
     spec = spec_from_yaml(summary.spec_yaml, f"the spec of {summary.search}")
     if spec.task.is_function:
         raise ValueError(
@@ -202,7 +200,7 @@ def _source(tracking_uri: str, summary: Summary, trial: PriorTrial) -> SourceTri
     tags = tags_of(open_client(tracking_uri), trial.run_id)
     configuration = dict(spec.complete(trial.configuration))
     configuration.pop("initial_weights", None)
-    return SourceTrial(
+    return WeightSource(
         summary=summary,
         spec=spec,
         fingerprint=json.loads(names.joined_tag(names.FINGERPRINT, summary.tags) or "{}"),

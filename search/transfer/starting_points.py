@@ -15,7 +15,7 @@ from models.catalog import Value
 from search.spec import Spec, spec_from_yaml
 from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeights, choices
 from search.spec.parts import HyperparameterSpec
-from search.transfer.sources import SourceTrial, best_trial, find_trial, front_trials
+from search.transfer.sources import WeightSource, best_trial, find_trial, front_trials
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def pin(spec: Spec, tracking_uri: str) -> Pinned:
     return Pinned(spec_from_yaml(pinned.to_yaml(), "the spec with its weights"), tuple(lines))
 
 
-def _meant(tracking_uri: str, reference: str, pick: str = "best") -> list[SourceTrial]:
+def _meant(tracking_uri: str, reference: str, pick: str = "best") -> list[WeightSource]:
     if "#" in reference:
         return [find_trial(tracking_uri, reference)]
     if pick == "pareto":
@@ -69,7 +69,7 @@ def _meant(tracking_uri: str, reference: str, pick: str = "best") -> list[Source
     return [best_trial(tracking_uri, reference)]
 
 
-def check_fit(source: SourceTrial, spec: Spec) -> None:
+def check_fit(source: WeightSource, spec: Spec) -> None:
     """Whether the weights of a trial can go into this task's model.
 
     Raises:
@@ -112,7 +112,7 @@ def _renamed(spec: Spec, new: Mapping[str, str]) -> Spec:
     return spec.model_copy(update={"space": space})
 
 
-def _fixed(spec: Spec, source: SourceTrial) -> tuple[Spec, list[str]]:
+def _fixed(spec: Spec, source: WeightSource) -> tuple[Spec, list[str]]:
     """A spec all trials of which start from one; and what is no longer searched."""
     fixes = _agreeing(spec, source)
     settings = {**spec.task.settings, **fixes}
@@ -123,7 +123,7 @@ def _fixed(spec: Spec, source: SourceTrial) -> tuple[Spec, list[str]]:
     return pinned, dropped
 
 
-def _choosing(spec: Spec, sources: list[SourceTrial], chosen: list[str]) -> tuple[Spec, list[str]]:
+def _choosing(spec: Spec, sources: list[WeightSource], chosen: list[str]) -> tuple[Spec, list[str]]:
     """A spec each trial of which chooses; architectures are searched from scratch alone."""
     fixed = {source.name: _agreeing(spec, source) for source in sources}
     names = {name for fixes in fixed.values() for name in fixes}
@@ -146,7 +146,7 @@ def _choosing(spec: Spec, sources: list[SourceTrial], chosen: list[str]) -> tupl
     return spec.model_copy(update={"space": space, INITIAL_WEIGHTS: pinned}), dropped
 
 
-def _agreeing(spec: Spec, source: SourceTrial) -> dict[str, Value]:
+def _agreeing(spec: Spec, source: WeightSource) -> dict[str, Value]:
     """What a source fixes beyond `task.settings`, which must not say otherwise."""
     fixes = source.fixes()
     for name, value in fixes.items():
@@ -187,7 +187,7 @@ def _without(
     return space, dropped
 
 
-def _line(source: SourceTrial) -> str:
+def _line(source: WeightSource) -> str:
     metric, value = source.trial.metrics[0], source.trial.values[0]
     fixes = ", ".join(f"{name} {value}" for name, value in source.fixes().items())
     return f"weights of {source.name} ({metric} {value:.4f})" + (f" fix {fixes}" if fixes else "")

@@ -11,9 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from search.history import History, PriorTrial
+from search.history import History, Trial
 from search.origins import ledger_columns, read_origin
-from search.transfer.best import best_configurations, held_out
+from search.transfer.best import best_trials, held_out
 from search.transfer.progress import find_search
 
 # What proposed a trial; typed, so that a column without a value keeps its type.
@@ -52,7 +52,7 @@ def flat_table(history: History, search: str) -> pa.Table:
         history.prior_trials(state=None, search=search),
         key=lambda each: (each.number, each.run_id),
     )
-    on_front = {best.run_id for best in best_configurations(history, search)}
+    on_front = {best.run_id for best in best_trials(history, search)}
     columns: dict[str, Any] = {
         "number": pa.array([trial.number for trial in trials], pa.int64()),
         "state": pa.array([trial.state for trial in trials], pa.string()),
@@ -76,7 +76,7 @@ def flat_table(history: History, search: str) -> pa.Table:
     return pa.table(columns)
 
 
-def _origins(trials: Sequence[PriorTrial]) -> dict[str, Any]:
+def _origins(trials: Sequence[Trial]) -> dict[str, Any]:
     rows = [ledger_columns(read_origin(trial.origin)) for trial in trials]
     kinds = LEDGER.items()
     return {name: pa.array([row[name] for row in rows], kind) for name, kind in kinds}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from search.transfer.best import BestConfiguration
+from search.history import Trial
 from search.transfer.markup import escape, fenced
 
 # The best in the first objective and as many neighbours as a person reads.
@@ -16,9 +16,7 @@ TRIALS_SHOWN = 3
 _LINES_SHOWN = 80
 
 
-def tables_section(
-    best: Sequence[BestConfiguration], tables: Mapping[str, Mapping[str, str]]
-) -> str:
+def tables_section(best: Sequence[Trial], tables: Mapping[str, Mapping[str, str]]) -> str:
     """Markdown, or nothing without tables.
 
     Args:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from search.history import History, PriorTrial, Search
+from search.history import History, Search, Trial
 from search.objectives.roles import judging_indices
 from search.transfer.arms import Arms, arms_sentence, compare_arms
 from search.transfer.cold import (
@@ -132,7 +132,7 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
 def _evidence(
     history: History,
     this: Search,
-    trials: Sequence[PriorTrial],
+    trials: Sequence[Trial],
     cost: Cost | None,
 ) -> _Evidence:
     found = compared(history, this)
@@ -159,7 +159,7 @@ def _reference_rule(this: Search) -> str:
     return REFERENCE_RULE + (f", of those that count: {counting}" if counting else "")
 
 
-def _nothing(this: Search, trials: Sequence[PriorTrial]) -> str:
+def _nothing(this: Search, trials: Sequence[Trial]) -> str:
     if not any(trial.state == "complete" for trial in trials) or not conditions(this):
         return NOTHING
     counting = " and ".join(conditions(this))

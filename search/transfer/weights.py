@@ -15,7 +15,7 @@ from typing import Any
 from models.base_model import BaseModel, locate_base
 from search.spec import Spec
 from search.tracking.summary import Summary
-from search.transfer.sources import SourceTrial, find_trial, initial_folder
+from search.transfer.sources import WeightSource, find_trial, initial_folder
 from search.transfer.starting_points import check_fit
 
 
@@ -52,7 +52,7 @@ def missing_weights(summary: Summary) -> list[Path]:
 
 
 def _handed_on(
-    source: SourceTrial, spec: Spec, storage: Path, say: Callable[[str], None]
+    source: WeightSource, spec: Spec, storage: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     from models.weights.initial import save_initial  # torch costs seconds
     from models.weights.trained import Trained, pass_on
@@ -78,7 +78,7 @@ def _handed_on(
     return {"file": file.name, "receipt": receipt}
 
 
-def _receipt(source: SourceTrial, base: BaseModel | None, passed: Any) -> dict[str, Any]:
+def _receipt(source: WeightSource, base: BaseModel | None, passed: Any) -> dict[str, Any]:
     has_head = bool(passed.weights.head)
     overlap = passed.overlap.record()
     return {
@@ -96,7 +96,7 @@ def _receipt(source: SourceTrial, base: BaseModel | None, passed: Any) -> dict[s
     }
 
 
-def _refusal(source: SourceTrial, overlap: Any) -> str:
+def _refusal(source: WeightSource, overlap: Any) -> str:
     shown = "".join(f"\n  {text}" for text in overlap.shown)
     return (
         f"initial_weights: {source.name} was trained on {len(overlap.validation)} examples of this "

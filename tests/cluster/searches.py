@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.history import History, PriorTrial
+from search.history import Trial
+from search.tracking.reading import read_history
 from search.tracking.runs import all_runs
 from search.tracking.store import open_client
 from tests.cluster.hosts import MLFLOW, Hosts
@@ -84,9 +85,9 @@ def runs(hosts: Hosts, search: str = "") -> list[Any]:
     return [run for run in found if search in ("", run.data.tags["twentieth.search"])]
 
 
-def trials(hosts: Hosts, search: str = "") -> list[PriorTrial]:
+def trials(hosts: Hosts, search: str = "") -> list[Trial]:
     searches = [search] if search else None
-    return History.from_mlflow(hosts.store, searches=searches).prior_trials(state=None)
+    return read_history(hosts.store, searches=searches).prior_trials(state=None)
 
 
 def times_of_complete(hosts: Hosts, search: str = "") -> dict[str, float]:

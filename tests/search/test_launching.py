@@ -17,7 +17,6 @@ import yaml
 
 from search import launching
 from search.environment import environment
-from search.history import History
 from search.launching import (
     new_plan,
     prepare,
@@ -32,6 +31,7 @@ from search.spec import Spec, spec_from_yaml
 from search.tracking import names
 from search.tracking.journal import Journal
 from search.tracking.ownership import SearchIsAlive, owner_name
+from search.tracking.reading import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary
 from search.tracking.writer import Writer
@@ -168,7 +168,7 @@ def test_a_new_search_tells_the_store_how_its_objectives_count(
     left = {"metric": "left", "direction": "maximize"}
     plan = new_search(copy, tmp_path, name="bound", objectives=[left, bound])
     assert plan.task == store.plan.task
-    found = History.from_mlflow(copy.uri).searches[plan.search]
+    found = read_history(copy.uri).searches[plan.search]
     assert found.objectives == plan.spec.objectives
     assert [each.role for each in found.objectives] == [PARETO, Role("constraint", bound=0.8)]
 

@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from search import views
-from search.history import PriorTrial
+from search.history import Trial
 from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import names
 from search.tracking.store import open_client
@@ -33,8 +33,8 @@ def printed(write: Callable[[Console], Any]) -> str:
     return file.getvalue()
 
 
-def trial(**origin: Any) -> PriorTrial:
-    return PriorTrial(
+def trial(**origin: Any) -> Trial:
+    return Trial(
         task="t", search="s", number=0, run_id="r", state="complete", configuration={},
         objectives=(), values=(), epoch=1, curves={}, origin=origin,
     )  # fmt: skip
@@ -65,7 +65,7 @@ def test_a_search_shows_its_states_and_its_front_best_first(store: Stored) -> No
     assert "failed: trial 002" in text
 
 
-def test_the_best_configurations_are_ready_to_paste(store: Stored) -> None:
+def test_the_best_trials_are_ready_to_paste(store: Stored) -> None:
     text = printed(lambda out: print_search(out, "hills", store.uri))
     pasted = text.split("# trial 001")[1].splitlines()[1]
     assert yaml.safe_load(pasted) == {"x": 0.25}

@@ -9,8 +9,9 @@ the objective. Other autologged runs (torch, xgboost) have params and metrics as
 
 from __future__ import annotations
 
+from search.history.states import state_of_run
 from search.objectives import Objective
-from search.tracking.foreign.layout import STATE_OF, Reading, hyperparameters
+from search.tracking.foreign.layout import Reading, hyperparameters
 from search.tracking.raw_runs import Run
 
 TOOL = "autolog"
@@ -30,7 +31,7 @@ def is_parameter_search(run: Run) -> bool:
 
 def read(run: Run, parent: Run | None) -> Reading:
     """The run; a candidate's objective is what its search chose by."""
-    state = STATE_OF.get(run.status, "interrupted")
+    state = state_of_run(run.status)
     texts, model = hyperparameters(run.params), run.tags.get(CLASS, "")
     if parent is None or not is_parameter_search(parent):
         return Reading(state, texts, model=model)

@@ -7,7 +7,8 @@ it. Plain params of Ray's callback, without its metrics, are read here too.
 
 from __future__ import annotations
 
-from search.tracking.foreign.layout import STATE_OF, Reading, hyperparameters
+from search.history.states import state_of_run
+from search.tracking.foreign.layout import Reading, hyperparameters
 from search.tracking.raw_runs import Run
 
 TOOL = ""
@@ -20,4 +21,4 @@ def recognises(run: Run, parent: Run | None) -> bool:
 
 def read(run: Run, parent: Run | None) -> Reading:
     """The run as it stands."""
-    return Reading(STATE_OF.get(run.status, "interrupted"), hyperparameters(run.params))
+    return Reading(state_of_run(run.status), hyperparameters(run.params))

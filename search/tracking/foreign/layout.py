@@ -11,16 +11,6 @@ from optuna.distributions import BaseDistribution
 from search.objectives import Objective
 from search.tracking.raw_runs import Run
 
-# MLflow's status in our states, where a tool says nothing better. Nobody but the one who ended it
-# knows why a run was killed.
-STATE_OF = {
-    "FINISHED": "complete",
-    "FAILED": "failed",
-    "KILLED": "interrupted",
-    "RUNNING": "running",
-    "SCHEDULED": "running",
-}
-
 # What Ray Tune, MLflow and their kin log beside a trial: where and when it ran, never how.
 # https://docs.ray.io/en/latest/tune/tutorials/tune-metrics.html (auto-filled metrics)
 _NOISE = {

@@ -14,10 +14,10 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
+from search.history.states import FROM_OPTUNA, state_of_run
 from search.objectives import Objective
 from search.tracking.foreign.distributions import distribution_of_text, value_of_text
 from search.tracking.foreign.layout import (
-    STATE_OF,
     Reading,
     direction_names,
     hyperparameters,
@@ -27,7 +27,8 @@ from search.tracking.raw_runs import Run
 
 TOOL = "optuna"
 SUFFIX = "_distribution"
-STATE_OF_TAG = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
+# Of its tag `state`: a study's trial that has not ended is judged by its run.
+ENDED = {state.name: ours for state, ours in FROM_OPTUNA.items() if state.is_finished()}
 
 
 def recognises(run: Run, parent: Run | None) -> bool:
@@ -41,7 +42,7 @@ def read(run: Run, parent: Run | None) -> Reading:
     found = {name: distribution_of_text(run.tags.get(f"{name}{SUFFIX}", "")) for name in texts}
     distributions = {name: kind for name, kind in found.items() if kind is not None}
     known = _known(texts, distributions)
-    state = STATE_OF_TAG.get(run.tags.get("state", ""), STATE_OF.get(run.status, "interrupted"))
+    state = ENDED.get(run.tags.get("state", ""), state_of_run(run.status))
     objectives = _objectives(run, direction_names(run.tags["direction"]))
     number = run.tags["number"]
     return Reading(

@@ -15,9 +15,9 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 
+from search.history.states import state_of_run
 from search.objectives import Objective
 from search.tracking.foreign.layout import (
-    STATE_OF,
     Reading,
     direction_names,
     hyperparameters,
@@ -45,7 +45,7 @@ def is_study(run: Run) -> bool:
 
 def read(run: Run, parent: Run | None) -> Reading:
     """The trial, its types and objectives as the study had them."""
-    state = "stopped" if run.status == "KILLED" else STATE_OF.get(run.status, "interrupted")
+    state = "stopped" if run.status == "KILLED" else state_of_run(run.status)
     known, distributions = _values(run)
     logged, objectives = _objectives(run, parent)
     has_all = state == "complete" and all(name in run.metrics for name in logged)

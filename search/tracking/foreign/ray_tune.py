@@ -9,7 +9,8 @@ Ray does not say what it optimised.
 
 from __future__ import annotations
 
-from search.tracking.foreign.layout import STATE_OF, Reading, hyperparameters
+from search.history.states import state_of_run
+from search.tracking.foreign.layout import Reading, hyperparameters
 from search.tracking.raw_runs import Run
 
 TOOL = "ray"
@@ -34,7 +35,7 @@ def read(run: Run, parent: Run | None) -> Reading:
     }
     texts |= {name.removeprefix(PREFIX): text for name, text in run.params.items()}
     return Reading(
-        STATE_OF.get(run.status, "interrupted"),
+        state_of_run(run.status),
         hyperparameters(texts),
         identity=run.tags.get("trial_name", ""),
     )

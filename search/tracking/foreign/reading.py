@@ -19,7 +19,7 @@ from search.tracking.foreign import (
 from search.tracking.foreign.families import sorted_families
 from search.tracking.foreign.fingerprint import described
 from search.tracking.foreign.layout import Layout, Reading, is_noise
-from search.tracking.foreign.searches import Trial, rows_of
+from search.tracking.foreign.searches import ReadRun, rows_of
 from search.tracking.raw_runs import Run
 from search.tracking.rows import rejection
 
@@ -70,7 +70,7 @@ class ForeignRuns:
         ]
         return trials, searches
 
-    def _usable(self, epochs: Sequence[int], rejected: list[dict[str, str]]) -> Iterable[Trial]:
+    def _usable(self, epochs: Sequence[int], rejected: list[dict[str, str]]) -> Iterable[ReadRun]:
         for run in self._families.trials:
             place = self._places[run.run_id]
             tool, reading = self._readings[place]
@@ -80,7 +80,7 @@ class ForeignRuns:
                 continue
             parent = self._families.around.get(run.parent or "")
             fingerprint = described(run, parent, reading.model)
-            yield Trial(place, run, tool, reading, fingerprint, epochs[place])
+            yield ReadRun(place, run, tool, reading, fingerprint, epochs[place])
 
 
 def _problem(run: Run, reading: Reading) -> str:
@@ -101,9 +101,9 @@ def _problem(run: Run, reading: Reading) -> str:
     return ""
 
 
-def _distinct(trials: Iterable[Trial], rejected: list[dict[str, str]]) -> list[Trial]:
+def _distinct(trials: Iterable[ReadRun], rejected: list[dict[str, str]]) -> list[ReadRun]:
     """The trials without copies of one run, and without runs that another one goes on from."""
-    kept: dict[Any, Trial] = {}
+    kept: dict[Any, ReadRun] = {}
     for trial in trials:
         identity = trial.reading.identity
         key = (trial.key, identity) if identity else (trial.key, *_content(trial.run))
@@ -126,5 +126,5 @@ def _content(run: Run) -> tuple[Any, ...]:
     return run.start, run.end, tuple(sorted(run.params.items())), metrics
 
 
-def _progress(trial: Trial) -> tuple[int, bool]:
+def _progress(trial: ReadRun) -> tuple[int, bool]:
     return trial.epoch, trial.reading.state == "complete"

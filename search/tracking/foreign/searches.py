@@ -27,8 +27,8 @@ MOST_EPOCHS = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A foreign trial before its search is known as a whole; `place` is its row in the store's."""
+class ReadRun:
+    """A run as its tool's layout reads it, before its search is known; `place` is its row."""
 
     place: int
     run: Run
@@ -47,7 +47,7 @@ class Trial:
 
 
 def rows_of(
-    experiment: str, trials: Iterable[Trial], around: Mapping[str, Run]
+    experiment: str, trials: Iterable[ReadRun], around: Mapping[str, Run]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of TRIALS, each with its run's "place" and without curves, and rows of SEARCHES.
 
@@ -56,7 +56,7 @@ def rows_of(
         trials: oldest first.
         around: the runs that stand around others, by id.
     """
-    groups: dict[tuple[str, ...], list[Trial]] = {}
+    groups: dict[tuple[str, ...], list[ReadRun]] = {}
     for trial in trials:
         groups.setdefault(trial.key, []).append(trial)
     rows: list[dict[str, Any]] = []
@@ -77,14 +77,14 @@ def rows_of(
     return rows, searches
 
 
-def _configurations(group: Sequence[Trial]) -> list[dict[str, Any]]:
+def _configurations(group: Sequence[ReadRun]) -> list[dict[str, Any]]:
     texts = typed(trial.reading.texts for trial in group)
     return [text | dict(trial.reading.known) for text, trial in zip(texts, group, strict=True)]
 
 
 def _search_row(
     experiment: str,
-    group: Sequence[Trial],
+    group: Sequence[ReadRun],
     parent: Run | None,
     configurations: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
@@ -115,13 +115,13 @@ def _search_row(
     }
 
 
-def _goal(trial: Trial, search: Mapping[str, Any]) -> dict[str, Any]:
+def _goal(trial: ReadRun, search: Mapping[str, Any]) -> dict[str, Any]:
     """A trial's own objectives, as columns; its search's if it names none."""
     goal = to_row(trial.reading.objectives)
     return {key: goal[key] or search[key] for key in ("objectives", "directions")}
 
 
-def _space(group: Sequence[Trial], configurations: Sequence[Mapping[str, Any]]) -> str | None:
+def _space(group: Sequence[ReadRun], configurations: Sequence[Mapping[str, Any]]) -> str | None:
     """The space as the tool had it, what it does not say inferred; None if nothing varied."""
     found: dict[str, BaseDistribution] = inferred(configurations)
     for trial in group:  # the latest wins: it is the space as its author last saw it
@@ -130,7 +130,7 @@ def _space(group: Sequence[Trial], configurations: Sequence[Mapping[str, Any]]) 
 
 
 def _trial_rows(
-    group: Sequence[Trial], search: Mapping[str, Any], configurations: Sequence[Mapping[str, Any]]
+    group: Sequence[ReadRun], search: Mapping[str, Any], configurations: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     numbers = [trial.reading.number for trial in group]
     is_counted = None not in numbers and len(set(numbers)) == len(numbers)
@@ -158,7 +158,7 @@ def _trial_rows(
     ]
 
 
-def _states(group: Sequence[Trial]) -> list[str]:
+def _states(group: Sequence[ReadRun]) -> list[str]:
     """The states, with those told apart that Ray calls FINISHED alike.
 
     A scheduler's stopped trial looks like a complete one but for its length. So where at least two

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from optuna.distributions import FloatDistribution
 
 from search.apply.past_tasks import PastTask, past_tasks
-from search.apply.source import OwnTrial, Situation, Tried
+from search.apply.source import Situation, Tried
+from search.history import Trial
+from search.history.states import State
 from search.objectives import Objective
 from search.objectives.objective import from_lists
-from search.review import Evidence
-from search.space import SearchSpace
+from search.space import SearchSpace, Value
 
 LINE = SearchSpace({"x": FloatDistribution(0.0, 1.0)})
 SQUARE = SearchSpace({"x": FloatDistribution(0.0, 1.0), "y": FloatDistribution(0.0, 1.0)})
@@ -24,22 +25,53 @@ def as_values(loss: float | tuple[float, ...]) -> tuple[float, ...]:
     return loss if isinstance(loss, tuple) else (float(loss),)
 
 
-def on_line(name: str, loss: Loss, count: int = 21) -> list[Evidence]:
+def prior_trial(
+    task: str,
+    run_id: str,
+    state: State,
+    configuration: Mapping[str, Value],
+    values: tuple[float, ...],
+    is_exact: bool = True,
+    search: str = "",
+    is_by_rank: bool = False,
+) -> Trial:
+    """A trial of an earlier search, in the target's terms."""
+    return Trial(
+        task=task, run_id=run_id, state=state, configuration=configuration, values=values,
+        is_exact=is_exact, search=search, is_by_rank=is_by_rank,
+    )  # fmt: skip
+
+
+def own_trial(
+    number: int,
+    state: State,
+    configuration: Mapping[str, Value],
+    values: tuple[float, ...] = (),
+    constraints: Mapping[str, float] | None = None,
+) -> Trial:
+    """A trial of the search itself."""
+    return Trial(
+        number=number, state=state, configuration=configuration, values=values,
+        constraints=constraints or {},
+    )  # fmt: skip
+
+
+def on_line(name: str, loss: Loss, count: int = 21) -> list[Trial]:
     """Trials at equal distances on the line."""
     return [
-        Evidence(name, f"{name}/{x:.3f}", "complete", {"x": x}, as_values(loss(x)), True)
+        prior_trial(name, f"{name}/{x:.3f}", "complete", {"x": x}, as_values(loss(x)), True)
         for x in np.linspace(0.0, 1.0, count).tolist()
     ]
 
 
 def at_random(
     name: str, loss: Loss, count: int = 30, seed: int = 0, space: SearchSpace = SQUARE
-) -> list[Evidence]:
+) -> list[Trial]:
     """Trials of a random search."""
     generator = np.random.default_rng(seed)
     drawn = [space.random_configuration(generator) for _ in range(count)]
     return [
-        Evidence(name, f"{name}/{index}", "complete", each, as_values(loss(**each)), True)
+        prior_trial(name, f"{name}/{index}", "complete", each, as_values(loss(**each)), True)
         for index, each in enumerate(drawn)
     ]
 
@@ -50,7 +82,7 @@ def unnamed(directions: Sequence[str]) -> tuple[Objective, ...]:
 
 
 def modelled(
-    evidence: Sequence[Evidence],
+    evidence: Sequence[Trial],
     space: SearchSpace = LINE,
     directions: Sequence[str] = ("minimize",),
 ) -> list[PastTask]:
@@ -61,7 +93,7 @@ def modelled(
 
 
 def situation(
-    trials: Sequence[OwnTrial] = (),
+    trials: Sequence[Trial] = (),
     space: SearchSpace = SQUARE,
     *,
     number: int | None = None,
@@ -76,11 +108,9 @@ def situation(
     return Situation(following, space, unnamed(directions), tuple(trials), tried, seed)
 
 
-def own_trials(
-    loss: Loss, count: int, seed: int = 1, space: SearchSpace = SQUARE
-) -> list[OwnTrial]:
+def own_trials(loss: Loss, count: int, seed: int = 1, space: SearchSpace = SQUARE) -> list[Trial]:
     """Complete trials of this search at random places."""
     return [
-        OwnTrial(number, "complete", dict(each.configuration), each.values)
+        own_trial(number, "complete", dict(each.configuration), each.values)
         for number, each in enumerate(at_random("own", loss, count, seed, space))
     ]

@@ -10,10 +10,9 @@ import pytest
 from search.apply import WarmStartSampler
 from search.apply.control import Control
 from search.apply.positions import Positions
-from search.apply.source import OwnTrial
 from search.history import History
 from tests.contracts import sampler as contracts
-from tests.search.apply.tasks import SQUARE, own_trials, situation
+from tests.search.apply.tasks import SQUARE, own_trial, own_trials, situation
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -108,7 +107,7 @@ def test_the_arms_model_speaks_after_as_many_trials_as_a_cold_one():
 
 def test_situations_of_the_others_hide_the_arm_and_later_ones_nothing():
     control = Control(2, Positions(SQUARE), 0)
-    trials = [OwnTrial(n, "complete", {"x": n / 9, "y": 0.5}, (float(n),)) for n in range(4)]
+    trials = [own_trial(n, "complete", {"x": n / 9, "y": 0.5}, (float(n),)) for n in range(4)]
     hidden = control.hidden(situation(trials[:2], number=2))
     assert [trial.number for trial in hidden.trials] == [0]
     full = control.hidden(situation(trials, number=4))

@@ -16,8 +16,7 @@ from search.apply.history_model import (
     _milestone,
 )
 from search.apply.positions import Positions
-from search.apply.source import OwnTrial
-from tests.search.apply.tasks import SQUARE, at_random, modelled, own_trials, situation
+from tests.search.apply.tasks import SQUARE, at_random, modelled, own_trial, own_trials, situation
 
 
 def bowl(x, y):
@@ -67,7 +66,7 @@ def test_it_is_silent_until_it_has_seen_enough(tasks, fewest):
 
 def test_cold_it_waits_for_starts_and_not_for_ends():
     trials = own_trials(bowl, FEWEST_COLD)
-    running = [OwnTrial(each.number, "running", each.configuration) for each in trials[3:]]
+    running = [own_trial(each.number, "running", each.configuration) for each in trials[3:]]
     assert model().propose(situation([*trials[:3], *running])) is not None
     assert model().propose(situation([*trials[:2], *running])) is None
 
@@ -80,7 +79,7 @@ def test_if_history_is_dropped_before_a_cold_model_would_speak_it_is_silent():
 
 
 def test_failed_trials_are_not_results():
-    failed = [OwnTrial(n, "failed", {"x": n / 9, "y": 0.5}) for n in range(9)]
+    failed = [own_trial(n, "failed", {"x": n / 9, "y": 0.5}) for n in range(9)]
     assert model(past()).propose(situation(failed)) is None
 
 
@@ -185,6 +184,6 @@ def test_with_two_objectives_it_goes_between_their_best_places():
     for number in range(15, 20):
         at = situation(trials, directions=["minimize"] * 2)
         there = model().propose(at).configuration
-        trials.append(OwnTrial(number, "complete", there, corners(**there)))
+        trials.append(own_trial(number, "complete", there, corners(**there)))
         # The compromises are the diagonal; a random place is 0.24 away from it on average.
         assert abs(there["x"] - there["y"]) / np.sqrt(2) < 0.12

@@ -7,9 +7,15 @@ import pytest
 
 from search.apply.history_model import FITTED_ALWAYS, HistoryModel
 from search.apply.positions import Positions
-from search.apply.source import OwnTrial
-from search.review import Evidence
-from tests.search.apply.tasks import SQUARE, at_random, modelled, own_trials, situation
+from tests.search.apply.tasks import (
+    SQUARE,
+    at_random,
+    modelled,
+    own_trial,
+    own_trials,
+    prior_trial,
+    situation,
+)
 
 
 def bowl(x, y):
@@ -40,7 +46,7 @@ def test_a_proposal_does_not_depend_on_when_the_model_was_first_asked():
 @pytest.mark.slow
 def test_a_result_that_comes_late_is_not_overlooked():
     trials = own_trials(bowl, 8)
-    pending = [*trials[:2], OwnTrial(2, "running", trials[2].configuration), *trials[3:]]
+    pending = [*trials[:2], own_trial(2, "running", trials[2].configuration), *trials[3:]]
     asked_before = model(past())
     asked_before.propose(situation(pending))
     assert asked_before.propose(situation(trials)) == model(past()).propose(situation(trials))
@@ -49,9 +55,9 @@ def test_a_result_that_comes_late_is_not_overlooked():
 @pytest.mark.slow
 def test_a_result_that_changes_what_a_stopped_trial_counts_is_not_overlooked():
     trials = own_trials(bowl, FITTED_ALWAYS + 1)
-    trials[3] = OwnTrial(3, "stopped", trials[3].configuration)
+    trials[3] = own_trial(3, "stopped", trials[3].configuration)
     # The last is beyond what parameters are fitted to, but the worst, as the stopped one is then.
-    trials[-1] = OwnTrial(FITTED_ALWAYS, "complete", trials[-1].configuration, (50.0,))
+    trials[-1] = own_trial(FITTED_ALWAYS, "complete", trials[-1].configuration, (50.0,))
     asked_before = model(past())
     asked_before.propose(situation(trials[:-1]))
     after = asked_before.propose(situation(trials))
@@ -75,7 +81,7 @@ def test_a_trial_under_way_keeps_others_away_from_its_place():
         before = situation(trials)
         first = model().propose(before).configuration
         before.tried.add(SQUARE, first)
-        with_first = [*trials, OwnTrial(10, "running", first)]
+        with_first = [*trials, own_trial(10, "running", first)]
         following = model().propose(before), model().propose(situation(with_first, number=10))
         for found, proposal in zip((from_tried, from_running), following, strict=True):
             second = proposal.configuration
@@ -86,7 +92,7 @@ def test_a_trial_under_way_keeps_others_away_from_its_place():
 
 def test_values_of_a_stopped_trial_do_not_count_but_its_place_does():
     trials = own_trials(bowl, 8)
-    stopped = [OwnTrial(8, "stopped", {"x": 0.3, "y": 0.6})]
+    stopped = [own_trial(8, "stopped", {"x": 0.3, "y": 0.6})]
     proposal = model().propose(situation([*trials, *stopped]))
     # There it was stopped: as bad as the worst, so the best place is elsewhere now.
     assert np.hypot(proposal.configuration["x"] - 0.3, proposal.configuration["y"] - 0.6) > 0.03
@@ -101,7 +107,7 @@ def test_equal_results_are_no_error(objectives):
 
 def test_prior_trials_beyond_the_space_stay_in_the_model():
     same = [
-        Evidence("own", str(index), "complete", {"x": x, "y": 0.5}, ((x - 1.4) ** 2,), False)
+        prior_trial("own", str(index), "complete", {"x": x, "y": 0.5}, ((x - 1.4) ** 2,), False)
         for index, x in enumerate(np.linspace(0.2, 1.6, 10).tolist())
     ]
     proposal = model(same_task=same).propose(situation())

@@ -6,9 +6,9 @@ import pytest
 
 from search.apply.opening import Opening
 from search.apply.positions import Positions
-from search.apply.source import OwnTrial, Situation, Tried
+from search.apply.source import Situation, Tried
 from tests.contracts import sampler as contracts
-from tests.search.apply.tasks import SQUARE, situation, unnamed
+from tests.search.apply.tasks import SQUARE, own_trial, situation, unnamed
 
 OPENING = Opening(Positions(SQUARE))
 
@@ -28,7 +28,7 @@ def test_a_conditional_space_is_opened_with_a_legal_configuration():
 
 @pytest.mark.parametrize("state", ["running", "complete", "stopped", "failed"])
 def test_after_any_trial_it_has_nothing_to_say(state):
-    assert OPENING.propose(situation([OwnTrial(0, state, {"x": 0.1, "y": 0.2})])) is None
+    assert OPENING.propose(situation([own_trial(0, state, {"x": 0.1, "y": 0.2})])) is None
 
 
 def test_what_was_tried_on_this_task_before_counts():

@@ -9,8 +9,9 @@ import pytest
 from optuna.trial import TrialState
 
 from search.apply.own_trials import OwnTrials
-from search.apply.source import OwnTrial, Proposal
+from search.apply.source import Proposal
 from tests.contracts import sampler as contracts
+from tests.search.apply.tasks import own_trial
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -67,7 +68,7 @@ def test_a_running_trial_counts_as_what_it_was_given_until_it_has_asked():
     given = {"optimizer": "adamw", "width": 9, "blocks": 1, "augment": True,
              "adamw.learning_rate": 0.01}  # fmt: skip
     own = OwnTrials(SPACE)
-    assert own.update(study, {0: Proposal(given, {})}) == (OwnTrial(0, "running", given),)
+    assert own.update(study, {0: Proposal(given, {})}) == (own_trial(0, "running", given),)
     trial.suggest_categorical("optimizer", ["sgd", "adamw"])
     assert own.tried.holds(SPACE, given)
 

@@ -14,9 +14,16 @@ from search.apply.past_tasks import (
     past_tasks,
 )
 from search.encoding import encode
-from search.review import Evidence
 from search.space import SearchSpace
-from tests.search.apply.tasks import LINE, SQUARE, at_random, modelled, on_line, unnamed
+from tests.search.apply.tasks import (
+    LINE,
+    SQUARE,
+    at_random,
+    modelled,
+    on_line,
+    prior_trial,
+    unnamed,
+)
 
 
 def bowl(x, y):
@@ -79,15 +86,15 @@ def test_objectives_are_judged_apart():
 
 def test_failed_and_stopped_trials_teach_nothing():
     evidence = [
-        Evidence("a", "r0", "failed", {"x": 0.1, "y": 0.1}, (), True),
-        Evidence("b", "r1", "stopped", {"x": 0.1, "y": 0.1}, (), True),
+        prior_trial("a", "r0", "failed", {"x": 0.1, "y": 0.1}, (), True),
+        prior_trial("b", "r1", "stopped", {"x": 0.1, "y": 0.1}, (), True),
     ]
     assert read(evidence) == ([], {})
 
 
 def test_searches_whose_values_mean_something_of_their_own_are_ranked_apart():
     evidence = [
-        Evidence("a", str(i), "complete", {"x": i / 3}, (float(i),), True, search=search,
+        prior_trial("a", str(i), "complete", {"x": i / 3}, (float(i),), True, search=search,
                  is_by_rank=True)
         for search in ("s1", "s2")
         for i in range(3)
@@ -126,7 +133,7 @@ def test_of_a_long_task_the_best_third_is_kept_and_the_rest_evenly_over_time():
     values = np.arange(count, dtype=float)
     values[50:100] -= 1000
     trials = [
-        Evidence("a", str(index), "complete", {"x": index / count}, (value,), True)
+        prior_trial("a", str(index), "complete", {"x": index / count}, (value,), True)
         for index, value in enumerate(values.tolist())
     ]
     kept = [int(trial.run_id) for trial in most_telling(trials, unnamed(["minimize"]))]

@@ -9,10 +9,17 @@ import pytest
 
 from search.apply.portfolio import Choice, Portfolio, choose
 from search.apply.positions import Positions
-from search.apply.source import OwnTrial
 from search.objectives import pareto
-from search.review import Evidence
-from tests.search.apply.tasks import LINE, SQUARE, at_random, modelled, on_line, situation
+from tests.search.apply.tasks import (
+    LINE,
+    SQUARE,
+    at_random,
+    modelled,
+    on_line,
+    own_trial,
+    prior_trial,
+    situation,
+)
 
 
 def distance_from(best, scale=1.0):
@@ -110,7 +117,7 @@ def test_a_missing_hyperparameter_is_filled_in():
 def test_a_configuration_outside_the_space_enters_at_its_edge():
     evidence = [
         *on_line("a", distance_from(1.0), 5),
-        Evidence("a", "beyond", "complete", {"x": 1.6}, (-1.0,), False),
+        prior_trial("a", "beyond", "complete", {"x": 1.6}, (-1.0,), False),
     ]
     assert all(LINE.contains(choice.configuration) for choice in chosen(evidence, 6))
 
@@ -134,7 +141,7 @@ def handed_out(source, ended, running=0):
         proposal = source.propose(situation(trials, LINE))
         if proposal is None:
             break
-        trials.append(OwnTrial(len(trials), "running", proposal.configuration))
+        trials.append(own_trial(len(trials), "running", proposal.configuration))
     return trials[len(ended) :]
 
 
@@ -152,7 +159,7 @@ def test_the_reserve_is_used_only_while_fewer_than_size_trials_have_ended():
     assert len(handed_out(source, [], running=9)) == 6
     # At places the portfolio does not know, so that nothing of it is taken.
     ended = [
-        OwnTrial(number, "complete", {"x": 0.011 * (number + 1)}, (1.0,)) for number in range(3)
+        own_trial(number, "complete", {"x": 0.011 * (number + 1)}, (1.0,)) for number in range(3)
     ]
     assert len(handed_out(source, ended[:1], running=9)) == 6
     assert len(handed_out(source, ended[:2], running=9)) == 2
@@ -162,7 +169,7 @@ def test_the_reserve_is_used_only_while_fewer_than_size_trials_have_ended():
 @pytest.mark.parametrize(("state", "counts"), [("stopped", True), ("failed", False)])
 def test_a_stopped_trial_has_ended_and_a_failed_one_leaves_the_reserve_open(state, counts):
     source = portfolio(1, reserve=1)
-    ended = [OwnTrial(0, state, {"x": 0.011})]
+    ended = [own_trial(0, state, {"x": 0.011})]
     assert len(handed_out(source, ended, running=9)) == (1 if counts else 2)
 
 

@@ -6,10 +6,10 @@ import optuna
 import pytest
 
 from search.apply.constraints import TOLERANCE, beside_each_other, steered, unfolded
-from search.apply.source import OwnTrial
 from search.apply.steering import Steering, steering_of
+from search.history import Trial
 from search.objectives.objective import PARETO, Objective, Role, directions_of, from_lists
-from search.review import Evidence
+from tests.search.apply.tasks import own_trial, prior_trial
 
 AT_LEAST = Role("constraint", bound=0.5)
 WITHIN = Role("lexicographic", tolerance=0.25)
@@ -22,12 +22,14 @@ def steering(*second: Role) -> Steering:
     return steering_of(from_lists(names, ["maximize"] * count, (PARETO, *second)))
 
 
-def own(number: int, *values: float, state: str = "complete", **constraints: float) -> OwnTrial:
-    return OwnTrial(number, state, {"x": number}, values, constraints)  # type: ignore[arg-type]
+def own(number: int, *values: float, state: str = "complete", **constraints: float) -> Trial:
+    return own_trial(number, state, {"x": number}, values, constraints)  # type: ignore[arg-type]
 
 
-def prior(task: str, *values: float, search: str = "s", is_by_rank: bool = False) -> Evidence:
-    return Evidence(task, "r", "complete", {"x": 0.0}, values, True, search, is_by_rank=is_by_rank)
+def prior(task: str, *values: float, search: str = "s", is_by_rank: bool = False) -> Trial:
+    return prior_trial(
+        task, "r", "complete", {"x": 0.0}, values, True, search, is_by_rank=is_by_rank
+    )
 
 
 def test_a_study_is_told_what_is_searched_and_its_trials_get_the_constraints() -> None:

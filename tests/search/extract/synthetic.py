@@ -17,9 +17,9 @@ from optuna.distributions import (
 )
 
 from search.history import History, Rejected, Search
+from search.history.table import TRIALS
 from search.objectives.objective import Role, from_lists
 from search.space import SearchSpace
-from search.tracking.tables import TRIALS
 
 TASK = "digits-cnn@ab12cd34"
 CLEAN, ROBUST, CHEAP = "accuracy.clean", "accuracy.pgd10_linf_0.1", "accuracy.pgd3_linf_0.1"

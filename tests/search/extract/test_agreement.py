@@ -10,10 +10,11 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from scipy.stats import kendalltau
 
 from search.extract.agreement import FEWEST_OWN, agreements, compare_orders, predict
+from search.history import Trial
 from search.objectives import Objective
-from search.review import Evidence
 from search.space import SearchSpace
 from search.statements import Agreement
+from tests.search.apply.tasks import prior_trial
 
 SPACE = SearchSpace(
     {
@@ -26,18 +27,18 @@ SPACE = SearchSpace(
 
 def trials(
     search: str, number: int, best: float = 0.3, sign: float = 1.0, seed: int = 0
-) -> list[Evidence]:
+) -> list[Trial]:
     """Losses are the distance from the best x; the sign turns them around."""
     generator = np.random.default_rng(seed)
     drawn = [SPACE.random_configuration(generator) for _ in range(number)]
     return [
-        Evidence("t", f"{search}-{index}", "complete", each, (sign * abs(each["x"] - best),), True,
-                 search)
+        prior_trial("t", f"{search}-{index}", "complete", each, (sign * abs(each["x"] - best),),
+                    search=search)
         for index, each in enumerate(drawn)
     ]  # fmt: skip
 
 
-def agreed(earlier: list[Evidence], own: list[Evidence], **similarities: float) -> list[Agreement]:
+def agreed(earlier: list[Trial], own: list[Trial], **similarities: float) -> list[Agreement]:
     known = similarities or {trial.search: 0.5 for trial in earlier}
     return list(agreements(earlier, own, SPACE, [Objective("loss", "minimize")], known))
 
@@ -93,7 +94,7 @@ def test_a_like_task_agrees_and_a_reversed_one_contradicts() -> None:
 def test_a_search_without_order_neither_agrees_nor_predicts_itself() -> None:
     generator = np.random.default_rng(0)
     noise = [
-        Evidence("t", "r", "complete", SPACE.random_configuration(generator),
+        prior_trial("t", "r", "complete", SPACE.random_configuration(generator),
                  (float(generator.random()),), True, "noise")
         for _ in range(60)
     ]  # fmt: skip
@@ -113,7 +114,7 @@ def test_idle_columns_are_told_apart() -> None:
 
 def test_values_far_outside_the_range_do_no_harm() -> None:
     far = [
-        Evidence("t", "r", "complete", {"x": 1e300, "idle": -1e300}, (5.0,), False, "like")
+        prior_trial("t", "r", "complete", {"x": 1e300, "idle": -1e300}, (5.0,), False, "like")
         for _ in range(3)
     ]
     (found,) = agreed(trials("like", 40, seed=1) + far, trials("own", 20, seed=3))
@@ -132,7 +133,7 @@ def test_a_search_nobody_asked_about_is_passed_over() -> None:
 
 def test_a_constant_objective_has_no_order() -> None:
     flat = [
-        Evidence("t", str(n), "complete", {"x": n / 20}, (0.5,), False, "own") for n in range(20)
+        prior_trial("t", str(n), "complete", {"x": n / 20}, (0.5,), False, "own") for n in range(20)
     ]  # fmt: skip
     assert agreed(trials("a", 40), flat) == []
     (found,) = agreed(trials("a", 40), trials("own", 20)[:18] + flat[:2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -12,6 +13,7 @@ from optuna.distributions import FloatDistribution
 from search.experience import Experience, lines
 from search.extract import learn
 from search.history import History, Rejected
+from search.history.renaming import Renames
 from search.objectives import Objective
 from search.space import SearchSpace
 from tests.search.extract.synthetic import (
@@ -125,7 +127,8 @@ def test_the_best_of_a_metric_that_was_turned_around_is_its_lowest() -> None:
         row(number, [value], directions=["minimize"]) for number, value in enumerate((3.0, 1.0))
     ]
     changes = {"objectives": [Objective(CLEAN, "maximize")]}
-    (best,) = learned(history(rows), renamed=[CLEAN], **changes).searches[0].best
+    renamed = replace(history(rows), renames=Renames(metrics=frozenset({CLEAN})))
+    (best,) = learned(renamed, **changes).searches[0].best
     assert (best.value, best.objective) == (1.0, f"{CLEAN} (as its search wanted it)")
     assert learned(history(rows), **changes).is_empty
 

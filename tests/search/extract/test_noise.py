@@ -9,7 +9,7 @@ import pytest
 
 from search.extract.measurements import Measured, measure
 from search.extract.noise import configuration_key, noise
-from search.history import PriorTrial
+from search.history import Trial
 from search.objectives import Objective
 from search.statements import Noise
 from tests.search.extract.synthetic import CLEAN, ROBUST, TASK, history, row
@@ -18,7 +18,7 @@ OTHER_THREAT = "accuracy.pgd20_linf_0.3"
 
 
 def measured(rows: list[dict], objective: str = CLEAN) -> dict[str, Measured]:
-    by_search: dict[str, list[PriorTrial]] = {}
+    by_search: dict[str, list[Trial]] = {}
     for trial in history(rows).prior_trials():
         by_search.setdefault(trial.search, []).append(trial)
     return {

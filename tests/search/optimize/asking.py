@@ -9,7 +9,7 @@ import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.history import PriorTrial
+from search.history import Trial
 from search.optimize.plan import Plan
 from search.optimize.progress import progress_of
 from search.optimize.searcher import OptunaSearcher
@@ -43,18 +43,18 @@ class Stubborn(RandomSampler):
         return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
 
 
-def prior(number: int, state: str, x: Any, **changes: Any) -> PriorTrial:
+def prior(number: int, state: str, x: Any, **changes: Any) -> Trial:
     fields: dict[str, Any] = {
         "task": "hills@1", "search": "hills-1", "number": number, "run_id": f"r{number}",
         "state": state, "configuration": {"x": x}, "objectives": HILLS,
         "values": (), "epoch": 3, "curves": {},
         "origin": {"step": "random"},
     }  # fmt: skip
-    return PriorTrial(**fields | changes)
+    return Trial(**fields | changes)
 
 
 def searcher_of(
-    plan: Plan, own: Sequence[PriorTrial] = (), sampler: optuna.samplers.BaseSampler | None = None
+    plan: Plan, own: Sequence[Trial] = (), sampler: optuna.samplers.BaseSampler | None = None
 ) -> OptunaSearcher:
     return OptunaSearcher(plan, sampler or Witness(seed=1), progress_of(plan, own))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from search.objectives import Objective
 from search.optimize.trainings import TaskOnWorker
-from search.optimize.trial import Trial
+from search.optimize.trial import TrialTrainable
 
 HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
@@ -29,14 +29,14 @@ def config_of(folder: Path, number: int = 0, **configuration: Any) -> dict[str, 
     }  # fmt: skip
 
 
-def trial_of(task: TaskOnWorker, config: dict[str, Any]) -> Trial:
-    """A trial in a new process, as far as Trial can tell."""
-    trial = object.__new__(Trial)
+def trial_of(task: TaskOnWorker, config: dict[str, Any]) -> TrialTrainable:
+    """A trial in a new process, as far as TrialTrainable can tell."""
+    trial = object.__new__(TrialTrainable)
     trial.setup(config, task=task)
     return trial
 
 
-def run(trial: Trial) -> list[dict[str, Any]]:
+def run(trial: TrialTrainable) -> list[dict[str, Any]]:
     """Steps until it is done."""
     results = [trial.step()]
     while not results[-1]["done"]:

@@ -13,7 +13,7 @@ from models.threat_model import Threat
 from search.objectives import Objective
 from search.objectives.objective import Role, from_lists
 from search.optimize.confirming import MEMORY, Standing, replaced_warning
-from search.optimize.trial import Trial
+from search.optimize.trial import TrialTrainable
 from tests.search.optimize.stepping import config_of, run, task_of, trial_of
 
 BOTH = from_lists(("left", "right"), ("maximize", "maximize"))
@@ -155,7 +155,7 @@ def test_an_attack_that_breaks_fails_its_own_trial(
 ) -> None:
     monkeypatch.setattr(Confirmed, "confirm", lambda self: {}["nothing"])
     trial = trial_of(images(tmp_path), config_of(tmp_path))
-    assert isinstance(trial, Trial)
+    assert isinstance(trial, TrialTrainable)
     (result,) = run(trial)
     assert "KeyError" in result["failure"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from search.history import PriorTrial
+from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.tracking.journal import Event
@@ -134,8 +134,8 @@ def test_a_resumed_search_begins_with_what_it_had(plan: Plan) -> None:
     assert "[3/8]" in str(view.take(end(3, 0.1, 0.1)))
 
 
-def prior(number: int, state: str, values: tuple[float, ...] = (), **origin: Any) -> PriorTrial:
-    return PriorTrial(
+def prior(number: int, state: str, values: tuple[float, ...] = (), **origin: Any) -> Trial:
+    return Trial(
         task="hills@1", search="hills-1", number=number, run_id="r", state=state, configuration={},
         objectives=HILLS, values=values, epoch=2,
         curves={}, origin=origin or {"step": "random"},

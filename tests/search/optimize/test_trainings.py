@@ -15,7 +15,7 @@ from search.optimize import trainings
 from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.outcome import outcome_of
 from search.optimize.trainings import FunctionTraining, WorkersBase
-from search.optimize.trial import Trial
+from search.optimize.trial import TrialTrainable
 from tests.models.tiny_texts import tiny_texts
 from tests.search.optimize.stepping import config_of, run, task_of, trial_of
 
@@ -99,7 +99,7 @@ def test_a_pretrained_model_that_cannot_be_loaded_fails_the_trial_and_not_the_wo
         tmp_path, model="text_classifier", base=SimpleNamespace(name="model"),
         threat=TextThreat(),
     )  # fmt: skip
-    trial = object.__new__(Trial)
+    trial = object.__new__(TrialTrainable)
     trial.setup(config_of(tmp_path), task=task, data=tiny_texts("classification"))
     (result,) = run(trial)
     assert "model: no folder" in result["failure"]
@@ -193,7 +193,7 @@ def test_a_fine_tuning_tells_how_long_its_set_up_took_and_other_models_do_not(
 @pytest.mark.slow
 def test_a_trial_keeps_the_workers_base_through_its_next_configurations(tmp_path: Path) -> None:
     trial = trial_of(task_of(tmp_path), config_of(tmp_path))
-    assert isinstance(trial, Trial)
+    assert isinstance(trial, TrialTrainable)
     before = trial._base
     trial.reset_config(config_of(tmp_path, number=1))
     assert trial._base is before

@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from models.catalog import Threat
-from search.history import PriorTrial
+from search.history import Trial
 from search.optimize import driver
 from search.optimize.comparing import carried, compared_metrics, scheduler_for, threat_of
 from search.optimize.plan import Plan
@@ -35,13 +35,13 @@ def digits() -> Spec:
     return load_spec(SPECS / "digits.yaml")
 
 
-def tuning_of(plan: Plan, own: list[PriorTrial] | None = None) -> Tuning:
+def tuning_of(plan: Plan, own: list[Trial] | None = None) -> Tuning:
     journal = Journal(plan.storage)
     return Tuning(plan, own or [], journal, 1, threading.Event(), lambda: False)
 
 
-def prior(number: int, state: str, curves: Any = None, values: Any = ()) -> PriorTrial:
-    return PriorTrial(
+def prior(number: int, state: str, curves: Any = None, values: Any = ()) -> Trial:
+    return Trial(
         task="hills@1", search="hills-1", number=number, run_id="r", state=state,
         configuration={"x": number / 10}, objectives=HILLS,
         values=values, epoch=1, curves=curves or {}, origin={},

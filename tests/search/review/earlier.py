@@ -11,10 +11,10 @@ import pyarrow as pa
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.history import History, Search
+from search.history.table import TRIALS
 from search.objectives.objective import from_lists, from_row
 from search.review import Decision, Reconciled, reconcile
 from search.space import SearchSpace
-from search.tracking.tables import TRIALS
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 ACCURACY = "accuracy.clean"
@@ -66,6 +66,7 @@ def reconciled(
     **changes: Any,
 ) -> Reconciled:  # fmt: skip
     directions = changes.pop("directions", ["maximize"] * len(objectives))
+    known = known.renamed(changes.pop("rename", {}), changes.pop("rename_metrics", {}))
     return reconcile(known, space, from_lists(objectives, directions), **changes)
 
 

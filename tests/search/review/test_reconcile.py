@@ -28,7 +28,7 @@ OTHER_PGD, PGD = "accuracy.pgd20_linf_0.3", "accuracy.pgd10_linf_0.1"
 
 
 def one(configuration: Any, space: SearchSpace = TARGET) -> Any:
-    (evidence,) = reconciled(earlier([configuration]), space).evidence
+    (evidence,) = reconciled(earlier([configuration]), space).trials
     return evidence
 
 
@@ -98,7 +98,7 @@ def test_numbers_and_categories_turn_into_each_other_by_value() -> None:
     assert one(SGD | {"width": 64.0}, choices).configuration["width"] == "64"
     assert one(SGD | {"width": 48}, choices).unknown == {"width"}
     was_choice = earlier([SGD | {"width": "48"}], changed(width=CategoricalDistribution(("48",))))
-    assert reconciled(was_choice).evidence[0].configuration["width"] == 48
+    assert reconciled(was_choice).trials[0].configuration["width"] == 48
 
 
 # Names.
@@ -106,7 +106,7 @@ def test_numbers_and_categories_turn_into_each_other_by_value() -> None:
 
 def test_a_hyperparameter_that_history_lacks_is_unknown() -> None:
     without = {name: value for name, value in SGD.items() if name != "width"}
-    evidence = reconciled(earlier([without], changed(width=None))).evidence[0]
+    evidence = reconciled(earlier([without], changed(width=None))).trials[0]
     assert evidence.unknown == {"width"} and dict(evidence.configuration) == without
 
 
@@ -120,8 +120,8 @@ def test_a_rename_is_applied_to_what_still_has_the_old_name_and_counted() -> Non
     lr = changed(learning_rate=None, lr=FloatDistribution(1e-4, 1e-1, log=True))
     known = together(earlier([old, SGD], lr), earlier([SGD], search="s2"))
     found = reconciled(known, rename={"lr": "learning_rate", "unheard": "of"})
-    assert [dict(each.configuration) for each in found.evidence] == [SGD, SGD, SGD]
-    assert all(each.is_exact for each in found.evidence)
+    assert [dict(each.configuration) for each in found.trials] == [SGD, SGD, SGD]
+    assert all(each.is_exact for each in found.trials)
     assert [(each.kind, each.search, each.trials) for each in found.decisions] == [
         ("renamed", "s1", 1)
     ]
@@ -130,7 +130,7 @@ def test_a_rename_is_applied_to_what_still_has_the_old_name_and_counted() -> Non
 def test_two_names_never_become_one() -> None:
     old = {"a": 0.01, "b": 0.02, "width": 32}
     found = reconciled(earlier([old], None), rename={"a": "learning_rate", "b": "learning_rate"})
-    assert found.evidence[0].configuration["learning_rate"] == 0.01
+    assert found.trials[0].configuration["learning_rate"] == 0.01
 
 
 # Categories and conditions.
@@ -184,7 +184,7 @@ def test_a_child_of_two_values_does_not_tell_its_parent() -> None:
 def test_a_counterpart_of_the_role_counts_by_rank() -> None:
     known = earlier([SGD], objectives=[OTHER_PGD], directions=["maximize"])
     found = reconciled(known, objectives=[PGD])
-    assert found.evidence[0].values == (0.5,) and found.evidence[0].is_by_rank
+    assert found.trials[0].values == (0.5,) and found.trials[0].is_by_rank
     (decision,) = found.decisions
     assert decision.sentence == f"{OTHER_PGD} in s1 stands for {PGD}: 1 trial, by rank only"
 
@@ -192,7 +192,7 @@ def test_a_counterpart_of_the_role_counts_by_rank() -> None:
 def test_the_same_metric_in_the_other_direction_is_left_out_with_its_reason() -> None:
     known = earlier([SGD, SGD], directions=["minimize"])
     found = reconciled(known)
-    assert not found.evidence
+    assert not found.trials
     assert found.left_out == {
         "it was to minimize accuracy.clean, this search is to maximize": 2
     }  # fmt: skip
@@ -203,32 +203,32 @@ def test_a_renamed_metric_with_another_direction_is_turned_around_and_counts_by_
     for name in (ACCURACY, "error"):
         known = earlier([SGD], objectives=[name], directions=["minimize"], values=[0.3])
         found = reconciled(known, rename_metrics={"error": ACCURACY})
-        assert found.evidence[0].values == (-0.3,) and found.evidence[0].is_by_rank
+        assert found.trials[0].values == (-0.3,) and found.trials[0].is_by_rank
         (decision,) = found.decisions
         assert (decision.kind, decision.trials) == ("direction turned", 1)
 
 
 def test_a_renamed_metric_with_the_same_direction_counts_as_it_is() -> None:
     known = earlier([SGD], objectives=["acc"])
-    evidence = reconciled(known, rename_metrics={"acc": ACCURACY}).evidence[0]
+    evidence = reconciled(known, rename_metrics={"acc": ACCURACY}).trials[0]
     assert evidence.values == (0.5,) and not evidence.is_by_rank
 
 
 def test_values_stand_in_the_targets_order() -> None:
     known = earlier([SGD], objectives=[PGD, ACCURACY], directions=["maximize"] * 2, values=[0.3, 1])
-    assert reconciled(known, objectives=[ACCURACY, PGD]).evidence[0].values == (1.0, 0.3)
+    assert reconciled(known, objectives=[ACCURACY, PGD]).trials[0].values == (1.0, 0.3)
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed"])
 def test_trials_that_ended_early_are_kept_without_values(state: str) -> None:
-    (evidence,) = reconciled(earlier([SGD], state=state, values=[])).evidence
+    (evidence,) = reconciled(earlier([SGD], state=state, values=[])).trials
     assert (evidence.state, evidence.values) == (state, ())
 
 
 @pytest.mark.parametrize("state", ["running", "interrupted"])
 def test_trials_without_an_end_are_left_out(state: str) -> None:
     found = reconciled(earlier([SGD], state=state, values=[]))
-    assert not found.evidence and found.left_out == {f"{state}: it has no end to learn from": 1}
+    assert not found.trials and found.left_out == {f"{state}: it has no end to learn from": 1}
 
 
 # Whatever a store held.
@@ -269,8 +269,8 @@ def test_it_never_raises_and_every_trial_is_accounted_for(
         known, objectives=[ACCURACY] if has_objectives else [ACCURACY, PGD],
         rename={"lr": "learning_rate", "batch": "width"}, rename_metrics={"error": ACCURACY},
     )  # fmt: skip
-    assert len(found.evidence) + found.left_out.total() == len(trials)
-    for each in found.evidence:
+    assert len(found.trials) + found.left_out.total() == len(trials)
+    for each in found.trials:
         assert each.configuration.keys() <= TARGET.distributions.keys()
         assert not each.configuration.keys() & each.unknown
         assert all(math.isfinite(value) for value in each.values)

@@ -73,11 +73,11 @@ def test_of_two_equally_likely_names_neither_is_proposed() -> None:
 def test_a_proposal_is_only_shown() -> None:
     old = {("lr" if name == "learning_rate" else name): value for name, value in SGD.items()}
     found = reconciled(earlier([old], None))
-    assert found.evidence[0].unknown == {"learning_rate"}
+    assert found.trials[0].unknown == {"learning_rate"}
     assert decision_lines(found.decisions)[0] == (
         "proposed rename: lr in s1 looks like learning_rate, which is missing there: add "
         "`history.rename: {lr: learning_rate}` to use it in 1 trial"
     )
     again = reconciled(earlier([old], None), rename={"lr": "learning_rate"})
-    assert again.evidence[0].configuration["learning_rate"] == 0.01
+    assert again.trials[0].configuration["learning_rate"] == 0.01
     assert {each.kind for each in again.decisions} == {"renamed", "added"}

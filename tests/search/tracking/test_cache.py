@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from benchmarks.big_store import fill
-from search.history import History
 from search.tracking import cache
 from search.tracking.database import Database
+from search.tracking.reading import read_history
 from tests.search.tracking.foreign.stores import all_run_ids, assert_accounted_for
 from tests.search.tracking.foreign.test_by_hand import Hand
 from tests.search.tracking.stores import new_store
@@ -217,14 +217,13 @@ def test_trials_of_our_own_are_kept_too_and_their_end_is_noticed(tmp_path: Path)
     store.trial(0)
     store.start(1)
     store.writer().drain()
-    first = History.from_mlflow(store.uri)
-    again = History.from_mlflow(store.uri)
+    first = read_history(store.uri)
+    again = read_history(store.uri)
     assert again.trials.equals(first.trials) and again.searches == first.searches
     store.journal.append("end", number=1, state="failed", epoch=0, values=[], reason="because")
     store.writer().drain()
     states = {
-        trial.number: trial.state
-        for trial in History.from_mlflow(store.uri).prior_trials(state=None)
+        trial.number: trial.state for trial in read_history(store.uri).prior_trials(state=None)
     }
     assert states == {0: "complete", 1: "failed"}
 
@@ -248,7 +247,7 @@ def test_two_processes_read_at_once_and_say_the_same(tmp_path: Path) -> None:
     hand = Hand(tmp_path)
     fill(tmp_path / "mlflow.db", hand.experiment, first=0, runs=300, steps=20)
     program = (
-        f"from search.history import History; h = History.from_mlflow({hand.uri!r}); "
+        f"from search.history import History; h = read_history({hand.uri!r}); "
         "print(len(h), sum(len(c) for t in h.prior_trials() for c in t.curves.values()))"
     )
     readers = [
@@ -257,4 +256,4 @@ def test_two_processes_read_at_once_and_say_the_same(tmp_path: Path) -> None:
     ]
     # 300 runs with two metrics of 20 steps each.
     assert [reader.communicate(timeout=120)[0].strip() for reader in readers] == ["300 12000"] * 2
-    assert_accounted_for(History.from_mlflow(hand.uri), all_run_ids(hand.uri))
+    assert_accounted_for(read_history(hand.uri), all_run_ids(hand.uri))

@@ -10,6 +10,7 @@ from search.history import History
 from search.space import SearchSpace
 from search.tracking import names
 from search.tracking.ownership import owner_name
+from search.tracking.reading import read_history
 from tests.search.tracking.stores import SPACE, Store, new_store
 
 
@@ -39,7 +40,7 @@ def spoilt(store: Store, **tags: str) -> str:
 
 
 def test_trials_come_back_with_types_values_curves_and_truthful_states(store: Store) -> None:
-    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    trials = read_history(store.uri).prior_trials(state=None)
     states = {trial.number: trial.state for trial in trials if trial.number < 4}
     assert states == {0: "complete", 1: "stopped", 2: "failed", 3: "interrupted"}
     first = next(trial for trial in trials if trial.number == 0)
@@ -51,7 +52,7 @@ def test_trials_come_back_with_types_values_curves_and_truthful_states(store: St
 
 
 def test_the_space_comes_back_with_the_search(store: Store) -> None:
-    search = History.from_mlflow(store.uri).searches[store.search]
+    search = read_history(store.uri).searches[store.search]
     assert search.space == SearchSpace.from_json(SPACE)
     assert search.metrics == ("left", "right")
 
@@ -77,14 +78,14 @@ def test_a_spoilt_run_is_left_out_with_its_reason_and_spoils_nothing_else(
     store: Store, tag: str, text: str
 ) -> None:
     run = spoilt(store, **{tag: text})
-    history = History.from_mlflow(store.uri)
+    history = read_history(store.uri)
     assert run in {row.run_id for row in history.rejected if row.reason}
     assert {trial.number for trial in history.prior_trials(state=None)} >= {0, 1, 2, 3}
 
 
 def test_an_empty_run_of_somebody_else_is_left_out_with_its_reason(store: Store) -> None:
     run = store.client.create_run(store.experiment, run_name="by hand").info.run_id
-    (row,) = (row for row in History.from_mlflow(store.uri).rejected if row.run_id == run)
+    (row,) = (row for row in read_history(store.uri).rejected if row.run_id == run)
     assert "has no hyperparameter" in row.reason and row.name == "by hand"
 
 
@@ -100,7 +101,7 @@ def test_a_spoilt_summary_takes_its_own_search_out_and_no_other(
     tags = {name: value for name, value in tags.items() if name.startswith("twentieth.")}
     other = f"other-{abs(hash((tag, text)))}"
     store.client.create_run(store.experiment, tags=tags | {names.SEARCH: other, tag: text})
-    history = History.from_mlflow(store.uri)
+    history = read_history(store.uri)
     assert other not in history.searches
     assert store.search in history.searches
 
@@ -109,7 +110,7 @@ def test_of_two_runs_with_one_key_the_one_furthest_along_counts(store: Store) ->
     for epoch, values in (("1", "[0.7, 0.7]"), ("2", "[0.9, 0.9]"), ("0", "[0.8, 0.8]")):
         tags = {names.NUMBER: "50", names.TRIAL_KEY: f"{store.search}/50"}
         spoilt(store, **tags, **{names.EPOCH: epoch, names.VALUES: values})
-    history = History.from_mlflow(store.uri)
+    history = read_history(store.uri)
     (trial,) = (trial for trial in history.prior_trials() if trial.number == 50)
     assert trial.values == (0.9, 0.9)
     assert sum("shares its trial key" in row.reason for row in history.rejected) == 2
@@ -120,7 +121,7 @@ def test_how_far_an_unended_trial_is_is_told_by_its_metrics(store: Store, state:
     key = {names.NUMBER: "60", names.TRIAL_KEY: f"{store.search}/60", names.VALUES: "[]"}
     run = spoilt(store, **key, **{names.STATE: state, names.EPOCH: "2"})
     store.client.log_metric(run, "left", 0.5, step=5)
-    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    trials = read_history(store.uri).prior_trials(state=None)
     assert [trial.epoch for trial in trials if trial.number == 60] == [5]
     store.client.delete_run(run)
 
@@ -129,7 +130,7 @@ def test_a_step_that_is_no_count_moves_no_epoch(store: Store) -> None:
     key = {names.NUMBER: "61", names.TRIAL_KEY: f"{store.search}/61", names.VALUES: "[]"}
     run = spoilt(store, **key, **{names.STATE: "interrupted", names.EPOCH: "2"})
     store.client.log_metric(run, "left", 0.5, step=2**40)
-    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    trials = read_history(store.uri).prior_trials(state=None)
     assert [trial.epoch for trial in trials if trial.number == 61] == [2]
 
 
@@ -137,7 +138,7 @@ def test_an_ended_trials_epoch_is_what_its_end_said(store: Store) -> None:
     key = {names.NUMBER: "62", names.TRIAL_KEY: f"{store.search}/62", names.EPOCH: "2"}
     run = spoilt(store, **key)
     store.client.log_metric(run, "added later", 0.5, step=9)
-    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    trials = read_history(store.uri).prior_trials(state=None)
     assert [trial.epoch for trial in trials if trial.number == 62] == [2]
 
 
@@ -151,12 +152,12 @@ def test_without_its_journal_a_killed_search_is_known_to_its_last_epoch_sent(
         store.epoch(0, epoch)
         writer.drain()
     (store.folder / "journal.jsonl").unlink()
-    (trial,) = History.from_mlflow(store.uri).prior_trials(state=None)
+    (trial,) = read_history(store.uri).prior_trials(state=None)
     assert (trial.epoch, max(trial.curves["left"])) == (5, 5)
 
 
 def test_what_was_renamed_since_comes_back_under_its_new_name(store: Store) -> None:
-    history = History.from_mlflow(store.uri, rename={"x": "y"}, rename_metrics={"left": "west"})
+    history = read_history(store.uri).renamed({"x": "y"}, {"left": "west"})
     search = history.searches[store.search]
     trial = next(trial for trial in history.prior_trials() if trial.number == 0)
     assert trial.configuration == {"y": 0.1}
@@ -166,21 +167,21 @@ def test_what_was_renamed_since_comes_back_under_its_new_name(store: Store) -> N
 
 
 def test_only_the_experiments_asked_for_are_read(store: Store) -> None:
-    assert len(History.from_mlflow(store.uri, ["other-*"])) == 0
-    assert len(History.from_mlflow(store.uri, ["dem?"])) > 0
+    assert len(read_history(store.uri, ["other-*"])) == 0
+    assert len(read_history(store.uri, ["dem?"])) > 0
 
 
 def test_a_running_trial_of_a_living_search_is_running(store: Store) -> None:
     client = store.client
     client.set_tag(store.summary_run, names.STATE, "running")
     client.set_tag(store.summary_run, names.OWNER, owner_name())
-    trials = History.from_mlflow(store.uri).prior_trials(state=None)
+    trials = read_history(store.uri).prior_trials(state=None)
     assert next(trial for trial in trials if trial.number == 3).state == "running"
     client.set_tag(store.summary_run, names.STATE, "interrupted")
 
 
 def test_history_survives_a_parquet_file(store: Store, tmp_path: Path) -> None:
-    history = History.from_mlflow(store.uri)
+    history = read_history(store.uri)
     history.to_parquet(tmp_path / "history.parquet")
     again = History.from_parquet(tmp_path / "history.parquet")
     assert again.trials.equals(history.trials)
@@ -193,7 +194,7 @@ def test_a_configuration_longer_than_a_tag_comes_back_whole(tmp_path: Path) -> N
     long = {f"hyperparameter_{index}": "v" * 200 for index in range(60)}
     store.journal.append("start", number=0, configuration=long, origin={}, checkpoints="/x")
     store.writer().drain()
-    (trial,) = History.from_mlflow(store.uri).prior_trials(state=None)
+    (trial,) = read_history(store.uri).prior_trials(state=None)
     assert trial.configuration == long
     assert len(json.dumps(long)) > 8_000
 
@@ -206,7 +207,7 @@ def test_a_search_whose_clock_was_off_is_read_and_kept(tmp_path: Path) -> None:
     with connection:
         connection.execute("UPDATE runs SET start_time = 9223372036854775807, end_time = -5")
     connection.close()
-    history = History.from_mlflow(store.uri)
+    history = read_history(store.uri)
     history.to_parquet(tmp_path / "history.parquet")
     (trial,) = history.prior_trials()
     assert (trial.started, trial.seconds) == (None, 0.0)

@@ -13,8 +13,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
-from search.history import History
 from search.tracking import cache, names
+from search.tracking.reading import read_history
 from search.tracking.server import Server
 from search.tracking.store import open_client
 from tests.search.tracking.foreign.stores import assert_accounted_for, empty_store
@@ -59,7 +59,7 @@ def assert_reads_and_follows(
     name = client.get_experiment(experiment).name
 
     def read() -> dict[str, Any]:
-        history = History.from_mlflow(uri, [name])
+        history = read_history(uri, [name])
         assert_accounted_for(history, runs)
         return {trial.run_id: trial for trial in history.prior_trials(state=None)}
 
@@ -115,13 +115,13 @@ def test_a_server_is_asked_for_the_curves_of_new_runs_alone(
         return fetch(self, experiment, ids, *rest, **more)
 
     monkeypatch.setattr(Server, "fetch", watched)
-    History.from_mlflow(server, [name])
+    read_history(server, [name])
     assert sorted(fetched) == sorted(runs)
     fetched.clear()
-    History.from_mlflow(server, [name])
+    read_history(server, [name])
     assert fetched == []
     new = log(client, experiment, 0.6)
-    History.from_mlflow(server, [name])
+    read_history(server, [name])
     assert fetched == [new]
 
 
@@ -131,14 +131,14 @@ def test_a_deleted_run_that_was_purged_is_left_out_until_the_daily_list_forgets_
 ) -> None:
     client, experiment, runs = filled(server)
     name = client.get_experiment(experiment).name
-    History.from_mlflow(server, [name])
+    read_history(server, [name])
     with closing(sqlite3.connect(server_folder / "mlflow.db")) as connection, connection:
         for table in ("params", "tags", "metrics", "latest_metrics", "runs"):
             connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (runs[3],))
     monkeypatch.setattr("search.tracking.server.PAGE", 1)
-    assert_accounted_for(History.from_mlflow(server, [name]), runs)
+    assert_accounted_for(read_history(server, [name]), runs)
     monkeypatch.setattr("search.tracking.server.FULL_LIST_SECONDS", 0.0)
-    assert_accounted_for(History.from_mlflow(server, [name]), runs[:3])
+    assert_accounted_for(read_history(server, [name]), runs[:3])
 
 
 @pytest.mark.slow
@@ -147,7 +147,7 @@ def test_answers_that_the_server_cuts_are_asked_for_in_halves(
 ) -> None:
     client, experiment, runs = filled(server)
     monkeypatch.setattr("search.tracking.metric_histories.POINTS_A_REQUEST", 4)
-    history = History.from_mlflow(server, [client.get_experiment(experiment).name])
+    history = read_history(server, [client.get_experiment(experiment).name])
     assert all(
         len(trial.curves["loss"]) == 3 and len(trial.curves["broken"]) == 2
         for trial in history.prior_trials(state=None)
@@ -161,12 +161,12 @@ def test_a_server_without_the_bulk_endpoint_is_asked_run_by_run(
 ) -> None:
     client, experiment, _ = filled(server)
     name = client.get_experiment(experiment).name
-    before = History.from_mlflow(server, [name]).trials
+    before = read_history(server, [name]).trials
     monkeypatch.setattr(
         "search.tracking.metric_histories.BULK_ENDPOINT", "/api/2.0/mlflow/no-such-endpoint"
     )
     monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
-    assert str(History.from_mlflow(server, [name]).trials.to_pylist()) == str(before.to_pylist())
+    assert str(read_history(server, [name]).trials.to_pylist()) == str(before.to_pylist())
 
 
 @pytest.mark.slow
@@ -180,7 +180,7 @@ def test_a_tag_edited_later_is_noticed_at_once_on_a_small_server_and_within_a_da
     monkeypatch.setattr("search.tracking.server.CLOCK_MARGIN_MILLISECONDS", -10_000)
 
     def tasks() -> list[str]:
-        return History.from_mlflow(server, [name]).tasks()
+        return read_history(server, [name]).tasks()
 
     assert tasks() == [f"mlflow:{name}"]
     for run in runs[:3]:
@@ -211,11 +211,11 @@ def test_test_metrics_that_our_trials_get_after_their_end_are_noticed(
     client.log_metric(trial, "a", 0.5, step=1)
     for run in (summary, trial):
         client.set_terminated(run, end_time=old + 1)
-    (before,) = History.from_mlflow(server, ["ours"]).prior_trials()
+    (before,) = read_history(server, ["ours"]).prior_trials()
     assert before.curves == {"a": {1: 0.5}}
     client.log_metric(trial, "test.a", 0.25, step=1)
     client.set_tag(summary, names.NUMBERS, '{"epochs": 1}')
-    (after,) = History.from_mlflow(server, ["ours"]).prior_trials()
+    (after,) = read_history(server, ["ours"]).prior_trials()
     assert after.curves == {"a": {1: 0.5}, "test.a": {1: 0.25}}
 
 

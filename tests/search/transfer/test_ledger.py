@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from search.transfer.best import best_configurations
+from search.transfer.best import best_trials
 from search.transfer.guarding import guarded
 from search.transfer.ledger import DECISIONS_SHOWN, arms_table, guard_section, proposals_table
 from search.transfer.progress import trials_of
@@ -25,7 +25,7 @@ def test_each_step_has_its_trials_and_what_became_of_them() -> None:
     ]
     known = history(rows, [search()])
     lines = proposals_table(
-        trials_of(known, "cold"), known.searches["cold"], best_configurations(known, "cold"), number
+        trials_of(known, "cold"), known.searches["cold"], best_trials(known, "cold"), number
     ).splitlines()
     assert lines[2:5] == [
         "| control | 1 | 1 | 0.10 | 0.10 | 0 |",

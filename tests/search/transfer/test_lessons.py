@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -23,9 +24,9 @@ LATER = START + timedelta(hours=1)
 THIS = search("this", started=LATER)
 
 
-def taught(rows: list[dict], *others: str, spec_yaml: str = "") -> Lessons:
-    known = history(rows, [*(search(name) for name in others), THIS])
-    found = lessons(known, THIS, spec_yaml)
+def taught(rows: list[dict], *others: str, rename: Mapping[str, str] | None = None) -> Lessons:
+    known = history(rows, [*(search(name) for name in others), THIS]).renamed(rename)
+    found = lessons(known, THIS)
     assert found is not None
     return found
 
@@ -42,17 +43,17 @@ def test_earlier_searches_of_the_task_are_compared_with_what_was_seen() -> None:
 def test_neither_this_search_nor_a_later_one_is_an_earlier_one() -> None:
     after = search("after", started=LATER + timedelta(hours=1))
     rows = rows_of_random_search("after", 20, 1) + rows_of_random_search("this", 20, 2)
-    found = lessons(history(rows, [after, THIS]), THIS, "")
+    found = lessons(history(rows, [after, THIS]), THIS)
     assert found is not None and found.experience.is_empty
     assert found.experience.agreements == () and found.fitted == ()
 
 
-def test_what_the_spec_says_was_renamed_counts() -> None:
+def test_what_was_renamed_counts() -> None:
     rows = rows_of_random_search("this", 10, 2)
     rows += [row(number, [0.5, 0.1 * number], configuration={"share": 0.1 * number, "width": 16})
              for number in range(9)]  # fmt: skip
     plain = taught(rows, "cold")
-    renamed = taught(rows, "cold", spec_yaml="history: {rename: {share: adversarial_share}}")
+    renamed = taught(rows, "cold", rename={"share": "adversarial_share"})
     assert any(line.startswith("removed: share") for line in plain.fitted)
     assert any(line.startswith("renamed: share in cold") for line in renamed.fitted)
 
@@ -69,7 +70,7 @@ def test_only_so_many_are_compared_the_most_similar() -> None:
 
 def test_without_a_space_there_is_nothing_to_say() -> None:
     this = search("this", space=None)
-    assert lessons(history([], [this]), this, "") is None
+    assert lessons(history([], [this]), this) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from models.catalog import Threat
 from search.transfer.model_card import model_card
-from search.transfer.sources import SourceTrial
+from search.transfer.sources import WeightSource
 from tests.search.extract.synthetic import CLEAN, FINGERPRINT, ROBUST, history, points, row, search
 
 ATTACKED = (
@@ -24,7 +24,7 @@ def card(*curves: dict[str, Any]) -> str:
     known = history([row(0, values, curves=list(curves))], [search()])
     (trial,) = known.prior_trials(state=None, search="cold")
     task: Any = SimpleNamespace(name="digits-cnn", model="cnn")
-    source = SourceTrial(
+    source = WeightSource(
         SimpleNamespace(search="cold"), SimpleNamespace(task=task), FINGERPRINT, trial, {},
         Path("gone"), {},
     )  # type: ignore[arg-type]  # fmt: skip

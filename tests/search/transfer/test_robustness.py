@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from search.transfer.best import best_configurations
+from search.transfer.best import best_trials
 from search.transfer.robustness_figures import Confirmed, Judged, confirmed_trials, judged_trials
 from search.transfer.robustness_picture import draw_robustness
 from search.transfer.robustness_section import robustness_section
@@ -40,7 +40,7 @@ def document(**changes: Any) -> str:
 def judged(text: str) -> list[Judged]:
     known = history([row(3, [0.9, 0.5], run_id="run-3")], [search()])
     return judged_trials(
-        best_configurations(known, "cold"), {"run-3": {"robustness.json": text}}
+        best_trials(known, "cold"), {"run-3": {"robustness.json": text}}
     )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def confirmed(**curves: float) -> list[Confirmed]:
     more = [each for name, value in curves.items() for each in points(name, {5: value})]
     rows = [row(3, [0.9, 0.5], curves=more), row(4, [0.1, 0.1])]
     known = history(rows, [search()])
-    return confirmed_trials(known.prior_trials(), best_configurations(known, "cold"))
+    return confirmed_trials(known.prior_trials(), best_trials(known, "cold"))
 
 
 def replaced() -> list[Confirmed]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from search.transfer.best import BestConfiguration
+from search.history import Trial
 from search.transfer.trial_tables import TRIALS_SHOWN, tables_section
 
 
-def best(number: int) -> BestConfiguration:
-    return BestConfiguration(number, f"run{number}", 3, {"f1.clean": 0.5}, {}, {})
+def best(number: int) -> Trial:
+    return Trial(number=number, run_id=f"run{number}", state="complete", configuration={})
 
 
 def test_the_tables_of_the_first_trials_of_the_front_are_shown_as_they_are() -> None:

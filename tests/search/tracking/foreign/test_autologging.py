@@ -9,7 +9,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from search.history import History
+from search.tracking.reading import read_history
 from tests.search.tracking.foreign.stores import (
     all_run_ids,
     assert_accounted_for,
@@ -39,7 +39,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_each_candidate_is_a_trial_of_the_grid_search_around_it(uri: str) -> None:
-    history = History.from_mlflow(uri)
+    history = read_history(uri)
     trials = sorted(history.prior_trials(), key=lambda trial: trial.configuration["C"])
     assert [trial.configuration["C"] for trial in trials] == GRID
     (search,) = history.searches.values()
@@ -48,7 +48,7 @@ def test_each_candidate_is_a_trial_of_the_grid_search_around_it(uri: str) -> Non
 
 
 def test_the_objective_is_the_score_that_the_grid_search_chose_by(uri: str) -> None:
-    trials = History.from_mlflow(uri).prior_trials()
+    trials = read_history(uri).prior_trials()
     assert {trial.metrics for trial in trials} == {("mean_test_score",)}
     assert {each.direction for trial in trials for each in trial.objectives} == {"maximize"}
     assert all(0.3 < trial.values[0] <= 1.0 for trial in trials)
@@ -57,7 +57,7 @@ def test_the_objective_is_the_score_that_the_grid_search_chose_by(uri: str) -> N
 def test_all_parameters_of_the_estimator_are_kept_and_only_what_varied_is_the_space(
     uri: str,
 ) -> None:
-    history = History.from_mlflow(uri)
+    history = read_history(uri)
     trial, *_ = history.prior_trials()
     types = types_of(trial.configuration)
     assert {name: types[name] for name in ("C", "max_iter", "fit_intercept", "solver")} == {
@@ -72,7 +72,7 @@ def test_all_parameters_of_the_estimator_are_kept_and_only_what_varied_is_the_sp
 def test_the_fingerprint_says_data_and_model_and_the_times_of_the_whole_are_nobodys(
     uri: str,
 ) -> None:
-    history = History.from_mlflow(uri)
+    history = read_history(uri)
     (search,) = history.searches.values()
     assert str(search.fingerprint["model"]).endswith("LogisticRegression")
     assert search.fingerprint["data"]["digest"] and search.fingerprint["data"]["train"] == 150

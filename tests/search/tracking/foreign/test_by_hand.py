@@ -13,7 +13,8 @@ from mlflow.entities import Metric, Param, RunTag
 from optuna.distributions import FloatDistribution
 
 from search.extract.similarity import compare
-from search.history import History, PriorTrial
+from search.history import History, Trial
+from search.tracking.reading import read_history
 from search.tracking.store import open_client
 from tests.search.tracking.foreign.stores import (
     all_run_ids,
@@ -58,11 +59,11 @@ class Hand:
         return str(run)
 
     def history(self, **options: Any) -> History:
-        history = History.from_mlflow(self.uri, **options)
+        history = read_history(self.uri, **options)
         assert_accounted_for(history, all_run_ids(self.uri))
         return history
 
-    def trials(self) -> list[PriorTrial]:
+    def trials(self) -> list[Trial]:
         return self.history().prior_trials(state=None)
 
     def reason(self, run: str) -> str:
@@ -239,9 +240,7 @@ def test_experiments_declared_to_be_of_the_same_task_are(hand: Hand) -> None:
 
 def test_a_renamed_metric_and_hyperparameter_come_back_under_their_new_names(hand: Hand) -> None:
     hand.log({"lr": 0.1}, {"val_acc": [0.5, 0.75]})
-    history = hand.history(
-        rename={"lr": "sgd.learning_rate"}, rename_metrics={"val_acc": "accuracy.clean"}
-    )
+    history = hand.history().renamed({"lr": "sgd.learning_rate"}, {"val_acc": "accuracy.clean"})
     (trial,) = history.prior_trials()
     (search,) = history.searches.values()
     assert trial.configuration == {"sgd.learning_rate": 0.1}

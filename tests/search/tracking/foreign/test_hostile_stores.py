@@ -14,6 +14,7 @@ from hypothesis import given, settings
 
 from search.history import History
 from search.tracking import names
+from search.tracking.reading import read_history
 from tests.search.tracking.foreign.stores import assert_accounted_for
 from tests.search.tracking.foreign.test_by_hand import Hand
 
@@ -224,7 +225,7 @@ def test_every_run_of_any_store_is_a_trial_a_searchs_run_or_left_out(
         if run["is_deleted"]:
             hand.client.delete_run(run_id)
     name = hand.client.get_experiment(hand.experiment).name
-    history = History.from_mlflow(hand.uri, [name])
+    history = read_history(hand.uri, [name])
     assert_accounted_for(history, logged)
     assert {trial.search for trial in history.prior_trials(state=None)} <= set(history.searches)
     hand.client.delete_experiment(hand.experiment)

@@ -8,7 +8,8 @@ import pytest
 from mlflow.optuna.storage import MlflowStorage
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.history import History, PriorTrial
+from search.history import Trial
+from search.tracking.reading import read_history
 from tests.search.tracking.foreign.stores import (
     all_run_ids,
     assert_accounted_for,
@@ -54,8 +55,8 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return uri
 
 
-def tried(uri: str) -> list[PriorTrial]:
-    trials = History.from_mlflow(uri).prior_trials(state=None)
+def tried(uri: str) -> list[Trial]:
+    trials = read_history(uri).prior_trials(state=None)
     return sorted(trials, key=lambda trial: [each["width"] for each in TRIED].index(
         trial.configuration["width"]
     ))  # fmt: skip
@@ -82,7 +83,7 @@ def test_intermediate_values_are_the_objectives_curve(uri: str) -> None:
 
 
 def test_the_study_is_the_search_and_its_space_is_the_studys_own(uri: str) -> None:
-    history = History.from_mlflow(uri)
+    history = read_history(uri)
     (search,) = history.searches.values()
     assert search.space is not None
     assert search.space.distributions == {

@@ -9,7 +9,7 @@ import mlflow
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from search.history import History
+from search.tracking.reading import read_history
 from tests.search.tracking.foreign.stores import (
     all_run_ids,
     assert_accounted_for,
@@ -78,7 +78,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_configurations_come_back_typed_and_without_rays_own_numbers(uri: str) -> None:
-    history = History.from_mlflow(uri)
+    history = read_history(uri)
     first, *_ = history.prior_trials(state=None)
     assert first.configuration == {
         "lr": 1.0, "model/width": 16, "model/bias": True, "data": "mnist",
@@ -93,14 +93,14 @@ def test_configurations_come_back_typed_and_without_rays_own_numbers(uri: str) -
 
 
 def test_what_finished_before_the_length_that_others_share_was_stopped(uri: str) -> None:
-    trials = History.from_mlflow(uri).prior_trials(state=None)
+    trials = read_history(uri).prior_trials(state=None)
     assert [trial.state for trial in trials] == [
         "complete", "complete", "stopped", "failed", "running",
     ]  # fmt: skip
 
 
 def test_the_space_is_inferred_from_what_varied(uri: str) -> None:
-    (search,) = History.from_mlflow(uri).searches.values()
+    (search,) = read_history(uri).searches.values()
     assert search.space is not None
     distributions = search.space.distributions
     assert distributions["lr"] == FloatDistribution(0.01, 1.0, log=True)
@@ -115,7 +115,7 @@ def test_a_trial_that_a_resumed_tuner_logged_again_counts_once(tmp_path: Path) -
     uri = empty_store(tmp_path)
     with tracked_in(uri, "tuned"):
         logged(uri, [("train_1", {"lr": 0.1}, 2, "running"), ("train_1", {"lr": 0.1}, 4, "done")])
-    history = History.from_mlflow(uri)
+    history = read_history(uri)
     (trial,) = history.prior_trials(state=None)
     assert (trial.state, trial.epoch) == ("complete", 4)
     (left_out,) = history.rejected
@@ -127,7 +127,7 @@ def test_params_under_rays_prefix_lose_it(tmp_path: Path) -> None:
     with tracked_in(uri, "old"), mlflow.start_run():
         mlflow.log_params({"config/lr": 0.5, "config/width": 3})
         mlflow.log_metric("loss", 0.25, step=7)
-    (trial,) = History.from_mlflow(uri).prior_trials()
+    (trial,) = read_history(uri).prior_trials()
     assert trial.configuration == {"lr": 0.5, "width": 3}
     assert trial.curves == {"loss": {7: 0.25}}
 
@@ -155,7 +155,7 @@ def test_a_real_run_of_tune_on_this_machine_comes_back(tmp_path: Path) -> None:
         ).fit()
     finally:
         ray.shutdown()
-    history = History.from_mlflow(uri)
+    history = read_history(uri)
     trials = sorted(history.prior_trials(), key=lambda trial: trial.configuration["lr"])
     assert [dict(trial.configuration) for trial in trials] == [
         {"lr": 0.25, "net/width": 8}, {"lr": 0.5, "net/width": 8},

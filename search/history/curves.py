@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from search.tracking.raw_runs import GREATEST
-from search.tracking.tables import TRIALS
-
-CURVES = TRIALS.field("curves").type
+CURVES = pa.list_(
+    pa.struct([("metric", pa.string()), ("epoch", pa.int64()), ("value", pa.float64())])
+)
+# MLflow's databases keep infinity as the greatest float.
+GREATEST = 1.7976931348623157e308
 
 
 @dataclass(frozen=True)

@@ -21,84 +21,43 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial, TrialState
 
-from search.objectives.objective import UNKNOWN, Objective, from_lists, to_row
-from search.prior_trials import (
-    PriorTrial,
-    Rejected,
-    Search,
-    rejected_from_table,
+from search.history.renaming import Renames, renamed_search, renamed_trials
+from search.history.search import Rejected, Search
+from search.history.states import FROM_OPTUNA
+from search.history.table import (
+    SEARCHES,
+    TRIALS,
     search_row,
     searches_from_table,
+    trial_row,
     trials_from_table,
     with_time,
 )
+from search.history.trial import Trial
+from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.space import SearchSpace
-from search.tracking.tables import SEARCHES, TRIALS
-
-__all__ = ["History", "PriorTrial", "Rejected", "Search"]
-
-_STATE_OF_OPTUNA = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "stopped",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "running",
-}
 
 
 @dataclass(frozen=True)
 class History:
-    """Earlier trials (TRIALS schema), the searches they belong to, and what was left out."""
+    """Earlier trials, the searches they belong to, what was left out, and what was renamed.
+
+    Attributes:
+        trials: A table (TRIALS).
+        searches: By id.
+        rejected: Runs that are none of the trials.
+        renames: What has another name here than where it was logged; see `renamed`.
+    """
 
     trials: pa.Table = field(default_factory=lambda: TRIALS.empty_table())
     searches: Mapping[str, Search] = field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
+    renames: Renames = field(default_factory=Renames)
 
     @classmethod
     def empty(cls) -> History:
         """No history: every search starts cold."""
         return cls()
-
-    @classmethod
-    def from_mlflow(
-        cls,
-        tracking_uri: str,
-        experiments: Sequence[str] = ("*",),
-        *,
-        rename: Mapping[str, str] | None = None,
-        rename_metrics: Mapping[str, str] | None = None,
-        searches: Sequence[str] | None = None,
-        same_task: Sequence[str] = (),
-        task: str = "",
-    ) -> History:
-        """Reads the searches that an MLflow store holds, whoever logged them.
-
-        Runs of Twentieth, of Ray Tune's and Optuna's callbacks, of MLflow's Optuna storage and of
-        its autologging, and runs logged by hand become trials; every other run is in `rejected`
-        with its reason. What was read is kept in a cache, so that the next reading fetches what is
-        new.
-
-        Args:
-            tracking_uri: any MLflow tracking URI.
-            experiments: names or shell patterns ("digits-*") of the experiments to read.
-            rename: old name -> new name of hyperparameters, applied to what is read.
-            rename_metrics: the same for metrics.
-            searches: ids of the only searches to read; all if None.
-            same_task: names or patterns of experiments whose runs you know to be of `task`.
-            task: the id of the task that they are of.
-
-        Raises:
-            ConnectionError: the store cannot be reached; says which and what to do.
-        """
-        from search.tracking.reading import Selection, read_history  # mlflow for this alone
-
-        selection = Selection(experiments, rename, rename_metrics, searches, same_task, task)
-        trials, found, rejected = read_history(tracking_uri, selection)
-        renamed = {
-            name: replace(search, space=_renamed(search.space, rename or {}))
-            for name, search in searches_from_table(found).items()
-        }
-        return cls(trials, renamed, rejected_from_table(rejected))
 
     @classmethod
     def from_studies(
@@ -132,7 +91,7 @@ class History:
                 task, task, {"name": task}, space, goal,
                 started=_first_start(trials), trials_budget=len(trials),
             )  # fmt: skip
-            rows.extend(_row_of_frozen_trial(task, trial, goal) for trial in trials)
+            rows.extend(trial_row(_of_optuna(task, trial, goal)) for trial in trials)
         return cls(pa.Table.from_pylist(rows, schema=TRIALS), searches)
 
     @classmethod
@@ -164,7 +123,7 @@ class History:
 
     def prior_trials(
         self, task: str | None = None, state: str | None = "complete", search: str | None = None
-    ) -> list[PriorTrial]:
+    ) -> list[Trial]:
         """The trials of a task, a search or of all; of one state, or of every state if None."""
         chosen = self.trials
         for column, wanted in (("task", task), ("state", state), ("search", search)):
@@ -174,23 +133,28 @@ class History:
 
     def without(self, search: str) -> History:
         """The same history as if one search had never been run."""
-        kept = [name != search for name in self.trials.column("search").to_pylist()]
         others = {name: entry for name, entry in self.searches.items() if name != search}
-        return History(self.trials.filter(pa.array(kept, pa.bool_())), others, self.rejected)
+        kept = self.trials.filter(pc.not_equal(self.trials.column("search"), search))
+        return replace(self, trials=kept, searches=others)
 
+    def renamed(
+        self,
+        hyperparameters: Mapping[str, str] | None = None,
+        metrics: Mapping[str, str] | None = None,
+    ) -> History:
+        """The same history under the names of today.
 
-def _renamed(space: SearchSpace | None, rename: Mapping[str, str]) -> SearchSpace | None:
-    if space is None or not rename:
-        return space
-    return SearchSpace(
-        {rename.get(name, name): kind for name, kind in space.distributions.items()},
-        {
-            rename.get(child, child): {
-                rename.get(name, name): values for name, values in when.items()
-            }
-            for child, when in space.conditions.items()
-        },
-    )
+        Args:
+            hyperparameters: Old name -> new name.
+            metrics: The same for metrics. One that became an objective of a new search may have
+                been wanted in the other direction, as error was; it then counts by rank.
+        """
+        names, goals = hyperparameters or {}, metrics or {}
+        if not names and not goals:
+            return self
+        trials, renames = renamed_trials(self.trials, names, goals)
+        searches = {id: renamed_search(each, names, goals) for id, each in self.searches.items()}
+        return replace(self, trials=trials, searches=searches, renames=renames)
 
 
 def _union_of_distributions(
@@ -205,25 +169,18 @@ def _first_start(trials: Sequence[FrozenTrial]) -> datetime:
     return min(starts).astimezone(UTC) if starts else datetime.fromtimestamp(0, UTC)
 
 
-def _row_of_frozen_trial(
-    task: str, trial: FrozenTrial, objectives: Sequence[Objective]
-) -> dict[str, Any]:
-    values = list(trial.values or []) if trial.state == TrialState.COMPLETE else []
-    is_usable = len(values) == len(objectives) and all(math.isfinite(value) for value in values)
-    state = _STATE_OF_OPTUNA[trial.state]
-    curve = [
-        {"metric": objectives[0].metric, "epoch": step, "value": value}
-        for step, value in trial.intermediate_values.items()
-    ]
-    goal = to_row(objectives)
-    return {
-        "task": task, "search": task, "number": trial.number,
-        "run_id": f"{task}/{trial.number}",
-        "state": "failed" if state == "complete" and not is_usable else state,
-        "configuration": json.dumps(trial.params),
-        "objectives": goal["objectives"], "directions": goal["directions"],
-        "values": values if is_usable else [], "curves": curve,
-        "epoch": max(trial.intermediate_values, default=0), "origin": "{}",
-        "started": trial.datetime_start.astimezone(UTC) if trial.datetime_start else None,
-        "seconds": trial.duration.total_seconds() if trial.duration else None,
-    }  # fmt: skip
+def _of_optuna(task: str, frozen: FrozenTrial, objectives: tuple[Objective, ...]) -> Trial:
+    values = tuple(frozen.values or ()) if frozen.state == TrialState.COMPLETE else ()
+    is_usable = len(values) == len(objectives) and all(map(math.isfinite, values))
+    state = FROM_OPTUNA[frozen.state]
+    return Trial(
+        task=task, search=task, number=frozen.number, run_id=f"{task}/{frozen.number}",
+        state="failed" if state == "complete" and not is_usable else state,
+        configuration=frozen.params,
+        objectives=objectives,
+        values=values if is_usable else (),
+        curves={objectives[0].metric: frozen.intermediate_values},
+        epoch=max(frozen.intermediate_values, default=0),
+        started=frozen.datetime_start.astimezone(UTC) if frozen.datetime_start else None,
+        seconds=frozen.duration.total_seconds() if frozen.duration else 0.0,
+    )  # fmt: skip

@@ -6,24 +6,24 @@ from typing import Any
 
 import pyarrow as pa
 
+from search.history.table import TRIALS, trials_from_table
+from search.history.trial import Trial
 from search.objectives import Objective
 from search.objectives.objective import from_lists
-from search.prior_trials import PriorTrial, trials_from_table
-from search.tracking.tables import TRIALS
 
 
 def goals(*metrics: str) -> tuple[Objective, ...]:
     return from_lists(metrics, ["maximize"] * len(metrics))
 
 
-def prior(**changes: Any) -> PriorTrial:
+def prior(**changes: Any) -> Trial:
     fields: dict[str, Any] = {
         "task": "t", "search": "s", "number": 0, "run_id": "r", "state": "complete",
         "configuration": {}, "objectives": goals("accuracy.clean", "accuracy.pgd10_linf_0.1"),
         "values": (0.9, 0.5), "epoch": 3,
         "curves": {"seconds.train": {1: 5.0, 3: 4.0}}, "origin": {},
     }  # fmt: skip
-    return PriorTrial(**(fields | changes))
+    return Trial(**(fields | changes))
 
 
 def test_robust_accuracy_under_another_threat_is_the_counterpart() -> None:

@@ -1,0 +1,98 @@
+"""What was renamed since it was logged: hyperparameters and metrics, in a whole history.
+
+Two names never become one: what has the new name already keeps the old one next to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from search.history.curves import columns_of, joined
+from search.history.curves import renamed as renamed_curves
+from search.history.search import Search
+from search.history.table import TRIALS, configuration_of
+from search.space import SearchSpace
+
+
+@dataclass(frozen=True)
+class Renames:
+    """What was renamed.
+
+    Attributes:
+        hyperparameters: (search, old name, new name) -> number of its trials.
+        metrics: The new names. Such a metric may have been wanted in the other direction, as error
+            was before it became accuracy.
+    """
+
+    hyperparameters: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    metrics: frozenset[str] = frozenset()
+
+
+def renamed_trials(
+    trials: pa.Table, hyperparameters: Mapping[str, str], metrics: Mapping[str, str]
+) -> tuple[pa.Table, Renames]:
+    """A TRIALS table under new names, and what was renamed in it."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    if hyperparameters:
+        texts = []
+        rows = (trials.column(name).to_pylist() for name in ("search", "configuration"))
+        for search, text in zip(*rows, strict=True):
+            configuration = configuration_of(text)
+            names = _applicable(hyperparameters, configuration)
+            counts.update((search, old, new) for old, new in names.items())
+            renamed = {names.get(name, name): value for name, value in configuration.items()}
+            texts.append(json.dumps(renamed) if names else text)
+        trials = _with_column(trials, "configuration", pa.array(texts, pa.string()))
+    if metrics:
+        logged = trials.column("objectives").to_pylist()
+        goals = [[_applicable(metrics, each).get(name, name) for name in each] for each in logged]
+        column = pa.array(goals, TRIALS.field("objectives").type)
+        trials = _with_column(trials, "objectives", column)
+        curves = joined(trials.column("curves"))
+        run, metric, _, _, known = columns_of(curves)
+        of_run: dict[int, set[str]] = {}
+        for place, code in {*zip(run.tolist(), metric.tolist(), strict=True)}:
+            of_run.setdefault(place, set()).add(known[code])
+        new = {place: _applicable(metrics, names) for place, names in of_run.items()}
+        named = renamed_curves(curves, lambda place, name: new[place].get(name, name))
+        trials = _with_column(trials, "curves", named)
+    return trials, Renames(counts, frozenset(metrics.values()))
+
+
+def renamed_search(
+    search: Search, hyperparameters: Mapping[str, str], metrics: Mapping[str, str]
+) -> Search:
+    """A search under new names."""
+    goals = _applicable(metrics, search.metrics)
+    space = search.space
+    names = _applicable(hyperparameters, space.distributions if space else ())
+    if space is not None and names:
+        space = SearchSpace(
+            {names.get(name, name): each for name, each in space.distributions.items()},
+            {
+                names.get(child, child): {names.get(name, name): v for name, v in when.items()}
+                for child, when in space.conditions.items()
+            },
+        )
+    objectives = tuple(
+        replace(each, metric=goals.get(each.metric, each.metric)) for each in search.objectives
+    )
+    return replace(search, space=space, objectives=objectives)
+
+
+def _with_column(trials: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return trials.set_column(TRIALS.get_field_index(name), TRIALS.field(name), column)
+
+
+def _applicable(rename: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
+    """The renames that something here needs; two names never become one."""
+    names: dict[str, str] = {}
+    for old, new in rename.items():
+        if old in taken and new not in taken and new not in names.values():
+            names[old] = new
+    return names

@@ -1,0 +1,43 @@
+"""Search: an earlier search as history has it. Rejected: a run that history leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from search.objectives.objective import Objective
+from search.space import SearchSpace
+
+
+@dataclass(frozen=True)
+class Search:
+    """One earlier search: what it looked for, where, and in which space."""
+
+    id: str
+    task: str
+    fingerprint: Mapping[str, Any]
+    space: SearchSpace | None
+    objectives: tuple[Objective, ...]
+    started: datetime
+    trials_budget: int = 0
+    epochs: int = 0
+    seed: int = 0
+    state: str = "complete"
+    warm: bool = False
+    run_id: str = ""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of its objectives, in their order."""
+        return tuple(each.metric for each in self.objectives)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A run that history leaves out, and why: nothing is dropped silently."""
+
+    run_id: str
+    name: str
+    reason: str

@@ -1,0 +1,220 @@
+"""History as Arrow tables, the form in which it is read, cached and written to parquet.
+
+Columns named *_json hold JSON text, because configurations and spaces have no common schema. Most
+of history is asked for its values alone; the curves of 10,000 trials with 100 points each would be
+a million dictionary entries that nobody reads, so they stay in Arrow until looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from search.history.curves import CURVES, joined
+from search.history.search import Rejected, Search
+from search.history.trial import Trial
+from search.objectives.objective import from_row, to_row
+from search.space import SearchSpace
+
+# One row a trial. `values` follow `objectives` and are empty unless the trial is complete.
+# `curves` hold every metric of every epoch; `configuration` lists active hyperparameters only.
+TRIALS = pa.schema(
+    [
+        ("task", pa.string()),
+        ("search", pa.string()),
+        ("number", pa.int64()),
+        ("run_id", pa.string()),
+        ("state", pa.string()),
+        ("configuration", pa.string()),
+        ("objectives", pa.list_(pa.string())),
+        ("directions", pa.list_(pa.string())),
+        ("values", pa.list_(pa.float64())),
+        ("epoch", pa.int64()),
+        ("curves", CURVES),
+        ("origin", pa.string()),
+        ("started", pa.timestamp("ms", tz="UTC")),
+        ("seconds", pa.float64()),
+    ]
+)
+
+# One row a search.
+SEARCHES = pa.schema(
+    [
+        ("search", pa.string()),
+        ("run_id", pa.string()),
+        ("task", pa.string()),
+        ("fingerprint_json", pa.string()),
+        ("space_json", pa.string()),
+        ("objectives", pa.list_(pa.string())),
+        ("directions", pa.list_(pa.string())),
+        ("started", pa.timestamp("ms", tz="UTC")),
+        ("trials_budget", pa.int64()),
+        ("epochs", pa.int64()),
+        ("seed", pa.int64()),
+        ("roles_json", pa.string()),  # null where all objectives are pareto
+        ("state", pa.string()),
+        ("warm", pa.bool_()),
+    ]
+)
+
+# One row a run that was left out, and why.
+REJECTED = pa.schema([("run_id", pa.string()), ("name", pa.string()), ("reason", pa.string())])
+
+
+def trials_from_table(table: pa.Table) -> list[Trial]:
+    """The rows of a TRIALS table, parsed; of the curves each when it is first asked for."""
+    curves = _Curves(table)
+    rows = table.select([name for name in TRIALS.names if name != "curves"]).to_pylist()
+    return [
+        Trial(
+            **{name: row[name] for name in ("task", "search", "number", "run_id", "state")},
+            configuration=configuration_of(row["configuration"]),
+            objectives=from_row(row),
+            values=tuple(row["values"] or ()),
+            epoch=row["epoch"] or 0,
+            curves=_CurvesOfTrial(curves, index),
+            origin=json.loads(row["origin"] or "{}"),
+            started=row["started"],
+            seconds=row["seconds"] or 0.0,
+        )
+        for index, row in enumerate(rows)
+    ]
+
+
+def configuration_of(text: str) -> dict[str, Any]:
+    """A configuration from its JSON text; empty for a text that holds something else."""
+    found = json.loads(text)
+    return found if isinstance(found, dict) else {}
+
+
+def trial_row(trial: Trial) -> dict[str, Any]:
+    """A trial as a row of TRIALS; the opposite of `trials_from_table`."""
+    goal = to_row(trial.objectives)
+    return {
+        "task": trial.task, "search": trial.search, "number": trial.number,
+        "run_id": trial.run_id, "state": trial.state,
+        "configuration": json.dumps(dict(trial.configuration)),
+        "objectives": goal["objectives"], "directions": goal["directions"],
+        "values": list(trial.values), "epoch": trial.epoch,
+        "curves": [
+            {"metric": metric, "epoch": epoch, "value": value}
+            for metric, curve in trial.curves.items()
+            for epoch, value in curve.items()
+        ],
+        "origin": json.dumps(dict(trial.origin)), "started": trial.started,
+        "seconds": trial.seconds or None,
+    }  # fmt: skip
+
+
+def searches_from_table(table: pa.Table) -> dict[str, Search]:
+    """The rows of a SEARCHES table, by search id."""
+    return {
+        row["search"]: Search(
+            id=row["search"],
+            task=row["task"],
+            fingerprint=json.loads(row["fingerprint_json"] or "{}"),
+            space=SearchSpace.from_json(row["space_json"]) if row["space_json"] else None,
+            objectives=from_row(row),
+            started=row["started"],
+            trials_budget=row["trials_budget"] or 0,
+            epochs=row["epochs"] or 0,
+            seed=row["seed"] or 0,
+            state=row["state"],
+            warm=bool(row["warm"]),
+            run_id=row["run_id"] or "",
+        )
+        for row in table.to_pylist()
+    }
+
+
+def search_row(search: Search) -> dict[str, Any]:
+    """A search as a JSON-ready row; `with_time` undoes the time."""
+    goal = to_row(search.objectives)
+    return {
+        "search": search.id, "run_id": search.run_id, "task": search.task,
+        "fingerprint_json": json.dumps(dict(search.fingerprint)),
+        "space_json": search.space.to_json() if search.space else None,
+        "objectives": goal["objectives"], "directions": goal["directions"],
+        "started": search.started.isoformat(), "trials_budget": search.trials_budget,
+        "epochs": search.epochs, "seed": search.seed, "state": search.state, "warm": search.warm,
+        "roles_json": goal["roles_json"],
+    }  # fmt: skip
+
+
+def with_time(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `search_row`, its time parsed."""
+    return row | {"started": datetime.fromisoformat(row["started"])}
+
+
+def rejected_from_table(table: pa.Table) -> tuple[Rejected, ...]:
+    """The rows of a REJECTED table."""
+    return tuple(Rejected(**row) for row in table.cast(REJECTED).to_pylist())
+
+
+class _Curves:
+    """The curves of a whole TRIALS table, taken apart into columns once, when first needed."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._column = table.column("curves")
+
+    def of(self, index: int) -> dict[str, dict[int, float]]:
+        """The curves of one row: metric -> epoch -> value, in the order they were logged in."""
+        offsets, metric, epoch, value, names = self._columns
+        start, end = int(offsets[index]), int(offsets[index + 1])
+        curves: dict[str, dict[int, float]] = {}
+        points = zip(
+            metric[start:end].tolist(), epoch[start:end].tolist(), value[start:end].tolist(),
+            strict=True,
+        )  # fmt: skip
+        for code, each_epoch, each_value in points:
+            curves.setdefault(names[code], {})[each_epoch] = each_value
+        return curves
+
+    @cached_property
+    def _columns(self) -> tuple[Any, Any, Any, Any, list[str]]:
+        curves = joined(self._column)
+        lengths = pc.list_value_length(curves).fill_null(0).to_numpy(zero_copy_only=False)
+        points = curves.flatten()  # null lists have no points
+        encoded = points.field("metric").fill_null("").dictionary_encode()
+        return (
+            np.concatenate([[0], np.cumsum(lengths)]),
+            encoded.indices.to_numpy(zero_copy_only=False),
+            points.field("epoch").fill_null(0).to_numpy(zero_copy_only=False),
+            points.field("value").to_numpy(zero_copy_only=False),
+            encoded.dictionary.to_pylist(),
+        )
+
+
+class _CurvesOfTrial(Mapping[str, Mapping[int, float]]):
+    """One trial's curves: metric -> epoch -> value. Equal to a dictionary of the same."""
+
+    def __init__(self, curves: _Curves, index: int) -> None:
+        self._curves = curves
+        self._index = index
+
+    @cached_property
+    def _parsed(self) -> dict[str, dict[int, float]]:
+        return self._curves.of(self._index)
+
+    def __getitem__(self, metric: str) -> Mapping[int, float]:
+        return self._parsed[metric]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parsed)
+
+    def __len__(self) -> int:
+        return len(self._parsed)
+
+    def __repr__(self) -> str:
+        return repr(self._parsed)
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """Pickled as a plain dictionary: a trial does not take the whole table along."""
+        return dict, (self._parsed,)
