@@ -7,7 +7,8 @@ in between. Not for making statements (`extract/`) nor for choosing configuratio
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
@@ -34,16 +35,19 @@ class Experience:
 
     Attributes:
         task: Id of the task of the new search.
-        searches: The most similar first.
+        similarities: Earlier search -> similarity of its task, 0 to 1.
+        searches: Those learned from, the most similar first.
         importances: By objective, the most important first.
         accords: How far tasks agree about them; none where one task speaks.
         noises: By objective; none where nothing was repeated.
         agreements: How alike earlier searches turned out to be; none before this search's first
             trials.
         left_out: Runs that taught nothing; history's own rejections come first.
+        fitted: How earlier searches were fitted to this one's space, a line each.
     """
 
     task: str
+    similarities: Mapping[str, float] = field(default_factory=dict)
     searches: tuple[RelevantSearch, ...] = ()
     importances: tuple[Importance, ...] = ()
     regions: tuple[Region, ...] = ()
@@ -52,6 +56,7 @@ class Experience:
     noises: tuple[Noise, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    fitted: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

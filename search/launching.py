@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from models.base_model import locate_base
 from models.catalog import data_kind, describe_data
 from search.apply import Proposal
 from search.apply.choice import first_proposals
+from search.apply.prior_data import PriorData, prior_data
 from search.environment import environment
 from search.experience import Experience, lines
 from search.extract import learn
@@ -53,6 +54,7 @@ class Prepared:
     history: History
     reconciled: Reconciled
     experience: Experience
+    prior: PriorData
     proposals: list[Proposal]
 
 
@@ -61,7 +63,7 @@ def prepare(
     tracking_uri: str,
     *,
     say: Callable[[str], None],
-    without: str = "",
+    searches: Sequence[str] | None = None,
     lines_shown: int | None = LINES_SHOWN,
 ) -> Prepared:
     """Reviews history, extracts what it taught, and looks at what would be tried first.
@@ -70,7 +72,7 @@ def prepare(
         spec: the checked spec.
         tracking_uri: where history is.
         say: told a few lines about each step.
-        without: a search to leave out of history.
+        searches: the only ones to learn from; all that the spec wants if None.
         lines_shown: how much of the experience to say; all of it if None.
 
     Raises:
@@ -86,7 +88,7 @@ def prepare(
     space = SearchSpace.from_spec(spec)
     fingerprint = fingerprint_of(spec)
     task = task_id(fingerprint)
-    history = gather(tracking_uri, spec.history, task=task, without=without)
+    history = gather(tracking_uri, spec.history, task=task, searches=searches)
     reconciled = reconcile(history, space, spec.objectives)
     for line in [_found(spec, history, task), *reconciled.lines(lines_shown)]:
         say(f"review    {line}")
@@ -95,9 +97,16 @@ def prepare(
     )
     for line in lines(experience)[:lines_shown]:
         say(f"extract   {line}")
-    proposals = first_proposals(spec, history, space, task, PREVIEWED, fingerprint)
+    experience = replace(experience, fitted=tuple(reconciled.lines()))
+    prior = prior_data(
+        reconciled, space, spec.objectives, task=task, similarities=experience.similarities,
+        has_models=spec.sampler.name == "warm",
+    )  # fmt: skip
+    proposals = first_proposals(spec, prior, space, task, PREVIEWED)
     say(f"apply     {spec.sampler.name} sampler; first: {_in_words(proposals[0])}")
-    return Prepared(spec, space, task, fingerprint, history, reconciled, experience, proposals)
+    return Prepared(
+        spec, space, task, fingerprint, history, reconciled, experience, prior, proposals
+    )
 
 
 def new_plan(
@@ -128,6 +137,7 @@ def new_plan(
         numbers={"epochs": spec.budget.epochs, "seed": spec.seed},
         warm_started_from=list(prepared.history.searches) if spec.sampler.name == "warm" else [],
         environment=environment(), initial_weights=weights,
+        experience_json=prepared.experience.to_json(),
     )  # fmt: skip
     always_there = [name for name in prepared.space.distributions if not spec.space[name].when]
     write_views(client, experiment, spec.objectives, always_there)
@@ -135,8 +145,7 @@ def new_plan(
         spec=spec, space=prepared.space, task=prepared.task, search=search,
         tracking_uri=tracking_uri, experiment=experiment, summary_run=summary_run,
         storage=storage, trials_budget=spec.budget.trials, hours=spec.budget.hours,
-        address=address, history=prepared.history, fingerprint=prepared.fingerprint,
-        initial_weights=weights,
+        address=address, prior=prepared.prior, initial_weights=weights,
     )  # fmt: skip
 
 
@@ -174,7 +183,8 @@ def resumed_plan(
             f"folder, or start a new search"
         )
     budget = summary.trials_budget + more_trials
-    prepared = prepare(spec, tracking_uri, say=say, without=summary.search)
+    # What it started from, or it would go on from what came later.
+    prepared = prepare(spec, tracking_uri, say=say, searches=summary.warm_started_from)
     if more_trials:
         raise_budget(client, summary.run_id, budget)
     return Plan(
@@ -182,8 +192,7 @@ def resumed_plan(
         tracking_uri=tracking_uri, experiment=summary.experiment_id,
         summary_run=summary.run_id, storage=summary.storage, trials_budget=budget,
         hours=hours if hours is not None else spec.budget.hours, address=address,
-        history=_as_it_was(prepared.history, summary), fingerprint=prepared.fingerprint,
-        initial_weights=summary.initial_weights,
+        prior=prepared.prior, initial_weights=summary.initial_weights,
     )  # fmt: skip
 
 
@@ -203,14 +212,6 @@ def fingerprint_of(spec: Spec) -> dict[str, Any]:
 def stored_spec(summary: Summary) -> Spec:
     """The spec of a search, read from the store and checked again like any file."""
     return spec_from_yaml(summary.spec_yaml, f"the spec of {summary.search}")
-
-
-def _as_it_was(history: History, summary: Summary) -> History:
-    """The searches this one was warm-started from: a resume must not learn what came later."""
-    for search in list(history.searches):
-        if search not in summary.warm_started_from:
-            history = history.without(search)
-    return history
 
 
 def _found(spec: Spec, history: History, task: str) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from search.tracking.artifacts import read_robustness, read_tables
+from search.experience import Experience
+from search.tracking import names
+from search.tracking.artifacts import read_robustness, read_tables, read_text
 from search.tracking.reading import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary, publish_files
@@ -33,6 +35,15 @@ def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
         tracking_uri, same_task=settings.same_task, task=summary.task
     ).renamed(settings.rename, settings.rename_metrics)  # fmt: skip
     place = folder / summary.search
+    best = best_trials(history, summary.search)
+    tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
+    texts = {each.run_id: read_robustness(client, each.run_id) for each in best}
+    judged = judged_trials(best, texts)
+    confirmed = confirmed_trials(trials_of(history, summary.search), best)
+    place.mkdir(parents=True, exist_ok=True)
+    is_drawn = draw_robustness(judged, confirmed, summary.search, place / PICTURE)
+    if not is_drawn:
+        (place / PICTURE).unlink(missing_ok=True)  # of an earlier report
     written = write_report(
         history, summary.search, place,
         spec_yaml=summary.spec_yaml, environment=summary.environment,
@@ -40,17 +51,17 @@ def report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
             "state": summary.state, "trials": str(summary.trials_budget),
             "warm started from": ", ".join(summary.warm_started_from) or "nothing",
         },
+        experience=_experience(read_text(client, summary.run_id, names.EXPERIENCE)),
+        appendix=robustness_section(judged, confirmed, has_picture=is_drawn)
+        + tables_section(best, tables),
     )  # fmt: skip
-    best = best_trials(history, summary.search)
-    tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
-    texts = {each.run_id: read_robustness(client, each.run_id) for each in best}
-    judged = judged_trials(best, texts)
-    confirmed = confirmed_trials(trials_of(history, summary.search), best)
-    is_drawn = draw_robustness(judged, confirmed, summary.search, place / PICTURE)
-    if not is_drawn:
-        (place / PICTURE).unlink(missing_ok=True)  # of an earlier report
-    with (place / "report.md").open("a", encoding="utf-8") as file:
-        file.write(robustness_section(judged, confirmed, has_picture=is_drawn))
-        file.write(tables_section(best, tables))
     publish_files(client, summary.run_id, place, written.verdict.sentence)
     return place, written.verdict.sentence
+
+
+def _experience(text: str) -> Experience | None:
+    """What history had taught when the search started; None for a text that does not say."""
+    try:
+        return Experience.from_json(text)
+    except ValueError:
+        return None

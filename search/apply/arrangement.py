@@ -6,7 +6,7 @@ portfolio, then that sampler on trials of this very task. A control arm goes bef
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +18,10 @@ from search.apply.history_model import HistoryModel
 from search.apply.inner_sampler import InnerSampler
 from search.apply.inner_study import InnerStudy
 from search.apply.opening import Opening
-from search.apply.past_tasks import most_telling, past_tasks
+from search.apply.past_tasks import most_telling
 from search.apply.portfolio import Portfolio
 from search.apply.positions import Positions
+from search.apply.prior_data import PriorData
 from search.apply.source import Proposal, Situation, Source, origin, seed_of
 from search.history import Trial
 from search.objectives import Objective
@@ -64,35 +65,31 @@ class Arrangement:
         self,
         space: SearchSpace,
         objectives: Sequence[Objective],
-        evidence: tuple[Sequence[Trial], Sequence[Trial]],
-        similarities: Mapping[str, float],
+        prior: PriorData,
         options: Options,
     ) -> None:
-        """Models the past tasks; this takes some 20 ms a task and objective.
+        """Makes the sources.
 
         Args:
             space: The target's; in an empty one nothing is proposed.
             objectives: The target's.
-            evidence: Prior trials of this very task, and of other tasks.
-            similarities: Of other tasks, as far as known.
+            prior: What history says for both.
             options: The caller's.
         """
         self._sources: tuple[Source, ...] = ()
         self._control: Control | None = None
         if not space.distributions:
             return
-        same, others = evidence
         positions = Positions(space)
-        is_needed = options.sampler is None or options.portfolio > 0
-        tasks, left_out = past_tasks(others if is_needed else [], space, objectives, similarities)
-        portfolio = Portfolio(tasks, positions, options.portfolio, PORTFOLIO_RESERVE)
+        portfolio = Portfolio(prior.tasks, positions, options.portfolio, PORTFOLIO_RESERVE)
         if options.control:
             self._control = Control(options.control, positions, options.seed)
         if options.sampler is not None:
-            inside = [trial for trial in same if _is_inside(space, trial)]
+            inside = [trial for trial in prior.same_task if _is_inside(space, trial)]
             self._sources = (portfolio, InnerStudy(options.sampler, inside, options.seed))
         else:
-            model = HistoryModel(tasks, left_out, positions, _own(same, objectives), options.seed)
+            same = _own(prior.same_task, objectives)
+            model = HistoryModel(prior.tasks, prior.skipped_tasks, positions, same, options.seed)
             self._sources = (portfolio, model, Opening(positions))
 
     def propose(self, situation: Situation) -> Proposal:

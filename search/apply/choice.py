@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from search.apply.inner_sampler import InnerSampler
+from search.apply.prior_data import PriorData
 from search.apply.sampler import WarmStartSampler
 from search.apply.source import Proposal
 from search.extract.quiet_study import quiet_study
-from search.history import History
 from search.objectives.roles import searched
 from search.space import SearchSpace
 from search.spec import Spec
 
 
-def sampler_for(
-    spec: Spec,
-    history: History,
-    space: SearchSpace,
-    task: str,
-    fingerprint: Mapping[str, Any] | None = None,
-) -> WarmStartSampler:
+def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> WarmStartSampler:
     """The sampler a spec names, on the joint space. Only "warm" learns from other searches."""
     name, options = spec.sampler.name, dict(spec.sampler.options)
     if name == "warm":
         return WarmStartSampler(
-            history, space, spec.seed, task=task, objectives=spec.objectives,
-            fingerprint=fingerprint, **options,
-        )  # fmt: skip
+            prior, space, spec.seed, task=task, objectives=spec.objectives, **options
+        )
     inner = InnerSampler(name, options)
     return WarmStartSampler(
         None, space, spec.seed, task=task, objectives=spec.objectives, sampler=inner, portfolio=0
@@ -36,15 +26,10 @@ def sampler_for(
 
 
 def first_proposals(
-    spec: Spec,
-    history: History,
-    space: SearchSpace,
-    task: str,
-    count: int,
-    fingerprint: Mapping[str, Any] | None = None,
+    spec: Spec, prior: PriorData, space: SearchSpace, task: str, count: int
 ) -> list[Proposal]:
     """The first `count` configurations of a search that hears no results in between."""
-    sampler = sampler_for(spec, history, space, task, fingerprint)
+    sampler = sampler_for(spec, prior, space, task)
     study = quiet_study(searched(spec.objectives), sampler)
     proposals = []
     for _ in range(count):

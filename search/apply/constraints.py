@@ -55,7 +55,7 @@ def steered(evidence: Sequence[Trial], steering: Steering | None) -> list[Trial]
 
     Values that count by rank are beside those of their own search only.
     """
-    if steering is None or steering.is_plain:
+    if steering is None:
         return list(evidence)
     places: dict[tuple[str, str], list[int]] = {}
     for place, trial in enumerate(evidence):

@@ -29,18 +29,21 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from search import space_values
 from search.apply.arrangement import PORTFOLIO_SIZE, Arrangement, Options
 from search.apply.inner_sampler import InnerSampler
+from search.apply.joined_space import join, observed
 from search.apply.own_trials import OwnTrials
+from search.apply.prior_data import PriorData, prior_data
 from search.apply.source import Proposal, Situation, origin, seed_of
 from search.apply.steering import Steering, steering_of
-from search.apply.usable_history import Known, observed_space, usable_in
+from search.extract.similarity import similarities_of
 from search.history import History
 from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
+from search.review import reconcile
 from search.space import SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -63,7 +66,7 @@ class WarmStartSampler(BaseSampler):
 
     def __init__(
         self,
-        history: History | None = None,
+        history: History | PriorData | None = None,
         space: SearchSpace | None = None,
         seed: int | None = 0,
         *,
@@ -78,9 +81,10 @@ class WarmStartSampler(BaseSampler):
         """Makes a sampler; it reads the history at its first proposal.
 
         Args:
-            history: Earlier trials; None or empty starts cold.
+            history: Earlier trials; None or empty starts cold. Or what they were found to say for
+                this space, task and these objectives.
             space: The target space. If None, it is history's until the study has finished trials,
-                and then what these asked for.
+                and then what these asked for. It goes with `PriorData`.
             seed: None draws one.
             task: The task of this search. History of this task enters the model as it is; with
                 None nothing is known to be of the same task, and all history is other tasks'.
@@ -106,7 +110,9 @@ class WarmStartSampler(BaseSampler):
         for name, number in {"portfolio": portfolio, "control": control}.items():
             if number < 0:
                 raise ValueError(f"{name} is {number}; it counts trials, so 0 or more")
-        self._known = Known(history or History.empty(), task, fingerprint or {})
+        self._prior = history if isinstance(history, PriorData) else None
+        self._history = history if isinstance(history, History) else History.empty()
+        self._task, self._fingerprint = task, fingerprint or {}
         self._space = space
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._objectives = from_lists(objectives or (), directions)
@@ -119,7 +125,7 @@ class WarmStartSampler(BaseSampler):
         self._lock = threading.RLock()
         self._study_name = ""
         self._own = OwnTrials(SearchSpace({}))
-        self._arrangement = Arrangement(SearchSpace({}), (), ((), ()), {}, self._options)
+        self._arrangement = Arrangement(SearchSpace({}), (), PriorData(), self._options)
         self._proposals: dict[int, Proposal] = {}
         self.left_out: Counter[str] = Counter()
 
@@ -196,7 +202,7 @@ class WarmStartSampler(BaseSampler):
 
     def _refresh(self, study: optuna.Study) -> None:
         """Reads history anew when the study or what is known of its space has changed."""
-        space = self._space or observed_space(self._known.history, study)
+        space = self._space or _observed_space(self._history, study)
         is_known_study = study.study_name == self._study_name
         if not is_known_study:
             self._study_name = study.study_name
@@ -205,22 +211,33 @@ class WarmStartSampler(BaseSampler):
             return
         self._own = OwnTrials(space)
         objectives = self._told(study)
-        usable = usable_in(space, self._known, objectives, self._steering)
-        if usable.left_out != self.left_out:
-            _warn(usable.left_out, len(self._known.history))
-        self.left_out = usable.left_out
-        same = usable.same_task
-        for trial in same:
+        prior = self._prior or self._read(space, objectives)
+        if prior.left_out != self.left_out:
+            _warn(prior.left_out)
+        self.left_out = prior.left_out
+        for trial in prior.same_task:
             if trial.is_exact:
                 self._own.tried.add(space, trial.configuration)
         # A space that changed has another portfolio; what was handed out of the last one counts.
-        taken = sum(trial.state == "complete" for trial in same) + sum(
+        taken = sum(trial.state == "complete" for trial in prior.same_task) + sum(
             proposal.origin["step"] == "portfolio" for proposal in self._proposals.values()
         )
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
-        self._arrangement = Arrangement(
-            space, objectives, (same, usable.other_tasks), usable.similarities, options
-        )
+        self._arrangement = Arrangement(space, objectives, prior, options)
+
+    def _read(self, space: SearchSpace, told: tuple[Objective, ...]) -> PriorData:
+        """What history says for a space, and for what the study is told if nobody knows better."""
+        # With roles a study is told less than what its objectives are.
+        objectives = told if self._steering is None else self._objectives
+        similarities: dict[str, float] = {}
+        if self._fingerprint:
+            alike = similarities_of(self._history, self._task or "", self._fingerprint)
+            similarities = {search: each.value for search, each in alike.items()}
+        return prior_data(
+            reconcile(self._history, space, objectives), space, objectives,
+            task=self._task, similarities=similarities,
+            has_models=self._options.sampler is None or self._options.portfolio > 0,
+        )  # fmt: skip
 
     def _told(self, study: optuna.Study) -> tuple[Objective, ...]:
         """What the study is told the values of; without metrics if nobody names them.
@@ -247,12 +264,19 @@ def _inner(sampler: str | InnerSampler | BaseSampler) -> InnerSampler | BaseSamp
     return InnerSampler(sampler) if isinstance(sampler, str) else sampler
 
 
-def _warn(left_out: Counter[str], total: int) -> None:
+def _observed_space(history: History, study: optuna.Study) -> SearchSpace:
+    """History's space until a study has finished trials, and then what these asked for."""
+    spaces = [search.space for search in history.searches.values() if search.space]
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return observed(join(spaces) if spaces else None, finished)
+
+
+def _warn(left_out: Counter[str]) -> None:
     if not left_out:
         return
     reasons = "; ".join(f"{count} because {reason}" for reason, count in left_out.most_common())
     _logger.warning(
-        "%d of %d prior trials left out: %s. The search starts from the others. To use them too, "
+        "%d prior trials left out: %s. The search starts from the others. To use them too, "
         "widen the space, rename hyperparameters when reading the history, or name the objectives.",
-        left_out.total(), total, reasons,
+        left_out.total(), reasons,
     )  # fmt: skip

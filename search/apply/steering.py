@@ -56,13 +56,10 @@ class Steering:
         NOTE: values that count by rank only are held against the bounds as numbers all the same:
         no better bound is known, and beyond it they are still in their order.
         """
-        if not trial.values or self.is_plain:
+        if not trial.values:
             return trial
-        return replace(
-            trial,
-            values=self.searched(trial.values),
-            constraints=self.constraints(trial.values),
-        )
+        values = self.shown(trial.values)
+        return replace(trial, values=self.searched(values), constraints=self.constraints(values))
 
     def told(self, trial: optuna.Trial, values: Sequence[float]) -> list[float]:
         """Gives an ended trial its constraints; returns what of its values its study is told."""

@@ -95,6 +95,8 @@ def _orders(
         pareto.losses([trial.values for trial in group], objectives) for group in (trials, seen)
     )
     for column, objective in enumerate(objectives):
+        if np.isnan(theirs[:, column]).any():
+            continue  # it is only reported, and not every trial was measured
         predicted, own_tau = predict(known, theirs[:, column], points)
         yield objective.metric, compare_orders(predicted, ours[:, column]), own_tau
 

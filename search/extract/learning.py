@@ -16,7 +16,7 @@ from search.extract.importance import importance_in, importances
 from search.extract.measurements import FEWEST_TRIALS, Measured, measure
 from search.extract.noise import noises
 from search.extract.regions import regions
-from search.extract.similarity import RELEVANT, Similarity, compare
+from search.extract.similarity import RELEVANT, Similarity, similarities_of
 from search.history import History, Trial
 from search.objectives import Objective
 from search.space import SearchSpace
@@ -47,12 +47,13 @@ def learn(
         objectives: What the new search looks for.
     """
     by_search = _by_search(history)
-    alike = _similarities(history, by_search, task, fingerprint)
+    alike = similarities_of(history, task, fingerprint)
     relevant, single, left_out = _select(by_search, alike, objectives, history.renames.metrics)
     nearest = _nearest(relevant, alike)
     spoken, accords = _importances(history, single, alike, objectives, space)
     return Experience(
         task=task,
+        similarities={name: each.value for name, each in alike.items()},
         searches=_describe(by_search, relevant, single, alike, objectives),
         importances=spoken,
         accords=accords,
@@ -68,18 +69,6 @@ def _by_search(history: History) -> dict[str, list[Trial]]:
     for trial in sorted(history.prior_trials(state=None), key=_order):
         by_search.setdefault(trial.search, []).append(trial)
     return by_search
-
-
-def _similarities(
-    history: History,
-    by_search: Mapping[str, Sequence[Trial]],
-    task: str,
-    fingerprint: Mapping[str, Any],
-) -> dict[str, Similarity]:
-    return {
-        name: compare(task, fingerprint, trials[0].task, _fingerprint(history, name))
-        for name, trials in by_search.items()
-    }
 
 
 def _select(
@@ -115,11 +104,6 @@ def _rejected(history: History) -> list[LeftOut]:
 
 def _order(trial: Trial) -> tuple[str, int, str]:
     return (trial.search, trial.number or 0, trial.run_id or "")
-
-
-def _fingerprint(history: History, search: str) -> Mapping[str, Any]:
-    found = history.searches.get(search)
-    return found.fingerprint if found is not None else {}
 
 
 def _unlike(trials: Sequence[Trial]) -> list[LeftOut]:

@@ -14,6 +14,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from search.history import History
+
 # Below this an earlier task is not learned from. Another data set of the same kind with the same
 # model lies above (0.6 or so), another model of which nothing else is stated below (0.375).
 RELEVANT = 0.4
@@ -51,6 +53,21 @@ def compare(
         total += score * weight
         reasons.append(_reason(name, score))
     return Similarity(min(total, _MOST_FOR_ANOTHER_TASK), tuple(reasons) or ("nothing is stated",))
+
+
+def similarities_of(
+    history: History, task: str, fingerprint: Mapping[str, Any]
+) -> dict[str, Similarity]:
+    """Earlier search -> how much its task resembles a task, given by its id and fingerprint."""
+    columns = (history.trials.column(name).to_pylist() for name in ("search", "task"))
+    tasks: dict[str, str] = {}
+    for search, other in zip(*columns, strict=True):
+        tasks.setdefault(search, other)
+    found: dict[str, Similarity] = {}
+    for search, other in tasks.items():
+        known = history.searches.get(search)
+        found[search] = compare(task, fingerprint, other, known.fingerprint if known else {})
+    return found
 
 
 def _reason(name: str, score: float) -> str:

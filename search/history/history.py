@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,11 +131,12 @@ class History:
                 chosen = chosen.filter(pc.equal(chosen.column(column), wanted))
         return trials_from_table(chosen)
 
-    def without(self, search: str) -> History:
-        """The same history as if one search had never been run."""
-        others = {name: entry for name, entry in self.searches.items() if name != search}
-        kept = self.trials.filter(pc.not_equal(self.trials.column("search"), search))
-        return replace(self, trials=kept, searches=others)
+    def only(self, searches: Iterable[str]) -> History:
+        """The same history as if only these searches had been run."""
+        names = set(searches)
+        is_kept = pc.is_in(self.trials.column("search"), pa.array(sorted(names), pa.string()))
+        known = {name: entry for name, entry in self.searches.items() if name in names}
+        return replace(self, trials=self.trials.filter(is_kept), searches=known)
 
     def renamed(
         self,

@@ -85,7 +85,9 @@ def _own_and_run(plan: Plan, stop: threading.Event) -> dict[str, Any]:
     journal = Journal(plan.storage, generation)
     writer.drain()
     settle(client, plan.experiment, plan.search)
-    own = read_history(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
+    own: list[Trial] = []
+    if generation > 1:  # nobody has run this search before its first owner
+        own = read_history(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
     writer.start()
     state = "interrupted"
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from search.history import History
+from search.apply.prior_data import PriorData
 from search.origins import UNKNOWN, read_origin
 from search.space import SearchSpace
 from search.spec import Spec
@@ -23,7 +23,7 @@ from search.spec import Spec
 class Plan:
     """One launch of one search, new or resumed.
 
-    `history` holds other searches only; what this search did before is read from the store by the
+    `prior` is what other searches say; what this search did before is read from the store by the
     driver, after it has become the owner. `hours` bounds this launch, `trials_budget` the search.
     `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "receipt".
     """
@@ -39,8 +39,7 @@ class Plan:
     trials_budget: int
     hours: float | None = None
     address: str | None = None
-    history: History = field(default_factory=History)
-    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    prior: PriorData = field(default_factory=PriorData)
     initial_weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property

@@ -70,7 +70,7 @@ class Tuning:
             epoch_seconds=60 * plan.spec.budget.epoch_minutes,
         )
         done = progress_of(plan, own)
-        sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
+        sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
         self.searcher = OptunaSearcher(plan, sampler, done)
         self.recorder = Recorder(
             journal, self.searcher, plan.objective_metrics(), plan.spec.budget.epochs,

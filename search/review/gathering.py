@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from search.history import History
 from search.spec import HistorySettings
 from search.tracking.reading import read_history
 
 
 def gather(
-    tracking_uri: str, settings: HistorySettings, *, task: str = "", without: str = ""
+    tracking_uri: str,
+    settings: HistorySettings,
+    *,
+    task: str = "",
+    searches: Sequence[str] | None = None,
 ) -> History:
     """The history a search may use: nothing if the spec switched it off.
 
@@ -16,7 +22,7 @@ def gather(
         tracking_uri: the store.
         settings: which experiments, and what was renamed since.
         task: id of the new search's task, for the experiments that settings say are of it.
-        without: a search to leave out: the one that is being resumed.
+        searches: the only ones to read; all if None.
 
     Raises:
         ConnectionError: the store does not answer.
@@ -26,8 +32,8 @@ def gather(
     history = read_history(
         tracking_uri,
         settings.experiments,
+        searches=searches,
         same_task=settings.same_task,
         task=task,
     )
-    history = history.renamed(settings.rename, settings.rename_metrics)
-    return history.without(without) if without else history
+    return history.renamed(settings.rename, settings.rename_metrics)

@@ -21,7 +21,8 @@ class Valued:
     """A prior trial's values of the target's objectives.
 
     Attributes:
-        values: In the target's order and directions; empty unless complete and all known.
+        values: In the target's order and directions; empty unless complete and all known. NaN for
+            what is only reported and was not measured.
         problem: Why the trial cannot be used; empty if it can.
         stands_for: (the target's objective, the metric that stands for it), where they differ.
         turned: The target's objectives whose sign was turned.
@@ -55,11 +56,13 @@ def objective_values(
         theirs, wanted = ([each.direction for each in of] for of in (trial.objectives, objectives))
         if theirs != wanted and trial.state != "failed":
             return Valued(problem="its directions are not this search's")
-        return _complete(trial, list(trial.values), len(objectives))
+        return _complete(trial, list(trial.values), objectives)
     stands_for: list[tuple[str, str]] = []
     turned: list[str] = []
     for objective in objectives:
         name, direction = objective.metric, objective.direction
+        if objective.role.name == "report":
+            continue  # it steers nothing, so a trial without it counts
         own, was = trial.counterpart(name), trial.direction_of(name, direction)
         if own is not None and own != name:
             stands_for.append((name, own))
@@ -74,19 +77,22 @@ def objective_values(
         (-1.0 if each.metric in turned else 1.0) * trial.value_of(each.metric)
         for each in objectives
     ]
-    return _complete(trial, values, len(objectives), tuple(stands_for), tuple(turned))
+    return _complete(trial, values, objectives, tuple(stands_for), tuple(turned))
 
 
 def _complete(
     trial: Trial,
     values: list[float],
-    wanted: int,
+    objectives: Sequence[Objective],
     stands_for: tuple[tuple[str, str], ...] = (),
     turned: tuple[str, ...] = (),
 ) -> Valued:
     if trial.state != "complete":
         return Valued((), "", stands_for, turned)
-    if len(values) != wanted or not all(_is_finite(value) for value in values):
+    if len(values) != len(objectives) or not all(
+        _is_finite(value) or each.role.name == "report"
+        for value, each in zip(values, objectives, strict=True)
+    ):
         return Valued(problem="it has no finite value for every objective of this search")
     return Valued(tuple(values), "", stands_for, turned)
 

@@ -33,6 +33,18 @@ def read_robustness(client: MlflowClient, run_id: str) -> dict[str, str]:
     return _texts(client, run_id, names.ROBUSTNESS)
 
 
+def read_text(client: MlflowClient, run_id: str, name: str) -> str:
+    """The text of one of a run's artifacts; empty if it is not there or cannot be had."""
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            file = Path(client.download_artifacts(run_id, name, folder))
+            return file.read_text(encoding="utf-8")
+        except (MlflowException, OSError, ValueError):
+            return ""
+
+
 def keep_robustness(
     client: MlflowClient, run_id: str, texts: Mapping[str, str], files: Sequence[Path]
 ) -> None:

@@ -60,6 +60,7 @@ BASE = "twentieth.base"
 RECEIPT = "twentieth.receipt"
 RECEIPTS = "twentieth.receipts"  # of a search: JSON, "<search>#<number>" -> file and receipt
 
+EXPERIENCE = "experience.json"  # of a search's artifacts: what history had taught at its start
 TABLES = "tables"  # folder among a trial's artifacts: its tables as text files
 ROBUSTNESS = "robustness"  # another: judgements, warnings, attacks made later, witnesses
 REPLACED_FILE = "replaced.md"  # in it: why a stronger attack corrected the trial's figure

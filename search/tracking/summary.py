@@ -58,6 +58,7 @@ def create_summary(
     warm_started_from: Sequence[str],
     environment: Mapping[str, str],
     initial_weights: Mapping[str, Mapping[str, Any]] | None = None,
+    experience_json: str = "",
 ) -> str:
     """Creates the summary run of a new search; returns its run id."""
     goal = to_row(objectives)
@@ -87,6 +88,8 @@ def create_summary(
     )
     client.log_text(run.info.run_id, spec_yaml, "spec.yaml")
     client.log_text(run.info.run_id, space_json, "space.json")
+    if experience_json:
+        client.log_text(run.info.run_id, experience_json, names.EXPERIENCE)
     return str(run.info.run_id)
 
 

@@ -1,59 +1,40 @@
-"""What history had taught when a search started, and how alike it turned out to be.
+"""How alike the earlier searches turned out to be that a search had learned from.
 
-Its own trials and later searches are not asked, except for the comparison: how well each earlier
-search predicts the order in which this one's trials came out. Not for writing, that is `report.py`.
+What history taught was found when the search started, and is kept with it (`Experience`); here it
+is held against what came of the search. Not for writing, that is `report.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import yaml
 
 from search.experience import Experience
-from search.extract import agreements, learn
+from search.extract import agreements
 from search.history import History, Search
 from search.review import reconcile
 from search.spec import HistorySettings
+from search.statements import Agreement
 
 # The most similar ones: a table of a hundred rows is not read.
 SEARCHES_COMPARED = 20
 
 
-@dataclass(frozen=True)
-class Lessons:
-    """What history taught.
-
-    Attributes:
-        experience: With the agreements that this search's trials showed.
-        fitted: How earlier searches were fitted to this space, a line each.
-    """
-
-    experience: Experience
-    fitted: tuple[str, ...]
-
-
-def lessons(history: History, this: Search) -> Lessons | None:
-    """The lessons of a search; None if its space is not known.
+def agreements_with(
+    history: History, this: Search, experience: Experience
+) -> tuple[Agreement, ...]:
+    """How well each earlier search predicts the order in which this one's trials came out.
 
     Args:
         history: The trials of this search and of others.
         this: The search.
+        experience: What it had learned from; other searches are not asked.
     """
     if this.space is None:
-        return None
-    earlier, own = _parts(history, this)
-    experience = learn(
-        earlier, this.space, task=this.task, fingerprint=this.fingerprint,
-        objectives=this.objectives,
-    )  # fmt: skip
-    theirs, ours = (reconcile(part, this.space, this.objectives) for part in (earlier, own))
-    compared = experience.searches[:SEARCHES_COMPARED]
-    found = agreements(
-        theirs.trials, ours.trials, this.space, this.objectives,
-        {search.id: search.similarity for search in compared},
-    )  # fmt: skip
-    return Lessons(replace(experience, agreements=found), tuple(theirs.lines()))
+        return ()
+    compared = {each.id: each.similarity for each in experience.searches[:SEARCHES_COMPARED]}
+    reconciled = reconcile(history.only(compared), this.space, this.objectives)
+    own = history.prior_trials(search=this.id)
+    return agreements(reconciled.trials, own, this.space, this.objectives, compared)
 
 
 def history_settings(spec_yaml: str) -> HistorySettings:
@@ -67,13 +48,3 @@ def history_settings(spec_yaml: str) -> HistorySettings:
         return HistorySettings.model_validate(document.get("history") or {})
     except (yaml.YAMLError, ValueError, AttributeError):
         return HistorySettings()
-
-
-def _parts(history: History, this: Search) -> tuple[History, History]:
-    """The searches that had started before this one, and this one alone."""
-    earlier, own = history.without(this.id), history
-    for other in history.searches.values():
-        if other.id != this.id:
-            own = own.without(other.id)
-            earlier = earlier.without(other.id) if other.started > this.started else earlier
-    return earlier, own

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from search.experience import Experience, lines
 from search.history import Search, Trial
-from search.statements import Agreement
 from search.transfer.alike import alike_table
 from search.transfer.best import HeldOut, held_out, to_yaml
 from search.transfer.goals import best_in_words, none_keeps, objectives_in_words
@@ -37,9 +37,7 @@ class Contents:
 
     Attributes:
         key_hyperparameters: Names for the table of the front, the most important first.
-        experience: Lines on what history taught.
-        agreements: How far earlier searches predicted this one.
-        fitted: How earlier searches were fitted to this space, a line each.
+        experience: What history had taught; None if it is not known.
         files: Names of the files beside the report.
     """
 
@@ -48,9 +46,7 @@ class Contents:
     best: Sequence[Trial]
     verdict: Verdict
     key_hyperparameters: Sequence[str] = ()
-    experience: Sequence[str] = ()
-    agreements: Sequence[Agreement] = ()
-    fitted: Sequence[str] = ()
+    experience: Experience | None = None
     files: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     summary: Mapping[str, str] = field(default_factory=dict)
@@ -70,15 +66,25 @@ def render(contents: Contents) -> str:
         _section("What the guard did", guard_section(contents.verdict.guard)),
         _section("What moved the objectives", _picture("importance.png", contents)
                  or "Too few complete trials to tell."),
-        _section("What history taught", _bullets(contents.experience)),
-        _section("How alike the earlier searches turned out to be",
-                 alike_table(contents.agreements, contents.search.metrics)),
-        _section("How history was fitted to this space", _bullets(contents.fitted)),
+        *_history(contents),
         _section("How to reproduce", _reproduction(contents)),
         _section("Best configurations", _configurations(contents.best)),
         _section("Files", _files(contents.files)),
     ]  # fmt: skip
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _history(contents: Contents) -> list[str]:
+    if contents.experience is None:
+        return [_section("What history taught", "It was not kept with this search.")]
+    # How alike they turned out to be has a table of its own.
+    taught = lines(replace(contents.experience, agreements=()))
+    agreements = alike_table(contents.experience.agreements, contents.search.metrics)
+    return [
+        _section("What history taught", _bullets(taught)),
+        _section("How alike the earlier searches turned out to be", agreements),
+        _section("How history was fitted to this space", _bullets(contents.experience.fitted)),
+    ]
 
 
 def _section(title: str, body: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from search.experience import lines
+from search.experience import Experience
 from search.extract.importance import importance_in
 from search.extract.measurements import measure
 from search.history import History, Search
@@ -21,7 +21,7 @@ from search.transfer.best import best_trials
 from search.transfer.costs import cost_of
 from search.transfer.curves import draw_curves, draw_importance
 from search.transfer.interactive import write_interactive
-from search.transfer.lessons import Lessons, lessons
+from search.transfer.lessons import agreements_with
 from search.transfer.markdown import Contents, render
 from search.transfer.pictures import draw_history, draw_pareto
 from search.transfer.progress import find_search, trials_of
@@ -46,6 +46,8 @@ def write_report(
     spec_yaml: str,
     environment: Mapping[str, str],
     summary: Mapping[str, str],
+    experience: Experience | None = None,
+    appendix: str = "",
 ) -> Report:
     """Writes report.md, pictures, tables and verdict of a search into a folder.
 
@@ -59,6 +61,8 @@ def write_report(
         spec_yaml: The spec as it was run.
         environment: Part -> version, of what the result depends on.
         summary: More facts on what was searched, name -> text; `command` is how to reproduce it.
+        experience: What history had taught when the search started; None if it is not known.
+        appendix: Further sections, in Markdown.
 
     Raises:
         ValueError: History does not know the search.
@@ -68,27 +72,24 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     judged = verdict(history, search, cost_of(spec_yaml))
     shares = _shares(history, this)
-    taught = lessons(history, this)
-    texts = _texts(judged, environment, taught) | {"spec.yaml": spec_yaml}
+    if experience is not None:
+        found = agreements_with(history, this, experience)
+        experience = replace(experience, agreements=found)
+    texts = {
+        "verdict.json": judged.to_json() + "\n",
+        "environment.json": json.dumps(dict(environment), indent=2, sort_keys=True) + "\n",
+        **({} if experience is None else {"experience.json": experience.to_json() + "\n"}),
+        "spec.yaml": spec_yaml,
+    }
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
     files = (*_draw(history, search, shares, folder), "trials.parquet", *texts)
-    contents = _taught(_contents(history, this, judged, shares), taught)
-    contents = replace(contents, files=files, environment=environment, summary=summary)
-    for name, text in {**texts, "report.md": render(contents)}.items():
+    contents = replace(
+        _contents(history, this, judged, shares),
+        files=files, environment=environment, summary=summary, experience=experience,
+    )  # fmt: skip
+    for name, text in {**texts, "report.md": render(contents) + appendix}.items():
         (folder / name).write_text(text, encoding="utf-8")
     return Report(folder, ("report.md", *files), judged)
-
-
-def _texts(
-    judged: Verdict, environment: Mapping[str, str], taught: Lessons | None
-) -> dict[str, str]:
-    texts = {
-        "verdict.json": judged.to_json(),
-        "environment.json": json.dumps(dict(environment), indent=2, sort_keys=True),
-    }
-    if taught is not None:
-        texts["experience.json"] = taught.experience.to_json()
-    return {name: text + "\n" for name, text in texts.items()}
 
 
 def _contents(
@@ -102,18 +103,6 @@ def _contents(
         best=best,
         verdict=judged,
         key_hyperparameters=_key_hyperparameters(shares, [each.configuration for each in best]),
-    )
-
-
-def _taught(contents: Contents, taught: Lessons | None) -> Contents:
-    if taught is None:
-        unknown = "The space of this search is not known, so nothing can be said in its terms."
-        return replace(contents, experience=[unknown])
-    return replace(
-        contents,
-        experience=lines(replace(taught.experience, agreements=())),  # they have their own table
-        agreements=taught.experience.agreements,
-        fitted=taught.fitted,
     )
 
 

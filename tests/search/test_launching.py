@@ -187,25 +187,21 @@ def test_a_warm_search_remembers_what_it_started_from(store: Stored, tmp_path: P
 
 def test_a_search_is_resumed_from_its_summary_run_alone(store: Stored) -> None:
     plan = resume(store)
-    assert replace(plan, history=store.plan.history) == replace(
-        store.plan, tracking_uri=store.uri
-    )  # fmt: skip
+    assert replace(plan, prior=store.plan.prior) == replace(store.plan, tracking_uri=store.uri)
 
 
 def test_the_beginning_of_an_id_is_enough_if_only_one_search_has_it(store: Stored) -> None:
     assert resume(store, "hil").search == store.search
 
 
-def test_a_resumed_search_does_not_take_itself_for_history(store: Stored) -> None:
-    assert store.search not in resume(store).history.searches
-
-
 @pytest.mark.slow
-def test_a_resumed_search_does_not_learn_what_came_later(store: Stored, tmp_path: Path) -> None:
+def test_a_resumed_search_learns_neither_from_itself_nor_from_what_came_later(
+    store: Stored, tmp_path: Path
+) -> None:
     copy = store.copied(tmp_path)
     later = new_search(copy, tmp_path, name="later")
-    assert list(resume(copy, later.search).history.searches) == [store.search]
-    assert list(resume(copy).history.searches) == []
+    assert resume(copy).prior.same_task == ()
+    assert {each.search for each in resume(copy, later.search).prior.same_task} == {store.search}
 
 
 def test_a_function_named_by_the_store_runs_only_if_it_is_allowed_by_name(store: Stored) -> None:

@@ -40,7 +40,7 @@ def history_of(**tasks: list[FrozenTrial]) -> History:
 def test_no_history_is_empty_in_every_way() -> None:
     history = History.empty()
     assert (len(history), history.tasks(), history.prior_trials(state=None)) == (0, [], [])
-    assert len(history.without("anything")) == 0
+    assert len(history.only(["anything"])) == 0
 
 
 def test_a_study_becomes_the_trials_and_the_search_of_its_task() -> None:
@@ -174,12 +174,12 @@ def test_trials_are_found_by_task_state_and_search() -> None:
     assert history.prior_trials("a", search="b") == []
 
 
-def test_a_history_without_a_search_never_knew_it() -> None:
+def test_a_history_of_some_searches_never_knew_the_others() -> None:
     history = history_of(a=[frozen(0.1, [0.5, 0.5])], b=[frozen(0.2, [0.5, 0.5])])
-    without = history.without("a")
-    assert (without.tasks(), list(without.searches), len(without)) == (["b"], ["b"], 1)
+    only = history.only(["b", "unknown"])
+    assert (only.tasks(), list(only.searches), len(only)) == (["b"], ["b"], 1)
     assert len(history) == 2 and list(history.searches) == ["a", "b"]
-    assert len(history.without("unknown")) == 2
+    assert len(history.only([])) == 0
 
 
 def test_parquet_gives_back_all_that_history_knows(tmp_path: Path) -> None:

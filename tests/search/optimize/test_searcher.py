@@ -164,7 +164,7 @@ def test_what_is_proposed_depends_on_the_trials_that_still_run(tmp_path: Path, n
     ]
 
     def second_proposal(sees_the_first: bool) -> dict[str, Any]:
-        sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
+        sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
         searcher = searcher_of(plan, own, sampler)
         searcher.suggest("a")
         if not sees_the_first:

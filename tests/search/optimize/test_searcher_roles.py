@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.apply.choice import sampler_for
-from search.history import History
+from search.apply.prior_data import PriorData
 from search.optimize.plan import Plan
 from search.optimize.progress import progress_of
 from search.optimize.searcher import OptunaSearcher
@@ -85,7 +85,7 @@ def test_a_resumed_search_proposes_what_it_would_have(
     plan = plan_under(tmp_path, role, sampler={"name": sampler}, trials=9)
 
     def started(own: list[Any]) -> OptunaSearcher:
-        made = sampler_for(plan.spec, History.empty(), plan.space, plan.task)
+        made = sampler_for(plan.spec, PriorData(), plan.space, plan.task)
         return OptunaSearcher(plan, made, progress_of(plan, own))
 
     def step(searcher: OptunaSearcher, number: int) -> Any:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 
+from search.experience import Experience
 from search.spec import HistorySettings
+from search.statements import Agreement
 from search.transfer.alike import alike_table
-from search.transfer.lessons import SEARCHES_COMPARED, Lessons, history_settings, lessons
+from search.transfer.lessons import SEARCHES_COMPARED, agreements_with, history_settings
 from tests.search.extract.synthetic import (
     CLEAN,
     ROBUST,
@@ -19,43 +20,40 @@ from tests.search.extract.synthetic import (
     rows_of_random_search,
     search,
 )
+from tests.search.transfer.learned import learned
 
 LATER = START + timedelta(hours=1)
 THIS = search("this", started=LATER)
 
 
-def taught(rows: list[dict], *others: str, rename: Mapping[str, str] | None = None) -> Lessons:
-    known = history(rows, [*(search(name) for name in others), THIS]).renamed(rename)
-    found = lessons(known, THIS)
-    assert found is not None
-    return found
+def taught(rows: list[dict], *others: str) -> tuple[Agreement, ...]:
+    known = history(rows, [*(search(name) for name in others), THIS])
+    return agreements_with(known, THIS, learned(known, THIS))
 
 
 def test_earlier_searches_of_the_task_are_compared_with_what_was_seen() -> None:
     rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
-    clean, robust = taught(rows, "cold").experience.agreements
+    clean, robust = taught(rows, "cold")
     assert (clean.search, clean.objective, robust.objective) == ("cold", CLEAN, ROBUST)
     assert (clean.trials, clean.source_trials) == (23, 47)  # the complete ones
     assert clean.low > 0 and robust.low > 0  # one function made them both
     assert clean.similarity == 1.0
 
 
-def test_neither_this_search_nor_a_later_one_is_an_earlier_one() -> None:
+def test_a_search_that_was_not_learned_from_is_not_compared() -> None:
     after = search("after", started=LATER + timedelta(hours=1))
     rows = rows_of_random_search("after", 20, 1) + rows_of_random_search("this", 20, 2)
-    found = lessons(history(rows, [after, THIS]), THIS)
-    assert found is not None and found.experience.is_empty
-    assert found.experience.agreements == () and found.fitted == ()
+    assert agreements_with(history(rows, [after, THIS]), THIS, Experience(THIS.task)) == ()
 
 
 def test_what_was_renamed_counts() -> None:
     rows = rows_of_random_search("this", 10, 2)
     rows += [row(number, [0.5, 0.1 * number], configuration={"share": 0.1 * number, "width": 16})
              for number in range(9)]  # fmt: skip
-    plain = taught(rows, "cold")
-    renamed = taught(rows, "cold", rename={"share": "adversarial_share"})
-    assert any(line.startswith("removed: share") for line in plain.fitted)
-    assert any(line.startswith("renamed: share in cold") for line in renamed.fitted)
+    plain = history(rows, [search("cold"), THIS])
+    renamed = plain.renamed({"share": "adversarial_share"})
+    assert any(line.startswith("removed: share") for line in learned(plain, THIS).fitted)
+    assert any(line.startswith("renamed: share in cold") for line in learned(renamed, THIS).fitted)
 
 
 @pytest.mark.slow
@@ -65,12 +63,12 @@ def test_only_so_many_are_compared_the_most_similar() -> None:
         each for index, name in enumerate(names) for each in rows_of_random_search(name, 12, index)
     ]
     found = taught(rows + rows_of_random_search("this", 12, 99), *names)
-    assert len({each.search for each in found.experience.agreements}) == SEARCHES_COMPARED
+    assert len({each.search for each in found}) == SEARCHES_COMPARED
 
 
 def test_without_a_space_there_is_nothing_to_say() -> None:
     this = search("this", space=None)
-    assert lessons(history([], [this]), this) is None
+    assert agreements_with(history([], [this]), this, Experience(this.task)) == ()
 
 
 @pytest.mark.parametrize(
@@ -82,7 +80,7 @@ def test_a_spec_that_says_nothing_of_history_or_is_none_has_the_defaults(text: s
 
 def test_the_table_says_what_was_thought_and_what_was_seen() -> None:
     rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
-    agreements = taught(rows, "cold").experience.agreements
+    agreements = taught(rows, "cold")
     first = alike_table(agreements, (CLEAN, ROBUST)).splitlines()[2]
     share = (1 + agreements[0].tau) / 2
     assert first.startswith(f"| cold | 1.00 | {share:.0%} of {agreements[0].pairs} (")

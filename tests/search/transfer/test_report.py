@@ -18,6 +18,7 @@ from search.objectives.objective import from_lists
 from search.space import SearchSpace
 from search.transfer import Report, write_report
 from tests.search.extract.synthetic import START, history, row, rows_of_random_search, search
+from tests.search.transfer.learned import learned
 
 LATER = START + timedelta(hours=1)
 WARM = history(
@@ -34,10 +35,12 @@ CLOSING = "</script><script>alert(2)</script><img src=x onerror=alert(3)>|`[a](j
 
 
 def written(known: History, folder: Path, name: str = "this") -> Report:
+    this = known.searches[name]
     return write_report(
         known, name, folder,
         spec_yaml="name: digits\n", environment={"python": "3.11", "code": "abc"},
         summary={"name": "digits", "warm started from": "cold"},
+        experience=learned(known, this) if this.space else None,
     )  # fmt: skip
 
 
