@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from search.tracking.store import open_client
 from tests.functions import Gate
 from tests.launches import Place
+from tests.search.tracking.servers import Server
 
 
 @pytest.fixture(scope="module")
@@ -32,3 +34,13 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
     gate = Gate(tmp_path / "gate")
     yield gate
     gate.open()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """An MLflow server on an SQLite store."""
+    store = f"sqlite:///{tmp_path / 'server.db'}"
+    open_client(store)
+    server = Server(store, tmp_path / "artifacts")
+    yield server
+    server.kill()

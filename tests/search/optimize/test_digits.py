@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from search.launching import prepare, with_changes
-from search.spec import Spec
+from search.spec import spec_from_yaml
 from search.tracking import names
 from search.tracking.store import open_client
 from tests.launches import ROOT, Place, driver_of, finished
@@ -126,7 +126,7 @@ def test_the_next_search_starts_from_what_this_one_learned(
 
 def test_a_cold_search_ignores_history(place: Place, killed_and_resumed: str) -> None:
     said: list[str] = []
-    spec = Spec.model_validate(small_digits())
+    spec = spec_from_yaml(yaml.safe_dump(small_digits()))
     cold = prepare(with_changes(spec, cold=True), place.uri, say=said.append)
     assert len(cold.history) == 0 and any("starts cold" in line for line in said)
     assert not any(proposal.origin.get("source_runs") for proposal in cold.proposals)
@@ -143,7 +143,7 @@ def test_history_that_changed_since_does_not_stop_a_search(
     client.set_tag(third.info.run_id, names.CONFIGURATION, "{'not': json}")
     said: list[str] = []
     settings = {"experiments": ["digits*"], "rename": {"widht": "width"}}
-    spec = Spec.model_validate(small_digits(history=settings))
+    spec = spec_from_yaml(yaml.safe_dump(small_digits(history=settings)))
     warm = prepare(spec, place.uri, say=said.append)
     assert any("1 runs left out" in line for line in said)
     assert warm.space.contains(warm.proposals[0].configuration)

@@ -5,13 +5,10 @@ What it took to catch up is printed: `pytest -s`.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from search.tracking.journal import sent_offset, size
@@ -19,7 +16,7 @@ from search.tracking.store import HTTP_RETRIES, HTTP_TIMEOUT_SECONDS
 from search.tracking.writer import LONGEST_PAUSE_SECONDS
 from tests.launches import Place, assert_truthful, finished, hills
 from tests.search.optimize.ray_nodes import seconds_until
-from tests.search.optimize.test_tracking_server import Server
+from tests.search.tracking.servers import Server
 
 pytestmark = pytest.mark.long
 
@@ -30,22 +27,6 @@ CALL_SECONDS = HTTP_TIMEOUT_SECONDS * (1 + HTTP_RETRIES)
 OUTAGE_SECONDS = 60.0
 # The last pause, a call that was under way, and as much again for the events that waited.
 BACK_WITHIN = LONGEST_PAUSE_SECONDS + 2 * CALL_SECONDS + 20.0
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    yield server
-    server.kill()
-
-
-def tell(server: Server, what: signal.Signals) -> None:
-    """Stops the server's processes where they are, or lets them go on."""
-    for process in psutil.Process().children(recursive=True):
-        if os.getpgid(process.pid) != os.getpgid(0) and str(server.port) in process.cmdline():
-            os.killpg(os.getpgid(process.pid), what)
-            return
-    raise AssertionError("no server runs")
 
 
 def test_a_server_that_does_not_answer_for_long_has_everything_once_in_the_end(
@@ -59,7 +40,7 @@ def test_a_server_that_does_not_answer_for_long_has_everything_once_in_the_end(
     storage = place.folder / "storage" / search
     place.wait_for(search, "epoch", 2)
     ended = count(place, search, "end")
-    tell(server, signal.SIGSTOP)
+    server.tell(signal.SIGSTOP)
     stopped, sent = time.monotonic(), sent_offset(storage)
     while time.monotonic() - stopped < OUTAGE_SECONDS:
         assert command.poll() is None, command.communicate()[0]
@@ -68,7 +49,7 @@ def test_a_server_that_does_not_answer_for_long_has_everything_once_in_the_end(
     assert during >= 4, "the search must not notice"
     waiting = size(storage)
     assert sent_offset(storage) - sent < waiting / 10, "hardly anything can have been sent"
-    tell(server, signal.SIGCONT)
+    server.tell(signal.SIGCONT)
     caught_up = seconds_until(lambda: sent_offset(storage) >= waiting, BACK_WITHIN)
     print(f"{during} trials ended meanwhile; sent {caught_up:.1f} s after the server was back")
     finished(command)
