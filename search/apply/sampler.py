@@ -212,8 +212,8 @@ class WarmStartSampler(BaseSampler):
         self._own = OwnTrials(space)
         objectives = self._told(study)
         prior = self._prior or self._read(space, objectives)
-        if prior.left_out != self.left_out:
-            _warn(prior.left_out)
+        if self._prior is None and prior.left_out != self.left_out:
+            _warn(prior.left_out, len(self._history))
         self.left_out = prior.left_out
         for trial in prior.same_task:
             if trial.is_exact:
@@ -271,12 +271,12 @@ def _observed_space(history: History, study: optuna.Study) -> SearchSpace:
     return observed(join(spaces) if spaces else None, finished)
 
 
-def _warn(left_out: Counter[str]) -> None:
+def _warn(left_out: Counter[str], total: int) -> None:
     if not left_out:
         return
     reasons = "; ".join(f"{count} because {reason}" for reason, count in left_out.most_common())
     _logger.warning(
-        "%d prior trials left out: %s. The search starts from the others. To use them too, "
+        "%d of %d prior trials left out: %s. The search starts from the others. To use them too, "
         "widen the space, rename hyperparameters when reading the history, or name the objectives.",
-        left_out.total(), reasons,
+        left_out.total(), total, reasons,
     )  # fmt: skip

@@ -120,19 +120,21 @@ def _run(
     """Runs trials until the budget, the time or the user says stop; returns the search's state."""
     from search.optimize.tuning import Tuning  # ray costs two seconds to import
 
+    def say(text: str) -> None:
+        journal.append("driver", message=text)
+
     compute_alone()
     leases = []
     if plan.address is None:
         leases = lease_cpus(
             _cores(plan),
-            say=lambda text: journal.append("driver", message=text),
+            say=say,
             must_stop=stop.is_set,
         )
         if not leases:
             return "interrupted"
     began = time.monotonic()  # waiting for cores is not the search's time
-    message = "starting Ray" if plan.address is None else "joining Ray"
-    journal.append("driver", message=message)
+    say("starting Ray" if plan.address is None else "joining Ray")
     import ray
 
     tuning = Tuning(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from search.experience import Experience, lines
 from search.history import Search, Trial
+from search.history.states import State
 from search.transfer.alike import alike_table
 from search.transfer.best import HeldOut, held_out, to_yaml
 from search.transfer.goals import best_in_words, none_keeps, objectives_in_words
@@ -22,7 +23,7 @@ from search.transfer.verdict import Verdict
 _KEY_HYPERPARAMETERS = 4
 _CONFIGURATIONS_WRITTEN = 8
 _RUNS_NAMED = 20
-_STATES = {
+_STATES: Mapping[State, str] = {
     "complete": "trained to the full budget",
     "stopped": "stopped early by the scheduler",
     "failed": "ended with an error, see reason.txt of the run",
