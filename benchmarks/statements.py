@@ -1,0 +1,60 @@
+"""Counts the statements of a folder's Python files, now and at an earlier commit.
+
+Lines depend on how they are wrapped and commented; statements do not. Run as
+
+    python -m benchmarks.statements 508737f search tests
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def statements(text: str) -> int:
+    """The statements of a module; a docstring says something and does nothing, so it is none."""
+    found = 0
+    for node in ast.walk(ast.parse(text)):
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        found += isinstance(node, ast.stmt) and not is_text
+    return found
+
+
+def now(folder: str) -> int:
+    """The statements below a folder of the working tree."""
+    return sum(statements(file.read_text()) for file in sorted((ROOT / folder).rglob("*.py")))
+
+
+def at(commit: str, folder: str) -> int:
+    """The statements below a folder at a commit."""
+    listed = _git("ls-tree", "-r", "--name-only", commit, "--", folder).splitlines()
+    return sum(
+        statements(_git("show", f"{commit}:{name}")) for name in listed if name.endswith("py")
+    )
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def main() -> None:
+    """Prints a line a folder: both counts and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("commit")
+    parser.add_argument("folders", nargs="*", default=["search", "models", "tests"])
+    given = parser.parse_args()
+    print(f"{'':10} {given.commit[:9]:>9} {'now':>9} {'ratio':>6}")
+    for folder in given.folders:
+        before, after = at(given.commit, folder), now(folder)
+        print(f"{folder:10} {before:9,} {after:9,} {after / before:6.3f}")
+
+
+if __name__ == "__main__":
+    main()
