@@ -7,6 +7,7 @@ import pytest
 
 from tests.functions import Gate
 from tests.launches import (
+    PATIENCE_SECONDS,
     Place,
     assert_truthful,
     driver_of,
@@ -81,5 +82,5 @@ def test_the_driver_leaves_no_process_behind(place: Place, gate: Gate) -> None:
     gate.open()
     assert any("raylet" in " ".join(process.cmdline()) for process in offspring)
     finished(command)
-    _, alive = psutil.wait_procs([driver, *offspring], timeout=60)
+    _, alive = psutil.wait_procs([driver, *offspring], timeout=PATIENCE_SECONDS)
     assert alive == []

@@ -19,8 +19,6 @@ pytestmark = pytest.mark.slow
 
 TRIALS, EPOCHS = 4, 5
 LIMIT_SECONDS = 9.0
-# Ray reaps a worker that has ended at its next look, and a busy machine is slow at that.
-NOTICED_WITHIN = LIMIT_SECONDS + 20.0
 
 
 def test_a_trial_that_hangs_is_ended_in_time_retried_and_costs_no_other_anything(
@@ -36,7 +34,7 @@ def test_a_trial_that_hangs_is_ended_in_time_retried_and_costs_no_other_anything
     seconds_until(lambda: hung.exists() and bool(hung.read_text()))
     began = time.monotonic()
     worker = int(hung.read_text().split()[1])
-    seconds_until(lambda: not psutil.pid_exists(worker), NOTICED_WITHIN)
+    seconds_until(lambda: not psutil.pid_exists(worker))
     print(f"its worker had ended {time.monotonic() - began:.1f} s after the trial hung")
     seconds_until(lambda: begun_again(storage) == 1)
     print(f"the trial was at work again {time.monotonic() - began:.1f} s after it hung")

@@ -110,8 +110,8 @@ def postgresql(folder: Path) -> Iterator[str]:
     try:
         yield f"postgresql://mlflow@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run([*as_user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"],
-                       **run)  # type: ignore[call-overload]  # fmt: skip
+        subprocess.run([*as_user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop",
+                        "-t", str(STARTING_SECONDS)], **run)  # type: ignore[call-overload]  # fmt: skip
 
 
 def _programs() -> Path:
