@@ -38,7 +38,8 @@ def test_a_search_grows_with_its_cluster_and_survives_its_shrinking(
         search = place.search()
         seconds_until(lambda: at_work(place, search) == 1)
         added = [nodes.add_node(**NODE) for _ in range(2)]
-        seconds_until(lambda: at_work(place, search) == 3)
+        grown = seconds_until(lambda: at_work(place, search) == 3)
+        print(f"three trials at once {grown:.0f} s after two nodes had joined")
         nodes.remove_node(added[0], allow_graceful=False)
         gate.open()
         finished(command)
