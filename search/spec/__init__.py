@@ -3,7 +3,7 @@
 from search.spec.checked import Spec, task_id
 from search.spec.checks import SAMPLER_OPTIONS
 from search.spec.errors import Problem, SpecError
-from search.spec.file import load_spec, spec_from_yaml
+from search.spec.file import checked_again, load_spec, spec_from_yaml
 from search.spec.parts import (
     Budget,
     HistorySettings,
@@ -26,6 +26,7 @@ __all__ = [
     "Spec",
     "SpecError",
     "Task",
+    "checked_again",
     "load_spec",
     "spec_from_yaml",
     "task_id",

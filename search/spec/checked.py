@@ -90,6 +90,12 @@ class Spec(Part):
 
     def to_yaml(self) -> str:
         """The spec as YAML; `spec_from_yaml` gives back an equal one, whatever the folder."""
+        return yaml.dump(
+            self.to_record(), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """The spec as its file would hold it."""
         record: dict[str, Any] = {
             "name": self.name,
             "task": self.task.model_dump(exclude_none=True),
@@ -111,7 +117,7 @@ class Spec(Part):
             record[INITIAL_WEIGHTS] = part.model_dump(by_alias=True, exclude_defaults=True)
         if self.task.is_function:
             del record["robustness"]
-        return yaml.dump(record, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100)
+        return record
 
     def fingerprint(
         self, data: DataDescription | TextDescription | None, base: BaseModel | None = None

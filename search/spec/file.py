@@ -55,6 +55,15 @@ def spec_from_yaml(text: str, source: str = "spec.yaml") -> Spec:
     return _build(read_document(text, source), Path(source).parent.resolve(), must_exist=False)
 
 
+def checked_again(spec: Spec, source: str) -> Spec:
+    """Check a spec that was changed since it was read; `source` leads the messages.
+
+    Raises:
+        SpecError: Everything that is wrong.
+    """
+    return _build(Document(spec.to_record(), source), Path.cwd(), must_exist=False)
+
+
 def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     """Check every part, then raise or return."""
     data = document.data

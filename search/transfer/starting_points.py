@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from models.base_model import locate_base
 from models.catalog import Value
-from search.spec import Spec, spec_from_yaml
+from search.spec import Spec, checked_again
 from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeights, choices
 from search.spec.parts import HyperparameterSpec
 from search.transfer.sources import WeightSource, best_trial, find_trial, front_trials
@@ -58,7 +58,7 @@ def pin(spec: Spec, tracking_uri: str) -> Pinned:
     lines = [_line(source) for source in sources]
     if dropped:
         lines.append(f"no longer searched, the checkpoint fixes it: {', '.join(dropped)}")
-    return Pinned(spec_from_yaml(pinned.to_yaml(), "the spec with its weights"), tuple(lines))
+    return Pinned(checked_again(pinned, "the spec with its weights"), tuple(lines))
 
 
 def _meant(tracking_uri: str, reference: str, pick: str = "best") -> list[WeightSource]:
