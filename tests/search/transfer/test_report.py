@@ -130,14 +130,18 @@ def test_a_search_whose_space_is_not_known_is_reported(tmp_path: Path) -> None:
     report = written(history([row(0, [0.9, 0.5], search="this")], [search("this", space=None)]),
                      tmp_path)  # fmt: skip
     assert "importance.png" not in report.files
-    assert "space of this search is not known" in (tmp_path / "report.md").read_text()
+    assert "It was not kept with this search." in (tmp_path / "report.md").read_text()
 
 
 @pytest.mark.slow
-def test_later_searches_taught_nothing(tmp_path: Path) -> None:
+def test_what_was_learned_at_the_start_is_reported_and_nothing_since(tmp_path: Path) -> None:
     later = search("later", started=LATER + timedelta(hours=1))
     rows = rows_of_random_search("later", 10, 1) + rows_of_random_search("this", 10, 2)
-    written(history(rows, [later, search("this", started=LATER)]), tmp_path)
+    known = history(rows, [later, search("this", started=LATER)])
+    write_report(
+        known, "this", tmp_path, spec_yaml="name: digits\n", environment={}, summary={},
+        experience=Experience("digits"),
+    )  # fmt: skip
     assert "this search starts cold" in (tmp_path / "report.md").read_text()
 
 

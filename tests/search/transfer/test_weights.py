@@ -17,6 +17,7 @@ from models.checkpoints import newest_checkpoint
 from models.data import load_data
 from models.weights.initial import load_initial
 from search import launching
+from search.launching import fingerprint_of
 from search.optimize.plan import Plan
 from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
 from search.tracking import names
@@ -169,7 +170,7 @@ def test_a_source_whose_data_have_changed_is_refused(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     plan = shelf.plan(digits_spec("source"))
     shelf.finish(plan, [(configured(2), [0.5, 0.3])])
-    fingerprint = dict(plan.fingerprint)
+    fingerprint = fingerprint_of(plan.spec)
     fingerprint["data"] = {**fingerprint["data"], "digest": "0" * 12}
     client = open_client(shelf.uri)
     client.set_tag(plan.summary_run, names.FINGERPRINT, json.dumps(fingerprint))
