@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.review import decision_lines
-from search.review.evidence import place
 from search.space import SearchSpace
+from search.space_restating import restate
 from tests.search.review.earlier import (
     ACCURACY,
     SGD,
@@ -174,8 +174,8 @@ def test_a_child_of_two_values_does_not_tell_its_parent() -> None:
         {"kind": CategoricalDistribution(("a", "b", "c")), "size": IntDistribution(1, 9)},
         {"size": {"kind": ("a", "b")}},
     )
-    assert place(space, {"size": 3}).unknown == {"kind", "size"}
-    assert place(space, {"kind": "c", "size": 3}).unknown == frozenset()
+    assert restate(space, {"size": 3}).unknown == {"kind", "size"}
+    assert restate(space, {"kind": "c", "size": 3}).unknown == frozenset()
 
 
 # Objectives.
@@ -275,7 +275,6 @@ def test_it_never_raises_and_every_trial_is_accounted_for(
         assert not each.configuration.keys() & each.unknown
         assert all(math.isfinite(value) for value in each.values)
         assert not each.is_exact or TARGET.contains(each.configuration)
-        restated = TARGET.restate(each.configuration)
-        assert restated.configuration.keys() == each.configuration.keys()
+        assert restate(TARGET, each.configuration).configuration == each.configuration
     assert all(decision_lines(found.decisions))
     assert json.dumps([vars(decision) for decision in found.decisions])
