@@ -60,6 +60,7 @@ class Steering:
             return trial
         return replace(
             trial,
+            objectives=roles.searched(self.objectives),
             values=self.searched(trial.values),
             constraints=self.constraints(trial.values),
         )

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any
 
 from search.history import History, Trial
+from search.history.lazy_curves import restated_curves
 from search.objectives import Objective
 from search.review.changes import changes, tally
 from search.review.decisions import Decision, decide, decision_lines
@@ -83,6 +84,7 @@ def reconcile(
     usable: list[Trial] = []
     left_out: Counter[str] = Counter()
     parts: dict[str, _Part] = {}
+    named = tuple(objectives) if any(each.metric for each in objectives) else ()
     for trial in history.prior_trials(state=None):
         valued = objective_values(trial, objectives, history.renames.metrics)
         restated = restate(space, trial.configuration)
@@ -90,7 +92,7 @@ def reconcile(
         if problem:
             left_out[problem] += 1
         else:
-            usable.append(_restated(trial, restated, valued))
+            usable.append(_restated(trial, restated, valued, named))
         if trial.state in _ENDS:
             parts.setdefault(trial.search, _Part()).add(trial, restated, valued)
     found = (_decisions(history, search, part, space) for search, part in parts.items())
@@ -109,10 +111,14 @@ def _problem(trial: Trial, restated: Restated, valued: Valued) -> str:
     return "it shares no hyperparameter with this search"
 
 
-def _restated(trial: Trial, restated: Restated, valued: Valued) -> Trial:
+def _restated(
+    trial: Trial, restated: Restated, valued: Valued, named: tuple[Objective, ...]
+) -> Trial:
     return replace(
-        trial, configuration=restated.configuration, values=valued.values,
-        unknown=restated.unknown, is_exact=restated.is_exact, is_by_rank=valued.is_by_rank,
+        trial, configuration=restated.configuration, unknown=restated.unknown,
+        is_exact=restated.is_exact, objectives=named or trial.objectives, values=valued.values,
+        curves=restated_curves(trial.curves, dict(valued.stands_for), valued.turned),
+        is_by_rank=valued.is_by_rank and trial.state != "failed",
     )  # fmt: skip
 
 
