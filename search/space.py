@@ -1,8 +1,8 @@
 """SearchSpace: hyperparameters as Optuna distributions, with what is active under which parent.
 
-For asking Optuna in the right order, for judging whether a configuration belongs to a space, and
-for restating what another search tried in this one's terms. Not for choosing configurations
-(`apply/`) nor for what a model understands (`models/catalog.py`).
+For asking Optuna in the right order, and for judging whether a configuration belongs to a space.
+Not for what another search tried (`space_restating.py`), for choosing configurations (`apply/`) nor
+for what a model understands (`models/catalog.py`).
 
 A configuration holds the active hyperparameters only: with `optimizer: adamw` there is no
 `sgd.learning_rate` in it.
@@ -31,22 +31,6 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = bool | int | float | str
 Conditions: TypeAlias = Mapping[str, Mapping[str, tuple[Value, ...]]]
-
-
-@dataclass(frozen=True)
-class Restated:
-    """A foreign configuration in a space's terms.
-
-    Attributes:
-        configuration: Active hyperparameters whose values are known, inside their distributions.
-        notes: What was changed or dropped, one sentence each.
-        unknown: Active hyperparameters without a usable value. While there are any, what depends on
-            them cannot be decided and is left out; without any, the space contains `configuration`.
-    """
-
-    configuration: dict[str, Value]
-    notes: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,7 +149,8 @@ class SearchSpace:
                 if is_active:
                     found.append(f"{name} is missing")
             elif not is_active:
-                found.append(f"{name} is set but inactive under {self._parents_text(name)}")
+                parents = ", ".join(self.conditions[name])
+                found.append(f"{name} is set but inactive under {parents}")
             elif not space_values.holds(distribution, configuration[name]):
                 value = space_values.brief(configuration[name])
                 found.append(f"{name} = {value} is not in {space_values.describe(distribution)}")
@@ -174,48 +159,6 @@ class SearchSpace:
     def contains(self, configuration: Mapping[str, Any]) -> bool:
         """Whether exactly the active hyperparameters are set, each to a legal value."""
         return not self.problems(configuration)
-
-    def restate(self, configuration: Mapping[str, Any]) -> Restated:
-        """What another search tried, in this space's terms; never raises.
-
-        Args:
-            configuration: Untrusted: values may be text, None, NaN, lists or far out of range.
-
-        Returns:
-            Types coerced, integers rounded, steps snapped, values outside clipped; hyperparameters
-            this space does not have, and inactive ones, dropped. Each change has a note.
-
-        Example:
-            `{"width": "300", "momentum": 0.9}` in a space of `width` from 16 to 256 becomes
-            `{"width": 256}`, with notes on the clipping and on `momentum`.
-        """
-        if not isinstance(configuration, Mapping):
-            note = f"{space_values.brief(configuration)} is not a configuration: dropped"
-            empty = self.restate({})
-            return Restated(empty.configuration, (note,), empty.unknown)
-        restated: dict[str, Value] = {}
-        unknown: list[str] = []
-        notes = [
-            f"{space_values.brief(name)} is not in this space: dropped"
-            for name in configuration
-            if name not in self.distributions
-        ]
-        for name, distribution in self.distributions.items():
-            if not self.is_active(name, restated):
-                if name in configuration:
-                    notes.append(f"{name} is inactive under {self._parents_text(name)}: dropped")
-                continue
-            if name not in configuration:
-                unknown.append(name)
-                continue
-            coerced = space_values.coerce(distribution, configuration[name])
-            if coerced.note:
-                notes.append(f"{name}: {coerced.note}")
-            if coerced.is_known:
-                restated[name] = coerced.value
-            else:
-                unknown.append(name)
-        return Restated(restated, tuple(notes), tuple(unknown))
 
     def key(self, configuration: Mapping[str, Any]) -> str:
         """The active part as canonical JSON, floats by `repr`: equal for duplicates only."""
@@ -235,6 +178,3 @@ class SearchSpace:
                 return None
             counts[name] = values
         return count_configurations(counts, self.conditions)
-
-    def _parents_text(self, name: str) -> str:
-        return ", ".join(self.conditions.get(name, {}))

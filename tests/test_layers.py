@@ -15,7 +15,7 @@ LAYERS = [
     ["origin_words"],
     ["space_conditions", "spec", "specs"],
     ["space", "environment"],
-    ["encoding"],
+    ["encoding", "space_restating"],
     ["history"],
     ["tracking"],
     ["statements"],

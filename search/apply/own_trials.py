@@ -12,6 +12,7 @@ from search.apply.source import Proposal, Tried
 from search.history import Trial
 from search.history.states import FROM_OPTUNA
 from search.space import SearchSpace, Value
+from search.space_restating import restate
 
 
 class OwnTrials:
@@ -61,7 +62,7 @@ class OwnTrials:
         asked: dict[str, Value] = dict(frozen.params)
         if proposal is not None and state == "running":
             asked = {**proposal.configuration, **asked}
-        configuration = self.space.restate(asked).configuration
+        configuration = restate(self.space, asked, moves_inside=True).configuration
         # A trial still asking, or one that crashed while asking, lacks hyperparameters it would
         # have had: as tried it would block all that agree with the few it has.
         if state in ("complete", "stopped") or self.space.contains(configuration):

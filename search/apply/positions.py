@@ -102,7 +102,7 @@ class Axis:
             number = math.exp(math.log(low) + position * (math.log(high) - math.log(low)))
         else:
             number = low + position * (high - low)
-        value: Value = space_values.coerce(self.distribution, number).value
+        value: Value = space_values.nearest(self.distribution, number)
         return value
 
     @property

@@ -193,10 +193,9 @@ class WarmStartSampler(BaseSampler):
         """The proposal's value in the trial's own distribution, or a draw if it has none."""
         proposal = self._proposals.get(trial.number)
         if proposal is not None and param_name in proposal.configuration:
-            value = proposal.configuration[param_name]
-            coerced = space_values.coerce(param_distribution, value)
-            if coerced.is_known:
-                return coerced.value
+            found = space_values.read(param_distribution, proposal.configuration[param_name])
+            if found.is_known:
+                return space_values.nearest(param_distribution, found.value)
         generator = np.random.default_rng(seed_of(self._seed, trial.number, param_name))
         return space_values.draw(param_distribution, generator)
 

@@ -59,7 +59,10 @@ class Steering:
         if not trial.values:
             return trial
         values = self.shown(trial.values)
-        return replace(trial, values=self.searched(values), constraints=self.constraints(values))
+        return replace(
+            trial, objectives=roles.searched(self.objectives), values=self.searched(values),
+            constraints=self.constraints(values),
+        )  # fmt: skip
 
     def told(self, trial: optuna.Trial, values: Sequence[float]) -> list[float]:
         """Gives an ended trial its constraints; returns what of its values its study is told."""

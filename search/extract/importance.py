@@ -27,6 +27,7 @@ from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.extract.quiet_study import quiet_study
 from search.objectives import Objective
 from search.space import SearchSpace
+from search.space_restating import restate
 from search.statements import Importance
 
 Shares = Mapping[str, float]
@@ -77,7 +78,10 @@ def importance_in(part: Measured, space: SearchSpace, column: int = 0) -> dict[s
     column_losses = part.losses[:, column]
     if len(part) < FEWEST_TRIALS or np.ptp(column_losses) == 0:
         return {}
-    configurations = [space.restate(trial.configuration).configuration for trial in part.trials]
+    configurations = [
+        restate(space, trial.configuration, moves_inside=True).configuration
+        for trial in part.trials
+    ]
     names = {
         name: distribution
         for name, distribution in space.distributions.items()

@@ -25,11 +25,11 @@ from optuna.distributions import (
 from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.history import Trial
 from search.objectives.pareto import ranks
-from search.review.evidence import Placed, place
 from search.space import SearchSpace
+from search.space_restating import Restated, restate
 from search.statements import Category, Region, Value
 
-Known = tuple[Trial, Placed]
+Known = tuple[Trial, Restated]
 
 BEST_SHARE = 0.25
 _INNER_SHARE = (0.1, 0.9)
@@ -50,9 +50,9 @@ def regions(measured: Mapping[str, Measured], space: SearchSpace) -> tuple[Regio
         if len(part) < FEWEST_TRIALS:
             continue
         mask = best_quarter(part.losses)
-        placed = [(trial, place(space, trial.configuration)) for trial in part.trials]
-        best += [each for each, is_best in zip(placed, mask, strict=True) if is_best]
-        everyone += placed
+        restated = [(trial, restate(space, trial.configuration)) for trial in part.trials]
+        best += [each for each, is_best in zip(restated, mask, strict=True) if is_best]
+        everyone += restated
     found = []
     for name, distribution in space.distributions.items():
         if distribution.single():
@@ -82,9 +82,9 @@ def best_quarter(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def _known(name: str, trials: Sequence[Known]) -> list[tuple[Trial, Value]]:
     return [
-        (trial, placed.configuration[name])
-        for trial, placed in trials
-        if name in placed.configuration
+        (trial, restated.configuration[name])
+        for trial, restated in trials
+        if name in restated.configuration
     ]
 
 

@@ -8,9 +8,8 @@ a million dictionary entries that nobody reads, so they stay in Arrow until look
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from search.history.curves import CURVES, joined
+from search.history.lazy_curves import LazyCurves
 from search.history.search import Rejected, Search
 from search.history.trial import Trial
 from search.objectives.objective import from_row, to_row
@@ -79,7 +79,7 @@ def trials_from_table(table: pa.Table) -> list[Trial]:
             objectives=from_row(row),
             values=tuple(row["values"] or ()),
             epoch=row["epoch"] or 0,
-            curves=_CurvesOfTrial(curves, index),
+            curves=LazyCurves(partial(curves.of, index)),
             origin=json.loads(row["origin"] or "{}"),
             started=row["started"],
             seconds=row["seconds"] or 0.0,
@@ -190,31 +190,3 @@ class _Curves:
             points.field("value").to_numpy(zero_copy_only=False),
             encoded.dictionary.to_pylist(),
         )
-
-
-class _CurvesOfTrial(Mapping[str, Mapping[int, float]]):
-    """One trial's curves: metric -> epoch -> value. Equal to a dictionary of the same."""
-
-    def __init__(self, curves: _Curves, index: int) -> None:
-        self._curves = curves
-        self._index = index
-
-    @cached_property
-    def _parsed(self) -> dict[str, dict[int, float]]:
-        return self._curves.of(self._index)
-
-    def __getitem__(self, metric: str) -> Mapping[int, float]:
-        return self._parsed[metric]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._parsed)
-
-    def __len__(self) -> int:
-        return len(self._parsed)
-
-    def __repr__(self) -> str:
-        return repr(self._parsed)
-
-    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
-        """Pickled as a plain dictionary: a trial does not take the whole table along."""
-        return dict, (self._parsed,)

@@ -1,7 +1,7 @@
 """What changed between an earlier search's space and this one, hyperparameter by hyperparameter.
 
 Compares the two spaces, and counts in the trials what each change touches. Where nobody stated the
-earlier space, the trials alone speak. Not for changing values, that is `evidence.py`.
+earlier space, the trials alone speak. Not for changing values: `space_restating.py`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from optuna.distributions import (
 
 from search import space_values
 from search.review.decisions import Decision, Kind, decide
-from search.review.evidence import Placed, read
 from search.space import SearchSpace
+from search.space_restating import Restated
 
 _ALWAYS = "always"
 # Two ends that differ by less are the same end, passed through text.
@@ -44,15 +44,15 @@ class Tally:
     problems: Mapping[tuple[str, str], int]
 
 
-def tally(configurations: Sequence[Mapping[str, object]], placed: Sequence[Placed]) -> Tally:
+def tally(configurations: Sequence[Mapping[str, object]], restated: Sequence[Restated]) -> Tally:
     """Counts the trials of one search; both sequences in one order."""
     return Tally(
         Counter(name for configuration in configurations for name in configuration),
-        Counter(name for each in placed for name in each.unknown),
-        Counter(name for each in placed for name in each.inferred),
+        Counter(name for each in restated for name in each.unknown),
+        Counter(name for each in restated for name in each.inferred),
         Counter(
             (name, found.problem)
-            for each in placed
+            for each in restated
             for name, found in each.reads.items()
             if found.problem
         ),
@@ -158,7 +158,7 @@ def _categories(
     vanished = counts.problems.get((name, "vanished"), 0)
     if not isinstance(theirs, CategoricalDistribution):
         return _vanished(search, name, in_words(theirs), counts)
-    reads = [read(ours, choice) for choice in theirs.choices]
+    reads = [space_values.read(ours, choice) for choice in theirs.choices]
     lost = [choice for choice, found in zip(theirs.choices, reads, strict=True) if found.problem]
     kept = [found.value for found in reads if not found.problem]
     new = [

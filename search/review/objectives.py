@@ -66,13 +66,14 @@ def objective_values(
         own, was = trial.counterpart(name), trial.direction_of(name, direction)
         if own is not None and own != name:
             stands_for.append((name, own))
-        if was == direction or trial.state == "failed":
+        if was == direction:
             continue
-        if was == UNKNOWN:
-            return Valued(problem=f"it does not say whether {own} is to be small or large")
-        if name not in renamed:
-            return Valued(problem=f"it was to {was} {own}, this search is to {direction}")
-        turned.append(name)
+        if was != UNKNOWN and name in renamed:
+            turned.append(name)
+        elif trial.state != "failed":
+            unclear = f"it does not say whether {own} is to be small or large"
+            contrary = f"it was to {was} {own}, this search is to {direction}"
+            return Valued(problem=unclear if was == UNKNOWN else contrary)
     values = [
         (-1.0 if each.metric in turned else 1.0) * trial.value_of(each.metric)
         for each in objectives

@@ -14,13 +14,14 @@ from itertools import chain
 from typing import Any
 
 from search.history import History, Trial
+from search.history.lazy_curves import restated_curves
 from search.objectives import Objective
 from search.review.changes import changes, tally
 from search.review.decisions import Decision, decide, decision_lines
-from search.review.evidence import Placed, place
 from search.review.objectives import Valued, objective_values
 from search.review.renames import proposed_renames
 from search.space import SearchSpace
+from search.space_restating import Restated, restate
 
 _ENDS = ("complete", "stopped", "failed")
 
@@ -56,12 +57,12 @@ class _Part:
     """What one search contributes, while it is collected."""
 
     trials: list[Trial] = field(default_factory=list)
-    placed: list[Placed] = field(default_factory=list)
+    restated: list[Restated] = field(default_factory=list)
     valued: list[Valued] = field(default_factory=list)
 
-    def add(self, trial: Trial, placed: Placed, valued: Valued) -> None:
+    def add(self, trial: Trial, restated: Restated, valued: Valued) -> None:
         self.trials.append(trial)
-        self.placed.append(placed)
+        self.restated.append(restated)
         self.valued.append(valued)
 
 
@@ -83,16 +84,17 @@ def reconcile(
     usable: list[Trial] = []
     left_out: Counter[str] = Counter()
     parts: dict[str, _Part] = {}
+    named = tuple(objectives) if any(each.metric for each in objectives) else ()
     for trial in history.prior_trials(state=None):
         valued = objective_values(trial, objectives, history.renames.metrics)
-        placed = place(space, trial.configuration)
-        problem = _problem(trial, placed, valued)
+        restated = restate(space, trial.configuration)
+        problem = _problem(trial, restated, valued)
         if problem:
             left_out[problem] += 1
         else:
-            usable.append(_restated(trial, placed, valued))
+            usable.append(_restated(trial, restated, valued, named))
         if trial.state in _ENDS:
-            parts.setdefault(trial.search, _Part()).add(trial, placed, valued)
+            parts.setdefault(trial.search, _Part()).add(trial, restated, valued)
     found = (_decisions(history, search, part, space) for search, part in parts.items())
     return Reconciled(tuple(usable), tuple(chain.from_iterable(found)), left_out)
 
@@ -101,18 +103,22 @@ def _trials(number: int) -> str:
     return f"{number} trial" if number == 1 else f"{number} trials"
 
 
-def _problem(trial: Trial, placed: Placed, valued: Valued) -> str:
+def _problem(trial: Trial, restated: Restated, valued: Valued) -> str:
     if trial.state not in _ENDS:
         return f"{trial.state}: it has no end to learn from"
-    if valued.problem or placed.configuration:
+    if valued.problem or restated.configuration:
         return valued.problem
     return "it shares no hyperparameter with this search"
 
 
-def _restated(trial: Trial, placed: Placed, valued: Valued) -> Trial:
+def _restated(
+    trial: Trial, restated: Restated, valued: Valued, named: tuple[Objective, ...]
+) -> Trial:
     return replace(
-        trial, configuration=placed.configuration, values=valued.values, unknown=placed.unknown,
-        is_exact=placed.is_exact, is_by_rank=valued.is_by_rank,
+        trial, configuration=restated.configuration, unknown=restated.unknown,
+        is_exact=restated.is_exact, objectives=named or trial.objectives, values=valued.values,
+        curves=restated_curves(trial.curves, dict(valued.stands_for), valued.turned),
+        is_by_rank=valued.is_by_rank and trial.state != "failed",
     )  # fmt: skip
 
 
@@ -134,7 +140,7 @@ def _decisions(history: History, name: str, part: _Part, space: SearchSpace) -> 
             for (search, old, new), count in history.renames.hyperparameters.items()
             if search == name and new in space.distributions
         ),
-        *changes(name, theirs, space, tally(configurations, part.placed)),
+        *changes(name, theirs, space, tally(configurations, part.restated)),
         *_objectives(name, part),
     ]
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
-from search.review.evidence import read
 from search.space import SearchSpace
+from search.space_values import read
 
 # Short forms in common use, each to the term of the field.
 _SYNONYMS = {

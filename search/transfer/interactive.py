@@ -24,7 +24,8 @@ from search.extract.measurements import Measured, measure
 from search.extract.quiet_study import quiet_study
 from search.history import History, Search, Trial
 from search.objectives.roles import is_plain
-from search.space import SearchSpace
+from search.space import SearchSpace, Value
+from search.space_restating import restate
 from search.transfer.progress import find_search, trials_of
 
 # More branches than this are not drawn: the page would be longer than anybody scrolls.
@@ -120,7 +121,7 @@ def _parallels(measured: Measured, space: SearchSpace, this: Search) -> list[tup
     """One plot a set of active hyperparameters: Optuna draws only what all of its trials have."""
     branches: dict[tuple[str, ...], list[int]] = {}
     for index, trial in enumerate(measured.trials):
-        names = tuple(sorted(space.restate(trial.configuration).configuration))
+        names = tuple(sorted(_known(trial, space)))
         branches.setdefault(names, []).append(index)
     drawable = [(names, rows) for names, rows in branches.items() if names and len(rows) > 1]
     drawable.sort(key=lambda item: (-len(item[1]), item[0]))
@@ -163,13 +164,18 @@ def _study(
 
 
 def _trial(trial: Trial, space: SearchSpace, values: Sequence[float]) -> FrozenTrial:
-    known = space.restate(trial.configuration).configuration
+    known = _known(trial, space)
     return create_trial(
         params={plain(name): _plain_value(value) for name, value in known.items()},
         distributions={plain(name): _plain_choices(space.distributions[name]) for name in known},
         values=list(values),
         user_attrs={"run": plain(trial.run_id)},
     )
+
+
+def _known(trial: Trial, space: SearchSpace) -> Mapping[str, Value]:
+    """What the space has of a trial, as Optuna takes it: inside the distributions."""
+    return restate(space, trial.configuration, moves_inside=True).configuration
 
 
 def _plain_choices(distribution: BaseDistribution) -> BaseDistribution:

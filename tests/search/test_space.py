@@ -62,6 +62,13 @@ def test_random_configurations_lie_in_the_space(seed: int) -> None:
     assert configuration == SPACE.random_configuration(np.random.default_rng(seed))
 
 
+def test_the_end_of_a_grid_is_drawn_as_it_stands() -> None:
+    space = SearchSpace({"x": FloatDistribution(0.0, 0.3, step=0.1)})  # 3 * 0.1 > 0.3
+    generator = np.random.default_rng(0)
+    drawn = [space.random_configuration(generator) for _ in range(40)]
+    assert all(map(space.contains, drawn)) and {"x": 0.3} in drawn
+
+
 def test_random_configurations_draw_log_ranges_by_magnitude() -> None:
     generator = np.random.default_rng(0)
     drawn = [SPACE.random_configuration(generator)["width"] for _ in range(2000)]

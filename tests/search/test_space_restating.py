@@ -16,6 +16,7 @@ from optuna.distributions import (
 )
 
 from search.space import SearchSpace
+from search.space_restating import restate
 from tests.search.spaces import ADAMW, SEEDS, SPACE
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -36,92 +37,141 @@ FOREIGN = st.dictionaries(st.one_of(st.sampled_from([*SPACE.distributions, "lr"]
 
 
 @pytest.mark.parametrize(
-    ("distribution", "value", "restated", "note"),
+    ("distribution", "value", "restated"),
     [
-        (IntDistribution(16, 256), "64", 64, ""),
-        (IntDistribution(16, 256), 64.0, 64, ""),
-        (IntDistribution(16, 256), "64.4", 64, "rounded to 64"),
-        (IntDistribution(16, 256), np.int64(64), 64, ""),
-        (IntDistribution(16, 256), 10**400, 256, "clipped to 256"),
-        (IntDistribution(16, 256), -1e300, 16, "clipped to 16"),
-        (IntDistribution(16, 64, step=16), 40.1, 48, "rounded to 48"),
-        (FloatDistribution(0.0, 1.0), "0.1", 0.1, ""),
-        (FloatDistribution(0.0, 1.0), 1, 1.0, ""),
-        (FloatDistribution(1e-3, 1.0, log=True), 0, 1e-3, "clipped to 0.001"),
-        (FloatDistribution(0.0, 0.5, step=0.1), 0.30000000000000004, 0.3, ""),
-        (FloatDistribution(0.0, 0.5, step=0.1), "0.33", 0.3, "rounded to 0.3"),
-        (CategoricalDistribution((False, True)), "True", True, ""),
-        (CategoricalDistribution((False, True)), "false", False, ""),
-        (CategoricalDistribution((True, "True")), "True", "True", ""),
-        (CategoricalDistribution((32, 64)), "64", 64, ""),
-        (CategoricalDistribution(("32", "64")), 64, "64", ""),
-        (CategoricalDistribution((0.1, 0.2)), "0.10", 0.1, ""),
-        (CategoricalDistribution((1, 2)), 2.0, 2, ""),
-        (CategoricalDistribution(("32", "64")), 64.0, "64", ""),
+        (IntDistribution(16, 256), "64", 64),
+        (IntDistribution(16, 256), 64.0, 64),
+        (IntDistribution(16, 256), np.int64(64), 64),
+        (FloatDistribution(0.0, 1.0), "0.1", 0.1),
+        (FloatDistribution(0.0, 1.0), 1, 1.0),
+        (FloatDistribution(0.0, 0.5, step=0.1), 0.30000000000000004, 0.3),
+        (CategoricalDistribution((False, True)), "True", True),
+        (CategoricalDistribution((False, True)), "false", False),
+        (CategoricalDistribution((True, "True")), "True", "True"),
+        (CategoricalDistribution((32, 64)), "64", 64),
+        (CategoricalDistribution(("32", "64")), 64, "64"),
+        (CategoricalDistribution((0.1, 0.2)), "0.10", 0.1),
+        (CategoricalDistribution((1, 2)), 2.0, 2),
+        (CategoricalDistribution(("32", "64")), 64.0, "64"),
+        (CategoricalDistribution(("l1", None)), None, None),
+        (CategoricalDistribution(("l1", None)), "None", None),
     ],
 )
+@pytest.mark.parametrize("moves_inside", [False, True])
 def test_restate_turns_stored_values_into_the_spaces_types(
-    distribution: BaseDistribution, value: Any, restated: Any, note: str
+    distribution: BaseDistribution, value: Any, restated: Any, moves_inside: bool
 ) -> None:
-    result = SearchSpace({"x": distribution}).restate({"x": value})
-    assert result.unknown == ()
+    space = SearchSpace({"x": distribution})
+    result = restate(space, {"x": value}, moves_inside=moves_inside)
+    assert result.unknown == frozenset() and result.is_exact
     # Up to the last digit: low plus three steps of 0.1 is 0.30000000000000004.
     expected = pytest.approx(restated, rel=1e-12) if isinstance(restated, float) else restated
     assert result.configuration["x"] == expected
     assert type(result.configuration["x"]) is type(restated)
-    assert (note in " ".join(result.notes)) if note else result.notes == ()
+    assert result.reads["x"].problem == ""
 
 
 @pytest.mark.parametrize(
-    ("distribution", "value"),
+    ("distribution", "value", "problem", "stays", "moved"),
     [
-        (IntDistribution(1, 9), None),
-        (IntDistribution(1, 9), True),
-        (IntDistribution(1, 9), "many"),
-        (IntDistribution(1, 9), [3]),
-        (FloatDistribution(0, 1), math.nan),
-        (FloatDistribution(0, 1), "inf"),
-        (FloatDistribution(0, 1), ""),
-        (CategoricalDistribution((True, False)), 1),
-        (CategoricalDistribution((1, 2)), True),
-        (CategoricalDistribution(("sgd", "adamw")), "SGD2"),
-        (CategoricalDistribution(("sgd", "adamw")), None),
+        (IntDistribution(16, 256), "64.4", "between", 64.4, 64),
+        (IntDistribution(16, 256), 10**300, "outside", 10**300, 256),
+        (IntDistribution(16, 256), -1e300, "outside", int(-1e300), 16),
+        (IntDistribution(16, 256), 300.5, "outside", 300.5, 256),
+        (IntDistribution(16, 64, step=16), 40.1, "between", 40.1, 48),
+        (IntDistribution(16, 64, step=16), "24", "between", 24, 32),
+        (FloatDistribution(1e-3, 1.0, log=True), 1e-9, "outside", 1e-9, 1e-3),
+        (FloatDistribution(0.0, 0.5, step=0.1), "0.33", "between", 0.33, 0.3),
+        (FloatDistribution(0.0, 0.5, step=0.1), 7, "outside", 7.0, 0.5),
     ],
 )
-def test_restate_calls_unknown_what_it_cannot_read(
-    distribution: BaseDistribution, value: Any
+def test_a_number_that_the_space_lacks_stays_unless_it_is_to_be_moved_inside(
+    distribution: BaseDistribution, value: Any, problem: str, stays: Any, moved: Any
 ) -> None:
-    result = SearchSpace({"x": distribution}).restate({"x": value})
-    assert (result.configuration, result.unknown) == ({}, ("x",))
-    assert len(result.notes) == 1
+    space = SearchSpace({"x": distribution})
+    for moves_inside, expected in ((False, stays), (True, moved)):
+        result = restate(space, {"x": value}, moves_inside=moves_inside)
+        assert (result.unknown, result.is_exact) == (frozenset(), False)
+        assert result.reads["x"].problem == problem
+        assert result.configuration["x"] == pytest.approx(expected, rel=1e-12)
+        assert type(result.configuration["x"]) is type(expected)
 
 
-def test_restate_drops_what_is_foreign_or_inactive_and_says_so() -> None:
-    result = SPACE.restate({**ADAMW, "sgd.learning_rate": 0.1, "momentum": 0.9})
-    assert result.configuration == ADAMW
-    assert any("'momentum' is not in this space" in note for note in result.notes)
-    assert any("sgd.learning_rate is inactive under optimizer" in note for note in result.notes)
+@pytest.mark.parametrize(
+    ("distribution", "value", "problem"),
+    [
+        (IntDistribution(1, 9), None, "missing"),
+        (IntDistribution(1, 9), True, "missing"),
+        (IntDistribution(1, 9), "many", "missing"),
+        (IntDistribution(1, 9), [3], "missing"),
+        (IntDistribution(1, 9), 10**400, "missing"),
+        (FloatDistribution(0, 1), math.nan, "missing"),
+        (FloatDistribution(0, 1), "inf", "missing"),
+        (FloatDistribution(0, 1), "", "missing"),
+        (FloatDistribution(1e-3, 1.0, log=True), 0, "missing"),
+        (CategoricalDistribution((True, False)), 1, "vanished"),
+        (CategoricalDistribution((1, 2)), True, "vanished"),
+        (CategoricalDistribution(("sgd", "adamw")), "SGD2", "vanished"),
+        (CategoricalDistribution(("sgd", "adamw")), None, "missing"),
+        (CategoricalDistribution(("sgd", "adamw")), " none", "missing"),
+        (CategoricalDistribution(("sgd", "adamw")), ["sgd"], "missing"),
+    ],
+)
+@pytest.mark.parametrize("moves_inside", [False, True])
+def test_restate_calls_unknown_what_it_cannot_read(
+    distribution: BaseDistribution, value: Any, problem: str, moves_inside: bool
+) -> None:
+    space = SearchSpace({"x": distribution})
+    result = restate(space, {"x": value}, moves_inside=moves_inside)
+    assert (result.configuration, result.unknown) == ({}, {"x"})
+    assert result.reads["x"].problem == problem
+
+
+def test_restate_drops_what_is_foreign_or_inactive_and_is_not_exact() -> None:
+    result = restate(SPACE, {**ADAMW, "sgd.learning_rate": 0.1, "momentum": 0.9})
+    assert result.configuration == ADAMW and result.unknown == frozenset()
+    assert result.reads.keys() == {*ADAMW, "sgd.learning_rate"} and not result.is_exact
+    assert not restate(SPACE, {**ADAMW, "sgd.learning_rate": 0.1}).is_exact
+    assert not restate(SPACE, {**ADAMW, "momentum": 0.9}).is_exact
 
 
 def test_restate_leaves_out_what_depends_on_an_unknown_parent() -> None:
-    result = SPACE.restate({**ADAMW, "optimizer": None})
-    assert result.unknown == ("optimizer",)
-    assert "adamw.learning_rate" not in result.configuration
-    assert any("adamw.learning_rate" in note for note in result.notes)
+    vanished = restate(SPACE, {**ADAMW, "optimizer": "lion"})
+    assert vanished.unknown == {"optimizer"}  # its own children were truly inactive
+    assert "adamw.learning_rate" not in vanished.configuration
+    both = restate(SPACE, {**ADAMW, "optimizer": None, "sgd.learning_rate": 0.1})
+    children = set(SPACE.conditions)
+    assert both.unknown == {"optimizer"} | children
+    assert not both.configuration.keys() & children
+
+
+def test_restate_tells_a_missing_parent_from_its_children() -> None:
+    result = restate(SPACE, {**ADAMW, "optimizer": None})
+    assert (result.configuration, result.inferred) == (ADAMW, {"optimizer"})
+    assert result.unknown == frozenset() and not result.is_exact
+
+
+def test_what_waits_for_the_end_of_a_range_is_active_where_a_number_is_moved_to_it() -> None:
+    space = SearchSpace(
+        {"depth": IntDistribution(1, 9), "skips": IntDistribution(1, 3)}, {"skips": {"depth": (9,)}}
+    )
+    stated = {"depth": 20, "skips": 2}
+    assert restate(space, stated).configuration == {"depth": 20}
+    assert restate(space, stated, moves_inside=True).configuration == {"depth": 9, "skips": 2}
 
 
 @pytest.mark.parametrize("nothing", [None, 3, "width", [1]])
 def test_restate_survives_what_is_no_configuration(nothing: Any) -> None:
-    result = SPACE.restate(nothing)
+    result = restate(SPACE, nothing)
     assert result.configuration == {}
-    assert set(result.unknown) == {"optimizer", "width", "dropout", "batch_size"}
+    assert result.unknown == SPACE.distributions.keys()
 
 
 @pytest.mark.slow
 @settings(max_examples=300)
 @given(foreign=FOREIGN)
-def test_what_is_restated_without_unknowns_lies_in_the_space(foreign: dict[str, Any]) -> None:
-    result = SPACE.restate(foreign)
+def test_what_is_moved_inside_without_unknowns_lies_in_the_space(foreign: dict[str, Any]) -> None:
+    result = restate(SPACE, foreign, moves_inside=True)
     if not result.unknown:
         assert SPACE.problems(result.configuration) == []
     else:
@@ -130,13 +180,17 @@ def test_what_is_restated_without_unknowns_lies_in_the_space(foreign: dict[str, 
 
 @pytest.mark.slow
 @settings(max_examples=300)
-@given(foreign=FOREIGN)
-def test_restating_twice_changes_nothing_more(foreign: dict[str, Any]) -> None:
-    once = SPACE.restate(foreign)
-    twice = SPACE.restate(once.configuration)
+@given(foreign=FOREIGN, moves_inside=st.booleans())
+def test_restating_twice_changes_nothing_more(foreign: dict[str, Any], moves_inside: bool) -> None:
+    once = restate(SPACE, foreign, moves_inside=moves_inside)
+    twice = restate(SPACE, once.configuration, moves_inside=moves_inside)
     assert twice.configuration == once.configuration
-    assert twice.unknown == once.unknown
-    assert twice.notes == ()
+    assert once.unknown <= twice.unknown
+    # What a vanished category kept inactive may have been active once nothing is stated.
+    has_vanished = any(found.problem == "vanished" for found in once.reads.values())
+    assert twice.unknown == once.unknown or has_vanished
+    legal = [""] if moves_inside else ["", "outside", "between"]
+    assert all(found.problem in legal for found in twice.reads.values())
 
 
 @pytest.mark.filterwarnings("ignore:The distribution is specified by")  # Optuna lowers `high`
@@ -151,7 +205,7 @@ def test_values_snapped_to_a_grid_lie_on_it(
     low: float, step: float, steps: int, value: float
 ) -> None:
     space = SearchSpace({"x": FloatDistribution(low, low + steps * step, step=step)})
-    assert space.contains(space.restate({"x": value}).configuration)
+    assert space.contains(restate(space, {"x": value}, moves_inside=True).configuration)
 
 
 @settings(max_examples=100)
@@ -160,6 +214,7 @@ def test_a_configuration_of_the_space_is_restated_as_it_is(seed: int) -> None:
     configuration = SPACE.random_configuration(np.random.default_rng(seed))
     stored = {name: str(value) for name, value in configuration.items()}  # as MLflow keeps params
     for given_back in (configuration, stored):
-        result = SPACE.restate(given_back)
-        assert result.notes == () and result.unknown == ()
-        assert SPACE.key(result.configuration) == SPACE.key(configuration)
+        for moves_inside in (False, True):
+            result = restate(SPACE, given_back, moves_inside=moves_inside)
+            assert result.is_exact and result.unknown == frozenset()
+            assert SPACE.key(result.configuration) == SPACE.key(configuration)

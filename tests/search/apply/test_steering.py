@@ -90,8 +90,8 @@ def test_prior_trials_are_beside_those_of_their_own_task() -> None:
         0.25, -0.25, -0.25,
     ]  # fmt: skip
     found = steered(trials, steering(AT_LEAST))
-    assert [(each.values, each.violation) for each in found] == [
-        ((0.5,), 0.0), ((1.0,), 0.0), ((1.0,), 0.25),
+    assert [(each.by_metric, each.violation) for each in found] == [
+        ({"metric_0": 0.5}, 0.0), ({"metric_0": 1.0}, 0.0), ({"metric_0": 1.0}, 0.25),
     ]  # fmt: skip
 
 

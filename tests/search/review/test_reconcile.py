@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.review import decision_lines
-from search.review.evidence import place
+from search.objectives import Objective
+from search.objectives.objective import from_lists
+from search.review import decision_lines, reconcile
 from search.space import SearchSpace
+from search.space_restating import restate
 from tests.search.review.earlier import (
     ACCURACY,
     SGD,
@@ -174,8 +176,8 @@ def test_a_child_of_two_values_does_not_tell_its_parent() -> None:
         {"kind": CategoricalDistribution(("a", "b", "c")), "size": IntDistribution(1, 9)},
         {"size": {"kind": ("a", "b")}},
     )
-    assert place(space, {"size": 3}).unknown == {"kind", "size"}
-    assert place(space, {"kind": "c", "size": 3}).unknown == frozenset()
+    assert restate(space, {"size": 3}).unknown == {"kind", "size"}
+    assert restate(space, {"kind": "c", "size": 3}).unknown == frozenset()
 
 
 # Objectives.
@@ -212,6 +214,59 @@ def test_a_renamed_metric_with_the_same_direction_counts_as_it_is() -> None:
     known = earlier([SGD], objectives=["acc"])
     evidence = reconciled(known, rename_metrics={"acc": ACCURACY}).trials[0]
     assert evidence.values == (0.5,) and not evidence.is_by_rank
+
+
+def test_values_and_objectives_are_the_targets() -> None:
+    target = from_lists([ACCURACY, PGD], ["maximize"] * 2)
+    known = earlier([SGD], objectives=[PGD, ACCURACY], directions=["maximize"] * 2, values=[0.3, 1])
+    (evidence,) = reconcile(known, TARGET, target).trials
+    assert evidence.objectives == target and evidence.by_metric == {ACCURACY: 1.0, PGD: 0.3}
+
+
+def test_a_target_that_names_no_metrics_leaves_a_trial_its_own_objectives() -> None:
+    known = earlier([SGD])
+    (evidence,) = reconcile(known, TARGET, [Objective("", "maximize")]).trials
+    assert evidence.objectives == known.prior_trials()[0].objectives
+    assert evidence.by_metric == {ACCURACY: 0.5}
+
+
+# Curves.
+
+
+def points(**curves: list[float]) -> list[dict[str, Any]]:
+    return [
+        {"metric": metric, "epoch": epoch, "value": value}
+        for metric, curve in curves.items()
+        for epoch, value in enumerate(curve, start=1)
+    ]
+
+
+@pytest.mark.parametrize("state", ["complete", "stopped", "failed"])
+def test_the_curve_of_a_renamed_error_is_turned_around_as_its_values_are(state: str) -> None:
+    curves = points(error=[0.4, 0.3], loss=[2.0, 1.0])
+    known = earlier(
+        [SGD], objectives=["error"], directions=["minimize"], state=state, curves=curves,
+        values=[0.3] * (state == "complete"),
+    )  # fmt: skip
+    (evidence,) = reconciled(known, rename_metrics={"error": ACCURACY}).trials
+    assert evidence.curves == {ACCURACY: {1: -0.4, 2: -0.3}, "loss": {1: 2.0, 2: 1.0}}
+    assert evidence.last(ACCURACY) == evidence.value_of(ACCURACY) == -0.3
+
+
+def test_the_curve_of_what_stands_for_an_objective_is_found_under_its_name() -> None:
+    known = earlier(
+        [SGD], objectives=[OTHER_PGD], directions=["maximize"], curves=points(**{OTHER_PGD: [0.5]})
+    )
+    (evidence,) = reconciled(known, objectives=[PGD]).trials
+    assert evidence.curves[PGD] == evidence.curves[OTHER_PGD] == {1: 0.5}
+
+
+def test_a_failed_trial_has_no_values_to_be_compared_by_rank() -> None:
+    known = earlier(
+        [SGD], objectives=[OTHER_PGD], directions=["maximize"], state="failed", values=[]
+    )
+    (evidence,) = reconciled(known, objectives=[PGD]).trials
+    assert not evidence.is_by_rank
 
 
 def test_values_stand_in_the_targets_order() -> None:
@@ -275,7 +330,6 @@ def test_it_never_raises_and_every_trial_is_accounted_for(
         assert not each.configuration.keys() & each.unknown
         assert all(math.isfinite(value) for value in each.values)
         assert not each.is_exact or TARGET.contains(each.configuration)
-        restated = TARGET.restate(each.configuration)
-        assert restated.configuration.keys() == each.configuration.keys()
+        assert restate(TARGET, each.configuration).configuration == each.configuration
     assert all(decision_lines(found.decisions))
     assert json.dumps([vars(decision) for decision in found.decisions])
