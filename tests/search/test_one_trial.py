@@ -11,8 +11,7 @@ KNOWN = {
     "search/history/trial.py": {"Trial": "a trial that was asked"},
     "search/apply/source.py": {"Proposal": "what is being asked"},
     "search/apply/portfolio.py": {"Choice": "a past trial's configuration and what tasks gain"},
-    "search/review/evidence.py": {"Placed": "a configuration in another space, and what is off"},
-    "search/space.py": {"Restated": "the same, with values moved inside"},
+    "search/space_restating.py": {"Restated": "a configuration in another space, and what is off"},
     "search/transfer/sources.py": {"WeightSource": "a trial with the files its weights lie in"},
     "search/optimize/searcher.py": {"Asked": "a proposal that Ray runs"},
 }
