@@ -91,10 +91,12 @@ def _record(asked: _Asked, reference: Any, journal: Journal, epoch: int) -> _Ask
 
 
 def _without_autoattack(asked: _Asked) -> _Asked | None:
-    threat = asked.task.threat
-    if not isinstance(threat, Threat) or not threat.final_examples:
+    spec = asked.task.spec
+    if not isinstance(spec.threat, Threat) or not spec.threat.final_examples:
         return None
-    return replace(asked, task=replace(asked.task, threat=replace(threat, final_examples=0)))
+    robustness = replace(spec.threat, final_examples=0)
+    without = spec.model_copy(update={"robustness": robustness})
+    return replace(asked, task=replace(asked.task, spec=without))
 
 
 def _config(plan: Plan, number: int, configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,17 +109,16 @@ def _config(plan: Plan, number: int, configuration: Mapping[str, Any]) -> dict[s
 
 
 def _announced(task: TaskOnWorker, count: int) -> str:
-    by = ""
-    if isinstance(task.threat, Threat) and task.threat.final_examples:
-        by = f" by AutoAttack on at most {task.threat.final_examples} images; this takes a while"
+    by, threat = "", task.spec.threat
+    if isinstance(threat, Threat) and threat.final_examples:
+        by = f" by AutoAttack on at most {threat.final_examples} images; this takes a while"
     return f"test split: {count} configurations{by}"
 
 
 def _told(asked: _Asked, found: HeldOut) -> str:
     """The accuracies that a person waits for, in a line."""
-    wanted = ["accuracy.clean"]
-    if isinstance(asked.task.threat, Threat):
-        threat = asked.task.threat
+    wanted, threat = ["accuracy.clean"], asked.task.spec.threat
+    if isinstance(threat, Threat):
         wanted += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
     told = [
         f"{name} {found.metrics[on_split('test', name)]:.4f}"

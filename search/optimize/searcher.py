@@ -131,7 +131,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if lacks_memory and self.chances.set_aside_if_shared(trial_id, asked):
             return
         trial = asked.optuna_trial
-        metrics = self._plan.objective_metrics()
+        metrics = self._plan.spec.metrics
         outcome = outcome_of(unflattened(result or {}), metrics, self._plan.spec.budget.epochs)
         if error or outcome.state == "failed":
             self._study.tell(trial, state=TrialState.FAIL)

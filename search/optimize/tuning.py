@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ray import tune
 
+from models.base_model import locate_base
 from models.catalog import data_kind
 from models.metric_names import MetricName
 from search.apply.choice import sampler_for
 from search.history import Trial
 from search.objectives.roles import best
-from search.optimize.comparing import compared_metrics, scheduler_for, threat_of
+from search.optimize.comparing import scheduler_for
 from search.optimize.judging import judge_front
 from search.optimize.placement import bundle
 from search.optimize.plan import Plan
@@ -53,27 +54,13 @@ class Tuning:
         self._plan, self._own, self._journal = plan, list(own), journal
         self._stop, self._is_given_up = stop, is_given_up
         self._data = _load_data(plan.spec)
-        self._task = TaskOnWorker(
-            model=plan.spec.task.model,
-            objectives=plan.spec.objectives,
-            epochs=plan.spec.budget.epochs,
-            threat=threat_of(plan.spec),
-            storage=plan.storage,
-            generation=generation,
-            threads=max(1, int(plan.spec.resources.cpus)),
-            uses_gpu=plan.spec.resources.gpus > 0,
-            compared=tuple(compared_metrics(plan.spec)),
-            base=_locate_base(plan.spec),
-            initial_files=plan.initial_files(),
-            starts_from=plan.starts_from,
-            seed=plan.spec.seed,
-            epoch_seconds=60 * plan.spec.budget.epoch_minutes,
-        )
+        base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
+        self._task = TaskOnWorker(plan.spec, plan.storage, generation, base, plan.initial_files())
         done = progress_of(plan, own)
         sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
         self.searcher = OptunaSearcher(plan, sampler, done)
         self.recorder = Recorder(
-            journal, self.searcher, plan.objective_metrics(), plan.spec.budget.epochs,
+            journal, self.searcher, plan.spec.metrics, plan.spec.budget.epochs,
             {trial.number: trial.epoch for trial in own},
         )  # fmt: skip
 
@@ -202,12 +189,3 @@ def _load_data(spec: Spec) -> Splits | None:
     from models.data import load_data
 
     return load_data(spec.task.data, data_kind(spec.task.model))
-
-
-def _locate_base(spec: Spec) -> Any:
-    """The pretrained model of a fine-tuning; None without one."""
-    if spec.task.base is None:
-        return None
-    from models.base_model import locate_base
-
-    return locate_base(spec.task.base)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from models.catalog import Threat
 from search.history import Trial
 from search.optimize import driver
-from search.optimize.comparing import carried, compared_metrics, scheduler_for, threat_of
+from search.optimize.comparing import carried, compared_metrics, scheduler_for
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
 from search.optimize.tuning import Tuning
@@ -65,11 +65,11 @@ def test_each_epoch_is_compared_by_the_cheap_figure_of_the_same_attack(digits: S
 def test_a_users_function_is_compared_by_its_objectives_and_never_attacked(tmp_path: Path) -> None:
     spec = a_plan(tmp_path, scheduler=ASHA).spec
     assert compared_metrics(spec) == ["left", "right"]
-    assert threat_of(spec) is None
+    assert spec.threat is None
 
 
 def test_a_model_of_ours_is_attacked_as_the_spec_says(digits: Spec) -> None:
-    threat = threat_of(digits)
+    threat = digits.threat
     assert isinstance(threat, Threat)
     assert (threat.epsilon, threat.steps, threat.examples) == (0.1, 10, 297)
 
