@@ -30,7 +30,7 @@ from search.optimize.searcher import OptunaSearcher
 from search.optimize.trainings import TaskOnWorker
 from search.optimize.trial import TrialTrainable
 from search.spec import Spec
-from search.tracking.journal import Journal, read_events
+from search.tracking.journal import Journal
 
 if TYPE_CHECKING:
     from models.data import Splits
@@ -59,10 +59,8 @@ class Tuning:
         done = progress_of(plan, own)
         sampler = sampler_for(plan.spec, plan.history, plan.space, plan.task, plan.fingerprint)
         self.searcher = OptunaSearcher(plan, sampler, done)
-        self.recorder = Recorder(
-            journal, self.searcher, plan.spec.metrics, plan.spec.budget.epochs,
-            {trial.number: trial.epoch for trial in own},
-        )  # fmt: skip
+        recorded_epochs = {trial.number: trial.epoch for trial in own}
+        self.recorder = Recorder(journal, self.searcher, recorded_epochs)
 
     @property
     def data_bytes(self) -> int:
@@ -132,38 +130,22 @@ class Tuning:
         """Judges the best configurations on what no trial has seen: the last Ray tasks."""
         if self._data is not None:
             front = self._front_without_test()
-            epochs = {number: self.recorder.last_epoch(number) for number, _ in front}
-            judge_front(
-                self._plan, self._task, self._data, front, self._journal, epochs, self._stop
-            )  # fmt: skip
+            judge_front(self._plan, self._task, self._data, front, self._journal, self._stop)
 
-    def _front_without_test(self) -> list[tuple[int, dict[str, Any]]]:
-        tested = {
-            trial.number
-            for trial in self._own
-            if any(MetricName.parse(name).split == "test" for name in trial.curves)
-        }
-        complete = {
-            trial.number: (trial.values, dict(trial.configuration))
-            for trial in self._own
+    def _front_without_test(self) -> list[Trial]:
+        complete = [
+            trial
+            for trial in (*self._own, *self.recorder.ended.values())
             if trial.state == "complete"
-        }
-        configurations = {
-            asked.number: asked.configuration for asked in self.searcher.asked.values()
-        }
-        for event in read_events(self._plan.storage):
-            if event.name == "end" and event.fields["state"] == "complete":
-                number = event.fields["number"]
-                if number in configurations:
-                    complete[number] = (tuple(event.fields["values"]), configurations[number])
+        ]
         if not complete:
             return []
-        values = np.array([values for values, _ in complete.values()])
+        values = np.array([trial.values for trial in complete])
         is_best = best(values, self._plan.spec.objectives)
         return [
-            (number, complete[number][1])
-            for number, is_wanted in zip(complete, is_best, strict=True)
-            if is_wanted and number not in tested
+            trial
+            for trial, is_wanted in zip(complete, is_best, strict=True)
+            if is_wanted and not _is_tested(trial)
         ]
 
 
@@ -189,3 +171,7 @@ def _load_data(spec: Spec) -> Splits | None:
     from models.data import load_data
 
     return load_data(spec.task.data, data_kind(spec.task.model))
+
+
+def _is_tested(trial: Trial) -> bool:
+    return any(MetricName.parse(name).split == "test" for name in trial.curves)

@@ -12,6 +12,7 @@ import pytest
 import ray
 
 from models.threat_model import TextThreat, Threat
+from search.history import Trial
 from search.optimize import judging
 from search.optimize.held_out import HeldOut
 from search.optimize.judging import judge_front
@@ -19,8 +20,10 @@ from search.tracking.journal import Journal, read_events
 from tests.search.optimize.stepping import task_of
 from tests.search.optimize.test_plan import a_plan
 
-FRONT = [(3, {"x": 0.5}), (8, {"x": 0.6})]
-EPOCHS = {3: 4, 8: 2}
+FRONT = [
+    Trial(number=3, state="complete", configuration={"x": 0.5}, epoch=4),
+    Trial(number=8, state="complete", configuration={"x": 0.6}, epoch=2),
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,7 @@ def judged(folder: Path, judge: Any, monkeypatch: pytest.MonkeyPatch, **more: An
     threat = more.pop("threat", Threat(final_examples=20))
     task = task_of(folder, model=more.pop("model", "cnn"), threat=threat)
     stop = more.pop("stop", threading.Event())
-    judge_front(a_plan(folder), task, "data", FRONT, Journal(folder), EPOCHS, stop)
+    judge_front(a_plan(folder), task, "data", FRONT, Journal(folder), stop)
     return rays
 
 
