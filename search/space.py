@@ -11,7 +11,7 @@ A configuration holds the active hyperparameters only: with `optimizer: adamw` t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -135,6 +135,22 @@ class SearchSpace:
             if self.is_active(name, configuration):
                 configuration[name] = space_values.draw(distribution, generator)
         return configuration
+
+    def configurations(self) -> Iterator[dict[str, Value]]:
+        """All configurations of a finite space, in a fixed order; none of an infinite one."""
+        if self.size() is not None:
+            yield from self._completed({}, tuple(self.distributions))
+
+    def _completed(
+        self, configuration: dict[str, Value], names: tuple[str, ...]
+    ) -> Iterator[dict[str, Value]]:
+        if not names:
+            yield configuration
+        elif self.is_active(names[0], configuration):
+            for value in space_values.values(self.distributions[names[0]]):
+                yield from self._completed(configuration | {names[0]: value}, names[1:])
+        else:
+            yield from self._completed(configuration, names[1:])
 
     def problems(self, configuration: Mapping[str, Any]) -> list[str]:
         """Why a configuration is not in the space, one sentence each; empty if it is."""

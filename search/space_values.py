@@ -9,6 +9,7 @@ import math
 import numbers
 import reprlib
 import sys
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -201,6 +202,17 @@ def count(distribution: BaseDistribution) -> int | None:
     if distribution.step is None:
         return None
     return round((distribution.high - distribution.low) / distribution.step) + 1
+
+
+def values(distribution: BaseDistribution) -> Iterable[Any]:
+    """The values of a distribution that `count` can count, in their order."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    if isinstance(distribution, IntDistribution):
+        return range(distribution.low, distribution.high + 1, distribution.step)
+    low, step = distribution.low, distribution.step or 0.0
+    return (nearest(distribution, low + index * step) for index in range(count(distribution) or 0))
 
 
 def suggest(trial: BaseTrial, name: str, distribution: BaseDistribution) -> Any:

@@ -6,8 +6,9 @@ portfolio, then that sampler on trials of this very task. A control arm goes bef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from optuna.samplers import BaseSampler
@@ -22,10 +23,10 @@ from search.apply.past_tasks import most_telling
 from search.apply.portfolio import Portfolio
 from search.apply.positions import Positions
 from search.apply.prior_data import PriorData
-from search.apply.source import Proposal, Situation, Source, origin, seed_of
+from search.apply.source import Proposal, Situation, Source, Tried, origin, seed_of
 from search.history import Trial
 from search.objectives import Objective
-from search.space import SearchSpace
+from search.space import SearchSpace, Value
 
 # How many first trials come from other tasks before a model leans on them: three results are the
 # fewest it can judge them by, and history that misleads costs no more than these. Regret after
@@ -37,7 +38,7 @@ PORTFOLIO_SIZE = 3
 PORTFOLIO_RESERVE = 13
 # Prior trials of this very task that were stopped early; they say only where it is bad.
 STOPPED_KEPT = 30
-# Draws before a random configuration that was tried already is accepted.
+# Draws at random before the configurations of a finite space are gone through one by one.
 RANDOM_DRAWS = 200
 
 
@@ -78,6 +79,8 @@ class Arrangement:
         """
         self._sources: tuple[Source, ...] = ()
         self._control: Control | None = None
+        # Our own model leaves the first trials to chance, and one of Optuna's no trial.
+        self._why_chance = "" if options.sampler is None else "the sampler repeated itself"
         if not space.distributions:
             return
         positions = Positions(space)
@@ -105,7 +108,7 @@ class Arrangement:
             proposal = source.propose(situation)
             if proposal is not None:
                 return proposal
-        return random_proposal(situation)
+        return random_proposal(situation, self._why_chance)
 
 
 def _own(same: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
@@ -115,14 +118,33 @@ def _own(same: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     return [*stopped[-STOPPED_KEPT:], *most_telling(complete, objectives)]
 
 
-def random_proposal(situation: Situation) -> Proposal:
-    """A configuration drawn at random: an untried one if `RANDOM_DRAWS` draws find any."""
+def random_proposal(situation: Situation, reason: str = "") -> Proposal:
+    """A configuration drawn at random that was not tried.
+
+    Where a finite space has none, one that other searches on this task have tried and this one has
+    not; then any. Both say that they are repeated.
+    """
+    made = origin("random") | ({"reason": reason} if reason else {})
+    new = _untried(situation, situation.tried)
+    if new is not None:
+        return Proposal(new, made)
+    again = _untried(situation, situation.asked) or next(_drawn(situation))
+    return Proposal(again, made | {"repeated": True})
+
+
+def _untried(situation: Situation, tried: Tried) -> dict[str, Value] | None:
+    """A configuration that is not among those tried, if `RANDOM_DRAWS` draws find it.
+
+    Else the first of a finite space: nearly all of it was tried then, or chance hardly finds it.
+    """
+    space = situation.space
+    candidates = chain(_drawn(situation), space.configurations())
+    return next((each for each in candidates if not tried.holds(space, each)), None)
+
+
+def _drawn(situation: Situation) -> Iterator[dict[str, Value]]:
     generator = np.random.default_rng(seed_of(situation.seed, situation.number, "random"))
-    for _ in range(RANDOM_DRAWS):
-        configuration = situation.space.random_configuration(generator)
-        if not situation.tried.holds(situation.space, configuration):
-            return Proposal(configuration, origin("random"))
-    return Proposal(configuration, origin("random") | {"repeated": True})
+    return (situation.space.random_configuration(generator) for _ in range(RANDOM_DRAWS))
 
 
 def _is_inside(space: SearchSpace, trial: Trial) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import optuna
+
 from search.apply.inner_sampler import InnerSampler
 from search.apply.prior_data import PriorData
 from search.apply.sampler import WarmStartSampler
@@ -28,12 +30,19 @@ def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> 
 def first_proposals(
     spec: Spec, prior: PriorData, space: SearchSpace, task: str, count: int
 ) -> list[Proposal]:
-    """The first `count` configurations of a search that hears no results in between."""
+    """The first configurations of a search that hears no results in between, `count` at most."""
     sampler = sampler_for(spec, prior, space, task)
     study = quiet_study(searched(spec.objectives), sampler)
-    proposals = []
-    for _ in range(count):
-        trial = study.ask()
-        configuration = space.suggest(trial)
-        proposals.append(Proposal(configuration, sampler.origin(trial.number)))
+    proposals: list[Proposal] = []
+    while len(proposals) < count and (proposal := sampler.propose(study)) is not None:
+        ask_for(study, space, proposal)
+        proposals.append(proposal)
     return proposals
+
+
+def ask_for(study: optuna.Study, space: SearchSpace, proposal: Proposal) -> optuna.Trial:
+    """The study's next trial, which tries just what is proposed."""
+    study.enqueue_trial(dict(proposal.configuration))
+    trial = study.ask()
+    space.suggest(trial)
+    return trial

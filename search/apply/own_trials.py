@@ -20,13 +20,14 @@ class OwnTrials:
 
     Attributes:
         space: That space.
-        tried: What the study asked for. The caller may add what was tried elsewhere.
+        asked: What the study asked for.
+        tried: The same, and what the caller adds: what was tried elsewhere.
     """
 
     def __init__(self, space: SearchSpace) -> None:
         """Starts without trials."""
         self.space = space
-        self.tried = Tried()
+        self.asked, self.tried = Tried(), Tried()
         self._finished: dict[int, Trial] = {}
 
     def update(
@@ -66,7 +67,8 @@ class OwnTrials:
         # A trial still asking, or one that crashed while asking, lacks hyperparameters it would
         # have had: as tried it would block all that agree with the few it has.
         if state in ("complete", "stopped") or self.space.contains(configuration):
-            self.tried.add(self.space, configuration)
+            for tried in (self.asked, self.tried):
+                tried.add(self.space, configuration)
         return Trial(
             number=frozen.number, state=state, configuration=configuration, values=values,
             constraints=dict(frozen.constraints),

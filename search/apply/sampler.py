@@ -32,7 +32,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search import space_values
-from search.apply.arrangement import PORTFOLIO_SIZE, Arrangement, Options
+from search.apply.arrangement import PORTFOLIO_SIZE, Arrangement, Options, random_proposal
 from search.apply.inner_sampler import InnerSampler
 from search.apply.joined_space import join, observed
 from search.apply.own_trials import OwnTrials
@@ -140,6 +140,24 @@ class WarmStartSampler(BaseSampler):
             return origin("given")
         return dict(self._proposals[trial_number].origin)
 
+    def propose(self, study: optuna.Study) -> Proposal | None:
+        """What a search tries next; None if nothing is left that this study has not tried.
+
+        It is for the study's next trial, which the caller asks for with this configuration. Unlike
+        in `study.ask`, the control arm leaves to chance what the others have tried already.
+        """
+        with self._lock:
+            situation = self._situation(study, len(study.get_trials(deepcopy=False)))
+            proposal = self._arrangement.propose(situation)
+            if situation.asked.holds(situation.space, proposal.configuration):
+                other = random_proposal(situation)
+                if situation.asked.holds(situation.space, other.configuration):
+                    return None
+                step = proposal.origin["step"]
+                proposal = Proposal(other.configuration, {**other.origin, "step": step})
+            self._proposals[situation.number] = proposal
+            return proposal
+
     def is_exhausted(self, study: optuna.Study) -> bool:
         """Whether a finite space has no configuration left that was not tried."""
         with self._lock:
@@ -169,17 +187,7 @@ class WarmStartSampler(BaseSampler):
         another kind in the objective. `sample_independent` sees that distribution and can adapt.
         """
         with self._lock:
-            self._refresh(study)
-            others = self._own.update(study, self._proposals, without=trial.number)
-            situation = Situation(
-                trial.number,
-                self._own.space,
-                self._told(study),
-                others,
-                self._own.tried,
-                self._seed,
-                self._steering,
-            )
+            situation = self._situation(study, trial.number)
             self._proposals[trial.number] = self._arrangement.propose(situation)
         return {}
 
@@ -198,6 +206,15 @@ class WarmStartSampler(BaseSampler):
                 return space_values.nearest(param_distribution, found.value)
         generator = np.random.default_rng(seed_of(self._seed, trial.number, param_name))
         return space_values.draw(param_distribution, generator)
+
+    def _situation(self, study: optuna.Study, number: int) -> Situation:
+        self._refresh(study)
+        others = self._own.update(study, self._proposals, without=number)
+        own = self._own
+        return Situation(
+            number, own.space, self._told(study), others, own.tried, self._seed, self._steering,
+            asked=own.asked,
+        )  # fmt: skip
 
     def _refresh(self, study: optuna.Study) -> None:
         """Reads history anew when the study or what is known of its space has changed."""

@@ -61,6 +61,7 @@ class Situation:
         tried: What was asked in this search, or tried before on the same task.
         seed: The sampler's seed; derive generators with `seed_of`.
         steering: How the objectives count, where they are not all searched alike.
+        asked: What was asked in this search.
     """
 
     number: int
@@ -70,6 +71,7 @@ class Situation:
     tried: Tried
     seed: int
     steering: Steering | None = None
+    asked: Tried = field(default_factory=Tried)
 
 
 @dataclass(frozen=True)

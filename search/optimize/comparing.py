@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from models.catalog import AnyThreat, compared_metric
+from models.catalog import compared_metric
 from models.metric_names import MetricName
-from search.history import Trial
 from search.objectives import Objective
 from search.optimize.outcome import COLLAPSED, METRICS
-from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
 from search.spec import Spec
+
+if TYPE_CHECKING:  # workers look here, too
+    from search.history import Trial
+    from search.optimize.plan import Plan
 
 
 def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
@@ -57,7 +60,7 @@ def compared_metrics(spec: Spec) -> list[str]:
 
     One for each of `compared_objectives`, in their order.
     """
-    threat, model = threat_of(spec), spec.task.model
+    threat, model = spec.threat, spec.task.model
     metrics = [objective.metric for objective in compared_objectives(spec)]
     return [compared_metric(model, threat, each) for each in metrics] if threat else metrics
 
@@ -83,9 +86,4 @@ def compared_objectives(spec: Spec) -> list[Objective]:
 def _is_late(spec: Spec, metric: str) -> bool:
     """Whether it is measured on the picked epoch's weights at the end, and not before."""
     name = MetricName.parse(metric)
-    return threat_of(spec) is not None and (name.is_corrupted or metric == "epoch.selected")
-
-
-def threat_of(spec: Spec) -> AnyThreat | None:
-    """How robustness is judged; None for a user's own training function."""
-    return None if spec.task.is_function else spec.robustness
+    return spec.threat is not None and (name.is_corrupted or metric == "epoch.selected")

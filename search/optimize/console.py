@@ -72,7 +72,7 @@ class View:
             self.values[number] = tuple(fields["values"])
         numbers = " ".join(
             f"{name} {value:.4g}"
-            for name, value in zip(self.plan.objective_metrics(), fields["values"], strict=False)
+            for name, value in zip(self.plan.spec.metrics, fields["values"], strict=False)
         )
         reason = fields["reason"].strip().splitlines()[-1] if fields["reason"].strip() else ""
         detail = numbers or reason

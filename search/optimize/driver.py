@@ -80,7 +80,7 @@ def _own_and_run(plan: Plan, stop: threading.Event) -> dict[str, Any]:
     writer = Writer(
         client, plan.storage, search=plan.search, experiment=plan.experiment,
         summary_run=plan.summary_run, generation=generation, log_scaled=_log_scaled(plan),
-        metrics=plan.objective_metrics(),
+        metrics=plan.spec.metrics,
     )  # fmt: skip
     journal = Journal(plan.storage, generation)
     writer.drain()

@@ -57,8 +57,8 @@ def judge_trial(task: TaskOnWorker, config: Mapping[str, Any], data: Splits | No
     if not is_finished:
         raise FileNotFoundError(f"no checkpoint of epoch {task.epochs} in {folder}")
     if isinstance(training, JudgedTraining):
-        assert isinstance(task.threat, Threat), "images are attacked by their pixels"
-        return _judged_images(training, task.threat, folder)
+        assert isinstance(task.spec.threat, Threat), "images are attacked by their pixels"
+        return _judged_images(training, task.spec.threat, folder)
     return HeldOut(training.evaluate_test())
 
 

@@ -16,6 +16,7 @@ import ray
 
 from models.catalog import Threat
 from models.metric_names import on_split
+from search.history import Trial
 from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.plan import Plan, trial_seed
 from search.optimize.trainings import TaskOnWorker
@@ -26,7 +27,7 @@ from search.tracking.journal import Journal
 class _Asked:
     """A judgement under way: of which trial, by its config, with what task."""
 
-    number: int
+    trial: Trial
     config: Mapping[str, Any]
     task: TaskOnWorker
 
@@ -35,9 +36,8 @@ def judge_front(
     plan: Plan,
     task: TaskOnWorker,
     data: object,
-    front: Sequence[tuple[int, Mapping[str, Any]]],
+    front: Sequence[Trial],
     journal: Journal,
-    epochs: Mapping[int, int],
     stop: threading.Event,
 ) -> None:
     """Judges trials on Ray and writes what is found to the journal.
@@ -46,9 +46,8 @@ def judge_front(
         plan: Of the search.
         task: What its trials share.
         data: The splits.
-        front: Number and configuration of each.
+        front: Which; each with its last epoch, for early stopping may have ended it.
         journal: Where to.
-        epochs: Number -> a trial's last epoch; early stopping may have ended it.
         stop: Set to leave the rest for `resume`.
     """
     if not front:
@@ -56,34 +55,35 @@ def judge_front(
     resources = plan.spec.resources
     judge = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(judge_trial)
     stored, pending = ray.put(data), {}
-    for number, configuration in front:
-        asked = _Asked(number, _config(plan, number, configuration), task)
+    for trial in front:
+        asked = _Asked(trial, _config(plan, trial), task)
         pending[judge.remote(asked.task, asked.config, stored)] = asked
     journal.append("driver", message=_announced(task, len(front)))
     while pending and not stop.is_set():
         ready, _ = ray.wait(list(pending), timeout=1.0)
         for reference in ready:
             asked = pending.pop(reference)
-            again = _record(asked, reference, journal, epochs[asked.number])
+            again = _record(asked, reference, journal)
             if again is not None:
                 pending[judge.remote(again.task, again.config, stored)] = again
 
 
-def _record(asked: _Asked, reference: Any, journal: Journal, epoch: int) -> _Asked | None:
+def _record(asked: _Asked, reference: Any, journal: Journal) -> _Asked | None:
     """Writes one judgement; or returns what to ask instead, where it failed."""
+    number = asked.trial.number
     try:
         found: HeldOut = ray.get(reference)
     except ray.exceptions.RayError as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         simpler = _without_autoattack(asked)
-        what = f"the judgement of trial {asked.number} failed: {reason}"
+        what = f"the judgement of trial {number} failed: {reason}"
         rest = "; judging it without AutoAttack" if simpler else ""
         journal.append("driver", message=what + rest)
         return simpler
     if found.message:
-        journal.append("driver", message=f"trial {asked.number}: {found.message}")
+        journal.append("driver", message=f"trial {number}: {found.message}")
     journal.append(
-        "test", number=asked.number, epoch=epoch, metrics=dict(found.metrics),
+        "test", number=number, epoch=asked.trial.epoch, metrics=dict(found.metrics),
         texts=dict(found.texts), files=list(found.files),
     )  # fmt: skip
     journal.append("driver", message=_told(asked, found))
@@ -91,37 +91,38 @@ def _record(asked: _Asked, reference: Any, journal: Journal, epoch: int) -> _Ask
 
 
 def _without_autoattack(asked: _Asked) -> _Asked | None:
-    threat = asked.task.threat
-    if not isinstance(threat, Threat) or not threat.final_examples:
+    spec = asked.task.spec
+    if not isinstance(spec.threat, Threat) or not spec.threat.final_examples:
         return None
-    return replace(asked, task=replace(asked.task, threat=replace(threat, final_examples=0)))
+    robustness = replace(spec.threat, final_examples=0)
+    without = spec.model_copy(update={"robustness": robustness})
+    return replace(asked, task=replace(asked.task, spec=without))
 
 
-def _config(plan: Plan, number: int, configuration: Mapping[str, Any]) -> dict[str, Any]:
+def _config(plan: Plan, trial: Trial) -> dict[str, Any]:
     return {
-        "number": number,
-        "configuration": plan.spec.complete(dict(configuration)),
-        "checkpoints": str(plan.checkpoints(number)),
-        "seed": trial_seed(plan.spec.seed, number),
+        "number": trial.number,
+        "configuration": plan.spec.complete(trial.configuration),
+        "checkpoints": str(plan.checkpoints(trial.number)),
+        "seed": trial_seed(plan.spec.seed, trial.number),
     }
 
 
 def _announced(task: TaskOnWorker, count: int) -> str:
-    by = ""
-    if isinstance(task.threat, Threat) and task.threat.final_examples:
-        by = f" by AutoAttack on at most {task.threat.final_examples} images; this takes a while"
+    by, threat = "", task.spec.threat
+    if isinstance(threat, Threat) and threat.final_examples:
+        by = f" by AutoAttack on at most {threat.final_examples} images; this takes a while"
     return f"test split: {count} configurations{by}"
 
 
 def _told(asked: _Asked, found: HeldOut) -> str:
     """The accuracies that a person waits for, in a line."""
-    wanted = ["accuracy.clean"]
-    if isinstance(asked.task.threat, Threat):
-        threat = asked.task.threat
+    wanted, threat = ["accuracy.clean"], asked.task.spec.threat
+    if isinstance(threat, Threat):
         wanted += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
     told = [
         f"{name} {found.metrics[on_split('test', name)]:.4f}"
         for name in wanted
         if on_split("test", name) in found.metrics
     ]
-    return f"trial {asked.number} on the test split: {', '.join(told) or 'measured'}"
+    return f"trial {asked.trial.number} on the test split: {', '.join(told) or 'measured'}"

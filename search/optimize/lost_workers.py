@@ -19,28 +19,20 @@ WORKERS_FORGIVEN = 100
 
 
 class LostWorkers(Generic[Waiting]):
-    """The trials without a worker, and how many each has lost.
-
-    Attributes:
-        set_aside: Ray's ids of the attempts whose worker was lost and that are started again.
-    """
+    """The trials without a worker, and how many each has lost."""
 
     def __init__(self) -> None:
         self._lost: Counter[int] = Counter()
         self._waiting: deque[Waiting] = deque()
-        self.set_aside: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether a trial waits to be started again."""
         return bool(self._waiting)
 
-    def set_aside_if_forgiven(self, trial_id: str, number: int) -> bool:
+    def is_forgiven(self, number: int) -> bool:
         """Notes that trial `number` has lost a worker; False if it has lost too many."""
         self._lost[number] += 1
-        if self._lost[number] > WORKERS_FORGIVEN:
-            return False
-        self.set_aside.add(trial_id)
-        return True
+        return self._lost[number] <= WORKERS_FORGIVEN
 
     def wait(self, trial: Waiting) -> None:
         """Lets a trial wait for another worker."""

@@ -19,9 +19,6 @@ class SecondChances(Generic[Waiting]):
 
     Args:
         gpus: of each trial: a share of one, or a whole one, whose memory it shares with none.
-
-    Attributes:
-        set_aside: Ray's ids of the attempts that ran out of memory and are tried again.
     """
 
     def __init__(self, gpus: float) -> None:
@@ -29,7 +26,6 @@ class SecondChances(Generic[Waiting]):
         self._shared: set[str] = set()
         self._waiting: deque[Waiting] = deque()
         self._again: set[str] = set()
-        self.set_aside: set[str] = set()
 
     def __bool__(self) -> bool:
         """Whether a trial waits to be tried again."""
@@ -72,10 +68,9 @@ class SecondChances(Generic[Waiting]):
         has_own = self._has_own_memory or self.has_whole_gpu(trial_id)
         return has_own or trial_id not in self._shared
 
-    def set_aside_if_shared(self, trial_id: str, trial: Waiting) -> bool:
+    def wait_if_shared(self, trial_id: str, trial: Waiting) -> bool:
         """Lets a trial that ran out of memory wait for its second attempt, if it may have one."""
         if self.was_alone(trial_id):
             return False
-        self.set_aside.add(trial_id)
         self._waiting.append(trial)
         return True

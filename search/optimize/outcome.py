@@ -10,7 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # it would have workers import Optuna
+    from search.history.states import State
 
 # Keys of a worker's result that are not metrics.
 EPOCH = "epoch"
@@ -28,8 +31,8 @@ COLLAPSED = "selection.collapsed"
 class Outcome:
     """A trial's end: its state, its objective values if complete, and the reason if not."""
 
-    state: str
-    epoch: int
+    state: State
+    epoch: int = 0
     values: tuple[float, ...] = ()
     reason: str = ""
 
@@ -65,14 +68,3 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
 def is_out_of_memory(result: Mapping[str, Any]) -> bool:
     """Whether a trial says that it failed for want of memory; trial.py ends its failure so."""
     return str(result.get(FAILURE) or "").endswith("out of memory")
-
-
-def unflattened(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A result as trial.py reported it: Ray hands searchers its nested dicts flattened by '/'."""
-    nested = {key: value for key, value in result.items() if "/" not in key}
-    metrics = {
-        key.removeprefix(f"{METRICS}/"): value
-        for key, value in result.items()
-        if key.startswith(f"{METRICS}/")
-    }
-    return {**nested, METRICS: metrics or dict(result.get(METRICS) or {})}

@@ -42,12 +42,6 @@ class Plan:
     prior: PriorData = field(default_factory=PriorData)
     initial_weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    @property
-    def starts_from(self) -> str:
-        """The earlier trial all trials start from; "": scratch, or what each one chooses."""
-        part = self.spec.initial_weights
-        return part.source or "" if part else ""
-
     def initial_files(self) -> dict[str, Path]:
         """The weights that trials may start from: `SEARCH#TRIAL` to the file in this storage."""
         folder = self.storage / "initial_weights"
@@ -55,16 +49,12 @@ class Plan:
 
     def receipt(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """Of the weights that a trial starts from; empty from scratch."""
-        chosen = str(configuration.get("initial_weights", self.starts_from))
+        chosen = str(configuration.get("initial_weights", self.spec.starts_from))
         return dict(self.initial_weights.get(chosen, {}).get("receipt", {}))
 
     def checkpoints(self, number: int) -> Path:
         """Where a trial's checkpoints lie, fixed for its whole life."""
         return self.storage / "checkpoints" / f"trial_{number:04d}"
-
-    def objective_metrics(self) -> tuple[str, ...]:
-        """The objectives' metrics, primary first."""
-        return tuple(objective.metric for objective in self.spec.objectives)
 
 
 def resolved_storage(root: Path, search: str) -> Path:

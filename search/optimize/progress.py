@@ -6,7 +6,7 @@ There is no Optuna database that could disagree with the store: the study is reb
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import optuna
 from optuna.trial import create_trial
@@ -25,7 +25,6 @@ class Progress:
     interrupted: Sequence[Trial] = ()
     next_number: int = 0
     free_numbers: Sequence[int] = ()  # below next_number; asked once, but never started
-    keys: set[str] = field(default_factory=set)
 
 
 def progress_of(plan: Plan, trials: Sequence[Trial]) -> Progress:
@@ -38,7 +37,6 @@ def progress_of(plan: Plan, trials: Sequence[Trial]) -> Progress:
         interrupted=[trial for trial in usable if trial.state in ("interrupted", "running")],
         next_number=next_number,
         free_numbers=[number for number in range(next_number) if number not in taken],
-        keys={plan.space.key(trial.configuration) for trial in usable},
     )
 
 

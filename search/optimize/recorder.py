@@ -9,49 +9,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-from search.optimize.lost_workers import WORKERS_FORGIVEN
-from search.optimize.outcome import (
-    EARLIER,
-    EPOCH,
-    METRICS,
-    TABLES,
-    WARNING,
-    is_out_of_memory,
-    outcome_of,
-)
+from search.history import Trial
+from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
 from search.optimize.searcher import OptunaSearcher
 from search.tracking.journal import Journal
 
 
 class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
-    """Appends to the journal what Tune reports.
+    """Appends to the journal what Tune reports, and has the searcher judge what has ended.
+
+    Tune calls its searcher first, but with the result flattened, and its callbacks right after it.
 
     Args:
         journal: where to.
         searcher: knows each trial's number, configuration and origin.
-        metrics: of the objectives, primary first.
-        epochs: the full budget of a trial.
         recorded_epochs: number -> last epoch that earlier launches have recorded.
+
+    Attributes:
+        ended: number -> the trial, of this launch, in the order of their ends.
     """
 
     def __init__(
-        self,
-        journal: Journal,
-        searcher: OptunaSearcher,
-        metrics: tuple[str, ...],
-        epochs: int,
-        recorded_epochs: Mapping[int, int],
+        self, journal: Journal, searcher: OptunaSearcher, recorded_epochs: Mapping[int, int]
     ) -> None:
         self._journal, self._searcher = journal, searcher
-        self._metrics, self._epochs = metrics, epochs
         self._epoch = dict(recorded_epochs)
-        self._started: dict[int, dict[str, Any]] = {}  # number -> configuration and origin
-        self.ended: dict[int, str] = {}  # number -> state, of this launch
+        self._started: dict[int, Trial] = {}
+        self.ended: dict[int, Trial] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Ray pickles callbacks into its own experiment files, which are never read."""
@@ -62,15 +52,17 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self._searcher.on_trial_start(trial.trial_id)
         asked = self._searcher.asked[trial.trial_id]
         if asked.number in self._started:
-            return  # Tune starts a trial again when its worker has died
-        self._started[asked.number] = {
-            "configuration": asked.configuration,
-            "origin": json.loads(json.dumps(asked.origin, default=str)),
-        }
+            return  # it is tried again: its worker was lost, or the memory of its machine
+        started = Trial(
+            number=asked.number, state="running", configuration=asked.proposal.configuration,
+            origin=json.loads(json.dumps(asked.proposal.origin, default=str)),
+        )  # fmt: skip
+        self._started[asked.number] = started
         self._journal.append(
             "start",
-            number=asked.number,
-            **self._started[asked.number],
+            number=started.number,
+            configuration=started.configuration,
+            origin=started.origin,
             checkpoints=trial.config["checkpoints"],
             **({"receipt": asked.receipt} if asked.receipt else {}),
         )
@@ -87,56 +79,49 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The trial ended by itself or was stopped by the scheduler."""
-        result, chances = trial.last_result or {}, self._searcher.chances
-        number = trial.config["number"]
-        if trial.trial_id in chances.set_aside:
+        number, result = trial.config["number"], trial.last_result or {}
+        if number in self.ended:
+            return
+        outcome = self._searcher.end(trial.trial_id, result)
+        if outcome is None:
             message = f"trial {number} ran out of memory beside others; it is tried again alone"
             self._journal.append("driver", message=message)
             return
-        outcome = outcome_of(result, self._metrics, self._epochs)
-        is_complete = outcome.state == "complete"
-        kept = {key: result[key] for key in (TABLES, WARNING) if is_complete and result.get(key)}
-        reason = outcome.reason
-        if is_out_of_memory(result) and chances.was_alone(trial.trial_id):
-            reason += ", also alone"
-        self._end(number, outcome.state, list(outcome.values), reason, kept)
+        kept = (TABLES, WARNING) if outcome.state == "complete" else ()
+        self._end(number, outcome, {key: result[key] for key in kept if result.get(key)})
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The worker itself died; the trial has failed if it has lost too many."""
         number = trial.config["number"]
-        if trial.trial_id in self._searcher.lost_workers.set_aside:
+        if number in self.ended:
+            return
+        outcome = self._searcher.end(trial.trial_id, None)
+        if outcome is None:
             message = f"trial {number} lost its worker; it is started again"
             self._journal.append("driver", message=message)
             return
-        lost = f"it lost more than {WORKERS_FORGIVEN} workers; the last one: {_last_words(trial)}"
-        self._end(number, "failed", [], lost)
-
-    def last_epoch(self, number: int) -> int:
-        """The last epoch that a trial has recorded, in this launch or an earlier one."""
-        return self._epoch.get(number, 0)
+        reason = f"{outcome.reason}; the last one: {_last_words(trial)}"
+        self._end(number, replace(outcome, reason=reason))
 
     def settle(self) -> int:
         """Marks as interrupted what started and never ended; returns how many."""
         cut_off = self._started.keys() - self.ended.keys()
         for number in sorted(cut_off):
-            self._end(number, "interrupted", [], "interrupted; resume continues it")
+            self._end(number, Outcome("interrupted", reason="interrupted; resume continues it"))
         return len(cut_off)
 
-    def _end(
-        self,
-        number: int,
-        state: str,
-        values: list[float],
-        reason: str,
-        kept: Mapping[str, Any] | None = None,
-    ) -> None:
-        if number in self.ended or number not in self._started:
+    def _end(self, number: int, outcome: Outcome, kept: Mapping[str, Any] | None = None) -> None:
+        if number not in self._started:
             return
-        self.ended[number] = state
-        more = dict(kept or {})
+        trial = replace(
+            self._started[number], state=outcome.state, values=outcome.values,
+            epoch=self._epoch.get(number, 0),
+        )  # fmt: skip
+        self.ended[number] = trial
         self._journal.append(
-            "end", number=number, state=state, epoch=self._epoch.get(number, 0),
-            **self._started[number], values=values, reason=reason, **more,
+            "end", number=number, state=trial.state, epoch=trial.epoch,
+            configuration=trial.configuration, origin=trial.origin, values=trial.values,
+            reason=outcome.reason, **(kept or {}),
         )  # fmt: skip
 
 

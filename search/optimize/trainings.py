@@ -9,12 +9,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.catalog import AnyThreat, TextThreat, Threat, data_kind
-from search.objectives import Objective
+from models.catalog import TextThreat, Threat, data_kind
+from search.optimize.comparing import compared_metrics
 from search.optimize.confirming import MEMORY, Standing
+from search.spec import Spec
 
 if TYPE_CHECKING:
     from models.adversarial.attack_memory import AttackMemory
@@ -27,49 +29,58 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskOnWorker:
-    """What every trial of a search shares, except the data (which lie in the object store)."""
+    """What every trial of a search shares, except the data (which lie in the object store).
 
-    model: str
-    objectives: tuple[Objective, ...]
-    epochs: int
-    threat: AnyThreat | None
+    Attributes:
+        spec: Of the search.
+        storage: Where the search's files are.
+        generation: Of the driver.
+        base: The pretrained model of a fine-tuning.
+        initial_files: The weights that trials may start from: `SEARCH#TRIAL` to the file.
+    """
+
+    spec: Spec
     storage: Path
     generation: int
-    threads: int
-    uses_gpu: bool
-    compared: tuple[str, ...] = ()  # what the scheduler needs after every epoch
     base: BaseModel | None = None
     initial_files: Mapping[str, Path] = field(default_factory=dict)
-    starts_from: str = ""  # what all trials start from; "": scratch, or what each one chooses
-    seed: int = 0  # of the search
-    epoch_seconds: float = 7200.0  # an epoch that takes longer hangs; see `budget.epoch_minutes`
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """The metrics of the objectives, primary first."""
-        return tuple(each.metric for each in self.objectives)
+    def epochs(self) -> int:
+        """The full budget of a trial."""
+        return self.spec.budget.epochs
 
     @property
-    def is_of_images(self) -> bool:
-        """Whether a model of images is trained, attacked by its pixels."""
-        return isinstance(self.threat, Threat)
+    def epoch_seconds(self) -> float:
+        """An epoch that takes longer hangs."""
+        return 60 * self.spec.budget.epoch_minutes
 
-    def standing(self) -> Standing:
-        """How this search's trials stand so far, for deciding whose figure is confirmed."""
-        return Standing(self.storage / MEMORY, self.seed, self.objectives)
-
-    def memory(self, number: int) -> AttackMemory | None:
-        """What broke other trials of this search; None where images are not attacked."""
-        if not self.is_of_images:
-            return None
-        from models.adversarial.attack_memory import AttackMemory
-
-        return AttackMemory(self.storage / MEMORY, f"trial_{number:04d}")
+    @property
+    def threads(self) -> int:
+        """How many a trial computes with."""
+        return max(1, int(self.spec.resources.cpus))
 
     @property
     def device(self) -> str:
         """Where trials train."""
-        return "cuda" if self.uses_gpu else "cpu"
+        return "cuda" if self.spec.resources.gpus > 0 else "cpu"
+
+    @cached_property
+    def compared(self) -> tuple[str, ...]:
+        """What the scheduler needs after every epoch but the last."""
+        return tuple(compared_metrics(self.spec))
+
+    def standing(self) -> Standing:
+        """How this search's trials stand so far, for deciding whose figure is confirmed."""
+        return Standing(self.storage / MEMORY, self.spec.seed, self.spec.objectives)
+
+    def memory(self, number: int) -> AttackMemory | None:
+        """What broke other trials of this search; None where images are not attacked."""
+        if not isinstance(self.spec.threat, Threat):
+            return None
+        from models.adversarial.attack_memory import AttackMemory
+
+        return AttackMemory(self.storage / MEMORY, f"trial_{number:04d}")
 
 
 class FunctionTraining:
@@ -159,8 +170,8 @@ def training_of(
         data: The splits; None for a user's function.
         workers_base: What this worker has loaded already.
     """
-    if task.model.startswith("python:"):
-        function, configuration = _function(task.model), config["configuration"]
+    if task.spec.task.is_function:
+        function, configuration = _function(task.spec.task.model), config["configuration"]
         return FunctionTraining(function, configuration, epochs=task.epochs, seed=config["seed"])
     import torch
 
@@ -176,30 +187,31 @@ def _model_training(
     from models.data import ImageSplits
 
     configuration, epochs, seed = dict(config["configuration"]), task.epochs, config["seed"]
-    initial = _initial(task, str(configuration.pop("initial_weights", task.starts_from)))
+    threat = task.spec.threat
+    initial = _initial(task, str(configuration.pop("initial_weights", task.spec.starts_from)))
     base = None if task.base is None else workers_base.get(task, data)
     if not isinstance(data, ImageSplits):
         from models.training.text_fine_tuning import TextFineTuning
 
-        assert isinstance(task.threat, TextThreat), "texts are attacked by their words"
+        assert isinstance(threat, TextThreat), "texts are attacked by their words"
         assert base is not None, "a model of texts starts from a pretrained one"
         return TextFineTuning(
-            configuration, data, epochs=epochs, seed=seed, threat=task.threat, base=base,
+            configuration, data, epochs=epochs, seed=seed, threat=threat, base=base,
             initial=initial,
         )  # fmt: skip
-    assert isinstance(task.threat, Threat), "images are attacked by their pixels"
+    assert isinstance(threat, Threat), "images are attacked by their pixels"
     memory = task.memory(config["number"])
     if base is not None:
         from models.training.image_fine_tuning import ImageFineTuning
 
         return ImageFineTuning(
-            configuration, data, epochs=epochs, seed=seed, threat=task.threat, base=base,
+            configuration, data, epochs=epochs, seed=seed, threat=threat, base=base,
             initial=initial, memory=memory,
         )  # fmt: skip
     from models.training.cnn import CNNTraining
 
     return CNNTraining(
-        configuration, data, epochs=epochs, seed=seed, threat=task.threat, device=task.device,
+        configuration, data, epochs=epochs, seed=seed, threat=threat, device=task.device,
         initial=initial, memory=memory,
     )  # fmt: skip
 
@@ -232,7 +244,7 @@ def _load_base(task: TaskOnWorker, data: Splits) -> LoadedBase:
     from models.transformer import LoadedBase
 
     assert task.base is not None, "only a fine-tuning has a pretrained model"
-    kind, image = data_kind(task.model), None
+    kind, image = data_kind(task.spec.task.model), None
     if isinstance(data, ImageSplits):
         _, channels, height, width = data.train_images.shape
         image = channels, height, width

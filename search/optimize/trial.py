@@ -156,7 +156,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         It comes before the checkpoint and the report, so nobody ever sees the figure that it
         replaces as an objective.
         """
-        objectives = self._task.metrics
+        objectives = self._task.spec.metrics
         if any(name not in entry for name in objectives):
             return {}  # the report says which are missing
         standing, found = self._task.standing(), {}
@@ -179,7 +179,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
     def _has_diverged(self) -> bool:
         """Whether an objective is NaN. That ends a trial: nothing after it can become finite."""
         metrics = self._done[-1] if self._done else {}
-        return any(math.isnan(metrics.get(name, 0.0)) for name in self._task.metrics)
+        return any(math.isnan(metrics.get(name, 0.0)) for name in self._task.spec.metrics)
 
     def _report(self) -> dict[str, Any]:
         epoch = len(self._done)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ray import tune
 
+from models.base_model import locate_base
 from models.catalog import data_kind
 from models.metric_names import MetricName
 from search.apply.choice import sampler_for
 from search.history import Trial
 from search.objectives.roles import best
-from search.optimize.comparing import compared_metrics, scheduler_for, threat_of
+from search.optimize.comparing import scheduler_for
 from search.optimize.judging import judge_front
 from search.optimize.placement import bundle
 from search.optimize.plan import Plan
@@ -29,7 +30,7 @@ from search.optimize.searcher import OptunaSearcher
 from search.optimize.trainings import TaskOnWorker
 from search.optimize.trial import TrialTrainable
 from search.spec import Spec
-from search.tracking.journal import Journal, read_events
+from search.tracking.journal import Journal
 
 if TYPE_CHECKING:
     from models.data import Splits
@@ -53,29 +54,13 @@ class Tuning:
         self._plan, self._own, self._journal = plan, list(own), journal
         self._stop, self._is_given_up = stop, is_given_up
         self._data = _load_data(plan.spec)
-        self._task = TaskOnWorker(
-            model=plan.spec.task.model,
-            objectives=plan.spec.objectives,
-            epochs=plan.spec.budget.epochs,
-            threat=threat_of(plan.spec),
-            storage=plan.storage,
-            generation=generation,
-            threads=max(1, int(plan.spec.resources.cpus)),
-            uses_gpu=plan.spec.resources.gpus > 0,
-            compared=tuple(compared_metrics(plan.spec)),
-            base=_locate_base(plan.spec),
-            initial_files=plan.initial_files(),
-            starts_from=plan.starts_from,
-            seed=plan.spec.seed,
-            epoch_seconds=60 * plan.spec.budget.epoch_minutes,
-        )
+        base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
+        self._task = TaskOnWorker(plan.spec, plan.storage, generation, base, plan.initial_files())
         done = progress_of(plan, own)
         sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
         self.searcher = OptunaSearcher(plan, sampler, done)
-        self.recorder = Recorder(
-            journal, self.searcher, plan.objective_metrics(), plan.spec.budget.epochs,
-            {trial.number: trial.epoch for trial in own},
-        )  # fmt: skip
+        recorded_epochs = {trial.number: trial.epoch for trial in own}
+        self.recorder = Recorder(journal, self.searcher, recorded_epochs)
 
     @property
     def data_bytes(self) -> int:
@@ -145,38 +130,22 @@ class Tuning:
         """Judges the best configurations on what no trial has seen: the last Ray tasks."""
         if self._data is not None:
             front = self._front_without_test()
-            epochs = {number: self.recorder.last_epoch(number) for number, _ in front}
-            judge_front(
-                self._plan, self._task, self._data, front, self._journal, epochs, self._stop
-            )  # fmt: skip
+            judge_front(self._plan, self._task, self._data, front, self._journal, self._stop)
 
-    def _front_without_test(self) -> list[tuple[int, dict[str, Any]]]:
-        tested = {
-            trial.number
-            for trial in self._own
-            if any(MetricName.parse(name).split == "test" for name in trial.curves)
-        }
-        complete = {
-            trial.number: (trial.values, dict(trial.configuration))
-            for trial in self._own
+    def _front_without_test(self) -> list[Trial]:
+        complete = [
+            trial
+            for trial in (*self._own, *self.recorder.ended.values())
             if trial.state == "complete"
-        }
-        configurations = {
-            asked.number: asked.configuration for asked in self.searcher.asked.values()
-        }
-        for event in read_events(self._plan.storage):
-            if event.name == "end" and event.fields["state"] == "complete":
-                number = event.fields["number"]
-                if number in configurations:
-                    complete[number] = (tuple(event.fields["values"]), configurations[number])
+        ]
         if not complete:
             return []
-        values = np.array([values for values, _ in complete.values()])
+        values = np.array([trial.values for trial in complete])
         is_best = best(values, self._plan.spec.objectives)
         return [
-            (number, complete[number][1])
-            for number, is_wanted in zip(complete, is_best, strict=True)
-            if is_wanted and number not in tested
+            trial
+            for trial, is_wanted in zip(complete, is_best, strict=True)
+            if is_wanted and not _is_tested(trial)
         ]
 
 
@@ -204,10 +173,5 @@ def _load_data(spec: Spec) -> Splits | None:
     return load_data(spec.task.data, data_kind(spec.task.model))
 
 
-def _locate_base(spec: Spec) -> Any:
-    """The pretrained model of a fine-tuning; None without one."""
-    if spec.task.base is None:
-        return None
-    from models.base_model import locate_base
-
-    return locate_base(spec.task.base)
+def _is_tested(trial: Trial) -> bool:
+    return any(MetricName.parse(name).split == "test" for name in trial.curves)

@@ -88,6 +88,22 @@ class Spec(Part):
     initial_weights: InitialWeights | None = None
     seed: Seed = 0
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of the objectives, primary first."""
+        return tuple(each.metric for each in self.objectives)
+
+    @property
+    def threat(self) -> AnyThreat | None:
+        """How every trial is attacked; None for a training function of the user's."""
+        return None if self.task.is_function else self.robustness
+
+    @property
+    def starts_from(self) -> str:
+        """The earlier trial all trials start from; "": scratch, or what each one chooses."""
+        part = self.initial_weights
+        return part.source or "" if part else ""
+
     def to_yaml(self) -> str:
         """The spec as YAML; `spec_from_yaml` gives back an equal one, whatever the folder."""
         return yaml.dump(

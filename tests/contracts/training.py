@@ -28,6 +28,7 @@ from models.training.protocol import (
 )
 from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
 from tests.models.alike import is_same
+from tests.search.optimize.stepping import with_epochs
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Case:
         """A training that early stopping ends."""
         if self.patient is None:
             pytest.skip("it has no early stopping")
-        return replace(self, task=replace(self.task, epochs=self.patient_epochs)).make(self.patient)
+        return replace(self, task=with_epochs(self.task, self.patient_epochs)).make(self.patient)
 
 
 @functools.cache
@@ -114,7 +115,7 @@ def ended_is_truthful(case: Case) -> None:
     assert not training.ended
     said = [(training.ended, set(entry)) for entry in training.run()]
     assert [ended for ended, _ in said] == [*[False] * (case.task.epochs - 1), True]
-    assert set(case.task.metrics) <= said[-1][1]
+    assert set(case.task.spec.metrics) <= said[-1][1]
     assert training.ended and list(training.run()) == []
 
 
@@ -124,7 +125,7 @@ def early_stopping_ends_it(case: Case) -> None:
     said = [(training.ended, set(entry)) for entry in training.run()]
     assert 2 <= len(said) < case.patient_epochs
     assert [ended for ended, _ in said] == [*[False] * (len(said) - 1), True]
-    assert set(case.task.metrics) <= said[-1][1]
+    assert set(case.task.spec.metrics) <= said[-1][1]
     again = case.make_patient()
     again.load_state_dict(stored(training.state_dict()))
     assert again.ended and list(again.run()) == []
@@ -142,7 +143,7 @@ def nan_ends_it(case: Case) -> None:
     training.load_state_dict(spoiled)
     (entry,) = training.run()
     assert training.ended
-    assert all(math.isnan(entry[name]) for name in case.task.metrics)
+    assert all(math.isnan(entry[name]) for name in case.task.spec.metrics)
     again.load_state_dict(stored(training.state_dict()))
     assert again.ended and list(again.run()) == []
     for each in (training, again):

@@ -165,10 +165,30 @@ def test_size_counts_what_enumeration_counts() -> None:
             a_children = 4 if a in "xy" else 1
             total += a_children * (3 if a == "x" and b_child else 1) * 3
     assert space.size() == total
+    keys = {space.key(configuration) for configuration in space.configurations()}
+    assert len(keys) == total
+    assert all(space.contains(configuration) for configuration in space.configurations())
+
+
+def test_every_kind_of_value_is_among_the_configurations_of_a_finite_space() -> None:
+    space = SearchSpace(
+        {
+            "batch": IntDistribution(1, 3, log=True),
+            "dropout": FloatDistribution(0.0, 0.3, step=0.1),
+            "kernel": IntDistribution(3, 7, step=2),
+            "fixed": FloatDistribution(0.5, 0.5),
+        }
+    )
+    assert list(space.configurations()) == [
+        {"batch": batch, "dropout": dropout, "kernel": kernel, "fixed": 0.5}
+        for batch in (1, 2, 3)
+        for dropout in (0.0, pytest.approx(0.1), pytest.approx(0.2), pytest.approx(0.3))
+        for kernel in (3, 5, 7)
+    ]
 
 
 def test_a_continuous_space_has_no_size() -> None:
-    assert SPACE.size() is None
+    assert SPACE.size() is None and list(SPACE.configurations()) == []
     assert SearchSpace({}).size() == 1
 
 

@@ -8,6 +8,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
 
 from search.apply import WarmStartSampler
+from search.apply.choice import ask_for
 from search.apply.sampler import TRANSFER
 from search.history import History
 from search.space import SearchSpace
@@ -87,6 +88,34 @@ def test_what_was_tried_on_another_task_may_be_proposed_again():
     history = History.from_studies({"digits": earlier}, ["minimize"])
     study = contracts.create_study(WarmStartSampler(history, SMALL, task="mnist"), 1)
     assert _run_small(study, 1) == [{"width": 1, "optimizer": "sgd"}]
+
+
+@each_sampler
+def test_a_search_is_proposed_what_its_study_would_be_and_nothing_once_all_is_tried(name):
+    asked = contracts.create_study(WarmStartSampler(None, SMALL, sampler=FAST[name]), 1)
+    sampler = WarmStartSampler(None, SMALL, sampler=FAST[name])
+    study = contracts.create_study(sampler, 1)
+    proposals = []
+    while (proposal := sampler.propose(study)) is not None:
+        proposals.append(dict(proposal.configuration))
+        assert dict(proposal.origin) == sampler.origin(len(proposals) - 1)
+        study.tell(ask_for(study, SMALL, proposal), 0.0)
+    assert proposals == _run_small(asked, 6)
+    assert [trial.params for trial in study.trials] == proposals
+
+
+def test_a_sampler_that_repeats_itself_is_replaced_by_chance_and_that_is_said():
+    class Stubborn(optuna.samplers.RandomSampler):
+        def sample_independent(self, study, trial, name, distribution):
+            return {"width": 1, "optimizer": "sgd"}[name]
+
+    sampler = WarmStartSampler(None, SMALL, sampler=Stubborn())
+    study = contracts.create_study(sampler, 1)
+    _run_small(study, 6)
+    assert "reason" not in sampler.origin(0)
+    assert {sampler.origin(number)["reason"] for number in range(1, 6)} == {
+        "the sampler repeated itself"
+    }
 
 
 def _run_small(study, trials):

@@ -1,14 +1,14 @@
-"""A searcher that tests ask and tell as Tune does it, and samplers to look through."""
+"""A searcher that tests ask and tell as Tune does it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import optuna
-from optuna.samplers import RandomSampler
+from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from search.apply import WarmStartSampler
 from search.history import Trial
 from search.optimize.plan import Plan
 from search.optimize.progress import progress_of
@@ -21,19 +21,6 @@ CONDITIONAL = {
     "sgd.momentum": {"type": "float", "low": 0.0, "high": 0.9, "when": {"optimizer": "sgd"}},
     "adamw.beta": {"type": "float", "low": 0.8, "high": 0.99, "when": {"optimizer": "adamw"}},
 }
-
-
-class Witness(RandomSampler):
-    """Draws at random, and keeps the study it is asked about, so that a test can look at it."""
-
-    study: optuna.Study
-
-    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, space: Any) -> Any:
-        self.study = study
-        return super().sample_relative(study, trial, space)
-
-    def states(self) -> list[TrialState]:
-        return [trial.state for trial in self.study.get_trials(deepcopy=False)]
 
 
 class Stubborn(RandomSampler):
@@ -54,14 +41,28 @@ def prior(number: int, state: str, x: Any, **changes: Any) -> Trial:
 
 
 def searcher_of(
-    plan: Plan, own: Sequence[Trial] = (), sampler: optuna.samplers.BaseSampler | None = None
+    plan: Plan, own: Sequence[Trial] = (), sampler: str | BaseSampler = "random"
 ) -> OptunaSearcher:
-    return OptunaSearcher(plan, sampler or Witness(seed=1), progress_of(plan, own))
+    """A searcher that goes on with a sampler, without our own model."""
+    made = WarmStartSampler(
+        None, plan.space, plan.spec.seed, task=plan.task, objectives=plan.spec.objectives,
+        sampler=sampler, portfolio=0,
+    )  # fmt: skip
+    return OptunaSearcher(plan, made, progress_of(plan, own))
 
 
-def flat(epoch: int, **metrics: float) -> dict[str, Any]:
-    """A result as Ray hands it to a searcher."""
-    return {"epoch": epoch, **{f"metrics/{name}": value for name, value in metrics.items()}}
+def study_trials(searcher: OptunaSearcher) -> list[FrozenTrial]:
+    """The trials of its study."""
+    return searcher._study.get_trials()
+
+
+def states(searcher: OptunaSearcher) -> list[TrialState]:
+    return [trial.state for trial in study_trials(searcher)]
+
+
+def reported(epoch: int, **metrics: float) -> dict[str, Any]:
+    """A worker's last result."""
+    return {"epoch": epoch, "metrics": metrics}
 
 
 def run_to_the_end(searcher: OptunaSearcher) -> list[dict[str, Any]]:
@@ -69,7 +70,7 @@ def run_to_the_end(searcher: OptunaSearcher) -> list[dict[str, Any]]:
     suggested = []
     while isinstance(config := searcher.suggest(trial_id := f"t{len(suggested)}"), dict):
         suggested.append(config)
-        searcher.on_trial_complete(trial_id, flat(3, left=0.5, right=0.5))
+        searcher.end(trial_id, reported(3, left=0.5, right=0.5))
         assert len(suggested) < 1000, "it never ends"
     assert config == "FINISHED"
     return suggested

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from models.catalog import AnyThreat, Threat
 from search.objectives import Objective
 from search.optimize.trainings import TaskOnWorker
 from search.optimize.trial import TrialTrainable
+from search.spec import Budget, Scheduler, Spec, Task
 
 HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 
-def task_of(folder: Path, function: str = "two_hills", **changes: Any) -> TaskOnWorker:
-    fields: dict[str, Any] = {
-        "model": f"python:tests.functions:{function}", "objectives": HILLS,
-        "epochs": 3, "threat": None, "storage": folder, "generation": 1, "threads": 1,
-        "uses_gpu": False,
-    }  # fmt: skip
-    return TaskOnWorker(**fields | changes)
+def task_of(
+    folder: Path,
+    function: str = "two_hills",
+    *,
+    model: str = "",
+    objectives: tuple[Objective, ...] = HILLS,
+    epochs: int = 3,
+    epoch_seconds: float = 7200.0,
+    threat: AnyThreat | None = None,
+    scheduler: str = "none",
+    **more: Any,
+) -> TaskOnWorker:
+    """A task whose trials train a function of tests/functions.py, or a model."""
+    spec = Spec(
+        name="hills",
+        task=Task(name="hills", model=model or f"python:tests.functions:{function}"),
+        objectives=objectives,
+        space={},
+        budget=Budget(trials=1, epochs=epochs, epoch_minutes=epoch_seconds / 60),
+        scheduler=Scheduler(name=scheduler),  # type: ignore[arg-type]
+        robustness=threat or Threat(),
+    )
+    return TaskOnWorker(spec, folder, **{"generation": 1} | more)
+
+
+def with_epochs(task: TaskOnWorker, epochs: int) -> TaskOnWorker:
+    """The same task with another budget of a trial."""
+    budget = task.spec.budget.model_copy(update={"epochs": epochs})
+    return replace(task, spec=task.spec.model_copy(update={"budget": budget}))
 
 
 def config_of(folder: Path, number: int = 0, **configuration: Any) -> dict[str, Any]:

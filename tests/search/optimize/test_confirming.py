@@ -166,6 +166,6 @@ def test_without_a_replacement_there_is_no_warning() -> None:
 
 
 def test_images_are_given_the_memory_of_their_search(tmp_path: Path) -> None:
-    memory = images(tmp_path).memory(7)
+    memory = images(tmp_path, model="cnn").memory(7)
     assert (memory.folder, memory.name) == (tmp_path / MEMORY, "trial_0007")
     assert images(tmp_path, threat=None).memory(7) is None

@@ -12,6 +12,7 @@ import pytest
 import ray
 
 from models.threat_model import TextThreat, Threat
+from search.history import Trial
 from search.optimize import judging
 from search.optimize.held_out import HeldOut
 from search.optimize.judging import judge_front
@@ -19,8 +20,10 @@ from search.tracking.journal import Journal, read_events
 from tests.search.optimize.stepping import task_of
 from tests.search.optimize.test_plan import a_plan
 
-FRONT = [(3, {"x": 0.5}), (8, {"x": 0.6})]
-EPOCHS = {3: 4, 8: 2}
+FRONT = [
+    Trial(number=3, state="complete", configuration={"x": 0.5}, epoch=4),
+    Trial(number=8, state="complete", configuration={"x": 0.6}, epoch=2),
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,7 @@ class Rays:
         return lambda function: SimpleNamespace(remote=self._start)
 
     def _start(self, task: Any, config: Any, data: Any) -> Any:
-        self.asked.append((config["number"], task.threat))
+        self.asked.append((config["number"], task.spec.threat))
         try:
             return Reference(self.judge(task, config))
         except ray.exceptions.RayError as error:
@@ -57,9 +60,10 @@ def judged(folder: Path, judge: Any, monkeypatch: pytest.MonkeyPatch, **more: An
         monkeypatch.setattr(judging.ray, name, getattr(rays, name))
     monkeypatch.setattr(judging.ray, "put", lambda data: data)
     monkeypatch.setattr(judging.ray, "wait", lambda pending, timeout: (pending[:1], pending[1:]))
-    task = task_of(folder, threat=more.pop("threat", Threat(final_examples=20)))
+    threat = more.pop("threat", Threat(final_examples=20))
+    task = task_of(folder, model=more.pop("model", "cnn"), threat=threat)
     stop = more.pop("stop", threading.Event())
-    judge_front(a_plan(folder), task, "data", FRONT, Journal(folder), EPOCHS, stop)
+    judge_front(a_plan(folder), task, "data", FRONT, Journal(folder), stop)
     return rays
 
 
@@ -89,7 +93,7 @@ def test_a_judge_that_breaks_is_replaced_by_one_without_autoattack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(task: Any, config: Any) -> HeldOut:
-        if task.threat.final_examples and config["number"] == 3:
+        if task.spec.threat.final_examples and config["number"] == 3:
             raise ray.exceptions.RayError("first line\nIndexError: in the library")
         return HeldOut({"test.accuracy.clean": 0.9})
 
@@ -108,7 +112,7 @@ def test_one_that_breaks_for_good_costs_only_its_own_figures(
             raise ray.exceptions.RayError("no checkpoint")
         return HeldOut({"test.accuracy.clean": 0.9})
 
-    judged(tmp_path, breaks, monkeypatch, threat=TextThreat())
+    judged(tmp_path, breaks, monkeypatch, model="text_classifier", threat=TextThreat())
     assert [each["number"] for each in events(tmp_path, "test")] == [8]
 
 

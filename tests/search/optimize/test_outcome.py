@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from search.optimize.outcome import Outcome, outcome_of, unflattened
+from search.optimize.outcome import Outcome, outcome_of
 
 OBJECTIVES = ("left", "right")
 
@@ -85,10 +85,3 @@ def test_a_last_epoch_without_any_metric_names_all_that_is_missing() -> None:
     assert outcome_of({"epoch": 3, "metrics": {}}, OBJECTIVES, 3) == Outcome(
         "failed", 3, reason="reported no left, right; it reported nothing"
     )
-
-
-def test_a_result_reads_the_same_nested_and_flattened() -> None:
-    nested = {"epoch": 2, "metrics": {"left": 0.1, "a.b": 0.2}}
-    assert unflattened(nested) == nested
-    assert unflattened({"epoch": 2, "metrics/left": 0.1, "metrics/a.b": 0.2}) == nested
-    assert unflattened({"epoch": 0, "config/x": 1}) == {"epoch": 0, "metrics": {}}

@@ -40,7 +40,7 @@ def test_objectives_keep_the_specs_order(tmp_path: Path) -> None:
         {"metric": "left", "direction": "maximize"},
     ]
     plan = a_plan(tmp_path, objectives=objectives)
-    assert plan.objective_metrics() == ("right", "left")
+    assert plan.spec.metrics == ("right", "left")
     assert [each.direction for each in plan.spec.objectives] == ["minimize", "maximize"]
 
 

@@ -13,11 +13,11 @@ from search.optimize.progress import progress_of
 from tests.search.optimize.asking import (
     CHOICES,
     CONDITIONAL,
-    Witness,
-    flat,
     prior,
+    reported,
     run_to_the_end,
     searcher_of,
+    study_trials,
 )
 from tests.search.optimize.test_plan import a_plan
 
@@ -37,7 +37,7 @@ def test_interrupted_trials_come_first_with_their_own_number_configuration_and_o
     assert [config["configuration"]["x"] for config in configs[:2]] == [1.25, 1.5]
     assert configs[0]["checkpoints"] == str(tmp_path / "checkpoints" / "trial_0001")
     assert configs[0]["seed"] == trial_seed(0, 1)
-    assert searcher.asked["a"].origin == origin
+    assert searcher.asked["a"].proposal.origin == origin
 
 
 def test_interrupted_trials_are_asked_even_when_the_budget_is_used_up(tmp_path: Path) -> None:
@@ -70,31 +70,28 @@ def test_an_interrupted_conditional_trial_is_asked_again_as_it_was(tmp_path: Pat
 
 
 def test_a_study_rebuilt_from_its_runs_equals_the_one_that_was_lost(tmp_path: Path) -> None:
-    plan, lost, rebuilt = a_plan(tmp_path, trials=5), Witness(seed=1), Witness(seed=2)
-    first = searcher_of(plan, sampler=lost)
+    plan = a_plan(tmp_path, trials=5)
+    first = searcher_of(plan)
     own = []
     for number, (state, result) in enumerate(
         [
-            ("complete", flat(3, left=0.1, right=0.2)),
-            ("stopped", flat(2, left=0.3, right=0.4)),
-            ("failed", flat(1, left=math.nan, right=0.4)),
-            ("stopped", flat(1, left=0.3)),
+            ("complete", reported(3, left=0.1, right=0.2)),
+            ("stopped", reported(2, left=0.3, right=0.4)),
+            ("failed", reported(1, left=math.nan, right=0.4)),
+            ("stopped", reported(1, left=0.3)),
         ]
     ):
         config = first.suggest(f"t{number}")
-        first.on_trial_complete(f"t{number}", result)
-        curves = {
-            name.removeprefix("metrics/"): {result["epoch"]: value}
-            for name, value in result.items()
-            if name.startswith("metrics/")
-        }
+        first.end(f"t{number}", result)
+        curves = {name: {result["epoch"]: value} for name, value in result["metrics"].items()}
         own.append(
             prior(number, state, config["configuration"]["x"], epoch=result["epoch"],
                   curves=curves, values=(0.1, 0.2) if state == "complete" else ())
         )  # fmt: skip
-    searcher_of(plan, own, rebuilt).suggest("next")
-    assert [told(trial) for trial in rebuilt.study.trials[:4]] == [
-        told(trial) for trial in lost.study.trials
+    rebuilt = searcher_of(plan, own)
+    rebuilt.suggest("next")
+    assert [told(trial) for trial in study_trials(rebuilt)[:4]] == [
+        told(trial) for trial in study_trials(first)
     ]
 
 

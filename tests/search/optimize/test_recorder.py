@@ -5,46 +5,43 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState
 
-from search.optimize.lost_workers import LostWorkers
-from search.optimize.out_of_memory import SecondChances
+from search.optimize.lost_workers import WORKERS_FORGIVEN
 from search.optimize.recorder import Recorder
 from search.tracking.journal import Journal, read_events
+from tests.search.optimize.asking import prior, searcher_of, states
+from tests.search.optimize.test_plan import a_plan
+
+ORIGIN = {"step": "random", "why": {1: Path("p")}}
 
 
 class Tune:
     """Tune as the recorder sees it: trials that start, report and end."""
 
     def __init__(self, folder: Path, **recorded: int) -> None:
-        self.folder, self.asked = folder, {}
+        self.folder = folder
+        self.searcher = searcher_of(a_plan(folder, resources={"parallelism": 8, "cpus": 1}))
         recorded_epochs = {int(name.removeprefix("trial_")): at for name, at in recorded.items()}
-        self.chances: SecondChances[str] = SecondChances(gpus=0)
-        self.lost_workers: LostWorkers[str] = LostWorkers()
-        searcher = SimpleNamespace(
-            asked=self.asked,
-            chances=self.chances,
-            lost_workers=self.lost_workers,
-            on_trial_start=lambda trial_id: None,
-        )
-        self.recorder = Recorder(
-            Journal(folder), searcher, ("left", "right"), 3, recorded_epochs
-        )  # fmt: skip
+        self.recorder = Recorder(Journal(folder), self.searcher, recorded_epochs)
 
     def trial(self, number: int, error_file: Path | None = None) -> Any:
-        self.asked[f"t{number}"] = SimpleNamespace(
-            number=number,
-            configuration={"x": 0.5},
-            origin={"step": "random", "why": {1: Path("p")}},
-            receipt={},
-        )
+        self.searcher._interrupted.append(prior(number, "interrupted", 0.5, origin=ORIGIN))
+        return self.asked(f"t{number}", error_file)
+
+    def asked(self, trial_id: str, error_file: Path | None = None) -> Any:
+        """What the searcher hands out next."""
+        config = self.searcher.suggest(trial_id)
+        assert isinstance(config, dict)
         return SimpleNamespace(
-            trial_id=f"t{number}", last_result={}, error_file=error_file,
-            config={"number": number, "checkpoints": f"/c/{number}"},
+            trial_id=trial_id, last_result={}, error_file=error_file,
+            config=config | {"checkpoints": f"/c/{config['number']}"},
         )  # fmt: skip
 
     def start(self, trial: Any) -> None:
@@ -76,7 +73,8 @@ def test_a_start_tells_what_is_tried_why_and_where_its_checkpoints_lie(tune: Tun
 
 def test_a_start_from_weights_brings_their_receipt(tune: Tune) -> None:
     trial = tune.trial(4)
-    tune.asked["t4"].receipt = {"source": "digits-1#3"}
+    asked = tune.searcher.asked["t4"]
+    tune.searcher.asked["t4"] = replace(asked, receipt={"source": "digits-1#3"})
     tune.start(trial)
     assert tune.events("start")[0]["receipt"] == {"source": "digits-1#3"}
 
@@ -142,7 +140,10 @@ def test_a_complete_trial_ends_once_with_its_values(tune: Tune) -> None:
         {"number": 0, "state": "complete", "epoch": 3, "configuration": {"x": 0.5},
          "origin": {"step": "random", "why": {"1": "p"}}, "values": [0.3, 0.15], "reason": ""}
     ]  # fmt: skip
-    assert tune.recorder.ended == {0: "complete"}
+    (ended,) = tune.recorder.ended.values()
+    assert (ended.number, ended.state, ended.epoch, ended.values) == (0, "complete", 3, (0.3, 0.15))
+    assert ended.configuration == {"x": 0.5}
+    assert states(tune.searcher) == [TrialState.COMPLETE]
 
 
 def test_a_trial_that_early_stopping_ended_is_complete_and_brings_its_tables(tune: Tune) -> None:
@@ -153,7 +154,7 @@ def test_a_trial_that_early_stopping_ended_is_complete_and_brings_its_tables(tun
     (end,) = tune.events("end")
     assert (end["state"], end["epoch"], end["values"]) == ("complete", 2, [0.2, 0.1])
     assert end["tables"] == {"classes.txt": "a 1.0"}
-    assert tune.recorder.last_epoch(0) == 2 and tune.recorder.last_epoch(1) == 0
+    assert tune.recorder.ended[0].epoch == 2
 
 
 def test_a_trial_that_is_not_complete_has_no_tables(tune: Tune) -> None:
@@ -182,6 +183,10 @@ def test_a_trial_that_lost_too_many_workers_fails_with_what_ray_says_of_the_last
         trial = tune.trial(number, file)
         tune.start(trial)
         tune.report(trial, 2)
+        for attempt in range(WORKERS_FORGIVEN):
+            tune.recorder.on_trial_error(0, [], trial)
+            trial = tune.asked(f"t{number}-{attempt}", file)
+        assert len(tune.events("end")) == number
         tune.recorder.on_trial_error(0, [], trial)
         end = tune.events("end")[number]
         assert (end["state"], end["epoch"]) == ("failed", 2)
@@ -191,7 +196,6 @@ def test_a_trial_that_lost_too_many_workers_fails_with_what_ray_says_of_the_last
 def test_a_trial_that_is_started_again_has_not_ended_and_says_so(tune: Tune) -> None:
     trial = tune.trial(0)
     tune.start(trial)
-    tune.lost_workers.set_aside_if_forgiven("t0", 0)
     tune.recorder.on_trial_error(0, [], trial)
     assert not tune.events("end")
     assert tune.events("driver") == [{"message": "trial 0 lost its worker; it is started again"}]
@@ -243,14 +247,14 @@ def test_a_trial_that_is_tried_again_alone_goes_on_in_its_run(tune: Tune) -> Non
     first = tune.trial(0)
     tune.start(first)
     tune.report(first, 1, failure="Traceback\nout of memory")
-    tune.chances.note({"t0", "other"})
-    tune.chances.set_aside_if_shared("t0", "the trial")
+    beside = tune.trial(1)
     tune.recorder.on_trial_complete(0, [], first)
     assert tune.events("end") == []
     assert "trial 0 ran out of memory" in tune.events("driver")[0]["message"]
-    second = SimpleNamespace(**vars(first) | {"trial_id": "again"})
-    tune.asked["again"] = tune.asked["t0"]
+    tune.recorder.on_trial_complete(0, [], beside)
+    second = tune.asked("again")
     tune.start(second)
+    tune.report(second, 1, failure="Traceback\nout of memory")
     tune.recorder.on_trial_complete(0, [], second)
     assert len(tune.events("start")) == 1
     (end,) = tune.events("end")
@@ -260,8 +264,8 @@ def test_a_trial_that_is_tried_again_alone_goes_on_in_its_run(tune: Tune) -> Non
 def test_a_trial_that_waits_to_be_alone_is_interrupted_with_its_search(tune: Tune) -> None:
     trial = tune.trial(0)
     tune.start(trial)
-    tune.chances.note({"t0", "other"})
-    tune.chances.set_aside_if_shared("t0", "the trial")
+    tune.trial(1)
+    tune.report(trial, 1, failure="Traceback\nout of memory")
     tune.recorder.on_trial_complete(0, [], trial)
     assert tune.recorder.settle() == 1
     assert [end["state"] for end in tune.events("end")] == ["interrupted"]

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.apply import Proposal
 from search.apply.choice import sampler_for
-from search.optimize.plan import trial_seed
-from search.optimize.progress import Progress
+from search.extract.quiet_study import quiet_study
+from search.history import History, Trial
+from search.optimize.plan import Plan, trial_seed
+from search.optimize.progress import as_optuna_trial, progress_of
 from search.optimize.searcher import OptunaSearcher
 from tests.search.optimize.asking import (
     CHOICES,
     CONDITIONAL,
     Stubborn,
-    Witness,
-    flat,
     prior,
+    reported,
     run_to_the_end,
     searcher_of,
+    states,
+    study_trials,
 )
 from tests.search.optimize.test_plan import a_plan
+
+
+def as_told(plan: Plan, own: Sequence[Trial] = ()) -> OptunaSearcher:
+    """A searcher with the sampler that its spec names."""
+    sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
+    return OptunaSearcher(plan, sampler, progress_of(plan, own))
 
 
 def test_no_more_trials_are_outstanding_than_run_at_once(tmp_path: Path) -> None:
@@ -33,7 +45,7 @@ def test_no_more_trials_are_outstanding_than_run_at_once(tmp_path: Path) -> None
     assert isinstance(searcher.suggest("a"), dict)
     assert isinstance(searcher.suggest("b"), dict)
     assert searcher.suggest("c") is None
-    searcher.on_trial_complete("a", flat(3, left=0.1, right=0.2))
+    searcher.end("a", reported(3, left=0.1, right=0.2))
     assert isinstance(searcher.suggest("c"), dict)
     assert searcher.suggest("d") is None
 
@@ -66,44 +78,40 @@ def test_a_worker_is_told_all_it_needs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("result", "state"),
     [
-        (flat(3, left=0.1, right=0.2), TrialState.COMPLETE),
-        (flat(2, left=0.1, right=0.2), TrialState.PRUNED),
-        (flat(3, left=math.nan, right=0.2), TrialState.FAIL),
-        (flat(1, left=math.inf, right=0.2), TrialState.FAIL),
-        (flat(3, left=0.1), TrialState.FAIL),
-        (flat(1, left=0.1), TrialState.PRUNED),
-        (flat(2, left=0.1, right=0.2) | {"failure": "broken"}, TrialState.FAIL),
-        (None, TrialState.PRUNED),
+        (reported(3, left=0.1, right=0.2), TrialState.COMPLETE),
+        (reported(2, left=0.1, right=0.2), TrialState.PRUNED),
+        (reported(3, left=math.nan, right=0.2), TrialState.FAIL),
+        (reported(1, left=math.inf, right=0.2), TrialState.FAIL),
+        (reported(3, left=0.1), TrialState.FAIL),
+        (reported(1, left=0.1), TrialState.PRUNED),
+        (reported(2, left=0.1, right=0.2) | {"failure": "broken"}, TrialState.FAIL),
         ({}, TrialState.PRUNED),
     ],
 )
 def test_every_end_of_a_trial_is_told_to_optuna(
-    tmp_path: Path, result: dict[str, Any] | None, state: TrialState
+    tmp_path: Path, result: dict[str, Any], state: TrialState
 ) -> None:
-    sampler = Witness(seed=1)
-    searcher = searcher_of(a_plan(tmp_path), sampler=sampler)
+    searcher = searcher_of(a_plan(tmp_path))
     searcher.suggest("a")
-    assert sampler.states() == [TrialState.RUNNING]
-    searcher.on_trial_complete("a", result)
-    assert sampler.states() == [state]
+    assert states(searcher) == [TrialState.RUNNING]
+    searcher.end("a", result)
+    assert states(searcher) == [state]
 
 
 def test_values_reach_optuna_in_the_objectives_order(tmp_path: Path) -> None:
-    sampler = Witness(seed=1)
-    searcher = searcher_of(a_plan(tmp_path), sampler=sampler)
+    searcher = searcher_of(a_plan(tmp_path))
     searcher.suggest("a")
-    searcher.on_trial_complete("a", flat(3, right=0.2, left=0.1))
-    assert sampler.study.trials[0].values == [0.1, 0.2]
+    searcher.end("a", reported(3, right=0.2, left=0.1))
+    assert study_trials(searcher)[0].values == [0.1, 0.2]
 
 
 def test_a_trial_that_ended_is_not_told_twice(tmp_path: Path) -> None:
-    sampler = Witness(seed=1)
-    searcher = searcher_of(a_plan(tmp_path), sampler=sampler)
+    searcher = searcher_of(a_plan(tmp_path))
     searcher.suggest("a")
-    searcher.on_trial_complete("a", flat(3, left=0.1, right=0.2))
-    searcher.on_trial_complete("a", error=True)
-    searcher.on_trial_complete("never asked", error=True)
-    assert sampler.states() == [TrialState.COMPLETE]
+    searcher.end("a", reported(3, left=0.1, right=0.2))
+    searcher.end("a", None)
+    searcher.end("never asked", None)
+    assert states(searcher) == [TrialState.COMPLETE]
 
 
 def test_a_sampler_that_repeats_itself_is_replaced_by_chance_and_that_is_said(
@@ -112,35 +120,64 @@ def test_a_sampler_that_repeats_itself_is_replaced_by_chance_and_that_is_said(
     searcher = searcher_of(a_plan(tmp_path, trials=5), sampler=Stubborn())
     asked = [config["configuration"]["x"] for config in run_to_the_end(searcher)]
     assert asked[0] == -2 and len(set(asked)) == 5
-    origins = [asked.origin for asked in searcher.asked.values()]
+    origins = [asked.proposal.origin for asked in searcher.asked.values()]
     assert "reason" not in origins[0]
     assert all(origin["reason"] == "the sampler repeated itself" for origin in origins[1:])
 
 
 def test_repetitions_teach_the_sampler_nothing(tmp_path: Path) -> None:
-    sampler = type("StubbornWitness", (Stubborn, Witness), {})()
-    searcher = searcher_of(a_plan(tmp_path, trials=2), sampler=sampler)
+    searcher = searcher_of(a_plan(tmp_path, trials=2), sampler=Stubborn())
     run_to_the_end(searcher)
-    states = sampler.states()
-    assert states.count(TrialState.COMPLETE) == 2
-    assert set(states) == {TrialState.COMPLETE, TrialState.FAIL}
+    assert states(searcher) == [TrialState.COMPLETE] * 2
 
 
-def test_an_exhausted_finite_space_ends_the_search(tmp_path: Path) -> None:
-    searcher = searcher_of(a_plan(tmp_path, trials=10, space=CHOICES))
+@pytest.mark.parametrize("sampler", ["random", "tpe", "warm"])
+def test_an_exhausted_finite_space_ends_the_search(tmp_path: Path, sampler: str) -> None:
+    searcher = as_told(a_plan(tmp_path, trials=10, space=CHOICES, sampler={"name": sampler}))
     tried = [config["configuration"]["x"] for config in run_to_the_end(searcher)]
     assert sorted(tried) == ["a", "b", "c"]
-    assert not searcher.has_more()
+    assert searcher.is_exhausted and not searcher.has_more()
+    assert len(study_trials(searcher)) == 3
 
 
+@pytest.mark.parametrize("log", [False, True])
 def test_a_finite_space_is_not_called_exhausted_while_a_configuration_is_left(
-    tmp_path: Path,
+    tmp_path: Path, log: bool
 ) -> None:
-    space = {"x": {"type": "int", "low": 0, "high": 9999}}
-    plan = a_plan(tmp_path, trials=1, space=space)
-    keys = {plan.space.key({"x": x}) for x in range(10_000) if x != 4711}
-    searcher = OptunaSearcher(plan, Witness(seed=1), Progress(keys=keys))
+    # Of a logarithmic range chance hardly finds a large integer.
+    space = {"x": {"type": "int", "low": 1, "high": 10_000, "log": log}}
+    own = [prior(x, "failed", x) for x in range(1, 10_001) if x != 4711]
+    plan = a_plan(tmp_path, trials=10_001, space=space, sampler={"name": "random"})
+    searcher = as_told(plan, own)
     assert [config["configuration"]["x"] for config in run_to_the_end(searcher)] == [4711]
+    assert searcher.is_exhausted
+
+
+@pytest.mark.parametrize("sampler", ["random", "warm"])
+def test_what_another_search_has_tried_on_the_same_task_is_tried_once_more(
+    tmp_path: Path, sampler: str
+) -> None:
+    plan = a_plan(tmp_path, trials=10, space=CHOICES, sampler={"name": sampler})
+    earlier = quiet_study(plan.spec.objectives)
+    for x in "abc":
+        trial = prior(0, "complete", x, values=(0.1, 0.2))
+        earlier.add_trial(as_optuna_trial(plan, trial))
+    history = History.from_studies({plan.task: earlier}, objectives=plan.spec.objectives)
+    searcher = as_told(replace(plan, history=history))
+    tried = [config["configuration"]["x"] for config in run_to_the_end(searcher)]
+    assert sorted(tried) == ["a", "b", "c"]
+    origins = [asked.proposal.origin for asked in searcher.asked.values()]
+    assert [origin.get("repeated", False) for origin in origins] == [sampler == "warm"] * 3
+
+
+def test_a_control_arm_repeats_nothing_that_the_others_have_tried(tmp_path: Path) -> None:
+    sampler = {"name": "warm", "options": {"control": 3}}
+    plan = a_plan(tmp_path, trials=8, space=CHOICES | {"y": CHOICES["x"]}, sampler=sampler)
+    searcher = as_told(plan)
+    keys = [plan.space.key(config["configuration"]) for config in run_to_the_end(searcher)]
+    assert len(set(keys)) == 8
+    steps = [asked.proposal.origin["step"] for asked in searcher.asked.values()]
+    assert [number for number, step in enumerate(steps) if step == "control"] == [1, 3, 5]
 
 
 def test_only_active_hyperparameters_are_asked(tmp_path: Path) -> None:
@@ -163,18 +200,22 @@ def test_what_is_proposed_depends_on_the_trials_that_still_run(tmp_path: Path, n
         for number, x in enumerate(np.linspace(-2, 3, 20).tolist())
     ]
 
-    def second_proposal(sees_the_first: bool) -> dict[str, Any]:
-        sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
-        searcher = searcher_of(plan, own, sampler)
+    def second_proposal(sees_the_first: bool) -> Proposal | None:
+        searcher = as_told(plan, own)
         searcher.suggest("a")
         if not sees_the_first:
             unseen, storage = searcher.asked["a"].optuna_trial.number, searcher._study._storage
             everything = storage.get_all_trials
             storage.get_all_trials = lambda *given, **options: [  # type: ignore[method-assign]
-                each for each in everything(*given, **options) if each.number != unseen
+                replaced(each, unseen) for each in everything(*given, **options)
             ]
-        searcher.suggest("b")
-        return searcher.asked["b"].configuration
+        return searcher._sampler.propose(searcher._study)
 
-    assert second_proposal(True) == second_proposal(True)
-    assert second_proposal(True) != second_proposal(False)
+    def replaced(trial: FrozenTrial, unseen: int) -> FrozenTrial:
+        """One that waits has no configuration yet."""
+        return create_trial(state=TrialState.WAITING) if trial.number == unseen else trial
+
+    seen, again, unseen = (second_proposal(sees) for sees in (True, True, False))
+    assert seen is not None and again is not None and unseen is not None
+    assert seen.configuration == again.configuration
+    assert seen.configuration != unseen.configuration

@@ -14,7 +14,7 @@ from search.apply.prior_data import PriorData
 from search.optimize.plan import Plan
 from search.optimize.progress import progress_of
 from search.optimize.searcher import OptunaSearcher
-from tests.search.optimize.asking import Witness, flat, prior, searcher_of
+from tests.search.optimize.asking import prior, reported, searcher_of, study_trials
 from tests.search.optimize.test_plan import a_plan
 
 BOUND = {"role": "constraint", "bound": 0.75}
@@ -31,11 +31,10 @@ def plan_under(folder: Path, role: dict[str, Any], **changes: Any) -> Plan:
 
 
 def told(plan: Plan, left: float, right: float) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
-    witness = Witness(seed=1)
-    searcher = searcher_of(plan, sampler=witness)
+    searcher = searcher_of(plan)
     searcher.suggest("a")
-    searcher.on_trial_complete("a", flat(3, left=left, right=right))
-    return witness.study, witness.study.trials[0]
+    searcher.end("a", reported(3, left=left, right=right))
+    return searcher._study, study_trials(searcher)[0]
 
 
 def test_a_bound_is_a_constraint_of_the_trial_and_no_value(tmp_path: Path) -> None:
@@ -68,11 +67,10 @@ def test_a_study_rebuilt_from_the_runs_equals_the_one_that_heard_them(
 ) -> None:
     plan = plan_under(tmp_path, role)
     heard = told(plan, 0.5, 0.25)[1]
-    witness = Witness(seed=1)
     own = [prior(0, "complete", heard.params["x"], values=(0.5, 0.25)), prior(1, "stopped", 1.0)]
-    rebuilt = searcher_of(plan, own, witness)
+    rebuilt = searcher_of(plan, own)
     rebuilt.suggest("b")
-    first, second = witness.study.trials[:2]
+    first, second = study_trials(rebuilt)[:2]
     assert (first.values, first.constraints) == (heard.values, heard.constraints)
     assert (second.state, second.constraints) == (TrialState.PRUNED, {})
 
@@ -92,7 +90,7 @@ def test_a_resumed_search_proposes_what_it_would_have(
         config = searcher.suggest(str(number))
         assert isinstance(config, dict)
         left, right = number / 10, 1.0 - number / 10
-        searcher.on_trial_complete(str(number), flat(3, left=left, right=right))
+        searcher.end(str(number), reported(3, left=left, right=right))
         return prior(number, "complete", config["configuration"]["x"], values=(left, right))
 
     uninterrupted = started([])

@@ -14,7 +14,7 @@ from search.objectives.objective import from_lists
 from search.optimize import trainings
 from search.optimize.held_out import HeldOut, judge_trial
 from search.optimize.outcome import outcome_of
-from search.optimize.trainings import FunctionTraining, WorkersBase
+from search.optimize.trainings import FunctionTraining, TaskOnWorker, WorkersBase
 from search.optimize.trial import TrialTrainable
 from tests.models.tiny_texts import tiny_texts
 from tests.search.optimize.stepping import config_of, run, task_of, trial_of
@@ -169,11 +169,9 @@ def test_the_last_epoch_need_not_report_what_only_the_scheduler_compares(
 ) -> None:
     epochs = [{"left": 0.1, "cheap": 0.1}, {"left": 0.2, "cheap": 0.1}, {"left": 0.3, "full": 0.1}]
     monkeypatch.setattr("tests.functions.two_hills", lambda *_, **__: iter(epochs))
-    task = task_of(
-        tmp_path,
-        objectives=from_lists(("left", "full"), ("maximize", "maximize")),
-        compared=("left", "cheap"),
-    )
+    monkeypatch.setattr(TaskOnWorker, "compared", ("left", "cheap"))
+    objectives = from_lists(("left", "full"), ("maximize", "maximize"))
+    task = task_of(tmp_path, objectives=objectives)
     assert run(trial_of(task, config_of(tmp_path)))[-1]["failure"] == ""
 
 

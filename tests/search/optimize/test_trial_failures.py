@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ def test_a_trial_that_does_not_report_an_objective_fails_before_the_scheduler_se
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.functions.two_hills", lambda *_, **__: iter([{"left": 0.5}]))
-    task = replace(task_of(tmp_path), compared=("left", "right"))
+    task = task_of(tmp_path, epochs=9, scheduler="multi_objective_asha")
     result = trial_of(task, config_of(tmp_path)).step()
     assert result["done"] and "reported no right" in result["failure"]
 

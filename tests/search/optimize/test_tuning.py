@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from models.catalog import Threat
 from search.history import Trial
 from search.optimize import driver
-from search.optimize.comparing import carried, compared_metrics, scheduler_for, threat_of
+from search.optimize.comparing import carried, compared_metrics, scheduler_for
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA
 from search.optimize.tuning import Tuning
@@ -65,11 +65,11 @@ def test_each_epoch_is_compared_by_the_cheap_figure_of_the_same_attack(digits: S
 def test_a_users_function_is_compared_by_its_objectives_and_never_attacked(tmp_path: Path) -> None:
     spec = a_plan(tmp_path, scheduler=ASHA).spec
     assert compared_metrics(spec) == ["left", "right"]
-    assert threat_of(spec) is None
+    assert spec.threat is None
 
 
 def test_a_model_of_ours_is_attacked_as_the_spec_says(digits: Spec) -> None:
-    threat = threat_of(digits)
+    threat = digits.threat
     assert isinstance(threat, Threat)
     assert (threat.epsilon, threat.steps, threat.examples) == (0.1, 10, 297)
 
@@ -131,9 +131,27 @@ def test_the_front_is_tested_once(tmp_path: Path) -> None:
         prior(2, "complete", values=(0.05, 0.05)), prior(3, "stopped"),
         prior(4, "complete", {"test.left": {3: 0.8}}, (0.95, 0.05)),
     ]  # fmt: skip
-    assert tuning_of(a_plan(tmp_path), own)._front_without_test() == [
-        (0, {"x": 0.0}), (1, {"x": 0.1}),
-    ]  # fmt: skip
+    assert tuning_of(a_plan(tmp_path), own)._front_without_test() == own[:2]
+
+
+def test_the_front_is_found_among_what_earlier_launches_and_this_one_have_completed(
+    tmp_path: Path,
+) -> None:
+    own = [prior(0, "complete", values=(0.9, 0.1)), prior(1, "complete", values=(0.2, 0.2))]
+    tuning = tuning_of(a_plan(tmp_path, resources={"parallelism": 2, "cpus": 1}), own)
+    for epoch, left in ((3, 0.3), (2, 0.95)):  # the second is stopped
+        config = tuning.searcher.suggest(f"t{left}")
+        metrics = {"left": left, "right": 0.3}
+        trial = SimpleNamespace(
+            trial_id=f"t{left}", config=config, last_result={"epoch": epoch, "metrics": metrics}
+        )
+        tuning.recorder.on_trial_start(0, [], trial)
+        tuning.recorder.on_trial_result(0, [], trial, trial.last_result)
+        tuning.recorder.on_trial_complete(0, [], trial)
+    (tmp_path / "journal.jsonl").unlink()
+    first, second = tuning._front_without_test()
+    assert first == own[0]
+    assert (second.number, second.epoch, second.values) == (2, 3, (0.3, 0.3))
 
 
 def test_a_resumed_search_knows_what_is_left_of_it(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class Shelf:
                 checkpoints=str(plan.checkpoints(number)),
                 **({"receipt": receipt} if receipt else {}),
             )  # fmt: skip
-            metrics = dict(zip(plan.objective_metrics(), values, strict=True))
+            metrics = dict(zip(plan.spec.metrics, values, strict=True))
             journal.append("epoch", number=number, epoch=1, metrics=metrics)
             journal.append(
                 "end", number=number, state="complete", epoch=1, values=values, reason="",

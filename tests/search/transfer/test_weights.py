@@ -12,7 +12,6 @@ import pytest
 import torch
 from rich.console import Console
 
-from models.catalog import Threat
 from models.checkpoints import newest_checkpoint
 from models.data import load_data
 from models.weights.initial import load_initial
@@ -49,7 +48,7 @@ def test_a_search_keeps_the_weights_and_the_receipt_of_its_source(
 ) -> None:
     plan = shelf.plan(digits_spec("target", initial_weights={"from": source}))
     name = f"{source}#1"
-    assert plan.starts_from == name
+    assert plan.spec.starts_from == name
     weights = load_initial(plan.initial_files()[name])
     checkpoint = newest_checkpoint(find_trial(shelf.uri, name).checkpoints)
     assert checkpoint is not None
@@ -72,19 +71,16 @@ def test_a_worker_starts_its_trials_as_the_search_or_the_trial_says(
 ) -> None:
     plan = shelf.plan(digits_spec("worker", initial_weights={"from": source}))
     name, data = f"{source}#1", load_data(DIGITS, "images")
-    task = TaskOnWorker(
-        model="cnn", objectives=plan.objective_metrics(), epochs=1, threat=Threat(),
-        storage=plan.storage, generation=1, threads=1, uses_gpu=False,
-        initial_files=plan.initial_files(), starts_from=plan.starts_from,
-    )  # fmt: skip
+    task = TaskOnWorker(plan.spec, plan.storage, 1, initial_files=plan.initial_files())
+    free = replace(task, spec=plan.spec.model_copy(update={"initial_weights": None}))
     learned = load_initial(plan.initial_files()[name]).tensors["features.0.weight"]
     configuration = plan.spec.complete({"adamw.learning_rate": 2e-3})
-    for starts_from, chosen, starts_there in (
-        (name, {}, True), ("", {"initial_weights": name}, True), ("", {}, False),
-        ("", {"initial_weights": "scratch"}, False),
+    for started, chosen, starts_there in (
+        (task, {}, True), (free, {"initial_weights": name}, True), (free, {}, False),
+        (free, {"initial_weights": "scratch"}, False),
     ):  # fmt: skip
         config = {"configuration": configuration | chosen, "seed": 5, "number": 0}
-        training = training_of(replace(task, starts_from=starts_from), config, data, WorkersBase())
+        training = training_of(started, config, data, WorkersBase())
         begun = training.model.state_dict()["features.0.weight"]
         assert torch.equal(begun, learned) == starts_there
 
