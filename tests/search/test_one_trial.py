@@ -13,7 +13,6 @@ KNOWN = {
     "search/apply/portfolio.py": {"Choice": "a past trial's configuration and what tasks gain"},
     "search/space_restating.py": {"Restated": "a configuration in another space, and what is off"},
     "search/transfer/sources.py": {"WeightSource": "a trial with the files its weights lie in"},
-    "search/optimize/searcher.py": {"Asked": "a proposal that Ray runs"},
 }
 CONFIGURATION = {"configuration"}
 RESULT = {"values", "state", "run_id"}

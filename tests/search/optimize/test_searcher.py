@@ -15,11 +15,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.apply import Proposal
 from search.apply.choice import sampler_for
+from search.apply.prior_data import prior_data
 from search.extract.quiet_study import quiet_study
 from search.history import History, Trial
 from search.optimize.plan import Plan, trial_seed
 from search.optimize.progress import as_optuna_trial, progress_of
 from search.optimize.searcher import OptunaSearcher
+from search.review import reconcile
 from tests.search.optimize.asking import (
     CHOICES,
     CONDITIONAL,
@@ -163,7 +165,11 @@ def test_what_another_search_has_tried_on_the_same_task_is_tried_once_more(
         trial = prior(0, "complete", x, values=(0.1, 0.2))
         earlier.add_trial(as_optuna_trial(plan, trial))
     history = History.from_studies({plan.task: earlier}, objectives=plan.spec.objectives)
-    searcher = as_told(replace(plan, history=history))
+    known = reconcile(history, plan.space, plan.spec.objectives)
+    prior_knowledge = prior_data(
+        known, plan.space, plan.spec.objectives, task=plan.task, similarities={}
+    )
+    searcher = as_told(replace(plan, prior=prior_knowledge))
     tried = [config["configuration"]["x"] for config in run_to_the_end(searcher)]
     assert sorted(tried) == ["a", "b", "c"]
     origins = [asked.proposal.origin for asked in searcher.asked.values()]
