@@ -61,20 +61,25 @@ def drive(plan: Plan, parent: Connection) -> None:
     _redirect_output(plan.storage / LOG)
     stop = threading.Event()
     threading.Thread(target=_listen, args=(parent, stop), daemon=True).start()
-    try:
-        _tell(parent, _own_and_run(plan, stop))
-    except SearchIsAlive as error:
-        _tell(parent, {"status": "alive", "message": str(error)})
-    except NoRoom as error:
-        _tell(parent, {"status": "refused", "message": str(error)})
-    except BaseException as error:
-        traceback.print_exc()
-        last_line = (str(error).strip().splitlines() or [""])[-1][:300]
-        _tell(parent, {"status": "failed", "message": f"{type(error).__name__}: {last_line}"})
-        raise
+    # NOTE: Ray is shut down last. Where a thread of its own still asks for what is gone then, it
+    # ends the whole process ("The process will exit", core_worker_process.cc; seen once, ray 2.60).
+    with contextlib.ExitStack() as at_the_end:
+        try:
+            _tell(parent, _own_and_run(plan, stop, at_the_end))
+        except SearchIsAlive as error:
+            _tell(parent, {"status": "alive", "message": str(error)})
+        except NoRoom as error:
+            _tell(parent, {"status": "refused", "message": str(error)})
+        except BaseException as error:
+            traceback.print_exc()
+            last_line = (str(error).strip().splitlines() or [""])[-1][:300]
+            _tell(parent, {"status": "failed", "message": f"{type(error).__name__}: {last_line}"})
+            raise
 
 
-def _own_and_run(plan: Plan, stop: threading.Event) -> dict[str, Any]:
+def _own_and_run(
+    plan: Plan, stop: threading.Event, at_the_end: contextlib.ExitStack
+) -> dict[str, Any]:
     client = open_client(plan.tracking_uri)
     generation = claim(client, plan.summary_run, plan.storage, owner_name())
     writer = Writer(
@@ -91,7 +96,7 @@ def _own_and_run(plan: Plan, stop: threading.Event) -> dict[str, Any]:
     writer.start()
     state = "interrupted"
     try:
-        state = _run(plan, own, journal, writer, stop, generation)
+        state = _run(plan, own, journal, writer, stop, generation, at_the_end)
     finally:
         status = "FINISHED" if state == "complete" else "KILLED"
         journal.append("summary", tags={names.STATE: state}, status=status)
@@ -116,23 +121,24 @@ def _run(
     writer: Writer,
     stop: threading.Event,
     generation: int,
+    at_the_end: contextlib.ExitStack,
 ) -> str:
-    """Runs trials until the budget, the time or the user says stop; returns the search's state."""
+    """Runs trials until the budget, the time or the user says stop; returns the search's state.
+
+    What it takes (cores, Ray, a folder) it gives back at the end.
+    """
     from search.optimize.tuning import Tuning  # ray costs two seconds to import
 
     def say(text: str) -> None:
         journal.append("driver", message=text)
 
     compute_alone()
-    leases = []
     if plan.address is None:
-        leases = lease_cpus(
-            _cores(plan),
-            say=say,
-            must_stop=stop.is_set,
-        )
+        leases = lease_cpus(_cores(plan), say=say, must_stop=stop.is_set)
         if not leases:
             return "interrupted"
+        for lease in leases:
+            at_the_end.callback(lease.release)
     began = time.monotonic()  # waiting for cores is not the search's time
     say("starting Ray" if plan.address is None else "joining Ray")
     import ray
@@ -141,6 +147,8 @@ def _run(
         plan, own, journal, generation, stop, lambda: writer.has_lost_ownership.is_set()
     )
     ray_folder = Path(tempfile.mkdtemp(prefix="tw-"))  # short: Ray's sockets lie in it (107 bytes)
+    at_the_end.callback(shutil.rmtree, ray_folder, ignore_errors=True)
+    at_the_end.callback(ray.shutdown)
     try:
         if not tuning.has_work():
             return "complete"
@@ -153,10 +161,6 @@ def _run(
         return state
     finally:
         tuning.settle()
-        ray.shutdown()
-        for lease in leases:
-            lease.release()
-        shutil.rmtree(ray_folder, ignore_errors=True)
 
 
 def compute_alone() -> None:

@@ -1,0 +1,37 @@
+"""The driver process tells its parent how it ended, whatever comes after."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.optimize import driver
+from search.optimize.plan import Plan
+from tests.search.optimize.test_plan import a_plan
+
+# Forked, so that it has what the test puts in the place of a search.
+FORK = multiprocessing.get_context("fork")
+
+
+def test_a_process_that_ray_ends_while_it_shuts_down_has_told_how_the_search_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def searched(
+        plan: Plan, stop: threading.Event, at_the_end: contextlib.ExitStack
+    ) -> dict[str, Any]:
+        at_the_end.callback(os._exit, 7)
+        return {"status": "done", "state": "complete"}
+
+    monkeypatch.setattr(driver, "_own_and_run", searched)
+    ours, theirs = FORK.Pipe()
+    process = FORK.Process(target=driver.drive, args=(a_plan(tmp_path), theirs))
+    process.start()
+    process.join()
+    assert process.exitcode == 7
+    assert ours.poll() and ours.recv() == {"status": "done", "state": "complete"}
