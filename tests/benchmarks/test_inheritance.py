@@ -138,6 +138,7 @@ def test_shuffled_labels_are_others_the_same_every_time_and_only_those_of_traini
     assert shuffled(splits, 1) == control != shuffled(splits, 2)
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_and_ends_as_one_that_was_not(
     finished: Place, tmp_path: Path
 ) -> None:

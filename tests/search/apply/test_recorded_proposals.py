@@ -81,6 +81,7 @@ def name_of(objectives: int, has_history: bool) -> str:
     return f"{objectives} objectives, {'with' if has_history else 'without'} history"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("objectives", "has_history"), CASES)
 def test_the_first_30_proposals_are_the_recorded_ones(objectives, has_history):
     recorded = json.loads((FOLDER / "proposals.json").read_text())

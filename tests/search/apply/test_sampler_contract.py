@@ -125,7 +125,7 @@ def test_tpe_learns():
 @pytest.mark.parametrize(
     ("name", "history"),
     [
-        (TRANSFER, "other tasks"),
+        pytest.param(TRANSFER, "other tasks", marks=pytest.mark.slow),
         pytest.param("tpe", "same task", marks=pytest.mark.slow),
         *(
             pytest.param(*pair, marks=pytest.mark.long)

@@ -40,6 +40,7 @@ def test_a_dead_server_and_a_file_that_is_no_store_fail(tmp_path: Path) -> None:
     assert not list(check_access("http://127.0.0.1:9")), "said twice"
 
 
+@pytest.mark.slow
 def test_runs_that_a_dead_driver_left_are_a_warning_that_names_the_search(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.start(0)

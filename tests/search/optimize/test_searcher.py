@@ -142,6 +142,7 @@ def test_an_exhausted_finite_space_ends_the_search(tmp_path: Path, sampler: str)
     assert len(study_trials(searcher)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", [False, True])
 def test_a_finite_space_is_not_called_exhausted_while_a_configuration_is_left(
     tmp_path: Path, log: bool
