@@ -247,7 +247,7 @@ def test_two_processes_read_at_once_and_say_the_same(tmp_path: Path) -> None:
     hand = Hand(tmp_path)
     fill(tmp_path / "mlflow.db", hand.experiment, first=0, runs=300, steps=20)
     program = (
-        f"from search.history import History; h = read_history({hand.uri!r}); "
+        f"from search.tracking.reading import read_history; h = read_history({hand.uri!r}); "
         "print(len(h), sum(len(c) for t in h.prior_trials() for c in t.curves.values()))"
     )
     readers = [
