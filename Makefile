@@ -38,7 +38,8 @@ test: setup
 	$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "slow and not long and not gpu and not browser and not cluster" --durations=20
 
 test-all: test
-	$(RUN) -m pytest -m "long or browser or cluster" --durations=20
+	$(RUN) -m pytest -n 2 --dist loadfile -m "long and not gpu and not browser and not cluster" --durations=20
+	$(RUN) -m pytest -m "browser or cluster" --durations=20
 
 check: setup
 	$(RUN) -m ruff check .
