@@ -7,7 +7,7 @@ driver gets it with the plan. Not for models of a task (`past_tasks.py`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from search.apply.constraints import steered
@@ -57,17 +57,22 @@ def prior_data(
         has_models: Whether other tasks are modelled; if not, they count for nothing.
     """
     steering = None if is_plain(objectives) else steering_of(objectives)
-    # No model asks for curves, and a driver would be sent those of all trials.
-    usable = steered([replace(trial, curves={}) for trial in reconciled.trials], steering)
+    usable = steered(reconciled.trials, steering)
     others = [trial for trial in usable if not _is_same(trial, task)] if has_models else []
     of_task: dict[str, float] = {}
     for trial in others:
         if trial.search in similarities:
             alike = similarities[trial.search]
             of_task[trial.task] = max(of_task.get(trial.task, 0.0), alike)
-    tasks, skipped = past_tasks(others, space, searched(objectives), of_task)
-    same = tuple(trial for trial in usable if _is_same(trial, task))
-    return PriorData(same, tuple(tasks), skipped, reconciled.left_out)
+    found, skipped = past_tasks(others, space, searched(objectives), of_task)
+    tasks = tuple(replace(each, trials=_without_curves(each.trials)) for each in found)
+    same = _without_curves(trial for trial in usable if _is_same(trial, task))
+    return PriorData(same, tasks, skipped, reconciled.left_out)
+
+
+def _without_curves(trials: Iterable[Trial]) -> tuple[Trial, ...]:
+    """The trials without what no model asks for; a driver would be sent all of it."""
+    return tuple(replace(trial, curves={}) for trial in trials)
 
 
 def _is_same(trial: Trial, task: str | None) -> bool:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from models.metric_names import MetricName
@@ -20,7 +19,7 @@ from search.objectives.roles import violation_of
 from search.space import Value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
     """A trial that was asked.
 
@@ -65,7 +64,7 @@ class Trial:
     is_exact: bool = True
     is_by_rank: bool = False
 
-    @cached_property
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics of its objectives, in their order."""
         return tuple(each.metric for each in self.objectives)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from search.history import History
 from search.spec import HistorySettings
-from search.tracking.reading import read_history
 
 
 def gather(
@@ -27,6 +26,8 @@ def gather(
     Raises:
         ConnectionError: the store does not answer.
     """
+    from search.tracking.reading import read_history  # it costs 13 MB, which samplers do without
+
     if not settings.enabled:
         return History.empty()
     history = read_history(
