@@ -104,13 +104,15 @@ class History:
             schema=SEARCHES,
         )
         rejected = tuple(Rejected(**row) for row in json.loads(metadata.get(b"rejected", b"[]")))
-        return cls(table.cast(TRIALS), searches_from_table(searches), rejected)
+        renames = Renames.from_json(metadata[b"renames"]) if b"renames" in metadata else Renames()
+        return cls(table.cast(TRIALS), searches_from_table(searches), rejected, renames)
 
     def to_parquet(self, path: str | Path) -> None:
         """Writes trials, searches and what was left out into one parquet file."""
         metadata = {
             "searches": json.dumps([search_row(search) for search in self.searches.values()]),
             "rejected": json.dumps([vars(row) for row in self.rejected]),
+            "renames": self.renames.to_json(),
         }
         pq.write_table(self.trials.replace_schema_metadata(metadata), path)
 
@@ -155,7 +157,7 @@ class History:
             return self
         trials, renames = renamed_trials(self.trials, names, goals)
         searches = {id: renamed_search(each, names, goals) for id, each in self.searches.items()}
-        return replace(self, trials=trials, searches=searches, renames=renames)
+        return replace(self, trials=trials, searches=searches, renames=self.renames | renames)
 
 
 def _union_of_distributions(

@@ -32,6 +32,23 @@ class Renames:
     hyperparameters: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     metrics: frozenset[str] = frozenset()
 
+    def __or__(self, other: Renames) -> Renames:
+        """Both of them, the other one done after this one."""
+        counts = {**self.hyperparameters, **other.hyperparameters}
+        return Renames(counts, self.metrics | other.metrics)
+
+    def to_json(self) -> str:
+        """Both as JSON text."""
+        counts = [[*names, number] for names, number in self.hyperparameters.items()]
+        return json.dumps({"hyperparameters": counts, "metrics": sorted(self.metrics)})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Renames:
+        """What `to_json` wrote."""
+        record = json.loads(text)
+        counts = {(search, old, new): n for search, old, new, n in record["hyperparameters"]}
+        return cls(counts, frozenset(record["metrics"]))
+
 
 def renamed_trials(
     trials: pa.Table, hyperparameters: Mapping[str, str], metrics: Mapping[str, str]
@@ -49,16 +66,19 @@ def renamed_trials(
             texts.append(json.dumps(renamed) if names else text)
         trials = _with_column(trials, "configuration", pa.array(texts, pa.string()))
     if metrics:
-        logged = trials.column("objectives").to_pylist()
-        goals = [[_applicable(metrics, each).get(name, name) for name in each] for each in logged]
-        column = pa.array(goals, TRIALS.field("objectives").type)
-        trials = _with_column(trials, "objectives", column)
+        logged = [each or [] for each in trials.column("objectives").to_pylist()]
         curves = joined(trials.column("curves"))
         run, metric, _, _, known = columns_of(curves)
-        of_run: dict[int, set[str]] = {}
+        taken = [set(each) for each in logged]  # of each trial, by its objectives and its curves
         for place, code in {*zip(run.tolist(), metric.tolist(), strict=True)}:
-            of_run.setdefault(place, set()).add(known[code])
-        new = {place: _applicable(metrics, names) for place, names in of_run.items()}
+            taken[place].add(known[code])
+        new = [_applicable(metrics, each) for each in taken]
+        goals = [
+            [names.get(name, name) for name in each]
+            for each, names in zip(logged, new, strict=True)
+        ]
+        column = pa.array(goals, TRIALS.field("objectives").type)
+        trials = _with_column(trials, "objectives", column)
         named = renamed_curves(curves, lambda place, name: new[place].get(name, name))
         trials = _with_column(trials, "curves", named)
     return trials, Renames(counts, frozenset(metrics.values()))

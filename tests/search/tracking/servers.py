@@ -45,7 +45,7 @@ class Server:
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
-        # Its seven job workers, which no test asks for, take 20 s of a core to start.
+        # Its job workers, which no test asks for, take some 2 s of a core each to start.
         environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         self._process = subprocess.Popen(
             self._command, env=environment, start_new_session=True,
