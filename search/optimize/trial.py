@@ -8,11 +8,12 @@ costs an actor nor hides its traceback. Not for deciding anything: see searcher.
 from __future__ import annotations
 
 import gc
+import logging
 import math
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,6 +43,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._task, self._data = task, data
         self._base = WorkersBase()
         self._attempts: Attempts | None = None
+        self._training: Training | None = None
+        self._epochs: Iterator[dict[str, float]] = iter(())
+        self._number = config["number"]
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -49,11 +53,24 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._start(new_config)
         return True
 
-    def _start(self, config: dict[str, Any]) -> None:
+    def cleanup(self) -> None:
+        """Called by Ray before it ends the process, which runs no clean-up of the training's."""
+        self._release()
+
+    def _release(self) -> None:
+        """Ends the training and frees its memory: an idle worker must not keep a GPU full."""
+        epochs = self._epochs
         # The suspended generator holds on to the training as well.
-        self._training: Training | None = None
-        self._epochs: Iterator[dict[str, float]] = iter(())
-        gc.collect()  # the last trial's tensors go before the next one's come
+        self._training, self._epochs = None, iter(())
+        if isinstance(epochs, Generator):
+            try:
+                epochs.close()  # runs the `finally` of a user's own loop
+            except Exception:  # what the trial measured stands
+                logging.getLogger(__name__).exception("trial %d: its clean-up failed", self._number)
+        gc.collect()
+
+    def _start(self, config: dict[str, Any]) -> None:
+        self._release()  # stopped early: the last trial's tensors go before the next one's come
         began = time.perf_counter()
         self._folder, self._number = Path(config["checkpoints"]), config["number"]
         self._done: list[dict[str, float]] = []
@@ -116,7 +133,10 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         finally:
             if self._attempts is not None:
                 self._attempts.stop_watching()
-        return self._report()
+        report = self._report()
+        if report["done"]:
+            self._release()
+        return report
 
     def _train_an_epoch(self) -> None:
         if self._is_finished() or self._has_diverged():

@@ -242,3 +242,45 @@ def test_a_function_cannot_change_the_configuration_that_is_recorded(tmp_path: P
 
 def test_a_users_function_has_no_test_split(tmp_path: Path) -> None:
     assert judge_trial(task_of(tmp_path), config_of(tmp_path), None) == HeldOut()
+
+
+class Cleaned(StopsEarly):
+    """A training that says when its memory is free, and whose own clean-up may fail."""
+
+    cleaned = 0
+    fails = False
+
+    def run(self) -> Any:
+        try:
+            yield from super().run()
+        finally:
+            Cleaned.cleaned += 1
+            if self.fails:
+                raise OSError("the folder is gone")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_trial_that_is_done_frees_what_its_training_held_before_the_next_one_begins(
+    fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cleaned, "cleaned", 0)
+    monkeypatch.setattr(Cleaned, "fails", fails)
+    monkeypatch.setattr("search.optimize.trial.training_of", lambda *_: Cleaned())
+    trial = trial_of(task_of(tmp_path, epochs=5), config_of(tmp_path))
+    assert trial.step()["done"] is False and Cleaned.cleaned == 0
+    last = trial.step()
+    assert (last["done"], last["failure"]) == (True, "")
+    assert Cleaned.cleaned == 1
+
+
+@pytest.mark.slow
+def test_a_trial_that_is_stopped_early_frees_it_when_its_worker_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cleaned, "cleaned", 0)
+    monkeypatch.setattr("search.optimize.trial.training_of", lambda *_: Cleaned())
+    trial = trial_of(task_of(tmp_path, epochs=5), config_of(tmp_path))
+    trial.step()
+    trial.cleanup()  # what Ray calls as it stops a worker
+    assert Cleaned.cleaned == 1
