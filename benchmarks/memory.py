@@ -67,7 +67,7 @@ def same_task(repetition: int, cache: Path, trials: int) -> dict[str, Any]:
     seed = searches.seed_for(repetition, "warm")
     warm = searches.run(spec, trainings, trials, seed, history=history)
     cold = searches.run(spec, trainings, 2 * trials, searches.seed_for(repetition, "cold"))
-    space = searches.SearchSpace.from_spec(spec)
+    space = spec.search_space()
     known = {space.key(configuration) for configuration in past.configurations}
     repeats = [space.key(configuration) in known for configuration in warm.configurations]
     for index in np.flatnonzero(repeats):

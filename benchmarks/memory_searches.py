@@ -23,7 +23,6 @@ from search.history import History
 from search.objectives import pareto
 from search.objectives.objective import directions_of
 from search.optimize.plan import trial_seed
-from search.space import SearchSpace
 from search.spec import Spec, task_id
 
 
@@ -64,7 +63,7 @@ def run(
         history: Earlier trials; None is a cold search, by the same sampler.
         first: Configurations that are given to the search as its first trials.
     """
-    space = SearchSpace.from_spec(spec)
+    space = spec.search_space()
     sampler = WarmStartSampler(history, space, seed, task=task_of(spec), objectives=spec.objectives)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions = directions_of(spec.objectives)

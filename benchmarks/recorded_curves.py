@@ -18,7 +18,6 @@ from benchmarks.trainings import Trainings
 from models.catalog import compared_metric
 from models.metric_names import MetricName
 from search.optimize.plan import trial_seed
-from search.space import SearchSpace
 from search.spec import Spec, load_spec
 
 SPEC = reference.ROOT / "search" / "specs" / "digits.yaml"
@@ -38,7 +37,7 @@ class Curve:
 
 def record(spec: Spec, cache: Path, processes: int) -> pa.Table:
     """Trains the random configurations; a row an epoch, the final metrics in its last epoch."""
-    space, generator = SearchSpace.from_spec(spec), np.random.default_rng(2026)
+    space, generator = spec.search_space(), np.random.default_rng(2026)
     drawn = [space.random_configuration(generator) for _ in range(CONFIGURATIONS)]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         jobs = [(str(SPEC), str(cache), n, drawn[n]) for n in range(CONFIGURATIONS)]

@@ -85,7 +85,7 @@ def prepare(
     for line in pinned.lines:
         say(f"review    {line}")
     spec = pinned.spec
-    space = SearchSpace.from_spec(spec)
+    space = spec.search_space()
     fingerprint = fingerprint_of(spec)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task, searches=searches)

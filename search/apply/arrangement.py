@@ -13,7 +13,6 @@ from itertools import chain
 import numpy as np
 from optuna.samplers import BaseSampler
 
-from search import space_values
 from search.apply.control import Control
 from search.apply.history_model import HistoryModel
 from search.apply.inner_sampler import InnerSampler
@@ -27,6 +26,7 @@ from search.apply.source import Proposal, Situation, Source, Tried, origin, seed
 from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace, Value
+from search.space import values as space_values
 
 # How many first trials come from other tasks before a model leans on them: three results are the
 # fewest it can judge them by, and history that misleads costs no more than these. Regret after

@@ -26,9 +26,9 @@ from search.apply.process_fit import Prior, fit, usual_prior
 from search.apply.scores import ceilings_of, warped_scores
 from search.apply.seen import Seen, seen_in
 from search.apply.source import Proposal, Situation, seed_of
-from search.encoding import encode
 from search.history import Trial
 from search.objectives import pareto
+from search.space.encoding import encode
 
 # Fewest results from which a model speaks: with history three, since it knows what to expect; cold
 # the six trials of the opening (`opening.py`), so many started and three ended.

@@ -26,11 +26,11 @@ from search.apply.constraints import beside_each_other
 from search.apply.inner_sampler import InnerSampler
 from search.apply.scores import losses_of
 from search.apply.source import Proposal, Situation, origin, seed_of
-from search.encoding import active, fill
 from search.extract.quiet_study import quiet_study
 from search.history import Trial
 from search.objectives import pareto
 from search.objectives.objective import Objective
+from search.space.encoding import active, fill
 
 # How often a sampler is asked again when it proposes what was tried. Each refused proposal stays
 # pending meanwhile, so that also a deterministic sampler moves on.

@@ -17,8 +17,8 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial
 
-from search import space_values
 from search.space import SearchSpace, Value
+from search.space import values as space_values
 
 
 def join(spaces: Iterable[SearchSpace]) -> SearchSpace:

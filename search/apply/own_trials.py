@@ -12,7 +12,7 @@ from search.apply.source import Proposal, Tried
 from search.history import Trial
 from search.history.states import FROM_OPTUNA
 from search.space import SearchSpace, Value
-from search.space_restating import restate
+from search.space.restating import restate
 
 
 class OwnTrials:

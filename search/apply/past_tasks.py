@@ -27,10 +27,10 @@ from search.apply.positions import Positions
 from search.apply.process_fit import fit, usual_prior
 from search.apply.scores import ceilings_of, losses_of, normal_scores
 from search.apply.steering import CONSTRAINT
-from search.encoding import encode
 from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace
+from search.space.encoding import encode
 
 Floats = NDArray[np.float64]
 

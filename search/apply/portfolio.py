@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from search.apply.past_tasks import PastTask
 from search.apply.positions import Positions
 from search.apply.source import Proposal, Situation, origin
-from search.encoding import encode
 from search.objectives import pareto
 from search.space import SearchSpace, Value
+from search.space.encoding import encode
 
 Floats = NDArray[np.float64]
 

@@ -2,7 +2,8 @@
 
 Candidates come by the thousand at every proposal, too many to build as dictionaries. Here they are
 drawn, moved and encoded as arrays, and only the chosen one becomes a configuration. The columns are
-those of `search.encoding.encode`. Not for prior trials, whose numbers may lie outside the space.
+those of `search.space.encoding.encode`. Not for prior trials, whose numbers may lie outside the
+space.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from search import space_values
-from search.encoding import encode
 from search.space import SearchSpace, Value
+from search.space import values as space_values
+from search.space.encoding import encode
 
 Floats = NDArray[np.float64]
 

@@ -31,7 +31,6 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search import space_values
 from search.apply.arrangement import PORTFOLIO_SIZE, Arrangement, Options, random_proposal
 from search.apply.inner_sampler import InnerSampler
 from search.apply.joined_space import join, observed
@@ -45,6 +44,7 @@ from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
 from search.review import reconcile
 from search.space import SearchSpace
+from search.space import values as space_values
 
 _logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from search.apply.constraints import beside_each_other, unfolded
 from search.apply.gaussian_process import Floats
 from search.apply.scores import losses_of
 from search.apply.source import Situation
-from search.encoding import encode
 from search.history import Trial
 from search.space import SearchSpace, Value
+from search.space.encoding import encode
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.extract.quiet_study import quiet_study
 from search.objectives import Objective
 from search.space import SearchSpace
-from search.space_restating import restate
+from search.space.restating import restate
 from search.statements import Importance
 
 Shares = Mapping[str, float]

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2, t
 
-from search import space_values
 from search.extract.measurements import Measured
 from search.history import Trial
 from search.objectives import Objective
+from search.space import values as space_values
 from search.statements import Noise
 
 # With fewer on the very task, tasks like it are asked too: of one repeat alone the interval reaches

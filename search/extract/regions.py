@@ -26,7 +26,7 @@ from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.history import Trial
 from search.objectives.pareto import ranks
 from search.space import SearchSpace
-from search.space_restating import Restated, restate
+from search.space.restating import Restated, restate
 from search.statements import Category, Region, Value
 
 Known = tuple[Trial, Restated]

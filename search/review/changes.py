@@ -1,7 +1,7 @@
 """What changed between an earlier search's space and this one, hyperparameter by hyperparameter.
 
 Compares the two spaces, and counts in the trials what each change touches. Where nobody stated the
-earlier space, the trials alone speak. Not for changing values: `space_restating.py`.
+earlier space, the trials alone speak. Not for changing values: `restating.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from search import space_values
 from search.review.decisions import Decision, Kind, decide
 from search.space import SearchSpace
-from search.space_restating import Restated
+from search.space import values as space_values
+from search.space.restating import Restated
 
 _ALWAYS = "always"
 # Two ends that differ by less are the same end, passed through text.

@@ -21,7 +21,7 @@ from search.review.decisions import Decision, decide, decision_lines
 from search.review.objectives import Valued, objective_values
 from search.review.renames import proposed_renames
 from search.space import SearchSpace
-from search.space_restating import Restated, restate
+from search.space.restating import Restated, restate
 
 _ENDS = ("complete", "stopped", "failed")
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
 from search.space import SearchSpace
-from search.space_values import read
+from search.space.values import read
 
 # Short forms in common use, each to the term of the field.
 _SYNONYMS = {

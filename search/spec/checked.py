@@ -1,7 +1,8 @@
 """Spec: a search that was checked, frozen: what it says, and what follows from it.
 
 For writing it as YAML, for the identity of its task, and for what each of its trials trains with.
-Not for reading and checking one (`file.py`) nor for Optuna's view of the space (`search/space.py`).
+Not for reading and checking one (`file.py`) nor for Optuna's view of the space
+(`search/space/space.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from models.base_model import BaseModel
 from models.catalog import AnyThreat, DataDescription, TextDescription, TextThreat, Threat, Value
 from models.number_types import Whole
 from search.objectives import Objective
+from search.space import SearchSpace
 from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeights, choices
 from search.spec.parts import (
     Budget,
@@ -178,6 +180,13 @@ class Spec(Part):
             table = Path(self.robustness.synonyms).read_bytes()
             fingerprint["robustness"]["synonyms"] = hashlib.sha256(table).hexdigest()[:12]
         return dict(json.loads(json.dumps(fingerprint)))
+
+    def search_space(self) -> SearchSpace:
+        """The hyperparameters as Optuna distributions, with their conditions."""
+        return SearchSpace(
+            {name: part.distribution() for name, part in self.space.items()},
+            {name: dict(part.when) for name, part in self.space.items() if part.when},
+        )
 
     def complete(self, configuration: Mapping[str, Value]) -> dict[str, Value]:
         """What a trial trains with: a configuration, the settings active under it, the defaults.

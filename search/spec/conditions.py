@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from models.catalog import Hyperparameter, Value
-from search.space_values import count, describe, holds, is_same
+from search.space.values import count, describe, holds, is_same
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import HyperparameterSpec
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from search.space_values import brief
+from search.space.values import brief
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from models.catalog import Hyperparameter, Value
-from search.space_values import is_same
+from search.space.values import is_same
 from search.spec.checks import read_part
 from search.spec.conditions import Known, Parts, check_conditions, check_cycles, check_parents
 from search.spec.errors import Document, KeyPath

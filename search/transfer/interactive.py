@@ -25,7 +25,7 @@ from search.extract.quiet_study import quiet_study
 from search.history import History, Search, Trial
 from search.objectives.roles import is_plain
 from search.space import SearchSpace, Value
-from search.space_restating import restate
+from search.space.restating import restate
 from search.transfer.progress import find_search, trials_of
 
 # More branches than this are not drawn: the page would be longer than anybody scrolls.

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from search.objectives import Objective
-from search.space import SearchSpace
 from search.spec import Spec, load_spec
 from search.tracking.journal import Journal
 from search.tracking.page import write_views
@@ -99,7 +98,7 @@ def write_two_searches(folder: Path) -> TwoSearches:
 def _summary(client: Any, experiment: str, search: str, spec: Spec, storage: Path) -> str:
     return create_summary(
         client, experiment, search=search, task="digits-cnn@1", fingerprint={"name": "digits-cnn"},
-        spec_yaml=spec.to_yaml(), space_json=SearchSpace.from_spec(spec).to_json(),
+        spec_yaml=spec.to_yaml(), space_json=spec.search_space().to_json(),
         objectives=GOALS, storage=storage,
         trials_budget=4, numbers={"epochs": 2, "seed": 0}, warm_started_from=[], environment={},
     )  # fmt: skip

@@ -11,7 +11,7 @@ KNOWN = {
     "search/history/trial.py": {"Trial": "a trial that was asked"},
     "search/apply/source.py": {"Proposal": "what is being asked"},
     "search/apply/portfolio.py": {"Choice": "a past trial's configuration and what tasks gain"},
-    "search/space_restating.py": {"Restated": "a configuration in another space, and what is off"},
+    "search/space/restating.py": {"Restated": "a configuration in another space, and what is off"},
     "search/transfer/sources.py": {"WeightSource": "a trial with the files its weights lie in"},
 }
 CONFIGURATION = {"configuration"}

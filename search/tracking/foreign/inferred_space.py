@@ -18,7 +18,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from search.space_values import is_same
+from search.space.values import is_same
 
 # More categories than this, or longer words, are names of runs and paths, not choices.
 MOST_CATEGORIES = 50

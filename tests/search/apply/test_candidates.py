@@ -7,8 +7,8 @@ import pytest
 
 from search.apply.candidates import BEST_OF_A_TASK, FRESH, NEIGHBOURS, POOLED, Candidates
 from search.apply.positions import Positions
-from search.encoding import encode
 from search.objectives import pareto
+from search.space.encoding import encode
 from tests.contracts import sampler as contracts
 from tests.search.apply.tasks import SQUARE, at_random, modelled
 

@@ -12,7 +12,7 @@ from search.apply.leaning import blocks, learned_prior, weights
 from search.apply.positions import Positions
 from search.apply.process_fit import fit
 from search.apply.scores import normal_scores
-from search.encoding import encode
+from search.space.encoding import encode
 from tests.search.apply.tasks import SQUARE, at_random, modelled
 
 GROUPS = Positions(SQUARE).groups

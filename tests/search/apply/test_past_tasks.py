@@ -13,8 +13,8 @@ from search.apply.past_tasks import (
     most_telling,
     past_tasks,
 )
-from search.encoding import encode
 from search.space import SearchSpace
+from search.space.encoding import encode
 from tests.search.apply.tasks import (
     LINE,
     SQUARE,

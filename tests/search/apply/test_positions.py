@@ -17,8 +17,8 @@ from optuna.distributions import (
 )
 
 from search.apply.positions import Positions
-from search.encoding import encode
 from search.space import SearchSpace
+from search.space.encoding import encode
 from tests.contracts import sampler as contracts
 
 # Optuna says so where rounding makes it shorten a drawn grid by a step.

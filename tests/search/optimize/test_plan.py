@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from search.optimize.plan import Plan, origin_text, resolved_storage, trial_seed
-from search.space import SearchSpace
 from search.spec import spec_from_yaml
 from tests.launches import hills
 
@@ -20,7 +19,7 @@ def a_plan(folder: Path, *, trials: int = 4, hours: float | None = None, **chang
     budget = {"trials": trials, "epochs": 3}
     spec = spec_from_yaml(yaml.safe_dump(hills("two_hills", **{"budget": budget} | changes)))
     return Plan(
-        spec=spec, space=SearchSpace.from_spec(spec), task="hills@1", search="hills-1",
+        spec=spec, space=spec.search_space(), task="hills@1", search="hills-1",
         tracking_uri="sqlite:////nowhere/mlflow.db", experiment="1", summary_run="r",
         storage=folder, trials_budget=spec.budget.trials, hours=hours,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from search.objectives import Objective
 from search.objectives.objective import from_lists
 from search.review import decision_lines, reconcile
 from search.space import SearchSpace
-from search.space_restating import restate
+from search.space.restating import restate
 from tests.search.review.earlier import (
     ACCURACY,
     SGD,

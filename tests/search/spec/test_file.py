@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from models.catalog import MODELS, complete
-from search.space import SearchSpace
 from search.spec import SpecError, load_spec, spec_from_yaml
 from tests.search.spec.documents import FLOAT, GOOD, PYTHON, changed
 
@@ -63,7 +62,7 @@ def test_conditions_of_the_catalog_are_added() -> None:
     assert spec.space["sgd.momentum"].when == {"optimizer": ("sgd",)}
     # fgsm would activate it too, but is not in this space.
     assert spec.space["adversarial_share"].when == {"adversarial_training": ("pgd",)}
-    assert SearchSpace.from_spec(spec).conditions["sgd.momentum"] == {"optimizer": ("sgd",)}
+    assert spec.search_space().conditions["sgd.momentum"] == {"optimizer": ("sgd",)}
 
 
 def test_a_parent_fixed_in_the_settings_needs_no_condition() -> None:
@@ -72,12 +71,12 @@ def test_a_parent_fixed_in_the_settings_needs_no_condition() -> None:
     record["task"]["settings"]["optimizer"] = "sgd"
     record["space"]["sgd.learning_rate"]["low"] = 0.001
     spec = spec_from_yaml(yaml.safe_dump(record))
-    assert SearchSpace.from_spec(spec).conditions == {}
+    assert spec.search_space().conditions == {}
 
 
 def test_sampled_configurations_are_legal_for_the_model() -> None:
     spec = load_spec(SPECS / "adversarial_training.yaml")
-    space = SearchSpace.from_spec(spec)
+    space = spec.search_space()
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     for _ in range(30):
         configuration = space.suggest(study.ask())
@@ -96,7 +95,7 @@ def test_settings_inactive_under_a_configuration_are_left_out_of_a_trial() -> No
 def test_a_training_function_has_free_names_and_needs_no_data() -> None:
     spec = spec_from_yaml(PYTHON)
     assert spec.task.is_function and spec.task.data == {} and spec.task.name == "JSONDecoder"
-    assert SearchSpace.from_spec(spec).size() == 18
+    assert spec.search_space().size() == 18
     assert spec.complete({"steps": 2}) == {"depth": 3, "steps": 2}
     assert "robustness" not in spec.fingerprint(None)
     assert spec_from_yaml(spec.to_yaml()) == spec
@@ -138,7 +137,7 @@ def test_example_specs_are_right_and_survive_a_round_trip(name: str) -> None:
     again = spec_from_yaml(spec.to_yaml(), "elsewhere/spec.yaml")
     assert again == spec
     assert again.to_yaml() == spec.to_yaml()
-    configuration = SearchSpace.from_spec(spec).random_configuration(np.random.default_rng(0))
+    configuration = spec.search_space().random_configuration(np.random.default_rng(0))
     assert set(spec.complete(configuration)) <= set(MODELS[spec.task.model])
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from search.space import SearchSpace, Value
-from search.space_values import Read, is_same, nearest, read
+from search.space.space import SearchSpace, Value
+from search.space.values import Read, is_same, nearest, read
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """SearchSpace: hyperparameters as Optuna distributions, with what is active under which parent.
 
 For asking Optuna in the right order, and for judging whether a configuration belongs to a space.
-Not for what another search tried (`space_restating.py`), for choosing configurations (`apply/`) nor
+Not for what another search tried (`restating.py`), for choosing configurations (`apply/`) nor
 for what a model understands (`models/catalog.py`).
 
 A configuration holds the active hyperparameters only: with `optimizer: adamw` there is no
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from optuna.distributions import (
@@ -23,11 +23,8 @@ from optuna.distributions import (
 )
 from optuna.trial import BaseTrial
 
-from search import space_values
-from search.space_conditions import count_configurations, is_active, sorted_by_depth
-
-if TYPE_CHECKING:
-    from search.spec import Spec
+from search.space import values as space_values
+from search.space.conditions import count_configurations, is_active, sorted_by_depth
 
 Value: TypeAlias = bool | int | float | str
 Conditions: TypeAlias = Mapping[str, Mapping[str, tuple[Value, ...]]]
@@ -71,14 +68,6 @@ class SearchSpace:
             self, "distributions", {name: self.distributions[name] for name in order}
         )
         object.__setattr__(self, "conditions", conditions)
-
-    @classmethod
-    def from_spec(cls, spec: Spec) -> SearchSpace:
-        """The space a checked spec describes."""
-        return cls(
-            {name: part.distribution() for name, part in spec.space.items()},
-            {name: dict(part.when) for name, part in spec.space.items() if part.when},
-        )
 
     @classmethod
     def from_distributions(

@@ -2,7 +2,7 @@
 
 For deciding what is active, for putting parents before children, and for counting the
 configurations of a space that is finite. Not for the values of a single hyperparameter
-(`space_values.py`) nor for a whole space (`space.py`).
+(`values.py`) nor for a whole space (`space.py`).
 
 Conditions are a mapping from each child to the values of its parents under which it is active; all
 of the parents must have such a value, and be active themselves.
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeAlias
 
-from search.space_values import is_same
+from search.space.values import is_same
 
 _Conditions: TypeAlias = Mapping[str, Mapping[str, tuple[Any, ...]]]
 

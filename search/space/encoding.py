@@ -23,8 +23,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from search import space_values
-from search.space import SearchSpace, Value
+from search.space import values as space_values
+from search.space.space import SearchSpace, Value
 
 # How many ranges away from its own a number may lie. Further away nothing is left to learn of the
 # range, and a stray 1e300 would swamp every distance.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.encoding import FARTHEST, active, encode, fill
 from search.space import SearchSpace
+from search.space.encoding import FARTHEST, active, encode, fill
 
 SPACE = SearchSpace(
     {

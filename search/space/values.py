@@ -1,8 +1,8 @@
 """What one hyperparameter may be: values against a single Optuna distribution.
 
 For membership, reading what foreign stores held, drawing and counting. Not for several
-hyperparameters at once: what is active when is `search/space.py`. Optuna keeps its own membership
-test private, so the few lines of it are written out here.
+hyperparameters at once: what is active when is `search/space/space.py`. Optuna keeps its own
+membership test private, so the few lines of it are written out here.
 """
 
 import math

@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 
 from search.space import SearchSpace
-from search.space_restating import restate
+from search.space.restating import restate
 from tests.search.spaces import ADAMW, SEEDS, SPACE
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
