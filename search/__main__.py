@@ -19,8 +19,7 @@ import typer
 
 from search import cluster_commands, doctor_command, store_commands
 from search.command_options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fail, say
-from search.origin_words import in_words
-from search.origins import read_origin
+from search.history.provenance import in_words, read_origin
 from search.spec import SpecError, load_spec
 from search.tracking.ownership import SearchIsAlive
 

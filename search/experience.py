@@ -1,7 +1,8 @@
 """Experience: what history taught about one task, each statement with the runs it comes from.
 
-A person reads it in ten lines (`lines`), a later step reads it as an object, and JSON carries it
-in between. Not for making statements (`extract/`) nor for choosing configurations (`apply/`).
+A later step reads it as an object, JSON carries it between machines, and `extract/describe.py`
+writes it as text. Not for making statements (`extract/`) nor for choosing configurations
+(`apply/`).
 """
 
 from __future__ import annotations
@@ -9,24 +10,195 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from pydantic import TypeAdapter
 
-from search.statements import (
-    Accord,
-    Agreement,
-    Conflict,
-    Importance,
-    LeftOut,
-    Noise,
-    Region,
-    RelevantSearch,
-)
+Value: TypeAlias = bool | int | float | str
 
-# How much `lines` shows of each kind, so that the whole stays within ten lines or so.
-_SEARCHES_SHOWN = 3
-_HYPERPARAMETERS_SHOWN = 4
-_REASONS_SHOWN = 3
+
+@dataclass(frozen=True)
+class Best:
+    """The best complete trial of a search in one objective, in the objective's own unit."""
+
+    objective: str
+    value: float
+    run_id: str
+
+
+@dataclass(frozen=True)
+class RelevantSearch:
+    """An earlier search that was learned from.
+
+    Attributes:
+        similarity: 0 (nothing in common) to 1 (the same task), see `extract/similarity.py`.
+        reasons: What the similarity rests on, in words.
+        trials: Complete trials that measured every objective of the new search.
+        best: One entry an objective that any of its trials measured.
+    """
+
+    id: str
+    task: str
+    is_same_task: bool
+    similarity: float
+    reasons: tuple[str, ...]
+    trials: int
+    best: tuple[Best, ...]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Share of an objective's variation that one hyperparameter alone explains.
+
+    Attributes:
+        importance: Mean over `searches`, weighted by their similarity; 0 to 1. Over all
+            hyperparameters of one search the shares add up to 1.
+        agreement: 1 minus the distance between the lowest and the highest share of the searches;
+            1 is full agreement, None if only one search speaks.
+        searches: The searches it was measured in.
+        trials: Complete trials of these searches together.
+    """
+
+    hyperparameter: str
+    objective: str
+    importance: float
+    agreement: float | None
+    searches: tuple[str, ...]
+    trials: int
+
+
+@dataclass(frozen=True)
+class Accord:
+    """How far earlier tasks agree about what moves an objective.
+
+    Attributes:
+        correlation: Mean over pairs of tasks of the rank correlation between their importances,
+            -1 to 1; 0 is what chance gives.
+        tasks: How many tasks were compared.
+        hyperparameters: Those that all of them searched.
+        searches: The searches the importances come from.
+    """
+
+    objective: str
+    correlation: float
+    tasks: int
+    hyperparameters: tuple[str, ...]
+    searches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Category:
+    """One choice: its share of the best quarter and of all trials, each 0 to 1."""
+
+    value: Value
+    share_of_best: float
+    share_of_all: float
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where the best quarter of earlier trials lies, in the new search's own space.
+
+    Attributes:
+        low: Lower end for a number, None for a category.
+        high: Upper end for a number, None for a category.
+        coverage: Share of the space's range between `low` and `high`, 0 to 1, on a log scale where
+            the space has one; None for a category.
+        categories: Choices, the most frequent among the best first; empty for a number.
+        trials: How many of the best trials the statement rests on.
+        runs: The runs of these trials.
+        searches: The searches they belong to.
+    """
+
+    hyperparameter: str
+    low: float | None
+    high: float | None
+    coverage: float | None
+    categories: tuple[Category, ...]
+    trials: int
+    runs: tuple[str, ...]
+    searches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Rank correlation of two objectives over complete trials, each counted towards its better end.
+
+    `correlation` is -1 (a better value of one costs the other) to 1 (they improve together).
+    """
+
+    first: str
+    second: str
+    correlation: float
+    trials: int
+    searches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How much an objective moves when a configuration is repeated on its task.
+
+    Attributes:
+        deviation: Standard deviation within a configuration, pooled over configurations, in the
+            objective's unit; 0 if every repetition gave the very same value.
+        low: Lower end of its 95 % interval (chi-square).
+        high: Upper end.
+        repeats: Trials beyond the first of their configuration, which are its degrees of freedom.
+        difference: Two single trials differ by less in 19 of 20 cases though their configurations
+            are equally good.
+        is_same_task: Whether this is the new search's own task; otherwise tasks like it.
+        runs: The trials that share a configuration with another.
+        searches: The searches they belong to.
+    """
+
+    objective: str
+    deviation: float
+    low: float
+    high: float
+    repeats: int
+    difference: float
+    is_same_task: bool
+    runs: tuple[str, ...]
+    searches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far one earlier search predicted the order of what this search has seen since.
+
+    Attributes:
+        search: The earlier search.
+        similarity: What was thought of it before the first trial, 0 to 1.
+        tau: Kendall's rank correlation of predicted and observed values, -1 to 1.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        pairs: Pairs of trials compared, ties left out.
+        trials: Trials of this search that were compared.
+        own_tau: The same when the earlier search predicts its own trials, each from the others: no
+            prediction can be trusted further than that.
+        source_trials: Trials of the earlier search.
+    """
+
+    search: str
+    task: str
+    objective: str
+    similarity: float
+    tau: float
+    low: float
+    high: float
+    pairs: int
+    trials: int
+    own_tau: float
+    source_trials: int
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that taught nothing, and why."""
+
+    run_id: str
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -82,151 +254,3 @@ class Experience:
 
 
 _ADAPTER = TypeAdapter(Experience)
-
-
-def lines(experience: Experience) -> list[str]:
-    """The experience as plain text for terminal and report, about ten lines.
-
-    An empty experience gives one line saying so, and what was left out if anything was.
-    """
-    if experience.is_empty:
-        return ["No earlier search to learn from: this search starts cold.", *_left_out(experience)]
-    same = sum(search.is_same_task for search in experience.searches)
-    trials = sum(search.trials for search in experience.searches)
-    head = (
-        f"{_count(len(experience.searches), 'earlier search', 'earlier searches')} with "
-        f"{_count(trials, 'complete trial')}; {same} of this very task."
-    )
-    return [
-        head,
-        *_searches(experience),
-        *_importances(experience),
-        *_regions(experience),
-        *_conflicts(experience),
-        *_noises(experience),
-        *_agreements(experience),
-        *_left_out(experience),
-    ]
-
-
-def _searches(experience: Experience) -> list[str]:
-    texts = []
-    for search in experience.searches[:_SEARCHES_SHOWN]:
-        kind = "same task" if search.is_same_task else f"similarity {search.similarity:.2f}"
-        why = "" if search.is_same_task else f" ({'; '.join(search.reasons)})"
-        best = ", ".join(f"best {entry.objective} {entry.value:.4g}" for entry in search.best)
-        texts.append(f"{search.id}: {kind}{why}, {_count(search.trials, 'trial')}, {best}")
-    hidden = len(experience.searches) - _SEARCHES_SHOWN
-    return texts + ([f"and {hidden} more, less similar"] if hidden > 0 else [])
-
-
-def _importances(experience: Experience) -> list[str]:
-    texts = []
-    for objective in dict.fromkeys(entry.objective for entry in experience.importances):
-        entries = [entry for entry in experience.importances if entry.objective == objective]
-        shown = entries[:_HYPERPARAMETERS_SHOWN]
-        shares = ", ".join(f"{entry.hyperparameter} {entry.importance:.0%}" for entry in shown)
-        searches = {search for entry in shown for search in entry.searches}
-        source = f"{_count(len(searches), 'search', 'searches')}"
-        agreements = [entry.agreement for entry in shown if entry.agreement is not None]
-        if agreements:
-            source += f", within {100 * (1 - min(agreements)):.0f} points of each other"
-        accord = next((each for each in experience.accords if each.objective == objective), None)
-        texts.append(f"What moves {objective}: {shares} ({source}){_accord(accord)}")
-    return texts
-
-
-def _accord(accord: Accord | None) -> str:
-    if accord is None:
-        return ""
-    # 0.7 is about where half of the variance of one task's ranks is explained by another's.
-    r = accord.correlation
-    words = "agree" if r >= 0.7 else "agree roughly" if r >= 0.3 else "disagree about the order"
-    return f"; {accord.tasks} tasks {words} (rank correlation {r:+.2f})"
-
-
-def _regions(experience: Experience) -> list[str]:
-    if not experience.regions:
-        return []
-    # The narrowest first: they say most.
-    shown = sorted(experience.regions, key=_width)[: _HYPERPARAMETERS_SHOWN + 2]
-    trials = max(region.trials for region in experience.regions)
-    return [f"Best quarter ({_count(trials, 'trial')}): " + "; ".join(map(_region, shown))]
-
-
-def _width(region: Region) -> float:
-    if region.coverage is not None:
-        return region.coverage
-    return 1.0 - max((category.share_of_best for category in region.categories), default=0.0)
-
-
-def _region(region: Region) -> str:
-    if region.low is not None and region.high is not None:
-        return f"{region.hyperparameter} {region.low:.3g} to {region.high:.3g}"
-    best = region.categories[0]
-    share = f"{best.share_of_best:.0%} of the best, {best.share_of_all:.0%} of all"
-    return f"{region.hyperparameter} {best.value} ({share})"
-
-
-def _conflicts(experience: Experience) -> list[str]:
-    return [
-        f"{entry.first} and {entry.second} {_relation(entry.correlation)}: rank correlation "
-        f"{entry.correlation:+.2f} over {_count(entry.trials, 'trial')}"
-        for entry in experience.conflicts
-    ]
-
-
-def _relation(correlation: float) -> str:
-    # Cohen 1988 calls 0.3 a medium correlation.
-    if correlation <= -0.3:
-        return "pull apart"
-    return "improve together" if correlation >= 0.3 else "hardly depend on each other"
-
-
-def _noises(experience: Experience) -> list[str]:
-    texts = []
-    for entry in experience.noises:
-        repeats = _count(entry.repeats, "repeat")
-        where = "" if entry.is_same_task else " of tasks like this"
-        if entry.deviation == 0:
-            never = f"Repeating a configuration{where} never moved {entry.objective}"
-            texts.append(f"{never} ({repeats})")
-            continue
-        texts.append(
-            f"Repeating a configuration{where} moves {entry.objective} by {entry.deviation:.2g} "
-            f"(standard deviation, {entry.low:.2g} to {entry.high:.2g}, {repeats}); "
-            f"differences below {entry.difference:.2g} are chance"
-        )
-    return texts
-
-
-def _agreements(experience: Experience) -> list[str]:
-    """The best and the worst predictor of what was seen, for each objective."""
-    texts = []
-    for objective in dict.fromkeys(entry.objective for entry in experience.agreements):
-        entries = [entry for entry in experience.agreements if entry.objective == objective]
-        entries.sort(key=lambda entry: -entry.tau)
-        for entry in dict.fromkeys((entries[0], entries[-1])):
-            texts.append(
-                f"{entry.search} puts {_share(entry.tau)} of {_count(entry.pairs, 'pair')} seen "
-                f"here in their order by {objective} ({_share(entry.low)} to {_share(entry.high)};"
-                f" half is chance)"
-            )
-    return texts
-
-
-def _share(tau: float) -> str:
-    return f"{(1 + tau) / 2:.0%}"
-
-
-def _left_out(experience: Experience) -> list[str]:
-    reasons = list(experience.reasons().items())
-    if not reasons:
-        return []
-    shown = "; ".join(f"{number} {reason}" for reason, number in reasons[:_REASONS_SHOWN])
-    more = "; others" if len(reasons) > _REASONS_SHOWN else ""
-    return [f"Left out: {_count(len(experience.left_out), 'run')}: {shown}{more}"]
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -19,8 +19,9 @@ from search.apply import Proposal
 from search.apply.choice import first_proposals
 from search.apply.prior_data import PriorData, prior_data
 from search.environment import environment
-from search.experience import Experience, lines
+from search.experience import Experience
 from search.extract import learn
+from search.extract.describe import lines
 from search.history import History
 from search.optimize.plan import Plan, resolved_storage
 from search.review import Reconciled, gather, reconcile

@@ -8,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.history import Trial
-from search.origin_words import in_words
-from search.origins import read_origin
+from search.history.provenance import in_words, read_origin
 from search.tracking.reading import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, all_summaries, find_summary

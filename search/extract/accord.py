@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import spearmanr
 
-from search.statements import Accord
+from search.experience import Accord
 
 # Of two hyperparameters the order is a coin's, right half the time.
 FEWEST_HYPERPARAMETERS = 3

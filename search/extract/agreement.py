@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
+from search.experience import Agreement
 from search.extract.measurements import FEWEST_TRIALS
 from search.history import Trial
 from search.objectives import Objective, pareto
 from search.space import SearchSpace
 from search.space.encoding import encode
-from search.statements import Agreement
 
 Floats = NDArray[np.float64]
 

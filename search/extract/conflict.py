@@ -14,9 +14,9 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import spearmanr
 
+from search.experience import Conflict
 from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.objectives import Objective
-from search.statements import Conflict
 
 
 def conflicts(

@@ -23,12 +23,12 @@ from optuna.distributions import (
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, create_trial
 
+from search.experience import Importance
 from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.extract.quiet_study import quiet_study
 from search.objectives import Objective
 from search.space import SearchSpace
 from search.space.restating import restate
-from search.statements import Importance
 
 Shares = Mapping[str, float]
 

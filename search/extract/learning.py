@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from search.experience import Experience
+from search.experience import Accord, Best, Experience, Importance, LeftOut, RelevantSearch
 from search.extract.accord import accord
 from search.extract.conflict import conflicts
 from search.extract.importance import importance_in, importances
@@ -20,7 +20,6 @@ from search.extract.similarity import RELEVANT, Similarity, similarities_of
 from search.history import History, Trial
 from search.objectives import Objective
 from search.space import SearchSpace
-from search.statements import Accord, Best, Importance, LeftOut, RelevantSearch
 
 # Importance is dear, so the most similar searches speak, the larger first, two of a task at most:
 # more of one task say the same again, and others are needed to see whether tasks agree. 100 past

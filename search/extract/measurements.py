@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from search.experience import LeftOut
 from search.history import Trial
 from search.objectives.objective import UNKNOWN, Objective
 from search.objectives.pareto import losses
-from search.statements import LeftOut
 
 # Fewer complete trials than this support no statement: on a six-dimensional quadratic with noise
 # no evaluator found the strongest hyperparameter in more than 60 % of 25 searches of 8 trials.

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2, t
 
+from search.experience import Noise
 from search.extract.measurements import Measured
 from search.history import Trial
 from search.objectives import Objective
 from search.space import values as space_values
-from search.statements import Noise
 
 # With fewer on the very task, tasks like it are asked too: of one repeat alone the interval reaches
 # from half the deviation to thirty times it.

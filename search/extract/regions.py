@@ -22,12 +22,12 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from search.experience import Category, Region, Value
 from search.extract.measurements import FEWEST_TRIALS, Measured
 from search.history import Trial
 from search.objectives.pareto import ranks
 from search.space import SearchSpace
 from search.space.restating import Restated, restate
-from search.statements import Category, Region, Value
 
 Known = tuple[Trial, Restated]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from search.apply.prior_data import PriorData
-from search.origins import UNKNOWN, read_origin
+from search.history.provenance import UNKNOWN, read_origin
 from search.space import SearchSpace
 from search.spec import Spec
 

@@ -11,8 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from search.origin_words import in_words, tasks_in_words
-from search.origins import read_origin
+from search.history.provenance import in_words, read_origin, tasks_in_words
 
 KIND = "twentieth.kind"  # "search" for the summary run, "trial" for the others
 SEARCH = "twentieth.search"

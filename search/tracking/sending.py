@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.history.provenance import ledger_metrics, read_origin
 from search.history.states import TO_MLFLOW
-from search.origins import ledger_metrics, read_origin
 from search.tracking import names
 from search.tracking.artifacts import keep_robustness
 from search.tracking.batches import TAGS_A_BATCH, Batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.statements import Agreement
+from search.experience import Agreement
 from search.transfer.markup import escape, table
 
 

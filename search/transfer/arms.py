@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.history import Search, Trial
-from search.origins import CONTROL, read_origin
+from search.history.provenance import CONTROL, read_origin
 from search.transfer.costs import Cost, saved_in_words
 from search.transfer.progress import Progress, course, judged, levels_of, reference_point
 

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.history import Trial
-from search.origin_words import evidence_in_words, names_in_words
-from search.origins import CONTROL, Guard, read_origin
+from search.history.provenance import CONTROL, Guard, evidence_in_words, names_in_words, read_origin
 
 # Tasks that were let go are named up to here.
 TASKS_NAMED = 3

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from search.history import Search, Trial
-from search.origin_words import in_words, names_in_words
-from search.origins import read_origin
+from search.history.provenance import in_words, names_in_words, read_origin
 from search.transfer.arms import Arms
 from search.transfer.guarding import Decision, Guarded, guard_sentence
 from search.transfer.markup import escape, table

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import yaml
 
-from search.experience import Experience
+from search.experience import Agreement, Experience
 from search.extract import agreements
 from search.history import History, Search
 from search.review import reconcile
 from search.spec import HistorySettings
-from search.statements import Agreement
 
 # The most similar ones: a table of a hundred rows is not read.
 SEARCHES_COMPARED = 20

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from search.origin_words import names_in_words
+from search.history.provenance import names_in_words
 from search.tracking import names
 from search.tracking.runs import tags_of
 from search.tracking.store import open_client

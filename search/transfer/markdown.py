@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from search.experience import Experience, lines
+from search.experience import Experience
+from search.extract.describe import lines
 from search.history import Search, Trial
 from search.history.states import State
 from search.transfer.alike import alike_table

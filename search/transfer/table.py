@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from search.history import History, Trial
-from search.origins import ledger_columns, read_origin
+from search.history.provenance import ledger_columns, read_origin
 from search.transfer.best import best_trials, held_out
 from search.transfer.progress import find_search
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from search.experience import Experience, lines
-from search.statements import (
+from search.experience import (
     Accord,
     Agreement,
     Best,
     Category,
     Conflict,
+    Experience,
     Importance,
     LeftOut,
     Noise,
     Region,
     RelevantSearch,
 )
+from search.extract.describe import lines
 
 FULL = Experience(
     task="t@1",

@@ -9,11 +9,11 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from scipy.stats import kendalltau
 
+from search.experience import Agreement
 from search.extract.agreement import FEWEST_OWN, agreements, compare_orders, predict
 from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace
-from search.statements import Agreement
 from tests.search.apply.tasks import prior_trial
 
 SPACE = SearchSpace(

@@ -10,8 +10,9 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 
-from search.experience import Experience, lines
+from search.experience import Experience
 from search.extract import learn
+from search.extract.describe import lines
 from search.history import History, Rejected
 from search.history.renaming import Renames
 from search.objectives import Objective

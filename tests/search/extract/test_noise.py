@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from search.experience import Noise
 from search.extract.measurements import Measured, measure
 from search.extract.noise import configuration_key, noise
 from search.history import Trial
 from search.objectives import Objective
-from search.statements import Noise
 from tests.search.extract.synthetic import CLEAN, ROBUST, TASK, history, row
 
 OTHER_THREAT = "accuracy.pgd20_linf_0.3"

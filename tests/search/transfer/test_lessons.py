@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from search.experience import Experience
+from search.experience import Agreement, Experience
 from search.spec import HistorySettings
-from search.statements import Agreement
 from search.transfer.alike import alike_table
 from search.transfer.lessons import SEARCHES_COMPARED, agreements_with, history_settings
 from tests.search.extract.synthetic import (

@@ -11,8 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.origin_words import evidence_in_words, in_words, tasks_in_words
-from search.origins import Origin, ledger_columns, ledger_metrics, read_origin
+from search.history.provenance import (
+    Origin,
+    evidence_in_words,
+    in_words,
+    ledger_columns,
+    ledger_metrics,
+    read_origin,
+    tasks_in_words,
+)
 
 GUARD = {
     "history": "agreeing", "log_evidence": 3.7, "trials": 14,

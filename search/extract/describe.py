@@ -1,0 +1,165 @@
+"""Write what history taught as plain text, for the terminal and the report.
+
+Not for finding it out: `summarize.py` does, and `search/experience.py` holds it.
+"""
+
+from __future__ import annotations
+
+from search.experience import (
+    Accord,
+    Experience,
+    Region,
+)
+
+# How much `lines` shows of each kind, so that the whole stays within ten lines or so.
+_SEARCHES_SHOWN = 3
+_HYPERPARAMETERS_SHOWN = 4
+_REASONS_SHOWN = 3
+
+
+def lines(experience: Experience) -> list[str]:
+    """The experience as plain text for terminal and report, about ten lines.
+
+    An empty experience gives one line saying so, and what was left out if anything was.
+    """
+    if experience.is_empty:
+        return ["No earlier search to learn from: this search starts cold.", *_left_out(experience)]
+    same = sum(search.is_same_task for search in experience.searches)
+    trials = sum(search.trials for search in experience.searches)
+    head = (
+        f"{_count(len(experience.searches), 'earlier search', 'earlier searches')} with "
+        f"{_count(trials, 'complete trial')}; {same} of this very task."
+    )
+    return [
+        head,
+        *_searches(experience),
+        *_importances(experience),
+        *_regions(experience),
+        *_conflicts(experience),
+        *_noises(experience),
+        *_agreements(experience),
+        *_left_out(experience),
+    ]
+
+
+def _searches(experience: Experience) -> list[str]:
+    texts = []
+    for search in experience.searches[:_SEARCHES_SHOWN]:
+        kind = "same task" if search.is_same_task else f"similarity {search.similarity:.2f}"
+        why = "" if search.is_same_task else f" ({'; '.join(search.reasons)})"
+        best = ", ".join(f"best {entry.objective} {entry.value:.4g}" for entry in search.best)
+        texts.append(f"{search.id}: {kind}{why}, {_count(search.trials, 'trial')}, {best}")
+    hidden = len(experience.searches) - _SEARCHES_SHOWN
+    return texts + ([f"and {hidden} more, less similar"] if hidden > 0 else [])
+
+
+def _importances(experience: Experience) -> list[str]:
+    texts = []
+    for objective in dict.fromkeys(entry.objective for entry in experience.importances):
+        entries = [entry for entry in experience.importances if entry.objective == objective]
+        shown = entries[:_HYPERPARAMETERS_SHOWN]
+        shares = ", ".join(f"{entry.hyperparameter} {entry.importance:.0%}" for entry in shown)
+        searches = {search for entry in shown for search in entry.searches}
+        source = f"{_count(len(searches), 'search', 'searches')}"
+        agreements = [entry.agreement for entry in shown if entry.agreement is not None]
+        if agreements:
+            source += f", within {100 * (1 - min(agreements)):.0f} points of each other"
+        accord = next((each for each in experience.accords if each.objective == objective), None)
+        texts.append(f"What moves {objective}: {shares} ({source}){_accord(accord)}")
+    return texts
+
+
+def _accord(accord: Accord | None) -> str:
+    if accord is None:
+        return ""
+    # 0.7 is about where half of the variance of one task's ranks is explained by another's.
+    r = accord.correlation
+    words = "agree" if r >= 0.7 else "agree roughly" if r >= 0.3 else "disagree about the order"
+    return f"; {accord.tasks} tasks {words} (rank correlation {r:+.2f})"
+
+
+def _regions(experience: Experience) -> list[str]:
+    if not experience.regions:
+        return []
+    # The narrowest first: they say most.
+    shown = sorted(experience.regions, key=_width)[: _HYPERPARAMETERS_SHOWN + 2]
+    trials = max(region.trials for region in experience.regions)
+    return [f"Best quarter ({_count(trials, 'trial')}): " + "; ".join(map(_region, shown))]
+
+
+def _width(region: Region) -> float:
+    if region.coverage is not None:
+        return region.coverage
+    return 1.0 - max((category.share_of_best for category in region.categories), default=0.0)
+
+
+def _region(region: Region) -> str:
+    if region.low is not None and region.high is not None:
+        return f"{region.hyperparameter} {region.low:.3g} to {region.high:.3g}"
+    best = region.categories[0]
+    share = f"{best.share_of_best:.0%} of the best, {best.share_of_all:.0%} of all"
+    return f"{region.hyperparameter} {best.value} ({share})"
+
+
+def _conflicts(experience: Experience) -> list[str]:
+    return [
+        f"{entry.first} and {entry.second} {_relation(entry.correlation)}: rank correlation "
+        f"{entry.correlation:+.2f} over {_count(entry.trials, 'trial')}"
+        for entry in experience.conflicts
+    ]
+
+
+def _relation(correlation: float) -> str:
+    # Cohen 1988 calls 0.3 a medium correlation.
+    if correlation <= -0.3:
+        return "pull apart"
+    return "improve together" if correlation >= 0.3 else "hardly depend on each other"
+
+
+def _noises(experience: Experience) -> list[str]:
+    texts = []
+    for entry in experience.noises:
+        repeats = _count(entry.repeats, "repeat")
+        where = "" if entry.is_same_task else " of tasks like this"
+        if entry.deviation == 0:
+            never = f"Repeating a configuration{where} never moved {entry.objective}"
+            texts.append(f"{never} ({repeats})")
+            continue
+        texts.append(
+            f"Repeating a configuration{where} moves {entry.objective} by {entry.deviation:.2g} "
+            f"(standard deviation, {entry.low:.2g} to {entry.high:.2g}, {repeats}); "
+            f"differences below {entry.difference:.2g} are chance"
+        )
+    return texts
+
+
+def _agreements(experience: Experience) -> list[str]:
+    """The best and the worst predictor of what was seen, for each objective."""
+    texts = []
+    for objective in dict.fromkeys(entry.objective for entry in experience.agreements):
+        entries = [entry for entry in experience.agreements if entry.objective == objective]
+        entries.sort(key=lambda entry: -entry.tau)
+        for entry in dict.fromkeys((entries[0], entries[-1])):
+            texts.append(
+                f"{entry.search} puts {_share(entry.tau)} of {_count(entry.pairs, 'pair')} seen "
+                f"here in their order by {objective} ({_share(entry.low)} to {_share(entry.high)};"
+                f" half is chance)"
+            )
+    return texts
+
+
+def _share(tau: float) -> str:
+    return f"{(1 + tau) / 2:.0%}"
+
+
+def _left_out(experience: Experience) -> list[str]:
+    reasons = list(experience.reasons().items())
+    if not reasons:
+        return []
+    shown = "; ".join(f"{number} {reason}" for reason, number in reasons[:_REASONS_SHOWN])
+    more = "; others" if len(reasons) > _REASONS_SHOWN else ""
+    return [f"Left out: {_count(len(experience.left_out), 'run')}: {shown}{more}"]
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
