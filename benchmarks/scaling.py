@@ -43,8 +43,8 @@ import yaml
 from benchmarks import reference
 from benchmarks.scaling_driver import PROFILE, PROPOSALS, WRITER, read_proposals, running
 from benchmarks.scaling_report import behind, report, window_row
-from search.launching import new_plan, prepare
 from search.optimize.plan import Plan
+from search.pipeline import new_plan, prepare
 from search.spec import load_spec
 from search.tracking.journal import Event, read_events, sent_offset
 

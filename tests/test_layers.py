@@ -96,7 +96,7 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
     # What hands weights on looks at checkpoints; it imports torch when it needs it.
     hand_on = ("models.checkpoints", "models.weights")
     handing_on = [f"search/transfer/{name}.py" for name in ("sources", "weights", "export")]
-    at_work = ("search/optimize/t", "search/optimize/held_out.py", "search/attacking.py")
+    at_work = ("search/optimize/t", "search/optimize/held_out.py", "search/cli/attack.py")
     for file in FILES:
         place = str(file.relative_to(ROOT))
         if not place.startswith("search/") or place.startswith(at_work):

@@ -8,7 +8,7 @@ from search.apply.inner_sampler import InnerSampler
 from search.apply.prior_data import PriorData
 from search.apply.sampler import WarmStartSampler
 from search.apply.source import Proposal
-from search.extract.quiet_study import quiet_study
+from search.history.studies import quiet_study
 from search.objectives.roles import searched
 from search.space import SearchSpace
 from search.spec import Spec

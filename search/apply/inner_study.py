@@ -26,8 +26,8 @@ from search.apply.constraints import beside_each_other
 from search.apply.inner_sampler import InnerSampler
 from search.apply.scores import losses_of
 from search.apply.source import Proposal, Situation, origin, seed_of
-from search.extract.quiet_study import quiet_study
 from search.history import Trial
+from search.history.studies import quiet_study
 from search.objectives import pareto
 from search.objectives.objective import Objective
 from search.space.encoding import active, fill

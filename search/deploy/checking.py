@@ -13,10 +13,10 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from search.optimize.bundle import LEFT_BEHIND, what_stays
 from search.spec import Spec, load_spec
 from search.spec.overrides import override
 from search.spec.reading import read_document, read_file
-from search.travelling import LEFT_BEHIND, what_stays
 
 STORES = ("http", "https", "postgresql")
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from search.deploy.cluster_file import ClusterFile
-from search.travelling import excludes
+from search.optimize.bundle import excludes
 
 TOKEN = Path("~/.ray/auth_token")
 PREFIX = "twentieth-"

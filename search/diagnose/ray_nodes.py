@@ -15,7 +15,7 @@ from typing import Any
 from search.diagnose.admission import admit, located
 from search.diagnose.check import in_a_line
 from search.diagnose.nodes import Reply
-from search.travelling import code_for_workers
+from search.optimize.bundle import code_for_workers
 
 
 def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:

@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, create_trial
 
 from search.experience import Importance
 from search.extract.measurements import FEWEST_TRIALS, Measured
-from search.extract.quiet_study import quiet_study
+from search.history.studies import quiet_study
 from search.objectives import Objective
 from search.space import SearchSpace
 from search.space.restating import restate

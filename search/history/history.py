@@ -8,10 +8,8 @@ judging the trials (search/extract) nor for choosing new ones (search/apply).
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +17,11 @@ import optuna
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from search.history.renaming import Renames, renamed_search, renamed_trials
 from search.history.search import Rejected, Search
-from search.history.states import FROM_OPTUNA
+from search.history.studies import first_start, trial_of_study, union_of_distributions
 from search.history.table import (
     SEARCHES,
     TRIALS,
@@ -86,12 +84,12 @@ class History:
         searches: dict[str, Search] = {}
         for task, study in studies.items():
             trials = study.trials if isinstance(study, optuna.Study) else list(study)
-            space = SearchSpace.from_distributions(_union_of_distributions(trials))
+            space = SearchSpace.from_distributions(union_of_distributions(trials))
             searches[task] = Search(
                 task, task, {"name": task}, space, goal,
-                started=_first_start(trials), trials_budget=len(trials),
+                started=first_start(trials), trials_budget=len(trials),
             )  # fmt: skip
-            rows.extend(trial_row(_of_optuna(task, trial, goal)) for trial in trials)
+            rows.extend(trial_row(trial_of_study(task, trial, goal)) for trial in trials)
         return cls(pa.Table.from_pylist(rows, schema=TRIALS), searches)
 
     @classmethod
@@ -158,32 +156,3 @@ class History:
         trials, renames = renamed_trials(self.trials, names, goals)
         searches = {id: renamed_search(each, names, goals) for id, each in self.searches.items()}
         return replace(self, trials=trials, searches=searches, renames=self.renames | renames)
-
-
-def _union_of_distributions(
-    trials: Sequence[FrozenTrial],
-) -> dict[str, optuna.distributions.BaseDistribution]:
-    # The latest trial's distribution wins: it is the space as its author last saw it.
-    return {name: kind for trial in trials for name, kind in trial.distributions.items()}
-
-
-def _first_start(trials: Sequence[FrozenTrial]) -> datetime:
-    starts = [trial.datetime_start for trial in trials if trial.datetime_start]
-    return min(starts).astimezone(UTC) if starts else datetime.fromtimestamp(0, UTC)
-
-
-def _of_optuna(task: str, frozen: FrozenTrial, objectives: tuple[Objective, ...]) -> Trial:
-    values = tuple(frozen.values or ()) if frozen.state == TrialState.COMPLETE else ()
-    is_usable = len(values) == len(objectives) and all(map(math.isfinite, values))
-    state = FROM_OPTUNA[frozen.state]
-    return Trial(
-        task=task, search=task, number=frozen.number, run_id=f"{task}/{frozen.number}",
-        state="failed" if state == "complete" and not is_usable else state,
-        configuration=frozen.params,
-        objectives=objectives,
-        values=values if is_usable else (),
-        curves={objectives[0].metric: frozen.intermediate_values},
-        epoch=max(frozen.intermediate_values, default=0),
-        started=frozen.datetime_start.astimezone(UTC) if frozen.datetime_start else None,
-        seconds=frozen.duration.total_seconds() if frozen.duration else 0.0,
-    )  # fmt: skip

@@ -25,6 +25,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from search.history import Trial
+from search.optimize.bundle import code_for_workers
 from search.optimize.leases import lease_cpus, machine_cpus
 from search.optimize.placement import NoRoom, why_no_node
 from search.optimize.plan import Plan
@@ -35,7 +36,6 @@ from search.tracking.reading import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import settle
 from search.tracking.writer import Writer
-from search.travelling import code_for_workers
 
 LOG = "driver.log"
 # How long a finished search waits for a store that is away before it leaves the rest to `resume`.

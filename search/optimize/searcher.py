@@ -18,8 +18,8 @@ from ray.tune.search import Searcher
 
 from search.apply import Proposal, WarmStartSampler
 from search.apply.choice import ask_for
-from search.extract.quiet_study import quiet_study
 from search.history.states import TO_OPTUNA
+from search.history.studies import quiet_study
 from search.objectives.roles import searched
 from search.optimize.lost_workers import WORKERS_FORGIVEN, LostWorkers
 from search.optimize.out_of_memory import SecondChances

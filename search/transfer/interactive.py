@@ -21,8 +21,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.extract.measurements import Measured, measure
-from search.extract.quiet_study import quiet_study
 from search.history import History, Search, Trial
+from search.history.studies import quiet_study
 from search.objectives.roles import is_plain
 from search.space import SearchSpace, Value
 from search.space.restating import restate

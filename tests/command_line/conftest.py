@@ -12,7 +12,7 @@ import yaml
 
 from search import __main__ as command_line
 from tests.launches import hills
-from tests.search.test_launching import Stored, stored
+from tests.search.test_pipeline import Stored, stored
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import pytest
 from search import __main__ as command_line
 from search import reporting
 from tests.command_line.conftest import Said
-from tests.search.test_launching import Stored
+from tests.search.test_pipeline import Stored
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ["run", "resume", "review", "history", "show", "report", "export", "attack",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.command_line.conftest import Said
-from tests.search.test_launching import Stored
+from tests.search.test_pipeline import Stored
 
 
 def test_a_new_store_has_an_empty_history(cli: Callable[..., Said], store: Stored) -> None:

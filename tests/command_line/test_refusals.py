@@ -11,7 +11,7 @@ from search import reporting
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary
 from tests.command_line.conftest import Said
-from tests.search.test_launching import FUNCTION, Stored
+from tests.search.test_pipeline import FUNCTION, Stored
 
 
 @pytest.mark.parametrize("command", ["run", "review"])

@@ -10,7 +10,7 @@ import pytest
 
 from search.tracking.store import open_client
 from tests.command_line.conftest import Said
-from tests.search.test_launching import Stored
+from tests.search.test_pipeline import Stored
 
 
 def test_review_says_what_would_be_tried_and_why(

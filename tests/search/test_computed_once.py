@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from search.apply import past_tasks
-from search.launching import new_plan, prepare
 from search.optimize.plan import Plan
 from search.optimize.tuning import Tuning
+from search.pipeline import new_plan, prepare
 from search.reporting import report
 from search.review import reconcile
 from search.spec import Spec, spec_from_yaml

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from search import cluster_commands
+from search.cli import cluster
 from search.deploy import connection
 from search.deploy.cluster_file import ClusterFile
 from search.deploy.jobs import Job
@@ -81,16 +81,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     written(folder)
     (folder / "cluster.yaml").write_text(CLUSTER)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(cluster_commands, "PROJECT", folder)
+    monkeypatch.setattr(cluster, "PROJECT", folder)
     return folder
 
 
 def use(ray: Ray, monkeypatch: pytest.MonkeyPatch) -> Ray:
     monkeypatch.setattr(connection, "tunnel", ray.tunnel)
     monkeypatch.setattr(connection, "open_service", lambda address: ray)
-    monkeypatch.setattr(cluster_commands, "why_no_ssh", lambda cluster: "")
-    monkeypatch.setattr(cluster_commands, "bring_up", ray.bring_up)
-    monkeypatch.setattr(cluster_commands, "copy_credentials", ray.copy_credentials)
+    monkeypatch.setattr(cluster, "why_no_ssh", lambda cluster: "")
+    monkeypatch.setattr(cluster, "bring_up", ray.bring_up)
+    monkeypatch.setattr(cluster, "copy_credentials", ray.copy_credentials)
     return ray
 
 
@@ -101,7 +101,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Ray:
 
 def call(*arguments: str) -> Result:
     app = typer.Typer()
-    cluster_commands.register(app)
+    cluster.register(app)
     return CliRunner().invoke(app, arguments)
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from search.launching import prepare, with_changes
+from search.pipeline import prepare, with_changes
 from search.spec import spec_from_yaml
 from search.tracking import names
 from search.tracking.store import open_client

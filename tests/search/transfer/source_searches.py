@@ -13,7 +13,7 @@ import yaml
 from models.catalog import complete
 from models.checkpoints import save_checkpoint
 from models.cnn import CNN
-from search import launching
+from search import pipeline
 from search.optimize.plan import Plan
 from search.spec import Spec, spec_from_yaml
 from search.tracking.journal import Journal
@@ -54,8 +54,8 @@ class Shelf:
 
     def plan(self, spec: Spec) -> Plan:
         """A new search, prepared and put into the store like any other."""
-        prepared = launching.prepare(spec, self.uri, say=lambda text: None)
-        return launching.new_plan(prepared, self.uri, self.folder / "storage", None)
+        prepared = pipeline.prepare(spec, self.uri, say=lambda text: None)
+        return pipeline.new_plan(prepared, self.uri, self.folder / "storage", None)
 
     def finish(self, plan: Plan, trials: list[tuple[dict[str, Any], list[float]]]) -> None:
         """Writes trials (configuration, values of both objectives) with checkpoints of a CNN."""

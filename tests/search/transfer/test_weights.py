@@ -15,10 +15,11 @@ from rich.console import Console
 from models.checkpoints import newest_checkpoint
 from models.data import load_data
 from models.weights.initial import load_initial
-from search import launching
-from search.launching import fingerprint_of
+from search import pipeline
+from search.cli.views import print_search, print_trial
 from search.optimize.plan import Plan
 from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
+from search.pipeline import fingerprint_of
 from search.tracking import names
 from search.tracking.runs import tags_of
 from search.tracking.store import open_client
@@ -26,7 +27,6 @@ from search.tracking.summary import find_summary
 from search.transfer.export import export_trial
 from search.transfer.lineage import lineage_in_words, lineage_of
 from search.transfer.sources import find_trial
-from search.views import print_search, print_trial
 from tests.search.transfer.source_searches import DIGITS, Shelf, configured, digits_spec
 
 
@@ -129,7 +129,7 @@ def test_a_resume_without_the_weights_says_so_at_once(shelf: Shelf, source: str)
 
 
 def resumed(shelf: Shelf, search: str) -> Plan:
-    return launching.resumed_plan(
+    return pipeline.resumed_plan(
         search, shelf.uri, more_trials=0, hours=None, address=None, allow_function=None,
         say=lambda text: None,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search import reporting
-from search.command_options import out, say
+from search.cli.options import out, say
 from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan

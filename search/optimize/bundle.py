@@ -36,7 +36,7 @@ def code_for_workers(environment: Mapping[str, str] = os.environ) -> dict[str, A
     """
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment:
         return {}
-    return {"working_dir": str(Path(__file__).resolve().parents[1]), "excludes": excludes()}
+    return {"working_dir": str(Path(__file__).resolve().parents[2]), "excludes": excludes()}
 
 
 def what_stays(place: Path, project: Path) -> str:

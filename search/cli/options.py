@@ -1,6 +1,6 @@
 """What several commands take, with the defaults, and how they speak: in sentences, on a console.
 
-For the commands of `__main__.py` and `store_commands.py`, which look at a store of this machine by
+For the commands of `__main__.py` and `store.py`, which look at a store of this machine by
 default. Those of a cluster have no such defaults.
 """
 
@@ -18,7 +18,7 @@ from rich.console import Console
 WIDTH = None if sys.stdout.isatty() else 160
 out, err = Console(width=WIDTH), Console(width=WIDTH, stderr=True)
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RESULTS = (ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()) / "results"
 DEFAULT_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RESULTS / 'mlflow.db'}"
 

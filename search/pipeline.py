@@ -1,4 +1,4 @@
-"""Composes the five steps into one launch: a new search, or an old one that goes on.
+"""Pipeline: the five steps composed into one launch, of a new search or of one that goes on.
 
 The command line calls this; it prints nothing but what it is given a `say` for.
 """
@@ -6,10 +6,13 @@ The command line calls this; it prints nothing but what it is given a `say` for.
 from __future__ import annotations
 
 import json
+import platform
 import secrets
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +21,19 @@ from models.catalog import data_kind, describe_data
 from search.apply import Proposal
 from search.apply.choice import first_proposals
 from search.apply.prior_data import PriorData, prior_data
-from search.environment import environment
 from search.experience import Experience
 from search.extract import learn
 from search.extract.describe import lines
 from search.history import History
 from search.optimize.plan import Plan, resolved_storage
-from search.review import Reconciled, gather, reconcile
+from search.review import Reconciled, reconcile
 from search.space import SearchSpace
-from search.spec import Spec, spec_from_yaml, task_id
+from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.tracking.ownership import refuse_if_alive
 from search.tracking.page import write_views
+from search.tracking.reading import read_history
 from search.tracking.store import ensure_experiment, open_client
-from search.tracking.summary import (
-    Summary,
-    create_summary,
-    find_summary,
-    raise_budget,
-)
+from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
 from search.transfer.starting_points import pin
 from search.transfer.weights import hand_on, missing_weights
 
@@ -235,3 +233,54 @@ def with_changes(spec: Spec, *, cold: bool) -> Spec:
     if not cold:
         return spec
     return spec.model_copy(update={"history": spec.history.model_copy(update={"enabled": False})})
+
+
+def gather(
+    tracking_uri: str,
+    settings: HistorySettings,
+    *,
+    task: str = "",
+    searches: Sequence[str] | None = None,
+) -> History:
+    """The history a search may use: nothing if the spec switched it off.
+
+    Args:
+        tracking_uri: the store.
+        settings: which experiments, and what was renamed since.
+        task: id of the new search's task, for the experiments that settings say are of it.
+        searches: the only ones to read; all if None.
+
+    Raises:
+        ConnectionError: the store does not answer.
+    """
+    if not settings.enabled:
+        return History.empty()
+    history = read_history(
+        tracking_uri,
+        settings.experiments,
+        searches=searches,
+        same_task=settings.same_task,
+        task=task,
+    )
+    return history.renamed(settings.rename, settings.rename_metrics)
+
+
+VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "transformers", "peft", "numpy")
+
+
+def environment() -> dict[str, str]:
+    """Part -> version; "code" is the commit, marked if files differ from it."""
+    root = Path(__file__).resolve().parents[1]
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty"],
+            capture_output=True, text=True, timeout=10, check=True,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        commit = "unknown"
+    return {
+        "code": commit,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        **{name: version(name) for name in VERSIONS_OF},
+    }

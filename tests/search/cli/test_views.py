@@ -13,13 +13,13 @@ import pytest
 import yaml
 from rich.console import Console
 
-from search import views
+from search.cli import views
+from search.cli.views import explained, print_search, print_trial, searches_table
 from search.history import Trial
 from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import names
 from search.tracking.store import open_client
-from search.views import explained, print_search, print_trial, searches_table
-from tests.search.test_launching import HOSTILE, Stored, stored
+from tests.search.test_pipeline import HOSTILE, Stored, stored
 
 
 @pytest.fixture(scope="module")

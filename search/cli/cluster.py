@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from search.command_options import fail, say
+from search.cli.options import fail, say
 from search.deploy.checking import check_results, check_secret, check_spec, check_store
 from search.deploy.cluster_file import ClusterFile, read_cluster_file
 from search.deploy.cluster_mistakes import mistakes, why_no_ssh
@@ -31,7 +31,7 @@ from search.deploy.jobs import (
 )
 from search.deploy.launcher import NoWayIn, bring_up, copy_credentials
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
 CREDENTIALS = Path("~/.mlflow/credentials")
 STOPPED_FOLLOWING = 130

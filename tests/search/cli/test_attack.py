@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from models.catalog import TextThreat, Threat
-from search import attacking
-from search.attacking import Asked, attack_trial, epsilon_of, verify_trial
+from search.cli import attack
+from search.cli.attack import Asked, attack_trial, epsilon_of, verify_trial
 
 
 def source(**changes: Any) -> Any:
@@ -27,7 +27,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Lets `find_trial` find what a test gives it."""
 
     def know(found: Any) -> None:
-        monkeypatch.setattr(attacking, "find_trial", lambda *_: found)
+        monkeypatch.setattr(attack, "find_trial", lambda *_: found)
 
     return know
 
@@ -88,10 +88,10 @@ def test_without_the_package_what_needs_it_says_how_to_get_it(
 
 
 def test_another_norm_takes_the_fields_epsilon_or_asks_for_one(known: Any) -> None:
-    (threat,) = attacking._threats(source(), Asked(norm="l2"))
+    (threat,) = attack._threats(source(), Asked(norm="l2"))
     assert (threat.norm, threat.epsilon) == ("l2", 0.2)
-    (own,) = attacking._threats(source(), Asked(norm="linf"))
+    (own,) = attack._threats(source(), Asked(norm="linf"))
     assert own == Threat()
     unknown = source(fingerprint={"data": {"name": "shapes"}})
     with pytest.raises(ValueError, match="add --epsilon"):
-        list(attacking._threats(unknown, Asked(norm="l2")))
+        list(attack._threats(unknown, Asked(norm="l2")))

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from search.cluster_commands import PROJECT, use_token_of_the_cluster
+from search.cli.cluster import PROJECT, use_token_of_the_cluster
 from search.diagnose.afar import Wanted, look_from_afar
 from search.diagnose.check import Check, failed, in_a_line, passed
 from search.diagnose.doctor import Asked, examine

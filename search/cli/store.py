@@ -1,7 +1,7 @@
 """The commands for what the store holds: look at past searches, report, export or attack a trial.
 
 None of them starts a trial. What they show is made elsewhere (`views.py`, `reporting.py`,
-`attacking.py`, `transfer/export.py`), and imported only by the command that needs it.
+`attack.py`, `transfer/export.py`), and imported only by the command that needs it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from search.command_options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fail, out, say
+from search.cli.options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fail, out, say
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def history(tracking_uri: Uri = DEFAULT_URI) -> None:
     """List the earlier searches, a line each."""
-    from search.views import searches_table
+    from search.cli.views import searches_table
 
     out.print(searches_table(tracking_uri))
 
@@ -39,7 +39,7 @@ def show(
     trial: Annotated[int | None, typer.Option(min=0, help="Explain one trial.")] = None,
 ) -> None:
     """Show one search: its Pareto front and its best configurations, ready to paste."""
-    from search.views import print_search, print_trial
+    from search.cli.views import print_search, print_trial
 
     if trial is None:
         print_search(out, search, tracking_uri)
@@ -87,7 +87,7 @@ def attack(
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Attack a trial's model again, or check what proves its figures."""
-    from search.attacking import Asked, attack_trial, verify_trial
+    from search.cli.attack import Asked, attack_trial, verify_trial
 
     asked = Asked(epsilon or (), norm, attack, examples, split)
     found = (

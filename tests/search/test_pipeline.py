@@ -15,19 +15,20 @@ from typing import Any
 import pytest
 import yaml
 
-from search import launching
-from search.environment import environment
-from search.launching import (
+from search import pipeline
+from search.objectives.objective import PARETO, Role
+from search.optimize.plan import Plan
+from search.pipeline import (
+    environment,
+    gather,
     new_plan,
     prepare,
     resumed_plan,
     stored_spec,
     with_changes,
 )
-from search.objectives.objective import PARETO, Role
-from search.optimize.plan import Plan
 from search.reporting import report
-from search.spec import Spec, spec_from_yaml
+from search.spec import HistorySettings, Spec, spec_from_yaml
 from search.tracking import names
 from search.tracking.journal import Journal
 from search.tracking.ownership import SearchIsAlive, owner_name
@@ -37,6 +38,7 @@ from search.tracking.summary import create_summary, find_summary
 from search.tracking.writer import Writer
 from tests.launches import hills
 from tests.search.optimize.stepping import HILLS
+from tests.search.tracking.foreign.test_by_hand import Hand
 
 FUNCTION = "tests.functions:two_hills"
 HOSTILE = "ValueError: [/oops] <b>bold</b>"
@@ -235,7 +237,7 @@ def test_a_resume_that_fails_leaves_the_budget_as_it_was(
 
     copy = store.copied(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(launching, "prepare", away)
+        patch.setattr(pipeline, "prepare", away)
         with pytest.raises(ConnectionError):
             resume(copy, more_trials=3)
     assert find_summary(open_client(copy.uri), store.search).trials_budget == 5
@@ -285,3 +287,20 @@ def test_the_environment_names_every_library_that_a_result_depends_on() -> None:
         "code", "python", "machine", "ray", "optuna", "mlflow", "torch", "transformers", "peft",
         "numpy",
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_runs_that_a_spec_declares_to_be_of_its_task_are(tmp_path: Path) -> None:
+    hand = Hand(tmp_path)
+    hand.log({"lr": 0.1}, {"accuracy": [0.5]})
+    settings = HistorySettings(
+        experiments=["digits*"], same_task=["mine"],
+        rename={"lr": "sgd.learning_rate"}, rename_metrics={"accuracy": "accuracy.clean"},
+    )  # fmt: skip
+    (trial,) = gather(hand.uri, settings, task="digits-cnn@1").prior_trials("digits-cnn@1")
+    assert trial.configuration == {"sgd.learning_rate": 0.1}
+    assert trial.value_of("accuracy.clean") == 0.5
+
+
+def test_history_that_is_switched_off_reads_nothing() -> None:
+    assert len(gather("sqlite:////nowhere/at/all.db", HistorySettings(enabled=False))) == 0

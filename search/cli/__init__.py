@@ -1,0 +1,1 @@
+"""The command line: a command reads its options, calls a step, and says what came out."""
