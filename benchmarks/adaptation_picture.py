@@ -12,13 +12,13 @@ from matplotlib.lines import Line2D
 from benchmarks.adaptation_training import TASKS, quality
 from models.catalog import TextThreat
 from models.transformer_hyperparameters import METHODS
-from search.transfer import canvas
+from search.report import style
 
 # Okabe and Ito's colours, one a method.
 _COLOURS = dict(
     zip(
         METHODS,
-        ("#222222", canvas.BLUE, "#56B4E9", canvas.GREEN, canvas.PINK, "#E69F00", canvas.ORANGE),
+        ("#222222", style.BLUE, "#56B4E9", style.GREEN, style.PINK, "#E69F00", style.ORANGE),
         strict=True,
     )
 )
@@ -31,7 +31,7 @@ def draw(
     trained = {
         (cell["task"], cell["method"]): cell["curve"][-1]["parameters.trainable"] for cell in cells
     }
-    figure, panels = canvas.new_figure(
+    figure, panels = style.new_figure(
         "Quality and robustness against trainable parameters (test split, one seed)",
         columns=len(TASKS), height=4.6,
     )  # fmt: skip
@@ -49,12 +49,12 @@ def draw(
     marks = [Line2D([], [], color=colour, marker="s", linestyle="", label=method)
              for method, colour in _COLOURS.items()]  # fmt: skip
     marks += [
-        Line2D([], [], color=canvas.GREY, marker="o", linestyle="", label="clean test split"),
-        Line2D([], [], color=canvas.GREY, marker="v", linestyle="", markerfacecolor="white",
+        Line2D([], [], color=style.GREY, marker="o", linestyle="", label="clean test split"),
+        Line2D([], [], color=style.GREY, marker="v", linestyle="", markerfacecolor="white",
                label="100 under typos"),
     ]  # fmt: skip
     figure.legend(handles=marks, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
-    canvas.save(figure, path)
+    style.save(figure, path)
 
 
 def _mark(axes: Axes, count: float, clean: float, robust: float, colour: str) -> None:

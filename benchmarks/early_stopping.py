@@ -37,8 +37,8 @@ from benchmarks.recorded_curves import CONFIGURATIONS, CURVES, SPEC, Curve, curv
 from benchmarks.trainings import CACHE
 from search.objectives import Objective, pareto
 from search.optimize.scheduler import MultiObjectiveASHA
+from search.report import style
 from search.spec import Spec, load_spec
-from search.transfer import canvas
 
 ORDERS, WORKERS = 200, 2
 SEEN_AT = (1, 2, 3, 5, 7, 9, 12)
@@ -203,10 +203,8 @@ def report(found: dict[str, Any], recorded: Sequence[Curve]) -> None:
 
 def draw(found: dict[str, Any]) -> None:
     """Median and quartiles over orders, validation and test side by side."""
-    figure, axes = canvas.new_figure(
-        "What early stopping is worth on digits", columns=2, height=4.2
-    )
-    colours = (canvas.BLUE, canvas.ORANGE, canvas.GREY, canvas.GREEN)
+    figure, axes = style.new_figure("What early stopping is worth on digits", columns=2, height=4.2)
+    colours = (style.BLUE, style.ORANGE, style.GREY, style.GREEN)
     for place, score in zip(axes, ("validation", "test"), strict=True):
         for method, colour in zip(METHODS, colours, strict=True):
             last = found["epochs"].index(400)
@@ -220,7 +218,7 @@ def draw(found: dict[str, Any]) -> None:
         place.set_ylim(0.33, 0.45)
     axes[0].set_ylabel("hypervolume of complete trials")
     axes[0].legend(frameon=False, title="stopping by (median, quartiles)", fontsize=9)
-    canvas.save(figure, reference.REFERENCE / "early_stopping.png")
+    style.save(figure, reference.REFERENCE / "early_stopping.png")
 
 
 def main() -> None:

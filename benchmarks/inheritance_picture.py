@@ -18,9 +18,9 @@ from benchmarks.inheritance_statistics import (
     said_arm,
     tested,
 )
-from search.transfer import canvas
+from search.report import style
 
-COLOURS = {SCRATCH: canvas.BLUE, HISTORY: canvas.GREEN, BOTH: canvas.ORANGE, CONTROL: canvas.PINK}
+COLOURS = {SCRATCH: style.BLUE, HISTORY: style.GREEN, BOTH: style.ORANGE, CONTROL: style.PINK}
 
 
 def draw(records: Records, path: Path, missing: int) -> None:
@@ -28,7 +28,7 @@ def draw(records: Records, path: Path, missing: int) -> None:
     title = "Do history and weights help? Five entity domains, two seeds"
     if missing:
         title = f"Do history and weights help? Not complete: {missing} searches missing"
-    figure, (left, right) = canvas.new_figure(title, columns=2, height=4.4)
+    figure, (left, right) = style.new_figure(title, columns=2, height=4.4)
     values = tested(records)
     names = []
     for place, (arm, other) in enumerate(reversed(CONTRASTS)):
@@ -36,7 +36,7 @@ def draw(records: Records, path: Path, missing: int) -> None:
         names.append(f"{said_arm(arm)}\n- {said_arm(other)}")
         if apart:
             spots = np.linspace(-0.18, 0.18, len(apart)) + place
-            left.scatter(list(apart.values()), spots, s=14, color=canvas.GREY)
+            left.scatter(list(apart.values()), spots, s=14, color=style.GREY)
             middle, low, high = intervals(apart)[1]
             if np.isfinite(low):
                 left.plot([low, high], [place, place], color=COLOURS[arm], linewidth=3)
@@ -56,4 +56,4 @@ def draw(records: Records, path: Path, missing: int) -> None:
     right.set_ylim(low, high + 0.4 * (high - low))  # room for the legend above the curves
     if pairs:
         right.legend(frameon=False, fontsize=9, loc="upper left")
-    canvas.save(figure, path)
+    style.save(figure, path)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import reference
-from search.transfer import canvas
+from search.report import style
 
 # The command that made a result, and what it depends on (None: this very process).
 Origin = tuple[str, Mapping[str, str] | None]
@@ -72,21 +72,21 @@ def report_same(done: list[dict[str, Any]], trials: int, origin: Origin) -> None
         "![hypervolume by repetition](memory_same.png)",
     ]  # fmt: skip
     reference.write("memory_same", origin[0], body, {"repetitions": done}, origin[1])
-    figure, (axes,) = canvas.new_figure(
+    figure, (axes,) = style.new_figure(
         f"Same task: {trials} warm trials against {2 * trials} cold ones, by repetition", height=4.0
     )
     arms = ("cold, first half", "warm", "past and warm", "cold")
     for gap in range(len(done)):
-        axes.plot(range(4), [scores[arm][gap] for arm in arms], color=canvas.GREY, linewidth=0.7)
+        axes.plot(range(4), [scores[arm][gap] for arm in arms], color=style.GREY, linewidth=0.7)
     for place, arm in enumerate(arms):
-        colour = canvas.ORANGE if "warm" in arm else canvas.BLUE
+        colour = style.ORANGE if "warm" in arm else style.BLUE
         axes.scatter([place] * len(done), scores[arm], color=colour, s=24, zorder=3)
         axes.hlines(np.median(scores[arm]), place - 0.2, place + 0.2, color=colour, linewidth=3)
     names = [f"cold, {trials}", f"warm, {trials}", f"past and warm, {2 * trials}",
              f"cold, {2 * trials}"]  # fmt: skip
     axes.set_xticks(range(4), names)
     axes.set_ylabel("hypervolume on test, fresh training")
-    canvas.save(figure, reference.REFERENCE / "memory_same.png")
+    style.save(figure, reference.REFERENCE / "memory_same.png")
 
 
 def report_related(done: list[dict[str, Any]], trials: int, origin: Origin) -> None:
@@ -153,20 +153,20 @@ def report_related(done: list[dict[str, Any]], trials: int, origin: Origin) -> N
         "![hypervolume against trials](memory_related.png)",
     ]  # fmt: skip
     reference.write("memory_related", origin[0], body, {"repetitions": done}, origin[1])
-    figure, (axes,) = canvas.new_figure(
+    figure, (axes,) = style.new_figure(
         f"A search on {TARGET} that knows {trials} trials on {SOURCE}", height=4.4
     )
-    colours = {"cold": canvas.BLUE, "warm": canvas.ORANGE, "copied": canvas.GREEN}
+    colours = {"cold": style.BLUE, "warm": style.ORANGE, "copied": style.GREEN}
     for arm, colour in colours.items():
         low, middle, high = np.percentile(volumes[arm], [25, 50, 75], axis=0)
         count = np.arange(1, middle.size + 1)
         axes.plot(count, middle, color=colour, label=arm, marker="o", markersize=3)
         axes.fill_between(count, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.axhline(shared[0], color=canvas.GREY, linestyle="--", linewidth=1)
+    axes.axhline(shared[0], color=style.GREY, linestyle="--", linewidth=1)
     axes.set_xlabel("trials")
     axes.set_ylabel("hypervolume on validation")
     axes.legend(frameon=False, title="median and quartiles")
-    canvas.save(figure, reference.REFERENCE / "memory_related.png")
+    style.save(figure, reference.REFERENCE / "memory_related.png")
 
 
 def _verdict(claim: tuple[float, float, float], margin: float) -> str:

@@ -42,8 +42,8 @@ import yaml
 from benchmarks import reference
 from benchmarks.reference import spread
 from benchmarks.trainings import CACHE
+from search.report import style
 from search.tracking.journal import read_events
-from search.transfer import canvas
 
 PARALLELISM = 2
 KINDS = {"nothing": (24, 1), "digits": (12, 15), "burning": (6, 10)}  # trials, epochs
@@ -198,13 +198,13 @@ def report(rows: list[dict[str, Any]], kinds: list[str]) -> None:
 
 def draw(rows: list[dict[str, Any]], kinds: list[str]) -> None:
     """Where the time of a run goes, by system: before, trials, after."""
-    figure, places = canvas.new_figure(
+    figure, places = style.new_figure(
         "Wall time of a whole search, by part (median)", columns=len(kinds), height=3.6
     )
     parts = (
-        ("before", canvas.GREY, "before the first trial"),
-        ("window", canvas.BLUE, "trials"),
-        ("after", canvas.PINK, "after the last"),
+        ("before", style.GREY, "before the first trial"),
+        ("window", style.BLUE, "trials"),
+        ("after", style.PINK, "after the last"),
     )
     for axes, kind in zip(places, kinds, strict=True):
         for place, system in enumerate(SYSTEMS):
@@ -219,7 +219,7 @@ def draw(rows: list[dict[str, Any]], kinds: list[str]) -> None:
         axes.set_xlabel("seconds")
     handles, labels = places[0].get_legend_handles_labels()
     figure.legend(handles[:3], labels[:3], loc="outside lower center", ncols=3, frameon=False)
-    canvas.save(figure, reference.REFERENCE / "overhead.png")
+    style.save(figure, reference.REFERENCE / "overhead.png")
 
 
 def main() -> None:

@@ -33,8 +33,7 @@ from benchmarks.stored_results import CACHE
 from models.metric_names import MetricName
 from search.history import Trial
 from search.tracking.reading import read_history
-from search.transfer import best_trials
-from search.transfer.best import held_out
+from search.transfer.best import best_trials, held_out
 
 SPEC = reference.ROOT / "search" / "specs" / "robust_digits.yaml"
 SEEDS = (0, 1, 2)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import reference
-from search.transfer import canvas
+from search.report import style
 
 WANTED_RESULTS = 20.0
 TICKS, DECADES = (0.5, 1, 2, 5, 10, 20, 50), (0.001, 0.01, 0.1, 1, 10, 100)
@@ -18,18 +18,18 @@ def draw(
     rows: Sequence[dict[str, Any]], is_behind: Sequence[bool], limits: Mapping[str, float]
 ) -> None:
     """Delivered against asked; delays against asked, with the `limits` of each."""
-    figure, (left, right) = canvas.new_figure(
+    figure, (left, right) = style.new_figure(
         "One driver: results a second, and how late they are", columns=2, height=3.8
     )
     asked = np.array([row["asked"] for row in rows])
     delivered = np.array([row["delivered"] for row in rows])
     ends = [0.8 * asked.min(), 1.25 * asked.max()]
-    left.plot(ends, ends, color=canvas.GREY, linewidth=1, label="all that is asked")
-    left.axhline(WANTED_RESULTS, color=canvas.GREEN, linestyle="--", linewidth=1.2, label="wanted")
+    left.plot(ends, ends, color=style.GREY, linewidth=1, label="all that is asked")
+    left.axhline(WANTED_RESULTS, color=style.GREEN, linestyle="--", linewidth=1.2, label="wanted")
     late = np.array(is_behind)
     for is_late, colour, label in (
-        (False, canvas.BLUE, "keeps up"),
-        (True, canvas.ORANGE, "behind"),
+        (False, style.BLUE, "keeps up"),
+        (True, style.ORANGE, "behind"),
     ):
         chosen = late == is_late
         if chosen.any():
@@ -41,7 +41,7 @@ def draw(
         )
     left.set_title("numbers: trials at once", fontsize=10)
     left.legend(frameon=False, fontsize=9)
-    for name, colour in (("store", canvas.PINK), ("journal", canvas.BLUE)):
+    for name, colour in (("store", style.PINK), ("journal", style.BLUE)):
         # A logarithmic axis, and journal times are whole milliseconds.
         slow = [np.quantile(row[f"to_{name}"], 0.95) for row in rows]
         right.plot(asked, np.maximum(slow, 1e-3), "o", color=colour, label=f"to the {name}")
@@ -56,4 +56,4 @@ def draw(
             axis.set_ticks([], minor=True)
         axes.set_xlim(*ends)
     left.set_ylim(*ends)
-    canvas.save(figure, reference.REFERENCE / "scaling.png")
+    style.save(figure, reference.REFERENCE / "scaling.png")

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from benchmarks.transfer_curves import Curves, StoredCurves
 from benchmarks.transfer_gates import RECIPE
 from benchmarks.transfer_statistics import mean_interval
-from search.transfer.canvas import BLUE, GREEN, GREY, ORANGE, PINK
+from search.report.style import BLUE, GREEN, GREY, ORANGE, PINK
 
 # Okabe and Ito's other colours.
 _SKY, _YELLOW, _BLACK = "#56B4E9", "#E69F00", "#222222"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks import reference
 from benchmarks.memory_report import RELATED_POINT, trials_to
-from search.transfer import canvas
+from search.report import style
 
 PICTURE = reference.ROOT / "docs" / "twentieth.png"
 _PLACES = ((1, 1), (2, 5), (6, 10), (11, 15), (16, 20))
@@ -119,14 +119,14 @@ def report(found: Recorded, done: list[dict[str, Any]], command: str) -> None:
         body += _trained_part(done)
     body += ["![cost against k](../../docs/twentieth.png)"]
     reference.write("twentieth", command, body, raw)
-    figure, (left, right) = canvas.new_figure(
+    figure, (left, right) = style.new_figure(
         "What the k-th search costs, against a search that knows nothing", columns=2, height=4.2
     )
     if has_recorded:
         _draw_recorded(left, found)
     if done:
         _draw_trained(right, done)
-    canvas.save(figure, PICTURE)
+    style.save(figure, PICTURE)
 
 
 def _recorded_part(found: Recorded) -> list[str]:
@@ -192,15 +192,13 @@ def _draw_recorded(axes: Axes, found: Recorded) -> None:
     costs = found.costs()
     count = np.arange(1, costs.shape[1] + 1)
     ends = np.array([reference.interval(column, np.mean) for column in costs.T])
-    axes.fill_between(count, ends[:, 1], ends[:, 2], color=canvas.ORANGE, alpha=0.2, linewidth=0)
-    axes.plot(
-        count, ends[:, 0], color=canvas.ORANGE, marker="o", markersize=4, label="with history"
-    )
-    axes.axhline(1.0, color=canvas.BLUE, linewidth=1.5, label="cold TPE")
+    axes.fill_between(count, ends[:, 1], ends[:, 2], color=style.ORANGE, alpha=0.2, linewidth=0)
+    axes.plot(count, ends[:, 0], color=style.ORANGE, marker="o", markersize=4, label="with history")
+    axes.axhline(1.0, color=style.BLUE, linewidth=1.5, label="cold TPE")
     if np.isfinite(found.own_cold()):
-        axes.axhline(found.own_cold(), color=canvas.ORANGE, linestyle="--", linewidth=1.2,
+        axes.axhline(found.own_cold(), color=style.ORANGE, linestyle="--", linewidth=1.2,
                      label="the same sampler, no history")  # fmt: skip
-    axes.axhline(0.05, color=canvas.GREY, linestyle=":", linewidth=1.5, label="a twentieth")
+    axes.axhline(0.05, color=style.GREY, linestyle=":", linewidth=1.5, label="a twentieth")
     axes.set_xticks([1, 5, 10, 15, 20])
     axes.set_xlabel("k-th search of a sequence")
     axes.set_ylabel("trials to what cold TPE ends with,\nrelative to cold TPE")
@@ -212,7 +210,7 @@ def _draw_recorded(axes: Axes, found: Recorded) -> None:
 def _draw_trained(axes: Axes, done: list[dict[str, Any]]) -> None:
     costs = trained_costs(done)
     count = np.arange(1, costs["warm"].shape[1] + 1)
-    for arm, colour, shift in (("cold", canvas.BLUE, -0.06), ("warm", canvas.ORANGE, 0.06)):
+    for arm, colour, shift in (("cold", style.BLUE, -0.06), ("warm", style.ORANGE, 0.06)):
         ends = np.array([reference.interval(column, np.mean) for column in costs[arm].T])
         spread = np.abs(ends[:, 1:] - ends[:, :1]).T
         label = "no history" if arm == "cold" else "with history"

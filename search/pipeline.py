@@ -34,7 +34,7 @@ from search.tracking.page import write_views
 from search.tracking.reading import read_history
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
-from search.transfer.starting_points import pin
+from search.transfer.pin_weights import pin
 from search.transfer.weights import hand_on, missing_weights
 
 PREVIEWED = 3

@@ -13,11 +13,8 @@ from typing import Annotated
 import typer
 
 from search.cli.options import fail, say
-from search.deploy.checking import check_results, check_secret, check_spec, check_store
-from search.deploy.cluster_file import ClusterFile, read_cluster_file
-from search.deploy.cluster_mistakes import mistakes, why_no_ssh
-from search.deploy.connection import connection, log_of
-from search.deploy.jobs import (
+from search.cluster.cluster_file import ClusterFile, mistakes, read_cluster_file, why_no_ssh
+from search.cluster.jobs import (
     ENDED,
     TOKEN,
     Connect,
@@ -29,7 +26,8 @@ from search.deploy.jobs import (
     other_version,
     wait_until_joined,
 )
-from search.deploy.launcher import NoWayIn, bring_up, copy_credentials
+from search.cluster.launcher import NoWayIn, bring_up, connection, copy_credentials, log_of
+from search.cluster.preflight import check_results, check_secret, check_spec, check_store
 
 _ROOT = Path(__file__).resolve().parents[2]
 PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()

@@ -16,12 +16,10 @@ from typing import Annotated
 import typer
 
 from search.cli.cluster import PROJECT, use_token_of_the_cluster
-from search.diagnose.afar import Wanted, look_from_afar
-from search.diagnose.check import Check, failed, in_a_line, passed
-from search.diagnose.doctor import Asked, examine
-from search.diagnose.looking import as_line, last_line
-from search.diagnose.nodes import ThisMachine
-from search.diagnose.ray_nodes import joined
+from search.cluster.check import Check, failed, in_a_line, passed
+from search.cluster.doctor import Asked, examine
+from search.cluster.nodes import ThisMachine, joined
+from search.cluster.remote import Wanted, as_line, last_line, look_from_afar
 from search.spec import Spec, SpecError, load_spec
 
 _RESULTS = PROJECT / "results"

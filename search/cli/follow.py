@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search import reporting
 from search.cli.options import out, say
 from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.optimize.run import Answer, Launch, log_tail
+from search.report.report import publish_report
 from search.tracking.reading import read_history
 
 EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
@@ -50,7 +50,7 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> Ended:
         again = f"continue with: twentieth resume {plan.search}"
         return Ended(EXIT_CODES[answer.status], f"{hint}{answer.message}. {again}")
     try:
-        place, verdict = reporting.report(plan.search, plan.tracking_uri, results)
+        place, verdict = publish_report(plan.search, plan.tracking_uri, results)
     except OSError as error:
         again = f"twentieth report {plan.search}"
         return Ended(

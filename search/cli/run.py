@@ -1,5 +1,4 @@
-"""The commands that run trials, `run` and `resume`, and `review`, which says what a run would
-start from.
+"""The commands that run trials, `run` and `resume`, and `review`, which runs none.
 
 Run and resume walk the loop (review, extract, apply, optimize, transfer), review its first half.
 What they need is imported when a command is called, so that `twentieth --help` does not wait.
@@ -117,7 +116,7 @@ def _knock(address: str | None) -> None:
     """Has Ray use our token, and says at once if the cluster refuses us; Ray would try for 40 s."""
     if address is None:
         return
-    from search.diagnose.admission import admit, located
+    from search.cluster.access import admit, located
 
     admit(located(address, os.environ), os.environ)
 

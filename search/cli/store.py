@@ -1,6 +1,6 @@
 """The commands for what the store holds: look at past searches, report, export or attack a trial.
 
-None of them starts a trial. What they show is made elsewhere (`views.py`, `reporting.py`,
+None of them starts a trial. What they show is made elsewhere (`views.py`, `report.py`,
 `attack.py`, `transfer/export.py`), and imported only by the command that needs it.
 """
 
@@ -53,9 +53,9 @@ def report(
     results: Results = RESULTS,
 ) -> None:
     """Write results/<search>/ again, from the store alone."""
-    from search import reporting
+    from search.report.report import publish_report
 
-    place, verdict = reporting.report(search, tracking_uri, results)
+    place, verdict = publish_report(search, tracking_uri, results)
     say(f"{place / 'report.md'}\n{verdict}")
 
 

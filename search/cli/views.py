@@ -12,10 +12,9 @@ from search.history.provenance import in_words, read_origin
 from search.tracking.reading import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, all_summaries, find_summary
-from search.transfer import best_trials
-from search.transfer.best import HeldOut, held_out, to_yaml
-from search.transfer.goals import best_in_words, none_keeps
-from search.transfer.lineage import lineage_in_words, lineage_of
+from search.transfer.best import HeldOut, best_trials, held_out, to_yaml
+from search.transfer.objective_text import best_in_words, none_keeps
+from search.transfer.weights import lineage_in_words, lineage_of
 
 
 def searches_table(tracking_uri: str) -> Table:

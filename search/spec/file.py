@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from search.spec import checks
 from search.spec.base import check_adaptation
 from search.spec.checked import SearchName, Seed, Spec
@@ -16,7 +18,7 @@ from search.spec.errors import Document, SpecError
 from search.spec.initial_weights import check_initial_weights
 from search.spec.metrics import check_history, check_objectives
 from search.spec.overrides import override
-from search.spec.parts import Budget
+from search.spec.parts import Budget, HistorySettings
 from search.spec.reading import read_document, read_file
 from search.spec.robustness import check_robustness
 from search.spec.space import check_settings, check_space
@@ -102,3 +104,16 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
         initial_weights=initial_weights,
         seed=seed,
     )
+
+
+def history_settings(spec_yaml: str) -> HistorySettings:
+    """The part of a stored spec that says what to learn from; the defaults if there is none.
+
+    The rest of the spec is not looked at: a report must not fail because a training function or a
+    data set has moved since.
+    """
+    try:
+        document = yaml.safe_load(spec_yaml)
+        return HistorySettings.model_validate(document.get("history") or {})
+    except (yaml.YAMLError, ValueError, AttributeError):
+        return HistorySettings()

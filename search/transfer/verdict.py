@@ -1,9 +1,9 @@
 """Did history help? The end of a search: what it saved against cold, and how that is known.
 
-Two kinds of evidence, the better one first: earlier cold searches of the same task (cold.py), and
-this search's own control arm (arms.py). Without either the verdict says how to get one. Beside them
-stands what the guard did (guarding.py). Not a test of significance of warm starts: what they are
-worth on average is for `benchmarks/` to measure.
+Two kinds of evidence, the better one first: earlier cold searches of the same task
+(cold_baseline.py), and this search's own control arm (control_arm.py). Without either the verdict
+says how to get one. Beside them stands what the guard did (guard_record.py). Not a test of
+significance of warm starts: what they are worth on average is for `benchmarks/` to measure.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import numpy as np
 
 from search.history import History, Search, Trial
 from search.objectives.roles import judging_indices
-from search.transfer.arms import Arms, arms_sentence, compare_arms
-from search.transfer.cold import (
+from search.transfer.cold_baseline import (
     Comparison,
     Saved,
     cold_caveats,
@@ -25,9 +24,10 @@ from search.transfer.cold import (
     compare,
     saved_over,
 )
+from search.transfer.control_arm import Arms, arms_sentence, compare_arms
 from search.transfer.costs import Cost
-from search.transfer.goals import conditions
-from search.transfer.guarding import Guarded, guard_sentence, guarded
+from search.transfer.guard_record import Guarded, guard_sentence, guarded
+from search.transfer.objective_text import conditions
 from search.transfer.progress import REFERENCE_RULE, compared, find_search, trials_of
 
 NOTHING = "No trial of this search is complete, so there is nothing to judge."

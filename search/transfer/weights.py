@@ -1,22 +1,27 @@
-"""Weights handed on from one search to another: taken, compared, written down with a receipt.
+"""Copies the weights of an earlier trial to where a search starts from them, with their lineage.
 
-Which trials a spec starts from is settled in `starting_points.py`. A trial needs nothing of its
-source but the file that is written here.
+Which trials a spec starts from is settled in `pin_weights.py`. A trial needs nothing of its source
+but the file that is written here. Where its weights come from is also said in a sentence.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from models.base_model import BaseModel, locate_base
+from search.history.provenance import names_in_words
 from search.spec import Spec
+from search.tracking import names
+from search.tracking.runs import tags_of
+from search.tracking.store import open_client
 from search.tracking.summary import Summary
+from search.transfer.pin_weights import check_fit
 from search.transfer.sources import WeightSource, find_trial, initial_folder
-from search.transfer.starting_points import check_fit
 
 
 def hand_on(
@@ -111,3 +116,38 @@ def _named(labels: tuple[str, ...]) -> str:
         return "no label"
     more = f" and {len(labels) - 5} more" if len(labels) > 5 else ""
     return ", ".join(labels[:5]) + more
+
+
+_ROWS_NAMED = 5
+
+
+def lineage_of(tracking_uri: str, run_id: str) -> str:
+    """What the trial of a run started from, in a sentence or two; "" if from scratch."""
+    tags = tags_of(open_client(tracking_uri), run_id)
+    receipt = json.loads(names.joined_tag(names.RECEIPT, tags) or "{}")
+    return lineage_in_words(receipt)
+
+
+def lineage_in_words(receipt: Mapping[str, Any]) -> str:
+    """A receipt as `search.transfer.weights.hand_on` writes it, in words; "" if there is none."""
+    if not receipt:
+        return ""
+    overlap, lineage = receipt["overlap"], receipt["lineage"]
+    base = f" on the base {receipt['base']}" if receipt.get("base") else ""
+    parts = [
+        f"It starts from the weights of {receipt['source']} (run {receipt['source_run']}, task "
+        f"{receipt['source_task']}){base}: {receipt['tensors']} tensors, {_rows(receipt)}.",
+        f"Of the {overlap['compared']} examples those weights were trained on, "
+        f"{overlap['count'] or 'none'} stands in the validation or test split here.",
+    ]
+    if len(lineage) > 1:
+        parts.append(f"Line of descent: {' > '.join(lineage)}.")
+    return " ".join(parts)
+
+
+def _rows(receipt: Mapping[str, Any]) -> str:
+    carried, fresh = list(receipt["rows_carried"]), list(receipt["rows_fresh"])
+    if not carried and not fresh:
+        return "the whole head with them"
+    named = f" ({names_in_words(carried, _ROWS_NAMED)})" if carried else ""
+    return f"{len(carried)} head rows by label name{named}, {len(fresh)} drawn afresh"

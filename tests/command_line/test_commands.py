@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from search import __main__ as command_line
-from search import reporting
 from tests.command_line.conftest import Said
 from tests.search.test_pipeline import Stored
 
@@ -75,6 +74,6 @@ def test_a_mistake_of_ours_is_not_called_a_search_that_is_alive(
     def unfinished(*_: object) -> None:
         raise NotImplementedError
 
-    monkeypatch.setattr(reporting, "report", unfinished)
+    monkeypatch.setattr("search.report.report.publish_report", unfinished)
     with pytest.raises(NotImplementedError):  # a traceback, which is what a bug report needs
         cli("report", "hills")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from search import reporting
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary
 from tests.command_line.conftest import Said
@@ -78,7 +77,7 @@ def test_a_folder_that_may_not_be_written_is_named(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/elsewhere/results")
 
-    monkeypatch.setattr(reporting, "report", refuse)
+    monkeypatch.setattr("search.report.report.publish_report", refuse)
     said = cli("report", "hills")
     assert said.code == 2 and "Permission denied: '/elsewhere/results'" in said.err
 

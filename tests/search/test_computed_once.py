@@ -17,7 +17,7 @@ from search.apply import past_tasks
 from search.optimize.plan import Plan
 from search.optimize.tuning import Tuning
 from search.pipeline import new_plan, prepare
-from search.reporting import report
+from search.report.report import publish_report
 from search.review import reconcile
 from search.spec import Spec, spec_from_yaml
 from search.tracking import reading
@@ -109,5 +109,5 @@ def test_a_launch_reads_reconciles_and_models_once_and_so_does_its_report(
     }
     run_without_ray(plan, uri)
     calls.clear()
-    report(plan.search, uri, tmp_path / "reports")
+    publish_report(plan.search, uri, tmp_path / "reports")
     assert calls == {"_meanings": 1, "objective_values": EARLIER * TRIALS}

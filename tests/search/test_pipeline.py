@@ -27,7 +27,7 @@ from search.pipeline import (
     stored_spec,
     with_changes,
 )
-from search.reporting import report
+from search.report.report import publish_report
 from search.spec import HistorySettings, Spec, spec_from_yaml
 from search.tracking import names
 from search.tracking.journal import Journal
@@ -256,7 +256,7 @@ def test_an_unknown_search_is_answered_with_those_there_are(store: Stored) -> No
 @pytest.mark.slow
 def test_a_report_comes_from_the_store_alone(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
-    place, verdict = report("hills", copy.uri, tmp_path / "reports")
+    place, verdict = publish_report("hills", copy.uri, tmp_path / "reports")
     assert place == tmp_path / "reports" / store.search
     assert store.search in (place / "report.md").read_text() and verdict
     assert find_summary(open_client(copy.uri), "hills").tags[names.VERDICT] == verdict
@@ -265,7 +265,7 @@ def test_a_report_comes_from_the_store_alone(store: Stored, tmp_path: Path) -> N
 def test_a_search_without_a_trial_has_a_report_too(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
     plan = new_search(copy, tmp_path, name="bare")
-    place, verdict = report(plan.search, copy.uri, tmp_path / "reports")
+    place, verdict = publish_report(plan.search, copy.uri, tmp_path / "reports")
     assert (place / "report.md").exists() and verdict
 
 
@@ -279,7 +279,7 @@ def test_a_report_needs_no_training_function(store: Stored, tmp_path: Path) -> N
         objectives=HILLS, storage=tmp_path,
         trials_budget=5, numbers={"epochs": 4, "seed": 0}, warm_started_from=[], environment={},
     )  # fmt: skip
-    report("moved-1", copy.uri, tmp_path / "reports")
+    publish_report("moved-1", copy.uri, tmp_path / "reports")
 
 
 def test_the_environment_names_every_library_that_a_result_depends_on() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from search import reporting
 from search.cli import follow
 from search.optimize.run import Answer
 from tests.search.optimize.test_plan import a_plan
@@ -21,7 +20,7 @@ def test_a_report_that_cannot_be_written_is_told_apart_from_a_search_that_failed
 
     monkeypatch.setattr(follow, "Launch", lambda plan: None)
     monkeypatch.setattr(follow, "_watch", lambda *given: (Answer("done", state="complete"), False))
-    monkeypatch.setattr(reporting, "report", full)
+    monkeypatch.setattr(follow, "publish_report", full)
     ended = follow.follow(a_plan(tmp_path), [], tmp_path)
     assert ended.code == 1
     for part in ("every trial is kept", "No space left", "report.md", "twentieth report hills-1"):

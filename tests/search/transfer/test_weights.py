@@ -25,8 +25,8 @@ from search.tracking.runs import tags_of
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary
 from search.transfer.export import export_trial
-from search.transfer.lineage import lineage_in_words, lineage_of
 from search.transfer.sources import find_trial
+from search.transfer.weights import lineage_in_words, lineage_of
 from tests.search.transfer.source_searches import DIGITS, Shelf, configured, digits_spec
 
 

@@ -16,7 +16,7 @@ from models.weights.initial import load_initial
 from search.optimize.plan import Plan
 from search.spec import Spec, spec_from_yaml
 from search.transfer.export import export_trial
-from search.transfer.starting_points import pin
+from search.transfer.pin_weights import pin
 from tests.models.weights.trained_trials import classes, finished, tiny_base
 from tests.search.transfer.source_searches import Shelf
 

@@ -1,0 +1,242 @@
+"""The job service of a cluster: who has joined, submit a search, follow it, stop it.
+
+For both ends of a job's life as seen from a laptop that may close or lose its connection. Not for
+what runs in the job.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import shlex
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+from search.cluster.cluster_file import ClusterFile
+from search.optimize.bundle import excludes
+
+TOKEN = Path("~/.ray/auth_token")
+PREFIX = "twentieth-"
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
+POLL_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
+# A laptop that wakes needs its network back; a head that is gone this long is taken for lost.
+LOST_SECONDS = 600.0
+# Ctrl-C's signal, by which `run` stops and settles its trials; Ray's own 3 s before SIGKILL are
+# too few for a store that is slow to take them.
+STOPS_BY = {"RAY_JOB_STOP_SIGNAL": "SIGINT", "RAY_JOB_STOP_WAIT_TIME_S": "90"}
+# Time for who follows to see the end before the head goes.
+LEAVE_AFTER_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as the cluster lists it; `began` in milliseconds of the epoch."""
+
+    name: str
+    status: str
+    began: int = 0
+
+
+class Service(Protocol):
+    """What we ask of a cluster; `open_service` makes one, tests fake it."""
+
+    def version(self) -> str: ...  # noqa: D102
+    def joined(self) -> set[str]: ...  # noqa: D102
+    def submit(self, name: str, entrypoint: str, project: Path) -> None: ...  # noqa: D102
+    def jobs(self) -> list[Job]: ...  # noqa: D102
+    def status(self, name: str) -> str: ...  # noqa: D102
+    def log(self, name: str) -> str: ...  # noqa: D102
+    def stop(self, name: str) -> None: ...  # noqa: D102
+
+
+Connect = Callable[[], AbstractContextManager[Service]]
+
+
+class _RayService:
+    def __init__(self, address: str) -> None:
+        from ray.exceptions import AuthenticationError
+        from ray.job_submission import JobSubmissionClient
+
+        logging.getLogger("ray").setLevel(logging.ERROR)  # it says of each file that stays behind
+
+        self._address = address
+        try:
+            self._client = JobSubmissionClient(address)
+        except AuthenticationError as error:
+            raise RuntimeError(
+                f"the head refuses the token in {TOKEN}: it is another cluster's; copy the file "
+                "from the machine that started this one"
+            ) from error
+        except ConnectionError as error:
+            raise ConnectionError("its machine is reached, but no Ray takes jobs there") from error
+
+    def version(self) -> str:
+        token = TOKEN.expanduser().read_text().strip()
+        request = urllib.request.Request(
+            f"{self._address}/api/version", headers={"Authorization": f"Bearer {token}"}
+        )
+        # The tunnel is on loopback: no proxy of this machine's may come between.
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request, timeout=ANSWER_SECONDS) as response:
+            return str(json.load(response)["ray_version"])
+
+    def joined(self) -> set[str]:
+        from ray.util.state import list_nodes
+
+        # Not by a filter of Ray's: it takes the dead nodes that it leaves out for lost output.
+        nodes = list_nodes(address=self._address, limit=10_000)
+        return {str(node["node_ip"]) for node in nodes if node["state"] == "ALIVE"}
+
+    def submit(self, name: str, entrypoint: str, project: Path) -> None:
+        environment: dict[str, Any] = {
+            "working_dir": str(project), "excludes": excludes(), "env_vars": dict(STOPS_BY),
+        }  # fmt: skip
+        self._client.submit_job(
+            entrypoint=entrypoint,
+            submission_id=name,
+            runtime_env=environment,
+            entrypoint_num_cpus=0,
+        )
+
+    def jobs(self) -> list[Job]:
+        return [
+            Job(each.submission_id, each.status.value, each.start_time or 0)
+            for each in self._client.list_jobs()
+            if each.submission_id
+        ]
+
+    def status(self, name: str) -> str:
+        return str(self._client.get_job_status(name).value)
+
+    def log(self, name: str) -> str:
+        return str(self._client.get_job_logs(name))
+
+    def stop(self, name: str) -> None:
+        self._client.stop_job(name)
+
+
+def open_service(address: str) -> Service:
+    """The job service at a dashboard's address, with the token of ~/.ray/auth_token.
+
+    Raises:
+        ConnectionError: It does not answer.
+        RuntimeError: It refuses our token.
+    """
+    return _RayService(address)
+
+
+def other_version(there: str) -> str:
+    """What to say of a head that runs another version of Ray than this machine; else empty."""
+    here = version("ray")
+    if there == here:
+        return ""
+    return (
+        f"the head runs ray {there}, this machine {here}: install the same on both "
+        "(pip install -c constraints.txt; on the cluster `ray up` does, after `ray down`)"
+    )
+
+
+def entrypoint(arguments: Sequence[str], cluster: ClusterFile, *, leaves: bool) -> str:
+    """The shell command of the job.
+
+    Args:
+        arguments: Of `python -m search`.
+        cluster: Where it will run.
+        leaves: End the cluster a minute after the search, however it ended.
+    """
+    command = shlex.join(["python", "-m", "search", *arguments])
+    if not leaves:
+        return command
+    # On premise the autoscaler starts at once what `ray down` ends, for ever; without their head
+    # the workers' Ray ends by itself. In a cloud nothing may keep the head from going.
+    last = f"sleep {LEAVE_AFTER_SECONDS}; ray stop"
+    if not cluster.is_on_premise:
+        workers = "timeout 300 ray down ~/ray_bootstrap_config.yaml --yes --workers-only"
+        last = f"sleep {LEAVE_AFTER_SECONDS}; {workers}; sudo shutdown -h now"
+    # A session of its own: Ray ends the job's processes with the job.
+    detached = f"setsid sh -c {shlex.quote(last)} </dev/null >~/twentieth-down.log 2>&1 &"
+    return f"{command}; code=$?; {detached} exit $code"
+
+
+def new_name(spec_name: str) -> str:
+    """A name for a job that nobody has."""
+    return f"{PREFIX}{spec_name}-{secrets.token_hex(3)}"
+
+
+def newest(jobs: Sequence[Job]) -> str:
+    """The job of ours that began last.
+
+    Raises:
+        LookupError: There is none.
+    """
+    ours = [job for job in jobs if job.name.startswith(PREFIX)]
+    if not ours:
+        raise LookupError("no search was launched on this cluster: twentieth launch SPEC")
+    return max(ours, key=lambda job: job.began).name
+
+
+def wait_until_joined(
+    service: Service, cluster: ClusterFile, nodes: int, minutes: float, say: Callable[[str], None]
+) -> None:
+    """Returns when so many nodes are in the cluster, the head among them.
+
+    Raises:
+        TimeoutError: They are not; names the missing where the cluster file names hosts.
+    """
+    deadline, seen = time.monotonic() + minutes * 60, -1
+    while True:
+        joined = service.joined()
+        if len(joined) != seen:
+            seen = len(joined)
+            say(f"{seen} of {nodes} nodes have joined")
+        if seen >= nodes:
+            return
+        if time.monotonic() >= deadline:
+            missing = cluster.missing(joined)
+            named = f" ({', '.join(missing)})" if missing else ""
+            raise TimeoutError(
+                f"{nodes - seen} of {nodes} nodes have not joined within {minutes:g} minutes"
+                f"{named}; nothing was submitted. See `ray monitor {cluster.path}`; end it with "
+                f"`ray down {cluster.path}`, or go on with fewer: --nodes {seen}"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def follow(connect: Connect, job: str, write: Callable[[str], None]) -> str:
+    """Writes the job's log as it grows, through lost connections, until the job ends.
+
+    Returns:
+        SUCCEEDED, FAILED or STOPPED.
+
+    Raises:
+        ConnectionError: The head did not answer for ten minutes.
+        LookupError: There is no such job.
+    """
+    shown, last_heard = 0, time.monotonic()
+    while True:
+        try:
+            with connect() as service:
+                if job not in {each.name for each in service.jobs()}:
+                    raise LookupError(f"there is no job {job} on this cluster")
+                while True:
+                    status = service.status(job)  # before the log: what it ended with is in it
+                    log = service.log(job)
+                    write(log[shown:])
+                    shown, last_heard = len(log), time.monotonic()
+                    if status in ENDED:
+                        return status
+                    time.sleep(POLL_SECONDS)
+        except (OSError, RuntimeError) as error:  # Ray's client raises RuntimeError for HTTP errors
+            if time.monotonic() - last_heard > LOST_SECONDS:
+                raise ConnectionError(
+                    f"the head has not answered for {LOST_SECONDS / 60:g} minutes: {error}"
+                ) from error
+            time.sleep(POLL_SECONDS)

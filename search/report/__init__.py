@@ -1,0 +1,1 @@
+"""Report: what a finished search looks like, written from the store alone."""

@@ -1,0 +1,226 @@
+"""Writes the report of a search from what was read back from the store, and from nothing else.
+
+So it can be written again, anywhere, from MLflow alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from search.experience import Agreement, Experience
+from search.extract import agreements
+from search.extract.importance import importance_in
+from search.extract.measurements import measure
+from search.history import History, Search
+from search.report.flat_table import flat_table
+from search.report.interactive import write_interactive
+from search.report.markdown import Contents, render
+from search.report.plots import draw_curves, draw_history, draw_importance, draw_pareto
+from search.report.robustness_plot import draw_robustness
+from search.report.robustness_section import PICTURE, robustness_section
+from search.report.robustness_values import confirmed_trials, judged_trials
+from search.report.tables import TRIALS_SHOWN, tables_section
+from search.review import reconcile
+from search.spec.file import history_settings
+from search.tracking import names
+from search.tracking.artifacts import read_robustness, read_tables, read_text
+from search.tracking.reading import read_history
+from search.tracking.store import open_client
+from search.tracking.summary import find_summary, publish_files
+from search.transfer.best import best_trials
+from search.transfer.costs import cost_of
+from search.transfer.progress import find_search, trials_of
+from search.transfer.verdict import Verdict, verdict
+
+# The most similar ones: a table of a hundred rows is not read.
+SEARCHES_COMPARED = 20
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written: the folder, the names of the files in it, and the verdict."""
+
+    folder: Path
+    files: tuple[str, ...]
+    verdict: Verdict
+
+
+def write_report(
+    history: History,
+    search: str,
+    folder: Path,
+    *,
+    spec_yaml: str,
+    environment: Mapping[str, str],
+    summary: Mapping[str, str],
+    experience: Experience | None = None,
+    appendix: str = "",
+) -> Report:
+    """Writes report.md, pictures, tables and verdict of a search into a folder.
+
+    Files of an earlier report in the folder are replaced; other files are left alone. A picture
+    with nothing to show is not written.
+
+    Args:
+        history: The trials of this search and the earlier ones.
+        search: Id of the search.
+        folder: Made if it is not there.
+        spec_yaml: The spec as it was run.
+        environment: Part -> version, of what the result depends on.
+        summary: More facts on what was searched, name -> text; `command` is how to reproduce it.
+        experience: What history had taught when the search started; None if it is not known.
+        appendix: Further sections, in Markdown.
+
+    Raises:
+        ValueError: History does not know the search.
+        OSError: The folder cannot be written.
+    """
+    this = find_search(history, search)
+    folder.mkdir(parents=True, exist_ok=True)
+    judged = verdict(history, search, cost_of(spec_yaml))
+    shares = _shares(history, this)
+    if experience is not None:
+        found = agreements_with(history, this, experience)
+        experience = replace(experience, agreements=found)
+    texts = {
+        "verdict.json": judged.to_json() + "\n",
+        "environment.json": json.dumps(dict(environment), indent=2, sort_keys=True) + "\n",
+        **({} if experience is None else {"experience.json": experience.to_json() + "\n"}),
+        "spec.yaml": spec_yaml,
+    }
+    pq.write_table(flat_table(history, search), folder / "trials.parquet")
+    files = (*_draw(history, search, shares, folder), "trials.parquet", *texts)
+    contents = replace(
+        _contents(history, this, judged, shares),
+        files=files, environment=environment, summary=summary, experience=experience,
+    )  # fmt: skip
+    for name, text in {**texts, "report.md": render(contents) + appendix}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return Report(folder, ("report.md", *files), judged)
+
+
+def _contents(
+    history: History, this: Search, judged: Verdict, shares: Mapping[str, Mapping[str, float]]
+) -> Contents:
+    trials = history.prior_trials(state=None, search=this.id)
+    best = best_trials(history, this.id)
+    return Contents(
+        search=this,
+        trials=sorted(trials, key=lambda each: each.number),
+        best=best,
+        verdict=judged,
+        key_hyperparameters=_key_hyperparameters(shares, [each.configuration for each in best]),
+    )
+
+
+def _draw(
+    history: History, search: str, shares: Mapping[str, Mapping[str, float]], folder: Path
+) -> list[str]:
+    """Draws all pictures; returns the names of those that had something to show."""
+    is_drawn = {
+        "pareto.png": draw_pareto(history, search, folder / "pareto.png"),
+        "history.png": draw_history(history, search, folder / "history.png"),
+        "importance.png": draw_importance(shares, search, folder / "importance.png"),
+        "curves.png": draw_curves(history, search, folder / "curves.png"),
+        "interactive.html": write_interactive(history, search, shares, folder / "interactive.html"),
+    }
+    for name, is_there in is_drawn.items():
+        if not is_there:
+            (folder / name).unlink(missing_ok=True)  # of an earlier report
+    return [name for name, is_there in is_drawn.items() if is_there]
+
+
+def _shares(history: History, this: Search) -> dict[str, dict[str, float]]:
+    """Objective -> hyperparameter -> share of its variation in this search alone."""
+    if this.space is None:
+        return {}
+    trials = trials_of(history, this.id)
+    return {
+        objective.metric: importance_in(measure(trials, [objective]), this.space)
+        for objective in this.objectives
+    }
+
+
+def _key_hyperparameters(
+    shares: Mapping[str, Mapping[str, float]], configurations: list[Mapping[str, object]]
+) -> list[str]:
+    """Those that differ between the best, the most important first."""
+    names = {name for configuration in configurations for name in configuration}
+    differing = {
+        name
+        for name in names
+        if len({repr(configuration.get(name)) for configuration in configurations}) > 1
+    }
+    most = {
+        name: max((found.get(name, 0.0) for found in shares.values()), default=0.0)
+        for name in names
+    }
+    return sorted(differing or names, key=lambda name: (-most[name], name))
+
+
+def agreements_with(
+    history: History, this: Search, experience: Experience
+) -> tuple[Agreement, ...]:
+    """How well each earlier search predicts the order in which this one's trials came out.
+
+    Args:
+        history: The trials of this search and of others.
+        this: The search.
+        experience: What it had learned from; other searches are not asked.
+    """
+    if this.space is None:
+        return ()
+    compared = {each.id: each.similarity for each in experience.searches[:SEARCHES_COMPARED]}
+    reconciled = reconcile(history.only(compared), this.space, this.objectives)
+    own = history.prior_trials(search=this.id)
+    return agreements(reconciled.trials, own, this.space, this.objectives, compared)
+
+
+def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, str]:
+    """Writes a search's report from the store alone, and publishes it there.
+
+    Returns:
+        The report's folder and the verdict in a sentence.
+    """
+    client = open_client(tracking_uri)
+    summary = find_summary(client, search)
+    settings = history_settings(summary.spec_yaml)
+    history = read_history(
+        tracking_uri, same_task=settings.same_task, task=summary.task
+    ).renamed(settings.rename, settings.rename_metrics)  # fmt: skip
+    place = folder / summary.search
+    best = best_trials(history, summary.search)
+    tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
+    texts = {each.run_id: read_robustness(client, each.run_id) for each in best}
+    judged = judged_trials(best, texts)
+    confirmed = confirmed_trials(trials_of(history, summary.search), best)
+    place.mkdir(parents=True, exist_ok=True)
+    is_drawn = draw_robustness(judged, confirmed, summary.search, place / PICTURE)
+    if not is_drawn:
+        (place / PICTURE).unlink(missing_ok=True)  # of an earlier report
+    written = write_report(
+        history, summary.search, place,
+        spec_yaml=summary.spec_yaml, environment=summary.environment,
+        summary={
+            "state": summary.state, "trials": str(summary.trials_budget),
+            "warm started from": ", ".join(summary.warm_started_from) or "nothing",
+        },
+        experience=_experience(read_text(client, summary.run_id, names.EXPERIENCE)),
+        appendix=robustness_section(judged, confirmed, has_picture=is_drawn)
+        + tables_section(best, tables),
+    )  # fmt: skip
+    publish_files(client, summary.run_id, place, written.verdict.sentence)
+    return place, written.verdict.sentence
+
+
+def _experience(text: str) -> Experience | None:
+    """What history had taught when the search started; None for a text that does not say."""
+    try:
+        return Experience.from_json(text)
+    except ValueError:
+        return None

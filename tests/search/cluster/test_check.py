@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from search.cluster.check import Check, guarded, passed
+
+
+def test_an_error_in_a_check_is_a_failed_check_with_its_message() -> None:
+    def breaks() -> Iterator[Check]:
+        yield passed("first", "well")
+        raise KeyError("what was missing")
+
+    first, second = guarded("subject", breaks, 10)
+    assert first.status == "pass"
+    assert (second.status, second.name) == ("fail", "subject")
+    assert "what was missing" in second.found
+
+
+def test_a_check_that_hangs_is_a_failed_check_in_time() -> None:
+    began = time.monotonic()
+    (check,) = guarded("subject", lambda: [time.sleep(30)], 0.2)  # type: ignore[list-item, func-returns-value]
+    assert check.status == "fail" and "no answer" in check.found
+    assert time.monotonic() - began < 10
+
+
+def test_what_did_not_pass_must_say_its_mend() -> None:
+    with pytest.raises(AssertionError):
+        Check("subject", "fail", "broken")

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from search.cluster import jobs
+from search.cluster.cluster_file import ClusterFile
+from search.cluster.jobs import (
+    Job,
+    Service,
+    entrypoint,
+    follow,
+    new_name,
+    newest,
+    wait_until_joined,
+)
+
+CLOUD = ClusterFile(Path("/c.yaml"), "c", False, 3)
+HOSTS = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
+ON_PREMISE = ClusterFile(Path("/c.yaml"), "c", True, 3, HOSTS)
+
+
+class FakeService:
+    """A cluster whose answers are scripted; an exception among them is raised."""
+
+    def __init__(
+        self, joins: list[set[str]] | None = None,
+        answers: list[tuple[str, str] | Exception] | None = None,
+    ) -> None:  # fmt: skip
+        self.joins, self.answers = joins or [], answers or []
+        self.now = ("", "")
+
+    def joined(self) -> set[str]:
+        return self.joins.pop(0) if len(self.joins) > 1 else self.joins[0]
+
+    def submit(self, name: str, entrypoint: str, project: Path) -> None:
+        raise AssertionError("not asked for")
+
+    def jobs(self) -> list[Job]:
+        return [Job("twentieth-a", "RUNNING", 1)]
+
+    def status(self, name: str) -> str:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        self.now = answer
+        return answer[0]
+
+    def log(self, name: str) -> str:
+        return self.now[1]
+
+    def stop(self, name: str) -> None:
+        raise AssertionError("not asked for")
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0.0)
+
+
+def test_waiting_ends_when_the_last_node_has_joined() -> None:
+    said: list[str] = []
+    service = FakeService(joins=[{"a"}, {"a", "b"}, {"a", "b"}, {"a", "b", "c"}])
+    wait_until_joined(service, CLOUD, 3, 1.0, said.append)
+    assert said == [f"{count} of 3 nodes have joined" for count in (1, 2, 3)]
+
+
+def test_missing_hosts_are_named_when_they_do_not_join() -> None:
+    service = FakeService(joins=[{"10.0.0.1", "10.0.0.3"}])
+    with pytest.raises(TimeoutError, match=r"1 of 3 .*\(10\.0\.0\.2\); nothing was submitted"):
+        wait_until_joined(service, ON_PREMISE, 3, 0.0, lambda text: None)
+
+
+def followed(service: FakeService) -> tuple[str, str]:
+    written: list[str] = []
+
+    @contextlib.contextmanager
+    def connect() -> Iterator[Service]:
+        yield service
+
+    return follow(connect, "twentieth-a", written.append), "".join(written)
+
+
+def test_a_log_is_followed_to_the_jobs_end() -> None:
+    service = FakeService(
+        answers=[("PENDING", ""), ("RUNNING", "one\n"), ("SUCCEEDED", "one\ntwo\n")]
+    )
+    assert followed(service) == ("SUCCEEDED", "one\ntwo\n")
+
+
+def test_after_a_lost_connection_no_line_is_missing_or_twice() -> None:
+    service = FakeService(answers=[
+        ("RUNNING", "one\n"), ConnectionError("gone"), RuntimeError("502"),
+        ("FAILED", "one\ntwo\n"),
+    ])  # fmt: skip
+    assert followed(service) == ("FAILED", "one\ntwo\n")
+
+
+def test_a_head_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LOST_SECONDS", -1.0)
+    with pytest.raises(ConnectionError, match="has not answered"):
+        followed(FakeService(answers=[ConnectionError("gone")]))
+
+
+def test_a_job_that_is_not_there_is_said_at_once() -> None:
+    @contextlib.contextmanager
+    def connect() -> Iterator[Service]:
+        yield FakeService()
+
+    with pytest.raises(LookupError, match="no job twentieth-b"):
+        follow(connect, "twentieth-b", lambda text: None)
+
+
+def test_the_newest_job_is_ours_and_began_last() -> None:
+    listed = [
+        Job("twentieth-a", "RUNNING", 2),
+        Job("twentieth-b", "FAILED", 1),
+        Job("raysub", "", 9),
+    ]
+    assert newest(listed) == "twentieth-a"
+    with pytest.raises(LookupError, match="twentieth launch"):
+        newest([listed[2]])
+
+
+def test_two_jobs_of_one_spec_have_two_names() -> None:
+    assert new_name("digits").startswith("twentieth-digits-")
+    assert new_name("digits") != new_name("digits")
+
+
+def test_arguments_reach_the_shell_as_they_are() -> None:
+    command = entrypoint(["run", "a b.yaml", "--set", "x=$(reboot)"], CLOUD, leaves=False)
+    assert command == "python -m search run 'a b.yaml' --set 'x=$(reboot)'"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "last"), [(CLOUD, "sudo shutdown -h now"), (ON_PREMISE, "ray stop")]
+)
+def test_a_cluster_that_leaves_keeps_the_searchs_exit_code(cluster: ClusterFile, last: str) -> None:
+    command = entrypoint(["run", "s.yaml"], cluster, leaves=True)
+    assert command.startswith("python -m search run s.yaml; code=$?; setsid sh -c ")
+    assert f"; {last}" in command
+    # On premise it would not end: the autoscaler starts its workers again.
+    assert ("ray down ~/ray_bootstrap_config.yaml" in command) == (not cluster.is_on_premise)
+    assert command.endswith("& exit $code")

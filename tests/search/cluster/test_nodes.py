@@ -1,0 +1,56 @@
+"""The checks on a real Ray cluster of two nodes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from search.cluster.access import ANSWER_SECONDS, admit
+from search.cluster.nodes import joined
+from tests.search.cluster.ray_clusters import head_that_takes_jobs, two_nodes
+
+
+def test_an_address_where_nothing_answers_is_said_at_once() -> None:
+    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:9"), joined("127.0.0.1:9", {}):
+        pass
+
+
+@pytest.mark.slow
+def test_a_real_head_lets_in_who_has_its_token_and_refuses_others_within_seconds(
+    tmp_path: Path,
+) -> None:
+    with head_that_takes_jobs(tmp_path) as (address, _, environment):
+        del environment["RAY_AUTH_MODE"]
+        began = time.monotonic()
+        with pytest.raises(ConnectionError, match="another cluster's"):
+            admit(address, environment | {"RAY_AUTH_TOKEN": "0" * 64})
+        with pytest.raises(ConnectionError, match="is missing or empty"):
+            admit(address, environment | {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "none")})
+        assert time.monotonic() - began < 3 * ANSWER_SECONDS
+        admit(address, environment)
+    assert environment["RAY_AUTH_MODE"] == "token"
+
+
+@pytest.mark.slow
+def test_storage_that_is_local_to_a_node_of_a_real_cluster_fails_and_nothing_else_of_the_nodes(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "results" / "storage").mkdir(parents=True)
+    with two_nodes(tmp_path / "results" / "storage", tmp_path / "token") as (address, environment):
+        done = subprocess.run(
+            [sys.executable, "-m", "search", "doctor", "--address", address, "--json",
+             "--results", str(tmp_path / "results"),
+             "--tracking-uri", f"sqlite:///{tmp_path / 'mlflow.db'}"],
+            capture_output=True, text=True, timeout=400, env=environment,
+        )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
+    assert "2 nodes" in checks["cluster"]["found"]
+    assert checks["storage"]["status"] == "fail" and "not shared" in checks["storage"]["found"]
+    for name in ("versions", "code", "clocks", "token", "head without token"):
+        assert checks[name]["status"] == "pass", checks[name]

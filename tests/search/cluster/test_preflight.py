@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search.cluster.preflight import (
+    check_results,
+    check_secret,
+    check_spec,
+    check_store,
+    is_loopback,
+)
+
+SPEC = """
+name: hills
+task: {data: %s, model: cnn, settings: {optimizer: adamw}}
+objectives: [{metric: accuracy.clean, direction: maximize}]
+space: {adamw.learning_rate: {type: float, low: 1e-3, high: 1e-2}}
+budget: {trials: 2, epochs: 2}
+resources: {parallelism: 2}
+scheduler: {name: none}
+robustness: {epsilon: 0.1}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+def written(folder: Path, data: str = "digits") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / "spec.yaml"
+    path.write_text(SPEC % data)
+    return path
+
+
+def test_a_spec_inside_the_project_is_checked_with_its_overrides(project: Path) -> None:
+    assert check_spec(written(project), project, ["budget.trials=7"]).budget.trials == 7
+
+
+def test_a_spec_outside_the_project_is_refused(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"outside {project}.*move it there"):
+        check_spec(written(tmp_path), project, [])
+
+
+def test_a_spec_in_a_folder_that_stays_behind_is_refused(project: Path) -> None:
+    with pytest.raises(ValueError, match="results stays behind"):
+        check_spec(written(project / "results"), project, [])
+
+
+def test_a_relative_data_path_must_travel_with_the_project(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    with pytest.raises(ValueError, match=r"task\.data\.parquet: .*outside.*absolute path"):
+        check_spec(written(project, "../images"), project, [])
+    (project / "images").mkdir()
+    data = check_spec(written(project, "./images"), project, []).task.data
+    assert data["parquet"] == str(project / "images")
+
+
+def test_an_override_with_a_path_is_held_to_the_same(project: Path) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        check_spec(written(project), project, ["task.data=../elsewhere"])
+
+
+def test_a_relative_data_path_must_be_there(project: Path) -> None:
+    with pytest.raises(ValueError, match="there is no"):
+        check_spec(written(project, "./images"), project, [])
+
+
+def test_data_that_git_ignores_is_refused_with_key_path_and_what_to_do(project: Path) -> None:
+    (project / "images").mkdir()
+    (project / "images" / "train.parquet").write_text("")
+    (project / ".gitignore").write_text("*.parquet\n")
+    said = r"spec\.yaml: task\.data\.parquet: .*train\.parquet stays behind: .*\.gitignore names it"
+    with pytest.raises(ValueError, match=f"{said}.*shared storage"):
+        check_spec(written(project, "./images"), project, [])
+
+
+def test_a_spec_that_git_ignores_is_refused(project: Path) -> None:
+    (project / ".gitignore").write_text("spec.yaml\n")
+    with pytest.raises(ValueError, match=r"the spec: .*spec\.yaml stays behind"):
+        check_spec(written(project), project, [])
+
+
+def test_an_absolute_data_path_is_one_on_the_nodes(project: Path) -> None:
+    spec = check_spec(written(project, "/mnt/data/images"), project, [])
+    assert spec.task.data["parquet"] == "/mnt/data/images"
+
+
+def test_a_training_function_of_the_tests_stays_behind(project: Path) -> None:
+    path = project / "spec.yaml"
+    path.write_text(
+        "name: x\ntask: {model: 'python:tests.functions:two_hills'}\n"
+        "objectives: [{metric: left, direction: maximize}]\n"
+        "space: {x: {type: float, low: 0, high: 1}}\nbudget: {trials: 1, epochs: 1}\n"
+        "resources: {parallelism: 1}\nscheduler: {name: none}\n"
+    )
+    with pytest.raises(ValueError, match="tests/ stays behind"):
+        check_spec(path, project, [])
+
+
+@pytest.mark.parametrize(
+    ("uri", "because"),
+    [
+        (None, "missing"),
+        ("sqlite:///results/mlflow.db", "temporary copy"),
+        ("results/mlruns", "temporary copy"),
+        ("http://127.0.0.1:5000", "the head itself"),
+        ("http://localhost:5000", "the head itself"),
+        ("http://[::1]:5000", "the head itself"),
+        ("http://0.0.0.0:5000", "the head itself"),
+        ("postgresql:///mlflow", "the head itself"),
+    ],
+)
+def test_a_store_that_the_cluster_cannot_mean_is_refused(uri: str | None, because: str) -> None:
+    with pytest.raises(ValueError, match=because):
+        check_store(uri)
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://me:s3cret@mlflow.lan", "postgresql://db.lan/mlflow?user=me&password=s3cret"]
+)
+def test_a_password_in_the_uri_is_refused_and_not_repeated(uri: str) -> None:
+    with pytest.raises(ValueError, match="credentials") as refused:
+        check_store(uri)
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://mlflow.lan", "http://10.0.0.1:5000", "postgresql://u@db/m"]
+)
+def test_a_store_that_all_nodes_reach_is_taken(uri: str) -> None:
+    assert check_store(uri) == uri
+
+
+@pytest.mark.parametrize("results", [None, Path("results")])
+def test_results_must_be_absolute(results: Path | None) -> None:
+    with pytest.raises(ValueError, match="all nodes share"):
+        check_results(results)
+
+
+def test_a_secret_must_be_there_and_for_its_owner_alone(tmp_path: Path) -> None:
+    token = tmp_path / "auth_token"
+    with pytest.raises(FileNotFoundError, match="ray get-auth-token"):
+        check_secret(token, "ray get-auth-token --generate")
+    token.write_text("secret")
+    token.chmod(0o644)
+    with pytest.raises(PermissionError, match=r"mode 644.*chmod 600"):
+        check_secret(token, "")
+    token.chmod(0o600)
+    check_secret(token, "")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_here"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("LocalHost", True),
+     ("a.localhost", True), ("0.0.0.0", False), ("::", False), ("10.0.0.1", False),
+     ("localhost.example.org", False)],
+)  # fmt: skip
+def test_loopback_is_what_this_machine_alone_reaches(host: str, is_here: bool) -> None:
+    assert is_loopback(host) == is_here
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "localhost"])
+def test_a_store_on_the_head_itself_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="that is the head itself"):
+        check_store(f"http://{host}:5000")

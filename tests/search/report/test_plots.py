@@ -1,0 +1,116 @@
+"""Pictures are drawn for any count of objectives, the same bytes for the same history."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search.history import History
+from search.objectives.objective import from_lists
+from search.report.plots import (
+    curve_metrics,
+    draw_curves,
+    draw_history,
+    draw_importance,
+    draw_pareto,
+)
+from search.report.style import axis_label, label_points, new_figure, short
+from tests.search.extract.synthetic import (
+    CHEAP,
+    CLEAN,
+    ROBUST,
+    START,
+    history,
+    points,
+    row,
+    rows_of_random_search,
+    search,
+)
+
+WARM = history(
+    rows_of_random_search("cold", 12, 1) + rows_of_random_search("this", 12, 2),
+    [search(), search("this", warm=True, started=START + timedelta(hours=1))],
+)
+DRAWERS = [draw_pareto, draw_history, draw_curves]
+
+
+def objectives(number: int, values: list[list[float]]) -> History:
+    names = tuple(f"metric_{index}" for index in range(number))
+    directions = ("minimize", "maximize", "minimize")[:number]
+    rows = [
+        row(n, each[:number], objectives=[*names], directions=[*directions],
+            curves=points("metric_0", {1: 0.1, 2: 0.2}))
+        for n, each in enumerate(values)
+    ]  # fmt: skip
+    return history(rows, [search(objectives=from_lists(names, directions))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("draw", DRAWERS)
+def test_a_picture_is_a_png_and_the_same_for_the_same_history(draw, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.png", tmp_path / "b.png"
+    assert draw(WARM, "this", first) and draw(WARM, "this", second)
+    assert first.read_bytes()[:4] == b"\x89PNG"
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_one_two_and_three_objectives_are_drawn(number: int, tmp_path: Path) -> None:
+    known = objectives(number, [[1.0, 2.0, 3.0], [2.0, 3.0, 1.0], [1.5, 1.0, 2.0]])
+    assert draw_pareto(known, "cold", tmp_path / "pareto.png")
+    assert draw_history(known, "cold", tmp_path / "history.png")
+
+
+@pytest.mark.slow
+def test_a_single_trial_is_drawn(tmp_path: Path) -> None:
+    known = objectives(2, [[1.0, 2.0]])
+    assert all(draw(known, "cold", tmp_path / "a.png") for draw in DRAWERS)
+
+
+@pytest.mark.parametrize("draw", DRAWERS)
+@pytest.mark.parametrize("states", [[], ["failed"], ["failed", "interrupted"]])
+def test_nothing_to_show_writes_no_file(draw, states: list[str], tmp_path: Path) -> None:
+    rows = [row(number, [], state=state) for number, state in enumerate(states)]
+    assert not draw(history(rows, [search()]), "cold", tmp_path / "a.png")
+    assert not draw_importance({CLEAN: {}}, "cold", tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_names_with_formula_signs_and_line_breaks_are_drawn_as_text(tmp_path: Path) -> None:
+    name = "$\\frac{$ a\nb_{" + "x" * 200
+    assert draw_importance({name: {name: 0.5, "$x": 0.5}}, name, tmp_path / "importance.png")
+    assert short("a\n$b") == r"a \$b" and len(short("x" * 100)) == 40
+    assert axis_label("loss", "minimize") == "loss (lower is better)"
+
+
+def test_labels_never_cover_each_other() -> None:
+    figure, (axes,) = new_figure("crowded")
+    x = np.linspace(0.50, 0.53, 12)
+    axes.plot([0, 1], [0, 1])
+    label_points(figure, axes, x, x, [f"number {index}" for index in range(12)])
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert boxes
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+
+
+def test_curves_of_images_are_those_of_the_part_that_picks_the_epoch() -> None:
+    cheap = "selection.accuracy.pgd3_linf_0.1"
+    curves = [
+        *points(f"selection.{CLEAN}", {1: 0.1, 2: 0.2}), *points(cheap, {1: 0.1, 2: 0.2}),
+        *points(CLEAN, {2: 0.2}), *points(ROBUST, {2: 0.2}),
+    ]  # fmt: skip
+    trials = history([row(0, [0.2, 0.2], curves=curves)], [search()]).prior_trials()
+    assert curve_metrics(trials, (CLEAN, ROBUST)) == [f"selection.{CLEAN}", cheap]
+
+
+def test_curves_show_the_first_objective_and_the_cheap_robustness() -> None:
+    trials = WARM.prior_trials(state=None, search="this")
+    assert curve_metrics(trials, (CLEAN, ROBUST)) == [CLEAN, CHEAP]
+    assert curve_metrics([], (CLEAN, ROBUST)) == []
+    (trial,) = history([row(0, [0.9], curves=points(ROBUST, {5: 0.1}))]).prior_trials()
+    assert curve_metrics([trial], (CLEAN, ROBUST)) == []

@@ -1,0 +1,200 @@
+"""The report is whole for any search, deterministic, and runs nothing that users wrote."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+from search.experience import Experience
+from search.history import History
+from search.objectives.objective import from_lists
+from search.report.report import Report, write_report
+from search.space import SearchSpace
+from tests.search.extract.synthetic import START, history, row, rows_of_random_search, search
+from tests.search.transfer.learned import learned
+
+LATER = START + timedelta(hours=1)
+WARM = history(
+    rows_of_random_search("cold", 20, 1) + rows_of_random_search("this", 20, 2),
+    [search(), search("this", warm=True, started=LATER)],
+)
+ALL = {
+    "report.md", "spec.yaml", "environment.json", "verdict.json", "trials.parquet", "pareto.png",
+    "history.png", "importance.png", "curves.png", "interactive.html",
+    "experience.json",
+}  # fmt: skip
+EVIL = "<script>alert(1)</script>"
+CLOSING = "</script><script>alert(2)</script><img src=x onerror=alert(3)>|`[a](javascript:alert(4))"
+
+
+def written(known: History, folder: Path, name: str = "this") -> Report:
+    this = known.searches[name]
+    return write_report(
+        known, name, folder,
+        spec_yaml="name: digits\n", environment={"python": "3.11", "code": "abc"},
+        summary={"name": "digits", "warm started from": "cold"},
+        experience=learned(known, this) if this.space else None,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return written(WARM, tmp_path_factory.mktemp("report") / "new" / "folder")
+
+
+def test_everything_is_written_and_named(report: Report) -> None:
+    assert set(report.files) == ALL == {path.name for path in report.folder.iterdir()}
+    text = (report.folder / "report.md").read_text()
+    for heading in ("What was searched", "Pareto front", "Against cold searches", "Trials",
+                    "Where the proposals came from", "What history taught",
+                    "How alike the earlier searches turned out to be", "How to reproduce",
+                    "Best configurations"):  # fmt: skip
+        assert f"\n## {heading}\n" in text
+    assert report.verdict.sentence in text
+    assert "1 earlier search with 15 complete trials; 1 of this very task." in text
+    assert "| portfolio | 3 | 3 |" in text
+    record = json.loads((report.folder / "verdict.json").read_text())
+    assert record["sentence"] == report.verdict.sentence
+    assert pq.read_table(report.folder / "trials.parquet").num_rows == 20
+    experience = Experience.from_json((report.folder / "experience.json").read_text())
+    assert {each.search for each in experience.agreements} == {"cold"}
+    assert (report.folder / "spec.yaml").read_text() == "name: digits\n"
+
+
+@pytest.mark.slow
+def test_the_same_history_gives_the_same_report(report: Report, tmp_path: Path) -> None:
+    again = written(WARM, tmp_path)
+    for name in ALL:
+        assert (again.folder / name).read_bytes() == (report.folder / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_the_guard_and_the_cost_of_a_trial_are_in_the_report(tmp_path: Path) -> None:
+    guard = {"history": "all", "log_evidence": 1.5, "trials": 4, "dropped": {EVIL: EVIL}}
+    origin = {"step": "history-model", "source_tasks": {EVIL: -1.0}, "guard": guard}
+    rows = rows_of_random_search("cold", 12, 1) + rows_of_random_search("this", 12, 2,
+                                                                         origin=origin)  # fmt: skip
+    known = history(rows, [search(), search("this", warm=True, started=LATER)])
+    write_report(known, "this", tmp_path, spec_yaml="resources: {gpus: 2}", environment={},
+                 summary={})  # fmt: skip
+    text = (tmp_path / "report.md").read_text()
+    assert "## What the guard did" in text and "| +1.5 | all of it | 1 |" in text
+    assert "GPU-hours saved" in text and "<script" not in text
+    assert json.loads((tmp_path / "verdict.json").read_text())["hours_unit"] == "GPU-hours"
+
+
+def test_the_configurations_can_be_pasted(report: Report) -> None:
+    text = (report.folder / "report.md").read_text()
+    first = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    assert {"optimizer", "width", "adversarial_share"} <= set(first)
+
+
+@pytest.mark.parametrize("state", [None, "failed", "stopped", "interrupted"])
+def test_a_search_without_a_complete_trial_is_reported(state: str | None, tmp_path: Path) -> None:
+    for name in ("pareto.png", "interactive.html"):
+        (tmp_path / name).write_text("of an earlier report")
+    rows = [row(0, [], search="this", state=state, epoch=0)] if state else []
+    report = written(history(rows, [search("this")]), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(report.files)
+    assert "pareto.png" not in report.files
+    text = (tmp_path / "report.md").read_text()
+    assert "No trial of this search is complete" in text and "No trial is complete." in text
+    if state == "failed":
+        assert "Failed trials and their runs: 0 (this-0)." in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 3])
+def test_one_and_three_objectives_are_reported(number: int, tmp_path: Path) -> None:
+    names, directions = ("a", "b", "c")[:number], ("minimize", "maximize", "minimize")[:number]
+    space = SearchSpace.from_distributions({"x": FloatDistribution(0, 1)})
+    rows = [
+        row(n, [0.1 * n, 1.0 - 0.1 * n, 0.5][:number], search="this", objectives=[*names],
+            directions=[*directions], configuration={"x": 0.1 * n})
+        for n in range(9)
+    ]  # fmt: skip
+    this = search("this", objectives=from_lists(names, directions), space=space)
+    report = written(history(rows, [this]), tmp_path)
+    assert {"pareto.png", "history.png", "importance.png", "interactive.html"} <= set(report.files)
+
+
+@pytest.mark.slow
+def test_a_search_whose_space_is_not_known_is_reported(tmp_path: Path) -> None:
+    report = written(history([row(0, [0.9, 0.5], search="this")], [search("this", space=None)]),
+                     tmp_path)  # fmt: skip
+    assert "importance.png" not in report.files
+    assert "It was not kept with this search." in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.slow
+def test_what_was_learned_at_the_start_is_reported_and_nothing_since(tmp_path: Path) -> None:
+    later = search("later", started=LATER + timedelta(hours=1))
+    rows = rows_of_random_search("later", 10, 1) + rows_of_random_search("this", 10, 2)
+    known = history(rows, [later, search("this", started=LATER)])
+    write_report(
+        known, "this", tmp_path, spec_yaml="name: digits\n", environment={}, summary={},
+        experience=Experience("digits"),
+    )  # fmt: skip
+    assert "this search starts cold" in (tmp_path / "report.md").read_text()
+
+
+class Scripts(HTMLParser):
+    """Collects what a browser would run, and every tag."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.scripts: list[str] = []
+        self.tags: set[str] = set()
+        self.is_inside = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert not any(name.startswith("on") for name, _ in attrs)
+        self.is_inside = tag == "script"
+        if self.is_inside:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.is_inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self.is_inside:
+            self.scripts[-1] += data
+
+
+@pytest.mark.slow
+def test_names_and_choices_of_users_cannot_run_a_script(tmp_path: Path) -> None:
+    space = SearchSpace.from_distributions(
+        {EVIL: FloatDistribution(0, 1), CLOSING: CategoricalDistribution(("a", CLOSING, EVIL))}
+    )
+    choices = ("a", CLOSING, EVIL)
+    goals = (f"metric {EVIL}", CLOSING)
+    rows = [
+        row(n, [0.1 * n, 1 - 0.1 * n], search=EVIL, objectives=[*goals], run_id=f"{n}{CLOSING}",
+            configuration={EVIL: 0.1 * n, CLOSING: choices[n % 3]}, origin={"step": EVIL})
+        for n in range(10)
+    ]  # fmt: skip
+    known = history(
+        rows,
+        [search(EVIL, space=space, objectives=from_lists(goals, ["maximize"] * 2), task=CLOSING)],
+    )
+    report = written(known, tmp_path, EVIL)
+    page = (report.folder / "interactive.html").read_text()
+    found = Scripts(page)
+    assert "img" not in found.tags
+    # plotly itself, its settings, and one script a figure: none begins with a user's text.
+    assert not any(script.strip().startswith("alert") for script in found.scripts)
+    assert not any(f"alert({n})</" in page for n in range(1, 5))
+    figures = page.count("<h2>")
+    assert sum("Plotly.newPlot(" in script for script in found.scripts) >= figures >= 4
+    text = (report.folder / "report.md").read_text()
+    outside = "".join(text.split("```")[::2])
+    assert "<script" not in outside and "](javascript" not in outside and "<img" not in outside

@@ -1,0 +1,132 @@
+"""Robustness in the report: what the best withstand, read from their runs and shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.report.robustness_plot import draw_robustness
+from search.report.robustness_section import robustness_section
+from search.report.robustness_values import Confirmed, Judged, confirmed_trials, judged_trials
+from search.transfer.best import best_trials
+from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row, search
+
+APGD = "accuracy.apgdt_linf_0.1"
+WARNING = {"name": "masked | gradients", "raised_when": "they vanish", "meaning": "no attack works",
+           "remedy": "look at them", "measured": "0.3"}  # fmt: skip
+
+
+def count(attack: str, correct: int, examples: int = 100, epsilon: float = 0.1) -> dict[str, Any]:
+    metric = {"clean": CLEAN, "pgd": ROBUST}.get(attack, f"accuracy.{attack}_linf_0.1")
+    return {"attack": attack, "metric": metric, "epsilon": epsilon, "examples": examples,
+            "correct": correct, "seconds": 1.0}  # fmt: skip
+
+
+def document(**changes: Any) -> str:
+    tested = zip(("clean", "fgsm", "pgd", "autoattack", "worst"), (90, 70, 60, 55, 50), strict=True)
+    made = {
+        "threat": {"epsilon": 0.1, "confirm_examples": 128},
+        "confirmation": [count("clean", 42, 50), count("pgd", 20, 50)],
+        "test": [count(*each) for each in tested],
+        "curve": [count("clean", 90, epsilon=0.0), count("pgd", 60), count("pgd", 5, epsilon=0.4)],
+        "warnings": [],
+    }  # fmt: skip
+    return json.dumps(made | changes)
+
+
+def judged(text: str) -> list[Judged]:
+    known = history([row(3, [0.9, 0.5], run_id="run-3")], [search()])
+    return judged_trials(
+        best_trials(known, "cold"), {"run-3": {"robustness.json": text}}
+    )  # fmt: skip
+
+
+def confirmed(**curves: float) -> list[Confirmed]:
+    more = [each for name, value in curves.items() for each in points(name, {5: value})]
+    rows = [row(3, [0.9, 0.5], curves=more), row(4, [0.1, 0.1])]
+    known = history(rows, [search()])
+    return confirmed_trials(known.prior_trials(), best_trials(known, "cold"))
+
+
+def replaced() -> list[Confirmed]:
+    return confirmed(**{
+        CLEAN: 0.9, ROBUST: 0.4, f"unconfirmed.{ROBUST}": 0.6, APGD: 0.38, "robustness.gap": 0.2,
+        "robustness.replaced": 1.0,
+    })  # fmt: skip
+
+
+def test_every_attack_is_shown_with_its_interval() -> None:
+    text = robustness_section(judged(document()), [])
+    # Wilson's interval of 55 of 100, by hand from the formula with z = 1.96.
+    assert "0.550 (0.452 to 0.644)" in text
+    (header,) = [line for line in text.splitlines() if line.startswith("| trial | clean")]
+    assert header == "| trial | clean | FGSM | PGD | AutoAttack | worst case | images |"
+
+
+def test_the_winners_curse_is_b_minus_c_for_each_objective() -> None:
+    lines = robustness_section(judged(document()), []).splitlines()
+    # Part B gave 0.9 and 0.5; part C 42 and 20 of 50.
+    (clean,) = [line for line in lines if f"`{CLEAN}`" in line]
+    (robust,) = [line for line in lines if f"`{ROBUST}`" in line]
+    assert clean.startswith("| 3 |") and clean.endswith("| 0.840 (0.715 to 0.917) | 50 | +0.060 |")
+    assert robust.endswith("| 50 | +0.100 |")
+
+
+def test_a_confirmed_trial_has_both_figures_side_by_side() -> None:
+    (each,) = replaced()
+    assert (each.cheap, each.stronger, each.gap, each.kept) == (0.6, 0.38, 0.2, 0.4)
+    assert each.is_replaced and each.is_best and each.number == 3
+    text = robustness_section([], [each])
+    assert "| 3 (best) | 0.600 | 0.580 | 0.380 | 0.200 | **0.400, replaced** |" in text
+    for part in ("Raised when:", "What it means:", "What to do:", "0.600 became 0.400"):
+        assert part in text
+
+
+def test_a_figure_that_was_not_replaced_is_its_own_cheap_one() -> None:
+    (each,) = confirmed(**{ROBUST: 0.5, APGD: 0.49, "robustness.gap": 0.01})
+    assert (each.cheap, each.kept, each.is_replaced) == (0.5, 0.5, False)
+
+
+def test_warnings_have_three_parts_and_cannot_break_the_page() -> None:
+    text = robustness_section(judged(document(warnings=[WARNING])), [])
+    assert "Trial 3: masked &#124; gradients" in text
+    for part in ("they vanish", "no attack works", "look at them", "0.3"):
+        assert part in text
+    assert "None of the checks" in robustness_section(judged(document()), [])
+
+
+def test_without_autoattack_it_says_so() -> None:
+    tested = [count("clean", 90), count("pgd", 60)]
+    assert "AutoAttack did not run" in robustness_section(judged(document(test=tested)), [])
+    assert "did not run" not in robustness_section(judged(document()), [])
+
+
+def test_a_search_without_judgements_has_no_section() -> None:
+    assert robustness_section([], []) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}", "null", document(test=[count("pgd", 11, 10)]), document(test=[{}]),
+     document(curve=[count("pgd", 0, 0)]), document(threat=None), document(warnings=[{}])],
+)  # fmt: skip
+def test_a_damaged_judgement_is_none(text: str) -> None:
+    assert judged(text) == []
+
+
+@pytest.mark.slow
+def test_a_picture_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        assert draw_robustness(judged(document()), replaced(), "cold", tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_is_there_is_drawn_and_nothing_writes_no_file(tmp_path: Path) -> None:
+    assert draw_robustness([], replaced(), "cold", tmp_path / "pairs.png")
+    assert draw_robustness(judged(document()), [], "cold", tmp_path / "curve.png")
+    assert not draw_robustness([], [], "cold", tmp_path / "none.png")
+    assert not (tmp_path / "none.png").exists()

@@ -1,0 +1,89 @@
+"""What history had taught a search, and how alike it turned out to be."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from search.experience import Agreement, Experience
+from search.report.report import SEARCHES_COMPARED, agreements_with
+from search.report.tables import alike_table
+from search.spec import HistorySettings
+from search.spec.file import history_settings
+from tests.search.extract.synthetic import (
+    CLEAN,
+    ROBUST,
+    START,
+    history,
+    row,
+    rows_of_random_search,
+    search,
+)
+from tests.search.transfer.learned import learned
+
+LATER = START + timedelta(hours=1)
+THIS = search("this", started=LATER)
+
+
+def taught(rows: list[dict], *others: str) -> tuple[Agreement, ...]:
+    known = history(rows, [*(search(name) for name in others), THIS])
+    return agreements_with(known, THIS, learned(known, THIS))
+
+
+def test_earlier_searches_of_the_task_are_compared_with_what_was_seen() -> None:
+    rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
+    clean, robust = taught(rows, "cold")
+    assert (clean.search, clean.objective, robust.objective) == ("cold", CLEAN, ROBUST)
+    assert (clean.trials, clean.source_trials) == (23, 47)  # the complete ones
+    assert clean.low > 0 and robust.low > 0  # one function made them both
+    assert clean.similarity == 1.0
+
+
+def test_a_search_that_was_not_learned_from_is_not_compared() -> None:
+    after = search("after", started=LATER + timedelta(hours=1))
+    rows = rows_of_random_search("after", 20, 1) + rows_of_random_search("this", 20, 2)
+    assert agreements_with(history(rows, [after, THIS]), THIS, Experience(THIS.task)) == ()
+
+
+def test_what_was_renamed_counts() -> None:
+    rows = rows_of_random_search("this", 10, 2)
+    rows += [row(number, [0.5, 0.1 * number], configuration={"share": 0.1 * number, "width": 16})
+             for number in range(9)]  # fmt: skip
+    plain = history(rows, [search("cold"), THIS])
+    renamed = plain.renamed({"share": "adversarial_share"})
+    assert any(line.startswith("removed: share") for line in learned(plain, THIS).fitted)
+    assert any(line.startswith("renamed: share in cold") for line in learned(renamed, THIS).fitted)
+
+
+@pytest.mark.slow
+def test_only_so_many_are_compared_the_most_similar() -> None:
+    names = [f"s{number}" for number in range(SEARCHES_COMPARED + 3)]
+    rows = [
+        each for index, name in enumerate(names) for each in rows_of_random_search(name, 12, index)
+    ]
+    found = taught(rows + rows_of_random_search("this", 12, 99), *names)
+    assert len({each.search for each in found}) == SEARCHES_COMPARED
+
+
+def test_without_a_space_there_is_nothing_to_say() -> None:
+    this = search("this", space=None)
+    assert agreements_with(history([], [this]), this, Experience(this.task)) == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x: [", "[]", "history: 3", "history: {rename: 5}", "history: {what: 1}"]
+)
+def test_a_spec_that_says_nothing_of_history_or_is_none_has_the_defaults(text: str) -> None:
+    assert history_settings(text) == HistorySettings()
+
+
+def test_the_table_says_what_was_thought_and_what_was_seen() -> None:
+    rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
+    agreements = taught(rows, "cold")
+    first = alike_table(agreements, (CLEAN, ROBUST)).splitlines()[2]
+    share = (1 + agreements[0].tau) / 2
+    assert first.startswith(f"| cold | 1.00 | {share:.0%} of {agreements[0].pairs} (")
+    # An objective that a search did not measure leaves its cells empty.
+    half = alike_table(agreements[:1], (CLEAN, ROBUST)).splitlines()[2]
+    assert half.endswith("|  |  |") and alike_table((), (CLEAN,)) == ""
