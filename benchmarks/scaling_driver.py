@@ -32,7 +32,7 @@ def drive_timed(plan: Plan, parent: Connection, folder: Path, is_profiled: bool)
     """The real driver, with a clock around every proposal; runs in a child process."""
     tempfile.tempdir = str(folder)  # Ray's session and the CPU leases, apart from other searches'
     from search.optimize.searcher import OptunaSearcher
-    from search.optimize.tuning import Tuning
+    from search.optimize.tuner import Tuning
     from search.tracking.writer import Writer
 
     # In this child process alone.

@@ -19,8 +19,8 @@ from typing import Any
 from models.base_model import locate_base
 from models.catalog import data_kind, describe_data
 from search.apply import Proposal
-from search.apply.choice import first_proposals
 from search.apply.prior_data import PriorData, prior_data
+from search.apply.sampler import first_proposals
 from search.experience import Experience
 from search.extract import learn
 from search.extract.describe import lines

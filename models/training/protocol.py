@@ -1,9 +1,9 @@
 """What a trial trains: the protocol of a training, and what only some trainings can do.
 
-`search/optimize/trial.py` knows nothing else of a training. A capability is a protocol of its own
-and asked for by `isinstance`, which looks at the names of methods alone; so a class has the methods
-of a capability only if every one of its instances has the capability. The contract is tested in
-`tests/contracts/training.py`. Imports no torch: a user's function may need none.
+`search/optimize/trainable.py` knows nothing else of a training. A capability is a protocol of its
+own and asked for by `isinstance`, which looks at the names of methods alone; so a class has the
+methods of a capability only if every one of its instances has the capability. The contract is
+tested in `tests/contracts/training.py`. Imports no torch: a user's function may need none.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Apply: which configurations come first, and which sampler continues from there?"""
 
-from search.apply.inner_sampler import InnerSampler
+from search.apply.optuna_sampler import InnerSampler
 from search.apply.sampler import WarmStartSampler
 from search.apply.source import Proposal, Situation, Source
 

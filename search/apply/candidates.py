@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from search.apply.past_tasks import PastTask
-from search.apply.positions import Positions
+from search.apply.candidate_grid import Positions
+from search.apply.task_models import PastTask
 from search.objectives import pareto
 from search.space import Value
 

@@ -2,7 +2,7 @@
 
 The covariance of two trials is `matern(x, x') + sum_b weight_b * features_b(x) . features_b(x')`:
 the first part knows that near configurations do alike, the others are linear in given features,
-here what earlier tasks predict. Its parameters are given; `process_fit.py` fits them. Written out
+here what earlier tasks predict. Its parameters are given; `gp_fit.py` fits them. Written out
 because a proposal should cost less than a tenth of a second: for 100 trials of five hyperparameters
 scikit-learn's fit, without the linear parts, took 110 ms and this one 6 ms.
 

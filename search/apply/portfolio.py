@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.apply.past_tasks import PastTask
-from search.apply.positions import Positions
+from search.apply.candidate_grid import Positions
 from search.apply.source import Proposal, Situation, origin
+from search.apply.task_models import PastTask
 from search.objectives import pareto
 from search.space import SearchSpace, Value
 from search.space.encoding import encode

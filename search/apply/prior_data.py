@@ -1,7 +1,7 @@
 """PriorData: what history says for one search, told apart by task, other tasks modelled.
 
 History comes restated for the search (`review/reconcile.py`). A launch makes this once, and its
-driver gets it with the plan. Not for models of a task (`past_tasks.py`).
+driver gets it with the plan. Not for models of a task (`task_models.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from search.apply.constraints import steered
-from search.apply.past_tasks import PastTask, past_tasks
-from search.apply.steering import steering_of
+from search.apply.objective_model import steered, steering_of
+from search.apply.task_models import PastTask, past_tasks
 from search.history import Trial
 from search.objectives import Objective
 from search.objectives.roles import is_plain, searched

@@ -1,9 +1,9 @@
 """WarmStartSampler: an Optuna sampler that starts from everything already tried.
 
 First come configurations that served other tasks (`portfolio.py`); then a model of this task leans
-on what other tasks predict, as far as that proves true here (`history_model.py`, `guard.py`). Prior
-trials of the same task count as they are. Without history it is a Gaussian process that opens with
-the middle of the space.
+on what other tasks predict, as far as that proves true here (`transfer_model.py`, `guard.py`).
+Prior trials of the same task count as they are. Without history it is a Gaussian process that
+opens with the middle of the space.
 
 Usable in plain Optuna:
 
@@ -31,20 +31,22 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.apply.arrangement import PORTFOLIO_SIZE, Arrangement, Options, random_proposal
-from search.apply.inner_sampler import InnerSampler
 from search.apply.joined_space import join, observed
-from search.apply.own_trials import OwnTrials
+from search.apply.objective_model import Steering, steering_of
+from search.apply.optuna_sampler import InnerSampler
+from search.apply.own_data import OwnTrials
 from search.apply.prior_data import PriorData, prior_data
 from search.apply.source import Proposal, Situation, origin, seed_of
-from search.apply.steering import Steering, steering_of
-from search.extract.similarity import similarities_of
+from search.apply.strategy import PORTFOLIO_SIZE, Arrangement, Options, random_proposal
+from search.extract.task_similarity import similarities_of
 from search.history import History
+from search.history.studies import quiet_study
 from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
 from search.review import reconcile
 from search.space import SearchSpace
 from search.space import values as space_values
+from search.spec import Spec
 
 _logger = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ class WarmStartSampler(BaseSampler):
                 options, or an Optuna sampler of the caller's.
             portfolio: How many first trials come from other tasks; prior trials of the same task
                 take their places.
-            control: Size of an arm of trials that know nothing of history; see `control.py`.
+            control: Size of an arm of trials that know nothing of history; see `strategy.py`.
 
         Raises:
             ValueError: The sampler's name is unknown, a number of trials negative, or objectives
@@ -296,3 +298,37 @@ def _warn(left_out: Counter[str], total: int) -> None:
         "widen the space, rename hyperparameters when reading the history, or name the objectives.",
         left_out.total(), total, reasons,
     )  # fmt: skip
+
+
+def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> WarmStartSampler:
+    """The sampler a spec names, on the joint space. Only "warm" learns from other searches."""
+    name, options = spec.sampler.name, dict(spec.sampler.options)
+    if name == "warm":
+        return WarmStartSampler(
+            prior, space, spec.seed, task=task, objectives=spec.objectives, **options
+        )
+    inner = InnerSampler(name, options)
+    return WarmStartSampler(
+        None, space, spec.seed, task=task, objectives=spec.objectives, sampler=inner, portfolio=0
+    )
+
+
+def first_proposals(
+    spec: Spec, prior: PriorData, space: SearchSpace, task: str, count: int
+) -> list[Proposal]:
+    """The first configurations of a search that hears no results in between, `count` at most."""
+    sampler = sampler_for(spec, prior, space, task)
+    study = quiet_study(searched(spec.objectives), sampler)
+    proposals: list[Proposal] = []
+    while len(proposals) < count and (proposal := sampler.propose(study)) is not None:
+        ask_for(study, space, proposal)
+        proposals.append(proposal)
+    return proposals
+
+
+def ask_for(study: optuna.Study, space: SearchSpace, proposal: Proposal) -> optuna.Trial:
+    """The study's next trial, which tries just what is proposed."""
+    study.enqueue_trial(dict(proposal.configuration))
+    trial = study.ask()
+    space.suggest(trial)
+    return trial

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from search.apply.steering import Steering
+from search.apply.objective_model import Steering
 from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace, Value

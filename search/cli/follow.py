@@ -13,7 +13,7 @@ from search.cli.options import out, say
 from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
-from search.optimize.run import Answer, Launch, log_tail
+from search.optimize.process import Answer, Launch, log_tail
 from search.report.report import publish_report
 from search.tracking.reading import read_history
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from search.cluster.check import Check, failed, passed, warned
 from search.cluster.nodes import Nodes, Reply, problems
-from search.optimize.placement import fitting, wanted, why_no_node
+from search.optimize.resources import fitting, wanted, why_no_node
 from search.spec.parts import Resources
 
 

@@ -1,6 +1,6 @@
 """What history taught: importance, similarity, regions, conflict, noise; and does it hold here?"""
 
-from search.extract.agreement import agreements
-from search.extract.learning import learn
+from search.extract.rank_agreement import agreements
+from search.extract.summarize import learn
 
 __all__ = ["agreements", "learn"]

@@ -1,16 +1,21 @@
-"""Which hyperparameters move which objective, measured in each earlier search by itself.
+"""Which hyperparameters move which objective, search by search, and whether tasks agree on it.
 
-Every search is restated in its own space, so a range that changed since does not distort it. Not a
-ranking of values: where a hyperparameter is good is `regions.py`.
+Every search is restated in its own space, so a range that changed since does not distort it. A mean
+over tasks that disagree says little about the next one; they are compared by ranks, since shares of
+one task with a dominant hyperparameter are small for all the others. Not a ranking of values: where
+a hyperparameter is good is `regions.py`.
 
-Source: Hutter, Hoos, Leyton-Brown 2014, "An efficient approach for assessing hyperparameter
-importance" (fANOVA), as implemented by Optuna.
+Sources: Hutter, Hoos, Leyton-Brown 2014, "An efficient approach for assessing hyperparameter
+importance" (fANOVA), as implemented by Optuna. The mean rank correlation r over all pairs is
+Kendall's coefficient of concordance W in another form, r = (m W - 1) / (m - 1) for m rankings
+(Kendall and Babington Smith 1939).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -22,9 +27,10 @@ from optuna.distributions import (
 )
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, create_trial
+from scipy.stats import spearmanr
 
-from search.experience import Importance
-from search.extract.measurements import FEWEST_TRIALS, Measured
+from search.experience import Accord, Importance
+from search.extract.objective_matrix import FEWEST_TRIALS, Measured
 from search.history.studies import quiet_study
 from search.objectives import Objective
 from search.space import SearchSpace
@@ -121,3 +127,40 @@ def _middle(distribution: BaseDistribution) -> Any:
     if isinstance(distribution, IntDistribution):
         return int(middle)
     return min(max(middle, low), high)
+
+
+# Of two hyperparameters the order is a coin's, right half the time.
+FEWEST_HYPERPARAMETERS = 3
+
+
+def accord(
+    shares: Mapping[str, Mapping[str, float]], tasks: Mapping[str, str], objective: str
+) -> Accord | None:
+    """How far tasks agree; None with fewer than two tasks or `FEWEST_HYPERPARAMETERS` in common.
+
+    Args:
+        shares: Search -> hyperparameter -> share of the objective's variation; may be empty.
+        tasks: Search -> its task. Searches of one task are averaged first.
+        objective: Its name.
+    """
+    speaking = {search: found for search, found in shares.items() if found}
+    common = [
+        name
+        for name in next(iter(speaking.values()), {})
+        if all(name in found for found in speaking.values())
+    ]
+    by_task: dict[str, list[list[float]]] = {}
+    for search, found in speaking.items():
+        by_task.setdefault(tasks[search], []).append([found[name] for name in common])
+    if len(by_task) < 2 or len(common) < FEWEST_HYPERPARAMETERS:
+        return None
+    means = [np.mean(rows, axis=0) for rows in by_task.values()]
+    correlations = [
+        float(spearmanr(first, second).statistic)
+        for first, second in combinations(means, 2)
+        if np.ptp(first) and np.ptp(second)
+    ]
+    if not correlations:
+        return None
+    mean = float(np.mean(correlations))
+    return Accord(objective, mean, len(by_task), tuple(common), tuple(speaking))

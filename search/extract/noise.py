@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import chi2, t
 
 from search.experience import Noise
-from search.extract.measurements import Measured
+from search.extract.objective_matrix import Measured
 from search.history import Trial
 from search.objectives import Objective
 from search.space import values as space_values

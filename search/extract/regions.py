@@ -23,7 +23,7 @@ from optuna.distributions import (
 )
 
 from search.experience import Category, Region, Value
-from search.extract.measurements import FEWEST_TRIALS, Measured
+from search.extract.objective_matrix import FEWEST_TRIALS, Measured
 from search.history import Trial
 from search.objectives.pareto import ranks
 from search.space import SearchSpace

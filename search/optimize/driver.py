@@ -26,9 +26,9 @@ from threadpoolctl import threadpool_limits
 
 from search.history import Trial
 from search.optimize.bundle import code_for_workers
-from search.optimize.leases import lease_cpus, machine_cpus
-from search.optimize.placement import NoRoom, why_no_node
+from search.optimize.cpu_leases import lease_cpus, machine_cpus
 from search.optimize.plan import Plan
+from search.optimize.resources import NoRoom, why_no_node
 from search.tracking import names
 from search.tracking.journal import Journal
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
@@ -127,7 +127,7 @@ def _run(
 
     What it takes (cores, Ray, a folder) it gives back at the end.
     """
-    from search.optimize.tuning import Tuning  # ray costs two seconds to import
+    from search.optimize.tuner import Tuning  # ray costs two seconds to import
 
     def say(text: str) -> None:
         journal.append("driver", message=text)

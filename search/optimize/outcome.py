@@ -41,7 +41,7 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
     """Judges a trial's last result.
 
     Args:
-        result: what the worker reported last (see trial.py); may be empty.
+        result: what the worker reported last (see trainable.py); may be empty.
         objectives: metric names, primary first.
         epochs: the full budget.
     """
@@ -66,5 +66,5 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
 
 
 def is_out_of_memory(result: Mapping[str, Any]) -> bool:
-    """Whether a trial says that it failed for want of memory; trial.py ends its failure so."""
+    """Whether a trial says that it failed for want of memory; trainable.py ends its failure so."""
     return str(result.get(FAILURE) or "").endswith("out of memory")

@@ -21,16 +21,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from ray.tune.experiment import Trial
+from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from models.catalog import compared_metric
+from models.metric_names import MetricName
 from search.objectives import Objective, pareto
 from search.objectives.objective import checked
 from search.objectives.roles import aims, as_losses, steering, steering_indices
+from search.optimize.outcome import COLLAPSED, METRICS
+from search.spec import Spec
+
+if TYPE_CHECKING:
+    from search.history import Trial
+    from search.optimize.plan import Plan
+
 
 Key = int | str
 
@@ -64,7 +74,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         max_epochs: int,
         *,
         reduction_factor: float = 3,
-        key: Callable[[Trial], Key] | None = None,
+        key: Callable[[RayTrial], Key] | None = None,
         collapsed: str = "",
     ) -> None:
         """Makes a scheduler with empty rungs.
@@ -120,7 +130,9 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             if None not in last:
                 self._ends[key] = self._losses(last)
 
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]) -> str:
+    def on_trial_result(
+        self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]
+    ) -> str:
         """Records what arrives at a rung and decides whether the trial goes on.
 
         Raises:
@@ -136,7 +148,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         self.stopped[str(trial.trial_id)] = epoch
         return str(TrialScheduler.STOP)
 
-    def _is_kept_at_a_rung(self, trial: Trial, epoch: int, result: Mapping[str, Any]) -> bool:
+    def _is_kept_at_a_rung(self, trial: RayTrial, epoch: int, result: Mapping[str, Any]) -> bool:
         """Records a result at the highest rung reached; whether it may stay there."""
         losses = self._losses([self._value_of(trial, result, metric) for metric in self._metrics])
         key = self._key(trial)
@@ -151,7 +163,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         return self._is_kept(key, self.rungs[reached[-1]])
 
     def on_trial_complete(
-        self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]
+        self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]
     ) -> None:
         """A trial that early stopping ended stands with its last figures at all later rungs."""
         values = [result.get(metric) for metric in self._metrics]
@@ -202,7 +214,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         row = pareto.losses([[float(value) for value in values]], self._objectives)[0]
         return tuple(float(loss) for loss in row)
 
-    def _epoch(self, trial: Trial, result: Mapping[str, Any]) -> int:
+    def _epoch(self, trial: RayTrial, result: Mapping[str, Any]) -> int:
         if "epoch" not in result:
             raise ValueError(
                 f"trial {trial.trial_id} reported no 'epoch'; the scheduler counts by it, "
@@ -210,7 +222,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             )
         return int(result["epoch"])
 
-    def _value_of(self, trial: Trial, result: Mapping[str, Any], metric: str) -> float:
+    def _value_of(self, trial: RayTrial, result: Mapping[str, Any], metric: str) -> float:
         if result.get(metric) is None:
             raise ValueError(
                 f"trial {trial.trial_id} reported no {metric!r} at epoch {result['epoch']}; the "
@@ -236,3 +248,72 @@ def _ordered_by(
 
 def _names(result: Mapping[str, Any]) -> str:
     return ", ".join(sorted(result)) or "nothing"
+
+
+def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
+    """The spec's scheduler, its rungs filled with what the search's trials have shown already."""
+    settings, epochs = plan.spec.scheduler, plan.spec.budget.epochs
+    objectives, metrics = compared_objectives(plan.spec), compared_metrics(plan.spec)
+    if not metrics:
+        return FIFOScheduler()
+    scheduler = MultiObjectiveASHA(
+        [
+            replace(objective, metric=f"{METRICS}/{metric}")  # as Ray flattens results
+            for objective, metric in zip(objectives, metrics, strict=True)
+        ],
+        settings.grace_epochs, epochs,
+        reduction_factor=settings.reduction_factor,
+        key=lambda trial: int(trial.config["number"]),
+        collapsed=f"{METRICS}/{COLLAPSED}",
+    )  # fmt: skip
+    scheduler.refill(
+        (
+            trial.number,
+            {f"{METRICS}/{metric}": carried(trial, metric, epochs) for metric in metrics},
+        )
+        for trial in own
+    )
+    return scheduler
+
+
+def carried(trial: Trial, metric: str, epochs: int) -> dict[int, float]:
+    """A trial's curve; where early stopping ended it, its last value stands for later epochs."""
+    curve = dict(trial.curves.get(metric, {}))
+    # Without the figure at its end there is none to carry: texts have a cheap one only before.
+    if trial.state != "complete" or trial.epoch not in curve:
+        return curve
+    return dict.fromkeys(range(trial.epoch + 1, epochs + 1), curve[trial.epoch]) | curve
+
+
+def compared_metrics(spec: Spec) -> list[str]:
+    """What the scheduler compares each epoch: the cheap figure where the full one is dear.
+
+    One for each of `compared_objectives`, in their order.
+    """
+    threat, model = spec.threat, spec.task.model
+    metrics = [objective.metric for objective in compared_objectives(spec)]
+    return [compared_metric(model, threat, each) for each in metrics] if threat else metrics
+
+
+def compared_objectives(spec: Spec) -> list[Objective]:
+    """The objectives that a trial is compared by before its end.
+
+    Neither what is only reported nor what only the last epoch measures; the primary one alone under
+    plain ASHA; none without a scheduler or where every trial would end before its first rung.
+    """
+    if spec.scheduler.name == "none" or spec.budget.epochs <= spec.scheduler.grace_epochs:
+        return []
+    wanted = spec.objectives[:1] if spec.scheduler.name == "asha" else spec.objectives
+    kept = [
+        objective
+        for objective in wanted
+        if objective.role.name != "report" and not _is_late(spec, objective.metric)
+    ]
+    # Without the first nothing says how far the others may go at its cost.
+    return kept if spec.objectives[0] in kept else []
+
+
+def _is_late(spec: Spec, metric: str) -> bool:
+    """Whether it is measured on the picked epoch's weights at the end, and not before."""
+    name = MetricName.parse(metric)
+    return spec.threat is not None and (name.is_corrupted or metric == "epoch.selected")

@@ -17,16 +17,15 @@ import optuna
 from ray.tune.search import Searcher
 
 from search.apply import Proposal, WarmStartSampler
-from search.apply.choice import ask_for
+from search.apply.sampler import ask_for
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
-from search.optimize.lost_workers import WORKERS_FORGIVEN, LostWorkers
-from search.optimize.out_of_memory import SecondChances
 from search.optimize.outcome import Outcome, is_out_of_memory, outcome_of
-from search.optimize.placement import trials_at_once
 from search.optimize.plan import Plan, trial_seed
-from search.optimize.progress import Progress, as_optuna_trial, steering_for
+from search.optimize.resources import trials_at_once
+from search.optimize.resume_state import Progress, as_optuna_trial, steering_for
+from search.optimize.retries import WORKERS_FORGIVEN, LostWorkers, SecondChances
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self.asked: dict[str, Asked] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial's config for trial.py; None while enough run; FINISHED at the end."""
+        """The next trial's config for trainable.py; None while enough run; FINISHED at the end."""
         is_full = len(self._running) >= self._trials_at_once(len(self._at_work))
         if is_full or self._chances.is_closed(self._running, self._at_work):
             return None

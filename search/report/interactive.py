@@ -20,7 +20,7 @@ import plotly.io
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.extract.measurements import Measured, measure
+from search.extract.objective_matrix import Measured, measure
 from search.history import History, Search, Trial
 from search.history.studies import quiet_study
 from search.objectives.roles import is_plain

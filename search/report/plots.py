@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from models.metric_names import MetricName, on_split
-from search.extract.measurements import Measured, measure
+from search.extract.objective_matrix import Measured, measure
 from search.history import History, Search, Trial
 from search.objectives.roles import aims, best, is_plain, judging_indices, lexicographic_of
 from search.report.style import (

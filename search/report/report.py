@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from search.experience import Agreement, Experience
 from search.extract import agreements
 from search.extract.importance import importance_in
-from search.extract.measurements import measure
+from search.extract.objective_matrix import measure
 from search.history import History, Search
 from search.report.flat_table import flat_table
 from search.report.interactive import write_interactive

@@ -1,6 +1,6 @@
 """Decisions: how earlier searches were fitted to this one, each with the trials it touches.
 
-For a person to check, and for the report. Not for making them (`changes.py`, `renames.py`).
+For a person to check, and for the report. Not for making them (`space_diff.py`, `renames.py`).
 """
 
 from __future__ import annotations

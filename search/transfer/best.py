@@ -14,7 +14,7 @@ import yaml
 from scipy.stats import binomtest
 
 from models.metric_names import MetricName
-from search.extract.measurements import measure
+from search.extract.objective_matrix import measure
 from search.history import History, Trial
 from search.objectives.roles import best
 from search.transfer.progress import find_search, trials_of

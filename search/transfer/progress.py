@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from search.extract.measurements import measure
+from search.extract.objective_matrix import measure
 from search.history import History, Search, Trial
 from search.objectives.pareto import hypervolume
 from search.objectives.roles import aims

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from benchmarks.packing import TRIALS, spec_of
-from search.optimize.placement import fitting
+from search.optimize.resources import fitting
 from search.spec import spec_from_yaml
 
 

@@ -26,7 +26,7 @@ from models.training.protocol import (
     TabulatedTraining,
     Training,
 )
-from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
+from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from tests.models.alike import is_same
 from tests.search.optimize.stepping import with_epochs
 

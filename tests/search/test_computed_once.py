@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from search.apply import past_tasks
+from search.apply import task_models
 from search.optimize.plan import Plan
-from search.optimize.tuning import Tuning
+from search.optimize.tuner import Tuning
 from search.pipeline import new_plan, prepare
 from search.report.report import publish_report
 from search.review import reconcile
@@ -82,7 +82,7 @@ def calls(uri: str, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     counted(reading, "_meanings")
     counted(sys.modules[reconcile.__module__], "objective_values")
-    counted(past_tasks, "_modelled")
+    counted(task_models, "_modelled")
     return counts
 
 

@@ -1,7 +1,8 @@
 """What a foreign trial was trained on: data set and model, as far as anybody said.
 
-In the shape of `Spec.fingerprint`, so that tasks can be compared (search/extract/similarity.py):
-data {name, digest, train}, model, epochs. What nobody said is not there.
+In the shape of `Spec.fingerprint`, so that tasks can be compared
+(search/extract/task_similarity.py): data {name, digest, train}, model, epochs. What nobody said is
+not there.
 """
 
 from __future__ import annotations

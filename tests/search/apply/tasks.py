@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from optuna.distributions import FloatDistribution
 
-from search.apply.past_tasks import PastTask, past_tasks
 from search.apply.source import Situation, Tried
+from search.apply.task_models import PastTask, past_tasks
 from search.history import Trial
 from search.history.states import State
 from search.objectives import Objective

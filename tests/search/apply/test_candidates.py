@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from search.apply.candidate_grid import Positions
 from search.apply.candidates import BEST_OF_A_TASK, FRESH, NEIGHBOURS, POOLED, Candidates
-from search.apply.positions import Positions
 from search.objectives import pareto
 from search.space.encoding import encode
 from tests.contracts import sampler as contracts

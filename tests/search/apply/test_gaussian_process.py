@@ -15,7 +15,7 @@ from sklearn.gaussian_process.kernels import (
 from sklearn.linear_model import Ridge
 
 from search.apply import gaussian_process as ours
-from search.apply import process_fit
+from search.apply import gp_fit
 
 N = 15
 GROUPS = np.array([0, 1, 1])  # the last two columns share a lengthscale
@@ -35,7 +35,7 @@ def data():
 
 def fixed(parameters):
     """A prior at whose means the parameters stay, if no step is taken."""
-    return process_fit.Prior(parameters, np.ones_like(parameters))
+    return gp_fit.Prior(parameters, np.ones_like(parameters))
 
 
 def theirs(points, values, with_block):
@@ -55,7 +55,7 @@ def test_posterior_and_evidence_are_those_of_scikit_learn(data, with_block):
     points, values, elsewhere = data
     parameters = PARAMETERS if with_block else PARAMETERS[:-1]
     blocks, there = ([points], [elsewhere]) if with_block else ([], [])
-    process = process_fit.fit(points, values, GROUPS, fixed(parameters), blocks, steps=0)
+    process = gp_fit.fit(points, values, GROUPS, fixed(parameters), blocks, steps=0)
     oracle = theirs(points, values, with_block)
     mean, variance = process.predict(elsewhere, there)
     expected_mean, expected_spread = oracle.predict(elsewhere, return_std=True)
@@ -70,10 +70,10 @@ def test_posterior_and_evidence_are_those_of_scikit_learn(data, with_block):
 
 def test_away_from_its_means_the_prior_costs_half_the_squared_distance(data):
     points, values, _ = data
-    at_means = process_fit._Posterior(points, values, GROUPS, fixed(PARAMETERS[:4]), [])
+    at_means = gp_fit._Posterior(points, values, GROUPS, fixed(PARAMETERS[:4]), [])
     spreads = np.array([1.0, 2.0, 0.5, 1.0])
-    shifted = process_fit.Prior(PARAMETERS[:4] + np.array([1.0, 2.0, 0.0, 3.0]), spreads)
-    away = process_fit._Posterior(points, values, GROUPS, shifted, [])
+    shifted = gp_fit.Prior(PARAMETERS[:4] + np.array([1.0, 2.0, 0.0, 3.0]), spreads)
+    away = gp_fit._Posterior(points, values, GROUPS, shifted, [])
     # (1/1)^2 + (2/2)^2 + 0 + (3/1)^2 = 11
     cost = away(PARAMETERS[:4])[0] - at_means(PARAMETERS[:4])[0]
     assert cost == pytest.approx(11 / 2)
@@ -85,8 +85,8 @@ def test_the_gradient_is_that_of_finite_differences(data, blocks, seed):
     points, values, _ = data
     generator = np.random.default_rng(seed)
     features = [generator.standard_normal((N, 2)) for _ in range(blocks)]
-    prior = process_fit.usual_prior(2, blocks)
-    posterior = process_fit._Posterior(points, values, GROUPS, prior, features)
+    prior = gp_fit.usual_prior(2, blocks)
+    posterior = gp_fit._Posterior(points, values, GROUPS, prior, features)
     at = prior.means + generator.standard_normal(len(prior.means))
     # Differences over 1.5e-8 are exact to some 1e-6 of a cost around 10; gradients are of order 1.
     error = check_grad(lambda x: posterior(x)[0], lambda x: posterior(x)[1], at)
@@ -95,11 +95,11 @@ def test_the_gradient_is_that_of_finite_differences(data, blocks, seed):
 
 def test_fitting_finds_more_probable_parameters_and_stays_at_them(data):
     points, values, _ = data
-    prior = process_fit.usual_prior(2)
-    start = process_fit.fit(points, values, GROUPS, prior, steps=0)
-    found = process_fit.fit(points, values, GROUPS, prior, steps=200)
+    prior = gp_fit.usual_prior(2)
+    start = gp_fit.fit(points, values, GROUPS, prior, steps=0)
+    found = gp_fit.fit(points, values, GROUPS, prior, steps=200)
     assert found.evidence > start.evidence
-    posterior = process_fit._Posterior(points, values - values.mean(), GROUPS, prior, [])
+    posterior = gp_fit._Posterior(points, values - values.mean(), GROUPS, prior, [])
     slope = posterior(found.parameters)[1]
     # L-BFGS-B stops at 1e-5, or where the cost moves by less than 2e-9 of itself.
     assert np.abs(slope).max() < 1e-2
@@ -110,7 +110,7 @@ def test_fitted_noise_is_near_that_of_the_data():
     generator = np.random.default_rng(0)
     points = generator.random((150, 1))
     values = np.sin(6 * points[:, 0]) + 0.3 * generator.standard_normal(150)
-    process = process_fit.fit(points, values, np.array([0]), process_fit.usual_prior(1), steps=50)
+    process = gp_fit.fit(points, values, np.array([0]), gp_fit.usual_prior(1), steps=50)
     # A variance of 0.09 from 150 values has a standard error of 0.09 * sqrt(2 / 150) = 0.0104; four
     # of them are missed with a chance of 6e-5, and the smooth part takes a few degrees of freedom.
     assert process.noise == pytest.approx(0.09, abs=4 * 0.0104)
@@ -161,15 +161,13 @@ def test_believing_lowers_the_variance_and_keeps_the_mean(data):
 
 def test_repeated_configurations_are_no_error():
     points = np.full((6, 1), 0.5)
-    process = process_fit.fit(points, np.arange(6.0), np.array([0]), process_fit.usual_prior(1))
+    process = gp_fit.fit(points, np.arange(6.0), np.array([0]), gp_fit.usual_prior(1))
     # Nothing but the mean of what was seen there can be told.
     assert process.mean(np.array([[0.5]]))[0] == pytest.approx(2.5, abs=1e-6)
 
 
 def test_one_value_is_its_own_prediction_everywhere():
-    process = process_fit.fit(
-        np.array([[0.2]]), np.array([1.3]), np.array([0]), process_fit.usual_prior(1)
-    )
+    process = gp_fit.fit(np.array([[0.2]]), np.array([1.3]), np.array([0]), gp_fit.usual_prior(1))
     assert process.mean(np.array([[0.2], [0.9]])) == pytest.approx([1.3, 1.3])
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from search.apply.gp_fit import fit, usual_prior
 from search.apply.guard import DOUBT, FEWEST_TO_DISAGREE, Judgement, judge, record
-from search.apply.leaning import blocks
-from search.apply.process_fit import fit, usual_prior
+from search.apply.task_weights import blocks
 
 GROUPS = np.array([0, 1])
 

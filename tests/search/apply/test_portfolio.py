@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from search.apply.candidate_grid import Positions
 from search.apply.portfolio import Choice, Portfolio, choose
-from search.apply.positions import Positions
 from search.objectives import pareto
 from tests.search.apply.tasks import (
     LINE,

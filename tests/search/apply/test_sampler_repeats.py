@@ -8,8 +8,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
 
 from search.apply import WarmStartSampler
-from search.apply.choice import ask_for
-from search.apply.sampler import TRANSFER
+from search.apply.sampler import TRANSFER, ask_for
 from search.history import History
 from search.space import SearchSpace
 from tests.contracts import sampler as contracts

@@ -11,8 +11,8 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from search.apply import InnerSampler, WarmStartSampler
+from search.apply.objective_model import steering_of
 from search.apply.sampler import TRANSFER
-from search.apply.steering import steering_of
 from search.history import History
 from search.objectives import roles
 from search.objectives.objective import PARETO, Objective, Role, directions_of, from_lists

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.cli import follow
-from search.optimize.run import Answer
+from search.optimize.process import Answer
 from tests.search.optimize.test_plan import a_plan
 
 

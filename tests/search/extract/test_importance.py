@@ -9,7 +9,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.extract.importance import importance_in, importances
-from search.extract.measurements import Measured, measure
+from search.extract.objective_matrix import Measured, measure
 from search.objectives import Objective
 from search.space import SearchSpace
 from tests.search.extract.synthetic import CLEAN, SPACE, history, row

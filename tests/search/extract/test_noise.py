@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from search.experience import Noise
-from search.extract.measurements import Measured, measure
 from search.extract.noise import configuration_key, noise
+from search.extract.objective_matrix import Measured, measure
 from search.history import Trial
 from search.objectives import Objective
 from tests.search.extract.synthetic import CLEAN, ROBUST, TASK, history, row

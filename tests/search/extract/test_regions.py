@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from search.extract.measurements import Measured, measure
+from search.extract.objective_matrix import Measured, measure
 from search.extract.regions import best_quarter, regions
 from search.objectives import Objective
 from search.space import SearchSpace

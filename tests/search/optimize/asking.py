@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.apply import WarmStartSampler
 from search.history import Trial
 from search.optimize.plan import Plan
-from search.optimize.progress import progress_of
+from search.optimize.resume_state import progress_of
 from search.optimize.searcher import OptunaSearcher
 from tests.search.optimize.stepping import HILLS
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from models.catalog import AnyThreat, Threat
 from search.objectives import Objective
-from search.optimize.trainings import TaskOnWorker
-from search.optimize.trial import TrialTrainable
+from search.optimize.trainable import TrialTrainable
+from search.optimize.worker_task import TaskOnWorker
 from search.spec import Budget, Scheduler, Spec, Task
 
 HILLS = (Objective("left", "maximize"), Objective("right", "maximize"))

@@ -62,4 +62,4 @@ def test_it_agrees_with_what_ray_packs(images: Path, tmp_path: Path, pattern: st
 
 def test_a_submitted_job_brings_no_second_copy_of_the_project() -> None:
     assert code_for_workers({"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"}) == {}
-    assert Path(code_for_workers({})["working_dir"], "search", "bundle.py").is_file()
+    assert Path(code_for_workers({})["working_dir"], "search", "optimize", "bundle.py").is_file()

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from search.optimize.attempts import HANGS
+from search.optimize.watchdog import HANGS
 from tests.launches import Place, assert_truthful, finished, hills
 from tests.search.optimize.ray_nodes import begun_again, seconds_until
 

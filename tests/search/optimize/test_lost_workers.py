@@ -6,7 +6,7 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
-from search.optimize.lost_workers import WORKERS_FORGIVEN
+from search.optimize.retries import WORKERS_FORGIVEN
 from tests.search.optimize.asking import reported, searcher_of, states
 from tests.search.optimize.test_plan import a_plan
 

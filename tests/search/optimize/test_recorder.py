@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from search.optimize.lost_workers import WORKERS_FORGIVEN
 from search.optimize.recorder import Recorder
+from search.optimize.retries import WORKERS_FORGIVEN
 from search.tracking.journal import Journal, read_events
 from tests.search.optimize.asking import prior, searcher_of, states
 from tests.search.optimize.test_plan import a_plan

@@ -14,12 +14,12 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.apply import Proposal
-from search.apply.choice import sampler_for
 from search.apply.prior_data import prior_data
+from search.apply.sampler import sampler_for
 from search.history import History, Trial
 from search.history.studies import quiet_study
 from search.optimize.plan import Plan, trial_seed
-from search.optimize.progress import as_optuna_trial, progress_of
+from search.optimize.resume_state import as_optuna_trial, progress_of
 from search.optimize.searcher import OptunaSearcher
 from search.review import reconcile
 from tests.search.optimize.asking import (

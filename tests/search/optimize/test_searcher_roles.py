@@ -9,10 +9,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from search.apply.choice import sampler_for
 from search.apply.prior_data import PriorData
+from search.apply.sampler import sampler_for
 from search.optimize.plan import Plan
-from search.optimize.progress import progress_of
+from search.optimize.resume_state import progress_of
 from search.optimize.searcher import OptunaSearcher
 from tests.search.optimize.asking import prior, reported, searcher_of, study_trials
 from tests.search.optimize.test_plan import a_plan

@@ -18,7 +18,7 @@ from models.weights.initial import load_initial
 from search import pipeline
 from search.cli.views import print_search, print_trial
 from search.optimize.plan import Plan
-from search.optimize.trainings import TaskOnWorker, WorkersBase, training_of
+from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.pipeline import fingerprint_of
 from search.tracking import names
 from search.tracking.runs import tags_of

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from optuna.distributions import FloatDistribution
 
-from search.extract.similarity import compare
+from search.extract.task_similarity import compare
 from search.history import History, Trial
 from search.tracking.reading import read_history
 from search.tracking.store import open_client

@@ -1,0 +1,51 @@
+"""Whether objectives pull apart: their rank correlation over earlier complete trials.
+
+Within one search at a time, since values of two tasks cannot be ranked together. Not a statement
+about cause: a search that kept to one corner of the space shows what holds in that corner.
+
+Source: Spearman's rank correlation, as `scipy.stats.spearmanr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from search.experience import Conflict
+from search.extract.objective_matrix import FEWEST_TRIALS, Measured
+from search.objectives import Objective
+
+
+def conflicts(
+    measured: Mapping[str, Measured], objectives: Sequence[Objective]
+) -> tuple[Conflict, ...]:
+    """The correlation of every pair of objectives, the strongest conflict first.
+
+    Args:
+        measured: Search -> its trials. Searches with fewer than `FEWEST_TRIALS` trials, or with
+            an objective that never changes, say nothing.
+        objectives: In the order of the columns.
+
+    Returns:
+        The mean over searches weighted by their trials; no entry for a pair that none speaks of.
+    """
+    found: list[Conflict] = []
+    for first, second in combinations(range(len(objectives)), 2):
+        correlations: list[float] = []
+        trials: list[int] = []
+        searches: list[str] = []
+        for search, part in measured.items():
+            columns = part.losses[:, [first, second]]
+            if len(part) < FEWEST_TRIALS or (np.ptp(columns, axis=0) == 0).any():
+                continue
+            correlations.append(float(spearmanr(columns[:, 0], columns[:, 1]).statistic))
+            trials.append(len(part))
+            searches.append(search)
+        if searches:
+            mean = float(np.average(correlations, weights=trials))
+            pair = (objectives[first].metric, objectives[second].metric)
+            found.append(Conflict(*pair, mean, sum(trials), tuple(searches)))
+    return tuple(sorted(found, key=lambda entry: entry.correlation))

@@ -1,0 +1,207 @@
+"""Turns history into experience: selects what is relevant, runs the methods, keeps the sources.
+
+Not a method itself. Each method is one file of this folder and knows nothing of the others.
+Importance is asked of the most similar searches, the rest of the very task alone where it suffices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from search.experience import Accord, Best, Experience, Importance, LeftOut, RelevantSearch
+from search.extract.importance import accord, importance_in, importances
+from search.extract.noise import noises
+from search.extract.objective_correlation import conflicts
+from search.extract.objective_matrix import FEWEST_TRIALS, Measured, measure
+from search.extract.regions import regions
+from search.extract.task_similarity import RELEVANT, Similarity, similarities_of
+from search.history import History, Trial
+from search.objectives import Objective
+from search.space import SearchSpace
+
+# Importance is dear, so the most similar searches speak, the larger first, two of a task at most:
+# more of one task say the same again, and others are needed to see whether tasks agree. 100 past
+# searches of 100 trials took 63 s when all spoke.
+SPEAKING_SEARCHES = 6
+SPEAKING_OF_A_TASK = 2
+
+
+def learn(
+    history: History,
+    space: SearchSpace,
+    *,
+    task: str,
+    fingerprint: Mapping[str, Any],
+    objectives: Sequence[Objective],
+) -> Experience:
+    """What history teaches about a task; the same for the same history, in any order of rows.
+
+    Args:
+        history: Earlier trials of any task; may be empty or malformed.
+        space: The new search's; hyperparameters it does not have are not spoken of.
+        task: Id of its task.
+        fingerprint: What the task is made of, see `similarity.compare`.
+        objectives: What the new search looks for.
+    """
+    by_search = _by_search(history)
+    alike = similarities_of(history, task, fingerprint)
+    relevant, single, left_out = _select(by_search, alike, objectives, history.renames.metrics)
+    nearest = _nearest(relevant, alike)
+    spoken, accords = _importances(history, single, alike, objectives, space)
+    return Experience(
+        task=task,
+        similarities={name: each.value for name, each in alike.items()},
+        searches=_describe(by_search, relevant, single, alike, objectives),
+        importances=spoken,
+        accords=accords,
+        regions=regions(nearest, space),
+        conflicts=conflicts(nearest, objectives),
+        noises=noises(single, objectives, task),
+        left_out=(*_rejected(history), *left_out),
+    )
+
+
+def _by_search(history: History) -> dict[str, list[Trial]]:
+    by_search: dict[str, list[Trial]] = {}
+    for trial in sorted(history.prior_trials(state=None), key=_order):
+        by_search.setdefault(trial.search, []).append(trial)
+    return by_search
+
+
+def _select(
+    by_search: Mapping[str, Sequence[Trial]],
+    alike: Mapping[str, Similarity],
+    objectives: Sequence[Objective],
+    renamed: Collection[str],
+) -> tuple[dict[str, Measured], dict[str, list[Measured]], list[LeftOut]]:
+    """The relevant searches, the most similar first.
+
+    Returns:
+        Search -> the trials that measured every objective; search -> for each objective the trials
+        that measured it; and the complete trials of no use.
+    """
+    relevant: dict[str, Measured] = {}
+    single: dict[str, list[Measured]] = {}
+    left_out: list[LeftOut] = []
+    for name in sorted(by_search, key=lambda name: (-alike[name].value, name)):
+        if alike[name].value < RELEVANT:
+            left_out += _unlike(by_search[name])
+            continue
+        parts = [measure(by_search[name], [objective], renamed) for objective in objectives]
+        left_out += _useless(parts)
+        if any(map(len, parts)):
+            relevant[name] = measure(by_search[name], objectives, renamed)
+            single[name] = parts
+    return relevant, single, left_out
+
+
+def _rejected(history: History) -> list[LeftOut]:
+    return [LeftOut(row.run_id, row.name, row.reason) for row in history.rejected]
+
+
+def _order(trial: Trial) -> tuple[str, int, str]:
+    return (trial.search, trial.number or 0, trial.run_id or "")
+
+
+def _unlike(trials: Sequence[Trial]) -> list[LeftOut]:
+    return [
+        LeftOut(trial.run_id, f"{trial.search}/{trial.number}", "task is too different")
+        for trial in trials
+        if trial.state == "complete"
+    ]
+
+
+def _useless(parts: Sequence[Measured]) -> list[LeftOut]:
+    """The trials that no objective can use, with the first reason."""
+    problems = [{row.run_id: row for row in part.left_out} for part in parts]
+    return [
+        row for run_id, row in problems[0].items() if all(run_id in each for each in problems[1:])
+    ]
+
+
+def _nearest(
+    relevant: Mapping[str, Measured], alike: Mapping[str, Similarity]
+) -> Mapping[str, Measured]:
+    same = {name: part for name, part in relevant.items() if alike[name].value == 1.0}
+    return same if any(len(part) >= FEWEST_TRIALS for part in same.values()) else relevant
+
+
+def _describe(
+    by_search: Mapping[str, Sequence[Trial]],
+    relevant: Mapping[str, Measured],
+    single: Mapping[str, Sequence[Measured]],
+    alike: Mapping[str, Similarity],
+    objectives: Sequence[Objective],
+) -> tuple[RelevantSearch, ...]:
+    return tuple(
+        RelevantSearch(
+            id=name,
+            task=by_search[name][0].task,
+            is_same_task=alike[name].value == 1.0,
+            similarity=alike[name].value,
+            reasons=alike[name].reasons,
+            trials=len(part),
+            best=tuple(
+                _best(objective.metric, each)
+                for objective, each in zip(objectives, single[name], strict=True)
+                if len(each)
+            ),
+        )
+        for name, part in relevant.items()
+    )
+
+
+def _best(metric: str, part: Measured) -> Best:
+    index = int(part.losses[:, 0].argmin())
+    trial = part.trials[index]
+    # Named as it was measured: a robust accuracy under another threat is another figure.
+    own = trial.counterpart(metric) or metric
+    own += " (as its search wanted it)" if part.turned[index, 0] else ""
+    return Best(own, float(part.values[index, 0]), trial.run_id)
+
+
+def _importances(
+    history: History,
+    single: Mapping[str, Sequence[Measured]],
+    alike: Mapping[str, Similarity],
+    objectives: Sequence[Objective],
+    space: SearchSpace,
+) -> tuple[tuple[Importance, ...], tuple[Accord, ...]]:
+    """The importances of this space's hyperparameters, and how far tasks agree about them."""
+    found: list[Importance] = []
+    accords: list[Accord] = []
+    for column, objective in enumerate(objectives):
+        parts = _speaking({name: each[column] for name, each in single.items()}, alike)
+        shares = {
+            name: importance_in(part, _space_of(history, name, space))
+            for name, part in parts.items()
+        }
+        similarities = {name: alike[name].value for name in parts}
+        entries = importances(parts, shares, similarities, objective.metric)
+        found += [entry for entry in entries if entry.hyperparameter in space.distributions]
+        tasks = {name: part.trials[0].task for name, part in parts.items()}
+        agreed = accord(shares, tasks, objective.metric)
+        accords += [agreed] if agreed is not None else []
+    return tuple(found), tuple(accords)
+
+
+def _speaking(
+    measured: Mapping[str, Measured], alike: Mapping[str, Similarity]
+) -> dict[str, Measured]:
+    """The searches that speak about importance: the most similar first, the larger of equals."""
+    chosen: dict[str, Measured] = {}
+    of_task: dict[str, int] = {}
+    for name in sorted(measured, key=lambda each: (-alike[each].value, -len(measured[each]), each)):
+        part = measured[name]
+        task = part.trials[0].task if part.trials else ""
+        is_free = of_task.get(task, 0) < SPEAKING_OF_A_TASK and len(chosen) < SPEAKING_SEARCHES
+        if len(part) >= FEWEST_TRIALS and is_free:
+            chosen[name] = part
+            of_task[task] = of_task.get(task, 0) + 1
+    return chosen
+
+
+def _space_of(history: History, search: str, space: SearchSpace) -> SearchSpace:
+    found = history.searches.get(search)
+    return found.space if found is not None and found.space is not None else space

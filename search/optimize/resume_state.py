@@ -1,0 +1,59 @@
+"""What a search has done so far, read from its runs: how a search goes on where it was cut off.
+
+There is no Optuna database that could disagree with the store: the study is rebuilt from the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import create_trial
+
+from search.apply.objective_model import Steering, steering_of
+from search.history import Trial
+from search.history.states import TO_OPTUNA
+from search.optimize.plan import Plan
+
+
+@dataclass
+class Progress:
+    """What a search has done so far. Interrupted trials come first when it goes on."""
+
+    finished: Sequence[Trial] = ()
+    interrupted: Sequence[Trial] = ()
+    next_number: int = 0
+    free_numbers: Sequence[int] = ()  # below next_number; asked once, but never started
+
+
+def progress_of(plan: Plan, trials: Sequence[Trial]) -> Progress:
+    """What earlier launches of this search have done, from its runs."""
+    usable = [trial for trial in trials if plan.space.contains(trial.configuration)]
+    taken = {trial.number for trial in trials}
+    next_number = max(taken, default=-1) + 1
+    return Progress(
+        finished=[trial for trial in usable if trial.state in ("complete", "stopped", "failed")],
+        interrupted=[trial for trial in usable if trial.state in ("interrupted", "running")],
+        next_number=next_number,
+        free_numbers=[number for number in range(next_number) if number not in taken],
+    )
+
+
+def as_optuna_trial(plan: Plan, prior: Trial) -> optuna.trial.FrozenTrial:
+    """A trial this search has finished, in Optuna's terms, to rebuild the study from the runs."""
+    steering = steering_for(plan)
+    is_complete = prior.state == "complete"
+    values = steering.shown(prior.values) if is_complete else ()
+    return create_trial(
+        state=TO_OPTUNA[prior.state],
+        params=dict(prior.configuration),
+        distributions={name: plan.space.distributions[name] for name in prior.configuration},
+        values=list(steering.searched(values)) if is_complete else None,
+        constraints=(steering.constraints(values) or None) if is_complete else None,
+    )
+
+
+def steering_for(plan: Plan) -> Steering:
+    """What of a trial's values the study is told, and what are its constraints."""
+    return steering_of(plan.spec.objectives)

@@ -1,0 +1,179 @@
+"""Tune, told what to do: the searcher, the scheduler and the recorder around one Tuner.
+
+Also who is judged at its end, on what no trial has seen: the best configurations, once.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ray import tune
+
+from models.base_model import locate_base
+from models.catalog import data_kind
+from models.metric_names import MetricName
+from search.apply.sampler import sampler_for
+from search.history import Trial
+from search.objectives.roles import best
+from search.optimize.final_evaluation import judge_front
+from search.optimize.plan import Plan
+from search.optimize.recorder import Recorder
+from search.optimize.resources import bundle
+from search.optimize.resume_state import progress_of
+from search.optimize.scheduler import scheduler_for
+from search.optimize.searcher import OptunaSearcher
+from search.optimize.trainable import TrialTrainable
+from search.optimize.worker_task import TaskOnWorker
+from search.spec import Spec
+from search.tracking.journal import Journal
+
+if TYPE_CHECKING:
+    from models.data import Splits
+
+# With `parallelism: auto` the searcher alone limits what waits; Tune wants some number.
+MOST_PENDING = 10_000
+
+
+class Tuning:
+    """One launch of a search on a running Ray."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        own: Sequence[Trial],
+        journal: Journal,
+        generation: int,
+        stop: threading.Event,
+        is_given_up: Callable[[], bool],
+    ) -> None:
+        self._plan, self._own, self._journal = plan, list(own), journal
+        self._stop, self._is_given_up = stop, is_given_up
+        self._data = _load_data(plan.spec)
+        base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
+        self._task = TaskOnWorker(plan.spec, plan.storage, generation, base, plan.initial_files())
+        done = progress_of(plan, own)
+        sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
+        self.searcher = OptunaSearcher(plan, sampler, done)
+        recorded_epochs = {trial.number: trial.epoch for trial in own}
+        self.recorder = Recorder(journal, self.searcher, recorded_epochs)
+
+    @property
+    def data_bytes(self) -> int:
+        """Size of the data set in the object store: that of its arrays, or of its texts."""
+        if self._data is None:
+            return 0
+        arrays = [each for each in vars(self._data).values() if isinstance(each, np.ndarray)]
+        return sum(each.nbytes for each in arrays) or len(pickle.dumps(self._data))
+
+    def run(self, seconds: float | None) -> str:
+        """Runs Tune; returns "complete", or "interrupted" if it was cut off."""
+        resources = self._plan.spec.resources
+        os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # MLflow is the memory, not CSV
+        os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # Ray's own experiment state is not used
+        # Tune starts one actor at a time for a searcher that limits itself, and kills the one being
+        # started when an ended trial's actor is free: short trials then run one by one.
+        is_auto = resources.parallelism == "auto"
+        most = MOST_PENDING if is_auto else resources.parallelism
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(most)
+        trainable = tune.with_parameters(TrialTrainable, task=self._task, data=self._data)
+        tuner = tune.Tuner(
+            tune.with_resources(
+                trainable,
+                lambda config: tune.PlacementGroupFactory(
+                    [bundle(resources, has_whole_gpu=config["has_whole_gpu"])]
+                ),
+            ),
+            tune_config=tune.TuneConfig(
+                search_alg=self.searcher,
+                scheduler=scheduler_for(self._plan, self._own),
+                num_samples=-1,
+                reuse_actors=True,
+                time_budget_s=seconds,
+                trial_name_creator=lambda trial: f"trial_{trial.config['number']:04d}",
+                trial_dirname_creator=lambda trial: (
+                    f"{trial.config['number']:04d}_{trial.trial_id}"
+                ),
+            ),
+            run_config=tune.RunConfig(
+                name="ray",
+                storage_path=str(self._plan.storage),
+                callbacks=[self.recorder],
+                stop=_StopOn(lambda: self._stop.is_set() or self._is_given_up()),
+                checkpoint_config=tune.CheckpointConfig(
+                    checkpoint_at_end=False
+                ),  # ours: trainable.py
+                failure_config=tune.FailureConfig(max_failures=0),  # see retries.py
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+        if self.searcher.is_exhausted:
+            message = "every configuration of this finite space has been tried"
+            self._journal.append("driver", message=message)
+        cut_off = self.settle()
+        return "interrupted" if cut_off or self.searcher.has_more() else "complete"
+
+    def has_work(self) -> bool:
+        """Whether Ray is needed at all: there are trials to run, or a front to be tested."""
+        return self.searcher.has_more() or (
+            self._data is not None and bool(self._front_without_test())
+        )
+
+    def settle(self) -> int:
+        """Ends as interrupted what was cut off; may be called again."""
+        return self.recorder.settle()
+
+    def test_front(self) -> None:
+        """Judges the best configurations on what no trial has seen: the last Ray tasks."""
+        if self._data is not None:
+            front = self._front_without_test()
+            judge_front(self._plan, self._task, self._data, front, self._journal, self._stop)
+
+    def _front_without_test(self) -> list[Trial]:
+        complete = [
+            trial
+            for trial in (*self._own, *self.recorder.ended.values())
+            if trial.state == "complete"
+        ]
+        if not complete:
+            return []
+        values = np.array([trial.values for trial in complete])
+        is_best = best(values, self._plan.spec.objectives)
+        return [
+            trial
+            for trial, is_wanted in zip(complete, is_best, strict=True)
+            if is_wanted and not _is_tested(trial)
+        ]
+
+
+class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
+    """Stops everything at once when asked to."""
+
+    def __init__(self, must_stop: Callable[[], bool]) -> None:
+        self._must_stop = must_stop
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Ray pickles it into files that are never read
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._must_stop()
+
+
+def _load_data(spec: Spec) -> Splits | None:
+    if spec.task.is_function:
+        return None
+    from models.data import load_data
+
+    return load_data(spec.task.data, data_kind(spec.task.model))
+
+
+def _is_tested(trial: Trial) -> bool:
+    return any(MetricName.parse(name).split == "test" for name in trial.curves)

@@ -1,0 +1,147 @@
+"""What a trial is forgiven: a worker that dies, an epoch that hangs, storage that refuses.
+
+A worker notes in the trial's folder which epoch it begins. Deaths are counted there and not by
+Ray, for a trial that makes progress may lose any number of workers (spot nodes are taken away
+every few hours), while one that kills its worker in the same epoch again and again must end. The
+count lasts for one generation: a search that is resumed begins anew.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TypeVar
+
+# As Ray is usually told: two retries. More would let a configuration that always runs its node out
+# of memory take other trials with it more often.
+DEATHS_IN_ONE_EPOCH = 3
+# A file server that fails over or a full disk that someone clears is back within minutes; a GPU
+# that waits longer costs more than the epoch that is lost.
+STORAGE_PATIENCE_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 30.0
+HANGS = "hangs.txt"
+
+Result = TypeVar("Result")
+
+
+class Attempts:
+    """The notes of one trial in one generation.
+
+    Args:
+        folder: The trial's own, which exists.
+        generation: Of the driver.
+        limit_seconds: How long an epoch, or the set-up, may take before it counts as a hang.
+    """
+
+    def __init__(self, folder: Path, generation: int, limit_seconds: float) -> None:
+        self._notes = folder / f"attempts_{generation}.jsonl"
+        self._hangs = folder / HANGS
+        self._limit_seconds = limit_seconds
+        self._begun = 0
+        self._file: IO[bytes] | None = None
+
+    def begin(self, epoch: int) -> str:
+        """Notes that `epoch` begins; returns why it must not, if it has killed too many workers."""
+        if epoch == self._begun:
+            return ""
+        self._begun = epoch
+        offsets = [hangs for noted, hangs in self._read() if noted == epoch]
+        if len(offsets) >= DEATHS_IN_ONE_EPOCH:
+            return _why(epoch, len(offsets), self._limit_seconds, self._last_hang(offsets[0]))
+        size = self._hangs.stat().st_size if self._hangs.exists() else 0
+        line = json.dumps({"epoch": epoch, "hangs": size})
+        with self._notes.open("ab") as file:
+            # It begins with the newline, so that a line that a crash has cut spoils no other.
+            file.write(f"\n{line}".encode())
+            os.fsync(file.fileno())  # the next attempt may be on another node
+        return ""
+
+    def watch(self) -> None:
+        """Ends this process, with a traceback in the folder, unless stopped within the limit.
+
+        It is a thread in C: it works although Python is stuck in a call that never returns.
+        """
+        if self._file is None:
+            self._file = self._hangs.open("ab", buffering=0)
+        faulthandler.dump_traceback_later(self._limit_seconds, exit=True, file=self._file)
+
+    def stop_watching(self) -> None:
+        """An idle worker, which waits for its next trial, is no hang."""
+        faulthandler.cancel_dump_traceback_later()
+
+    def close(self) -> None:
+        """Lets go of the folder: this worker takes on another trial."""
+        self.stop_watching()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _read(self) -> list[tuple[int, int]]:
+        found = []
+        for line in self._notes.read_text().splitlines() if self._notes.exists() else ():
+            try:
+                note = json.loads(line)
+                found.append((int(note["epoch"]), int(note["hangs"])))
+            except (ValueError, KeyError, TypeError):
+                continue  # cut by a crash, or the empty first line
+        return found
+
+    def _last_hang(self, since: int) -> str:
+        """The traceback of the last hang after byte `since` of the file; "" if there is none."""
+        if not self._hangs.exists():
+            return ""
+        dumps = self._hangs.read_bytes()[since:].decode(errors="replace").split("Timeout (")
+        return dumps[-1].partition("\n")[2] if len(dumps) > 1 else ""
+
+
+def patiently(
+    action: Callable[[], Result],
+    seconds: float = STORAGE_PATIENCE_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Result:
+    """Does what touches storage, again and again for about `seconds` while it raises OSError.
+
+    Raises:
+        OSError: the last one, with how long it was tried.
+    """
+    pause, waited = 1.0, 0.0
+    while True:
+        try:
+            return action()
+        except OSError as error:
+            if waited >= seconds:
+                raise OSError(
+                    f"the storage has refused for {waited:.0f} s: {error}. Make room there or mount"
+                    " it again, then resume the search"
+                ) from error
+        pause = min(pause, max(0.01, seconds - waited))
+        sleep(pause)
+        waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _why(epoch: int, deaths: int, limit_seconds: float, hang: str) -> str:
+    what = f"its worker died {deaths} times in epoch {epoch}"
+    if not hang:
+        return f"{what}; Ray's log says of what: often memory, or the node"
+    limit = f"{limit_seconds / 60:g} min (budget.epoch_minutes)"
+    return f"{hang.strip()}\n{what}, at last as it hung for more than {limit} {_place(hang)}"
+
+
+def _place(hang: str) -> str:
+    """Where the thread that trains was: its innermost frame and the innermost of ours or theirs.
+
+    Of all threads it is the one that went through trainable.py; a thread's innermost frame comes
+    first.
+    """
+    threads = re.split(r"\n\s*\n|(?=^(?:Current thread|Thread) 0x)", hang, flags=re.MULTILINE)
+    ours = next((each for each in threads if "optimize/trainable.py" in each), threads[-1])
+    frames = re.findall(r'File "([^"]+)", line (\d+) in (\S+)', ours)
+    if not frames:
+        return "at an unknown place"
+    file, line, function = frames[0]
+    return f"in {function} ({'/'.join(Path(file).parts[-2:])}, line {line})"

@@ -1,0 +1,63 @@
+"""One selection of trials for every method, with a reason for each that is left out."""
+
+from __future__ import annotations
+
+import math
+
+from search.extract.objective_matrix import measure
+from search.objectives import Objective
+from tests.search.extract.synthetic import BOTH, CLEAN, ROBUST, history, points, row
+
+
+def test_losses_turn_maximised_objectives_round() -> None:
+    trials = history([row(0, [0.9, 0.4])]).prior_trials()
+    measured = measure(trials, BOTH)
+    assert measured.values.tolist() == [[0.9, 0.4]]
+    assert measured.losses.tolist() == [[-0.9, -0.4]]
+
+
+def test_a_metric_that_was_no_objective_counts_with_its_last_epoch() -> None:
+    only_clean = row(0, [0.9], curves=points(ROBUST, {1: 0.2, 5: 0.5, 3: 0.3}))
+    trials = history([only_clean]).prior_trials()
+    assert measure(trials, BOTH).values.tolist() == [[0.9, 0.5]]
+    assert math.isnan(trials[0].value_of("nothing"))
+
+
+def test_trials_without_an_objective_or_against_its_direction_are_left_out_with_a_reason() -> None:
+    rows = [
+        row(0, [0.9]),
+        row(1, [0.9, 0.5], directions=["maximize", "minimize"]),
+        row(2, [math.nan, 0.5]),
+        row(3, [0.9, 0.5]),
+        row(4, [], state="stopped"),
+    ]
+    measured = measure(history(rows).prior_trials(state=None), BOTH)
+    assert [trial.number for trial in measured.trials] == [3]
+    assert [(row.run_id, row.reason) for row in measured.left_out] == [
+        ("cold-0", f"did not measure {ROBUST}"),
+        ("cold-1", f"wanted to minimize {ROBUST}, this search wants to maximize it"),
+        ("cold-2", f"did not measure {CLEAN}"),
+    ]
+
+
+def test_an_error_that_was_renamed_to_an_accuracy_is_turned_around() -> None:
+    rows = [row(0, [0.3], directions=["minimize"]), row(1, [0.9])]
+    measured = measure(history(rows).prior_trials(), [Objective(CLEAN, "maximize")], [CLEAN])
+    assert measured.values.tolist() == [[0.3], [0.9]]
+    assert measured.losses.tolist() == [[0.3], [-0.9]]
+    assert measured.turned.tolist() == [[True], [False]]
+    nonsense = history([row(0, [0.3], directions=["up"])]).prior_trials()
+    assert len(measure(nonsense, [Objective(CLEAN, "maximize")], [CLEAN])) == 0
+
+
+def test_a_missing_value_is_not_measured() -> None:
+    trials = history([row(0, [None])]).prior_trials()
+    assert (
+        measure(trials, [Objective(CLEAN, "maximize")]).left_out[0].reason
+        == f"did not measure {CLEAN}"
+    )
+
+
+def test_no_trials_give_empty_matrices_of_the_right_width() -> None:
+    measured = measure([], BOTH)
+    assert measured.values.shape == measured.losses.shape == (0, 2)

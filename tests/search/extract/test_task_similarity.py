@@ -1,0 +1,80 @@
+"""Similarity of tasks is judged by fingerprints, whatever is missing in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from search.extract.task_similarity import RELEVANT, compare
+from tests.search.extract.synthetic import FINGERPRINT, TASK
+
+MNIST = FINGERPRINT | {
+    "data": {"name": "mnist", "kind": "images", "shape": [1, 28, 28], "classes": 10,
+             "train": 50_000, "digest": "d2"},
+}  # fmt: skip
+SENTENCES = {
+    "data": {"name": "sst2", "kind": "text", "shape": [64], "classes": 2, "train": 6_000,
+             "digest": "d3"},
+    "model": "transformer", "settings": {}, "robustness": {"norm": "none"},
+}  # fmt: skip
+
+
+def test_the_same_task_is_fully_similar_whatever_the_fingerprint_says() -> None:
+    assert compare(TASK, FINGERPRINT, TASK, {}) == (1.0, ("the same task",))
+
+
+def test_another_task_is_never_fully_similar() -> None:
+    assert compare(TASK, FINGERPRINT, "other", FINGERPRINT).value < 1.0
+
+
+def test_another_data_set_of_the_kind_is_relevant_and_another_kind_is_not() -> None:
+    near = compare(TASK, FINGERPRINT, "mnist", MNIST)
+    far = compare(TASK, FINGERPRINT, "sst2", SENTENCES)
+    assert near.value > RELEVANT > far.value
+    assert "other data" in near.reasons and "same model" in near.reasons
+    assert "other kind" in far.reasons
+
+
+def test_another_version_of_the_data_lies_between_the_same_and_another() -> None:
+    version = FINGERPRINT | {"data": FINGERPRINT["data"] | {"digest": "d9"}}
+    renamed = FINGERPRINT | {"data": FINGERPRINT["data"] | {"digest": "d9", "name": "x"}}
+    same, newer, other = (
+        compare(TASK, FINGERPRINT, "other", each).value for each in (FINGERPRINT, version, renamed)
+    )
+    assert same > newer > other
+
+
+def test_a_threat_and_a_model_count() -> None:
+    stronger = FINGERPRINT | {"robustness": {"norm": "linf", "epsilon": 0.3, "steps": 10}}
+    other_model = FINGERPRINT | {"model": "transformer"}
+    same = compare(TASK, FINGERPRINT, "other", FINGERPRINT).value
+    assert same > compare(TASK, FINGERPRINT, "other", stronger).value
+    assert compare(TASK, FINGERPRINT, "other", other_model).value <= same - 0.2
+
+
+def test_similarity_is_symmetric() -> None:
+    assert (
+        compare("a", MNIST, "b", SENTENCES).value
+        == pytest.approx(compare("b", SENTENCES, "a", MNIST).value)
+    )  # fmt: skip
+
+
+def test_nothing_stated_counts_half_and_says_so() -> None:
+    found = compare("a", {"name": "a"}, "b", {"name": "b"})
+    assert found.value == pytest.approx(0.5)
+    assert found.reasons == ("nothing is stated",)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"data": "digits", "settings": 3, "robustness": []},
+        {"data": {"name": "x", "shape": "8x8", "classes": "ten", "train": -5}, "epochs": True},
+        {"data": {"name": "x", "shape": [0, None, "a"], "classes": float("nan")}},
+        {"data": None, "model": None},
+        {"data": {"name": ["x"], "shape": []}, "model": {"a": 1}},
+    ],
+)
+def test_a_malformed_fingerprint_is_survived(broken: dict[str, Any]) -> None:
+    assert 0.0 <= compare(TASK, FINGERPRINT, "other", broken).value < 1.0

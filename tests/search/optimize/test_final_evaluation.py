@@ -1,0 +1,135 @@
+"""The last tasks of a search, on a Ray that runs them at once."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+
+from models.threat_model import TextThreat, Threat
+from search.history import Trial
+from search.optimize import final_evaluation
+from search.optimize.final_evaluation import HeldOut, judge_front
+from search.tracking.journal import Journal, read_events
+from tests.search.optimize.stepping import task_of
+from tests.search.optimize.test_plan import a_plan
+
+FRONT = [
+    Trial(number=3, state="complete", configuration={"x": 0.5}, epoch=4),
+    Trial(number=8, state="complete", configuration={"x": 0.6}, epoch=2),
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    value: Any
+    error: Exception | None = None
+
+
+class Rays:
+    """Ray as judging uses it; a task runs when it is asked for, and keeps what it raises."""
+
+    def __init__(self, judge: Any) -> None:
+        self.judge, self.asked = judge, []
+
+    def remote(self, **_: Any) -> Any:
+        return lambda function: SimpleNamespace(remote=self._start)
+
+    def _start(self, task: Any, config: Any, data: Any) -> Any:
+        self.asked.append((config["number"], task.spec.threat))
+        try:
+            return Reference(self.judge(task, config))
+        except ray.exceptions.RayError as error:
+            return Reference(None, error)
+
+    def get(self, reference: Any) -> Any:
+        if reference.error is not None:
+            raise reference.error
+        return reference.value
+
+
+def judged(folder: Path, judge: Any, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Rays:
+    rays = Rays(judge)
+    for name in ("remote", "get"):
+        monkeypatch.setattr(final_evaluation.ray, name, getattr(rays, name))
+    monkeypatch.setattr(final_evaluation.ray, "put", lambda data: data)
+    monkeypatch.setattr(
+        final_evaluation.ray, "wait", lambda pending, timeout: (pending[:1], pending[1:])
+    )
+    threat = more.pop("threat", Threat(final_examples=20))
+    task = task_of(folder, model=more.pop("model", "cnn"), threat=threat)
+    stop = more.pop("stop", threading.Event())
+    judge_front(a_plan(folder), task, "data", FRONT, Journal(folder), stop)
+    return rays
+
+
+def events(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [event.fields for event in read_events(folder) if event.name == name]
+
+
+def found(task: Any, config: Any) -> HeldOut:
+    metrics = {"test.accuracy.clean": 0.9, "test.accuracy.autoattack_linf_0.1": 0.5}
+    return HeldOut(metrics, {"robustness.json": "{}"}, ("/w.safetensors",))
+
+
+def test_what_is_found_is_written_as_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(tmp_path, found, monkeypatch)
+    first, second = events(tmp_path, "test")
+    assert (first["number"], first["epoch"], second["number"], second["epoch"]) == (3, 4, 8, 2)
+    assert first["metrics"]["test.accuracy.clean"] == 0.9
+    assert first["texts"] == {"robustness.json": "{}"} and first["files"] == ["/w.safetensors"]
+    messages = [each["message"] for each in events(tmp_path, "driver")]
+    assert "AutoAttack on at most 20 images" in messages[0]
+    assert "accuracy.autoattack_linf_0.1 0.5000" in messages[1]
+
+
+def test_a_judge_that_breaks_is_replaced_by_one_without_autoattack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(task: Any, config: Any) -> HeldOut:
+        if task.spec.threat.final_examples and config["number"] == 3:
+            raise ray.exceptions.RayError("first line\nIndexError: in the library")
+        return HeldOut({"test.accuracy.clean": 0.9})
+
+    rays = judged(tmp_path, breaks, monkeypatch)
+    assert [(n, threat.final_examples) for n, threat in rays.asked] == [(3, 20), (8, 20), (3, 0)]
+    assert sorted(each["number"] for each in events(tmp_path, "test")) == [3, 8]
+    messages = " ".join(each["message"] for each in events(tmp_path, "driver"))
+    assert "trial 3 failed: IndexError: in the library; judging it without" in messages
+
+
+def test_one_that_breaks_for_good_costs_only_its_own_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(task: Any, config: Any) -> HeldOut:
+        if config["number"] == 3:
+            raise ray.exceptions.RayError("no checkpoint")
+        return HeldOut({"test.accuracy.clean": 0.9})
+
+    judged(tmp_path, breaks, monkeypatch, model="text_classifier", threat=TextThreat())
+    assert [each["number"] for each in events(tmp_path, "test")] == [8]
+
+
+def test_what_is_not_judged_when_it_is_stopped_is_left_for_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = threading.Event()
+    stop.set()
+    judged(tmp_path, found, monkeypatch, stop=stop)
+    assert events(tmp_path, "test") == []
+
+
+def test_a_missing_package_is_said_and_the_rest_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = HeldOut({"test.accuracy.clean": 0.9}, message="pip install it")
+    judged(tmp_path, lambda *_: answer, monkeypatch)
+    assert len(events(tmp_path, "test")) == 2
+    assert "trial 3: pip install it" in [each["message"] for each in events(tmp_path, "driver")]

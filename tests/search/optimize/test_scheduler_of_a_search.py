@@ -1,0 +1,74 @@
+"""What trials are compared by, epoch by epoch, under roles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.tune.schedulers import FIFOScheduler
+
+from search.objectives.objective import PARETO, Role
+from search.optimize.scheduler import MultiObjectiveASHA, compared_metrics, scheduler_for
+from search.spec import Spec, spec_from_yaml
+from tests.search.optimize.test_plan import a_plan
+from tests.search.spec.documents import GOOD, changed
+
+ASHA = {"name": "multi_objective_asha", "grace_epochs": 1}
+CLEAN = {"metric": "accuracy.clean", "direction": "maximize"}
+ROBUST = {"metric": "accuracy.robust", "direction": "maximize"}
+CORRUPTED = {"metric": "accuracy.corrupted", "direction": "maximize"}
+BOUND = {"role": "constraint", "bound": 0.8}
+
+
+def digits(*objectives: dict[str, Any]) -> Spec:
+    return spec_from_yaml(changed("objectives", list(objectives), GOOD))
+
+
+def test_a_bound_is_compared_by_the_cheap_figure_of_its_attack() -> None:
+    spec = digits(CLEAN, ROBUST | BOUND)
+    assert compared_metrics(spec) == [
+        "selection.accuracy.clean", f"selection.{spec.robustness.cheap_metric()}",
+    ]  # fmt: skip
+
+
+def test_what_is_reported_is_not_compared() -> None:
+    assert compared_metrics(digits(CLEAN, ROBUST | {"role": "report"})) == [
+        "selection.accuracy.clean"
+    ]
+
+
+def test_what_only_the_last_epoch_measures_is_not_compared() -> None:
+    assert compared_metrics(digits(CLEAN, CORRUPTED | BOUND)) == ["selection.accuracy.clean"]
+    assert compared_metrics(digits(CORRUPTED, CLEAN)) == []
+
+
+@pytest.mark.parametrize(
+    "role",
+    [{"role": "constraint", "bound": 0.5}, {"role": "lexicographic", "tolerance": 0.1}],
+    ids=lambda each: each["role"],
+)
+def test_the_scheduler_ranks_by_the_roles_of_the_spec(tmp_path: Path, role: Any) -> None:
+    left, right = ({"metric": name, "direction": "maximize"} for name in ("left", "right"))
+    plan = a_plan(tmp_path, scheduler=ASHA, objectives=[left, right | role])
+    scheduler = scheduler_for(plan, [])
+    assert isinstance(scheduler, MultiObjectiveASHA)
+    wanted = plan.spec.objectives[1].role
+    bound = None if wanted.bound is None else -wanted.bound  # the rungs hold losses
+    assert tuple(each.role for each in scheduler._losses_wanted) == (
+        PARETO,
+        Role(wanted.name, bound, wanted.tolerance),
+    )
+
+
+def test_plain_asha_ranks_by_the_first_objective_alone(tmp_path: Path) -> None:
+    left, right = ({"metric": name, "direction": "maximize"} for name in ("left", "right"))
+    plan = a_plan(tmp_path, scheduler=ASHA | {"name": "asha"}, objectives=[left, right | BOUND])
+    assert compared_metrics(plan.spec) == ["left"]
+    assert isinstance(scheduler_for(plan, []), MultiObjectiveASHA)
+
+
+def test_without_a_scheduler_nothing_is_compared(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path, scheduler={"name": "none"})
+    assert compared_metrics(plan.spec) == []
+    assert isinstance(scheduler_for(plan, []), FIFOScheduler)

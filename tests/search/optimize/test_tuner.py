@@ -1,0 +1,190 @@
+"""What is told to Tune, without starting it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from models.catalog import Threat
+from search.history import Trial
+from search.optimize import driver
+from search.optimize.plan import Plan
+from search.optimize.scheduler import MultiObjectiveASHA, carried, compared_metrics, scheduler_for
+from search.optimize.tuner import Tuning
+from search.spec import Spec, load_spec, spec_from_yaml
+from search.tracking.journal import Journal, read_events
+from tests.search.optimize.stepping import HILLS
+from tests.search.optimize.test_plan import a_plan
+from tests.search.spec.texts import fine_tuning
+
+SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"
+ASHA = {"name": "multi_objective_asha", "grace_epochs": 1, "reduction_factor": 2}
+
+
+@pytest.fixture(scope="module")
+def digits() -> Spec:
+    return load_spec(SPECS / "digits.yaml")
+
+
+def tuning_of(plan: Plan, own: list[Trial] | None = None) -> Tuning:
+    journal = Journal(plan.storage)
+    return Tuning(plan, own or [], journal, 1, threading.Event(), lambda: False)
+
+
+def prior(number: int, state: str, curves: Any = None, values: Any = ()) -> Trial:
+    return Trial(
+        task="hills@1", search="hills-1", number=number, run_id="r", state=state,
+        configuration={"x": number / 10}, objectives=HILLS,
+        values=values, epoch=1, curves=curves or {}, origin={},
+    )  # fmt: skip
+
+
+def judged(tuning: Tuning, number: int, epoch: int, **metrics: float) -> str:
+    """What the scheduler says to a result as Ray hands it on."""
+    trial = SimpleNamespace(trial_id=f"t{number}", config={"number": number})
+    result = {"epoch": epoch, "done": False}
+    result |= {f"metrics/{name}": value for name, value in metrics.items()}
+    return str(scheduler_for(tuning._plan, tuning._own).on_trial_result(None, trial, result))
+
+
+def test_each_epoch_is_compared_by_the_cheap_figure_of_the_same_attack(digits: Spec) -> None:
+    clean, robust = compared_metrics(digits)
+    assert clean == "selection.accuracy.clean"
+    assert robust == f"selection.{digits.robustness.cheap_metric()}"
+
+
+def test_a_users_function_is_compared_by_its_objectives_and_never_attacked(tmp_path: Path) -> None:
+    spec = a_plan(tmp_path, scheduler=ASHA).spec
+    assert compared_metrics(spec) == ["left", "right"]
+    assert spec.threat is None
+
+
+def test_a_model_of_ours_is_attacked_as_the_spec_says(digits: Spec) -> None:
+    threat = digits.threat
+    assert isinstance(threat, Threat)
+    assert (threat.epsilon, threat.steps, threat.examples) == (0.1, 10, 297)
+
+
+def test_texts_are_compared_by_the_cheap_figure_of_their_attack() -> None:
+    scheduler = {"name": "multi_objective_asha", "grace_epochs": 1}
+    metrics = compared_metrics(spec_from_yaml(fine_tuning(scheduler=scheduler)))
+    assert metrics == ["accuracy.clean", "accuracy.characters_0.15_cheap32"]
+
+
+def test_the_last_figure_of_a_trial_that_ended_early_stands_for_later_epochs() -> None:
+    trial = prior(0, "complete", {"left": {1: 0.2}}, (0.2, 0.1))
+    assert carried(trial, "left", 4) == {1: 0.2, 2: 0.2, 3: 0.2, 4: 0.2}
+    assert carried(trial, "right", 4) == {}
+    without_end = replace(trial, epoch=2)
+    assert carried(without_end, "left", 4) == {1: 0.2}
+    stopped = prior(1, "stopped", {"left": {1: 0.2}})
+    assert carried(stopped, "left", 4) == {1: 0.2}
+
+
+def test_without_a_scheduler_nothing_is_stopped(tmp_path: Path) -> None:
+    scheduler = scheduler_for(a_plan(tmp_path, scheduler={"name": "none"}), [])
+    assert type(scheduler) is FIFOScheduler
+
+
+def test_a_resumed_search_judges_by_what_it_had_recorded(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path, scheduler=ASHA)
+    own = [
+        prior(number, "stopped", {"left": {1: 0.9}, "right": {1: 0.9}}) for number in range(3)
+    ]  # fmt: skip
+    assert judged(tuning_of(plan, own), 7, 1, left=0.1, right=0.1) == TrialScheduler.STOP
+    assert judged(tuning_of(plan), 7, 1, left=0.1, right=0.1) == TrialScheduler.CONTINUE
+
+
+def test_plain_asha_looks_at_the_primary_objective_alone(tmp_path: Path) -> None:
+    own = [prior(number, "stopped", {"left": {1: 0.5}, "right": {1: 0.9}}) for number in range(3)]
+    single = tuning_of(a_plan(tmp_path, scheduler=ASHA | {"name": "asha"}), own)
+    assert isinstance(scheduler_for(single._plan, single._own), MultiObjectiveASHA)
+    assert judged(single, 7, 1, left=0.1, right=1.0) == TrialScheduler.STOP
+    both = tuning_of(a_plan(tmp_path, scheduler=ASHA), own)
+    assert judged(both, 7, 1, left=0.1, right=1.0) == TrialScheduler.CONTINUE
+
+
+def test_nothing_is_settled_before_anything_started(tmp_path: Path) -> None:
+    tuning = tuning_of(a_plan(tmp_path))
+    assert (tuning.settle(), tuning.data_bytes) == (0, 0)
+    assert list(read_events(tmp_path)) == []
+
+
+def test_a_users_function_has_no_test_split_to_look_at(tmp_path: Path) -> None:
+    tuning = tuning_of(a_plan(tmp_path), [prior(0, "complete", values=(0.5, 0.5))])
+    tuning.test_front()
+    assert list(read_events(tmp_path)) == []
+
+
+def test_the_front_is_tested_once(tmp_path: Path) -> None:
+    own = [
+        prior(0, "complete", values=(0.9, 0.1)), prior(1, "complete", values=(0.1, 0.9)),
+        prior(2, "complete", values=(0.05, 0.05)), prior(3, "stopped"),
+        prior(4, "complete", {"test.left": {3: 0.8}}, (0.95, 0.05)),
+    ]  # fmt: skip
+    assert tuning_of(a_plan(tmp_path), own)._front_without_test() == own[:2]
+
+
+def test_the_front_is_found_among_what_earlier_launches_and_this_one_have_completed(
+    tmp_path: Path,
+) -> None:
+    own = [prior(0, "complete", values=(0.9, 0.1)), prior(1, "complete", values=(0.2, 0.2))]
+    tuning = tuning_of(a_plan(tmp_path, resources={"parallelism": 2, "cpus": 1}), own)
+    for epoch, left in ((3, 0.3), (2, 0.95)):  # the second is stopped
+        config = tuning.searcher.suggest(f"t{left}")
+        metrics = {"left": left, "right": 0.3}
+        trial = SimpleNamespace(
+            trial_id=f"t{left}", config=config, last_result={"epoch": epoch, "metrics": metrics}
+        )
+        tuning.recorder.on_trial_start(0, [], trial)
+        tuning.recorder.on_trial_result(0, [], trial, trial.last_result)
+        tuning.recorder.on_trial_complete(0, [], trial)
+    (tmp_path / "journal.jsonl").unlink()
+    first, second = tuning._front_without_test()
+    assert first == own[0]
+    assert (second.number, second.epoch, second.values) == (2, 3, (0.3, 0.3))
+
+
+def test_a_resumed_search_knows_what_is_left_of_it(tmp_path: Path) -> None:
+    own = [prior(number, "complete", values=(0.5, 0.5)) for number in range(4)]
+    assert not tuning_of(a_plan(tmp_path, trials=4), own).searcher.has_more()
+    assert tuning_of(a_plan(tmp_path, trials=5), own).searcher.has_more()
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "cpus", "least"),
+    [
+        (2, 1, 2),
+        (1, 0.5, 0.5),
+        (3, 0.5, 1.5),
+        (1, 1.4, 1.4),
+        (1, 2.5, 2.5),
+        (3, 1.5, 4.5),
+    ],
+)
+def test_ray_is_given_the_cores_that_its_trials_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parallelism: int, cpus: float, least: float
+) -> None:
+    # With fewer, Tune waits for ever for a place that can never be free.
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(ray, "init", lambda **options: given.update(options))
+    resources = {"parallelism": parallelism, "cpus": cpus}
+    driver._start_ray(a_plan(tmp_path, resources=resources), tmp_path, data_bytes=0)
+    assert given["num_cpus"] >= least
+    assert given["address"] == "local"
+
+
+def test_a_driver_computes_in_one_thread_and_leaves_the_cores_to_its_trials() -> None:
+    with threadpool_limits(2, user_api="blas"):  # puts back what was there
+        driver.compute_alone()
+        pools = [each for each in threadpool_info() if each["user_api"] == "blas"]
+        assert {each["num_threads"] for each in pools} == {1}
+        assert len(pools) >= 2, "numpy's and scipy's"
