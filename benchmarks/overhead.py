@@ -43,7 +43,7 @@ from benchmarks import reference
 from benchmarks.reference import spread
 from benchmarks.trainings import CACHE
 from search.report import style
-from search.tracking.journal import read_events
+from search.tracking.write.journal import read_events
 
 PARALLELISM = 2
 KINDS = {"nothing": (24, 1), "digits": (12, 15), "burning": (6, 10)}  # trials, epochs

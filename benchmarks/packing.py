@@ -29,7 +29,7 @@ import numpy as np
 import yaml
 
 from benchmarks import reference
-from search.tracking.journal import read_events
+from search.tracking.write.journal import read_events
 
 SPEC = reference.ROOT / "search" / "specs" / "digits.yaml"
 TRIALS = 16

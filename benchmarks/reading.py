@@ -33,10 +33,9 @@ from typing import Any
 
 from benchmarks import reference
 from benchmarks.big_store import fill
-from search.tracking.cache import folder_for
-from search.tracking.reading import read_history
-from search.tracking.runs import all_runs
-from search.tracking.store import ensure_experiment, open_client
+from search.tracking.read.cache import folder_for
+from search.tracking.read.history import read_history
+from search.tracking.store import all_runs, ensure_experiment, open_client
 
 EXPERIMENT = "big"
 NEW_RUNS = 10

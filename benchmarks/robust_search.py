@@ -32,7 +32,7 @@ from benchmarks import reference
 from benchmarks.stored_results import CACHE
 from models.metric_names import MetricName
 from search.history import Trial
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from search.transfer.best import best_trials, held_out
 
 SPEC = reference.ROOT / "search" / "specs" / "robust_digits.yaml"

@@ -46,7 +46,7 @@ from benchmarks.scaling_report import behind, report, window_row
 from search.optimize.plan import Plan
 from search.pipeline import new_plan, prepare
 from search.spec import load_spec
-from search.tracking.journal import Event, read_events, sent_offset
+from search.tracking.write.journal import Event, read_events, sent_offset
 
 EPOCHS = 10
 # Trials at once -> mean seconds of their epochs, one window each. The most important first: a run

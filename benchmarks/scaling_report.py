@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import reference
 from benchmarks.scaling_picture import WANTED_RESULTS, draw
-from search.tracking.journal import Event
+from search.tracking.write.journal import Event
 
 # What "keeps up" means. A tenth: less is lost in any training. A second: what a person watching
 # does not notice. Five: the page is read by people, and the heartbeat is every ten. A second a

@@ -24,10 +24,10 @@ from benchmarks.scaling import SentOffsets
 from benchmarks.scaling_report import arrival
 from benchmarks.scaling_trials import JITTER
 from search.objectives import Objective
-from search.tracking.journal import Journal, read_events
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
-from search.tracking.writer import Writer
+from search.tracking.write.journal import Journal, read_events
+from search.tracking.write.writer import Writer
 
 TRIALS, EPOCHS = 50, 10
 WARM_UP_SECONDS = 3.0

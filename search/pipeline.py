@@ -30,10 +30,10 @@ from search.review import Reconciled, reconcile
 from search.space import SearchSpace
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.tracking.ownership import refuse_if_alive
-from search.tracking.page import write_views
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
+from search.tracking.write.mlflow_views import write_views
 from search.transfer.pin_weights import pin
 from search.transfer.weights import hand_on, missing_weights
 

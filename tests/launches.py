@@ -18,10 +18,9 @@ import psutil
 import yaml
 
 from search.history import Trial
-from search.tracking.journal import Event, read_events
-from search.tracking.reading import read_history
-from search.tracking.runs import all_runs
-from search.tracking.store import open_client
+from search.tracking.read.history import read_history
+from search.tracking.store import all_runs, open_client
+from search.tracking.write.journal import Event, read_events
 from tests.functions import Gate
 from tests.search.tracking.stores import migrated_store
 

@@ -15,7 +15,7 @@ from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.optimize.process import Answer, Launch, log_tail
 from search.report.report import publish_report
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 
 EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
 STOPPED = 130  # as a shell says of what Ctrl-C ended

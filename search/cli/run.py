@@ -68,7 +68,7 @@ def resume(
 ) -> None:
     """Continue an interrupted search, or extend a finished one."""
     from search import pipeline
-    from search.tracking.reading import read_history
+    from search.tracking.read.history import read_history
 
     _knock(address)
     plan = pipeline.resumed_plan(

@@ -102,8 +102,8 @@ def ui(
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Open the MLflow page on the project's store, on loopback only."""
-    from search.tracking.page import links
     from search.tracking.store import open_client
+    from search.tracking.write.mlflow_views import links
 
     if tracking_uri.startswith("http"):
         fail(f"{tracking_uri} is a server already: open it in a browser", 2)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from search.history import Trial
 from search.history.provenance import in_words, read_origin
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer.best import HeldOut, best_trials, held_out, to_yaml

@@ -1,7 +1,7 @@
 """Learning curves as Arrow lists, made and renamed without a Python object for each point.
 
 A million points (10,000 runs, two metrics, 50 steps) take 0.3 s here and ten times that as
-dictionaries. Not for reading them from a store: see database.py and server.py.
+dictionaries. Not for reading them from a store: see sql_reader.py and rest_reader.py.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from search.history import Trial
 from search.objectives import pareto
 from search.objectives.roles import best, is_plain
 from search.optimize.plan import Plan, origin_text
-from search.tracking.journal import Event
+from search.tracking.write.journal import Event
 
 FRONT_ROWS = 6
 

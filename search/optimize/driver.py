@@ -29,13 +29,13 @@ from search.optimize.bundle import code_for_workers
 from search.optimize.cpu_leases import lease_cpus, machine_cpus
 from search.optimize.plan import Plan
 from search.optimize.resources import NoRoom, why_no_node
-from search.tracking import names
-from search.tracking.journal import Journal
+from search.tracking import tag_names
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import settle
-from search.tracking.writer import Writer
+from search.tracking.write.journal import Journal
+from search.tracking.write.writer import Writer
 
 LOG = "driver.log"
 # How long a finished search waits for a store that is away before it leaves the rest to `resume`.
@@ -99,7 +99,7 @@ def _own_and_run(
         state = _run(plan, own, journal, writer, stop, generation, at_the_end)
     finally:
         status = "FINISHED" if state == "complete" else "KILLED"
-        journal.append("summary", tags={names.STATE: state}, status=status)
+        journal.append("summary", tags={tag_names.STATE: state}, status=status)
         unwritten = journal.flush(LAST_CHANCE_SECONDS)
         unsent = writer.close(LAST_CHANCE_SECONDS)
         journal.close()

@@ -24,7 +24,7 @@ from models.training.protocol import EvaluatedTraining, JudgedTraining
 from search.history import Trial
 from search.optimize.plan import Plan, trial_seed
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
-from search.tracking.journal import Journal
+from search.tracking.write.journal import Journal
 
 if TYPE_CHECKING:
     from models.data import Splits

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from search.optimize.driver import LOG, drive
 from search.optimize.plan import Plan
-from search.tracking.journal import Event, read_events, size
+from search.tracking.write.journal import Event, read_events, size
 
 POLL_SECONDS = 0.2
 

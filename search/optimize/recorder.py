@@ -18,7 +18,7 @@ from ray import tune
 from search.history import Trial
 from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
 from search.optimize.searcher import OptunaSearcher
-from search.tracking.journal import Journal
+from search.tracking.write.journal import Journal
 
 
 class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types

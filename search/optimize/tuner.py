@@ -30,7 +30,7 @@ from search.optimize.searcher import OptunaSearcher
 from search.optimize.trainable import TrialTrainable
 from search.optimize.worker_task import TaskOnWorker
 from search.spec import Spec
-from search.tracking.journal import Journal
+from search.tracking.write.journal import Journal
 
 if TYPE_CHECKING:
     from models.data import Splits

@@ -27,9 +27,9 @@ from search.report.robustness_values import confirmed_trials, judged_trials
 from search.report.tables import TRIALS_SHOWN, tables_section
 from search.review import reconcile
 from search.spec.file import history_settings
-from search.tracking import names
+from search.tracking import tag_names
 from search.tracking.artifacts import read_robustness, read_tables, read_text
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary, publish_files
 from search.transfer.best import best_trials
@@ -210,7 +210,7 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
             "state": summary.state, "trials": str(summary.trials_budget),
             "warm started from": ", ".join(summary.warm_started_from) or "nothing",
         },
-        experience=_experience(read_text(client, summary.run_id, names.EXPERIENCE)),
+        experience=_experience(read_text(client, summary.run_id, tag_names.EXPERIENCE)),
         appendix=robustness_section(judged, confirmed, has_picture=is_drawn)
         + tables_section(best, tables),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from search.spec import checks
-from search.spec.base import check_adaptation
+from search.spec.base_model import check_adaptation
 from search.spec.checked import SearchName, Seed, Spec
 from search.spec.errors import Document, SpecError
 from search.spec.initial_weights import check_initial_weights

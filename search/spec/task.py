@@ -1,7 +1,7 @@
 """Whether a spec's task can be found: its data set and its model.
 
-For the forms of `data:` and `model:`; those of `base:` are in `base.py`. Not for loading either;
-nothing is imported or downloaded.
+For the forms of `data:` and `model:`; those of `base:` are in `base_model.py`. Not for loading
+either; nothing is imported or downloaded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import MODELS, data_kind
-from search.spec.base import check_base
+from search.spec.base_model import check_base
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import Data, Task

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search.tracking import names
+from search.tracking import tag_names
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,12 +25,12 @@ _log = logging.getLogger(__name__)
 
 def read_tables(client: MlflowClient, run_id: str) -> dict[str, str]:
     """File name -> text of a trial's tables, by name; empty where it has none or they are gone."""
-    return _texts(client, run_id, names.TABLES)
+    return _texts(client, run_id, tag_names.TABLES)
 
 
 def read_robustness(client: MlflowClient, run_id: str) -> dict[str, str]:
     """File name -> text of what is known of a trial's robustness; witnesses are not read."""
-    return _texts(client, run_id, names.ROBUSTNESS)
+    return _texts(client, run_id, tag_names.ROBUSTNESS)
 
 
 def read_text(client: MlflowClient, run_id: str, name: str) -> str:
@@ -53,10 +53,10 @@ def keep_robustness(
     A file that is gone is left out with a warning, for a writer must not wait for it for ever.
     """
     for name, text in texts.items():
-        client.log_text(run_id, text, f"{names.ROBUSTNESS}/{name}")
+        client.log_text(run_id, text, f"{tag_names.ROBUSTNESS}/{name}")
     for file in files:
         if file.is_file():
-            client.log_artifact(run_id, str(file), names.ROBUSTNESS)
+            client.log_artifact(run_id, str(file), tag_names.ROBUSTNESS)
         else:
             _log.warning("%s is gone: the run is without it", file)
 
@@ -70,7 +70,7 @@ def fetch_witnesses(client: MlflowClient, run_id: str, folder: Path) -> list[Pat
     from mlflow.exceptions import MlflowException
 
     try:
-        listed = [each.path for each in client.list_artifacts(run_id, names.ROBUSTNESS)]
+        listed = [each.path for each in client.list_artifacts(run_id, tag_names.ROBUSTNESS)]
         return [
             Path(client.download_artifacts(run_id, path, str(folder)))
             for path in sorted(listed)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from search.tracking import names
+from search.tracking import tag_names
 from search.tracking.ownership import is_alive
-from search.tracking.runs import all_runs
+from search.tracking.store import all_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -82,15 +82,19 @@ def zombies(client: MlflowClient) -> dict[str, int]:
     """Search -> its runs that say RUNNING though nobody runs it; foreign runs are left alone."""
     experiments = [each.experiment_id for each in client.search_experiments(max_results=1000)]
     runs = all_runs(client, experiments, "attributes.status = 'RUNNING'")
-    ours = [run for run in runs if names.SEARCH in run.data.tags]
-    summaries = all_runs(client, experiments, f"tags.`{names.KIND}` = 'search'") if ours else []
+    ours = [run for run in runs if tag_names.SEARCH in run.data.tags]
+    summaries = all_runs(client, experiments, f"tags.`{tag_names.KIND}` = 'search'") if ours else []
     alive = {
-        run.data.tags[names.SEARCH]
+        run.data.tags[tag_names.SEARCH]
         for run in summaries
-        if names.SEARCH in run.data.tags and _may_live(run.data.tags)
+        if tag_names.SEARCH in run.data.tags and _may_live(run.data.tags)
     }
     return dict(
-        Counter(tags[names.SEARCH] for tags in map(_tags, ours) if tags[names.SEARCH] not in alive)
+        Counter(
+            tags[tag_names.SEARCH]
+            for tags in map(_tags, ours)
+            if tags[tag_names.SEARCH] not in alive
+        )
     )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psutil
 from filelock import FileLock
 
-from search.tracking import names
+from search.tracking import tag_names
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,7 +54,7 @@ def is_alive(tags: Mapping[str, str], now: float | None = None) -> bool:
     known = _known_here(tags)
     if known is not None:
         return known
-    heartbeat = float(tags.get(names.HEARTBEAT, "0"))
+    heartbeat = float(tags.get(tag_names.HEARTBEAT, "0"))
     return abs((now or time.time()) - heartbeat) < STALE_SECONDS
 
 
@@ -82,17 +82,17 @@ def claim(
         known = _known_here(tags)
         if known or (known is None and _sign(tags) != watched):
             raise SearchIsAlive(_who(tags))
-        generation = max(int(tags.get(names.GENERATION, "0")), newest_generation(storage)) + 1
+        generation = max(int(tags.get(tag_names.GENERATION, "0")), newest_generation(storage)) + 1
         try:  # where the lock does not reach (some network file systems), this still decides
             with (storage / f"generation-{generation}").open("x") as file:
                 file.write(owner)
         except FileExistsError:
             raise SearchIsAlive("another process has just taken this search over") from None
         for name, text in (
-            (names.GENERATION, str(generation)),
-            (names.OWNER, owner),
-            (names.HEARTBEAT, str(int(time.time()))),
-            (names.STATE, "running"),
+            (tag_names.GENERATION, str(generation)),
+            (tag_names.OWNER, owner),
+            (tag_names.HEARTBEAT, str(int(time.time()))),
+            (tag_names.STATE, "running"),
         ):
             client.set_tag(summary_run, name, text)
     client.update_run(summary_run, status="RUNNING")
@@ -115,7 +115,7 @@ def refuse_if_alive(
     if known:
         raise SearchIsAlive(_who(tags))
     if known is None:
-        owner = tags.get(names.OWNER)
+        owner = tags.get(tag_names.OWNER)
         say(f"it was run by {owner}; watching for {watch_seconds:.0f} s whether it still is")
         _watch(client, summary_run, watch_seconds)
 
@@ -132,8 +132,8 @@ def newest_generation(storage: Path) -> int:
 
 def _known_here(tags: Mapping[str, str]) -> bool | None:
     """Whether the owner lives, where that is certain without waiting; None if it is elsewhere."""
-    owner = tags.get(names.OWNER, "")
-    if not owner or tags.get(names.STATE) != "running":
+    owner = tags.get(tag_names.OWNER, "")
+    if not owner or tags.get(tag_names.STATE) != "running":
         return False
     host, _, rest = owner.rpartition(":")[0].partition(":")
     started = owner.rpartition(":")[2]
@@ -164,7 +164,9 @@ def _watch(client: MlflowClient, summary_run: str, seconds: float) -> tuple[str,
 
 
 def _sign(tags: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(tags.get(name, "") for name in (names.OWNER, names.GENERATION, names.HEARTBEAT))
+    return tuple(
+        tags.get(name, "") for name in (tag_names.OWNER, tag_names.GENERATION, tag_names.HEARTBEAT)
+    )
 
 
 def _process_lives(pid: int, started: float) -> bool:
@@ -178,5 +180,5 @@ def _process_lives(pid: int, started: float) -> bool:
 
 
 def _who(tags: Mapping[str, str]) -> str:
-    owner, known = tags.get(names.OWNER), _known_here(tags)
+    owner, known = tags.get(tag_names.OWNER), _known_here(tags)
     return f"it is being run by {owner}" + ("" if known else ", whose heartbeat beats")

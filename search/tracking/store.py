@@ -10,13 +10,16 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from filelock import FileLock
 
+from search.tracking import tag_names
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
 
 # One call to a dead port was seen to block for 246 s with MLflow's defaults (120 s, 7 retries).
 HTTP_TIMEOUT_SECONDS = 10
@@ -124,3 +127,43 @@ def _quieten() -> None:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def runs_by_number(client: MlflowClient, experiment: str, search: str) -> dict[int, str]:
+    """Trial number -> run id of a search's trials; of runs that share a key, the oldest."""
+    found: dict[int, str] = {}
+    for run in all_runs(client, [experiment], f"tags.`{tag_names.SEARCH}` = '{search}'"):
+        if run.data.tags.get(tag_names.KIND) == "trial":
+            found.setdefault(int(run.data.tags[tag_names.NUMBER]), run.info.run_id)
+    return found
+
+
+def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -> list[Any]:
+    """Every active run that matches, oldest first, read in pages of 1,000."""
+    runs: list[Any] = []
+    token: str | None = None
+    while experiments:
+        page = client.search_runs(
+            experiments, filter_string, max_results=1000,
+            order_by=["attributes.start_time ASC"], page_token=token,
+        )  # fmt: skip
+        runs.extend(page)
+        token = page.token
+        if not token:
+            break
+    return runs
+
+
+def tags_of(client: MlflowClient, run_id: str) -> dict[str, str]:
+    """A run's tags.
+
+    Raises:
+        LookupError: the store has no such run.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(client.get_run(run_id).data.tags)
+    except MlflowException as error:
+        message = f"no run {run_id!r} in this store; name a trial as SEARCH#TRIAL"
+        raise LookupError(message) from error

@@ -1,7 +1,7 @@
 """The summary run of a search: what it is, where its bulk lies, and what state it is in.
 
 A search can be resumed from this run and its trial runs alone. Not for trials: see writer.py for
-writing them and reading.py for reading them back.
+writing them and read/history.py for reading them back.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from search.history.states import TO_MLFLOW
 from search.objectives.objective import Objective, to_row
-from search.tracking import names
+from search.tracking import tag_names
 from search.tracking.ownership import is_alive
-from search.tracking.runs import all_runs
+from search.tracking.store import all_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -63,33 +63,33 @@ def create_summary(
     """Creates the summary run of a new search; returns its run id."""
     goal = to_row(objectives)
     texts = {
-        names.KIND: "search",
-        names.SEARCH: search,
-        names.STATE: "starting",
-        names.TASK: task,
-        names.FINGERPRINT: json.dumps(dict(fingerprint), sort_keys=True),
-        names.SPEC: spec_yaml,
-        names.SPACE: space_json,
-        names.OBJECTIVES: json.dumps(goal["objectives"]),
-        names.DIRECTIONS: json.dumps(goal["directions"]),
-        names.STORAGE: str(storage),
-        names.BUDGET: str(trials_budget),
-        names.NUMBERS: json.dumps(dict(numbers)),
-        names.WARM: json.dumps(list(warm_started_from)),
-        names.ENVIRONMENT: json.dumps(dict(environment)),
+        tag_names.KIND: "search",
+        tag_names.SEARCH: search,
+        tag_names.STATE: "starting",
+        tag_names.TASK: task,
+        tag_names.FINGERPRINT: json.dumps(dict(fingerprint), sort_keys=True),
+        tag_names.SPEC: spec_yaml,
+        tag_names.SPACE: space_json,
+        tag_names.OBJECTIVES: json.dumps(goal["objectives"]),
+        tag_names.DIRECTIONS: json.dumps(goal["directions"]),
+        tag_names.STORAGE: str(storage),
+        tag_names.BUDGET: str(trials_budget),
+        tag_names.NUMBERS: json.dumps(dict(numbers)),
+        tag_names.WARM: json.dumps(list(warm_started_from)),
+        tag_names.ENVIRONMENT: json.dumps(dict(environment)),
     }
     if goal["roles_json"]:
-        texts[names.ROLES] = goal["roles_json"]
+        texts[tag_names.ROLES] = goal["roles_json"]
     if initial_weights:
-        texts[names.RECEIPTS] = json.dumps(dict(initial_weights), sort_keys=True)
-    tags = names.all_split(texts)
+        texts[tag_names.RECEIPTS] = json.dumps(dict(initial_weights), sort_keys=True)
+    tags = tag_names.all_split(texts)
     run = client.create_run(
         experiment, start_time=int(time.time() * 1000), run_name=f"search {search}", tags=tags
     )
     client.log_text(run.info.run_id, spec_yaml, "spec.yaml")
     client.log_text(run.info.run_id, space_json, "space.json")
     if experience_json:
-        client.log_text(run.info.run_id, experience_json, names.EXPERIENCE)
+        client.log_text(run.info.run_id, experience_json, tag_names.EXPERIENCE)
     return str(run.info.run_id)
 
 
@@ -113,7 +113,7 @@ def all_summaries(client: MlflowClient) -> list[Summary]:
     """Every search of the store, oldest first. What cannot be read is left out."""
     experiments = [entry.experiment_id for entry in client.search_experiments(max_results=1000)]
     summaries = []
-    for run in all_runs(client, experiments, f"tags.`{names.KIND}` = 'search'"):
+    for run in all_runs(client, experiments, f"tags.`{tag_names.KIND}` = 'search'"):
         try:
             summaries.append(_summary(run))
         except (KeyError, ValueError, TypeError):
@@ -123,15 +123,15 @@ def all_summaries(client: MlflowClient) -> list[Summary]:
 
 def raise_budget(client: MlflowClient, summary_run: str, trials_budget: int) -> None:
     """Remembers that a search may now run `trials_budget` trials in all."""
-    client.set_tag(summary_run, names.BUDGET, str(trials_budget))
+    client.set_tag(summary_run, tag_names.BUDGET, str(trials_budget))
 
 
 def publish_files(client: MlflowClient, summary_run: str, folder: Path, verdict: str) -> None:
     """Logs a report's folder as artifacts of the search, and its verdict as a tag."""
     client.log_artifacts(summary_run, str(folder), "report")
-    for name, text in names.split_tags(names.VERDICT, verdict).items():
+    for name, text in tag_names.split_tags(tag_names.VERDICT, verdict).items():
         client.set_tag(summary_run, name, text)
-    client.set_tag(summary_run, names.NOTE, verdict)
+    client.set_tag(summary_run, tag_names.NOTE, verdict)
 
 
 def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]:
@@ -145,9 +145,9 @@ def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]
     """
     counts = {"interrupted": 0, "merged": 0}
     sharing: dict[str, list[Any]] = {}
-    for run in all_runs(client, [experiment], f"tags.`{names.SEARCH}` = '{search}'"):
-        if run.data.tags.get(names.KIND) == "trial":
-            sharing.setdefault(run.data.tags[names.TRIAL_KEY], []).append(run)
+    for run in all_runs(client, [experiment], f"tags.`{tag_names.SEARCH}` = '{search}'"):
+        if run.data.tags.get(tag_names.KIND) == "trial":
+            sharing.setdefault(run.data.tags[tag_names.TRIAL_KEY], []).append(run)
     for runs in sharing.values():
         if len(runs) > 1:
             runs.sort(key=lambda run: _progress(client, run), reverse=True)
@@ -155,39 +155,39 @@ def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]
             client.delete_run(run.info.run_id)
             counts["merged"] += 1
     for run, *_ in sharing.values():
-        if run.data.tags.get(names.STATE) == "running" or run.info.status == "RUNNING":
-            client.set_tag(run.info.run_id, names.STATE, "interrupted")
+        if run.data.tags.get(tag_names.STATE) == "running" or run.info.status == "RUNNING":
+            client.set_tag(run.info.run_id, tag_names.STATE, "interrupted")
             client.set_terminated(run.info.run_id, TO_MLFLOW["interrupted"])
             counts["interrupted"] += 1
     return counts
 
 
 def _progress(client: MlflowClient, run: Any) -> tuple[bool, int]:
-    tags, steps = run.data.tags, [int(run.data.tags.get(names.EPOCH, 0))]
+    tags, steps = run.data.tags, [int(run.data.tags.get(tag_names.EPOCH, 0))]
     for metric in run.data.metrics:  # the tag may be behind
         steps += [point.step for point in client.get_metric_history(run.info.run_id, metric)]
-    return tags.get(names.STATE) == "complete", max(steps)
+    return tags.get(tag_names.STATE) == "complete", max(steps)
 
 
 def _summary(run: Any) -> Summary:
     tags = run.data.tags
     alive = is_alive(tags)
-    state = tags.get(names.STATE, "interrupted")
-    spec_yaml = names.joined_tag(names.SPEC, tags)
+    state = tags.get(tag_names.STATE, "interrupted")
+    spec_yaml = tag_names.joined_tag(tag_names.SPEC, tags)
     if spec_yaml is None:
         raise ValueError("the summary run carries no spec")
     return Summary(
-        search=tags[names.SEARCH],
+        search=tags[tag_names.SEARCH],
         run_id=run.info.run_id,
         experiment_id=run.info.experiment_id,
-        task=tags[names.TASK],
+        task=tags[tag_names.TASK],
         state="interrupted" if state in ("running", "starting") and not alive else state,
         is_alive=alive,
         spec_yaml=spec_yaml,
-        storage=Path(names.joined_tag(names.STORAGE, tags) or ""),
-        trials_budget=int(tags[names.BUDGET]),
-        warm_started_from=tuple(json.loads(names.joined_tag(names.WARM, tags) or "[]")),
-        environment=json.loads(names.joined_tag(names.ENVIRONMENT, tags) or "{}"),
-        initial_weights=json.loads(names.joined_tag(names.RECEIPTS, tags) or "{}"),
+        storage=Path(tag_names.joined_tag(tag_names.STORAGE, tags) or ""),
+        trials_budget=int(tags[tag_names.BUDGET]),
+        warm_started_from=tuple(json.loads(tag_names.joined_tag(tag_names.WARM, tags) or "[]")),
+        environment=json.loads(tag_names.joined_tag(tag_names.ENVIRONMENT, tags) or "{}"),
+        initial_weights=json.loads(tag_names.joined_tag(tag_names.RECEIPTS, tags) or "{}"),
         tags=tags,
     )

@@ -20,10 +20,9 @@ from models.checkpoints import newest_checkpoint
 from search.history import Trial
 from search.objectives.roles import steering
 from search.spec import Spec, spec_from_yaml
-from search.tracking import names
-from search.tracking.reading import read_history
-from search.tracking.runs import tags_of
-from search.tracking.store import open_client
+from search.tracking import tag_names
+from search.tracking.read.history import read_history
+from search.tracking.store import open_client, tags_of
 from search.tracking.summary import Summary, find_summary
 from search.transfer.best import best_trials
 
@@ -128,9 +127,9 @@ def find_trial(tracking_uri: str, reference: str) -> WeightSource:
     if match is not None:
         return _of_search(tracking_uri, match["search"], int(match["number"]))
     tags = tags_of(open_client(tracking_uri), reference)
-    if names.SEARCH not in tags or names.NUMBER not in tags:
+    if tag_names.SEARCH not in tags or tag_names.NUMBER not in tags:
         raise LookupError(f"run {reference} is no trial of a search; name one as SEARCH#TRIAL")
-    return _of_search(tracking_uri, tags[names.SEARCH], int(tags[names.NUMBER]))
+    return _of_search(tracking_uri, tags[tag_names.SEARCH], int(tags[tag_names.NUMBER]))
 
 
 def best_trial(tracking_uri: str, search: str) -> WeightSource:
@@ -203,11 +202,11 @@ def _source(tracking_uri: str, summary: Summary, trial: Trial) -> WeightSource:
     return WeightSource(
         summary=summary,
         spec=spec,
-        fingerprint=json.loads(names.joined_tag(names.FINGERPRINT, summary.tags) or "{}"),
+        fingerprint=json.loads(tag_names.joined_tag(tag_names.FINGERPRINT, summary.tags) or "{}"),
         trial=trial,
         configuration=configuration,
-        checkpoints=Path(tags.get(names.CHECKPOINTS, "")),
-        receipt=json.loads(names.joined_tag(names.RECEIPT, tags) or "{}"),
+        checkpoints=Path(tags.get(tag_names.CHECKPOINTS, "")),
+        receipt=json.loads(tag_names.joined_tag(tag_names.RECEIPT, tags) or "{}"),
     )
 
 

@@ -16,9 +16,8 @@ from typing import Any
 from models.base_model import BaseModel, locate_base
 from search.history.provenance import names_in_words
 from search.spec import Spec
-from search.tracking import names
-from search.tracking.runs import tags_of
-from search.tracking.store import open_client
+from search.tracking import tag_names
+from search.tracking.store import open_client, tags_of
 from search.tracking.summary import Summary
 from search.transfer.pin_weights import check_fit
 from search.transfer.sources import WeightSource, find_trial, initial_folder
@@ -124,7 +123,7 @@ _ROWS_NAMED = 5
 def lineage_of(tracking_uri: str, run_id: str) -> str:
     """What the trial of a run started from, in a sentence or two; "" if from scratch."""
     tags = tags_of(open_client(tracking_uri), run_id)
-    receipt = json.loads(names.joined_tag(names.RECEIPT, tags) or "{}")
+    receipt = json.loads(tag_names.joined_tag(tag_names.RECEIPT, tags) or "{}")
     return lineage_in_words(receipt)
 
 

@@ -12,7 +12,7 @@ from benchmarks.scaling import spec_of
 from benchmarks.scaling_report import arrival, behind, growth, verdict, window_row
 from benchmarks.scaling_trials import JITTER, sleeping
 from search.spec import spec_from_yaml
-from search.tracking.journal import Event
+from search.tracking.write.journal import Event
 
 
 def epoch(reported: float, written: float, end: int) -> Event:

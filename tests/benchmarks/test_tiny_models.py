@@ -9,7 +9,7 @@ import pytest
 from benchmarks.tiny_models import FOLDER, POSITIONS, main
 from models.base_model import locate_base
 from search.spec import load_spec
-from search.spec.sizes import most_tokens
+from search.spec.base_model import most_tokens
 
 ROOT = Path(__file__).parents[2]
 

@@ -22,8 +22,8 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-from search.tracking.page import links
 from search.tracking.store import open_client
+from search.tracking.write.mlflow_views import links
 
 pytest.importorskip("selenium", reason="the browser tests need selenium (pip install '.[dev]')")
 

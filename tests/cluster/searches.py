@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from search.history import Trial
-from search.tracking.reading import read_history
-from search.tracking.runs import all_runs
-from search.tracking.store import open_client
+from search.tracking.read.history import read_history
+from search.tracking.store import all_runs, open_client
 from tests.cluster.hosts import MLFLOW, Hosts
 from tests.launches import hills
 

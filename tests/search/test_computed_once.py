@@ -20,10 +20,10 @@ from search.pipeline import new_plan, prepare
 from search.report.report import publish_report
 from search.review import reconcile
 from search.spec import Spec, spec_from_yaml
-from search.tracking import reading
-from search.tracking.journal import Journal
+from search.tracking.read import history
 from search.tracking.store import open_client
-from search.tracking.writer import Writer
+from search.tracking.write.journal import Journal
+from search.tracking.write.writer import Writer
 from tests.launches import hills
 from tests.search.tracking.stores import migrated_store
 
@@ -80,7 +80,7 @@ def calls(uri: str, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(module, name, calling)
 
-    counted(reading, "_meanings")
+    counted(history, "_meanings")
     counted(sys.modules[reconcile.__module__], "objective_values")
     counted(task_models, "_modelled")
     return counts

@@ -29,16 +29,16 @@ from search.pipeline import (
 )
 from search.report.report import publish_report
 from search.spec import HistorySettings, Spec, spec_from_yaml
-from search.tracking import names
-from search.tracking.journal import Journal
+from search.tracking import tag_names
 from search.tracking.ownership import SearchIsAlive, owner_name
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary
-from search.tracking.writer import Writer
+from search.tracking.write.journal import Journal
+from search.tracking.write.writer import Writer
 from tests.launches import hills
 from tests.search.optimize.stepping import HILLS
-from tests.search.tracking.foreign.test_by_hand import Hand
+from tests.search.tracking.foreign.test_generic import Hand
 
 FUNCTION = "tests.functions:two_hills"
 HOSTILE = "ValueError: [/oops] <b>bold</b>"
@@ -93,7 +93,7 @@ def stored(base: Path) -> Stored:
         reason = HOSTILE if state == "failed" else ""
         journal.append("end", number=number, state=state, epoch=4 if values else 1, values=values,
                        reason=reason)  # fmt: skip
-    tags = {names.STATE: "interrupted"}
+    tags = {tag_names.STATE: "interrupted"}
     journal.append("summary", tags=tags, status="KILLED")
     journal.close()
     Writer(
@@ -259,7 +259,7 @@ def test_a_report_comes_from_the_store_alone(store: Stored, tmp_path: Path) -> N
     place, verdict = publish_report("hills", copy.uri, tmp_path / "reports")
     assert place == tmp_path / "reports" / store.search
     assert store.search in (place / "report.md").read_text() and verdict
-    assert find_summary(open_client(copy.uri), "hills").tags[names.VERDICT] == verdict
+    assert find_summary(open_client(copy.uri), "hills").tags[tag_names.VERDICT] == verdict
 
 
 def test_a_search_without_a_trial_has_a_report_too(store: Stored, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from search.history.states import state_of_run
 from search.objectives import Objective
 from search.tracking.foreign.layout import Reading, hyperparameters
-from search.tracking.raw_runs import Run
+from search.tracking.runs import Run
 
 TOOL = "autolog"
 CLASS = "estimator_class"

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from search.tracking.raw_runs import Run, clean
+from search.tracking.runs import Run, clean
 
 # Tags and params that people name a data set or a model by.
 DATA_NAMES = ("dataset", "dataset_name", "data_set", "dataset.name")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from optuna.distributions import BaseDistribution
 
 from search.objectives import Objective
-from search.tracking.raw_runs import Run
+from search.tracking.runs import Run
 
 # What Ray Tune, MLflow and their kin log beside a trial: where and when it ran, never how.
 # https://docs.ray.io/en/latest/tune/tutorials/tune-metrics.html (auto-filled metrics)

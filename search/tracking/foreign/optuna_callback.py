@@ -23,7 +23,7 @@ from search.tracking.foreign.layout import (
     hyperparameters,
     is_noise,
 )
-from search.tracking.raw_runs import Run
+from search.tracking.runs import Run
 
 TOOL = "optuna"
 SUFFIX = "_distribution"

@@ -22,7 +22,7 @@ from search.tracking.foreign.layout import (
     direction_names,
     hyperparameters,
 )
-from search.tracking.raw_runs import Run
+from search.tracking.runs import Run
 
 TOOL = "optuna"
 DIRECTIONS = "optuna.study_direction"

@@ -19,9 +19,8 @@ from search.objectives.objective import to_row
 from search.space import SearchSpace
 from search.tracking.foreign.inferred_space import inferred
 from search.tracking.foreign.layout import Reading
-from search.tracking.foreign.values import typed
-from search.tracking.raw_runs import Run
-from search.tracking.rows import FOREIGN, duration, moment
+from search.tracking.foreign.param_types import typed
+from search.tracking.runs import FOREIGN, Run, duration, moment
 
 MOST_EPOCHS = 2**31 - 1
 

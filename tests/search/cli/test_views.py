@@ -17,7 +17,7 @@ from search.cli import views
 from search.cli.views import explained, print_search, print_trial, searches_table
 from search.history import Trial
 from search.objectives.objective import PARETO, Role, to_json
-from search.tracking import names
+from search.tracking import tag_names
 from search.tracking.store import open_client
 from tests.search.test_pipeline import HOSTILE, Stored, stored
 
@@ -101,7 +101,7 @@ def test_of_many_past_runs_five_are_named() -> None:
 
 def test_configurations_and_verdicts_are_printed_as_they_are(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
-    open_client(copy.uri).set_tag(store.plan.summary_run, names.VERDICT, HOSTILE)
+    open_client(copy.uri).set_tag(store.plan.summary_run, tag_names.VERDICT, HOSTILE)
     text = printed(lambda out: print_search(out, "hills", copy.uri))
     assert HOSTILE in text
 
@@ -121,7 +121,7 @@ def test_a_state_read_from_the_store_is_shown_as_it_is(
 def test_an_objective_read_from_the_store_is_shown_as_it_is(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
     tag = json.dumps(["[/oops]", "right"])
-    open_client(copy.uri).set_tag(store.plan.summary_run, names.OBJECTIVES, tag)
+    open_client(copy.uri).set_tag(store.plan.summary_run, tag_names.OBJECTIVES, tag)
     assert "[/oops]" in printed(lambda out: print_search(out, "hills", copy.uri))
 
 
@@ -132,7 +132,7 @@ def test_a_search_shows_what_its_roles_call_best_and_that_no_trial_keeps_a_bound
     client = open_client(copied.uri)
     for bound, shown, warning in ((0.5, "001", ""), (0.95, "001", "No complete trial keeps right")):
         roles = to_json((PARETO, Role("constraint", bound=bound)))
-        client.set_tag(store.plan.summary_run, names.ROLES, roles)
+        client.set_tag(store.plan.summary_run, tag_names.ROLES, roles)
         text = printed(lambda out: print_search(out, "hills", copied.uri))
         assert f"Best by left under right >= {bound:.2f}" in text
         assert f"# trial {shown}" in text and text.count("# trial") == 1

@@ -13,7 +13,7 @@ from rich.console import Console
 from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
-from search.tracking.journal import Event
+from search.tracking.write.journal import Event
 from tests.search.optimize.stepping import HILLS
 from tests.search.optimize.test_plan import a_plan
 

@@ -12,7 +12,7 @@ import yaml
 
 from search.pipeline import prepare, with_changes
 from search.spec import spec_from_yaml
-from search.tracking import names
+from search.tracking import tag_names
 from search.tracking.store import open_client
 from tests.launches import ROOT, Place, driver_of, finished
 
@@ -54,7 +54,7 @@ def test_a_trial_in_flight_goes_on_from_its_last_checkpoint_in_the_same_run(
     place: Place, killed_and_resumed: str
 ) -> None:
     runs = place.raw_runs(killed_and_resumed)
-    assert sorted(int(run.data.tags[names.NUMBER]) for run in runs) == list(range(TRIALS))
+    assert sorted(int(run.data.tags[tag_names.NUMBER]) for run in runs) == list(range(TRIALS))
     assert {run.info.status for run in runs} == {"FINISHED"}
     continued = []
     for trial in sorted((place.folder / "storage" / killed_and_resumed / "checkpoints").iterdir()):
@@ -138,9 +138,9 @@ def test_history_that_changed_since_does_not_stop_a_search(
     client = open_client(place.uri)
     first, second, third, *_ = place.raw_runs(killed_and_resumed)
     changed = {"width": 100_000, "widht": 32, "optimizer": "lion", "dropout": "nan", "width.x": []}
-    client.set_tag(first.info.run_id, names.CONFIGURATION, json.dumps(changed))
-    client.set_tag(second.info.run_id, names.CONFIGURATION, json.dumps({}))
-    client.set_tag(third.info.run_id, names.CONFIGURATION, "{'not': json}")
+    client.set_tag(first.info.run_id, tag_names.CONFIGURATION, json.dumps(changed))
+    client.set_tag(second.info.run_id, tag_names.CONFIGURATION, json.dumps({}))
+    client.set_tag(third.info.run_id, tag_names.CONFIGURATION, "{'not': json}")
     said: list[str] = []
     settings = {"experiments": ["digits*"], "rename": {"widht": "width"}}
     spec = spec_from_yaml(yaml.safe_dump(small_digits(history=settings)))

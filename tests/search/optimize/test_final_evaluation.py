@@ -15,7 +15,7 @@ from models.threat_model import TextThreat, Threat
 from search.history import Trial
 from search.optimize import final_evaluation
 from search.optimize.final_evaluation import HeldOut, judge_front
-from search.tracking.journal import Journal, read_events
+from search.tracking.write.journal import Journal, read_events
 from tests.search.optimize.stepping import task_of
 from tests.search.optimize.test_plan import a_plan
 

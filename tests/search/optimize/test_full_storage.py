@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from search.tracking.journal import sent_offset
+from search.tracking.write.journal import sent_offset
 from tests.launches import (
     PATIENCE_SECONDS,
     Place,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from search.tracking.journal import sent_offset, size
 from search.tracking.store import HTTP_RETRIES, HTTP_TIMEOUT_SECONDS
-from search.tracking.writer import LONGEST_PAUSE_SECONDS
+from search.tracking.write.journal import sent_offset, size
+from search.tracking.write.writer import LONGEST_PAUSE_SECONDS
 from tests.launches import Place, assert_truthful, finished, hills
 from tests.search.optimize.ray_nodes import seconds_until
 from tests.search.tracking.servers import Server

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from search.optimize.recorder import Recorder
 from search.optimize.retries import WORKERS_FORGIVEN
-from search.tracking.journal import Journal, read_events
+from search.tracking.write.journal import Journal, read_events
 from tests.search.optimize.asking import prior, searcher_of, states
 from tests.search.optimize.test_plan import a_plan
 

@@ -20,7 +20,7 @@ from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA, carried, compared_metrics, scheduler_for
 from search.optimize.tuner import Tuning
 from search.spec import Spec, load_spec, spec_from_yaml
-from search.tracking.journal import Journal, read_events
+from search.tracking.write.journal import Journal, read_events
 from tests.search.optimize.stepping import HILLS
 from tests.search.optimize.test_plan import a_plan
 from tests.search.spec.texts import fine_tuning

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from search.objectives import Objective
-from search.tracking.journal import Journal
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
-from search.tracking.writer import Writer
+from search.tracking.write.journal import Journal
+from search.tracking.write.writer import Writer
 
 SPACE = (
     '{"distributions": {"x": {"name": "FloatDistribution", "attributes": '

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from search.tracking import health, names
-from search.tracking.batches import Batch
+from search.tracking import health, tag_names
 from search.tracking.ownership import claim, owner_name
+from search.tracking.write.store_writer import Batch
 from tests.search.tracking.servers import mlflow_server, postgresql
 from tests.search.tracking.stores import new_store
 
@@ -27,8 +27,8 @@ def test_a_heartbeat_that_is_no_number_is_no_life(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.start(0)
     store.writer().drain()
-    for name, text in ((names.OWNER, "elsewhere:1:1"), (names.STATE, "running"),
-                       (names.HEARTBEAT, "soon")):  # fmt: skip
+    for name, text in ((tag_names.OWNER, "elsewhere:1:1"), (tag_names.STATE, "running"),
+                       (tag_names.HEARTBEAT, "soon")):  # fmt: skip
         store.client.set_tag(store.summary_run, name, text)
     assert store.search in health.zombies(store.client)
 

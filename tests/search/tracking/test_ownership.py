@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from search.tracking import names
+from search.tracking import tag_names
 from search.tracking.ownership import (
     HEARTBEAT_SECONDS,
     STALE_SECONDS,
@@ -21,12 +21,12 @@ from search.tracking.ownership import (
     newest_generation,
     owner_name,
 )
-from search.tracking.writer import LONGEST_PAUSE_SECONDS
+from search.tracking.write.writer import LONGEST_PAUSE_SECONDS
 from tests.search.tracking.stores import Store, new_store
 
 
 def tags(owner: str, heartbeat: float, state: str = "running") -> dict[str, str]:
-    return {names.OWNER: owner, names.HEARTBEAT: str(heartbeat), names.STATE: state}
+    return {tag_names.OWNER: owner, tag_names.HEARTBEAT: str(heartbeat), tag_names.STATE: state}
 
 
 def test_this_process_is_alive_even_with_an_old_heartbeat() -> None:
@@ -98,13 +98,15 @@ def test_a_claim_on_another_machine_without_the_old_storage_still_counts_up(
 
 def owned_elsewhere(store: Store, clock: float, beats: bool) -> threading.Event:
     """A search owned by another host, whose clock is off by so much; set the event to end it."""
-    for name, text in (tags("other:1:1", time.time() + clock) | {names.GENERATION: "1"}).items():
+    for name, text in (
+        tags("other:1:1", time.time() + clock) | {tag_names.GENERATION: "1"}
+    ).items():
         store.client.set_tag(store.summary_run, name, text)
     ended = threading.Event()
 
     def beat() -> None:
         while not ended.wait(0.2):
-            store.client.set_tag(store.summary_run, names.HEARTBEAT, str(time.time() + clock))
+            store.client.set_tag(store.summary_run, tag_names.HEARTBEAT, str(time.time() + clock))
 
     if beats:
         threading.Thread(target=beat, daemon=True).start()
@@ -153,7 +155,7 @@ def test_of_two_that_watch_a_dead_owner_at_once_one_takes_over(tmp_path: Path) -
 def test_a_search_that_ended_elsewhere_is_claimed_without_watching(tmp_path: Path) -> None:
     store = new_store(tmp_path, "demo-8")
     owned_elsewhere(store, 0.0, beats=False)
-    store.client.set_tag(store.summary_run, names.STATE, "interrupted")
+    store.client.set_tag(store.summary_run, tag_names.STATE, "interrupted")
     began = time.monotonic()
     assert claim(store.client, store.summary_run, store.folder, owner_name()) == 2
     assert time.monotonic() - began < WATCH_SECONDS / 2

@@ -8,8 +8,8 @@ import pytest
 
 from search.history import History
 from search.objectives.objective import PARETO, Role, to_json
-from search.tracking import names
-from search.tracking.reading import read_history
+from search.tracking import tag_names
+from search.tracking.read.history import read_history
 from tests.search.tracking.stores import Store, new_store
 
 UNDER = (PARETO, Role("constraint", bound=0.8))
@@ -18,7 +18,7 @@ UNDER = (PARETO, Role("constraint", bound=0.8))
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store = new_store(tmp_path_factory.mktemp("roles"))
-    store.client.set_tag(store.summary_run, names.STATE, "complete")
+    store.client.set_tag(store.summary_run, tag_names.STATE, "complete")
     return store
 
 
@@ -28,12 +28,12 @@ def roles_of(store: Store) -> tuple[Role, ...]:
 
 
 def test_a_search_without_roles_has_none(store: Store) -> None:
-    assert names.ROLES not in store.client.get_run(store.summary_run).data.tags
+    assert tag_names.ROLES not in store.client.get_run(store.summary_run).data.tags
     assert roles_of(store) == (PARETO, PARETO)
 
 
 def test_roles_come_back_with_their_search_and_survive_a_file(store: Store, tmp_path: Path) -> None:
-    store.client.set_tag(store.summary_run, names.ROLES, to_json(UNDER))
+    store.client.set_tag(store.summary_run, tag_names.ROLES, to_json(UNDER))
     assert roles_of(store) == UNDER
     history = read_history(store.uri)
     history.to_parquet(tmp_path / "history.parquet")
@@ -44,5 +44,5 @@ def test_roles_come_back_with_their_search_and_survive_a_file(store: Store, tmp_
 def test_a_spoilt_record_of_roles_means_that_all_are_searched_alike(
     store: Store, text: str
 ) -> None:
-    store.client.set_tag(store.summary_run, names.ROLES, text)
+    store.client.set_tag(store.summary_run, tag_names.ROLES, text)
     assert roles_of(store) == (PARETO, PARETO)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search.tracking import names
+from search.tracking import tag_names
 from search.tracking.summary import settle
 from tests.search.tracking.stores import Store, new_store
 
@@ -22,7 +22,7 @@ def test_settling_interrupts_what_still_runs_and_leaves_the_ended(store: Store) 
     store.writer().drain()
     counts = settle(store.client, store.experiment, store.search)
     assert counts == {"interrupted": 1, "merged": 0}
-    states = {run.data.tags[names.NUMBER]: run.info.status for run in store.runs()}
+    states = {run.data.tags[tag_names.NUMBER]: run.info.status for run in store.runs()}
     assert states == {"0": "FINISHED", "1": "KILLED"}
     again = settle(store.client, store.experiment, store.search)
     assert again == {"interrupted": 0, "merged": 0}
@@ -38,8 +38,8 @@ def test_of_runs_that_share_a_key_the_one_whose_metrics_reach_furthest_stays(
     (run,) = store.runs()
     tags = {key: text for key, text in run.data.tags.items() if key.startswith("twentieth.")}
     # A run of the same trial whose tag says more than this one's, but which has fewer epochs.
-    store.client.set_tag(run.info.run_id, names.EPOCH, "1")
-    other = store.client.create_run(store.experiment, tags=tags | {names.EPOCH: "2"})
+    store.client.set_tag(run.info.run_id, tag_names.EPOCH, "1")
+    other = store.client.create_run(store.experiment, tags=tags | {tag_names.EPOCH: "2"})
     counts = settle(store.client, store.experiment, store.search)
     assert counts == {"interrupted": 1, "merged": 1}
     assert [each.info.run_id for each in store.runs()] == [run.info.run_id]

@@ -16,9 +16,9 @@ from models.cnn import CNN
 from search import pipeline
 from search.optimize.plan import Plan
 from search.spec import Spec, spec_from_yaml
-from search.tracking.journal import Journal
 from search.tracking.store import open_client
-from search.tracking.writer import Writer
+from search.tracking.write.journal import Journal
+from search.tracking.write.writer import Writer
 from tests.search.tracking.stores import migrated_store
 
 DIGITS = {"name": "digits", "train_examples": 100}

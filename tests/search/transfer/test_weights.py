@@ -20,9 +20,8 @@ from search.cli.views import print_search, print_trial
 from search.optimize.plan import Plan
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.pipeline import fingerprint_of
-from search.tracking import names
-from search.tracking.runs import tags_of
-from search.tracking.store import open_client
+from search.tracking import tag_names
+from search.tracking.store import open_client, tags_of
 from search.tracking.summary import find_summary
 from search.transfer.export import export_trial
 from search.transfer.sources import find_trial
@@ -98,8 +97,8 @@ def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source
     assert trial.initial == child.initial_files()[f"{parent.search}#0"]
     assert find_trial(shelf.uri, f"{source}#1").initial is None
     tags = tags_of(open_client(shelf.uri), trial.trial.run_id)
-    assert tags[names.INITIAL_WEIGHTS] == f"{parent.search}#0"
-    assert (tags[names.ROWS_CARRIED], tags[names.OVERLAP]) == ("10", "0")
+    assert tags[tag_names.INITIAL_WEIGHTS] == f"{parent.search}#0"
+    assert (tags[tag_names.ROWS_CARRIED], tags[tag_names.OVERLAP]) == ("10", "0")
     out = io.StringIO()
     print_trial(Console(file=out, width=200), child.search, 0, shelf.uri)
     told = out.getvalue()
@@ -169,7 +168,7 @@ def test_a_source_whose_data_have_changed_is_refused(tmp_path: Path) -> None:
     fingerprint = fingerprint_of(plan.spec)
     fingerprint["data"] = {**fingerprint["data"], "digest": "0" * 12}
     client = open_client(shelf.uri)
-    client.set_tag(plan.summary_run, names.FINGERPRINT, json.dumps(fingerprint))
+    client.set_tag(plan.summary_run, tag_names.FINGERPRINT, json.dumps(fingerprint))
     with pytest.raises(ValueError, match="has changed since"):
         shelf.plan(digits_spec("target", initial_weights={"from": plan.search}))
 

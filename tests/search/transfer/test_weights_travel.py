@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from search.tracking import names
+from search.tracking import tag_names
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary
 from tests.launches import ROOT, Place, driver_of, finished
@@ -72,11 +72,11 @@ def test_a_search_starts_where_the_best_trial_of_another_ended_and_is_resumed_wi
     best = max(place.trials(source), key=lambda trial: trial.values[0])
     for run in runs:
         tags = run.data.tags
-        assert tags[names.INITIAL_WEIGHTS] == f"{source}#{best.number}"
-        assert tags[names.SOURCE_RUN] == best.run_id
-        assert (tags[names.ROWS_CARRIED], tags[names.ROWS_FRESH]) == ("10", "0")
-        assert tags[names.OVERLAP] == "0"
-        assert "width" not in json.loads(tags[names.CONFIGURATION])
+        assert tags[tag_names.INITIAL_WEIGHTS] == f"{source}#{best.number}"
+        assert tags[tag_names.SOURCE_RUN] == best.run_id
+        assert (tags[tag_names.ROWS_CARRIED], tags[tag_names.ROWS_FRESH]) == ("10", "0")
+        assert tags[tag_names.OVERLAP] == "0"
+        assert "width" not in json.loads(tags[tag_names.CONFIGURATION])
     scratch = min(trial.curves["loss.train"][1] for trial in place.trials(source))
     started = max(trial.curves["loss.train"][1] for trial in place.trials(search))
     assert started < scratch

@@ -9,7 +9,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from tests.search.tracking.foreign.stores import (
     all_run_ids,
     assert_accounted_for,

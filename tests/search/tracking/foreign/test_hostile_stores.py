@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 
 from search.history import History
-from search.tracking import names
-from search.tracking.reading import read_history
+from search.tracking import tag_names
+from search.tracking.read.history import read_history
 from tests.search.tracking.foreign.stores import assert_accounted_for
-from tests.search.tracking.foreign.test_by_hand import Hand
+from tests.search.tracking.foreign.test_generic import Hand
 
 STARTS = 1_760_000_000_000
 
@@ -140,9 +140,9 @@ def test_a_database_may_hold_what_mlflow_would_not_write(
         {"param_directions": "[" * 4000}, {"param_directions": '{"lr": "{}"}'},
         {"param_directions": '{"lr": 3}', "param_internal_val_lr": "NaN", "numbers": "²"},
         {"optuna.study_direction": "SIDEWAYS"}, {"estimator_class": "SearchCV"},
-        {names.KIND: "something"}, {names.KIND: "trial"}, {names.KIND: "search"},
-        {names.KIND: "search", names.SEARCH: "mlflow:mine", names.TASK: "t",
-         names.OBJECTIVES: "[]", names.DIRECTIONS: "[]"},
+        {tag_names.KIND: "something"}, {tag_names.KIND: "trial"}, {tag_names.KIND: "search"},
+        {tag_names.KIND: "search", tag_names.SEARCH: "mlflow:mine", tag_names.TASK: "t",
+         tag_names.OBJECTIVES: "[]", tag_names.DIRECTIONS: "[]"},
         {"mlflow.parentRunId": "nobody"}, {"dataset": "d" * 4000}, {"model": "<img src=x>"},
     ],
 )  # fmt: skip
@@ -185,9 +185,9 @@ RUNS = st.lists(
             "tags": st.dictionaries(
                 st.sampled_from(
                     ["trial_name", "number", "direction", "datetime_start", "param_directions",
-                     "optuna.study_direction", "estimator_class", names.KIND, names.SEARCH,
-                     names.NUMBER, names.TASK, names.OBJECTIVES, names.DIRECTIONS,
-                     names.CONFIGURATION, "dataset"]
+                     "optuna.study_direction", "estimator_class", tag_names.KIND, tag_names.SEARCH,
+                     tag_names.NUMBER, tag_names.TASK, tag_names.OBJECTIVES, tag_names.DIRECTIONS,
+                     tag_names.CONFIGURATION, "dataset"]
                 ),
                 st.sampled_from(["0", "MAXIMIZE", "{}", "[]", "trial", "search", "x"]),
                 max_size=6,

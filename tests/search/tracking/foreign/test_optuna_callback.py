@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna_integration import MLflowCallback
 
 from search.objectives import Objective
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from tests.search.tracking.foreign.stores import (
     all_run_ids,
     assert_accounted_for,

@@ -9,7 +9,7 @@ from mlflow.optuna.storage import MlflowStorage
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.history import Trial
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from tests.search.tracking.foreign.stores import (
     all_run_ids,
     assert_accounted_for,

@@ -9,7 +9,7 @@ import mlflow
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from search.tracking.reading import read_history
+from search.tracking.read.history import read_history
 from tests.search.tracking.foreign.stores import (
     all_run_ids,
     assert_accounted_for,

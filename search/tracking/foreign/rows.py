@@ -1,0 +1,123 @@
+"""Foreign runs as rows of TRIALS and SEARCHES: each run through the layout that recognises it.
+
+No run vanishes: it becomes a trial, or the run of a search, or is left out with its reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from search.tracking.foreign import autologging, generic, optuna_callback, optuna_storage, ray_tune
+from search.tracking.foreign.fingerprint import described
+from search.tracking.foreign.layout import Layout, Reading, is_noise
+from search.tracking.foreign.nesting import sorted_families
+from search.tracking.foreign.searches import ReadRun, rows_of
+from search.tracking.runs import Run, rejection
+
+# The first that recognises a run reads it.
+LAYOUTS: tuple[Layout, ...] = (optuna_storage, optuna_callback, ray_tune, autologging, generic)
+
+
+class ForeignRuns:
+    """The foreign runs of one experiment: first their curves' names, then all the rest."""
+
+    def __init__(
+        self, experiment: str, runs: Sequence[tuple[int, Run]], ours: Mapping[str, Run]
+    ) -> None:
+        """Takes place and run of each active foreign run, oldest first; Twentieth's own by id."""
+        self._experiment = experiment
+        self._places = {run.run_id: place for place, run in runs}
+        self._families = sorted_families([run for _, run in runs], ours)
+        self._readings: dict[int, tuple[str, Reading]] = {}
+        for run in self._families.trials:
+            parent = self._families.around.get(run.parent or "")
+            layout = next(each for each in LAYOUTS if each.recognises(run, parent))
+            self._readings[self._places[run.run_id]] = layout.TOOL, layout.read(run, parent)
+
+    def curve_name(self, place: int, metric: str) -> str | None:
+        """What a run's curve is read as; None if it tells of the framework alone."""
+        entry = self._readings.get(place)
+        if entry is None or is_noise(metric):
+            return None
+        return entry[1].curves.get(metric, metric) or None
+
+    def rows(
+        self, epochs: Sequence[int], rejected: list[dict[str, str]]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Rows of TRIALS, each with its run's "place" and without curves, and rows of SEARCHES.
+
+        Args:
+            epochs: for each place the last epoch that the curves of the run reach.
+            rejected: told every run that is left out, and why.
+        """
+        rejected += [rejection(run, reason) for run, reason in self._families.left_out]
+        distinct = _distinct(self._usable(epochs, rejected), rejected)
+        around = self._families.around
+        trials, searches = rows_of(self._experiment, distinct, around)
+        named = {search["run_id"] for search in searches}
+        reason = "stands around other runs, none of which is a trial that can be read"
+        rejected += [
+            rejection(run, reason) for run_id, run in around.items() if run_id not in named
+        ]
+        return trials, searches
+
+    def _usable(self, epochs: Sequence[int], rejected: list[dict[str, str]]) -> Iterable[ReadRun]:
+        for run in self._families.trials:
+            place = self._places[run.run_id]
+            tool, reading = self._readings[place]
+            problem = _problem(run, reading)
+            if problem:
+                rejected.append(rejection(run, problem))
+                continue
+            parent = self._families.around.get(run.parent or "")
+            fingerprint = described(run, parent, reading.model)
+            yield ReadRun(place, run, tool, reading, fingerprint, epochs[place])
+
+
+def _problem(run: Run, reading: Reading) -> str:
+    """Why nothing can be learned from a run; empty if something can."""
+    if not reading.texts and not reading.known:
+        return "has no hyperparameter: no params were logged"
+    if reading.state != "complete":
+        return ""
+    measured = {name: value for name, value in run.metrics.items() if not is_noise(name)}
+    if not measured:
+        return "measured nothing: it is finished, and no metrics were logged"
+    if not any(math.isfinite(value) for value in measured.values()):
+        return "measured nothing: none of its metrics ends in a finite number"
+    if reading.objectives and len(reading.values) != len(reading.objectives):
+        return "complete, but without a value for each objective"
+    if not all(math.isfinite(value) for value in reading.values):
+        return f"objective values {list(reading.values)} are not all finite"
+    return ""
+
+
+def _distinct(trials: Iterable[ReadRun], rejected: list[dict[str, str]]) -> list[ReadRun]:
+    """The trials without copies of one run, and without runs that another one goes on from."""
+    kept: dict[Any, ReadRun] = {}
+    for trial in trials:
+        identity = trial.reading.identity
+        key = (trial.key, identity) if identity else (trial.key, *_content(trial.run))
+        other = kept.get(key)
+        if other is not None:
+            trial, other = sorted((trial, other), key=_progress, reverse=True)
+            reason = (
+                f"is the same trial as run {trial.run.run_id}, which went further"
+                if identity
+                else f"is a copy of run {trial.run.run_id}: same params, metrics and times"
+            )
+            rejected.append(rejection(other.run, reason))
+        kept[key] = trial
+    return list(kept.values())
+
+
+def _content(run: Run) -> tuple[Any, ...]:
+    # Times are to the millisecond: two runs that agree in all of this were copied.
+    metrics = tuple(sorted((name, repr(value)) for name, value in run.metrics.items()))
+    return run.start, run.end, tuple(sorted(run.params.items())), metrics
+
+
+def _progress(trial: ReadRun) -> tuple[int, bool]:
+    return trial.epoch, trial.reading.state == "complete"

@@ -1,0 +1,177 @@
+"""Reads a store's history: what is kept from before, and what is new since.
+
+Which runs there are and what they mean is decided elsewhere (sql_reader.py or rest_reader.py,
+parse.py); here it is put together and restricted.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from search.history import History
+from search.history.table import (
+    REJECTED,
+    SEARCHES,
+    TRIALS,
+    rejected_from_table,
+    searches_from_table,
+)
+from search.tracking.read.cache import Cache, Meaning, digest_of, folder_for
+from search.tracking.read.parse import interpreted
+from search.tracking.read.rest_reader import Server
+from search.tracking.read.sql_reader import Database
+from search.tracking.store import open_client
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_log = logging.getLogger(__name__)
+
+
+def read_history(
+    tracking_uri: str,
+    experiments: Sequence[str] = ("*",),
+    *,
+    searches: Sequence[str] | None = None,
+    same_task: Sequence[str] = (),
+    task: str = "",
+) -> History:
+    """The searches that an MLflow store holds, whoever logged them.
+
+    Runs of Twentieth, of Ray Tune's and Optuna's callbacks, of MLflow's Optuna storage and of its
+    autologging, and runs logged by hand become trials; every other run is in `rejected` with its
+    reason. What was read is kept in a cache, so that the next reading fetches what is new.
+
+    Args:
+        tracking_uri: Any MLflow tracking URI.
+        experiments: Names or shell patterns ("digits-*") of the experiments to read.
+        searches: Ids of the only searches to read; all if None.
+        same_task: Names or patterns of experiments whose runs you know to be of `task`.
+        task: The id of the task that they are of.
+
+    Raises:
+        ConnectionError: The store cannot be reached; says which and what to do.
+    """
+    client = open_client(tracking_uri)
+    chosen = {
+        str(experiment.experiment_id): str(experiment.name)
+        for experiment in _all_experiments(client)
+        if _matches(experiment.name, (*experiments, *same_task))
+    }
+    cache = Cache(folder_for(tracking_uri))
+    with cache.lock():
+        meanings = _meanings(client, tracking_uri, chosen, cache)
+    parts = [
+        _selected(
+            meanings[each], searches, task if _matches(chosen[each], same_task) else ""
+        )
+        for each in chosen
+    ]  # fmt: skip
+    found = [search for part in parts for search in part.searches]
+    rejected = [row for part in parts for row in part.rejected]
+    return History(
+        pa.concat_tables([TRIALS.empty_table(), *(part.trials for part in parts)]),
+        searches_from_table(pa.Table.from_pylist(found, schema=SEARCHES)),
+        rejected_from_table(pa.Table.from_pylist(rejected, schema=REJECTED)),
+    )
+
+
+def _all_experiments(client: MlflowClient) -> list[Any]:
+    found: list[Any] = []
+    token: str | None = None
+    while True:
+        page = client.search_experiments(max_results=1000, page_token=token)
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _meanings(
+    client: MlflowClient, tracking_uri: str, experiments: Mapping[str, str], cache: Cache
+) -> dict[str, Meaning]:
+    """What each experiment's runs mean; `experiments` are ids and names."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    known = {each: cache.signatures(each) for each in experiments}
+    marks = cache.marks()
+    if not tracking_uri.startswith(("http://", "https://")):
+        try:
+            with closing(Database(tracking_uri, marks)) as database:
+                return _read(database, experiments, known, cache)
+        except SQLAlchemyError as error:
+            _log.warning("reading through MLflow's client, slowly: %s", error)
+    return _read(Server(client, tracking_uri, marks), experiments, known, cache)
+
+
+def _read(
+    source: Database | Server,
+    experiments: Mapping[str, str],
+    known: Mapping[str, Mapping[str, str]],
+    cache: Cache,
+) -> dict[str, Meaning]:
+    present = source.signatures(list(experiments), known)
+    found: dict[str, Meaning] = {}
+    for experiment, name in experiments.items():
+        signatures = present[experiment]
+        digest = digest_of(name, signatures)
+        meaning = cache.meaning(experiment, digest)
+        if meaning is None:
+            runs = _updated(source, experiment, signatures, known[experiment], cache)
+            meaning = interpreted(name, runs)
+            if not meaning.is_living:
+                cache.keep_meaning(experiment, digest, meaning)
+        found[experiment] = meaning
+    cache.keep_marks(source.marks)
+    return found
+
+
+def _updated(
+    source: Database | Server,
+    experiment: str,
+    signatures: Mapping[str, str],
+    known: Mapping[str, str],
+    cache: Cache,
+) -> pa.Table:
+    """All runs of an experiment (RAW): those kept, and those that are new or were changed."""
+    kept = cache.runs(experiment) if known else None
+    changed = [run for run, text in signatures.items() if known.get(run) != text]
+    if kept is None:
+        runs = source.fetch(experiment, list(signatures), signatures, of_all=True)
+    else:
+        stays = pa.array([run for run in signatures if known.get(run) == signatures[run]])
+        is_kept = pc.is_in(kept.column("run_id"), stays.cast(pa.string()))
+        runs = kept.filter(is_kept)
+        if changed:
+            of_all = len(changed) == len(signatures)
+            fetched = source.fetch(experiment, changed, signatures, of_all=of_all)
+            runs = pa.concat_tables([runs, fetched])
+    if not cache.keep_runs(experiment, runs):
+        source.marks[experiment] = None  # what is kept is not what was read
+    return runs
+
+
+def _selected(meaning: Meaning, wanted: Sequence[str] | None, task: str) -> Meaning:
+    """The searches of an experiment that are asked for, of a task if one is given."""
+    trials, searches, rejected = meaning.trials, meaning.searches, meaning.rejected
+    if wanted is not None:
+        is_wanted = pc.is_in(trials.column("search"), pa.array(sorted(wanted), pa.string()))
+        trials = trials.filter(is_wanted)
+        searches = [row for row in searches if row["search"] in wanted]
+        rejected = [row for row in rejected if row["search"] in wanted]
+    if task:
+        column = pa.array([task] * len(trials), pa.string())
+        trials = trials.set_column(TRIALS.get_field_index("task"), TRIALS.field("task"), column)
+        searches = [row | {"task": task} for row in searches]
+    return Meaning(trials, searches, rejected)

@@ -1,0 +1,174 @@
+"""Runs that Twentieth logged: one summary run a search, one run a trial (see writer.py).
+
+What a run says is not trusted: text is parsed as JSON, numbers are checked, and a run that cannot
+be read is left out with its reason.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from search.history.states import STATES
+from search.objectives.objective import from_row, to_row
+from search.space import SearchSpace
+from search.tracking import tag_names
+from search.tracking.ownership import is_alive
+from search.tracking.runs import FOREIGN, Run, duration, moment, rejection
+
+# What parsing somebody else's text can raise; JSON nested 100,000 deep is a RecursionError.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+LARGEST_COUNT = 2**31
+
+
+def read_own(
+    runs: Sequence[tuple[int, Run]], last_epochs: Sequence[int], rejected: list[dict[str, str]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of TRIALS, each with its run's "place" and without curves, and rows of SEARCHES.
+
+    Args:
+        runs: place and run, oldest first.
+        last_epochs: by place, the last epoch that a run's curves reach.
+        rejected: told every run that is left out, and why.
+    """
+    summaries: dict[str, dict[str, Any]] = {}
+    trials: list[tuple[Run, dict[str, Any]]] = []
+    for place, run in runs:
+        try:
+            if run.tags[tag_names.KIND] == "trial":
+                trials.append((run, _trial_row(run, last_epochs[place]) | {"place": place}))
+                continue
+            row = _search_row(run)
+            if summaries.setdefault(row["search"], row) is not row:
+                first = summaries[row["search"]]["run_id"]
+                rejected.append(rejection(run, f"repeats the summary of its search, run {first}"))
+        except UNREADABLE as error:
+            rejected.append(rejection(run, f"cannot be read: {type(error).__name__}: {error}"))
+    return _merged(_with_searches(trials, summaries, rejected), rejected), list(summaries.values())
+
+
+def _search_row(run: Run) -> dict[str, Any]:
+    tags = run.tags
+    spec_numbers = json.loads(tags.get(tag_names.NUMBERS, "{}"))
+    state = tags.get(tag_names.STATE, "interrupted")
+    if state == "running" and not is_alive(tags):
+        state = "interrupted"
+    space = tag_names.joined_tag(tag_names.SPACE, tags)
+    if space is not None:
+        SearchSpace.from_json(space)  # raises for what is no space
+    fingerprint = tag_names.joined_tag(tag_names.FINGERPRINT, tags) or "{}"
+    if not isinstance(json.loads(fingerprint), dict):
+        raise ValueError("its fingerprint is no JSON object")
+    if tags[tag_names.SEARCH].startswith(FOREIGN):
+        raise ValueError(f"its search's id begins with {FOREIGN!r}, as those of other tools do")
+    goal = {
+        "objectives": _strings(tags[tag_names.OBJECTIVES]),
+        "directions": _directions(tags[tag_names.DIRECTIONS]),
+        "roles_json": tag_names.joined_tag(tag_names.ROLES, tags),
+    }
+    return {
+        "search": tags[tag_names.SEARCH],
+        "run_id": run.run_id,
+        "task": tags[tag_names.TASK],
+        "fingerprint_json": fingerprint,
+        "space_json": space,
+        "objectives": goal["objectives"],
+        "directions": goal["directions"],
+        "started": moment(run.start) or 0,
+        "trials_budget": _count(tags.get(tag_names.BUDGET, 0)),
+        "epochs": _count(spec_numbers.get("epochs", 0)),
+        "seed": _count(spec_numbers.get("seed", 0), 2**32),
+        "state": state,
+        "warm": json.loads(tag_names.joined_tag(tag_names.WARM, tags) or "[]") != [],
+        "roles_json": to_row(from_row(goal))["roles_json"],
+    }
+
+
+def _trial_row(run: Run, last_epoch: int) -> dict[str, Any]:
+    tags, epoch = run.tags, _count(run.tags.get(tag_names.EPOCH, 0))
+    configuration = json.loads(tag_names.joined_tag(tag_names.CONFIGURATION, tags) or "null")
+    if not isinstance(configuration, dict):
+        raise ValueError("its configuration is missing or no JSON object")
+    state = tags.get(tag_names.STATE, "interrupted")
+    if state not in STATES:
+        raise ValueError(f"unknown state {state!r}")
+    values = [float(value) for value in json.loads(tags.get(tag_names.VALUES, "[]"))]
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError(f"objective values {values} are not all finite")
+    # Of a trial that has not ended, the tag may be behind (see `tag_names.EPOCH`).
+    if state in ("running", "interrupted") and 0 <= last_epoch < LARGEST_COUNT:
+        epoch = max(epoch, last_epoch)
+    origin = json.loads(tag_names.joined_tag(tag_names.ORIGIN, tags) or "{}")
+    return {
+        "search": tags[tag_names.SEARCH],
+        "number": _count(tags[tag_names.NUMBER]),
+        "run_id": run.run_id,
+        "state": state,
+        "configuration": json.dumps(configuration),
+        "values": values if state == "complete" else [],
+        "epoch": epoch,
+        "origin": json.dumps(origin if isinstance(origin, dict) else {}),
+        "started": moment(run.start),
+        "seconds": duration(run.start, run.end),
+        "name": run.name,
+    }
+
+
+def _with_searches(
+    trials: Iterable[tuple[Run, dict[str, Any]]],
+    summaries: Mapping[str, Mapping[str, Any]],
+    rejected: list[dict[str, str]],
+) -> list[dict[str, Any]]:
+    """Adds to each trial what its search says: task, objectives, directions."""
+    rows = []
+    for run, row in trials:
+        summary = summaries.get(row["search"])
+        if summary is None:
+            rejected.append(rejection(run, f"its search {row['search']!r} has no summary run"))
+            continue
+        if row["state"] == "running" and summary["state"] != "running":
+            row["state"] = "interrupted"
+        if row["state"] == "complete" and len(row["values"]) != len(summary["objectives"]):
+            rejected.append(rejection(run, "complete, but without a value for each objective"))
+            continue
+        rows.append(row | {name: summary[name] for name in ("task", "objectives", "directions")})
+    return rows
+
+
+def _merged(rows: Iterable[dict[str, Any]], rejected: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """One row a trial key. Of runs that share a key, the one furthest along counts."""
+    best: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in rows:
+        key = (row["search"], row["number"])
+        other = best.get(key)
+        if other is not None:
+            row, other = sorted((row, other), key=lambda entry: -(entry["epoch"] or 0))
+            reason = f"shares its trial key with run {row['run_id']}, which went further"
+            rejected.append({"run_id": other["run_id"], "name": other["name"], "reason": reason,
+                             "search": other["search"]})  # fmt: skip
+        best[key] = row
+    return list(best.values())
+
+
+def _count(value: Any, limit: int = LARGEST_COUNT) -> int:
+    number = int(value)
+    if not 0 <= number < limit:
+        raise ValueError(f"{number} is no count")
+    return number
+
+
+def _strings(text: str) -> list[str]:
+    parsed = json.loads(text)
+    if not isinstance(parsed, list) or not all(isinstance(item, str) for item in parsed):
+        raise ValueError(f"{text[:80]!r} is no list of names")
+    "".join(parsed).encode()  # a lone surrogate is a ValueError here, not a crash in Arrow
+    return parsed
+
+
+def _directions(text: str) -> list[str]:
+    directions = _strings(text)
+    if not set(directions) <= {"maximize", "minimize"}:
+        raise ValueError(f"directions {directions} are not maximize or minimize")
+    return directions

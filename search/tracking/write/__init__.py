@@ -1,0 +1,1 @@
+"""Write: from the journal of a search into its runs in MLflow."""

@@ -1,0 +1,271 @@
+"""What the events of a search are in the store: the runs of its trials, their metrics, tags, files.
+
+Sending an event twice leaves what sending it once leaves. A trial's run is found by its key before
+it is created, metrics carry the event's own time (MLflow drops identical points), tags and states
+are set to what they already are. When events are sent, and again, is decided in writer.py.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from search.history.provenance import ledger_metrics, read_origin
+from search.history.states import TO_MLFLOW
+from search.tracking import tag_names
+from search.tracking.artifacts import keep_robustness
+from search.tracking.store import runs_by_number
+from search.tracking.write.journal import Event
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+
+# How old the tag with a running trial's epoch may be. It is for who looks at the page, and with
+# each epoch it would be a third of what an epoch costs (results/LOG.md); a reader has the steps of
+# the metrics.
+EPOCH_TAG_SECONDS = 30.0
+GATHERED = ("start", "epoch", "end")
+# A group takes a call or a few: the heart must beat between them, also over a slow server.
+EVENTS_TOGETHER = 50
+
+
+def together(events: Iterable[Event]) -> list[list[Event]]:
+    """The events that are written in one go, in the order of the first of each.
+
+    Those are a trial's start, epochs and end as far as they are there, in their order, up to
+    `EVENTS_TOGETHER`; any other event stands alone. Of two trials neither waits for the other, so
+    between them the order is free.
+    """
+    groups: list[list[Event]] = []
+    growing: dict[int, list[Event]] = {}  # trial number -> the group it adds to
+    for event in events:
+        if event.name not in GATHERED:
+            groups.append([event])
+            continue
+        group = growing.get(event.fields["number"])
+        if group is None or event.name == "start":
+            group = growing[event.fields["number"]] = []
+            groups.append(group)
+        group.append(event)
+        if event.name == "end" or len(group) >= EVENTS_TOGETHER:
+            del growing[event.fields["number"]]
+    return groups
+
+
+class Sender:
+    """Writes events to the runs that they are about. Every method raises what MLflow raises.
+
+    Args:
+        client: of the store.
+        search: its id.
+        experiment: the id of the experiment its runs are in.
+        summary_run: the id of the search's own run.
+        log_scaled: hyperparameters whose logarithm is logged, too.
+        metrics: of the objectives, primary first.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        *,
+        search: str,
+        experiment: str,
+        summary_run: str,
+        log_scaled: frozenset[str],
+        metrics: tuple[str, ...],
+    ) -> None:
+        self._client = client
+        self._search = search
+        self._experiment = experiment
+        self._summary_run = summary_run
+        self._log_scaled = log_scaled
+        self._metrics = metrics
+        self._runs: dict[int, str] = {}
+        self._must_look = True  # a run may exist that we do not know of (resume, lost answer)
+        self._tagged: dict[int, float] = {}  # running trial -> when its epoch was last a tag
+
+    def look_again(self) -> None:
+        """To be called after an error: a run may have been created and its answer lost."""
+        self._must_look = True
+
+    def send(self, events: list[Event]) -> None:
+        """Writes one group that `together` made; events that are not for the store are passed."""
+        if events[0].name in GATHERED:
+            self._send_trial(events)
+        elif events[0].name == "test":
+            self._send_test(events[0])
+        elif events[0].name == "summary":
+            self._send_summary(events[0])
+
+    def _send_trial(self, events: list[Event]) -> None:
+        first, last, batch = events[0], events[-1], Batch()
+        number = first.fields["number"]
+        run, is_new = self._run_of(number), False
+        if first.name == "start":
+            batch.params = first.fields["configuration"]
+            batch.tags = self._start_tags(first)
+            if run is None:
+                run, is_new = self._create(first, batch.tags), True
+        if run is None:
+            return
+        for event in events:
+            if event.name == "epoch":
+                self._add_epoch(batch, event)
+            elif event.name == "end":
+                self._add_end(run, batch, event)
+        tagged = self._tagged.get(number, float("-inf"))
+        if last.name == "epoch" and time.monotonic() - tagged < EPOCH_TAG_SECONDS:
+            del batch.tags[tag_names.EPOCH]
+        batch.log(self._client, run)
+        if tag_names.EPOCH in batch.tags:
+            self._tagged[number] = time.monotonic()
+        if last.name == "end":
+            self._tagged.pop(number, None)
+            status = TO_MLFLOW[last.fields["state"]]
+            self._client.set_terminated(run, status, end_time=last.time)
+        elif first.name == "start" and not is_new:
+            self._client.update_run(run, status="RUNNING")
+
+    def _run_of(self, number: int) -> str | None:
+        if self._must_look:
+            self._runs.update(runs_by_number(self._client, self._experiment, self._search))
+            self._must_look = False
+        return self._runs.get(number)
+
+    def _create(self, event: Event, tags: dict[str, str]) -> str:
+        """Creates a trial's run with its first tags, which are taken from `tags`."""
+        number = event.fields["number"]
+        first = dict(islice(tags.items(), TAGS_A_BATCH))
+        self._must_look = True  # until create_run has answered, a run may exist unknown to us
+        run = self._client.create_run(
+            self._experiment,
+            start_time=event.time,
+            run_name=tag_names.trial_name(self._search, number),
+            tags=first,
+        ).info.run_id
+        self._runs[number], self._must_look = run, False
+        for name in first:
+            del tags[name]
+        return str(run)
+
+    def _start_tags(self, event: Event) -> dict[str, str]:
+        """The tags of a trial that runs; by the foremost its run is found again."""
+        number, origin = event.fields["number"], event.fields["origin"]
+        return {
+            tag_names.KIND: "trial",
+            tag_names.SEARCH: self._search,
+            tag_names.NUMBER: str(number),
+            tag_names.TRIAL_KEY: tag_names.trial_key(self._search, number),
+            tag_names.STATE: "running",
+            tag_names.CHECKPOINTS: event.fields["checkpoints"],
+            **tag_names.split_tags(
+                tag_names.CONFIGURATION, json.dumps(event.fields["configuration"])
+            ),
+            **tag_names.split_tags(tag_names.ORIGIN, json.dumps(origin)),
+            **tag_names.ledger_tags(origin),
+            **tag_names.weights_tags(event.fields.get("receipt", {})),
+        }
+
+    def _add_epoch(self, batch: Batch, event: Event) -> None:
+        metrics, epoch = event.fields["metrics"], event.fields["epoch"]
+        # The compare page colours by the metric that was logged first: an objective.
+        first = {name: metrics[name] for name in self._metrics if name in metrics}
+        batch.measure({**first, **metrics}, time=event.time, step=epoch)
+        batch.tags[tag_names.EPOCH] = str(epoch)
+
+    def _add_end(self, run: str, batch: Batch, event: Event) -> None:
+        state, reason = event.fields["state"], event.fields.get("reason") or ""
+        batch.tags |= {
+            tag_names.STATE: state,
+            tag_names.VALUES: json.dumps(event.fields.get("values") or []),
+            tag_names.EPOCH: str(event.fields["epoch"]),
+        }
+        if reason.strip():
+            self._client.log_text(run, reason, "reason.txt")
+            last_line = reason.strip().splitlines()[-1][:500]
+            batch.tags |= {tag_names.REASON: last_line, tag_names.NOTE: last_line}
+        self._log_texts(run, tag_names.TABLES, event.fields.get("tables", {}))
+        if event.fields.get("warning"):
+            self._log_texts(
+                run, tag_names.ROBUSTNESS, {tag_names.REPLACED_FILE: event.fields["warning"]}
+            )
+            batch.tags[tag_names.REPLACED] = "replaced"
+        if state != "interrupted":  # once a trial, and after the objectives
+            metrics = tag_names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
+            metrics |= ledger_metrics(read_origin(event.fields.get("origin")))
+            batch.measure(metrics, time=event.time, step=0)
+
+    def _send_test(self, event: Event) -> None:
+        run, batch = self._run_of(event.fields["number"]), Batch()
+        if run is not None:
+            # Before the metrics: a resumed search takes these for the sign that all is there.
+            texts, files = event.fields.get("texts", {}), event.fields.get("files", ())
+            keep_robustness(self._client, run, texts, [Path(file) for file in files])
+            batch.measure(event.fields["metrics"], time=event.time, step=event.fields["epoch"])
+            batch.log(self._client, run)
+
+    def _send_summary(self, event: Event) -> None:
+        batch = Batch(tags=tag_names.all_split(event.fields.get("tags", {})))
+        metrics, step = event.fields.get("metrics", {}), event.fields.get("step", 0)
+        batch.measure(metrics, time=event.time, step=step)
+        batch.log(self._client, self._summary_run)
+        if "status" in event.fields:
+            self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
+
+    def _log_texts(self, run: str, folder: str, texts: Mapping[str, Any]) -> None:
+        for name, text in texts.items():
+            self._client.log_text(run, text, f"{folder}/{name}")
+
+
+# MLflow takes at most 100 params and 100 tags in one batch, and 1,000 entries in all.
+PARAMS_A_BATCH = TAGS_A_BATCH = 100
+METRICS_A_BATCH = 800
+
+Entry = TypeVar("Entry")
+
+
+@dataclass
+class Batch:
+    """Params, tags and metrics of a run; of two tags of one name the later counts."""
+
+    params: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: list[Metric] = field(default_factory=list)
+
+    def measure(self, metrics: Mapping[str, float], *, time: int, step: int) -> None:
+        """Adds metrics of one time (milliseconds since 1970) and one step."""
+        from mlflow.entities import Metric
+
+        self.metrics += [
+            Metric(name, float(value), time, step) for name, value in metrics.items()
+        ]  # fmt: skip
+
+    def log(self, client: MlflowClient, run: str) -> None:
+        """Writes it all; nothing at all if there is nothing.
+
+        Where one call does not hold it, the last tags come with the last metrics: a tag that says
+        how far a trial is must not be there before what it speaks of.
+        """
+        from mlflow.entities import Param, RunTag
+
+        params = [Param(name, str(value)) for name, value in self.params.items()]
+        tags = [RunTag(name, text) for name, text in self.tags.items()]
+        calls = zip_longest(
+            reversed(_portions(self.metrics, METRICS_A_BATCH)),
+            reversed(_portions(params, PARAMS_A_BATCH)),
+            reversed(_portions(tags, TAGS_A_BATCH)),
+            fillvalue=(),
+        )
+        for some_metrics, some_params, some_tags in reversed(list(calls)):
+            client.log_batch(run, metrics=some_metrics, params=some_params, tags=some_tags)
+
+
+def _portions(entries: Sequence[Entry], size: int) -> list[Sequence[Entry]]:
+    return [entries[start : start + size] for start in range(0, len(entries), size)]

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from search.history import History
+from search.space import SearchSpace
+from search.tracking import tag_names
+from search.tracking.ownership import owner_name
+from search.tracking.read.history import read_history
+from tests.search.tracking.stores import SPACE, Store, new_store
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A search with one trial of each state, and beside it every kind of spoilt run."""
+    store = new_store(tmp_path_factory.mktemp("reading"))
+    store.trial(0)
+    store.trial(1, state="stopped")
+    store.trial(2, state="failed")
+    store.start(3)
+    store.epoch(3, 1)
+    store.writer().drain()
+    store.client.set_tag(store.summary_run, tag_names.STATE, "interrupted")
+    return store
+
+
+def spoilt(store: Store, **tags: str) -> str:
+    """A trial run whose tags are right but for those given; returns its id."""
+    right = {
+        tag_names.KIND: "trial", tag_names.SEARCH: store.search, tag_names.STATE: "complete",
+        tag_names.NUMBER: "90", tag_names.TRIAL_KEY: f"{store.search}/90",
+        tag_names.VALUES: "[0.1, 0.2]",
+        tag_names.CONFIGURATION: '{"x": 1.0}', tag_names.ORIGIN: "{}", tag_names.EPOCH: "2",
+    }  # fmt: skip
+    run = store.client.create_run(store.experiment, tags=right | tags, run_name="spoilt")
+    return str(run.info.run_id)
+
+
+def test_trials_come_back_with_types_values_curves_and_truthful_states(store: Store) -> None:
+    trials = read_history(store.uri).prior_trials(state=None)
+    states = {trial.number: trial.state for trial in trials if trial.number < 4}
+    assert states == {0: "complete", 1: "stopped", 2: "failed", 3: "interrupted"}
+    first = next(trial for trial in trials if trial.number == 0)
+    assert first.configuration == {"x": 0.1}
+    assert first.values == (0.5, -0.5)
+    assert first.curves["left"] == {1: 0.1, 2: 0.2}
+    assert first.origin == {"step": "random"}
+    assert "log10.x" not in first.curves
+
+
+def test_the_space_comes_back_with_the_search(store: Store) -> None:
+    search = read_history(store.uri).searches[store.search]
+    assert search.space == SearchSpace.from_json(SPACE)
+    assert search.metrics == ("left", "right")
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        (tag_names.CONFIGURATION, "not json"),
+        (tag_names.CONFIGURATION, "[1, 2]"),
+        (tag_names.CONFIGURATION, "[" * 4_000),
+        (tag_names.VALUES, '["high", "low"]'),
+        (tag_names.VALUES, "[NaN, 1]"),
+        (tag_names.VALUES, "[0.5]"),
+        (tag_names.NUMBER, "minus one"),
+        (tag_names.NUMBER, "99999999999999999999999"),
+        (tag_names.EPOCH, "-3"),
+        (tag_names.STATE, "<script>alert(1)</script>"),
+        (tag_names.SEARCH, "a search that is not there"),
+        (tag_names.ORIGIN, "{"),
+    ],
+)
+def test_a_spoilt_run_is_left_out_with_its_reason_and_spoils_nothing_else(
+    store: Store, tag: str, text: str
+) -> None:
+    run = spoilt(store, **{tag: text})
+    history = read_history(store.uri)
+    assert run in {row.run_id for row in history.rejected if row.reason}
+    assert {trial.number for trial in history.prior_trials(state=None)} >= {0, 1, 2, 3}
+
+
+def test_an_empty_run_of_somebody_else_is_left_out_with_its_reason(store: Store) -> None:
+    run = store.client.create_run(store.experiment, run_name="by hand").info.run_id
+    (row,) = (row for row in read_history(store.uri).rejected if row.run_id == run)
+    assert "has no hyperparameter" in row.reason and row.name == "by hand"
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [(tag_names.SPACE, "{}"), (tag_names.OBJECTIVES, '"left"'),
+     (tag_names.DIRECTIONS, '["up", "up"]'),
+     (tag_names.OBJECTIVES, '["\\ud800", "b"]'), (tag_names.BUDGET, "1e9"),
+     (tag_names.FINGERPRINT, "{}{}")],
+)  # fmt: skip
+def test_a_spoilt_summary_takes_its_own_search_out_and_no_other(
+    store: Store, tag: str, text: str
+) -> None:
+    tags = store.client.get_run(store.summary_run).data.tags
+    tags = {name: value for name, value in tags.items() if name.startswith("twentieth.")}
+    other = f"other-{abs(hash((tag, text)))}"
+    store.client.create_run(store.experiment, tags=tags | {tag_names.SEARCH: other, tag: text})
+    history = read_history(store.uri)
+    assert other not in history.searches
+    assert store.search in history.searches
+
+
+def test_of_two_runs_with_one_key_the_one_furthest_along_counts(store: Store) -> None:
+    for epoch, values in (("1", "[0.7, 0.7]"), ("2", "[0.9, 0.9]"), ("0", "[0.8, 0.8]")):
+        tags = {tag_names.NUMBER: "50", tag_names.TRIAL_KEY: f"{store.search}/50"}
+        spoilt(store, **tags, **{tag_names.EPOCH: epoch, tag_names.VALUES: values})
+    history = read_history(store.uri)
+    (trial,) = (trial for trial in history.prior_trials() if trial.number == 50)
+    assert trial.values == (0.9, 0.9)
+    assert sum("shares its trial key" in row.reason for row in history.rejected) == 2
+
+
+@pytest.mark.parametrize("state", ["running", "interrupted"])
+def test_how_far_an_unended_trial_is_is_told_by_its_metrics(store: Store, state: str) -> None:
+    key = {
+        tag_names.NUMBER: "60",
+        tag_names.TRIAL_KEY: f"{store.search}/60",
+        tag_names.VALUES: "[]",
+    }
+    run = spoilt(store, **key, **{tag_names.STATE: state, tag_names.EPOCH: "2"})
+    store.client.log_metric(run, "left", 0.5, step=5)
+    trials = read_history(store.uri).prior_trials(state=None)
+    assert [trial.epoch for trial in trials if trial.number == 60] == [5]
+    store.client.delete_run(run)
+
+
+def test_a_step_that_is_no_count_moves_no_epoch(store: Store) -> None:
+    key = {
+        tag_names.NUMBER: "61",
+        tag_names.TRIAL_KEY: f"{store.search}/61",
+        tag_names.VALUES: "[]",
+    }
+    run = spoilt(store, **key, **{tag_names.STATE: "interrupted", tag_names.EPOCH: "2"})
+    store.client.log_metric(run, "left", 0.5, step=2**40)
+    trials = read_history(store.uri).prior_trials(state=None)
+    assert [trial.epoch for trial in trials if trial.number == 61] == [2]
+
+
+def test_an_ended_trials_epoch_is_what_its_end_said(store: Store) -> None:
+    key = {tag_names.NUMBER: "62", tag_names.TRIAL_KEY: f"{store.search}/62", tag_names.EPOCH: "2"}
+    run = spoilt(store, **key)
+    store.client.log_metric(run, "added later", 0.5, step=9)
+    trials = read_history(store.uri).prior_trials(state=None)
+    assert [trial.epoch for trial in trials if trial.number == 62] == [2]
+
+
+def test_without_its_journal_a_killed_search_is_known_to_its_last_epoch_sent(
+    tmp_path: Path,
+) -> None:
+    store = new_store(tmp_path)
+    store.start(0)
+    writer = store.writer()
+    for epoch in range(1, 6):
+        store.epoch(0, epoch)
+        writer.drain()
+    (store.folder / "journal.jsonl").unlink()
+    (trial,) = read_history(store.uri).prior_trials(state=None)
+    assert (trial.epoch, max(trial.curves["left"])) == (5, 5)
+
+
+def test_what_was_renamed_since_comes_back_under_its_new_name(store: Store) -> None:
+    history = read_history(store.uri).renamed({"x": "y"}, {"left": "west"})
+    search = history.searches[store.search]
+    trial = next(trial for trial in history.prior_trials() if trial.number == 0)
+    assert trial.configuration == {"y": 0.1}
+    assert list(search.space.distributions if search.space else ()) == ["y"]
+    assert search.metrics == trial.metrics == ("west", "right")
+    assert trial.curves["west"] == {1: 0.1, 2: 0.2}
+
+
+def test_only_the_experiments_asked_for_are_read(store: Store) -> None:
+    assert len(read_history(store.uri, ["other-*"])) == 0
+    assert len(read_history(store.uri, ["dem?"])) > 0
+
+
+def test_a_running_trial_of_a_living_search_is_running(store: Store) -> None:
+    client = store.client
+    client.set_tag(store.summary_run, tag_names.STATE, "running")
+    client.set_tag(store.summary_run, tag_names.OWNER, owner_name())
+    trials = read_history(store.uri).prior_trials(state=None)
+    assert next(trial for trial in trials if trial.number == 3).state == "running"
+    client.set_tag(store.summary_run, tag_names.STATE, "interrupted")
+
+
+def test_history_survives_a_parquet_file(store: Store, tmp_path: Path) -> None:
+    history = read_history(store.uri)
+    history.to_parquet(tmp_path / "history.parquet")
+    again = History.from_parquet(tmp_path / "history.parquet")
+    assert again.trials.equals(history.trials)
+    assert again.searches == history.searches
+    assert again.rejected == history.rejected
+
+
+def test_a_configuration_longer_than_a_tag_comes_back_whole(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    long = {f"hyperparameter_{index}": "v" * 200 for index in range(60)}
+    store.journal.append("start", number=0, configuration=long, origin={}, checkpoints="/x")
+    store.writer().drain()
+    (trial,) = read_history(store.uri).prior_trials(state=None)
+    assert trial.configuration == long
+    assert len(json.dumps(long)) > 8_000
+
+
+def test_a_search_whose_clock_was_off_is_read_and_kept(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    store.trial(0)
+    store.writer().drain()
+    connection = sqlite3.connect(tmp_path / "mlflow.db")
+    with connection:
+        connection.execute("UPDATE runs SET start_time = 9223372036854775807, end_time = -5")
+    connection.close()
+    history = read_history(store.uri)
+    history.to_parquet(tmp_path / "history.parquet")
+    (trial,) = history.prior_trials()
+    assert (trial.started, trial.seconds) == (None, 0.0)
+    assert History.from_parquet(tmp_path / "history.parquet").searches == history.searches

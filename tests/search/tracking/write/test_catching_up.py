@@ -1,0 +1,123 @@
+"""A writer that is behind: it sends what belongs together, and remembers what has arrived."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from search.tracking import tag_names
+from search.tracking.write.journal import read_events, sent_offset
+from search.tracking.write.writer import REFUSED_FILE
+from tests.search.tracking.stores import Store, counted, new_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return new_store(tmp_path)
+
+
+@pytest.mark.parametrize("waiting", [1, 20])
+def test_a_store_that_is_behind_gets_a_trials_epochs_in_one_write_however_many(
+    store: Store, monkeypatch: pytest.MonkeyPatch, waiting: int
+) -> None:
+    writer = store.writer()
+    for number in range(3):
+        store.start(number)
+    writer.drain()
+    calls = counted(store.client, monkeypatch)
+    for epoch in range(1, waiting + 1):
+        for number in range(3):
+            store.epoch(number, epoch)
+    writer.drain()
+    assert calls["log_batch"] == 3 and writer.unsent_bytes() == 0
+
+
+def test_a_long_outage_is_made_up_for_in_portions(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tracking.write.writer.EVENTS_AT_ONCE", 4)
+    for number in range(3):
+        store.trial(number, epochs=5)
+    store.writer().drain()
+    for run in store.runs("FINISHED"):
+        points = store.client.get_metric_history(run.info.run_id, "left")
+        assert [point.step for point in points] == [1, 2, 3, 4, 5]
+    assert len(store.runs("FINISHED")) == len(store.runs()) == 3
+
+
+def failing_for(store: Store, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """The store is away whenever something is logged to the run of one trial."""
+    log_batch = store.client.log_batch
+    (unlucky,) = (
+        run.info.run_id for run in store.runs() if run.data.tags[tag_names.NUMBER] == str(number)
+    )
+
+    def away(run: str, **what: object) -> None:
+        if run == unlucky:
+            raise ConnectionError("the server is away")
+        log_batch(run, **what)
+
+    monkeypatch.setattr(store.client, "log_batch", away)
+
+
+def three_trials_of_which_one_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two epochs of three trials wait, interleaved, and the store takes none of trial 1."""
+    for number in range(3):
+        store.start(number)
+    store.writer().drain()
+    for epoch in (1, 2):
+        for number in range(3):
+            store.epoch(number, epoch)
+    failing_for(store, monkeypatch, 1)
+
+
+def test_the_offset_passes_nothing_that_is_not_sent(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        three_trials_of_which_one_fails(store, patch)
+        with pytest.raises(ConnectionError):
+            store.writer().drain()
+    waiting = read_events(store.folder, sent_offset(store.folder))
+    assert next((event.fields["number"], event.fields["epoch"]) for event in waiting) == (1, 1)
+    store.writer().drain()  # of another process: it sends some of it again
+    for run in store.runs():
+        points = store.client.get_metric_history(run.info.run_id, "left")
+        assert [(point.step, point.value) for point in points] == [(1, 0.1), (2, 0.2)]
+
+
+def test_what_was_sent_before_a_failure_is_not_sent_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = store.writer()
+    with monkeypatch.context() as patch:
+        three_trials_of_which_one_fails(store, patch)
+        with pytest.raises(ConnectionError):
+            writer.drain()
+    calls = counted(store.client, monkeypatch)
+    writer.drain()
+    assert calls["log_batch"] == 2  # of trials 1 and 2; trial 0 has its own
+
+
+def test_of_epochs_that_go_together_only_those_that_are_refused_are_set_aside(
+    store: Store,
+) -> None:
+    store.start(0)
+    for epoch, bad in enumerate(("", "top@1", "", "top@5"), 1):
+        metrics = {"left": epoch / 10} | ({bad: 0.5} if bad else {})
+        store.journal.append("epoch", number=0, epoch=epoch, metrics=metrics)
+    writer = store.writer()
+    for _ in range(20):  # refused four times each: see writer.REFUSALS
+        try:
+            writer.drain()
+        except MlflowException:
+            continue
+        break
+    assert writer.unsent_bytes() == 0
+    (run,) = store.runs()
+    points = store.client.get_metric_history(run.info.run_id, "left")
+    assert [point.step for point in points] == [1, 3]
+    refused = (store.folder / REFUSED_FILE).read_text().splitlines()
+    assert ["top@1" in refused[0], "top@5" in refused[1], len(refused)] == [True, True, 2]

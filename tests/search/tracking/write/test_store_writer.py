@@ -1,0 +1,220 @@
+"""What the events of a search are in the store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from search.tracking import tag_names
+from search.tracking.artifacts import fetch_witnesses, read_robustness, read_tables
+from search.tracking.write.journal import Event, read_events, save_sent_offset
+from search.tracking.write.store_writer import EVENTS_TOGETHER, together
+from tests.search.tracking.stores import Store, counted, new_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return new_store(tmp_path, "demo-2")
+
+
+def test_a_trial_becomes_one_finished_run_with_params_metrics_and_state(store: Store) -> None:
+    store.trial(0)
+    store.writer().drain()
+    (run,) = store.runs()
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "000 demo-2"
+    assert run.data.params == {"x": "0.1"}
+    assert run.data.metrics["left"] == 0.2
+    assert run.data.metrics["log10.x"] == pytest.approx(-1)
+    assert json.loads(run.data.tags[tag_names.VALUES]) == [0.5, -0.5]
+
+
+def test_a_trials_origin_can_be_filtered_and_compared_by(store: Store) -> None:
+    guard = {"history": "all", "log_evidence": 3.7, "trials": 5, "dropped": {"u": "far"}}
+    leaning = {"step": "history-model", "source_tasks": {"mnist": 0.9, "t": -0.1}, "guard": guard}
+    store.trial(0, origin=leaning)
+    store.trial(1, origin={"step": "control", "guard": "broken"})
+    store.writer().drain()
+    (first,) = store.client.search_runs(
+        [store.experiment],
+        "tags.`twentieth.step` = 'history-model' and tags.`twentieth.guard` = 'all' "
+        "and metrics.`guard.log_evidence` > 3",
+    )
+    assert first.data.tags["twentieth.leans_on"] == "mnist 0.90, t in reverse 0.10"
+    assert first.data.tags["twentieth.explained"].startswith("It was proposed by a model that")
+    assert first.data.metrics["guard.tasks_dropped"] == 1
+    (control,) = store.client.search_runs([store.experiment], "tags.`twentieth.arm` = 'control'")
+    assert "twentieth.guard" not in control.data.tags
+
+
+def test_an_origin_of_thousands_of_tasks_arrives_whole(store: Store) -> None:
+    names_of_tasks = [f"a-rather-long-name-of-a-task-{index:05d}@ab12cd34" for index in range(5000)]
+    origin = {
+        "step": "history-model",
+        "source_tasks": dict.fromkeys(names_of_tasks, 1 / 5000),
+        "guard": {"dropped": dict.fromkeys(names_of_tasks, "its predictions do not fit")},
+    }
+    assert len(tag_names.split_tags(tag_names.ORIGIN, json.dumps(origin))) > 100
+    store.trial(0, origin=origin)
+    store.writer().drain()
+    (run,) = store.runs("FINISHED")
+    stored = tag_names.joined_tag(tag_names.ORIGIN, run.data.tags)
+    assert stored is not None and json.loads(stored) == origin
+
+
+def test_epochs_are_the_steps_of_the_metrics(store: Store) -> None:
+    store.trial(0, epochs=3)
+    store.writer().drain()
+    (run,) = store.runs()
+    history = store.client.get_metric_history(run.info.run_id, "left")
+    assert [(point.step, point.value) for point in history] == [(1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+def test_tables_of_a_trial_become_texts_among_its_artifacts(store: Store) -> None:
+    store.trial(0, tables={"classes.txt": "class  recall\nüber   0.5", "tags.txt": "B-x 1"})
+    store.trial(1)
+    store.writer().drain()
+    save_sent_offset(store.folder, 0)
+    store.writer().drain()
+    first, second = sorted(store.runs(), key=lambda run: str(run.data.tags[tag_names.NUMBER]))
+    assert read_tables(store.client, first.info.run_id) == {
+        "classes.txt": "class  recall\nüber   0.5",
+        "tags.txt": "B-x 1",
+    }
+    assert read_tables(store.client, second.info.run_id) == {}
+    assert read_tables(store.client, "0" * 32) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("complete", "FINISHED"),
+        ("stopped", "KILLED"),
+        ("interrupted", "KILLED"),
+        ("failed", "FAILED"),
+    ],
+)
+def test_status_tells_the_truth_and_a_tag_tells_killed_apart(
+    store: Store, state: str, status: str
+) -> None:
+    store.trial(0, state=state)
+    store.writer().drain()
+    (run,) = store.runs()
+    assert (run.info.status, run.data.tags[tag_names.STATE]) == (status, state)
+
+
+@pytest.mark.slow
+def test_a_judgement_becomes_metrics_texts_and_witnesses_of_its_run(
+    store: Store, tmp_path: Path
+) -> None:
+    witnesses = tmp_path / "witnesses_test.safetensors"
+    witnesses.write_bytes(b"\x00images")
+    store.trial(0)
+    store.journal.append(
+        "test", number=0, epoch=2, metrics={"test.accuracy.clean": 0.9},
+        texts={"robustness.json": "{}"}, files=[str(witnesses), str(tmp_path / "gone")],
+    )  # fmt: skip
+    store.writer().drain()
+    save_sent_offset(store.folder, 0)
+    store.writer().drain()  # again: nothing doubled
+    (run,) = store.runs()
+    assert run.data.metrics["test.accuracy.clean"] == 0.9
+    assert read_robustness(store.client, run.info.run_id) == {"robustness.json": "{}"}
+    (file,) = fetch_witnesses(store.client, run.info.run_id, tmp_path / "fetched")
+    assert file.read_bytes() == b"\x00images" and file.name == witnesses.name
+
+
+def test_a_replaced_figure_leaves_its_warning_and_a_tag_to_filter_by(store: Store) -> None:
+    store.trial(0, warning="## The robust figure was replaced")
+    store.trial(1)
+    store.writer().drain()
+    (run,) = store.client.search_runs(
+        [store.experiment], f"tags.`{tag_names.REPLACED}` = 'replaced'"
+    )  # fmt: skip
+    assert run.data.tags[tag_names.NUMBER] == "0"
+    assert "replaced.md" in read_robustness(store.client, run.info.run_id)
+
+
+def test_witnesses_of_a_run_without_any_are_none(store: Store, tmp_path: Path) -> None:
+    store.trial(0)
+    store.writer().drain()
+    (run,) = store.runs()
+    assert fetch_witnesses(store.client, run.info.run_id, tmp_path) == []
+
+
+def event(name: str, number: int, epoch: int = 0) -> Event:
+    return Event(name, 0, 1, {"number": number, "epoch": epoch}, 0)
+
+
+def test_a_trials_start_epochs_and_end_go_together_and_nothing_else_does() -> None:
+    driver, summary = Event("driver", 0, 1, {}, 0), Event("summary", 0, 1, {}, 0)
+    start, end, again = event("start", 0), event("end", 0), event("start", 0)
+    epochs = [event("epoch", 0, 1), event("epoch", 0, 2)]
+    other, test = event("epoch", 1, 7), event("test", 0)
+    journal = [start, driver, epochs[0], other, epochs[1], end, test, again, summary]
+    assert together(journal) == [[start, *epochs, end], [driver], [other], [test], [again],
+                                 [summary]]  # fmt: skip
+
+
+def test_a_group_ends_where_it_would_take_long() -> None:
+    epochs = [event("epoch", 0, epoch) for epoch in range(2 * EVENTS_TOGETHER + 1)]
+    groups = together(epochs)
+    assert [len(group) for group in groups] == [EVENTS_TOGETHER, EVENTS_TOGETHER, 1]
+    assert [each for group in groups for each in group] == epochs
+
+
+def test_epochs_that_go_together_keep_their_own_times(store: Store) -> None:
+    store.trial(0, epochs=3)
+    times = {each.fields["epoch"]: each.time for each in read_events(store.folder)
+             if each.name == "epoch"}  # fmt: skip
+    store.writer().drain()
+    (run,) = store.runs()
+    history = store.client.get_metric_history(run.info.run_id, "left")
+    assert {point.step: point.timestamp for point in history} == times
+
+
+def test_a_new_run_has_its_tags_from_the_first_call(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = counted(store.client, monkeypatch)
+    store.start(0)
+    store.writer().drain()
+    assert calls == {"create_run": 1, "log_batch": 1, "set_tag": 1}  # params; the heartbeat
+    (run,) = store.runs("RUNNING")
+    assert run.data.tags[tag_names.CHECKPOINTS] == "/nowhere"
+    assert run.data.params == {"x": "0.1"}
+
+
+def test_a_trial_that_is_started_again_runs_again_in_its_run(store: Store) -> None:
+    store.trial(0, state="interrupted")
+    store.start(0)
+    store.epoch(0, 3)
+    store.writer().drain()
+    (run,) = store.runs()
+    assert (run.info.status, run.data.tags[tag_names.STATE]) == ("RUNNING", "running")
+    points = store.client.get_metric_history(run.info.run_id, "left")
+    assert [point.step for point in points] == [1, 2, 3]
+
+
+def test_the_tag_with_the_epoch_comes_seldom_while_a_trial_runs_and_is_exact_at_its_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, tags = store.writer(), []
+    for epoch in range(1, 4):
+        if epoch == 1:
+            store.start(0)
+        monkeypatch.setattr(
+            "search.tracking.write.store_writer.EPOCH_TAG_SECONDS", 0 if epoch == 3 else 1e9
+        )
+        store.epoch(0, epoch)
+        writer.drain()
+        tags.append(store.runs()[0].data.tags[tag_names.EPOCH])
+    assert tags == ["1", "1", "3"]
+    monkeypatch.undo()
+    store.epoch(0, 4)
+    writer.drain()
+    store.journal.append("end", number=0, state="stopped", epoch=4)
+    writer.drain()
+    assert store.runs("KILLED")[0].data.tags[tag_names.EPOCH] == "4"
