@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from models.adversarial import free
 from models.adversarial.training import craft, losses
 from models.augmentation import augment
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.cnn import CNN
 from models.data import ImageSplits
 from models.optimizer import build_optimizer, learning_rate

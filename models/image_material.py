@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from models.adversarial.attack_memory import AttackMemory
 from models.adversarial.training import craft, losses, passes
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.data import ImageSplits
 from models.image_judgement import ImageJudgement
 from models.pixel_input import PixelLogits

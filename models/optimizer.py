@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from models.catalog import Value
+from models.hyperparameter import Value
 
 # Smith & Topin 2018 in the form of PyTorch's OneCycleLR: rise over the first 30 %, from 1/25 of
 # the peak, end far below the start. The momentum is not cycled.

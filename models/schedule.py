@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from models.catalog import Value
+from models.hyperparameter import Value
 
 
 def warmed_up(configuration: Mapping[str, Value], step: int, steps: int) -> float:

@@ -25,7 +25,7 @@ from transformers.utils import logging
 
 from models.adaptation.support import ARCHITECTURES, supported
 from models.base_model import BaseModel
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.pixel_input import take_pixels
 from models.text.tokenizer import load_tokenizer
 

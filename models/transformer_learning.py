@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.memory import peak_memory_mb
 from models.schedule import warmed_up
 from models.sources import DataError

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.catalog import Value
+from models.hyperparameter import Value
 
 
 class WeightAverage:

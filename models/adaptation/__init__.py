@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.adaptation.support import merges, supported
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.transformer_hyperparameters import METHODS
 
 if TYPE_CHECKING:

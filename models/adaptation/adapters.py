@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from models.adaptation.adapted import Adapted
 from models.adaptation.support import ARCHITECTURES, layer_pattern, module_pattern
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.transformer import head_modules
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from models.adaptation.adapted import Adapted
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.transformer import head_modules
 
 

@@ -15,7 +15,7 @@ from peft import IA3Config
 from models.adaptation.adapted import Adapted
 from models.adaptation.support import ARCHITECTURES, module_pattern
 from models.adaptation.wrapping import shared_settings, unload, wrap
-from models.catalog import Value
+from models.hyperparameter import Value
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:

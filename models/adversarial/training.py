@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.adversarial.attacks import Ball, Loss, cross_entropy, step
-from models.catalog import Value
+from models.hyperparameter import Value
 
 # The standard deviation of the start of TRADES and MART, as in both authors' code: at x itself
 # the divergence has no gradient.

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from models.adversarial.embedding_training import adversarial_step
 from models.adversarial.embedding_unit import pretrained_unit
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.sources import DataError
 from models.text.batches import collate, length_batches
 from models.text.encoding import IGNORED, Encoder

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from models.adversarial.attack_memory import AttackMemory
 from models.adversarial.training import passes
-from models.catalog import Threat, Value
+from models.hyperparameter import Value
+from models.threat_model import Threat
 from models.cnn import CNN
 from models.cnn_learning import CNNLearning
 from models.data import ImageSplits

@@ -16,7 +16,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from models.adversarial.attack_memory import AttackMemory
-from models.catalog import Threat, Value
+from models.hyperparameter import Value
+from models.threat_model import Threat
 from models.data import ImageSplits
 from models.image_material import ImageMaterial
 from models.memory import reset_peak_memory

@@ -18,7 +18,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.catalog import TextThreat, Value
+from models.hyperparameter import Value
+from models.threat_model import TextThreat
 from models.memory import reset_peak_memory
 from models.text.material import TextMaterial
 from models.text.splits import TextSplits

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from models.adaptation import adapt
 from models.adaptation.adapted import Adapted
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.transformer import LoadedBase
 from models.weights.initial import InitialWeights, apply_initial
 

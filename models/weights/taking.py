@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.catalog import Value
+from models.hyperparameter import Value
 from models.cnn import CNN
 from models.weights.head_rows import head_tensors
 from models.weights.initial import InitialWeights
