@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import adaptation_cells as comparison
 from benchmarks.adaptation_training import TASKS, Setting, quality
 from benchmarks.stored_results import CACHE
-from models.transformer_hyperparameters import METHODS
+from models.hyperparameters.transformer import METHODS
 
 # NOTE: every worker imports this file, and its memory is a result; so what only the parent needs
 # is imported where it is needed.

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.adaptation_training import Setting, fit, quality
 from models.catalog import MODELS
-from models.transformer_hyperparameters import METHODS
+from models.hyperparameters.transformer import METHODS
 
 # The finals of `tuned` have seeds of their own.
 SEED = 0
@@ -47,7 +47,7 @@ def rates(method: str) -> tuple[float, float]:
     """The two learning rates of a method: the catalog's default, and four times that.
 
     Settled before anything was trained. The defaults are the papers' magnitudes (see
-    models/transformer_hyperparameters.py); 190 steps are far fewer than the papers take, so the
+    models/hyperparameters/transformer.py); 190 steps are far fewer than the papers take, so the
     second choice is the higher one. All lie in or at the edge of the usual ranges (full 1e-5 to
     5e-4, LoRA 1e-4 to 5e-3, prefix tuning up to 1e-1).
     """

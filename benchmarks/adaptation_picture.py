@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.adaptation_training import TASKS, quality
 from models.catalog import TextThreat
-from models.transformer_hyperparameters import METHODS
+from models.hyperparameters.transformer import METHODS
 from search.report import style
 
 # Okabe and Ito's colours, one a method.

@@ -14,7 +14,7 @@ from benchmarks.adaptation_picture import draw
 from benchmarks.adaptation_training import TASKS, quality
 from benchmarks.adaptation_tuned import UNTUNED, paired
 from models.catalog import TextThreat
-from models.transformer_hyperparameters import METHODS
+from models.hyperparameters.transformer import METHODS
 
 Record = Mapping[str, Any]
 _COMMANDS = "python -m benchmarks.adaptation run`, `tuned`, `report"

@@ -29,7 +29,7 @@ class Setting:
         data: Folder that holds a folder a task.
         code: A hash of the code that trains: what was measured with other code is not found again.
         cache: Folder outside the project for records and trained states.
-        base: The pretrained model, as `models.base_model.locate_base` takes it.
+        base: The pretrained model, as `models.networks.base_model.locate_base` takes it.
         train_examples: Deduplicated training examples of every task.
         epochs: Of every training.
         threat: No scheduler asks for the cheap figure here, so its examples are few.
@@ -98,7 +98,7 @@ def fit(
 @functools.cache
 def data(setting: Setting, task: str) -> Any:
     """The task's texts; loaded once a process."""
-    from models.text.loading import load_text
+    from models.data.text.selection import load_text
 
     settings = {
         "parquet": str(setting.data / task),
@@ -113,7 +113,7 @@ def base(setting: Setting, task: str) -> Any:
     """The pretrained model with the task's head, on one thread; loaded once a process."""
     import torch
 
-    from models.transformer import LoadedBase
+    from models.networks.transformer import LoadedBase
 
     torch.set_num_threads(1)
     return LoadedBase(_located(setting.base), TASKS[task], data(setting, task).label_names)
@@ -121,6 +121,6 @@ def base(setting: Setting, task: str) -> Any:
 
 @functools.cache
 def _located(reference: str) -> Any:
-    from models.base_model import locate_base
+    from models.networks.base_model import locate_base
 
     return locate_base(reference)

@@ -125,9 +125,9 @@ def paired(tuned: ArrayLike, untuned: ArrayLike) -> tuple[float, float, float]:
 
 def _correct(setting: Setting, training: Any) -> list[int]:
     # Imported here: torch is wanted in a worker alone.
-    from models.text.answers import class_logits
-    from models.text.encoding import Encoder
-    from models.text.tokenizer import load_tokenizer
+    from models.networks.tokenizer import load_tokenizer
+    from models.training.text.encoding import Encoder
+    from models.training.text.predict import class_logits
 
     examples, loaded = data(setting, TASK).test, base(setting, TASK)
     length = int(training.configuration["max_length"])

@@ -23,9 +23,9 @@ import torch
 
 from benchmarks import reference
 from models.adaptation import METHODS, adapt
-from models.base_model import BaseModel, locate_base
 from models.catalog import complete
-from models.transformer import LoadedBase
+from models.networks.base_model import BaseModel, locate_base
+from models.networks.transformer import LoadedBase
 
 LABELS = ("a", "b", "c")
 TEXTS = {

@@ -56,9 +56,9 @@ def run_cell(name: str, seed: int) -> dict[str, Any]:
     """One network: its figure in a search, and flags and seconds of every attack."""
     import torch
 
-    from models.adversarial.autoattack import autoattack
-    from models.adversarial.evaluation import correct, measure
-    from models.data import load_images
+    from models.adversarial.pixels.autoattack import autoattack
+    from models.adversarial.pixels.evaluation import correct, measure
+    from models.data.loading import load_images
     from models.training.cnn import CNNTraining
 
     torch.set_num_threads(1)

@@ -29,14 +29,15 @@ from torch import Tensor, nn
 from benchmarks import reference
 from benchmarks.false_security_report import report
 from benchmarks.stored_results import CACHE, StoredResults
-from models.adversarial import evaluation, false_security_attacks
-from models.adversarial.attacks import Ball
-from models.adversarial.evaluation import correct
-from models.adversarial.false_security import check
-from models.adversarial.false_security_gradients import gradient_warnings
-from models.adversarial.false_security_outputs import output_warnings
+from models.adversarial.checks import gradient_masking_attacks
+from models.adversarial.checks.gradient_masking import check
+from models.adversarial.checks.gradient_masking_gradients import gradient_warnings
+from models.adversarial.checks.gradient_masking_outputs import output_warnings
+from models.adversarial.pixels import evaluation
+from models.adversarial.pixels.attacks import Ball
+from models.adversarial.pixels.evaluation import correct
 from models.catalog import Threat, complete
-from models.data import ImageSplits, load_images
+from models.data.loading import ImageSplits, load_images
 from models.training.cnn import CNNTraining
 from tests.models.adversarial.broken_defences import WRAPPED, steep_tanh
 
@@ -112,7 +113,7 @@ def costs(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
     right = torch.from_numpy(correct(model, images, labels))
     shown, truth = images[right], labels[right]
     white_box = evaluation.robust_correct(model, shown, truth, threat, 0)
-    attacks = false_security_attacks
+    attacks = gradient_masking_attacks
     work: dict[str, Callable[[], Any]] = {
         "outputs": lambda: output_warnings(model, images),
         "gradients": lambda: gradient_warnings(model, images, labels, ball, 0),

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.text.loading import select_text
-from models.text.splits import TextExamples, TextSplits
+from models.data.text.selection import select_text
+from models.data.text.splits import TextExamples, TextSplits
 from search.apply.source import seed_of
 
 KIND = "entities"

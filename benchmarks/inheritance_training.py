@@ -17,15 +17,15 @@ from typing import Any
 
 import torch
 
-from models.base_model import locate_base
+from models.adversarial.threat_model import TextThreat
 from models.catalog import Value, complete
-from models.metric_names import MetricName
-from models.text.splits import TextSplits
-from models.threat_model import TextThreat
+from models.data.text.splits import TextSplits
+from models.networks.base_model import locate_base
+from models.networks.transformer import LoadedBase
+from models.scores.metric_names import MetricName
 from models.training.text_fine_tuning import TextFineTuning
-from models.transformer import LoadedBase
+from models.weights.extract import from_adapted
 from models.weights.initial import InitialWeights
-from models.weights.taking import from_adapted
 
 OBJECTIVE = "f1.clean"
 # While training: a single sentence is judged and attacked. In the end: 40 test sentences attacked.

@@ -20,7 +20,7 @@ from ray.air.integrations.mlflow import MLflowLoggerCallback
 from ray.tune.search.optuna import OptunaSearch
 
 from benchmarks import overhead_trials
-from models.data import load_images
+from models.data.loading import load_images
 
 
 class Clock(tune.Callback):

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from benchmarks import reference
 from benchmarks.trainings import Trainings
 from models.catalog import compared_metric
-from models.metric_names import MetricName
+from models.scores.metric_names import MetricName
 from search.optimize.plan import trial_seed
 from search.spec import Spec, load_spec
 

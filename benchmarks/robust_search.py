@@ -30,7 +30,7 @@ from typing import Any
 
 from benchmarks import reference
 from benchmarks.stored_results import CACHE
-from models.metric_names import MetricName
+from models.scores.metric_names import MetricName
 from search.history import Trial
 from search.tracking.read.history import read_history
 from search.transfer.best import best_trials, held_out

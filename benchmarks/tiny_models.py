@@ -23,7 +23,7 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from models.text.dialogue import TOKENIZER
+from models.data.text.dialogue import TOKENIZER
 
 FOLDER = Path("results/tiny")
 POSITIONS = 64

@@ -64,8 +64,8 @@ def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
     """Trains and judges one network."""
     import torch
 
-    from models.adversarial.autoattack import autoattack
-    from models.data import load_images
+    from models.adversarial.pixels.autoattack import autoattack
+    from models.data.loading import load_images
     from models.training.cnn import CNNTraining
 
     torch.set_num_threads(1)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import Threat
-from models.data import ImageSplits, load_images
+from models.data.loading import ImageSplits, load_images
 from search.spec import Spec
 
 CACHE = Path(tempfile.gettempdir()) / "twentieth-benchmarks"

@@ -10,19 +10,19 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from models.cnn_hyperparameters import CNN, CNN_ARCHITECTURE
-from models.description import DataDescription, TextDescription, describe_data
-from models.hyperparameter import Hyperparameter, Value, is_active
-from models.metric_names import corruption_metric, on_split
-from models.sources import DataError
-from models.threat_model import TextThreat, Threat
-from models.transformer_hyperparameters import (
+from models.adversarial.threat_model import TextThreat, Threat
+from models.data.description import DataDescription, TextDescription, describe_data
+from models.data.sources import DataError
+from models.hyperparameters.cnn import CNN, CNN_ARCHITECTURE
+from models.hyperparameters.hyperparameter import Hyperparameter, Value, is_active
+from models.hyperparameters.transformer import (
     CAUSAL_MODEL,
     ENTITY_TAGGER,
     TEXT_CLASSIFIER,
     TRANSFORMER_ARCHITECTURE,
     VISION_TRANSFORMER,
 )
+from models.scores.metric_names import corruption_metric, on_split
 
 __all__ = [
     "MODELS",
@@ -69,7 +69,7 @@ class _Model:
 _CLASSES = ("accuracy.clean", "f1.macro", "matthews")
 _ENTITIES = ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens")
 _ANSWERS = ("perplexity", "accuracy.clean")
-# Those of models/corruptions.py, which needs torch.
+# Those of models/adversarial/pixels/corruptions.py, which needs torch.
 _CORRUPTED = tuple(map(corruption_metric, ("", "noise", "blur", "contrast")))
 _MODELS = {
     "cnn": _Model("images", CNN, ("accuracy.clean",), CNN_ARCHITECTURE, needs_base=False),

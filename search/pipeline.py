@@ -16,8 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from models.base_model import locate_base
 from models.catalog import data_kind, describe_data
+from models.networks.base_model import locate_base
 from search.apply import Proposal
 from search.apply.prior_data import PriorData, prior_data
 from search.apply.sampler import first_proposals

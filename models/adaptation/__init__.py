@@ -9,9 +9,9 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from models.adaptation.support import merges, supported
-from models.hyperparameter import Value
-from models.transformer_hyperparameters import METHODS
+from models.hyperparameters.hyperparameter import Value
+from models.hyperparameters.transformer import METHODS
+from models.networks.architectures import merges, supported
 
 if TYPE_CHECKING:
     from models.adaptation.adapted import Adapted
@@ -23,7 +23,8 @@ def adapt(model: Any, configuration: Mapping[str, Value], *, steps: int, seed: i
     """`model` made ready for training by configuration["adaptation"].
 
     Args:
-        model: from `models.transformer.LoadedBase.fresh`; changed, so make one for each trial. For
+        model: from `models.networks.transformer.LoadedBase.fresh`; changed, so make one for each
+        trial. For
             full fine-tuning it must own its weights; the other methods leave those frozen, but
             for the head, which every method trains.
         configuration: hyperparameters, complete.
@@ -37,7 +38,7 @@ def adapt(model: Any, configuration: Mapping[str, Value], *, steps: int, seed: i
     # Imported here: torch and peft cost seconds, and checking a specification needs neither.
     import torch
 
-    from models.transformer import kind_of
+    from models.networks.transformer import kind_of
 
     method = str(configuration["adaptation"])
     reason = supported(method, model.config.model_type, kind_of(model))

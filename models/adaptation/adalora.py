@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models.adaptation.adapted import Adapted
 from models.adaptation.wrapping import shared_settings, unload, wrap, wrapped_modules
-from models.hyperparameter import Value
+from models.hyperparameters.hyperparameter import Value
 
 # Shares of the steps before pruning begins and after it has ended. The paper's runs spend about a
 # tenth on the first and a third or more on the second (its tables 8 and 9).

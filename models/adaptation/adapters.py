@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.adaptation.adapted import Adapted
-from models.adaptation.support import ARCHITECTURES, layer_pattern, module_pattern
-from models.hyperparameter import Value
-from models.transformer import head_modules
+from models.hyperparameters.hyperparameter import Value
+from models.networks.architectures import ARCHITECTURES, layer_pattern, module_pattern
+from models.networks.transformer import head_modules
 
 
 class Bottleneck(nn.Module):

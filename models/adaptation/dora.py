@@ -11,7 +11,7 @@ from typing import Any
 
 from models.adaptation.adapted import Adapted
 from models.adaptation.lora import low_rank
-from models.hyperparameter import Value
+from models.hyperparameters.hyperparameter import Value
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:

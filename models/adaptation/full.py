@@ -13,8 +13,8 @@ from typing import Any
 from torch import nn
 
 from models.adaptation.adapted import Adapted
-from models.hyperparameter import Value
-from models.transformer import head_modules
+from models.hyperparameters.hyperparameter import Value
+from models.networks.transformer import head_modules
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:

@@ -13,9 +13,9 @@ from typing import Any
 from peft import IA3Config
 
 from models.adaptation.adapted import Adapted
-from models.adaptation.support import ARCHITECTURES, module_pattern
 from models.adaptation.wrapping import shared_settings, unload, wrap
-from models.hyperparameter import Value
+from models.hyperparameters.hyperparameter import Value
+from models.networks.architectures import ARCHITECTURES, module_pattern
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:

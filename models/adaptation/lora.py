@@ -13,7 +13,7 @@ from peft import LoraConfig
 
 from models.adaptation.adapted import Adapted
 from models.adaptation.wrapping import shared_settings, unload, wrap, wrapped_modules
-from models.hyperparameter import Value
+from models.hyperparameters.hyperparameter import Value
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:

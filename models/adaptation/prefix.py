@@ -17,8 +17,8 @@ from peft import PrefixTuningConfig, TaskType
 
 from models.adaptation.adapted import Adapted
 from models.adaptation.wrapping import wrap
-from models.hyperparameter import Value
-from models.transformer import head_modules, kind_of
+from models.hyperparameters.hyperparameter import Value
+from models.networks.transformer import head_modules, kind_of
 
 # RoBERTa's table of positions begins with two rows that stand for none. Rotary positions have no
 # table to run out of.

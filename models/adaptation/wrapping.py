@@ -8,8 +8,8 @@ from typing import Any
 from peft import get_peft_model
 from peft.utils import ModulesToSaveWrapper
 
-from models.adaptation.support import ARCHITECTURES, module_pattern
-from models.transformer import head_modules
+from models.networks.architectures import ARCHITECTURES, module_pattern
+from models.networks.transformer import head_modules
 
 
 def wrapped_modules(model: Any, modules: str) -> str:

@@ -1,9 +1,10 @@
 """Train a CNN on images and judge it: a generator that yields one dict of metrics an epoch.
 
 Part A of the validation split picks the epoch; part B gives the objectives, once, from the picked
-weights (`models/image_judgement.py`). On the CPU a training is determined by its arguments. All
-randomness of an epoch follows from (seed, epoch), so a training resumed from `state_dict` equals
-an uninterrupted one bit for bit, without saving any state of a random generator.
+weights (`models/training/image_evaluation.py`). On the CPU a training is determined by its
+arguments. All randomness of an epoch follows from (seed, epoch), so a training resumed from
+`state_dict` equals an uninterrupted one bit for bit, without saving any state of a random
+generator.
 
 A training whose loss or weights stop being finite has diverged: it reports NaN for every
 accuracy and ends there. It does not raise, for that configuration is a result, not a fault.
@@ -19,15 +20,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.attack_memory import AttackMemory
-from models.adversarial.training import passes
-from models.hyperparameter import Value
-from models.threat_model import Threat
-from models.cnn import CNN
-from models.cnn_learning import CNNLearning
-from models.data import ImageSplits
-from models.image_judgement import ImageJudgement
+from models.adversarial.pixels.attack_memory import AttackMemory
+from models.adversarial.pixels.training import passes
+from models.adversarial.threat_model import Threat
+from models.data.loading import ImageSplits
+from models.hyperparameters.hyperparameter import Value
+from models.networks.cnn import CNN
+from models.training.cnn_optimization import CNNLearning
 from models.training.epochs import name_as_test, run_epochs
+from models.training.image_evaluation import ImageJudgement
 from models.weights.initial import InitialWeights, apply_initial
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from models.metric_names import on_split
+from models.scores.metric_names import on_split
 
 
 class Learning(Protocol):

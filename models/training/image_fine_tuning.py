@@ -3,7 +3,7 @@
 The promises are those of `cnn.py`: part A of the validation split picks the epoch, part B gives the
 objectives, once, from the picked weights; resumed, a training equals an uninterrupted one bit for
 bit; one that stops being finite reports NaN and ends. What is learned from is
-`models/image_material.py`. Texts: `text_fine_tuning.py`.
+`models/training/image_batches.py`. Texts: `text_fine_tuning.py`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.adversarial.attack_memory import AttackMemory
-from models.hyperparameter import Value
-from models.threat_model import Threat
-from models.data import ImageSplits
-from models.image_material import ImageMaterial
-from models.memory import reset_peak_memory
+from models.adversarial.pixels.attack_memory import AttackMemory
+from models.adversarial.threat_model import Threat
+from models.data.loading import ImageSplits
+from models.hyperparameters.hyperparameter import Value
+from models.networks.transformer import LoadedBase
 from models.training.epochs import name_as_test, run_epochs
-from models.transformer import LoadedBase
-from models.transformer_learning import TransformerLearning
+from models.training.image_batches import ImageMaterial
+from models.training.peak_memory import reset_peak_memory
+from models.training.transformer_optimization import TransformerLearning
 from models.weights.initial import InitialWeights
 
 

@@ -50,7 +50,7 @@ class EvaluatedTraining(Training, Protocol):
 class JudgedTraining(EvaluatedTraining, Protocol):
     """A training of an image classifier, judged by attacks on pixels.
 
-    It is a `models.adversarial.judgement.Subject`.
+    It is a `models.adversarial.pixels.final_evaluation.Subject`.
     """
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:

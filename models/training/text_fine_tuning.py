@@ -5,8 +5,9 @@ epoch), so a training resumed from `state_dict` equals an uninterrupted one bit 
 with as many threads; the objectives are measured on the validation split in evaluation mode and
 float32; a training that stops being finite reports NaN and ends.
 
-What is learned from is `models/text/material.py`, what of the model may change the adaptation, and
-how it changes `models/transformer_learning.py`. Images: `image_fine_tuning.py`.
+What is learned from is `models/training/text/text_batches.py`, what of the model may change the
+adaptation, and how it changes `models/training/transformer_optimization.py`. Images:
+`image_fine_tuning.py`.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.hyperparameter import Value
-from models.threat_model import TextThreat
-from models.memory import reset_peak_memory
-from models.text.material import TextMaterial
-from models.text.splits import TextSplits
+from models.adversarial.threat_model import TextThreat
+from models.data.text.splits import TextSplits
+from models.hyperparameters.hyperparameter import Value
+from models.networks.transformer import LoadedBase
 from models.training.epochs import name_as_test, run_epochs
-from models.transformer import LoadedBase
-from models.transformer_learning import TransformerLearning
+from models.training.peak_memory import reset_peak_memory
+from models.training.text.text_batches import TextMaterial
+from models.training.transformer_optimization import TransformerLearning
 from models.weights.initial import InitialWeights
 
 

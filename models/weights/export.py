@@ -19,11 +19,11 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import nn
 
-from models.base_model import BaseModel
 from models.catalog import data_kind
-from models.cnn import CNN
-from models.weights.taking import changed_body, plain_name
-from models.weights.trained import Rebuilt, Trained, rebuild
+from models.networks.base_model import BaseModel
+from models.networks.cnn import CNN
+from models.weights.extract import changed_body, plain_name
+from models.weights.rebuild import Rebuilt, Trained, rebuild
 
 LOADER = "load_model.py"
 BODY = "body.safetensors"  # weights of the base that an earlier trial has changed
@@ -157,7 +157,7 @@ def _weights(folder: Path) -> dict[str, str]:
 
 
 def _write_tokenizer(base: BaseModel, kind: str, folder: Path) -> None:
-    from models.text.tokenizer import load_tokenizer
+    from models.networks.tokenizer import load_tokenizer
 
     load_tokenizer(base.folder, kind).save_pretrained(folder)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.sources import DataError
+from models.data.sources import DataError
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ can be told for good, and a trial that is resumed needs nothing of its source an
 
 Weights of a method that merges (full, LoRA, DoRA, AdaLoRA, IA3) are those of a plain model and go
 below whatever adaptation the target puts on top. Prefixes and adapters cannot be merged; theirs
-fit a model under the same adaptation only. How both are taken from a checkpoint: `taking.py`.
+fit a model under the same adaptation only. How both are taken from a checkpoint: `extract.py`.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A checkpoint cannot unlearn, so this is asked before its weights are taken: how many examples of
 the target's validation and test splits stand among the examples it was trained on. Texts are
-compared in the normal form of `models/text/repeats.py` (case folded, whitespace collapsed, the
-words of a tagged sentence joined, of a dialogue the prompt), images by their pixels. It finds no
-near duplicates, and knows nothing of what the pretraining of a base has seen.
+compared in the normal form of `models/data/text/deduplication.py` (case folded, whitespace
+collapsed, the words of a tagged sentence joined, of a dialogue the prompt), images by their
+pixels. It finds no near duplicates, and knows nothing of what the pretraining of a base has seen.
 
 What the target trains on itself is no news to its models: an example of its validation or test
 split that is also in its own training split is counted apart and does not forbid a transfer.
@@ -17,9 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.sources import Images
-from models.text.repeats import keys, normalised
-from models.text.splits import TextExamples
+from models.data.sources import Images
+from models.data.text.deduplication import keys, normalised
+from models.data.text.splits import TextExamples
 
 SHOWN = 3
 _LONGEST = 80

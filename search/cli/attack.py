@@ -19,9 +19,9 @@ from typing import Any, Literal
 from rich.table import Table
 from rich.text import Text
 
-from models.base_model import locate_base
+from models.adversarial.epsilons import default_epsilon
 from models.catalog import Threat, data_kind
-from models.epsilons import default_epsilon
+from models.networks.base_model import locate_base
 from search.tracking.artifacts import WITNESSES, fetch_witnesses, keep_robustness
 from search.tracking.store import open_client
 from search.transfer.best import wilson_interval
@@ -55,9 +55,9 @@ def attack_trial(tracking_uri: str, reference: str, asked: Asked) -> Iterator[st
     _check(asked)
     source = _source_of(tracking_uri, reference)
     threats = list(_threats(source, asked))
-    from models.adversarial.autoattack import MISSING, is_installed  # torch costs seconds
-    from models.adversarial.judgement import warnings_text
-    from models.adversarial.past_trial import attack, warnings_of
+    from models.adversarial.pixels.autoattack import MISSING, is_installed  # torch costs seconds
+    from models.adversarial.pixels.final_evaluation import warnings_text
+    from models.training.past_trial import attack, warnings_of
 
     if asked.attack in ("autoattack", "square") and not is_installed():
         raise ValueError(MISSING)
@@ -94,7 +94,7 @@ def verify_trial(tracking_uri: str, reference: str) -> Iterator[str | Table]:
         ValueError: it is no model of images, or a file is damaged.
     """
     source = _source_of(tracking_uri, reference)
-    from models.adversarial.past_trial import verify_file  # torch costs seconds
+    from models.training.past_trial import verify_file  # torch costs seconds
 
     table = Table("figure", "split", "bound", "95 % interval", "examples", "wrong clean",
                   "witnesses", "confirmed", "seconds", title=f"Witnesses of {source.name}",
@@ -185,8 +185,8 @@ def _threats(source: WeightSource, asked: Asked) -> Iterator[Threat]:
 
 
 def _past(source: WeightSource) -> Any:
-    from models.adversarial.past_trial import PastTrial
-    from models.weights.trained import Trained
+    from models.training.past_trial import PastTrial
+    from models.weights.rebuild import Trained
 
     task, threat = source.spec.task, source.spec.robustness
     assert isinstance(threat, Threat), "checked before"
@@ -219,7 +219,7 @@ def _interval(share: float, examples: int) -> str:
 def _keep(
     tracking_uri: str, source: WeightSource, name: str, document: Any, witnesses: Any
 ) -> None:
-    from models.adversarial.witnesses import save_witnesses
+    from models.adversarial.pixels.adversarial_examples import save_witnesses
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"witnesses_{name}{WITNESSES}"

@@ -58,7 +58,7 @@ GPU_SECONDS = 90.0
 
 
 def devices() -> dict[str, Any]:
-    """Runs on a node: what `models.devices` says, in a process of its own.
+    """Runs on a node: what `models.training.devices` says, in a process of its own.
 
     Ray leaves all GPUs visible to a task that asks for none.
 
@@ -66,7 +66,7 @@ def devices() -> dict[str, Any]:
         RuntimeError: torch could not be imported, or CUDA ended the process.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "models.devices"], capture_output=True, text=True,
+        [sys.executable, "-m", "models.training.devices"], capture_output=True, text=True,
         timeout=GPU_SECONDS, cwd=Path(__file__).resolve().parents[2],
     )  # fmt: skip
     if done.returncode:

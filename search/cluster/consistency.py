@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from models.base_model import locate_base
 from models.catalog import data_kind, describe_data
+from models.networks.base_model import locate_base
 from search.cluster.check import Check, failed, listed, passed
 from search.cluster.nodes import Nodes, Reply, problems
 from search.spec import Spec

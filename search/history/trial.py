@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from models.metric_names import MetricName
+from models.scores.metric_names import MetricName
 from search.history.states import State
 from search.objectives.objective import Objective
 from search.objectives.roles import violation_of

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.adversarial.security_warning import SecurityWarning
-from models.metric_names import unconfirmed
+from models.adversarial.checks.warning import SecurityWarning
+from models.scores.metric_names import unconfirmed
 from search.objectives import Objective
 from search.objectives.roles import best
 

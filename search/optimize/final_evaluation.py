@@ -1,10 +1,11 @@
 """The last Ray tasks of a search: its best trials are evaluated on what no search has seen.
 
 Models of images are confirmed on part C and judged on the test split, AutoAttack and all
-(`models/adversarial/judgement.py`); models of texts are measured on the test split. What is found
-goes to the journal as it comes, so Ctrl-C keeps what is done and `resume` does what is left: it
-looks for the best trials without `test.*` metrics. AutoAttack is expensive, and a library of
-others; an evaluation that breaks is replaced by one without it, so no search is lost by it.
+(`models/adversarial/pixels/final_evaluation.py`); models of texts are measured on the test split.
+What is found goes to the journal as it comes, so Ctrl-C keeps what is done and `resume` does what
+is left: it looks for the best trials without `test.*` metrics. AutoAttack is expensive, and a
+library of others; an evaluation that breaks is replaced by one without it, so no search is lost by
+it.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 from models.catalog import Threat
-from models.checkpoints import newest_checkpoint
-from models.metric_names import on_split
+from models.scores.metric_names import on_split
 from models.training.protocol import EvaluatedTraining, JudgedTraining
+from models.weights.checkpoints import newest_checkpoint
 from search.history import Trial
 from search.optimize.plan import Plan, trial_seed
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.tracking.write.journal import Journal
 
 if TYPE_CHECKING:
-    from models.data import Splits
+    from models.data.loading import Splits
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,9 @@ def judge_trial(task: TaskOnWorker, config: Mapping[str, Any], data: Splits | No
 
 
 def _judged_images(training: JudgedTraining, threat: Threat, folder: Path) -> HeldOut:
-    from models.adversarial.autoattack import MISSING, is_installed
-    from models.adversarial.judgement import judge
-    from models.adversarial.witnesses import save_witnesses
+    from models.adversarial.pixels.adversarial_examples import save_witnesses
+    from models.adversarial.pixels.autoattack import MISSING, is_installed
+    from models.adversarial.pixels.final_evaluation import judge
 
     judged = judge(training, threat)
     save_witnesses(judged.witnesses, folder / WITNESSES)

@@ -30,7 +30,7 @@ from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from models.catalog import compared_metric
-from models.metric_names import MetricName
+from models.scores.metric_names import MetricName
 from search.objectives import Objective, pareto
 from search.objectives.objective import checked
 from search.objectives.roles import aims, as_losses, steering, steering_indices

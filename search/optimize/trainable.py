@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray import tune
 
-from models.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
 from models.training.protocol import JudgedTraining, TabulatedTraining, Training
+from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
 from search.optimize.confirmation import replaced_warning
 from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES, WARNING
 from search.optimize.watchdog import STORAGE_PATIENCE_SECONDS, Attempts, patiently
@@ -28,7 +28,7 @@ from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.tracking.ownership import newest_generation
 
 if TYPE_CHECKING:
-    from models.data import Splits
+    from models.data.loading import Splits
 
 # What MLflow takes, less '/', which Ray uses to flatten results.
 METRIC_NAME = re.compile(r"[\w\-. :]{1,250}", re.ASCII)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ray import tune
 
-from models.base_model import locate_base
 from models.catalog import data_kind
-from models.metric_names import MetricName
+from models.networks.base_model import locate_base
+from models.scores.metric_names import MetricName
 from search.apply.sampler import sampler_for
 from search.history import Trial
 from search.objectives.roles import best
@@ -33,7 +33,7 @@ from search.spec import Spec
 from search.tracking.write.journal import Journal
 
 if TYPE_CHECKING:
-    from models.data import Splits
+    from models.data.loading import Splits
 
 # With `parallelism: auto` the searcher alone limits what waits; Tune wants some number.
 MOST_PENDING = 10_000
@@ -170,7 +170,7 @@ class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
 def _load_data(spec: Spec) -> Splits | None:
     if spec.task.is_function:
         return None
-    from models.data import load_data
+    from models.data.loading import load_data
 
     return load_data(spec.task.data, data_kind(spec.task.model))
 

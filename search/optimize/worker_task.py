@@ -19,11 +19,11 @@ from search.optimize.scheduler import compared_metrics
 from search.spec import Spec
 
 if TYPE_CHECKING:
-    from models.adversarial.attack_memory import AttackMemory
-    from models.base_model import BaseModel
-    from models.data import Splits
+    from models.adversarial.pixels.attack_memory import AttackMemory
+    from models.data.loading import Splits
+    from models.networks.base_model import BaseModel
+    from models.networks.transformer import LoadedBase
     from models.training.protocol import Training
-    from models.transformer import LoadedBase
     from models.weights.initial import InitialWeights
 
 
@@ -78,7 +78,7 @@ class TaskOnWorker:
         """What broke other trials of this search; None where images are not attacked."""
         if not isinstance(self.spec.threat, Threat):
             return None
-        from models.adversarial.attack_memory import AttackMemory
+        from models.adversarial.pixels.attack_memory import AttackMemory
 
         return AttackMemory(self.storage / MEMORY, f"trial_{number:04d}")
 
@@ -184,7 +184,7 @@ def _model_training(
     task: TaskOnWorker, config: Mapping[str, Any], data: Splits, workers_base: WorkersBase
 ) -> Training:
     """The training of a model of the catalog."""
-    from models.data import ImageSplits
+    from models.data.loading import ImageSplits
 
     configuration, epochs, seed = dict(config["configuration"]), task.epochs, config["seed"]
     threat = task.spec.threat
@@ -240,8 +240,8 @@ def _initial(task: TaskOnWorker, name: str) -> InitialWeights | None:
 
 
 def _load_base(task: TaskOnWorker, data: Splits) -> LoadedBase:
-    from models.data import ImageSplits
-    from models.transformer import LoadedBase
+    from models.data.loading import ImageSplits
+    from models.networks.transformer import LoadedBase
 
     assert task.base is not None, "only a fine-tuning has a pretrained model"
     kind, image = data_kind(task.spec.task.model), None

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from models.metric_names import MetricName, on_split
+from models.scores.metric_names import MetricName, on_split
 from search.extract.objective_matrix import Measured, measure
 from search.history import History, Search, Trial
 from search.objectives.roles import aims, best, is_plain, judging_indices, lexicographic_of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.adversarial.security_warning import SecurityWarning
+from models.adversarial.checks.warning import SecurityWarning
 from search.report.robustness_values import Confirmed, Count, Judged
 from search.report.tables import escape, table
 from search.transfer.best import wilson_interval

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.adversarial.security_warning import SecurityWarning
-from models.metric_names import MetricName, unconfirmed
+from models.adversarial.checks.warning import SecurityWarning
+from models.scores.metric_names import MetricName, unconfirmed
 from search.history import Trial
 
 FILE = "robustness.json"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.adaptation.support import supported
-from models.base_model import BaseModel, locate_base
 from models.catalog import MODELS, Value, data_kind, needs_base
+from models.networks.architectures import supported
+from models.networks.base_model import BaseModel, locate_base
 from search.spec.conditions import Parts
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import Task

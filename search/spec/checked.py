@@ -18,9 +18,9 @@ import yaml
 from pydantic import Field
 
 from models import catalog
-from models.base_model import BaseModel
 from models.catalog import AnyThreat, DataDescription, TextDescription, TextThreat, Threat, Value
-from models.number_types import Whole
+from models.hyperparameters.hyperparameter import Whole
+from models.networks.base_model import BaseModel
 from search.objectives import Objective
 from search.space import SearchSpace
 from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeights, choices
@@ -147,7 +147,8 @@ class Spec(Part):
 
         Args:
             data: From `models.catalog.describe_data`; None if there is no data.
-            base: The pretrained model, from `models.base_model.locate_base`; None without one.
+            base: The pretrained model, from `models.networks.base_model.locate_base`; None without
+            one.
 
         Raises:
             OSError: The table of synonyms cannot be read.

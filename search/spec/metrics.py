@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.catalog import AnyThreat, Hyperparameter
-from models.metric_names import MetricName
+from models.scores.metric_names import MetricName
 from search.objectives import Objective
 from search.objectives.objective import NAMES, PARETO, Role
 from search.spec.checks import read_part

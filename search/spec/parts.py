@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from models.catalog import Value
-from models.number_types import Counted, NotNegative, Positive, Whole, read_whole
+from models.hyperparameters.hyperparameter import Counted, NotNegative, Positive, Whole, read_whole
 
 # Names reach MLflow, file names and attribute-like keys; see also `checks.py`.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"

@@ -1,8 +1,9 @@
 """How every trial of a spec is attacked: on pixels or on words, as its model wants.
 
 For the section `robustness:` and its names of metrics. It is read as `Threat` or `TextThreat`
-(`models/threat_model.py`), which declare the settings, their limits and their defaults; here is
-what only the rest of a spec can say: the epsilon of its data set, and the folder of its table.
+(`models/adversarial/threat_model.py`), which declare the settings, their limits and their
+defaults; here is what only the rest of a spec can say: the epsilon of its data set, and the folder
+of its table.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from models.adversarial.word_substitution import load_synonyms
+from models.adversarial.epsilons import default_epsilon
+from models.adversarial.text.word_substitution import load_synonyms
 from models.catalog import (
     MODELS,
     AnyThreat,
@@ -24,9 +26,8 @@ from models.catalog import (
     robust_metric,
     robust_name,
 )
-from models.epsilons import default_epsilon
-from models.metric_names import MetricName
-from models.number_types import read_whole
+from models.hyperparameters.hyperparameter import read_whole
+from models.scores.metric_names import MetricName
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
 

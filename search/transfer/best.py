@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 from scipy.stats import binomtest
 
-from models.metric_names import MetricName
+from models.scores.metric_names import MetricName
 from search.extract.objective_matrix import measure
 from search.history import History, Trial
 from search.objectives.roles import best

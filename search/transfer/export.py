@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from models.base_model import locate_base
-from models.metric_names import MetricName
+from models.networks.base_model import locate_base
+from models.scores.metric_names import MetricName
 from search.transfer.best import held_out
 from search.transfer.sources import WeightSource, find_trial
 from search.transfer.weights import lineage_in_words
@@ -28,7 +28,7 @@ def export_trial(tracking_uri: str, reference: str, folder: Path) -> str:
         FileExistsError: the folder holds something.
     """
     from models.weights.export import export  # torch costs seconds
-    from models.weights.trained import Trained
+    from models.weights.rebuild import Trained
 
     source = find_trial(tracking_uri, reference)
     if not source.has_checkpoint:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from models.base_model import locate_base
 from models.catalog import Value
+from models.networks.base_model import locate_base
 from search.spec import Spec, checked_again
 from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeights, choices
 from search.spec.parts import HyperparameterSpec

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.catalog import Value, architecture, data_kind, describe_data
-from models.checkpoints import newest_checkpoint
+from models.weights.checkpoints import newest_checkpoint
 from search.history import Trial
 from search.objectives.roles import steering
 from search.spec import Spec, spec_from_yaml

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models.base_model import BaseModel, locate_base
+from models.networks.base_model import BaseModel, locate_base
 from search.history.provenance import names_in_words
 from search.spec import Spec
 from search.tracking import tag_names
@@ -59,7 +59,7 @@ def _handed_on(
     source: WeightSource, spec: Spec, storage: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     from models.weights.initial import save_initial  # torch costs seconds
-    from models.weights.trained import Trained, pass_on
+    from models.weights.rebuild import Trained, pass_on
 
     check_fit(source, spec)
     source.check_data()

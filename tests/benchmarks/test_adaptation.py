@@ -16,9 +16,9 @@ from benchmarks.adaptation import code_version
 from benchmarks.adaptation_cells import Cell, cells, chosen, rates
 from benchmarks.adaptation_training import Setting
 from models.catalog import TextThreat, complete
+from models.hyperparameters.transformer import METHODS
 from models.training.text_fine_tuning import TextFineTuning
-from models.transformer_hyperparameters import METHODS
-from models.transformer_learning import TransformerLearning
+from models.training.transformer_optimization import TransformerLearning
 from tests.models.tiny_models import tiny_bert, wordpiece
 
 _WORDS = (["the cat sleeps", "a dog barks"], ["what is red", "is it blue"])

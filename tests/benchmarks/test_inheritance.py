@@ -17,8 +17,8 @@ from benchmarks.inheritance import needs, plan
 from benchmarks.inheritance_cells import BOTH, CONTROL, HISTORY, SCRATCH, SHUFFLED, Cell, Place
 from benchmarks.inheritance_data import DOMAINS, load_domains, shuffled, source_of
 from benchmarks.inheritance_training import Settings
-from models.text.rows import checked_examples
-from models.text.splits import TextExamples, TextSplits
+from models.data.text.rows import checked_examples
+from models.data.text.splits import TextExamples, TextSplits
 from tests.models.tiny_models import tiny_bert, wordpiece
 
 _TYPES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.tiny_models import FOLDER, POSITIONS, main
-from models.base_model import locate_base
+from models.networks.base_model import locate_base
 from search.spec import load_spec
 from search.spec.base_model import most_tokens
 

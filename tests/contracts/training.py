@@ -18,14 +18,14 @@ import pytest
 import torch
 
 from models.catalog import Value
-from models.checkpoints import newest_checkpoint, save_checkpoint
-from models.data import Splits
+from models.data.loading import Splits
 from models.training.protocol import (
     EvaluatedTraining,
     JudgedTraining,
     TabulatedTraining,
     Training,
 )
+from models.weights.checkpoints import newest_checkpoint, save_checkpoint
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from tests.models.alike import is_same
 from tests.search.optimize.stepping import with_epochs

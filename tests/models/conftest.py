@@ -1,7 +1,9 @@
 """One torch thread, so that tests are fast beside others, and data sets that most of them share."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from tokenizers import processors
+from transformers import PreTrainedTokenizerBase
 
-from models.data import ImageSplits, load_images
+from models.data.loading import ImageSplits, load_images
+from models.networks.tokenizer import load_tokenizer
+from tests.models.tiny_models import _BERT_SPECIAL, byte_pairs, save_tokenizer, wordpiece
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -65,3 +71,67 @@ def folder(tmp_path: Path, write_split: Callable[..., Path]) -> Path:
     for split, rows in (("train", 30), ("validation", 9), ("test", 12)):
         write_split(tmp_path / "shapes" / f"{split}.parquet", rows)
     return tmp_path / "shapes"
+
+
+WriteText = Callable[..., Path]
+
+CORPUS = ["The Oslo bakery opens early on Monday", "the shop of Ada in Oslo is open"] * 3
+
+ROWS: dict[str, dict[str, list[Any]]] = {
+    "classification": {"text": ["good", "bad", "fine", "poor"], "label": [0, 1, 0, 1]},
+    "entities": {
+        "tokens": [["Ada", "sings"], ["in", "New", "York"]],
+        "tags": [["B-PER", "O"], ["O", "B-LOC", "I-LOC"]],
+    },
+    "dialogue": {"prompt": ["How are you?", "Who?"], "answer": ["Well.", "Me."]},
+}
+
+
+@pytest.fixture
+def write_text() -> WriteText:
+    """Writes a folder of `kind`: three splits whose texts differ; keywords change one split.
+
+    `columns` replaces columns (None removes one), `metadata` the schema's metadata.
+    """
+
+    def write(folder: Path, kind: str, split: str = "", **changes: Any) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in [split] if split else ["train", "validation", "test"]:
+            columns = {key: _marked(values, name) for key, values in ROWS[kind].items()}
+            columns.update(changes.get("columns", {}))
+            metadata = {"label_names": json.dumps(["up", "down"])} if "label" in columns else {}
+            metadata.update(changes.get("metadata", {}))
+            kept = {key: values for key, values in columns.items() if values is not None}
+            stated = {key: value for key, value in metadata.items() if value is not None}
+            table = pa.table(kept).replace_schema_metadata(stated)
+            pq.write_table(table, folder / f"{name}.parquet")
+        return folder
+
+    return write
+
+
+def _marked(values: Sequence[Any], split: str) -> list[Any]:
+    """Texts that name their split, so that none stands in two of them."""
+    marked = [f"{value} {split}" if isinstance(value, str) else value for value in values]
+    if isinstance(values[0], list) and not str(values[0][0]).startswith(("B-", "O")):
+        marked = [[f"{word}-{split}" for word in words] for words in values]
+    return marked
+
+
+@pytest.fixture(scope="session")
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, PreTrainedTokenizerBase]:
+    """Loaded tokenizers: cased and uncased WordPiece, byte-level as GPT-2's and as RoBERTa's."""
+    root = tmp_path_factory.mktemp("tokenizers")
+    inputs = {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
+    for name, lowercase in (("cased", False), ("uncased", True)):
+        tokenizer = wordpiece(CORPUS, lowercase=lowercase)
+        save_tokenizer(root / name, tokenizer, model_max_length=64, **inputs, **_BERT_SPECIAL)
+    end = "<|endoftext|>"
+    decoder = {"bos_token": end, "eos_token": end, "unk_token": end}
+    save_tokenizer(root / "bytes", byte_pairs(CORPUS), model_max_length=64, **decoder)
+    framed = byte_pairs(CORPUS)
+    framed.post_processor = processors.TemplateProcessing(
+        single=f"{end} $A {end}", pair=f"{end} $A {end} $B {end}", special_tokens=[(end, 0)]
+    )
+    save_tokenizer(root / "framed", framed, model_max_length=64, pad_token=end, **decoder)
+    return {path.name: load_tokenizer(path) for path in root.iterdir()}

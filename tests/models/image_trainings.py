@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from models.catalog import Threat, Value, complete
-from models.data import ImageSplits
+from models.data.loading import ImageSplits
 from models.training.cnn import CNNTraining
 
 QUICK = Threat(steps=2, cheap_steps=1, examples=20, cheap_examples=10)

@@ -246,7 +246,7 @@ def test_a_scheduler_compares_what_never_becomes_an_objective() -> None:
 
 
 def test_corruptions_are_named_as_they_are_measured() -> None:
-    from models.corruptions import CORRUPTIONS
+    from models.adversarial.pixels.corruptions import CORRUPTIONS
 
     names = {f"accuracy.corrupted_{name}" for name in CORRUPTIONS} | {"accuracy.corrupted"}
     assert {name for name in metrics("cnn", Threat()) if "corrupted" in name} == names

@@ -11,13 +11,13 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
-import models.text.dialogue
-from models.base_model import locate_base
-from models.text.splits import TextExamples, TextSplits
-from models.transformer import LoadedBase
+import models.data.text.dialogue
+from models.data.text.splits import TextExamples, TextSplits
+from models.networks.base_model import locate_base
+from models.networks.transformer import LoadedBase
 from tests.models.tiny_models import tiny_bert, tiny_model
 
-TOKENIZER = Path(models.text.dialogue.__file__).parent / "tokenizer"
+TOKENIZER = Path(models.data.text.dialogue.__file__).parent / "tokenizer"
 CITIES = ("Oslo", "Paris", "Rome", "Lima", "Cairo")
 FOODS = ("bread", "soup", "rice", "cake", "plums")
 VERBS = ("saw", "liked", "wanted", "found")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models.adversarial.autoattack import is_installed
+from models.adversarial.pixels.autoattack import is_installed
 from search.tracking.artifacts import fetch_witnesses, read_robustness
 from search.tracking.store import open_client
 from tests.launches import PATIENCE_SECONDS, ROOT, Place, finished

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from models.transformer import LoadedBase
+from models.networks.transformer import LoadedBase
 from tests.models.adaptation.trials import load
 
 

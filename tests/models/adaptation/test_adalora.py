@@ -4,7 +4,7 @@ import re
 import pytest
 import torch
 
-from models.transformer import LoadedBase
+from models.networks.transformer import LoadedBase
 from tests.models.adaptation.trials import configured, prepare, train
 
 QUERY = "bert.encoder.layer.0.attention.self.query"

@@ -2,7 +2,7 @@ import torch
 from torch.nn import functional
 
 from models.adaptation.adapters import Bottleneck
-from models.transformer import LoadedBase
+from models.networks.transformer import LoadedBase
 from tests.models.adaptation.trials import batch, configured, logits, prepare, train
 
 

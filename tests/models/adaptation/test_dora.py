@@ -1,6 +1,6 @@
 import torch
 
-from models.transformer import LoadedBase
+from models.networks.transformer import LoadedBase
 from tests.models.adaptation.trials import configured, logits, prepare, train
 
 QUERY = "bert.encoder.layer.1.attention.self.query"

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from models.adaptation import adapt
-from models.base_model import locate_base
-from models.transformer import LoadedBase
+from models.networks.base_model import locate_base
+from models.networks.transformer import LoadedBase
 from tests.models.adaptation.trials import NAMES, configured, prepare
 from tests.models.tiny_models import tiny_model
 

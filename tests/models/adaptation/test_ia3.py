@@ -1,6 +1,6 @@
 import torch
 
-from models.transformer import LoadedBase
+from models.networks.transformer import LoadedBase
 from tests.models.adaptation.trials import configured, logits, prepare, train
 
 LAYER = "bert.encoder.layer.0."

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.base_model import locate_base
-from models.transformer import LoadedBase
+from models.networks.base_model import locate_base
+from models.networks.transformer import LoadedBase
 from tests.models.adaptation.trials import NAMES, configured, logits, prepare, train
 from tests.models.tiny_models import tiny_bert, tiny_model
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from models.adaptation import adapt
 from models.adaptation.adapted import Adapted
-from models.base_model import locate_base
 from models.catalog import Value, complete
-from models.transformer import LoadedBase
+from models.networks.base_model import locate_base
+from models.networks.transformer import LoadedBase
 from tests.models.tiny_models import tiny_bert, tiny_gpt2, tiny_vit
 
 MODELS = {

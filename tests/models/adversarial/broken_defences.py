@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.catalog import complete
-from models.cnn import CNN
-from models.data import ImageSplits
+from models.data.loading import ImageSplits
+from models.networks.cnn import CNN
 
 # DESIGN section 3 point 9: plain training with this gain looked robust to PGD-10.
 GAIN = 8.0

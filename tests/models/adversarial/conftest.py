@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.catalog import complete
-from models.cnn import CNN
-from models.data import ImageSplits
+from models.data.loading import ImageSplits
+from models.networks.cnn import CNN
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from models.threat_model import Threat
+from models.adversarial.threat_model import Threat
 
 # In L2 the size that moves a linear classifier as far as L-infinity 0.1: 0.1 times sqrt(16).
 THREATS = {"linf": Threat(epsilon=0.1), "l2": Threat(norm="l2", epsilon=0.4)}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.catalog import Threat, Value, metrics
-from models.data import ImageSplits
+from models.data.loading import ImageSplits
 from tests.models.image_trainings import EACH_METHOD, QUICK, SMALL, train, without_seconds
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.catalog import MODELS, Value
-from models.data import ImageSplits
+from models.data.loading import ImageSplits
 from models.training.cnn import CNNTraining
 from tests.models.image_trainings import train
 

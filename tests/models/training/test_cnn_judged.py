@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.adversarial.attack_memory import AttackMemory
+from models.adversarial.pixels.attack_memory import AttackMemory
 from models.catalog import Threat
-from models.data import ImageSplits
+from models.data.loading import ImageSplits
 from tests.models.image_trainings import BUSY, LEARNS, QUICK, SMALL, train, weights
 
 
@@ -47,7 +47,7 @@ def test_all_configurations_meet_the_same_examples(
         met.append((images.numpy().tobytes(), seed))
         return np.ones(len(labels), dtype=bool)
 
-    monkeypatch.setattr("models.image_judgement.robust_correct", record)
+    monkeypatch.setattr("models.training.image_evaluation.robust_correct", record)
     for seed, configuration in enumerate([SMALL, BUSY, {**SMALL, "optimizer": "sgd"}]):
         list(train(configuration, few_digits, epochs=1, seed=seed).run())
     assert met[0] == met[1] == met[2]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.catalog import Value
-from models.data import ImageSplits
+from models.data.loading import ImageSplits
 from tests.models.image_trainings import (
     BUSY,
     EACH_METHOD,

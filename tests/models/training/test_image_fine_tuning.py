@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.base_model import locate_base
+from models.adversarial.threat_model import Threat
 from models.catalog import complete, metrics
-from models.data import ImageSplits
-from models.threat_model import Threat
+from models.data.loading import ImageSplits
+from models.networks.base_model import locate_base
+from models.networks.transformer import LoadedBase
 from models.training.image_fine_tuning import ImageFineTuning
-from models.transformer import LoadedBase
 from tests.models.alike import comparable, is_same
 from tests.models.tiny_models import tiny_vit
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from models.adaptation import METHODS
+from models.adversarial.threat_model import TextThreat
 from models.catalog import complete, metrics
-from models.sources import DataError
-from models.threat_model import TextThreat
+from models.data.sources import DataError
+from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
-from models.transformer import LoadedBase
 from tests.models.alike import comparable, is_same
 from tests.models.tiny_texts import tiny_base, tiny_texts
 
@@ -148,7 +148,7 @@ def test_balanced_class_weights_give_every_class_the_same_say(
     assert few.labels.count(0) == 24 and few.labels.count(1) == 8
     from dataclasses import replace
 
-    from models.text.material import TextMaterial
+    from models.training.text.text_batches import TextMaterial
 
     configuration = {"class_weights": "balanced", "max_length": 24, "label_smoothing": 0.0}
     material = TextMaterial(

@@ -14,13 +14,13 @@ from transformers import (
     AutoTokenizer,
 )
 
-from models.base_model import BaseModel
 from models.catalog import Threat, complete
-from models.checkpoints import save_checkpoint
-from models.data import ImageSplits
+from models.data.loading import ImageSplits
+from models.networks.base_model import BaseModel
 from models.training.cnn import CNNTraining
+from models.weights.checkpoints import save_checkpoint
 from models.weights.export import export
-from models.weights.trained import Trained, rebuild
+from models.weights.rebuild import Trained, rebuild
 from tests.models.weights.trained_trials import classes, entities, finished, load_by, tiny_base
 
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.sources import DataError
+from models.data.sources import DataError
 from models.weights.head_rows import carry_rows, head_tensors, rows_by_name
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.base_model import BaseModel
+from models.adversarial.threat_model import TextThreat
 from models.catalog import complete
-from models.data import load_data
-from models.threat_model import TextThreat
+from models.data.loading import load_data
+from models.networks.base_model import BaseModel
+from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
-from models.transformer import LoadedBase
 from models.weights.initial import InitialWeights, load_initial, save_initial
-from models.weights.trained import Trained, pass_on, rebuild
+from models.weights.rebuild import Trained, pass_on, rebuild
 from tests.models.weights.trained_trials import classes, finished, tiny_base
 
 THREAT = TextThreat(examples=2, cheap_examples=2, queries=4)

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import torch
 
 from models.adaptation import adapt
-from models.base_model import BaseModel, locate_base
 from models.catalog import complete, data_kind
-from models.checkpoints import save_checkpoint
-from models.data import load_data
-from models.transformer import LoadedBase
-from models.weights.trained import Trained
+from models.data.loading import load_data
+from models.networks.base_model import BaseModel, locate_base
+from models.networks.transformer import LoadedBase
+from models.weights.checkpoints import save_checkpoint
+from models.weights.rebuild import Trained
 from tests.models.tiny_models import tiny_bert, tiny_gpt2, tiny_vit, wordpiece
 
 WORDS = "ada sings in oslo and new york while bands play old songs by night".split()

@@ -81,7 +81,7 @@ def test_a_trial_without_checkpoint_cannot_be_attacked(known: Any) -> None:
 def test_without_the_package_what_needs_it_says_how_to_get_it(
     known: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.adversarial.autoattack.is_installed", lambda: False)
+    monkeypatch.setattr("models.adversarial.pixels.autoattack.is_installed", lambda: False)
     known(source())
     with pytest.raises(ValueError, match=r"\[autoattack\]"):
         list(attack_trial("", "digits-1#7", Asked(attack="square")))

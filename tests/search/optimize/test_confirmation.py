@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models.threat_model import Threat
+from models.adversarial.threat_model import Threat
 from search.objectives import Objective
 from search.objectives.objective import Role, from_lists
 from search.optimize.confirmation import MEMORY, Standing, replaced_warning

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import ray
 
-from models.threat_model import TextThreat, Threat
+from models.adversarial.threat_model import TextThreat, Threat
 from search.history import Trial
 from search.optimize import final_evaluation
 from search.optimize.final_evaluation import HeldOut, judge_front

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.base_model import locate_base
 from models.catalog import TextThreat, Threat, complete, robust_metric
-from models.data import ImageSplits, load_images
+from models.data.loading import ImageSplits, load_images
+from models.networks.base_model import locate_base
 from search.objectives import Objective
 from tests.contracts import training as contract
 from tests.contracts.training import Case

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from models.base_model import locate_base
+from models.networks.base_model import locate_base
 from search.spec import SpecError, load_spec, spec_from_yaml, task_id
 from tests.search.spec.texts import fine_tuning, place, with_task, write_model
 

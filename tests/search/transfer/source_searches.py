@@ -11,8 +11,8 @@ import torch
 import yaml
 
 from models.catalog import complete
-from models.checkpoints import save_checkpoint
-from models.cnn import CNN
+from models.networks.cnn import CNN
+from models.weights.checkpoints import save_checkpoint
 from search import pipeline
 from search.optimize.plan import Plan
 from search.spec import Spec, spec_from_yaml

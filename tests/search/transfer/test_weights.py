@@ -12,8 +12,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from models.checkpoints import newest_checkpoint
-from models.data import load_data
+from models.data.loading import load_data
+from models.weights.checkpoints import newest_checkpoint
 from models.weights.initial import load_initial
 from search import pipeline
 from search.cli.views import print_search, print_trial

@@ -63,7 +63,7 @@ def finished_search(shelf: Shelf, method: str, **changes: Any) -> Plan:
 
 
 def tiny_base_of(shelf: Shelf) -> Any:
-    from models.base_model import locate_base
+    from models.networks.base_model import locate_base
 
     return locate_base(str(shelf.folder / "bert"))
 

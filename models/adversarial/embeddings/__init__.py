@@ -1,0 +1,1 @@
+"""Perturbations of token embeddings: attacks as a diagnostic, and training against them."""

@@ -1,0 +1,155 @@
+"""Training against attacks on pixels: what is shown to the model, and the loss on it.
+
+Four methods make adversarial images with the model as it is and then learn from them; the fifth,
+free, makes them while it learns (`free_training.py`). With x the images, x' the adversarial ones,
+y the labels, p the model's probabilities:
+
+- fgsm: CE(p(x'), y), x' one step from a random start (Wong et al. 2020, algorithm 3);
+- pgd: CE(p(x'), y), x' several (Madry et al. 2018, equation 2.1);
+- trades: CE(p(x), y) + beta KL(p(x) || p(x')), x' climbing that divergence (Zhang et al. 2019,
+  equation 5);
+- mart: BCE(p(x'), y) + beta KL(p(x) || p(x')) (1 - p_y(x)), x' as for pgd, where BCE is
+  -log p_y(x') - log(1 - max over k != y of p_k(x')) (Wang et al. 2020, equations 8 and 9).
+
+Images are made in eval mode unless the configuration says "train": dropout does not blur the
+gradient, and the running statistics of batch normalisation are learned from the examples trained
+on, not from half-made ones. Pang et al. 2021 (section 3.6) find the same robustness and a higher
+clean accuracy with eval mode; the code of Rice et al. 2020 crafts in train mode. The norm is the
+threat's; the size is a hyperparameter, for training a little beyond the threat can help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.adversarial.pixels.attacks import Ball, Loss, cross_entropy, step
+from models.hyperparameters.hyperparameter import Value
+
+# The standard deviation of the start of TRADES and MART, as in both authors' code: at x itself
+# the divergence has no gradient.
+_START = 0.001
+
+
+def craft(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    configuration: Mapping[str, Value],
+    norm: Literal["linf", "l2"],
+    generator: torch.Generator,
+) -> Tensor:
+    """What the batch becomes under attack, like `images`, float32 in [0, 1]; call it in float32.
+
+    The last iterate is taken, not the best: it needs no pass more, and training wants hard
+    examples, not a verdict. Of fgsm and pgd the first `adversarial_share` of the batch is
+    attacked, at least one image; batches are shuffled, so which ones is random. Returns `images`
+    themselves for "none" and "free".
+    """
+    method = str(configuration["adversarial_training"])
+    if method in ("none", "free"):
+        return images
+    epsilon = float(configuration[f"{method}.epsilon"])
+    step_size = float(configuration[f"{method}.step_size"]) * epsilon
+    count = max(1, round(float(configuration.get("adversarial_share", 1.0)) * len(images)))
+    clean, truth = images[:count], labels[:count]
+    ball = Ball(clean, norm, epsilon)
+    training = model.training
+    model.train(training and configuration["crafting_mode"] == "train")
+    loss = _divergence_from(model, clean) if method == "trades" else cross_entropy
+    attacked = ball.project(clean + _start(method, ball, generator))
+    for _ in range(_steps(configuration)):
+        attacked, _ = step(model, attacked, truth, ball, step_size, loss)
+    model.train(training)
+    return torch.cat([attacked, images[count:]])
+
+
+def losses(
+    model: nn.Module,
+    images: Tensor,
+    shown: Tensor,
+    labels: Tensor,
+    configuration: Mapping[str, Value],
+) -> Tensor:
+    """What the method minimises, per example (n,), float32 whatever the model computes in.
+
+    Args:
+        model: maps images to logits; its batch normalisation sees clean and adversarial images
+            one batch after the other, as in the authors' code of TRADES and MART.
+        images: the clean batch.
+        shown: what `craft` made of it.
+        labels: int64 (n,).
+        configuration: its label smoothing is that of every cross-entropy.
+    """
+    smoothing = float(configuration["label_smoothing"])
+    method = configuration["adversarial_training"]
+    if method not in ("trades", "mart"):
+        return _cross_entropy(model(shown).float(), labels, smoothing)
+    beta = float(configuration[f"{method}.beta"])
+    clean, attacked = model(images).float(), model(shown).float()
+    divergence = kl_divergence(clean, attacked)
+    if method == "trades":
+        return _cross_entropy(clean, labels, smoothing) + beta * divergence
+    boosted = _cross_entropy(attacked, labels, smoothing) + _best_wrong(attacked, labels)
+    true: Tensor = clean.softmax(dim=1).gather(1, labels[:, None])[:, 0]
+    return boosted + beta * divergence * (1 - true)
+
+
+def kl_divergence(clean: Tensor, attacked: Tensor) -> Tensor:
+    """KL(softmax(clean) || softmax(attacked)) of logits (n, classes), per example (n,)."""
+    terms: Tensor = functional.kl_div(
+        attacked.log_softmax(dim=1), clean.log_softmax(dim=1), reduction="none", log_target=True
+    )
+    return terms.sum(dim=1)
+
+
+def passes(configuration: Mapping[str, Value]) -> float:
+    """Passes forward and backward through the network, an example and epoch.
+
+    TRADES and MART learn from two images; a forward pass alone is not counted.
+    """
+    method = configuration["adversarial_training"]
+    if method == "free":
+        return float(configuration["free.replays"])
+    if method == "none":
+        return 1.0
+    learned = 2 if method in ("trades", "mart") else 1
+    return learned + _steps(configuration) * float(configuration.get("adversarial_share", 1.0))
+
+
+def _steps(configuration: Mapping[str, Value]) -> int:
+    method = configuration["adversarial_training"]
+    return 1 if method == "fgsm" else int(configuration[f"{method}.steps"])
+
+
+def _start(method: str, ball: Ball, generator: torch.Generator) -> Tensor:
+    if method in ("fgsm", "pgd"):
+        return ball.noise(generator)
+    shape, device = ball.centre.shape, ball.centre.device
+    return torch.randn(shape, generator=generator, device=device) * _START
+
+
+def _divergence_from(model: nn.Module, images: Tensor) -> Loss:
+    """The divergence from the clean images' probabilities, which stay what they are now."""
+    with torch.no_grad():
+        clean = model(images)
+    return lambda logits, labels: kl_divergence(clean, logits)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    return functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+
+
+def _best_wrong(logits: Tensor, labels: Tensor) -> Tensor:
+    """-log(1 - p) of the most likely wrong class, (n,).
+
+    1 - p is the sum of all other probabilities, whose logarithm is taken without forming it: near
+    p = 1 the difference would be 0 in float32.
+    """
+    wrong = logits.scatter(1, labels[:, None], -torch.inf).argmax(dim=1, keepdim=True)
+    others = logits.scatter(1, wrong, -torch.inf)
+    return logits.logsumexp(dim=1) - others.logsumexp(dim=1)

@@ -1,0 +1,1 @@
+"""Attacks that edit the words of a text, under a cap on how many."""

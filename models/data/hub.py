@@ -1,0 +1,171 @@
+"""Data sets of the Hugging Face hub, by name: images with a class, and texts.
+
+Needs the optional package `datasets` and, the first time, the network. Images must have one size;
+texts must be in the columns that `models/data/text/rows.py` lists.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from models.data.sources import (
+    SPLITS,
+    DataError,
+    Images,
+    Labels,
+    Source,
+    Splits,
+    content_digest,
+    stratified,
+)
+from models.data.text.rows import COLUMNS, SECOND_TEXT, check_columns, checked_examples
+from models.data.text.splits import NOT_STATED, TextExamples, TextSource
+
+_REMEDY = "install it with: pip install 'twentieth[hub]'; or give a folder by parquet"
+
+
+def hub_source(name: str, split_seed: int) -> Source:
+    """The data set `name` of the hub; without a validation split, a tenth of train becomes it.
+
+    Raises:
+        DataError: `datasets` is missing, the hub cannot be reached or has no such data set, or it
+            lacks a train or test split, an image column, a label column or one size of images.
+    """
+    splits, label_names = _load_images(name)
+    seeded = "validation" not in splits
+    if seeded:
+        images, labels = splits["train"]
+        held_out = stratified(labels, max(1, len(labels) // 10), split_seed)
+        kept = np.setdiff1d(np.arange(len(labels)), held_out)
+        splits = {
+            **splits,
+            "train": (images[kept], labels[kept]),
+            "validation": (images[held_out], labels[held_out]),
+        }
+    arrays = [array for split in sorted(splits) for array in splits[split]]
+    _, channels, height, width = splits["train"][0].shape
+    return Source(
+        name=name,
+        kind="hub",
+        shape=(channels, height, width),
+        label_names=label_names,
+        counts={split: len(labels) for split, (_, labels) in splits.items()},
+        scale=255.0,
+        seeded_splits=seeded,
+        read=lambda: splits,
+        digest=lambda: content_digest(*arrays),
+    )
+
+
+def hub_texts(name: str, kind: str, split_seed: int) -> TextSource:
+    """The texts `name` of the hub, every row checked; without a validation split a tenth of train.
+
+    Classes are named by the ClassLabel of `label`; `tags` are strings or a list of ClassLabel.
+
+    Raises:
+        DataError: as `hub_source`, with the columns of `kind` for those of images; a row is wrong.
+    """
+    loaded = _load(name)
+    features = loaded["train"].features
+    check_columns(f"hub {name!r}, train", kind, list(features))
+    label_names = _class_names(features) if kind == "classification" else ()
+    if kind == "classification" and len(label_names) < 2:
+        raise DataError(f"hub {name!r}: label has no names (ClassLabel) of two or more classes; "
+                        "use another, or give a folder by parquet")  # fmt: skip
+    splits = {
+        split: _texts(f"hub {name!r}, {split}", loaded[split], kind, label_names)
+        for split in SPLITS
+        if split in loaded
+    }
+    if "validation" not in splits:
+        kept, held_out = _held_out(splits["train"], kind, split_seed)
+        splits = {**splits, "train": kept, "validation": held_out}
+    licence = getattr(getattr(loaded["train"], "info", None), "license", None) or NOT_STATED
+    return TextSource(name, splits, label_names, str(licence))
+
+
+def _texts(place: str, rows: Any, kind: str, label_names: tuple[str, ...]) -> TextExamples:
+    features = rows.features
+    check_columns(place, kind, list(features))
+    if kind == "classification" and _class_names(features) != label_names:
+        raise DataError(f"{place}: label names {list(_class_names(features))} are not those of "
+                        f"train, {list(label_names)}; use another data set")  # fmt: skip
+    wanted = list(COLUMNS[kind])
+    if kind == "classification" and SECOND_TEXT in features:
+        wanted.append(SECOND_TEXT)
+    columns = {column: list(rows[column]) for column in wanted}
+    tag_names = getattr(getattr(features.get("tags"), "feature", None), "names", None)
+    if kind == "entities" and tag_names:
+        # A number without a name (-1 hides a tag) stays, to be refused with its row.
+        named = dict(enumerate(tag_names))
+        columns["tags"] = [[named.get(tag, tag) for tag in tags] for tags in columns["tags"]]
+    return checked_examples(place, kind, columns, label_names)
+
+
+def _class_names(features: Any) -> tuple[str, ...]:
+    return tuple(map(str, getattr(features["label"], "names", None) or ()))
+
+
+def _held_out(train: TextExamples, kind: str, split_seed: int) -> tuple[TextExamples, TextExamples]:
+    """What is left of `train`, and a tenth of it, for classification with its classes' shares."""
+    labels = train.labels if kind == "classification" else (0,) * len(train)
+    chosen = stratified(np.asarray(labels, np.int64), max(1, len(train) // 10), split_seed)
+    return train.take(np.setdiff1d(np.arange(len(train)), chosen)), train.take(chosen)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(name: str) -> Any:
+    """Everything under `name`, by split; there are train and test."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise DataError(f"hub {name!r}: the package 'datasets' is missing; {_REMEDY}") from error
+    try:
+        loaded = datasets.load_dataset(name)
+    # The hub's client raises errors of four packages, according to what failed on the way.
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"hub {name!r}: cannot be loaded ({error}); check the name and the network, or "
+            "give a folder by parquet"
+        ) from error
+    missing = [split for split in ("train", "test") if split not in loaded]
+    if missing:
+        raise DataError(f"hub {name!r}: no split {missing}; it has {sorted(loaded)}; use another")
+    return loaded
+
+
+@functools.lru_cache(maxsize=2)
+def _load_images(name: str) -> tuple[Splits, tuple[str, ...]]:
+    loaded = _load(name)
+    features = loaded["train"].features
+    image = _column(name, features, "Image")
+    label = _column(name, features, "ClassLabel")
+    names = [split for split in SPLITS if split in loaded]
+    splits = {split: _arrays(name, split, loaded[split], image, label) for split in names}
+    if len({images.shape[1:] for images, _ in splits.values()}) > 1:
+        raise DataError(f"hub {name!r}: its splits differ in size or channels; use another")
+    return splits, tuple(str(text) for text in features[label].names)
+
+
+def _column(name: str, features: Any, kind: str) -> str:
+    found = [column for column, feature in features.items() if type(feature).__name__ == kind]
+    if len(found) != 1:
+        raise DataError(f"hub {name!r}: {len(found)} columns of type {kind} in {list(features)}; "
+                        "use a data set with exactly one")  # fmt: skip
+    return str(found[0])
+
+
+def _arrays(name: str, split: str, rows: Any, image: str, label: str) -> tuple[Images, Labels]:
+    pictures = [np.asarray(picture, dtype=np.uint8) for picture in rows[image]]
+    if not pictures or len({picture.shape for picture in pictures}) > 1:
+        raise DataError(f"hub {name!r}, {split}: images of different sizes, or none; resize them "
+                        "and give a folder by parquet")  # fmt: skip
+    images = np.stack(pictures)  # (n, height, width) or (n, height, width, channels)
+    images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+    labels = np.asarray(rows[label], dtype=np.int64)
+    if labels.min() < 0:  # the hub marks a hidden test label with -1
+        raise DataError(f"hub {name!r}, {split}: labels are hidden (-1); use another data set")
+    return np.ascontiguousarray(images), labels

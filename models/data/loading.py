@@ -1,0 +1,91 @@
+"""Load the images or the texts of a task; the settings and their checks are `describe_data`'s.
+
+Images stay uint8: a data set crosses Ray's object store once per node, a quarter the size of
+float32. They come back from there read-only and shared, so nothing here or later writes to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.data.description import select
+from models.data.sources import Images, Labels, stratified
+from models.data.text.selection import load_text
+from models.data.text.splits import TextSplits
+
+
+@dataclass(frozen=True)
+class ImageSplits:
+    """Three splits; images uint8 (n, channels, height, width), labels int64 (n,).
+
+    `scale` is the largest pixel: pixel / scale lies in [0, 1].
+    """
+
+    train_images: Images
+    train_labels: Labels
+    validation_images: Images
+    validation_labels: Labels
+    test_images: Images
+    test_labels: Labels
+    scale: float
+    label_names: tuple[str, ...]
+
+
+# What a trial learns from.
+Splits = ImageSplits | TextSplits
+
+
+def load_data(settings: Mapping[str, Any], kind: str) -> Splits:
+    """Load what `settings` select, as the `kind` of data that a model wants.
+
+    Raises:
+        DataError: as `describe_data`.
+    """
+    return load_images(settings) if kind == "images" else load_text(settings, kind)
+
+
+def load_images(settings: Mapping[str, Any]) -> ImageSplits:
+    """Load what `settings` select; their keys are those of `models.catalog.describe_data`.
+
+    Example:
+        `load_images({"parquet": "/data/mnist", "train_examples": 1000, "image_size": 14})`
+
+    Raises:
+        DataError: as `describe_data`.
+    """
+    selection = select(settings)
+    splits = selection.source.read()
+    images, labels = splits["train"]
+    if selection.train_examples is not None:
+        kept = stratified(labels, selection.train_examples, selection.split_seed)
+        images, labels = images[kept], labels[kept]
+    height = selection.shape[1]
+    return ImageSplits(
+        train_images=pool(images, height),
+        train_labels=labels,
+        validation_images=pool(splits["validation"][0], height),
+        validation_labels=splits["validation"][1],
+        test_images=pool(splits["test"][0], height),
+        test_labels=splits["test"][1],
+        scale=selection.source.scale,
+        label_names=selection.source.label_names,
+    )
+
+
+def pool(images: Images, height: int) -> Images:
+    """Images (n, channels, h, w) averaged over squares down to `height`, rounded; h % height == 0.
+
+    The factor is the same in both directions; native height returns the images themselves.
+    """
+    n, channels, rows, columns = images.shape
+    factor = rows // height
+    if factor == 1:
+        return images
+    # (n, channels, height, factor, width, factor): the two factors are the squares' sides.
+    squares = images.reshape(n, channels, height, factor, columns // factor, factor)
+    pooled: Images = np.rint(squares.mean(axis=(3, 5), dtype=np.float32)).astype(np.uint8)
+    return pooled

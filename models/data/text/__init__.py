@@ -1,0 +1,1 @@
+"""Texts for fine-tuning, checked row by row. No torch."""

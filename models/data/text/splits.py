@@ -1,0 +1,80 @@
+"""What a text data set is to a trial: examples in three splits, for three kinds of task.
+
+The kinds are `classification` (a text, or a pair of texts, has a class), `entities` (every word has
+a tag in IOB2) and `dialogue` (a prompt has an answer). No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from models.data.sources import DataError
+
+KINDS = ("classification", "entities", "dialogue")
+
+NOT_STATED = "not stated"
+
+
+@dataclass(frozen=True)
+class TextExamples:
+    """Examples of one split; `texts` and `labels` have the same length.
+
+    classification: texts `(text,)` or `(first, second)`, labels the class as an int. entities:
+    texts the words, labels one tag id a word (before loading has numbered them: the tag itself).
+    dialogue: texts `(prompt, answer)`, labels None.
+    """
+
+    texts: tuple[tuple[str, ...], ...]
+    labels: tuple[Any, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, indices: Iterable[int]) -> TextExamples:
+        """The examples at `indices`, in their order."""
+        kept = [int(index) for index in indices]
+        return TextExamples(tuple(self.texts[i] for i in kept), tuple(self.labels[i] for i in kept))
+
+
+@dataclass(frozen=True)
+class TextSplits:
+    """A loaded text data set.
+
+    `label_names`: the classes by number; for entities `("O", "B-a", "I-a", "B-b", ...)` over the
+    sorted entity types of all splits; empty for dialogue. `digest`: 12 hex digits over all that a
+    trial sees of it.
+    """
+
+    kind: str
+    name: str
+    train: TextExamples
+    validation: TextExamples
+    test: TextExamples
+    label_names: tuple[str, ...]
+    licence: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class TextSource:
+    """A checked data set before anything is taken from it; entity labels are still tags.
+
+    `splits` has train, validation and test. `label_names` is empty for entities and dialogue.
+    """
+
+    name: str
+    splits: dict[str, TextExamples]
+    label_names: tuple[str, ...]
+    licence: str
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a kind that is no text kind.
+
+    Raises:
+        DataError: `kind` is none of `KINDS`.
+    """
+    if kind not in KINDS:
+        raise DataError(f"kind is {kind!r}; choose one of {list(KINDS)}")

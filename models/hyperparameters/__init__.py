@@ -1,0 +1,1 @@
+"""Hyperparameters: what each model understands, one file a family. No torch."""

@@ -1,0 +1,89 @@
+"""Hyperparameter: one setting that a model understands, its legal values and its default.
+
+For the tables of the models (`cnn.py`, `transformer.py`). It is not
+a search space: the ranges are what is legal, a specification narrows them. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """One hyperparameter that a model understands, with its legal values and its default.
+
+    `when` maps a parent to the values under which this one has an effect; empty: always.
+    """
+
+    name: str
+    kind: Literal["float", "int", "categorical"]
+    default: Value
+    low: float | int | None = None
+    high: float | int | None = None
+    choices: tuple[Value, ...] | None = None
+    meaning: str = ""
+    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+    def check(self, value: Value) -> Value:
+        """Return `value` in this hyperparameter's type (1 becomes 1.0 where a float is meant).
+
+        Raises:
+            ValueError: the value is of another type, not finite, or out of range.
+        """
+        if self.choices is not None:
+            if not any(value == c and type(value) is type(c) for c in self.choices):
+                raise ValueError(f"{self.name} is {value!r}: choose one of {list(self.choices)}")
+            return value
+        assert self.low is not None and self.high is not None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{self.name} is {value!r}: give a number ({self.kind})")
+        # Written so that NaN, for which every comparison is false, is refused as well.
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{self.name} is {value!r}: it must lie in [{self.low}, {self.high}]")
+        if self.kind == "float":
+            return float(value)
+        if value != int(value):
+            raise ValueError(f"{self.name} is {value!r}: give a whole number")
+        return int(value)
+
+
+def choice(
+    name: str,
+    default: Value,
+    choices: tuple[Value, ...],
+    meaning: str,
+    **when: tuple[Value, ...],
+) -> Hyperparameter:
+    """One of several values; keywords name the parent it depends on."""
+    return Hyperparameter(name, "categorical", default, choices=choices, meaning=meaning, when=when)
+
+
+def number(
+    name: str, default: float, low: float, high: float, meaning: str, **when: tuple[Value, ...]
+) -> Hyperparameter:
+    """A float or an int, by the type of its default; keywords name the parent it depends on."""
+    kind: Literal["float", "int"] = "int" if isinstance(default, int) else "float"
+    return Hyperparameter(name, kind, default, low, high, meaning=meaning, when=when)
+
+
+def is_active(hyperparameter: Hyperparameter, values: Mapping[str, Value]) -> bool:
+    """Whether `hyperparameter` has an effect under the parents' `values`."""
+    return all(values.get(parent) in allowed for parent, allowed in hyperparameter.when.items())
+
+
+def read_whole(value: Any) -> Any:
+    """Return a float that is a whole number as an integer, and anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, Field(strict=True), BeforeValidator(read_whole)]
+Counted = Annotated[Whole, Field(ge=1)]
+NotNegative = Annotated[Whole, Field(ge=0)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]

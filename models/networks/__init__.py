@@ -1,0 +1,1 @@
+"""Networks and pretrained models: how they are made, found, loaded and fed."""

@@ -1,0 +1,95 @@
+"""Images in [0, 1] on their way into a vision transformer (channels, size, scale) and out of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.networks.base_model import BaseModel
+
+
+@dataclass(frozen=True)
+class PixelInput:
+    """Turns images in [0, 1] into what a vision transformer was trained on, inside the model.
+
+    A hook on the model's body: attacks then work on pixels, and a saved model is a plain one.
+    """
+
+    channels: int
+    side: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Prepare the images among the body's arguments."""
+        if args:
+            return (self.prepare(args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "pixel_values": self.prepare(kwargs["pixel_values"])}
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """(batch, channels, height, width) in [0, 1] to the model's channels, size and scale.
+
+        Grey becomes three equal channels where the model wants three. Resizing is bilinear
+        (antialiased when it shrinks), so gradients reach the original pixels.
+        """
+        if images.shape[1] != self.channels:
+            images = images.expand(-1, self.channels, -1, -1)
+        if images.shape[-2:] != self.side:
+            images = functional.interpolate(
+                images, self.side, mode="bilinear", align_corners=False, antialias=True
+            )
+        mean = images.new_tensor(self.mean).view(1, -1, 1, 1)
+        std = images.new_tensor(self.std).view(1, -1, 1, 1)
+        return (images - mean) / std
+
+
+def take_pixels(model: Any, base: BaseModel, image: tuple[int, int, int] | None) -> None:
+    """Have the body of `model` prepare images of shape `image` by itself.
+
+    Mean and spread are those in the base's preprocessor_config.json, otherwise 0.5.
+
+    Raises:
+        ValueError: the images' shape is not given or has other channels than the model, or the
+            preprocessor's figures do not fit it.
+    """
+    if image is None:
+        raise ValueError(f"{base.name}: give the (channels, height, width) of the images")
+    channels = int(model.config.num_channels)
+    if image[0] not in (1, channels):
+        raise ValueError(f"{base.name} takes images of {channels} channels, these have {image[0]}; "
+                         f"give grey ones or ones of {channels} channels")  # fmt: skip
+    size = model.config.image_size
+    side = (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    mean, std = _normalisation(base.folder, channels)
+    hook = PixelInput(channels, side, mean, std)
+    getattr(model, model.base_model_prefix).register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def _normalisation(folder: Path, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and spread of pixels that the model was trained with, one a channel; else 0.5."""
+    path = folder / "preprocessor_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    mean = tuple(float(value) for value in settings.get("image_mean") or [0.5] * channels)
+    std = tuple(float(value) for value in settings.get("image_std") or [0.5] * channels)
+    if not len(mean) == len(std) == channels or min(std) <= 0:
+        raise ValueError(f"{path}: image_mean and image_std must name {channels} channels and "
+                         "positive spreads; correct the file")  # fmt: skip
+    return mean, std
+
+
+class PixelLogits(nn.Module):
+    """A transformer as the attacks want it: images in, logits out."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, classes) of images (n, channels, height, width)."""
+        logits: Tensor = self.model(pixel_values=images).logits
+        return logits

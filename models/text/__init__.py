@@ -1,1 +1,0 @@
-"""Texts for fine-tuning: data sets (without torch), tokenizers, encoding and batches."""

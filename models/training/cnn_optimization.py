@@ -1,0 +1,165 @@
+"""How a CNN learns from its training images: one epoch of optimizer steps after the other.
+
+Batches, augmentation, attacks inside training, precision, and the average of the weights. Not for
+judging what was learned, nor for deciding how long to go on: `models/training/cnn.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.adversarial.pixels import free_training
+from models.adversarial.pixels.training import craft, losses
+from models.data.loading import ImageSplits
+from models.hyperparameters.hyperparameter import Value
+from models.networks.cnn import CNN
+from models.training.augmentation import augment
+from models.training.optimizer import build_optimizer, learning_rate
+from models.training.weight_averaging import WeightAverage
+
+
+class CNNLearning:
+    """The optimizer of `model`, and all else that carries over from one step to the next.
+
+    Args:
+        model: on the device to train on.
+        configuration: complete hyperparameters of "cnn".
+        data: never written to.
+        epochs: the full budget; schedules end with it.
+        seed: of the order of examples, augmentation, dropout and attacks.
+        norm: of adversarial training.
+    """
+
+    def __init__(
+        self,
+        model: CNN,
+        configuration: Mapping[str, Value],
+        data: ImageSplits,
+        *,
+        epochs: int,
+        seed: int,
+        norm: Literal["linf", "l2"],
+    ) -> None:
+        self.model, self.configuration = model, configuration
+        self._epochs, self._seed, self._norm = epochs, seed, norm
+        self._device = model.mean.device
+        self._scale = data.scale
+        # Pixels stay bytes on the device too: converting a batch costs less than its copy.
+        self._images = torch.tensor(data.train_images, device=self._device)
+        self._labels = torch.tensor(data.train_labels, device=self._device)
+        self._average = None
+        if configuration["weight_averaging"] != "none":
+            self._average = WeightAverage(model, configuration, epochs)
+        self._perturbation: Tensor | None = None
+        if configuration["adversarial_training"] == "free":
+            batch = self._images[: int(configuration["batch_size"])]
+            self._perturbation = torch.zeros_like(batch, dtype=torch.float32)
+        self._optimizer = build_optimizer(model, configuration)
+        self._precision = _precision(self._device)
+        self._scaler = torch.amp.GradScaler(
+            self._device.type, enabled=self._precision == torch.float16
+        )
+
+    def is_finite(self) -> bool:
+        """Whether all weights and statistics of the model are finite."""
+        tensors = self.model.state_dict().values()
+        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
+
+    def averaged(self) -> nn.Module:
+        """What is to be judged: the averaged model, or the one that trains."""
+        return self.model if self._average is None else self._average.judged(self.model)
+
+    def epoch(self, number: int) -> float:
+        """Train epoch `number`, from 0, and return its mean loss."""
+        mixed = np.random.SeedSequence((self._seed, number)).generate_state(1, np.uint64)
+        seed = int(mixed[0] >> np.uint64(1))
+        generator = torch.Generator(device=self._device).manual_seed(seed)
+        order = torch.randperm(len(self._labels), generator=generator, device=self._device)
+        size = int(self.configuration["batch_size"])
+        # Batch normalisation cannot learn from one example, which a last batch may be.
+        batches = [index for index in torch.split(order, size) if len(index) > 1]
+        self.model.train()
+        total = torch.zeros((), device=self._device)
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)  # dropout draws from the global generator
+            for step, index in enumerate(batches, start=number * len(batches)):
+                steps = self._epochs * len(batches)
+                total += self._learn(index, step, steps, generator) * len(index)
+        if self._average is not None:
+            self._average.after_epoch(self.model, number + 1)
+        return float(total) / sum(len(index) for index in batches)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All but the model's own weights."""
+        return {
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "average": None if self._average is None else self._average.state_dict(),
+            "perturbation": self._perturbation,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
+        if self._perturbation is not None:
+            self._perturbation.copy_(state["perturbation"])
+
+    def _learn(self, index: Tensor, batch: int, batches: int, generator: torch.Generator) -> Tensor:
+        """Learn from one of all batches; its mean loss.
+
+        The free method makes several optimizer steps, and the schedule goes on with each.
+        """
+        images = self._images[index].to(torch.float32) / self._scale
+        labels = self._labels[index]
+        images = augment(images, str(self.configuration["augmentation"]), generator)
+        if self._perturbation is None:
+            shown = craft(self.model, images, labels, self.configuration, self._norm, generator)
+            return self._step(images, shown, labels, batch / batches)
+        epsilon = float(self.configuration["free.epsilon"])
+        replays = int(self.configuration["free.replays"])
+        total = torch.zeros((), device=self._device)
+        for replay in range(replays):
+            shown = free_training.shown(images, self._perturbation)
+            progress = (batch * replays + replay) / (batches * replays)
+            total += self._step(images, shown, labels, progress)
+            assert shown.grad is not None, "the loss depends on what is shown"
+            self._perturbation = free_training.moved(
+                self._perturbation, shown.grad, self._norm, epsilon
+            )
+        return total / replays
+
+    def _step(self, images: Tensor, shown: Tensor, labels: Tensor, progress: float) -> Tensor:
+        """One optimizer step, at this share of all of them; the mean loss before it."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate(self.configuration, progress)
+        reduced = self._precision != torch.float32
+        with torch.autocast(self._device.type, dtype=self._precision, enabled=reduced):
+            loss = losses(self.model, images, shown, labels, self.configuration).mean()
+        self._optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(self._scaler.scale(loss))
+        clip = float(self.configuration["gradient_clip"])
+        if clip > 0:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        if self._average is not None:
+            self._average.after_step(self.model)
+        return loss.detach()
+
+
+def _precision(device: torch.device) -> torch.dtype:
+    """What forward passes of training compute in; crafting and evaluation stay in float32."""
+    if device.type != "cuda":
+        return torch.float32
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if native else torch.float16

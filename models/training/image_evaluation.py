@@ -1,0 +1,205 @@
+"""How a training on images is judged over its epochs: a CNN's and a vision transformer's alike.
+
+The validation split is cut into parts (`data/validation_split.py`). After every epoch part A is
+looked at, which picks the epoch; the picked weights are judged once on part B, which gives the
+objectives. All is measured in eval mode and float32, on the same examples for every configuration.
+Not for what comes after a search: whoever does that asks for `examples` of part C or of the test
+split.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.adversarial.pixels.attack_memory import AttackMemory
+from models.adversarial.pixels.attacks import LossName
+from models.adversarial.pixels.catastrophic_overfitting import Collapse
+from models.adversarial.pixels.confirmation import confirm
+from models.adversarial.pixels.corruptions import CORRUPTIONS, corrupted_accuracy
+from models.adversarial.pixels.evaluation import (
+    Flags,
+    correct,
+    fgsm_correct,
+    fixed_subset,
+    measure,
+    robust_correct,
+)
+from models.adversarial.threat_model import Threat
+from models.data.loading import ImageSplits
+from models.data.validation_split import cut
+from models.scores.metric_names import corruption_metric, on_split, unconfirmed
+from models.training.checkpoint_selection import EpochChoice
+
+# The attack after every epoch; the full one's nine targets would cost more than the training.
+# Neither loss depends on the scale of the logits, so that does not pick the epoch.
+_CHEAP_LOSSES: tuple[LossName, ...] = ("scaled_cross_entropy", "margin")
+
+
+class ImageJudgement:
+    """The parts of one task's images, and what was seen on them so far.
+
+    `choice` is the epoch picked on part A; `collapse` says whether training by attacks has turned
+    into catastrophic overfitting there.
+
+    Args:
+        data: never written to.
+        threat: how robustness is judged.
+        device: the model's.
+        attacked_training: whether training is adversarial; only such can collapse.
+        memory: what broke other trials of the search; None: there are none to learn from.
+
+    Raises:
+        ValueError: the validation split is too small to be cut.
+    """
+
+    def __init__(
+        self,
+        data: ImageSplits,
+        threat: Threat,
+        device: torch.device,
+        *,
+        attacked_training: bool,
+        memory: AttackMemory | None = None,
+    ) -> None:
+        self.choice = EpochChoice()
+        self.collapse = Collapse()
+        self._robust: Flags | None = None
+        self._data, self._threat, self._device = data, threat, device
+        self._attacked_training, self._memory = attacked_training, memory
+        self._parts = cut(data.validation_labels, threat.seed)
+        self._selection = self.examples("selection")
+
+    def examples(self, part: str) -> tuple[Tensor, Tensor]:
+        """Images float32 (n, channels, height, width) in [0, 1] and labels int64 (n,), on device.
+
+        Args:
+            part: "selection", "objective" or "confirmation" of the validation split, or "test".
+        """
+        images, labels = self._data.test_images, self._data.test_labels
+        if part != "test":
+            index = getattr(self._parts, part)
+            images, labels = (
+                self._data.validation_images[index],
+                self._data.validation_labels[index],
+            )
+        pixels = torch.tensor(images, device=self._device).to(torch.float32) / self._data.scale
+        return pixels, torch.tensor(labels, device=self._device)
+
+    def observe(self, model: nn.Module, epoch: int) -> dict[str, float]:
+        """Figures of part A after `epoch` (from 1); `choice` and `collapse` take them in.
+
+        An epoch's score is the mean of both accuracies, example by example, over those that the
+        cheap attack sees.
+        """
+        threat, (images, labels) = self._threat, self._selection
+        few = self._subset(len(labels), threat.cheap_examples)
+        cheap = replace(threat, steps=threat.cheap_steps, restarts=1)
+        clean = correct(model, images, labels)
+        attacked, truth = images[few], labels[few]
+        robust = robust_correct(model, attacked, truth, cheap, threat.seed, losses=_CHEAP_LOSSES)
+        once = fgsm_correct(model, attacked, truth, threat)
+        scores = (clean[few.cpu().numpy()].astype(float) + robust) / 2
+        self.choice = self.choice.after(epoch, scores)
+        if self._attacked_training:
+            self.collapse = self.collapse.after(float(once.mean()), float(robust.mean()))
+        return {
+            on_split("selection", "accuracy.clean"): float(clean.mean()),
+            on_split("selection", threat.cheap_metric()): float(robust.mean()),
+            on_split("selection", threat.fgsm_metric()): float(once.mean()),
+            on_split("selection", "collapsed"): float(self.collapse.seen),
+        }
+
+    def conclude(self, model: nn.Module) -> dict[str, float]:
+        """Figures of part B for the picked weights, once; what broke them goes into the memory."""
+        threat, (images, labels) = self._threat, self.examples("objective")
+        attacked, truth = self._attacked(images, labels)
+        replays = [] if self._memory is None else self._memory.replays(attacked)
+        found = measure(model, attacked, truth, threat, threat.seed, replays=replays)
+        if self._memory is not None:
+            self._memory.store(found.broken, found.witnesses[found.broken])
+        self._robust = found.robust
+        return {
+            "accuracy.clean": float(correct(model, images, labels).mean()),
+            threat.metric(): float(found.robust.mean()),
+            threat.fgsm_metric(): float(fgsm_correct(model, attacked, truth, threat).mean()),
+            **corrupted_accuracy(model, images, labels, threat.seed),
+            "epoch.selected": float(self.choice.picked),
+        }
+
+    def confirm(self, model: nn.Module) -> dict[str, float]:
+        """Figures of targeted APGD on part B, and what they replace; {} before `conclude`.
+
+        Repeated, it finds the same. What it broke goes into the memory.
+        """
+        if self._robust is None:
+            return {}
+        threat, (images, labels) = self._threat, self._attacked(*self.examples("objective"))
+        found = confirm(model, images, labels, threat, self._robust, threat.seed)
+        if self._memory is not None:
+            self._memory.store(found.index, found.witnesses)
+        metrics = {
+            threat.apgd_metric(): found.figure,
+            "robustness.gap": found.gap,
+            "robustness.replaced": float(found.is_replaced),
+        }
+        if found.is_replaced:
+            metrics[threat.metric()] = found.corrected
+            metrics[unconfirmed(threat.metric())] = float(self._robust.mean())
+        return metrics
+
+    def test(self, model: nn.Module) -> dict[str, float]:
+        """Clean and full robust accuracy on the test split, and how many examples it has.
+
+        The attack's random starts have a seed of their own, so nothing chosen on the validation
+        split was chosen against them.
+        """
+        threat, (images, labels) = self._threat, self.examples("test")
+        flags = robust_correct(model, images, labels, threat, threat.seed + 1)
+        return {
+            "accuracy.clean": float(correct(model, images, labels).mean()),
+            threat.metric(): float(flags.mean()),
+            "examples": float(len(labels)),
+        }
+
+    def diverged(self) -> dict[str, float]:
+        """What a training that is not finite reports: NaN for all that `observe` and `conclude` do.
+
+        Whether it had collapsed before stays known.
+        """
+        threat = self._threat
+        chosen_by = ("accuracy.clean", threat.cheap_metric(), threat.fgsm_metric())
+        names = (
+            *(on_split("selection", name) for name in chosen_by), "accuracy.clean",
+            threat.metric(), threat.fgsm_metric(), *map(corruption_metric, ("", *CORRUPTIONS)),
+            "epoch.selected",
+        )  # fmt: skip
+        collapsed = {on_split("selection", "collapsed"): float(self.collapse.seen)}
+        return dict.fromkeys(names, math.nan) | collapsed
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {
+            "choice": self.choice.state(),
+            "collapse": {"seen": self.collapse.seen, "best": self.collapse.best},
+            "robust": None if self._robust is None else torch.from_numpy(self._robust),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        self.choice = EpochChoice.of(state["choice"])
+        self.collapse = Collapse(**state["collapse"])
+        self._robust = None if state["robust"] is None else state["robust"].numpy()
+
+    def _attacked(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The examples of part B that the full attack sees: what the memory counts within."""
+        some = self._subset(len(labels), self._threat.examples)
+        return images[some], labels[some]
+
+    def _subset(self, n: int, count: int) -> Tensor:
+        return torch.from_numpy(fixed_subset(n, count, self._threat.seed)).to(self._device)

@@ -1,0 +1,86 @@
+"""The optimizer of a configuration, and its learning rate as a function of progress alone.
+
+A rate that depends on nothing but the step needs no state of its own, so a resumed training goes
+on exactly as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from models.hyperparameters.hyperparameter import Value
+
+# Smith & Topin 2018 in the form of PyTorch's OneCycleLR: rise over the first 30 %, from 1/25 of
+# the peak, end far below the start. The momentum is not cycled.
+_RISE = 0.3
+_FIRST = 1 / 25
+_LAST = 1e-5
+# Rice et al. 2020 (their code's "piecewise"): after half and three quarters of the training.
+_DROPS = (0.5, 0.75)
+_DROP = 0.1
+
+
+def build_optimizer(model: nn.Module, configuration: Mapping[str, Value]) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum or AdamW; weight decay spares biases and normalisation.
+
+    Decaying those only shifts the function without making it simpler, so it is left to the
+    parameters with two axes or more.
+    """
+    parameters = list(model.parameters())
+    decay = float(configuration["weight_decay"])
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    if configuration["optimizer"] == "sgd":
+        momentum = float(configuration["sgd.momentum"])
+        # PyTorch refuses Nesterov without momentum.
+        return torch.optim.SGD(groups, lr=0.0, momentum=momentum, nesterov=momentum > 0)
+    return torch.optim.AdamW(groups, lr=0.0)
+
+
+def learning_rate(configuration: Mapping[str, Value], progress: float) -> float:
+    """The learning rate of a step; the hyperparameter is its peak.
+
+    Args:
+        configuration: the optimizer's.
+        progress: share of all steps that were made before it, in [0, 1).
+    """
+    peak = float(configuration[f"{configuration['optimizer']}.learning_rate"])
+    schedule = configuration["schedule"]
+    if schedule == "constant":
+        return peak
+    if schedule == "step":
+        return peak * _DROP ** sum(progress >= at for at in _DROPS)
+    if schedule == "cosine":  # Loshchilov & Hutter 2017, without restarts
+        return peak * _cosine(1.0, 0.0, progress)
+    if progress < _RISE:
+        return peak * _cosine(_FIRST, 1.0, progress / _RISE)
+    return peak * _cosine(1.0, _LAST, (progress - _RISE) / (1 - _RISE))
+
+
+def _cosine(first: float, last: float, progress: float) -> float:
+    return last + (first - last) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def warmed_up(configuration: Mapping[str, Value], step: int, steps: int) -> float:
+    """The learning rate at `step` (from 0) of `steps`; the adaptation's own rate is its peak.
+
+    It rises linearly over the first `warmup_share` of the steps, so that Adam's second moments
+    settle before large steps are taken (Devlin et al. 2019, A.3), then falls to 0 on a line or
+    half a cosine, or stays.
+    """
+    peak = float(configuration[f"{configuration['adaptation']}.learning_rate"])
+    rise = round(float(configuration["warmup_share"]) * steps)
+    if step < rise:
+        return peak * (step + 1) / (rise + 1)
+    if configuration["schedule"] == "constant":
+        return peak
+    progress = (step - rise) / max(1, steps - rise)  # in [0, 1)
+    if configuration["schedule"] == "cosine":
+        return peak * (1 + math.cos(math.pi * progress)) / 2
+    return peak * (1 - progress)

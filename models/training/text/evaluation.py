@@ -1,0 +1,186 @@
+"""What a model's answers to the texts of a task are worth: clean, attacked, and as tables.
+
+Attacks meet the same examples, drawn by the threat's seed alone, whatever the configuration. The
+diagnostic attack on embeddings measures in units of the *pretrained* table, which no trial changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.adversarial.embeddings.attacks import EmbeddingBatch, embedding_accuracy
+from models.adversarial.embeddings.perturbed_logits import like, perturbed
+from models.adversarial.pixels.evaluation import fixed_subset
+from models.adversarial.text.attack import AttackResult, attack_texts
+from models.adversarial.text.attack_table import attack_table
+from models.adversarial.text.word_substitution import load_synonyms
+from models.adversarial.threat_model import TextThreat
+from models.data.text.splits import TextExamples, TextSplits
+from models.scores.classification import classification_scores, classification_table
+from models.scores.entities import entity_scores, entity_tables
+from models.training.text.collate import collate, length_batches
+from models.training.text.encoding import IGNORED, Encoded, Encoder
+from models.training.text.predict import class_logits, foreseen, tag_log_probabilities
+from models.training.text.victim import TextVictim
+
+# Gradient steps of the diagnostic PGD: more cost as much as the attack that counts.
+EMBEDDING_STEPS = 3
+_TEXTS_AT_ONCE = 32
+_CLEAN = {
+    "classification": ("accuracy.clean", "f1.macro", "matthews"),
+    "entities": ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens"),
+    "dialogue": ("perplexity", "accuracy.clean"),
+}
+
+
+class Judge:
+    """Judges models on the validation and test splits of one task."""
+
+    def __init__(self, encoder: Encoder, data: TextSplits, threat: TextThreat, unit: float) -> None:
+        self._encoder, self._data, self._threat, self._unit = encoder, data, threat, unit
+        self._last: AttackResult | None = None
+        self._synonyms = load_synonyms(threat.synonyms) if threat.synonyms else None
+
+    def names(self, *, is_last: bool) -> tuple[str, ...]:
+        """Names of what a report holds."""
+        threat, kind = self._threat, self._data.kind
+        cheap = (threat.cheap_metric(kind),)
+        attack = (threat.metric(kind), "queries.mean", "words_changed.share")
+        full = (*attack, *threat.embedding_metrics()) if is_last else ()
+        return ("loss.validation", *_CLEAN[kind], *cheap, *full)
+
+    def clean(self, model: nn.Module, split: str) -> dict[str, float]:
+        """Mean loss in nats (of texts, words or answer tokens) and the metrics of a split.
+
+        The loss is plain cross-entropy, whatever the training adds to it; a dialogue's perplexity
+        is its exponential.
+        """
+        examples = self._examples(split)
+        if self._data.kind == "classification":
+            return self._clean_classes(model, examples)
+        if self._data.kind == "entities":
+            return self._clean_entities(model, examples)
+        encoded = self._encoder.encode(examples.texts, examples.labels)
+        answers = foreseen(model, self._encoder, encoded)
+        tokens = sum(answer.tokens for answer in answers)
+        loss = -sum(answer.log_probability for answer in answers) / tokens
+        # Beyond 1e300 a perplexity says no more than that the model foresees nothing.
+        perplexity = math.exp(min(loss, 690.0))
+        hits = sum(answer.hits for answer in answers) / tokens
+        return {"loss.validation": loss, "perplexity": perplexity, "accuracy.clean": hits}
+
+    def attacked(self, model: nn.Module, *, is_last: bool) -> dict[str, float]:
+        """The metric under attack on the validation split, and what the attack cost.
+
+        The cheap metric comes every time: a scheduler compares it at every rung, and a training
+        that ended early stands at the later ones with its last.
+        """
+        kind, threat = self._data.kind, self._threat
+        cheap = self._attack(model, "validation", threat.cheap())
+        figures = {threat.cheap_metric(kind): cheap.robust}
+        if not is_last:
+            return figures
+        self._last = self._attack(model, "validation", threat)
+        figures |= self._last.metrics(threat.metric(kind))
+        return figures | self._embedding_accuracies(model)
+
+    def test(self, model: nn.Module) -> dict[str, float]:
+        """Clean metrics of the whole test split and the full attack on `threat.examples` of it."""
+        clean = self.clean(model, "test")
+        del clean["loss.validation"]
+        robust = self._attack(model, "test", self._threat).robust
+        examples = len(self._data.test.texts)
+        return clean | {self._threat.metric(self._data.kind): robust, "examples": float(examples)}
+
+    def tables(self, model: nn.Module) -> dict[str, str]:
+        """Tables of the validation split by file name: classes or entities, and attacked texts."""
+        examples, names = self._data.validation, self._data.label_names
+        # A training that was restored after its end has not attacked in this process.
+        attack = self._last or self._attack(model, "validation", self._threat)
+        tables = {"attacked_texts.txt": attack_table(attack)}
+        if self._data.kind == "classification":
+            truth = np.asarray(examples.labels, dtype=np.int64)
+            predicted = self._logits(model, examples).argmax(dim=-1).numpy()
+            tables["classes.txt"] = classification_table(truth, predicted, names)
+        if self._data.kind == "entities":
+            truth_tags, tags, _ = self._tags(model, examples)
+            tables["entities.txt"] = entity_tables(truth_tags, tags, names)
+        return tables
+
+    def _clean_classes(self, model: nn.Module, examples: TextExamples) -> dict[str, float]:
+        truth = np.asarray(examples.labels, dtype=np.int64)
+        logits = self._logits(model, examples)
+        loss = float(functional.cross_entropy(logits, torch.from_numpy(truth)))
+        predicted = logits.argmax(dim=-1).numpy()
+        scores = classification_scores(truth, predicted, len(self._data.label_names))
+        return {"loss.validation": loss, **scores}
+
+    def _clean_entities(self, model: nn.Module, examples: TextExamples) -> dict[str, float]:
+        truth, predicted, loss = self._tags(model, examples)
+        return {"loss.validation": loss, **entity_scores(truth, predicted)}
+
+    def _logits(self, model: nn.Module, examples: TextExamples) -> torch.Tensor:
+        return class_logits(model, self._encoder, self._encoder.encode(examples.texts))
+
+    def _tags(
+        self, model: nn.Module, examples: TextExamples
+    ) -> tuple[list[list[str]], list[list[str]], float]:
+        """True and predicted tags, sentence by sentence, and the mean loss of a word."""
+        names, lengths = self._data.label_names, [len(words) for words in examples.texts]
+        answers = tag_log_probabilities(
+            model, self._encoder, self._encoder.encode(examples.texts), lengths
+        )
+        predicted = [[names[tag] for tag in found.argmax(dim=-1)] for found in answers]
+        truth = [[names[tag] for tag in tags] for tags in examples.labels]
+        at = torch.tensor([tag for tags in examples.labels for tag in tags])[:, None]
+        loss = -float(torch.cat(answers).gather(1, at).mean())
+        return truth, predicted, loss
+
+    def _attack(self, model: nn.Module, split: str, threat: TextThreat) -> AttackResult:
+        examples = self._examples(split)
+        victim = TextVictim(model, self._encoder, examples)
+        return attack_texts(
+            victim, examples, self._data.label_names, threat, self._data.kind, self._synonyms
+        )
+
+    def _embedding_accuracies(self, model: nn.Module) -> dict[str, float]:
+        """Accuracies (of texts, words or answer tokens) under FGM and PGD on the embeddings."""
+        examples, threat = self._data.validation, self._threat
+        chosen = fixed_subset(len(examples.texts), threat.cheap_examples, threat.seed)
+        few = examples.take(chosen)
+        encoded = self._encoder.encode(few.texts, few.labels)
+        steps = (1, EMBEDDING_STEPS)
+        return {
+            name: embedding_accuracy(
+                model, self._embedding_batches(model, encoded), threat.share * self._unit, steps=n
+            )
+            for name, n in zip(threat.embedding_metrics(), steps, strict=True)
+        }
+
+    def _embedding_batches(
+        self, model: nn.Module, encoded: Sequence[Encoded]
+    ) -> Iterator[EmbeddingBatch]:
+        device = next(model.parameters()).device
+        lengths = [len(item.input_ids) for item in encoded]
+        for index in length_batches(lengths, _TEXTS_AT_ONCE, None):
+            batch = collate([encoded[number] for number in index], self._encoder.tokenizer)
+            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            labels, mask = batch.pop("labels"), batch["attention_mask"]
+            forward = perturbed(model, batch, exactly=True)
+            if self._data.kind == "dialogue":
+                # A decoder's logits foresee the next token.
+                labels = functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
+            yield EmbeddingBatch(forward, labels, mask, like(model, mask))
+
+    def _examples(self, split: str) -> TextExamples:
+        examples: TextExamples = {
+            "validation": self._data.validation,
+            "test": self._data.test,
+        }[split]
+        return examples

@@ -1,0 +1,93 @@
+"""What a model answers to texts: in evaluation mode, float32, batched by length.
+
+Three kinds of answer: the logits of a text, the log-probabilities of every word's tags, and how
+well each answer of a dialogue was foreseen. Nothing here depends on the size of a batch but the
+last bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.training.text.collate import collate, length_batches
+from models.training.text.encoding import Encoded, Encoder
+
+# Texts at once without gradients: on two CPU cores 64 short ones keep the matrix products busy;
+# more gains nothing and pads more.
+_TEXTS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """How a model foresaw one dialogue's answer, each token given the true ones before it.
+
+    `log_probability` is the sum over the answer's `tokens`, in nats; `hits` were ranked first.
+    """
+
+    log_probability: float
+    tokens: int
+    hits: int
+
+
+def class_logits(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) -> Tensor:
+    """Logits (texts, classes) on the CPU, in the order of `encoded`."""
+    rows: dict[int, Tensor] = {}
+    for index, _, logits in _forward(model, encoder, encoded):
+        rows.update(zip(index, logits, strict=True))
+    return torch.stack([rows[number] for number in range(len(encoded))])
+
+
+def tag_log_probabilities(
+    model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded], lengths: Sequence[int]
+) -> list[Tensor]:
+    """For each sentence log-probabilities (words, tags) on the CPU; `lengths` in words.
+
+    A word's are those of its first sub-token, from the window that answers for it.
+    """
+    sentences: dict[int, Tensor] = {}
+    for index, _, logits in _forward(model, encoder, encoded):
+        for number, row in zip(index, torch.log_softmax(logits, dim=-1), strict=True):
+            window = encoded[number]
+            empty = torch.full((lengths[window.example], row.shape[-1]), torch.nan)
+            at = [(token, word) for token, word in enumerate(window.words) if word is not None]
+            tokens, words = [token for token, _ in at], [word for _, word in at]
+            sentences.setdefault(window.example, empty)[words] = row[tokens]
+    return [sentences[number] for number in range(len(lengths))]
+
+
+def foreseen(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) -> list[Foreseen]:
+    """How well each dialogue's answer was foreseen, in the order of `encoded`."""
+    found: dict[int, Foreseen] = {}
+    for index, batch, logits in _forward(model, encoder, encoded):
+        # The logits at a token foresee the next one.
+        ahead, labels = logits[:, :-1], batch["labels"][:, 1:]
+        counted = labels != -100
+        probability = torch.log_softmax(ahead, dim=-1)
+        truth = probability.gather(-1, labels.clamp(min=0)[..., None])[..., 0] * counted
+        hits = (ahead.argmax(dim=-1) == labels) & counted
+        for row, number in enumerate(index):
+            found[number] = Foreseen(
+                float(truth[row].sum()), int(counted[row].sum()), int(hits[row].sum())
+            )
+    return [found[number] for number in range(len(encoded))]
+
+
+def _forward(
+    model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]
+) -> Iterator[tuple[list[int], dict[str, Any], Tensor]]:
+    """Batches of similar length: indices, what went in, logits on the CPU in float32."""
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    lengths = [len(item.input_ids) for item in encoded]
+    with torch.inference_mode():
+        for index in length_batches(lengths, _TEXTS_AT_ONCE, None):
+            batch = collate([encoded[number] for number in index], encoder.tokenizer)
+            inputs = {k: v.to(device) for k, v in batch.items() if k != "labels"}
+            yield index, batch, model(**inputs).logits.float().cpu()
+    model.train(training)

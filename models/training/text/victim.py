@@ -1,0 +1,74 @@
+"""A fine-tuned model as an attack sees it: texts in, the truth's margin and correctness out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from models.adversarial.text.attack import Judged
+from models.data.text.splits import TextExamples
+from models.training.text.encoding import Encoder
+from models.training.text.predict import class_logits, foreseen, tag_log_probabilities
+
+
+class TextVictim:
+    """Judges texts against the truths of `data`; the protocol `Victim` of an attack.
+
+    Args:
+        model: takes a batch's tensors, returns an object with `.logits`.
+        encoder: of the model's tokenizer; its kind decides what is judged.
+        data: whose labels are the truth.
+    """
+
+    def __init__(self, model: nn.Module, encoder: Encoder, data: TextExamples) -> None:
+        self._model, self._encoder, self._data = model, encoder, data
+
+    def judge(self, texts: Sequence[tuple[str, ...]], examples: Sequence[int]) -> list[Judged]:
+        """One judgement a text; `examples[i]` is the example whose truth text i must meet."""
+        if not texts:
+            return []
+        labels = [self._data.labels[example] for example in examples]
+        if self._encoder.kind == "classification":
+            return self._judge_classes(texts, labels)
+        if self._encoder.kind == "entities":
+            return self._judge_words(texts, labels)
+        # The answer is part of a dialogue's text, and is what is foreseen.
+        encoded = self._encoder.encode(texts, labels)
+        return [
+            Judged(
+                score=found.log_probability / max(found.tokens, 1),
+                is_correct=found.hits == found.tokens,
+                tags=(),
+                share_correct=found.hits / max(found.tokens, 1),
+                tokens=found.tokens,
+            )
+            for found in foreseen(self._model, self._encoder, encoded)
+        ]
+
+    def _judge_classes(
+        self, texts: Sequence[tuple[str, ...]], labels: Sequence[int]
+    ) -> list[Judged]:
+        logits = class_logits(self._model, self._encoder, self._encoder.encode(texts))
+        truth = torch.tensor(labels)[:, None]
+        others = logits.scatter(1, truth, -torch.inf).amax(dim=1)
+        margins = logits.gather(1, truth)[:, 0] - others
+        # A tie is not an answer: it counts as wrong.
+        return [Judged(score=float(m), is_correct=bool(m > 0), tags=()) for m in margins]
+
+    def _judge_words(
+        self, texts: Sequence[tuple[str, ...]], labels: Sequence[Sequence[int]]
+    ) -> list[Judged]:
+        lengths = [len(words) for words in texts]
+        names = self._encoder.label_names
+        answers = tag_log_probabilities(
+            self._model, self._encoder, self._encoder.encode(texts), lengths
+        )
+        judged = []
+        for found, truth in zip(answers, labels, strict=True):
+            predicted = found.argmax(dim=-1).tolist()
+            score = float(found.gather(1, torch.tensor(truth)[:, None]).mean())
+            tags = tuple(names[tag] for tag in predicted)
+            judged.append(Judged(score=score, is_correct=predicted == list(truth), tags=tags))
+        return judged

@@ -1,0 +1,161 @@
+"""How a transformer learns from its material: one epoch of optimizer steps after the other.
+
+The *material* is what is learned from: texts or images, their loss, their attacks. Not for judging
+what was learned, nor for deciding how long to go on: `models/training/*_fine_tuning.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.data.sources import DataError
+from models.hyperparameters.hyperparameter import Value
+from models.networks.transformer import LoadedBase
+from models.training.optimizer import warmed_up
+from models.training.peak_memory import peak_memory_mb
+from models.weights.apply import start
+from models.weights.initial import InitialWeights
+
+
+class Material(Protocol):
+    """The examples of a task as one model sees them, batch by batch; `size` is their number."""
+
+    size: int
+
+    def batches(self, size: int, generator: torch.Generator | None) -> list[list[int]]:
+        """Indices of the examples of each optimizer step, shuffled by the generator."""
+
+    def tensors(self, index: Sequence[int]) -> dict[str, Tensor]:
+        """The inputs and `labels` of these examples, on the device."""
+
+    def weight(self, labels: Tensor) -> float:
+        """What a batch's summed loss is divided by."""
+
+    def learn(
+        self, model: nn.Module, batch: Mapping[str, Tensor], weight: float, noise: torch.Generator
+    ) -> Tensor:
+        """Add the gradients of this part of a batch; its summed loss over `weight`."""
+
+
+class TransformerLearning:
+    """A pretrained model under its adaptation, and the optimizer of what the adaptation trains.
+
+    `adapted` is the model in training. All randomness of an epoch follows from (seed, epoch).
+
+    Args:
+        base: on the device to train on; left as it was.
+        material: of texts or images.
+        configuration: complete.
+        epochs: the full budget; schedules end with it.
+        seed: of the head, new weights, the order of examples, dropout and attacks in training.
+        initial: weights of an earlier trial to start from.
+
+    Raises:
+        ValueError: no epoch, a method that the model cannot take, or weights that do not fit it.
+        DataError: the material has no examples.
+    """
+
+    def __init__(
+        self,
+        base: LoadedBase,
+        material: Material,
+        configuration: Mapping[str, Value],
+        *,
+        epochs: int,
+        seed: int,
+        initial: InitialWeights | None = None,
+    ) -> None:
+        if epochs < 1:
+            raise ValueError(f"{epochs} epochs: give at least one")
+        if not material.size:
+            raise DataError("the training split has no examples")
+        self._material, self._configuration = material, configuration
+        self._seed, self._device = seed, base.device
+        self._steps = epochs * len(material.batches(_examples_a_step(configuration), None))
+        self.adapted = start(base, configuration, steps=self._steps, seed=seed, initial=initial)
+        # Fused: on one core a step on MiniLM's weights takes a ninth (results/LOG.md).
+        groups = self.adapted.parameter_groups(float(configuration["weight_decay"]))
+        self._optimizer = torch.optim.AdamW(groups, lr=0.0, fused=True)
+
+    def epoch(self, number: int) -> float:
+        """Train epoch `number`, from 0, and return its mean loss over examples."""
+        mixed = np.random.SeedSequence((self._seed, number)).generate_state(1, np.uint64)
+        seed = int(mixed[0] >> np.uint64(1))
+        # Texts are drawn on the CPU, where their order is made; noise on the device.
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.Generator(device=self._device).manual_seed(seed)
+        batches = self._material.batches(_examples_a_step(self._configuration), generator)
+        self.adapted.model.train()
+        total = torch.zeros((), device=self._device)
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)  # dropout draws from the global generator
+            for step, index in enumerate(batches, start=number * len(batches)):
+                total += self._step(index, step, noise) * len(index)
+        return float(total) / sum(len(index) for index in batches)
+
+    def is_finite(self) -> bool:
+        """Whether all weights that the adaptation trains are finite."""
+        return all(bool(torch.isfinite(tensor).all()) for tensor in self.adapted.state().values())
+
+    def costs(self) -> dict[str, float]:
+        """Metrics of what the training takes: weights that train, and peak memory."""
+        return {
+            "parameters.trainable": float(self.adapted.trainable_parameters),
+            "memory.peak_mb": peak_memory_mb(self._device),
+        }
+
+    def state_dict(self, *, ended: bool) -> dict[str, Any]:
+        """The adaptation's state, not the frozen base; not a copy.
+
+        When nothing is left to train, the optimizer's state, twice as large as the weights, is
+        left out.
+        """
+        optimizer = None if ended else self._optimizer.state_dict()
+        return {"weights": self.adapted.state(), "optimizer": optimizer}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict`.
+
+        Raises:
+            RuntimeError: the weights are those of another configuration.
+        """
+        self.adapted.load(state["weights"])
+        if state["optimizer"] is not None:
+            self._optimizer.load_state_dict(state["optimizer"])
+
+    def _step(self, index: list[int], step: int, noise: torch.Generator) -> Tensor:
+        """One optimizer step on `accumulation` batches; their mean loss.
+
+        Every batch is divided by the weight of all of them, so they add up to what one large batch
+        gives, also where they hold different numbers of words.
+        """
+        rate = warmed_up(self._configuration, step, self._steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
+        count = min(int(self._configuration["accumulation"]), len(index))
+        parts = [self._material.tensors(part.tolist()) for part in np.array_split(index, count)]
+        weight = sum(self._material.weight(part["labels"]) for part in parts)
+        total = torch.zeros((), device=self._device)
+        for part in parts:
+            total += self._material.learn(self.adapted.model, part, weight, noise)
+        penalty = self.adapted.penalty()
+        if penalty is not None:
+            torch.autograd.backward(penalty)
+        clip = float(self._configuration["gradient_clip"])
+        if clip > 0:
+            parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, clip)
+        self._optimizer.step()
+        self.adapted.after_step(step + 1)
+        self._optimizer.zero_grad(set_to_none=True)
+        return total
+
+
+def _examples_a_step(configuration: Mapping[str, Value]) -> int:
+    return int(configuration["batch_size"]) * int(configuration["accumulation"])

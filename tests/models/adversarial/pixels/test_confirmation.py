@@ -1,0 +1,89 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.adversarial.pixels import confirmation
+from models.adversarial.pixels.confirmation import confirm
+from models.adversarial.pixels.evaluation import correct, measure
+from models.adversarial.threat_model import Threat
+
+LINF, L2 = Threat(epsilon=0.1), Threat(norm="l2", epsilon=0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threat", [LINF, L2], ids=["linf", "l2"])
+def test_an_honest_figure_is_confirmed(threat: Threat, trained, examples) -> None:
+    robust = measure(trained, *examples, threat, seed=0).robust
+    found = confirm(trained, *examples, threat, robust, seed=0)
+    assert found.examples == 120 and not found.is_replaced
+    assert found.figure == pytest.approx(robust.mean() - found.gap)
+    assert found.corrected == pytest.approx(robust.mean() - found.gap)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threat", [LINF, L2], ids=["linf", "l2"])
+def test_a_figure_that_hides_errors_is_replaced(threat: Threat, trained, examples) -> None:
+    images, labels = examples
+    clean = correct(trained, images, labels)  # as an attack that finds nothing would have it
+    found = confirm(trained, images, labels, threat, clean, seed=0)
+    honest = measure(trained, images, labels, threat, seed=0).robust.mean()
+    assert found.is_replaced and found.gap > 2 * found.standard_error
+    # 0.03: what two attacks of about equal strength may differ by on 120 images (three of them).
+    assert found.corrected <= honest + 0.03
+    assert len(found.index) == round(found.gap * found.examples)
+    assert not correct(trained, found.witnesses, labels[found.index]).any()
+    order = math.inf if threat.norm == "linf" else 2
+    moved = (found.witnesses - images[found.index]).flatten(1)
+    assert (torch.linalg.vector_norm(moved, ord=order, dim=1) <= threat.epsilon + 1e-6).all()
+
+
+def test_gap_and_error_are_a_share_of_the_attacked_examples(monkeypatch) -> None:
+    # Of eight attacked images four stood, and the attack breaks the first two of those.
+    images, labels = torch.zeros(8, 1, 2, 2), torch.zeros(8, dtype=torch.int64)
+    robust = np.array([True, True, True, True, False, False, False, False])
+    after = torch.tensor([False, False, True, True, False, False, False, False])
+    monkeypatch.setattr(confirmation, "_attack", lambda *_: (after, images + 0.5))
+    found = confirm(nn.Identity(), images, labels, Threat(), robust, seed=0)
+    assert (found.examples, found.gap, found.figure) == (8, 0.25, 0.25)
+    assert found.standard_error == pytest.approx(math.sqrt(0.25 * 0.75 / 8))
+    assert not found.is_replaced  # 0.25 is less than twice 0.153
+    assert found.corrected == 0.25 and found.index.tolist() == [0, 1]
+    assert torch.equal(found.witnesses, images[:2] + 0.5)
+
+
+@pytest.mark.slow
+def test_only_some_are_attacked_and_the_gap_counts_for_all(trained, examples) -> None:
+    images, labels = examples
+    clean = correct(trained, images, labels)
+    threat = Threat(epsilon=0.1, confirm_examples=40)
+    found = confirm(trained, images, labels, threat, clean, seed=3)
+    assert found.examples == 40 and len(found.index) <= 40
+    assert found.corrected == pytest.approx(clean.mean() - found.gap)
+    again = confirm(trained, images, labels, threat, clean, seed=3)
+    assert np.array_equal(found.index, again.index)
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_the_size_of_a_batch(trained, examples, monkeypatch) -> None:
+    clean = correct(trained, *examples)
+    whole = confirm(trained, *examples, LINF, clean, seed=0)
+    monkeypatch.setattr("models.adversarial.pixels.evaluation._BATCH", 17)
+    assert np.array_equal(confirm(trained, *examples, LINF, clean, seed=0).index, whole.index)
+
+
+def test_what_has_fallen_already_is_not_attacked(examples) -> None:
+    class Untouched(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            assert not images.requires_grad
+            return torch.zeros(len(images), 10)
+
+    found = confirm(Untouched(), *examples, LINF, np.zeros(120, dtype=np.bool_), seed=0)
+    assert (found.gap, found.figure, found.is_replaced, len(found.index)) == (0.0, 0.0, False, 0)
+
+
+def test_flags_and_images_must_agree(trained, examples) -> None:
+    with pytest.raises(ValueError, match="7 flags for 120 images"):
+        confirm(trained, *examples, LINF, np.ones(7, dtype=np.bool_), seed=0)

@@ -1,0 +1,157 @@
+"""The final judgement of a model, on a network small enough to say what must come out."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.adversarial.checks.gradient_masking import SecurityWarning
+from models.adversarial.pixels import final_evaluation as module
+from models.adversarial.pixels.adversarial_examples import verify
+from models.adversarial.pixels.autoattack import is_installed
+from models.adversarial.pixels.final_evaluation import accuracy_curve, judge
+from models.adversarial.pixels.metrics import ATTACKS, figure, metric_of, worst_case
+from models.adversarial.threat_model import Threat
+
+THREAT = Threat(epsilon=0.1, steps=4, final_examples=0)
+
+
+class Nearest(nn.Module):
+    """Class k of 4 where an image's mean is nearest to k / 3; a border is 1/6 from each centre."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.means = nn.Parameter(torch.linspace(0, 1, 4))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return -10 * (images.mean(dim=(1, 2, 3))[:, None] - self.means).abs()
+
+
+def flat(values: Tensor) -> Tensor:
+    return values[:, None, None, None].expand(-1, 1, 6, 6).clone()
+
+
+class Subject:
+    """40 test images of class 0: half at 0 (1/6 from the border), half at 0.14; C has 10 at 0."""
+
+    def __init__(self) -> None:
+        self.model = Nearest()
+
+    def examples(self, part: str) -> tuple[Tensor, Tensor]:
+        if part == "confirmation":
+            return flat(torch.zeros(10)), torch.zeros(10, dtype=torch.int64)
+        assert part == "test", f"the judgement looked at {part}"
+        return flat(torch.tensor([0.0, 0.14] * 20)), torch.zeros(40, dtype=torch.int64)
+
+    def classifier(self) -> nn.Module:
+        return self.model
+
+
+@pytest.fixture(autouse=True)
+def no_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "check", lambda *_: [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_every_attack_breaks_what_is_near_the_border_alone(attack: str) -> None:
+    if attack in ("square", "autoattack") and not is_installed():
+        pytest.skip("needs the extra 'autoattack'")
+    images, labels = Subject().examples("test")
+    found = figure(attack, Nearest(), images, labels, THREAT, 0)  # type: ignore[arg-type]
+    assert found.measured.robust.tolist() == [True, False] * 20
+    assert (found.examples, found.correct, found.accuracy) == (40, 20, 0.5)
+    assert found.metric == metric_of(attack, THREAT) and found.seconds > 0
+    broken = found.measured.witnesses[found.measured.broken]
+    assert (Nearest()(broken).argmax(1) != 0).all()
+    assert ((broken - 0.14).abs() <= 0.1 + 2**-23).all()
+
+
+def test_the_worst_case_is_what_every_attack_leaves_standing() -> None:
+    images, labels = Subject().examples("test")
+    strong = figure("pgd", Nearest(), images, labels, THREAT, 0)
+    weak = figure("fgsm", Nearest(), images, labels, THREAT.at(0.001), 0)
+    assert weak.accuracy == 1.0
+    worst = worst_case([weak, strong], THREAT)
+    assert np.array_equal(worst.measured.robust, strong.measured.robust)
+    assert torch.equal(worst.measured.witnesses, strong.measured.witnesses)
+    assert worst.metric == "accuracy.worst_linf_0.1"
+
+
+def test_a_judgement_has_both_sets_and_counts_what_it_attacked() -> None:
+    found = judge(Subject(), THREAT)
+    assert found.metrics == {
+        "confirmation.accuracy.clean": 1.0,
+        "confirmation.accuracy.pgd4_linf_0.1": 1.0,
+        "confirmation.examples": 10.0,
+        "test.accuracy.clean": 1.0,
+        "test.accuracy.fgsm_linf_0.1": 0.5,
+        "test.accuracy.pgd4_linf_0.1": 0.5,
+        "test.accuracy.apgdt_linf_0.1": 0.5,
+        "test.accuracy.worst_linf_0.1": 0.5,
+        "test.examples": 40.0,
+        "test.attacked_examples": 40.0,
+    }
+    assert found.warnings == () and list(found.texts) == ["robustness.json"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not is_installed(), reason="needs the extra 'autoattack'")
+def test_autoattack_and_all_beside_it_see_the_first_of_a_fixed_order() -> None:
+    found = judge(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
+    assert found.metrics["test.attacked_examples"] == 10
+    assert found.metrics["test.examples"] == 40
+    same = found.metrics["test.accuracy.pgd4_linf_0.1"]
+    assert found.metrics["test.accuracy.autoattack_linf_0.1"] == same
+    assert found.metrics["test.accuracy.worst_linf_0.1"] == same
+    assert json.loads(found.texts["robustness.json"])["autoattack"] == [
+        "apgd-ce", "apgd-t", "fab-t", "square",
+    ]  # fmt: skip
+
+
+def test_without_the_package_everything_else_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "is_installed", lambda: False)
+    found = judge(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
+    assert "test.accuracy.autoattack_linf_0.1" not in found.metrics
+    assert "test.accuracy.worst_linf_0.1" in found.metrics
+    assert json.loads(found.texts["robustness.json"])["autoattack"] == []
+
+
+def test_the_witnesses_of_a_judgement_prove_its_worst_case() -> None:
+    subject = Subject()
+    found = judge(subject, THREAT)
+    checked = verify(subject.model, *subject.examples("test"), found.witnesses)
+    assert checked.bound == found.metrics["test.accuracy.worst_linf_0.1"]
+    assert checked.in_ball == checked.confirmed == 20 and checked.is_same_model
+
+
+def test_the_curve_comes_down_where_the_border_is() -> None:
+    images, labels = Subject().examples("test")
+    points = accuracy_curve(Nearest(), images, labels, THREAT, 0)
+    assert [round(each.epsilon, 6) for each in points] == [
+        0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4,
+    ]  # fmt: skip
+    # 0.14 is 0.027 from the border and 0 is 0.167.
+    assert [each.accuracy for each in points] == [1, 1, 0.5, 0.5, 0.5, 0.5, 0, 0, 0]
+
+
+def test_counts_for_intervals_are_in_a_file_that_programs_read() -> None:
+    document = json.loads(judge(Subject(), THREAT).texts["robustness.json"])
+    by_attack = {each["attack"]: each for each in document["test"]}
+    assert {"clean", "fgsm", "pgd", "apgdt", "worst"} == set(by_attack)
+    assert (by_attack["worst"]["correct"], by_attack["worst"]["examples"]) == (20, 40)
+    assert document["threat"]["epsilon"] == 0.1 and len(document["curve"]) == 9
+
+
+def test_warnings_are_kept_for_people_and_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = SecurityWarning("masked", "when it is", "it is", "undo it", "cosine 0.2")
+    monkeypatch.setattr(module, "check", lambda *_: [warning])
+    found = judge(Subject(), THREAT)
+    assert found.warnings == (warning,)
+    for part in ("masked", "when it is", "it is", "undo it", "cosine 0.2"):
+        assert part in found.texts["warnings.md"]
+    assert json.loads(found.texts["robustness.json"])["warnings"][0]["remedy"] == "undo it"

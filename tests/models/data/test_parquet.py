@@ -1,0 +1,104 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models.catalog import DataError, describe_data
+from models.data.loading import load_images
+from models.data.parquet import parquet_source
+
+Write = Callable[..., Path]
+
+
+def test_a_correct_folder_is_described(folder: Path) -> None:
+    description = describe_data({"parquet": str(folder)})
+    assert (description.name, description.shape, description.classes) == ("shapes", (1, 4, 6), 3)
+    assert (description.train, description.validation, description.test) == (30, 9, 12)
+
+
+def test_pixels_come_back_as_they_were_written(folder: Path) -> None:
+    data = load_images({"parquet": str(folder)})
+    expected = np.random.default_rng(30).integers(0, 256, (30, 24), dtype=np.uint8)
+    assert np.array_equal(data.train_images.reshape(30, 24), expected)
+    assert data.train_labels.tolist() == [i % 3 for i in range(30)]
+    assert data.label_names == ("a", "b", "c") and data.scale == 255.0
+
+
+@pytest.mark.parametrize(("layout", "shape"), [("HWC", [2, 4, 3]), ("CHW", [3, 2, 4])])
+def test_layouts_with_channels_become_channels_first(
+    tmp_path: Path, write_split: Write, layout: str, shape: list[int]
+) -> None:
+    image = np.arange(24, dtype=np.uint8).reshape(shape)
+    columns = {"image": pa.array([image.tobytes()] * 3, pa.binary(24))}
+    for split in ("train", "validation", "test"):
+        metadata = {"layout": layout, "shape": json.dumps(shape)}
+        write_split(tmp_path / f"{split}.parquet", 3, columns=columns, metadata=metadata)
+    images = load_images({"parquet": str(tmp_path)}).test_images
+    assert images.shape == (3, 3, 2, 4)
+    assert np.array_equal(images[0], image if layout == "CHW" else np.moveaxis(image, -1, 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"columns": {"label": None}}, ["columns", "'label'"]),
+        ({"columns": {"label": pa.array([0] * 12, pa.int32())}}, ["int32", "int64"]),
+        ({"columns": {"label": pa.array([0, 1, 3] * 4)}}, ["0..3", "3 names", "0..2"]),
+        ({"columns": {"label": pa.array([0, -1, 1] * 4)}}, ["-1..1"]),
+        ({"columns": {"label": pa.array([0, None, 1] * 4)}}, ["4 labels are null"]),
+        ({"columns": {"image": pa.array([b"x" * 23] * 12, pa.binary(23))}}, ["23 to 23", "24"]),
+        ({"columns": {"image": pa.array([b"x" * 24, b"x" * 9] * 6)}}, ["9 to 24", "shape"]),
+        ({"columns": {"image": pa.array([b"x" * 24, None] * 6)}}, ["6 images are null"]),
+        ({"columns": {"image": pa.array(["text"] * 12)}}, ["string", "fixed_size_binary"]),
+        ({"metadata": {"layout": None}}, ["lack", "layout"]),
+        ({"metadata": {"layout": "WH"}}, ["'WH'", "HWC"]),
+        ({"metadata": {"dtype": "float32"}}, ["float32", "uint8"]),
+        ({"metadata": {"shape": "[4]"}}, ["shape", "[4]"]),
+        ({"metadata": {"shape": "4x6"}}, ["4x6", "JSON"]),
+        ({"metadata": {"label_names": '["a", "a"]'}}, ["label_names", "different"]),
+        ({"rows": 0}, ["empty"]),
+    ],
+)
+def test_a_wrong_file_is_named_with_problem_and_remedy(
+    folder: Path, write_split: Write, change: dict, words: list[str]
+) -> None:
+    write_split(folder / "validation.parquet", **change)
+    with pytest.raises(DataError) as error:
+        describe_data({"parquet": str(folder)})
+    assert str(error.value).startswith(str(folder / "validation.parquet"))
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_a_split_of_another_shape_is_named(folder: Path, write_split: Write) -> None:
+    write_split(folder / "test.parquet", metadata={"shape": "[6, 4]"})
+    with pytest.raises(DataError, match=r"test\.parquet: metadata differ"):
+        describe_data({"parquet": str(folder)})
+
+
+def test_a_missing_folder_and_a_missing_split_are_named(folder: Path) -> None:
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        describe_data({"parquet": str(folder / "nowhere")})
+    (folder / "test.parquet").unlink()
+    with pytest.raises(DataError, match=r"test\.parquet: missing"):
+        describe_data({"parquet": str(folder)})
+
+
+def test_a_damaged_file_is_named(folder: Path) -> None:
+    (folder / "train.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(DataError, match=r"train\.parquet: not a readable parquet file"):
+        describe_data({"parquet": str(folder)})
+
+
+def test_files_are_checked_and_hashed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = parquet_source(str(folder)).digest()
+
+    def again(*arguments: object, **keywords: object) -> None:
+        raise AssertionError("read a second time")
+
+    monkeypatch.setattr(pq, "read_metadata", again)
+    monkeypatch.setattr(pq, "read_table", again)
+    assert parquet_source(str(folder)).digest() == first

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from models.catalog import complete
+from models.networks.cnn import CNN, load_weights, save_weights
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (1, 28, 28), (2, 5, 9), (1, 1, 1)])
+@pytest.mark.parametrize("blocks", [1, 2, 5])
+def test_any_number_of_blocks_fits_any_image(shape: tuple[int, int, int], blocks: int) -> None:
+    model = CNN(complete("cnn", {"blocks": blocks, "width": 2, "normalisation": "group"}), shape, 7)
+    assert model(torch.rand(3, *shape)).shape == (3, 7)
+
+
+def test_the_output_is_logits_not_probabilities() -> None:
+    model = CNN(complete("cnn", {}), (1, 8, 8), 10)
+    assert not any(isinstance(part, nn.Softmax | nn.LogSoftmax) for part in model.modules())
+    assert (model(torch.rand(4, 1, 8, 8)) < 0).any()
+
+
+def test_the_default_has_the_sizes_of_the_classic_net() -> None:
+    weights = CNN(complete("cnn", {}), (1, 28, 28), 10).state_dict()
+    sizes = [tuple(tensor.shape) for name, tensor in weights.items() if name.endswith("weight")]
+    assert sizes == [(32, 1, 3, 3), (64, 32, 3, 3), (128, 64 * 7 * 7), (10, 128)]
+
+
+def test_normalisation_of_the_input_sits_inside_the_model() -> None:
+    torch.manual_seed(0)
+    plain = CNN(complete("cnn", {"width": 4}), (2, 8, 8), 3)
+    mean, std = torch.tensor([0.2, 0.7]), torch.tensor([0.5, 0.1])
+    inside = CNN(complete("cnn", {"width": 4}), (2, 8, 8), 3, mean, std)
+    inside.features, inside.classifier = plain.features, plain.classifier
+    images = torch.rand(5, 2, 8, 8)
+    outside = (images - mean[:, None, None]) / std[:, None, None]
+    torch.testing.assert_close(inside(images), plain(outside))
+
+
+def test_weights_come_back_from_disk_with_their_model(tmp_path: Path) -> None:
+    configuration = complete("cnn", {"width": 4, "normalisation": "batch", "activation": "gelu"})
+    model = CNN(configuration, (3, 8, 8), 5, torch.rand(3), torch.rand(3) + 0.5)
+    model = model.to(memory_format=torch.channels_last)
+    model(torch.rand(16, 3, 8, 8))  # moves the running statistics, which belong to the weights
+    save_weights(model, tmp_path / "model.safetensors")
+    images = torch.rand(4, 3, 8, 8)
+    torch.testing.assert_close(load_weights(tmp_path / "model.safetensors")(images),
+                               model.eval()(images))  # fmt: skip
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"other\.safetensors"):
+        load_weights(tmp_path / "other.safetensors")
