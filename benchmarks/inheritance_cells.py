@@ -33,7 +33,7 @@ from benchmarks.inheritance_training import (
 )
 from models.weights.head_rows import rows_by_name
 from models.weights.initial import InitialWeights
-from models.weights.overlap import compare
+from models.weights.overlap import overlap_of
 from search.apply import WarmStartSampler
 from search.apply.source import seed_of
 from search.history import History
@@ -228,7 +228,7 @@ def initial_of(place: Place, cell: Cell) -> tuple[InitialWeights | None, dict[st
     rows = rows_by_name(source.label_names, target.label_names)
     return initial, {
         "source": name, "rows_carried": list(rows.carried), "rows_fresh": list(rows.fresh),
-        "overlap": compare([source], target).count,
+        "overlap": overlap_of([source], target).count,
     }  # fmt: skip
 
 

@@ -93,7 +93,7 @@ def _tested(
     measured = []
     for index in searches.front(spec, arm.values):
         seeds = [searches.seed_for(repetition, f"fresh {n}") for n in range(FRESH_SEEDS)]
-        values = [trainings.test_values(arm.configurations[index], seed) for seed in seeds]
+        values = [trainings.values_on_test(arm.configurations[index], seed) for seed in seeds]
         measured.append(np.mean(values, axis=0).tolist())
     volume = searches.volumes(spec, measured, SAME_POINT)[-1]
     return {"front": measured, "hypervolume": volume}

@@ -33,7 +33,7 @@ from benchmarks.stored_results import CACHE
 from models.scores.metric_names import MetricName
 from search.history import Trial
 from search.tracking.read.history import read_history
-from search.transfer.best import best_trials, held_out
+from search.transfer.best import best_trials, values_on_test
 
 SPEC = reference.ROOT / "search" / "specs" / "robust_digits.yaml"
 SEEDS = (0, 1, 2)
@@ -106,7 +106,7 @@ def judged(cache: Path, goal: Goal, seed: int) -> dict[str, Any]:
 
 
 def _tested(best: Trial) -> dict[str, Any]:
-    test = held_out(best)
+    test = values_on_test(best)
     names = {MetricName.parse(name).attack: name for name in test}
     cheap = [value for name, value in best.by_metric.items() if name != "accuracy.clean"]
     return {

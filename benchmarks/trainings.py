@@ -68,7 +68,7 @@ class Trainings:
         last = self.train(configuration, seed)["curve"][-1]
         return [float(last[objective.metric]) for objective in self._spec.objectives]
 
-    def test_values(self, configuration: Mapping[str, Any], seed: int) -> list[float]:
+    def values_on_test(self, configuration: Mapping[str, Any], seed: int) -> list[float]:
         """The spec's objectives after the last epoch, on the test split."""
         test = self.train(configuration, seed, tests=True)["test"]
         return [float(test[f"test.{objective.metric}"]) for objective in self._spec.objectives]

@@ -35,7 +35,7 @@ from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
 from search.tracking.write.mlflow_views import write_views
 from search.transfer.pin_weights import pin
-from search.transfer.weights import hand_on, missing_weights
+from search.transfer.weights import copy_weights, missing_weights
 
 PREVIEWED = 3
 # A launch says the gist; `review` says it all.
@@ -126,7 +126,7 @@ def new_plan(
     experiment = ensure_experiment(client, spec.task.name, tracking_uri)
     storage = resolved_storage(storage_root, search)
     # First, for it may be refused: then there is no trace of this search.
-    weights = hand_on(spec, tracking_uri, storage, lambda text: say(f"apply     {text}"))
+    weights = copy_weights(spec, tracking_uri, storage, lambda text: say(f"apply     {text}"))
     summary_run = create_summary(
         client, experiment,
         search=search, task=prepared.task, fingerprint=prepared.fingerprint,

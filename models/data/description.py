@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
-from models.data.sources import DataError, Source, digits_source, whole
+from models.data.sources import DataError, ImageSource, digits_source, whole_setting
 from models.data.validation_split import FEWEST, too_few
 
 _SOURCES = ("name", "parquet", "hub")
@@ -68,7 +68,7 @@ class TextDescription:
 class Selection:
     """A checked source and what is taken from it; None: everything, at its native size."""
 
-    source: Source
+    source: ImageSource
     train_examples: int | None
     image_size: int | None
     split_seed: int
@@ -93,10 +93,10 @@ def select(settings: Mapping[str, Any]) -> Selection:
         problem = f"unknown {unknown}" if unknown else f"sources {given}"
         raise DataError(f"data {dict(settings)}: {problem}; give one of name, parquet or hub, and "
                         f"optionally {', '.join(_OPTIONS)}")  # fmt: skip
-    seed = whole(settings, "split_seed", 0) or 0
+    seed = whole_setting(settings, "split_seed", 0) or 0
     source = _open(given[0], str(settings[given[0]]), seed)
-    examples = whole(settings, "train_examples", len(source.label_names))
-    size = whole(settings, "image_size", 1)
+    examples = whole_setting(settings, "train_examples", len(source.label_names))
+    size = whole_setting(settings, "image_size", 1)
     if examples is not None and examples > source.counts["train"]:
         raise DataError(f"{source.name}: train_examples is {examples}, but the training split has "
                         f"{source.counts['train']}; ask for at most those")  # fmt: skip
@@ -180,7 +180,7 @@ def _describe_text(settings: Mapping[str, Any], kind: str) -> TextDescription:
     )
 
 
-def _open(kind: str, value: str, split_seed: int) -> Source:
+def _open(kind: str, value: str, split_seed: int) -> ImageSource:
     if kind == "parquet":
         from models.data.parquet import parquet_source
 

@@ -15,8 +15,8 @@ from models.data.sources import (
     SPLITS,
     DataError,
     Images,
+    ImageSource,
     Labels,
-    Source,
     Splits,
     content_digest,
     stratified,
@@ -27,7 +27,7 @@ from models.data.text.splits import NOT_STATED, TextExamples, TextSource
 _REMEDY = "install it with: pip install 'twentieth[hub]'; or give a folder by parquet"
 
 
-def hub_source(name: str, split_seed: int) -> Source:
+def hub_source(name: str, split_seed: int) -> ImageSource:
     """The data set `name` of the hub; without a validation split, a tenth of train becomes it.
 
     Raises:
@@ -47,7 +47,7 @@ def hub_source(name: str, split_seed: int) -> Source:
         }
     arrays = [array for split in sorted(splits) for array in splits[split]]
     _, channels, height, width = splits["train"][0].shape
-    return Source(
+    return ImageSource(
         name=name,
         kind="hub",
         shape=(channels, height, width),

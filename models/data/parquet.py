@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from models.data.sources import SPLITS, DataError, Images, Labels, Source, Splits
+from models.data.sources import SPLITS, DataError, Images, ImageSource, Labels, Splits
 
 _LAYOUTS = {"HW": 2, "HWC": 3, "CHW": 3}
 _KEYS = ("shape", "dtype", "layout", "label_names")
@@ -43,7 +43,7 @@ class _Format:
         return (self.shape[0], self.shape[1], self.shape[2])
 
 
-def parquet_source(folder: str) -> Source:
+def parquet_source(folder: str) -> ImageSource:
     """The data set in `folder`, checked but for its pixels' values, which may be anything.
 
     Raises:
@@ -62,7 +62,7 @@ def parquet_source(folder: str) -> Source:
         if formats[split] != formats["train"]:
             raise DataError(f"{path}: metadata differ from train.parquet's; write both alike")
     form = formats["train"]
-    return Source(
+    return ImageSource(
         name=root.name,
         kind="parquet",
         shape=form.channels_first,

@@ -31,7 +31,7 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSource:
     """A checked data set; reading its pixels and hashing its content wait until asked for.
 
     `shape` is (channels, height, width); pixel / `scale` lies in [0, 1]. `seeded_splits` says
@@ -49,7 +49,7 @@ class Source:
     digest: Callable[[], str]
 
 
-def whole(settings: Mapping[str, Any], key: str, low: int) -> int | None:
+def whole_setting(settings: Mapping[str, Any], key: str, low: int) -> int | None:
     """The whole number under `key` of a task's data settings; None if it is not there.
 
     Raises:
@@ -103,7 +103,7 @@ def _digits() -> tuple[Images, Labels]:
     return images, labels
 
 
-def digits_source(split_seed: int) -> Source:
+def digits_source(split_seed: int) -> ImageSource:
     """The 1,797 digits 8x8 of scikit-learn (UCI, Alpaydin & Kaynak 1998), split 1000/297/500."""
 
     def read() -> Splits:
@@ -116,7 +116,7 @@ def digits_source(split_seed: int) -> Source:
         parts = {"train": train, "validation": validation, "test": test}
         return {split: (images[i], labels[i]) for split, i in parts.items()}
 
-    return Source(
+    return ImageSource(
         name="digits",
         kind="digits",
         shape=(1, 8, 8),

@@ -28,7 +28,7 @@ from models.hyperparameters.hyperparameter import Value
 from models.networks.cnn import CNN
 from models.training.cnn_optimization import CNNLearning
 from models.training.epochs import name_as_test, run_epochs
-from models.training.image_evaluation import ImageJudgement
+from models.training.image_evaluation import ImageEvaluation
 from models.weights.initial import InitialWeights, apply_initial
 
 
@@ -74,7 +74,7 @@ class CNNTraining:
         self.epochs, self.epoch = epochs, 0
         self.ended = self.diverged = False
         attacked = self.configuration["adversarial_training"] != "none"
-        self._judgement = ImageJudgement(
+        self._judgement = ImageEvaluation(
             data, threat, torch.device(device), attacked_training=attacked, memory=memory
         )
         with torch.random.fork_rng(devices=[]):

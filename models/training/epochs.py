@@ -23,7 +23,7 @@ class Learning(Protocol):
         """Whether all weights that are trained are finite."""
 
 
-class Progress(Protocol):
+class TrainingProgress(Protocol):
     """How far a training is: epochs done, whether it goes on, whether it stopped being finite."""
 
     epoch: int
@@ -32,7 +32,7 @@ class Progress(Protocol):
 
 
 def run_epochs(
-    progress: Progress, learning: Learning, judge: Callable[[], Mapping[str, float]]
+    progress: TrainingProgress, learning: Learning, judge: Callable[[], Mapping[str, float]]
 ) -> Iterator[dict[str, float]]:
     """Train the epochs that are left, yielding each one's metrics after it.
 

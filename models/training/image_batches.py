@@ -20,7 +20,7 @@ from models.data.sources import DataError
 from models.hyperparameters.hyperparameter import Value
 from models.networks.pixel_input import PixelLogits
 from models.networks.transformer import LoadedBase
-from models.training.image_evaluation import ImageJudgement
+from models.training.image_evaluation import ImageEvaluation
 
 
 class ImageMaterial:
@@ -50,7 +50,7 @@ class ImageMaterial:
         self._scale, self._norm = data.scale, threat.norm
         self.passes = passes(configuration)
         attacked = configuration["adversarial_training"] != "none"
-        self.judgement = ImageJudgement(
+        self.judgement = ImageEvaluation(
             data, threat, base.device, attacked_training=attacked, memory=memory
         )
         self._images = torch.tensor(data.train_images, device=self._device)

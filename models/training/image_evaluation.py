@@ -41,7 +41,7 @@ from models.training.checkpoint_selection import EpochChoice
 _CHEAP_LOSSES: tuple[LossName, ...] = ("scaled_cross_entropy", "margin")
 
 
-class ImageJudgement:
+class ImageEvaluation:
     """The parts of one task's images, and what was seen on them so far.
 
     `choice` is the epoch picked on part A; `collapse` says whether training by attacks has turned

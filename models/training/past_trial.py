@@ -16,17 +16,23 @@ from torch import Tensor, nn
 
 from models.adversarial.checks.gradient_masking import SecurityWarning, check
 from models.adversarial.pixels.adversarial_examples import (
+    AdversarialExamples,
     Verified,
-    Witnesses,
-    load_witnesses,
+    load_adversarial_examples,
     verify,
 )
 from models.adversarial.pixels.evaluation import fixed_subset
-from models.adversarial.pixels.final_evaluation import witnesses_of
-from models.adversarial.pixels.metrics import AttackName, Figure, clean_figure, figure, worst_case
+from models.adversarial.pixels.final_evaluation import adversarial_examples_of
+from models.adversarial.pixels.metrics import (
+    AttackMetric,
+    AttackName,
+    attack_metric,
+    clean_metric,
+    worst_case,
+)
 from models.adversarial.threat_model import Threat
 from models.networks.pixel_input import PixelLogits
-from models.training.image_evaluation import ImageJudgement
+from models.training.image_evaluation import ImageEvaluation
 from models.weights.rebuild import Trained, rebuild
 
 Split = Literal["test", "confirmation"]
@@ -46,7 +52,7 @@ class PastTrial:
         model = rebuilt.model if rebuilt.plain is None else PixelLogits(rebuilt.model)
         self._model = model.to(device).eval()
         # The parts of validation are cut by the threat's seed: as the search cut them.
-        self._parts = ImageJudgement(rebuilt.splits, threat, device, attacked_training=False)
+        self._parts = ImageEvaluation(rebuilt.splits, threat, device, attacked_training=False)
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
         """Images in [0, 1] of "confirmation" or "test", and labels."""
@@ -61,8 +67,8 @@ class PastTrial:
 class Attacked:
     """What attacks with one threat found: figures (clean first, worst last), and witnesses."""
 
-    figures: tuple[Figure, ...]
-    witnesses: Witnesses
+    figures: tuple[AttackMetric, ...]
+    witnesses: AdversarialExamples
 
 
 def attack(
@@ -77,12 +83,14 @@ def attack(
         ModuleNotFoundError: `pyautoattack` is needed and not installed.
     """
     model, index, images, labels = _chosen(past, threat, split, count)
-    found = [figure(name, model, images, labels, threat, threat.seed + 1) for name in attacks]
+    found = [
+        attack_metric(name, model, images, labels, threat, threat.seed + 1) for name in attacks
+    ]
     worst = worst_case(found, threat)
     # Of one attack alone the witnesses are that attack's, and are called so.
     shown = worst if len(found) > 1 else replace(worst, metric=found[0].metric)
-    listed = [clean_figure(model, images, labels), *found, *([worst] if len(found) > 1 else [])]
-    return Attacked(tuple(listed), witnesses_of(shown, index, split, model, threat))
+    listed = [clean_metric(model, images, labels), *found, *([worst] if len(found) > 1 else [])]
+    return Attacked(tuple(listed), adversarial_examples_of(shown, index, split, model, threat))
 
 
 def warnings_of(
@@ -93,13 +101,13 @@ def warnings_of(
     return tuple(check(model, images, labels, threat, threat.seed + 1))
 
 
-def verify_file(past: PastTrial, file: Path) -> tuple[Witnesses, Verified]:
+def verify_file(past: PastTrial, file: Path) -> tuple[AdversarialExamples, Verified]:
     """Checks stored witnesses against the model.
 
     Raises:
         ValueError: the file holds none, or none of this model's images.
     """
-    witnesses = load_witnesses(file)
+    witnesses = load_adversarial_examples(file)
     if witnesses.split not in ("test", "confirmation"):
         raise ValueError(f"{file} has witnesses of the unknown split {witnesses.split!r}")
     return witnesses, verify(past.classifier(), *past.examples(witnesses.split), witnesses)

@@ -91,7 +91,7 @@ def overlap(source: Iterable[set[bytes]], target: Mapping[str, Sequence[set[byte
     return Overlap(found["validation"], found["test"], known, len(seen))
 
 
-def compare(sources: Sequence[Any], target: Any) -> Overlap:
+def overlap_of(sources: Sequence[Any], target: Any) -> Overlap:
     """Compares the training splits of sources (`TextSplits` or `ImageSplits`) with a target.
 
     Raises:

@@ -21,7 +21,7 @@ from models.weights.checkpoints import newest_checkpoint
 from models.weights.extract import from_adapted, from_cnn, trained_cnn
 from models.weights.head_rows import Rows, rows_by_name
 from models.weights.initial import InitialWeights, apply_initial, load_initial
-from models.weights.overlap import Overlap, compare
+from models.weights.overlap import Overlap, overlap_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Rebuilt:
 
 
 @dataclass(frozen=True)
-class Passed:
+class ExtractedWeights:
     """Initial weights for a target, with what was compared; the receipt is still empty."""
 
     weights: InitialWeights
@@ -90,9 +90,9 @@ def rebuild(trained: Trained) -> Rebuilt:
     return Rebuilt(trained_cnn(state, trained.configuration, shape, len(names)), names, splits)
 
 
-def pass_on(
+def extract_weights(
     trained: Trained, ancestors: Sequence[Mapping[str, Any]], target_data: Mapping[str, Any]
-) -> Passed:
+) -> ExtractedWeights:
     """Initial weights from a trial, and what its training has seen of the target's splits.
 
     Args:
@@ -117,7 +117,7 @@ def pass_on(
         assert rebuilt.plain is not None
         weights = from_adapted(rebuilt.adapted, rebuilt.plain, rebuilt.label_names)
     rows = rows_by_name(rebuilt.label_names, tuple(target.label_names))
-    return Passed(weights, compare(seen, target), rows)
+    return ExtractedWeights(weights, overlap_of(seen, target), rows)
 
 
 def _check_shapes(source: Any, target: Any) -> None:

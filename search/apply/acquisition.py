@@ -49,7 +49,7 @@ class Predicted:
     is_feasible: NDArray[np.bool_]
 
 
-def promise(predicted: Predicted, generator: np.random.Generator) -> Floats:
+def acquisition_value(predicted: Predicted, generator: np.random.Generator) -> Floats:
     """What each candidate promises, `(candidates,)`; of use for comparing candidates alone.
 
     Under constraints the improvement over the trials that keep them, times the probability of

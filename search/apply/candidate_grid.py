@@ -112,7 +112,7 @@ class Axis:
         return float(self.distribution.high) - float(self.distribution.low)
 
 
-class Positions:
+class CandidateGrid:
     """A space's axes together.
 
     Attributes:

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from search.apply.candidate_grid import Positions
-from search.apply.task_models import PastTask
+from search.apply.candidate_grid import CandidateGrid
+from search.apply.task_models import TaskModel
 from search.objectives import pareto
 from search.space import Value
 
@@ -36,7 +36,7 @@ class Candidates:
     """Draws candidates and keeps what past tasks predict of the pool."""
 
     def __init__(
-        self, positions: Positions, tasks: Sequence[PastTask], objectives: int, seed: int
+        self, positions: CandidateGrid, tasks: Sequence[TaskModel], objectives: int, seed: int
     ) -> None:
         self._positions, self._tasks, self._objectives = positions, tasks, objectives
         generator = np.random.default_rng(seed)
@@ -48,9 +48,9 @@ class Candidates:
         drawn = positions.draw(generator, POOLED)
         self._pool = np.unique(np.vstack([drawn, *best]) if best else drawn, axis=0)
         self._pool_points = positions.encoded(self._pool)
-        self._pool_opinions = self.opinions(self._pool_points)
+        self._pool_predictions = self.task_predictions(self._pool_points)
 
-    def opinions(self, points: Floats) -> Floats:
+    def task_predictions(self, points: Floats) -> Floats:
         """What every past task predicts, `(points, tasks, objectives)`."""
         if not self._tasks:
             return np.empty((len(points), 0, self._objectives))
@@ -59,7 +59,7 @@ class Candidates:
     def around(
         self, best: Sequence[Mapping[str, Value]], generator: np.random.Generator
     ) -> tuple[Floats, Floats, Floats]:
-        """Candidates: positions, encoded points, and past tasks' opinions of them."""
+        """Candidates: positions, encoded points, and what past tasks predict of them."""
         near = [
             self._positions.near(self._positions.of(each), generator, NEIGHBOURS) for each in best
         ]
@@ -69,5 +69,5 @@ class Candidates:
         return (
             np.vstack([self._pool, fresh]),
             np.vstack([self._pool_points, points]),
-            np.concatenate([self._pool_opinions, self.opinions(points)]),
+            np.concatenate([self._pool_predictions, self.task_predictions(points)]),
         )

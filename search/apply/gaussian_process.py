@@ -88,7 +88,7 @@ class Process:
         values = self.factor @ (self.factor.T @ self.solved)
         return np.asarray(self.offset + values - self.solved / np.diag(inverse))
 
-    def believing(self, points: Floats, blocks: Sequence[Floats] = ()) -> Process:
+    def fantasize(self, points: Floats, blocks: Sequence[Floats] = ()) -> Process:
         """The process after values equal to its own predictions were seen at the points.
 
         Trials under way lower the variance around them, so others go elsewhere (the kriging
@@ -96,10 +96,10 @@ class Process:
         """
         if not len(points):
             return self
-        believed = self.mean(points, blocks)
+        fantasies = self.mean(points, blocks)
         values = self.factor @ (self.factor.T @ self.solved) + self.offset
         return assemble(
-            np.vstack([self.points, points]), np.r_[values, believed], self.groups,
+            np.vstack([self.points, points]), np.r_[values, fantasies], self.groups,
             [np.vstack(pair) for pair in zip(self.blocks, blocks, strict=True)],
             self.parameters, self.offset, self.evidence,
         )  # fmt: skip

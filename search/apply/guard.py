@@ -30,7 +30,7 @@ DOUBT = 1.1
 
 
 @dataclass(frozen=True)
-class Judgement:
+class GuardedObjective:
     """What the guard decided for one objective.
 
     Attributes:
@@ -47,38 +47,41 @@ class Judgement:
     agreement: tuple[float, ...]
 
 
-def judge(
+def guard_objective(
     scores: Floats,
-    opinions: Floats,
+    task_predictions: Floats,
     alone: Process,
-    leaning: Callable[[Sequence[int]], Process],
-) -> Judgement:
+    model_with: Callable[[Sequence[int]], Process],
+) -> GuardedObjective:
     """Chooses between the models of one objective.
 
     Args:
         scores: What was seen, `(n,)`.
-        opinions: Past tasks' predictions there, `(n, tasks)`.
+        task_predictions: Past tasks' predictions there, `(n, tasks)`.
         alone: The model without history.
-        leaning: Makes the model that leans on the tasks of these indices.
+        model_with: Makes the model that starts from the predictions of the tasks of these indices.
     """
-    tasks = opinions.shape[1]
+    tasks = task_predictions.shape[1]
     if not tasks:
-        return Judgement((), alone.parameters, 0.0, ())
-    agreement = tuple(_tau(opinions[:, task], scores) for task in range(tasks))
+        return GuardedObjective((), alone.parameters, 0.0, ())
+    agreement = tuple(_tau(task_predictions[:, task], scores) for task in range(tasks))
     everyone = tuple(range(tasks))
-    contenders = {everyone: leaning(everyone)}
+    contenders = {everyone: model_with(everyone)}
     agreeing = tuple(task for task in everyone if agreement[task] > 0)
     if len(scores) >= FEWEST_TO_DISAGREE and agreeing and agreeing != everyone:
-        contenders[agreeing] = leaning(agreeing)
+        contenders[agreeing] = model_with(agreeing)
     members = max(contenders, key=lambda each: contenders[each].evidence)
     ahead = contenders[members].evidence - alone.evidence
     if ahead < -DOUBT:
-        return Judgement((), alone.parameters, ahead, agreement)
-    return Judgement(members, contenders[members].parameters, ahead, agreement)
+        return GuardedObjective((), alone.parameters, ahead, agreement)
+    return GuardedObjective(members, contenders[members].parameters, ahead, agreement)
 
 
-def record(
-    judgements: Sequence[Judgement], names: Sequence[str], trials: int, reasons: Mapping[str, str]
+def guard_record(
+    judgements: Sequence[GuardedObjective],
+    names: Sequence[str],
+    trials: int,
+    reasons: Mapping[str, str],
 ) -> dict[str, Any]:
     """The guard's part of a trial's origin, JSON-able; over all objectives together.
 

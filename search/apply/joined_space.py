@@ -21,7 +21,7 @@ from search.space import SearchSpace, Value
 from search.space import values as space_values
 
 
-def join(spaces: Iterable[SearchSpace]) -> SearchSpace:
+def join_spaces(spaces: Iterable[SearchSpace]) -> SearchSpace:
     """The union of spaces: all hyperparameters, ranges widened, choices collected.
 
     Where two spaces disagree about a kind (number or category), the first one stands; where they

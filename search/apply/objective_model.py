@@ -30,7 +30,7 @@ CONSTRAINT = Objective("", "minimize")
 
 
 @dataclass(frozen=True)
-class Steering:
+class ObjectiveModel:
     """The objectives of a search that are more than reported, and how they count.
 
     Attributes:
@@ -88,7 +88,7 @@ class Steering:
         return {self.objectives[index].metric: short for index, short in found.items()}
 
 
-def steering_of(objectives: Sequence[Objective]) -> Steering:
+def objective_model_of(objectives: Sequence[Objective]) -> ObjectiveModel:
     """What steers a search.
 
     Raises:
@@ -96,14 +96,14 @@ def steering_of(objectives: Sequence[Objective]) -> Steering:
     """
     found = checked(objectives)
     kept = [index for index, each in enumerate(found) if each.role.name != "report"]
-    return Steering(tuple(kept), tuple(found[index] for index in kept))
+    return ObjectiveModel(tuple(kept), tuple(found[index] for index in kept))
 
 
 # Of the constraint that the tolerance of a lexicographic objective makes.
 TOLERANCE = "tolerance"
 
 
-def beside_each_other(rows: Sequence[Trial], steering: Steering | None) -> list[Trial]:
+def with_constraints(rows: Sequence[Trial], steering: ObjectiveModel | None) -> list[Trial]:
     """Trials of one task, each with its constraints among these.
 
     The tolerance of a lexicographic objective constrains every complete trial. Those stopped early
@@ -134,7 +134,9 @@ def unfolded(rows: Sequence[Trial]) -> list[Trial]:
     ]
 
 
-def steered(evidence: Sequence[Trial], steering: Steering | None) -> list[Trial]:
+def with_task_constraints(
+    evidence: Sequence[Trial], steering: ObjectiveModel | None
+) -> list[Trial]:
     """Prior trials as samplers see them, each beside the others of its task, in their order.
 
     Values that count by rank are beside those of their own search only.
@@ -148,11 +150,11 @@ def steered(evidence: Sequence[Trial], steering: Steering | None) -> list[Trial]
     found: dict[int, Trial] = {}
     for members in places.values():
         group = [steering.of_evidence(evidence[place]) for place in members]
-        found.update(zip(members, beside_each_other(group, steering), strict=True))
+        found.update(zip(members, with_constraints(group, steering), strict=True))
     return [found[place] for place in range(len(evidence))]
 
 
-def _within(complete: Sequence[Trial], steering: Steering) -> Sequence[Mapping[str, float]]:
+def _within(complete: Sequence[Trial], steering: ObjectiveModel) -> Sequence[Mapping[str, float]]:
     """For each complete trial the constraint by the tolerance, if there is a tolerance."""
     index = roles.lexicographic_of(steering.objectives)
     if index is None or not complete:

@@ -26,9 +26,9 @@ import optuna
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
-from search.apply.objective_model import beside_each_other
+from search.apply.objective_model import with_constraints
 from search.apply.scores import losses_of
-from search.apply.source import Proposal, Situation, origin, seed_of
+from search.apply.source import Context, Proposal, origin, seed_of
 from search.history import Trial
 from search.history.studies import quiet_study
 from search.objectives import pareto
@@ -47,7 +47,7 @@ _SAMPLERS: Mapping[str, tuple[Callable[..., BaseSampler], Mapping[str, Any]]] = 
 
 
 @dataclass(frozen=True)
-class InnerSampler:
+class OptunaSampler:
     """Which Optuna sampler to run on the joint space.
 
     Attributes:
@@ -87,7 +87,7 @@ class InnerSampler:
 ATTEMPTS = 20
 
 
-class InnerStudy:
+class CompletedStudy:
     """A source: asks an Optuna sampler, on a study of completed trials.
 
     Own trials enter as soon as they are known and are then kept up to date, so a proposal costs
@@ -106,7 +106,7 @@ class InnerStudy:
     """
 
     def __init__(
-        self, sampler: InnerSampler | BaseSampler, prior: Sequence[Trial], seed: int
+        self, sampler: OptunaSampler | BaseSampler, prior: Sequence[Trial], seed: int
     ) -> None:
         """Makes a source whose study is built at its first proposal.
 
@@ -128,21 +128,21 @@ class InnerStudy:
     @property
     def name(self) -> str:
         """The sampler's name, for the record of origins."""
-        if isinstance(self._sampler, InnerSampler):
+        if isinstance(self._sampler, OptunaSampler):
             return self._sampler.name
         return type(self._sampler).__name__
 
-    def propose(self, situation: Situation) -> Proposal | None:
+    def propose(self, context: Context) -> Proposal | None:
         """The sampler's proposal; None if it repeats itself `ATTEMPTS` times."""
-        study = self._synchronised(situation)
+        study = self._synchronised(context)
         asked: list[optuna.Trial] = []
         try:
             for attempt in range(ATTEMPTS):
-                study.sampler = self._made(seed_of(self._seed, situation.number, attempt))
-                asked.append(study.ask(dict(situation.space.distributions)))
-                configuration = active(situation.space, asked[-1].params)
-                if not situation.tried.holds(situation.space, configuration):
-                    return Proposal(configuration, self._origin(situation))
+                study.sampler = self._made(seed_of(self._seed, context.number, attempt))
+                asked.append(study.ask(dict(context.space.distributions)))
+                configuration = active(context.space, asked[-1].params)
+                if not context.tried.holds(context.space, configuration):
+                    return Proposal(configuration, self._origin(context))
             return None
         finally:
             # The proposal is entered by the next one, with the trial that ran it.
@@ -150,21 +150,21 @@ class InnerStudy:
                 study.tell(trial, state=TrialState.FAIL)
 
     def _made(self, seed: int) -> BaseSampler:
-        if isinstance(self._sampler, InnerSampler):
+        if isinstance(self._sampler, OptunaSampler):
             return self._sampler.make(seed)
         return self._sampler
 
-    def _origin(self, situation: Situation) -> dict[str, Any]:
+    def _origin(self, context: Context) -> dict[str, Any]:
         complete = [trial for trial in self._prior if trial.state == "complete"]
         measured = len(self._prior) + sum(
-            trial.state in ("complete", "stopped") for trial in situation.trials
+            trial.state in ("complete", "stopped") for trial in context.trials
         )
-        ours = self._sampler if isinstance(self._sampler, InnerSampler) else None
+        ours = self._sampler if isinstance(self._sampler, OptunaSampler) else None
         is_random = ours is not None and (ours.name == "random" or measured < ours.startup_trials)
         if is_random or not complete:
             step = "random" if is_random else "model"
             return origin(step, sampler=self.name, prior_trials=len(self._prior))
-        losses = losses_of(complete, situation.objectives)
+        losses = losses_of(complete, context.objectives)
         return origin(
             "prior-model",
             # All prior trials shaped the proposal; the ten best stand for them in the record.
@@ -174,23 +174,23 @@ class InnerStudy:
             prior_trials=len(self._prior),
         )
 
-    def _synchronised(self, situation: Situation) -> optuna.Study:
-        """The inner study, with all that the situation knows."""
-        rows = beside_each_other([*self._prior, *situation.trials], situation.steering)
+    def _synchronised(self, context: Context) -> optuna.Study:
+        """The inner study, with all that the context knows."""
+        rows = with_constraints([*self._prior, *context.trials], context.steering)
         prior, own = rows[: len(self._prior)], rows[len(self._prior) :]
-        worst = _worst_values(rows, situation.objectives)
+        worst = _worst_values(rows, context.objectives)
         names = tuple(dict.fromkeys(name for row in rows for name in row.constraints))
         known = (worst, names) == (self._worst, self._names) and not self._has_moved(prior, own)
         if self._study is None or not known:
             # A worse complete trial moves the stopped ones, and told values cannot be changed.
             # This happens about as often as a record falls: some ln(trials) times a search.
             self._worst, self._names, self._shown = worst, names, prior
-            self._study = quiet_study(situation.objectives)
+            self._study = quiet_study(context.objectives)
             self._entered = {}
             for index, trial in enumerate(prior):
-                self._add(situation, trial, f"p{index}")
+                self._add(context, trial, f"p{index}")
         for each in own:
-            self._enter(situation, each)
+            self._enter(context, each)
         return self._study
 
     def _has_moved(self, prior: Sequence[Trial], own: Sequence[Trial]) -> bool:
@@ -202,7 +202,7 @@ class InnerStudy:
             was.constraints != row.constraints for was, row in zip(self._shown, prior, strict=False)
         )
 
-    def _enter(self, situation: Situation, own: Trial) -> None:
+    def _enter(self, context: Context, own: Trial) -> None:
         """Adds an own trial, or brings the one that stands for it up to date."""
         assert self._study is not None
         if own.number in self._entered:
@@ -222,14 +222,14 @@ class InnerStudy:
                 del self._entered[own.number]
         if own.configuration:
             key = f"o{own.number}"
-            added = self._add(situation, own, key)
+            added = self._add(context, own, key)
             if added is not None:
                 self._entered[own.number] = (added, own)
 
-    def _add(self, situation: Situation, row: Trial, key: str) -> int | None:
+    def _add(self, context: Context, row: Trial, key: str) -> int | None:
         """Adds a trial, completed to the whole space; returns its inner number, None if left out.
 
-        The space is the situation's: a study lives no longer than its space.
+        The space is the context's: a study lives no longer than its space.
         """
         assert self._study is not None
         measured = self._values(row.state, row.values)
@@ -238,8 +238,8 @@ class InnerStudy:
         constraints = {name: row.constraints.get(name, 0.0) for name in self._names}
         trial = create_trial(
             state=TrialState.RUNNING if row.state == "running" else TrialState.COMPLETE,
-            params=fill(situation.space, row.configuration, seed_of(self._seed, key)),
-            distributions=dict(situation.space.distributions),
+            params=fill(context.space, row.configuration, seed_of(self._seed, key)),
+            distributions=dict(context.space.distributions),
             values=measured or None,
             constraints=constraints if measured and constraints else None,
         )

@@ -14,9 +14,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.apply.gaussian_process import Floats
-from search.apply.objective_model import beside_each_other, unfolded
+from search.apply.objective_model import unfolded, with_constraints
 from search.apply.scores import losses_of
-from search.apply.source import Proposal, Situation, Tried
+from search.apply.source import Context, Proposal, Tried
 from search.history import Trial
 from search.history.states import FROM_OPTUNA
 from search.space import SearchSpace, Value
@@ -85,7 +85,7 @@ class OwnTrials:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObservedData:
     """What was measured on this task, one row a trial.
 
     Attributes:
@@ -102,20 +102,20 @@ class Seen:
     own: int
 
 
-def seen_in(situation: Situation, same_task: Sequence[Trial], space: SearchSpace) -> Seen:
+def observed_data(context: Context, same_task: Sequence[Trial], space: SearchSpace) -> ObservedData:
     """What was seen when a proposal is asked for.
 
     Args:
-        situation: This search; its trials without a result or a configuration are no rows.
+        context: This search; its trials without a result or a configuration are no rows.
         same_task: Prior trials of this very task with comparable values.
         space: Encodes the configurations.
     """
-    own = [trial for trial in situation.trials if trial.state in ("complete", "stopped")]
+    own = [trial for trial in context.trials if trial.state in ("complete", "stopped")]
     own = [trial for trial in own if trial.configuration]
-    rows = beside_each_other([*same_task, *own], situation.steering)
+    rows = with_constraints([*same_task, *own], context.steering)
     configurations = [row.configuration for row in rows]
     points = encode(space, configurations)
-    judged = losses = losses_of(rows, situation.objectives)
-    if situation.steering is not None:
-        losses = losses_of(unfolded(rows), situation.steering.modelled)
-    return Seen(configurations, points, losses, judged, len(own))
+    judged = losses = losses_of(rows, context.objectives)
+    if context.steering is not None:
+        losses = losses_of(unfolded(rows), context.steering.modelled)
+    return ObservedData(configurations, points, losses, judged, len(own))

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.apply.candidate_grid import Positions
-from search.apply.source import Proposal, Situation, origin
-from search.apply.task_models import PastTask
+from search.apply.candidate_grid import CandidateGrid
+from search.apply.source import Context, Proposal, origin
+from search.apply.task_models import TaskModel
 from search.objectives import pareto
 from search.space import SearchSpace, Value
 from search.space.encoding import encode
@@ -51,12 +51,12 @@ class Portfolio:
     """A source: proposes its configurations in order, each once, and then nothing.
 
     It proposes `size` of them, and further ones while too few trials have ended for a model to
-    speak. What was handed out already is recognised in the situation's `tried`, so a resumed
+    speak. What was handed out already is recognised in the context's `tried`, so a resumed
     search neither repeats nor skips one.
     """
 
     def __init__(
-        self, tasks: Sequence[PastTask], positions: Positions, size: int, reserve: int = 0
+        self, tasks: Sequence[TaskModel], positions: CandidateGrid, size: int, reserve: int = 0
     ) -> None:
         """Chooses the portfolio; no tasks, no portfolio.
 
@@ -70,13 +70,13 @@ class Portfolio:
         self._trials = sum(len(task.trials) for task in tasks)
         self.choices = choose(tasks, positions, size + reserve) if size else []
 
-    def propose(self, situation: Situation) -> Proposal | None:
+    def propose(self, context: Context) -> Proposal | None:
         """The next configuration that was not tried."""
-        ended = sum(trial.state in ("complete", "stopped") for trial in situation.trials)
+        ended = sum(trial.state in ("complete", "stopped") for trial in context.trials)
         for index, choice in enumerate(self.choices):
             if index >= self._size and ended >= self._size:
                 return None
-            if not situation.tried.holds(situation.space, choice.configuration):
+            if not context.tried.holds(context.space, choice.configuration):
                 return Proposal(choice.configuration, self._origin(choice))
         return None
 
@@ -90,7 +90,7 @@ class Portfolio:
         )
 
 
-def choose(tasks: Sequence[PastTask], positions: Positions, size: int) -> list[Choice]:
+def choose(tasks: Sequence[TaskModel], positions: CandidateGrid, size: int) -> list[Choice]:
     """The portfolio, best first; shorter than `size` if there are fewer distinct candidates."""
     candidates = _candidates(tasks, positions)
     if not candidates or size < 1:
@@ -104,7 +104,7 @@ def choose(tasks: Sequence[PastTask], positions: Positions, size: int) -> list[C
     ]
 
 
-def _scaled(task: PastTask, points: Floats) -> Floats:
+def _scaled(task: TaskModel, points: Floats) -> Floats:
     """Predicted losses, `(candidates, objectives)`: 0 is the best of the points, 1 the average.
 
     What is predicted to violate a constraint is like the average, so nothing is gained by it; where
@@ -112,19 +112,21 @@ def _scaled(task: PastTask, points: Floats) -> Floats:
     """
     predicted = task.predict(points)
     count = predicted.shape[1] - len(task.ceilings)
-    scores, is_foreseen = predicted[:, :count], np.array(task.is_foreseen)
-    off = np.maximum(predicted[:, count:] - task.ceilings, 0.0)[:, is_foreseen[count:]].sum(axis=1)
+    scores, is_predictable = predicted[:, :count], np.array(task.is_predictable)
+    off = np.maximum(predicted[:, count:] - task.ceilings, 0.0)[:, is_predictable[count:]].sum(
+        axis=1
+    )
     if off.any() and (off > 0).all():
         nearest = (off - off.min()) / max(float(np.ptp(off)), _LEAST_DEPTH)
         return np.repeat(nearest[:, None], count, axis=1)
     depth = np.maximum(-scores[off == 0].min(axis=0), _LEAST_DEPTH)
     # An objective that cannot be foreseen is the same everywhere.
-    scaled = np.where(is_foreseen[:count], np.clip(1.0 + scores / depth, 0.0, 1.0), 0.5)
+    scaled = np.where(is_predictable[:count], np.clip(1.0 + scores / depth, 0.0, 1.0), 0.5)
     return np.where(off[:, None] > 0, 1.0, scaled)
 
 
 def _candidates(
-    tasks: Sequence[PastTask], positions: Positions
+    tasks: Sequence[TaskModel], positions: CandidateGrid
 ) -> list[tuple[dict[str, Value], str, str]]:
     """Each task's best inside the space, completed where history lacked something, each once.
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from search.apply.objective_model import steered, steering_of
-from search.apply.task_models import PastTask, past_tasks
+from search.apply.objective_model import objective_model_of, with_task_constraints
+from search.apply.task_models import TaskModel, task_models
 from search.history import Trial
 from search.objectives import Objective
 from search.objectives.roles import is_plain, searched
@@ -31,7 +31,7 @@ class PriorData:
     """
 
     same_task: tuple[Trial, ...] = ()
-    tasks: tuple[PastTask, ...] = ()
+    tasks: tuple[TaskModel, ...] = ()
     skipped_tasks: Mapping[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -55,15 +55,15 @@ def prior_data(
         similarities: Earlier search -> similarity of its task, where there is something to compare.
         has_models: Whether other tasks are modelled; if not, they count for nothing.
     """
-    steering = None if is_plain(objectives) else steering_of(objectives)
-    usable = steered(reconciled.trials, steering)
+    steering = None if is_plain(objectives) else objective_model_of(objectives)
+    usable = with_task_constraints(reconciled.trials, steering)
     others = [trial for trial in usable if not _is_same(trial, task)] if has_models else []
     of_task: dict[str, float] = {}
     for trial in others:
         if trial.search in similarities:
             alike = similarities[trial.search]
             of_task[trial.task] = max(of_task.get(trial.task, 0.0), alike)
-    found, skipped = past_tasks(others, space, searched(objectives), of_task)
+    found, skipped = task_models(others, space, searched(objectives), of_task)
     tasks = tuple(replace(each, trials=_without_curves(each.trials)) for each in found)
     same = _without_curves(trial for trial in usable if _is_same(trial, task))
     return PriorData(same, tasks, skipped, reconciled.left_out)

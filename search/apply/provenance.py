@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from search.apply.gaussian_process import Floats, Process
-from search.apply.guard import Judgement, record
-from search.apply.own_data import Seen
+from search.apply.guard import GuardedObjective, guard_record
+from search.apply.own_data import ObservedData
 from search.apply.scores import normal_scores
 from search.apply.source import origin
-from search.apply.task_models import PastTask
+from search.apply.task_models import TaskModel
 from search.apply.task_weights import weights
 from search.history import Trial
 
@@ -35,7 +35,7 @@ class Past:
         same_task: Prior trials of this very task with comparable values.
     """
 
-    tasks: Sequence[PastTask]
+    tasks: Sequence[TaskModel]
     left_out: Mapping[str, str]
     same_task: Sequence[Trial]
 
@@ -43,8 +43,8 @@ class Past:
 def origin_of(
     point: Floats,
     past: Past,
-    seen: Seen,
-    judgements: Sequence[Judgement],
+    seen: ObservedData,
+    judgements: Sequence[GuardedObjective],
     models: Sequence[Process],
 ) -> dict[str, Any]:
     """Where a proposal comes from, JSON-able; see `Proposal.origin`.
@@ -58,24 +58,26 @@ def origin_of(
     """
     counts = _weights(judgements, models, len(past.tasks))
     heaviest = [int(i) for i in np.argsort(-np.abs(counts)).tolist() if counts[i] != 0][:RUNS_NAMED]
-    is_leaning = bool(heaviest)
-    step = "history-model" if is_leaning else "prior-model" if past.same_task else "model"
+    is_weighted = bool(heaviest)
+    step = "history-model" if is_weighted else "prior-model" if past.same_task else "model"
     runs = [_nearest(past.tasks[index], point) for index in heaviest]
-    leant_on = {past.tasks[i].name: float(counts[i]) for i in np.flatnonzero(counts).tolist()}
+    task_weights = {past.tasks[i].name: float(counts[i]) for i in np.flatnonzero(counts).tolist()}
     made = origin(
         step,
         runs=[*_nearest_of_this_task(past.same_task, seen, point), *runs],
-        tasks=leant_on or {trial.task: 1.0 for trial in past.same_task},
+        tasks=task_weights or {trial.task: 1.0 for trial in past.same_task},
         sampler="transfer",
         prior_trials=len(past.same_task),
     )
     if past.tasks or past.left_out:
         names = [task.name for task in past.tasks]
-        made["guard"] = record(judgements, names, seen.own, past.left_out)
+        made["guard"] = guard_record(judgements, names, seen.own, past.left_out)
     return made
 
 
-def _weights(judgements: Sequence[Judgement], models: Sequence[Process], tasks: int) -> Floats:
+def _weights(
+    judgements: Sequence[GuardedObjective], models: Sequence[Process], tasks: int
+) -> Floats:
     """How much each past task counts, over all objectives; below 0 if mostly in reverse."""
     each = np.zeros((len(models), tasks))
     for row, judgement, model in zip(each, judgements, models, strict=True):
@@ -86,7 +88,9 @@ def _weights(judgements: Sequence[Judgement], models: Sequence[Process], tasks: 
     return np.where(each.sum(axis=0) < 0, -size, size)
 
 
-def _nearest_of_this_task(same_task: Sequence[Trial], seen: Seen, point: Floats) -> list[str]:
+def _nearest_of_this_task(
+    same_task: Sequence[Trial], seen: ObservedData, point: Floats
+) -> list[str]:
     """Runs of the nearest prior trials of this very task, of its better half."""
     prior = len(same_task)
     scores = normal_scores(seen.losses[:prior]).mean(axis=1)
@@ -96,7 +100,7 @@ def _nearest_of_this_task(same_task: Sequence[Trial], seen: Seen, point: Floats)
     return [same_task[index].run_id for index in nearest.tolist()]
 
 
-def _nearest(task: PastTask, point: Floats) -> str:
+def _nearest(task: TaskModel, point: Floats) -> str:
     """The run of the task's better half that is nearest to a point."""
     better = np.flatnonzero(task.scores.mean(axis=1) <= np.median(task.scores.mean(axis=1)))
     distance = ((task.points[better] - point) ** 2).sum(axis=1)

@@ -31,13 +31,13 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.apply.joined_space import join, observed
-from search.apply.objective_model import Steering, steering_of
-from search.apply.optuna_sampler import InnerSampler
+from search.apply.joined_space import join_spaces, observed
+from search.apply.objective_model import ObjectiveModel, objective_model_of
+from search.apply.optuna_sampler import OptunaSampler
 from search.apply.own_data import OwnTrials
 from search.apply.prior_data import PriorData, prior_data
-from search.apply.source import Proposal, Situation, origin, seed_of
-from search.apply.strategy import PORTFOLIO_SIZE, Arrangement, Options, random_proposal
+from search.apply.source import Context, Proposal, origin, seed_of
+from search.apply.strategy import PORTFOLIO_SIZE, Options, Strategy, random_proposal
 from search.extract.task_similarity import similarities_of
 from search.history import History
 from search.history.studies import quiet_study
@@ -76,7 +76,7 @@ class WarmStartSampler(BaseSampler):
         objectives: Sequence[str] | Sequence[Objective] | None = None,
         directions: Sequence[str] | None = None,
         fingerprint: Mapping[str, Any] | None = None,
-        sampler: str | InnerSampler | BaseSampler = TRANSFER,
+        sampler: str | OptunaSampler | BaseSampler = TRANSFER,
         portfolio: int = PORTFOLIO_SIZE,
         control: int = 0,
     ) -> None:
@@ -99,7 +99,7 @@ class WarmStartSampler(BaseSampler):
             fingerprint: What the task is made of, see `extract.similarity.compare`. Of many
                 earlier tasks the most similar are learned from.
             sampler: What continues after the portfolio: "transfer", our model; or, on the joint
-                space and without other tasks, "tpe", "gp" or "random", an `InnerSampler` with
+                space and without other tasks, "tpe", "gp" or "random", an `OptunaSampler` with
                 options, or an Optuna sampler of the caller's.
             portfolio: How many first trials come from other tasks; prior trials of the same task
                 take their places.
@@ -118,16 +118,16 @@ class WarmStartSampler(BaseSampler):
         self._space = space
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._objectives = from_lists(objectives or (), directions)
-        self._steering: Steering | None = None
+        self._steering: ObjectiveModel | None = None
         if not is_plain(self._objectives):
-            self._steering = steering_of(self._objectives)
+            self._steering = objective_model_of(self._objectives)
         is_ours = isinstance(sampler, str) and sampler == TRANSFER
         inner = None if is_ours else _inner(sampler)
         self._options = Options(inner, portfolio, control, self._seed)
         self._lock = threading.RLock()
         self._study_name = ""
         self._own = OwnTrials(SearchSpace({}))
-        self._arrangement = Arrangement(SearchSpace({}), (), PriorData(), self._options)
+        self._arrangement = Strategy(SearchSpace({}), (), PriorData(), self._options)
         self._proposals: dict[int, Proposal] = {}
         self.left_out: Counter[str] = Counter()
 
@@ -149,15 +149,15 @@ class WarmStartSampler(BaseSampler):
         in `study.ask`, the control arm leaves to chance what the others have tried already.
         """
         with self._lock:
-            situation = self._situation(study, len(study.get_trials(deepcopy=False)))
-            proposal = self._arrangement.propose(situation)
-            if situation.asked.holds(situation.space, proposal.configuration):
-                other = random_proposal(situation)
-                if situation.asked.holds(situation.space, other.configuration):
+            context = self._context(study, len(study.get_trials(deepcopy=False)))
+            proposal = self._arrangement.propose(context)
+            if context.asked.holds(context.space, proposal.configuration):
+                other = random_proposal(context)
+                if context.asked.holds(context.space, other.configuration):
                     return None
                 step = proposal.origin["step"]
                 proposal = Proposal(other.configuration, {**other.origin, "step": step})
-            self._proposals[situation.number] = proposal
+            self._proposals[context.number] = proposal
             return proposal
 
     def is_exhausted(self, study: optuna.Study) -> bool:
@@ -189,8 +189,8 @@ class WarmStartSampler(BaseSampler):
         another kind in the objective. `sample_independent` sees that distribution and can adapt.
         """
         with self._lock:
-            situation = self._situation(study, trial.number)
-            self._proposals[trial.number] = self._arrangement.propose(situation)
+            context = self._context(study, trial.number)
+            self._proposals[trial.number] = self._arrangement.propose(context)
         return {}
 
     def sample_independent(
@@ -209,11 +209,11 @@ class WarmStartSampler(BaseSampler):
         generator = np.random.default_rng(seed_of(self._seed, trial.number, param_name))
         return space_values.draw(param_distribution, generator)
 
-    def _situation(self, study: optuna.Study, number: int) -> Situation:
+    def _context(self, study: optuna.Study, number: int) -> Context:
         self._refresh(study)
         others = self._own.update(study, self._proposals, without=number)
         own = self._own
-        return Situation(
+        return Context(
             number, own.space, self._told(study), others, own.tried, self._seed, self._steering,
             asked=own.asked,
         )  # fmt: skip
@@ -241,7 +241,7 @@ class WarmStartSampler(BaseSampler):
             proposal.origin["step"] == "portfolio" for proposal in self._proposals.values()
         )
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
-        self._arrangement = Arrangement(space, objectives, prior, options)
+        self._arrangement = Strategy(space, objectives, prior, options)
 
     def _read(self, space: SearchSpace, told: tuple[Objective, ...]) -> PriorData:
         """What history says for a space, and for what the study is told if nobody knows better."""
@@ -278,15 +278,15 @@ class WarmStartSampler(BaseSampler):
         return tuple(map(Objective, (each.metric for each in named), directions))
 
 
-def _inner(sampler: str | InnerSampler | BaseSampler) -> InnerSampler | BaseSampler:
-    return InnerSampler(sampler) if isinstance(sampler, str) else sampler
+def _inner(sampler: str | OptunaSampler | BaseSampler) -> OptunaSampler | BaseSampler:
+    return OptunaSampler(sampler) if isinstance(sampler, str) else sampler
 
 
 def _observed_space(history: History, study: optuna.Study) -> SearchSpace:
     """History's space until a study has finished trials, and then what these asked for."""
     spaces = [search.space for search in history.searches.values() if search.space]
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    return observed(join(spaces) if spaces else None, finished)
+    return observed(join_spaces(spaces) if spaces else None, finished)
 
 
 def _warn(left_out: Counter[str], total: int) -> None:
@@ -307,7 +307,7 @@ def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> 
         return WarmStartSampler(
             prior, space, spec.seed, task=task, objectives=spec.objectives, **options
         )
-    inner = InnerSampler(name, options)
+    inner = OptunaSampler(name, options)
     return WarmStartSampler(
         None, space, spec.seed, task=task, objectives=spec.objectives, sampler=inner, portfolio=0
     )

@@ -3,7 +3,7 @@
 A source is asked for one trial at a time, in an order that the sampler fixes, and answers with a
 configuration and where it came from, or with None, and then the next source is asked. Sources see
 plain values only; none of them sees Optuna's study of the search, and none keeps a random state: a
-proposal depends on the situation alone, so a resumed search continues as an uninterrupted one.
+proposal depends on the context alone, so a resumed search continues as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from search.apply.objective_model import Steering
+from search.apply.objective_model import ObjectiveModel
 from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace, Value
@@ -50,7 +50,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Situation:
+class Context:
     """All that a proposal may depend on.
 
     Attributes:
@@ -70,7 +70,7 @@ class Situation:
     trials: tuple[Trial, ...]
     tried: Tried
     seed: int
-    steering: Steering | None = None
+    steering: ObjectiveModel | None = None
     asked: Tried = field(default_factory=Tried)
 
 
@@ -93,7 +93,7 @@ class Proposal:
 class Source(Protocol):
     """Something that proposes configurations."""
 
-    def propose(self, situation: Situation) -> Proposal | None:
+    def propose(self, context: Context) -> Proposal | None:
         """The next configuration that was not tried, or None if this source has none."""
 
 

@@ -24,13 +24,13 @@ from itertools import chain
 import numpy as np
 from optuna.samplers import BaseSampler
 
-from search.apply.candidate_grid import Positions
-from search.apply.optuna_sampler import InnerSampler, InnerStudy
+from search.apply.candidate_grid import CandidateGrid
+from search.apply.optuna_sampler import CompletedStudy, OptunaSampler
 from search.apply.portfolio import Portfolio
 from search.apply.prior_data import PriorData
-from search.apply.source import Proposal, Situation, Source, Tried, origin, seed_of
+from search.apply.source import Context, Proposal, Source, Tried, origin, seed_of
 from search.apply.task_models import most_telling
-from search.apply.transfer_model import HistoryModel
+from search.apply.transfer_model import TransferModel
 from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace, Value
@@ -61,13 +61,13 @@ class Options:
         seed: Of everything.
     """
 
-    sampler: InnerSampler | BaseSampler | None = None
+    sampler: OptunaSampler | BaseSampler | None = None
     portfolio: int = PORTFOLIO_SIZE
     control: int = 0
     seed: int = 0
 
 
-class Arrangement:
+class Strategy:
     """The sources of one search in one space."""
 
     def __init__(
@@ -91,32 +91,32 @@ class Arrangement:
         self._why_chance = "" if options.sampler is None else "the sampler repeated itself"
         if not space.distributions:
             return
-        positions = Positions(space)
+        positions = CandidateGrid(space)
         portfolio = Portfolio(prior.tasks, positions, options.portfolio, PORTFOLIO_RESERVE)
         if options.control:
             self._control = Control(options.control, positions, options.seed)
         if options.sampler is not None:
             inside = [trial for trial in prior.same_task if _is_inside(space, trial)]
-            self._sources = (portfolio, InnerStudy(options.sampler, inside, options.seed))
+            self._sources = (portfolio, CompletedStudy(options.sampler, inside, options.seed))
         else:
             same = _own(prior.same_task, objectives)
-            model = HistoryModel(prior.tasks, prior.skipped_tasks, positions, same, options.seed)
+            model = TransferModel(prior.tasks, prior.skipped_tasks, positions, same, options.seed)
             self._sources = (portfolio, model, Opening(positions))
 
-    def propose(self, situation: Situation) -> Proposal:
+    def propose(self, context: Context) -> Proposal:
         """The first answer of a source; a random configuration if there is none."""
-        if not situation.space.distributions:
+        if not context.space.distributions:
             return Proposal({}, origin("random"))
         if self._control is not None:
-            if self._control.holds(situation.number):
-                made = self._control.propose(situation) or random_proposal(situation)
+            if self._control.holds(context.number):
+                made = self._control.propose(context) or random_proposal(context)
                 return Proposal(made.configuration, dict(made.origin) | {"step": "control"})
-            situation = self._control.hidden(situation)
+            context = self._control.hidden(context)
         for source in self._sources:
-            proposal = source.propose(situation)
+            proposal = source.propose(context)
             if proposal is not None:
                 return proposal
-        return random_proposal(situation, self._why_chance)
+        return random_proposal(context, self._why_chance)
 
 
 def _own(same: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
@@ -126,33 +126,33 @@ def _own(same: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     return [*stopped[-STOPPED_KEPT:], *most_telling(complete, objectives)]
 
 
-def random_proposal(situation: Situation, reason: str = "") -> Proposal:
+def random_proposal(context: Context, reason: str = "") -> Proposal:
     """A configuration drawn at random that was not tried.
 
     Where a finite space has none, one that other searches on this task have tried and this one has
     not; then any. Both say that they are repeated.
     """
     made = origin("random") | ({"reason": reason} if reason else {})
-    new = _untried(situation, situation.tried)
+    new = _untried(context, context.tried)
     if new is not None:
         return Proposal(new, made)
-    again = _untried(situation, situation.asked) or next(_drawn(situation))
+    again = _untried(context, context.asked) or next(_drawn(context))
     return Proposal(again, made | {"repeated": True})
 
 
-def _untried(situation: Situation, tried: Tried) -> dict[str, Value] | None:
+def _untried(context: Context, tried: Tried) -> dict[str, Value] | None:
     """A configuration that is not among those tried, if `RANDOM_DRAWS` draws find it.
 
     Else the first of a finite space: nearly all of it was tried then, or chance hardly finds it.
     """
-    space = situation.space
-    candidates = chain(_drawn(situation), space.configurations())
+    space = context.space
+    candidates = chain(_drawn(context), space.configurations())
     return next((each for each in candidates if not tried.holds(space, each)), None)
 
 
-def _drawn(situation: Situation) -> Iterator[dict[str, Value]]:
-    generator = np.random.default_rng(seed_of(situation.seed, situation.number, "random"))
-    return (situation.space.random_configuration(generator) for _ in range(RANDOM_DRAWS))
+def _drawn(context: Context) -> Iterator[dict[str, Value]]:
+    generator = np.random.default_rng(seed_of(context.seed, context.number, "random"))
+    return (context.space.random_configuration(generator) for _ in range(RANDOM_DRAWS))
 
 
 def _is_inside(space: SearchSpace, trial: Trial) -> bool:
@@ -166,12 +166,12 @@ def _is_inside(space: SearchSpace, trial: Trial) -> bool:
 class Opening:
     """A source: the middle of the space, once."""
 
-    def __init__(self, positions: Positions) -> None:
+    def __init__(self, positions: CandidateGrid) -> None:
         self._middle = positions.middle()
 
-    def propose(self, situation: Situation) -> Proposal | None:
+    def propose(self, context: Context) -> Proposal | None:
         """The middle if nothing was tried yet, here or on this task; else nothing."""
-        if situation.trials or len(situation.tried):
+        if context.trials or len(context.tried):
             return None
         return Proposal(self._middle, origin("opening", sampler="transfer"))
 
@@ -179,32 +179,32 @@ class Opening:
 class Control:
     """A source for the control trials; None for all others."""
 
-    def __init__(self, trials: int, positions: Positions, seed: int) -> None:
+    def __init__(self, trials: int, positions: CandidateGrid, seed: int) -> None:
         self._trials = trials
         self._sources = (
             Opening(positions),
-            HistoryModel([], {}, positions, [], seed_of(seed, "control")),
+            TransferModel([], {}, positions, [], seed_of(seed, "control")),
         )
 
     def holds(self, number: int) -> bool:
         """Whether a trial belongs to the arm, by its number."""
         return number < 2 * self._trials and number % 2 == 1
 
-    def propose(self, situation: Situation) -> Proposal | None:
+    def propose(self, context: Context) -> Proposal | None:
         """What a search of the control trials alone would try next; None to leave it to chance."""
-        arm = tuple(trial for trial in situation.trials if self.holds(trial.number))
+        arm = tuple(trial for trial in context.trials if self.holds(trial.number))
         tried = Tried()
         for trial in arm:
-            tried.add(situation.space, trial.configuration)
+            tried.add(context.space, trial.configuration)
         for source in self._sources:
-            proposal = source.propose(replace(situation, trials=arm, tried=tried))
+            proposal = source.propose(replace(context, trials=arm, tried=tried))
             if proposal is not None:
                 return proposal
         return None
 
-    def hidden(self, situation: Situation) -> Situation:
-        """The situation of a trial that is not of the arm: without it until it is full."""
-        if situation.number >= 2 * self._trials:
-            return situation
-        others = tuple(trial for trial in situation.trials if not self.holds(trial.number))
-        return replace(situation, trials=others)
+    def hidden(self, context: Context) -> Context:
+        """The context of a trial that is not of the arm: without it until it is full."""
+        if context.number >= 2 * self._trials:
+            return context
+        others = tuple(trial for trial in context.trials if not self.holds(trial.number))
+        return replace(context, trials=others)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from search.apply.candidate_grid import Positions
+from search.apply.candidate_grid import CandidateGrid
 from search.apply.gaussian_process import Process
 from search.apply.gp_fit import fit, usual_prior
 from search.apply.objective_model import CONSTRAINT, unfolded
@@ -46,7 +46,7 @@ FEWEST_TO_DOUBT = 40
 
 
 @dataclass(frozen=True)
-class PastTask:
+class TaskModel:
     """One earlier task and its models.
 
     Attributes:
@@ -73,7 +73,7 @@ class PastTask:
     ceilings: Floats
     columns: NDArray[np.intp]
     processes: tuple[Process, ...]
-    is_foreseen: tuple[bool, ...]
+    is_predictable: tuple[bool, ...]
 
     def predict(self, points: Floats) -> Floats:
         """Predicted scores, `(candidates, columns)`; 0 is the task's average, small is good."""
@@ -81,12 +81,12 @@ class PastTask:
         return np.column_stack([process.mean(known) for process in self.processes])
 
 
-def past_tasks(
+def task_models(
     evidence: Sequence[Trial],
     space: SearchSpace,
     objectives: Sequence[Objective],
     similarities: Mapping[str, float],
-) -> tuple[list[PastTask], dict[str, str]]:
+) -> tuple[list[TaskModel], dict[str, str]]:
     """The tasks that teach something, and task -> why it does not for the others.
 
     Args:
@@ -105,11 +105,11 @@ def past_tasks(
         task: f"{TASKS_KEPT} tasks that are more similar or newer are enough"
         for task in order[TASKS_KEPT:]
     }
-    groups = Positions(space).groups
+    groups = CandidateGrid(space).groups
     found = []
     for task in order[:TASKS_KEPT]:
         past = _modelled(task, by_task[task], space, objectives, groups)
-        if any(past.is_foreseen):
+        if any(past.is_predictable):
             found.append(past)
         else:
             left_out[task] = "its results cannot be foreseen from each other: they look like noise"
@@ -127,7 +127,7 @@ def _modelled(
     space: SearchSpace,
     objectives: Sequence[Objective],
     groups: NDArray[np.int64],
-) -> PastTask:
+) -> TaskModel:
     kept = most_telling(trials, objectives)
     points = encode(space, [trial.configuration for trial in kept])
     judged = losses_of(kept, objectives)
@@ -141,11 +141,21 @@ def _modelled(
     own_groups = np.unique(groups[columns], return_inverse=True)[1]
     prior = usual_prior(int(own_groups.max(initial=-1)) + 1)
     processes = tuple(fit(points[:, columns], column, own_groups, prior) for column in scores.T)
-    is_foreseen = tuple(
-        _is_foreseen(process, column) for process, column in zip(processes, scores.T, strict=True)
+    is_predictable = tuple(
+        _is_predictable(process, column)
+        for process, column in zip(processes, scores.T, strict=True)
     )
-    return PastTask(
-        name, tuple(kept), points, losses, judged, scores, ceilings, columns, processes, is_foreseen
+    return TaskModel(
+        name,
+        tuple(kept),
+        points,
+        losses,
+        judged,
+        scores,
+        ceilings,
+        columns,
+        processes,
+        is_predictable,
     )
 
 
@@ -162,7 +172,7 @@ def most_telling(trials: Sequence[Trial], objectives: Sequence[Objective]) -> li
     return [trials[index] for index in sorted({*best.tolist(), *spread.tolist()})]
 
 
-def _is_foreseen(process: Process, scores: Floats) -> bool:
+def _is_predictable(process: Process, scores: Floats) -> bool:
     if np.ptp(scores) == 0:
         return False
     if len(scores) < FEWEST_TO_DOUBT:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from search.apply.gaussian_process import Floats, Process
 from search.apply.gp_fit import Prior, fit, usual_prior
-from search.apply.task_models import PastTask
+from search.apply.task_models import TaskModel
 
 # Where the learning of the prior starts, and its end where there is one past task only: a third of
 # the variance is the task's own, half each what all tasks share and how they differ.
@@ -33,16 +33,16 @@ _ASKED = 8
 _LEAST_SPREAD = 1.0
 
 
-def blocks(opinions: Floats) -> list[Floats]:
+def blocks(task_predictions: Floats) -> list[Floats]:
     """The linear features of points: what tasks share, and how each differs from that.
 
     Args:
-        opinions: Predictions, shape `(points, tasks)`; at least one task.
+        task_predictions: Predictions, shape `(points, tasks)`; at least one task.
     """
-    shared = opinions.mean(axis=1, keepdims=True)
-    if opinions.shape[1] == 1:
+    shared = task_predictions.mean(axis=1, keepdims=True)
+    if task_predictions.shape[1] == 1:
         return [shared]
-    return [shared, (opinions - shared) / np.sqrt(opinions.shape[1])]
+    return [shared, (task_predictions - shared) / np.sqrt(task_predictions.shape[1])]
 
 
 def weights(process: Process) -> Floats:
@@ -56,7 +56,7 @@ def weights(process: Process) -> Floats:
     return counts / total if total > 0 else counts
 
 
-def learned_prior(tasks: Sequence[PastTask], groups: NDArray[np.int64], objective: int) -> Prior:
+def learned_prior(tasks: Sequence[TaskModel], groups: NDArray[np.int64], objective: int) -> Prior:
     """The prior for a task that leans on these, for one objective.
 
     Args:
@@ -80,7 +80,7 @@ def learned_prior(tasks: Sequence[PastTask], groups: NDArray[np.int64], objectiv
     return Prior(np.mean(fitted, axis=0), np.maximum(np.std(fitted, axis=0), _LEAST_SPREAD))
 
 
-def _start(tasks: Sequence[PastTask], groups: NDArray[np.int64], objective: int) -> Prior:
+def _start(tasks: Sequence[TaskModel], groups: NDArray[np.int64], objective: int) -> Prior:
     usual = usual_prior(int(groups.max(initial=-1)) + 1, min(len(tasks), 2))
     means = usual.means.copy()
     lengths = len(means) - 2 - min(len(tasks), 2)

@@ -22,7 +22,11 @@ from rich.text import Text
 from models.adversarial.epsilons import default_epsilon
 from models.catalog import Threat, data_kind
 from models.networks.base_model import locate_base
-from search.tracking.artifacts import WITNESSES, fetch_witnesses, keep_robustness
+from search.tracking.artifacts import (
+    ADVERSARIAL_EXAMPLES,
+    fetch_adversarial_examples,
+    keep_robustness,
+)
 from search.tracking.store import open_client
 from search.transfer.best import wilson_interval
 from search.transfer.sources import WeightSource, find_trial
@@ -35,7 +39,7 @@ _EXAMPLES = Threat.final_examples
 
 
 @dataclass(frozen=True)
-class Asked:
+class AttackRequest:
     """What the command line asked for; empty and None: what the search did."""
 
     epsilons: Sequence[str] = ()
@@ -45,7 +49,7 @@ class Asked:
     split: str = "test"
 
 
-def attack_trial(tracking_uri: str, reference: str, asked: Asked) -> Iterator[str | Table]:
+def attack_trial(tracking_uri: str, reference: str, asked: AttackRequest) -> Iterator[str | Table]:
     """Attacks a trial; yields what to show as it is found, and keeps everything with its run.
 
     Raises:
@@ -100,7 +104,9 @@ def verify_trial(tracking_uri: str, reference: str) -> Iterator[str | Table]:
                   "witnesses", "confirmed", "seconds", title=f"Witnesses of {source.name}",
                   title_justify="left", box=None)  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        files = fetch_witnesses(open_client(tracking_uri), source.trial.run_id, Path(folder))
+        files = fetch_adversarial_examples(
+            open_client(tracking_uri), source.trial.run_id, Path(folder)
+        )
         if not files:
             raise LookupError(
                 f"{source.name} has no witnesses: `twentieth attack {reference}` makes some"
@@ -143,7 +149,7 @@ def epsilon_of(text: str, norm: str) -> float:
     return value
 
 
-def _check(asked: Asked) -> None:
+def _check(asked: AttackRequest) -> None:
     for name, value, valid in (
         ("attack", asked.attack, ATTACKS),
         ("split", asked.split, SPLITS),
@@ -170,7 +176,7 @@ def _source_of(tracking_uri: str, reference: str) -> WeightSource:
     return source
 
 
-def _threats(source: WeightSource, asked: Asked) -> Iterator[Threat]:
+def _threats(source: WeightSource, asked: AttackRequest) -> Iterator[Threat]:
     own = source.spec.robustness
     assert isinstance(own, Threat), "a model of images is attacked by its pixels"
     norm: Literal["linf", "l2"] = own.norm if asked.norm is None else _NORMS[asked.norm]
@@ -219,10 +225,10 @@ def _interval(share: float, examples: int) -> str:
 def _keep(
     tracking_uri: str, source: WeightSource, name: str, document: Any, witnesses: Any
 ) -> None:
-    from models.adversarial.pixels.adversarial_examples import save_witnesses
+    from models.adversarial.pixels.adversarial_examples import save_adversarial_examples
 
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"witnesses_{name}{WITNESSES}"
-        save_witnesses(witnesses, file)
+        file = Path(folder) / f"witnesses_{name}{ADVERSARIAL_EXAMPLES}"
+        save_adversarial_examples(witnesses, file)
         texts = {f"attack_{name}.json": json.dumps(document, indent=1) + "\n"}
         keep_robustness(open_client(tracking_uri), source.trial.run_id, texts, [file])

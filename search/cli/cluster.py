@@ -13,14 +13,14 @@ from typing import Annotated
 import typer
 
 from search.cli.options import fail, say
-from search.cluster.cluster_file import ClusterFile, mistakes, read_cluster_file, why_no_ssh
+from search.cluster.cluster_file import ClusterFile, mistakes_in, read_cluster_file, why_no_ssh
 from search.cluster.jobs import (
     ENDED,
     TOKEN,
     Connect,
     Service,
     entrypoint,
-    follow,
+    follow_job,
     new_name,
     newest,
     other_version,
@@ -92,7 +92,7 @@ def launch(
     what += ["--address", "auto", "--tracking-uri", check_store(tracking_uri)]
     what += ["--results", str(check_results(results))]
     _check_secrets()
-    if wrong := mistakes(asked, PROJECT):
+    if wrong := mistakes_in(asked, PROJECT):
         raise ValueError("\n".join(wrong))
     command = entrypoint(what, asked, leaves=down_when_done)
     job = new_name(name)
@@ -173,7 +173,7 @@ def _follow(cluster: ClusterFile, job: str, wanted: str = "SUCCEEDED") -> None:
     again = f"twentieth attach {job} --cluster {cluster.path}"
     pay = f"stop paying:     ray down {cluster.path}"
     try:
-        status = follow(connect, job, _write)
+        status = follow_job(connect, job, _write)
     except KeyboardInterrupt:
         say(f"\nthe search goes on\nfollow again:    {again}\nstop the search: {again} --stop")
         say(pay)

@@ -17,9 +17,9 @@ import typer
 
 from search.cli.cluster import PROJECT, use_token_of_the_cluster
 from search.cluster.check import Check, failed, in_a_line, passed
-from search.cluster.doctor import Asked, examine
-from search.cluster.nodes import ThisMachine, joined
-from search.cluster.remote import Wanted, as_line, last_line, look_from_afar
+from search.cluster.doctor import DoctorRequest, examine
+from search.cluster.nodes import ThisMachine, join_cluster
+from search.cluster.remote import Wanted, as_line, check_remotely, last_line
 from search.spec import Spec, SpecError, load_spec
 
 _RESULTS = PROJECT / "results"
@@ -71,7 +71,7 @@ def doctor(
         use_token_of_the_cluster()
         place = None if results is None else results.expanduser()
         changes = tuple(settings or ())
-        look_from_afar(Wanted(cluster, PROJECT, spec, changes, tracking_uri, place), take)
+        check_remotely(Wanted(cluster, PROJECT, spec, changes, tracking_uri, place), take)
     else:
         # On the head, for `--cluster`, what was not named is not looked at.
         uri = tracking_uri or (None if lines else f"sqlite:///{_RESULTS / 'mlflow.db'}")
@@ -112,12 +112,12 @@ def _checks(
             yield passed("spec", f"{file} is a spec")
         except (SpecError, OSError) as error:
             yield failed("spec", str(error), "correct the spec; what it needs was not looked at")
-    asked = Asked(spec, uri, results)
+    asked = DoctorRequest(spec, uri, results)
     if address is None:
         yield from examine(asked, ThisMachine())
         return
     try:
-        with joined(address, environment) as cluster:
+        with join_cluster(address, environment) as cluster:
             yield passed("cluster", f"{len(cluster.ids)} nodes, head {cluster.gcs}")
             yield from examine(asked, cluster, cluster)
     except (ConnectionError, RuntimeError) as error:

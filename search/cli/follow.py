@@ -13,7 +13,7 @@ from search.cli.options import out, say
 from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
-from search.optimize.process import Answer, Launch, log_tail
+from search.optimize.process import DriverAnswer, Launch, log_tail
 from search.report.report import publish_report
 from search.tracking.read.history import read_history
 
@@ -66,7 +66,7 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> Ended:
     return Ended()
 
 
-def _watch(launch: Launch, view: View) -> tuple[Answer, bool]:
+def _watch(launch: Launch, view: View) -> tuple[DriverAnswer, bool]:
     """Shows events until the driver has ended; its answer, and whether the user stopped it."""
     was_stopped = False
     with Display(view, out) as display:

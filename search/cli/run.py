@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from search.cli.options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fail, say
-from search.history.provenance import in_words, read_origin
+from search.history.provenance import provenance_text, read_origin
 from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
@@ -107,7 +107,7 @@ def review(
         return
     for proposal in first:
         say(f"try       {json.dumps(proposal['configuration'])}")
-        say(f"          because: {in_words(read_origin(proposal['origin']))}")
+        say(f"          because: {provenance_text(read_origin(proposal['origin']))}")
     for row in left_out if rejected else []:
         say(f"left out  {row['run_id']} {row['name']}: {row['reason']}")
 

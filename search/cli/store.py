@@ -87,9 +87,9 @@ def attack(
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Attack a trial's model again, or check what proves its figures."""
-    from search.cli.attack import Asked, attack_trial, verify_trial
+    from search.cli.attack import AttackRequest, attack_trial, verify_trial
 
-    asked = Asked(epsilon or (), norm, attack, examples, split)
+    asked = AttackRequest(epsilon or (), norm, attack, examples, split)
     found = (
         verify_trial(tracking_uri, trial) if verify else attack_trial(tracking_uri, trial, asked)
     )

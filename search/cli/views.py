@@ -8,11 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from search.history import Trial
-from search.history.provenance import in_words, read_origin
+from search.history.provenance import provenance_text, read_origin
 from search.tracking.read.history import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import Summary, all_summaries, find_summary
-from search.transfer.best import HeldOut, best_trials, held_out, to_yaml
+from search.transfer.best import TestValue, best_trials, to_yaml, values_on_test
 from search.transfer.objective_text import best_in_words, none_keeps
 from search.transfer.weights import lineage_in_words, lineage_of
 
@@ -81,15 +81,15 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     _print(out, yaml.safe_dump(dict(trial.configuration), sort_keys=False).rstrip())
     for metric, value in zip(trial.metrics, trial.values, strict=False):
         _print(out, f"{metric}: {value:.4f}")
-    _print(out, explained(trial))
+    _print(out, explanation(trial))
     lineage = lineage_of(tracking_uri, trial.run_id)
     if lineage:
         _print(out, lineage)
 
 
-def explained(trial: Trial) -> str:
+def explanation(trial: Trial) -> str:
     """Why a trial was tried, in a sentence or two."""
-    return in_words(read_origin(trial.origin))
+    return provenance_text(read_origin(trial.origin))
 
 
 def _front_table(best: list[Trial], word: str) -> Table:
@@ -102,14 +102,14 @@ def _front_table(best: list[Trial], word: str) -> Table:
         table.add_column(Text(metric), justify="right")
         table.add_column("test [95%]", justify="right")
     for entry in best:
-        cells, test = [f"{entry.number:03d}"], held_out(entry)
+        cells, test = [f"{entry.number:03d}"], values_on_test(entry)
         for metric, value in entry.by_metric.items():
             cells += [f"{value:.4f}", _tested(test.get(metric))]
         table.add_row(*cells)
     return table
 
 
-def _tested(result: HeldOut | None) -> str:
+def _tested(result: TestValue | None) -> str:
     if result is None:
         return ""
     if result.low is None:

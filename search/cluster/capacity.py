@@ -57,7 +57,7 @@ def check_fitting(
 GPU_SECONDS = 90.0
 
 
-def devices() -> dict[str, Any]:
+def devices_of_node() -> dict[str, Any]:
     """Runs on a node: what `models.training.devices` says, in a process of its own.
 
     Ray leaves all GPUs visible to a task that asks for none.

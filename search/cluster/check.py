@@ -48,7 +48,7 @@ def failed(name: str, found: str, mend: str) -> Check:
     return Check(name, "fail", found, mend)
 
 
-def guarded(name: str, check: Callable[[], Iterable[Check]], seconds: float) -> list[Check]:
+def run_check(name: str, check: Callable[[], Iterable[Check]], seconds: float) -> list[Check]:
     """What `check` returns; one failed check if it raises, or takes longer than `seconds`.
 
     The check runs in a thread of its own that is left behind when it hangs, for nothing can end a

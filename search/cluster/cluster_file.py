@@ -114,7 +114,7 @@ PLACEHOLDER = "REPLACE_ME"
 SSH_PORT, SSH_SECONDS = 22, 5.0
 
 
-def mistakes(cluster: ClusterFile, project: Path) -> list[str]:
+def mistakes_in(cluster: ClusterFile, project: Path) -> list[str]:
     """Each mistake in a line that names file, key and value; empty if there is none.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.cluster import capacity, consistency, security, storage, store
-from search.cluster.check import Check, guarded
+from search.cluster.check import Check, run_check
 from search.cluster.nodes import HERE, Nodes, nodes_to_come
 from search.spec import Spec
 
@@ -16,7 +16,7 @@ SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class DoctorRequest:
     """What to look at; not at what is None."""
 
     spec: Spec | None
@@ -24,7 +24,9 @@ class Asked:
     results: Path | None
 
 
-def examine(asked: Asked, nodes: Nodes, cluster: security.Cluster | None = None) -> Iterator[Check]:
+def examine(
+    asked: DoctorRequest, nodes: Nodes, cluster: security.Cluster | None = None
+) -> Iterator[Check]:
     """Every check, as it ends; `cluster` if the nodes are Ray's."""
     place = asked.results and asked.results / "storage"
     steps: list[tuple[str, Callable[[], Iterable[Check]], float]] = [
@@ -54,11 +56,11 @@ def examine(asked: Asked, nodes: Nodes, cluster: security.Cluster | None = None)
         steps.append(("params", lambda: store.check_params(spec), SECONDS))
     if uri := asked.tracking_uri:
         on_cluster = cluster is not None
-        kept = lambda: store.check_store(uri, is_cluster=on_cluster)  # noqa: E731
+        kept = lambda: store.check_tracking_store(uri, is_cluster=on_cluster)  # noqa: E731
         steps.append(("tracking store", kept, SECONDS))
         steps.append(("access to store", lambda: store.check_access(uri), SECONDS))
     for name, check, seconds in steps:
-        yield from guarded(name, check, seconds)
+        yield from run_check(name, check, seconds)
 
 
 def _trials(
@@ -68,7 +70,7 @@ def _trials(
     offered = {name: dict(each) for name, each in nodes.resources.items()}
     none_is_up = bool(to_come) and not any(each.get("GPU") for each in offered.values())
     if spec.resources.gpus and not none_is_up:
-        replies = nodes.ask(capacity.devices, seconds=capacity.GPU_SECONDS)
+        replies = nodes.ask(capacity.devices_of_node, seconds=capacity.GPU_SECONDS)
         yield from capacity.check_gpus(nodes, replies)
         if HERE in offered and replies[HERE].value:
             offered[HERE]["GPU"] = float(len(replies[HERE].value["devices"]))

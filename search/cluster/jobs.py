@@ -210,7 +210,7 @@ def wait_until_joined(
         time.sleep(POLL_SECONDS)
 
 
-def follow(connect: Connect, job: str, write: Callable[[str], None]) -> str:
+def follow_job(connect: Connect, job: str, write: Callable[[str], None]) -> str:
     """Writes the job's log as it grows, through lost connections, until the job ends.
 
     Returns:

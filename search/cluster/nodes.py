@@ -133,7 +133,7 @@ class RayNodes:
 
 
 @contextlib.contextmanager
-def joined(address: str, environment: MutableMapping[str, str]) -> Iterator[RayNodes]:
+def join_cluster(address: str, environment: MutableMapping[str, str]) -> Iterator[RayNodes]:
     """Joins the cluster at `address` ("auto", or host:port), with our code as a search brings it.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from search.cluster.check import Check, failed, passed
-from search.cluster.cluster_file import ClusterFile, mistakes, why_no_ssh
+from search.cluster.cluster_file import ClusterFile, mistakes_in, why_no_ssh
 from search.optimize.bundle import LEFT_BEHIND, what_stays
 from search.spec import Spec, SpecError, load_spec
 from search.spec.overrides import override
@@ -193,7 +193,7 @@ def check_launch(
     results: Path | None,
 ) -> Iterator[Check]:
     """The cluster file, the token, the way in, and what the search is given."""
-    wrong = mistakes(cluster, project)
+    wrong = mistakes_in(cluster, project)
     for line in wrong:
         yield failed(
             FILE, line, "correct the file; `ray up` would fail, or start what you do not want"

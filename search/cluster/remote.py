@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.cluster import preflight
-from search.cluster.check import Check, failed, guarded, in_a_line, passed, warned
+from search.cluster.check import Check, failed, in_a_line, passed, run_check, warned
 from search.cluster.cluster_file import ClusterFile, read_cluster_file
-from search.cluster.jobs import TOKEN, Connect, Service, entrypoint, follow, other_version
+from search.cluster.jobs import TOKEN, Connect, Service, entrypoint, follow_job, other_version
 from search.cluster.launcher import connection, head_address
 from search.cluster.preflight import check_spec
 from search.cluster.security import FROM_HERE, check_from_here
-from search.cluster.store import check_access, check_params, check_store
+from search.cluster.store import check_access, check_params, check_tracking_store
 
 # Not the prefix of searches: `attach` takes the newest of those.
 PREFIX = "doctor-"
@@ -28,7 +28,7 @@ LINES_SHOWN = 8
 THERE = "doctor on the head"
 
 
-def look(
+def run_doctor_on_head(
     connect: Connect,
     cluster: ClusterFile,
     project: Path,
@@ -50,7 +50,7 @@ def look(
         service.submit(job, entrypoint(command, cluster, leaves=False), project)
     lines = _Lines(take)
     try:
-        status = follow(connect, job, lines.write)
+        status = follow_job(connect, job, lines.write)
     except KeyboardInterrupt:
         with connect() as service:
             service.stop(job)
@@ -125,7 +125,7 @@ class Wanted:
     results: Path | None
 
 
-def look_from_afar(wanted: Wanted, take: Callable[[Check], None]) -> None:
+def check_remotely(wanted: Wanted, take: Callable[[Check], None]) -> None:
     """Every check, handed to `take` as it ends."""
     wrong: set[str] = set()
 
@@ -150,10 +150,10 @@ def look_from_afar(wanted: Wanted, take: Callable[[Check], None]) -> None:
     is_up = _look_at_head(cluster, connect, told)
     hosts = cluster.hosts or ((head_address(cluster),) if is_up else ())
     if all(hosts) and hosts:
-        for check in guarded(FROM_HERE, lambda: check_from_here(hosts), SECONDS):
+        for check in run_check(FROM_HERE, lambda: check_from_here(hosts), SECONDS):
             told(check)
     if is_up:
-        look(connect, cluster, wanted.project, _arguments(wanted, wrong), told)
+        run_doctor_on_head(connect, cluster, wanted.project, _arguments(wanted, wrong), told)
     else:
         _look_without_nodes(wanted, wrong, told)
 
@@ -202,9 +202,11 @@ def _look_without_nodes(wanted: Wanted, wrong: set[str], take: Callable[[Check],
     """The store as this machine reaches it, and what MLflow would cut of the spec."""
     uri = wanted.tracking_uri
     if uri and preflight.STORE not in wrong:
-        for check in guarded("tracking store", lambda: check_store(uri, is_cluster=True), SECONDS):
+        for check in run_check(
+            "tracking store", lambda: check_tracking_store(uri, is_cluster=True), SECONDS
+        ):
             take(check)
-        for check in guarded("access to store", lambda: check_access(uri), SECONDS):
+        for check in run_check("access to store", lambda: check_access(uri), SECONDS):
             take(check)
     if wanted.spec is not None and preflight.SPEC not in wrong:
         spec = check_spec(wanted.spec, wanted.project, wanted.settings)

@@ -15,7 +15,7 @@ from search.tracking.store import database_path, open_client
 STORE, ACCESS, STALE, PARAMS = "tracking store", "access to store", "stale runs", "params"
 
 
-def check_store(tracking_uri: str, *, is_cluster: bool) -> Iterator[Check]:
+def check_tracking_store(tracking_uri: str, *, is_cluster: bool) -> Iterator[Check]:
     """Whether it opens, and what in it is stale. A file that is not there yet is no fault."""
     shown, path = without_password(tracking_uri), database_path(tracking_uri)
     if path is not None and not path.exists():
@@ -48,7 +48,7 @@ def check_access(tracking_uri: str) -> Iterator[Check]:
         try:
             answer = health.anonymous_answer(tracking_uri)
         except OSError:
-            return  # it does not answer, as `check_store` has said
+            return  # it does not answer, as `check_tracking_store` has said
         yield judge_server(tracking_uri, answer)
     elif parts.scheme.startswith("postgresql"):
         yield _judge_database(tracking_uri)
@@ -61,7 +61,7 @@ def check_access(tracking_uri: str) -> Iterator[Check]:
             yield passed(ACCESS, f"{path} has mode {mode:03o}")
 
 
-def judge_server(tracking_uri: str, answer: health.Answer) -> Check:
+def judge_server(tracking_uri: str, answer: health.ServerAnswer) -> Check:
     """What a server's answer to a stranger says of it."""
     host = urlsplit(tracking_uri).hostname or ""
     shown = without_password(tracking_uri)

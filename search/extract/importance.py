@@ -30,7 +30,7 @@ from optuna.trial import FrozenTrial, create_trial
 from scipy.stats import spearmanr
 
 from search.experience import Accord, Importance
-from search.extract.objective_matrix import FEWEST_TRIALS, Measured
+from search.extract.objective_matrix import FEWEST_TRIALS, ObjectiveMatrix
 from search.history.studies import quiet_study
 from search.objectives import Objective
 from search.space import SearchSpace
@@ -48,7 +48,7 @@ _DEPTH = 6
 
 
 def importances(
-    measured: Mapping[str, Measured],
+    measured: Mapping[str, ObjectiveMatrix],
     shares: Mapping[str, Shares],
     similarities: Mapping[str, float],
     objective: str,
@@ -74,7 +74,7 @@ def importances(
     return tuple(sorted(entries, key=lambda entry: (-entry.importance, entry.hyperparameter)))
 
 
-def importance_in(part: Measured, space: SearchSpace, column: int = 0) -> dict[str, float]:
+def importance_in(part: ObjectiveMatrix, space: SearchSpace, column: int = 0) -> dict[str, float]:
     """Hyperparameter -> share of one objective's variation in one search; the shares add up to 1.
 
     An inactive hyperparameter takes the middle of its range, so that all trials can be compared:

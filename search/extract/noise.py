@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import chi2, t
 
 from search.experience import Noise
-from search.extract.objective_matrix import Measured
+from search.extract.objective_matrix import ObjectiveMatrix
 from search.history import Trial
 from search.objectives import Objective
 from search.space import values as space_values
@@ -29,7 +29,7 @@ from search.space import values as space_values
 FEWEST_REPEATS = 3
 
 
-def noise(measured: Mapping[str, Measured], objective: str, task: str) -> Noise | None:
+def noise(measured: Mapping[str, ObjectiveMatrix], objective: str, task: str) -> Noise | None:
     """The noise of one objective; None if nothing was repeated.
 
     Args:
@@ -67,7 +67,7 @@ def _squares(values: Sequence[float]) -> float:
 
 
 def _repetitions(
-    measured: Mapping[str, Measured], objective: str
+    measured: Mapping[str, ObjectiveMatrix], objective: str
 ) -> list[list[tuple[Trial, float]]]:
     """The trials of each configuration that was tried twice or more, with their values."""
     groups: dict[tuple[str, tuple[str, str], str], dict[str, tuple[Trial, float]]] = {}
@@ -100,7 +100,7 @@ def _canonical(value: object) -> object:
 
 
 def noises(
-    single: Mapping[str, Sequence[Measured]], objectives: Sequence[Objective], task: str
+    single: Mapping[str, Sequence[ObjectiveMatrix]], objectives: Sequence[Objective], task: str
 ) -> tuple[Noise, ...]:
     """The noise of every objective that has one; search -> its trials for each objective."""
     found = (

@@ -15,12 +15,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from search.experience import Conflict
-from search.extract.objective_matrix import FEWEST_TRIALS, Measured
+from search.extract.objective_matrix import FEWEST_TRIALS, ObjectiveMatrix
 from search.objectives import Objective
 
 
 def conflicts(
-    measured: Mapping[str, Measured], objectives: Sequence[Objective]
+    measured: Mapping[str, ObjectiveMatrix], objectives: Sequence[Objective]
 ) -> tuple[Conflict, ...]:
     """The correlation of every pair of objectives, the strongest conflict first.
 

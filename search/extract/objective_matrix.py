@@ -25,7 +25,7 @@ FEWEST_TRIALS = 8
 
 
 @dataclass(frozen=True)
-class Measured:
+class ObjectiveMatrix:
     """Complete trials with every objective measured.
 
     Attributes:
@@ -46,11 +46,11 @@ class Measured:
         return len(self.trials)
 
 
-def measure(
+def objective_matrix(
     trials: Sequence[Trial],
     objectives: Sequence[Objective],
     renamed: Collection[str] = (),
-) -> Measured:
+) -> ObjectiveMatrix:
     """Selects the complete trials that measured all objectives.
 
     A metric that was no objective of the earlier search counts with its value at the trial's last
@@ -81,7 +81,7 @@ def measure(
         dtype=bool,
     ).reshape(values.shape)
     signed = np.where(turned, -1.0, 1.0) * losses(values, objectives)
-    return Measured(tuple(kept), values, signed, tuple(left_out), turned)
+    return ObjectiveMatrix(tuple(kept), values, signed, tuple(left_out), turned)
 
 
 def _problem(

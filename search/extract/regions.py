@@ -23,7 +23,7 @@ from optuna.distributions import (
 )
 
 from search.experience import Category, Region, Value
-from search.extract.objective_matrix import FEWEST_TRIALS, Measured
+from search.extract.objective_matrix import FEWEST_TRIALS, ObjectiveMatrix
 from search.history import Trial
 from search.objectives.pareto import ranks
 from search.space import SearchSpace
@@ -35,7 +35,7 @@ BEST_SHARE = 0.25
 _INNER_SHARE = (0.1, 0.9)
 
 
-def regions(measured: Mapping[str, Measured], space: SearchSpace) -> tuple[Region, ...]:
+def regions(measured: Mapping[str, ObjectiveMatrix], space: SearchSpace) -> tuple[Region, ...]:
     """One region a hyperparameter of the space, in the space's order.
 
     Args:

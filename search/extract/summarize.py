@@ -13,7 +13,7 @@ from search.experience import Accord, Best, Experience, Importance, LeftOut, Rel
 from search.extract.importance import accord, importance_in, importances
 from search.extract.noise import noises
 from search.extract.objective_correlation import conflicts
-from search.extract.objective_matrix import FEWEST_TRIALS, Measured, measure
+from search.extract.objective_matrix import FEWEST_TRIALS, ObjectiveMatrix, objective_matrix
 from search.extract.regions import regions
 from search.extract.task_similarity import RELEVANT, Similarity, similarities_of
 from search.history import History, Trial
@@ -74,24 +74,26 @@ def _select(
     alike: Mapping[str, Similarity],
     objectives: Sequence[Objective],
     renamed: Collection[str],
-) -> tuple[dict[str, Measured], dict[str, list[Measured]], list[LeftOut]]:
+) -> tuple[dict[str, ObjectiveMatrix], dict[str, list[ObjectiveMatrix]], list[LeftOut]]:
     """The relevant searches, the most similar first.
 
     Returns:
         Search -> the trials that measured every objective; search -> for each objective the trials
         that measured it; and the complete trials of no use.
     """
-    relevant: dict[str, Measured] = {}
-    single: dict[str, list[Measured]] = {}
+    relevant: dict[str, ObjectiveMatrix] = {}
+    single: dict[str, list[ObjectiveMatrix]] = {}
     left_out: list[LeftOut] = []
     for name in sorted(by_search, key=lambda name: (-alike[name].value, name)):
         if alike[name].value < RELEVANT:
             left_out += _unlike(by_search[name])
             continue
-        parts = [measure(by_search[name], [objective], renamed) for objective in objectives]
+        parts = [
+            objective_matrix(by_search[name], [objective], renamed) for objective in objectives
+        ]
         left_out += _useless(parts)
         if any(map(len, parts)):
-            relevant[name] = measure(by_search[name], objectives, renamed)
+            relevant[name] = objective_matrix(by_search[name], objectives, renamed)
             single[name] = parts
     return relevant, single, left_out
 
@@ -112,7 +114,7 @@ def _unlike(trials: Sequence[Trial]) -> list[LeftOut]:
     ]
 
 
-def _useless(parts: Sequence[Measured]) -> list[LeftOut]:
+def _useless(parts: Sequence[ObjectiveMatrix]) -> list[LeftOut]:
     """The trials that no objective can use, with the first reason."""
     problems = [{row.run_id: row for row in part.left_out} for part in parts]
     return [
@@ -121,16 +123,16 @@ def _useless(parts: Sequence[Measured]) -> list[LeftOut]:
 
 
 def _nearest(
-    relevant: Mapping[str, Measured], alike: Mapping[str, Similarity]
-) -> Mapping[str, Measured]:
+    relevant: Mapping[str, ObjectiveMatrix], alike: Mapping[str, Similarity]
+) -> Mapping[str, ObjectiveMatrix]:
     same = {name: part for name, part in relevant.items() if alike[name].value == 1.0}
     return same if any(len(part) >= FEWEST_TRIALS for part in same.values()) else relevant
 
 
 def _describe(
     by_search: Mapping[str, Sequence[Trial]],
-    relevant: Mapping[str, Measured],
-    single: Mapping[str, Sequence[Measured]],
+    relevant: Mapping[str, ObjectiveMatrix],
+    single: Mapping[str, Sequence[ObjectiveMatrix]],
     alike: Mapping[str, Similarity],
     objectives: Sequence[Objective],
 ) -> tuple[RelevantSearch, ...]:
@@ -152,7 +154,7 @@ def _describe(
     )
 
 
-def _best(metric: str, part: Measured) -> Best:
+def _best(metric: str, part: ObjectiveMatrix) -> Best:
     index = int(part.losses[:, 0].argmin())
     trial = part.trials[index]
     # Named as it was measured: a robust accuracy under another threat is another figure.
@@ -163,7 +165,7 @@ def _best(metric: str, part: Measured) -> Best:
 
 def _importances(
     history: History,
-    single: Mapping[str, Sequence[Measured]],
+    single: Mapping[str, Sequence[ObjectiveMatrix]],
     alike: Mapping[str, Similarity],
     objectives: Sequence[Objective],
     space: SearchSpace,
@@ -187,10 +189,10 @@ def _importances(
 
 
 def _speaking(
-    measured: Mapping[str, Measured], alike: Mapping[str, Similarity]
-) -> dict[str, Measured]:
+    measured: Mapping[str, ObjectiveMatrix], alike: Mapping[str, Similarity]
+) -> dict[str, ObjectiveMatrix]:
     """The searches that speak about importance: the most similar first, the larger of equals."""
-    chosen: dict[str, Measured] = {}
+    chosen: dict[str, ObjectiveMatrix] = {}
     of_task: dict[str, int] = {}
     for name in sorted(measured, key=lambda each: (-alike[each].value, -len(measured[each]), each)):
         part = measured[name]

@@ -31,7 +31,7 @@ class Similarity(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def compare(
+def compare_tasks(
     task: str, fingerprint: Mapping[str, Any], other: str, other_fingerprint: Mapping[str, Any]
 ) -> Similarity:
     """Compares two tasks, each given by its id and its fingerprint; symmetric.
@@ -66,7 +66,7 @@ def similarities_of(
     found: dict[str, Similarity] = {}
     for search, other in tasks.items():
         known = history.searches.get(search)
-        found[search] = compare(task, fingerprint, other, known.fingerprint if known else {})
+        found[search] = compare_tasks(task, fingerprint, other, known.fingerprint if known else {})
     return found
 
 

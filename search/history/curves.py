@@ -115,7 +115,7 @@ def last_epochs(curves: pa.ListArray) -> NDArray[np.int64]:
     return last
 
 
-def joined(curves: pa.ChunkedArray) -> pa.ListArray:
+def as_one_array(curves: pa.ChunkedArray) -> pa.ListArray:
     """A column of curves as one array, whatever its chunks."""
     if curves.num_chunks == 1:
         return curves.chunk(0)

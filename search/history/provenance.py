@@ -189,7 +189,7 @@ _STEPS = {
 }
 
 
-def in_words(origin: Origin) -> str:
+def provenance_text(origin: Origin) -> str:
     """Why a trial was tried, in a sentence or two."""
     if origin.step in ("portfolio", "history-model", "prior-model", "model"):
         text = _proposed(origin)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from search.history.curves import CURVES, joined
+from search.history.curves import CURVES, as_one_array
 from search.history.lazy_curves import LazyCurves
 from search.history.search import Rejected, Search
 from search.history.trial import Trial
@@ -179,7 +179,7 @@ class _Curves:
 
     @cached_property
     def _columns(self) -> tuple[Any, Any, Any, Any, list[str]]:
-        curves = joined(self._column)
+        curves = as_one_array(self._column)
         lengths = pc.list_value_length(curves).fill_null(0).to_numpy(zero_copy_only=False)
         points = curves.flatten()  # null lists have no points
         encoded = points.field("metric").fill_null("").dictionary_encode()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Pending:
     """A judgement under way: of which trial, by its config, with what task."""
 
     trial: Trial
@@ -40,7 +40,7 @@ class _Asked:
     task: TaskOnWorker
 
 
-def judge_front(
+def evaluate_front(
     plan: Plan,
     task: TaskOnWorker,
     data: object,
@@ -61,11 +61,13 @@ def judge_front(
     if not front:
         return
     resources = plan.spec.resources
-    judge = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(judge_trial)
+    evaluate_robustness = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(
+        evaluate_trial
+    )
     stored, pending = ray.put(data), {}
     for trial in front:
-        asked = _Asked(trial, _config(plan, trial), task)
-        pending[judge.remote(asked.task, asked.config, stored)] = asked
+        asked = _Pending(trial, _config(plan, trial), task)
+        pending[evaluate_robustness.remote(asked.task, asked.config, stored)] = asked
     journal.append("driver", message=_announced(task, len(front)))
     while pending and not stop.is_set():
         ready, _ = ray.wait(list(pending), timeout=1.0)
@@ -73,14 +75,14 @@ def judge_front(
             asked = pending.pop(reference)
             again = _record(asked, reference, journal)
             if again is not None:
-                pending[judge.remote(again.task, again.config, stored)] = again
+                pending[evaluate_robustness.remote(again.task, again.config, stored)] = again
 
 
-def _record(asked: _Asked, reference: Any, journal: Journal) -> _Asked | None:
+def _record(asked: _Pending, reference: Any, journal: Journal) -> _Pending | None:
     """Writes one judgement; or returns what to ask instead, where it failed."""
     number = asked.trial.number
     try:
-        found: HeldOut = ray.get(reference)
+        found: FinalEvaluation = ray.get(reference)
     except ray.exceptions.RayError as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         simpler = _without_autoattack(asked)
@@ -98,7 +100,7 @@ def _record(asked: _Asked, reference: Any, journal: Journal) -> _Asked | None:
     return None
 
 
-def _without_autoattack(asked: _Asked) -> _Asked | None:
+def _without_autoattack(asked: _Pending) -> _Pending | None:
     spec = asked.task.spec
     if not isinstance(spec.threat, Threat) or not spec.threat.final_examples:
         return None
@@ -123,7 +125,7 @@ def _announced(task: TaskOnWorker, count: int) -> str:
     return f"test split: {count} configurations{by}"
 
 
-def _told(asked: _Asked, found: HeldOut) -> str:
+def _told(asked: _Pending, found: FinalEvaluation) -> str:
     """The accuracies that a person waits for, in a line."""
     wanted, threat = ["accuracy.clean"], asked.task.spec.threat
     if isinstance(threat, Threat):
@@ -136,11 +138,11 @@ def _told(asked: _Asked, found: HeldOut) -> str:
     return f"trial {asked.trial.number} on the test split: {', '.join(told) or 'measured'}"
 
 
-WITNESSES = "witnesses_test.safetensors"
+ADVERSARIAL_EXAMPLES = "witnesses_test.safetensors"
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class FinalEvaluation:
     """What was found of one trial.
 
     Attributes:
@@ -156,7 +158,9 @@ class HeldOut:
     message: str = ""
 
 
-def judge_trial(task: TaskOnWorker, config: Mapping[str, Any], data: Splits | None) -> HeldOut:
+def evaluate_trial(
+    task: TaskOnWorker, config: Mapping[str, Any], data: Splits | None
+) -> FinalEvaluation:
     """Judges a finished trial by its last checkpoint.
 
     Raises:
@@ -164,7 +168,7 @@ def judge_trial(task: TaskOnWorker, config: Mapping[str, Any], data: Splits | No
     """
     training = training_of(task, config, data, WorkersBase())
     if not isinstance(training, EvaluatedTraining):
-        return HeldOut()
+        return FinalEvaluation()
     folder = Path(config["checkpoints"])
     checkpoint = newest_checkpoint(folder)
     if checkpoint is not None:
@@ -174,16 +178,18 @@ def judge_trial(task: TaskOnWorker, config: Mapping[str, Any], data: Splits | No
         raise FileNotFoundError(f"no checkpoint of epoch {task.epochs} in {folder}")
     if isinstance(training, JudgedTraining):
         assert isinstance(task.spec.threat, Threat), "images are attacked by their pixels"
-        return _judged_images(training, task.spec.threat, folder)
-    return HeldOut(training.evaluate_test())
+        return _evaluate_images(training, task.spec.threat, folder)
+    return FinalEvaluation(training.evaluate_test())
 
 
-def _judged_images(training: JudgedTraining, threat: Threat, folder: Path) -> HeldOut:
-    from models.adversarial.pixels.adversarial_examples import save_witnesses
+def _evaluate_images(training: JudgedTraining, threat: Threat, folder: Path) -> FinalEvaluation:
+    from models.adversarial.pixels.adversarial_examples import save_adversarial_examples
     from models.adversarial.pixels.autoattack import MISSING, is_installed
-    from models.adversarial.pixels.final_evaluation import judge
+    from models.adversarial.pixels.final_evaluation import evaluate_robustness
 
-    judged = judge(training, threat)
-    save_witnesses(judged.witnesses, folder / WITNESSES)
+    judged = evaluate_robustness(training, threat)
+    save_adversarial_examples(judged.witnesses, folder / ADVERSARIAL_EXAMPLES)
     message = "" if is_installed() or not threat.final_examples else MISSING
-    return HeldOut(judged.metrics, judged.texts, (str(folder / WITNESSES),), message)
+    return FinalEvaluation(
+        judged.metrics, judged.texts, (str(folder / ADVERSARIAL_EXAMPLES),), message
+    )

@@ -16,7 +16,7 @@ POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Answer:
+class DriverAnswer:
     """How a launch ended: done, alive, lost, refused, unsent, failed (see driver.drive)."""
 
     status: str
@@ -63,16 +63,16 @@ class Launch:
         """Ends the driver at once. Nothing finished is lost, but runs look alive for a while."""
         self._process.kill()
 
-    def answer(self) -> Answer:
+    def answer(self) -> DriverAnswer:
         """How it ended, once `events` has."""
         self._process.join()
         try:
             if self._connection.poll():
-                return Answer(**self._connection.recv())
+                return DriverAnswer(**self._connection.recv())
         except EOFError:
             pass
         code = self._process.exitcode
-        return Answer("failed", f"the driver ended with code {code} and said nothing")
+        return DriverAnswer("failed", f"the driver ended with code {code} and said nothing")
 
 
 def log_tail(storage: Path, lines: int = 12) -> str:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import create_trial
 
-from search.apply.objective_model import Steering, steering_of
+from search.apply.objective_model import ObjectiveModel, objective_model_of
 from search.history import Trial
 from search.history.states import TO_OPTUNA
 from search.optimize.plan import Plan
 
 
 @dataclass
-class Progress:
+class ResumeState:
     """What a search has done so far. Interrupted trials come first when it goes on."""
 
     finished: Sequence[Trial] = ()
@@ -27,12 +27,12 @@ class Progress:
     free_numbers: Sequence[int] = ()  # below next_number; asked once, but never started
 
 
-def progress_of(plan: Plan, trials: Sequence[Trial]) -> Progress:
+def resume_state_of(plan: Plan, trials: Sequence[Trial]) -> ResumeState:
     """What earlier launches of this search have done, from its runs."""
     usable = [trial for trial in trials if plan.space.contains(trial.configuration)]
     taken = {trial.number for trial in trials}
     next_number = max(taken, default=-1) + 1
-    return Progress(
+    return ResumeState(
         finished=[trial for trial in usable if trial.state in ("complete", "stopped", "failed")],
         interrupted=[trial for trial in usable if trial.state in ("interrupted", "running")],
         next_number=next_number,
@@ -42,7 +42,7 @@ def progress_of(plan: Plan, trials: Sequence[Trial]) -> Progress:
 
 def as_optuna_trial(plan: Plan, prior: Trial) -> optuna.trial.FrozenTrial:
     """A trial this search has finished, in Optuna's terms, to rebuild the study from the runs."""
-    steering = steering_for(plan)
+    steering = objective_model_for(plan)
     is_complete = prior.state == "complete"
     values = steering.shown(prior.values) if is_complete else ()
     return create_trial(
@@ -54,6 +54,6 @@ def as_optuna_trial(plan: Plan, prior: Trial) -> optuna.trial.FrozenTrial:
     )
 
 
-def steering_for(plan: Plan) -> Steering:
+def objective_model_for(plan: Plan) -> ObjectiveModel:
     """What of a trial's values the study is told, and what are its constraints."""
-    return steering_of(plan.spec.objectives)
+    return objective_model_of(plan.spec.objectives)

@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 Waiting = TypeVar("Waiting")
 
 
-class SecondChances(Generic[Waiting]):
+class OutOfMemoryRetries(Generic[Waiting]):
     """Who ran beside whom, and who waits to be tried again.
 
     Args:
@@ -83,10 +83,10 @@ class SecondChances(Generic[Waiting]):
 
 # A trial on spot nodes may lose any number of workers as long as it makes progress. This ends only
 # what never gets so far, such as an actor whose code no node can import.
-WORKERS_FORGIVEN = 100
+LOST_WORKERS_RETRIED = 100
 
 
-class LostWorkers(Generic[Waiting]):
+class LostWorkerRetries(Generic[Waiting]):
     """The trials without a worker, and how many each has lost."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class LostWorkers(Generic[Waiting]):
     def is_forgiven(self, number: int) -> bool:
         """Notes that trial `number` has lost a worker; False if it has lost too many."""
         self._lost[number] += 1
-        return self._lost[number] <= WORKERS_FORGIVEN
+        return self._lost[number] <= LOST_WORKERS_RETRIED
 
     def wait(self, trial: Waiting) -> None:
         """Lets a trial wait for another worker."""

@@ -24,12 +24,12 @@ from search.objectives.roles import searched
 from search.optimize.outcome import Outcome, is_out_of_memory, outcome_of
 from search.optimize.plan import Plan, trial_seed
 from search.optimize.resources import trials_at_once
-from search.optimize.resume_state import Progress, as_optuna_trial, steering_for
-from search.optimize.retries import WORKERS_FORGIVEN, LostWorkers, SecondChances
+from search.optimize.resume_state import ResumeState, as_optuna_trial, objective_model_for
+from search.optimize.retries import LOST_WORKERS_RETRIED, LostWorkerRetries, OutOfMemoryRetries
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunningTrial:
     """A trial that was handed to Ray.
 
     Attributes:
@@ -52,10 +52,10 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         is_exhausted: whether every configuration of a finite space has been tried.
     """
 
-    def __init__(self, plan: Plan, sampler: WarmStartSampler, done: Progress) -> None:
+    def __init__(self, plan: Plan, sampler: WarmStartSampler, done: ResumeState) -> None:
         super().__init__()
         self._plan, self._sampler = plan, sampler
-        self._steering = steering_for(plan)
+        self._steering = objective_model_for(plan)
         self._study = quiet_study(searched(plan.spec.objectives), sampler)
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
@@ -66,10 +66,10 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._trials_at_once = trials_at_once(resources, is_cluster=plan.address is not None)
         self._running: set[str] = set()  # with those that wait for a worker
         self._at_work: set[str] = set()
-        self._chances: SecondChances[Asked] = SecondChances(resources.gpus)
-        self._lost_workers: LostWorkers[Asked] = LostWorkers()
+        self._chances: OutOfMemoryRetries[RunningTrial] = OutOfMemoryRetries(resources.gpus)
+        self._lost_workers: LostWorkerRetries[RunningTrial] = LostWorkerRetries()
         self.is_exhausted = False
-        self.asked: dict[str, Asked] = {}
+        self.asked: dict[str, RunningTrial] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next trial's config for trainable.py; None while enough run; FINISHED at the end."""
@@ -126,7 +126,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
                 if not self._chances.take_back(trial_id, asked):
                     self._lost_workers.wait(asked)
                 return None
-            outcome = Outcome("failed", reason=f"it lost more than {WORKERS_FORGIVEN} workers")
+            outcome = Outcome("failed", reason=f"it lost more than {LOST_WORKERS_RETRIED} workers")
         else:
             spec = self._plan.spec
             outcome = outcome_of(result, spec.metrics, spec.budget.epochs)
@@ -150,7 +150,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     def restore(self, checkpoint_path: str) -> None:
         """Nothing, for the same reason."""
 
-    def _next(self, trial_id: str) -> Asked | None:
+    def _next(self, trial_id: str) -> RunningTrial | None:
         if self._chances:
             return self._chances.take(trial_id)
         if self._lost_workers:
@@ -164,6 +164,6 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self.is_exhausted = proposal is None
         return None if proposal is None else self._ask(self._numbers.popleft(), proposal)
 
-    def _ask(self, number: int, proposal: Proposal) -> Asked:
+    def _ask(self, number: int, proposal: Proposal) -> RunningTrial:
         trial = ask_for(self._study, self._plan.space, proposal)
-        return Asked(number, proposal, trial, self._plan.receipt(proposal.configuration))
+        return RunningTrial(number, proposal, trial, self._plan.receipt(proposal.configuration))

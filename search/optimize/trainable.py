@@ -23,7 +23,7 @@ from models.training.protocol import JudgedTraining, TabulatedTraining, Training
 from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
 from search.optimize.confirmation import replaced_warning
 from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES, WARNING
-from search.optimize.watchdog import STORAGE_PATIENCE_SECONDS, Attempts, patiently
+from search.optimize.watchdog import STORAGE_PATIENCE_SECONDS, Watchdog, patiently
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.tracking.ownership import newest_generation
 
@@ -42,7 +42,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         """Called once an actor; `task` and `data` come from the object store."""
         self._task, self._data = task, data
         self._base = WorkersBase()
-        self._attempts: Attempts | None = None
+        self._attempts: Watchdog | None = None
         self._training: Training | None = None
         self._epochs: Iterator[dict[str, float]] = iter(())
         self._number = config["number"]
@@ -96,7 +96,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         task, checkpoint = self._task, self._stored(lambda: newest_checkpoint(self._folder))
         if checkpoint is not None:
             self._done = list(checkpoint.metrics)
-        self._attempts = Attempts(self._folder, task.generation, task.epoch_seconds)
+        self._attempts = Watchdog(self._folder, task.generation, task.epoch_seconds)
         if not self._may_begin():
             return
         self._attempts.watch()

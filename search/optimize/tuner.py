@@ -20,11 +20,11 @@ from models.scores.metric_names import MetricName
 from search.apply.sampler import sampler_for
 from search.history import Trial
 from search.objectives.roles import best
-from search.optimize.final_evaluation import judge_front
+from search.optimize.final_evaluation import evaluate_front
 from search.optimize.plan import Plan
 from search.optimize.recorder import Recorder
 from search.optimize.resources import bundle
-from search.optimize.resume_state import progress_of
+from search.optimize.resume_state import resume_state_of
 from search.optimize.scheduler import scheduler_for
 from search.optimize.searcher import OptunaSearcher
 from search.optimize.trainable import TrialTrainable
@@ -56,7 +56,7 @@ class Tuning:
         self._data = _load_data(plan.spec)
         base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
         self._task = TaskOnWorker(plan.spec, plan.storage, generation, base, plan.initial_files())
-        done = progress_of(plan, own)
+        done = resume_state_of(plan, own)
         sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
         self.searcher = OptunaSearcher(plan, sampler, done)
         recorded_epochs = {trial.number: trial.epoch for trial in own}
@@ -132,7 +132,7 @@ class Tuning:
         """Judges the best configurations on what no trial has seen: the last Ray tasks."""
         if self._data is not None:
             front = self._front_without_test()
-            judge_front(self._plan, self._task, self._data, front, self._journal, self._stop)
+            evaluate_front(self._plan, self._task, self._data, front, self._journal, self._stop)
 
     def _front_without_test(self) -> list[Trial]:
         complete = [

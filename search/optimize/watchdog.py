@@ -29,7 +29,7 @@ HANGS = "hangs.txt"
 Result = TypeVar("Result")
 
 
-class Attempts:
+class Watchdog:
     """The notes of one trial in one generation.
 
     Args:

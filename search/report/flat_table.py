@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from search.history import History, Trial
 from search.history.provenance import ledger_columns, read_origin
-from search.transfer.best import best_trials, held_out
+from search.transfer.best import best_trials, values_on_test
 from search.transfer.progress import find_search
 
 # What proposed a trial; typed, so that a column without a value keeps its type.
@@ -65,7 +65,7 @@ def flat_table(history: History, search: str) -> pa.Table:
         columns[f"objective.{metric}"] = _numbers(
             [each.value_of(metric) if each.state == "complete" else None for each in trials]
         )
-    results = [held_out(trial) for trial in trials]
+    results = [values_on_test(trial) for trial in trials]
     for metric in sorted({metric for each in results for metric in each}):
         columns[f"test.{metric}"] = _numbers(
             [each[metric].value if metric in each else None for each in results]

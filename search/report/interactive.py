@@ -20,7 +20,7 @@ import plotly.io
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.extract.objective_matrix import Measured, measure
+from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import History, Search, Trial
 from search.history.studies import quiet_study
 from search.objectives.roles import is_plain
@@ -53,7 +53,7 @@ def write_interactive(
         Whether there was a complete trial to draw; the file is written only then.
     """
     this = find_search(history, search)
-    measured = measure(trials_of(history, search), this.objectives)
+    measured = objective_matrix(trials_of(history, search), this.objectives)
     if not len(measured):
         return False
     space = this.space or SearchSpace.from_distributions({})
@@ -67,7 +67,7 @@ def write_interactive(
     return True
 
 
-def _front(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
+def _front(measured: ObjectiveMatrix, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
     if not 2 <= len(this.objectives) <= 3:
         return []
     names = [plain(each) for each in this.metrics]
@@ -80,7 +80,9 @@ def _front(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[s
     return [(title, figure.update_layout(title_text="", margin_t=40))]
 
 
-def _histories(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
+def _histories(
+    measured: ObjectiveMatrix, space: SearchSpace, this: Search
+) -> list[tuple[str, Any]]:
     # A study of one objective each: only then does Optuna draw the best value so far.
     figures = []
     for index, metric in enumerate(this.metrics):
@@ -117,7 +119,9 @@ def _importances(shares: Mapping[str, Mapping[str, float]]) -> list[tuple[str, A
     return [("What moved the objectives", {"data": bars, "layout": layout})]
 
 
-def _parallels(measured: Measured, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
+def _parallels(
+    measured: ObjectiveMatrix, space: SearchSpace, this: Search
+) -> list[tuple[str, Any]]:
     """One plot a set of active hyperparameters: Optuna draws only what all of its trials have."""
     branches: dict[tuple[str, ...], list[int]] = {}
     for index, trial in enumerate(measured.trials):
@@ -127,7 +131,7 @@ def _parallels(measured: Measured, space: SearchSpace, this: Search) -> list[tup
     drawable.sort(key=lambda item: (-len(item[1]), item[0]))
     figures = []
     for names, rows in drawable[:_BRANCHES_SHOWN]:
-        part = Measured(
+        part = ObjectiveMatrix(
             tuple(measured.trials[index] for index in rows),
             measured.values[rows],
             measured.losses[rows],
@@ -145,7 +149,7 @@ def _parallels(measured: Measured, space: SearchSpace, this: Search) -> list[tup
 
 
 def _study(
-    measured: Measured, space: SearchSpace, this: Search, columns: Sequence[int]
+    measured: ObjectiveMatrix, space: SearchSpace, this: Search, columns: Sequence[int]
 ) -> optuna.Study:
     """The trials with some of their objectives, under their own numbers where that is possible."""
     study = quiet_study([this.objectives[column] for column in columns])

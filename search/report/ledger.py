@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from search.history import Search, Trial
-from search.history.provenance import in_words, names_in_words, read_origin
+from search.history.provenance import names_in_words, provenance_text, read_origin
 from search.report.tables import escape, table
-from search.transfer.control_arm import Arms
-from search.transfer.guard_record import Decision, Guarded, guard_sentence
+from search.transfer.control_arm import ArmsComparison
+from search.transfer.guard_record import GuardDecision, GuardRecord, guard_sentence
 
 # A row a decision up to here; of more, those where something changed and an even choice of others.
 DECISIONS_SHOWN = 16
@@ -42,7 +42,7 @@ def proposals_table(
     return "\n\n".join([table(header, rows), *_best_came_from(trials, this, best)])
 
 
-def guard_section(done: Guarded) -> str:
+def guard_section(done: GuardRecord) -> str:
     """The guard's curve as a table, and what it let go; empty if it never judged."""
     if not done.decisions:
         return ""
@@ -76,7 +76,7 @@ def guard_section(done: Guarded) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def arms_table(arms: Arms, number: Callable[[float], str]) -> str:
+def arms_table(arms: ArmsComparison, number: Callable[[float], str]) -> str:
     """Both arms' hypervolume after equal numbers of trials."""
     rows = [
         [str(count), number(without), number(having)]
@@ -102,12 +102,12 @@ def _best_came_from(trials: Sequence[Trial], this: Search, best: Sequence[Trial]
         if best:
             pick = max if objective.is_maximized else min
             found = pick(best, key=lambda each, goal=objective.metric: each.by_metric[goal])  # type: ignore[misc]
-            why = in_words(read_origin(by_run[found.run_id].origin))
+            why = provenance_text(read_origin(by_run[found.run_id].origin))
             texts.append(f"- Best {escape(objective.metric)}: trial {found.number}. {escape(why)}")
     return ["\n".join(texts)] if texts else []
 
 
-def _shown(decisions: Sequence[Decision]) -> list[Decision]:
+def _shown(decisions: Sequence[GuardDecision]) -> list[GuardDecision]:
     """All of few; of many the first, the last, changes of mind, and an even choice of the rest."""
     if len(decisions) <= DECISIONS_SHOWN:
         return list(decisions)

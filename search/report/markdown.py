@@ -16,7 +16,7 @@ from search.history import Search, Trial
 from search.history.states import State
 from search.report.ledger import arms_table, guard_section, proposals_table
 from search.report.tables import alike_table, escape, fenced, table
-from search.transfer.best import HeldOut, held_out, to_yaml
+from search.transfer.best import TestValue, to_yaml, values_on_test
 from search.transfer.objective_text import best_in_words, none_keeps, objectives_in_words
 from search.transfer.verdict import Verdict
 
@@ -119,7 +119,7 @@ def _searched(contents: Contents) -> str:
 def _front(contents: Contents) -> str:
     if not contents.best:
         return "No trial is complete."
-    tested = [held_out(best) for best in contents.best]
+    tested = [values_on_test(best) for best in contents.best]
     is_tested = any(tested)
     header = ["trial"]
     for objective in contents.search.metrics:
@@ -145,7 +145,7 @@ def _front(contents: Contents) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _held_out(result: HeldOut | None) -> str:
+def _held_out(result: TestValue | None) -> str:
     if result is None:
         return ""
     if result.low is None or result.high is None:

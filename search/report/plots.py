@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from models.scores.metric_names import MetricName, on_split
-from search.extract.objective_matrix import Measured, measure
+from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import History, Search, Trial
 from search.objectives.roles import aims, best, is_plain, judging_indices, lexicographic_of
 from search.report.style import (
@@ -46,7 +46,7 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
         Whether there was a complete trial to draw; the file is written only then.
     """
     this = find_search(history, search)
-    measured = measure(trials_of(history, search), this.objectives)
+    measured = objective_matrix(trials_of(history, search), this.objectives)
     if not len(measured):
         return False
     figure, (axes,) = new_figure(_title(this))
@@ -113,7 +113,7 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     return True
 
 
-def _draw_limits(axes: Axes, this: Search, measured: Measured) -> None:
+def _draw_limits(axes: Axes, this: Search, measured: ObjectiveMatrix) -> None:
     """The bound of the second objective, and how far the first may be from its best."""
     objectives = this.objectives
     style: dict[str, Any] = {"color": GREEN, "linestyle": "--", "linewidth": 1.4}
@@ -144,7 +144,7 @@ def _name_axes(axes: Axes, this: Search) -> None:
     axes.set_ylabel(labels[1])
 
 
-def _earlier(history: History, this: Search) -> Measured:
+def _earlier(history: History, this: Search) -> ObjectiveMatrix:
     """Complete trials of the task's earlier searches, cold and warm."""
     trials = [
         trial
@@ -152,10 +152,10 @@ def _earlier(history: History, this: Search) -> Measured:
         if other.id != this.id and other.task == this.task and other.started <= this.started
         for trial in trials_of(history, other.id)
     ]
-    return measure(trials, this.objectives)
+    return objective_matrix(trials, this.objectives)
 
 
-def _coordinates(measured: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _coordinates(measured: ObjectiveMatrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if measured.values.shape[1] > 1:
         return measured.values[:, 0], measured.values[:, 1]
     return np.array([float(trial.number) for trial in measured.trials]), measured.values[:, 0]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from search.experience import Agreement, Experience
 from search.extract import agreements
 from search.extract.importance import importance_in
-from search.extract.objective_matrix import measure
+from search.extract.objective_matrix import objective_matrix
 from search.history import History, Search
 from search.report.flat_table import flat_table
 from search.report.interactive import write_interactive
@@ -23,7 +23,7 @@ from search.report.markdown import Contents, render
 from search.report.plots import draw_curves, draw_history, draw_importance, draw_pareto
 from search.report.robustness_plot import draw_robustness
 from search.report.robustness_section import PICTURE, robustness_section
-from search.report.robustness_values import confirmed_trials, judged_trials
+from search.report.robustness_values import confirmed_trials, evaluated_trials
 from search.report.tables import TRIALS_SHOWN, tables_section
 from search.review import reconcile
 from search.spec.file import history_settings
@@ -141,7 +141,7 @@ def _shares(history: History, this: Search) -> dict[str, dict[str, float]]:
         return {}
     trials = trials_of(history, this.id)
     return {
-        objective.metric: importance_in(measure(trials, [objective]), this.space)
+        objective.metric: importance_in(objective_matrix(trials, [objective]), this.space)
         for objective in this.objectives
     }
 
@@ -197,7 +197,7 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     best = best_trials(history, summary.search)
     tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
     texts = {each.run_id: read_robustness(client, each.run_id) for each in best}
-    judged = judged_trials(best, texts)
+    judged = evaluated_trials(best, texts)
     confirmed = confirmed_trials(trials_of(history, summary.search), best)
     place.mkdir(parents=True, exist_ok=True)
     is_drawn = draw_robustness(judged, confirmed, summary.search, place / PICTURE)

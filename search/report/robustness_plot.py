@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from search.report.robustness_values import Confirmed, Judged
+from search.report.robustness_values import ConfirmedTrial, EvaluatedTrial
 from search.report.style import BLUE, GREEN, GREY, ORANGE, PINK, new_figure, save
 from search.transfer.best import wilson_interval
 
@@ -27,7 +27,7 @@ _MARKERS = ("o", "s", "^", "D", "v")
 
 
 def draw_robustness(
-    judged: Sequence[Judged], confirmed: Sequence[Confirmed], search: str, path: Path
+    judged: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial], search: str, path: Path
 ) -> bool:
     """Draws a curve for each of the best trials, and a dumbbell for each confirmed one.
 
@@ -47,7 +47,7 @@ def draw_robustness(
     return True
 
 
-def _draw_curves(axes: Axes, judged: Sequence[Judged]) -> None:
+def _draw_curves(axes: Axes, judged: Sequence[EvaluatedTrial]) -> None:
     for each, colour, marker in zip(judged, _COLOURS, _MARKERS, strict=False):
         sizes = [point.epsilon for point in each.curve]
         bounds = np.array([wilson_interval(point.share, point.examples) for point in each.curve])
@@ -71,7 +71,7 @@ def _draw_curves(axes: Axes, judged: Sequence[Judged]) -> None:
     axes.legend(loc="upper right", frameon=True, framealpha=0.9, fontsize=9)
 
 
-def _draw_pairs(axes: Axes, confirmed: Sequence[Confirmed]) -> None:
+def _draw_pairs(axes: Axes, confirmed: Sequence[ConfirmedTrial]) -> None:
     shown = sorted(confirmed, key=lambda each: -each.gap)[:PAIRS_SHOWN]
     shown = sorted(shown, key=lambda each: each.kept)
     for at, each in enumerate(shown):

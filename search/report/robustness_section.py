@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.adversarial.checks.warning import SecurityWarning
-from search.report.robustness_values import Confirmed, Count, Judged
+from search.report.robustness_values import ConfirmedTrial, Count, EvaluatedTrial
 from search.report.tables import escape, table
 from search.transfer.best import wilson_interval
 
@@ -24,7 +24,10 @@ _COLUMNS = {
 
 
 def robustness_section(
-    judged: Sequence[Judged], confirmed: Sequence[Confirmed], *, has_picture: bool = False
+    judged: Sequence[EvaluatedTrial],
+    confirmed: Sequence[ConfirmedTrial],
+    *,
+    has_picture: bool = False,
 ) -> str:
     """Markdown, or nothing if no trial was judged or confirmed."""
     parts = [*_tested(judged), *_held(judged), *_side_by_side(judged, confirmed)]
@@ -39,7 +42,7 @@ def robustness_section(
     return "\n\n".join(["\n## Robustness", intro, *picture, *parts, *warnings]) + "\n"
 
 
-def _tested(judged: Sequence[Judged]) -> list[str]:
+def _tested(judged: Sequence[EvaluatedTrial]) -> list[str]:
     if not judged:
         return []
     shown = [name for name in _COLUMNS if any(_find(each.test, name) for each in judged)]
@@ -55,7 +58,7 @@ def _tested(judged: Sequence[Judged]) -> list[str]:
     return ["### On the test split", table(head, rows) + missing]
 
 
-def _held(judged: Sequence[Judged]) -> list[str]:
+def _held(judged: Sequence[EvaluatedTrial]) -> list[str]:
     """B minus C: by how much the part that the search steers by flatters what it found."""
     rows = []
     for each in judged:
@@ -75,7 +78,9 @@ def _held(judged: Sequence[Judged]) -> list[str]:
     return ["### Part B against part C", note, table(head, rows)]
 
 
-def _side_by_side(judged: Sequence[Judged], confirmed: Sequence[Confirmed]) -> list[str]:
+def _side_by_side(
+    judged: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial]
+) -> list[str]:
     if not confirmed:
         return []
     rows = [
@@ -94,7 +99,7 @@ def _side_by_side(judged: Sequence[Judged], confirmed: Sequence[Confirmed]) -> l
     return ["### Cheap and confirmed figures", note, table(head, rows)]
 
 
-def _warnings(judged: Sequence[Judged], confirmed: Sequence[Confirmed]) -> list[str]:
+def _warnings(judged: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial]) -> list[str]:
     told = [_three_parts(each.number, warning) for each in judged for warning in each.warnings]
     told += [
         _three_parts(

@@ -36,7 +36,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedTrial:
     """One of the best trials, as judged after the search; counts in the order of the judgement."""
 
     number: int
@@ -50,7 +50,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Confirmed:
+class ConfirmedTrial:
     """A trial whose robust accuracy met a stronger attack.
 
     Attributes:
@@ -74,7 +74,9 @@ class Confirmed:
         return self.stronger + self.gap
 
 
-def judged_trials(best: Sequence[Trial], texts: Mapping[str, Mapping[str, str]]) -> list[Judged]:
+def evaluated_trials(
+    best: Sequence[Trial], texts: Mapping[str, Mapping[str, str]]
+) -> list[EvaluatedTrial]:
     """The judgements of the best trials, in their order; without those that have none.
 
     Args:
@@ -85,7 +87,7 @@ def judged_trials(best: Sequence[Trial], texts: Mapping[str, Mapping[str, str]])
     return [each for each in found if each is not None]
 
 
-def confirmed_trials(trials: Iterable[Trial], best: Sequence[Trial]) -> list[Confirmed]:
+def confirmed_trials(trials: Iterable[Trial], best: Sequence[Trial]) -> list[ConfirmedTrial]:
     """Every trial that was confirmed, by number."""
     numbers = {each.number for each in best}
     found = [_confirmed(trial, trial.number in numbers) for trial in trials]
@@ -97,7 +99,7 @@ def last_values(trial: Trial) -> dict[str, float]:
     return {name: curve[max(curve)] for name, curve in trial.curves.items() if curve}
 
 
-def _confirmed(trial: Trial, is_best: bool) -> Confirmed | None:
+def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
     values = last_values(trial)
     names = [each for each in map(MetricName.parse, sorted(values)) if each.split == "validation"]
     stronger = next((values[str(name)] for name in names if name.attack == "apgdt"), None)
@@ -105,13 +107,13 @@ def _confirmed(trial: Trial, is_best: bool) -> Confirmed | None:
     if stronger is None or len(robust) != 1:
         return None
     kept = values[robust[0]]
-    return Confirmed(
+    return ConfirmedTrial(
         trial.number, values.get(unconfirmed(robust[0]), kept), stronger,
         values.get("robustness.gap", 0.0), kept, values.get("robustness.replaced") == 1.0, is_best,
     )  # fmt: skip
 
 
-def _judged(best: Trial, text: str) -> Judged | None:
+def _judged(best: Trial, text: str) -> EvaluatedTrial | None:
     """None where the text is no judgement."""
     try:
         document = json.loads(text)
@@ -123,7 +125,7 @@ def _judged(best: Trial, text: str) -> Judged | None:
             SecurityWarning(**{part: str(each[part]) for part in _PARTS})
             for each in document["warnings"]
         )
-        return Judged(
+        return EvaluatedTrial(
             best.number, float(threat["epsilon"]), int(threat["confirm_examples"]), best.by_metric,
             warnings=warnings, **parts,
         )  # fmt: skip

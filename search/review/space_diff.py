@@ -66,7 +66,7 @@ def changes(
     known = theirs.distributions if theirs is not None else {}
     found: list[Decision] = []
     for name, distribution in ours.distributions.items():
-        text = in_words(distribution)
+        text = distribution_text(distribution)
         if name in known:
             found += _compared(search, name, known[name], distribution, counts)
             found += _conditions(search, name, theirs, ours, counts)
@@ -79,12 +79,12 @@ def changes(
         found += _missing(search, name, counts)
     for name in dict.fromkeys([*known, *counts.stated]):
         if name not in ours.distributions:
-            text = in_words(known[name]) if name in known else ""
+            text = distribution_text(known[name]) if name in known else ""
             found.append(decide(search, name, "removed", counts.stated.get(name, 0), text))
     return found
 
 
-def in_words(distribution: BaseDistribution) -> str:
+def distribution_text(distribution: BaseDistribution) -> str:
     """A distribution as short text: `8..256`, `0.001..0.1 (log)`, `{sgd, adamw}`."""
     if isinstance(distribution, CategoricalDistribution):
         return _set_in_words(distribution.choices)
@@ -107,11 +107,13 @@ def _compared(
     if isinstance(ours, CategoricalDistribution):
         return found + _categories(search, name, theirs, ours, counts)
     if isinstance(theirs, CategoricalDistribution):
-        return found + _outside(search, name, "narrowed", in_words(theirs), in_words(ours), counts)
+        return found + _outside(
+            search, name, "narrowed", distribution_text(theirs), distribution_text(ours), counts
+        )
     assert isinstance(theirs, FloatDistribution | IntDistribution)
     assert isinstance(ours, FloatDistribution | IntDistribution)
     kind = _range_change(theirs, ours)
-    texts = in_words(theirs), in_words(ours)
+    texts = distribution_text(theirs), distribution_text(ours)
     outside = counts.problems.get((name, "outside"), 0)
     if kind is not None:
         found.append(decide(search, name, kind, outside, *texts))
@@ -157,7 +159,7 @@ def _categories(
 ) -> list[Decision]:
     vanished = counts.problems.get((name, "vanished"), 0)
     if not isinstance(theirs, CategoricalDistribution):
-        return _vanished(search, name, in_words(theirs), counts)
+        return _vanished(search, name, distribution_text(theirs), counts)
     reads = [space_values.read(ours, choice) for choice in theirs.choices]
     lost = [choice for choice, found in zip(theirs.choices, reads, strict=True) if found.problem]
     kept = [found.value for found in reads if not found.problem]

@@ -23,7 +23,7 @@ from models.hyperparameters.hyperparameter import Whole
 from models.networks.base_model import BaseModel
 from search.objectives import Objective
 from search.space import SearchSpace
-from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeights, choices
+from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeightsKeys, choices
 from search.spec.parts import (
     Budget,
     HistorySettings,
@@ -87,7 +87,7 @@ class Spec(Part):
     scheduler: Scheduler = Scheduler()
     robustness: AnyThreat = Threat()
     history: HistorySettings = HistorySettings()
-    initial_weights: InitialWeights | None = None
+    initial_weights: InitialWeightsKeys | None = None
     seed: Seed = 0
 
     @property

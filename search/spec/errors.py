@@ -91,11 +91,11 @@ class Document:
             ),
             (self.source, None),
         )
-        close = nearest(wrong, names) if isinstance(wrong, str) else None
-        self.problems.append(Problem(*place, join(path), value, message, names, close))
+        close = nearest_name(wrong, names) if isinstance(wrong, str) else None
+        self.problems.append(Problem(*place, key_text(path), value, message, names, close))
 
 
-def join(path: KeyPath) -> str:
+def key_text(path: KeyPath) -> str:
     """A key path as text: `objectives[0].metric`."""
     text = ""
     for part in path:
@@ -103,7 +103,7 @@ def join(path: KeyPath) -> str:
     return text
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str | None:
+def nearest_name(name: str, allowed: Iterable[str]) -> str | None:
     """The allowed name most like a wrong one, or None if none is close."""
     allowed = list(allowed)
     close = difflib.get_close_matches(name.lower(), allowed, n=1, cutoff=0.6)

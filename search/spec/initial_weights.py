@@ -24,7 +24,7 @@ _NAME = re.compile(r"[^#\s]+(#\d+)?")
 _FORMS = (SCRATCH, "SEARCH", "SEARCH#TRIAL")
 
 
-class InitialWeights(Part):
+class InitialWeightsKeys(Part):
     """Where all trials start, or what the checkpoints among which they choose fix.
 
     Attributes:
@@ -39,7 +39,7 @@ class InitialWeights(Part):
     fixed: dict[str, dict[str, CheckedValue]] = Field(default_factory=dict)
 
 
-def check_initial_weights(document: Document, space: Parts) -> InitialWeights | None:
+def check_initial_weights(document: Document, space: Parts) -> InitialWeightsKeys | None:
     """What the spec says under `initial_weights`, and whether it goes with its space."""
     path, raw = (INITIAL_WEIGHTS,), document.data.get(INITIAL_WEIGHTS)
     task = document.data.get("task")
@@ -48,7 +48,7 @@ def check_initial_weights(document: Document, space: Parts) -> InitialWeights | 
     if isinstance(task, dict) and str(task.get("model", "")).startswith("python:"):
         document.add(path, "does nothing for your own training function; remove it")
         return None
-    found = read_part(document, path, InitialWeights, raw)
+    found = read_part(document, path, InitialWeightsKeys, raw)
     if found is None:
         return None
     if found.source is None:

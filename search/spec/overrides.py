@@ -15,7 +15,7 @@ import yaml
 
 from models.catalog import MODELS
 from search.spec.checks import SAMPLER_OPTIONS
-from search.spec.errors import Document, KeyPath, Problem, nearest
+from search.spec.errors import Document, KeyPath, Problem, nearest_name
 from search.spec.initial_weights import INITIAL_WEIGHTS
 from search.spec.parts import (
     Budget,
@@ -153,5 +153,5 @@ def _note(
 ) -> None:
     names = tuple(str(each) for each in allowed)
     first = (wrong or "").split(".")[0]
-    close = nearest(wrong or "", names) or nearest(first, names)
+    close = nearest_name(wrong or "", names) or nearest_name(first, names)
     document.problems.append(Problem(_SOURCE, None, key, value, message, names, close))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # A table has a line a class; what is longer is no table of ours.
 LONGEST_TABLE = 200_000
-WITNESSES = ".safetensors"  # how the names of witnesses end; everything else is text
+ADVERSARIAL_EXAMPLES = ".safetensors"  # how the names of witnesses end; everything else is text
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def keep_robustness(
             _log.warning("%s is gone: the run is without it", file)
 
 
-def fetch_witnesses(client: MlflowClient, run_id: str, folder: Path) -> list[Path]:
+def fetch_adversarial_examples(client: MlflowClient, run_id: str, folder: Path) -> list[Path]:
     """Downloads a run's witnesses into a folder; their files, by name. There may be none.
 
     Raises:
@@ -74,7 +74,7 @@ def fetch_witnesses(client: MlflowClient, run_id: str, folder: Path) -> list[Pat
         return [
             Path(client.download_artifacts(run_id, path, str(folder)))
             for path in sorted(listed)
-            if path.endswith(WITNESSES)
+            if path.endswith(ADVERSARIAL_EXAMPLES)
         ]
     except (MlflowException, OSError) as error:
         raise LookupError(f"the witnesses of run {run_id} cannot be read: {error}") from error
@@ -88,7 +88,7 @@ def _texts(client: MlflowClient, run_id: str, place: str) -> dict[str, str]:
         listed = [each.path for each in client.list_artifacts(run_id, place)]
         with tempfile.TemporaryDirectory() as folder:
             for path in sorted(listed):
-                if path.endswith(WITNESSES):
+                if path.endswith(ADVERSARIAL_EXAMPLES):
                     continue
                 file = Path(client.download_artifacts(run_id, path, folder))
                 if file.is_file() and file.stat().st_size <= LONGEST_TABLE:

@@ -28,14 +28,14 @@ _HOST_REFUSED = "Invalid Host header"
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServerAnswer:
     """What a server says to a request without credentials."""
 
     status: int
     is_host_refused: bool
 
 
-def anonymous_answer(tracking_uri: str) -> Answer:
+def anonymous_answer(tracking_uri: str) -> ServerAnswer:
     """Asks a server for experiments, as somebody without credentials would.
 
     Raises:
@@ -50,11 +50,11 @@ def anonymous_answer(tracking_uri: str) -> Answer:
     )  # fmt: skip
     try:
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
-            return Answer(response.status, False)
+            return ServerAnswer(response.status, False)
     except urllib.error.HTTPError as error:
         with error:
             said = error.read(2_000).decode(errors="replace")
-        return Answer(error.code, error.code in (400, 403) and _HOST_REFUSED in said)
+        return ServerAnswer(error.code, error.code in (400, 403) and _HOST_REFUSED in said)
 
 
 def lets_in_without_password(database_uri: str) -> bool:

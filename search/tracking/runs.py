@@ -101,11 +101,11 @@ def raw_row(
         "name": clean(info["name"] or ""),
         "status": clean(info["status"] or ""),
         "stage": info["stage"],
-        "start": whole(info["start"]),
-        "end": whole(info["end"]),
+        "start": whole_number(info["start"]),
+        "end": whole_number(info["end"]),
         "params": json.dumps(dict(params)),
         "tags": json.dumps(dict(tags)),
-        "metrics": json.dumps({name: number(value) for name, value in metrics.items()}),
+        "metrics": json.dumps({name: real_number(value) for name, value in metrics.items()}),
         "inputs": json.dumps([dict(entry) for entry in inputs]),
         "signature": signature,
     }
@@ -116,7 +116,7 @@ def clean(text: object) -> str:
     return str(text).encode("utf-8", "replace").decode("utf-8")
 
 
-def whole(value: Any) -> int:
+def whole_number(value: Any) -> int:
     """A time or a step as it should be; 0 for what is no whole number of 64 bits."""
     try:
         found = int(value)
@@ -125,7 +125,7 @@ def whole(value: Any) -> int:
     return found if -(2**63) <= found < 2**63 else 0
 
 
-def number(value: Any) -> float:
+def real_number(value: Any) -> float:
     """A metric's value as it should be: NaN for what is no number, infinity given back."""
     try:
         found = float(value)

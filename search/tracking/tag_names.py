@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from search.history.provenance import in_words, read_origin, tasks_in_words
+from search.history.provenance import provenance_text, read_origin, tasks_in_words
 
 KIND = "twentieth.kind"  # "search" for the summary run, "trial" for the others
 SEARCH = "twentieth.search"
@@ -29,8 +29,8 @@ ORIGIN = "twentieth.origin"
 STEP = "twentieth.step"
 ARM = "twentieth.arm"
 GUARD = "twentieth.guard"
-LEANS_ON = "twentieth.leans_on"
-EXPLAINED = "twentieth.explained"
+TASK_WEIGHTS = "twentieth.leans_on"
+EXPLANATION = "twentieth.explained"
 CHECKPOINTS = "twentieth.checkpoints"
 TASK = "twentieth.task"
 FINGERPRINT = "twentieth.fingerprint"
@@ -111,8 +111,8 @@ def ledger_tags(record: object) -> dict[str, str]:
         STEP: origin.step,
         ARM: origin.arm,
         GUARD: origin.guard.history if origin.guard else "",
-        LEANS_ON: tasks_in_words(origin.source_tasks),
-        EXPLAINED: in_words(origin),
+        TASK_WEIGHTS: tasks_in_words(origin.source_tasks),
+        EXPLANATION: provenance_text(origin),
     }
     return {name: text[:PIECE] for name, text in tags.items() if text}
 

@@ -14,14 +14,14 @@ import yaml
 from scipy.stats import binomtest
 
 from models.scores.metric_names import MetricName
-from search.extract.objective_matrix import measure
+from search.extract.objective_matrix import objective_matrix
 from search.history import History, Trial
 from search.objectives.roles import best
 from search.transfer.progress import find_search, trials_of
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class TestValue:
     """A metric on the test split; `low` and `high` bound it with 95 % confidence if it is a share.
 
     They are None where the number of examples is unknown or the metric is no share of them.
@@ -42,7 +42,7 @@ def best_trials(history: History, search: str) -> list[Trial]:
         ValueError: History does not know the search.
     """
     this = find_search(history, search)
-    measured = measure(trials_of(history, search), this.objectives)
+    measured = objective_matrix(trials_of(history, search), this.objectives)
     mask = best(measured.values, this.objectives)
     order = sorted(np.flatnonzero(mask).tolist(), key=lambda each: tuple(measured.losses[each]))
     return [measured.trials[index] for index in order]
@@ -53,7 +53,7 @@ def to_yaml(trial: Trial) -> str:
     return yaml.safe_dump(dict(trial.configuration), sort_keys=True, allow_unicode=True)
 
 
-def held_out(trial: Trial) -> dict[str, HeldOut]:
+def values_on_test(trial: Trial) -> dict[str, TestValue]:
     """What a trial showed on the test split: metric without the leading "test." -> result."""
     names = map(MetricName.parse, sorted(trial.curves))
     return {
@@ -76,9 +76,9 @@ def wilson_interval(share: float, examples: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _result(trial: Trial, name: MetricName) -> HeldOut:
+def _result(trial: Trial, name: MetricName) -> TestValue:
     value, counted = trial.last(str(name)), name.examples_metric(trial.curves)
     examples = math.nan if counted is None else trial.last(counted)
     if not 0.0 <= value <= 1.0 or not math.isfinite(examples) or examples < 1:
-        return HeldOut(value)
-    return HeldOut(value, *wilson_interval(value, int(examples)))
+        return TestValue(value)
+    return TestValue(value, *wilson_interval(value, int(examples)))

@@ -68,7 +68,9 @@ class Saved:
     interval: tuple[float, float] | None = None
 
 
-def compare(cold: Search, theirs: Progress, mine: Progress, cost: Cost | None) -> Comparison:
+def compare_with_cold(
+    cold: Search, theirs: Progress, mine: Progress, cost: Cost | None
+) -> Comparison:
     """Counts both sides' trials to the level that the cold search ended with."""
     level = theirs.levels[-1]
     by_itself = theirs.trials_to(level)

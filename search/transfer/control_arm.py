@@ -29,7 +29,7 @@ FEWEST_PAIRS = 5
 
 
 @dataclass(frozen=True)
-class Arms:
+class ArmsComparison:
     """The two arms at equal numbers of trials.
 
     Attributes:
@@ -59,7 +59,7 @@ class Arms:
     stopped: int
 
 
-def compare_arms(trials: Sequence[Trial], this: Search, cost: Cost | None) -> Arms | None:
+def compare_arms(trials: Sequence[Trial], this: Search, cost: Cost | None) -> ArmsComparison | None:
     """The arms of a search, from its trials in order; None if either has nothing complete."""
     control = [trial for trial in trials if read_origin(trial.origin).step == CONTROL]
     others = [trial for trial in trials if read_origin(trial.origin).step != CONTROL]
@@ -75,7 +75,7 @@ def compare_arms(trials: Sequence[Trial], this: Search, cost: Cost | None) -> Ar
     assert reached is not None  # both arms have a trial that counts, beyond the reference
     spent = theirs.seconds[reached[0] - 1] - mine.seconds[reached[1] - 1]
     interval, higher = _resampled([*rows[0], *rows[1]], point)
-    return Arms(
+    return ArmsComparison(
         trials=size,
         control_levels=theirs.levels,
         main_levels=mine.levels,
@@ -90,7 +90,7 @@ def compare_arms(trials: Sequence[Trial], this: Search, cost: Cost | None) -> Ar
     )
 
 
-def arms_sentence(arms: Arms, cost: Cost | None) -> str:
+def arms_sentence(arms: ArmsComparison, cost: Cost | None) -> str:
     """What the arms show, and how far that can be trusted."""
     text = (
         f"Against its own control arm, {arms.trials} trials without history beside {arms.trials} "

@@ -14,7 +14,7 @@ import yaml
 
 from models.networks.base_model import locate_base
 from models.scores.metric_names import MetricName
-from search.transfer.best import held_out
+from search.transfer.best import values_on_test
 from search.transfer.sources import WeightSource, find_trial
 from search.transfer.weights import lineage_in_words
 
@@ -107,7 +107,7 @@ def _metrics(source: WeightSource) -> str:
         if curve and MetricName.parse(name).split != "test"
     }
     last |= dict(zip(trial.metrics, trial.values, strict=False))
-    test = held_out(trial)
+    test = values_on_test(trial)
     lines = ["| metric | validation | test [95% interval] |", "|---|---|---|"]
     names = map(MetricName.parse, dict.fromkeys((*trial.metrics, *sorted(last), *test)))
     shown = [name for name in names if name.measure not in _COSTS]

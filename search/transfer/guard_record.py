@@ -18,7 +18,7 @@ TASKS_NAMED = 3
 
 
 @dataclass(frozen=True)
-class Decision:
+class GuardDecision:
     """The guard's decision before one trial.
 
     Attributes:
@@ -37,7 +37,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class LetGo:
+class Dropped:
     """An earlier task that was used, and left aside from some trial on to the end.
 
     Attributes:
@@ -52,7 +52,7 @@ class LetGo:
 
 
 @dataclass(frozen=True)
-class Guarded:
+class GuardRecord:
     """What the guard did.
 
     Attributes:
@@ -63,13 +63,13 @@ class Guarded:
         never_used: Tasks that were left aside from the first decision to the last.
     """
 
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[GuardDecision, ...] = ()
     dropped_after: int | None = None
-    let_go: tuple[LetGo, ...] = ()
+    let_go: tuple[Dropped, ...] = ()
     never_used: tuple[str, ...] = ()
 
 
-def guarded(trials: Sequence[Trial]) -> Guarded:
+def guard_record(trials: Sequence[Trial]) -> GuardRecord:
     """What the guard did in the trials of a search, in order; the control arm has no guard."""
     found: list[tuple[int, Guard]] = []
     before = None  # the last trial that history could have served before the guard first judged
@@ -80,10 +80,10 @@ def guarded(trials: Sequence[Trial]) -> Guarded:
         elif not found and origin.source_tasks:
             before = trial.number
     if not found:
-        return Guarded()
+        return GuardRecord()
     dropped_after = _dropped_after(found, before)
-    let_go, never = _let_go(found)
-    return Guarded(
+    let_go, never = _dropped(found)
+    return GuardRecord(
         decisions=tuple(_decision(number, guard) for number, guard in found),
         dropped_after=dropped_after,
         let_go=tuple(
@@ -93,7 +93,7 @@ def guarded(trials: Sequence[Trial]) -> Guarded:
     )
 
 
-def guard_sentence(done: Guarded) -> str:
+def guard_sentence(done: GuardRecord) -> str:
     """What the guard did, for the verdict; "" if there was nothing to say."""
     if not done.decisions:
         return ""
@@ -120,9 +120,11 @@ def guard_sentence(done: Guarded) -> str:
     return " ".join(parts)
 
 
-def _decision(number: int, guard: Guard) -> Decision:
+def _decision(number: int, guard: Guard) -> GuardDecision:
     evidence = guard.log_evidence if math.isfinite(guard.log_evidence) else None
-    return Decision(number, guard.history, evidence, guard.trials, tuple(sorted(guard.dropped)))
+    return GuardDecision(
+        number, guard.history, evidence, guard.trials, tuple(sorted(guard.dropped))
+    )
 
 
 def _dropped_after(found: Sequence[tuple[int, Guard]], before: int | None) -> int | None:
@@ -137,13 +139,13 @@ def _dropped_after(found: Sequence[tuple[int, Guard]], before: int | None) -> in
     return max(used, default=before)
 
 
-def _let_go(found: Sequence[tuple[int, Guard]]) -> tuple[list[LetGo], tuple[str, ...]]:
+def _dropped(found: Sequence[tuple[int, Guard]]) -> tuple[list[Dropped], tuple[str, ...]]:
     """Tasks let go for good after they could be used; tasks that never could."""
     let_go, never = [], []
     for task, reason in found[-1][1].dropped.items():
         used = [number for number, guard in found if task not in guard.dropped]
         if used:
-            let_go.append(LetGo(task, max(used), reason))
+            let_go.append(Dropped(task, max(used), reason))
         else:
             never.append(task)
     return sorted(let_go, key=lambda each: (each.after, each.task)), tuple(sorted(never))

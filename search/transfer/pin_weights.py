@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from models.catalog import Value
 from models.networks.base_model import locate_base
 from search.spec import Spec, checked_again
-from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeights, choices
+from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeightsKeys, choices
 from search.spec.parts import HyperparameterSpec
 from search.transfer.sources import WeightSource, best_trial, find_trial, front_trials
 
@@ -117,7 +117,7 @@ def _fixed(spec: Spec, source: WeightSource) -> tuple[Spec, list[str]]:
     fixes = _agreeing(spec, source)
     settings = {**spec.task.settings, **fixes}
     space, dropped = _without(spec, settings)
-    part = InitialWeights.model_validate({"from": source.name, "fixed": {source.name: fixes}})
+    part = InitialWeightsKeys.model_validate({"from": source.name, "fixed": {source.name: fixes}})
     task = spec.task.model_copy(update={"settings": settings})
     pinned = spec.model_copy(update={"task": task, "space": space, INITIAL_WEIGHTS: part})
     return pinned, dropped
@@ -142,7 +142,7 @@ def _choosing(spec: Spec, sources: list[WeightSource], chosen: list[str]) -> tup
         else:
             dropped.append(name)
     space[INITIAL_WEIGHTS] = HyperparameterSpec(type="categorical", choices=tuple(chosen))
-    pinned = InitialWeights.model_validate({"fixed": fixed})
+    pinned = InitialWeightsKeys.model_validate({"fixed": fixed})
     return spec.model_copy(update={"space": space, INITIAL_WEIGHTS: pinned}), dropped
 
 

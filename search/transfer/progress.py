@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from search.extract.objective_matrix import measure
+from search.extract.objective_matrix import objective_matrix
 from search.history import History, Search, Trial
 from search.objectives.pareto import hypervolume
 from search.objectives.roles import aims
@@ -96,7 +96,7 @@ def cold_searches(history: History, search: str) -> list[Search]:
         and not other.warm
         and other.started <= this.started
         and {each.metric: each.direction for each in other.objectives} == goal
-        and len(measure(trials_of(history, other.id), this.objectives))
+        and len(objective_matrix(trials_of(history, other.id), this.objectives))
     ]
     return sorted(found, key=lambda other: (other.started, other.id))
 
@@ -124,7 +124,7 @@ def judged(searches: Sequence[Sequence[Trial]], this: Search) -> list[list[Row |
     None for what is not complete, and for what by the roles does not count: it misses a bound, or
     is beyond the tolerance of the best that any of these searches found.
     """
-    measured = [measure(trials, this.objectives) for trials in searches]
+    measured = [objective_matrix(trials, this.objectives) for trials in searches]
     found = aims(np.vstack([each.values for each in measured]), this.objectives)
     rows: list[Row | None] = [
         losses if counts else None

@@ -21,12 +21,12 @@ from search.transfer.cold_baseline import (
     Saved,
     cold_caveats,
     cold_sentence,
-    compare,
+    compare_with_cold,
     saved_over,
 )
-from search.transfer.control_arm import Arms, arms_sentence, compare_arms
+from search.transfer.control_arm import ArmsComparison, arms_sentence, compare_arms
 from search.transfer.costs import Cost
-from search.transfer.guard_record import Guarded, guard_sentence, guarded
+from search.transfer.guard_record import GuardRecord, guard_record, guard_sentence
 from search.transfer.objective_text import conditions
 from search.transfer.progress import REFERENCE_RULE, compared, find_search, trials_of
 
@@ -72,8 +72,8 @@ class Verdict:
     hours_saved: float | None = None
     interval: tuple[float, float] | None = None
     hours_unit: str = ""
-    control: Arms | None = None
-    guard: Guarded = field(default_factory=Guarded)
+    control: ArmsComparison | None = None
+    guard: GuardRecord = field(default_factory=GuardRecord)
 
     def to_json(self) -> str:
         """The verdict as JSON."""
@@ -88,7 +88,7 @@ class _Evidence:
     level: float = 0.0
     comparisons: tuple[Comparison, ...] = ()
     caveats: tuple[str, ...] = ()
-    control: Arms | None = None
+    control: ArmsComparison | None = None
 
 
 def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
@@ -106,7 +106,7 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
     trials = trials_of(history, search)
     evidence = _evidence(history, this, trials, cost)
     saved = saved_over(evidence.comparisons)
-    done = guarded(trials)
+    done = guard_record(trials)
     return Verdict(
         search=this.id,
         is_warm=this.warm,
@@ -141,7 +141,9 @@ def _evidence(
     colds = [cold for cold, _ in found.theirs]
     level = found.mine.levels[-1] if found.mine.levels else 0.0
     has_own = level > 0
-    comparisons = tuple(compare(cold, theirs, found.mine, cost) for cold, theirs in found.theirs)
+    comparisons = tuple(
+        compare_with_cold(cold, theirs, found.mine, cost) for cold, theirs in found.theirs
+    )
     judging = judging_indices(this.objectives)
     signs = [-1.0 if this.objectives[index].is_maximized else 1.0 for index in judging]
     control = compare_arms(trials, this, cost) if has_own else None
@@ -169,7 +171,7 @@ def _nothing(this: Search, trials: Sequence[Trial]) -> str:
 def _sentence(
     evidence: _Evidence,
     saved: Saved,
-    done: Guarded,
+    done: GuardRecord,
     cost: Cost | None,
     is_warm: bool,
     trials: int,

@@ -23,7 +23,7 @@ from search.transfer.pin_weights import check_fit
 from search.transfer.sources import WeightSource, find_trial, initial_folder
 
 
-def hand_on(
+def copy_weights(
     spec: Spec, tracking_uri: str, storage: Path, say: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
     """Writes the weights that a pinned spec starts from into a search's storage.
@@ -39,7 +39,7 @@ def hand_on(
     is_new = not storage.exists()
     try:
         return {
-            name: _handed_on(find_trial(tracking_uri, name), spec, storage, say)
+            name: _copied(find_trial(tracking_uri, name), spec, storage, say)
             for name in spec.starting_points()
         }
     except (LookupError, OSError, ValueError):
@@ -55,11 +55,11 @@ def missing_weights(summary: Summary) -> list[Path]:
     return [file for file in files if not file.exists()]
 
 
-def _handed_on(
+def _copied(
     source: WeightSource, spec: Spec, storage: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     from models.weights.initial import save_initial  # torch costs seconds
-    from models.weights.rebuild import Trained, pass_on
+    from models.weights.rebuild import Trained, extract_weights
 
     check_fit(source, spec)
     source.check_data()
@@ -69,7 +69,7 @@ def _handed_on(
         source.checkpoints, base, source.initial,
     )  # fmt: skip
     ancestors = [each["settings"] for each in source.trained_on()[1:]]
-    passed = pass_on(trained, ancestors, spec.task.data)
+    passed = extract_weights(trained, ancestors, spec.task.data)
     if passed.overlap.count:
         raise ValueError(_refusal(source, passed.overlap))
     receipt = _receipt(source, base, passed)

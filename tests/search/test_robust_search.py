@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from models.adversarial.pixels.autoattack import is_installed
-from search.tracking.artifacts import fetch_witnesses, read_robustness
+from search.tracking.artifacts import fetch_adversarial_examples, read_robustness
 from search.tracking.store import open_client
 from tests.launches import PATIENCE_SECONDS, ROOT, Place, finished
 
@@ -108,9 +108,9 @@ def test_the_judgement_lies_with_the_run_and_its_witnesses_prove_it(
     for run in judged:
         document = json.loads(read_robustness(client, run.info.run_id)["robustness.json"])
         assert document["autoattack"] == ["apgd-ce", "apgd-t", "fab-t", "square"]
-        assert [each.name for each in fetch_witnesses(client, run.info.run_id, tmp_path)] == [
-            "witnesses_test.safetensors"
-        ]
+        assert [
+            each.name for each in fetch_adversarial_examples(client, run.info.run_id, tmp_path)
+        ] == ["witnesses_test.safetensors"]
         number = run.data.tags["twentieth.number"]
         said = attack(place, f"{search}#{number}", "--verify")
         assert said.returncode == 0, said.stderr

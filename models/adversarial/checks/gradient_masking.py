@@ -22,7 +22,7 @@ from models.adversarial.checks.gradient_masking_gradients import (
     gradient_warnings,
 )
 from models.adversarial.checks.gradient_masking_outputs import output_warnings
-from models.adversarial.checks.preserve_state import left_as_found
+from models.adversarial.checks.preserve_state import preserve_state
 from models.adversarial.checks.warning import SecurityWarning
 from models.adversarial.pixels.attacks import Ball
 from models.adversarial.pixels.evaluation import fixed_subset
@@ -55,7 +55,7 @@ def check(
         raise ValueError(f"{len(images)} images and {len(labels)} labels: give as many, at least 1")
     chosen = torch.from_numpy(fixed_subset(len(labels), MOST_IMAGES, seed)).to(images.device)
     images, labels = images[chosen], labels[chosen]
-    with left_as_found(model):
+    with preserve_state(model):
         found = output_warnings(model, images)
         blocked = differentiability(model, images, labels)
         if blocked is not None:

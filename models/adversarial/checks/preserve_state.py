@@ -10,7 +10,7 @@ from torch import nn
 
 
 @contextmanager
-def left_as_found(model: nn.Module) -> Iterator[None]:
+def preserve_state(model: nn.Module) -> Iterator[None]:
     """Eval mode inside; afterwards everything as before, also after an error.
 
     Restored are every module's own mode, the buffers (their values and which tensors they are),

@@ -39,7 +39,7 @@ def perturbed(
     return forward
 
 
-def like(model: nn.Module, mask: Tensor) -> Tensor:
+def zero_perturbation(model: nn.Module, mask: Tensor) -> Tensor:
     """Zeros of the embeddings' shape (batch, tokens, width) for a mask (batch, tokens)."""
     return torch.zeros((*mask.shape, _table(model).weight.shape[1]), device=mask.device)
 

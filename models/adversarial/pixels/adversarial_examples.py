@@ -32,7 +32,7 @@ _ROUNDING = 2.0**-23
 
 
 @dataclass(frozen=True, eq=False)
-class Witnesses:
+class AdversarialExamples:
     """Adversarial images of one model, on the CPU.
 
     Attributes:
@@ -92,7 +92,9 @@ def model_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def verify(model: nn.Module, images: Tensor, labels: Tensor, witnesses: Witnesses) -> Verified:
+def verify(
+    model: nn.Module, images: Tensor, labels: Tensor, witnesses: AdversarialExamples
+) -> Verified:
     """Checks every witness against a model, in seconds.
 
     Args:
@@ -123,7 +125,7 @@ def verify(model: nn.Module, images: Tensor, labels: Tensor, witnesses: Witnesse
     )
 
 
-def save_witnesses(witnesses: Witnesses, file: Path) -> None:
+def save_adversarial_examples(witnesses: AdversarialExamples, file: Path) -> None:
     """Writes a file, complete or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: getattr(witnesses, name) for name in ("attacked", "index", "images")}
@@ -135,8 +137,8 @@ def save_witnesses(witnesses: Witnesses, file: Path) -> None:
     temporary.replace(file)
 
 
-def load_witnesses(file: Path) -> Witnesses:
-    """Reads a file of `save_witnesses`, checked.
+def load_adversarial_examples(file: Path) -> AdversarialExamples:
+    """Reads a file of `save_adversarial_examples`, checked.
 
     Raises:
         FileNotFoundError: there is none.
@@ -153,7 +155,7 @@ def load_witnesses(file: Path) -> Witnesses:
         raise ValueError(f"{file} holds no witnesses: {error}") from error
 
 
-def _checked(tensors: dict[str, Tensor], texts: dict[str, str]) -> Witnesses:
+def _checked(tensors: dict[str, Tensor], texts: dict[str, str]) -> AdversarialExamples:
     if texts.get("format") != _FORMAT or set(tensors) != {"attacked", "index", "images"}:
         raise ValueError(f"its format is {texts.get('format')!r}, with {sorted(tensors)}")
     attacked, index, images = tensors["attacked"], tensors["index"], tensors["images"]
@@ -170,13 +172,13 @@ def _checked(tensors: dict[str, Tensor], texts: dict[str, str]) -> Witnesses:
     epsilon, norm = float(texts["epsilon"]), texts["norm"]
     if norm not in ("linf", "l2") or not 0 < epsilon < math.inf:
         raise ValueError(f"its ball is {norm!r} of size {epsilon}")
-    return Witnesses(
+    return AdversarialExamples(
         attacked, index, images, "linf" if norm == "linf" else "l2", epsilon,
         split=texts["split"], metric=texts["metric"], model=texts["model"],
     )  # fmt: skip
 
 
-def _in_ball(shown: Tensor, centre: Tensor, witnesses: Witnesses) -> Tensor:
+def _in_ball(shown: Tensor, centre: Tensor, witnesses: AdversarialExamples) -> Tensor:
     """Whether each image is within epsilon of its clean one, but for rounding, and in [0, 1]."""
     # In double precision: a sum of many squares in float32 would be the larger error.
     delta = (shown.double() - centre.double()).flatten(1)

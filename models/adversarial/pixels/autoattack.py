@@ -24,7 +24,13 @@ import torch
 from torch import Tensor, nn
 
 from models.adversarial.pixels.attacks import Ball, margin
-from models.adversarial.pixels.evaluation import Flags, Measured, correct, evaluating, record
+from models.adversarial.pixels.evaluation import (
+    AttackOutcome,
+    Flags,
+    correct,
+    evaluating,
+    record_misclassified,
+)
 from models.adversarial.threat_model import Threat
 
 PartName = Literal["apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square"]
@@ -72,7 +78,7 @@ def autoattack(
     *,
     attacks: Sequence[PartName] | None = None,
     start: Flags | None = None,
-) -> Measured:
+) -> AttackOutcome:
     """Which images withstand AutoAttack, and what broke the others.
 
     Args:
@@ -102,8 +108,8 @@ def autoattack(
                 shown = whole.at(i).project(part)
                 with torch.no_grad():
                     margins = margin(model(shown), labels[i])
-                record(i, shown, margins, standing, witnesses)
-    return Measured(standing.cpu().numpy(), clean, witnesses)
+                record_misclassified(i, shown, margins, standing, witnesses)
+    return AttackOutcome(standing.cpu().numpy(), clean, witnesses)
 
 
 def _found(

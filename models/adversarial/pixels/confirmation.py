@@ -25,7 +25,7 @@ from models.adversarial.pixels.evaluation import (
     batches,
     evaluating,
     fixed_subset,
-    record,
+    record_misclassified,
     wrong_classes,
 )
 from models.adversarial.threat_model import Threat
@@ -118,5 +118,5 @@ def _attack(
                     model, labels[i], whole.at(i), steps=_STEPS, start=start[i],
                     loss=targeted_margin_loss(target[i]),
                 )  # fmt: skip
-                record(i, found, margins, standing, witnesses)
+                record_misclassified(i, found, margins, standing, witnesses)
     return standing, witnesses

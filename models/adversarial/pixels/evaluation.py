@@ -55,7 +55,7 @@ class Replay:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class AttackOutcome:
     """What an attack on n images found.
 
     `robust` says which withstood it; `clean` which were right before. `witnesses`, like the
@@ -104,7 +104,7 @@ def measure(
     *,
     losses: Sequence[AttackName] = DEFAULT,
     replays: Sequence[Replay] = (),
-) -> Measured:
+) -> AttackOutcome:
     """Which images withstand every attack: replays first, then PGD up each loss, from each start.
 
     What one attack broke is not attacked again, which changes no result. Whatever the size of a
@@ -132,8 +132,8 @@ def measure(
             for loss in _attacks(model, images, labels, losses):
                 for i in batches(standing):
                     found, margins = _pgd(model, labels[i], whole.at(i), threat, start[i], loss(i))
-                    record(i, found, margins, standing, witnesses)
-    return Measured(standing.cpu().numpy(), clean.cpu().numpy(), witnesses)
+                    record_misclassified(i, found, margins, standing, witnesses)
+    return AttackOutcome(standing.cpu().numpy(), clean.cpu().numpy(), witnesses)
 
 
 def robust_correct(
@@ -149,7 +149,7 @@ def robust_correct(
     return measure(model, images, labels, threat, seed, losses=losses).robust
 
 
-def record(
+def record_misclassified(
     index: Tensor, found: Tensor, margins: Tensor, standing: Tensor, witnesses: Tensor
 ) -> None:
     """Note in `standing` (n,) and `witnesses` which of the examples `index` (k,) were broken.
@@ -183,7 +183,7 @@ def _replay(
         brought = whole.at(i).project(part)
         with torch.no_grad():
             margins = margin(model(brought), labels[i])
-        record(i, brought, margins, standing, witnesses)
+        record_misclassified(i, brought, margins, standing, witnesses)
 
 
 def _attacks(

@@ -18,10 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from models.adversarial.checks.gradient_masking import SecurityWarning, check
-from models.adversarial.pixels.adversarial_examples import Witnesses, model_digest
+from models.adversarial.pixels.adversarial_examples import AdversarialExamples, model_digest
 from models.adversarial.pixels.autoattack import is_installed, standard_parts
 from models.adversarial.pixels.evaluation import Replay, fixed_subset, measure
-from models.adversarial.pixels.metrics import AttackName, Figure, clean_figure, figure, worst_case
+from models.adversarial.pixels.metrics import (
+    AttackMetric,
+    AttackName,
+    attack_metric,
+    clean_metric,
+    worst_case,
+)
 from models.adversarial.threat_model import Threat
 from models.scores.metric_names import on_split
 
@@ -43,7 +49,7 @@ class Subject(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class RobustnessEvaluation:
     """What was found.
 
     Attributes:
@@ -56,10 +62,10 @@ class Judgement:
     metrics: dict[str, float]
     warnings: tuple[SecurityWarning, ...]
     texts: dict[str, str]
-    witnesses: Witnesses
+    witnesses: AdversarialExamples
 
 
-def judge(training: Subject, threat: Threat) -> Judgement:
+def evaluate_robustness(training: Subject, threat: Threat) -> RobustnessEvaluation:
     """Confirms a finished model on part C and judges it on the test split.
 
     The test split's random starts have a seed of their own, so nothing chosen on the validation
@@ -77,7 +83,7 @@ def judge(training: Subject, threat: Threat) -> Judgement:
     figures = _clean_and(attacks, model, *attacked, threat, seed)
     figures.append(worst_case(figures[1:], threat))
     warnings = tuple(check(model, *attacked, threat, seed))
-    metrics = _metrics(confirmed, figures, clean_figure(model, images, labels))
+    metrics = _metrics(confirmed, figures, clean_metric(model, images, labels))
     curve = accuracy_curve(model, *attacked, threat, seed)
     document = {
         "threat": dataclasses.asdict(threat),
@@ -90,36 +96,36 @@ def judge(training: Subject, threat: Threat) -> Judgement:
     texts = {"robustness.json": json.dumps(document, indent=1) + "\n"}
     if warnings:
         texts["warnings.md"] = warnings_text(warnings)
-    return Judgement(
-        metrics, warnings, texts, witnesses_of(figures[-1], index, "test", model, threat)
+    return RobustnessEvaluation(
+        metrics, warnings, texts, adversarial_examples_of(figures[-1], index, "test", model, threat)
     )
 
 
 def accuracy_curve(
     model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int
-) -> list[Figure]:
+) -> list[AttackMetric]:
     """Accuracy under the full attack at each epsilon of `CURVE`, on `CURVE_EXAMPLES` at most.
 
     What broke an example in a small ball lies in every larger one, so it is shown there, too.
     """
     some = _index(len(labels), CURVE_EXAMPLES, threat, images)
     images, labels = images[some], labels[some]
-    points, broken = [clean_figure(model, images, labels)], list[Replay]()
+    points, broken = [clean_metric(model, images, labels)], list[Replay]()
     for multiple in CURVE[1:]:
         at = threat.at(multiple * threat.epsilon)
         measured = measure(model, images, labels, at, seed, replays=broken)
-        points.append(Figure("pgd", at.metric(), at.epsilon, 0.0, measured))
+        points.append(AttackMetric("pgd", at.metric(), at.epsilon, 0.0, measured))
         found = torch.from_numpy(measured.broken).to(images.device)
         broken = [Replay(found, measured.witnesses[found])]
     return points
 
 
-def witnesses_of(
-    found: Figure, index: Tensor, split: str, model: nn.Module, threat: Threat
-) -> Witnesses:
+def adversarial_examples_of(
+    found: AttackMetric, index: Tensor, split: str, model: nn.Module, threat: Threat
+) -> AdversarialExamples:
     """The witnesses of a figure on the examples `index` (n,) of a split."""
     broken = torch.from_numpy(found.measured.broken).to(index.device)
-    return Witnesses(
+    return AdversarialExamples(
         attacked=index.cpu(),
         index=index[broken].cpu(),
         images=found.measured.witnesses[broken].detach().cpu(),
@@ -143,13 +149,13 @@ def _clean_and(
     labels: Tensor,
     threat: Threat,
     seed: int,
-) -> list[Figure]:
-    attacked = [figure(name, model, images, labels, threat, seed) for name in attacks]
-    return [clean_figure(model, images, labels), *attacked]
+) -> list[AttackMetric]:
+    attacked = [attack_metric(name, model, images, labels, threat, seed) for name in attacks]
+    return [clean_metric(model, images, labels), *attacked]
 
 
 def _metrics(
-    confirmed: Sequence[Figure], tested: Sequence[Figure], clean: Figure
+    confirmed: Sequence[AttackMetric], tested: Sequence[AttackMetric], clean: AttackMetric
 ) -> dict[str, float]:
     """`clean` is of the whole test split; the others of the examples that were attacked."""
     metrics = {on_split("confirmation", each.metric): each.accuracy for each in confirmed}

@@ -19,12 +19,12 @@ from models.adversarial.pixels.attacks import Ball, fgsm, margin
 from models.adversarial.pixels.autoattack import PartName, autoattack
 from models.adversarial.pixels.confirmation import confirm
 from models.adversarial.pixels.evaluation import (
-    Measured,
+    AttackOutcome,
     batches,
     correct,
     evaluating,
     measure,
-    record,
+    record_misclassified,
 )
 from models.adversarial.threat_model import Threat
 
@@ -33,7 +33,7 @@ ATTACKS: tuple[AttackName, ...] = get_args(AttackName)
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
+class AttackMetric:
     """What one attack found on some examples.
 
     Attributes:
@@ -48,7 +48,7 @@ class Figure:
     metric: str
     epsilon: float
     seconds: float
-    measured: Measured
+    measured: AttackOutcome
 
     @property
     def examples(self) -> int:
@@ -91,17 +91,19 @@ def metric_of(attack: str, threat: Threat) -> str:
     }[attack]
 
 
-def clean_figure(model: nn.Module, images: Tensor, labels: Tensor) -> Figure:
+def clean_metric(model: nn.Module, images: Tensor, labels: Tensor) -> AttackMetric:
     """Accuracy without an attack."""
     begun = time.perf_counter()
     flags = correct(model, images, labels)
     seconds = time.perf_counter() - begun
-    return Figure("clean", "accuracy.clean", 0.0, seconds, Measured(flags, flags, images))
+    return AttackMetric(
+        "clean", "accuracy.clean", 0.0, seconds, AttackOutcome(flags, flags, images)
+    )
 
 
-def figure(
+def attack_metric(
     attack: AttackName, model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int
-) -> Figure:
+) -> AttackMetric:
     """The accuracy under one attack, alone.
 
     "pgd" is the full attack of a search, "apgdt" its confirmation on all of the images, "square"
@@ -129,21 +131,21 @@ def figure(
         parts: tuple[PartName, ...] | None = ("square",) if attack == "square" else None
         measured = autoattack(model, images, labels, threat, seed, attacks=parts)
     seconds = time.perf_counter() - begun
-    return Figure(attack, metric_of(attack, threat), threat.epsilon, seconds, measured)
+    return AttackMetric(attack, metric_of(attack, threat), threat.epsilon, seconds, measured)
 
 
-def worst_case(figures: Sequence[Figure], threat: Threat) -> Figure:
+def worst_case(figures: Sequence[AttackMetric], threat: Threat) -> AttackMetric:
     """What withstood every one of these attacks on the same examples; at least one."""
     robust, witnesses = figures[0].measured.robust.copy(), figures[0].measured.witnesses.clone()
     for each in figures[1:]:
         newly = torch.from_numpy(np.flatnonzero(robust & ~each.measured.robust))
         witnesses[newly] = each.measured.witnesses[newly]
         robust &= each.measured.robust
-    worst = Measured(robust, figures[0].measured.clean, witnesses)
-    return Figure("worst", threat.worst_metric(), threat.epsilon, 0.0, worst)
+    worst = AttackOutcome(robust, figures[0].measured.clean, witnesses)
+    return AttackMetric("worst", threat.worst_metric(), threat.epsilon, 0.0, worst)
 
 
-def _fgsm(model: nn.Module, images: Tensor, labels: Tensor, threat: Threat) -> Measured:
+def _fgsm(model: nn.Module, images: Tensor, labels: Tensor, threat: Threat) -> AttackOutcome:
     clean = torch.from_numpy(correct(model, images, labels)).to(images.device)
     standing, witnesses = clean.clone(), images.clone()
     whole = Ball(images, threat.norm, threat.epsilon)
@@ -151,15 +153,17 @@ def _fgsm(model: nn.Module, images: Tensor, labels: Tensor, threat: Threat) -> M
         for i in batches(standing):
             shown = fgsm(model, labels[i], whole.at(i))
             with torch.no_grad():
-                record(i, shown, margin(model(shown), labels[i]), standing, witnesses)
-    return Measured(standing.cpu().numpy(), clean.cpu().numpy(), witnesses)
+                record_misclassified(i, shown, margin(model(shown), labels[i]), standing, witnesses)
+    return AttackOutcome(standing.cpu().numpy(), clean.cpu().numpy(), witnesses)
 
 
-def _apgdt(model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int) -> Measured:
+def _apgdt(
+    model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int
+) -> AttackOutcome:
     clean = correct(model, images, labels)
     whole = replace(threat, confirm_examples=len(images))
     found = confirm(model, images, labels, whole, clean, seed)
     robust, witnesses = clean.copy(), images.clone()
     robust[found.index] = False
     witnesses[torch.from_numpy(found.index)] = found.witnesses
-    return Measured(robust, clean, witnesses)
+    return AttackOutcome(robust, clean, witnesses)

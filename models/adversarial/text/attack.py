@@ -16,19 +16,19 @@ from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.text.editable_words import EditableText, editable
 from models.adversarial.text.goals import (
     Goal,
-    Judged,
+    TextPrediction,
     Victim,
     Weighed,
     classification_goal,
     dialogue_goal,
     entities_goal,
 )
-from models.adversarial.text.greedy_attack import Found, greedy, in_lockstep, judge
+from models.adversarial.text.greedy_attack import Found, greedy, in_lockstep, predictions
 from models.adversarial.text.word_substitution import Synonyms
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples
 
-__all__ = ["AttackResult", "AttackedText", "Judged", "Victim", "attack_texts"]
+__all__ = ["AttackResult", "AttackedText", "TextPrediction", "Victim", "attack_texts"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class AttackedText:
     example: int
     text: tuple[str, ...]
     adversarial: tuple[str, ...]
-    clean: Judged
-    attacked: Judged
+    clean: TextPrediction
+    attacked: TextPrediction
     words: int
     words_changed: int
     queries: int
@@ -109,7 +109,7 @@ def attack_texts(
     def truth(example: int) -> tuple[str, ...]:
         return tuple(tag_names[tag] for tag in data.labels[example]) if kind == "entities" else ()
 
-    judged = judge(victim, [data.texts[example] for example in examples], examples)
+    judged = predictions(victim, [data.texts[example] for example in examples], examples)
     goal = _goal(kind, truth, judged, examples)
     clean = {e: goal.weigh(one, e) for e, one in zip(examples, judged, strict=True)}
     views = {example: editable(data.texts[example], kind, truth(example)) for example in examples}
@@ -126,7 +126,7 @@ def attack_texts(
 def _goal(
     kind: str,
     truth: Callable[[int], Sequence[str]],
-    clean: Sequence[Judged],
+    clean: Sequence[TextPrediction],
     examples: Sequence[int],
 ) -> Goal:
     if kind == "classification":

@@ -16,7 +16,7 @@ from models.adversarial.text.entity_spans import EntityCounts, count_entities, m
 
 
 @dataclass(frozen=True)
-class Judged:
+class TextPrediction:
     """A model's judgement of one text, against the truth of the example it was made from.
 
     Attributes:
@@ -40,7 +40,9 @@ class Judged:
 class Victim(Protocol):
     """A model under attack."""
 
-    def judge(self, texts: Sequence[tuple[str, ...]], examples: Sequence[int]) -> list[Judged]:
+    def judge(
+        self, texts: Sequence[tuple[str, ...]], examples: Sequence[int]
+    ) -> list[TextPrediction]:
         """Judge each text against the truth of the example that it was made from.
 
         `examples` are indices into the data under attack, one a text. Batches of any size come,
@@ -52,7 +54,7 @@ class Victim(Protocol):
 class Weighed:
     """A judgement as the attacker sees it: lower `figure`, then lower `score` is better for it."""
 
-    judged: Judged
+    judged: TextPrediction
     figure: float
     is_broken: bool  # nothing is left to gain
 
@@ -70,20 +72,20 @@ class Goal:
     Both take the example(s) beside the judgement(s); `total` lies in [0, 1].
     """
 
-    weigh: Callable[[Judged, int], Weighed]
-    total: Callable[[Sequence[Judged], Sequence[int]], float]
+    weigh: Callable[[TextPrediction, int], Weighed]
+    total: Callable[[Sequence[TextPrediction], Sequence[int]], float]
 
 
 def classification_goal() -> Goal:
     """Lower accuracy: a text is broken once its class is wrong."""
 
-    def is_right(judged: Judged) -> bool:
+    def is_right(judged: TextPrediction) -> bool:
         return judged.is_correct and not math.isnan(judged.score)
 
-    def weigh(judged: Judged, example: int) -> Weighed:
+    def weigh(judged: TextPrediction, example: int) -> Weighed:
         return Weighed(judged, float(is_right(judged)), not is_right(judged))
 
-    def total(judged: Sequence[Judged], examples: Sequence[int]) -> float:
+    def total(judged: Sequence[TextPrediction], examples: Sequence[int]) -> float:
         return sum(map(is_right, judged)) / len(judged)
 
     return Goal(weigh, total)
@@ -92,10 +94,10 @@ def classification_goal() -> Goal:
 def dialogue_goal() -> Goal:
     """Lower the share of answer tokens predicted: broken once none is."""
 
-    def weigh(judged: Judged, example: int) -> Weighed:
+    def weigh(judged: TextPrediction, example: int) -> Weighed:
         return Weighed(judged, judged.share_correct, judged.share_correct <= 0)
 
-    def total(judged: Sequence[Judged], examples: Sequence[int]) -> float:
+    def total(judged: Sequence[TextPrediction], examples: Sequence[int]) -> float:
         tokens = sum(one.tokens for one in judged)
         return sum(one.share_correct * one.tokens for one in judged) / max(tokens, 1)
 
@@ -103,7 +105,7 @@ def dialogue_goal() -> Goal:
 
 
 def entities_goal(
-    truth: Callable[[int], Sequence[str]], clean: Sequence[Judged], examples: Sequence[int]
+    truth: Callable[[int], Sequence[str]], clean: Sequence[TextPrediction], examples: Sequence[int]
 ) -> Goal:
     """Lower the entity F1 of the whole set.
 
@@ -120,17 +122,17 @@ def entities_goal(
         examples: which they are.
     """
 
-    def count(judged: Judged, example: int) -> EntityCounts:
+    def count(judged: TextPrediction, example: int) -> EntityCounts:
         return count_entities(truth(example), judged.tags)
 
-    def total(judged: Sequence[Judged], examples: Sequence[int]) -> float:
+    def total(judged: Sequence[TextPrediction], examples: Sequence[int]) -> float:
         return micro_f1(
             [count(one, example) for one, example in zip(judged, examples, strict=True)]
         )
 
     clean_f1 = total(clean, examples)
 
-    def weigh(judged: Judged, example: int) -> Weighed:
+    def weigh(judged: TextPrediction, example: int) -> Weighed:
         counts = count(judged, example)
         is_broken = counts.right == 0 if counts.true else counts.predicted > 0
         return Weighed(judged, 2 * counts.right - clean_f1 * counts.predicted, is_broken)

@@ -18,7 +18,7 @@ import numpy as np
 
 from models.adversarial.text.character_edits import character_edits
 from models.adversarial.text.editable_words import EditableText
-from models.adversarial.text.goals import Judged, Victim, Weighed
+from models.adversarial.text.goals import TextPrediction, Victim, Weighed
 from models.adversarial.text.word_substitution import Synonyms, substitutions
 from models.adversarial.threat_model import TextThreat
 
@@ -85,7 +85,7 @@ def greedy(
 
 
 def in_lockstep(
-    victim: Victim, attacks: Mapping[int, Attack], weigh: Callable[[Judged, int], Weighed]
+    victim: Victim, attacks: Mapping[int, Attack], weigh: Callable[[TextPrediction, int], Weighed]
 ) -> dict[int, Found]:
     """Run all attacks, judging what they ask at a time in one call."""
     found: dict[int, Found] = {}
@@ -101,14 +101,16 @@ def in_lockstep(
                 found[example] = end.value
         waiting = list(asked)
         owners = [example for example, texts in asked.items() for _ in texts]
-        judged = iter(judge(victim, [text for texts in asked.values() for text in texts], owners))
+        judged = iter(
+            predictions(victim, [text for texts in asked.values() for text in texts], owners)
+        )
         answers = {e: [weigh(next(judged), e) for _ in texts] for e, texts in asked.items()}
     return found
 
 
-def judge(
+def predictions(
     victim: Victim, texts: Sequence[tuple[str, ...]], examples: Sequence[int]
-) -> list[Judged]:
+) -> list[TextPrediction]:
     """The victim's judgements, one a text.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from models.data.sources import SPLITS, DataError, stratified, whole
+from models.data.sources import SPLITS, DataError, stratified, whole_setting
 from models.data.text.deduplication import find_repeats, judged_by
 from models.data.text.entity_tags import number_tags
 from models.data.text.splits import TextExamples, TextSource, TextSplits, check_kind
@@ -72,7 +72,7 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
         problem = f"unknown {unknown}" if unknown else f"sources {given}"
         raise DataError(f"data {dict(settings)}: {problem}; give one of {', '.join(_SOURCES)}, and "
                         f"optionally {', '.join(_OPTIONS)}")  # fmt: skip
-    seed = whole(settings, "split_seed", 0) or 0
+    seed = whole_setting(settings, "split_seed", 0) or 0
     deduplicate = settings.get("deduplicate", False)
     if not isinstance(deduplicate, bool):
         raise DataError(f"deduplicate is {deduplicate!r}; give true or false")
@@ -84,7 +84,7 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
     if deduplicate:
         splits = {**splits, "train": splits["train"].take(repeats.unique)}
     splits, removed = _without(splits, settings.get("without"), kind)
-    wanted = whole(settings, "train_examples", max(1, len(source.label_names)))
+    wanted = whole_setting(settings, "train_examples", max(1, len(source.label_names)))
     splits = {**splits, "train": _subset(source.name, splits["train"], kind, wanted, seed)}
     _check_training(source.name, splits["train"], kind, names)
     selected = TextSplits(

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.adversarial.embeddings.attacks import EmbeddingBatch, embedding_accuracy
-from models.adversarial.embeddings.perturbed_logits import like, perturbed
+from models.adversarial.embeddings.perturbed_logits import perturbed, zero_perturbation
 from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.text.attack import AttackResult, attack_texts
 from models.adversarial.text.attack_table import attack_table
@@ -26,7 +26,7 @@ from models.scores.classification import classification_scores, classification_t
 from models.scores.entities import entity_scores, entity_tables
 from models.training.text.collate import collate, length_batches
 from models.training.text.encoding import IGNORED, Encoded, Encoder
-from models.training.text.predict import class_logits, foreseen, tag_log_probabilities
+from models.training.text.predict import class_logits, predictions, tag_log_probabilities
 from models.training.text.victim import TextVictim
 
 # Gradient steps of the diagnostic PGD: more cost as much as the attack that counts.
@@ -39,7 +39,7 @@ _CLEAN = {
 }
 
 
-class Judge:
+class TextEvaluation:
     """Judges models on the validation and test splits of one task."""
 
     def __init__(self, encoder: Encoder, data: TextSplits, threat: TextThreat, unit: float) -> None:
@@ -67,7 +67,7 @@ class Judge:
         if self._data.kind == "entities":
             return self._clean_entities(model, examples)
         encoded = self._encoder.encode(examples.texts, examples.labels)
-        answers = foreseen(model, self._encoder, encoded)
+        answers = predictions(model, self._encoder, encoded)
         tokens = sum(answer.tokens for answer in answers)
         loss = -sum(answer.log_probability for answer in answers) / tokens
         # Beyond 1e300 a perplexity says no more than that the model foresees nothing.
@@ -176,7 +176,7 @@ class Judge:
             if self._data.kind == "dialogue":
                 # A decoder's logits foresee the next token.
                 labels = functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
-            yield EmbeddingBatch(forward, labels, mask, like(model, mask))
+            yield EmbeddingBatch(forward, labels, mask, zero_perturbation(model, mask))
 
     def _examples(self, split: str) -> TextExamples:
         examples: TextExamples = {

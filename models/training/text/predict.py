@@ -23,7 +23,7 @@ _TEXTS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class Prediction:
     """How a model foresaw one dialogue's answer, each token given the true ones before it.
 
     `log_probability` is the sum over the answer's `tokens`, in nats; `hits` were ranked first.
@@ -60,9 +60,9 @@ def tag_log_probabilities(
     return [sentences[number] for number in range(len(lengths))]
 
 
-def foreseen(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) -> list[Foreseen]:
+def predictions(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) -> list[Prediction]:
     """How well each dialogue's answer was foreseen, in the order of `encoded`."""
-    found: dict[int, Foreseen] = {}
+    found: dict[int, Prediction] = {}
     for index, batch, logits in _forward(model, encoder, encoded):
         # The logits at a token foresee the next one.
         ahead, labels = logits[:, :-1], batch["labels"][:, 1:]
@@ -71,7 +71,7 @@ def foreseen(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) -> 
         truth = probability.gather(-1, labels.clamp(min=0)[..., None])[..., 0] * counted
         hits = (ahead.argmax(dim=-1) == labels) & counted
         for row, number in enumerate(index):
-            found[number] = Foreseen(
+            found[number] = Prediction(
                 float(truth[row].sum()), int(counted[row].sum()), int(hits[row].sum())
             )
     return [found[number] for number in range(len(encoded))]

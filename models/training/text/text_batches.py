@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.adversarial.embeddings.perturbed_logits import like, perturbed
+from models.adversarial.embeddings.perturbed_logits import perturbed, zero_perturbation
 from models.adversarial.embeddings.training import adversarial_step
 from models.adversarial.embeddings.unit import pretrained_unit
 from models.adversarial.threat_model import TextThreat
@@ -24,7 +24,7 @@ from models.networks.tokenizer import load_tokenizer
 from models.networks.transformer import LoadedBase
 from models.training.text.collate import collate, length_batches
 from models.training.text.encoding import IGNORED, Encoder
-from models.training.text.evaluation import Judge
+from models.training.text.evaluation import TextEvaluation
 
 
 class TextMaterial:
@@ -53,7 +53,7 @@ class TextMaterial:
         self._train = self._encoder.encode(data.train.texts, data.train.labels)
         self._weights = self._class_weights(len(data.label_names))
         self.unit = pretrained_unit(base.embedding_table(), self._token_ids())
-        self._judge = Judge(self._encoder, data, threat, self.unit)
+        self._judge = TextEvaluation(self._encoder, data, threat, self.unit)
         self.size = len(self._train)
 
     def batches(self, size: int, generator: torch.Generator | None) -> list[list[int]]:
@@ -81,7 +81,8 @@ class TextMaterial:
         return adversarial_step(
             perturbed(model, inputs), lambda logits: self._loss(logits, labels) / weight,
             lambda ours, theirs: self._divergence(ours, theirs, labels) / weight,
-            like(model, mask), mask, self._configuration, self.unit, noise, torch.autograd.backward,
+            zero_perturbation(model, mask), mask, self._configuration, self.unit, noise,
+            torch.autograd.backward,
         )  # fmt: skip
 
     def validate(self, model: nn.Module) -> dict[str, float]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from models.adversarial.text.attack import Judged
+from models.adversarial.text.attack import TextPrediction
 from models.data.text.splits import TextExamples
 from models.training.text.encoding import Encoder
-from models.training.text.predict import class_logits, foreseen, tag_log_probabilities
+from models.training.text.predict import class_logits, predictions, tag_log_probabilities
 
 
 class TextVictim:
@@ -25,7 +25,9 @@ class TextVictim:
     def __init__(self, model: nn.Module, encoder: Encoder, data: TextExamples) -> None:
         self._model, self._encoder, self._data = model, encoder, data
 
-    def judge(self, texts: Sequence[tuple[str, ...]], examples: Sequence[int]) -> list[Judged]:
+    def judge(
+        self, texts: Sequence[tuple[str, ...]], examples: Sequence[int]
+    ) -> list[TextPrediction]:
         """One judgement a text; `examples[i]` is the example whose truth text i must meet."""
         if not texts:
             return []
@@ -37,29 +39,29 @@ class TextVictim:
         # The answer is part of a dialogue's text, and is what is foreseen.
         encoded = self._encoder.encode(texts, labels)
         return [
-            Judged(
+            TextPrediction(
                 score=found.log_probability / max(found.tokens, 1),
                 is_correct=found.hits == found.tokens,
                 tags=(),
                 share_correct=found.hits / max(found.tokens, 1),
                 tokens=found.tokens,
             )
-            for found in foreseen(self._model, self._encoder, encoded)
+            for found in predictions(self._model, self._encoder, encoded)
         ]
 
     def _judge_classes(
         self, texts: Sequence[tuple[str, ...]], labels: Sequence[int]
-    ) -> list[Judged]:
+    ) -> list[TextPrediction]:
         logits = class_logits(self._model, self._encoder, self._encoder.encode(texts))
         truth = torch.tensor(labels)[:, None]
         others = logits.scatter(1, truth, -torch.inf).amax(dim=1)
         margins = logits.gather(1, truth)[:, 0] - others
         # A tie is not an answer: it counts as wrong.
-        return [Judged(score=float(m), is_correct=bool(m > 0), tags=()) for m in margins]
+        return [TextPrediction(score=float(m), is_correct=bool(m > 0), tags=()) for m in margins]
 
     def _judge_words(
         self, texts: Sequence[tuple[str, ...]], labels: Sequence[Sequence[int]]
-    ) -> list[Judged]:
+    ) -> list[TextPrediction]:
         lengths = [len(words) for words in texts]
         names = self._encoder.label_names
         answers = tag_log_probabilities(
@@ -70,5 +72,7 @@ class TextVictim:
             predicted = found.argmax(dim=-1).tolist()
             score = float(found.gather(1, torch.tensor(truth)[:, None]).mean())
             tags = tuple(names[tag] for tag in predicted)
-            judged.append(Judged(score=score, is_correct=predicted == list(truth), tags=tags))
+            judged.append(
+                TextPrediction(score=score, is_correct=predicted == list(truth), tags=tags)
+            )
         return judged

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from search.history.curves import Points, curves_of
 from search.tracking import tag_names
-from search.tracking.runs import CONTEXT, RAW, checksum, clean, number, raw_row, whole
+from search.tracking.runs import CONTEXT, RAW, checksum, clean, raw_row, real_number, whole_number
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -245,7 +245,7 @@ def metric_histories(
             for point in metric_histories(client, tracking_uri, metric, part)
         ]
     return [
-        (run, whole(point.step), whole(point.timestamp), number(point.value))
+        (run, whole_number(point.step), whole_number(point.timestamp), real_number(point.value))
         for run in run_ids
         for point in client.get_metric_history(run, metric)
     ]
@@ -264,8 +264,8 @@ def _asked_in_bulk(tracking_uri: str, metric: str, run_ids: Sequence[str]) -> li
         credentials = get_default_host_creds(tracking_uri)
         answer = http_request(credentials, BULK_ENDPOINT, "GET", params=question)
         return [
-            (point["run_id"], whole(point["step"]), whole(point["timestamp"]),
-             number(point["value"]))
+            (point["run_id"], whole_number(point["step"]), whole_number(point["timestamp"]),
+             real_number(point["value"]))
             for point in answer.json()["metrics"]
         ]  # fmt: skip
     except (MlflowException, OSError, ValueError, KeyError, TypeError):

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from search.history.curves import Points, curves_of
 from search.tracking import tag_names
-from search.tracking.runs import CONTEXT, RAW, checksum, clean, number, raw_row, whole
+from search.tracking.runs import CONTEXT, RAW, checksum, clean, raw_row, real_number, whole_number
 from search.tracking.store import database_path
 
 RUNS = table(
@@ -129,7 +129,7 @@ class Database:
         last = (LATEST.c.run_uuid, LATEST.c.key, LATEST.c.value, LATEST.c.is_nan)
         for run, key, value, is_nan in self._some(experiment, runs, of_all, *last, source=LATEST):
             texts["latest_metrics"][runs[run]][clean(key)] = (
-                float("nan") if is_nan else number(value)
+                float("nan") if is_nan else real_number(value)
             )
         inputs = self._inputs(experiment, runs, of_all)
         rows: list[dict[str, Any]] = [{} for _ in run_ids]
@@ -257,11 +257,11 @@ def _numbers(values: Sequence[Any]) -> Any:
     try:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        return np.array([number(value) for value in values])
+        return np.array([real_number(value) for value in values])
 
 
 def _wholes(values: Sequence[Any]) -> Any:
     try:
         return np.array(values, dtype=np.int64)
     except (TypeError, ValueError, OverflowError):
-        return np.array([whole(value) for value in values], dtype=np.int64)
+        return np.array([whole_number(value) for value in values], dtype=np.int64)

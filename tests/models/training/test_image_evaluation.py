@@ -11,7 +11,7 @@ from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.threat_model import Threat
 from models.data.loading import ImageSplits
 from models.data.validation_split import cut
-from models.training.image_evaluation import ImageJudgement
+from models.training.image_evaluation import ImageEvaluation
 
 THREAT = Threat(steps=2, cheap_steps=1, examples=30, cheap_examples=20, confirm_examples=10)
 CPU = torch.device("cpu")
@@ -32,8 +32,8 @@ class Fixed(nn.Module):
         )
 
 
-def judgement(data: ImageSplits, attacked: bool = True, **changes: object) -> ImageJudgement:
-    return ImageJudgement(data, THREAT, CPU, attacked_training=attacked, **changes)  # type: ignore[arg-type]
+def judgement(data: ImageSplits, attacked: bool = True, **changes: object) -> ImageEvaluation:
+    return ImageEvaluation(data, THREAT, CPU, attacked_training=attacked, **changes)  # type: ignore[arg-type]
 
 
 def test_part_a_picks_and_part_b_judges(few_digits: ImageSplits) -> None:

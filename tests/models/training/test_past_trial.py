@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.adversarial.pixels.adversarial_examples import model_digest, save_witnesses
+from models.adversarial.pixels.adversarial_examples import model_digest, save_adversarial_examples
 from models.adversarial.threat_model import Threat
 from models.catalog import complete
 from models.data.loading import load_images
@@ -59,10 +59,10 @@ def test_stored_witnesses_are_checked_against_it(folder: Path, tmp_path: Path) -
     trained, _ = trained_cnn(tmp_path / "trial", folder)
     past = PastTrial(trained, THREAT)
     found = attack(past, THREAT, ["pgd"], "test", 12)
-    save_witnesses(found.witnesses, tmp_path / "w.safetensors")
+    save_adversarial_examples(found.witnesses, tmp_path / "w.safetensors")
     _, checked = verify_file(past, tmp_path / "w.safetensors")
     assert checked.bound == found.figures[-1].accuracy and checked.is_same_model
-    save_witnesses(replace(found.witnesses, model="another"), tmp_path / "w.safetensors")
+    save_adversarial_examples(replace(found.witnesses, model="another"), tmp_path / "w.safetensors")
     assert not verify_file(past, tmp_path / "w.safetensors")[1].is_same_model
 
 

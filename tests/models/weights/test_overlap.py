@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.weights.overlap import compare, image_keys, overlap, text_keys
+from models.weights.overlap import image_keys, overlap, overlap_of, text_keys
 
 
 def texts(kind: str, train: Any, validation: Any = (), test: Any = ()) -> Any:
@@ -51,7 +51,7 @@ def test_a_dialogue_is_recognised_by_its_prompt() -> None:
 def test_overlap_is_found_in_both_judging_splits_and_counted() -> None:
     source = texts("classification", [("One",), ("two",), ("three",)])
     target = texts("classification", [("four",)], [("five",), ("ONE ",)], [("two",), ("six",)])
-    found = compare([source], target)
+    found = overlap_of([source], target)
     assert (found.validation, found.test) == ((1,), (0,))
     assert (found.count, found.known, found.compared) == (2, 0, 3)
     assert found.shown == ("ONE ", "two")
@@ -60,21 +60,21 @@ def test_overlap_is_found_in_both_judging_splits_and_counted() -> None:
 def test_what_the_target_itself_trains_on_is_no_news() -> None:
     source = texts("classification", [("one",)])
     target = texts("classification", [("one",)], [("one",)], [("two",)])
-    found = compare([source], target)
+    found = overlap_of([source], target)
     assert (found.count, found.known) == (0, 1)
 
 
 def test_single_texts_are_found_inside_pairs() -> None:
     source = texts("classification", [("a tweet",)])
     target = texts("classification", [("x", "y")], [("atheism", "A tweet")])
-    assert compare([source], target).validation == (0,)
+    assert overlap_of([source], target).validation == (0,)
 
 
 def test_every_ancestor_of_a_source_is_compared() -> None:
     target = texts("entities", [("x",)], [("Ada", "wrote")])
     parent, grandparent = texts("entities", [("y",)]), texts("entities", [("ada", "wrote")])
-    assert compare([parent], target).count == 0
-    assert compare([parent, grandparent], target).count == 1
+    assert overlap_of([parent], target).count == 0
+    assert overlap_of([parent, grandparent], target).count == 1
 
 
 def test_images_are_the_same_if_all_pixels_are() -> None:
@@ -84,14 +84,14 @@ def test_images_are_the_same_if_all_pixels_are() -> None:
     assert image_keys(some)[0] == image_keys(other)[0]
     assert image_keys(some)[1] != image_keys(other)[1]
     assert image_keys(some.reshape(2, 1, 4, 3))[0] != image_keys(some)[0]
-    found = compare([images(some, some[:0], some[:0])], images(some[:0], other, some[1:]))
+    found = overlap_of([images(some, some[:0], some[:0])], images(some[:0], other, some[1:]))
     assert (found.validation, found.test, found.compared) == ((0,), (0,), 2)
 
 
 def test_images_and_texts_cannot_be_compared() -> None:
     empty = np.zeros((0, 1, 2, 2), np.uint8)
     with pytest.raises(ValueError, match="one kind"):
-        compare([texts("entities", [])], images(empty, empty, empty))
+        overlap_of([texts("entities", [])], images(empty, empty, empty))
 
 
 def test_the_record_is_plain_data() -> None:

@@ -16,7 +16,7 @@ from models.networks.base_model import BaseModel
 from models.networks.transformer import LoadedBase
 from models.weights.export import export
 from models.weights.initial import apply_initial, load_initial, save_initial
-from models.weights.rebuild import Passed, pass_on, rebuild
+from models.weights.rebuild import ExtractedWeights, extract_weights, rebuild
 from tests.models.weights.trained_trials import classes, entities, finished, load_by, tiny_base
 
 MERGING = ("full", "lora", "dora", "adalora", "ia3")
@@ -39,8 +39,8 @@ def fresh(base: BaseModel, data: Path, configuration: Any, seed: int = 7) -> Any
     return loaded.fresh(seed, configuration, own_copy=True)
 
 
-def passed_to(trial: Any, target: Path, folder: Path) -> Passed:
-    passed = pass_on(trial, [], {"parquet": str(target)})
+def passed_to(trial: Any, target: Path, folder: Path) -> ExtractedWeights:
+    passed = extract_weights(trial, [], {"parquet": str(target)})
     return replace(passed, weights=load_initial(save_initial(folder, passed.weights)))
 
 
@@ -136,7 +136,7 @@ def test_tags_of_an_entity_type_that_both_declare_travel(tmp_path: Path) -> None
     source = entities(tmp_path / "music", "person", "place")
     trial = finished(tmp_path / "trial", "entity_tagger", source, base, adaptation="lora")
     target = entities(tmp_path / "books", "book", "person")
-    passed = pass_on(trial, [], {"parquet": str(target)})
+    passed = extract_weights(trial, [], {"parquet": str(target)})
     assert passed.rows.carried == ("O", "B-person", "I-person")
     assert passed.rows.fresh == ("B-book", "I-book")
     assert passed.overlap.count == 0
@@ -151,13 +151,15 @@ def test_what_was_trained_on_is_compared_with_the_targets_splits(
     (swapped / "train.parquet").rename(swapped / "spare")
     (swapped / "test.parquet").rename(swapped / "train.parquet")
     (swapped / "spare").rename(swapped / "test.parquet")
-    found = pass_on(trial, [], {"parquet": str(swapped)}).overlap
+    found = extract_weights(trial, [], {"parquet": str(swapped)}).overlap
     assert len(found.test) == found.compared > 0 and found.validation == ()
     ancestor = [{"parquet": str(data)}]
     other = finished(tmp_path / "other", "text_classifier", swapped, base, adaptation="lora")
-    clean = pass_on(other, [], {"parquet": str(swapped)})
+    clean = extract_weights(other, [], {"parquet": str(swapped)})
     assert clean.overlap.count == 0
-    assert pass_on(other, ancestor, {"parquet": str(swapped)}).overlap.count == len(found.test)
+    assert extract_weights(other, ancestor, {"parquet": str(swapped)}).overlap.count == len(
+        found.test
+    )
 
 
 def test_a_checkpoint_that_is_gone_is_named(base: BaseModel, data: Path, tmp_path: Path) -> None:

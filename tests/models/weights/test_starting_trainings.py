@@ -14,7 +14,7 @@ from models.networks.base_model import BaseModel
 from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
 from models.weights.initial import InitialWeights, load_initial, save_initial
-from models.weights.rebuild import Trained, pass_on, rebuild
+from models.weights.rebuild import Trained, extract_weights, rebuild
 from tests.models.weights.trained_trials import classes, finished, tiny_base
 
 THREAT = TextThreat(examples=2, cheap_examples=2, queries=4)
@@ -44,7 +44,9 @@ def loaded(base: BaseModel, data: Path) -> LoadedBase:
 
 
 def taken(source: Trained, data: Path, folder: Path) -> InitialWeights:
-    return load_initial(save_initial(folder, pass_on(source, [], {"parquet": str(data)}).weights))
+    return load_initial(
+        save_initial(folder, extract_weights(source, [], {"parquet": str(data)}).weights)
+    )
 
 
 def starting(held: LoadedBase, data: Path, initial: InitialWeights, method: str) -> TextFineTuning:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from search.apply import InnerSampler, WarmStartSampler
+from search.apply import OptunaSampler, WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.history import History
 from tests.contracts import sampler as contracts
@@ -12,9 +12,9 @@ from tests.contracts import sampler as contracts
 # Fewer random trials, so that the model is reached within a contract's few.
 FAST = {
     TRANSFER: TRANSFER,
-    "tpe": InnerSampler("tpe", {"n_startup_trials": 4}),
-    "gp": InnerSampler("gp", {"n_startup_trials": 12}),  # half a second a proposal on one core
-    "random": InnerSampler("random"),
+    "tpe": OptunaSampler("tpe", {"n_startup_trials": 4}),
+    "gp": OptunaSampler("gp", {"n_startup_trials": 12}),  # half a second a proposal on one core
+    "random": OptunaSampler("random"),
 }
 # Kind -> the task of the search. That of history is "task 0", and "task 1" if there is another.
 HISTORIES = {

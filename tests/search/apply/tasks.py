@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from optuna.distributions import FloatDistribution
 
-from search.apply.source import Situation, Tried
-from search.apply.task_models import PastTask, past_tasks
+from search.apply.source import Context, Tried
+from search.apply.task_models import TaskModel, task_models
 from search.history import Trial
 from search.history.states import State
 from search.objectives import Objective
@@ -85,27 +85,27 @@ def modelled(
     evidence: Sequence[Trial],
     space: SearchSpace = LINE,
     directions: Sequence[str] = ("minimize",),
-) -> list[PastTask]:
+) -> list[TaskModel]:
     """The tasks of the trials, none of them left out."""
-    found, left_out = past_tasks(evidence, space, unnamed(directions), {})
+    found, left_out = task_models(evidence, space, unnamed(directions), {})
     assert left_out == {}
     return found
 
 
-def situation(
+def context(
     trials: Sequence[Trial] = (),
     space: SearchSpace = SQUARE,
     *,
     number: int | None = None,
     directions: Sequence[str] = ("minimize",),
     seed: int = 0,
-) -> Situation:
+) -> Context:
     """That of the trial after the given ones, which are all that was tried."""
     tried = Tried()
     for trial in trials:
         tried.add(space, trial.configuration)
     following = len(trials) if number is None else number
-    return Situation(following, space, unnamed(directions), tuple(trials), tried, seed)
+    return Context(following, space, unnamed(directions), tuple(trials), tried, seed)
 
 
 def own_trials(loss: Loss, count: int, seed: int = 1, space: SearchSpace = SQUARE) -> list[Trial]:

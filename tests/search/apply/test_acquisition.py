@@ -9,10 +9,10 @@ import pytest
 from search.apply.acquisition import (
     SUM_SHARE,
     Predicted,
+    acquisition_value,
     expected_hypervolume_improvement,
     expected_scalar_improvement,
     log_expected_improvement,
-    promise,
 )
 from search.objectives import pareto
 
@@ -146,7 +146,7 @@ def predicted(means, variances, known, ceilings=(), is_feasible=None):
 
 
 def promised(*arguments, **more):
-    return promise(predicted(*arguments, **more), np.random.default_rng(0))
+    return acquisition_value(predicted(*arguments, **more), np.random.default_rng(0))
 
 
 def test_without_constraints_a_candidate_promises_its_improvement():

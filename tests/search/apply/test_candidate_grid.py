@@ -16,7 +16,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from search.apply.candidate_grid import Positions
+from search.apply.candidate_grid import CandidateGrid
 from search.space import SearchSpace
 from search.space.encoding import encode
 from tests.contracts import sampler as contracts
@@ -67,7 +67,7 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
     return SearchSpace(found, conditions)
 
 
-def assert_legal(positions: Positions, places: np.ndarray) -> None:
+def assert_legal(positions: CandidateGrid, places: np.ndarray) -> None:
     space = positions.space
     configurations = [positions.configuration(place) for place in places]
     assert [each for each in configurations if not space.contains(each)] == []
@@ -80,7 +80,7 @@ def assert_legal(positions: Positions, places: np.ndarray) -> None:
 @EXAMPLES
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_drawn_candidates_are_legal_and_their_columns_are_those_of_encode(space, seed):
-    positions = Positions(space)
+    positions = CandidateGrid(space)
     assert_legal(positions, positions.draw(np.random.default_rng(seed), 12))
 
 
@@ -88,7 +88,7 @@ def test_drawn_candidates_are_legal_and_their_columns_are_those_of_encode(space,
 @EXAMPLES
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_neighbours_are_legal_and_half_of_them_change_one_hyperparameter(space, seed):
-    positions, generator = Positions(space), np.random.default_rng(seed)
+    positions, generator = CandidateGrid(space), np.random.default_rng(seed)
     centre = positions.draw(generator, 1)[0]
     near = positions.near(centre, generator, 12)
     assert_legal(positions, near)
@@ -98,7 +98,7 @@ def test_neighbours_are_legal_and_half_of_them_change_one_hyperparameter(space, 
 @EXAMPLES
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_a_configuration_is_found_again_at_its_position(space, seed):
-    positions = Positions(space)
+    positions = CandidateGrid(space)
     configuration = space.random_configuration(np.random.default_rng(seed))
     again = positions.configuration(positions.of(configuration))
     assert again.keys() == configuration.keys()
@@ -120,7 +120,7 @@ def test_groups_name_the_hyperparameter_of_every_column(space):
     for name in space.conditions:
         sizes[name] += 1
     expected = [index for index, size in enumerate(sizes.values()) for _ in range(size)]
-    positions = Positions(space)
+    positions = CandidateGrid(space)
     assert positions.groups.tolist() == expected
     assert encode(space, [{}]).shape == (1, len(expected))
 
@@ -130,25 +130,25 @@ STRAY = [{}, {"optimizer": "sgd", "width": 4096, "sgd.momentum": 0.44}, {"width"
 
 @pytest.mark.parametrize("stray", STRAY, ids=["empty", "outside", "between"])
 def test_a_configuration_outside_the_space_or_with_gaps_becomes_a_legal_one(stray):
-    positions = Positions(contracts.CONDITIONAL)
+    positions = CandidateGrid(contracts.CONDITIONAL)
     made = positions.configuration(positions.of(stray))
     assert contracts.CONDITIONAL.problems(made) == []
     assert made["width"] == (64 if stray.get("width") == 4096 else 23)  # 23: the middle, and 22.6
 
 
 def test_what_a_configuration_lacks_starts_in_the_middle_as_a_cold_search_does():
-    positions = Positions(contracts.CONDITIONAL)
+    positions = CandidateGrid(contracts.CONDITIONAL)
     assert positions.configuration(positions.of({})) == positions.middle()
 
 
 @pytest.mark.parametrize("stray", STRAY, ids=["empty", "outside", "between"])
 def test_its_columns_are_those_of_the_configuration_it_becomes(stray):
-    positions = Positions(contracts.CONDITIONAL)
+    positions = CandidateGrid(contracts.CONDITIONAL)
     assert_legal(positions, positions.of(stray)[None])
 
 
 def test_the_middle_is_the_middle_of_ranges_and_the_first_choice():
-    assert Positions(contracts.CONDITIONAL).middle() == {
+    assert CandidateGrid(contracts.CONDITIONAL).middle() == {
         "optimizer": "sgd",
         "width": 23,  # of 8 to 64 in the logarithm: sqrt(8 * 64) = 22.6
         "blocks": 2,
@@ -166,7 +166,7 @@ def test_every_value_of_a_grid_is_drawn_equally_often():
             "kind": CategoricalDistribution(["a", "b", "c"]),
         }
     )
-    positions = Positions(space)
+    positions = CandidateGrid(space)
     places = positions.draw(np.random.default_rng(0), 6_000)
     for index, count in enumerate((5, 4, 3)):
         found = Counter(places[:, index].tolist())
@@ -178,7 +178,7 @@ def test_every_value_of_a_grid_is_drawn_equally_often():
 
 
 def test_a_move_on_a_coarse_grid_reaches_another_value():
-    positions = Positions(SearchSpace({"blocks": IntDistribution(1, 3)}))
+    positions = CandidateGrid(SearchSpace({"blocks": IntDistribution(1, 3)}))
     near = positions.near(np.array([0.5]), np.random.default_rng(0), 40)
     # One hyperparameter, which the first half changes; from the middle there is room both ways.
     assert set(near[:20, 0].tolist()) == {0.0, 1.0}
@@ -191,6 +191,6 @@ def test_a_range_as_wide_as_one_rounding_error_is_no_error():
 
 
 def test_nothing_to_encode_has_no_rows():
-    positions = Positions(contracts.CONDITIONAL)
+    positions = CandidateGrid(contracts.CONDITIONAL)
     empty = positions.encoded(np.empty((0, len(contracts.CONDITIONAL.distributions))))
     assert empty.shape == (0, len(positions.groups))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from search.apply.candidate_grid import Positions
+from search.apply.candidate_grid import CandidateGrid
 from search.apply.candidates import BEST_OF_A_TASK, FRESH, NEIGHBOURS, POOLED, Candidates
 from search.objectives import pareto
 from search.space.encoding import encode
 from tests.contracts import sampler as contracts
 from tests.search.apply.tasks import SQUARE, at_random, modelled
 
-POSITIONS = Positions(SQUARE)
+POSITIONS = CandidateGrid(SQUARE)
 CENTRE = {"x": 0.31, "y": 0.62}
 
 
@@ -31,13 +31,13 @@ def around(tasks, best=(CENTRE,), seed=0):
 
 
 def test_points_and_opinions_are_those_of_the_candidates(tasks):
-    places, points, opinions = around(tasks)
+    places, points, task_predictions = around(tasks)
     configurations = [POSITIONS.configuration(place) for place in places[::50]]
     assert points[::50] == pytest.approx(encode(SQUARE, configurations), abs=1e-9)
-    assert opinions.shape == (len(places), 2, 1)
+    assert task_predictions.shape == (len(places), 2, 1)
     for index, task in enumerate(tasks):
         # One by one or all at once: equal to rounding.
-        assert opinions[:, index] == pytest.approx(task.predict(points), abs=1e-9)
+        assert task_predictions[:, index] == pytest.approx(task.predict(points), abs=1e-9)
 
 
 def test_the_best_of_every_past_task_are_among_them(tasks):
@@ -64,10 +64,10 @@ def test_the_pool_is_the_same_at_every_proposal_and_the_rest_is_not():
 
 
 def test_a_coarse_grid_is_not_asked_the_same_twice():
-    positions = Positions(contracts.CONDITIONAL)
+    positions = CandidateGrid(contracts.CONDITIONAL)
     candidates = Candidates(positions, [], 2, 0)
     best = contracts.CONDITIONAL.random_configuration(np.random.default_rng(3))
-    places, _, opinions = candidates.around([best, best], np.random.default_rng(0))
-    assert opinions.shape == (len(places), 0, 2)
+    places, _, task_predictions = candidates.around([best, best], np.random.default_rng(0))
+    assert task_predictions.shape == (len(places), 0, 2)
     fresh = places[len(candidates._pool) :]
     assert len(np.unique(fresh, axis=0)) == len(fresh)

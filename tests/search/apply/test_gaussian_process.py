@@ -147,16 +147,16 @@ def test_believing_lowers_the_variance_and_keeps_the_mean(data):
     points, values, elsewhere = data
     process = ours.assemble(points, values, GROUPS, [points], PARAMETERS, 0.3)
     under_way = elsewhere[:4]
-    believing = process.believing(under_way, [under_way])
+    fantasize = process.fantasize(under_way, [under_way])
     before, after = (
         process.predict(elsewhere, [elsewhere]),
-        believing.predict(elsewhere, [elsewhere]),
+        fantasize.predict(elsewhere, [elsewhere]),
     )
     assert after[0] == pytest.approx(before[0], **EQUAL)
     assert (after[1] <= before[1] + 1e-9).all()
     # A measurement leaves at most the noise, or what was there if that is less.
     assert (after[1][:4] < np.minimum(before[1][:4], process.noise)).all()
-    assert process.believing(np.empty((0, 3)), [np.empty((0, 3))]) is process
+    assert process.fantasize(np.empty((0, 3)), [np.empty((0, 3))]) is process
 
 
 def test_repeated_configurations_are_no_error():

@@ -11,25 +11,31 @@ import pytest
 from scipy.stats import kendalltau
 
 from search.apply.gp_fit import fit, usual_prior
-from search.apply.guard import DOUBT, FEWEST_TO_DISAGREE, Judgement, judge, record
+from search.apply.guard import (
+    DOUBT,
+    FEWEST_TO_DISAGREE,
+    GuardedObjective,
+    guard_objective,
+    guard_record,
+)
 from search.apply.task_weights import blocks
 
 GROUPS = np.array([0, 1])
 
 
-def judged(opinions, count=20, seed=0):
-    """The judgement on a smooth function of two hyperparameters; `opinions` make theirs."""
+def judged(task_predictions, count=20, seed=0):
+    """The judgement on a smooth function of two hyperparameters; `task_predictions` make theirs."""
     generator = np.random.default_rng(seed)
     points = generator.random((count, 2))
     truth = np.sin(7 * points[:, 0]) + np.cos(6 * points[:, 1])
     scores = (truth - truth.mean()) / truth.std()
-    views = np.column_stack([opinion(scores, generator) for opinion in opinions])
+    views = np.column_stack([opinion(scores, generator) for opinion in task_predictions])
 
-    def leaning(members):
+    def model_with(members):
         prior = usual_prior(2, min(len(members), 2))
         return fit(points, scores, GROUPS, prior, blocks(views[:, list(members)]))
 
-    return judge(scores, views, fit(points, scores, GROUPS, usual_prior(2)), leaning)
+    return guard_objective(scores, views, fit(points, scores, GROUPS, usual_prior(2)), model_with)
 
 
 def right(scores, generator):
@@ -66,8 +72,10 @@ def stub(evidence):
     return SimpleNamespace(evidence=evidence, parameters=np.array([evidence]))
 
 
-def decided(by_members, alone, opinions, scores):
-    return judge(scores, opinions, stub(alone), lambda members: stub(by_members[tuple(members)]))
+def decided(by_members, alone, task_predictions, scores):
+    return guard_objective(
+        scores, task_predictions, stub(alone), lambda members: stub(by_members[tuple(members)])
+    )
 
 
 SCORES = np.arange(6.0)
@@ -117,7 +125,7 @@ def test_agreement_is_kendalls_tau_and_nan_where_nothing_is_predicted():
 
 
 def judgement(members, agreement=(0.5, math.nan)):
-    return Judgement(members, np.empty(0), 1.23456, agreement)
+    return GuardedObjective(members, np.empty(0), 1.23456, agreement)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +133,7 @@ def judgement(members, agreement=(0.5, math.nan)):
     [((0, 1), "all", set()), ((0,), "agreeing", {"b"}), ((), "none", {"a", "b"})],
 )
 def test_the_record_says_what_was_used_and_why_not_the_rest(members, word, dropped):
-    made = record([judgement(members)], ["a", "b"], 7, {"c": "noise"})
+    made = guard_record([judgement(members)], ["a", "b"], 7, {"c": "noise"})
     assert made["history"] == word
     assert made["dropped"].keys() == dropped | {"c"}
     assert made["dropped"]["c"] == "noise"
@@ -136,7 +144,7 @@ def test_the_record_says_what_was_used_and_why_not_the_rest(members, word, dropp
 
 
 def test_a_task_used_for_one_objective_of_two_is_not_called_dropped():
-    made = record([judgement((0,), (0.2, 0.4)), judgement((), (0.4, 0.6))], ["a", "b"], 7, {})
+    made = guard_record([judgement((0,), (0.2, 0.4)), judgement((), (0.4, 0.6))], ["a", "b"], 7, {})
     assert made["history"] == "agreeing"
     assert made["dropped"].keys() == {"b"}
     assert made["agreement"] == {"a": 0.3, "b": 0.5}
@@ -146,9 +154,9 @@ def test_a_task_used_for_one_objective_of_two_is_not_called_dropped():
 def test_only_the_agreeing_are_asked_for_besides_everyone():
     asked = []
 
-    def leaning(members):
+    def model_with(members):
         asked.append(tuple(members))
         return stub(0.0)
 
-    judge(SCORES, np.column_stack([VIEWS, SCORES]), stub(0.0), leaning)
+    guard_objective(SCORES, np.column_stack([VIEWS, SCORES]), stub(0.0), model_with)
     assert asked == [(0, 1, 2), (0, 2)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import create_trial
 
-from search.apply.joined_space import join, observed
+from search.apply.joined_space import join_spaces, observed
 from search.space import SearchSpace
 
 
 def test_ranges_widen_and_choices_collect():
-    joined = join(
+    joined = join_spaces(
         [
             SearchSpace(
                 {
@@ -39,7 +39,7 @@ def test_ranges_widen_and_choices_collect():
 
 def test_a_disagreement_about_kind_or_condition_is_settled_for_the_first_and_for_none():
     child = {"kind": CategoricalDistribution(["a", "b"]), "x": FloatDistribution(0, 1)}
-    joined = join(
+    joined = join_spaces(
         [
             SearchSpace(child, {"x": {"kind": ("a",)}}),
             SearchSpace(child | {"kind": IntDistribution(0, 3)}),

@@ -10,9 +10,9 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import TrialState
 
 from search.apply import WarmStartSampler
-from search.apply.objective_model import TOLERANCE, steering_of
-from search.apply.optuna_sampler import InnerStudy
-from search.apply.source import Situation, Tried
+from search.apply.objective_model import TOLERANCE, objective_model_of
+from search.apply.optuna_sampler import CompletedStudy
+from search.apply.source import Context, Tried
 from search.history import Trial
 from search.objectives.objective import Objective, Role
 from tests.contracts import sampler as contracts
@@ -43,16 +43,16 @@ class Spy(RandomSampler):
 def ask(
     spy: BaseSampler, own: list[Trial], prior: list[Trial] | None = None,
     directions: tuple[str, ...] = ("maximize", "minimize"),
-) -> InnerStudy:  # fmt: skip
-    source = InnerStudy(spy, prior or [], 0)
+) -> CompletedStudy:  # fmt: skip
+    source = CompletedStudy(spy, prior or [], 0)
     again(source, own, directions)
     return source
 
 
 def again(
-    source: InnerStudy, own: list[Trial], directions: tuple[str, ...] = ("maximize", "minimize")
+    source: CompletedStudy, own: list[Trial], directions: tuple[str, ...] = ("maximize", "minimize")
 ) -> None:
-    assert source.propose(Situation(99, SPACE, unnamed(directions), tuple(own), Tried(), 0))
+    assert source.propose(Context(99, SPACE, unnamed(directions), tuple(own), Tried(), 0))
 
 
 def test_prior_trials_keep_the_target_space_joint():
@@ -155,12 +155,12 @@ def test_a_tolerance_that_moves_is_shown_of_every_trial_anew():
     spy = Spy()
     last = Role("lexicographic", tolerance=0.25)
     goals = (Objective("a", "maximize"), Objective("b", "minimize", last))
-    steering = steering_of(goals)
+    steering = objective_model_of(goals)
     prior = [prior_trial("t", "r", "complete", ADAMW, (0.5, 1.0), True)]
-    source = InnerStudy(spy, prior, 0)
+    source = CompletedStudy(spy, prior, 0)
 
     def proposed(*own: Trial) -> list[float]:
-        source.propose(Situation(9, SPACE, goals, own, Tried(), 0, steering))
+        source.propose(Context(9, SPACE, goals, own, Tried(), 0, steering))
         return [trial.constraints[TOLERANCE] for trial in spy.trials]
 
     first = own_trial(0, "complete", SGD, (0.75, 2.0))

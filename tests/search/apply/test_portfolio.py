@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.apply.candidate_grid import Positions
+from search.apply.candidate_grid import CandidateGrid
 from search.apply.portfolio import Choice, Portfolio, choose
 from search.objectives import pareto
 from tests.search.apply.tasks import (
     LINE,
     SQUARE,
     at_random,
+    context,
     modelled,
     on_line,
     own_trial,
     prior_trial,
-    situation,
 )
 
 
@@ -27,7 +27,7 @@ def distance_from(best, scale=1.0):
 
 
 def chosen(evidence, size, directions=("minimize",), space=LINE) -> list[Choice]:
-    return choose(modelled(evidence, space, directions), Positions(space), size)
+    return choose(modelled(evidence, space, directions), CandidateGrid(space), size)
 
 
 def places(choices):
@@ -75,10 +75,10 @@ def test_the_greedy_choice_is_that_of_plain_greedy():
         )
     ]
     tasks = modelled(evidence, SQUARE, ["minimize"] * 2)
-    longer = choose(tasks, Positions(SQUARE), 6)
+    longer = choose(tasks, CandidateGrid(SQUARE), 6)
     totals = [sum(choice.gains.values()) for choice in longer]
     assert totals == sorted(totals, reverse=True)  # a greedy choice never gains more later
-    shorter = choose(tasks, Positions(SQUARE), 3)
+    shorter = choose(tasks, CandidateGrid(SQUARE), 3)
     assert [choice.run_id for choice in shorter] == [choice.run_id for choice in longer[:3]]
     _assert_plain_greedy(tasks, evidence, longer)
 
@@ -104,7 +104,7 @@ def _assert_plain_greedy(tasks, evidence, choices):
 
 
 def test_no_history_no_portfolio_and_no_more_than_there_is():
-    assert choose([], Positions(LINE), 5) == []
+    assert choose([], CandidateGrid(LINE), 5) == []
     assert chosen(on_line("a", distance_from(0.5), 3), 0) == []
     assert len(chosen(on_line("a", distance_from(0.5), 3), 9)) == 3
 
@@ -131,14 +131,14 @@ def test_an_objective_that_is_the_same_everywhere_does_not_hide_the_other():
 
 
 def portfolio(size, reserve=0):
-    return Portfolio(modelled(on_line("a", distance_from(0.5))), Positions(LINE), size, reserve)
+    return Portfolio(modelled(on_line("a", distance_from(0.5))), CandidateGrid(LINE), size, reserve)
 
 
 def handed_out(source, ended, running=0):
     """A trial of each configuration that the source gives out after the given trials."""
     trials = [*ended]
     for _ in range(running):
-        proposal = source.propose(situation(trials, LINE))
+        proposal = source.propose(context(trials, LINE))
         if proposal is None:
             break
         trials.append(own_trial(len(trials), "running", proposal.configuration))
@@ -175,7 +175,7 @@ def test_a_stopped_trial_has_ended_and_a_failed_one_leaves_the_reserve_open(stat
 
 def test_a_proposal_says_whose_it_was_and_which_tasks_it_serves():
     tasks = modelled([*on_line("a", distance_from(0.2)), *on_line("b", distance_from(0.2))])
-    made = Portfolio(tasks, Positions(LINE), 1).propose(situation([], LINE)).origin
+    made = Portfolio(tasks, CandidateGrid(LINE), 1).propose(context([], LINE)).origin
     assert made["step"] == "portfolio"
     assert made["source_runs"][0] in {trial.run_id for task in tasks for trial in task.trials}
     assert made["source_tasks"] == pytest.approx({"a": 0.5, "b": 0.5})  # the tasks are equal
@@ -185,10 +185,10 @@ def test_a_proposal_says_whose_it_was_and_which_tasks_it_serves():
 def test_a_choice_that_no_task_gains_by_is_said_to_be_of_the_task_it_comes_from():
     # One task: its best comes first, and what comes after gains nothing.
     tasks = modelled(on_line("a", distance_from(0.5)))
-    source = Portfolio(tasks, Positions(LINE), 3)
+    source = Portfolio(tasks, CandidateGrid(LINE), 3)
     last = handed_out(source, [], running=2)
     assert not any(source.choices[2].gains.values())
-    made = source.propose(situation(last, LINE)).origin
+    made = source.propose(context(last, LINE)).origin
     assert made["source_tasks"] == {"a": 1.0}
 
 

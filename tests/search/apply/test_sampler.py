@@ -11,7 +11,7 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from search.apply import InnerSampler, WarmStartSampler
+from search.apply import OptunaSampler, WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.space import SearchSpace
 from tests.contracts import sampler as contracts
@@ -78,7 +78,7 @@ def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="tep"):
         WarmStartSampler(sampler="tep")
     with pytest.raises(ValueError, match="does not take"):
-        InnerSampler("gp", {"multivariate": True})
+        OptunaSampler("gp", {"multivariate": True})
     with pytest.raises(ValueError, match="portfolio"):
         WarmStartSampler(portfolio=-1)
     with pytest.raises(ValueError, match="control"):

@@ -10,8 +10,8 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from search.apply import InnerSampler, WarmStartSampler
-from search.apply.objective_model import steering_of
+from search.apply import OptunaSampler, WarmStartSampler
+from search.apply.objective_model import objective_model_of
 from search.apply.sampler import TRANSFER
 from search.history import History
 from search.objectives import roles
@@ -51,7 +51,7 @@ def study_under(given: Sequence[Role], sampler, seed: int, **settings) -> optuna
 
 def run(study: optuna.Study, given: Sequence[Role], trials: int) -> np.ndarray:
     """Values of all objectives, `(trials, 2)`."""
-    steering, found = steering_of(goals(given)), []
+    steering, found = objective_model_of(goals(given)), []
     for _ in range(trials):
         trial = study.ask()
         found.append(measured(SPACE.suggest(trial)))
@@ -91,7 +91,7 @@ def test_a_reported_objective_is_not_searched() -> None:
         alone.tell(trial, value)
 
 
-def worth(given: Sequence[Role], sampler: InnerSampler, seed: int) -> float:
+def worth(given: Sequence[Role], sampler: OptunaSampler, seed: int) -> float:
     """Clean accuracy among what keeps the bound, robust accuracy where clean is 0.96 or more."""
     values = run(study_under(given, sampler, seed), given, 18)
     if given is AT_LEAST:
@@ -102,14 +102,14 @@ def worth(given: Sequence[Role], sampler: InnerSampler, seed: int) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [AT_LEAST, WITHIN], ids=["constraint", "lexicographic"])
 def test_tpe_searches_under_roles_better_than_chance(given) -> None:
-    tpe, chance = InnerSampler("tpe", {"n_startup_trials": 6}), InnerSampler("random")
+    tpe, chance = OptunaSampler("tpe", {"n_startup_trials": 6}), OptunaSampler("random")
     found, drawn = (sum(worth(given, each, seed) for seed in range(6)) for each in (tpe, chance))
     assert found > drawn
 
 
 @pytest.mark.slow
 def test_optuna_s_gaussian_process_models_the_bound() -> None:
-    sampler = InnerSampler("gp", {"n_startup_trials": 8})
+    sampler = OptunaSampler("gp", {"n_startup_trials": 8})
     values = run(study_under(AT_LEAST, sampler, 1), AT_LEAST, 10)  # a second a proposal
     assert values[-1, 1] >= 0.75
     assert best_of(values, AT_LEAST)[0] == values[-1, 0] > 0.89
@@ -119,7 +119,7 @@ def test_optuna_s_gaussian_process_models_the_bound() -> None:
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 @pytest.mark.parametrize("given", [AT_LEAST, WITHIN, REPORT], ids=lambda each: each[1].name)
 def test_a_search_that_is_rebuilt_continues_as_an_uninterrupted_one(name, given) -> None:
-    sampler = TRANSFER if name == TRANSFER else InnerSampler(name, {"n_startup_trials": 4})
+    sampler = TRANSFER if name == TRANSFER else OptunaSampler(name, {"n_startup_trials": 4})
     study = study_under(given, sampler, 3)
     run(study, given, 9)
     stopped = study.ask()
@@ -146,7 +146,7 @@ def earlier(tasks: Sequence[str] = ("task",), trials: int = 12) -> History:
     return History.from_studies(studies, UP, objectives=GOALS)
 
 
-@pytest.mark.parametrize("sampler", [TRANSFER, InnerSampler("tpe")], ids=["transfer", "tpe"])
+@pytest.mark.parametrize("sampler", [TRANSFER, OptunaSampler("tpe")], ids=["transfer", "tpe"])
 def test_trials_of_the_same_task_serve_a_constraint_as_they_are(sampler) -> None:
     study = study_under(AT_LEAST, sampler, 0, history=earlier(), task="task", portfolio=0)
     run(study, AT_LEAST, 1)
@@ -167,9 +167,9 @@ def test_a_portfolio_takes_from_other_tasks_what_was_best_by_the_role() -> None:
 
 @pytest.mark.slow
 def test_a_search_survives_every_end_of_its_trials_under_roles() -> None:
-    for sampler in (TRANSFER, InnerSampler("tpe", {"n_startup_trials": 3})):
+    for sampler in (TRANSFER, OptunaSampler("tpe", {"n_startup_trials": 3})):
         study = study_under(WITHIN, sampler, 0)
-        steering = steering_of(goals(WITHIN))
+        steering = objective_model_of(goals(WITHIN))
         waiting = [study.ask() for _ in range(3)]
         for index in range(12):
             trial = study.ask() if index % 4 else waiting.pop() if waiting else study.ask()

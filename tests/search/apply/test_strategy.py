@@ -8,38 +8,38 @@ import optuna
 import pytest
 
 from search.apply import WarmStartSampler
-from search.apply.candidate_grid import Positions
-from search.apply.source import Situation, Tried
+from search.apply.candidate_grid import CandidateGrid
+from search.apply.source import Context, Tried
 from search.apply.strategy import Control, Opening
 from search.history import History
 from tests.contracts import sampler as contracts
-from tests.search.apply.tasks import SQUARE, own_trial, own_trials, situation, unnamed
+from tests.search.apply.tasks import SQUARE, context, own_trial, own_trials, unnamed
 
-OPENING = Opening(Positions(SQUARE))
+OPENING = Opening(CandidateGrid(SQUARE))
 
 
 def test_the_first_trial_is_the_middle_of_the_space():
-    proposal = OPENING.propose(situation())
+    proposal = OPENING.propose(context())
     assert proposal.configuration == {"x": 0.5, "y": 0.5}
     assert proposal.origin["step"] == "opening"
     assert proposal.origin["source_runs"] == []
 
 
 def test_a_conditional_space_is_opened_with_a_legal_configuration():
-    opening = Opening(Positions(contracts.CONDITIONAL))
-    proposal = opening.propose(situation(space=contracts.CONDITIONAL))
+    opening = Opening(CandidateGrid(contracts.CONDITIONAL))
+    proposal = opening.propose(context(space=contracts.CONDITIONAL))
     assert contracts.CONDITIONAL.problems(proposal.configuration) == []
 
 
 @pytest.mark.parametrize("state", ["running", "complete", "stopped", "failed"])
 def test_after_any_trial_it_has_nothing_to_say(state):
-    assert OPENING.propose(situation([own_trial(0, state, {"x": 0.1, "y": 0.2})])) is None
+    assert OPENING.propose(context([own_trial(0, state, {"x": 0.1, "y": 0.2})])) is None
 
 
 def test_what_was_tried_on_this_task_before_counts():
     tried = Tried()
     tried.add(SQUARE, {"x": 0.1, "y": 0.2})
-    assert OPENING.propose(Situation(0, SQUARE, unnamed(("minimize",)), (), tried, 0)) is None
+    assert OPENING.propose(Context(0, SQUARE, unnamed(("minimize",)), (), tried, 0)) is None
 
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -123,25 +123,25 @@ def test_an_arm_at_work_proposes_distinct_configurations(warm):
 
 
 def test_the_arm_opens_like_a_search_without_history(warm):
-    assert warm[1][1] == Positions(contracts.CONDITIONAL).middle()
+    assert warm[1][1] == CandidateGrid(contracts.CONDITIONAL).middle()
 
 
 def test_the_arms_model_speaks_after_as_many_trials_as_a_cold_one():
-    control = Control(20, Positions(SQUARE), 0)
+    control = Control(20, CandidateGrid(SQUARE), 0)
     trials = own_trials(lambda x, y: (x - 0.3) ** 2 + y, 12)
-    assert control.propose(situation(trials[:11])) is None  # five of them are of the arm
-    assert control.propose(situation(trials, number=13)) is not None
+    assert control.propose(context(trials[:11])) is None  # five of them are of the arm
+    assert control.propose(context(trials, number=13)) is not None
 
 
 def test_situations_of_the_others_hide_the_arm_and_later_ones_nothing():
-    control = Control(2, Positions(SQUARE), 0)
+    control = Control(2, CandidateGrid(SQUARE), 0)
     trials = [own_trial(n, "complete", {"x": n / 9, "y": 0.5}, (float(n),)) for n in range(4)]
-    hidden = control.hidden(situation(trials[:2], number=2))
+    hidden = control.hidden(context(trials[:2], number=2))
     assert [trial.number for trial in hidden.trials] == [0]
-    full = control.hidden(situation(trials, number=4))
+    full = control.hidden(context(trials, number=4))
     assert [trial.number for trial in full.trials] == [0, 1, 2, 3]
 
 
 def test_without_control_trials_no_trial_is_one():
-    control = Control(0, Positions(SQUARE), 0)
+    control = Control(0, CandidateGrid(SQUARE), 0)
     assert not any(control.holds(number) for number in range(10))

@@ -11,7 +11,7 @@ from search.apply.task_models import (
     TASKS_KEPT,
     TRIALS_KEPT,
     most_telling,
-    past_tasks,
+    task_models,
 )
 from search.space import SearchSpace
 from search.space.encoding import encode
@@ -36,7 +36,7 @@ def noise(seed):
 
 
 def read(evidence, similarities=None, directions=("minimize",), space=SQUARE):
-    return past_tasks(evidence, space, unnamed(directions), similarities or {})
+    return task_models(evidence, space, unnamed(directions), similarities or {})
 
 
 # Which tasks teach something.
@@ -63,7 +63,7 @@ def test_a_noisy_but_real_task_is_kept():
         at_random("noisy", lambda x, y: bowl(x, y) + 0.05 * spread.standard_normal(), 80)
     )
     assert left_out == {}
-    assert found[0].is_foreseen == (True,)
+    assert found[0].is_predictable == (True,)
 
 
 def test_a_short_task_has_the_benefit_of_the_doubt_unless_all_its_results_are_equal():
@@ -81,7 +81,7 @@ def test_objectives_are_judged_apart():
         at_random("a", lambda x, y: (bowl(x, y), hidden(x, y)), 60),
         directions=["minimize"] * 2,
     )[0][0]
-    assert task.is_foreseen == (True, False)
+    assert task.is_predictable == (True, False)
 
 
 def test_failed_and_stopped_trials_teach_nothing():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.apply.candidate_grid import Positions
+from search.apply.candidate_grid import CandidateGrid
 from search.apply.gaussian_process import assemble
 from search.apply.gp_fit import fit
 from search.apply.scores import normal_scores
@@ -15,7 +15,7 @@ from search.apply.task_weights import blocks, learned_prior, weights
 from search.space.encoding import encode
 from tests.search.apply.tasks import SQUARE, at_random, modelled
 
-GROUPS = Positions(SQUARE).groups
+GROUPS = CandidateGrid(SQUARE).groups
 
 
 def bowl(left, right):
@@ -40,9 +40,9 @@ def leaned(tasks, loss, count=15):
     trials = at_random("target", loss, count, seed=99)
     points = encode(SQUARE, [trial.configuration for trial in trials])
     scores = normal_scores(np.array([trial.values for trial in trials]))[:, 0]
-    opinions = np.column_stack([task.predict(points)[:, 0] for task in tasks])
+    task_predictions = np.column_stack([task.predict(points)[:, 0] for task in tasks])
     prior = learned_prior(tasks, GROUPS, 0)
-    return weights(fit(points, scores, GROUPS, prior, blocks(opinions)))
+    return weights(fit(points, scores, GROUPS, prior, blocks(task_predictions)))
 
 
 @pytest.mark.slow
@@ -82,12 +82,14 @@ def test_blocks_are_the_mean_opinion_and_what_each_task_adds():
 
 def test_weights_are_those_of_the_opinions_in_the_posterior_mean():
     generator = np.random.default_rng(0)
-    opinions = generator.standard_normal((40, 3))
+    task_predictions = generator.standard_normal((40, 3))
     points = generator.random((40, 2))
     known = np.array([2.0, -1.0, 1.0])
     # Lengthscales, next to no function of its own, little noise, and room for both blocks.
     parameters = np.log([1.0, 1.0, 1e-8, 1e-4, 10.0, 10.0])
-    process = assemble(points, opinions @ known, GROUPS, blocks(opinions), parameters, 0.0)
+    process = assemble(
+        points, task_predictions @ known, GROUPS, blocks(task_predictions), parameters, 0.0
+    )
     # Weights of 2, -1 and 1, divided by their absolute sum; a ridge of 1e-5 moves them as little.
     assert weights(process) == pytest.approx(known / 4, abs=1e-3)
 

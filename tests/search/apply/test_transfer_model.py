@@ -7,16 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from search.apply.candidate_grid import Positions
+from search.apply.candidate_grid import CandidateGrid
 from search.apply.transfer_model import (
     FEWEST_COLD,
     FEWEST_WARM,
     FITTED_ALWAYS,
     FITTED_AT_MOST,
-    HistoryModel,
+    TransferModel,
     _milestone,
 )
-from tests.search.apply.tasks import SQUARE, at_random, modelled, own_trial, own_trials, situation
+from tests.search.apply.tasks import SQUARE, at_random, context, modelled, own_trial, own_trials
 
 
 def bowl(x, y):
@@ -32,7 +32,7 @@ def cliff(x, y):
 
 
 def model(tasks=(), same_task=(), left_out=None):
-    return HistoryModel(tasks, left_out or {}, Positions(SQUARE), same_task, 0)
+    return TransferModel(tasks, left_out or {}, CandidateGrid(SQUARE), same_task, 0)
 
 
 def past(loss=bowl, name="past", seed=7):
@@ -60,32 +60,32 @@ def test_milestones_end():
 )
 def test_it_is_silent_until_it_has_seen_enough(tasks, fewest):
     trials = own_trials(bowl, fewest)
-    assert model(tasks).propose(situation(trials[:-1])) is None
-    assert model(tasks).propose(situation(trials)) is not None
+    assert model(tasks).propose(context(trials[:-1])) is None
+    assert model(tasks).propose(context(trials)) is not None
 
 
 def test_cold_it_waits_for_starts_and_not_for_ends():
     trials = own_trials(bowl, FEWEST_COLD)
     running = [own_trial(each.number, "running", each.configuration) for each in trials[3:]]
-    assert model().propose(situation([*trials[:3], *running])) is not None
-    assert model().propose(situation([*trials[:2], *running])) is None
+    assert model().propose(context([*trials[:3], *running])) is not None
+    assert model().propose(context([*trials[:2], *running])) is None
 
 
 @pytest.mark.slow
 def test_if_history_is_dropped_before_a_cold_model_would_speak_it_is_silent():
-    asked = [model(past(cliff)).propose(situation(own_trials(bowl, 5, seed))) for seed in range(12)]
+    asked = [model(past(cliff)).propose(context(own_trials(bowl, 5, seed))) for seed in range(12)]
     assert {made.origin["step"] for made in asked if made} <= {"history-model"}
     assert None in asked  # the tasks are unrelated, so five results are enough in some
 
 
 def test_failed_trials_are_not_results():
     failed = [own_trial(n, "failed", {"x": n / 9, "y": 0.5}) for n in range(9)]
-    assert model(past()).propose(situation(failed)) is None
+    assert model(past()).propose(context(failed)) is None
 
 
 def test_prior_trials_of_the_same_task_are_results():
     same = at_random("own", bowl, 12)
-    proposal = model(same_task=same).propose(situation())
+    proposal = model(same_task=same).propose(context())
     assert proposal.origin["step"] == "prior-model"
     assert proposal.origin["prior_trials"] == 12
     # Of 12 places at random, and a bowl that is smooth over the whole range.
@@ -96,7 +96,7 @@ def test_prior_trials_of_the_same_task_are_results():
 
 
 def test_true_history_is_leaned_on_and_leads_to_the_best_place():
-    proposal = model(past()).propose(situation(own_trials(bowl, 6)))
+    proposal = model(past()).propose(context(own_trials(bowl, 6)))
     assert proposal.origin["step"] == "history-model"
     assert proposal.origin["source_tasks"] == {"past": 1.0}
     assert proposal.origin["source_runs"][0].startswith("past/")
@@ -105,14 +105,14 @@ def test_true_history_is_leaned_on_and_leads_to_the_best_place():
 
 
 def test_inverted_history_counts_in_reverse_or_not_at_all():
-    made = model(past(inverted)).propose(situation(own_trials(bowl, 15))).origin
+    made = model(past(inverted)).propose(context(own_trials(bowl, 15))).origin
     assert sum(made["source_tasks"].values()) <= 0
     assert made["guard"]["agreement"]["past"] < -0.5
 
 
 def test_unrelated_history_is_dropped_and_said_to_be():
     trials = own_trials(bowl, 20)
-    made = model(past(cliff)).propose(situation(trials)).origin
+    made = model(past(cliff)).propose(context(trials)).origin
     assert made["step"] == "model"
     assert made["source_tasks"] == {}
     assert made["guard"]["history"] == "none"
@@ -122,13 +122,13 @@ def test_unrelated_history_is_dropped_and_said_to_be():
 
 def test_the_origin_is_json_with_the_tasks_left_out_before_the_first_trial():
     found = model(past(), left_out={"noise": "looks like noise"})
-    made = found.propose(situation(own_trials(bowl, 5))).origin
+    made = found.propose(context(own_trials(bowl, 5))).origin
     assert json.loads(json.dumps(made, allow_nan=False)) == made
     assert made["guard"]["dropped"]["noise"] == "looks like noise"
 
 
 def test_without_history_there_is_no_guard():
-    made = model().propose(situation(own_trials(bowl, 8))).origin
+    made = model().propose(context(own_trials(bowl, 8))).origin
     assert made["step"] == "model"
     assert "guard" not in made
 
@@ -140,9 +140,9 @@ def test_a_task_foreseen_in_one_objective_is_leaned_on_in_that_one():
         SQUARE,
         ["minimize"] * 2,
     )
-    assert tasks[0].is_foreseen == (True, False)
+    assert tasks[0].is_predictable == (True, False)
     trials = own_trials(lambda x, y: (bowl(x, y), x), 6)
-    at = situation(trials, directions=["minimize"] * 2)
+    at = context(trials, directions=["minimize"] * 2)
     made = model(tasks).propose(at).origin
     assert made["step"] == "history-model"
     # In the other it predicts nothing, so nothing can be said of its agreement in all.
@@ -158,13 +158,13 @@ def test_a_task_that_is_right_in_one_objective_and_inverted_in_the_other_has_a_w
         ["minimize"] * 2,
     )
     trials = own_trials(lambda x, y: (bowl(x, y), bowl(x, y)), 10)
-    made = model(tasks).propose(situation(trials, directions=["minimize"] * 2)).origin
+    made = model(tasks).propose(context(trials, directions=["minimize"] * 2)).origin
     assert abs(made["source_tasks"]["past"]) == 1.0
 
 
 def test_the_run_named_is_the_nearest_of_the_better_half_of_its_task():
     tasks = past()
-    proposal = model(tasks).propose(situation(own_trials(bowl, 6)))
+    proposal = model(tasks).propose(context(own_trials(bowl, 6)))
     there = proposal.configuration
     better = sorted(tasks[0].trials, key=lambda trial: trial.values)[: len(tasks[0].trials) // 2]
     nearest = min(
@@ -182,7 +182,7 @@ def test_with_two_objectives_it_goes_between_their_best_places():
 
     trials = own_trials(corners, 15)
     for number in range(15, 20):
-        at = situation(trials, directions=["minimize"] * 2)
+        at = context(trials, directions=["minimize"] * 2)
         there = model().propose(at).configuration
         trials.append(own_trial(number, "complete", there, corners(**there)))
         # The compromises are the diagonal; a random place is 0.24 away from it on average.

@@ -9,7 +9,7 @@ import pytest
 
 from models.catalog import TextThreat, Threat
 from search.cli import attack
-from search.cli.attack import Asked, attack_trial, epsilon_of, verify_trial
+from search.cli.attack import AttackRequest, attack_trial, epsilon_of, verify_trial
 
 
 def source(**changes: Any) -> Any:
@@ -54,12 +54,12 @@ def test_grey_levels_are_not_taken_for_pixels() -> None:
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        (Asked(attack="pdg"), "--attack 'pdg': choose one of all, pgd"),
-        (Asked(split="train"), "--split 'train': choose one of test"),
-        (Asked(norm="l1"), "--norm 'l1': choose one of linf, l2"),
+        (AttackRequest(attack="pdg"), "--attack 'pdg': choose one of all, pgd"),
+        (AttackRequest(split="train"), "--split 'train': choose one of test"),
+        (AttackRequest(norm="l1"), "--norm 'l1': choose one of linf, l2"),
     ],
 )
-def test_an_unknown_wish_is_answered_with_what_there_is(asked: Asked, problem: str) -> None:
+def test_an_unknown_wish_is_answered_with_what_there_is(asked: AttackRequest, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         list(attack_trial("", "digits-1#7", asked))
 
@@ -67,7 +67,7 @@ def test_an_unknown_wish_is_answered_with_what_there_is(asked: Asked, problem: s
 def test_a_model_of_texts_is_told_which_attacks_there_are_for_it(known: Any) -> None:
     task = SimpleNamespace(model="text_classifier")
     known(source(spec=SimpleNamespace(task=task, robustness=TextThreat())))
-    for attempt in (attack_trial("", "sst-1#7", Asked()), verify_trial("", "sst-1#7")):
+    for attempt in (attack_trial("", "sst-1#7", AttackRequest()), verify_trial("", "sst-1#7")):
         with pytest.raises(ValueError, match="'characters' or 'words'"):
             list(attempt)
 
@@ -75,7 +75,7 @@ def test_a_model_of_texts_is_told_which_attacks_there_are_for_it(known: Any) -> 
 def test_a_trial_without_checkpoint_cannot_be_attacked(known: Any) -> None:
     known(source(has_checkpoint=False))
     with pytest.raises(LookupError, match=r"no checkpoint of digits-1#7 is left in /gone"):
-        list(attack_trial("", "digits-1#7", Asked()))
+        list(attack_trial("", "digits-1#7", AttackRequest()))
 
 
 def test_without_the_package_what_needs_it_says_how_to_get_it(
@@ -84,14 +84,14 @@ def test_without_the_package_what_needs_it_says_how_to_get_it(
     monkeypatch.setattr("models.adversarial.pixels.autoattack.is_installed", lambda: False)
     known(source())
     with pytest.raises(ValueError, match=r"\[autoattack\]"):
-        list(attack_trial("", "digits-1#7", Asked(attack="square")))
+        list(attack_trial("", "digits-1#7", AttackRequest(attack="square")))
 
 
 def test_another_norm_takes_the_fields_epsilon_or_asks_for_one(known: Any) -> None:
-    (threat,) = attack._threats(source(), Asked(norm="l2"))
+    (threat,) = attack._threats(source(), AttackRequest(norm="l2"))
     assert (threat.norm, threat.epsilon) == ("l2", 0.2)
-    (own,) = attack._threats(source(), Asked(norm="linf"))
+    (own,) = attack._threats(source(), AttackRequest(norm="linf"))
     assert own == Threat()
     unknown = source(fingerprint={"data": {"name": "shapes"}})
     with pytest.raises(ValueError, match="add --epsilon"):
-        list(attack._threats(unknown, Asked(norm="l2")))
+        list(attack._threats(unknown, AttackRequest(norm="l2")))

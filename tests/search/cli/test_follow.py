@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.cli import follow
-from search.optimize.process import Answer
+from search.optimize.process import DriverAnswer
 from tests.search.optimize.test_plan import a_plan
 
 
@@ -19,7 +19,9 @@ def test_a_report_that_cannot_be_written_is_told_apart_from_a_search_that_failed
         raise OSError(errno.ENOSPC, "No space left on device", "report.md")
 
     monkeypatch.setattr(follow, "Launch", lambda plan: None)
-    monkeypatch.setattr(follow, "_watch", lambda *given: (Answer("done", state="complete"), False))
+    monkeypatch.setattr(
+        follow, "_watch", lambda *given: (DriverAnswer("done", state="complete"), False)
+    )
     monkeypatch.setattr(follow, "publish_report", full)
     ended = follow.follow(a_plan(tmp_path), [], tmp_path)
     assert ended.code == 1

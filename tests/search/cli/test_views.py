@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from search.cli import views
-from search.cli.views import explained, print_search, print_trial, searches_table
+from search.cli.views import explanation, print_search, print_trial, searches_table
 from search.history import Trial
 from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import tag_names
@@ -87,15 +87,15 @@ def test_a_trial_that_there_is_not_is_refused(store: Stored) -> None:
 
 
 def test_an_origin_is_explained_in_a_sentence() -> None:
-    assert explained(trial()) == "What proposed it is not recorded."
-    assert explained(trial(step="model", sampler="tpe", prior_trials=12)) == (
+    assert explanation(trial()) == "What proposed it is not recorded."
+    assert explanation(trial(step="model", sampler="tpe", prior_trials=12)) == (
         "It was proposed by a model of this search's own trials and 12 earlier trials of this very "
         "task (tpe)."
     )
 
 
 def test_of_many_past_runs_five_are_named() -> None:
-    sentence = explained(trial(step="portfolio", source_runs=list("abcdefg")))
+    sentence = explanation(trial(step="portfolio", source_runs=list("abcdefg")))
     assert sentence.endswith("in runs a, b, c, d, e and 2 more.")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from search.cluster.check import Check, guarded, passed
+from search.cluster.check import Check, passed, run_check
 
 
 def test_an_error_in_a_check_is_a_failed_check_with_its_message() -> None:
@@ -13,7 +13,7 @@ def test_an_error_in_a_check_is_a_failed_check_with_its_message() -> None:
         yield passed("first", "well")
         raise KeyError("what was missing")
 
-    first, second = guarded("subject", breaks, 10)
+    first, second = run_check("subject", breaks, 10)
     assert first.status == "pass"
     assert (second.status, second.name) == ("fail", "subject")
     assert "what was missing" in second.found
@@ -21,7 +21,7 @@ def test_an_error_in_a_check_is_a_failed_check_with_its_message() -> None:
 
 def test_a_check_that_hangs_is_a_failed_check_in_time() -> None:
     began = time.monotonic()
-    (check,) = guarded("subject", lambda: [time.sleep(30)], 0.2)  # type: ignore[list-item, func-returns-value]
+    (check,) = run_check("subject", lambda: [time.sleep(30)], 0.2)  # type: ignore[list-item, func-returns-value]
     assert check.status == "fail" and "no answer" in check.found
     assert time.monotonic() - began < 10
 

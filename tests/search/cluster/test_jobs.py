@@ -12,7 +12,7 @@ from search.cluster.jobs import (
     Job,
     Service,
     entrypoint,
-    follow,
+    follow_job,
     new_name,
     newest,
     wait_until_joined,
@@ -81,7 +81,7 @@ def followed(service: FakeService) -> tuple[str, str]:
     def connect() -> Iterator[Service]:
         yield service
 
-    return follow(connect, "twentieth-a", written.append), "".join(written)
+    return follow_job(connect, "twentieth-a", written.append), "".join(written)
 
 
 def test_a_log_is_followed_to_the_jobs_end() -> None:
@@ -111,7 +111,7 @@ def test_a_job_that_is_not_there_is_said_at_once() -> None:
         yield FakeService()
 
     with pytest.raises(LookupError, match="no job twentieth-b"):
-        follow(connect, "twentieth-b", lambda text: None)
+        follow_job(connect, "twentieth-b", lambda text: None)
 
 
 def test_the_newest_job_is_ours_and_began_last() -> None:

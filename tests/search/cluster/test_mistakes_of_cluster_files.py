@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.cluster import cluster_file
-from search.cluster.cluster_file import ClusterFile, mistakes, read_cluster_file, why_no_ssh
+from search.cluster.cluster_file import ClusterFile, mistakes_in, read_cluster_file, why_no_ssh
 
 ROOT = Path(__file__).resolve().parents[3]
 ON_PREMISE = "cluster_name: lab\nprovider: {type: local, head_ip: 127.0.0.1, worker_ips: []}\n"
@@ -17,7 +17,7 @@ ON_PREMISE = "cluster_name: lab\nprovider: {type: local, head_ip: 127.0.0.1, wor
 def found(folder: Path, more: str) -> list[str]:
     path = folder / "cluster.yaml"
     path.write_text(ON_PREMISE + more)
-    return mistakes(read_cluster_file(path), folder)
+    return mistakes_in(read_cluster_file(path), folder)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_the_ids_that_a_user_must_put_into_the_aws_file_are_its_only_mistakes(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray" / "auth_token").write_text("secret")
-    lines = mistakes(read_cluster_file(ROOT / "cluster.yaml"), ROOT)
+    lines = mistakes_in(read_cluster_file(ROOT / "cluster.yaml"), ROOT)
     assert lines and all("REPLACE_ME" in line and "put your own id" in line for line in lines)
     assert any("available_node_types.head.node_config.ImageId" in line for line in lines)
 

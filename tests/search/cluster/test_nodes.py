@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from search.cluster.access import ANSWER_SECONDS, admit
-from search.cluster.nodes import joined
+from search.cluster.nodes import join_cluster
 from tests.search.cluster.ray_clusters import head_that_takes_jobs, two_nodes
 
 
 def test_an_address_where_nothing_answers_is_said_at_once() -> None:
-    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:9"), joined("127.0.0.1:9", {}):
+    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:9"), join_cluster("127.0.0.1:9", {}):
         pass
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from search.cluster.check import Check
-from search.cluster.remote import Wanted, look_from_afar
+from search.cluster.remote import Wanted, check_remotely
 from tests.search.cluster.ray_clusters import head_that_takes_jobs
 from tests.search.cluster.test_preflight import written
 
@@ -36,7 +36,7 @@ def seen(project: Path, **changes: Any) -> dict[str, Check]:
         "settings": (), "tracking_uri": "http://10.255.0.1:5000", "results": Path("/shared"),
     }  # fmt: skip
     checks: list[Check] = []
-    look_from_afar(Wanted(**given | changes), checks.append)
+    check_remotely(Wanted(**given | changes), checks.append)
     return {check.name: check for check in checks}
 
 
@@ -79,7 +79,7 @@ def test_what_a_launch_would_refuse_fails_with_its_key(project: Path) -> None:
 def test_a_file_that_is_none_is_the_only_check(tmp_path: Path) -> None:
     checks: list[Check] = []
     wanted = Wanted(tmp_path / "none.yaml", tmp_path, None, (), None, None)
-    look_from_afar(wanted, checks.append)
+    check_remotely(wanted, checks.append)
     (check,) = checks
     assert check.status == "fail" and "none.yaml" in check.found
 

@@ -10,7 +10,7 @@ from search.cluster import jobs
 from search.cluster.check import Check, failed, passed, warned
 from search.cluster.cluster_file import ClusterFile
 from search.cluster.jobs import Job, Service
-from search.cluster.remote import as_line, last_line, look, read_line
+from search.cluster.remote import as_line, last_line, read_line, run_doctor_on_head
 
 LAB = ClusterFile(Path("/lab.yaml"), "lab", True, 1, ("10.0.0.1",))
 CHECKS = [passed("clocks", "well"), warned("disk", "little", "more"), failed("token", "none", "x")]
@@ -52,7 +52,7 @@ def seen(head: Head, monkeypatch: pytest.MonkeyPatch) -> list[Check]:
         yield head  # type: ignore[misc]
 
     taken: list[Check] = []
-    look(connect, LAB, Path("/project"), ["spec.yaml", "--set", "a=b"], taken.append)
+    run_doctor_on_head(connect, LAB, Path("/project"), ["spec.yaml", "--set", "a=b"], taken.append)
     return taken
 
 

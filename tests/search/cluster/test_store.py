@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from search.cluster.store import check_access, check_params, check_store, judge_server
+from search.cluster.store import check_access, check_params, check_tracking_store, judge_server
 from search.spec import spec_from_yaml
-from search.tracking.health import Answer
+from search.tracking.health import ServerAnswer
 from tests.search.tracking.stores import new_store
 
 FAR = "https://mlflow.example.org"
@@ -16,18 +16,18 @@ DIGITS = Path(__file__).resolve().parents[3] / "search" / "specs" / "digits.yaml
 @pytest.mark.slow
 def test_a_store_without_stale_runs_passes(tmp_path: Path) -> None:
     store = new_store(tmp_path)
-    checks = list(check_store(store.uri, is_cluster=False))
+    checks = list(check_tracking_store(store.uri, is_cluster=False))
     assert checks[0].status == "pass"
 
 
 @pytest.mark.slow
 def test_a_store_in_a_file_is_a_warning_on_a_cluster(tmp_path: Path) -> None:
     store = new_store(tmp_path)
-    assert next(iter(check_store(store.uri, is_cluster=True))).status == "warning"
+    assert next(iter(check_tracking_store(store.uri, is_cluster=True))).status == "warning"
 
 
 def test_a_store_that_is_not_there_yet_passes_and_is_not_created(tmp_path: Path) -> None:
-    (check,) = check_store(f"sqlite:///{tmp_path / 'mlflow.db'}", is_cluster=False)
+    (check,) = check_tracking_store(f"sqlite:///{tmp_path / 'mlflow.db'}", is_cluster=False)
     assert check.status == "pass"
     assert not list(tmp_path.iterdir())
 
@@ -35,7 +35,7 @@ def test_a_store_that_is_not_there_yet_passes_and_is_not_created(tmp_path: Path)
 def test_a_dead_server_and_a_file_that_is_no_store_fail(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("this is no database, " * 100)
     for uri in ("http://127.0.0.1:9", f"sqlite:///{tmp_path / 'mlflow.db'}"):
-        (check,) = check_store(uri, is_cluster=False)
+        (check,) = check_tracking_store(uri, is_cluster=False)
         assert check.status == "fail" and "--tracking-uri" in check.mend
     assert not list(check_access("http://127.0.0.1:9")), "said twice"
 
@@ -45,25 +45,25 @@ def test_runs_that_a_dead_driver_left_are_a_warning_that_names_the_search(tmp_pa
     store = new_store(tmp_path)
     store.start(0)
     store.writer().drain()
-    stale = list(check_store(store.uri, is_cluster=False))[-1]
+    stale = list(check_tracking_store(store.uri, is_cluster=False))[-1]
     assert stale.status == "warning" and f"resume {store.search}" in stale.mend
 
 
 def test_a_server_that_answers_strangers_fails_unless_it_is_on_loopback() -> None:
-    check = judge_server(FAR, Answer(200, False))
+    check = judge_server(FAR, ServerAnswer(200, False))
     assert check.status == "fail" and "basic-auth" in check.mend
-    assert judge_server("http://127.0.0.1:5000", Answer(200, False)).status == "pass"
-    assert judge_server(FAR, Answer(401, False)).status == "pass"
-    assert judge_server(FAR, Answer(404, False)).status == "fail"
+    assert judge_server("http://127.0.0.1:5000", ServerAnswer(200, False)).status == "pass"
+    assert judge_server(FAR, ServerAnswer(401, False)).status == "pass"
+    assert judge_server(FAR, ServerAnswer(404, False)).status == "fail"
 
 
 def test_a_refused_host_header_has_its_mend() -> None:
-    check = judge_server("http://head:5000", Answer(403, True))
+    check = judge_server("http://head:5000", ServerAnswer(403, True))
     assert check.status == "fail" and "--allowed-hosts head:5000" in check.mend
 
 
 def test_a_password_is_never_shown() -> None:
-    check = judge_server("https://me:secret@mlflow.example.org", Answer(200, False))
+    check = judge_server("https://me:secret@mlflow.example.org", ServerAnswer(200, False))
     assert "secret" not in check.found + check.mend
 
 

@@ -9,7 +9,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.extract.importance import importance_in, importances
-from search.extract.objective_matrix import Measured, measure
+from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.objectives import Objective
 from search.space import SearchSpace
 from tests.search.extract.synthetic import CLEAN, SPACE, history, row
@@ -23,15 +23,17 @@ FLAT = SearchSpace.from_distributions(
 )
 
 
-def measured(configurations: list[dict], values: list[float], search: str = "cold") -> Measured:
+def measured(
+    configurations: list[dict], values: list[float], search: str = "cold"
+) -> ObjectiveMatrix:
     rows = [
         row(number, [value], configuration=configuration, search=search)
         for number, (configuration, value) in enumerate(zip(configurations, values, strict=True))
     ]
-    return measure(history(rows).prior_trials(), [Objective(CLEAN, "maximize")])
+    return objective_matrix(history(rows).prior_trials(), [Objective(CLEAN, "maximize")])
 
 
-def flat_search(trials: int = 30, seed: int = 0, search: str = "cold") -> Measured:
+def flat_search(trials: int = 30, seed: int = 0, search: str = "cold") -> ObjectiveMatrix:
     generator = np.random.default_rng(seed)
     drawn = [FLAT.random_configuration(generator) for _ in range(trials)]
     return measured(drawn, [3 * each["strong"] + each["weak"] for each in drawn], search)

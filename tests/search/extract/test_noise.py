@@ -9,7 +9,7 @@ import pytest
 
 from search.experience import Noise
 from search.extract.noise import configuration_key, noise
-from search.extract.objective_matrix import Measured, measure
+from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import Trial
 from search.objectives import Objective
 from tests.search.extract.synthetic import CLEAN, ROBUST, TASK, history, row
@@ -17,12 +17,12 @@ from tests.search.extract.synthetic import CLEAN, ROBUST, TASK, history, row
 OTHER_THREAT = "accuracy.pgd20_linf_0.3"
 
 
-def measured(rows: list[dict], objective: str = CLEAN) -> dict[str, Measured]:
+def measured(rows: list[dict], objective: str = CLEAN) -> dict[str, ObjectiveMatrix]:
     by_search: dict[str, list[Trial]] = {}
     for trial in history(rows).prior_trials():
         by_search.setdefault(trial.search, []).append(trial)
     return {
-        name: measure(trials, [Objective(objective, "maximize")])
+        name: objective_matrix(trials, [Objective(objective, "maximize")])
         for name, trials in by_search.items()
     }  # fmt: skip
 
@@ -90,7 +90,9 @@ def test_an_accuracy_and_an_error_renamed_to_it_are_no_repetition() -> None:
     trials = of({8: [0.1]}) + of({8: [0.9]}, search="b", directions=["minimize"])
     known = history(trials)
     parts = {
-        name: measure(known.prior_trials(search=name), [Objective(CLEAN, "maximize")], [CLEAN])
+        name: objective_matrix(
+            known.prior_trials(search=name), [Objective(CLEAN, "maximize")], [CLEAN]
+        )
         for name in ("cold", "b")
     }
     assert len(parts["b"]) == 1 and noise(parts, CLEAN, TASK) is None

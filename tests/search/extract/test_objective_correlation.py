@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from search.extract.objective_correlation import conflicts
-from search.extract.objective_matrix import Measured, measure
+from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.objectives.objective import from_lists
 from tests.search.extract.synthetic import CLEAN, ROBUST, history, row
 
 
-def measured(first: list[float], second: list[float], directions: list[str]) -> Measured:
+def measured(first: list[float], second: list[float], directions: list[str]) -> ObjectiveMatrix:
     pairs = zip(first, second, strict=True)
     rows = [row(number, pair, directions=directions) for number, pair in enumerate(pairs)]
-    return measure(history(rows).prior_trials(), from_lists([CLEAN, ROBUST], directions))
+    return objective_matrix(history(rows).prior_trials(), from_lists([CLEAN, ROBUST], directions))
 
 
 UP = [float(number) for number in range(8)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from search.extract.objective_matrix import Measured, measure
+from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.extract.regions import best_quarter, regions
 from search.objectives import Objective
 from search.space import SearchSpace
@@ -17,12 +17,12 @@ SPACE = SearchSpace.from_distributions(
 )
 
 
-def measured(configurations: list[dict], values: list[float]) -> Measured:
+def measured(configurations: list[dict], values: list[float]) -> ObjectiveMatrix:
     rows = [
         row(number, [value], configuration=configuration)
         for number, (configuration, value) in enumerate(zip(configurations, values, strict=True))
     ]
-    return measure(history(rows).prior_trials(), [Objective(CLEAN, "maximize")])
+    return objective_matrix(history(rows).prior_trials(), [Objective(CLEAN, "maximize")])
 
 
 def test_the_best_quarter_takes_whole_fronts() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from search.extract.task_similarity import RELEVANT, compare
+from search.extract.task_similarity import RELEVANT, compare_tasks
 from tests.search.extract.synthetic import FINGERPRINT, TASK
 
 MNIST = FINGERPRINT | {
@@ -21,16 +21,16 @@ SENTENCES = {
 
 
 def test_the_same_task_is_fully_similar_whatever_the_fingerprint_says() -> None:
-    assert compare(TASK, FINGERPRINT, TASK, {}) == (1.0, ("the same task",))
+    assert compare_tasks(TASK, FINGERPRINT, TASK, {}) == (1.0, ("the same task",))
 
 
 def test_another_task_is_never_fully_similar() -> None:
-    assert compare(TASK, FINGERPRINT, "other", FINGERPRINT).value < 1.0
+    assert compare_tasks(TASK, FINGERPRINT, "other", FINGERPRINT).value < 1.0
 
 
 def test_another_data_set_of_the_kind_is_relevant_and_another_kind_is_not() -> None:
-    near = compare(TASK, FINGERPRINT, "mnist", MNIST)
-    far = compare(TASK, FINGERPRINT, "sst2", SENTENCES)
+    near = compare_tasks(TASK, FINGERPRINT, "mnist", MNIST)
+    far = compare_tasks(TASK, FINGERPRINT, "sst2", SENTENCES)
     assert near.value > RELEVANT > far.value
     assert "other data" in near.reasons and "same model" in near.reasons
     assert "other kind" in far.reasons
@@ -40,7 +40,8 @@ def test_another_version_of_the_data_lies_between_the_same_and_another() -> None
     version = FINGERPRINT | {"data": FINGERPRINT["data"] | {"digest": "d9"}}
     renamed = FINGERPRINT | {"data": FINGERPRINT["data"] | {"digest": "d9", "name": "x"}}
     same, newer, other = (
-        compare(TASK, FINGERPRINT, "other", each).value for each in (FINGERPRINT, version, renamed)
+        compare_tasks(TASK, FINGERPRINT, "other", each).value
+        for each in (FINGERPRINT, version, renamed)
     )
     assert same > newer > other
 
@@ -48,20 +49,20 @@ def test_another_version_of_the_data_lies_between_the_same_and_another() -> None
 def test_a_threat_and_a_model_count() -> None:
     stronger = FINGERPRINT | {"robustness": {"norm": "linf", "epsilon": 0.3, "steps": 10}}
     other_model = FINGERPRINT | {"model": "transformer"}
-    same = compare(TASK, FINGERPRINT, "other", FINGERPRINT).value
-    assert same > compare(TASK, FINGERPRINT, "other", stronger).value
-    assert compare(TASK, FINGERPRINT, "other", other_model).value <= same - 0.2
+    same = compare_tasks(TASK, FINGERPRINT, "other", FINGERPRINT).value
+    assert same > compare_tasks(TASK, FINGERPRINT, "other", stronger).value
+    assert compare_tasks(TASK, FINGERPRINT, "other", other_model).value <= same - 0.2
 
 
 def test_similarity_is_symmetric() -> None:
     assert (
-        compare("a", MNIST, "b", SENTENCES).value
-        == pytest.approx(compare("b", SENTENCES, "a", MNIST).value)
+        compare_tasks("a", MNIST, "b", SENTENCES).value
+        == pytest.approx(compare_tasks("b", SENTENCES, "a", MNIST).value)
     )  # fmt: skip
 
 
 def test_nothing_stated_counts_half_and_says_so() -> None:
-    found = compare("a", {"name": "a"}, "b", {"name": "b"})
+    found = compare_tasks("a", {"name": "a"}, "b", {"name": "b"})
     assert found.value == pytest.approx(0.5)
     assert found.reasons == ("nothing is stated",)
 
@@ -77,4 +78,4 @@ def test_nothing_stated_counts_half_and_says_so() -> None:
     ],
 )
 def test_a_malformed_fingerprint_is_survived(broken: dict[str, Any]) -> None:
-    assert 0.0 <= compare(TASK, FINGERPRINT, "other", broken).value < 1.0
+    assert 0.0 <= compare_tasks(TASK, FINGERPRINT, "other", broken).value < 1.0

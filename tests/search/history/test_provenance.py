@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from search.history.provenance import (
     Origin,
     evidence_in_words,
-    in_words,
     ledger_columns,
     ledger_metrics,
+    provenance_text,
     read_origin,
     tasks_in_words,
 )
@@ -33,7 +33,7 @@ LEANING = {
 
 
 def said(**origin: Any) -> str:
-    return in_words(read_origin(origin))
+    return provenance_text(read_origin(origin))
 
 
 def test_a_model_that_leans_on_tasks_names_them_their_weights_and_the_evidence() -> None:
@@ -129,7 +129,7 @@ KEYS = ("step", "source_runs", "source_tasks", "sampler", "prior_trials", "guard
 )
 def test_whatever_a_store_holds_is_read_said_and_tabulated(record: Any) -> None:
     origin = read_origin(record)
-    assert isinstance(origin, Origin) and in_words(origin).endswith(".")
+    assert isinstance(origin, Origin) and provenance_text(origin).endswith(".")
     columns = ledger_columns(origin)
     pa.table({name: pa.array([value]) for name, value in columns.items()})
     json.dumps(columns, allow_nan=False)

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.apply import WarmStartSampler
 from search.history import Trial
 from search.optimize.plan import Plan
-from search.optimize.resume_state import progress_of
+from search.optimize.resume_state import resume_state_of
 from search.optimize.searcher import OptunaSearcher
 from tests.search.optimize.stepping import HILLS
 
@@ -48,7 +48,7 @@ def searcher_of(
         None, plan.space, plan.spec.seed, task=plan.task, objectives=plan.spec.objectives,
         sampler=sampler, portfolio=0,
     )  # fmt: skip
-    return OptunaSearcher(plan, made, progress_of(plan, own))
+    return OptunaSearcher(plan, made, resume_state_of(plan, own))
 
 
 def study_trials(searcher: OptunaSearcher) -> list[FrozenTrial]:

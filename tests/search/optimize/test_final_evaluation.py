@@ -14,7 +14,7 @@ import ray
 from models.adversarial.threat_model import TextThreat, Threat
 from search.history import Trial
 from search.optimize import final_evaluation
-from search.optimize.final_evaluation import HeldOut, judge_front
+from search.optimize.final_evaluation import FinalEvaluation, evaluate_front
 from search.tracking.write.journal import Journal, read_events
 from tests.search.optimize.stepping import task_of
 from tests.search.optimize.test_plan import a_plan
@@ -64,7 +64,7 @@ def judged(folder: Path, judge: Any, monkeypatch: pytest.MonkeyPatch, **more: An
     threat = more.pop("threat", Threat(final_examples=20))
     task = task_of(folder, model=more.pop("model", "cnn"), threat=threat)
     stop = more.pop("stop", threading.Event())
-    judge_front(a_plan(folder), task, "data", FRONT, Journal(folder), stop)
+    evaluate_front(a_plan(folder), task, "data", FRONT, Journal(folder), stop)
     return rays
 
 
@@ -72,9 +72,9 @@ def events(folder: Path, name: str) -> list[dict[str, Any]]:
     return [event.fields for event in read_events(folder) if event.name == name]
 
 
-def found(task: Any, config: Any) -> HeldOut:
+def found(task: Any, config: Any) -> FinalEvaluation:
     metrics = {"test.accuracy.clean": 0.9, "test.accuracy.autoattack_linf_0.1": 0.5}
-    return HeldOut(metrics, {"robustness.json": "{}"}, ("/w.safetensors",))
+    return FinalEvaluation(metrics, {"robustness.json": "{}"}, ("/w.safetensors",))
 
 
 def test_what_is_found_is_written_as_it_comes(
@@ -93,10 +93,10 @@ def test_what_is_found_is_written_as_it_comes(
 def test_a_judge_that_breaks_is_replaced_by_one_without_autoattack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(task: Any, config: Any) -> HeldOut:
+    def breaks(task: Any, config: Any) -> FinalEvaluation:
         if task.spec.threat.final_examples and config["number"] == 3:
             raise ray.exceptions.RayError("first line\nIndexError: in the library")
-        return HeldOut({"test.accuracy.clean": 0.9})
+        return FinalEvaluation({"test.accuracy.clean": 0.9})
 
     rays = judged(tmp_path, breaks, monkeypatch)
     assert [(n, threat.final_examples) for n, threat in rays.asked] == [(3, 20), (8, 20), (3, 0)]
@@ -108,10 +108,10 @@ def test_a_judge_that_breaks_is_replaced_by_one_without_autoattack(
 def test_one_that_breaks_for_good_costs_only_its_own_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(task: Any, config: Any) -> HeldOut:
+    def breaks(task: Any, config: Any) -> FinalEvaluation:
         if config["number"] == 3:
             raise ray.exceptions.RayError("no checkpoint")
-        return HeldOut({"test.accuracy.clean": 0.9})
+        return FinalEvaluation({"test.accuracy.clean": 0.9})
 
     judged(tmp_path, breaks, monkeypatch, model="text_classifier", threat=TextThreat())
     assert [each["number"] for each in events(tmp_path, "test")] == [8]
@@ -129,7 +129,7 @@ def test_what_is_not_judged_when_it_is_stopped_is_left_for_resume(
 def test_a_missing_package_is_said_and_the_rest_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = HeldOut({"test.accuracy.clean": 0.9}, message="pip install it")
+    answer = FinalEvaluation({"test.accuracy.clean": 0.9}, message="pip install it")
     judged(tmp_path, lambda *_: answer, monkeypatch)
     assert len(events(tmp_path, "test")) == 2
     assert "trial 3: pip install it" in [each["message"] for each in events(tmp_path, "driver")]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from optuna.trial import TrialState
 
-from search.optimize.retries import WORKERS_FORGIVEN
+from search.optimize.retries import LOST_WORKERS_RETRIED
 from tests.search.optimize.asking import reported, searcher_of, states
 from tests.search.optimize.test_plan import a_plan
 
@@ -34,11 +34,11 @@ def test_a_search_does_not_finish_while_a_worker_may_be_lost(tmp_path: Path) -> 
 
 def test_a_trial_that_loses_every_worker_fails_and_lets_the_others_go_on(tmp_path: Path) -> None:
     searcher = searcher_of(a_plan(tmp_path, trials=2))
-    for attempt in range(WORKERS_FORGIVEN + 1):
+    for attempt in range(LOST_WORKERS_RETRIED + 1):
         config = searcher.suggest(f"a{attempt}")
         assert isinstance(config, dict) and config["number"] == 0
         outcome = searcher.end(f"a{attempt}", None)
-        assert (outcome is None) == (attempt < WORKERS_FORGIVEN)
+        assert (outcome is None) == (attempt < LOST_WORKERS_RETRIED)
     assert outcome is not None and outcome.state == "failed"
     assert states(searcher) == [TrialState.FAIL]
     config = searcher.suggest("b")

@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.optimize.recorder import Recorder
-from search.optimize.retries import WORKERS_FORGIVEN
+from search.optimize.retries import LOST_WORKERS_RETRIED
 from search.tracking.write.journal import Journal, read_events
 from tests.search.optimize.asking import prior, searcher_of, states
 from tests.search.optimize.test_plan import a_plan
@@ -183,7 +183,7 @@ def test_a_trial_that_lost_too_many_workers_fails_with_what_ray_says_of_the_last
         trial = tune.trial(number, file)
         tune.start(trial)
         tune.report(trial, 2)
-        for attempt in range(WORKERS_FORGIVEN):
+        for attempt in range(LOST_WORKERS_RETRIED):
             tune.recorder.on_trial_error(0, [], trial)
             trial = tune.asked(f"t{number}-{attempt}", file)
         assert len(tune.events("end")) == number

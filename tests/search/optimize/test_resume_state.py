@@ -9,7 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from search.optimize.plan import trial_seed
-from search.optimize.resume_state import progress_of
+from search.optimize.resume_state import resume_state_of
 from tests.search.optimize.asking import (
     CHOICES,
     CONDITIONAL,
@@ -103,6 +103,6 @@ def test_trials_outside_the_space_keep_their_numbers_but_are_not_learned_from(
     tmp_path: Path,
 ) -> None:
     own = [prior(0, "complete", 99.0, values=(1.0, 1.0)), prior(1, "failed", 0.5)]
-    progress = progress_of(a_plan(tmp_path), own)
+    progress = resume_state_of(a_plan(tmp_path), own)
     assert [trial.number for trial in progress.finished] == [1]
     assert progress.next_number == 2

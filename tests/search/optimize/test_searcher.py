@@ -19,7 +19,7 @@ from search.apply.sampler import sampler_for
 from search.history import History, Trial
 from search.history.studies import quiet_study
 from search.optimize.plan import Plan, trial_seed
-from search.optimize.resume_state import as_optuna_trial, progress_of
+from search.optimize.resume_state import as_optuna_trial, resume_state_of
 from search.optimize.searcher import OptunaSearcher
 from search.review import reconcile
 from tests.search.optimize.asking import (
@@ -39,7 +39,7 @@ from tests.search.optimize.test_plan import a_plan
 def as_told(plan: Plan, own: Sequence[Trial] = ()) -> OptunaSearcher:
     """A searcher with the sampler that its spec names."""
     sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
-    return OptunaSearcher(plan, sampler, progress_of(plan, own))
+    return OptunaSearcher(plan, sampler, resume_state_of(plan, own))
 
 
 def test_no_more_trials_are_outstanding_than_run_at_once(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from search.apply.prior_data import PriorData
 from search.apply.sampler import sampler_for
 from search.optimize.plan import Plan
-from search.optimize.resume_state import progress_of
+from search.optimize.resume_state import resume_state_of
 from search.optimize.searcher import OptunaSearcher
 from tests.search.optimize.asking import prior, reported, searcher_of, study_trials
 from tests.search.optimize.test_plan import a_plan
@@ -84,7 +84,7 @@ def test_a_resumed_search_proposes_what_it_would_have(
 
     def started(own: list[Any]) -> OptunaSearcher:
         made = sampler_for(plan.spec, PriorData(), plan.space, plan.task)
-        return OptunaSearcher(plan, made, progress_of(plan, own))
+        return OptunaSearcher(plan, made, resume_state_of(plan, own))
 
     def step(searcher: OptunaSearcher, number: int) -> Any:
         config = searcher.suggest(str(number))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from search.optimize.watchdog import DEATHS_IN_ONE_EPOCH, HANGS, Attempts, patiently
+from search.optimize.watchdog import DEATHS_IN_ONE_EPOCH, HANGS, Watchdog, patiently
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,7 +47,7 @@ def worker(folder: Path, action: str, generation: int = 1, idle: float = 0.0) ->
     return ended.returncode, ended.stdout.strip()
 
 
-def hung(folder: Path) -> Attempts:
+def hung(folder: Path) -> Watchdog:
     (folder / HANGS).write_text(
         "Timeout (0:00:01)!\nThread 0x01 (most recent call first):\n"
         '  File "/python/threading.py", line 5 in wait\n\n'
@@ -55,19 +55,19 @@ def hung(folder: Path) -> Attempts:
         '  File "/project/user/code.py", line 33 in slow_part\n'
         '  File "/project/search/optimize/trainable.py", line 99 in step\n'
     )
-    return Attempts(folder, 1, 90.0)
+    return Watchdog(folder, 1, 90.0)
 
 
 def test_a_trial_that_makes_progress_may_lose_any_number_of_workers(tmp_path: Path) -> None:
     for epoch in range(1, 30):
-        assert Attempts(tmp_path, 1, 1.0).begin(epoch) == ""
+        assert Watchdog(tmp_path, 1, 1.0).begin(epoch) == ""
 
 
 def test_one_that_dies_in_the_same_epoch_again_and_again_ends_and_says_where(
     tmp_path: Path,
 ) -> None:
-    Attempts(tmp_path, 1, 1.0).begin(3)
-    told = [Attempts(tmp_path, 1, 1.0).begin(4) for _ in range(DEATHS_IN_ONE_EPOCH + 1)]
+    Watchdog(tmp_path, 1, 1.0).begin(3)
+    told = [Watchdog(tmp_path, 1, 1.0).begin(4) for _ in range(DEATHS_IN_ONE_EPOCH + 1)]
     assert told[:-1] == [""] * DEATHS_IN_ONE_EPOCH
     assert told[-1].startswith("its worker died 3 times in epoch 4")
 
@@ -76,28 +76,28 @@ def test_an_epoch_that_is_set_up_and_then_begun_by_one_worker_is_one_attempt(
     tmp_path: Path,
 ) -> None:
     for _ in range(DEATHS_IN_ONE_EPOCH):
-        attempt = Attempts(tmp_path, 1, 1.0)
+        attempt = Watchdog(tmp_path, 1, 1.0)
         assert attempt.begin(1) == attempt.begin(1) == ""
 
 
 def test_a_resumed_search_counts_anew(tmp_path: Path) -> None:
     for _ in range(DEATHS_IN_ONE_EPOCH):
-        Attempts(tmp_path, 1, 1.0).begin(4)
-    assert Attempts(tmp_path, 1, 1.0).begin(4)
-    assert Attempts(tmp_path, 2, 1.0).begin(4) == ""
+        Watchdog(tmp_path, 1, 1.0).begin(4)
+    assert Watchdog(tmp_path, 1, 1.0).begin(4)
+    assert Watchdog(tmp_path, 2, 1.0).begin(4) == ""
 
 
 def test_a_note_that_a_crash_has_cut_spoils_no_other(tmp_path: Path) -> None:
     for _ in range(DEATHS_IN_ONE_EPOCH):
         with (tmp_path / "attempts_1.jsonl").open("a") as file:
             file.write('\n{"epoch": 4, "ha')
-        assert Attempts(tmp_path, 1, 1.0).begin(4) == ""
-    assert "3 times" in Attempts(tmp_path, 1, 1.0).begin(4)
+        assert Watchdog(tmp_path, 1, 1.0).begin(4) == ""
+    assert "3 times" in Watchdog(tmp_path, 1, 1.0).begin(4)
 
 
 def test_the_reason_says_where_the_training_hung_and_how_to_allow_more(tmp_path: Path) -> None:
     for _ in range(DEATHS_IN_ONE_EPOCH):
-        Attempts(tmp_path, 1, 1.0).begin(4)
+        Watchdog(tmp_path, 1, 1.0).begin(4)
     reason = hung(tmp_path).begin(4).splitlines()
     assert reason[-1] == (
         "its worker died 3 times in epoch 4, at last as it hung for more than 1.5 min "
@@ -109,8 +109,8 @@ def test_the_reason_says_where_the_training_hung_and_how_to_allow_more(tmp_path:
 def test_a_hang_of_an_earlier_epoch_is_not_taken_for_this_ones(tmp_path: Path) -> None:
     hung(tmp_path)
     for _ in range(DEATHS_IN_ONE_EPOCH):
-        Attempts(tmp_path, 1, 1.0).begin(4)
-    assert "hung" not in Attempts(tmp_path, 1, 1.0).begin(4)
+        Watchdog(tmp_path, 1, 1.0).begin(4)
+    assert "hung" not in Watchdog(tmp_path, 1, 1.0).begin(4)
 
 
 @pytest.mark.slow

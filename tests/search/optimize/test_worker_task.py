@@ -12,7 +12,7 @@ import pytest
 from models.catalog import TextThreat
 from search.objectives.objective import from_lists
 from search.optimize import worker_task
-from search.optimize.final_evaluation import HeldOut, judge_trial
+from search.optimize.final_evaluation import FinalEvaluation, evaluate_trial
 from search.optimize.outcome import outcome_of
 from search.optimize.trainable import TrialTrainable
 from search.optimize.worker_task import FunctionTraining, TaskOnWorker, WorkersBase
@@ -158,9 +158,9 @@ def test_the_test_split_is_looked_at_after_early_stopping_too(
     trial = trial_of(task, config)
     trial.step()
     with pytest.raises(FileNotFoundError, match="no checkpoint of epoch 5"):
-        judge_trial(task, config, None)
+        evaluate_trial(task, config, None)
     trial.step()
-    assert judge_trial(task, config, None) == HeldOut({"test.left": 0.02})
+    assert evaluate_trial(task, config, None) == FinalEvaluation({"test.left": 0.02})
 
 
 @pytest.mark.slow
@@ -241,7 +241,7 @@ def test_a_function_cannot_change_the_configuration_that_is_recorded(tmp_path: P
 
 
 def test_a_users_function_has_no_test_split(tmp_path: Path) -> None:
-    assert judge_trial(task_of(tmp_path), config_of(tmp_path), None) == HeldOut()
+    assert evaluate_trial(task_of(tmp_path), config_of(tmp_path), None) == FinalEvaluation()
 
 
 class Cleaned(StopsEarly):

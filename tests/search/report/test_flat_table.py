@@ -34,11 +34,11 @@ def test_columns_are_typed_by_what_is_in_them() -> None:
 def test_the_ledger_says_who_proposed_a_trial_and_what_the_guard_thought() -> None:
     guard = {"history": "agreeing", "log_evidence": 3.7, "trials": 1, "dropped": {"u": "why"},
              "agreement": {"t": 0.5}}  # fmt: skip
-    leaning = {"step": "history-model", "sampler": "transfer", "source_tasks": {"t": -1.0},
+    model_with = {"step": "history-model", "sampler": "transfer", "source_tasks": {"t": -1.0},
                "source_runs": ["r"], "prior_trials": 0, "guard": guard}  # fmt: skip
     rows = [
         row(0, [0.9, 0.5], origin={"step": "control"}),
-        row(1, [0.9, 0.5], origin=leaning),
+        row(1, [0.9, 0.5], origin=model_with),
         row(2, [0.9, 0.5], origin={"step": 3, "source_tasks": [1], "guard": "all"}),
     ]
     table = flat_table(history(rows, [search()]), "cold")

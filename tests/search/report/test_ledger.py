@@ -6,7 +6,7 @@ from typing import Any
 
 from search.report.ledger import DECISIONS_SHOWN, arms_table, guard_section, proposals_table
 from search.transfer.best import best_trials
-from search.transfer.guard_record import guarded
+from search.transfer.guard_record import guard_record
 from search.transfer.progress import trials_of
 from search.transfer.verdict import verdict
 from tests.search.extract.synthetic import CLEAN, ROBUST, history, row, search
@@ -49,7 +49,7 @@ def judged(decision: str, evidence: Any = 1.0, *dropped: str) -> dict[str, Any]:
 
 def section(*origins: Any) -> str:
     rows = [row(number, [0.5, 0.5], origin=origin) for number, origin in enumerate(origins)]
-    return guard_section(guarded(trials_of(history(rows, [search()]), "cold")))
+    return guard_section(guard_record(trials_of(history(rows, [search()]), "cold")))
 
 
 def test_the_guards_curve_is_a_row_a_decision() -> None:

@@ -10,7 +10,12 @@ import pytest
 
 from search.report.robustness_plot import draw_robustness
 from search.report.robustness_section import robustness_section
-from search.report.robustness_values import Confirmed, Judged, confirmed_trials, judged_trials
+from search.report.robustness_values import (
+    ConfirmedTrial,
+    EvaluatedTrial,
+    confirmed_trials,
+    evaluated_trials,
+)
 from search.transfer.best import best_trials
 from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row, search
 
@@ -37,21 +42,21 @@ def document(**changes: Any) -> str:
     return json.dumps(made | changes)
 
 
-def judged(text: str) -> list[Judged]:
+def judged(text: str) -> list[EvaluatedTrial]:
     known = history([row(3, [0.9, 0.5], run_id="run-3")], [search()])
-    return judged_trials(
+    return evaluated_trials(
         best_trials(known, "cold"), {"run-3": {"robustness.json": text}}
     )  # fmt: skip
 
 
-def confirmed(**curves: float) -> list[Confirmed]:
+def confirmed(**curves: float) -> list[ConfirmedTrial]:
     more = [each for name, value in curves.items() for each in points(name, {5: value})]
     rows = [row(3, [0.9, 0.5], curves=more), row(4, [0.1, 0.1])]
     known = history(rows, [search()])
     return confirmed_trials(known.prior_trials(), best_trials(known, "cold"))
 
 
-def replaced() -> list[Confirmed]:
+def replaced() -> list[ConfirmedTrial]:
     return confirmed(**{
         CLEAN: 0.9, ROBUST: 0.4, f"unconfirmed.{ROBUST}": 0.6, APGD: 0.38, "robustness.gap": 0.2,
         "robustness.replaced": 1.0,

@@ -68,7 +68,7 @@ def refusing_server() -> Iterator[str]:
 
 
 def test_a_stranger_is_refused_whatever_credentials_the_address_holds(refusing_server: str) -> None:
-    assert health.anonymous_answer(refusing_server) == health.Answer(401, False)
+    assert health.anonymous_answer(refusing_server) == health.ServerAnswer(401, False)
 
 
 def test_no_answer_is_an_error() -> None:
@@ -85,7 +85,7 @@ def test_a_real_server_answers_by_its_address_and_refuses_a_name_it_was_not_give
 
     real = socket.getaddrinfo
     with mlflow_server(store.uri, tmp_path / "artifacts") as uri:
-        assert health.anonymous_answer(uri) == health.Answer(200, False)
+        assert health.anonymous_answer(uri) == health.ServerAnswer(200, False)
         monkeypatch.setattr(
             socket, "getaddrinfo",
             lambda host, *rest, **more: real(

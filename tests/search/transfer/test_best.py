@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from search.objectives import Objective
-from search.transfer.best import best_trials, held_out, to_yaml, wilson_interval
+from search.transfer.best import best_trials, to_yaml, values_on_test, wilson_interval
 from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row, search
 
 
@@ -21,7 +21,7 @@ def test_the_front_by_hand_sorted_by_the_first_objective() -> None:
     best = best_trials(history(rows, [search()]), "cold")
     assert [each.number for each in best] == [1, 2, 0]
     assert best[0].by_metric == {CLEAN: 0.9, ROBUST: 0.5}
-    assert held_out(best[0]) == {}
+    assert values_on_test(best[0]) == {}
 
 
 def test_one_objective_has_one_best_and_ties_stay_together() -> None:
@@ -39,10 +39,10 @@ def test_test_results_carry_wilson_s_interval() -> None:
     ]
     (best,) = best_trials(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
     # Wilson's interval of 8 of 10, by hand from the formula with z = 1.96.
-    assert held_out(best)[CLEAN].low == pytest.approx(0.4902, abs=1e-4)
-    assert held_out(best)[CLEAN].high == pytest.approx(0.9433, abs=1e-4)
-    assert held_out(best)["loss"].low is None  # a loss is no share of the examples
-    assert set(held_out(best)) == {CLEAN, "loss"}
+    assert values_on_test(best)[CLEAN].low == pytest.approx(0.4902, abs=1e-4)
+    assert values_on_test(best)[CLEAN].high == pytest.approx(0.9433, abs=1e-4)
+    assert values_on_test(best)["loss"].low is None  # a loss is no share of the examples
+    assert set(values_on_test(best)) == {CLEAN, "loss"}
 
 
 def test_an_attacked_figure_has_the_interval_of_what_was_attacked() -> None:
@@ -51,10 +51,10 @@ def test_an_attacked_figure_has_the_interval_of_what_was_attacked() -> None:
     curves += points("test." + CLEAN, {5: 0.8})
     curves += [*points("test.examples", {5: 500}), *points("test.attacked_examples", {5: 10})]
     (best,) = best_trials(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
-    assert set(held_out(best)) == {CLEAN, *attacked}  # counts are no figures
+    assert set(values_on_test(best)) == {CLEAN, *attacked}  # counts are no figures
     for name in attacked:  # 8 of 10, as above
-        assert held_out(best)[name].low == pytest.approx(0.4902, abs=1e-4)
-    assert held_out(best)[CLEAN].low == pytest.approx(wilson_interval(0.8, 500)[0])
+        assert values_on_test(best)[name].low == pytest.approx(0.4902, abs=1e-4)
+    assert values_on_test(best)[CLEAN].low == pytest.approx(wilson_interval(0.8, 500)[0])
 
 
 def test_no_attack_has_the_interval_of_the_whole_test_split() -> None:
@@ -66,10 +66,10 @@ def test_no_attack_has_the_interval_of_the_whole_test_split() -> None:
     curves += points("test.examples", {5: 500})
     (best,) = best_trials(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
     # How many were attacked is not known.
-    assert [held_out(best)[name].low for name in attacked] == [None] * 4
+    assert [values_on_test(best)[name].low for name in attacked] == [None] * 4
     curves += points("test.attacked_examples", {5: 10})
     (best,) = best_trials(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
-    known = [held_out(best)[name].low for name in attacked]
+    known = [values_on_test(best)[name].low for name in attacked]
     assert known[:2] == [pytest.approx(0.4902, abs=1e-4)] * 2  # 8 of 10, as above
     assert known[2:] == [None, None]  # few texts are attacked, and nobody says how few
 
@@ -86,7 +86,7 @@ def test_wilson_agrees_with_the_formula_and_stays_in_the_unit_interval() -> None
 def test_without_the_number_of_examples_there_is_no_interval() -> None:
     curves = points("test." + CLEAN, {5: 0.8})
     (best,) = best_trials(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
-    assert (held_out(best)[CLEAN].value, held_out(best)[CLEAN].low) == (0.8, None)
+    assert (values_on_test(best)[CLEAN].value, values_on_test(best)[CLEAN].low) == (0.8, None)
 
 
 def test_a_share_of_something_else_than_all_test_examples_has_no_interval() -> None:
@@ -94,11 +94,11 @@ def test_a_share_of_something_else_than_all_test_examples_has_no_interval() -> N
     curves = [point for name in others for point in points("test." + name, {5: 0.8})]
     curves += [*points("test." + CLEAN, {5: 0.8}), *points("test.examples", {5: 10})]
     (best,) = best_trials(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
-    assert [held_out(best)[name].low for name in others] == [None, None, None]
-    assert held_out(best)[CLEAN].low is not None
+    assert [values_on_test(best)[name].low for name in others] == [None, None, None]
+    assert values_on_test(best)[CLEAN].low is not None
     curves += points("test.perplexity", {5: 9.0})  # a language model's accuracy is one of tokens
     (best,) = best_trials(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
-    assert held_out(best)[CLEAN].low is None
+    assert values_on_test(best)[CLEAN].low is None
 
 
 def test_the_yaml_reads_back_as_the_configuration() -> None:

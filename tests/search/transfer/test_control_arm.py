@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from search.objectives import Objective
-from search.transfer.control_arm import Arms, arms_sentence, compare_arms
+from search.transfer.control_arm import ArmsComparison, arms_sentence, compare_arms
 from search.transfer.costs import Cost
 from search.transfer.progress import trials_of
 from tests.search.extract.synthetic import CLEAN, history, row, search
@@ -16,7 +16,9 @@ from tests.search.extract.synthetic import CLEAN, history, row, search
 GOAL: dict[str, Any] = {"objectives": (Objective(CLEAN, "maximize"),)}
 
 
-def arms_of(main: list[float | None], control: list[float | None], **changes: Any) -> Arms | None:
+def arms_of(
+    main: list[float | None], control: list[float | None], **changes: Any
+) -> ArmsComparison | None:
     """Trials in turns, one with history first; None is a stopped one."""
     rows, values = [], {0: main, 1: control}
     for number in range(len(main) + len(control)):

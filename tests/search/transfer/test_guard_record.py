@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from search.transfer.guard_record import LetGo, guard_sentence, guarded
+from search.transfer.guard_record import Dropped, guard_record, guard_sentence
 from search.transfer.progress import trials_of
 from tests.search.extract.synthetic import history, row, search
 
@@ -23,7 +23,7 @@ def judged(decision: str, evidence: float = 1.0, *dropped: str) -> dict[str, Any
 
 def done(*origins: Any) -> Any:
     rows = [row(number, [0.5, 0.5], origin=origin) for number, origin in enumerate(origins)]
-    return guarded(trials_of(history(rows, [search()]), "cold"))
+    return guard_record(trials_of(history(rows, [search()]), "cold"))
 
 
 def test_history_that_was_dropped_to_the_end_names_the_last_trial_that_had_it() -> None:
@@ -70,7 +70,7 @@ def test_tasks_that_were_let_go_are_listed_with_the_last_trial_they_served() -> 
         judged("agreeing", 1.0, "far", "digits", "kmnist"),
     )  # fmt: skip
     assert found.let_go == (
-        LetGo("digits", 1, "it does not fit"), LetGo("kmnist", 2, "it does not fit"),
+        Dropped("digits", 1, "it does not fit"), Dropped("kmnist", 2, "it does not fit"),
     )  # fmt: skip
     assert found.never_used == ("far",)
     assert "The guard let go of digits after trial 1, kmnist after trial 2." in guard_sentence(

@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.adversarial.pixels.adversarial_examples import (
-    Witnesses,
-    load_witnesses,
+    AdversarialExamples,
+    load_adversarial_examples,
     model_digest,
-    save_witnesses,
+    save_adversarial_examples,
     verify,
 )
 
@@ -39,8 +39,8 @@ def flat(*values: float) -> Tensor:
 IMAGES, LABELS = flat(0.45, 0.2, 0.1, 0.3, 0.42), torch.tensor([0, 0, 0, 1, 0])
 
 
-def found(images: Tensor, index: list[int], **changes: object) -> Witnesses:
-    made = Witnesses(
+def found(images: Tensor, index: list[int], **changes: object) -> AdversarialExamples:
+    made = AdversarialExamples(
         attacked=torch.tensor([0, 2, 3, 4]), index=torch.tensor(index), images=images,
         norm="linf", epsilon=0.1, split="test", metric="accuracy.worst_linf_0.1",
         model=model_digest(Bright()),
@@ -50,8 +50,8 @@ def found(images: Tensor, index: list[int], **changes: object) -> Witnesses:
 
 def test_witnesses_are_read_back_as_they_were(tmp_path: Path) -> None:
     made = found(flat(0.55, 0.52), [0, 4], epsilon=8 / 255, norm="l2")
-    save_witnesses(made, tmp_path / "new" / "w.safetensors")
-    read = load_witnesses(tmp_path / "new" / "w.safetensors")
+    save_adversarial_examples(made, tmp_path / "new" / "w.safetensors")
+    read = load_adversarial_examples(tmp_path / "new" / "w.safetensors")
     for name in ("attacked", "index", "images"):
         assert torch.equal(getattr(read, name), getattr(made, name))
     for name in ("norm", "epsilon", "split", "metric", "model"):
@@ -97,13 +97,13 @@ def test_witnesses_of_other_images_are_refused() -> None:
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     file = tmp_path / "w.safetensors"
     with pytest.raises(FileNotFoundError):
-        load_witnesses(file)
+        load_adversarial_examples(file)
     file.write_bytes(b"no safetensors")
     with pytest.raises(ValueError, match=r"w\.safetensors holds no witnesses"):
-        load_witnesses(file)
+        load_adversarial_examples(file)
     save_file({"index": torch.zeros(1)}, file)
     with pytest.raises(ValueError, match="holds no witnesses: its format is None"):
-        load_witnesses(file)
+        load_adversarial_examples(file)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,6 @@ def test_a_file_with_impossible_content_is_refused(
     tmp_path: Path, changes: dict[str, object], problem: str
 ) -> None:
     made = replace(found(flat(0.55), [0]), **changes)  # type: ignore[arg-type]
-    save_witnesses(made, tmp_path / "w.safetensors")
+    save_adversarial_examples(made, tmp_path / "w.safetensors")
     with pytest.raises(ValueError, match=problem):
-        load_witnesses(tmp_path / "w.safetensors")
+        load_adversarial_examples(tmp_path / "w.safetensors")

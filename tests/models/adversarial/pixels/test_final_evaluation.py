@@ -13,8 +13,8 @@ from models.adversarial.checks.gradient_masking import SecurityWarning
 from models.adversarial.pixels import final_evaluation as module
 from models.adversarial.pixels.adversarial_examples import verify
 from models.adversarial.pixels.autoattack import is_installed
-from models.adversarial.pixels.final_evaluation import accuracy_curve, judge
-from models.adversarial.pixels.metrics import ATTACKS, figure, metric_of, worst_case
+from models.adversarial.pixels.final_evaluation import accuracy_curve, evaluate_robustness
+from models.adversarial.pixels.metrics import ATTACKS, attack_metric, metric_of, worst_case
 from models.adversarial.threat_model import Threat
 
 THREAT = Threat(epsilon=0.1, steps=4, final_examples=0)
@@ -62,7 +62,7 @@ def test_every_attack_breaks_what_is_near_the_border_alone(attack: str) -> None:
     if attack in ("square", "autoattack") and not is_installed():
         pytest.skip("needs the extra 'autoattack'")
     images, labels = Subject().examples("test")
-    found = figure(attack, Nearest(), images, labels, THREAT, 0)  # type: ignore[arg-type]
+    found = attack_metric(attack, Nearest(), images, labels, THREAT, 0)  # type: ignore[arg-type]
     assert found.measured.robust.tolist() == [True, False] * 20
     assert (found.examples, found.correct, found.accuracy) == (40, 20, 0.5)
     assert found.metric == metric_of(attack, THREAT) and found.seconds > 0
@@ -73,8 +73,8 @@ def test_every_attack_breaks_what_is_near_the_border_alone(attack: str) -> None:
 
 def test_the_worst_case_is_what_every_attack_leaves_standing() -> None:
     images, labels = Subject().examples("test")
-    strong = figure("pgd", Nearest(), images, labels, THREAT, 0)
-    weak = figure("fgsm", Nearest(), images, labels, THREAT.at(0.001), 0)
+    strong = attack_metric("pgd", Nearest(), images, labels, THREAT, 0)
+    weak = attack_metric("fgsm", Nearest(), images, labels, THREAT.at(0.001), 0)
     assert weak.accuracy == 1.0
     worst = worst_case([weak, strong], THREAT)
     assert np.array_equal(worst.measured.robust, strong.measured.robust)
@@ -83,7 +83,7 @@ def test_the_worst_case_is_what_every_attack_leaves_standing() -> None:
 
 
 def test_a_judgement_has_both_sets_and_counts_what_it_attacked() -> None:
-    found = judge(Subject(), THREAT)
+    found = evaluate_robustness(Subject(), THREAT)
     assert found.metrics == {
         "confirmation.accuracy.clean": 1.0,
         "confirmation.accuracy.pgd4_linf_0.1": 1.0,
@@ -102,7 +102,7 @@ def test_a_judgement_has_both_sets_and_counts_what_it_attacked() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not is_installed(), reason="needs the extra 'autoattack'")
 def test_autoattack_and_all_beside_it_see_the_first_of_a_fixed_order() -> None:
-    found = judge(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
+    found = evaluate_robustness(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
     assert found.metrics["test.attacked_examples"] == 10
     assert found.metrics["test.examples"] == 40
     same = found.metrics["test.accuracy.pgd4_linf_0.1"]
@@ -115,7 +115,7 @@ def test_autoattack_and_all_beside_it_see_the_first_of_a_fixed_order() -> None:
 
 def test_without_the_package_everything_else_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "is_installed", lambda: False)
-    found = judge(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
+    found = evaluate_robustness(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
     assert "test.accuracy.autoattack_linf_0.1" not in found.metrics
     assert "test.accuracy.worst_linf_0.1" in found.metrics
     assert json.loads(found.texts["robustness.json"])["autoattack"] == []
@@ -123,7 +123,7 @@ def test_without_the_package_everything_else_is_judged(monkeypatch: pytest.Monke
 
 def test_the_witnesses_of_a_judgement_prove_its_worst_case() -> None:
     subject = Subject()
-    found = judge(subject, THREAT)
+    found = evaluate_robustness(subject, THREAT)
     checked = verify(subject.model, *subject.examples("test"), found.witnesses)
     assert checked.bound == found.metrics["test.accuracy.worst_linf_0.1"]
     assert checked.in_ball == checked.confirmed == 20 and checked.is_same_model
@@ -140,7 +140,7 @@ def test_the_curve_comes_down_where_the_border_is() -> None:
 
 
 def test_counts_for_intervals_are_in_a_file_that_programs_read() -> None:
-    document = json.loads(judge(Subject(), THREAT).texts["robustness.json"])
+    document = json.loads(evaluate_robustness(Subject(), THREAT).texts["robustness.json"])
     by_attack = {each["attack"]: each for each in document["test"]}
     assert {"clean", "fgsm", "pgd", "apgdt", "worst"} == set(by_attack)
     assert (by_attack["worst"]["correct"], by_attack["worst"]["examples"]) == (20, 40)
@@ -150,7 +150,7 @@ def test_counts_for_intervals_are_in_a_file_that_programs_read() -> None:
 def test_warnings_are_kept_for_people_and_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     warning = SecurityWarning("masked", "when it is", "it is", "undo it", "cosine 0.2")
     monkeypatch.setattr(module, "check", lambda *_: [warning])
-    found = judge(Subject(), THREAT)
+    found = evaluate_robustness(Subject(), THREAT)
     assert found.warnings == (warning,)
     for part in ("masked", "when it is", "it is", "undo it", "cosine 0.2"):
         assert part in found.texts["warnings.md"]

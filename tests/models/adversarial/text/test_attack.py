@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.adversarial.text.attack import AttackResult, Judged, attack_texts
+from models.adversarial.text.attack import AttackResult, TextPrediction, attack_texts
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples
 
@@ -18,26 +18,26 @@ SYNONYMS = {"wonderful": ("fine", "great")}
 class Judge:
     """A victim by a function of text and example; remembers how many texts each call held."""
 
-    def __init__(self, judgement: Callable[[Text, int], Judged]) -> None:
+    def __init__(self, judgement: Callable[[Text, int], TextPrediction]) -> None:
         self._judgement = judgement
         self.calls: list[int] = []
 
-    def judge(self, texts: Sequence[Text], examples: Sequence[int]) -> list[Judged]:
+    def judge(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
         self.calls.append(len(texts))
         return [self._judgement(*pair) for pair in zip(texts, examples, strict=True)]
 
 
-def keyword(text: Text, example: int) -> Judged:
+def keyword(text: Text, example: int) -> TextPrediction:
     """Class 1 if and only if "wonderful" stands there; the truth is always class 1."""
     margin = 1.0 if "wonderful" in text[-1].split() else -2.0
-    return Judged(margin, margin > 0, ())
+    return TextPrediction(margin, margin > 0, ())
 
 
-def hashed(text: Text, example: int, scale: float = 1.0) -> Judged:
+def hashed(text: Text, example: int, scale: float = 1.0) -> TextPrediction:
     """A margin that depends on every letter, mostly positive."""
     digest = hashlib.sha256(repr((text, example)).encode()).digest()
     margin = scale * (digest[0] - 60.0)
-    return Judged(margin, margin > 0, (), share_correct=digest[1] % 5 / 4, tokens=4)
+    return TextPrediction(margin, margin > 0, (), share_correct=digest[1] % 5 / 4, tokens=4)
 
 
 def examples(*texts: Text) -> TextExamples:
@@ -45,7 +45,7 @@ def examples(*texts: Text) -> TextExamples:
 
 
 def attacked(
-    judgement: Callable[[Text, int], Judged], data: TextExamples, **values: object
+    judgement: Callable[[Text, int], TextPrediction], data: TextExamples, **values: object
 ) -> AttackResult:
     defaults = {"cheap_examples": 1, "share": 0.5}
     threat = TextThreat(**(defaults | values))  # type: ignore[arg-type]
@@ -85,8 +85,8 @@ def test_what_was_wrong_before_counts_as_broken_without_a_query() -> None:
 
 
 def test_a_text_that_cannot_be_edited_withstands() -> None:
-    def right(text: Text, example: int) -> Judged:
-        return Judged(1.0, True, ())
+    def right(text: Text, example: int) -> TextPrediction:
+        return TextPrediction(1.0, True, ())
 
     result = attacked(right, examples(("a b 12",), ("no",), ("",)))
     assert result.robust == 1.0 and result.queries == 0.0 and result.words_changed == 0.0
@@ -95,9 +95,9 @@ def test_a_text_that_cannot_be_edited_withstands() -> None:
 def test_words_are_edited_in_the_order_of_their_importance() -> None:
     weights = {"alpha": 1.0, "bravo": 3.0, "delta": 2.0}
 
-    def judgement(text: Text, example: int) -> Judged:
+    def judgement(text: Text, example: int) -> TextPrediction:
         margin = 0.5 + sum(weights.get(word, 0.0) for word in text[0].split())
-        return Judged(margin, margin > 0, ())
+        return TextPrediction(margin, margin > 0, ())
 
     # Two words of six may change: 6.5 falls by 3 and then by 2, never below zero.
     (found,) = attacked(
@@ -109,8 +109,8 @@ def test_words_are_edited_in_the_order_of_their_importance() -> None:
 
 
 def test_an_edit_that_does_not_lower_the_score_is_not_made() -> None:
-    def judgement(text: Text, example: int) -> Judged:
-        return Judged(3.0 if text == ("alpha bravo",) else 4.0, True, ())
+    def judgement(text: Text, example: int) -> TextPrediction:
+        return TextPrediction(3.0 if text == ("alpha bravo",) else 4.0, True, ())
 
     (found,) = attacked(judgement, examples(("alpha bravo",))).texts
     assert found.adversarial == found.text and found.words_changed == 0
@@ -124,8 +124,8 @@ def test_of_a_pair_the_second_text_alone_is_edited() -> None:
 
 
 def test_nan_does_not_make_a_model_robust() -> None:
-    def judgement(text: Text, example: int) -> Judged:
-        return Judged(1.0 if text == ("alpha bravo",) else float("nan"), True, ())
+    def judgement(text: Text, example: int) -> TextPrediction:
+        return TextPrediction(1.0 if text == ("alpha bravo",) else float("nan"), True, ())
 
     assert attacked(judgement, examples(("alpha bravo",))).robust == 0.0
 
@@ -151,9 +151,9 @@ def test_a_share_that_floats_miss_by_a_hair_is_the_whole_number() -> None:
     # 0.29 of 100 words is 28.999999999999996 in floats.
     text = " ".join(f"word{a}{b}" for a in "abcdefghij" for b in "abcdefghij")
 
-    def falling(text: Text, example: int) -> Judged:
+    def falling(text: Text, example: int) -> TextPrediction:
         intact = sum(word in original for word in text[0].split())
-        return Judged(float(intact), True, ())
+        return TextPrediction(float(intact), True, ())
 
     original = set(text.split())
     (found,) = attacked(falling, examples((text,)), share=0.29, queries=1000).texts
@@ -162,7 +162,7 @@ def test_a_share_that_floats_miss_by_a_hair_is_the_whole_number() -> None:
 
 def test_a_long_text_spends_half_of_its_queries_on_the_order() -> None:
     text = " ".join(["lengthy"] * 300)
-    victim = Judge(lambda text, example: Judged(1.0, True, ()))
+    victim = Judge(lambda text, example: TextPrediction(1.0, True, ()))
     threat = TextThreat(queries=21, cheap_examples=1)
     result = attack_texts(victim, examples((text,)), (), threat, "classification", None)
     assert result.queries == 21.0
@@ -189,10 +189,10 @@ def test_what_an_example_meets_does_not_depend_on_the_others() -> None:
 def test_every_model_may_choose_from_the_same_typos() -> None:
     asked: dict[str, set[Text]] = {"first": set(), "second": set()}
 
-    def model(name: str, favourite: str) -> Callable[[Text, int], Judged]:
-        def judgement(text: Text, example: int) -> Judged:
+    def model(name: str, favourite: str) -> Callable[[Text, int], TextPrediction]:
+        def judgement(text: Text, example: int) -> TextPrediction:
             asked[name].add(text)
-            return Judged(1.0 + (favourite in text[0].split()), True, ())
+            return TextPrediction(1.0 + (favourite in text[0].split()), True, ())
 
         return judgement
 
@@ -221,7 +221,7 @@ def test_multiplied_logits_change_nothing() -> None:
 
 def test_all_examples_are_judged_in_few_large_calls() -> None:
     data = examples(*[(f"some longer words in number {n} follow",) for n in "abcdefgh"])
-    victim = Judge(lambda text, example: Judged(1.0, True, ()))
+    victim = Judge(lambda text, example: TextPrediction(1.0, True, ()))
     threat = TextThreat(cheap_examples=1, share=0.2)
     attack_texts(victim, data, (), threat, "classification", None)
     # Clean, the order, and one call for each of the five words with four letters or more.
@@ -247,7 +247,7 @@ def test_wrong_input_is_refused() -> None:
         attack_texts(Judge(keyword), data, (), threat, "images", None)
 
     class Silent:
-        def judge(self, texts: Sequence[Text], examples: Sequence[int]) -> list[Judged]:
+        def judge(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
             return []
 
     with pytest.raises(ValueError, match="judged 0 of 1 texts"):

@@ -1,9 +1,9 @@
-from models.adversarial.text.attack import AttackedText, AttackResult, Judged
+from models.adversarial.text.attack import AttackedText, AttackResult, TextPrediction
 from models.adversarial.text.attack_table import attack_table
 
 
 def _text(example: int, *, held: bool, wrong: bool = False) -> AttackedText:
-    clean = Judged(score=-1.0 if wrong else 1.0, is_correct=not wrong, tags=())
+    clean = TextPrediction(score=-1.0 if wrong else 1.0, is_correct=not wrong, tags=())
     worse = not held and not wrong
     return AttackedText(
         example=example, text=("topic", "fine food"), clean=clean, attacked=clean,
@@ -28,7 +28,7 @@ def test_what_the_attack_broke_comes_first_with_its_text_before_and_after() -> N
 
 
 def test_the_words_of_a_tagged_sentence_are_one_text() -> None:
-    clean = Judged(score=0.0, is_correct=True, tags=("O", "B-x"))
+    clean = TextPrediction(score=0.0, is_correct=True, tags=("O", "B-x"))
     text = AttackedText(
         example=0, text=("in", "Oslo"), adversarial=("in", "Oslo"), clean=clean, attacked=clean,
         words=1, words_changed=0, queries=2, is_attacked=True, is_worse=False, is_broken=False,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
 
-from models.adversarial.text.attack import AttackResult, Judged, attack_texts
+from models.adversarial.text.attack import AttackResult, TextPrediction, attack_texts
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples
 
@@ -18,15 +18,18 @@ Text = tuple[str, ...]
 
 
 class Judge:
-    def __init__(self, judgement: Callable[[Text, int], Judged]) -> None:
+    def __init__(self, judgement: Callable[[Text, int], TextPrediction]) -> None:
         self._judgement = judgement
 
-    def judge(self, texts: Sequence[Text], examples: Sequence[int]) -> list[Judged]:
+    def judge(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
         return [self._judgement(*pair) for pair in zip(texts, examples, strict=True)]
 
 
 def attacked(
-    judgement: Callable[[Text, int], Judged], data: TextExamples, kind: str, **values: object
+    judgement: Callable[[Text, int], TextPrediction],
+    data: TextExamples,
+    kind: str,
+    **values: object,
 ) -> AttackResult:
     threat = TextThreat(cheap_examples=1, **values)  # type: ignore[arg-type]
     return attack_texts(Judge(judgement), data, TAGS, threat, kind, None)
@@ -36,12 +39,12 @@ SENTENCE = ("Mister", "Obama", "visited", "Paris", "yesterday")
 ENTITIES = TextExamples((SENTENCE,), ((0, 3, 0, 1, 0),))
 
 
-def triggered(text: Text, example: int) -> Judged:
+def triggered(text: Text, example: int) -> TextPrediction:
     """Finds the person behind "Mister" and the place behind "visited", right on clean text."""
     person = "B-PER" if text[0] == "Mister" else "O"
     place = "B-LOC" if text[2] == "visited" else "O"
     wrong = (person == "O") + (place == "O")
-    return Judged(-float(wrong), wrong == 0, ("O", person, "O", place, "O"))
+    return TextPrediction(-float(wrong), wrong == 0, ("O", person, "O", place, "O"))
 
 
 def test_entities_are_broken_through_the_words_around_them() -> None:
@@ -62,13 +65,13 @@ def test_f1_counts_the_entities_that_are_left_under_the_cap() -> None:
 
 
 def test_a_sentence_without_entities_is_broken_by_one_that_is_predicted() -> None:
-    def judgement(text: Text, example: int) -> Judged:
+    def judgement(text: Text, example: int) -> TextPrediction:
         intact = text[0] == "nothing"
-        return Judged(-float(not intact), intact, ("O" if intact else "B-LOC", "O"))
+        return TextPrediction(-float(not intact), intact, ("O" if intact else "B-LOC", "O"))
 
     data = TextExamples((("nothing", "here"), SENTENCE), ((0, 0), (0, 3, 0, 1, 0)))
 
-    def both(text: Text, example: int) -> Judged:
+    def both(text: Text, example: int) -> TextPrediction:
         return judgement(text, 0) if example == 0 else triggered(text, 1)
 
     result = attacked(both, data, "entities", share=0.2)
@@ -77,10 +80,10 @@ def test_a_sentence_without_entities_is_broken_by_one_that_is_predicted() -> Non
     assert result.robust == pytest.approx(1 / 2)
 
 
-def random_tags(text: Text, example: int) -> Judged:
+def random_tags(text: Text, example: int) -> TextPrediction:
     digest = hashlib.sha256(repr((text, example)).encode()).digest()
     tags = tuple(TAGS[digest[index] % 5] for index in range(len(text)))
-    return Judged(-float(digest[-1]), False, tags)
+    return TextPrediction(-float(digest[-1]), False, tags)
 
 
 @settings(max_examples=40, deadline=None)
@@ -123,10 +126,10 @@ def test_an_entity_lost_together_with_many_false_ones_is_no_gain_to_the_attacker
     words = ("trigger", "Rome", "Oslo", "Bern", "a", "b", "c", "d", "e")
     data = TextExamples((words,), ((0, 1, 1, 1, 0, 0, 0, 0, 0),))
 
-    def judgement(text: Text, example: int) -> Judged:
+    def judgement(text: Text, example: int) -> TextPrediction:
         if text[0] == "trigger":
-            return Judged(-1.0, False, ("O", *["B-LOC"] * 3, *["B-PER"] * 5))
-        return Judged(-2.0, False, ("O", "B-LOC", "B-LOC", *["O"] * 6))
+            return TextPrediction(-1.0, False, ("O", *["B-LOC"] * 3, *["B-PER"] * 5))
+        return TextPrediction(-2.0, False, ("O", "B-LOC", "B-LOC", *["O"] * 6))
 
     result = attacked(judgement, data, "entities")
     assert result.clean == result.robust == pytest.approx(6 / 11)
@@ -134,9 +137,9 @@ def test_an_entity_lost_together_with_many_false_ones_is_no_gain_to_the_attacker
 
 
 def test_a_dialogue_is_attacked_through_its_prompt() -> None:
-    def judgement(text: Text, example: int) -> Judged:
+    def judgement(text: Text, example: int) -> TextPrediction:
         share = 0.75 if "please" in text[0] else 0.25
-        return Judged(-1.0, False, (), share_correct=share, tokens=4)
+        return TextPrediction(-1.0, False, (), share_correct=share, tokens=4)
 
     data = TextExamples((("Answer this please", "please wait here"),), (None,))
     result = attacked(judgement, data, "dialogue")
@@ -147,8 +150,10 @@ def test_a_dialogue_is_attacked_through_its_prompt() -> None:
 
 
 def test_answers_count_by_their_tokens() -> None:
-    def judgement(text: Text, example: int) -> Judged:
-        return Judged(-1.0, False, (), share_correct=(1.0, 0.5)[example], tokens=(1, 6)[example])
+    def judgement(text: Text, example: int) -> TextPrediction:
+        return TextPrediction(
+            -1.0, False, (), share_correct=(1.0, 0.5)[example], tokens=(1, 6)[example]
+        )
 
     data = TextExamples((("a", "b"), ("c", "d")), (None, None))
     assert attacked(judgement, data, "dialogue").clean == pytest.approx((1 + 3) / 7)

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from optuna.distributions import FloatDistribution
 
-from search.extract.task_similarity import compare
+from search.extract.task_similarity import compare_tasks
 from search.history import History, Trial
 from search.tracking.read.history import read_history
 from search.tracking.store import open_client
@@ -218,7 +218,7 @@ def test_a_data_set_that_was_logged_is_in_the_fingerprint_and_parts_searches(han
     assert all(search.fingerprint["model"] == "cnn" for search in searches)
     assert len({search.task for search in searches}) == 2
     first, second = searches
-    alike = compare(first.task, first.fingerprint, second.task, second.fingerprint)
+    alike = compare_tasks(first.task, first.fingerprint, second.task, second.fingerprint)
     assert {"other data", "same model", "same epochs"} <= set(alike.reasons)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.tracking import tag_names
-from search.tracking.artifacts import fetch_witnesses, read_robustness, read_tables
+from search.tracking.artifacts import fetch_adversarial_examples, read_robustness, read_tables
 from search.tracking.write.journal import Event, read_events, save_sent_offset
 from search.tracking.write.store_writer import EVENTS_TOGETHER, together
 from tests.search.tracking.stores import Store, counted, new_store
@@ -33,8 +33,12 @@ def test_a_trial_becomes_one_finished_run_with_params_metrics_and_state(store: S
 
 def test_a_trials_origin_can_be_filtered_and_compared_by(store: Store) -> None:
     guard = {"history": "all", "log_evidence": 3.7, "trials": 5, "dropped": {"u": "far"}}
-    leaning = {"step": "history-model", "source_tasks": {"mnist": 0.9, "t": -0.1}, "guard": guard}
-    store.trial(0, origin=leaning)
+    model_with = {
+        "step": "history-model",
+        "source_tasks": {"mnist": 0.9, "t": -0.1},
+        "guard": guard,
+    }
+    store.trial(0, origin=model_with)
     store.trial(1, origin={"step": "control", "guard": "broken"})
     store.writer().drain()
     (first,) = store.client.search_runs(
@@ -122,7 +126,7 @@ def test_a_judgement_becomes_metrics_texts_and_witnesses_of_its_run(
     (run,) = store.runs()
     assert run.data.metrics["test.accuracy.clean"] == 0.9
     assert read_robustness(store.client, run.info.run_id) == {"robustness.json": "{}"}
-    (file,) = fetch_witnesses(store.client, run.info.run_id, tmp_path / "fetched")
+    (file,) = fetch_adversarial_examples(store.client, run.info.run_id, tmp_path / "fetched")
     assert file.read_bytes() == b"\x00images" and file.name == witnesses.name
 
 
@@ -141,7 +145,7 @@ def test_witnesses_of_a_run_without_any_are_none(store: Store, tmp_path: Path) -
     store.trial(0)
     store.writer().drain()
     (run,) = store.runs()
-    assert fetch_witnesses(store.client, run.info.run_id, tmp_path) == []
+    assert fetch_adversarial_examples(store.client, run.info.run_id, tmp_path) == []
 
 
 def event(name: str, number: int, epoch: int = 0) -> Event:
