@@ -1,6 +1,6 @@
 """Initial weights: what one trial learned, in a form that another trial can start from.
 
-One safetensors file holds the tensors and, in its metadata, the receipt: where they come from and
+One safetensors file holds the tensors and, in its metadata, the lineage: where they come from and
 what was checked. The file is named by the hash of its content, so that what a trial started from
 can be told for good, and a trial that is resumed needs nothing of its source any more.
 
@@ -39,14 +39,14 @@ class InitialWeights:
         head: Names of the tensors with one row a label.
         label_names: Labels of these rows.
         is_merged: Whether they belong to a plain model, below any adaptation.
-        receipt: Lineage and checks, JSON-ready; empty before they were made.
+        lineage: Lineage and checks, JSON-ready; empty before they were made.
     """
 
     tensors: Mapping[str, Tensor]
     head: tuple[str, ...]
     label_names: tuple[str, ...]
     is_merged: bool = True
-    receipt: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def save_initial(folder: Path, initial: InitialWeights) -> Path:
         "head": list(initial.head),
         "label_names": list(initial.label_names),
         "is_merged": initial.is_merged,
-        "receipt": dict(initial.receipt),
+        "lineage": dict(initial.lineage),
     }
     # Tied weights share memory, which safetensors refuses to write.
     tensors = {
@@ -149,7 +149,7 @@ def load_initial(path: Path) -> InitialWeights:
         head=tuple(record["head"]),
         label_names=tuple(record["label_names"]),
         is_merged=bool(record["is_merged"]),
-        receipt=record["receipt"],
+        lineage=record["lineage"],
     )
 
 

@@ -63,7 +63,7 @@ class Rebuilt:
 
 @dataclass(frozen=True)
 class ExtractedWeights:
-    """Initial weights for a target, with what was compared; the receipt is still empty."""
+    """Initial weights for a target, with what was compared; the lineage is still empty."""
 
     weights: InitialWeights
     overlap: Overlap

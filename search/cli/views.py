@@ -45,7 +45,7 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     if summary.tags.get("twentieth.verdict"):
         _print(out, summary.tags["twentieth.verdict"])
     for name, weights in summary.initial_weights.items():
-        told = lineage_in_words(weights["receipt"])
+        told = lineage_in_words(weights["lineage"])
         _print(out, f"weights of {name} at hand. A trial that takes them: {told}")
     best = best_trials(history, summary.search)
     known = history.searches[summary.search]

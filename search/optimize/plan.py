@@ -25,7 +25,7 @@ class Plan:
 
     `prior` is what other searches say; what this search did before is read from the store by the
     driver, after it has become the owner. `hours` bounds this launch, `trials_budget` the search.
-    `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "receipt".
+    `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "lineage".
     """
 
     spec: Spec
@@ -47,10 +47,10 @@ class Plan:
         folder = self.storage / "initial_weights"
         return {name: folder / str(each["file"]) for name, each in self.initial_weights.items()}
 
-    def receipt(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    def lineage(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
         """Of the weights that a trial starts from; empty from scratch."""
         chosen = str(configuration.get("initial_weights", self.spec.starts_from))
-        return dict(self.initial_weights.get(chosen, {}).get("receipt", {}))
+        return dict(self.initial_weights.get(chosen, {}).get("lineage", {}))
 
     def checkpoints(self, number: int) -> Path:
         """Where a trial's checkpoints lie, fixed for its whole life."""

@@ -64,7 +64,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             configuration=started.configuration,
             origin=started.origin,
             checkpoints=trial.config["checkpoints"],
-            **({"receipt": asked.receipt} if asked.receipt else {}),
+            **({"lineage": asked.lineage} if asked.lineage else {}),
         )
 
     def on_trial_result(

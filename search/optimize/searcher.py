@@ -33,13 +33,13 @@ class RunningTrial:
     """A trial that was handed to Ray.
 
     Attributes:
-        receipt: Of the weights it starts from; empty from scratch.
+        lineage: Of the weights it starts from; empty from scratch.
     """
 
     number: int
     proposal: Proposal
     optuna_trial: optuna.Trial
-    receipt: Mapping[str, Any]
+    lineage: Mapping[str, Any]
 
 
 class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
@@ -166,4 +166,4 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
 
     def _ask(self, number: int, proposal: Proposal) -> RunningTrial:
         trial = ask_for(self._study, self._plan.space, proposal)
-        return RunningTrial(number, proposal, trial, self._plan.receipt(proposal.configuration))
+        return RunningTrial(number, proposal, trial, self._plan.lineage(proposal.configuration))

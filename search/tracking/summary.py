@@ -81,7 +81,7 @@ def create_summary(
     if goal["roles_json"]:
         texts[tag_names.ROLES] = goal["roles_json"]
     if initial_weights:
-        texts[tag_names.RECEIPTS] = json.dumps(dict(initial_weights), sort_keys=True)
+        texts[tag_names.LINEAGES] = json.dumps(dict(initial_weights), sort_keys=True)
     tags = tag_names.all_split(texts)
     run = client.create_run(
         experiment, start_time=int(time.time() * 1000), run_name=f"search {search}", tags=tags
@@ -188,6 +188,6 @@ def _summary(run: Any) -> Summary:
         trials_budget=int(tags[tag_names.BUDGET]),
         warm_started_from=tuple(json.loads(tag_names.joined_tag(tag_names.WARM, tags) or "[]")),
         environment=json.loads(tag_names.joined_tag(tag_names.ENVIRONMENT, tags) or "{}"),
-        initial_weights=json.loads(tag_names.joined_tag(tag_names.RECEIPTS, tags) or "{}"),
+        initial_weights=json.loads(tag_names.joined_tag(tag_names.LINEAGES, tags) or "{}"),
         tags=tags,
     )

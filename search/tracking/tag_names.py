@@ -29,8 +29,8 @@ ORIGIN = "twentieth.origin"
 STEP = "twentieth.step"
 ARM = "twentieth.arm"
 GUARD = "twentieth.guard"
-TASK_WEIGHTS = "twentieth.leans_on"
-EXPLANATION = "twentieth.explained"
+TASK_WEIGHTS = "twentieth.task_weights"
+EXPLANATION = "twentieth.explanation"
 CHECKPOINTS = "twentieth.checkpoints"
 TASK = "twentieth.task"
 FINGERPRINT = "twentieth.fingerprint"
@@ -49,21 +49,21 @@ BUDGET = "twentieth.trials_budget"
 VERDICT = "twentieth.verdict"
 NOTE = "mlflow.note.content"  # what the page shows as the description
 NUMBERS = "twentieth.numbers"  # JSON: epochs and seed of the spec
-# What a trial started from: the receipt in full, and what a person filters trials by.
+# What a trial started from: the lineage in full, and what a person filters trials by.
 INITIAL_WEIGHTS = "twentieth.initial_weights"  # "<search>#<number>"
 SOURCE_RUN = "twentieth.source_run"
 ROWS_CARRIED = "twentieth.rows_carried"
 ROWS_FRESH = "twentieth.rows_fresh"
 OVERLAP = "twentieth.overlap"
 BASE = "twentieth.base"
-RECEIPT = "twentieth.receipt"
-RECEIPTS = "twentieth.receipts"  # of a search: JSON, "<search>#<number>" -> file and receipt
+LINEAGE = "twentieth.lineage"
+LINEAGES = "twentieth.lineages"  # of a search: JSON, "<search>#<number>" -> file and lineage
 
 EXPERIENCE = "experience.json"  # of a search's artifacts: what history had taught at its start
 TABLES = "tables"  # folder among a trial's artifacts: its tables as text files
 ROBUSTNESS = "robustness"  # another: judgements, warnings, attacks made later, witnesses
 REPLACED_FILE = "replaced.md"  # in it: why a stronger attack corrected the trial's figure
-REPLACED = "twentieth.robust_figure"  # tag: "replaced", where it was corrected
+REPLACED = "twentieth.robust_value"  # tag: "replaced", where it was corrected
 
 # Short of the 8,000 characters of mlflow 3 and of the 5,000 of older servers.
 PIECE = 4_500
@@ -117,20 +117,20 @@ def ledger_tags(record: object) -> dict[str, str]:
     return {name: text[:PIECE] for name, text in tags.items() if text}
 
 
-def weights_tags(receipt: Mapping[str, Any]) -> dict[str, str]:
+def weights_tags(lineage: Mapping[str, Any]) -> dict[str, str]:
     """What a trial started from, as tags; none for a trial from scratch."""
-    if not receipt:
+    if not lineage:
         return {}
     texts = {
-        INITIAL_WEIGHTS: str(receipt["source"]),
-        SOURCE_RUN: str(receipt["source_run"]),
-        ROWS_CARRIED: str(len(receipt["rows_carried"])),
-        ROWS_FRESH: str(len(receipt["rows_fresh"])),
-        OVERLAP: str(receipt["overlap"]["count"]),
-        BASE: str(receipt.get("base") or ""),
+        INITIAL_WEIGHTS: str(lineage["source"]),
+        SOURCE_RUN: str(lineage["source_run"]),
+        ROWS_CARRIED: str(len(lineage["rows_carried"])),
+        ROWS_FRESH: str(len(lineage["rows_fresh"])),
+        OVERLAP: str(lineage["overlap"]["count"]),
+        BASE: str(lineage.get("base") or ""),
     }
     return {name: text for name, text in texts.items() if text} | split_tags(
-        RECEIPT, json.dumps(dict(receipt), sort_keys=True)
+        LINEAGE, json.dumps(dict(lineage), sort_keys=True)
     )
 
 

@@ -139,8 +139,8 @@ def _base(source: WeightSource) -> str:
 
 
 def _start(source: WeightSource) -> str:
-    if source.receipt:
-        return lineage_in_words(source.receipt)
+    if source.lineage:
+        return lineage_in_words(source.lineage)
     return "The pretrained base alone." if source.fingerprint.get("base") else "None: from scratch."
 
 

@@ -39,7 +39,7 @@ class WeightSource:
         trial: As history has it.
         configuration: Complete, without the choice of initial weights.
         checkpoints: Folder of its checkpoints, whether it is still there or not.
-        receipt: Of the weights it started from itself; empty if from none.
+        lineage: Of the weights it started from itself; empty if from none.
     """
 
     summary: Summary
@@ -48,7 +48,7 @@ class WeightSource:
     trial: Trial
     configuration: Mapping[str, Value]
     checkpoints: Path
-    receipt: Mapping[str, Any]
+    lineage: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ class WeightSource:
     @property
     def initial(self) -> Path | None:
         """The file of the weights it started from itself; None from scratch."""
-        given = self.summary.initial_weights.get(str(self.receipt.get("source")))
+        given = self.summary.initial_weights.get(str(self.lineage.get("source")))
         return None if given is None else initial_folder(self.summary.storage) / given["file"]
 
     def fixes(self) -> dict[str, Value]:
@@ -85,7 +85,7 @@ class WeightSource:
             "digest": data["digest"],
             "settings": dict(self.spec.task.data),
         }
-        return [own, *(dict(each) for each in self.receipt.get("trained_on", ()))]
+        return [own, *(dict(each) for each in self.lineage.get("trained_on", ()))]
 
     def check_data(self) -> None:
         """Whether the data its weights have seen are still what they were.
@@ -206,7 +206,7 @@ def _source(tracking_uri: str, summary: Summary, trial: Trial) -> WeightSource:
         trial=trial,
         configuration=configuration,
         checkpoints=Path(tags.get(tag_names.CHECKPOINTS, "")),
-        receipt=json.loads(tag_names.joined_tag(tag_names.RECEIPT, tags) or "{}"),
+        lineage=json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}"),
     )
 
 

@@ -29,7 +29,7 @@ def copy_weights(
     """Writes the weights that a pinned spec starts from into a search's storage.
 
     Returns:
-        `SEARCH#TRIAL` -> "file" (its name in the folder `initial_weights`) and "receipt".
+        `SEARCH#TRIAL` -> "file" (its name in the folder `initial_weights`) and "lineage".
 
     Raises:
         LookupError: a trial or its checkpoint is gone.
@@ -72,24 +72,24 @@ def _copied(
     passed = extract_weights(trained, ancestors, spec.task.data)
     if passed.overlap.count:
         raise ValueError(_refusal(source, passed.overlap))
-    receipt = _receipt(source, base, passed)
-    file = save_initial(initial_folder(storage), replace(passed.weights, receipt=receipt))
+    lineage = _lineage(source, base, passed)
+    file = save_initial(initial_folder(storage), replace(passed.weights, lineage=lineage))
     say(
-        f"{source.name}: {receipt['tensors']} tensors, head rows of {_named(passed.rows.carried)} "
+        f"{source.name}: {lineage['tensors']} tensors, head rows of {_named(passed.rows.carried)} "
         f"carried, {len(passed.rows.fresh)} drawn afresh; none of {passed.overlap.compared} "
         f"training examples stands in this task's validation or test split"
     )
-    return {"file": file.name, "receipt": receipt}
+    return {"file": file.name, "lineage": lineage}
 
 
-def _receipt(source: WeightSource, base: BaseModel | None, passed: Any) -> dict[str, Any]:
+def _lineage(source: WeightSource, base: BaseModel | None, passed: Any) -> dict[str, Any]:
     has_head = bool(passed.weights.head)
     overlap = passed.overlap.record()
     return {
         "source": source.name,
         "source_run": source.trial.run_id,
         "source_task": source.trial.task,
-        "lineage": [*source.receipt.get("lineage", ()), source.name],
+        "ancestors": [*source.lineage.get("ancestors", ()), source.name],
         "base": f"{base.name}@{base.digest}" if base else None,
         "merged": passed.weights.is_merged,
         "tensors": len(passed.weights.tensors),
@@ -123,29 +123,29 @@ _ROWS_NAMED = 5
 def lineage_of(tracking_uri: str, run_id: str) -> str:
     """What the trial of a run started from, in a sentence or two; "" if from scratch."""
     tags = tags_of(open_client(tracking_uri), run_id)
-    receipt = json.loads(tag_names.joined_tag(tag_names.RECEIPT, tags) or "{}")
-    return lineage_in_words(receipt)
+    lineage = json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}")
+    return lineage_in_words(lineage)
 
 
-def lineage_in_words(receipt: Mapping[str, Any]) -> str:
-    """A receipt as `search.transfer.weights.hand_on` writes it, in words; "" if there is none."""
-    if not receipt:
+def lineage_in_words(lineage: Mapping[str, Any]) -> str:
+    """A lineage as `search.transfer.weights.copy_weights` writes it, in words; "" if there is none."""
+    if not lineage:
         return ""
-    overlap, lineage = receipt["overlap"], receipt["lineage"]
-    base = f" on the base {receipt['base']}" if receipt.get("base") else ""
+    overlap, ancestors = lineage["overlap"], lineage["ancestors"]
+    base = f" on the base {lineage['base']}" if lineage.get("base") else ""
     parts = [
-        f"It starts from the weights of {receipt['source']} (run {receipt['source_run']}, task "
-        f"{receipt['source_task']}){base}: {receipt['tensors']} tensors, {_rows(receipt)}.",
+        f"It starts from the weights of {lineage['source']} (run {lineage['source_run']}, task "
+        f"{lineage['source_task']}){base}: {lineage['tensors']} tensors, {_rows(lineage)}.",
         f"Of the {overlap['compared']} examples those weights were trained on, "
         f"{overlap['count'] or 'none'} stands in the validation or test split here.",
     ]
-    if len(lineage) > 1:
-        parts.append(f"Line of descent: {' > '.join(lineage)}.")
+    if len(ancestors) > 1:
+        parts.append(f"Line of descent: {' > '.join(ancestors)}.")
     return " ".join(parts)
 
 
-def _rows(receipt: Mapping[str, Any]) -> str:
-    carried, fresh = list(receipt["rows_carried"]), list(receipt["rows_fresh"])
+def _rows(lineage: Mapping[str, Any]) -> str:
+    carried, fresh = list(lineage["rows_carried"]), list(lineage["rows_fresh"])
     if not carried and not fresh:
         return "the whole head with them"
     named = f" ({names_in_words(carried, _ROWS_NAMED)})" if carried else ""

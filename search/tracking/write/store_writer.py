@@ -170,7 +170,7 @@ class Sender:
             ),
             **tag_names.split_tags(tag_names.ORIGIN, json.dumps(origin)),
             **tag_names.ledger_tags(origin),
-            **tag_names.weights_tags(event.fields.get("receipt", {})),
+            **tag_names.weights_tags(event.fields.get("lineage", {})),
         }
 
     def _add_epoch(self, batch: Batch, event: Event) -> None:

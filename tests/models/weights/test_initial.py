@@ -75,7 +75,7 @@ def test_a_file_is_named_by_its_content_and_gives_back_the_same(tmp_path: Path) 
     channels_last = torch.rand(2, 3, 4, 4).to(memory_format=torch.channels_last)
     weights = InitialWeights(
         {"a": tied, "b": tied, "c": channels_last, "n": torch.tensor(7)},
-        ("a",), ("x", "y"), is_merged=False, receipt={"search": "s", "trial": 3},
+        ("a",), ("x", "y"), is_merged=False, lineage={"search": "s", "trial": 3},
     )  # fmt: skip
     path = save_initial(tmp_path / "new", weights)
     assert save_initial(tmp_path / "new", weights) == path
@@ -84,7 +84,7 @@ def test_a_file_is_named_by_its_content_and_gives_back_the_same(tmp_path: Path) 
     assert back.tensors.keys() == weights.tensors.keys()
     assert all(torch.equal(back.tensors[name], weights.tensors[name]) for name in back.tensors)
     assert replace(back, tensors={}) == replace(weights, tensors={})
-    other = save_initial(tmp_path / "new", replace(weights, receipt={"search": "t"}))
+    other = save_initial(tmp_path / "new", replace(weights, lineage={"search": "t"}))
     assert other != path
 
 

@@ -71,12 +71,12 @@ def test_a_start_tells_what_is_tried_why_and_where_its_checkpoints_lie(tune: Tun
     ]  # fmt: skip
 
 
-def test_a_start_from_weights_brings_their_receipt(tune: Tune) -> None:
+def test_a_start_from_weights_brings_their_lineage(tune: Tune) -> None:
     trial = tune.trial(4)
     asked = tune.searcher.asked["t4"]
-    tune.searcher.asked["t4"] = replace(asked, receipt={"source": "digits-1#3"})
+    tune.searcher.asked["t4"] = replace(asked, lineage={"source": "digits-1#3"})
     tune.start(trial)
-    assert tune.events("start")[0]["receipt"] == {"source": "digits-1#3"}
+    assert tune.events("start")[0]["lineage"] == {"source": "digits-1#3"}
 
 
 def test_a_trial_whose_worker_died_is_not_recorded_as_started_twice(tune: Tune) -> None:

@@ -71,11 +71,11 @@ class Shelf:
         """Writes the runs of trials into the store."""
         journal = Journal(plan.storage, 1)
         for number, (configuration, values) in enumerate(trials):
-            receipt = plan.receipt(configuration)
+            lineage = plan.lineage(configuration)
             journal.append(
                 "start", number=number, configuration=configuration, origin={"step": "random"},
                 checkpoints=str(plan.checkpoints(number)),
-                **({"receipt": receipt} if receipt else {}),
+                **({"lineage": lineage} if lineage else {}),
             )  # fmt: skip
             metrics = dict(zip(plan.spec.metrics, values, strict=True))
             journal.append("epoch", number=number, epoch=1, metrics=metrics)

@@ -1,4 +1,4 @@
-"""Weights are copied with a receipt, or refused where they have seen what is to be judged."""
+"""Weights are copied with a lineage, or refused where they have seen what is to be judged."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def test_a_search_keeps_the_weights_and_the_receipt_of_its_source(
     assert state is not None
     for tensor_name, tensor in weights.tensors.items():
         assert torch.equal(tensor, state["model"][tensor_name])
-    receipt = weights.receipt
-    assert receipt == plan.receipt({"adamw.learning_rate": 2e-3})
-    assert (len(receipt["rows_carried"]), receipt["rows_fresh"]) == (10, [])
-    assert receipt["overlap"] == {"count": 0, "known": 0, "compared": 100}
-    assert receipt["lineage"] == [name] and receipt["base"] is None
+    lineage = weights.lineage
+    assert lineage == plan.lineage({"adamw.learning_rate": 2e-3})
+    assert (len(lineage["rows_carried"]), lineage["rows_fresh"]) == (10, [])
+    assert lineage["overlap"] == {"count": 0, "known": 0, "compared": 100}
+    assert lineage["ancestors"] == [name] and lineage["base"] is None
     summary = find_summary(open_client(shelf.uri), plan.search)
-    assert summary.initial_weights[name]["receipt"] == receipt
+    assert summary.initial_weights[name]["lineage"] == lineage
 
 
 @pytest.mark.slow
@@ -92,7 +92,7 @@ def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source
     child = shelf.plan(digits_spec("child", initial_weights={"from": parent.search}))
     shelf.finish(child, [(rate, [0.9, 0.5])])
     trial = find_trial(shelf.uri, f"{child.search}#0")
-    assert trial.receipt["lineage"] == [f"{source}#1", f"{parent.search}#0"]
+    assert trial.lineage["ancestors"] == [f"{source}#1", f"{parent.search}#0"]
     assert len(trial.trained_on()) == 3
     assert trial.initial == child.initial_files()[f"{parent.search}#0"]
     assert find_trial(shelf.uri, f"{source}#1").initial is None
@@ -174,12 +174,12 @@ def test_a_source_whose_data_have_changed_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_language_models_head_goes_as_a_whole() -> None:
-    receipt = {
+    lineage = {
         "source": "s#1", "source_run": "r", "source_task": "t", "base": "gpt@1", "tensors": 3,
-        "rows_carried": [], "rows_fresh": [], "lineage": ["s#1"],
+        "rows_carried": [], "rows_fresh": [], "ancestors": ["s#1"],
         "overlap": {"count": 0, "known": 0, "compared": 7},
     }  # fmt: skip
-    assert "on the base gpt@1: 3 tensors, the whole head with them." in lineage_in_words(receipt)
+    assert "on the base gpt@1: 3 tensors, the whole head with them." in lineage_in_words(lineage)
 
 
 def test_an_exported_folder_has_a_card_that_tells_all_but_where_things_lay(

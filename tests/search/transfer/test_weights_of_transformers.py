@@ -76,10 +76,10 @@ def test_a_lora_trial_hands_on_its_merged_weights_to_any_method(shelf: Shelf) ->
     plan = shelf.plan(spec)
     weights = load_initial(plan.initial_files()[f"{source.search}#0"])
     assert weights.is_merged
-    assert weights.receipt["rows_carried"] == ["glad"]
-    assert weights.receipt["rows_fresh"] == ["angry"]
+    assert weights.lineage["rows_carried"] == ["glad"]
+    assert weights.lineage["rows_fresh"] == ["angry"]
     base = tiny_base_of(shelf)
-    assert weights.receipt["base"] == f"bert@{base.digest}"
+    assert weights.lineage["base"] == f"bert@{base.digest}"
 
 
 @pytest.mark.slow
@@ -153,8 +153,8 @@ def test_a_source_that_left_these_texts_out_hands_on(shelf: Shelf) -> None:
             with pytest.raises(ValueError, match="3 of its test split"):
                 shelf.plan(spec)
         else:
-            (receipt,) = [each["receipt"] for each in shelf.plan(spec).initial_weights.values()]
-            assert receipt["overlap"] == {"count": 0, "known": 0, "compared": 11}
+            (lineage,) = [each["lineage"] for each in shelf.plan(spec).initial_weights.values()]
+            assert lineage["overlap"] == {"count": 0, "known": 0, "compared": 11}
 
 
 @pytest.mark.slow

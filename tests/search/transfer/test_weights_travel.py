@@ -81,7 +81,7 @@ def test_a_search_starts_where_the_best_trial_of_another_ended_and_is_resumed_wi
     started = max(trial.curves["loss.train"][1] for trial in place.trials(search))
     assert started < scratch
     summary = find_summary(open_client(place.uri), search)
-    assert summary.initial_weights[f"{source}#{best.number}"]["receipt"]["tensors"] > 0
+    assert summary.initial_weights[f"{source}#{best.number}"]["lineage"]["tensors"] > 0
     told = shown(place, "show", search, "--trial", "0")
     assert f"{source}#{best.number}" in told and "10 head rows" in told
 

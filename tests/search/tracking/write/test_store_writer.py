@@ -46,8 +46,8 @@ def test_a_trials_origin_can_be_filtered_and_compared_by(store: Store) -> None:
         "tags.`twentieth.step` = 'history-model' and tags.`twentieth.guard` = 'all' "
         "and metrics.`guard.log_evidence` > 3",
     )
-    assert first.data.tags["twentieth.leans_on"] == "mnist 0.90, t in reverse 0.10"
-    assert first.data.tags["twentieth.explained"].startswith("It was proposed by a model that")
+    assert first.data.tags["twentieth.task_weights"] == "mnist 0.90, t in reverse 0.10"
+    assert first.data.tags["twentieth.explanation"].startswith("It was proposed by a model that")
     assert first.data.metrics["guard.tasks_dropped"] == 1
     (control,) = store.client.search_runs([store.experiment], "tags.`twentieth.arm` = 'control'")
     assert "twentieth.guard" not in control.data.tags
