@@ -39,7 +39,7 @@ from models.adversarial.pixels.evaluation import correct
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits, load_images
 from models.training.cnn import CNNTraining
-from tests.models.adversarial.broken_defences import WRAPPED, steep_tanh
+from tests.support.broken_defences import WRAPPED, steep_tanh
 
 THREATS = {
     "linf 0.1": Threat(epsilon=0.1),
@@ -174,7 +174,7 @@ def _code() -> str:
     models = reference.ROOT / "models"
     paths = [*models.glob("adversarial/false_security*.py"), models / "adversarial/attacks.py"]
     paths += [models / "adversarial" / name for name in ("square_attack.py", "evaluation.py")]
-    paths.append(reference.ROOT / "tests/models/adversarial/broken_defences.py")
+    paths.append(reference.ROOT / "tests/support/broken_defences.py")
     paths.append(models / "training/cnn.py")
     for path in sorted(paths):
         text.update(path.read_bytes())

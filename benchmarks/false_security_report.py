@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import reference
-from tests.models.adversarial.broken_defences import CAUSES
+from tests.support.broken_defences import CAUSES
 
 
 def report(found: Mapping[str, Any], threats: list[str], command: str) -> None:

@@ -128,7 +128,7 @@ def lineage_of(tracking_uri: str, run_id: str) -> str:
 
 
 def lineage_in_words(lineage: Mapping[str, Any]) -> str:
-    """A lineage as `search.transfer.weights.copy_weights` writes it, in words; "" if there is none."""
+    """What `copy_weights` wrote down of a start from weights, in words; "" if there is none."""
     if not lineage:
         return ""
     overlap, ancestors = lineage["overlap"], lineage["ancestors"]

@@ -19,7 +19,7 @@ from models.catalog import TextThreat, complete
 from models.hyperparameters.transformer import METHODS
 from models.training.text_fine_tuning import TextFineTuning
 from models.training.transformer_optimization import TransformerLearning
-from tests.models.tiny_models import tiny_bert, wordpiece
+from tests.support.tiny_models import tiny_bert, wordpiece
 
 _WORDS = (["the cat sleeps", "a dog barks"], ["what is red", "is it blue"])
 

@@ -19,7 +19,7 @@ from benchmarks.inheritance_data import DOMAINS, load_domains, shuffled, source_
 from benchmarks.inheritance_training import Settings
 from models.data.text.rows import checked_examples
 from models.data.text.splits import TextExamples, TextSplits
-from tests.models.tiny_models import tiny_bert, wordpiece
+from tests.support.tiny_models import tiny_bert, wordpiece
 
 _TYPES = {
     "ai": ("person", "task"),

@@ -149,7 +149,7 @@ class Hosts:
             subprocess.run(command, check=True)
         for name in ("search", "models", "pyproject.toml", "constraints.txt"):
             self.on("op", f"mkdir -p {PROJECT} && cp -r {ROOT / name} {PROJECT}/")
-        self.on("op", f"cp {ROOT / 'tests/functions.py'} {PROJECT}/hills.py")
+        self.on("op", f"cp {ROOT / 'tests/support/functions.py'} {PROJECT}/hills.py")
         self.write_spec(spec, "spec.yaml")
         self._write(f"{PROJECT}/cluster.yaml", yaml.safe_dump(cluster_file(clocks)))
         self.on("op", "umask 077 && mkdir ~/.ray && openssl rand -hex 32 > ~/.ray/auth_token")

@@ -14,7 +14,7 @@ from search.history import Trial
 from search.tracking.read.history import read_history
 from search.tracking.store import all_runs, open_client
 from tests.cluster.hosts import MLFLOW, Hosts
-from tests.launches import hills
+from tests.support.launches import hills
 
 # Two cores run three hosts, MLflow and the search; a hang is found by this.
 PATIENCE_SECONDS = 420

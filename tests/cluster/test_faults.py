@@ -39,7 +39,7 @@ from tests.cluster.searches import (
     times_of_complete,
     wait_until,
 )
-from tests.search.optimize.ray_nodes import begun_again, seconds_until
+from tests.support.ray_nodes import begun_again, seconds_until
 
 pytestmark = pytest.mark.cluster
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from search import __main__ as command_line
-from tests.launches import hills
 from tests.search.test_pipeline import Stored, stored
+from tests.support.launches import hills
 
 
 @dataclass(frozen=True)

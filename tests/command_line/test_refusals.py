@@ -20,7 +20,7 @@ def test_a_wrong_spec_is_refused_with_all_its_mistakes_and_their_lines(
     path = tmp_path / "wrong.yaml"
     path.write_text(
         "name: wrong\n"
-        "task: {name: hills, model: 'python:tests.functions:two_hills'}\n"
+        "task: {name: hills, model: 'python:tests.support.functions:two_hills'}\n"
         "objectives: [{metric: left, direction: upwards}]\n"
         "space:\n"
         "  x: {type: float, low: 2, high: 1}\n"

@@ -27,8 +27,8 @@ from models.training.protocol import (
 )
 from models.weights.checkpoints import newest_checkpoint, save_checkpoint
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
-from tests.models.alike import is_same
-from tests.search.optimize.stepping import with_epochs
+from tests.support.image_trainings import is_same
+from tests.support.stepped_trials import with_epochs
 
 
 @dataclass(frozen=True, eq=False)

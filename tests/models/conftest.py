@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from models.data.loading import ImageSplits, load_images
 from models.networks.tokenizer import load_tokenizer
-from tests.models.tiny_models import _BERT_SPECIAL, byte_pairs, save_tokenizer, wordpiece
+from tests.support.tiny_models import _BERT_SPECIAL, byte_pairs, save_tokenizer, wordpiece
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -24,15 +24,15 @@ from search.tracking.read import history
 from search.tracking.store import open_client
 from search.tracking.write.journal import Journal
 from search.tracking.write.writer import Writer
-from tests.launches import hills
-from tests.search.tracking.stores import migrated_store
+from tests.support.launches import hills
+from tests.support.stores import migrated_store
 
 EARLIER = 5
 TRIALS = 12
 
 
 def spec_of(task: str) -> Spec:
-    named = {"name": task, "model": "python:tests.functions:two_hills"}
+    named = {"name": task, "model": "python:tests.support.functions:two_hills"}
     return spec_from_yaml(yaml.safe_dump(hills(name=task, task=named)))
 
 

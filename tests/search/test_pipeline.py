@@ -36,11 +36,11 @@ from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary
 from search.tracking.write.journal import Journal
 from search.tracking.write.writer import Writer
-from tests.launches import hills
-from tests.search.optimize.stepping import HILLS
 from tests.search.tracking.foreign.test_generic import Hand
+from tests.support.launches import hills
+from tests.support.stepped_trials import HILLS
 
-FUNCTION = "tests.functions:two_hills"
+FUNCTION = "tests.support.functions:two_hills"
 HOSTILE = "ValueError: [/oops] <b>bold</b>"
 
 
@@ -207,7 +207,13 @@ def test_a_resumed_search_learns_neither_from_itself_nor_from_what_came_later(
 
 
 def test_a_function_named_by_the_store_runs_only_if_it_is_allowed_by_name(store: Stored) -> None:
-    others = (None, "", "tests.functions:slow_hills", f"python:{FUNCTION}", "tests.functions")
+    others = (
+        None,
+        "",
+        "tests.support.functions:slow_hills",
+        f"python:{FUNCTION}",
+        "tests.support.functions",
+    )
     for allowed in others:
         with pytest.raises(PermissionError, match=f"--allow-function {FUNCTION}"):
             resume(store, allow_function=allowed)

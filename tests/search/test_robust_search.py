@@ -13,7 +13,7 @@ import pytest
 from models.adversarial.pixels.autoattack import is_installed
 from search.tracking.artifacts import fetch_adversarial_examples, read_robustness
 from search.tracking.store import open_client
-from tests.launches import PATIENCE_SECONDS, ROOT, Place, finished
+from tests.support.launches import PATIENCE_SECONDS, ROOT, Place, finished
 
 pytestmark = [
     pytest.mark.slow,

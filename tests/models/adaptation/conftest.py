@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from models.networks.transformer import LoadedBase
-from tests.models.adaptation.trials import load
+from tests.support.adaptation_trials import load
 
 
 @pytest.fixture(scope="package")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.networks.transformer import LoadedBase
-from tests.models.adaptation.trials import configured, prepare, train
+from tests.support.adaptation_trials import configured, prepare, train
 
 QUERY = "bert.encoder.layer.0.attention.self.query"
 MATRICES = 8  # 2 layers, 4 projections of the attention

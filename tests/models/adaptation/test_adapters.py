@@ -3,7 +3,7 @@ from torch.nn import functional
 
 from models.adaptation.adapters import Bottleneck
 from models.networks.transformer import LoadedBase
-from tests.models.adaptation.trials import batch, configured, logits, prepare, train
+from tests.support.adaptation_trials import batch, configured, logits, prepare, train
 
 
 def test_a_bottleneck_adds_what_passes_through_it() -> None:

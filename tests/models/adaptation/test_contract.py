@@ -14,7 +14,7 @@ from torch import nn
 
 from models.adaptation import METHODS, merges, supported
 from models.networks.transformer import LoadedBase
-from tests.models.adaptation.trials import (
+from tests.support.adaptation_trials import (
     batch,
     configured,
     load,

@@ -5,8 +5,8 @@ import pytest
 from models.adaptation import adapt
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
-from tests.models.adaptation.trials import NAMES, configured, prepare
-from tests.models.tiny_models import tiny_model
+from tests.support.adaptation_trials import NAMES, configured, prepare
+from tests.support.tiny_models import tiny_model
 
 
 def scale_of(adapted: object, name: str) -> float:

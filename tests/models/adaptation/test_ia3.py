@@ -1,7 +1,7 @@
 import torch
 
 from models.networks.transformer import LoadedBase
-from tests.models.adaptation.trials import configured, logits, prepare, train
+from tests.support.adaptation_trials import configured, logits, prepare, train
 
 LAYER = "bert.encoder.layer.0."
 

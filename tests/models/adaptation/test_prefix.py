@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
-from tests.models.adaptation.trials import NAMES, configured, logits, prepare, train
-from tests.models.tiny_models import tiny_bert, tiny_model
+from tests.support.adaptation_trials import NAMES, configured, logits, prepare, train
+from tests.support.tiny_models import tiny_bert, tiny_model
 
 
 def test_attention_sees_the_prefix_before_the_text(tmp_path: Path) -> None:

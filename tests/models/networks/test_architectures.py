@@ -8,14 +8,14 @@ from models.adaptation import METHODS, adapt, learning_rate_name, supported
 from models.networks.architectures import ARCHITECTURES, layer_pattern, module_pattern
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
-from tests.models.adaptation.trials import (
+from tests.support.adaptation_trials import (
     MODELS,
     NAMES,
     configured,
     logits,
     train,
 )
-from tests.models.tiny_models import tiny_model, tiny_vit
+from tests.support.tiny_models import tiny_model, tiny_vit
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.networks.base_model import locate_base
-from tests.models.tiny_models import tiny_bert, wordpiece
+from tests.support.tiny_models import tiny_bert, wordpiece
 
 
 @pytest.fixture

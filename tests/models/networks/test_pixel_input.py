@@ -7,7 +7,7 @@ import torch
 from models.networks.base_model import locate_base
 from models.networks.pixel_input import PixelInput
 from models.networks.transformer import LoadedBase
-from tests.models.tiny_models import tiny_vit
+from tests.support.tiny_models import tiny_vit
 
 NAMES = ("circle", "square")
 DRY = {"dropout": 0.0}

@@ -7,7 +7,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from models.networks.tokenizer import load_tokenizer, split_word_tokenizer
 from tests.models.conftest import CORPUS
-from tests.models.tiny_models import byte_pairs, save_tokenizer, wordpiece
+from tests.support.tiny_models import byte_pairs, save_tokenizer, wordpiece
 
 Tokenizers = dict[str, PreTrainedTokenizerBase]
 

@@ -12,7 +12,7 @@ from torch import nn
 from models.networks.architectures import ARCHITECTURES
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase, head_modules, kind_of
-from tests.models.tiny_models import (
+from tests.support.tiny_models import (
     byte_pairs,
     save_tokenizer,
     tiny_bert,

@@ -10,7 +10,7 @@ import torch
 
 from models.catalog import Threat, Value, metrics
 from models.data.loading import ImageSplits
-from tests.models.image_trainings import EACH_METHOD, QUICK, SMALL, train, without_seconds
+from tests.support.image_trainings import EACH_METHOD, QUICK, SMALL, train, without_seconds
 
 
 @pytest.mark.slow

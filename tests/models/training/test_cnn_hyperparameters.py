@@ -8,7 +8,7 @@ import torch
 from models.catalog import MODELS, Value
 from models.data.loading import ImageSplits
 from models.training.cnn import CNNTraining
-from tests.models.image_trainings import train
+from tests.support.image_trainings import train
 
 
 def alternatives() -> list[tuple[str, Value]]:

@@ -12,7 +12,7 @@ import torch
 from models.adversarial.pixels.attack_memory import AttackMemory
 from models.catalog import Threat
 from models.data.loading import ImageSplits
-from tests.models.image_trainings import BUSY, LEARNS, QUICK, SMALL, train, weights
+from tests.support.image_trainings import BUSY, LEARNS, QUICK, SMALL, train, weights
 
 
 def test_the_parts_of_the_validation_split_are_disjoint_and_whole(few_digits: ImageSplits) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from models.catalog import Value
 from models.data.loading import ImageSplits
-from tests.models.image_trainings import (
+from tests.support.image_trainings import (
     BUSY,
     EACH_METHOD,
     QUICK,

@@ -14,8 +14,8 @@ from models.data.loading import ImageSplits
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
 from models.training.image_fine_tuning import ImageFineTuning
-from tests.models.alike import comparable, is_same
-from tests.models.tiny_models import tiny_vit
+from tests.support.image_trainings import comparable, is_same
+from tests.support.tiny_models import tiny_vit
 
 
 def tiny_base(digits: ImageSplits, folder: Path) -> LoadedBase:

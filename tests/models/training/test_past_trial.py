@@ -16,7 +16,7 @@ from models.training.cnn import CNNTraining
 from models.training.past_trial import PastTrial, attack, verify_file, warnings_of
 from models.weights.checkpoints import save_checkpoint
 from models.weights.rebuild import Trained
-from tests.models.weights.trained_trials import finished, tiny_base
+from tests.support.trained_trials import finished, tiny_base
 
 THREAT = Threat(epsilon=0.2, steps=3)
 

@@ -15,8 +15,8 @@ from models.catalog import complete, metrics
 from models.data.sources import DataError
 from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
-from tests.models.alike import comparable, is_same
-from tests.models.tiny_texts import tiny_base, tiny_texts
+from tests.support.image_trainings import comparable, is_same
+from tests.support.tiny_texts import tiny_base, tiny_texts
 
 THREAT = TextThreat(examples=6, cheap_examples=3, queries=20)
 MODEL_OF = {

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint
-from tests.small_disks import fill, make_room, small_disk
+from tests.support.small_disks import fill, make_room, small_disk
 
 
 def save(folder: Path, epoch: int, generation: int = 1, state: Any = None) -> None:

@@ -21,7 +21,7 @@ from models.training.cnn import CNNTraining
 from models.weights.checkpoints import save_checkpoint
 from models.weights.export import export
 from models.weights.rebuild import Trained, rebuild
-from tests.models.weights.trained_trials import classes, entities, finished, load_by, tiny_base
+from tests.support.trained_trials import classes, entities, finished, load_by, tiny_base
 
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}
 LABELS = ("sad", "calm", "glad")

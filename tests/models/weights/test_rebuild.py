@@ -17,7 +17,7 @@ from models.networks.transformer import LoadedBase
 from models.weights.export import export
 from models.weights.initial import apply_initial, load_initial, save_initial
 from models.weights.rebuild import ExtractedWeights, extract_weights, rebuild
-from tests.models.weights.trained_trials import classes, entities, finished, load_by, tiny_base
+from tests.support.trained_trials import classes, entities, finished, load_by, tiny_base
 
 MERGING = ("full", "lora", "dora", "adalora", "ia3")
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}

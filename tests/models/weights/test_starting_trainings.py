@@ -15,7 +15,7 @@ from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
 from models.weights.initial import InitialWeights, load_initial, save_initial
 from models.weights.rebuild import Trained, extract_weights, rebuild
-from tests.models.weights.trained_trials import classes, finished, tiny_base
+from tests.support.trained_trials import classes, finished, tiny_base
 
 THREAT = TextThreat(examples=2, cheap_examples=2, queries=4)
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}

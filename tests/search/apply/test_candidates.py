@@ -10,7 +10,7 @@ from search.apply.candidates import BEST_OF_A_TASK, FRESH, NEIGHBOURS, POOLED, C
 from search.objectives import pareto
 from search.space.encoding import encode
 from tests.contracts import sampler as contracts
-from tests.search.apply.tasks import SQUARE, at_random, modelled
+from tests.support.earlier_tasks import SQUARE, at_random, modelled
 
 POSITIONS = CandidateGrid(SQUARE)
 CENTRE = {"x": 0.31, "y": 0.62}

@@ -15,7 +15,7 @@ from search.apply.objective_model import (
 )
 from search.history import Trial
 from search.objectives.objective import PARETO, Objective, Role, directions_of, from_lists
-from tests.search.apply.tasks import own_trial, prior_trial
+from tests.support.earlier_tasks import own_trial, prior_trial
 
 AT_LEAST = Role("constraint", bound=0.5)
 WITHIN = Role("lexicographic", tolerance=0.25)

@@ -16,7 +16,7 @@ from search.apply.source import Context, Tried
 from search.history import Trial
 from search.objectives.objective import Objective, Role
 from tests.contracts import sampler as contracts
-from tests.search.apply.tasks import own_trial, prior_trial, unnamed
+from tests.support.earlier_tasks import own_trial, prior_trial, unnamed
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 SPACE = contracts.CONDITIONAL

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from search.apply.own_data import OwnTrials
 from search.apply.source import Proposal
 from tests.contracts import sampler as contracts
-from tests.search.apply.tasks import own_trial
+from tests.support.earlier_tasks import own_trial
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

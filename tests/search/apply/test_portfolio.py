@@ -10,7 +10,7 @@ import pytest
 from search.apply.candidate_grid import CandidateGrid
 from search.apply.portfolio import Choice, Portfolio, choose
 from search.objectives import pareto
-from tests.search.apply.tasks import (
+from tests.support.earlier_tasks import (
     LINE,
     SQUARE,
     at_random,

@@ -15,7 +15,7 @@ from search.apply import OptunaSampler, WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.space import SearchSpace
 from tests.contracts import sampler as contracts
-from tests.search.apply.samplers import FAST, history_of, maker
+from tests.support.samplers import FAST, history_of, maker
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

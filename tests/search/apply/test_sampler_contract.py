@@ -7,7 +7,7 @@ import pytest
 
 from search.apply.sampler import TRANSFER
 from tests.contracts import sampler as contracts
-from tests.search.apply.samplers import HISTORIES, maker
+from tests.support.samplers import HISTORIES, maker
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

@@ -13,7 +13,7 @@ from search.apply import WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.history import History
 from tests.contracts import sampler as contracts
-from tests.search.apply.samplers import FAST
+from tests.support.samplers import FAST
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

@@ -12,7 +12,7 @@ from search.apply.sampler import TRANSFER, ask_for
 from search.history import History
 from search.space import SearchSpace
 from tests.contracts import sampler as contracts
-from tests.search.apply.samplers import FAST
+from tests.support.samplers import FAST
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

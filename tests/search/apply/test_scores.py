@@ -16,7 +16,7 @@ from search.apply.scores import (
     score_of,
     warped_scores,
 )
-from tests.search.apply.tasks import unnamed
+from tests.support.earlier_tasks import unnamed
 
 # Apart by more than rounding, so that order is never a matter of it.
 LOSSES = arrays.arrays(

@@ -13,7 +13,7 @@ from search.apply.source import Context, Tried
 from search.apply.strategy import Control, Opening
 from search.history import History
 from tests.contracts import sampler as contracts
-from tests.search.apply.tasks import SQUARE, context, own_trial, own_trials, unnamed
+from tests.support.earlier_tasks import SQUARE, context, own_trial, own_trials, unnamed
 
 OPENING = Opening(CandidateGrid(SQUARE))
 

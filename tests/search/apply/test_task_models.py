@@ -15,7 +15,7 @@ from search.apply.task_models import (
 )
 from search.space import SearchSpace
 from search.space.encoding import encode
-from tests.search.apply.tasks import (
+from tests.support.earlier_tasks import (
     LINE,
     SQUARE,
     at_random,

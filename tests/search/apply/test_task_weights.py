@@ -13,7 +13,7 @@ from search.apply.gp_fit import fit
 from search.apply.scores import normal_scores
 from search.apply.task_weights import blocks, learned_prior, weights
 from search.space.encoding import encode
-from tests.search.apply.tasks import SQUARE, at_random, modelled
+from tests.support.earlier_tasks import SQUARE, at_random, modelled
 
 GROUPS = CandidateGrid(SQUARE).groups
 

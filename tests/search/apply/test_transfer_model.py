@@ -16,7 +16,7 @@ from search.apply.transfer_model import (
     TransferModel,
     _milestone,
 )
-from tests.search.apply.tasks import SQUARE, at_random, context, modelled, own_trial, own_trials
+from tests.support.earlier_tasks import SQUARE, at_random, context, modelled, own_trial, own_trials
 
 
 def bowl(x, y):

@@ -7,7 +7,7 @@ import pytest
 
 from search.apply.candidate_grid import CandidateGrid
 from search.apply.transfer_model import FITTED_ALWAYS, TransferModel
-from tests.search.apply.tasks import (
+from tests.support.earlier_tasks import (
     SQUARE,
     at_random,
     context,

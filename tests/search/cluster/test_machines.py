@@ -12,7 +12,7 @@ from search.cluster.consistency import check_data, judge_data
 from search.cluster.nodes import HERE, Reply, ThisMachine
 from search.spec import load_spec
 from search.spec.parts import Resources
-from tests.search.cluster.pretended_nodes import PretendedNodes
+from tests.support.pretended_nodes import PretendedNodes
 
 GB = 10**9
 SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"

@@ -12,7 +12,7 @@ import pytest
 
 from search.cluster.access import ANSWER_SECONDS, admit
 from search.cluster.nodes import join_cluster
-from tests.search.cluster.ray_clusters import head_that_takes_jobs, two_nodes
+from tests.support.ray_clusters import head_that_takes_jobs, two_nodes
 
 
 def test_an_address_where_nothing_answers_is_said_at_once() -> None:

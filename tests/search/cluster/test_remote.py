@@ -12,8 +12,8 @@ import pytest
 
 from search.cluster.check import Check
 from search.cluster.remote import Wanted, check_remotely
-from tests.search.cluster.ray_clusters import head_that_takes_jobs
 from tests.search.cluster.test_preflight import written
+from tests.support.ray_clusters import head_that_takes_jobs
 
 ROOT = Path(__file__).resolve().parents[3]
 CLUSTER = "cluster_name: lab-{}\nprovider: {{type: local, head_ip: 127.0.0.1, worker_ips: []}}\n"

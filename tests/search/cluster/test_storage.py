@@ -7,7 +7,7 @@ import pytest
 from search.cluster import storage
 from search.cluster.nodes import ThisMachine
 from search.cluster.storage import check_storage
-from tests.search.cluster.pretended_nodes import PretendedNodes
+from tests.support.pretended_nodes import PretendedNodes
 
 
 @pytest.fixture(autouse=True)

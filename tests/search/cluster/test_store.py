@@ -7,7 +7,7 @@ import pytest
 from search.cluster.store import check_access, check_params, check_tracking_store, judge_server
 from search.spec import spec_from_yaml
 from search.tracking.health import ServerAnswer
-from tests.search.tracking.stores import new_store
+from tests.support.stores import new_store
 
 FAR = "https://mlflow.example.org"
 DIGITS = Path(__file__).resolve().parents[3] / "search" / "specs" / "digits.yaml"

@@ -12,7 +12,7 @@ from search.extract.importance import importance_in, importances
 from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.objectives import Objective
 from search.space import SearchSpace
-from tests.search.extract.synthetic import CLEAN, SPACE, history, row
+from tests.support.synthetic_history import CLEAN, SPACE, history, row
 
 FLAT = SearchSpace.from_distributions(
     {

@@ -12,7 +12,7 @@ from search.extract.noise import configuration_key, noise
 from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import Trial
 from search.objectives import Objective
-from tests.search.extract.synthetic import CLEAN, ROBUST, TASK, history, row
+from tests.support.synthetic_history import CLEAN, ROBUST, TASK, history, row
 
 OTHER_THREAT = "accuracy.pgd20_linf_0.3"
 

@@ -7,7 +7,7 @@ import pytest
 from search.extract.objective_correlation import conflicts
 from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.objectives.objective import from_lists
-from tests.search.extract.synthetic import CLEAN, ROBUST, history, row
+from tests.support.synthetic_history import CLEAN, ROBUST, history, row
 
 
 def measured(first: list[float], second: list[float], directions: list[str]) -> ObjectiveMatrix:

@@ -6,7 +6,7 @@ import math
 
 from search.extract.objective_matrix import objective_matrix
 from search.objectives import Objective
-from tests.search.extract.synthetic import BOTH, CLEAN, ROBUST, history, points, row
+from tests.support.synthetic_history import BOTH, CLEAN, ROBUST, history, points, row
 
 
 def test_losses_turn_maximised_objectives_round() -> None:

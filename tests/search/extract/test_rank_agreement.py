@@ -14,7 +14,7 @@ from search.extract.rank_agreement import FEWEST_OWN, agreements, compare_orders
 from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace
-from tests.search.apply.tasks import prior_trial
+from tests.support.earlier_tasks import prior_trial
 
 SPACE = SearchSpace(
     {

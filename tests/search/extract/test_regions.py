@@ -10,7 +10,7 @@ from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.extract.regions import best_quarter, regions
 from search.objectives import Objective
 from search.space import SearchSpace
-from tests.search.extract.synthetic import CLEAN, history, row
+from tests.support.synthetic_history import CLEAN, history, row
 
 SPACE = SearchSpace.from_distributions(
     {"rate": FloatDistribution(1e-4, 1.0, log=True), "kind": CategoricalDistribution(("a", "b"))}

@@ -17,7 +17,7 @@ from search.history import History, Rejected
 from search.history.renaming import Renames
 from search.objectives import Objective
 from search.space import SearchSpace
-from tests.search.extract.synthetic import (
+from tests.support.synthetic_history import (
     BOTH,
     CLEAN,
     FINGERPRINT,

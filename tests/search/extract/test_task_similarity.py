@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from search.extract.task_similarity import RELEVANT, compare_tasks
-from tests.search.extract.synthetic import FINGERPRINT, TASK
+from tests.support.synthetic_history import FINGERPRINT, TASK
 
 MNIST = FINGERPRINT | {
     "data": {"name": "mnist", "kind": "images", "shape": [1, 28, 28], "classes": 10,

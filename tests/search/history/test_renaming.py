@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from search.history import History
-from tests.search.review.earlier import SGD, earlier
+from tests.support.earlier_searches import SGD, earlier
 
 
 def old_history() -> History:

@@ -1,46 +1,5 @@
 """What tests that step trials by hand may ask for."""
 
-from __future__ import annotations
+from tests.support.fixtures import gate, place, quick_collection, server
 
-import gc
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from search.tracking.store import open_client
-from tests.functions import Gate
-from tests.launches import Place
-from tests.search.tracking.servers import Server
-
-
-@pytest.fixture(scope="module")
-def quick_collection() -> Iterator[None]:
-    """Every trial collects garbage; among all that torch and ray have loaded it takes a second."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """A folder of its own, with a store, for real searches."""
-    return Place(tmp_path)
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
-    """Where such a search is held; open in the end, or what a failed test left would hold cores."""
-    gate = Gate(tmp_path / "gate")
-    yield gate
-    gate.open()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """An MLflow server on an SQLite store."""
-    store = f"sqlite:///{tmp_path / 'server.db'}"
-    open_client(store)
-    server = Server(store, tmp_path / "artifacts")
-    yield server
-    server.kill()
+__all__ = ["gate", "place", "quick_collection", "server"]

@@ -14,7 +14,7 @@ from search.objectives import Objective
 from search.objectives.objective import Role, from_lists
 from search.optimize.confirmation import MEMORY, Standing, replaced_warning
 from search.optimize.trainable import TrialTrainable
-from tests.search.optimize.stepping import config_of, run, task_of, trial_of
+from tests.support.stepped_trials import config_of, run, task_of, trial_of
 
 BOTH = from_lists(("left", "right"), ("maximize", "maximize"))
 BOUND = (BOTH[0], Objective("right", "maximize", Role("constraint", bound=0.5)))

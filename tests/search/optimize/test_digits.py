@@ -14,7 +14,7 @@ from search.pipeline import prepare, with_changes
 from search.spec import spec_from_yaml
 from search.tracking import tag_names
 from search.tracking.store import open_client
-from tests.launches import ROOT, Place, driver_of, finished
+from tests.support.launches import ROOT, Place, driver_of, finished
 
 pytestmark = pytest.mark.slow
 

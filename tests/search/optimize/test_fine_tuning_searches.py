@@ -14,8 +14,8 @@ import pytest
 
 from search.tracking.artifacts import read_tables
 from search.tracking.store import open_client
-from tests.launches import PATIENCE_SECONDS, Place, driver_of, fingerprints, finished
-from tests.models.tiny_models import tiny_bert, wordpiece
+from tests.support.launches import PATIENCE_SECONDS, Place, driver_of, fingerprints, finished
+from tests.support.tiny_models import tiny_bert, wordpiece
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import yaml
 
 from search.optimize.plan import Plan, origin_text, resolved_storage, trial_seed
 from search.spec import spec_from_yaml
-from tests.launches import hills
+from tests.support.launches import hills
 
 
 def a_plan(folder: Path, *, trials: int = 4, hours: float | None = None, **changes: Any) -> Plan:

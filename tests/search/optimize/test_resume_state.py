@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial
 
 from search.optimize.plan import trial_seed
 from search.optimize.resume_state import resume_state_of
-from tests.search.optimize.asking import (
+from tests.search.optimize.test_plan import a_plan
+from tests.support.asked_searchers import (
     CHOICES,
     CONDITIONAL,
     prior,
@@ -19,7 +20,6 @@ from tests.search.optimize.asking import (
     searcher_of,
     study_trials,
 )
-from tests.search.optimize.test_plan import a_plan
 
 
 def test_interrupted_trials_come_first_with_their_own_number_configuration_and_origin(

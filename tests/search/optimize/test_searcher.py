@@ -22,7 +22,8 @@ from search.optimize.plan import Plan, trial_seed
 from search.optimize.resume_state import as_optuna_trial, resume_state_of
 from search.optimize.searcher import OptunaSearcher
 from search.review import reconcile
-from tests.search.optimize.asking import (
+from tests.search.optimize.test_plan import a_plan
+from tests.support.asked_searchers import (
     CHOICES,
     CONDITIONAL,
     Stubborn,
@@ -33,7 +34,6 @@ from tests.search.optimize.asking import (
     states,
     study_trials,
 )
-from tests.search.optimize.test_plan import a_plan
 
 
 def as_told(plan: Plan, own: Sequence[Trial] = ()) -> OptunaSearcher:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.optimize.stepping import config_of, left, run, task_of, trial_of
-from tests.small_disks import fill, make_room, small_disk
+from tests.support.small_disks import fill, make_room, small_disk
+from tests.support.stepped_trials import config_of, left, run, task_of, trial_of
 
 pytestmark = pytest.mark.usefixtures("quick_collection")
 

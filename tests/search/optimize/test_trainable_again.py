@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from search.optimize import trainable as trial_module
-from tests.search.optimize.stepping import config_of, left, run, task_of, trial_of
+from tests.support.stepped_trials import config_of, left, run, task_of, trial_of
 
 pytestmark = pytest.mark.usefixtures("quick_collection")
 

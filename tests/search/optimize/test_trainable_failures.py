@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from search.optimize.outcome import outcome_of
-from tests.search.optimize.stepping import config_of, run, task_of, trial_of
+from tests.support.stepped_trials import config_of, run, task_of, trial_of
 
 pytestmark = pytest.mark.usefixtures("quick_collection")
 
@@ -52,7 +52,7 @@ def test_torchs_ways_of_running_out_of_memory_are_known(
         raise RuntimeError(message)
         yield {}
 
-    monkeypatch.setattr("tests.functions.two_hills", training)
+    monkeypatch.setattr("tests.support.functions.two_hills", training)
     result = trial_of(task_of(tmp_path), config_of(tmp_path)).step()
     assert result["failure"].splitlines()[-1] == "out of memory"
 
@@ -84,7 +84,7 @@ def test_a_training_that_gave_up_names_what_diverged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epochs = [{"loss.train": 0.5, "left": 0.1}, {"loss.train": math.nan, "left": 0.1}]
-    monkeypatch.setattr("tests.functions.two_hills", lambda *_, **__: iter(epochs))
+    monkeypatch.setattr("tests.support.functions.two_hills", lambda *_, **__: iter(epochs))
     result = run(trial_of(task_of(tmp_path), config_of(tmp_path)))[-1]
     assert result["failure"] == "the training ended after 2 epochs: not finite: loss.train"
 
@@ -93,7 +93,7 @@ def test_a_metric_that_no_store_takes_fails_its_own_trial_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "tests.functions.two_hills", lambda *_, **__: iter([{"top@1": 0.5, "left": 0.5}])
+        "tests.support.functions.two_hills", lambda *_, **__: iter([{"top@1": 0.5, "left": 0.5}])
     )
     result = trial_of(task_of(tmp_path), config_of(tmp_path)).step()
     assert result["done"] and "top@1" in result["failure"]
@@ -102,7 +102,7 @@ def test_a_metric_that_no_store_takes_fails_its_own_trial_only(
 def test_a_trial_that_does_not_report_an_objective_fails_before_the_scheduler_sees_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.functions.two_hills", lambda *_, **__: iter([{"left": 0.5}]))
+    monkeypatch.setattr("tests.support.functions.two_hills", lambda *_, **__: iter([{"left": 0.5}]))
     task = task_of(tmp_path, epochs=9, scheduler="multi_objective_asha")
     result = trial_of(task, config_of(tmp_path)).step()
     assert result["done"] and "reported no right" in result["failure"]
@@ -111,6 +111,8 @@ def test_a_trial_that_does_not_report_an_objective_fails_before_the_scheduler_se
 def test_a_metric_that_is_no_number_fails_the_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.functions.two_hills", lambda *_, **__: iter([{"left": "good"}]))
+    monkeypatch.setattr(
+        "tests.support.functions.two_hills", lambda *_, **__: iter([{"left": "good"}])
+    )
     result = trial_of(task_of(tmp_path), config_of(tmp_path)).step()
     assert result["done"] and "'good'" in result["failure"]

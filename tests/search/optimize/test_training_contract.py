@@ -17,9 +17,9 @@ from models.networks.base_model import locate_base
 from search.objectives import Objective
 from tests.contracts import training as contract
 from tests.contracts.training import Case
-from tests.models.tiny_models import tiny_vit
-from tests.models.tiny_texts import tiny_base, tiny_texts
-from tests.search.optimize.stepping import task_of
+from tests.support.stepped_trials import task_of
+from tests.support.tiny_models import tiny_vit
+from tests.support.tiny_texts import tiny_base, tiny_texts
 
 EPOCHS = 3
 PIXELS = Threat(steps=2, cheap_steps=1, examples=10, cheap_examples=10)

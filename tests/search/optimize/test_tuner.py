@@ -21,9 +21,9 @@ from search.optimize.scheduler import MultiObjectiveASHA, carried, compared_metr
 from search.optimize.tuner import Tuning
 from search.spec import Spec, load_spec, spec_from_yaml
 from search.tracking.write.journal import Journal, read_events
-from tests.search.optimize.stepping import HILLS
 from tests.search.optimize.test_plan import a_plan
-from tests.search.spec.texts import fine_tuning
+from tests.support.spec_texts import fine_tuning
+from tests.support.stepped_trials import HILLS
 
 SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"
 ASHA = {"name": "multi_objective_asha", "grace_epochs": 1, "reduction_factor": 2}

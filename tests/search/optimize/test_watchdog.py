@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 WORKER = """
 import sys, time, os
 from pathlib import Path
-from tests.search.optimize.stepping import config_of, task_of, trial_of, run
+from tests.support.stepped_trials import config_of, task_of, trial_of, run
 from tests import functions
 
 def stuck(configuration, *, epochs, seed):

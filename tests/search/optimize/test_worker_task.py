@@ -16,8 +16,8 @@ from search.optimize.final_evaluation import FinalEvaluation, evaluate_trial
 from search.optimize.outcome import outcome_of
 from search.optimize.trainable import TrialTrainable
 from search.optimize.worker_task import FunctionTraining, TaskOnWorker, WorkersBase
-from tests.models.tiny_texts import tiny_texts
-from tests.search.optimize.stepping import config_of, run, task_of, trial_of
+from tests.support.stepped_trials import config_of, run, task_of, trial_of
+from tests.support.tiny_texts import tiny_texts
 
 
 class Loaded:
@@ -168,7 +168,7 @@ def test_the_last_epoch_need_not_report_what_only_the_scheduler_compares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epochs = [{"left": 0.1, "cheap": 0.1}, {"left": 0.2, "cheap": 0.1}, {"left": 0.3, "full": 0.1}]
-    monkeypatch.setattr("tests.functions.two_hills", lambda *_, **__: iter(epochs))
+    monkeypatch.setattr("tests.support.functions.two_hills", lambda *_, **__: iter(epochs))
     monkeypatch.setattr(TaskOnWorker, "compared", ("left", "cheap"))
     objectives = from_lists(("left", "full"), ("maximize", "maximize"))
     task = task_of(tmp_path, objectives=objectives)

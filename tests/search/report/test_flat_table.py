@@ -7,7 +7,7 @@ import json
 import pyarrow as pa
 
 from search.report.flat_table import LEDGER, flat_table
-from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row, search
+from tests.support.synthetic_history import CLEAN, ROBUST, history, points, row, search
 
 
 def test_columns_are_typed_by_what_is_in_them() -> None:

@@ -9,7 +9,7 @@ from search.transfer.best import best_trials
 from search.transfer.guard_record import guard_record
 from search.transfer.progress import trials_of
 from search.transfer.verdict import verdict
-from tests.search.extract.synthetic import CLEAN, ROBUST, history, row, search
+from tests.support.synthetic_history import CLEAN, ROBUST, history, row, search
 
 
 def number(value: float) -> str:

@@ -18,7 +18,7 @@ from search.report.plots import (
     draw_pareto,
 )
 from search.report.style import axis_label, label_points, new_figure, short
-from tests.search.extract.synthetic import (
+from tests.support.synthetic_history import (
     CHEAP,
     CLEAN,
     ROBUST,

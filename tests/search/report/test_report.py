@@ -17,8 +17,8 @@ from search.history import History
 from search.objectives.objective import from_lists
 from search.report.report import Report, write_report
 from search.space import SearchSpace
-from tests.search.extract.synthetic import START, history, row, rows_of_random_search, search
-from tests.search.transfer.learned import learned
+from tests.support.experience_of_a_search import learned
+from tests.support.synthetic_history import START, history, row, rows_of_random_search, search
 
 LATER = START + timedelta(hours=1)
 WARM = history(

@@ -17,7 +17,7 @@ from search.report.robustness_values import (
     evaluated_trials,
 )
 from search.transfer.best import best_trials
-from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row, search
+from tests.support.synthetic_history import CLEAN, ROBUST, history, points, row, search
 
 APGD = "accuracy.apgdt_linf_0.1"
 WARNING = {"name": "masked | gradients", "raised_when": "they vanish", "meaning": "no attack works",

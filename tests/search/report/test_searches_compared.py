@@ -11,7 +11,8 @@ from search.report.report import SEARCHES_COMPARED, agreements_with
 from search.report.tables import alike_table
 from search.spec import HistorySettings
 from search.spec.file import history_settings
-from tests.search.extract.synthetic import (
+from tests.support.experience_of_a_search import learned
+from tests.support.synthetic_history import (
     CLEAN,
     ROBUST,
     START,
@@ -20,7 +21,6 @@ from tests.search.extract.synthetic import (
     rows_of_random_search,
     search,
 )
-from tests.search.transfer.learned import learned
 
 LATER = START + timedelta(hours=1)
 THIS = search("this", started=LATER)

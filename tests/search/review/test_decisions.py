@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from search.review import decision_lines
 from search.space import SearchSpace
-from tests.search.review.earlier import (
+from tests.support.earlier_searches import (
     SGD,
     TARGET,
     changed,

@@ -16,7 +16,7 @@ from search.objectives.objective import from_lists
 from search.review import decision_lines, reconcile
 from search.space import SearchSpace
 from search.space.restating import restate
-from tests.search.review.earlier import (
+from tests.support.earlier_searches import (
     ACCURACY,
     SGD,
     TARGET,

@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from search.review import decision_lines
 from search.review.renames import likeness, proposed_renames
 from search.space import SearchSpace
-from tests.search.review.earlier import SGD, earlier, reconciled
+from tests.support.earlier_searches import SGD, earlier, reconciled
 
 SPACE = SearchSpace(
     {

@@ -17,7 +17,7 @@ from optuna.distributions import (
 
 from search.space import SearchSpace
 from search.space.restating import restate
-from tests.search.spaces import ADAMW, SEEDS, SPACE
+from tests.support.spaces import ADAMW, SEEDS, SPACE
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 
 from search.space import SearchSpace
-from tests.search.spaces import ADAMW, SEEDS, SPACE
+from tests.support.spaces import ADAMW, SEEDS, SPACE
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

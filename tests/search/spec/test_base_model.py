@@ -10,7 +10,7 @@ import yaml
 
 from models.networks.base_model import locate_base
 from search.spec import SpecError, load_spec, spec_from_yaml, task_id
-from tests.search.spec.texts import fine_tuning, place, with_task, write_model
+from tests.support.spec_texts import fine_tuning, place, with_task, write_model
 
 
 def problems(path: Path, text: str | None = None) -> str:

@@ -9,7 +9,7 @@ import yaml
 
 from models.catalog import MODELS, complete
 from search.spec import SpecError, load_spec, spec_from_yaml
-from tests.search.spec.documents import FLOAT, GOOD, PYTHON, changed
+from tests.support.spec_documents import FLOAT, GOOD, PYTHON, changed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

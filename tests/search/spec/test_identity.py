@@ -9,7 +9,7 @@ import yaml
 
 from models.catalog import describe_data
 from search.spec import spec_from_yaml, task_id
-from tests.search.spec.documents import DATA, FLOAT, GOOD, changed
+from tests.support.spec_documents import DATA, FLOAT, GOOD, changed
 
 
 def test_a_fingerprint_ignores_how_one_searches() -> None:

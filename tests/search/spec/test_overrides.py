@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from search.spec import Spec, SpecError, load_spec
-from tests.search.spec.documents import GOOD
+from tests.support.spec_documents import GOOD
 
 
 def set_in(tmp_path: Path, *overrides: str, text: str = GOOD) -> Spec:

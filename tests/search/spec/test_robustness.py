@@ -11,8 +11,8 @@ import yaml
 
 from models.catalog import TextThreat, Threat
 from search.spec import SpecError, load_spec, spec_from_yaml, task_id
-from tests.search.spec.documents import DATA, FLOAT, changed
-from tests.search.spec.texts import fine_tuning, place
+from tests.support.spec_documents import DATA, FLOAT, changed
+from tests.support.spec_texts import fine_tuning, place
 
 
 def attacked(model: str = "text_classifier", **robustness: Any) -> str:

@@ -9,7 +9,7 @@ import yaml
 
 from search.objectives.objective import PARETO, Role
 from search.spec import spec_from_yaml, task_id
-from tests.search.spec.documents import DATA, GOOD, PYTHON, changed, error_of
+from tests.support.spec_documents import DATA, GOOD, PYTHON, changed, error_of
 
 CLEAN = {"metric": "accuracy.clean", "direction": "maximize"}
 ROBUST = {"metric": "accuracy.robust", "direction": "maximize"}

@@ -10,7 +10,7 @@ import yaml
 
 from models.catalog import TextDescription, describe_data
 from search.spec import SpecError, load_spec, spec_from_yaml, task_id
-from tests.search.spec.texts import fine_tuning, place, with_task, write_texts
+from tests.support.spec_texts import fine_tuning, place, with_task, write_texts
 
 SPECS = Path(__file__).parents[3] / "search" / "specs"
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from search.spec import SpecError, load_spec, spec_from_yaml
-from tests.search.spec.documents import FLOAT, GOOD, PYTHON, changed, error_of
+from tests.support.spec_documents import FLOAT, GOOD, PYTHON, changed, error_of
 
 WRONG = [
     # path, value, what the message must hold: key, value and help

@@ -10,8 +10,8 @@ import pytest
 from search.tracking import health, tag_names
 from search.tracking.ownership import claim, owner_name
 from search.tracking.write.store_writer import Batch
-from tests.search.tracking.servers import mlflow_server, postgresql
-from tests.search.tracking.stores import new_store
+from tests.support.servers import mlflow_server, postgresql
+from tests.support.stores import new_store
 
 
 def test_running_runs_of_a_search_that_lives_are_no_zombies(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from search.tracking.ownership import (
     owner_name,
 )
 from search.tracking.write.writer import LONGEST_PAUSE_SECONDS
-from tests.search.tracking.stores import Store, new_store
+from tests.support.stores import Store, new_store
 
 
 def tags(owner: str, heartbeat: float, state: str = "running") -> dict[str, str]:

@@ -10,7 +10,7 @@ from search.history import History
 from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import tag_names
 from search.tracking.read.history import read_history
-from tests.search.tracking.stores import Store, new_store
+from tests.support.stores import Store, new_store
 
 UNDER = (PARETO, Role("constraint", bound=0.8))
 

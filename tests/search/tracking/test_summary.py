@@ -8,7 +8,7 @@ import pytest
 
 from search.tracking import tag_names
 from search.tracking.summary import settle
-from tests.search.tracking.stores import Store, new_store
+from tests.support.stores import Store, new_store
 
 
 @pytest.fixture

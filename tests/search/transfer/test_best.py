@@ -7,7 +7,7 @@ import yaml
 
 from search.objectives import Objective
 from search.transfer.best import best_trials, to_yaml, values_on_test, wilson_interval
-from tests.search.extract.synthetic import CLEAN, ROBUST, history, points, row, search
+from tests.support.synthetic_history import CLEAN, ROBUST, history, points, row, search
 
 
 def test_the_front_by_hand_sorted_by_the_first_objective() -> None:

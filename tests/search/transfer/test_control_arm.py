@@ -11,7 +11,7 @@ from search.objectives import Objective
 from search.transfer.control_arm import ArmsComparison, arms_sentence, compare_arms
 from search.transfer.costs import Cost
 from search.transfer.progress import trials_of
-from tests.search.extract.synthetic import CLEAN, history, row, search
+from tests.support.synthetic_history import CLEAN, history, row, search
 
 GOAL: dict[str, Any] = {"objectives": (Objective(CLEAN, "maximize"),)}
 

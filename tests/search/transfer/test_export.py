@@ -11,7 +11,7 @@ import pytest
 from models.catalog import Threat
 from search.transfer.export import model_card
 from search.transfer.sources import WeightSource
-from tests.search.extract.synthetic import CLEAN, FINGERPRINT, ROBUST, history, points, row, search
+from tests.support.synthetic_history import CLEAN, FINGERPRINT, ROBUST, history, points, row, search
 
 ATTACKED = (
     ROBUST, Threat().fgsm_metric(), Threat().apgd_metric(), "accuracy.square_linf_0.1",

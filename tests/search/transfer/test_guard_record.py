@@ -8,7 +8,7 @@ import pytest
 
 from search.transfer.guard_record import Dropped, guard_record, guard_sentence
 from search.transfer.progress import trials_of
-from tests.search.extract.synthetic import history, row, search
+from tests.support.synthetic_history import history, row, search
 
 PORTFOLIO = {"step": "portfolio", "source_tasks": {"mnist": 1.0}}
 

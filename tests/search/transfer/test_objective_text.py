@@ -20,7 +20,7 @@ from search.transfer.control_arm import compare_arms
 from search.transfer.objective_text import best_in_words, none_keeps, objectives_in_words
 from search.transfer.progress import compared, judged, progress, trials_of
 from search.transfer.verdict import verdict
-from tests.search.extract.synthetic import (
+from tests.support.synthetic_history import (
     CLEAN,
     ROBUST,
     START,

@@ -11,7 +11,7 @@ import pytest
 from search.spec import SpecError, spec_from_yaml, task_id
 from search.transfer.pin_weights import pin
 from search.transfer.sources import best_trial, find_trial, front_trials
-from tests.search.transfer.source_searches import RATE, Shelf, configured, digits_spec
+from tests.support.source_searches import RATE, Shelf, configured, digits_spec
 
 CHOICE = {"type": "categorical", "choices": ["scratch", "SOURCE#0", "SOURCE#2"]}
 # Trial 1 is best in the first objective, 2 in the second, 0 in neither.
@@ -164,7 +164,7 @@ def test_a_trial_is_found_by_its_run_too(shelf: Shelf, source: str) -> None:
      ({"space": start({"type": "int", "low": 1, "high": 2})}, "must be categorical"),
      ({"space": start(CHOICE | {"choices": ["scratch", 3]})}, "names no search or trial"),
      ({"space": start(CHOICE | {"when": {"width": 2}})}, "always counts"),
-     ({"task": {"model": "python:tests.functions:hills"}, "space": {"x": RATE},
+     ({"task": {"model": "python:tests.support.functions:hills"}, "space": {"x": RATE},
        "initial_weights": {"from": "x"}}, "does nothing for your own training function")],
 )  # fmt: skip
 def test_what_a_spec_says_wrongly_is_said_with_its_key(
@@ -175,7 +175,7 @@ def test_what_a_spec_says_wrongly_is_said_with_its_key(
 
 
 def test_a_users_own_function_may_call_a_hyperparameter_so(shelf: Shelf) -> None:
-    task = {"model": "python:tests.functions:hills"}
+    task = {"model": "python:tests.support.functions:hills"}
     objectives = [{"metric": "left", "direction": "maximize"}]
     part = {"type": "categorical", "choices": ["scratch", "other"]}
     spec = digits_spec("own", task=task, objectives=objectives, space={"initial_weights": part})

@@ -16,7 +16,7 @@ from search.transfer.progress import (
     reference_point,
     trials_of,
 )
-from tests.search.extract.synthetic import START, history, row, search
+from tests.support.synthetic_history import START, history, row, search
 
 
 def test_the_reference_lies_a_tenth_of_the_range_beyond_the_worst() -> None:

@@ -16,8 +16,8 @@ from search.objectives import Objective
 from search.spec import load_spec
 from search.transfer.costs import Cost
 from search.transfer.verdict import NO_EVIDENCE, verdict
-from tests.launches import ROOT
-from tests.search.extract.synthetic import (
+from tests.support.launches import ROOT
+from tests.support.synthetic_history import (
     CLEAN,
     START,
     history,

@@ -26,7 +26,7 @@ from search.tracking.summary import find_summary
 from search.transfer.export import export_trial
 from search.transfer.sources import find_trial
 from search.transfer.weights import lineage_in_words, lineage_of
-from tests.search.transfer.source_searches import DIGITS, Shelf, configured, digits_spec
+from tests.support.source_searches import DIGITS, Shelf, configured, digits_spec
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from search.optimize.plan import Plan
 from search.spec import Spec, spec_from_yaml
 from search.transfer.export import export_trial
 from search.transfer.pin_weights import pin
-from tests.models.weights.trained_trials import classes, finished, tiny_base
-from tests.search.transfer.source_searches import Shelf
+from tests.support.source_searches import Shelf
+from tests.support.trained_trials import classes, finished, tiny_base
 
 RATE = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}
 

@@ -14,7 +14,7 @@ import yaml
 from search.tracking import tag_names
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary
-from tests.launches import ROOT, Place, driver_of, finished
+from tests.support.launches import ROOT, Place, driver_of, finished
 
 pytestmark = pytest.mark.slow
 

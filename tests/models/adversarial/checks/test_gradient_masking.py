@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from models.adversarial.checks.gradient_masking import MOST_IMAGES, SecurityWarning, check
-from tests.models.adversarial.broken_defences import CAUSES, WRAPPED
-from tests.models.adversarial.tiny_classifiers import (
+from tests.support.broken_defences import CAUSES, WRAPPED
+from tests.support.tiny_classifiers import (
     THREATS,
     Linear,
     NoWayBack,

@@ -14,7 +14,7 @@ from models.adversarial.checks.gradient_masking_attacks import (
 )
 from models.adversarial.pixels.evaluation import robust_correct
 from models.adversarial.threat_model import Threat
-from tests.models.adversarial.tiny_classifiers import THREATS, Linear, Through, examples
+from tests.support.tiny_classifiers import THREATS, Linear, Through, examples
 
 NORMS = sorted(THREATS)
 

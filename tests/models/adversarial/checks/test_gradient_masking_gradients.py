@@ -9,8 +9,8 @@ from models.adversarial.checks.gradient_masking_gradients import (
     vanished,
 )
 from models.adversarial.pixels.attacks import Ball, cross_entropy, margin_loss
-from tests.models.adversarial.broken_defences import GAIN, steep_tanh
-from tests.models.adversarial.tiny_classifiers import (
+from tests.support.broken_defences import GAIN, steep_tanh
+from tests.support.tiny_classifiers import (
     THREATS,
     Linear,
     NoWayBack,

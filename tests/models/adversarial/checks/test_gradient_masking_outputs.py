@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from models.adversarial.checks.gradient_masking_outputs import output_warnings, top_gap
-from tests.models.adversarial.tiny_classifiers import Linear, Then, Through, examples
+from tests.support.tiny_classifiers import Linear, Then, Through, examples
 
 
 def names(model: nn.Module, n: int = 40) -> list[str]:

@@ -17,7 +17,7 @@ from models.adversarial.pixels.evaluation import (
 )
 from models.catalog import Threat, complete
 from models.networks.cnn import CNN
-from tests.models.adversarial.broken_defences import Scaled
+from tests.support.broken_defences import Scaled
 
 THREAT = Threat(epsilon=0.05, steps=4)
 L2 = Threat(norm="l2", epsilon=0.3, steps=4)

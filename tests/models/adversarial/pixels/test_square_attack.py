@@ -3,7 +3,7 @@ import torch
 
 from models.adversarial.pixels.attacks import Ball, margin
 from models.adversarial.pixels.square_attack import square_attack
-from tests.models.adversarial.tiny_classifiers import THREATS, Linear, Then, Through, examples
+from tests.support.tiny_classifiers import THREATS, Linear, Then, Through, examples
 
 NORMS = sorted(THREATS)
 

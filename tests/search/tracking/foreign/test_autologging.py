@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from search.tracking.read.history import read_history
-from tests.search.tracking.foreign.stores import (
+from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
     empty_store,

@@ -16,7 +16,7 @@ from search.extract.task_similarity import compare_tasks
 from search.history import History, Trial
 from search.tracking.read.history import read_history
 from search.tracking.store import open_client
-from tests.search.tracking.foreign.stores import (
+from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
     empty_store,

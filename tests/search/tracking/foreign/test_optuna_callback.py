@@ -12,7 +12,7 @@ from optuna_integration import MLflowCallback
 
 from search.objectives import Objective
 from search.tracking.read.history import read_history
-from tests.search.tracking.foreign.stores import (
+from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
     empty_store,

@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from search.history import Trial
 from search.tracking.read.history import read_history
-from tests.search.tracking.foreign.stores import (
+from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
     empty_store,

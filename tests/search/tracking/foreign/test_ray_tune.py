@@ -10,7 +10,7 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from search.tracking.read.history import read_history
-from tests.search.tracking.foreign.stores import (
+from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
     empty_store,

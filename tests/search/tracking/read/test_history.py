@@ -11,7 +11,7 @@ from search.space import SearchSpace
 from search.tracking import tag_names
 from search.tracking.ownership import owner_name
 from search.tracking.read.history import read_history
-from tests.search.tracking.stores import SPACE, Store, new_store
+from tests.support.stores import SPACE, Store, new_store
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from search.tracking.read import cache
 from search.tracking.read.history import read_history
 from search.tracking.read.rest_reader import Server
 from search.tracking.store import open_client
-from tests.search.tracking.foreign.stores import assert_accounted_for, empty_store
-from tests.search.tracking.servers import mlflow_server, postgresql
+from tests.support.foreign_stores import assert_accounted_for, empty_store
+from tests.support.servers import mlflow_server, postgresql
 
 START = 1_760_000_000_000
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from search.tracking.write.store_writer import METRICS_A_BATCH, TAGS_A_BATCH, Batch
-from tests.search.tracking.stores import counted, new_store
+from tests.support.stores import counted, new_store
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from search.tracking import tag_names
 from search.tracking.write.journal import read_events, sent_offset
 from search.tracking.write.writer import REFUSED_FILE
-from tests.search.tracking.stores import Store, counted, new_store
+from tests.support.stores import Store, counted, new_store
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from search.tracking.write.journal import (
     sent_offset,
     size,
 )
-from tests.small_disks import fill, make_room, small_disk
+from tests.support.small_disks import fill, make_room, small_disk
 
 
 def test_events_come_back_in_order_with_their_fields(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from search.objectives.objective import from_lists
 from search.tracking.write.mlflow_views import TAG, links, write_views
-from tests.search.tracking.stores import new_store
+from tests.support.stores import new_store
 
 
 def test_views_fit_an_experiment_tag_and_name_every_objective(tmp_path: Path) -> None:

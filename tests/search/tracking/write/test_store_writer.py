@@ -11,7 +11,7 @@ from search.tracking import tag_names
 from search.tracking.artifacts import fetch_adversarial_examples, read_robustness, read_tables
 from search.tracking.write.journal import Event, read_events, save_sent_offset
 from search.tracking.write.store_writer import EVENTS_TOGETHER, together
-from tests.search.tracking.stores import Store, counted, new_store
+from tests.support.stores import Store, counted, new_store
 
 
 @pytest.fixture

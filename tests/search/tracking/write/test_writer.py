@@ -10,7 +10,7 @@ import pytest
 from search.tracking import tag_names
 from search.tracking.write.journal import Journal, save_sent_offset
 from search.tracking.write.writer import REFUSED_FILE
-from tests.search.tracking.stores import Store, new_store
+from tests.support.stores import Store, new_store
 
 
 @pytest.fixture

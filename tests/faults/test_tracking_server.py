@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.functions import Gate
-from tests.launches import Place, assert_truthful, finished, held_hills
-from tests.search.tracking.servers import Server
+from tests.support.functions import Gate
+from tests.support.launches import Place, assert_truthful, finished, held_hills
+from tests.support.servers import Server
 
 pytestmark = pytest.mark.slow
 

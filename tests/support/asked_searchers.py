@@ -13,7 +13,7 @@ from search.history import Trial
 from search.optimize.plan import Plan
 from search.optimize.resume_state import resume_state_of
 from search.optimize.searcher import OptunaSearcher
-from tests.search.optimize.stepping import HILLS
+from tests.support.stepped_trials import HILLS
 
 CHOICES = {"x": {"type": "categorical", "choices": ["a", "b", "c"]}}
 CONDITIONAL = {

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
-from tests.launches import ROOT, Place, finished
-from tests.search.optimize.ray_nodes import NODE, running_nodes
 from tests.search.optimize.test_digits import small_digits
+from tests.support.launches import ROOT, Place, finished
+from tests.support.ray_nodes import NODE, running_nodes
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def test_a_search_completes_although_others_have_filled_the_object_store(
 ) -> None:
     place = Place(tmp_path)
     other = subprocess.Popen(
-        [sys.executable, "-m", "tests.search.optimize.filling_store", cluster.address],
+        [sys.executable, "-m", "tests.support.filling_store", cluster.address],
         cwd=ROOT, text=True, stdout=subprocess.PIPE, env=os.environ | {"RAY_DEDUP_LOGS": "0"},
     )  # fmt: skip
     try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.functions import Gate
-from tests.launches import (
+from tests.support.functions import Gate
+from tests.support.launches import (
     PATIENCE_SECONDS,
     Place,
     assert_truthful,
@@ -13,7 +13,7 @@ from tests.launches import (
     held_hills,
     hills,
 )
-from tests.search.optimize.ray_nodes import NODE, running_nodes, seconds_until
+from tests.support.ray_nodes import NODE, running_nodes, seconds_until
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.launches import Place, assert_truthful, finished, hills
-from tests.search.optimize.ray_nodes import NODE, running_nodes
+from tests.support.launches import Place, assert_truthful, finished, hills
+from tests.support.ray_nodes import NODE, running_nodes
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ def crowded(folder: Path, **resources: Any) -> dict[str, Any]:
     places = folder / "places"
     places.mkdir()
     spec = hills(budget={"trials": 3, "epochs": 2})
-    spec["task"]["model"] = "python:tests.search.optimize.crowded:crowded_hills"
+    spec["task"]["model"] = "python:tests.support.crowded:crowded_hills"
     spec["task"]["settings"] = {"places": str(places)}
     return spec | {"resources": spec["resources"] | resources}
 

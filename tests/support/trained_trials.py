@@ -18,7 +18,7 @@ from models.networks.base_model import BaseModel, locate_base
 from models.networks.transformer import LoadedBase
 from models.weights.checkpoints import save_checkpoint
 from models.weights.rebuild import Trained
-from tests.models.tiny_models import tiny_bert, tiny_gpt2, tiny_vit, wordpiece
+from tests.support.tiny_models import tiny_bert, tiny_gpt2, tiny_vit, wordpiece
 
 WORDS = "ada sings in oslo and new york while bands play old songs by night".split()
 

@@ -21,10 +21,10 @@ from search.history import Trial
 from search.tracking.read.history import read_history
 from search.tracking.store import all_runs, open_client
 from search.tracking.write.journal import Event, read_events
-from tests.functions import Gate
-from tests.search.tracking.stores import migrated_store
+from tests.support.functions import Gate
+from tests.support.stores import migrated_store
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # A busy machine needs a minute to start Ray twice; a hang is found by this.
 PATIENCE_SECONDS = 400
 
@@ -33,7 +33,7 @@ def hills(function: str = "slow_hills", **changes: Any) -> dict[str, Any]:
     """A spec of two cheap objectives; `changes` replace top-level keys."""
     spec: dict[str, Any] = {
         "name": "hills",
-        "task": {"name": "hills", "model": f"python:tests.functions:{function}"},
+        "task": {"name": "hills", "model": f"python:tests.support.functions:{function}"},
         "objectives": [
             {"metric": "left", "direction": "maximize"},
             {"metric": "right", "direction": "maximize"},
@@ -89,7 +89,7 @@ class Place:
 
     def resume(self, search: str, *arguments: str) -> subprocess.Popen[str]:
         """Starts `twentieth resume`, trusting the test functions."""
-        function = "tests.functions:slow_hills"
+        function = "tests.support.functions:slow_hills"
         return self.start("resume", search, "--allow-function", function, *arguments)
 
     def search(self, name: str = "") -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
-from tests.launches import Place, assert_truthful, finished, hills
-from tests.search.optimize.ray_nodes import NODE, begun_again, running_nodes, seconds_until
+from tests.support.launches import Place, assert_truthful, finished, hills
+from tests.support.ray_nodes import NODE, begun_again, running_nodes, seconds_until
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ import models.data.text.dialogue
 from models.data.text.splits import TextExamples, TextSplits
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
-from tests.models.tiny_models import tiny_bert, tiny_model
+from tests.support.tiny_models import tiny_bert, tiny_model
 
 TOKENIZER = Path(models.data.text.dialogue.__file__).parent / "tokenizer"
 CITIES = ("Oslo", "Paris", "Rome", "Lima", "Cairo")

@@ -13,7 +13,7 @@ from typing import Any
 import mlflow
 
 from search.history import History
-from tests.search.tracking.stores import migrated_store
+from tests.support.stores import migrated_store
 
 
 def empty_store(folder: Path) -> str:

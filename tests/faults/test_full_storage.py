@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from search.tracking.write.journal import sent_offset
-from tests.launches import (
+from tests.support.launches import (
     PATIENCE_SECONDS,
     Place,
     assert_truthful,
@@ -24,8 +24,8 @@ from tests.launches import (
     finished,
     hills,
 )
-from tests.search.optimize.ray_nodes import begun_again
-from tests.small_disks import fill, make_room, small_disk
+from tests.support.ray_nodes import begun_again
+from tests.support.small_disks import fill, make_room, small_disk
 
 pytestmark = pytest.mark.slow
 

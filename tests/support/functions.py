@@ -1,6 +1,7 @@
 """Training functions that tests search over instead of a network: quick, slow, broken in every way.
 
-Each is a generator of one metrics dict an epoch, as `model: python:tests.functions:NAME` wants.
+Each is a generator of one metrics dict an epoch, as `model: python:tests.support.functions:NAME`
+wants.
 """
 
 from __future__ import annotations

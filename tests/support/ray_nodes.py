@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ray.cluster_utils import Cluster
 
-from tests.launches import PATIENCE_SECONDS, ROOT
+from tests.support.launches import PATIENCE_SECONDS, ROOT
 
 # The least that Ray takes is 75 MiB.
 NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}

@@ -28,10 +28,10 @@ def task_of(
     scheduler: str = "none",
     **more: Any,
 ) -> TaskOnWorker:
-    """A task whose trials train a function of tests/functions.py, or a model."""
+    """A task whose trials train a function of tests/support/functions.py, or a model."""
     spec = Spec(
         name="hills",
-        task=Task(name="hills", model=model or f"python:tests.functions:{function}"),
+        task=Task(name="hills", model=model or f"python:tests.support.functions:{function}"),
         objectives=objectives,
         space={},
         budget=Budget(trials=1, epochs=epochs, epoch_minutes=epoch_seconds / 60),

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from tests.functions import two_hills
+from tests.support.functions import two_hills
 
 _trained = False
 

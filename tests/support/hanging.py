@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.functions import slow_hills
+from tests.support.functions import slow_hills
 
 
 def hangs_once(

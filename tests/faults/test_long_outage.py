@@ -14,9 +14,9 @@ import pytest
 from search.tracking.store import HTTP_RETRIES, HTTP_TIMEOUT_SECONDS
 from search.tracking.write.journal import sent_offset, size
 from search.tracking.write.writer import LONGEST_PAUSE_SECONDS
-from tests.launches import Place, assert_truthful, finished, hills
-from tests.search.optimize.ray_nodes import seconds_until
-from tests.search.tracking.servers import Server
+from tests.support.launches import Place, assert_truthful, finished, hills
+from tests.support.ray_nodes import seconds_until
+from tests.support.servers import Server
 
 pytestmark = pytest.mark.long
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.tracking.servers import free_port
+from tests.support.servers import free_port
 
 JOINING_SECONDS = 120
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tests.functions import Gate
-from tests.launches import (
+from tests.support.functions import Gate
+from tests.support.launches import (
     PATIENCE_SECONDS,
     Place,
     assert_truthful,
@@ -16,7 +16,7 @@ from tests.launches import (
     held_hills,
     hills,
 )
-from tests.search.optimize.ray_nodes import seconds_until
+from tests.support.ray_nodes import seconds_until
 
 pytestmark = pytest.mark.slow
 

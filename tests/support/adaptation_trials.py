@@ -12,7 +12,7 @@ from models.adaptation.adapted import Adapted
 from models.catalog import Value, complete
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
-from tests.models.tiny_models import tiny_bert, tiny_gpt2, tiny_vit
+from tests.support.tiny_models import tiny_bert, tiny_gpt2, tiny_vit
 
 MODELS = {
     "classification": "text_classifier",

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.functions import Gate
-from tests.launches import (
+from tests.support.functions import Gate
+from tests.support.launches import (
     PATIENCE_SECONDS,
     Place,
     assert_truthful,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from tests.functions import Gate
-from tests.launches import (
+from tests.support.functions import Gate
+from tests.support.launches import (
     PATIENCE_SECONDS,
     Place,
     assert_truthful,

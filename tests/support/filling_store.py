@@ -1,6 +1,6 @@
 """A driver that fills a Ray cluster's object store with what it reads, and holds it.
 
-`python -m tests.search.optimize.filling_store ADDRESS`; says "full" once it is. What a process has
+`python -m tests.support.filling_store ADDRESS`; says "full" once it is. What a process has
 mapped can neither be evicted nor spilled: whoever puts more gets room on the disk.
 """
 

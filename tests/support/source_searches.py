@@ -19,7 +19,7 @@ from search.spec import Spec, spec_from_yaml
 from search.tracking.store import open_client
 from search.tracking.write.journal import Journal
 from search.tracking.write.writer import Writer
-from tests.search.tracking.stores import migrated_store
+from tests.support.stores import migrated_store
 
 DIGITS = {"name": "digits", "train_examples": 100}
 RATE = {"type": "float", "low": 1e-3, "high": 1e-2, "log": True}

@@ -47,3 +47,22 @@ def weights(training: CNNTraining) -> dict[str, torch.Tensor]:
 def are_equal(one: CNNTraining, other: CNNTraining) -> bool:
     left, right = weights(one), weights(other)
     return all(torch.equal(left[name], right[name]) for name in left)
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two states agree bit for bit, all the way down."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(is_same(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return bool(one == other)
+
+
+def comparable(entries: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Metrics without what the clock and the machine decide."""
+    return [
+        {k: v for k, v in entry.items() if not k.startswith(("seconds", "memory"))}
+        for entry in entries
+    ]

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from search.optimize.watchdog import HANGS
-from tests.launches import Place, assert_truthful, finished, hills
-from tests.search.optimize.ray_nodes import begun_again, seconds_until
+from tests.support.launches import Place, assert_truthful, finished, hills
+from tests.support.ray_nodes import begun_again, seconds_until
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def test_a_trial_that_hangs_is_ended_in_time_retried_and_costs_no_other_anything
     place, hung = Place(tmp_path), tmp_path / "hung"
     budget = {"trials": TRIALS, "epochs": EPOCHS, "epoch_minutes": LIMIT_SECONDS / 60}
     spec = hills(budget=budget)
-    spec["task"]["model"] = "python:tests.search.optimize.hanging:hangs_once"
+    spec["task"]["model"] = "python:tests.support.hanging:hangs_once"
     spec["task"]["settings"] = {"hung": str(hung), "pause": 0.5}
     command = place.run(spec)
     storage = place.folder / "storage" / place.search()

@@ -1,0 +1,1 @@
+"""What tests share: stores, launches, histories, tiny models, clusters."""
