@@ -69,7 +69,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[Loaded]:
 
 
 def stop_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("trial", "held_out"):
+    for module in ("trainable", "final_evaluation"):
         monkeypatch.setattr(f"search.optimize.{module}.training_of", lambda *_: StopsEarly())
 
 
