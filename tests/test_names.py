@@ -1,7 +1,7 @@
 """The project speaks the field's words: none of those that were replaced comes back.
 
-Looked at are identifiers, messages, tags, docstrings and comments of the code and its tests, and the
-pages for readers. What was said when a result was logged stays as it was said (`results/`).
+Looked at are identifiers, messages, tags, docstrings and comments of code and tests, and the pages
+for readers. What was said when a result was logged stays as it was said (`results/`).
 """
 
 from __future__ import annotations
