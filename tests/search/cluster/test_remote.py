@@ -20,9 +20,9 @@ CLUSTER = "cluster_name: lab-{}\nprovider: {{type: local, head_ip: 127.0.0.1, wo
 # `doctor`, but for the tunnel: the head is on this very machine.
 DOCTOR = """
 import contextlib, sys
-from search.deploy import connection
+from search.cluster import launcher
 dashboard = sys.argv.pop(1)
-connection.tunnel = lambda cluster, log: contextlib.nullcontext(dashboard)
+launcher.tunnel = lambda cluster, log: contextlib.nullcontext(dashboard)
 from search.__main__ import main
 main()
 """
