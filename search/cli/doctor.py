@@ -55,7 +55,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     lines: Annotated[bool, typer.Option("--lines", hidden=True)] = False,
 ) -> None:
-    """Look for what would spoil a search; each finding says how to mend it."""
+    """Look for what would spoil a search; each finding says how to fix it."""
     checks: list[Check] = []
 
     def take(check: Check) -> None:
@@ -92,9 +92,9 @@ def doctor(
 
 
 def as_lines(check: Check) -> list[str]:
-    """A check in a line, and its mend in another."""
+    """A check in a line, and its fix in another."""
     lines = [f"{_SIGNS[check.status]}  {check.name:24}{check.found}"]
-    return lines + [f"      {'':24}mend: {check.mend}"] * bool(check.mend)
+    return lines + [f"      {'':24}fix: {check.fix}"] * bool(check.fix)
 
 
 def _checks(
@@ -121,6 +121,6 @@ def _checks(
             yield passed("cluster", f"{len(cluster.ids)} nodes, head {cluster.gcs}")
             yield from examine(asked, cluster, cluster)
     except (ConnectionError, RuntimeError) as error:
-        mend = "ray start, or ray up; the address is 'auto' on a node, else host:6379; "
-        mend += "copy ~/.ray/auth_token from the head, chmod 600"
-        yield failed("cluster", f"{address}: {in_a_line(error)}", mend)
+        fix = "ray start, or ray up; the address is 'auto' on a node, else host:6379; "
+        fix += "copy ~/.ray/auth_token from the head, chmod 600"
+        yield failed("cluster", f"{address}: {in_a_line(error)}", fix)

@@ -47,8 +47,8 @@ def check_fitting(
     if parallelism == "auto":
         yield passed(name, f"{found}, and the search takes what there is (parallelism: auto)")
     elif total < parallelism:
-        mend = f"set resources.parallelism to {total}, ask for less a trial, or add nodes"
-        yield warned(name, f"{found}, the spec wants {parallelism}", mend)
+        fix = f"set resources.parallelism to {total}, ask for less a trial, or add nodes"
+        yield warned(name, f"{found}, the spec wants {parallelism}", fix)
     else:
         yield passed(name, f"{found}, the spec wants {parallelism}")
 
@@ -96,8 +96,8 @@ def check_gpus(nodes: Nodes, replies: Mapping[str, Reply]) -> Iterator[Check]:
     if broken:
         yield failed("GPUs", "; ".join(broken[:4]), reinstall)
     elif not seen:
-        mend = "use machines with GPUs, or set resources.gpus to 0 in the spec"
-        yield failed("GPUs", "the spec asks for GPUs, and no node has one that torch sees", mend)
+        fix = "use machines with GPUs, or set resources.gpus to 0 in the spec"
+        yield failed("GPUs", "the spec asks for GPUs, and no node has one that torch sees", fix)
     else:
         yield passed("GPUs", f"CUDA computes on {seen} GPUs")
 
@@ -135,11 +135,11 @@ def judge_disk(name: str, rooms: dict[str, tuple[int, int]]) -> Check:
     node = min(rooms, key=lambda each: rooms[each][0])
     fullest = max(rooms, key=lambda each: 1 - rooms[each][0] / max(1, rooms[each][1]))
     free, total = rooms[fullest]
-    mend = "delete old checkpoints and Ray sessions (/tmp/ray), or take a larger disk"
+    fix = "delete old checkpoints and Ray sessions (/tmp/ray), or take a larger disk"
     if free < (1 - FULL) * total:
         found = f"{fullest}: {free / 1e9:.1f} of {total / 1e9:.0f} GB free; over {FULL:.0%} full"
-        return failed(name, f"{found}, Ray refuses to store objects", mend)
+        return failed(name, f"{found}, Ray refuses to store objects", fix)
     least = rooms[node][0]
     if least < ROOM_BYTES:
-        return warned(name, f"{node}: only {least / 1e9:.1f} GB free", mend)
+        return warned(name, f"{node}: only {least / 1e9:.1f} GB free", fix)
     return passed(name, f"at least {least / 1e9:.0f} GB free on each node")

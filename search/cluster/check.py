@@ -21,16 +21,16 @@ class Check:
         name: The subject, a few words.
         status: "pass", "warning" (a search may run, and may disappoint) or "fail".
         found: What was seen, with its numbers.
-        mend: What to do; empty if it passed.
+        fix: What to do; empty if it passed.
     """
 
     name: str
     status: Status
     found: str
-    mend: str = ""
+    fix: str = ""
 
     def __post_init__(self) -> None:
-        assert (self.status == "pass") != bool(self.mend), "what did not pass says its mend"
+        assert (self.status == "pass") != bool(self.fix), "what did not pass says how to fix it"
 
 
 def passed(name: str, found: str) -> Check:
@@ -38,14 +38,14 @@ def passed(name: str, found: str) -> Check:
     return Check(name, "pass", found)
 
 
-def warned(name: str, found: str, mend: str) -> Check:
+def warned(name: str, found: str, fix: str) -> Check:
     """A check that found what may disappoint."""
-    return Check(name, "warning", found, mend)
+    return Check(name, "warning", found, fix)
 
 
-def failed(name: str, found: str, mend: str) -> Check:
+def failed(name: str, found: str, fix: str) -> Check:
     """A check that found what spoils a search, or opens it to others."""
-    return Check(name, "fail", found, mend)
+    return Check(name, "fail", found, fix)
 
 
 def run_check(name: str, check: Callable[[], Iterable[Check]], seconds: float) -> list[Check]:
@@ -67,11 +67,11 @@ def run_check(name: str, check: Callable[[], Iterable[Check]], seconds: float) -
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        mend = "find out what hangs: a file system or a machine that does not answer"
-        return [*done, failed(name, f"no answer within {seconds:.0f} s", mend)]
+        fix = "find out what hangs: a file system or a machine that does not answer"
+        return [*done, failed(name, f"no answer within {seconds:.0f} s", fix)]
     if problem:
-        mend = "mend what the message names, then look again"
-        return [*done, failed(name, in_a_line(problem[0]), mend)]
+        fix = "fix what the message names, then look again"
+        return [*done, failed(name, in_a_line(problem[0]), fix)]
     return done
 
 

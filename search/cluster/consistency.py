@@ -45,8 +45,8 @@ def check_versions(nodes: Nodes) -> Iterator[Check]:
     """One check of the libraries and one of our code, against this process."""
     replies = nodes.ask(installed)
     if wrong := problems(replies):
-        mend = "make that node run Python with the packages of constraints.txt"
-        yield failed("versions", wrong, mend)
+        fix = "make that node run Python with the packages of constraints.txt"
+        yield failed("versions", wrong, fix)
         return
     yield from compare_versions(
         installed(), {name: dict(each.value) for name, each in replies.items()}
@@ -66,18 +66,18 @@ def compare_versions(
     code = {what: names for what, names in where.items() if what.startswith("our code")}
     libraries = {what: names for what, names in where.items() if what not in code}
     missing = [part for part, text in here.items() if text == "missing"]
-    mend = "install the same versions everywhere: pip install -c constraints.txt -e ."
+    fix = "install the same versions everywhere: pip install -c constraints.txt -e ."
     if libraries or missing:
         parts = [f"{what} on {listed(names)}" for what, names in libraries.items()]
         parts += [f"{part} is not installed here" for part in missing]
-        yield failed("versions", "; ".join(parts), mend)
+        yield failed("versions", "; ".join(parts), fix)
     else:
         said = ", ".join(f"{part} {text}" for part, text in here.items() if part != "our code")
         yield passed("versions", f"{said} on {_count(nodes)}")
     if code:
         parts = [f"{what} on {listed(names)}" for what, names in code.items()]
-        mend = "remove the other copy of the project from that node (pip uninstall twentieth)"
-        yield failed("code", "; ".join(parts), mend)
+        fix = "remove the other copy of the project from that node (pip uninstall twentieth)"
+        yield failed("code", "; ".join(parts), fix)
     else:
         yield passed("code", f"search/ and models/ are {here['our code']} on {_count(nodes)}")
 
@@ -126,12 +126,12 @@ def check_data(nodes: Nodes, spec: Spec) -> Iterator[Check]:
 
 def judge_data(name: str, here: str, replies: Mapping[str, Reply]) -> Check:
     """Whether all nodes gave the digest that it has here."""
-    mend = "put it at the same path on every node (on shared storage), the same files"
+    fix = "put it at the same path on every node (on shared storage), the same files"
     if wrong := problems(replies):
-        return failed(name, f"cannot be read on {wrong}", mend)
+        return failed(name, f"cannot be read on {wrong}", fix)
     other = [node for node, reply in replies.items() if reply.value != here]
     if other:
-        return failed(name, f"differs from the driver's ({here}) on {listed(other)}", mend)
+        return failed(name, f"differs from the driver's ({here}) on {listed(other)}", fix)
     count = "1 node" if len(replies) == 1 else f"{len(replies)} nodes"
     return passed(name, f"{here} on {count}")
 

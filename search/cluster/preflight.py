@@ -225,9 +225,9 @@ def check_launch(
     )  # fmt: skip
 
 
-def _tried(name: str, check: Callable[[], object], well: str, mend: str) -> Check:
+def _tried(name: str, check: Callable[[], object], well: str, fix: str) -> Check:
     try:
         check()
     except (SpecError, ValueError, OSError) as error:
-        return failed(name, str(error), mend)
+        return failed(name, str(error), fix)
     return passed(name, well)

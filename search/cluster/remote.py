@@ -57,8 +57,8 @@ def run_doctor_on_head(
         raise
     if not lines.is_complete:
         end = " / ".join(lines.other[-LINES_SHOWN:]) or "it said nothing"
-        mend = "mend what the end of its log names, then look again"
-        take(failed(THERE, f"{job} {status.lower()} before its end: {end}", mend))
+        fix = "fix what the end of its log names, then look again"
+        take(failed(THERE, f"{job} {status.lower()} before its end: {end}", fix))
 
 
 class _Lines:
@@ -83,7 +83,7 @@ class _Lines:
 
 def as_line(check: Check) -> str:
     """A check as `doctor --lines` prints it."""
-    return json.dumps({"check": [check.name, check.status, check.found, check.mend]})
+    return json.dumps({"check": [check.name, check.status, check.found, check.fix]})
 
 
 def last_line(count: int) -> str:
@@ -102,8 +102,8 @@ def read_line(line: str) -> Check | int | None:
     match said.get("check"), said.get("checks"):
         case [str(name), "pass", str(found), ""], None:
             return Check(name, "pass", found)
-        case [str(name), ("warning" | "fail") as status, str(found), str(mend)], None if mend:
-            return Check(name, status, found, mend)
+        case [str(name), ("warning" | "fail") as status, str(found), str(fix)], None if fix:
+            return Check(name, status, found, fix)
         case None, int(count):
             return count
     return None
@@ -168,16 +168,16 @@ def _look_at_head(
         with connect() as service:
             nodes, there = service.joined(), service.version()
     except ConnectionError as error:
-        mend = f"`twentieth launch` brings it up, or ray up {cluster.path}; then look again"
-        take(warned(HEAD, f"not up, its nodes were not looked at: {error}", mend))
+        fix = f"`twentieth launch` brings it up, or ray up {cluster.path}; then look again"
+        take(warned(HEAD, f"not up, its nodes were not looked at: {error}", fix))
         return False
     except (OSError, RuntimeError) as error:
         take(failed(HEAD, f"{cluster.name}: {in_a_line(error)}", "look at the head's Ray"))
         return False
     found = f"{cluster.name} is up: {len(nodes)} nodes, ray {there}"
     if missing := cluster.missing(nodes):
-        mend = f"see `ray monitor {cluster.path}`, and whether ssh reaches them from the head"
-        take(failed(HEAD, f"{found}; not joined: {', '.join(missing)}", mend))
+        fix = f"see `ray monitor {cluster.path}`, and whether ssh reaches them from the head"
+        take(failed(HEAD, f"{found}; not joined: {', '.join(missing)}", fix))
     else:
         take(passed(HEAD, found))
     if other := other_version(there):

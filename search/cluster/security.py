@@ -86,8 +86,8 @@ def check_token(nodes: Nodes) -> Iterator[Check]:
         if reply.problem or reply.value
     ]
     if wrong:
-        mend = "ray get-auth-token --generate, copy it to every node, chmod 600 ~/.ray/auth_token"
-        yield failed(TOKEN, "; ".join(wrong[:4]), mend)
+        fix = "ray get-auth-token --generate, copy it to every node, chmod 600 ~/.ray/auth_token"
+        yield failed(TOKEN, "; ".join(wrong[:4]), fix)
     else:
         yield passed(TOKEN, "its file is there on every node, for Ray's user alone")
 
@@ -197,21 +197,21 @@ def judge_from_here(reached: Sequence[Place], unguarded: Sequence[Place]) -> Che
         reached: Places that accept a connection.
         unguarded: Of these, those that answered a request without a token.
     """
-    mend = "let in ssh alone (security group, firewall): cluster.yaml and SECURITY.md say how"
+    fix = "let in ssh alone (security group, firewall): cluster.yaml and SECURITY.md say how"
     if unguarded:
         found = f"OPEN without a token: {listed(map(_named, unguarded), 6)}; whoever reaches them"
-        return failed(FROM_HERE, f"{found} runs code", f"{_USE_TOKEN}; and {mend}")
+        return failed(FROM_HERE, f"{found} runs code", f"{_USE_TOKEN}; and {fix}")
     public = [_named(place) for place in reached if _is_public(place[0])]
     figures = [place for place in reached if place[1] in METRICS]
     if public_figures := [_named(place) for place in figures if _is_public(place[0])]:
         found = f"reached from the internet, without a token: {listed(public_figures, 6)}"
-        return failed(FROM_HERE, found, mend)
+        return failed(FROM_HERE, found, fix)
     if public:
         found = f"at most a token guards {listed(public)}, reached from the internet"
-        return warned(FROM_HERE, found, f"{mend}; a token is not encryption")
+        return warned(FROM_HERE, found, f"{fix}; a token is not encryption")
     if figures:
         found = f"answer without a token: {listed(map(_named, figures), 6)}"
-        return warned(FROM_HERE, found, f"{_NO_METRICS}; {mend}")
+        return warned(FROM_HERE, found, f"{_NO_METRICS}; {fix}")
     if reached:
         named = listed(map(_named, reached))
         return passed(FROM_HERE, f"reached from this machine on private addresses: {named}")

@@ -59,14 +59,14 @@ def check_storage(nodes: Nodes, folder: Path) -> Iterator[Check]:
         folder.mkdir(parents=True, exist_ok=True)  # as a search would
         marks[DRIVER] = write_mark(place, token)
     except OSError as error:
-        mend = "give a folder that you may write with --results, or mount it"
-        yield failed("storage", f"{folder} cannot be written here: {error}", mend)
+        fix = "give a folder that you may write with --results, or mount it"
+        yield failed("storage", f"{folder} cannot be written here: {error}", fix)
         return
     try:
         written = nodes.ask(write_mark, place, token)
         if wrong := problems(written):
-            mend = f"mount the shared storage at {folder} on every node, writable for Ray's user"
-            yield failed("storage", f"cannot be written on {wrong}", mend)
+            fix = f"mount the shared storage at {folder} on every node, writable for Ray's user"
+            yield failed("storage", f"cannot be written on {wrong}", fix)
             return
         marks |= {name: str(reply.value) for name, reply in written.items()}
         yield _seen_by_all(nodes, folder, token, marks)
@@ -93,9 +93,9 @@ def _seen_by_all(nodes: Nodes, folder: Path, token: str, marks: Mapping[str, str
         who = "writable" if list(replies) == [HERE] else f"one folder for {len(replies)} nodes"
         return passed("storage", f"{folder} is {who}")
     more = f"; {len(blind) - 3} more pairs" if len(blind) > 3 else ""
-    mend = f"mount one file system (NFS, EFS, Lustre) at {folder} on every node, or name with "
-    mend += "--results a folder that is shared; a local one loses checkpoints with its node"
-    return failed("storage", f"{folder} is not shared: {'; '.join(blind[:3])}{more}", mend)
+    fix = f"mount one file system (NFS, EFS, Lustre) at {folder} on every node, or name with "
+    fix += "--results a folder that is shared; a local one loses checkpoints with its node"
+    return failed("storage", f"{folder} is not shared: {'; '.join(blind[:3])}{more}", fix)
 
 
 def _is_there(file: Path, token: str) -> bool:

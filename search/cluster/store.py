@@ -25,11 +25,11 @@ def check_tracking_store(tracking_uri: str, *, is_cluster: bool) -> Iterator[Che
         client = open_client(tracking_uri)
     except (ConnectionError, ValueError) as error:
         said = str(error).replace(tracking_uri, shown)
-        yield failed(STORE, said, _mend(said, tracking_uri))
+        yield failed(STORE, said, _fix(said, tracking_uri))
         return
     if path is not None and is_cluster:
-        mend = "use a server or PostgreSQL, which a search on a new cluster reaches too"
-        yield warned(STORE, f"{shown} opens; it is lost with this machine", mend)
+        fix = "use a server or PostgreSQL, which a search on a new cluster reaches too"
+        yield warned(STORE, f"{shown} opens; it is lost with this machine", fix)
     else:
         yield passed(STORE, f"{shown} opens")
     if stale := health.zombies(client):
@@ -72,8 +72,8 @@ def judge_server(tracking_uri: str, answer: health.ServerAnswer) -> Check:
     if is_loopback(host) and answer.status == 200:
         return passed(ACCESS, f"{shown} is open, on this machine alone")
     if answer.status == 200:
-        mend = "start it with --app-name basic-auth and TLS in front, or bind it to 127.0.0.1"
-        return failed(ACCESS, f"{shown} IS OPEN: a request without credentials reads it", mend)
+        fix = "start it with --app-name basic-auth and TLS in front, or bind it to 127.0.0.1"
+        return failed(ACCESS, f"{shown} IS OPEN: a request without credentials reads it", fix)
     found = f"{shown} answers a request without credentials with {answer.status}, not 401"
     return failed(ACCESS, found, "look at the server's log; is this an MLflow server?")
 
@@ -84,8 +84,8 @@ def check_params(spec: Spec) -> Iterator[Check]:
     long = health.params_too_long(choices)
     if long:
         found = ", ".join(f"{name} (choices of {count} characters)" for name, count in long.items())
-        mend = f"give choices of at most {health.PARAM_CHARACTERS} characters, or names for them"
-        yield failed(PARAMS, f"MLflow would cut {found}", mend)
+        fix = f"give choices of at most {health.PARAM_CHARACTERS} characters, or names for them"
+        yield failed(PARAMS, f"MLflow would cut {found}", fix)
     else:
         yield passed(PARAMS, f"every choice is shorter than {health.PARAM_CHARACTERS} characters")
 
@@ -101,11 +101,11 @@ def _judge_database(tracking_uri: str) -> Check:
     if not health.lets_in_without_password(tracking_uri):
         return passed(ACCESS, f"PostgreSQL on {host} asks for a password")
     found = f"PostgreSQL on {host} lets its user in without a password"
-    mend = "replace trust by scram-sha-256 in pg_hba.conf"
-    return warned(ACCESS, found, mend) if is_loopback(host) else failed(ACCESS, found, mend)
+    fix = "replace trust by scram-sha-256 in pg_hba.conf"
+    return warned(ACCESS, found, fix) if is_loopback(host) else failed(ACCESS, found, fix)
 
 
-def _mend(said: str, tracking_uri: str) -> str:
+def _fix(said: str, tracking_uri: str) -> str:
     if "Host" in said and "403" in said:
         return _allowed_hosts(tracking_uri)
     if "401" in said:

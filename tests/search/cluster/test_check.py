@@ -26,6 +26,6 @@ def test_a_check_that_hangs_is_a_failed_check_in_time() -> None:
     assert time.monotonic() - began < 10
 
 
-def test_what_did_not_pass_must_say_its_mend() -> None:
+def test_what_did_not_pass_must_say_how_to_fix_it() -> None:
     with pytest.raises(AssertionError):
         Check("subject", "fail", "broken")

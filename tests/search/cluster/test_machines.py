@@ -87,7 +87,7 @@ def test_a_trial_that_fits_no_node_fails_with_what_each_lacks() -> None:
 
 def test_fewer_trials_than_wanted_at_once_is_a_warning() -> None:
     (check,) = check_fitting({"a": {"CPU": 2.0}}, Resources(parallelism=4))
-    assert check.status == "warning" and "to 2" in check.mend
+    assert check.status == "warning" and "to 2" in check.fix
 
 
 def test_a_search_that_takes_what_there_is_wants_no_number() -> None:

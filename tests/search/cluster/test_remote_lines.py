@@ -86,7 +86,7 @@ def test_ctrl_c_stops_the_look_on_the_head_too(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     "line",
     ["", "text", "3", "null", '{"check": ["a", "well", "b", ""]}',
-     '{"check": ["a", "fail", "b", ""]}', '{"check": ["a", "pass", "b", "mend"]}',
+     '{"check": ["a", "fail", "b", ""]}', '{"check": ["a", "pass", "b", "fix"]}',
      '{"check": "a"}', '{"checks": "many"}'],
 )  # fmt: skip
 def test_what_is_no_check_is_not_taken_for_one(line: str) -> None:

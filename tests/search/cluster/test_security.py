@@ -81,7 +81,7 @@ def test_a_dashboard_beyond_loopback_fails() -> None:
     with dashboard(401) as address:
         port = address.rpartition(":")[2]
         *_, place = security.check_dashboard(OneNode(f"0.0.0.0:{port}"))
-    assert place.status == "fail" and "ssh" in place.mend
+    assert place.status == "fail" and "ssh" in place.fix
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_the_addresses_that_ray_listens_on_are_seen(tmp_path: Path) -> None:
 def test_what_is_reached_from_the_internet_counts_more(host: str, port: int, status: str) -> None:
     check = security.judge_from_here([(host, port)], [])
     assert check.status == status
-    assert status == "pass" or "let in ssh alone" in check.mend
+    assert status == "pass" or "let in ssh alone" in check.fix
 
 
 def test_a_dashboard_that_answers_without_a_token_fails_wherever_it_is_seen_from() -> None:

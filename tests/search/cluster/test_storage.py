@@ -45,4 +45,4 @@ def test_a_folder_that_is_missing_on_a_node_is_not_created_there(tmp_path: Path)
 def test_a_file_in_place_of_the_folder_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (check,) = check_storage(ThisMachine(), tmp_path / "file")
-    assert check.status == "fail" and "--results" in check.mend
+    assert check.status == "fail" and "--results" in check.fix
