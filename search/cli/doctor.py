@@ -17,9 +17,10 @@ import typer
 
 from search.cli.cluster import PROJECT, use_token_of_the_cluster
 from search.cluster.check import Check, failed, in_a_line, passed
-from search.cluster.doctor import DoctorRequest, examine
+from search.cluster.doctor import examine
 from search.cluster.nodes import ThisMachine, join_cluster
-from search.cluster.remote import Wanted, as_line, check_remotely, last_line
+from search.cluster.preflight import LaunchArguments
+from search.cluster.remote import as_line, check_remotely, last_line
 from search.spec import Spec, SpecError, load_spec
 
 _RESULTS = PROJECT / "results"
@@ -71,7 +72,8 @@ def doctor(
         use_token_of_the_cluster()
         place = None if results is None else results.expanduser()
         changes = tuple(settings or ())
-        check_remotely(Wanted(cluster, PROJECT, spec, changes, tracking_uri, place), take)
+        given = LaunchArguments(cluster, PROJECT, spec, changes, tracking_uri, place)
+        check_remotely(given, take)
     else:
         # On the head, for `--cluster`, what was not named is not looked at.
         uri = tracking_uri or (None if lines else f"sqlite:///{_RESULTS / 'mlflow.db'}")
@@ -112,14 +114,13 @@ def _checks(
             yield passed("spec", f"{file} is a spec")
         except (SpecError, OSError) as error:
             yield failed("spec", str(error), "correct the spec; what it needs was not looked at")
-    asked = DoctorRequest(spec, uri, results)
     if address is None:
-        yield from examine(asked, ThisMachine())
+        yield from examine(ThisMachine(), spec, uri, results)
         return
     try:
         with join_cluster(address, environment) as cluster:
             yield passed("cluster", f"{len(cluster.ids)} nodes, head {cluster.gcs}")
-            yield from examine(asked, cluster, cluster)
+            yield from examine(cluster, spec, uri, results)
     except (ConnectionError, RuntimeError) as error:
         fix = "ray start, or ray up; the address is 'auto' on a node, else host:6379; "
         fix += "copy ~/.ray/auth_token from the head, chmod 600"

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.cluster.check import in_a_line
-from search.cluster.nodes import Reply
+from search.cluster.nodes import Reply, reply_to
 
 
 class PretendedNodes:
@@ -26,8 +25,5 @@ class PretendedNodes:
         for name in self.resources:
             own = self._folders.get(name)
             given = (str(own), *arguments[1:]) if own else arguments
-            try:
-                replies[name] = Reply(function(*given))
-            except Exception as error:
-                replies[name] = Reply(problem=in_a_line(error))
+            replies[name] = reply_to(function, *given)
         return replies

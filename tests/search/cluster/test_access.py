@@ -36,7 +36,7 @@ def test_a_head_lets_in_who_has_its_token(head: str, tmp_path: Path) -> None:
 
 
 def test_who_has_no_token_hears_where_it_belongs(head: str, tmp_path: Path) -> None:
-    with pytest.raises(ConnectionError, match=f"asks for a token and {tmp_path}.* is missing"):
+    with pytest.raises(ConnectionError, match=f"asks for a token, {tmp_path}.* is missing"):
         admit(head, {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "none")})
 
 
@@ -47,7 +47,7 @@ def test_a_token_of_another_cluster_is_named_and_not_shown(head: str, tmp_path: 
 
 
 def test_a_token_that_is_switched_off_is_said(head: str, tmp_path: Path) -> None:
-    with pytest.raises(ConnectionError, match="RAY_AUTH_MODE=disabled: unset it"):
+    with pytest.raises(ConnectionError, match="RAY_AUTH_MODE=disabled; fix: unset it"):
         admit(head, held(tmp_path, TOKEN) | {"RAY_AUTH_MODE": "disabled"})
 
 

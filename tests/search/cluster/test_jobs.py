@@ -9,7 +9,6 @@ import pytest
 from search.cluster import jobs
 from search.cluster.cluster_file import ClusterFile
 from search.cluster.jobs import (
-    Job,
     Service,
     entrypoint,
     follow_job,
@@ -39,8 +38,8 @@ class FakeService:
     def submit(self, name: str, entrypoint: str, project: Path) -> None:
         raise AssertionError("not asked for")
 
-    def jobs(self) -> list[Job]:
-        return [Job("twentieth-a", "RUNNING", 1)]
+    def jobs(self) -> dict[str, int]:
+        return {"twentieth-a": 1}
 
     def status(self, name: str) -> str:
         answer = self.answers.pop(0)
@@ -115,14 +114,9 @@ def test_a_job_that_is_not_there_is_said_at_once() -> None:
 
 
 def test_the_newest_job_is_ours_and_began_last() -> None:
-    listed = [
-        Job("twentieth-a", "RUNNING", 2),
-        Job("twentieth-b", "FAILED", 1),
-        Job("raysub", "", 9),
-    ]
-    assert newest(listed) == "twentieth-a"
+    assert newest({"twentieth-a": 2, "twentieth-b": 1, "raysub": 9}) == "twentieth-a"
     with pytest.raises(LookupError, match="twentieth launch"):
-        newest([listed[2]])
+        newest({"raysub": 9})
 
 
 def test_two_jobs_of_one_spec_have_two_names() -> None:

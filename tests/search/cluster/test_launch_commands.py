@@ -12,8 +12,7 @@ from typer.testing import CliRunner, Result
 from search.cli import cluster
 from search.cluster import launcher
 from search.cluster.cluster_file import ClusterFile
-from search.cluster.jobs import Job
-from search.cluster.launcher import NoWayIn
+from search.cluster.launcher import HeadUnreachable
 from tests.search.cluster.test_preflight import written
 
 CLUSTER = "cluster_name: lab\nprovider: {type: local, head_ip: 10.0.0.1, worker_ips: [10.0.0.2]}\n"
@@ -25,7 +24,7 @@ class Ray:
     def __init__(self, joined: set[str], is_up: bool = False) -> None:
         self.done: list[str] = []
         self.nodes, self.is_up = joined, is_up
-        self.submitted: list[Job] = []
+        self.submitted: dict[str, int] = {}
         self.interrupts = False
         self.ray = importlib.metadata.version("ray")
 
@@ -50,9 +49,9 @@ class Ray:
 
     def submit(self, name: str, entrypoint: str, project: Path) -> None:
         self.done.append(entrypoint)
-        self.submitted.append(Job(name, "RUNNING", len(self.submitted)))
+        self.submitted[name] = len(self.submitted)
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> dict[str, int]:
         return self.submitted
 
     def status(self, name: str) -> str:
@@ -87,7 +86,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def use(ray: Ray, monkeypatch: pytest.MonkeyPatch) -> Ray:
     monkeypatch.setattr(launcher, "tunnel", ray.tunnel)
-    monkeypatch.setattr(launcher, "open_service", lambda address: ray)
+    monkeypatch.setattr(launcher, "Service", lambda address: ray)
     monkeypatch.setattr(cluster, "why_no_ssh", lambda cluster: "")
     monkeypatch.setattr(cluster, "bring_up", ray.bring_up)
     monkeypatch.setattr(cluster, "copy_credentials", ray.copy_credentials)
@@ -117,7 +116,7 @@ def test_a_launch_brings_up_waits_submits_and_follows(project: Path, ray: Ray) -
         "--tracking-uri https://mlflow.lan --results /shared/results",
     ]
     assert "2 of 2 nodes have joined" in said.output
-    assert f"log of {ray.submitted[0].name}" in said.output
+    assert f"log of {next(iter(ray.submitted))}" in said.output
     assert f"ray down {project / 'cluster.yaml'}" in said.output
 
 
@@ -184,7 +183,7 @@ def test_a_head_that_lets_nobody_in_is_said_before_rays_launcher_waits_for_it(
 ) -> None:
     @contextlib.contextmanager
     def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
-        raise NoWayIn("Permission denied (publickey)")
+        raise HeadUnreachable("Permission denied (publickey)")
         yield
 
     monkeypatch.setattr(launcher, "tunnel", tunnel)
@@ -220,7 +219,7 @@ def test_an_interrupted_search_goes_on_on_a_new_cluster(project: Path, ray: Ray)
 def test_ctrl_c_leaves_the_search_alone_and_says_how_to_go_on(project: Path, ray: Ray) -> None:
     ray.interrupts = True
     said = call("launch", "spec.yaml", *PLACES)
-    job = ray.submitted[0].name
+    (job,) = ray.submitted
     assert said.exit_code == 130
     assert f"twentieth attach {job} --cluster {project / 'cluster.yaml'} --stop" in said.output
     assert "ray down" in said.output
@@ -228,12 +227,12 @@ def test_ctrl_c_leaves_the_search_alone_and_says_how_to_go_on(project: Path, ray
 
 
 def test_attach_takes_the_newest_search(project: Path, ray: Ray) -> None:
-    ray.is_up, ray.submitted = True, [Job("twentieth-a", "", 2), Job("twentieth-b", "", 1)]
+    ray.is_up, ray.submitted = True, {"twentieth-a": 2, "twentieth-b": 1}
     assert "log of twentieth-a" in call("attach").output
 
 
 def test_a_search_is_stopped_when_asked(project: Path, ray: Ray) -> None:
-    ray.is_up, ray.submitted = True, [Job("twentieth-a", "", 2)]
+    ray.is_up, ray.submitted = True, {"twentieth-a": 2}
     ray.status = lambda name: "STOPPED" if "stop" in ray.done else "RUNNING"  # type: ignore[method-assign]
     assert call("attach", "--stop").exit_code == 0
     assert ray.done == ["stop"]

@@ -99,7 +99,7 @@ def test_a_training_function_of_the_tests_stays_behind(project: Path) -> None:
         "space: {x: {type: float, low: 0, high: 1}}\nbudget: {trials: 1, epochs: 1}\n"
         "resources: {parallelism: 1}\nscheduler: {name: none}\n"
     )
-    with pytest.raises(ValueError, match="tests/ stays behind"):
+    with pytest.raises(ValueError, match="tests/ does not travel"):
         check_spec(path, project, [])
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from search.cluster.check import Check
-from search.cluster.remote import Wanted, check_remotely
+from search.cluster.preflight import LaunchArguments
+from search.cluster.remote import check_remotely
 from tests.search.cluster.test_preflight import written
 from tests.support.ray_clusters import head_that_takes_jobs
 
@@ -36,7 +37,7 @@ def seen(project: Path, **changes: Any) -> dict[str, Check]:
         "settings": (), "tracking_uri": "http://10.255.0.1:5000", "results": Path("/shared"),
     }  # fmt: skip
     checks: list[Check] = []
-    check_remotely(Wanted(**given | changes), checks.append)
+    check_remotely(LaunchArguments(**given | changes), checks.append)
     return {check.name: check for check in checks}
 
 
@@ -55,7 +56,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 def test_of_a_cluster_that_is_down_the_rest_is_looked_at(project: Path) -> None:
     checks = seen(project)
-    assert checks["head"].status == "warning" and "not looked at" in checks["head"].found
+    assert checks["head"].status == "warning" and "not checked" in checks["head"].found
     assert "ssh: connect to host 127.0.0.1" in checks["head"].found, "why, in the words of ssh"
     assert {checks[name].status for name in ("cluster file", "token here", "spec", "results")} == {
         "pass"
@@ -78,8 +79,8 @@ def test_what_a_launch_would_refuse_fails_with_its_key(project: Path) -> None:
 
 def test_a_file_that_is_none_is_the_only_check(tmp_path: Path) -> None:
     checks: list[Check] = []
-    wanted = Wanted(tmp_path / "none.yaml", tmp_path, None, (), None, None)
-    check_remotely(wanted, checks.append)
+    given = LaunchArguments(tmp_path / "none.yaml", tmp_path, None, (), None, None)
+    check_remotely(given, checks.append)
     (check,) = checks
     assert check.status == "fail" and "none.yaml" in check.found
 
@@ -97,7 +98,7 @@ def test_the_nodes_of_a_cluster_that_is_up_are_looked_at_from_afar(tmp_path: Pat
         )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
-    assert "lab-up is up: 1 nodes" in checks["head"]["found"]
+    assert "lab-up is up: 1 node," in checks["head"]["found"]
     assert checks["tracking store"]["status"] == "fail", "none was named"
     # Seen by the job on the head, and brought back.
     there = ("versions", "code", "storage", "clocks", "token", "data set", "head without token")

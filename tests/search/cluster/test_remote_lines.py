@@ -9,7 +9,7 @@ import pytest
 from search.cluster import jobs
 from search.cluster.check import Check, failed, passed, warned
 from search.cluster.cluster_file import ClusterFile
-from search.cluster.jobs import Job, Service
+from search.cluster.jobs import Service
 from search.cluster.remote import as_line, last_line, read_line, run_doctor_on_head
 
 LAB = ClusterFile(Path("/lab.yaml"), "lab", True, 1, ("10.0.0.1",))
@@ -28,8 +28,8 @@ class Head:
         self.name = name
         self.submitted.append(entrypoint)
 
-    def jobs(self) -> list[Job]:
-        return [Job(self.name, "")]
+    def jobs(self) -> dict[str, int]:
+        return {self.name: 0}
 
     def status(self, name: str) -> str:
         if self.pieces == ["Ctrl-C"]:
@@ -95,4 +95,4 @@ def test_what_is_no_check_is_not_taken_for_one(line: str) -> None:
 
 def test_attach_takes_no_look_for_a_search() -> None:
     with pytest.raises(LookupError):
-        jobs.newest([Job("doctor-1234", "RUNNING", 3)])
+        jobs.newest({"doctor-1234": 3})

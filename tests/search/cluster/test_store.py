@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from search.cluster.store import check_access, check_params, check_tracking_store, judge_server
+from search.cluster.store import check_access, check_params, check_tracking_store, server_check
 from search.spec import spec_from_yaml
 from search.tracking.health import ServerAnswer
 from tests.support.stores import new_store
@@ -50,20 +50,20 @@ def test_runs_that_a_dead_driver_left_are_a_warning_that_names_the_search(tmp_pa
 
 
 def test_a_server_that_answers_strangers_fails_unless_it_is_on_loopback() -> None:
-    check = judge_server(FAR, ServerAnswer(200, False))
+    check = server_check(FAR, ServerAnswer(200, False))
     assert check.status == "fail" and "basic-auth" in check.fix
-    assert judge_server("http://127.0.0.1:5000", ServerAnswer(200, False)).status == "pass"
-    assert judge_server(FAR, ServerAnswer(401, False)).status == "pass"
-    assert judge_server(FAR, ServerAnswer(404, False)).status == "fail"
+    assert server_check("http://127.0.0.1:5000", ServerAnswer(200, False)).status == "pass"
+    assert server_check(FAR, ServerAnswer(401, False)).status == "pass"
+    assert server_check(FAR, ServerAnswer(404, False)).status == "fail"
 
 
 def test_a_refused_host_header_says_how_to_fix_it() -> None:
-    check = judge_server("http://head:5000", ServerAnswer(403, True))
+    check = server_check("http://head:5000", ServerAnswer(403, True))
     assert check.status == "fail" and "--allowed-hosts head:5000" in check.fix
 
 
 def test_a_password_is_never_shown() -> None:
-    check = judge_server("https://me:secret@mlflow.example.org", ServerAnswer(200, False))
+    check = server_check("https://me:secret@mlflow.example.org", ServerAnswer(200, False))
     assert "secret" not in check.found + check.fix
 
 
@@ -83,6 +83,6 @@ def test_a_choice_that_mlflow_would_cut_fails(length: int, status: str) -> None:
     spec = spec_from_yaml(text)
     optimizer = spec.space["optimizer"].model_copy(update={"choices": ("sgd", "a" * length)})
     spec = spec.model_copy(update={"space": {**spec.space, "optimizer": optimizer}})
-    (check,) = check_params(spec)
+    check = check_params(spec)
     assert check.status == status
     assert status == "pass" or "optimizer" in check.found
