@@ -20,7 +20,7 @@ from search.cluster.check import Check, failed, in_a_line, passed
 from search.cluster.doctor import examine
 from search.cluster.nodes import ThisMachine, join_cluster
 from search.cluster.preflight import LaunchArguments
-from search.cluster.remote import as_line, check_remotely, last_line
+from search.cluster.remote import LAST_LINE, as_line, check_remotely
 from search.spec import Spec, SpecError, load_spec
 
 _RESULTS = PROJECT / "results"
@@ -84,7 +84,7 @@ def doctor(
     failures = sum(check.status == "fail" for check in checks)
     warnings = sum(check.status == "warning" for check in checks)
     if lines:
-        print(last_line(len(checks)), flush=True)
+        print(LAST_LINE, flush=True)
     elif as_json:
         document = {"ok": not failures, "checks": [asdict(check) for check in checks]}
         print(json.dumps(document, indent=2))

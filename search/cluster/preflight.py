@@ -195,8 +195,9 @@ def check_launch(cluster: ClusterFile, given: LaunchArguments, token: Path) -> I
     project, spec = given.project, given.spec
     wrong = mistakes_in(cluster, project)
     for line in wrong:
-        fix = "correct the file; `ray up` would fail, or start what you do not want"
-        yield failed(FILE, line, fix)
+        yield failed(
+            FILE, line, "correct the file; `ray up` would fail, or start what you do not want"
+        )
     if not wrong:
         yield passed(FILE, f"{cluster.path} keeps Ray's schema, and the files that it names exist")
     make = f"ray get-auth-token --generate; chmod 600 {token}"

@@ -25,6 +25,8 @@ from search.cluster.store import ACCESS, STORE, check_access, check_params, chec
 PREFIX = "doctor-"
 LINES_SHOWN = 8
 ON_HEAD = "doctor on the head"
+# What `doctor --lines` prints after its checks.
+LAST_LINE = "doctor: all checks are done"
 
 
 def run_doctor_on_head(
@@ -36,8 +38,8 @@ def run_doctor_on_head(
 ) -> None:
     """Run `doctor ARGUMENTS` on the head and pass each check to `take` as it ends.
 
-    Ctrl-C stops the job, too. A job that ends without saying how many checks it made is a failed
-    check, with the end of its log.
+    Ctrl-C stops the job, too. A job that ends without its last line is a failed check, with the end
+    of its log.
 
     Raises:
         ConnectionError: The head did not answer.
@@ -71,11 +73,10 @@ class _Lines:
     def write(self, text: str) -> None:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            result = read_line(line)
-            if isinstance(result, Check):
-                self._take(result)
-            elif result is not None:
+            if line.strip() == LAST_LINE:
                 self.is_complete = True
+            elif check := read_line(line):
+                self._take(check)
             elif line.strip():
                 self.other.append(line.strip())
 
@@ -85,13 +86,8 @@ def as_line(check: Check) -> str:
     return json.dumps({"check": [check.name, check.status, check.found, check.fix]})
 
 
-def last_line(count: int) -> str:
-    """Return the last line of `doctor --lines`: how many checks there were."""
-    return json.dumps({"checks": count})
-
-
-def read_line(line: str) -> Check | int | None:
-    """Return the check, or the count, of a line; None for what others wrote into the same log."""
+def read_line(line: str) -> Check | None:
+    """Return the check of a line; None for what others wrote into the same log."""
     try:
         document = json.loads(line)
     except ValueError:
@@ -101,8 +97,6 @@ def read_line(line: str) -> Check | int | None:
             return Check(name, "pass", found)
         case {"check": [str(name), ("warning" | "fail") as status, str(found), str(fix)]} if fix:
             return Check(name, status, found, fix)
-        case {"checks": int(count)}:
-            return count
     return None
 
 
@@ -149,9 +143,14 @@ def _check_head(cluster: ClusterFile, connect: Connect, take: Callable[[Check], 
         return False
     found = f"{cluster.name} is up: {counted(len(nodes), 'node')}, ray {there}"
     missing = ", ".join(cluster.missing(nodes))
-    problem = f"{found}; not joined: {missing}" if missing else ""
-    fix = f"see `ray monitor {cluster.path}`, and whether ssh reaches them from the head"
-    take(failed_if(HEAD, problem, fix, found))
+    take(
+        failed_if(
+            HEAD,
+            f"{found}; not joined: {missing}" if missing else "",
+            f"see `ray monitor {cluster.path}`, and whether ssh reaches them from the head",
+            found,
+        )
+    )
     if other := other_version(there):
         take(failed(VERSION, other, "install the versions of constraints.txt on both"))
     return True

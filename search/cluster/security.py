@@ -67,8 +67,7 @@ def check_dashboard(cluster: RayNodes) -> Iterator[Check]:
         yield passed(DASHBOARD, "there is none")
         return
     host, _, port = cluster.dashboard.rpartition(":")
-    url = f"http://{cluster.dashboard}/api/jobs/"
-    (reply,) = cluster.ask(http_status, url, names=[cluster.head]).values()
+    (reply,) = cluster.ask(http_status, cluster.dashboard, names=[cluster.head]).values()
     if reply.value in (401, 403):
         yield passed(DASHBOARD, f"{cluster.dashboard} refuses a request without a token")
     elif reply.problem:
@@ -153,8 +152,7 @@ def check_from_here(hosts: Sequence[str]) -> Check:
     is_unguarded = False
     if dashboard in reached:
         with contextlib.suppress(OSError, ValueError):  # also what is not HTTP
-            url = f"http://{hosts[0]}:{DASHBOARD_PORT}/api/jobs/"
-            is_unguarded = http_status(url) not in (401, 403)
+            is_unguarded = http_status(f"{hosts[0]}:{DASHBOARD_PORT}") not in (401, 403)
     return outside_check(reached, [dashboard] if is_unguarded else [])
 
 
@@ -181,15 +179,20 @@ def outside_check(reached: Sequence[Place], unguarded: Sequence[Place]) -> Check
     return passed(FROM_HERE, found if reached else "this machine reaches no port of Ray's")
 
 
-def http_status(url: str) -> int:
-    """Return the HTTP status without a token, asked directly: past any proxy of this machine's.
+def http_status(dashboard: str) -> int:
+    """Return the HTTP status that a dashboard gives to a list of its jobs without a token.
+
+    It is asked directly, past any proxy of this machine's.
+
+    Args:
+        dashboard: `host:port`.
 
     Raises:
         OSError: Nothing answers.
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=ANSWER_SECONDS) as response:
+        with opener.open(f"http://{dashboard}/api/jobs/", timeout=ANSWER_SECONDS) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         error.close()

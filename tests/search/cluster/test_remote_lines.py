@@ -10,7 +10,7 @@ from search.cluster import jobs
 from search.cluster.check import Check, failed, passed, warned
 from search.cluster.cluster_file import ClusterFile
 from search.cluster.jobs import Service
-from search.cluster.remote import as_line, last_line, read_line, run_doctor_on_head
+from search.cluster.remote import LAST_LINE, as_line, read_line, run_doctor_on_head
 
 LAB = ClusterFile(Path("/lab.yaml"), "lab", True, 1, ("10.0.0.1",))
 CHECKS = [passed("clocks", "well"), warned("disk", "little", "more"), failed("token", "none", "x")]
@@ -60,7 +60,7 @@ def test_every_check_comes_back_as_it_was_though_ray_writes_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = "2026 INFO worker.py\n" + "".join(f"{as_line(each)}\n" for each in CHECKS)
-    log += f"{last_line(3)}\n"
+    log += f"{LAST_LINE}\n"
     head = Head([log[:50], log[50:51], log[51:]], "FAILED")  # cut in the middle of lines
     assert seen(head, monkeypatch) == CHECKS
     (command,) = head.submitted
