@@ -1,4 +1,4 @@
-"""Disk, consistency, GPUs, what fits, and data: what a node says of itself."""
+"""Disk, consistency, GPUs, trials that fit, and data: what a node reports of itself."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ GB = 10**9
 SPECS = Path(__file__).resolve().parents[3] / "search" / "specs"
 
 
-def test_the_room_of_a_folder_to_come_is_that_of_the_one_above(tmp_path: Path) -> None:
-    assert capacity.room(str(tmp_path / "to" / "come"))[1] == capacity.room(str(tmp_path))[1] > 0
+def test_the_room_of_a_missing_folder_is_that_of_the_folder_above(tmp_path: Path) -> None:
+    assert capacity.room(str(tmp_path / "not" / "made"))[1] == capacity.room(str(tmp_path))[1] > 0
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_small_disk_that_is_not_full_is_a_warning() -> None:
     assert capacity.disk_check("disk", {"a": (4 * GB, 20 * GB)}).status == "warning"
 
 
-def test_the_way_there_and_back_explains_a_part_of_the_skew() -> None:
+def test_the_round_trip_explains_a_part_of_the_skew() -> None:
     assert consistency.skew(100.0, 104.0, 108.0) == 0
     assert consistency.skew(100.0, 120.0, 108.0) == 12
     assert consistency.skew(100.0, 90.0, 108.0) == -10
@@ -56,12 +56,12 @@ def seen(problem: str = "", count: int = 1, cuda: str | None = "13.0") -> Reply:
     return Reply({"cuda": cuda, "devices": [device] * count})
 
 
-def test_gpus_that_compute_pass() -> None:
+def test_gpus_that_work_pass() -> None:
     check = capacity.check_gpus(ThisMachine(), {HERE: seen(count=2)})
     assert check.status == "pass" and "2 GPUs" in check.found
 
 
-def test_a_gpu_that_does_not_compute_fails_with_its_message() -> None:
+def test_a_gpu_that_does_not_work_fails_with_its_message() -> None:
     check = capacity.check_gpus(ThisMachine(), {HERE: seen("no kernel image is available")})
     assert check.status == "fail" and "no kernel image" in check.found
 
@@ -90,12 +90,12 @@ def test_fewer_trials_than_wanted_at_once_is_a_warning() -> None:
     assert check.status == "warning" and "to 2" in check.fix
 
 
-def test_a_search_that_takes_what_there_is_wants_no_number() -> None:
+def test_a_search_with_automatic_parallelism_wants_no_number() -> None:
     check = check_fitting({"a": {"CPU": 2.0}}, Resources(parallelism="auto"))
     assert check.status == "pass" and "2 trials" in check.found
 
 
-def test_a_data_set_that_all_read_alike_passes() -> None:
+def test_a_data_set_that_is_the_same_on_all_nodes_passes() -> None:
     (check,) = check_data(PretendedNodes(), load_spec(SPECS / "digits.yaml"))
     assert check.status == "pass" and "2 nodes" in check.found
 

@@ -1,4 +1,4 @@
-"""`doctor --cluster`: at a cluster that is down, and at a real head of Ray's that takes jobs."""
+"""`doctor --cluster`: for a cluster that is down, and for a real head of Ray that takes jobs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ main()
 
 
 def seen(project: Path, **changes: Any) -> dict[str, Check]:
-    """The checks of a cluster that never was up, by name."""
+    """Return the checks of a cluster that was never up, by name."""
     (project / "cluster.yaml").write_text(CLUSTER.format(project.parent.name))
     given: dict[str, Any] = {
         "cluster": project / "cluster.yaml", "project": project, "spec": written(project),
@@ -54,7 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-def test_of_a_cluster_that_is_down_the_rest_is_looked_at(project: Path) -> None:
+def test_for_a_cluster_that_is_down_the_rest_is_checked(project: Path) -> None:
     checks = seen(project)
     assert checks["head"].status == "warning" and "not checked" in checks["head"].found
     assert "ssh: connect to host 127.0.0.1" in checks["head"].found, "why, in the words of ssh"
@@ -77,7 +77,7 @@ def test_what_a_launch_would_refuse_fails_with_its_key(project: Path) -> None:
         assert checks[name].status == "fail" and word in checks[name].found, checks[name]
 
 
-def test_a_file_that_is_none_is_the_only_check(tmp_path: Path) -> None:
+def test_a_missing_cluster_file_is_the_only_check(tmp_path: Path) -> None:
     checks: list[Check] = []
     given = LaunchArguments(tmp_path / "none.yaml", tmp_path, None, (), None, None)
     check_remotely(given, checks.append)
@@ -86,7 +86,7 @@ def test_a_file_that_is_none_is_the_only_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_nodes_of_a_cluster_that_is_up_are_looked_at_from_afar(tmp_path: Path) -> None:
+def test_the_nodes_of_a_cluster_that_is_up_are_checked_remotely(tmp_path: Path) -> None:
     (tmp_path / "lab.yaml").write_text(CLUSTER.format("up"))
     shared = tmp_path / "shared"
     (shared / "storage").mkdir(parents=True)
@@ -100,7 +100,7 @@ def test_the_nodes_of_a_cluster_that_is_up_are_looked_at_from_afar(tmp_path: Pat
     checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
     assert "lab-up is up: 1 node," in checks["head"]["found"]
     assert checks["tracking store"]["status"] == "fail", "none was named"
-    # Seen by the job on the head, and brought back.
+    # Checked by the job on the head.
     there = ("versions", "code", "storage", "clocks", "token", "data set", "head without token")
     for name in there:
         assert checks[name]["status"] == "pass", checks[name]

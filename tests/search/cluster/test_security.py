@@ -113,7 +113,7 @@ def test_metrics_that_listen_beyond_loopback_are_a_warning_that_names_them() -> 
 
 
 @pytest.mark.slow
-def test_the_addresses_that_ray_listens_on_are_seen(tmp_path: Path) -> None:
+def test_the_addresses_that_ray_listens_on_are_found(tmp_path: Path) -> None:
     program = tmp_path / "ray" / "listen.py"
     program.parent.mkdir()
     program.write_text(
@@ -135,7 +135,9 @@ def test_the_addresses_that_ray_listens_on_are_seen(tmp_path: Path) -> None:
     ("host", "port", "status"),
     [(HEAD, 6385, "warning"), (FAR, 6385, "fail"), (HEAD, 6379, "pass"), (FAR, 6379, "warning")],
 )
-def test_what_is_reached_from_the_internet_counts_more(host: str, port: int, status: str) -> None:
+def test_what_is_reached_from_the_internet_is_more_severe(
+    host: str, port: int, status: str
+) -> None:
     check = security.outside_check([(host, port)], [])
     assert check.status == status
     assert status == "pass" or "let in ssh alone" in check.fix
@@ -149,7 +151,7 @@ def test_a_dashboard_that_answers_without_a_token_fails_from_any_address() -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "status"), [(401, "pass"), (200, "fail")])
-def test_the_dashboard_as_seen_from_here_must_ask_for_the_token(
+def test_a_dashboard_that_is_reached_from_here_must_ask_for_the_token(
     answer: int, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with dashboard(answer) as address:
@@ -162,7 +164,7 @@ def test_the_dashboard_as_seen_from_here_must_ask_for_the_token(
 
 
 @pytest.mark.slow
-def test_a_proxy_of_this_machine_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_this_machine_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with dashboard(401) as address:
         assert security.http_status(address) == 401

@@ -15,13 +15,13 @@ def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "VISIBLE_WITHIN_SECONDS", 0.0)
 
 
-def test_a_folder_that_all_share_passes_and_is_left_as_it_was(tmp_path: Path) -> None:
+def test_a_folder_that_all_share_passes_and_is_left_unchanged(tmp_path: Path) -> None:
     check = check_storage(PretendedNodes(), tmp_path)
     assert check.status == "pass" and "2 nodes" in check.found
     assert not list(tmp_path.iterdir())
 
 
-def test_this_machine_alone_needs_a_folder_that_it_may_write(tmp_path: Path) -> None:
+def test_this_machine_needs_a_folder_that_it_may_write(tmp_path: Path) -> None:
     check = check_storage(ThisMachine(), tmp_path / "new")
     assert check.status == "pass"
 

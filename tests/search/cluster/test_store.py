@@ -26,7 +26,7 @@ def test_a_store_in_a_file_is_a_warning_on_a_cluster(tmp_path: Path) -> None:
     assert next(iter(check_tracking_store(store.uri, is_cluster=True))).status == "warning"
 
 
-def test_a_store_that_is_not_there_yet_passes_and_is_not_created(tmp_path: Path) -> None:
+def test_a_store_that_does_not_exist_yet_passes_and_is_not_created(tmp_path: Path) -> None:
     (check,) = check_tracking_store(f"sqlite:///{tmp_path / 'mlflow.db'}", is_cluster=False)
     assert check.status == "pass"
     assert not list(tmp_path.iterdir())
@@ -37,7 +37,7 @@ def test_a_dead_server_and_a_file_that_is_no_store_fail(tmp_path: Path) -> None:
     for uri in ("http://127.0.0.1:9", f"sqlite:///{tmp_path / 'mlflow.db'}"):
         (check,) = check_tracking_store(uri, is_cluster=False)
         assert check.status == "fail" and "--tracking-uri" in check.fix
-    assert not list(check_access("http://127.0.0.1:9")), "said twice"
+    assert not list(check_access("http://127.0.0.1:9")), "reported twice"
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_runs_that_a_dead_driver_left_are_a_warning_that_names_the_search(tmp_pa
     assert stale.status == "warning" and f"resume {store.search}" in stale.fix
 
 
-def test_a_server_that_answers_strangers_fails_unless_it_is_on_loopback() -> None:
+def test_a_server_that_answers_unauthenticated_clients_fails_unless_it_is_on_loopback() -> None:
     check = server_check(FAR, ServerAnswer(200, False))
     assert check.status == "fail" and "basic-auth" in check.fix
     assert server_check("http://127.0.0.1:5000", ServerAnswer(200, False)).status == "pass"
@@ -57,7 +57,7 @@ def test_a_server_that_answers_strangers_fails_unless_it_is_on_loopback() -> Non
     assert server_check(FAR, ServerAnswer(404, False)).status == "fail"
 
 
-def test_a_refused_host_header_says_how_to_fix_it() -> None:
+def test_the_check_of_a_refused_host_header_says_how_to_fix_it() -> None:
     check = server_check("http://head:5000", ServerAnswer(403, True))
     assert check.status == "fail" and "--allowed-hosts head:5000" in check.fix
 
