@@ -1,4 +1,4 @@
-"""A search on a real cluster of three hosts, launched over SSH as a user would."""
+"""A search on a real cluster of three hosts, launched over SSH as a user does."""
 
 from __future__ import annotations
 

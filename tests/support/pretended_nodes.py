@@ -1,4 +1,4 @@
-"""Nodes for tests: each runs the functions here, with answers or folders of its own."""
+"""Nodes for tests, which run functions in this process, each with its own folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search.cluster.nodes import Reply, reply_to
 
 
 class PretendedNodes:
-    """`folders` maps a node to the folder that it has in place of the one that is asked about."""
+    """Nodes of two cores; `folders` maps a node to its own folder, used for the one in a call."""
 
     def __init__(
         self, names: tuple[str, ...] = ("a", "b"), folders: Mapping[str, Path] | None = None
