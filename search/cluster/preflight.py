@@ -79,7 +79,7 @@ def check_store(uri: str | None) -> str:
     """Return the tracking URI, if it means the same store on every node of a cluster.
 
     Raises:
-        ValueError: It is embedded, on this machine alone, or holds a password.
+        ValueError: It is embedded, on this machine only, or holds a password.
     """
     fix = "fix: run an MLflow server that the cluster reaches: --tracking-uri https://HOST"
     if not uri:
@@ -132,7 +132,7 @@ def check_secret(file: Path, fix: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this machine alone.
+    """Whether a host's name or address means this machine only.
 
     "0.0.0.0" does not: what listens there is reached from others.
     """

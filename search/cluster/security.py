@@ -38,7 +38,7 @@ METRICS = (6385, 44217, 44227)
 _USE_TOKEN = "export RAY_AUTH_MODE=token in every line that starts Ray, on every node"
 _NO_METRICS = (
     "start Ray with RAY_enable_metrics_collection=0 AUTOSCALER_METRIC_PORT=-1 "
-    "DASHBOARD_METRIC_PORT=-1, as cluster.yaml does; or let only the nodes in (firewall)"
+    "DASHBOARD_METRIC_PORT=-1, as cluster.yaml does; or allow only the nodes (firewall)"
 )
 
 
@@ -57,7 +57,7 @@ def check_token(nodes: Nodes) -> Check:
         TOKEN,
         problems(nodes.ask(check_token_file)),
         "ray get-auth-token --generate, copy it to every node, chmod 600 ~/.ray/auth_token",
-        "its file is on every node, for Ray's user alone",
+        "its file is on every node, readable by Ray's user only",
     )
 
 
@@ -80,7 +80,7 @@ def check_dashboard(cluster: RayNodes) -> Iterator[Check]:
         found = f"port {port} listens beyond loopback ({outside if is_loopback(host) else host})"
         yield failed(DASHBOARD, found, "ray start --dashboard-host=127.0.0.1; reach it through ssh")
     else:
-        yield passed(DASHBOARD, f"port {port} listens on loopback alone")
+        yield passed(DASHBOARD, f"port {port} listens on loopback only")
 
 
 def check_head(gcs: str) -> Check:
@@ -131,7 +131,7 @@ def port_check(beyond: Sequence[Place]) -> Check:
     if metrics := _metrics(beyond):
         return warned(PORTS, f"answer without a token beyond loopback: {metrics}", _NO_METRICS)
     if not beyond:
-        return passed(PORTS, "Ray listens on loopback alone")
+        return passed(PORTS, "Ray listens on loopback only")
     hosts = listed({host for host, _ in beyond}, 6)
     ports = counted(len(beyond), "port")
     return passed(PORTS, f"Ray listens beyond loopback on {ports} of {hosts}")
@@ -163,7 +163,7 @@ def outside_check(reached: Sequence[Place], unguarded: Sequence[Place]) -> Check
         reached: Places that accept a connection.
         unguarded: Those of them that answered a request without a token.
     """
-    fix = "let in ssh alone (security group, firewall): cluster.yaml and SECURITY.md say how"
+    fix = "allow only ssh from outside (firewall): cluster.yaml and SECURITY.md say how"
     if unguarded:
         found = f"OPEN without a token: {_listed(unguarded)}; whoever reaches them runs code"
         return failed(FROM_HERE, found, f"{_USE_TOKEN}; and {fix}")

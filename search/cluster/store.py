@@ -73,7 +73,7 @@ def server_check(tracking_uri: str, answer: health.ServerAnswer) -> Check:
         found = f"{shown} answers a request without credentials with {answer.status}, not 401"
         return failed(ACCESS, found, "read the server's log; is this an MLflow server?")
     if is_loopback(host):
-        return passed(ACCESS, f"{shown} is open, on this machine alone")
+        return passed(ACCESS, f"{shown} is open on this machine only")
     fix = "start it with --app-name basic-auth and TLS in front, or bind it to 127.0.0.1"
     return failed(ACCESS, f"{shown} IS OPEN: a request without credentials reads it", fix)
 

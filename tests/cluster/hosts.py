@@ -114,8 +114,8 @@ class Hosts:
 
     def nodes(self) -> dict[str, str]:
         """Returns address -> id of the nodes that are alive to Ray."""
-        said = self.on("head", f'python -c "{NODES}"').stdout.splitlines()[-1]
-        return {str(address): str(node) for address, node in json.loads(said).items()}
+        output = self.on("head", f'python -c "{NODES}"').stdout.splitlines()[-1]
+        return {str(address): str(node) for address, node in json.loads(output).items()}
 
     def drain(self, host: str, seconds: int) -> None:
         """Drains a node as the autoscaler does at a cloud's notice: it ends in `seconds`."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Several hosts on one machine, enough for a real `ray up`: op (which launches), head, w1, w2, ...
 # A host is a set of namespaces: network (own address on a bridge), processes (so `ray stop` on one host cannot see
-# the others), mounts with an overlay as root (own home, /tmp, /etc, /var), own /dev/shm, and an sshd as the way in.
+# the others), mounts with an overlay as root (own home, /tmp, /etc, /var), own /dev/shm, and an sshd.
 # /shared is one folder on all of them, in place of NFS.
 #   lab.sh up [WORKERS]       make the hosts; needs root, iproute2, openssh-server, rsync and overlayfs
 #   lab.sh down               end them by pid; remove namespaces, bridge and what they left
@@ -82,7 +82,7 @@ boot() {  # HOST
   ip -n "lab-$h" link set lo up
   ip -n "lab-$h" addr add "$(address_of "$h")/24" dev eth0
   ip -n "lab-$h" link set eth0 up
-  # No substitution in these lines: its process would be taken for the host's first one below.
+  # No substitution in these lines: its process would be mistaken for the first one of the host below.
   setsid nsenter --net="/run/netns/lab-$h" unshare --mount --uts --ipc --pid --fork --kill-child \
     "$SELF" first_process "$h" </dev/null >"$BASE/$h.log" 2>&1 &
   echo $! > "$BASE/$h.outer"

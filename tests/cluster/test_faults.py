@@ -111,9 +111,9 @@ def doctor(hosts: Hosts) -> str:
 
 def ended(launch: subprocess.Popen[bytes], log: Path) -> str:
     """Waits for the end of a search that must succeed; returns its log."""
-    code, said = launch.wait(PATIENCE_SECONDS), log.read_text()
-    assert code == 0, said
-    return said
+    code, output = launch.wait(PATIENCE_SECONDS), log.read_text()
+    assert code == 0, output
+    return output
 
 
 def test_kill_9_of_the_job_leaves_no_process_and_after_a_resume_no_run(
@@ -141,9 +141,9 @@ def test_a_worker_whose_clock_is_hours_ahead_falsifies_no_time_and_no_ownership(
         pytest.skip("not installed: apt-get install gcc")
     began = time.time()
     launch, search = at_work(hosts, "ahead", tmp_path / "launch.log", LONG)
-    (said,) = re.findall(rf"{ADDRESS['w2']} is ([\d.]+) s ahead", doctor(hosts))
+    (skew,) = re.findall(rf"{ADDRESS['w2']} is ([\d.]+) s ahead", doctor(hosts))
     # It reports what the round trip cannot explain: at most the true skew.
-    assert AHEAD_SECONDS - ANSWER_SECONDS < float(said) <= AHEAD_SECONDS
+    assert AHEAD_SECONDS - ANSWER_SECONDS < float(skew) <= AHEAD_SECONDS
     for run in runs(hosts, search):
         for moment in filter(None, (run.info.start_time, run.info.end_time)):
             assert began <= moment / 1000 <= time.time(), "the worker's clock was used"

@@ -17,7 +17,7 @@ from search.cluster.nodes import HERE, RayNodes, Reply, ThisMachine
 
 
 class OneNode(RayNodes):
-    """A cluster of this machine alone, without Ray."""
+    """A cluster of this machine only, without Ray."""
 
     def __init__(self, dashboard: str) -> None:
         super().__init__({}, {}, HERE, "127.0.0.1", "127.0.0.1:6379", dashboard)
@@ -109,7 +109,7 @@ def test_metrics_that_listen_beyond_loopback_are_a_warning_that_names_them() -> 
     check = security.port_check([(HEAD, 6385), (HEAD, 6379)])
     assert check.status == "warning" and f"{HEAD}:6385" in check.found
     assert security.port_check([(HEAD, 6379)]).status == "pass"
-    assert "loopback alone" in security.port_check([]).found
+    assert "loopback only" in security.port_check([]).found
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_what_is_reached_from_the_internet_is_more_severe(
 ) -> None:
     check = security.outside_check([(host, port)], [])
     assert check.status == status
-    assert status == "pass" or "let in ssh alone" in check.fix
+    assert status == "pass" or "allow only ssh" in check.fix
 
 
 def test_a_dashboard_that_answers_without_a_token_fails_from_any_address() -> None:
