@@ -163,7 +163,7 @@ def outside_check(reached: Sequence[Place], unguarded: Sequence[Place]) -> Check
         reached: Places that accept a connection.
         unguarded: Those of them that answered a request without a token.
     """
-    fix = "allow only ssh from outside (firewall): cluster.yaml and SECURITY.md say how"
+    fix = "allow only ssh from outside (security group, firewall); see cluster.yaml and SECURITY.md"
     if unguarded:
         found = f"OPEN without a token: {_listed(unguarded)}; whoever reaches them runs code"
         return failed(FROM_HERE, found, f"{_USE_TOKEN}; and {fix}")
