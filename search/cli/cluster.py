@@ -26,7 +26,7 @@ from search.cluster.jobs import (
     other_version,
     wait_until_joined,
 )
-from search.cluster.launcher import NoWayIn, bring_up, connection, copy_credentials, log_of
+from search.cluster.launcher import HeadUnreachable, bring_up, connection, copy_credentials, log_of
 from search.cluster.preflight import check_results, check_secret, check_spec, check_store
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -160,7 +160,7 @@ def _bring_up_if_needed(cluster: ClusterFile) -> None:
             say(f"cluster {cluster.name} is up")
     except ConnectionError as error:
         # `ray up` would try for a quarter of an hour to log in to a machine that is there anyway.
-        if cluster.is_on_premise and isinstance(error, NoWayIn):
+        if cluster.is_on_premise and isinstance(error, HeadUnreachable):
             raise ConnectionError(f"{cluster.path}: {why_no_ssh(cluster) or error}") from None
         log = _log_of(cluster)
         say(f"bringing cluster {cluster.name} up; log in {log}")

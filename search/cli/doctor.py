@@ -17,9 +17,10 @@ import typer
 
 from search.cli.cluster import PROJECT, use_token_of_the_cluster
 from search.cluster.check import Check, failed, in_a_line, passed
-from search.cluster.doctor import DoctorRequest, examine
+from search.cluster.doctor import examine
 from search.cluster.nodes import ThisMachine, join_cluster
-from search.cluster.remote import Wanted, as_line, check_remotely, last_line
+from search.cluster.preflight import LaunchArguments
+from search.cluster.remote import LAST_LINE, as_line, check_remotely
 from search.spec import Spec, SpecError, load_spec
 
 _RESULTS = PROJECT / "results"
@@ -55,7 +56,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     lines: Annotated[bool, typer.Option("--lines", hidden=True)] = False,
 ) -> None:
-    """Look for what would spoil a search; each finding says how to mend it."""
+    """Look for what would spoil a search; each finding says how to fix it."""
     checks: list[Check] = []
 
     def take(check: Check) -> None:
@@ -71,7 +72,8 @@ def doctor(
         use_token_of_the_cluster()
         place = None if results is None else results.expanduser()
         changes = tuple(settings or ())
-        check_remotely(Wanted(cluster, PROJECT, spec, changes, tracking_uri, place), take)
+        given = LaunchArguments(cluster, PROJECT, spec, changes, tracking_uri, place)
+        check_remotely(given, take)
     else:
         # On the head, for `--cluster`, what was not named is not looked at.
         uri = tracking_uri or (None if lines else f"sqlite:///{_RESULTS / 'mlflow.db'}")
@@ -82,7 +84,7 @@ def doctor(
     failures = sum(check.status == "fail" for check in checks)
     warnings = sum(check.status == "warning" for check in checks)
     if lines:
-        print(last_line(len(checks)), flush=True)
+        print(LAST_LINE, flush=True)
     elif as_json:
         document = {"ok": not failures, "checks": [asdict(check) for check in checks]}
         print(json.dumps(document, indent=2))
@@ -92,9 +94,9 @@ def doctor(
 
 
 def as_lines(check: Check) -> list[str]:
-    """A check in a line, and its mend in another."""
+    """A check in a line, and its fix in another."""
     lines = [f"{_SIGNS[check.status]}  {check.name:24}{check.found}"]
-    return lines + [f"      {'':24}mend: {check.mend}"] * bool(check.mend)
+    return lines + [f"      {'':24}fix: {check.fix}"] * bool(check.fix)
 
 
 def _checks(
@@ -112,15 +114,14 @@ def _checks(
             yield passed("spec", f"{file} is a spec")
         except (SpecError, OSError) as error:
             yield failed("spec", str(error), "correct the spec; what it needs was not looked at")
-    asked = DoctorRequest(spec, uri, results)
     if address is None:
-        yield from examine(asked, ThisMachine())
+        yield from examine(ThisMachine(), spec, uri, results)
         return
     try:
         with join_cluster(address, environment) as cluster:
             yield passed("cluster", f"{len(cluster.ids)} nodes, head {cluster.gcs}")
-            yield from examine(asked, cluster, cluster)
+            yield from examine(cluster, spec, uri, results)
     except (ConnectionError, RuntimeError) as error:
-        mend = "ray start, or ray up; the address is 'auto' on a node, else host:6379; "
-        mend += "copy ~/.ray/auth_token from the head, chmod 600"
-        yield failed("cluster", f"{address}: {in_a_line(error)}", mend)
+        fix = "ray start, or ray up; the address is 'auto' on a node, else host:6379; "
+        fix += "copy ~/.ray/auth_token from the head, chmod 600"
+        yield failed("cluster", f"{address}: {in_a_line(error)}", fix)

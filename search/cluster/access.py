@@ -1,8 +1,8 @@
-"""Whether a cluster lets us in, known before Ray is asked, which tries for a long time.
+"""Check whether a cluster accepts this client before Ray joins it, which tries for a long time.
 
-For whoever joins a running cluster. Ray takes a token from RAY_AUTH_TOKEN, from the file that
-RAY_AUTH_TOKEN_PATH names or from ~/.ray/auth_token, but uses it only under RAY_AUTH_MODE=token; at
-an address that was given it never sets that by itself (ray 2.60). We do, where there is a token.
+Ray takes a token from RAY_AUTH_TOKEN, from the file that RAY_AUTH_TOKEN_PATH names or from
+~/.ray/auth_token, but uses it only under RAY_AUTH_MODE=token; at an address that was given it never
+sets that by itself (ray 2.60). `admit` does, where the cluster asks for a token.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ ANSWER_SECONDS = 30.0
 
 
 def located(address: str, environment: Mapping[str, str]) -> str:
-    """`host:port` of a cluster; "auto" is the one that `ray start` started or joined here.
+    """Return `host:port` of a cluster; "auto" is the one that `ray start` started or joined here.
 
     Raises:
-        ConnectionError: None was.
+        ConnectionError: "auto", and no cluster was started or joined here.
     """
     named = environment.get("RAY_ADDRESS", "auto") if address == "auto" else address
     if named != "auto":
@@ -38,46 +38,58 @@ def located(address: str, environment: Mapping[str, str]) -> str:
     return CURRENT_CLUSTER.read_text().strip()
 
 
+def token_file(environment: Mapping[str, str]) -> Path:
+    """Return the file from which Ray reads its token."""
+    return Path(environment.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
+
+
 def own_token(environment: Mapping[str, str]) -> tuple[str, str]:
-    """Our token and where it comes from; the token is empty if there is none.
+    """Return this client's token and where it comes from; the token is empty if there is none.
 
     Raises:
         OSError: Its file cannot be read.
     """
     if environment.get("RAY_AUTH_TOKEN"):
         return environment["RAY_AUTH_TOKEN"].strip(), "RAY_AUTH_TOKEN"
-    file = Path(environment.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
+    file = token_file(environment)
     return (file.read_text().strip() if file.is_file() else ""), str(file)
 
 
 def admit(address: str, environment: MutableMapping[str, str]) -> None:
-    """Sees whether a cluster lets us in, and lets Ray use our token where it asks for one.
+    """Check that a cluster accepts this client, and have Ray use the token if it asks for one.
 
-    Nowhere else: at a cluster without tokens a driver under RAY_AUTH_MODE=token joins, and then
-    each of its actors is cancelled before it starts (ray 2.60).
+    The mode is set nowhere else: at a cluster without tokens a driver under RAY_AUTH_MODE=token
+    joins, and then each of its actors is cancelled before it starts (ray 2.60).
 
     Args:
-        address: `host:port` of the head, which answers there.
-        environment: For `os.environ`, before Ray joins. Its mode is left alone if it has one.
+        address: `host:port` of the head.
+        environment: `os.environ`, before Ray joins. A mode that is set already is left alone.
 
     Raises:
-        ConnectionError: Nothing answers there, or our token is missing, wrong or switched off.
+        ConnectionError: Nothing answers there, or the token is missing, wrong or switched off.
     """
     host, _, port = address.rpartition(":")
     if not port.isdigit():
-        raise ConnectionError(f"{address} is no address: 'auto', or host:port (6379, not 10001)")
+        raise ConnectionError(
+            f"{address} is not an address; fix: give 'auto', or host:port (6379, not 10001)"
+        )
     if not is_open(host, int(port)):
         raise ConnectionError(f"nothing answers at {address}")
     mode = environment.get(MODE)
     if ask(address, {**environment, MODE: mode or "disabled"}) != "refused":
-        return  # Ray says itself what else is wrong
+        return  # Ray itself reports what else is wrong
     token, source = own_token(environment)
+    copy = "fix: copy the token from the head"
     if not token:
-        raise ConnectionError(f"{address} asks for a token and {source} is missing or empty")
+        raise ConnectionError(f"{address} asks for a token, {source} is missing or empty; {copy}")
     if mode not in (None, "token"):
-        raise ConnectionError(f"{address} asks for a token and {MODE}={mode}: unset it, or =token")
+        raise ConnectionError(
+            f"{address} asks for a token, and {MODE}={mode}; fix: unset it, or set it to token"
+        )
     if mode == "token" or ask(address, {**environment, MODE: "token"}) == "refused":
-        raise ConnectionError(f"{address} refuses the token in {source}: it is another cluster's")
+        raise ConnectionError(
+            f"{address} refuses the token in {source}, which is another cluster's; {copy}"
+        )
     environment[MODE] = "token"
 
 

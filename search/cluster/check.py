@@ -1,6 +1,6 @@
-"""Check: one thing that was looked at, what was found, and what to do about it.
+"""Check: one result of `doctor`: what was checked, what was found, and how to fix it.
 
-For running a check so that neither an error in it nor a machine that hangs stops the others.
+Also runs a check so that neither an error in it nor a machine that hangs stops the others.
 """
 
 from __future__ import annotations
@@ -10,78 +10,90 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["pass", "warning", "fail"]
-
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor's.
+    """One result of `doctor`.
 
     Attributes:
         name: The subject, a few words.
         status: "pass", "warning" (a search may run, and may disappoint) or "fail".
-        found: What was seen, with its numbers.
-        mend: What to do; empty if it passed.
+        found: What was found, with its numbers.
+        fix: What to do; empty if it passed.
     """
 
     name: str
-    status: Status
+    status: Literal["pass", "warning", "fail"]
     found: str
-    mend: str = ""
+    fix: str = ""
 
     def __post_init__(self) -> None:
-        assert (self.status == "pass") != bool(self.mend), "what did not pass says its mend"
+        assert (self.status == "pass") != bool(self.fix), "what did not pass says how to fix it"
 
 
 def passed(name: str, found: str) -> Check:
-    """A check that found nothing wrong."""
+    """Return a check that found nothing wrong."""
     return Check(name, "pass", found)
 
 
-def warned(name: str, found: str, mend: str) -> Check:
-    """A check that found what may disappoint."""
-    return Check(name, "warning", found, mend)
+def warned(name: str, found: str, fix: str) -> Check:
+    """Return a check that found what may disappoint."""
+    return Check(name, "warning", found, fix)
 
 
-def failed(name: str, found: str, mend: str) -> Check:
-    """A check that found what spoils a search, or opens it to others."""
-    return Check(name, "fail", found, mend)
+def failed(name: str, found: str, fix: str) -> Check:
+    """Return a check that found what spoils a search, or opens it to others."""
+    return Check(name, "fail", found, fix)
+
+
+def failed_if(name: str, problem: str, fix: str, otherwise: str) -> Check:
+    """Return a check that failed with `problem`; if that is empty, it passed with `otherwise`."""
+    return failed(name, problem, fix) if problem else passed(name, otherwise)
 
 
 def run_check(name: str, check: Callable[[], Iterable[Check]], seconds: float) -> list[Check]:
-    """What `check` returns; one failed check if it raises, or takes longer than `seconds`.
+    """Return what `check` returns, and a failed check if it raises or takes over `seconds`.
 
     The check runs in a thread of its own that is left behind when it hangs, for nothing can end a
     call into a file system that does not answer.
     """
     done: list[Check] = []
-    problem: list[BaseException] = []
 
     def work() -> None:
         try:
             done.extend(check())
         except BaseException as error:  # whatever it is, the other checks go on
-            problem.append(error)
+            done.append(
+                failed(name, in_a_line(error), "fix what the message names, then run doctor again")
+            )
 
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        mend = "find out what hangs: a file system or a machine that does not answer"
-        return [*done, failed(name, f"no answer within {seconds:.0f} s", mend)]
-    if problem:
-        mend = "mend what the message names, then look again"
-        return [*done, failed(name, in_a_line(problem[0]), mend)]
+        return [
+            *done,
+            failed(
+                name,
+                f"no answer within {seconds:.0f} s",
+                "find out what hangs: a file system or a machine that does not answer",
+            ),
+        ]
     return done
 
 
 def in_a_line(error: BaseException) -> str:
-    """An error's kind and the first line of what it says."""
+    """Return an error's class and the first line of its message."""
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:300]}"
 
 
 def listed(names: Iterable[str], most: int = 4) -> str:
-    """Names in a line; of many the first few and how many more."""
+    """Return names in a line; of many, the first few and how many more."""
     every = sorted(names)
     more = f" and {len(every) - most} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun: "1 node", "2 nodes"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

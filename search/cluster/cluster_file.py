@@ -1,20 +1,19 @@
-"""The cluster file: what Ray's launcher reads, what we must know of it, and what is wrong with it.
+"""The cluster file: what Ray's launcher reads, what `launch` must know of it, and its mistakes.
 
-For the number of nodes that were asked for, and their addresses where the file names them. It is
-checked before Ray's launcher starts anything, by Ray's own schema, which lies in its package as
-JSON, and by what no schema sees: a placeholder that was never replaced, a file to copy that is not
-there, a key for ssh that is missing or that ssh would not use. Not for what only the cloud can
-tell.
+It says how many nodes to wait for, and their addresses where it names them. It is checked before
+Ray's launcher starts anything, by Ray's own schema, which lies in its package as JSON, and for what
+no schema sees: a placeholder that was never replaced, a file to copy that does not exist, an SSH
+key that is missing or that ssh would refuse. Not for what only the cloud can tell.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,16 @@ import yaml
 
 @dataclass(frozen=True)
 class ClusterFile:
-    """A cluster as its file asks for it.
+    """A cluster as its file describes it.
 
     Attributes:
-        path: Of the file, absolute.
+        path: The file's absolute path.
         name: `cluster_name`.
-        is_on_premise: Provider `local`: hosts that are there anyway.
+        is_on_premise: Provider `local`: hosts that exist anyway.
         nodes: How many must have joined before a search starts, the head among them.
         hosts: Addresses of all of them, the head's first, if the file names them; empty in a cloud.
         is_direct: Reached by ssh without a proxy of its own between.
-        ssh: On premise the arguments of `ssh` that log in to the head, with the file's own key.
+        ssh: On premise, the arguments of `ssh` that log in to the head, with the file's own key.
     """
 
     path: Path
@@ -44,19 +43,19 @@ class ClusterFile:
     ssh: tuple[str, ...] = ()
 
     def missing(self, joined: set[str]) -> list[str]:
-        """The named hosts that are not among the addresses that joined."""
+        """Return the named hosts that are not among the addresses that joined."""
         return [host for host in self.hosts if host not in joined]
 
 
 def read_cluster_file(path: Path) -> ClusterFile:
-    """Reads a cluster file.
+    """Read a cluster file.
 
     Raises:
-        FileNotFoundError: There is none.
-        ValueError: It is no cluster file; names the key.
+        FileNotFoundError: It does not exist.
+        ValueError: It is not a cluster file; names the key.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: there is no such cluster file; give it with --cluster")
+        raise FileNotFoundError(f"{path}: there is no such cluster file; fix: name it by --cluster")
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -74,16 +73,18 @@ def read_cluster_file(path: Path) -> ClusterFile:
     if not head or not isinstance(workers, list):
         raise ValueError(f"{path}: provider local needs head_ip and a list worker_ips")
     hosts = (str(head), *map(str, workers))
-    wanted = document.get("min_workers", len(workers))
-    wanted = min(wanted, len(workers)) if isinstance(wanted, int) else len(workers)
+    wanted = document.get("min_workers")
+    if not isinstance(wanted, int):
+        wanted = len(workers)
     auth = document.get("auth") or {}
-    is_direct = "ssh_proxy_command" not in auth
-    login = _login(auth, hosts[0])
-    return ClusterFile(path.resolve(), name, True, 1 + wanted, hosts, is_direct, login)
+    return ClusterFile(
+        path.resolve(), name, is_on_premise=True, nodes=1 + min(wanted, len(workers)), hosts=hosts,
+        is_direct="ssh_proxy_command" not in auth, ssh=_login(auth, hosts[0]),
+    )  # fmt: skip
 
 
 def _login(auth: Mapping[str, Any], head: str) -> tuple[str, ...]:
-    """As Ray's launcher logs in: nothing is asked, and hosts are not known beforehand."""
+    """Return the arguments of `ssh` as of Ray's launcher: no questions, hosts need not be known."""
     options = {
         "BatchMode": "yes", "ConnectTimeout": "10", "ExitOnForwardFailure": "yes",
         "IdentitiesOnly": "yes", "LogLevel": "ERROR", "ServerAliveInterval": "5",
@@ -94,20 +95,17 @@ def _login(auth: Mapping[str, Any], head: str) -> tuple[str, ...]:
     key = auth.get("ssh_private_key")
     identity = ("-i", str(Path(str(key)).expanduser())) if key else ()
     user = f"{auth['ssh_user']}@" if auth.get("ssh_user") else ""
-    set_ones = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    return (*set_ones, *identity, f"{user}{head}")
+    arguments = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    return (*arguments, *identity, f"{user}{head}")
 
 
 def _wanted_workers(document: Mapping[str, Any]) -> int:
-    """Sum of `min_workers` over the node types of workers, or the old file's one number."""
-    kinds, head = document.get("available_node_types"), document.get("head_node_type")
-    if not isinstance(kinds, dict):
+    """Return the sum of `min_workers` over the types of workers, or an older file's one number."""
+    types, head = document.get("available_node_types"), document.get("head_node_type")
+    if not isinstance(types, dict):
         return int(document.get("min_workers") or 0)
-    return sum(
-        int(kind.get("min_workers") or 0)
-        for name, kind in kinds.items()
-        if name != head and isinstance(kind, dict)
-    )
+    workers = [each for name, each in types.items() if name != head and isinstance(each, dict)]
+    return sum(int(each.get("min_workers") or 0) for each in workers)
 
 
 PLACEHOLDER = "REPLACE_ME"
@@ -115,20 +113,20 @@ SSH_PORT, SSH_SECONDS = 22, 5.0
 
 
 def mistakes_in(cluster: ClusterFile, project: Path) -> list[str]:
-    """Each mistake in a line that names file, key and value; empty if there is none.
+    """Return each mistake in a line that names file, key and value; empty if there is none.
 
     Args:
         cluster: Its file was read already, so it is YAML.
-        project: Where relative paths of its `file_mounts` are found.
+        project: The folder against which relative paths of its `file_mounts` are resolved.
     """
     document = yaml.safe_load(cluster.path.read_text(encoding="utf-8"))
-    found = [*_against_schema(document), *_placeholders(document, ())]
+    found = [*_against_schema(document), *_placeholders(document)]
     found += [*_missing_sources(document, project), *_ssh_key(document)]
     return [f"{cluster.path}: {line}" for line in found]
 
 
 def why_no_ssh(cluster: ClusterFile) -> str:
-    """Why the head of a cluster on premise cannot be logged in to; empty if it may well be.
+    """Return why the head of a cluster on premise cannot be logged in to; empty if it may well be.
 
     `ray up` would try for a quarter of an hour.
     """
@@ -138,44 +136,46 @@ def why_no_ssh(cluster: ClusterFile) -> str:
     try:
         with socket.create_connection((head, SSH_PORT), SSH_SECONDS) as connected:
             # A server of ssh speaks first: RFC 4253, section 4.2.
-            why = "" if connected.recv(4) == b"SSH-" else "another program answers"
+            if connected.recv(4) == b"SSH-":
+                return ""
+            why = "another program answers"
     except OSError as error:
         why = error.strerror or str(error)
-    if not why:
-        return ""
     return (
         f"provider.head_ip: {head} does not answer on port {SSH_PORT} (ssh): "
-        f"{why}; start sshd there, or correct the address"
+        f"{why}; fix: start sshd there, or correct the address"
     )
+
+
+def texts_in(value: Any, *keys: str) -> Iterator[tuple[str, str]]:
+    """Yield every text in a document: the keys that lead to it, joined by points, and the text."""
+    if isinstance(value, str):
+        yield ".".join(keys), value
+    elif isinstance(value, Mapping | list | tuple):
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from texts_in(inner, *keys, str(key))
 
 
 def _against_schema(document: Mapping[str, Any]) -> Iterator[str]:
     import jsonschema  # type: ignore[import-untyped]
 
-    ray = importlib.util.find_spec("ray")
-    assert ray is not None and ray.submodule_search_locations
-    schema = Path(ray.submodule_search_locations[0]) / "autoscaler" / "ray-schema.json"
+    # Found without importing Ray, which takes seconds.
+    schema = distribution("ray").locate_file("ray/autoscaler/ray-schema.json").read_text()
     checked = dict(document)
     if document["provider"]["type"] == "local":
         checked.pop("min_workers", None)  # Ray takes it there, and moves it before it checks
-    for error in jsonschema.Draft7Validator(json.loads(schema.read_text())).iter_errors(checked):
+    for error in jsonschema.Draft7Validator(json.loads(schema)).iter_errors(checked):
         where = ".".join(map(str, error.absolute_path))
         yield f"{where + ': ' if where else ''}{error.message[:200]} (Ray's schema)"
-    kinds, head = document.get("available_node_types"), document.get("head_node_type")
-    if isinstance(kinds, dict) and head not in kinds:
-        yield f"head_node_type: {head} is none of available_node_types ({', '.join(kinds)})"
+    types, head = document.get("available_node_types"), document.get("head_node_type")
+    if isinstance(types, dict) and head not in types:
+        yield f"head_node_type: {head} is none of available_node_types ({', '.join(types)})"
 
 
-def _placeholders(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _placeholders(inner, (*keys, str(key)))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _placeholders(inner, (*keys, str(index)))
-    elif isinstance(value, str) and PLACEHOLDER in value:
-        word = next(each for each in value.split() if PLACEHOLDER in each)
-        yield f"{'.'.join(keys)} = {word}: put your own id there, as the file's head says"
+def _placeholders(document: Mapping[str, Any]) -> Iterator[str]:
+    for keys, text in texts_in(document):
+        if words := [word for word in text.split() if PLACEHOLDER in word]:
+            yield f"{keys} = {words[0]}; fix: put your own id there, as the file's first lines say"
 
 
 def _missing_sources(document: Mapping[str, Any], project: Path) -> Iterator[str]:
@@ -192,4 +192,4 @@ def _ssh_key(document: Mapping[str, Any]) -> Iterator[str]:
     if not key.is_file():
         yield f"auth.ssh_private_key: there is no {key}"
     elif stat.S_IMODE(key.stat().st_mode) & 0o077:
-        yield f"auth.ssh_private_key: {key} is readable by others, ssh refuses it: chmod 600 {key}"
+        yield f"auth.ssh_private_key: others can read {key}; ssh refuses it; fix: chmod 600 {key}"

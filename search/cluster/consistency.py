@@ -1,27 +1,27 @@
-"""Whether the nodes of a cluster agree: versions and code, data set and model, clocks."""
+"""Check whether the nodes of a cluster agree: versions, code, data set, model and clocks."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from models.catalog import data_kind, describe_data
 from models.networks.base_model import locate_base
-from search.cluster.check import Check, failed, listed, passed
+from search.cluster.check import Check, counted, failed, failed_if, listed
 from search.cluster.nodes import Nodes, Reply, problems
 from search.spec import Spec
 
-# What pickles between driver and workers, or changes what a trial's figures mean.
+# What pickles between driver and workers, or changes what a trial's metrics mean.
 VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "numpy")
 
 
 def installed() -> dict[str, str]:
-    """Runs on a node: "python", each library of `VERSIONS_OF` and "our code" to version."""
+    """Return, on a node, the versions of "python", of `VERSIONS_OF` and of "our code"."""
     found = {"python": platform.python_version()}
     for name in VERSIONS_OF:
         try:
@@ -32,7 +32,11 @@ def installed() -> dict[str, str]:
 
 
 def code_digest(root: Path | None = None) -> str:
-    """Of the Python files of `search` and `models` under `root`, by default those that run."""
+    """Return 12 hex digits over the Python files of `search` and `models`.
+
+    Args:
+        root: The folder that holds both; by default that of the code that runs.
+    """
     root = root or Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
     for package in ("search", "models"):
@@ -42,138 +46,123 @@ def code_digest(root: Path | None = None) -> str:
 
 
 def check_versions(nodes: Nodes) -> Iterator[Check]:
-    """One check of the libraries and one of our code, against this process."""
+    """Check the libraries, and then our code, of every node against this process."""
     replies = nodes.ask(installed)
     if wrong := problems(replies):
-        mend = "make that node run Python with the packages of constraints.txt"
-        yield failed("versions", wrong, mend)
-        return
-    yield from compare_versions(
-        installed(), {name: dict(each.value) for name, each in replies.items()}
-    )
+        fix = "make that node run Python with the packages of constraints.txt"
+        yield failed("versions", wrong, fix)
+    else:
+        there = {name: reply.value for name, reply in replies.items()}
+        yield from compare_versions(installed(), there)
 
 
 def compare_versions(
     here: Mapping[str, str], nodes: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Check]:
-    """Compares what is installed here with every node."""
-    where: dict[str, list[str]] = {}
+    """Compare what is installed here with every node; one check of libraries, one of our code."""
+    differing: dict[str, list[str]] = {}
     for name, found in nodes.items():
         for part, text in here.items():
             if found.get(part) != text:
                 what = f"{part} {found.get(part, 'missing')} and not {text}"
-                where.setdefault(what, []).append(name)
-    code = {what: names for what, names in where.items() if what.startswith("our code")}
-    libraries = {what: names for what, names in where.items() if what not in code}
-    missing = [part for part, text in here.items() if text == "missing"]
-    mend = "install the same versions everywhere: pip install -c constraints.txt -e ."
-    if libraries or missing:
-        parts = [f"{what} on {listed(names)}" for what, names in libraries.items()]
-        parts += [f"{part} is not installed here" for part in missing]
-        yield failed("versions", "; ".join(parts), mend)
-    else:
-        said = ", ".join(f"{part} {text}" for part, text in here.items() if part != "our code")
-        yield passed("versions", f"{said} on {_count(nodes)}")
-    if code:
-        parts = [f"{what} on {listed(names)}" for what, names in code.items()]
-        mend = "remove the other copy of the project from that node (pip uninstall twentieth)"
-        yield failed("code", "; ".join(parts), mend)
-    else:
-        yield passed("code", f"search/ and models/ are {here['our code']} on {_count(nodes)}")
-
-
-def _count(nodes: Mapping[str, object]) -> str:
-    return "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
+                differing.setdefault(what, []).append(name)
+    lines = [f"{what} on {listed(names)}" for what, names in differing.items()]
+    code = [line for line in lines if line.startswith("our code")]
+    libraries = [line for line in lines if line not in code]
+    libraries += [f"{part} is not installed here" for part in here if here[part] == "missing"]
+    count = counted(len(nodes), "node")
+    agreed = ", ".join(f"{part} {text}" for part, text in here.items() if part != "our code")
+    yield failed_if(
+        "versions",
+        "; ".join(libraries),
+        "install the same versions everywhere: pip install -c constraints.txt -e .",
+        f"{agreed} on {count}",
+    )
+    yield failed_if(
+        "code",
+        "; ".join(code),
+        "remove the other copy of the project from that node (pip uninstall twentieth)",
+        f"search/ and models/ are {here['our code']} on {count}",
+    )
 
 
 # A large data set is hashed whole: at 200 MB a second, a minute for 12 GB.
 DIGEST_SECONDS = 300.0
 
 
-def data_digest(settings: dict[str, Any], kind: str) -> str:
-    """Runs on a node: the digest of a task's data set.
+def digest_of(describe: Callable[..., Any], *arguments: Any) -> str:
+    """Return, on a node, the digest of the data set or pretrained model that `describe` finds.
 
     Raises:
         ValueError: It is missing or damaged.
     """
-    return describe_data(settings, kind).digest
-
-
-def base_digest(base: str) -> str:
-    """Runs on a node: the digest of a pretrained model.
-
-    Raises:
-        ValueError: It is missing or damaged.
-    """
-    return locate_base(base).digest
+    return str(describe(*arguments).digest)
 
 
 def check_data(nodes: Nodes, spec: Spec) -> Iterator[Check]:
-    """One check of the data set and one of the pretrained model, of those the spec names."""
+    """Check the data set and the pretrained model, of those that the spec names."""
     task = spec.task
+    parts: list[tuple[str, tuple[Any, ...]]] = []
     if task.data:
         kind = "images" if task.is_function else data_kind(task.model)
-        here = data_digest(task.data, kind)
-        yield judge_data(
-            "data set", here, nodes.ask(data_digest, task.data, kind, seconds=DIGEST_SECONDS)
-        )
+        parts.append(("data set", (describe_data, task.data, kind)))
     if task.base:
-        here = base_digest(task.base)
-        yield judge_data(
-            "base model", here, nodes.ask(base_digest, task.base, seconds=DIGEST_SECONDS)
-        )
+        parts.append(("base model", (locate_base, task.base)))
+    for name, call in parts:
+        here = digest_of(*call)
+        yield digest_check(name, here, nodes.ask(digest_of, *call, seconds=DIGEST_SECONDS))
 
 
-def judge_data(name: str, here: str, replies: Mapping[str, Reply]) -> Check:
-    """Whether all nodes gave the digest that it has here."""
-    mend = "put it at the same path on every node (on shared storage), the same files"
-    if wrong := problems(replies):
-        return failed(name, f"cannot be read on {wrong}", mend)
+def digest_check(name: str, here: str, replies: Mapping[str, Reply]) -> Check:
+    """Check that all nodes returned the digest that this machine has."""
     other = [node for node, reply in replies.items() if reply.value != here]
-    if other:
-        return failed(name, f"differs from the driver's ({here}) on {listed(other)}", mend)
-    count = "1 node" if len(replies) == 1 else f"{len(replies)} nodes"
-    return passed(name, f"{here} on {count}")
+    problem = f"differs from the driver's ({here}) on {listed(other)}" if other else ""
+    if wrong := problems(replies):
+        problem = f"cannot be read on {wrong}"
+    fix = "put the same files at the same path on every node (on shared storage)"
+    return failed_if(name, problem, fix, f"{here} on {counted(len(replies), 'node')}")
 
 
-# An owner's heartbeat, every 10 s, counts as lapsed after 60 s by the clock of whoever asks: one
-# that is 50 s ahead takes a living search over. Logs of several nodes are put in order by seconds.
-# A machine that keeps time by NTP is off by milliseconds, so 5 s already says that it does not.
+# An owner's heartbeat, every 10 s, counts as lapsed after 60 s by the clock of whoever asks: with a
+# clock 50 s ahead, another driver takes a living search over. Logs of several nodes are put in
+# order by seconds. A machine that keeps time by NTP is off by milliseconds, so 5 s already says
+# that it does not.
 SKEW_SECONDS = 5.0
 # The first answer starts a worker on the node; the quickest of three is a plain round trip.
 ROUNDS = 3
 
 
-def check_clocks(nodes: Nodes) -> Iterator[Check]:
-    """How far each node's clock is off, after what the way there and back can explain."""
+def check_clocks(nodes: Nodes) -> Check:
+    """Check how far each node's clock is off, beyond what the round trip can explain."""
     best: dict[str, tuple[float, float]] = {}
     for _ in range(ROUNDS):
         before = time.time()
         replies = nodes.ask(time.time)
         after = time.time()
         if wrong := problems(replies):
-            yield failed("clocks", wrong, "make that node answer")
-            return
+            return failed("clocks", wrong, "make that node answer")
         for name, reply in replies.items():
             measured = (after - before, skew(before, float(reply.value), after))
             best[name] = min(best.get(name, measured), measured)
-    yield judge_clocks({name: seconds for name, (_, seconds) in best.items()})
+    return clock_check({name: seconds for name, (_, seconds) in best.items()})
 
 
 def skew(before: float, there: float, after: float) -> float:
-    """Seconds that a clock is ahead (negative: behind), at least; 0 if the way explains it.
+    """Return the least seconds that a clock is ahead (negative: behind); 0 if the trip explains it.
 
-    The node looked at its clock somewhere between `before` and `after`, by the driver's clock.
+    The node read its clock somewhere between `before` and `after`, by the driver's clock.
     """
     return there - after if there > after else min(0.0, there - before)
 
 
-def judge_clocks(seconds: dict[str, float]) -> Check:
-    """The check for the clock that is farthest off."""
+def clock_check(seconds: Mapping[str, float]) -> Check:
+    """Return the check of the clock that is farthest off; `seconds` is node -> skew."""
     worst = max(seconds, key=lambda name: abs(seconds[name]))
-    off = seconds[worst]
-    if abs(off) > SKEW_SECONDS:
-        direction = "ahead of" if off > 0 else "behind"
-        found = f"{worst} is {abs(off):.1f} s {direction} the driver"
-        return failed("clocks", found, "set it by NTP: timedatectl set-ntp true (or chronyd)")
-    return passed("clocks", f"within {max(0.1, abs(off)):.1f} s of the driver's")
+    off = abs(seconds[worst])
+    direction = "ahead of" if seconds[worst] > 0 else "behind"
+    return failed_if(
+        "clocks",
+        f"{worst} is {off:.1f} s {direction} the driver" if off > SKEW_SECONDS else "",
+        "set it by NTP: timedatectl set-ntp true (or chronyd)",
+        f"within {max(0.1, off):.1f} s of the driver's",
+    )

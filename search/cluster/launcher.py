@@ -1,8 +1,8 @@
 """Ray's launcher as child processes: bring a cluster up, copy a file there, reach its dashboard.
 
-For everything that goes over SSH with the cluster file's own keys. Not for talking to the job
-service at the other end of the tunnel (`jobs.py`). Who calls has set RAY_AUTH_MODE=token, which
-every child inherits.
+All of it goes over SSH with the cluster file's own keys. Not for talking to the job service at the
+other end of the tunnel (`jobs.py`). The caller has set RAY_AUTH_MODE=token, which every child
+inherits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from search.cluster.cluster_file import ClusterFile
-from search.cluster.jobs import Service, open_service
+from search.cluster.jobs import Service
 
 # `ray dashboard` imports Ray (2 s, 10 s on a busy machine), asks the provider, and logs in.
 TUNNEL_SECONDS = 60.0
@@ -28,26 +28,26 @@ LOG_LINES_SHOWN = 15
 DASHBOARD = 8265  # where Ray's launcher expects it, too
 
 
-class NoWayIn(ConnectionError):
+class HeadUnreachable(ConnectionError):
     """The head cannot be logged in to, or there is none; says why."""
 
 
 def bring_up(cluster: ClusterFile, project: Path, log: Path) -> None:
-    """Runs `ray up` on the cluster file; what it prints goes to `log`.
+    """Run `ray up` on the cluster file; what it prints goes to `log`.
 
-    Relative paths of its `file_mounts` are found in the project. On premise it restarts Ray: what
-    runs there is known to Ray's launcher only on the machine that brought it up, until its next
-    start (a file in /tmp), so who calls has looked whether the head takes jobs.
+    Relative paths of its `file_mounts` are resolved in the project. On premise it restarts Ray:
+    Ray's launcher knows what runs there only on the machine that brought it up, until its next
+    start (a file in /tmp), so the caller has checked that the head takes no jobs.
 
     Raises:
-        ChildProcessError: It failed; with the end of its log.
+        ChildProcessError: It failed; the message has the end of its log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     _run(["up", str(cluster.path), "-y"], log, project)
 
 
 def copy_credentials(cluster: ClusterFile, file: Path, log: Path) -> None:
-    """Puts a file of this user's home at the same place on the head, as it is (mode 600).
+    """Copy a file of this user's home to the same place on the head, unchanged (mode 600).
 
     Raises:
         ChildProcessError: It could not be copied.
@@ -60,8 +60,8 @@ def copy_credentials(cluster: ClusterFile, file: Path, log: Path) -> None:
             ["ssh", *cluster.ssh, write], input=file.read_bytes(), capture_output=True, check=False
         )
         if done.returncode:
-            said = reason(done.stderr.decode(errors="replace").splitlines())
-            raise ChildProcessError(f"{file} was not copied to the head: {said}")
+            why = reason(done.stderr.decode(errors="replace").splitlines())
+            raise ChildProcessError(f"{file} was not copied to the head: {why}")
         return
     _run(["exec", str(cluster.path), f"mkdir -p -m 700 {folder}"], log)
     _run(["rsync-up", str(cluster.path), str(file), place], log)
@@ -69,7 +69,7 @@ def copy_credentials(cluster: ClusterFile, file: Path, log: Path) -> None:
 
 
 def head_address(cluster: ClusterFile) -> str:
-    """The address by which this machine reaches the head; empty if Ray's launcher has none."""
+    """Return the address by which this machine reaches the head; empty if Ray knows none."""
     if cluster.hosts:
         return cluster.hosts[0]
     done = subprocess.run(
@@ -82,16 +82,17 @@ def head_address(cluster: ClusterFile) -> str:
 
 @contextlib.contextmanager
 def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
-    """The head's dashboard, which listens on its loopback alone, as an address on ours.
+    """Open a tunnel from this machine's loopback to the head's dashboard on the head's loopback.
 
     Yields:
         `http://127.0.0.1:PORT`, which takes connections; whether the head answers is not known.
 
     Raises:
-        NoWayIn: There is no head that can be reached.
+        HeadUnreachable: There is no head that can be reached.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])  # a free one
     command = [_ray(), "dashboard", str(cluster.path), "-p", str(port)]
     if cluster.ssh:  # also from a machine that did not bring it up
         command = ["ssh", "-N", "-L", f"127.0.0.1:{port}:127.0.0.1:{DASHBOARD}", *cluster.ssh]
@@ -107,13 +108,11 @@ def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-        assert process.stdin is not None
-        process.stdin.close()
+        process.communicate()  # closes its input and waits
 
 
 def tied(command: Sequence[str]) -> list[str]:
-    """The same command, which ends with whoever holds its standard input, also by kill -9.
+    """Return the command so that it ends with whoever holds its standard input, also by kill -9.
 
     It must lead a process group of its own, all of which ends.
     """
@@ -122,7 +121,7 @@ def tied(command: Sequence[str]) -> list[str]:
 
 
 def reason(lines: Sequence[str]) -> str:
-    """Of what Ray's launcher and ssh said, the line that says why they failed; else empty."""
+    """Return the line in which Ray's launcher or ssh says why it failed; empty if there is none."""
     for line in reversed(lines):
         for sign in ("The exception is: ", "ssh: ", "Permission denied", "Load key"):
             if sign in line:
@@ -137,11 +136,11 @@ def _wait_for(
     while time.monotonic() < deadline:
         if process.poll() is not None:
             why = reason(_said_since(log, began)) or f"see {log}"
-            raise NoWayIn(f"cluster {cluster.name}: no head is up that is reached: {why}")
+            raise HeadUnreachable(f"cluster {cluster.name}: no head can be reached: {why}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.2)
-    raise NoWayIn(f"cluster {cluster.name}: its head did not let us in by SSH")
+    raise HeadUnreachable(f"cluster {cluster.name}: its head did not accept a login by SSH")
 
 
 def _run(arguments: list[str], log: Path, folder: Path | None = None) -> None:
@@ -157,40 +156,31 @@ def _run(arguments: list[str], log: Path, folder: Path | None = None) -> None:
 
 
 def _said_since(log: Path, began: int) -> list[str]:
-    """The lines of a log from a place on, those that say something."""
-    with log.open("rb") as written:
-        written.seek(began)
-        lines = written.read().decode(errors="replace").splitlines()
+    """Return the lines of a log from a position on that are not blank."""
+    lines = log.read_bytes()[began:].decode(errors="replace").splitlines()
     return [line for line in lines if line.strip()]
 
 
 def _ray() -> str:
-    """Of this very environment: another version would not fit the cluster's."""
-    beside = Path(sys.executable).with_name("ray")
-    found = str(beside) if beside.exists() else shutil.which("ray")
+    """Return the command of this environment: another one's may differ from the cluster's."""
+    found = shutil.which("ray", path=str(Path(sys.executable).parent)) or shutil.which("ray")
     if found is None:
-        raise FileNotFoundError("there is no command `ray`: pip install 'ray[default]'")
+        raise FileNotFoundError("there is no command `ray`; fix: pip install 'ray[default]'")
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
 def connection(cluster: ClusterFile, project: Path) -> Iterator[Service]:
-    """The job service, for as long as the tunnel to it is open.
+    """Yield the job service while the tunnel to it is open.
 
     Raises:
         ConnectionError: No head is up that can be reached.
         RuntimeError: It refuses our token.
     """
     with tunnel(cluster, log_of(cluster, project)) as address:
-        yield open_service(address)
+        yield Service(address)
 
 
 def log_of(cluster: ClusterFile, project: Path) -> Path:
-    """Where what Ray's launcher says of a cluster goes."""
+    """Return the file to which Ray's launcher prints about a cluster."""
     return project / "results" / "clusters" / f"{cluster.name}.log"

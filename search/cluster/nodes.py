@@ -1,7 +1,7 @@
-"""Nodes: the machines that are looked at, and a way to run a function on each.
+"""Nodes: the machines that are checked, and a way to run a function on each.
 
-This machine, or the nodes of a running Ray cluster, asked by one task each that takes no core; and
-the kinds of node that its autoscaler may still bring, from what Ray left on its head.
+Either this machine, or the nodes of a running Ray cluster, each asked by a task that takes no core.
+Also the types of node that Ray's autoscaler may still add, from what Ray left on its head.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 import yaml
@@ -33,17 +33,18 @@ class Reply:
     problem: str = ""
 
 
-class Nodes(Protocol):
-    """One or more machines that a search would use."""
+def reply_to(function: Callable[..., Any], *arguments: Any) -> Reply:
+    """Run a function. An error comes back as text: its class may be unknown to the driver."""
+    try:
+        return Reply(function(*arguments))
+    except Exception as error:
+        return Reply(problem=in_a_line(error))
 
-    @property
-    def resources(self) -> Mapping[str, Mapping[str, float]]:
-        """Node -> what it offers: "CPU", "GPU", "memory" in bytes."""
 
-    def ask(
-        self, function: Callable[..., Any], *arguments: Any, seconds: float = 60
-    ) -> dict[str, Reply]:
-        """Runs a function of a module of ours on every node at once."""
+def problems(replies: Mapping[str, Reply]) -> str:
+    """Return what went wrong where, in a line; empty if all nodes answered."""
+    wrong = [f"{name}: {reply.problem}" for name, reply in replies.items() if reply.problem]
+    return "; ".join(wrong[:4]) + (f"; and {len(wrong) - 4} more nodes" if len(wrong) > 4 else "")
 
 
 class ThisMachine:
@@ -51,41 +52,24 @@ class ThisMachine:
 
     @property
     def resources(self) -> Mapping[str, Mapping[str, float]]:
-        """Cores and memory; GPUs are counted by whoever tries them."""
+        """Cores and memory in bytes; a check of the GPUs counts those."""
         cores = len(os.sched_getaffinity(0))
         return {HERE: {"CPU": float(cores), "memory": float(psutil.virtual_memory().total)}}
 
     def ask(
         self, function: Callable[..., Any], *arguments: Any, seconds: float = 60
     ) -> dict[str, Reply]:
-        """Calls it; `guarded` bounds the time."""
-        try:
-            return {HERE: Reply(function(*arguments))}
-        except Exception as error:  # as on a cluster: an answer, not an end
-            return {HERE: Reply(problem=in_a_line(error))}
-
-
-def problems(replies: Mapping[str, Reply]) -> str:
-    """What went wrong where, in a line; empty if all answered."""
-    wrong = [f"{name}: {reply.problem}" for name, reply in replies.items() if reply.problem]
-    return "; ".join(wrong[:4]) + (f"; and {len(wrong) - 4} more nodes" if len(wrong) > 4 else "")
-
-
-def _run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
-    """Runs on a node. An error comes back as its text: its class may be unknown to the driver."""
-    try:
-        return True, function(*arguments)
-    except Exception as error:
-        return False, in_a_line(error)
+        """Run a function here; `run_check` limits the time."""
+        return {HERE: reply_to(function, *arguments)}
 
 
 @dataclass(frozen=True)
 class RayNodes:
-    """Those alive when the cluster was joined.
+    """The nodes that were alive when the cluster was joined.
 
     Attributes:
-        ids: Node, by its address, and where two share one by their id too -> Ray's id.
-        resources: Node -> what it offers.
+        ids: Node, by its address, and where several share one by its id too -> Ray's id.
+        resources: Node -> what it offers: "CPU", "GPU", "memory" in bytes.
         head: The name of the head.
         head_address: Its address, without a port.
         gcs: `host:port` of the head's store of the cluster's state.
@@ -100,31 +84,31 @@ class RayNodes:
     dashboard: str
 
     def ask(
-        self, function: Callable[..., Any], *arguments: Any, seconds: float = 60
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        seconds: float = 60,
+        names: Iterable[str] | None = None,
     ) -> dict[str, Reply]:
-        """Runs it on every node at once; who does not answer in time has a problem."""
-        return self.ask_some(list(self.ids), function, *arguments, seconds=seconds)
+        """Run a function of a module of ours on every node at once, or on those in `names`.
 
-    def ask_some(
-        self, names: list[str], function: Callable[..., Any], *arguments: Any, seconds: float = 60
-    ) -> dict[str, Reply]:
-        """Runs it on the nodes that are named."""
+        A node that does not answer within `seconds` has a problem.
+        """
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        task = ray.remote(num_cpus=0, max_retries=0)(_run)
+        task = ray.remote(num_cpus=0, max_retries=0)(reply_to)
         waiting = {
             name: task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(self.ids[name], soft=False)
-            ).remote(function, arguments)
-            for name in names
+            ).remote(function, *arguments)
+            for name in (self.ids if names is None else names)
         }
         deadline = time.monotonic() + seconds
-        replies = {}
+        replies: dict[str, Reply] = {}
         for name, answer in waiting.items():
             try:
-                is_well, value = ray.get(answer, timeout=max(0.1, deadline - time.monotonic()))
-                replies[name] = Reply(value) if is_well else Reply(problem=str(value))
+                replies[name] = ray.get(answer, timeout=max(0.1, deadline - time.monotonic()))
             except ray.exceptions.GetTimeoutError:
                 replies[name] = Reply(problem=f"no answer within {seconds:.0f} s")
             except ray.exceptions.RayError as error:
@@ -132,13 +116,16 @@ class RayNodes:
         return replies
 
 
+Nodes = ThisMachine | RayNodes
+
+
 @contextlib.contextmanager
 def join_cluster(address: str, environment: MutableMapping[str, str]) -> Iterator[RayNodes]:
-    """Joins the cluster at `address` ("auto", or host:port), with our code as a search brings it.
+    """Join the cluster at `address` ("auto", or host:port), with our code as a search brings it.
 
     Args:
-        address: Of the cluster.
-        environment: Of this process: where it has Ray's token, and which cluster "auto" is.
+        address: The cluster's.
+        environment: This process's: it has Ray's token, and says which cluster "auto" is.
 
     Raises:
         ConnectionError: No cluster answers there, or it refuses us: within seconds, where Ray
@@ -169,7 +156,7 @@ def join_cluster(address: str, environment: MutableMapping[str, str]) -> Iterato
 
 
 def _names(nodes: list[dict[str, Any]]) -> dict[str, str]:
-    """Id -> a node's address; nodes that share one (several on a machine) carry their id too."""
+    """Return id -> address; nodes that share one (several on a machine) carry their id too."""
     addresses = [node["NodeManagerAddress"] for node in nodes]
     return {
         node["NodeID"]: node["NodeManagerAddress"]
@@ -183,21 +170,20 @@ def _names(nodes: list[dict[str, Any]]) -> dict[str, str]:
 BOOTSTRAP = "ray_bootstrap_config.yaml"
 
 
-def nodes_to_come(home: Path) -> dict[str, dict[str, float]]:
-    """Kind of node -> what one offers, as Ray names it; empty where none can come.
+def autoscaler_node_types(home: Path) -> dict[str, dict[str, float]]:
+    """Return node type -> what one such node offers; empty where the autoscaler can add none.
 
     Args:
-        home: Of the user on the head. A file there that cannot be read counts as none.
+        home: The home of Ray's user on the head. A file there that cannot be read counts as none.
     """
     try:
         document = yaml.safe_load((home / BOOTSTRAP).read_text())
         if document["provider"]["type"] == "local":
             return {}
-        kinds: dict[str, Any] = document["available_node_types"]
         return {
-            name: {resource: float(amount) for resource, amount in kind["resources"].items()}
-            for name, kind in kinds.items()
-            if name != document["head_node_type"] and kind.get("max_workers", 0) > 0
+            name: {resource: float(amount) for resource, amount in each["resources"].items()}
+            for name, each in document["available_node_types"].items()
+            if name != document["head_node_type"] and each.get("max_workers", 0) > 0
         }
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
         return {}

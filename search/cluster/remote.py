@@ -1,31 +1,32 @@
-"""`doctor` for a cluster, from the machine that launches: what can be seen here, then doctor there.
+"""`doctor` for a cluster, from the machine that launches: what can be checked here, then the head.
 
 On the head the same command runs as a job, and its checks come back, one a line. It brings nothing
-up: of a cluster that is down it says so, and looks at the rest.
+up: for a cluster that is down it says so, and checks the rest.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from search.cluster import preflight
-from search.cluster.check import Check, failed, in_a_line, passed, run_check, warned
+from search.cluster.check import Check, counted, failed, failed_if, in_a_line, run_check, warned
 from search.cluster.cluster_file import ClusterFile, read_cluster_file
-from search.cluster.jobs import TOKEN, Connect, Service, entrypoint, follow_job, other_version
+from search.cluster.jobs import TOKEN, Connect, entrypoint, follow_job, other_version
 from search.cluster.launcher import connection, head_address
-from search.cluster.preflight import check_spec
+from search.cluster.preflight import LaunchArguments, check_spec
 from search.cluster.security import FROM_HERE, check_from_here
-from search.cluster.store import check_access, check_params, check_tracking_store
+from search.cluster.store import ACCESS, STORE, check_access, check_params, check_tracking_store
 
 # Not the prefix of searches: `attach` takes the newest of those.
 PREFIX = "doctor-"
 LINES_SHOWN = 8
-THERE = "doctor on the head"
+ON_HEAD = "doctor on the head"
+# What `doctor --lines` prints after its checks.
+LAST_LINE = "doctor: all checks are done"
 
 
 def run_doctor_on_head(
@@ -35,10 +36,10 @@ def run_doctor_on_head(
     arguments: Sequence[str],
     take: Callable[[Check], None],
 ) -> None:
-    """Runs `doctor ARGUMENTS` there and takes each check as it ends.
+    """Run `doctor ARGUMENTS` on the head and pass each check to `take` as it ends.
 
-    Ctrl-C stops the job, too. A job that ends without saying how many checks it made is a failed
-    check, with the end of its log.
+    Ctrl-C stops the job, too. A job that ends without its last line is a failed check, with the end
+    of its log.
 
     Raises:
         ConnectionError: The head did not answer.
@@ -56,9 +57,9 @@ def run_doctor_on_head(
             service.stop(job)
         raise
     if not lines.is_complete:
-        end = " / ".join(lines.other[-LINES_SHOWN:]) or "it said nothing"
-        mend = "mend what the end of its log names, then look again"
-        take(failed(THERE, f"{job} {status.lower()} before its end: {end}", mend))
+        end = " / ".join(lines.other[-LINES_SHOWN:]) or "it printed nothing"
+        fix = "fix what the end of its log names, then run doctor again"
+        take(failed(ON_HEAD, f"{job} {status.lower()} before its end: {end}", fix))
 
 
 class _Lines:
@@ -72,40 +73,30 @@ class _Lines:
     def write(self, text: str) -> None:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            said = read_line(line)
-            if isinstance(said, Check):
-                self._take(said)
-            elif said is not None:
+            if line.strip() == LAST_LINE:
                 self.is_complete = True
+            elif check := read_line(line):
+                self._take(check)
             elif line.strip():
                 self.other.append(line.strip())
 
 
 def as_line(check: Check) -> str:
-    """A check as `doctor --lines` prints it."""
-    return json.dumps({"check": [check.name, check.status, check.found, check.mend]})
+    """Return a check as `doctor --lines` prints it."""
+    return json.dumps({"check": [check.name, check.status, check.found, check.fix]})
 
 
-def last_line(count: int) -> str:
-    """The end: how many checks there were."""
-    return json.dumps({"checks": count})
-
-
-def read_line(line: str) -> Check | int | None:
-    """The check, or the count, of a line; None of what others wrote into the same log."""
+def read_line(line: str) -> Check | None:
+    """Return the check of a line; None for what others wrote into the same log."""
     try:
-        said = json.loads(line)
+        document = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(said, dict):
-        return None
-    match said.get("check"), said.get("checks"):
-        case [str(name), "pass", str(found), ""], None:
+    match document:
+        case {"check": [str(name), "pass", str(found), ""]}:
             return Check(name, "pass", found)
-        case [str(name), ("warning" | "fail") as status, str(found), str(mend)], None if mend:
-            return Check(name, status, found, mend)
-        case None, int(count):
-            return count
+        case {"check": [str(name), ("warning" | "fail") as status, str(found), str(fix)]} if fix:
+            return Check(name, status, found, fix)
     return None
 
 
@@ -113,102 +104,76 @@ HEAD, VERSION = "head", "ray here and there"
 SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a launch would be given."""
-
-    cluster: Path
-    project: Path
-    spec: Path | None
-    settings: tuple[str, ...]
-    tracking_uri: str | None
-    results: Path | None
-
-
-def check_remotely(wanted: Wanted, take: Callable[[Check], None]) -> None:
-    """Every check, handed to `take` as it ends."""
-    wrong: set[str] = set()
-
-    def told(check: Check) -> None:
-        wrong.update([check.name] if check.status == "fail" else [])
-        take(check)
-
+def check_remotely(given: LaunchArguments, take: Callable[[Check], None]) -> None:
+    """Run every check and pass it to `take` as it ends."""
     try:
-        cluster = read_cluster_file(wanted.cluster)
+        cluster = read_cluster_file(given.cluster)
     except (OSError, ValueError) as error:
         take(failed(preflight.FILE, str(error), "name Ray's file of the cluster with --cluster"))
         return
-    for check in preflight.check_launch(
-        cluster, wanted.project, TOKEN.expanduser(), wanted.spec, wanted.settings,
-        wanted.tracking_uri, wanted.results,
-    ):  # fmt: skip
-        told(check)
-
-    def connect() -> AbstractContextManager[Service]:
-        return connection(cluster, wanted.project)
-
-    is_up = _look_at_head(cluster, connect, told)
+    wrong: set[str] = set()
+    for check in preflight.check_launch(cluster, given, TOKEN.expanduser()):
+        take(check)
+        if check.status == "fail":
+            wrong.add(check.name)
+    connect = functools.partial(connection, cluster, given.project)
+    is_up = _check_head(cluster, connect, take)
     hosts = cluster.hosts or ((head_address(cluster),) if is_up else ())
     if all(hosts) and hosts:
-        for check in run_check(FROM_HERE, lambda: check_from_here(hosts), SECONDS):
-            told(check)
+        for check in run_check(FROM_HERE, lambda: [check_from_here(hosts)], SECONDS):
+            take(check)
     if is_up:
-        run_doctor_on_head(connect, cluster, wanted.project, _arguments(wanted, wrong), told)
-    else:
-        _look_without_nodes(wanted, wrong, told)
+        run_doctor_on_head(connect, cluster, given.project, _arguments(given, wrong), take)
+        return
+    for check in _checks_without_nodes(given, wrong):
+        take(check)
 
 
-def _look_at_head(
-    cluster: ClusterFile,
-    connect: Callable[[], AbstractContextManager[Service]],
-    take: Callable[[Check], None],
-) -> bool:
-    """Whether it takes jobs; says why not, and who has not joined."""
+def _check_head(cluster: ClusterFile, connect: Connect, take: Callable[[Check], None]) -> bool:
+    """Return whether the head takes jobs; check its version and which nodes have joined."""
     try:
         with connect() as service:
             nodes, there = service.joined(), service.version()
     except ConnectionError as error:
-        mend = f"`twentieth launch` brings it up, or ray up {cluster.path}; then look again"
-        take(warned(HEAD, f"not up, its nodes were not looked at: {error}", mend))
+        fix = f"`twentieth launch` brings it up, or ray up {cluster.path}; then run doctor again"
+        take(warned(HEAD, f"not up, its nodes were not checked: {error}", fix))
         return False
     except (OSError, RuntimeError) as error:
-        take(failed(HEAD, f"{cluster.name}: {in_a_line(error)}", "look at the head's Ray"))
+        take(failed(HEAD, f"{cluster.name}: {in_a_line(error)}", "read the log of the head's Ray"))
         return False
-    found = f"{cluster.name} is up: {len(nodes)} nodes, ray {there}"
-    if missing := cluster.missing(nodes):
-        mend = f"see `ray monitor {cluster.path}`, and whether ssh reaches them from the head"
-        take(failed(HEAD, f"{found}; not joined: {', '.join(missing)}", mend))
-    else:
-        take(passed(HEAD, found))
+    found = f"{cluster.name} is up: {counted(len(nodes), 'node')}, ray {there}"
+    missing = ", ".join(cluster.missing(nodes))
+    take(
+        failed_if(
+            HEAD,
+            f"{found}; not joined: {missing}" if missing else "",
+            f"see `ray monitor {cluster.path}`, and whether ssh reaches them from the head",
+            found,
+        )
+    )
     if other := other_version(there):
         take(failed(VERSION, other, "install the versions of constraints.txt on both"))
     return True
 
 
-def _arguments(wanted: Wanted, wrong: set[str]) -> list[str]:
-    """Of `doctor` on the head; without what would not be the same there."""
+def _arguments(given: LaunchArguments, wrong: set[str]) -> list[str]:
+    """Return the arguments of `doctor` on the head, without what failed here."""
     arguments: list[str] = []
-    if wanted.spec is not None and preflight.SPEC not in wrong:
-        arguments.append(str(wanted.spec.resolve().relative_to(wanted.project)))
-        arguments += [part for change in wanted.settings for part in ("--set", change)]
+    if given.spec is not None and preflight.SPEC not in wrong:
+        arguments.append(str(given.spec.resolve().relative_to(given.project)))
+        arguments += [part for change in given.settings for part in ("--set", change)]
     if preflight.STORE not in wrong:
-        arguments += ["--tracking-uri", str(wanted.tracking_uri)]
+        arguments += ["--tracking-uri", str(given.tracking_uri)]
     if preflight.RESULTS not in wrong:
-        arguments += ["--results", str(wanted.results)]
+        arguments += ["--results", str(given.results)]
     return arguments
 
 
-def _look_without_nodes(wanted: Wanted, wrong: set[str], take: Callable[[Check], None]) -> None:
-    """The store as this machine reaches it, and what MLflow would cut of the spec."""
-    uri = wanted.tracking_uri
+def _checks_without_nodes(given: LaunchArguments, wrong: set[str]) -> Iterator[Check]:
+    """Check the store as this machine reaches it, and which params of the spec MLflow would cut."""
+    uri = given.tracking_uri
     if uri and preflight.STORE not in wrong:
-        for check in run_check(
-            "tracking store", lambda: check_tracking_store(uri, is_cluster=True), SECONDS
-        ):
-            take(check)
-        for check in run_check("access to store", lambda: check_access(uri), SECONDS):
-            take(check)
-    if wanted.spec is not None and preflight.SPEC not in wrong:
-        spec = check_spec(wanted.spec, wanted.project, wanted.settings)
-        for check in check_params(spec):
-            take(check)
+        yield from run_check(STORE, lambda: check_tracking_store(uri, is_cluster=True), SECONDS)
+        yield from run_check(ACCESS, lambda: check_access(uri), SECONDS)
+    if given.spec is not None and preflight.SPEC not in wrong:
+        yield check_params(check_spec(given.spec, given.project, given.settings))

@@ -1,6 +1,6 @@
-"""Whether storage is one folder for all: what any node writes there, every other one reads.
+"""Check that storage is one folder for all nodes: each reads there what any other wrote.
 
-A folder that is there on every node, but local to each, would lose a trial's checkpoints with its
+A folder that exists on every node, but is local to each, would lose a trial's checkpoints with its
 node, and Tune fails every trial without shared storage, but only once it starts.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from search.cluster.check import Check, failed, passed
+from search.cluster.check import Check, counted, failed, failed_if
 from search.cluster.nodes import HERE, Nodes, problems
 
 DRIVER = "the driver"
@@ -21,10 +21,10 @@ VISIBLE_WITHIN_SECONDS = 5.0
 
 
 def write_mark(folder: str, token: str) -> str:
-    """Runs on a node: writes a small file there and returns its name.
+    """Write a small file on a node and return its name.
 
     Raises:
-        OSError: The folder is missing (it is not created: a mount that is missing must be seen), or
+        OSError: The folder is missing (it is not created: a missing mount must be noticed), or
             refuses.
     """
     if not Path(folder).is_dir():
@@ -35,41 +35,38 @@ def write_mark(folder: str, token: str) -> str:
 
 
 def unseen_marks(folder: str, token: str, names: list[str]) -> list[str]:
-    """Runs on a node: which of these files it does not see, or not with their content."""
+    """Return which of these files a node does not see, or not with their content."""
     deadline = time.monotonic() + VISIBLE_WITHIN_SECONDS
     while True:
-        unseen = [name for name in names if not _is_there(Path(folder) / name, token)]
+        unseen = [name for name in names if not _has_content(Path(folder) / name, token)]
         if not unseen or time.monotonic() > deadline:
             return unseen
         time.sleep(0.2)
 
 
 def remove_marks(folder: str, names: list[str]) -> None:
-    """Runs on a node: removes the files, those that it sees."""
+    """Remove those of these files that a node sees."""
     for name in names:
         with contextlib.suppress(OSError):
             (Path(folder) / name).unlink()
 
 
-def check_storage(nodes: Nodes, folder: Path) -> Iterator[Check]:
-    """Whether all nodes, and the driver, write into `folder` and read each other's files."""
+def check_storage(nodes: Nodes, folder: Path) -> Check:
+    """Check that all nodes, and the driver, write into `folder` and read each other's files."""
     place, token = str(folder), uuid.uuid4().hex[:12]
-    marks: dict[str, str] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)  # as a search would
-        marks[DRIVER] = write_mark(place, token)
+        marks = {DRIVER: write_mark(place, token)}
     except OSError as error:
-        mend = "give a folder that you may write with --results, or mount it"
-        yield failed("storage", f"{folder} cannot be written here: {error}", mend)
-        return
+        fix = "give a folder that you may write with --results, or mount it"
+        return failed("storage", f"{folder} cannot be written here: {error}", fix)
     try:
         written = nodes.ask(write_mark, place, token)
+        marks |= {name: str(reply.value) for name, reply in written.items() if not reply.problem}
         if wrong := problems(written):
-            mend = f"mount the shared storage at {folder} on every node, writable for Ray's user"
-            yield failed("storage", f"cannot be written on {wrong}", mend)
-            return
-        marks |= {name: str(reply.value) for name, reply in written.items()}
-        yield _seen_by_all(nodes, folder, token, marks)
+            fix = f"mount the shared storage at {folder} on every node, writable for Ray's user"
+            return failed("storage", f"cannot be written on {wrong}", fix)
+        return _seen_by_all(nodes, folder, token, marks)
     finally:
         names = list(marks.values())
         nodes.ask(remove_marks, place, names)
@@ -89,17 +86,19 @@ def _seen_by_all(nodes: Nodes, folder: Path, token: str, marks: Mapping[str, str
         for writer, mark in marks.items()
         if mark in missing
     ]
-    if not blind:
-        who = "writable" if list(replies) == [HERE] else f"one folder for {len(replies)} nodes"
-        return passed("storage", f"{folder} is {who}")
-    more = f"; {len(blind) - 3} more pairs" if len(blind) > 3 else ""
-    mend = f"mount one file system (NFS, EFS, Lustre) at {folder} on every node, or name with "
-    mend += "--results a folder that is shared; a local one loses checkpoints with its node"
-    return failed("storage", f"{folder} is not shared: {'; '.join(blind[:3])}{more}", mend)
+    more = f"; {counted(len(blind) - 3, 'more pair')}" if len(blind) > 3 else ""
+    who = "writable" if list(replies) == [HERE] else f"one folder for {len(replies)} nodes"
+    return failed_if(
+        "storage",
+        f"{folder} is not shared: {'; '.join(blind[:3])}{more}" if blind else "",
+        f"mount one file system (NFS, EFS, Lustre) at {folder} on every node, or name with "
+        "--results a folder that is shared; a local one loses checkpoints with its node",
+        f"{folder} is {who}",
+    )
 
 
-def _is_there(file: Path, token: str) -> bool:
+def _has_content(file: Path, token: str) -> bool:
     try:
-        return file.read_text() == token
-    except (OSError, UnicodeDecodeError):
+        return file.read_bytes() == token.encode()
+    except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Drives Debian's Chromium without a screen: opens a page, waits for its words, keeps pictures."""
+"""Drives Debian's Chromium without a screen: opens a page, waits for its text, keeps pictures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FIRST_VISIT = """try {
 
 
 def missing_programs() -> list[str]:
-    """What a browser test needs and this machine lacks."""
+    """Returns the programs that a browser test needs and this machine lacks."""
     return [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
 
 
@@ -50,9 +50,9 @@ class Browser:
         self._pictures = pictures
 
     def open(self, url: str, *words: str) -> str:
-        """Opens `url` afresh, waits until all of `words` are to be read; returns the text."""
+        """Opens `url` anew, waits until the page shows all of `words`; returns its text."""
         for is_last in (False, True):  # once more if the application did not come up
-            self.driver.get("about:blank")  # else a change after the # is no new page
+            self.driver.get("about:blank")  # else a change after the # opens no new page
             self.driver.get(url)
             try:
                 return self.wait_for(*words)
@@ -65,7 +65,7 @@ class Browser:
         return self.driver.find_element(By.TAG_NAME, "body").text
 
     def wait_for(self, *words: str) -> str:
-        """The page's text once it holds all of `words`."""
+        """Returns the page's text once it holds all of `words`."""
         seen = ""
 
         def are_there() -> bool:
@@ -80,7 +80,7 @@ class Browser:
         return seen
 
     def click(self, text: str) -> None:
-        """Clicks the last visible thing that says `text`, as soon as there is one."""
+        """Clicks the last visible element whose text is `text`, as soon as there is one."""
 
         def is_clicked() -> bool:
             elements = self.driver.find_elements(By.XPATH, f"//*[normalize-space(text())='{text}']")
@@ -89,10 +89,10 @@ class Browser:
                 visible[-1].click()
             return bool(visible)
 
-        assert _becomes_true(is_clicked), f"nothing says {text!r} on {self.driver.current_url}"
+        assert _becomes_true(is_clicked), f"no element {text!r} on {self.driver.current_url}"
 
     def field(self, selector: str) -> WebElement:
-        """The first element of a CSS selector, as soon as there is one."""
+        """Returns the first element of a CSS selector, as soon as there is one."""
         found: list[WebElement] = []
 
         def is_there() -> bool:
@@ -103,7 +103,7 @@ class Browser:
         return found[0]
 
     def picture(self, name: str) -> Path:
-        """Saves what is to be seen, for a person to look at after a failure."""
+        """Saves what the page shows, for a person to look at after a failure."""
         path = self._pictures / f"{name}.png"
         self.driver.save_screenshot(str(path))
         return path
@@ -115,7 +115,7 @@ def _becomes_true(claim: Callable[[], bool]) -> bool:
         try:
             if claim():
                 return True
-        except WebDriverException:  # the page redraws under our hands
+        except WebDriverException:  # the page is redrawn meanwhile
             pass
         time.sleep(0.3)
     return False

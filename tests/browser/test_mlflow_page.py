@@ -1,6 +1,6 @@
 """The MLflow page as a person sees it: what `twentieth ui` serves, opened in a browser.
 
-Words on the page are checked, not pixels. Pictures are left in pytest's temporary folder.
+Text on the page is checked, not pixels. Pictures are left in pytest's temporary folder.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def port(folder: Path) -> Iterator[int]:
-    """The port at which the real command serves, or soon will; it creates the store."""
+    """Yields the port at which the real command serves, or soon will; it creates the store."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         number = int(free.getsockname()[1])
@@ -80,7 +80,7 @@ def port(folder: Path) -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def store(port: int, folder: Path) -> TwoSearches:
-    """Two searches, written while the server starts, and served."""
+    """Returns two searches, written while the server starts, and served."""
     written = write_two_searches(folder)
     _wait_until_it_answers(port, folder / "server.log")
     return written
@@ -120,7 +120,7 @@ def test_the_page_is_served_on_loopback_only(port: int, store: TwoSearches) -> N
     assert listening == {"127.0.0.1"}
 
 
-def test_the_runs_table_lists_every_trial_under_a_name_of_its_own(
+def test_the_runs_table_lists_every_trial_under_its_own_name(
     browser: Browser, runs_page: str
 ) -> None:
     names = [f"{number:03d} {search}" for search in SEARCHES for number in range(4)]
@@ -136,12 +136,12 @@ def test_grouped_by_the_search_tag_each_search_is_a_group(browser: Browser, runs
     browser.click("twentieth.search")
     text = browser.wait_for(*(f"Group: {search}" for search in SEARCHES))
     browser.picture("grouped")
-    # The newer search stands first, and its trials under it.
+    # The newer search comes first, and its trials under it.
     assert text.index(f"Group: {SEARCHES[1]}") < text.index(f"000 {SEARCHES[1]}")
     assert text.index(f"000 {SEARCHES[1]}") < text.index(f"Group: {SEARCHES[0]}")
 
 
-def test_the_link_that_ui_prints_opens_the_trials_grouped_and_best_first(
+def test_the_link_that_ui_prints_opens_the_trials_grouped_and_sorted_best_first(
     browser: Browser, port: int, store: TwoSearches, folder: Path
 ) -> None:
     (link,) = links(open_client(uri(folder)), f"http://127.0.0.1:{port}").values()
@@ -181,12 +181,12 @@ def test_the_compare_page_shows_hyperparameters_and_both_objectives_of_four_tria
             assert f"{value:.3f}" in text  # the page rounds to three digits
 
 
-def test_a_stopped_trial_is_told_from_a_failed_one(
+def test_a_stopped_trial_differs_from_a_failed_one(
     browser: Browser, port: int, store: TwoSearches
 ) -> None:
     for number, state, reason in (
         (STOPPED, "stopped", "stopped by the"),
-        (FAILED, "failed", "ValueError: the"),  # the page cuts what a tag says
+        (FAILED, "failed", "ValueError: the"),  # the page cuts a tag's value
     ):
         page = _run_page(port, store, store.trials[SEARCHES[0], number])
         text = browser.open(page, f"{number:03d} {SEARCHES[0]}", "Tags", reason)

@@ -24,7 +24,7 @@ CLEAN, ROBUST = "accuracy.clean", "accuracy.pgd10_linf_0.1"
 STOPPED, FAILED = 2, 3
 LOG_SCALED = frozenset({"sgd.learning_rate", "adamw.learning_rate"})
 
-# Its heading is written by a script: it can only be read where the script ran.
+# A script writes its heading, so the heading can be read only where the script ran.
 PAGE = """<!doctype html><html><body><h1 id="heading">not drawn yet</h1>
 <script>document.getElementById("heading").textContent = "drawn by a " + "script";</script>
 </body></html>"""
@@ -32,7 +32,7 @@ PAGE = """<!doctype html><html><body><h1 id="heading">not drawn yet</h1>
 
 @dataclass(frozen=True)
 class TwoSearches:
-    """The ids of what was written."""
+    """The ids of the experiment and runs that were written."""
 
     experiment: str
     summaries: dict[str, str]  # search -> run id
@@ -40,7 +40,7 @@ class TwoSearches:
 
 
 def configuration(index: int, number: int) -> dict[str, Any]:
-    """What trial `number` of the search `index` was given; every value occurs once."""
+    """Returns the configuration of trial `number` of search `index`; every value occurs once."""
     optimizer = "sgd" if number % 2 == 0 else "adamw"
     rate = (0.02 if optimizer == "sgd" else 0.002) * (1 + number + index / 10)
     return {"optimizer": optimizer, f"{optimizer}.learning_rate": round(rate, 6), "width": 16,
@@ -49,7 +49,7 @@ def configuration(index: int, number: int) -> dict[str, Any]:
 
 
 def objective_values(index: int, number: int) -> list[float]:
-    """Clean and robust accuracy of a complete trial; every value occurs once."""
+    """Returns clean and robust accuracy of a complete trial; every value occurs once."""
     return [0.901 + 0.01 * number + 0.002 * index, 0.501 + 0.1 * number + 0.02 * index]
 
 
@@ -57,7 +57,7 @@ def verdict(search: str) -> str:
     return f"The verdict on {search} is a sentence."
 
 
-GOALS = (Objective(CLEAN, "maximize"), Objective(ROBUST, "maximize"))
+OBJECTIVES = (Objective(CLEAN, "maximize"), Objective(ROBUST, "maximize"))
 
 
 def uri(folder: Path) -> str:
@@ -70,7 +70,7 @@ def write_two_searches(folder: Path) -> TwoSearches:
     (folder / "report").mkdir()
     (folder / "report" / "interactive.html").write_text(PAGE)
     always_there = [name for name, part in spec.space.items() if not part.when]
-    write_views(client, experiment, GOALS, always_there)
+    write_views(client, experiment, OBJECTIVES, always_there)
     summaries = {}
     for index, search in enumerate(SEARCHES):
         storage = folder / "storage" / search
@@ -99,7 +99,7 @@ def _summary(client: Any, experiment: str, search: str, spec: Spec, storage: Pat
     return create_summary(
         client, experiment, search=search, task="digits-cnn@1", fingerprint={"name": "digits-cnn"},
         spec_yaml=spec.to_yaml(), space_json=spec.search_space().to_json(),
-        objectives=GOALS, storage=storage,
+        objectives=OBJECTIVES, storage=storage,
         trials_budget=4, numbers={"epochs": 2, "seed": 0}, warm_started_from=[], environment={},
     )  # fmt: skip
 

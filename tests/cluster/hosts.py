@@ -1,4 +1,4 @@
-"""Hosts made of namespaces (lab.sh), with a project and an MLflow server to launch from."""
+"""Hosts made of namespaces (lab.sh), with a project to launch from and an MLflow server."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LAB = Path(__file__).with_name("lab.sh")
 ADDRESS = {"op": "10.77.0.10", "head": "10.77.0.11", "w1": "10.77.0.12", "w2": "10.77.0.13"}
 MLFLOW = f"http://{ADDRESS['op']}:5000"
 PROJECT = "/root/project"
-# Programs, and the Debian packages that have them.
+# Program -> the Debian package that has it.
 NEEDED = {"ip": "iproute2", "/usr/sbin/sshd": "openssh-server", "ssh": "openssh-client",
           "rsync": "rsync", "unshare": "util-linux", "pgrep": "procps"}  # fmt: skip
 
-# As Ray names processes. Its agents and idle workers have such names, too, but belong to no trial.
+# As Ray names processes. Its agents and idle workers have such names too, but belong to no trial.
 ACTOR_OF_A_TRIAL = r"^ray::\w*Trainable"
 # Not its log monitor, which outlives a lost head until the next `ray stop`.
 ANY_OF_RAY = "/raylet/raylet |/gcs_server |/autoscaler/_private/monitor.py|^ray::"
@@ -44,7 +44,7 @@ print(json.dumps({row['node_ip']: row['node_id'] for row in rows if row['state']
 
 
 def why_not() -> str:
-    """Why no hosts can be made here; empty if they can."""
+    """Return why no hosts can be made here; empty if they can."""
     if os.geteuid() != 0:
         return "making network namespaces needs root"
     missing = [package for name, package in NEEDED.items() if shutil.which(name) is None]
@@ -58,13 +58,13 @@ def why_not() -> str:
         ["unshare", "--mount", "--net", "--pid", "--fork", "bash", "-c", probe], capture_output=True
     )
     return (
-        "" if tried.returncode == 0 else "this kernel or container gives no namespaces or overlay"
+        "" if tried.returncode == 0 else "this kernel or container allows no namespaces or overlay"
     )
 
 
 @dataclass
 class Hosts:
-    """op (launches, and runs MLflow), head, w1, w2; /shared is `shared` on all of them."""
+    """The hosts op (launches, and runs MLflow), head, w1, w2; all have `shared` at /shared."""
 
     base: Path
 
@@ -78,17 +78,17 @@ class Hosts:
         return f"sqlite:///{self.shared / 'mlflow.db'}"
 
     def lab(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        # The lab's own processes go on: they must not hold a pipe of ours open.
+        # The lab's own processes continue: they must not hold a pipe of this one open.
         return subprocess.run(
             [LAB, *arguments], env=self._environment(), check=True, text=True, **options
         )
 
     def on(self, host: str, command: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Runs a shell command on a host; its output is returned."""
+        """Runs a shell command on a host and returns its output."""
         return self.lab("sh", host, "bash", "-c", command, capture_output=True, **options)
 
     def start(self, host: str, command: str, log: Path) -> subprocess.Popen[bytes]:
-        """Starts a shell command on a host, its output going to `log`."""
+        """Starts a shell command on a host; its output goes to `log`."""
         with log.open("wb") as output:
             return subprocess.Popen(
                 [LAB, "sh", host, "bash", "-c", command], env=self._environment(),
@@ -96,35 +96,35 @@ class Hosts:
             )  # fmt: skip
 
     def processes(self, host: str, pattern: str) -> dict[int, str]:
-        """Id (as the host counts) and command line of the processes that match pgrep's pattern."""
-        # Of the shell that asks, the pattern is a part, too.
+        """Returns id (on the host) and command line of the processes that match pgrep's pattern."""
+        # The command line of the shell that runs pgrep contains the pattern too.
         found = self.on(host, f"pgrep -fa '{pattern}' || true").stdout.splitlines()
         lines = [line.partition(" ") for line in found if "pgrep" not in line]
         return {int(number): command for number, _, command in lines}
 
     def kill_9(self, host: str, pattern: str) -> None:
-        """Kills processes of a host, all at once, without grace."""
+        """Kills processes of a host, all at once, by SIGKILL."""
         found = " ".join(map(str, self.processes(host, pattern)))
         assert found, f"no {pattern} runs on {host}"
         self.on(host, f"kill -9 {found}")
 
     def trains(self, host: str) -> int:
-        """How many trials are training on a host at this moment."""
+        """Returns how many trials are training on a host at this moment."""
         return len(self.processes(host, rf"{ACTOR_OF_A_TRIAL}\.train"))
 
     def nodes(self) -> dict[str, str]:
-        """Addresses of the nodes that Ray takes for alive, and their ids."""
-        said = self.on("head", f'python -c "{NODES}"').stdout.splitlines()[-1]
-        return {str(address): str(node) for address, node in json.loads(said).items()}
+        """Returns address -> id of the nodes that are alive to Ray."""
+        output = self.on("head", f'python -c "{NODES}"').stdout.splitlines()[-1]
+        return {str(address): str(node) for address, node in json.loads(output).items()}
 
     def drain(self, host: str, seconds: int) -> None:
-        """What a cloud's notice does through the autoscaler: the node goes in so many seconds."""
+        """Drains a node as the autoscaler does at a cloud's notice: it ends in `seconds`."""
         self.on("head", "RAY_AUTH_MODE=token ray drain-node --address 127.0.0.1:6379 --node-id "
                 f"{self.nodes()[ADDRESS[host]]} --reason DRAIN_NODE_REASON_PREEMPTION "
                 f"--reason-message spot --deadline-remaining-seconds {seconds}")  # fmt: skip
 
     def wait_for_nodes(self, wanted: set[str], seconds: float) -> float:
-        """Seconds until exactly these hosts are alive to Ray."""
+        """Returns the seconds until exactly these hosts are alive to Ray."""
         began = time.monotonic()
         while set(self.nodes()) != {ADDRESS[host] for host in wanted}:
             assert time.monotonic() - began < seconds, (
@@ -134,7 +134,7 @@ class Hosts:
         return time.monotonic() - began
 
     def prepare(self, spec: dict[str, Any], clocks: Mapping[str, int]) -> None:
-        """On op: the project with a training function of its own, a cluster file, a token."""
+        """Makes on op the project with its own training function, a cluster file and a token."""
         if clocks:
             library = self.shared / "wrong_clock.so"
             command = [
@@ -159,7 +159,7 @@ class Hosts:
         self._write(f"{PROJECT}/{name}", yaml.safe_dump(spec))
 
     def serve_mlflow(self) -> None:
-        """An MLflow server on op, reachable by the other hosts and by that name alone."""
+        """Starts an MLflow server on op that the other hosts reach, by that name only."""
         server = (
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false setsid python -m mlflow server "
             "--backend-store-uri sqlite:////shared/mlflow.db --artifacts-destination "
@@ -171,7 +171,7 @@ class Hosts:
                       "done; cat ~/mlflow.log; exit 1")  # fmt: skip
 
     def twentieth(self, arguments: str, log: Path) -> subprocess.Popen[bytes]:
-        """Starts a command of ours on op, in the project."""
+        """Starts a `twentieth` command on op, in the project."""
         return self.start("op", f"cd {PROJECT} && exec python -m search {arguments}", log)
 
     def _write(self, place: str, text: str) -> None:
@@ -186,10 +186,10 @@ class Hosts:
 
 
 def cluster_file(clocks: Mapping[str, int]) -> dict[str, Any]:
-    """The project's own on-premise file, with the hosts' addresses and their environment.
+    """Returns the project's on-premise file with the hosts' addresses and environment.
 
     Args:
-        clocks: Hosts on which Ray and its workers see a clock that is ahead: by so many seconds.
+        clocks: Host on which Ray and its workers see a clock that is ahead -> seconds.
     """
     text = (ROOT / "deploy" / "on_premise.yaml").read_text().replace("10.0.0.", "10.77.0.")
     config: dict[str, Any] = yaml.safe_load(text)
@@ -208,13 +208,13 @@ def cluster_file(clocks: Mapping[str, int]) -> dict[str, Any]:
 
 
 def wrong_clock(seconds: int) -> str:
-    """Settings of an environment whose programs see a clock that is so far ahead."""
+    """Returns settings of an environment whose programs see a clock that is `seconds` ahead."""
     return f"LD_PRELOAD=/shared/wrong_clock.so CLOCK_AHEAD_SECONDS={seconds}"
 
 
 @contextlib.contextmanager
 def running_hosts(base: Path) -> Iterator[Hosts]:
-    """Three hosts and op, gone afterwards whatever happens."""
+    """Yields three hosts and op, and removes them afterwards whatever happens."""
     reason = why_not()
     if reason:
         pytest.skip(reason)

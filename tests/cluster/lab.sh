@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Several hosts on one machine, good enough for a real `ray up`: op (from where one launches), head, w1, w2, ...
+# Several hosts on one machine, enough for a real `ray up`: op (which launches), head, w1, w2, ...
 # A host is a set of namespaces: network (own address on a bridge), processes (so `ray stop` on one host cannot see
-# the others), mounts with an overlay as root (own home, /tmp, /etc, /var), own /dev/shm, and an sshd as the way in.
-# /shared is one folder on all of them, standing in for NFS.
+# the others), mounts with an overlay as root (own home, /tmp, /etc, /var), own /dev/shm, and an sshd.
+# /shared is one folder on all of them, in place of NFS.
 #   lab.sh up [WORKERS]       make the hosts; needs root, iproute2, openssh-server, rsync and overlayfs
 #   lab.sh down               end them by pid; remove namespaces, bridge and what they left
 #   lab.sh sh HOST CMD...     run a command on a host
 #   lab.sh cut|heal HOST      take the host's link down, up
 #   lab.sh kill HOST          power off: SIGKILL to the host's first process, so all of its processes die
-#   lab.sh boot HOST          make a killed host anew, with an empty disk
-# Environment: LAB_BASE, a folder for its state; LAB_PATH, the bin folders to put first;
+#   lab.sh boot HOST          make a killed host again, with an empty disk
+# Environment: LAB_BASE, a folder for its state; LAB_PATH, the bin folders to put first in PATH;
 # LAB_READ_ONLY, folders that the hosts see although /tmp and /root are their own.
 set -euo pipefail
 SELF=$(readlink -f "$0")
@@ -24,7 +24,7 @@ WORKERS=$(cat "$BASE/workers" 2>/dev/null || echo "${2:-2}")
 hosts() { echo op head; for i in $(seq 1 "$WORKERS"); do echo "w$i"; done; }
 address_of() { case $1 in op) echo $NET.10 ;; head) echo $NET.11 ;; w*) echo $NET.$((11 + ${1#w})) ;; esac; }
 
-mount_root() {  # HOST: everything that it sees
+mount_root() {  # HOST: its file system
   local d=$BASE/$1 r=$BASE/$1/root
   mount --make-rprivate /
   mkdir -p "$d" && mount -t tmpfs -o size=$DISK_SIZE tmpfs "$d"
@@ -38,7 +38,7 @@ mount_root() {  # HOST: everything that it sees
   mount -t tmpfs -o size=$DISK_SIZE,mode=1777 tmpfs "$r/tmp"
   mkdir -p "$r/shared"
   mount --bind "$BASE/shared" "$r/shared"
-  # The machine's own home is hidden: a token of it must not leak in.
+  # The machine's own home is hidden: its token must not leak in.
   mount -t tmpfs -o size=$DISK_SIZE,mode=700 tmpfs "$r/root"
   local b
   for b in ${LAB_READ_ONLY:-}; do
@@ -46,7 +46,7 @@ mount_root() {  # HOST: everything that it sees
   done
 }
 
-write_settings() {  # HOST: names, keys, the way in
+write_settings() {  # HOST: names, keys, sshd
   local h=$1 r=$BASE/$1/root x
   mkdir -p "$r/run/sshd" "$r/root/.ssh"; chmod 700 "$r/root" "$r/root/.ssh"
   cp "$BASE/keys/id.pub" "$r/root/.ssh/authorized_keys"; chmod 600 "$r/root/.ssh/authorized_keys"
@@ -82,7 +82,7 @@ boot() {  # HOST
   ip -n "lab-$h" link set lo up
   ip -n "lab-$h" addr add "$(address_of "$h")/24" dev eth0
   ip -n "lab-$h" link set eth0 up
-  # No substitution in these lines: its process would be taken for the host's first one below.
+  # No substitution in these lines: its process would be mistaken for the first one of the host below.
   setsid nsenter --net="/run/netns/lab-$h" unshare --mount --uts --ipc --pid --fork --kill-child \
     "$SELF" first_process "$h" </dev/null >"$BASE/$h.log" 2>&1 &
   echo $! > "$BASE/$h.outer"
@@ -100,7 +100,7 @@ unplug() {  # HOST: end it, and remove its network
     if [ -s "$BASE/$1.$kind" ]; then kill -9 "$(cat "$BASE/$1.$kind")" 2>/dev/null || true; fi
     rm -f "$BASE/$1.$kind"
   done
-  # Also what a lab left behind whose files are gone.
+  # Also what is left of a lab whose files are gone.
   ip netns pids "lab-$1" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
   ip link del "lab-$1" 2>/dev/null || true
   ip netns del "lab-$1" 2>/dev/null || true
@@ -121,7 +121,7 @@ down() {
   ip link del $BRIDGE 2>/dev/null || true
 }
 
-sh_() {  # HOST CMD...: cut off from the environment of the caller
+sh_() {  # HOST CMD...: without the environment of the caller
   local h=$1; shift
   exec nsenter -t "$(cat "$BASE/$h.pid")" --net --mount --pid --uts --ipc --root env -C / -i HOME=/root USER=root \
     TERM=dumb LANG=C.UTF-8 "PATH=$LAB_PATH:/usr/sbin:/usr/bin:/sbin:/bin" /bin/bash -c 'cd; exec "$@"' _ "$@"

@@ -1,4 +1,4 @@
-"""A search slow enough for faults to happen in it, and what it left in MLflow."""
+"""A search slow enough for faults during it, and what it left in MLflow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from search.tracking.store import all_runs, open_client
 from tests.cluster.hosts import MLFLOW, Hosts
 from tests.support.launches import hills
 
-# Two cores run three hosts, MLflow and the search; a hang is found by this.
+# Two cores run three hosts, MLflow and the search; anything longer is a hang.
 PATIENCE_SECONDS = 420
 EPOCHS = 10
 TRUST = "--allow-function hills:slow_hills"
@@ -24,7 +24,7 @@ WHERE = f"--tracking-uri {MLFLOW} --results /shared/results"
 
 
 def slow_spec(trials: int, name: str = "hills") -> dict[str, Any]:
-    """Trials of 20 seconds, four at a time: time for faults while they run."""
+    """Returns a spec with trials of 20 seconds, four at a time: time for faults while they run."""
     task = {"name": "hills", "model": "python:hills:slow_hills", "settings": {"pause": 2.0}}
     return hills(
         name=name, task=task, budget={"trials": trials, "epochs": EPOCHS},
@@ -35,11 +35,11 @@ def slow_spec(trials: int, name: str = "hills") -> dict[str, Any]:
 def launched_on_new(
     hosts: Hosts, what: str, count: int, log: Path, clocks: Mapping[str, int] | None = None
 ) -> subprocess.Popen[bytes]:
-    """The same on hosts that were just made, which get a project and a store first.
+    """As `launched`, on hosts that were just made, which get a project and a store first.
 
     Args:
         count: Trials of `spec.yaml`.
-        clocks: Hosts whose clocks are ahead, and by how many seconds.
+        clocks: Host whose clock is ahead -> by how many seconds.
     """
     hosts.prepare(slow_spec(count), clocks or {})
     hosts.serve_mlflow()
@@ -61,23 +61,23 @@ def resumed(hosts: Hosts, search: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 def search_of(log: Path) -> str:
-    """The search that a launch has begun, as it says."""
+    """Returns the search that a launch has begun, as its log names it."""
     found: list[str] = re.findall(r"optimize  (\S+):", log.read_text())
     return found[0]
 
 
 def storage_of(hosts: Hosts, search: str) -> Path:
-    """The search's folder, as seen from outside the hosts."""
+    """Returns the search's folder, as seen from outside the hosts."""
     return hosts.shared / "results" / "storage" / search
 
 
 def states(hosts: Hosts, search: str = "") -> Counter[str]:
-    """How many trials' runs have each of MLflow's statuses, while a search goes on."""
+    """Returns how many trials' runs have each of MLflow's statuses, during a search."""
     return Counter(run.info.status for run in runs(hosts, search))
 
 
 def runs(hosts: Hosts, search: str = "") -> list[Any]:
-    """The runs of trials, of one search or of all, as MLflow has them."""
+    """Returns the runs of trials, of one search or of all, as MLflow has them."""
     client = open_client(hosts.store)
     experiments = [each.experiment_id for each in client.search_experiments()]
     found = all_runs(client, experiments, "tags.`twentieth.kind` = 'trial'")
@@ -90,13 +90,13 @@ def trials(hosts: Hosts, search: str = "") -> list[Trial]:
 
 
 def times_of_complete(hosts: Hosts, search: str = "") -> dict[str, float]:
-    """Seconds that each complete trial took, by its run's id."""
+    """Returns run id -> seconds that the trial took, of each complete trial."""
     found = trials(hosts, search)
     return {trial.run_id: trial.seconds for trial in found if trial.state == "complete"}
 
 
 def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> float:
-    """Waits for it while a process runs; returns how many seconds that took."""
+    """Waits until `is_so` while a process runs; returns the seconds that it took."""
     began = time.monotonic()
     while not is_so():
         assert process.poll() is None, log.read_text()

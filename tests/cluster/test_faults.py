@@ -1,7 +1,7 @@
-"""What clusters do to searches, on one cluster of three hosts: a search a test.
+"""Faults of a cluster during a search, on one cluster of three hosts: one search a test.
 
-The clock of w2 is five hours ahead in all of them. What each fault took to notice and to recover
-is printed: `pytest -s`.
+The clock of w2 is five hours ahead in all of them. `pytest -s` prints how long each fault took to
+be noticed and recovered from.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ AHEAD_SECONDS = 5 * 3600
 # Ray ends a driver's actors when its connection breaks; a busy machine is slow at that.
 GONE_WITHIN = 60.0
 ANSWER_SECONDS = 60.0  # the slowest answer of a node to doctor, of the quickest of several
-NOTICE_SECONDS = 5  # a cloud gives two minutes, longer than these trials last
-# On the head or a worker a search is run by these; each by its command line.
+NOTICE_SECONDS = 5  # a cloud gives two minutes, longer than these trials take
+# The command lines by which a search runs on the head or on a worker.
 JOB = "search (run|resume)|multiprocessing.spawn"
 
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    """A cluster that is up, on which a first search has run."""
+    """Yields a cluster that is up, on which a first search has run."""
     folder = tmp_path_factory.mktemp("faults")
     with running_hosts(folder / "lab") as hosts:
         clocks = {"w2": AHEAD_SECONDS} if shutil.which("gcc") else {}
@@ -70,7 +70,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 def at_work(
     hosts: Hosts, name: str, log: Path, trials: int = TRIALS
 ) -> tuple[subprocess.Popen[bytes], str]:
-    """A new search that has finished trials and trains others on both workers; and its id."""
+    """Starts a search; returns it and its id once trials have finished and w1 and w2 train."""
     hosts.write_spec(slow_spec(trials, name), f"{name}.yaml")
     launch = launched(hosts, f"{name}.yaml", log)
     wait_until(lambda: bool(re.search(r"optimize  \S+:", log.read_text())), launch, log)
@@ -85,7 +85,7 @@ def at_work(
 
 
 def kill_9_of_the_job(hosts: Hosts, launch: subprocess.Popen[bytes]) -> float:
-    """Of the search on the head and of `launch`; seconds until no trial has a process left."""
+    """Kills the search on the head and `launch`; returns seconds until no trial has a process."""
     hosts.kill_9("op", "search launch")
     hosts.kill_9("head", JOB)
     gone = seconds_until(lambda: not left_behind(hosts), GONE_WITHIN)
@@ -94,7 +94,7 @@ def kill_9_of_the_job(hosts: Hosts, launch: subprocess.Popen[bytes]) -> float:
 
 
 def left_behind(hosts: Hosts) -> list[str]:
-    """Processes of trials and searches on any host of the cluster."""
+    """Returns the processes of trials and searches on any host of the cluster."""
     pattern = f"{ACTOR_OF_A_TRIAL}|{JOB}"
     return [
         command
@@ -104,16 +104,16 @@ def left_behind(hosts: Hosts) -> list[str]:
 
 
 def doctor(hosts: Hosts) -> str:
-    """What `doctor` says of all nodes and of the store, asked on the head."""
+    """Returns what `doctor` prints on the head of all nodes and of the store."""
     command = f"cd /shared/project && RAY_AUTH_MODE=token python -m search doctor {WHERE}"
     return hosts.on("head", f"{command} --address auto || true").stdout
 
 
 def ended(launch: subprocess.Popen[bytes], log: Path) -> str:
-    """Waits for the end of a search that must succeed; returns what was said."""
-    code, said = launch.wait(PATIENCE_SECONDS), log.read_text()
-    assert code == 0, said
-    return said
+    """Waits for the end of a search that must succeed; returns its log."""
+    code, output = launch.wait(PATIENCE_SECONDS), log.read_text()
+    assert code == 0, output
+    return output
 
 
 def test_kill_9_of_the_job_leaves_no_process_and_after_a_resume_no_run(
@@ -124,31 +124,32 @@ def test_kill_9_of_the_job_leaves_no_process_and_after_a_resume_no_run(
     gone = kill_9_of_the_job(hosts, launch)
     print(f"no process of a trial was left {gone:.1f} s after kill -9 of the job")
     count = states(hosts, search)["RUNNING"] + 1  # the search's own run
-    assert f"{count} runs say RUNNING, nobody runs them: {search} ({count})" in doctor(hosts)
+    found = f"{count} runs with status RUNNING and no living driver: {search} ({count})"
+    assert found in doctor(hosts)
     began = time.monotonic()
     ended(resumed(hosts, search, tmp_path / "again.log"), tmp_path / "again.log")
     print(f"done {time.monotonic() - began:.0f} s after the resume")
     assert_every_trial_is_complete_once(hosts, TRIALS, search)
     assert finished.items() <= times_of_complete(hosts, search).items(), "a trial ran again"
-    assert "no run says RUNNING without a search that lives" in doctor(hosts)
+    assert "every run with status RUNNING has a living driver" in doctor(hosts)
 
 
-def test_a_worker_whose_clock_is_hours_ahead_spoils_no_time_and_no_ownership(
+def test_a_worker_whose_clock_is_hours_ahead_falsifies_no_time_and_no_ownership(
     hosts: Hosts, tmp_path: Path
 ) -> None:
     if shutil.which("gcc") is None:
         pytest.skip("not installed: apt-get install gcc")
     began = time.time()
     launch, search = at_work(hosts, "ahead", tmp_path / "launch.log", LONG)
-    (said,) = re.findall(rf"{ADDRESS['w2']} is ([\d.]+) s ahead", doctor(hosts))
-    # It says what the way there cannot explain: at most the truth.
-    assert AHEAD_SECONDS - ANSWER_SECONDS < float(said) <= AHEAD_SECONDS
+    (skew,) = re.findall(rf"{ADDRESS['w2']} is ([\d.]+) s ahead", doctor(hosts))
+    # It reports what the round trip cannot explain: at most the true skew.
+    assert AHEAD_SECONDS - ANSWER_SECONDS < float(skew) <= AHEAD_SECONDS
     for run in runs(hosts, search):
         for moment in filter(None, (run.info.start_time, run.info.end_time)):
-            assert began <= moment / 1000 <= time.time(), "the worker's clock was believed"
+            assert began <= moment / 1000 <= time.time(), "the worker's clock was used"
     assert all(18 < seconds < 90 for seconds in times_of_complete(hosts, search).values())
     kill_9_of_the_job(hosts, launch)
-    # The driver itself on the host whose clock is wrong: its heartbeat comes from the future.
+    # The driver itself on the host whose clock is wrong: its heartbeat lies in the future.
     there = tmp_path / "there.log"
     ahead = hosts.start(
         "w2", f"cd /shared/project && export RAY_AUTH_MODE=token {wrong_clock(AHEAD_SECONDS)}"
@@ -165,7 +166,7 @@ def test_a_worker_whose_clock_is_hours_ahead_spoils_no_time_and_no_ownership(
     assert_every_trial_is_complete_once(hosts, LONG, search)
 
 
-def test_trials_of_a_drained_node_go_on_elsewhere_from_their_checkpoints(
+def test_trials_of_a_drained_node_continue_elsewhere_from_their_checkpoints(
     hosts: Hosts, tmp_path: Path
 ) -> None:
     log = tmp_path / "launch.log"

@@ -1,4 +1,4 @@
-"""A search on a real cluster of three hosts, launched over SSH as a user would."""
+"""A search on a real cluster of three hosts, launched over SSH as a user does."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def test_a_launched_search_survives_a_cut_link_and_a_dead_worker_and_then_ends_t
         both = wait_until(lambda: begun_again(storage) >= before + 2, launch, log)
         print(f"its two trials were at work again {died + both:.0f} s after its death")
         code = launch.wait(PATIENCE_SECONDS)
-        said = log.read_text()
-        print(f"ended {time.monotonic() - began:.0f} s after the launch\n{said}")
-        assert code == 0, said
-        assert "3 of 3 nodes have joined" in said
-        assert re.search(r"twentieth-hills-\w+: succeeded", said)
+        output = log.read_text()
+        print(f"ended {time.monotonic() - began:.0f} s after the launch\n{output}")
+        assert code == 0, output
+        assert "3 of 3 nodes have joined" in output
+        assert re.search(r"twentieth-hills-\w+: succeeded", output)
         assert_every_trial_is_complete_once(hosts, TRIALS)
         down = seconds_until(
             lambda: not any(hosts.processes(host, ANY_OF_RAY) for host in ("head", "w1")),

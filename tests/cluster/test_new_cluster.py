@@ -1,4 +1,4 @@
-"""A search whose cluster is lost, head and all."""
+"""A search whose whole cluster is lost, with its head."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.cluster
 TRIALS = 10
 
 
-def test_a_search_goes_on_on_a_new_cluster_from_mlflow_and_storage_alone(tmp_path: Path) -> None:
+def test_a_search_continues_on_a_new_cluster_from_mlflow_and_storage_only(tmp_path: Path) -> None:
     log, again = tmp_path / "launch.log", tmp_path / "again.log"
     with running_hosts(tmp_path / "lab") as hosts:
         launch = launched_on_new(hosts, "spec.yaml", TRIALS, log)
@@ -39,8 +39,8 @@ def test_a_search_goes_on_on_a_new_cluster_from_mlflow_and_storage_alone(tmp_pat
         hosts.lab("up", "2")  # also op: nothing is left but /shared
         launch = launched_on_new(hosts, f"--resume {search} {TRUST}", TRIALS, again)
         code = launch.wait(PATIENCE_SECONDS)
-        said = again.read_text()
-        print(f"done {time.monotonic() - died:.0f} s after the power was cut\n{said}")
-        assert code == 0, said
+        output = again.read_text()
+        print(f"done {time.monotonic() - died:.0f} s after the power was cut\n{output}")
+        assert code == 0, output
         assert_every_trial_is_complete_once(hosts, TRIALS)
         assert finished.items() <= times_of_complete(hosts).items(), "a finished trial ran again"

@@ -1,6 +1,6 @@
 /* Preloaded, it puts the time of day CLOCK_AHEAD_SECONDS ahead and leaves all else as it is.
  *
- * libfaketime also changes how programs wait, of which Ray 2.60 hangs or raises in time.sleep. */
+ * libfaketime also changes how programs wait, at which Ray 2.60 hangs or raises in time.sleep. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/syscall.h>

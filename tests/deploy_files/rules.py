@@ -1,7 +1,7 @@
-"""What a Ray cluster file of this project must keep, as predicates on the parsed YAML.
+"""Rules for the Ray cluster files of this project, as predicates on the parsed YAML.
 
-Ray's schema knows what a key may hold; these rules know what is safe and what costs money. They are
-for files of the providers `aws` and `local`, and look at text where Ray itself only has text.
+Ray's schema says what a key may hold; these rules say what is safe and what costs money. They are
+for files of the providers `aws` and `local`, and search text where Ray itself has only text.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any
 Config = Mapping[str, Any]
 
 TOKEN = "~/.ray/auth_token"
-# Every port that a raylet and its agents would draw at random: a firewall cannot name those.
+# Every port that a raylet and its agents would choose at random: a firewall cannot name those.
 PORTS_OF_A_NODE = (
     "node-manager-port", "object-manager-port", "runtime-env-agent-port", "metrics-export-port",
     "dashboard-agent-grpc-port", "dashboard-agent-listen-port",
     "min-worker-port", "max-worker-port",
 )  # fmt: skip
-# An hour of idling is paid for by every worker; under a minute, nodes leave between two trials.
+# Over an hour, every idle worker costs too much; under a minute, nodes end between two trials.
 IDLE_MINUTES = (1, 60)
 
 
 def broken_rules(config: Config) -> list[str]:
-    """The names of the rules that a cluster file does not keep; empty if it keeps all."""
+    """Returns the names of the rules that a cluster file breaks; empty if it keeps all."""
     rules = RULES | (AWS_RULES if config["provider"]["type"] == "aws" else LOCAL_RULES)
     return [name for name, keeps in rules.items() if not keeps(config)]
 
 
 def ray_starts(config: Config, kind: str = "") -> list[str]:
-    """The lines that start Ray: of the head ("head_"), of workers ("worker_") or both ("")."""
+    """Returns the lines that start Ray: on the head ("head_"), on workers ("worker_") or both."""
     groups = [f"{each}start_ray_commands" for each in ("head_", "worker_") if each.startswith(kind)]
     return [line for group in groups for line in config[group] if "ray start" in line]
 
@@ -52,7 +52,7 @@ def _has_token_mode(config: Config) -> bool:
 
 
 def _offers_no_metrics(config: Config) -> bool:
-    # They answer without the token; of the head's two exporters only the port can be spoilt.
+    # They answer without the token; the head's two exporters are stopped only by an invalid port.
     everywhere = all("RAY_enable_metrics_collection=0" in each for each in ray_starts(config))
     of_head = ("AUTOSCALER_METRIC_PORT=-1", "DASHBOARD_METRIC_PORT=-1")
     return everywhere and all(
@@ -77,7 +77,7 @@ def _has_fixed_ports(config: Config) -> bool:
 
 
 def _opens_nothing_else(config: Config) -> bool:
-    # Whoever adds ingress here adds it beside Ray's own rules: none is needed.
+    # Ingress here would be in addition to Ray's own rules: none is needed.
     return "0.0.0.0" not in str(config) and "security_group" not in config["provider"]
 
 

@@ -1,7 +1,7 @@
 """Ray's own bootstrap and node provider, with cluster.yaml, on an EC2 and an IAM in memory (moto).
 
-It shows that the calls are taken and what nodes they ask for. It does not show that AWS has the
-machines, the image its driver, or the group its rules.
+It shows that the calls are accepted and which nodes they request. It does not show that AWS has the
+machines, that the image has its driver, or that the group has its rules.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 pytestmark = pytest.mark.long
 
 FILE = Path(__file__).resolve().parents[2] / "cluster.yaml"
-KINDS = ("head", "gpu_spot", "gpu_on_demand")
+NODE_TYPES = ("head", "gpu_spot", "gpu_on_demand")
 TYPES = "available_node_types"
 
 
@@ -34,14 +34,14 @@ def ec2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         monkeypatch.setenv(name, "none")
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    # Ray waits 30 s for a new role to be known everywhere.
+    # Ray waits 30 s until a new role is known everywhere.
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     with mock_aws(config={"iam": {"load_aws_managed_policies": True}}):
         yield boto3.client("ec2", region_name="us-west-2")
 
 
 def filled_in(ec2: Any) -> dict[str, Any]:
-    """cluster.yaml with the ids that a user makes first, as `ray up` reads it."""
+    """Returns cluster.yaml with the ids that a user makes first, as `ray up` reads it."""
     network = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     group = ec2.create_security_group(GroupName="twentieth", Description="Ray", VpcId=network)
     image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
@@ -52,13 +52,13 @@ def filled_in(ec2: Any) -> dict[str, Any]:
     return config
 
 
-def started(ec2: Any, config: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The instance that EC2 starts when Ray asks for a node of that kind."""
-    node_config = dict(config[TYPES][kind]["node_config"])
-    if kind == config["head_node_type"]:
+def started(ec2: Any, config: dict[str, Any], node_type: str) -> dict[str, Any]:
+    """Returns the instance that EC2 starts when Ray requests a node of that type."""
+    node_config = dict(config[TYPES][node_type]["node_config"])
+    if node_type == config["head_node_type"]:
         node_config |= config["head_node"]
     provider = AWSNodeProvider(dict(config["provider"]), config["cluster_name"])
-    provider.create_node(node_config, {"ray-user-node-type": kind}, 1)
+    provider.create_node(node_config, {"ray-user-node-type": node_type}, 1)
     (reservation,) = ec2.describe_instances()["Reservations"]
     (instance,) = reservation["Instances"]
     return dict(instance)
@@ -77,29 +77,29 @@ def test_ray_makes_a_key_and_a_role_for_the_head_and_no_group_of_its_own(
     assert not any("IamInstanceProfile" in each["node_config"] for each in config[TYPES].values())
 
 
-def test_every_kind_of_node_has_a_subnet_in_each_zone_of_the_file(ec2: Any) -> None:
+def test_every_type_of_node_has_a_subnet_in_each_zone_of_the_file(ec2: Any) -> None:
     config = bootstrap_aws(filled_in(ec2))
 
     zones = {
         each["SubnetId"]: each["AvailabilityZone"] for each in ec2.describe_subnets()["Subnets"]
     }
     wanted = config["provider"]["availability_zone"].split(",")
-    for kind in KINDS:
-        subnets = config[TYPES][kind]["node_config"]["SubnetIds"]
+    for node_type in NODE_TYPES:
+        subnets = config[TYPES][node_type]["node_config"]["SubnetIds"]
         assert sorted(zones[each] for each in subnets) == sorted(wanted)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_node_is_started_as_the_file_says(ec2: Any, kind: str) -> None:
+@pytest.mark.parametrize("node_type", NODE_TYPES)
+def test_a_node_is_started_as_the_file_says(ec2: Any, node_type: str) -> None:
     config = bootstrap_aws(filled_in(ec2))
-    wanted = config[TYPES][kind]["node_config"]
+    wanted = config[TYPES][node_type]["node_config"]
 
-    node = started(ec2, config, kind)
+    node = started(ec2, config, node_type)
 
     assert (node["InstanceType"], node["ImageId"]) == (wanted["InstanceType"], wanted["ImageId"])
     assert [each["GroupId"] for each in node["SecurityGroups"]] == wanted["SecurityGroupIds"]
-    assert (node.get("InstanceLifecycle") == "spot") == (kind == "gpu_spot")
-    assert ("IamInstanceProfile" in node) == (kind == "head")
+    assert (node.get("InstanceLifecycle") == "spot") == (node_type == "gpu_spot")
+    assert ("IamInstanceProfile" in node) == (node_type == "head")
     assert node["MetadataOptions"]["HttpTokens"] == "required"
     assert node["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
     (volume,) = ec2.describe_volumes()["Volumes"]
@@ -114,8 +114,8 @@ def test_a_group_that_the_account_does_not_have_is_refused(
     ec2: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = filled_in(ec2)
-    for kind in KINDS:
-        config[TYPES][kind]["node_config"]["SecurityGroupIds"] = ["sg-0123456789abcdef0"]
+    for node_type in NODE_TYPES:
+        config[TYPES][node_type]["node_config"]["SecurityGroupIds"] = ["sg-0123456789abcdef0"]
 
     with pytest.raises(AssertionError):
         bootstrap_aws(config)

@@ -1,4 +1,4 @@
-"""cluster.yaml and its on-premise sister: valid for Ray, closed and thrifty as we want them."""
+"""cluster.yaml and deploy/on_premise.yaml: valid for Ray, closed, and without needless costs."""
 
 import os
 import subprocess
@@ -28,13 +28,13 @@ def read(path: Path) -> dict[str, Any]:
 
 def with_text(config: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     text = yaml.safe_dump(config, width=10_000)
-    assert old in text, f"{old} is not in the file, so taking it out would show nothing"
+    assert old in text, f"{old} is not in the file, so replacing it would show nothing"
     changed: dict[str, Any] = yaml.safe_load(text.replace(old, new))
     return changed
 
 
 def with_value(config: dict[str, Any], keys: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """A copy with one key changed, or left out where the value is None."""
+    """Returns a copy with one key changed, or left out where the value is None."""
     changed = dict(config)
     if len(keys) > 1:
         changed[keys[0]] = with_value(config[keys[0]], keys[1:], value)
@@ -74,7 +74,7 @@ def test_ray_start_knows_every_flag_of_a_cluster_file(path: Path) -> None:
 
 
 @FILES
-def test_files_to_copy_lie_where_a_cluster_file_says(path: Path) -> None:
+def test_the_files_that_a_cluster_file_copies_exist(path: Path) -> None:
     sources = [Path(each) for name, each in read(path)["file_mounts"].items() if name != TOKEN]
 
     assert sources and all((ROOT / each).is_file() for each in sources)
@@ -201,14 +201,14 @@ def test_the_dependencies_that_are_installed_are_those_of_the_project(
     assert f"--constraint {home}/dependencies/constraints.txt" in asked
 
 
-def test_an_aws_file_without_the_watch_on_ray_breaks_a_rule() -> None:
+def test_an_aws_file_that_does_not_watch_ray_breaks_a_rule() -> None:
     changed = with_text(read(AWS), "off-without-ray", "x")
 
     assert broken_rules(changed) == ["a node without Ray ends itself"]
 
 
 @pytest.mark.parametrize(("alive_for", "minutes"), [(0, 10), (3, 13)])
-def test_a_node_powers_itself_off_ten_minutes_after_ray_has_gone(
+def test_a_node_powers_itself_off_ten_minutes_after_ray_ended(
     tmp_path: Path, alive_for: int, minutes: int
 ) -> None:
     (line,) = [each for each in read(AWS)["setup_commands"] if "off-without-ray" in each]
@@ -230,8 +230,8 @@ def test_a_node_powers_itself_off_ten_minutes_after_ray_has_gone(
     assert len((tmp_path / "minutes").read_text().splitlines()) == minutes
 
 
-def asked_of_ec2(node_config: dict[str, Any]) -> str:
-    """What botocore's model of EC2 finds wrong with the request for a node; empty if nothing."""
+def mistakes_for_ec2(node_config: dict[str, Any]) -> str:
+    """Returns what botocore's model of EC2 finds wrong with a request for a node; else empty."""
     from botocore.session import Session
     from botocore.validate import ParamValidator
 
@@ -242,11 +242,11 @@ def asked_of_ec2(node_config: dict[str, Any]) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["head", "gpu_spot", "gpu_on_demand"])
-def test_a_node_is_asked_for_in_ec2s_own_words(kind: str) -> None:
-    assert asked_of_ec2(read(AWS)[TYPES][kind]["node_config"]) == ""
+def test_the_request_for_a_node_is_valid_for_ec2(kind: str) -> None:
+    assert mistakes_for_ec2(read(AWS)[TYPES][kind]["node_config"]) == ""
 
 
-def test_a_word_that_ec2_does_not_know_would_be_found() -> None:
+def test_a_key_that_ec2_does_not_know_would_be_found() -> None:
     node_config = read(AWS)[TYPES]["head"]["node_config"] | {"MetadataOption": {}}
 
-    assert "MetadataOption" in asked_of_ec2(node_config)
+    assert "MetadataOption" in mistakes_for_ec2(node_config)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 RECIPE = Path(__file__).resolve().parents[2] / "deploy" / "mlflow"
-# A key that names a secret and has a value of its own, which is neither a file nor a variable.
+# A key that names a secret and has a literal value, neither a file nor a variable.
 _SECRET = re.compile(
     r"(?i)(password|secret_key|access_key|token|session_key)\w*\s*[:=]\s*['\"]?(?![/$\"'\s{(.\[]|\w*\s*=)(\S+)"
 )
@@ -74,7 +74,7 @@ def test_the_server_runs_without_privileges_on_a_read_only_root() -> None:
     assert "privileged" not in server
 
 
-def test_accounts_are_mlflows_own_and_lie_in_the_same_database() -> None:
+def test_accounts_are_mlflows_own_and_are_in_the_same_database() -> None:
     found = configparser.ConfigParser()
     found.read(RECIPE / "basic_auth.ini")
 
@@ -84,7 +84,7 @@ def test_accounts_are_mlflows_own_and_lie_in_the_same_database() -> None:
 
 
 def started(tmp_path: Path) -> tuple[list[str], dict[str, str], Path]:
-    """The command line and the environment with which start.sh starts MLflow, and its home."""
+    """Returns the command line and environment with which start.sh starts MLflow, and its home."""
     home, secrets, programs = tmp_path / "home", tmp_path / "secrets", tmp_path / "programs"
     for folder in (home, secrets, programs):
         folder.mkdir()
@@ -103,7 +103,7 @@ def started(tmp_path: Path) -> tuple[list[str], dict[str, str], Path]:
     return (home / "words").read_text().split(), dict(each.split("=", 1) for each in lines), home
 
 
-def test_no_secret_stands_in_the_servers_command_line(tmp_path: Path) -> None:
+def test_no_secret_is_in_the_servers_command_line(tmp_path: Path) -> None:
     words, environment, home = started(tmp_path)
 
     assert not [word for word in words if "the-" in word]
@@ -113,7 +113,7 @@ def test_no_secret_stands_in_the_servers_command_line(tmp_path: Path) -> None:
     assert (home / ".pgpass").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_server_asks_for_passwords_and_knows_its_hosts(tmp_path: Path) -> None:
+def test_the_server_asks_for_passwords_and_checks_its_hosts(tmp_path: Path) -> None:
     words, _, _ = started(tmp_path)
     options = dict(zip(words[1::2], words[2::2], strict=True))
 

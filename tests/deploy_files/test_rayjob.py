@@ -78,7 +78,7 @@ def _container(group: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_the_cluster_asks_for_a_token_and_is_reached_from_inside_alone() -> None:
+def test_the_cluster_asks_for_a_token_and_is_reached_from_inside_only() -> None:
     head = cluster_of(manifest())["headGroupSpec"]
 
     assert cluster_of(manifest())["authOptions"] == {"mode": "token"}
@@ -86,7 +86,7 @@ def test_the_cluster_asks_for_a_token_and_is_reached_from_inside_alone() -> None
     assert "LoadBalancer" not in str(manifest()) and "NodePort" not in str(manifest())
 
 
-def test_everything_that_costs_goes_when_the_search_ends() -> None:
+def test_everything_that_costs_ends_with_the_search() -> None:
     spec = manifest()["spec"]
 
     assert spec["shutdownAfterJobFinishes"] is True and spec["ttlSecondsAfterFinished"] <= 3600
@@ -129,7 +129,7 @@ def test_no_trial_runs_on_the_head_and_workers_have_a_gpu() -> None:
     assert _container(worker)["resources"]["limits"]["nvidia.com/gpu"] == "1"
 
 
-def test_the_entrypoint_is_a_command_that_the_command_line_takes() -> None:
+def test_the_entrypoint_is_a_valid_command() -> None:
     from search.__main__ import app
 
     words = shlex.split(manifest()["spec"]["entrypoint"])

@@ -1,4 +1,4 @@
-"""SECURITY.md says what the cluster files do: every port that they open is in its table."""
+"""SECURITY.md has every port that the cluster files open, and pages name files that exist."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def ports_of_the_page(page: str) -> set[int]:
-    """The ports in the first column of its table, ranges by their two ends."""
+    """Return the ports in the first column of its table, ranges by their two ends."""
     rows = re.findall(r"^\| ([\d ,to]+) \|", page, flags=re.MULTILINE)
     return {int(port) for row in rows for port in re.findall(r"\d+", row)}
 
@@ -28,13 +28,16 @@ def test_every_port_that_a_cluster_file_names_is_on_the_page(name: str) -> None:
 
 
 def test_the_page_names_the_ports_that_ray_opens_by_itself() -> None:
-    # Seen with ray 2.60: the two exporters of metrics and Ray Client have no flag that closes them.
+    # Observed with ray 2.60: no flag closes the two exporters of metrics and Ray Client.
     assert {44217, 44227, 10001, 22, 5000} <= ports_of_the_page(PAGE)
 
 
-def test_files_that_the_page_names_exist() -> None:
-    named = set(re.findall(r"`((?:deploy|search|models)/[\w./]+|cluster\.yaml)`", PAGE))
+@pytest.mark.parametrize("name", ["SECURITY.md", "CONTRIBUTING.md"])
+def test_files_and_folders_that_a_page_names_exist(name: str) -> None:
+    page = (ROOT / name).read_text(encoding="utf-8")
+    folders = "benchmarks|deploy|models|results|search|tests"
+    named = set(re.findall(rf"`((?:{folders})/[\w./]*|cluster\.yaml)`", page))
 
-    assert "cluster.yaml" in named
+    assert named
     missing = [each for each in named if not (ROOT / each).exists()]
-    assert missing in ([], ["deploy/mlflow/secrets/"])  # that one is the user's own
+    assert missing in ([], ["deploy/mlflow/secrets/"])  # the user makes that one

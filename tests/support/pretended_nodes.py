@@ -1,4 +1,4 @@
-"""Nodes for tests: each runs the functions here, with answers or folders of its own."""
+"""Nodes for tests, which run functions in this process, each with its own folder."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.cluster.check import in_a_line
-from search.cluster.nodes import Reply
+from search.cluster.nodes import Reply, reply_to
 
 
 class PretendedNodes:
-    """`folders` maps a node to the folder that it has in place of the one that is asked about."""
+    """Nodes of two cores; `folders` maps a node to its own folder, used for the one in a call."""
 
     def __init__(
         self, names: tuple[str, ...] = ("a", "b"), folders: Mapping[str, Path] | None = None
@@ -26,8 +25,5 @@ class PretendedNodes:
         for name in self.resources:
             own = self._folders.get(name)
             given = (str(own), *arguments[1:]) if own else arguments
-            try:
-                replies[name] = Reply(function(*given))
-            except Exception as error:
-                replies[name] = Reply(problem=in_a_line(error))
+            replies[name] = reply_to(function, *given)
         return replies

@@ -1,4 +1,4 @@
-"""Real Ray clusters on this machine: of two nodes, the second with a folder of its own; of one that
+"""Real Ray clusters on this machine: two nodes, the second with a local folder; or one head that
 takes jobs."""
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ JOINING_SECONDS = 120
 
 @contextlib.contextmanager
 def two_nodes(local_folder: Path, token: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """A cluster whose second node has an empty file system of its own in `local_folder`.
+    """Runs a cluster whose second node has an empty local file system in `local_folder`.
 
-    Yields its address, and the environment that holds the `token` (a file, written here).
+    Yields its address, and an environment with the `token` (a file that is written here).
 
-    Skips where this user may not mount.
+    Skips the test where this user may not mount.
     """
     if os.geteuid() or shutil.which("unshare") is None:
         pytest.skip("a mount that only one node sees needs root and unshare")
@@ -48,7 +48,7 @@ def two_nodes(local_folder: Path, token: Path) -> Iterator[tuple[str, dict[str, 
 
 @contextlib.contextmanager
 def head_that_takes_jobs(home: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """A head alone, with a token in a home of its own.
+    """Runs a head without workers, with a token in a home of its own.
 
     Yields its address, the dashboard's, and the environment.
     """
@@ -69,7 +69,7 @@ def head_that_takes_jobs(home: Path) -> Iterator[tuple[str, str, dict[str, str]]
 
 
 def _without_ray() -> dict[str, str]:
-    """This process's environment, but for what Ray and MLflow read."""
+    """Returns this process's environment without what Ray and MLflow read."""
     return {k: text for k, text in os.environ.items() if not k.startswith(("RAY", "MLFLOW"))}
 
 

@@ -1,4 +1,4 @@
-"""A file system that is really full, for what must survive one."""
+"""A file system that is really full, for tests of what must survive one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILLING = "filling"
 
 @contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A tmpfs of that size in `folder`; skips the test where none can be mounted."""
+    """Mounts a tmpfs of that size in `folder`; skips the test where none can be mounted."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("mounting a small file system needs root")
     disk = folder / "disk"
@@ -32,7 +32,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> None:
-    """Leaves no byte of room."""
+    """Fills the disk to the last byte."""
     with (disk / FILLING).open("ab", buffering=0) as file:
         for size in (1 << 16, 1 << 10, 1):
             try:
@@ -43,5 +43,5 @@ def fill(disk: Path) -> None:
 
 
 def make_room(disk: Path) -> None:
-    """Gives back what `fill` took."""
+    """Frees what `fill` took."""
     (disk / FILLING).unlink()

@@ -14,7 +14,7 @@ TOKEN = "0123456789abcdef"
 
 @pytest.fixture
 def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A port that accepts connections, and a `ray status` that is let in with the token alone."""
+    """A port that accepts connections, and a `ray status` that admits only the right token."""
 
     def ask(address: str, environment: Mapping[str, str]) -> Answer:
         is_ours = environment["RAY_AUTH_MODE"] == "token" and own_token(environment)[0] == TOKEN
@@ -30,13 +30,15 @@ def held(folder: Path, token: str) -> dict[str, str]:
     return {"RAY_AUTH_TOKEN_PATH": str(folder / "token")}
 
 
-def test_a_head_lets_in_who_has_its_token(head: str, tmp_path: Path) -> None:
+def test_a_head_admits_a_client_with_its_token(head: str, tmp_path: Path) -> None:
     admit(head, held(tmp_path, TOKEN + "\n"))
     admit(head, {"RAY_AUTH_TOKEN": TOKEN})
 
 
-def test_who_has_no_token_hears_where_it_belongs(head: str, tmp_path: Path) -> None:
-    with pytest.raises(ConnectionError, match=f"asks for a token and {tmp_path}.* is missing"):
+def test_a_missing_token_is_reported_with_the_file_where_it_belongs(
+    head: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConnectionError, match=f"asks for a token, {tmp_path}.* is missing"):
         admit(head, {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "none")})
 
 
@@ -46,18 +48,20 @@ def test_a_token_of_another_cluster_is_named_and_not_shown(head: str, tmp_path: 
     assert "other-secret" not in str(refused.value)
 
 
-def test_a_token_that_is_switched_off_is_said(head: str, tmp_path: Path) -> None:
-    with pytest.raises(ConnectionError, match="RAY_AUTH_MODE=disabled: unset it"):
+def test_a_token_that_is_switched_off_is_reported(head: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match="RAY_AUTH_MODE=disabled; fix: unset it"):
         admit(head, held(tmp_path, TOKEN) | {"RAY_AUTH_MODE": "disabled"})
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001/x", "head"])
-def test_what_is_no_address_is_said(address: str) -> None:
+def test_what_is_not_an_address_is_reported(address: str) -> None:
     with pytest.raises(ConnectionError, match="host:port"):
         admit(address, {})
 
 
-def test_auto_is_where_ray_says_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_the_address_that_ray_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(access, "CURRENT_CLUSTER", tmp_path / "current")
     with pytest.raises(ConnectionError, match="no cluster runs on this machine"):
         located("auto", {})
@@ -68,8 +72,8 @@ def test_auto_is_where_ray_says_it_is(tmp_path: Path, monkeypatch: pytest.Monkey
     assert located("h:2", {"RAY_ADDRESS": "h:1"}) == "h:2"
 
 
-@pytest.mark.parametrize("mode", [{}, {"RAY_AUTH_MODE": "token"}], ids=["unsaid", "said"])
-def test_ray_uses_the_token_where_there_is_one_and_nobody_said_otherwise(
+@pytest.mark.parametrize("mode", [{}, {"RAY_AUTH_MODE": "token"}], ids=["unset", "set"])
+def test_ray_uses_the_token_where_there_is_one_and_the_mode_allows_it(
     mode: dict[str, str], head: str, tmp_path: Path
 ) -> None:
     own = held(tmp_path, TOKEN) | mode
@@ -77,7 +81,7 @@ def test_ray_uses_the_token_where_there_is_one_and_nobody_said_otherwise(
     assert own["RAY_AUTH_MODE"] == "token"
 
 
-def test_at_a_cluster_without_tokens_ours_stays_unused(
+def test_at_a_cluster_without_tokens_the_token_is_not_used(
     head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "ask", lambda address, environment: "admitted")
@@ -87,7 +91,7 @@ def test_at_a_cluster_without_tokens_ours_stays_unused(
 
 
 @pytest.mark.slow
-def test_a_port_where_no_ray_answers_is_said_within_bounded_time(
+def test_a_port_where_no_ray_answers_is_reported_within_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(access, "ANSWER_SECONDS", 1.0)

@@ -1,4 +1,4 @@
-"""Kinds of node that the autoscaler may bring, and a spec that only those can run."""
+"""Types of node that the autoscaler may add, and a spec that only those can run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from search.cluster.capacity import check_fitting
-from search.cluster.nodes import BOOTSTRAP, nodes_to_come
+from search.cluster.nodes import BOOTSTRAP, autoscaler_node_types
 from search.spec.parts import Resources
 
 CLOUD = {
@@ -22,30 +22,30 @@ CLOUD = {
 }
 
 
-def test_the_kinds_that_may_come_are_those_with_workers(tmp_path: Path) -> None:
+def test_the_node_types_are_those_that_may_have_workers(tmp_path: Path) -> None:
     (tmp_path / BOOTSTRAP).write_text(yaml.safe_dump(CLOUD))
-    assert nodes_to_come(tmp_path) == {"gpu": {"CPU": 16.0, "GPU": 4.0, "memory": 2.0**36}}
+    assert autoscaler_node_types(tmp_path) == {"gpu": {"CPU": 16.0, "GPU": 4.0, "memory": 2.0**36}}
 
 
-def test_on_machines_of_ones_own_none_comes(tmp_path: Path) -> None:
-    assert nodes_to_come(tmp_path) == {}, "no head that Ray's launcher made"
+def test_on_premise_the_autoscaler_adds_none(tmp_path: Path) -> None:
+    assert autoscaler_node_types(tmp_path) == {}, "no head that Ray's launcher made"
     (tmp_path / BOOTSTRAP).write_text(yaml.safe_dump(CLOUD | {"provider": {"type": "local"}}))
-    assert nodes_to_come(tmp_path) == {}
+    assert autoscaler_node_types(tmp_path) == {}
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{", "provider: 3", "provider: {type: aws}", "\0"])
-def test_a_file_that_is_not_rays_counts_as_none(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_rays_counts_as_no_file(tmp_path: Path, text: str) -> None:
     (tmp_path / BOOTSTRAP).write_text(text)
-    assert nodes_to_come(tmp_path) == {}
+    assert autoscaler_node_types(tmp_path) == {}
 
 
-def test_a_spec_that_only_a_node_to_come_can_run_passes_and_says_so() -> None:
-    to_come = {"gpu": {"CPU": 16.0, "GPU": 4.0}, "small": {"CPU": 2.0}}
-    (check,) = check_fitting({"head": {"CPU": 0.0}}, Resources(gpus=0.5, cpus=1.0), to_come)
+def test_a_spec_that_only_an_added_node_can_run_passes_and_says_so() -> None:
+    node_types = {"gpu": {"CPU": 16.0, "GPU": 4.0}, "small": {"CPU": 2.0}}
+    check = check_fitting({"head": {"CPU": 0.0}}, Resources(gpus=0.5, cpus=1.0), node_types)
     assert check.status == "pass" and "8 on each gpu" in check.found
     assert "small" not in check.found
 
 
-def test_a_spec_that_no_node_to_come_can_run_fails() -> None:
-    (check,) = check_fitting({"head": {"CPU": 0.0}}, Resources(gpus=1.0), {"small": {"CPU": 2.0}})
+def test_a_spec_that_no_added_node_can_run_fails() -> None:
+    check = check_fitting({"head": {"CPU": 0.0}}, Resources(gpus=1.0), {"small": {"CPU": 2.0}})
     assert check.status == "fail"

@@ -8,7 +8,7 @@ import pytest
 from search.cluster.check import Check, passed, run_check
 
 
-def test_an_error_in_a_check_is_a_failed_check_with_its_message() -> None:
+def test_an_error_in_a_check_is_a_failed_check_with_the_message() -> None:
     def breaks() -> Iterator[Check]:
         yield passed("first", "well")
         raise KeyError("what was missing")
@@ -19,13 +19,13 @@ def test_an_error_in_a_check_is_a_failed_check_with_its_message() -> None:
     assert "what was missing" in second.found
 
 
-def test_a_check_that_hangs_is_a_failed_check_in_time() -> None:
+def test_a_check_that_hangs_fails_at_its_time_limit() -> None:
     began = time.monotonic()
     (check,) = run_check("subject", lambda: [time.sleep(30)], 0.2)  # type: ignore[list-item, func-returns-value]
     assert check.status == "fail" and "no answer" in check.found
     assert time.monotonic() - began < 10
 
 
-def test_what_did_not_pass_must_say_its_mend() -> None:
+def test_a_check_that_did_not_pass_must_say_how_to_fix_it() -> None:
     with pytest.raises(AssertionError):
         Check("subject", "fail", "broken")

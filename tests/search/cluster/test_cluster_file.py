@@ -19,17 +19,17 @@ provider: {type: local, head_ip: 10.0.0.1, worker_ips: [10.0.0.2, 10.0.0.3]}
 """
 
 
-def test_on_premise_every_listed_host_is_asked_for(tmp_path: Path) -> None:
+def test_on_premise_every_listed_host_is_waited_for(tmp_path: Path) -> None:
     found = read(tmp_path, LOCAL)
     assert (found.nodes, found.is_on_premise) == (3, True)
     assert found.missing({"10.0.0.1", "10.0.0.3"}) == ["10.0.0.2"]
 
 
-def test_on_premise_fewer_may_be_asked_for(tmp_path: Path) -> None:
+def test_on_premise_fewer_may_be_waited_for(tmp_path: Path) -> None:
     assert read(tmp_path, LOCAL + "min_workers: 1\n").nodes == 2
 
 
-def test_in_a_cloud_the_minimum_of_every_kind_of_worker_is_asked_for(tmp_path: Path) -> None:
+def test_in_a_cloud_the_minimum_of_every_type_of_worker_is_waited_for(tmp_path: Path) -> None:
     text = """
 cluster_name: gpus
 provider: {type: aws}
@@ -44,7 +44,7 @@ available_node_types:
     assert (found.nodes, found.is_on_premise, found.hosts) == (5, False, ())
 
 
-def test_on_premise_the_head_is_logged_in_to_with_the_files_own_key(tmp_path: Path) -> None:
+def test_on_premise_ssh_logs_in_to_the_head_with_the_key_of_the_file(tmp_path: Path) -> None:
     auth = "auth: {ssh_user: ray, ssh_private_key: /keys/ray, ssh_proxy_command: nc gate 22}\n"
     found = read(tmp_path, LOCAL + auth)
     assert found.ssh[-3:] == ("-i", "/keys/ray", "ray@10.0.0.1")
@@ -63,7 +63,7 @@ def test_on_premise_the_head_is_logged_in_to_with_the_files_own_key(tmp_path: Pa
         ("a: [", "not YAML"),
     ],
 )
-def test_what_is_no_cluster_file_is_refused(tmp_path: Path, text: str, because: str) -> None:
+def test_what_is_not_a_cluster_file_is_refused(tmp_path: Path, text: str, because: str) -> None:
     with pytest.raises(ValueError, match=because):
         read(tmp_path, text)
 

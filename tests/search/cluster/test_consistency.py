@@ -18,7 +18,7 @@ def test_another_version_is_named_with_its_node() -> None:
     assert "ray 2.59.0 and not 2.60.0 on b" in libraries.found
 
 
-def test_other_code_fails_apart_from_the_libraries() -> None:
+def test_other_code_fails_separately_from_the_libraries() -> None:
     libraries, code = compare_versions(HERE, {"a": HERE | {"our code": "other"}})
     assert libraries.status == "pass" and code.status == "fail"
 

@@ -9,7 +9,6 @@ import pytest
 from search.cluster import jobs
 from search.cluster.cluster_file import ClusterFile
 from search.cluster.jobs import (
-    Job,
     Service,
     entrypoint,
     follow_job,
@@ -24,7 +23,7 @@ ON_PREMISE = ClusterFile(Path("/c.yaml"), "c", True, 3, HOSTS)
 
 
 class FakeService:
-    """A cluster whose answers are scripted; an exception among them is raised."""
+    """A cluster with scripted answers; an exception among them is raised."""
 
     def __init__(
         self, joins: list[set[str]] | None = None,
@@ -39,8 +38,8 @@ class FakeService:
     def submit(self, name: str, entrypoint: str, project: Path) -> None:
         raise AssertionError("not asked for")
 
-    def jobs(self) -> list[Job]:
-        return [Job("twentieth-a", "RUNNING", 1)]
+    def jobs(self) -> dict[str, int]:
+        return {"twentieth-a": 1}
 
     def status(self, name: str) -> str:
         answer = self.answers.pop(0)
@@ -62,10 +61,10 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_waiting_ends_when_the_last_node_has_joined() -> None:
-    said: list[str] = []
+    lines: list[str] = []
     service = FakeService(joins=[{"a"}, {"a", "b"}, {"a", "b"}, {"a", "b", "c"}])
-    wait_until_joined(service, CLOUD, 3, 1.0, said.append)
-    assert said == [f"{count} of 3 nodes have joined" for count in (1, 2, 3)]
+    wait_until_joined(service, CLOUD, 3, 1.0, lines.append)
+    assert lines == [f"{count} of 3 nodes have joined" for count in (1, 2, 3)]
 
 
 def test_missing_hosts_are_named_when_they_do_not_join() -> None:
@@ -91,7 +90,7 @@ def test_a_log_is_followed_to_the_jobs_end() -> None:
     assert followed(service) == ("SUCCEEDED", "one\ntwo\n")
 
 
-def test_after_a_lost_connection_no_line_is_missing_or_twice() -> None:
+def test_after_a_lost_connection_no_line_is_missing_or_repeated() -> None:
     service = FakeService(answers=[
         ("RUNNING", "one\n"), ConnectionError("gone"), RuntimeError("502"),
         ("FAILED", "one\ntwo\n"),
@@ -99,13 +98,13 @@ def test_after_a_lost_connection_no_line_is_missing_or_twice() -> None:
     assert followed(service) == ("FAILED", "one\ntwo\n")
 
 
-def test_a_head_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_that_stays_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "LOST_SECONDS", -1.0)
     with pytest.raises(ConnectionError, match="has not answered"):
         followed(FakeService(answers=[ConnectionError("gone")]))
 
 
-def test_a_job_that_is_not_there_is_said_at_once() -> None:
+def test_a_job_that_does_not_exist_is_reported_at_once() -> None:
     @contextlib.contextmanager
     def connect() -> Iterator[Service]:
         yield FakeService()
@@ -114,15 +113,10 @@ def test_a_job_that_is_not_there_is_said_at_once() -> None:
         follow_job(connect, "twentieth-b", lambda text: None)
 
 
-def test_the_newest_job_is_ours_and_began_last() -> None:
-    listed = [
-        Job("twentieth-a", "RUNNING", 2),
-        Job("twentieth-b", "FAILED", 1),
-        Job("raysub", "", 9),
-    ]
-    assert newest(listed) == "twentieth-a"
+def test_the_newest_job_is_the_search_that_began_last() -> None:
+    assert newest({"twentieth-a": 2, "twentieth-b": 1, "raysub": 9}) == "twentieth-a"
     with pytest.raises(LookupError, match="twentieth launch"):
-        newest([listed[2]])
+        newest({"raysub": 9})
 
 
 def test_two_jobs_of_one_spec_have_two_names() -> None:
@@ -130,7 +124,7 @@ def test_two_jobs_of_one_spec_have_two_names() -> None:
     assert new_name("digits") != new_name("digits")
 
 
-def test_arguments_reach_the_shell_as_they_are() -> None:
+def test_arguments_are_quoted_for_the_shell() -> None:
     command = entrypoint(["run", "a b.yaml", "--set", "x=$(reboot)"], CLOUD, leaves=False)
     assert command == "python -m search run 'a b.yaml' --set 'x=$(reboot)'"
 
@@ -138,10 +132,12 @@ def test_arguments_reach_the_shell_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("cluster", "last"), [(CLOUD, "sudo shutdown -h now"), (ON_PREMISE, "ray stop")]
 )
-def test_a_cluster_that_leaves_keeps_the_searchs_exit_code(cluster: ClusterFile, last: str) -> None:
+def test_a_job_that_ends_its_cluster_keeps_the_searchs_exit_code(
+    cluster: ClusterFile, last: str
+) -> None:
     command = entrypoint(["run", "s.yaml"], cluster, leaves=True)
     assert command.startswith("python -m search run s.yaml; code=$?; setsid sh -c ")
     assert f"; {last}" in command
-    # On premise it would not end: the autoscaler starts its workers again.
+    # On premise `ray down` would not end: the autoscaler starts its workers again.
     assert ("ray down ~/ray_bootstrap_config.yaml" in command) == (not cluster.is_on_premise)
     assert command.endswith("& exit $code")

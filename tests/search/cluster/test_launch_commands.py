@@ -12,20 +12,19 @@ from typer.testing import CliRunner, Result
 from search.cli import cluster
 from search.cluster import launcher
 from search.cluster.cluster_file import ClusterFile
-from search.cluster.jobs import Job
-from search.cluster.launcher import NoWayIn
+from search.cluster.launcher import HeadUnreachable
 from tests.search.cluster.test_preflight import written
 
 CLUSTER = "cluster_name: lab\nprovider: {type: local, head_ip: 10.0.0.1, worker_ips: [10.0.0.2]}\n"
 
 
 class Ray:
-    """Stands for `ray` and the head: what was done there, in order."""
+    """Stands in for `ray` and the head; `done` is what was done there, in order."""
 
     def __init__(self, joined: set[str], is_up: bool = False) -> None:
         self.done: list[str] = []
         self.nodes, self.is_up = joined, is_up
-        self.submitted: list[Job] = []
+        self.submitted: dict[str, int] = {}
         self.interrupts = False
         self.ray = importlib.metadata.version("ray")
 
@@ -50,9 +49,9 @@ class Ray:
 
     def submit(self, name: str, entrypoint: str, project: Path) -> None:
         self.done.append(entrypoint)
-        self.submitted.append(Job(name, "RUNNING", len(self.submitted)))
+        self.submitted[name] = len(self.submitted)
 
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> dict[str, int]:
         return self.submitted
 
     def status(self, name: str) -> str:
@@ -87,7 +86,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def use(ray: Ray, monkeypatch: pytest.MonkeyPatch) -> Ray:
     monkeypatch.setattr(launcher, "tunnel", ray.tunnel)
-    monkeypatch.setattr(launcher, "open_service", lambda address: ray)
+    monkeypatch.setattr(launcher, "Service", lambda address: ray)
     monkeypatch.setattr(cluster, "why_no_ssh", lambda cluster: "")
     monkeypatch.setattr(cluster, "bring_up", ray.bring_up)
     monkeypatch.setattr(cluster, "copy_credentials", ray.copy_credentials)
@@ -109,19 +108,19 @@ PLACES = ("--tracking-uri", "https://mlflow.lan", "--results", "/shared/results"
 
 
 def test_a_launch_brings_up_waits_submits_and_follows(project: Path, ray: Ray) -> None:
-    said = call("launch", "spec.yaml", "--trials", "3", *PLACES)
-    assert said.exit_code == 0, said.output
+    result = call("launch", "spec.yaml", "--trials", "3", *PLACES)
+    assert result.exit_code == 0, result.output
     assert ray.done == [
         "up",
         "python -m search run spec.yaml --set budget.trials=3 --address auto "
         "--tracking-uri https://mlflow.lan --results /shared/results",
     ]
-    assert "2 of 2 nodes have joined" in said.output
-    assert f"log of {ray.submitted[0].name}" in said.output
-    assert f"ray down {project / 'cluster.yaml'}" in said.output
+    assert "2 of 2 nodes have joined" in result.output
+    assert f"log of {next(iter(ray.submitted))}" in result.output
+    assert f"ray down {project / 'cluster.yaml'}" in result.output
 
 
-def test_a_cluster_that_is_up_is_left_as_it_is(project: Path, ray: Ray) -> None:
+def test_a_cluster_that_is_up_is_not_brought_up_again(project: Path, ray: Ray) -> None:
     ray.is_up = True
     assert call("launch", "spec.yaml", *PLACES).exit_code == 0
     assert "up" not in ray.done
@@ -129,13 +128,13 @@ def test_a_cluster_that_is_up_is_left_as_it_is(project: Path, ray: Ray) -> None:
 
 def test_nothing_is_submitted_while_a_node_is_missing(project: Path, ray: Ray) -> None:
     ray.nodes = {"10.0.0.1"}
-    said = call("launch", "spec.yaml", "--wait-minutes", "0", *PLACES)
-    assert said.exit_code == 1
-    assert "10.0.0.2" in said.output
+    result = call("launch", "spec.yaml", "--wait-minutes", "0", *PLACES)
+    assert result.exit_code == 1
+    assert "10.0.0.2" in result.output
     assert not ray.submitted
 
 
-def test_fewer_nodes_may_be_enough(project: Path, ray: Ray) -> None:
+def test_a_search_may_start_on_fewer_nodes(project: Path, ray: Ray) -> None:
     ray.nodes = {"10.0.0.1"}
     assert call("launch", "spec.yaml", "--nodes", "1", *PLACES).exit_code == 0
 
@@ -151,11 +150,11 @@ def test_fewer_nodes_may_be_enough(project: Path, ray: Ray) -> None:
         PLACES,
     ],
 )
-def test_whatever_is_wrong_is_said_before_anything_is_brought_up(
+def test_mistakes_are_reported_before_anything_is_brought_up(
     project: Path, ray: Ray, arguments: tuple[str, ...]
 ) -> None:
-    said = call("launch", *arguments)
-    assert isinstance(said.exception, ValueError)  # `main` says it and exits with 2
+    result = call("launch", *arguments)
+    assert isinstance(result.exception, ValueError)  # `main` prints it and exits with 2
     assert not ray.done
 
 
@@ -165,31 +164,31 @@ def test_a_cluster_file_with_mistakes_is_refused_with_all_of_them(project: Path,
         + "idle_minutes: 3\nfile_mounts: {/a: ./none}\nsetup_commands: [mount fs-REPLACE_ME]\n"
     )
     (project / "cluster.yaml").write_text(text)
-    said = str(call("launch", "spec.yaml", *PLACES).exception)
+    result = str(call("launch", "spec.yaml", *PLACES).exception)
     assert all(
-        word in said for word in ("idle_minutes", "./none", "setup_commands.0 = fs-REPLACE_ME")
+        word in result for word in ("idle_minutes", "./none", "setup_commands.0 = fs-REPLACE_ME")
     )
     assert not ray.done
 
 
 def test_a_head_with_another_version_of_ray_gets_no_search(project: Path, ray: Ray) -> None:
     ray.is_up, ray.ray = True, "2.0.0"
-    said = call("launch", "spec.yaml", *PLACES)
-    assert said.exit_code == 1 and "the head runs ray 2.0.0" in said.output
+    result = call("launch", "spec.yaml", *PLACES)
+    assert result.exit_code == 1 and "the head runs ray 2.0.0" in result.output
     assert not ray.done
 
 
-def test_a_head_that_lets_nobody_in_is_said_before_rays_launcher_waits_for_it(
+def test_a_head_that_refuses_logins_is_reported_before_rays_launcher_waits_for_it(
     project: Path, ray: Ray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.contextmanager
     def tunnel(cluster: ClusterFile, log: Path) -> Iterator[str]:
-        raise NoWayIn("Permission denied (publickey)")
+        raise HeadUnreachable("Permission denied (publickey)")
         yield
 
     monkeypatch.setattr(launcher, "tunnel", tunnel)
-    said = call("launch", "spec.yaml", *PLACES)
-    assert said.exit_code == 1 and "cluster.yaml: Permission denied (publickey)" in said.output
+    result = call("launch", "spec.yaml", *PLACES)
+    assert result.exit_code == 1 and "cluster.yaml: Permission denied (publickey)" in result.output
     assert not ray.done
 
 
@@ -209,37 +208,37 @@ def test_credentials_travel_as_a_file_and_in_no_command(project: Path, ray: Ray)
     assert "s3cret" not in ray.done[2]
 
 
-def test_an_interrupted_search_goes_on_on_a_new_cluster(project: Path, ray: Ray) -> None:
-    said = call("launch", "--resume", "digits-1", "--allow-function", "hills:slow", *PLACES)
-    assert said.exit_code == 0, said.output
+def test_an_interrupted_search_continues_on_a_new_cluster(project: Path, ray: Ray) -> None:
+    result = call("launch", "--resume", "digits-1", "--allow-function", "hills:slow", *PLACES)
+    assert result.exit_code == 0, result.output
     assert ray.done[1].startswith(
         "python -m search resume digits-1 --allow-function hills:slow --address auto"
     )
 
 
-def test_ctrl_c_leaves_the_search_alone_and_says_how_to_go_on(project: Path, ray: Ray) -> None:
+def test_ctrl_c_leaves_the_search_running_and_says_how_to_continue(project: Path, ray: Ray) -> None:
     ray.interrupts = True
-    said = call("launch", "spec.yaml", *PLACES)
-    job = ray.submitted[0].name
-    assert said.exit_code == 130
-    assert f"twentieth attach {job} --cluster {project / 'cluster.yaml'} --stop" in said.output
-    assert "ray down" in said.output
+    result = call("launch", "spec.yaml", *PLACES)
+    (job,) = ray.submitted
+    assert result.exit_code == 130
+    assert f"twentieth attach {job} --cluster {project / 'cluster.yaml'} --stop" in result.output
+    assert "ray down" in result.output
     assert "stop" not in ray.done
 
 
 def test_attach_takes_the_newest_search(project: Path, ray: Ray) -> None:
-    ray.is_up, ray.submitted = True, [Job("twentieth-a", "", 2), Job("twentieth-b", "", 1)]
+    ray.is_up, ray.submitted = True, {"twentieth-a": 2, "twentieth-b": 1}
     assert "log of twentieth-a" in call("attach").output
 
 
 def test_a_search_is_stopped_when_asked(project: Path, ray: Ray) -> None:
-    ray.is_up, ray.submitted = True, [Job("twentieth-a", "", 2)]
+    ray.is_up, ray.submitted = True, {"twentieth-a": 2}
     ray.status = lambda name: "STOPPED" if "stop" in ray.done else "RUNNING"  # type: ignore[method-assign]
     assert call("attach", "--stop").exit_code == 0
     assert ray.done == ["stop"]
 
 
 def test_attaching_to_a_cluster_that_is_down_says_so(project: Path, ray: Ray) -> None:
-    said = call("attach")
-    assert said.exit_code == 1
-    assert "Is the cluster up?" in said.output
+    result = call("attach")
+    assert result.exit_code == 1
+    assert "Is the cluster up?" in result.output

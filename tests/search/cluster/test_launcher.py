@@ -43,10 +43,10 @@ def test_a_tunnel_that_ends_by_itself_ends_with_its_own_code() -> None:
         tied(["sh", "-c", "exit 7"]), stdin=subprocess.PIPE, start_new_session=True
     )
     assert process.wait(GONE_SECONDS) == 7
-    os.killpg(process.pid, signal.SIGTERM)  # what watched it
+    os.killpg(process.pid, signal.SIGTERM)  # its watcher
 
 
-def test_a_tunnel_ends_when_it_is_told_to() -> None:
+def test_a_tunnel_ends_at_sigterm() -> None:
     process = subprocess.Popen(
         tied(["sleep", "1000"]), stdin=subprocess.PIPE, start_new_session=True
     )
@@ -54,7 +54,7 @@ def test_a_tunnel_ends_when_it_is_told_to() -> None:
     assert process.wait(GONE_SECONDS) != 0
 
 
-# As `ray dashboard` of ray 2.60 and ssh said it; what goes to stdout comes later than it was said.
+# As `ray dashboard` of ray 2.60 and ssh printed it; stdout arrives later than it was printed.
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
@@ -74,5 +74,5 @@ def test_a_tunnel_ends_when_it_is_told_to() -> None:
         ([], ""),
     ],
 )
-def test_of_a_tunnel_that_failed_the_reason_is_said(lines: list[str], why: str) -> None:
+def test_the_reason_why_a_tunnel_failed_is_reported(lines: list[str], why: str) -> None:
     assert reason(lines) == why

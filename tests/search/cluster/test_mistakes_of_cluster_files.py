@@ -28,7 +28,7 @@ def key(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_file_that_ray_takes_has_none(tmp_path: Path, key: Path) -> None:
+def test_a_file_that_ray_accepts_has_no_mistakes(tmp_path: Path, key: Path) -> None:
     (tmp_path / "constraints.txt").write_text("")
     more = f"min_workers: 0\nauth: {{ssh_user: ray, ssh_private_key: {key}}}\n"
     assert found(tmp_path, more + "file_mounts: {~/c: ./constraints.txt}\n") == []
@@ -53,7 +53,7 @@ def test_a_mistake_is_a_line_with_file_and_key(tmp_path: Path, more: str, becaus
     assert line.startswith(f"{tmp_path / 'cluster.yaml'}: ") and because in line
 
 
-def test_a_key_for_ssh_that_others_can_read_is_said_since_ssh_refuses_it(
+def test_an_ssh_key_that_others_can_read_is_a_mistake_since_ssh_refuses_it(
     tmp_path: Path, key: Path
 ) -> None:
     key.chmod(0o644)
@@ -61,7 +61,7 @@ def test_a_key_for_ssh_that_others_can_read_is_said_since_ssh_refuses_it(
     assert f"chmod 600 {key}" in line
 
 
-def test_the_ids_that_a_user_must_put_into_the_aws_file_are_its_only_mistakes(
+def test_the_ids_that_a_user_must_fill_in_are_the_only_mistakes_of_the_aws_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -88,8 +88,8 @@ def test_a_head_that_does_not_answer_to_ssh_is_named(
                 connected.sendall(greeting)
 
         threading.Thread(target=greet, daemon=True).start()
-        said = why_no_ssh(lab)
-    assert because in said and bool(because) == bool(said)
+        why = why_no_ssh(lab)
+    assert because in why and bool(because) == bool(why)
     assert "provider.head_ip: 127.0.0.1 does not answer" in why_no_ssh(lab)
     behind_a_proxy = dataclasses.replace(lab, is_direct=False)
     assert why_no_ssh(behind_a_proxy) == ""

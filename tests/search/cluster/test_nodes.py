@@ -15,13 +15,13 @@ from search.cluster.nodes import join_cluster
 from tests.support.ray_clusters import head_that_takes_jobs, two_nodes
 
 
-def test_an_address_where_nothing_answers_is_said_at_once() -> None:
+def test_an_address_where_nothing_answers_is_reported_at_once() -> None:
     with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:9"), join_cluster("127.0.0.1:9", {}):
         pass
 
 
 @pytest.mark.slow
-def test_a_real_head_lets_in_who_has_its_token_and_refuses_others_within_seconds(
+def test_a_real_head_admits_a_client_with_its_token_and_refuses_others_within_seconds(
     tmp_path: Path,
 ) -> None:
     with head_that_takes_jobs(tmp_path) as (address, _, environment):
@@ -37,7 +37,7 @@ def test_a_real_head_lets_in_who_has_its_token_and_refuses_others_within_seconds
 
 
 @pytest.mark.slow
-def test_storage_that_is_local_to_a_node_of_a_real_cluster_fails_and_nothing_else_of_the_nodes(
+def test_storage_that_is_local_to_a_node_of_a_real_cluster_is_the_only_failure_of_the_nodes(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "results" / "storage").mkdir(parents=True)

@@ -61,22 +61,24 @@ def test_a_relative_data_path_must_travel_with_the_project(project: Path, tmp_pa
     assert data["parquet"] == str(project / "images")
 
 
-def test_an_override_with_a_path_is_held_to_the_same(project: Path) -> None:
+def test_a_path_in_an_override_must_travel_too(project: Path) -> None:
     with pytest.raises(ValueError, match="outside"):
         check_spec(written(project), project, ["task.data=../elsewhere"])
 
 
-def test_a_relative_data_path_must_be_there(project: Path) -> None:
+def test_a_relative_data_path_must_exist(project: Path) -> None:
     with pytest.raises(ValueError, match="there is no"):
         check_spec(written(project, "./images"), project, [])
 
 
-def test_data_that_git_ignores_is_refused_with_key_path_and_what_to_do(project: Path) -> None:
+def test_data_that_git_ignores_is_refused_with_key_path_and_fix(project: Path) -> None:
     (project / "images").mkdir()
     (project / "images" / "train.parquet").write_text("")
     (project / ".gitignore").write_text("*.parquet\n")
-    said = r"spec\.yaml: task\.data\.parquet: .*train\.parquet stays behind: .*\.gitignore names it"
-    with pytest.raises(ValueError, match=f"{said}.*shared storage"):
+    message = (
+        r"spec\.yaml: task\.data\.parquet: .*train\.parquet stays behind: .*\.gitignore names it"
+    )
+    with pytest.raises(ValueError, match=f"{message}.*shared storage"):
         check_spec(written(project, "./images"), project, [])
 
 
@@ -91,7 +93,7 @@ def test_an_absolute_data_path_is_one_on_the_nodes(project: Path) -> None:
     assert spec.task.data["parquet"] == "/mnt/data/images"
 
 
-def test_a_training_function_of_the_tests_stays_behind(project: Path) -> None:
+def test_a_training_function_in_the_tests_does_not_travel(project: Path) -> None:
     path = project / "spec.yaml"
     path.write_text(
         "name: x\ntask: {model: 'python:tests.support.functions:two_hills'}\n"
@@ -99,7 +101,7 @@ def test_a_training_function_of_the_tests_stays_behind(project: Path) -> None:
         "space: {x: {type: float, low: 0, high: 1}}\nbudget: {trials: 1, epochs: 1}\n"
         "resources: {parallelism: 1}\nscheduler: {name: none}\n"
     )
-    with pytest.raises(ValueError, match="tests/ stays behind"):
+    with pytest.raises(ValueError, match="tests/ does not travel"):
         check_spec(path, project, [])
 
 
@@ -116,7 +118,7 @@ def test_a_training_function_of_the_tests_stays_behind(project: Path) -> None:
         ("postgresql:///mlflow", "the head itself"),
     ],
 )
-def test_a_store_that_the_cluster_cannot_mean_is_refused(uri: str | None, because: str) -> None:
+def test_a_store_that_the_nodes_cannot_share_is_refused(uri: str | None, because: str) -> None:
     with pytest.raises(ValueError, match=because):
         check_store(uri)
 
@@ -133,7 +135,7 @@ def test_a_password_in_the_uri_is_refused_and_not_repeated(uri: str) -> None:
 @pytest.mark.parametrize(
     "uri", ["https://mlflow.lan", "http://10.0.0.1:5000", "postgresql://u@db/m"]
 )
-def test_a_store_that_all_nodes_reach_is_taken(uri: str) -> None:
+def test_a_store_that_all_nodes_reach_is_accepted(uri: str) -> None:
     assert check_store(uri) == uri
 
 
@@ -143,7 +145,7 @@ def test_results_must_be_absolute(results: Path | None) -> None:
         check_results(results)
 
 
-def test_a_secret_must_be_there_and_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_secret_must_exist_and_be_readable_by_its_owner_only(tmp_path: Path) -> None:
     token = tmp_path / "auth_token"
     with pytest.raises(FileNotFoundError, match="ray get-auth-token"):
         check_secret(token, "ray get-auth-token --generate")
@@ -161,7 +163,7 @@ def test_a_secret_must_be_there_and_for_its_owner_alone(tmp_path: Path) -> None:
      ("a.localhost", True), ("0.0.0.0", False), ("::", False), ("10.0.0.1", False),
      ("localhost.example.org", False)],
 )  # fmt: skip
-def test_loopback_is_what_this_machine_alone_reaches(host: str, is_here: bool) -> None:
+def test_loopback_is_what_only_this_machine_reaches(host: str, is_here: bool) -> None:
     assert is_loopback(host) == is_here
 
 

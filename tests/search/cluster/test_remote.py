@@ -1,4 +1,4 @@
-"""`doctor --cluster`: at a cluster that is down, and at a real head of Ray's that takes jobs."""
+"""`doctor --cluster`: for a cluster that is down, and for a real head of Ray that takes jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from search.cluster.check import Check
-from search.cluster.remote import Wanted, check_remotely
+from search.cluster.preflight import LaunchArguments
+from search.cluster.remote import check_remotely
 from tests.search.cluster.test_preflight import written
 from tests.support.ray_clusters import head_that_takes_jobs
 
@@ -20,23 +21,23 @@ CLUSTER = "cluster_name: lab-{}\nprovider: {{type: local, head_ip: 127.0.0.1, wo
 # `doctor`, but for the tunnel: the head is on this very machine.
 DOCTOR = """
 import contextlib, sys
-from search.deploy import connection
+from search.cluster import launcher
 dashboard = sys.argv.pop(1)
-connection.tunnel = lambda cluster, log: contextlib.nullcontext(dashboard)
+launcher.tunnel = lambda cluster, log: contextlib.nullcontext(dashboard)
 from search.__main__ import main
 main()
 """
 
 
 def seen(project: Path, **changes: Any) -> dict[str, Check]:
-    """The checks of a cluster that never was up, by name."""
+    """Return the checks of a cluster that was never up, by name."""
     (project / "cluster.yaml").write_text(CLUSTER.format(project.parent.name))
     given: dict[str, Any] = {
         "cluster": project / "cluster.yaml", "project": project, "spec": written(project),
         "settings": (), "tracking_uri": "http://10.255.0.1:5000", "results": Path("/shared"),
     }  # fmt: skip
     checks: list[Check] = []
-    check_remotely(Wanted(**given | changes), checks.append)
+    check_remotely(LaunchArguments(**given | changes), checks.append)
     return {check.name: check for check in checks}
 
 
@@ -53,9 +54,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-def test_of_a_cluster_that_is_down_the_rest_is_looked_at(project: Path) -> None:
+def test_for_a_cluster_that_is_down_the_rest_is_checked(project: Path) -> None:
     checks = seen(project)
-    assert checks["head"].status == "warning" and "not looked at" in checks["head"].found
+    assert checks["head"].status == "warning" and "not checked" in checks["head"].found
     assert "ssh: connect to host 127.0.0.1" in checks["head"].found, "why, in the words of ssh"
     assert {checks[name].status for name in ("cluster file", "token here", "spec", "results")} == {
         "pass"
@@ -76,16 +77,16 @@ def test_what_a_launch_would_refuse_fails_with_its_key(project: Path) -> None:
         assert checks[name].status == "fail" and word in checks[name].found, checks[name]
 
 
-def test_a_file_that_is_none_is_the_only_check(tmp_path: Path) -> None:
+def test_a_missing_cluster_file_is_the_only_check(tmp_path: Path) -> None:
     checks: list[Check] = []
-    wanted = Wanted(tmp_path / "none.yaml", tmp_path, None, (), None, None)
-    check_remotely(wanted, checks.append)
+    given = LaunchArguments(tmp_path / "none.yaml", tmp_path, None, (), None, None)
+    check_remotely(given, checks.append)
     (check,) = checks
     assert check.status == "fail" and "none.yaml" in check.found
 
 
 @pytest.mark.slow
-def test_the_nodes_of_a_cluster_that_is_up_are_looked_at_from_afar(tmp_path: Path) -> None:
+def test_the_nodes_of_a_cluster_that_is_up_are_checked_remotely(tmp_path: Path) -> None:
     (tmp_path / "lab.yaml").write_text(CLUSTER.format("up"))
     shared = tmp_path / "shared"
     (shared / "storage").mkdir(parents=True)
@@ -97,9 +98,9 @@ def test_the_nodes_of_a_cluster_that_is_up_are_looked_at_from_afar(tmp_path: Pat
         )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
-    assert "lab-up is up: 1 nodes" in checks["head"]["found"]
+    assert "lab-up is up: 1 node," in checks["head"]["found"]
     assert checks["tracking store"]["status"] == "fail", "none was named"
-    # Seen by the job on the head, and brought back.
+    # Checked by the job on the head.
     there = ("versions", "code", "storage", "clocks", "token", "data set", "head without token")
     for name in there:
         assert checks[name]["status"] == "pass", checks[name]

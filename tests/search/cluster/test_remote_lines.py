@@ -9,18 +9,18 @@ import pytest
 from search.cluster import jobs
 from search.cluster.check import Check, failed, passed, warned
 from search.cluster.cluster_file import ClusterFile
-from search.cluster.jobs import Job, Service
-from search.cluster.remote import as_line, last_line, read_line, run_doctor_on_head
+from search.cluster.jobs import Service
+from search.cluster.remote import LAST_LINE, as_line, read_line, run_doctor_on_head
 
 LAB = ClusterFile(Path("/lab.yaml"), "lab", True, 1, ("10.0.0.1",))
 CHECKS = [passed("clocks", "well"), warned("disk", "little", "more"), failed("token", "none", "x")]
 
 
 class Head:
-    """Takes one job, whose log grows by a piece each time that it is looked at."""
+    """Takes one job, whose log grows by a piece each time that its status is read."""
 
     def __init__(self, pieces: list[str], status: str) -> None:
-        self.pieces, self.last, self.said = pieces, status, ""
+        self.pieces, self.last, self.text = pieces, status, ""
         self.submitted: list[str] = []
         self.stopped: list[str] = []
 
@@ -28,17 +28,17 @@ class Head:
         self.name = name
         self.submitted.append(entrypoint)
 
-    def jobs(self) -> list[Job]:
-        return [Job(self.name, "")]
+    def jobs(self) -> dict[str, int]:
+        return {self.name: 0}
 
     def status(self, name: str) -> str:
         if self.pieces == ["Ctrl-C"]:
             raise KeyboardInterrupt
-        self.said += self.pieces.pop(0)
+        self.text += self.pieces.pop(0)
         return "RUNNING" if self.pieces else self.last
 
     def log(self, name: str) -> str:
-        return self.said
+        return self.text
 
     def stop(self, name: str) -> None:
         self.stopped.append(name)
@@ -56,18 +56,18 @@ def seen(head: Head, monkeypatch: pytest.MonkeyPatch) -> list[Check]:
     return taken
 
 
-def test_every_check_comes_back_as_it_was_though_ray_writes_between(
+def test_every_check_comes_back_unchanged_though_ray_writes_in_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     log = "2026 INFO worker.py\n" + "".join(f"{as_line(each)}\n" for each in CHECKS)
-    log += f"{last_line(3)}\n"
+    log += f"{LAST_LINE}\n"
     head = Head([log[:50], log[50:51], log[51:]], "FAILED")  # cut in the middle of lines
     assert seen(head, monkeypatch) == CHECKS
     (command,) = head.submitted
     assert command == "python -m search doctor spec.yaml --set a=b --address auto --lines"
 
 
-def test_a_look_that_breaks_off_is_a_failed_check_with_the_end_of_its_log(
+def test_a_job_that_breaks_off_is_a_failed_check_with_the_end_of_its_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     head = Head([f"{as_line(CHECKS[0])}\n", "Traceback\nImportError: no module torch\n"], "FAILED")
@@ -76,7 +76,7 @@ def test_a_look_that_breaks_off_is_a_failed_check_with_the_end_of_its_log(
     assert broken.status == "fail" and "ImportError: no module torch" in broken.found
 
 
-def test_ctrl_c_stops_the_look_on_the_head_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_stops_the_job_on_the_head_too(monkeypatch: pytest.MonkeyPatch) -> None:
     head = Head(["Ctrl-C"], "STOPPED")
     with pytest.raises(KeyboardInterrupt):
         seen(head, monkeypatch)
@@ -86,13 +86,13 @@ def test_ctrl_c_stops_the_look_on_the_head_too(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     "line",
     ["", "text", "3", "null", '{"check": ["a", "well", "b", ""]}',
-     '{"check": ["a", "fail", "b", ""]}', '{"check": ["a", "pass", "b", "mend"]}',
+     '{"check": ["a", "fail", "b", ""]}', '{"check": ["a", "pass", "b", "fix"]}',
      '{"check": "a"}', '{"checks": "many"}'],
 )  # fmt: skip
-def test_what_is_no_check_is_not_taken_for_one(line: str) -> None:
+def test_what_is_not_a_check_is_not_read_as_one(line: str) -> None:
     assert read_line(line) is None
 
 
-def test_attach_takes_no_look_for_a_search() -> None:
+def test_attach_does_not_take_a_doctors_job_for_a_search() -> None:
     with pytest.raises(LookupError):
-        jobs.newest([Job("doctor-1234", "RUNNING", 3)])
+        jobs.newest({"doctor-1234": 3})

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,17 @@ import pytest
 
 from search.cluster import security
 from search.cluster.access import Answer
-from search.cluster.nodes import HERE, Reply, ThisMachine
+from search.cluster.nodes import HERE, RayNodes, Reply, ThisMachine
 
 
-@dataclass(frozen=True)
-class OneNode:
-    """A cluster of this machine, as far as its closedness is looked at."""
+class OneNode(RayNodes):
+    """A cluster of this machine only, without Ray."""
 
-    dashboard: str
-    head: str = HERE
-    head_address: str = "127.0.0.1"
-    gcs: str = "127.0.0.1:6379"
+    def __init__(self, dashboard: str) -> None:
+        super().__init__({}, {}, HERE, "127.0.0.1", "127.0.0.1:6379", dashboard)
 
-    def ask_some(
-        self, names: list[str], function: Callable[..., Any], *arguments: Any, seconds: float = 60
+    def ask(
+        self, function: Callable[..., Any], *arguments: Any, **options: Any
     ) -> dict[str, Reply]:
         return ThisMachine().ask(function, *arguments)
 
@@ -57,14 +53,14 @@ def test_a_token_that_others_may_read_fails(
     file.write_text("secret-text")
     file.chmod(mode)
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(file))
-    (check,) = security.check_token(ThisMachine())
+    check = security.check_token(ThisMachine())
     assert check.status == status
     assert "secret-text" not in check.found
 
 
 def test_a_missing_token_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "none"))
-    (check,) = security.check_token(ThisMachine())
+    check = security.check_token(ThisMachine())
     assert check.status == "fail" and "is missing" in check.found
 
 
@@ -81,27 +77,27 @@ def test_a_dashboard_beyond_loopback_fails() -> None:
     with dashboard(401) as address:
         port = address.rpartition(":")[2]
         *_, place = security.check_dashboard(OneNode(f"0.0.0.0:{port}"))
-    assert place.status == "fail" and "ssh" in place.mend
+    assert place.status == "fail" and "ssh" in place.fix
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("given", "status"),
     [("refused", "pass"), ("admitted", "fail"), ("unclear", "warning"), (None, "warning")],
 )
-def test_a_head_that_lets_a_client_without_token_in_fails(
-    said: Answer | None, status: str, monkeypatch: pytest.MonkeyPatch
+def test_a_head_that_admits_a_client_without_a_token_fails(
+    given: Answer | None, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[dict[str, str]] = []
 
     def answer(address: str, environment: dict[str, str]) -> Answer:
         asked.append(environment)
-        if said is None:
+        if given is None:
             raise ConnectionError("no head of Ray answers within 30 s")
-        return said
+        return given
 
     monkeypatch.setenv("RAY_AUTH_TOKEN", "secret-text")
     monkeypatch.setattr(security, "ask", answer)
-    (check,) = security.check_head(OneNode(""))
+    check = security.check_head("127.0.0.1:6379")
     assert check.status == status
     assert asked[0]["RAY_AUTH_MODE"] == "disabled" and "RAY_AUTH_TOKEN" not in asked[0]
 
@@ -110,14 +106,14 @@ HEAD, FAR = "10.0.0.11", "8.8.8.8"
 
 
 def test_metrics_that_listen_beyond_loopback_are_a_warning_that_names_them() -> None:
-    check = security.judge_ports([(HEAD, 6385), (HEAD, 6379)])
+    check = security.port_check([(HEAD, 6385), (HEAD, 6379)])
     assert check.status == "warning" and f"{HEAD}:6385" in check.found
-    assert security.judge_ports([(HEAD, 6379)]).status == "pass"
-    assert "loopback alone" in security.judge_ports([]).found
+    assert security.port_check([(HEAD, 6379)]).status == "pass"
+    assert "loopback only" in security.port_check([]).found
 
 
 @pytest.mark.slow
-def test_the_addresses_that_ray_listens_on_are_seen(tmp_path: Path) -> None:
+def test_the_addresses_that_ray_listens_on_are_found(tmp_path: Path) -> None:
     program = tmp_path / "ray" / "listen.py"
     program.parent.mkdir()
     program.write_text(
@@ -139,21 +135,23 @@ def test_the_addresses_that_ray_listens_on_are_seen(tmp_path: Path) -> None:
     ("host", "port", "status"),
     [(HEAD, 6385, "warning"), (FAR, 6385, "fail"), (HEAD, 6379, "pass"), (FAR, 6379, "warning")],
 )
-def test_what_is_reached_from_the_internet_counts_more(host: str, port: int, status: str) -> None:
-    check = security.judge_from_here([(host, port)], [])
+def test_what_is_reached_from_the_internet_is_more_severe(
+    host: str, port: int, status: str
+) -> None:
+    check = security.outside_check([(host, port)], [])
     assert check.status == status
-    assert status == "pass" or "let in ssh alone" in check.mend
+    assert status == "pass" or "allow only ssh" in check.fix
 
 
-def test_a_dashboard_that_answers_without_a_token_fails_wherever_it_is_seen_from() -> None:
-    check = security.judge_from_here([(HEAD, 8265), (HEAD, 6385)], [(HEAD, 8265)])
+def test_a_dashboard_that_answers_without_a_token_fails_from_any_address() -> None:
+    check = security.outside_check([(HEAD, 8265), (HEAD, 6385)], [(HEAD, 8265)])
     assert check.status == "fail" and f"{HEAD}:8265 (dashboard)" in check.found
-    assert "6385" not in check.found, "figures run nothing"
+    assert "6385" not in check.found, "metrics run nothing"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "status"), [(401, "pass"), (200, "fail")])
-def test_the_dashboard_as_seen_from_here_must_ask_for_the_token(
+def test_a_dashboard_that_is_reached_from_here_must_ask_for_the_token(
     answer: int, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with dashboard(answer) as address:
@@ -161,12 +159,12 @@ def test_the_dashboard_as_seen_from_here_must_ask_for_the_token(
         monkeypatch.setattr(security, "DASHBOARD_PORT", number)
         monkeypatch.setattr(security, "OF_HEAD", {number: "dashboard"})
         monkeypatch.setattr(security, "OF_NODE", {})
-        (check,) = security.check_from_here(["127.0.0.1"])
+        check = security.check_from_here(["127.0.0.1"])
     assert check.status == status
 
 
 @pytest.mark.slow
-def test_a_proxy_of_this_machine_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_this_machine_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with dashboard(401) as address:
-        assert security.http_status(f"http://{address}/") == 401
+        assert security.http_status(address) == 401
