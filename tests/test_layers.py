@@ -153,3 +153,12 @@ def test_what_is_imported_as_search_is_this_project() -> None:
 
     for package in (search, models):
         assert Path(package.__file__ or "").resolve().is_relative_to(ROOT)
+
+
+def test_no_module_of_tests_is_imported_by_another() -> None:
+    tests = ROOT / "tests"
+    for file in sorted(tests.glob("**/*.py")):
+        for name in imports_of(file):
+            module = name.removeprefix("tests.").split(".")
+            is_of_tests = any(part == "conftest" or part.startswith("test_") for part in module)
+            assert not (name.startswith("tests.") and is_of_tests), f"{file} imports {name}"
