@@ -178,7 +178,7 @@ BAIT: dict[str, Mapping[str, str]] = {
 
 @pytest.mark.parametrize("name", LAYOUTS)
 @given(run=RUNS, parent=st.none() | RUNS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_no_run_that_it_recognises_is_too_hostile_to_be_read(
     name: str, run: Run, parent: Run | None
 ) -> None:

@@ -152,7 +152,7 @@ def test_a_resumed_search_decides_as_an_uninterrupted_one(plan: Plan, seed: int)
     """From wherever it is cut off, with nothing but what was recorded until then."""
     curves, steps = random_curves(seed), random_steps(seed)
     expected = play(scheduler_for(plan, []), curves, steps)
-    for cut in range(0, len(steps), 7):
+    for cut in range(0, len(steps), 17):
         before = {step: expected[step] for step in steps[:cut] if step in expected}
         stopped = {number for (number, _), said in before.items() if said == "STOP"}
         resumed = scheduler_for(plan, recorded(curves, before))
