@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,10 @@ def test_what_is_imported_as_search_is_this_project() -> None:
 
     for package in (search, models):
         assert Path(package.__file__ or "").resolve().is_relative_to(ROOT)
+
+
+def test_no_module_of_tests_is_imported_by_another() -> None:
+    imports = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*(?:conftest|test_\w+)\b.*", re.M)
+    for file in sorted(ROOT.glob("tests/**/*.py")):
+        found = imports.search(file.read_text())
+        assert not found, f"{file.relative_to(ROOT)} says {found.group().strip()!r}"

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
 from search import __main__ as command_line
-from tests.search.test_pipeline import Stored, stored
+from tests.support.commands import Said
 from tests.support.launches import hills
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command said, and the number it exited with."""
-
-    code: int
-    out: str
-    err: str
+from tests.support.stored_search import Stored, stored
 
 
 @pytest.fixture(scope="session")

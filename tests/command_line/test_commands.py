@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from search import __main__ as command_line
-from tests.command_line.conftest import Said
-from tests.search.test_pipeline import Stored
+from tests.support.commands import Said
+from tests.support.stored_search import Stored
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ["run", "resume", "review", "history", "show", "report", "export", "attack",

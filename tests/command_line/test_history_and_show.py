@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.command_line.conftest import Said
-from tests.search.test_pipeline import Stored
+from tests.support.commands import Said
+from tests.support.stored_search import Stored
 
 
 def test_a_new_store_has_an_empty_history(cli: Callable[..., Said], store: Stored) -> None:

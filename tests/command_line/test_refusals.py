@@ -9,8 +9,8 @@ import pytest
 
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary
-from tests.command_line.conftest import Said
-from tests.search.test_pipeline import FUNCTION, Stored
+from tests.support.commands import Said
+from tests.support.stored_search import FUNCTION, Stored
 
 
 @pytest.mark.parametrize("command", ["run", "review"])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from search.tracking.store import open_client
-from tests.command_line.conftest import Said
-from tests.search.test_pipeline import Stored
+from tests.support.commands import Said
+from tests.support.stored_search import Stored
 
 
 def test_review_says_what_would_be_tried_and_why(

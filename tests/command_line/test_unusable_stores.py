@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.command_line.conftest import Said
+from tests.support.commands import Said
 
 
 @pytest.fixture

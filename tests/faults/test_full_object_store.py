@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
-from tests.search.optimize.test_digits import small_digits
-from tests.support.launches import ROOT, Place, finished
+from tests.support.launches import ROOT, Place, finished, small_digits
 from tests.support.ray_nodes import NODE, running_nodes
 
 pytestmark = pytest.mark.slow

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from models.data.loading import ImageSplits, load_images
 from models.networks.tokenizer import load_tokenizer
+from tests.support.text_folders import CORPUS, ROWS, WriteText
 from tests.support.tiny_models import _BERT_SPECIAL, byte_pairs, save_tokenizer, wordpiece
 
 
@@ -71,20 +72,6 @@ def folder(tmp_path: Path, write_split: Callable[..., Path]) -> Path:
     for split, rows in (("train", 30), ("validation", 9), ("test", 12)):
         write_split(tmp_path / "shapes" / f"{split}.parquet", rows)
     return tmp_path / "shapes"
-
-
-WriteText = Callable[..., Path]
-
-CORPUS = ["The Oslo bakery opens early on Monday", "the shop of Ada in Oslo is open"] * 3
-
-ROWS: dict[str, dict[str, list[Any]]] = {
-    "classification": {"text": ["good", "bad", "fine", "poor"], "label": [0, 1, 0, 1]},
-    "entities": {
-        "tokens": [["Ada", "sings"], ["in", "New", "York"]],
-        "tags": [["B-PER", "O"], ["O", "B-LOC", "I-LOC"]],
-    },
-    "dialogue": {"prompt": ["How are you?", "Who?"], "answer": ["Well.", "Me."]},
-}
 
 
 @pytest.fixture

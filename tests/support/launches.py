@@ -54,6 +54,16 @@ def held_hills(gate: Gate, epochs: int, **changes: Any) -> dict[str, Any]:
     return spec
 
 
+def small_digits(**changes: Any) -> dict[str, Any]:
+    """The quick start, small enough for a test."""
+    spec: dict[str, Any] = yaml.safe_load((ROOT / "search" / "specs" / "digits.yaml").read_text())
+    spec["budget"] = {"trials": 6, "epochs": 5}
+    spec["scheduler"] = {"name": "none"}
+    # Without AutoAttack, which test_robust_search.py has: here it would be most of the time.
+    spec["robustness"] |= {"examples": 64, "cheap_examples": 32, "final_examples": 0}
+    return spec | changes
+
+
 @dataclass
 class Place:
     """A folder with a store, specs and results of its own.

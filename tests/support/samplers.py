@@ -1,4 +1,4 @@
-"""Samplers on histories of several kinds, for the tests of what every one of them must keep."""
+"""Samplers on histories of several kinds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 from search.apply import OptunaSampler, WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.history import History
-from tests.contracts import sampler as contracts
+from tests.support import studies
 
 # Fewer random trials, so that the model is reached within a contract's few.
 FAST = {
@@ -34,10 +34,10 @@ def history_of(kind: str, objectives: int) -> History | None:
     if kind == "empty":
         return History.empty()
     if kind.startswith("one trial"):
-        return contracts.prior_history(objectives, trials=1, tasks=1)
-    return contracts.prior_history(objectives)
+        return studies.prior_history(objectives, trials=1, tasks=1)
+    return studies.prior_history(objectives)
 
 
-def maker(name, history="cold", objectives=2, space=contracts.CONDITIONAL, **settings):
+def maker(name, history="cold", objectives=2, space=studies.CONDITIONAL, **settings):
     prior, task, sampler = history_of(history, objectives), HISTORIES[history], FAST[name]
     return lambda seed: WarmStartSampler(prior, space, seed, task=task, sampler=sampler, **settings)

@@ -6,7 +6,7 @@ from tokenizers import Regex, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from models.networks.tokenizer import load_tokenizer, split_word_tokenizer
-from tests.models.conftest import CORPUS
+from tests.support.text_folders import CORPUS
 from tests.support.tiny_models import byte_pairs, save_tokenizer, wordpiece
 
 Tokenizers = dict[str, PreTrainedTokenizerBase]

@@ -19,7 +19,7 @@ from optuna.distributions import (
 from search.apply.candidate_grid import CandidateGrid
 from search.space import SearchSpace
 from search.space.encoding import encode
-from tests.contracts import sampler as contracts
+from tests.support import studies
 
 # Optuna says so where rounding makes it shorten a drawn grid by a step.
 pytestmark = pytest.mark.filterwarnings("ignore:The distribution is specified")
@@ -130,25 +130,25 @@ STRAY = [{}, {"optimizer": "sgd", "width": 4096, "sgd.momentum": 0.44}, {"width"
 
 @pytest.mark.parametrize("stray", STRAY, ids=["empty", "outside", "between"])
 def test_a_configuration_outside_the_space_or_with_gaps_becomes_a_legal_one(stray):
-    positions = CandidateGrid(contracts.CONDITIONAL)
+    positions = CandidateGrid(studies.CONDITIONAL)
     made = positions.configuration(positions.of(stray))
-    assert contracts.CONDITIONAL.problems(made) == []
+    assert studies.CONDITIONAL.problems(made) == []
     assert made["width"] == (64 if stray.get("width") == 4096 else 23)  # 23: the middle, and 22.6
 
 
 def test_what_a_configuration_lacks_starts_in_the_middle_as_a_cold_search_does():
-    positions = CandidateGrid(contracts.CONDITIONAL)
+    positions = CandidateGrid(studies.CONDITIONAL)
     assert positions.configuration(positions.of({})) == positions.middle()
 
 
 @pytest.mark.parametrize("stray", STRAY, ids=["empty", "outside", "between"])
 def test_its_columns_are_those_of_the_configuration_it_becomes(stray):
-    positions = CandidateGrid(contracts.CONDITIONAL)
+    positions = CandidateGrid(studies.CONDITIONAL)
     assert_legal(positions, positions.of(stray)[None])
 
 
 def test_the_middle_is_the_middle_of_ranges_and_the_first_choice():
-    assert CandidateGrid(contracts.CONDITIONAL).middle() == {
+    assert CandidateGrid(studies.CONDITIONAL).middle() == {
         "optimizer": "sgd",
         "width": 23,  # of 8 to 64 in the logarithm: sqrt(8 * 64) = 22.6
         "blocks": 2,
@@ -191,6 +191,6 @@ def test_a_range_as_wide_as_one_rounding_error_is_no_error():
 
 
 def test_nothing_to_encode_has_no_rows():
-    positions = CandidateGrid(contracts.CONDITIONAL)
-    empty = positions.encoded(np.empty((0, len(contracts.CONDITIONAL.distributions))))
+    positions = CandidateGrid(studies.CONDITIONAL)
+    empty = positions.encoded(np.empty((0, len(studies.CONDITIONAL.distributions))))
     assert empty.shape == (0, len(positions.groups))

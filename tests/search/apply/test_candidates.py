@@ -9,7 +9,7 @@ from search.apply.candidate_grid import CandidateGrid
 from search.apply.candidates import BEST_OF_A_TASK, FRESH, NEIGHBOURS, POOLED, Candidates
 from search.objectives import pareto
 from search.space.encoding import encode
-from tests.contracts import sampler as contracts
+from tests.support import studies
 from tests.support.earlier_tasks import SQUARE, at_random, modelled
 
 POSITIONS = CandidateGrid(SQUARE)
@@ -64,9 +64,9 @@ def test_the_pool_is_the_same_at_every_proposal_and_the_rest_is_not():
 
 
 def test_a_coarse_grid_is_not_asked_the_same_twice():
-    positions = CandidateGrid(contracts.CONDITIONAL)
+    positions = CandidateGrid(studies.CONDITIONAL)
     candidates = Candidates(positions, [], 2, 0)
-    best = contracts.CONDITIONAL.random_configuration(np.random.default_rng(3))
+    best = studies.CONDITIONAL.random_configuration(np.random.default_rng(3))
     places, _, task_predictions = candidates.around([best, best], np.random.default_rng(0))
     assert task_predictions.shape == (len(places), 0, 2)
     fresh = places[len(candidates._pool) :]

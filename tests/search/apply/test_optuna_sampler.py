@@ -15,11 +15,11 @@ from search.apply.optuna_sampler import CompletedStudy
 from search.apply.source import Context, Tried
 from search.history import Trial
 from search.objectives.objective import Objective, Role
-from tests.contracts import sampler as contracts
+from tests.support import studies
 from tests.support.earlier_tasks import own_trial, prior_trial, unnamed
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-SPACE = contracts.CONDITIONAL
+SPACE = studies.CONDITIONAL
 SGD = {"optimizer": "sgd", "width": 16, "blocks": 2, "augment": True, "sgd.learning_rate": 0.1,
        "sgd.momentum": 0.5}  # fmt: skip
 ADAMW = {"optimizer": "adamw", "width": 32, "blocks": 1, "augment": False,
@@ -57,7 +57,7 @@ def again(
 
 def test_prior_trials_keep_the_target_space_joint():
     spy = Spy()
-    history = contracts.prior_history()
+    history = studies.prior_history()
     foreign = [  # one lacks a hyperparameter, one has another optimizer's only
         prior_trial("task 0", "r0", "complete", {"optimizer": "adamw"}, (1.0, 1.0), False),
         prior_trial("task 0", "r1", "complete", ADAMW, (1.0, 2.0), True),
@@ -65,8 +65,8 @@ def test_prior_trials_keep_the_target_space_joint():
     ask(spy, [own_trial(0, "complete", SGD, (1.0, 0.0))], foreign)
     assert spy.joint == set(SPACE.distributions)
     # Through the front door too, and for comparison what plain Optuna makes of the same trials.
-    study = contracts.create_study(WarmStartSampler(history, SPACE, task="task 0", sampler=spy), 2)
-    contracts.run(study, 3)
+    study = studies.create_study(WarmStartSampler(history, SPACE, task="task 0", sampler=spy), 2)
+    studies.run(study, 3)
     assert spy.joint == set(SPACE.distributions)
     assert set(IntersectionSearchSpace().calculate(study)) < set(SPACE.distributions)
 

@@ -10,16 +10,16 @@ from optuna.trial import TrialState
 
 from search.apply.own_data import OwnTrials
 from search.apply.source import Proposal
-from tests.contracts import sampler as contracts
+from tests.support import studies
 from tests.support.earlier_tasks import own_trial
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-SPACE = contracts.CONDITIONAL
+SPACE = studies.CONDITIONAL
 
 
 def study_of():
-    return contracts.create_study(optuna.samplers.RandomSampler(seed=0), 1)
+    return studies.create_study(optuna.samplers.RandomSampler(seed=0), 1)
 
 
 def asked(study):

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from search.apply import OptunaSampler, WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.space import SearchSpace
-from tests.contracts import sampler as contracts
+from tests.support import studies
 from tests.support.samplers import FAST, history_of, maker
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -22,10 +22,10 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 def test_a_sampler_of_the_callers_runs_on_the_joint_space():
     sampler = WarmStartSampler(
-        None, contracts.CONDITIONAL, sampler=optuna.samplers.TPESampler(seed=0)
+        None, studies.CONDITIONAL, sampler=optuna.samplers.TPESampler(seed=0)
     )
-    study = contracts.create_study(sampler, 1)
-    contracts.run(study, 15)
+    study = studies.create_study(sampler, 1)
+    studies.run(study, 15)
     assert sampler.origin(14)["sampler"] == "TPESampler"
 
 
@@ -39,8 +39,8 @@ def test_a_value_that_the_objective_does_not_know_is_adapted(name):
         trial.suggest_categorical("sgd.learning_rate", ["low", "high"])
         return trial.suggest_float("blocks", 0.0, 1.0)
 
-    sampler = WarmStartSampler(contracts.prior_history(objectives=1), sampler=FAST[name])
-    study = contracts.create_study(sampler, 1)
+    sampler = WarmStartSampler(studies.prior_history(objectives=1), sampler=FAST[name])
+    study = studies.create_study(sampler, 1)
     study.optimize(objective, n_trials=15)
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
 
@@ -49,12 +49,12 @@ def test_a_value_that_the_objective_does_not_know_is_adapted(name):
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 def test_it_serves_several_threads(name):
     sampler = maker(name, "other tasks")(0)
-    study = contracts.create_study(sampler, 2)
+    study = studies.create_study(sampler, 2)
 
     def work():
         for _ in range(5):
             trial = study.ask()
-            values = contracts.evaluate(contracts.CONDITIONAL.suggest(trial))
+            values = studies.evaluate(studies.CONDITIONAL.suggest(trial))
             study.tell(trial, list(values[:2]))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -63,14 +63,14 @@ def test_it_serves_several_threads(name):
     for thread in threads:
         thread.join()
     assert len(study.trials) == 20
-    assert len({contracts.CONDITIONAL.key(trial.params) for trial in study.trials}) == 20
+    assert len({studies.CONDITIONAL.key(trial.params) for trial in study.trials}) == 20
 
 
 def test_an_empty_space_and_a_fixed_one_are_no_error():
-    study = contracts.create_study(WarmStartSampler(None, SearchSpace({})), 1)
+    study = studies.create_study(WarmStartSampler(None, SearchSpace({})), 1)
     study.tell(study.ask(), 0.0)
     fixed = SearchSpace({"width": IntDistribution(3, 3), "rate": FloatDistribution(0.1, 0.1)})
-    study = contracts.create_study(WarmStartSampler(None, fixed), 1)
+    study = studies.create_study(WarmStartSampler(None, fixed), 1)
     assert fixed.suggest(study.ask()) == {"width": 3, "rate": 0.1}
 
 
@@ -89,7 +89,7 @@ def test_settings_that_make_no_sense_are_refused():
 
 
 def steps_of(sampler, trials, objectives=2):
-    contracts.run(contracts.create_study(sampler, objectives), trials)
+    studies.run(studies.create_study(sampler, objectives), trials)
     return [sampler.origin(number)["step"] for number in range(trials)]
 
 
@@ -115,7 +115,7 @@ def test_a_warm_search_starts_with_the_portfolio_and_then_the_model_leans_on_his
 @pytest.mark.slow
 def test_the_origin_of_a_models_trial_tells_what_the_guard_decided():
     sampler = maker(TRANSFER, "other tasks")(0)
-    contracts.run(contracts.create_study(sampler, 2), 6)
+    studies.run(studies.create_study(sampler, 2), 6)
     assert "guard" not in sampler.origin(0)
     guard = sampler.origin(5)["guard"]
     assert guard["history"] in ("all", "agreeing", "none")
@@ -151,12 +151,12 @@ def test_trials_of_the_same_task_take_the_place_of_the_portfolio(name):
 
 def test_an_enqueued_trial_is_not_claimed():
     sampler = maker(TRANSFER)(0)
-    study = contracts.create_study(sampler, 2)
+    study = studies.create_study(sampler, 2)
     study.enqueue_trial(
         {"optimizer": "adamw", "width": 9, "blocks": 1, "augment": True,
          "adamw.learning_rate": 0.01}
     )  # fmt: skip
-    contracts.run(study, 1)
+    studies.run(study, 1)
     assert sampler.origin(0)["step"] == "given"
 
 
@@ -164,21 +164,21 @@ def test_an_enqueued_trial_is_not_claimed():
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 def test_a_rebuilt_study_is_not_given_the_portfolio_again(name):
     make = maker(name, "other tasks")
-    study = contracts.create_study(make(0), 2)
-    first = contracts.run(study, 2)
-    rebuilt = contracts.create_study(make(0), 2)
+    study = studies.create_study(make(0), 2)
+    first = studies.run(study, 2)
+    rebuilt = studies.create_study(make(0), 2)
     rebuilt.add_trials(study.trials)
-    rest = contracts.run(rebuilt, 2)
-    uninterrupted = contracts.run(contracts.create_study(make(0), 2), 3)
+    rest = studies.run(rebuilt, 2)
+    uninterrupted = studies.run(studies.create_study(make(0), 2), 3)
     assert first + rest[:1] == uninterrupted
 
 
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 def test_the_portfolio_is_handed_out_once_to_parallel_trials(name):
     sampler = maker(name, "other tasks")(0)
-    study = contracts.create_study(sampler, 2)
+    study = studies.create_study(sampler, 2)
     trials = [study.ask() for _ in range(5)]
-    keys = {contracts.CONDITIONAL.key(contracts.CONDITIONAL.suggest(trial)) for trial in trials}
+    keys = {studies.CONDITIONAL.key(studies.CONDITIONAL.suggest(trial)) for trial in trials}
     assert len(keys) == 5
     # Before any has ended the reserve serves those beyond the first three.
     assert [sampler.origin(number)["step"] for number in range(5)] == ["portfolio"] * 5

@@ -12,7 +12,7 @@ import pytest
 from search.apply import WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.history import History
-from tests.contracts import sampler as contracts
+from tests.support import studies
 from tests.support.samplers import FAST
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -20,7 +20,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 def history_of(rows, objectives=("loss",), task="digits"):
     """A history of complete trials from configurations that Optuna itself would refuse."""
-    good = contracts.prior_history(objectives=1, trials=1, tasks=1)
+    good = studies.prior_history(objectives=1, trials=1, tasks=1)
     row = good.trials.to_pylist()[0]
     table = [
         row
@@ -40,34 +40,34 @@ SGD = {"optimizer": "sgd", "width": 16, "blocks": 2, "augment": True, "sgd.learn
 
 def test_out_of_range_trials_stay_in_the_model_at_their_place(caplog):
     history = history_of([(SGD, [1.0]), (SGD | {"width": 4096}, [0.1])])
-    sampler = WarmStartSampler(history, contracts.CONDITIONAL)
+    sampler = WarmStartSampler(history, studies.CONDITIONAL)
     with caplog.at_level(logging.WARNING, logger="search"):
-        first, second = contracts.run(contracts.create_study(sampler, 1), 2)
+        first, second = studies.run(studies.create_study(sampler, 1), 2)
     assert sampler.left_out == {}
     assert caplog.text == ""
     assert sampler.origin(0)["prior_trials"] == 2
     # Wider was better, beyond the range, so the widest is the best inside it; and then the other.
     assert (first["width"], second["width"]) == (64, 16)
-    assert contracts.CONDITIONAL.problems(first) == []
+    assert studies.CONDITIONAL.problems(first) == []
 
 
 def test_trials_of_this_task_beyond_the_space_speak_before_the_opening():
     rows = [(SGD | {"width": 100 * index}, [1.0 / index]) for index in range(1, 5)]
-    sampler = WarmStartSampler(history_of(rows), contracts.CONDITIONAL, task="digits")
+    sampler = WarmStartSampler(history_of(rows), studies.CONDITIONAL, task="digits")
     # Four results are not the six of a cold start, but two trials later they are.
-    contracts.run(contracts.create_study(sampler, 1), 3)
+    studies.run(studies.create_study(sampler, 1), 3)
     steps = [sampler.origin(number)["step"] for number in range(3)]
     assert steps == ["opening", "random", "prior-model"]
-    more = WarmStartSampler(history_of(rows * 2), contracts.CONDITIONAL, task="digits")
-    contracts.run(contracts.create_study(more, 1), 1)
+    more = WarmStartSampler(history_of(rows * 2), studies.CONDITIONAL, task="digits")
+    studies.run(studies.create_study(more, 1), 1)
     assert more.origin(0)["step"] == "prior-model"
 
 
 def test_trials_left_out_are_counted_and_said(caplog):
     history = history_of([(SGD, [1.0]), (SGD | {"width": 32}, [math.nan])])
-    sampler = WarmStartSampler(history, contracts.CONDITIONAL)
+    sampler = WarmStartSampler(history, studies.CONDITIONAL)
     with caplog.at_level(logging.WARNING, logger="search"):
-        contracts.run(contracts.create_study(sampler, 1), 1)
+        studies.run(studies.create_study(sampler, 1), 1)
     assert sum(sampler.left_out.values()) == 1
     assert "1 of 2 prior trials left out" in caplog.text
     assert "no finite value" in caplog.text
@@ -75,8 +75,8 @@ def test_trials_left_out_are_counted_and_said(caplog):
 
 def test_a_configuration_of_history_inside_the_space_is_proposed_as_it_stands():
     history = history_of([(SGD, [0.1]), (SGD | {"width": 32}, [1.0])])
-    sampler = WarmStartSampler(history, contracts.CONDITIONAL)
-    assert contracts.run(contracts.create_study(sampler, 1), 1) == [SGD]
+    sampler = WarmStartSampler(history, studies.CONDITIONAL)
+    assert studies.run(studies.create_study(sampler, 1), 1) == [SGD]
 
 
 @pytest.mark.parametrize(
@@ -97,39 +97,39 @@ def test_a_configuration_of_history_inside_the_space_is_proposed_as_it_stands():
 def test_malformed_configurations_do_no_harm(configuration, task, name):
     history = history_of([(configuration, [0.5]), (SGD, [1.0])])
     sampler = WarmStartSampler(
-        history, contracts.CONDITIONAL, task=task, sampler=FAST[name], portfolio=3
+        history, studies.CONDITIONAL, task=task, sampler=FAST[name], portfolio=3
     )
-    for proposed in contracts.run(contracts.create_study(sampler, 1), 7):
-        assert contracts.CONDITIONAL.contains(proposed)
+    for proposed in studies.run(studies.create_study(sampler, 1), 7):
+        assert studies.CONDITIONAL.contains(proposed)
 
 
 @pytest.mark.parametrize("values", [[], [math.nan], [math.inf], [1.0, 2.0]])
 def test_values_that_are_no_measurement_are_left_out(values):
-    sampler = WarmStartSampler(history_of([(SGD, values)]), contracts.CONDITIONAL, task="digits")
-    contracts.run(contracts.create_study(sampler, 1), 1)
+    sampler = WarmStartSampler(history_of([(SGD, values)]), studies.CONDITIONAL, task="digits")
+    studies.run(studies.create_study(sampler, 1), 1)
     assert sum(sampler.left_out.values()) == 1
     assert sampler.origin(0)["step"] == "opening"
 
 
 def test_prior_trials_count_only_for_the_same_directions_unless_objectives_are_named():
-    history = contracts.prior_history(objectives=1)
+    history = studies.prior_history(objectives=1)
     study = optuna.create_study(
-        sampler=WarmStartSampler(history, contracts.CONDITIONAL), direction="maximize"
+        sampler=WarmStartSampler(history, studies.CONDITIONAL), direction="maximize"
     )
-    contracts.run(study, 1)
+    studies.run(study, 1)
     assert sum(study.sampler.left_out.values()) == 40
     named = WarmStartSampler(
-        contracts.prior_history(), contracts.CONDITIONAL, objectives=["objective_1"]
+        studies.prior_history(), studies.CONDITIONAL, objectives=["objective_1"]
     )
-    contracts.run(contracts.create_study(named, 1), 1)
+    studies.run(studies.create_study(named, 1), 1)
     assert named.origin(0)["step"] == "portfolio"
 
 
 @pytest.mark.parametrize("tasks", [1, 2], ids=["alone", "with another task"])
 def test_a_proposal_names_good_prior_runs_of_the_same_task(tasks):
-    history = contracts.prior_history(objectives=1, tasks=tasks)
-    sampler = WarmStartSampler(history, contracts.CONDITIONAL, task="task 0")
-    contracts.run(contracts.create_study(sampler, 1), 1)
+    history = studies.prior_history(objectives=1, tasks=tasks)
+    sampler = WarmStartSampler(history, studies.CONDITIONAL, task="task 0")
+    studies.run(studies.create_study(sampler, 1), 1)
     own = [trial for trial in history.prior_trials() if trial.task == "task 0"]
     better = sorted(own, key=lambda trial: trial.values)[: len(own) // 2]
     made = sampler.origin(0)

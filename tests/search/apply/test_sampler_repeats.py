@@ -11,7 +11,7 @@ from search.apply import WarmStartSampler
 from search.apply.sampler import TRANSFER, ask_for
 from search.history import History
 from search.space import SearchSpace
-from tests.contracts import sampler as contracts
+from tests.support import studies
 from tests.support.samplers import FAST
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -28,7 +28,7 @@ each_sampler = pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 @each_sampler
 def test_a_finite_space_is_walked_through_without_repeats_and_then_exhausted(name):
     sampler = WarmStartSampler(None, SMALL, sampler=FAST[name])
-    study = contracts.create_study(sampler, 1)
+    study = studies.create_study(sampler, 1)
     keys = set()
     for _ in range(6):
         assert not sampler.is_exhausted(study)
@@ -56,7 +56,7 @@ def test_what_was_tried_on_the_same_task_is_not_proposed_again(name):
             )
     history = History.from_studies({"digits": earlier}, ["minimize"])
     sampler = WarmStartSampler(history, SMALL, task="digits", sampler=FAST[name])
-    study = contracts.create_study(sampler, 1)
+    study = studies.create_study(sampler, 1)
     assert [c["width"] for c in _run_small(study, 2)] == [3, 3]
     assert sampler.is_exhausted(study)
 
@@ -69,7 +69,7 @@ def test_a_prior_trial_of_which_something_is_unknown_blocks_nothing(name):
         earlier.add_trial(create_trial(params={"width": width}, distributions=only, values=[1.0]))
     history = History.from_studies({"digits": earlier}, ["minimize"])
     sampler = WarmStartSampler(history, SMALL, task="digits", sampler=FAST[name])
-    study = contracts.create_study(sampler, 1)
+    study = studies.create_study(sampler, 1)
     assert len({SMALL.key(configuration) for configuration in _run_small(study, 6)}) == 6
     assert sampler.is_exhausted(study)
 
@@ -85,15 +85,15 @@ def test_what_was_tried_on_another_task_may_be_proposed_again():
             )
         )
     history = History.from_studies({"digits": earlier}, ["minimize"])
-    study = contracts.create_study(WarmStartSampler(history, SMALL, task="mnist"), 1)
+    study = studies.create_study(WarmStartSampler(history, SMALL, task="mnist"), 1)
     assert _run_small(study, 1) == [{"width": 1, "optimizer": "sgd"}]
 
 
 @each_sampler
 def test_a_search_is_proposed_what_its_study_would_be_and_nothing_once_all_is_tried(name):
-    asked = contracts.create_study(WarmStartSampler(None, SMALL, sampler=FAST[name]), 1)
+    asked = studies.create_study(WarmStartSampler(None, SMALL, sampler=FAST[name]), 1)
     sampler = WarmStartSampler(None, SMALL, sampler=FAST[name])
-    study = contracts.create_study(sampler, 1)
+    study = studies.create_study(sampler, 1)
     proposals = []
     while (proposal := sampler.propose(study)) is not None:
         proposals.append(dict(proposal.configuration))
@@ -109,7 +109,7 @@ def test_a_sampler_that_repeats_itself_is_replaced_by_chance_and_that_is_said():
             return {"width": 1, "optimizer": "sgd"}[name]
 
     sampler = WarmStartSampler(None, SMALL, sampler=Stubborn())
-    study = contracts.create_study(sampler, 1)
+    study = studies.create_study(sampler, 1)
     _run_small(study, 6)
     assert "reason" not in sampler.origin(0)
     assert {sampler.origin(number)["reason"] for number in range(1, 6)} == {

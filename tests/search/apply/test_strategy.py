@@ -12,7 +12,7 @@ from search.apply.candidate_grid import CandidateGrid
 from search.apply.source import Context, Tried
 from search.apply.strategy import Control, Opening
 from search.history import History
-from tests.contracts import sampler as contracts
+from tests.support import studies
 from tests.support.earlier_tasks import SQUARE, context, own_trial, own_trials, unnamed
 
 OPENING = Opening(CandidateGrid(SQUARE))
@@ -26,9 +26,9 @@ def test_the_first_trial_is_the_middle_of_the_space():
 
 
 def test_a_conditional_space_is_opened_with_a_legal_configuration():
-    opening = Opening(CandidateGrid(contracts.CONDITIONAL))
-    proposal = opening.propose(context(space=contracts.CONDITIONAL))
-    assert contracts.CONDITIONAL.problems(proposal.configuration) == []
+    opening = Opening(CandidateGrid(studies.CONDITIONAL))
+    proposal = opening.propose(context(space=studies.CONDITIONAL))
+    assert studies.CONDITIONAL.problems(proposal.configuration) == []
 
 
 @pytest.mark.parametrize("state", ["running", "complete", "stopped", "failed"])
@@ -48,24 +48,24 @@ SIZE = 7
 ARM = list(range(1, 2 * SIZE, 2))
 
 
-def searched(history, trials=2 * SIZE + 2, evaluate=contracts.evaluate, task="unknown"):
-    sampler = WarmStartSampler(history, contracts.CONDITIONAL, 0, task=task, control=SIZE)
-    study = contracts.create_study(sampler, 1)
+def searched(history, trials=2 * SIZE + 2, evaluate=studies.evaluate, task="unknown"):
+    sampler = WarmStartSampler(history, studies.CONDITIONAL, 0, task=task, control=SIZE)
+    study = studies.create_study(sampler, 1)
     configurations = []
     for number in range(trials):
         trial = study.ask()
-        configurations.append(contracts.CONDITIONAL.suggest(trial))
+        configurations.append(studies.CONDITIONAL.suggest(trial))
         study.tell(trial, evaluate(configurations[-1], number)[0])
     return sampler, configurations
 
 
 def plainly(configuration, number):
-    return contracts.evaluate(configuration)
+    return studies.evaluate(configuration)
 
 
 @pytest.fixture(scope="module")
 def warm():
-    return searched(contracts.prior_history(objectives=1), evaluate=plainly)
+    return searched(studies.prior_history(objectives=1), evaluate=plainly)
 
 
 def test_every_second_of_the_first_trials_belongs_to_the_arm_and_no_later_one(warm):
@@ -78,7 +78,7 @@ def test_every_second_of_the_first_trials_belongs_to_the_arm_and_no_later_one(wa
 @pytest.mark.parametrize("task", ["unknown", "task 0"])
 def test_the_arm_proposes_the_same_with_and_without_history(warm, task):
     if task == "task 0":
-        warm = searched(contracts.prior_history(objectives=1), evaluate=plainly, task=task)
+        warm = searched(studies.prior_history(objectives=1), evaluate=plainly, task=task)
     _, cold = searched(History.empty(), evaluate=plainly, task=task)
     assert [warm[1][number] for number in ARM] == [cold[number] for number in ARM]
     # It is history that the others know, so they differ.
@@ -90,9 +90,9 @@ def test_the_others_do_not_see_the_arm_until_it_is_full(warm):
     def misleading(configuration, number):
         # What the arm finds is turned around, and nothing else.
         sign = -1 if number in ARM else 1
-        return tuple(sign * value for value in contracts.evaluate(configuration))
+        return tuple(sign * value for value in studies.evaluate(configuration))
 
-    _, turned = searched(contracts.prior_history(objectives=1), evaluate=misleading)
+    _, turned = searched(studies.prior_history(objectives=1), evaluate=misleading)
     assert turned[: 2 * SIZE : 2] == warm[1][: 2 * SIZE : 2]
     assert turned[2 * SIZE :] != warm[1][2 * SIZE :]  # afterwards all trials serve one model
 
@@ -101,9 +101,9 @@ def test_the_others_do_not_see_the_arm_until_it_is_full(warm):
 def test_the_arm_does_not_see_the_others(warm):
     def misleading(configuration, number):
         sign = 1 if number in ARM else -1
-        return tuple(sign * value for value in contracts.evaluate(configuration))
+        return tuple(sign * value for value in studies.evaluate(configuration))
 
-    _, turned = searched(contracts.prior_history(objectives=1), evaluate=misleading)
+    _, turned = searched(studies.prior_history(objectives=1), evaluate=misleading)
     assert [turned[number] for number in ARM] == [warm[1][number] for number in ARM]
 
 
@@ -118,12 +118,12 @@ def test_origins_are_json_and_the_arm_has_neither_sources_nor_a_guard(warm):
 
 
 def test_an_arm_at_work_proposes_distinct_configurations(warm):
-    keys = {contracts.CONDITIONAL.key(configuration) for configuration in warm[1]}
+    keys = {studies.CONDITIONAL.key(configuration) for configuration in warm[1]}
     assert len(keys) == len(warm[1])
 
 
 def test_the_arm_opens_like_a_search_without_history(warm):
-    assert warm[1][1] == CandidateGrid(contracts.CONDITIONAL).middle()
+    assert warm[1][1] == CandidateGrid(studies.CONDITIONAL).middle()
 
 
 def test_the_arms_model_speaks_after_as_many_trials_as_a_cold_one():

@@ -9,7 +9,7 @@ import pytest
 
 from search.cli import follow
 from search.optimize.process import DriverAnswer
-from tests.search.optimize.test_plan import a_plan
+from tests.support.plans import a_plan
 
 
 def test_a_report_that_cannot_be_written_is_told_apart_from_a_search_that_failed(

@@ -19,7 +19,7 @@ from search.history import Trial
 from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import tag_names
 from search.tracking.store import open_client
-from tests.search.test_pipeline import HOSTILE, Stored, stored
+from tests.support.stored_search import HOSTILE, Stored, stored
 
 
 @pytest.fixture(scope="module")

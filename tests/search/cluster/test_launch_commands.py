@@ -13,7 +13,7 @@ from search.cli import cluster
 from search.cluster import launcher
 from search.cluster.cluster_file import ClusterFile
 from search.cluster.launcher import HeadUnreachable
-from tests.search.cluster.test_preflight import written
+from tests.support.cluster_specs import written
 
 CLUSTER = "cluster_name: lab\nprovider: {type: local, head_ip: 10.0.0.1, worker_ips: [10.0.0.2]}\n"
 

@@ -11,17 +11,7 @@ from search.cluster.preflight import (
     check_store,
     is_loopback,
 )
-
-SPEC = """
-name: hills
-task: {data: %s, model: cnn, settings: {optimizer: adamw}}
-objectives: [{metric: accuracy.clean, direction: maximize}]
-space: {adamw.learning_rate: {type: float, low: 1e-3, high: 1e-2}}
-budget: {trials: 2, epochs: 2}
-resources: {parallelism: 2}
-scheduler: {name: none}
-robustness: {epsilon: 0.1}
-"""
+from tests.support.cluster_specs import written
 
 
 @pytest.fixture
@@ -29,13 +19,6 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     return folder
-
-
-def written(folder: Path, data: str = "digits") -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / "spec.yaml"
-    path.write_text(SPEC % data)
-    return path
 
 
 def test_a_spec_inside_the_project_is_checked_with_its_overrides(project: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from search.cluster.check import Check
 from search.cluster.preflight import LaunchArguments
 from search.cluster.remote import check_remotely
-from tests.search.cluster.test_preflight import written
+from tests.support.cluster_specs import written
 from tests.support.ray_clusters import head_that_takes_jobs
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -14,7 +14,7 @@ from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.tracking.write.journal import Event
-from tests.search.optimize.test_plan import a_plan
+from tests.support.plans import a_plan
 from tests.support.stepped_trials import HILLS
 
 

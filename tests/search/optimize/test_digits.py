@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -14,22 +13,12 @@ from search.pipeline import prepare, with_changes
 from search.spec import spec_from_yaml
 from search.tracking import tag_names
 from search.tracking.store import open_client
-from tests.support.launches import ROOT, Place, driver_of, finished
+from tests.support.launches import Place, driver_of, finished, small_digits
 
 pytestmark = pytest.mark.slow
 
 # Three rounds of two: enough to be killed in the middle and to teach a later search.
-TRIALS = 6
-
-
-def small_digits(**changes: Any) -> dict[str, Any]:
-    """The quick start, small enough for a test."""
-    spec: dict[str, Any] = yaml.safe_load((ROOT / "search" / "specs" / "digits.yaml").read_text())
-    spec["budget"] = {"trials": TRIALS, "epochs": 5}
-    spec["scheduler"] = {"name": "none"}
-    # Without AutoAttack, which test_robust_search.py has: here it would be most of the time.
-    spec["robustness"] |= {"examples": 64, "cheap_examples": 32, "final_examples": 0}
-    return spec | changes
+TRIALS = small_digits()["budget"]["trials"]
 
 
 @pytest.fixture(scope="module")

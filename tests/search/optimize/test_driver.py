@@ -13,7 +13,7 @@ import pytest
 
 from search.optimize import driver
 from search.optimize.plan import Plan
-from tests.search.optimize.test_plan import a_plan
+from tests.support.plans import a_plan
 
 # Forked, so that it has what the test puts in the place of a search.
 FORK = multiprocessing.get_context("fork")

@@ -16,7 +16,7 @@ from search.history import Trial
 from search.optimize import final_evaluation
 from search.optimize.final_evaluation import FinalEvaluation, evaluate_front
 from search.tracking.write.journal import Journal, read_events
-from tests.search.optimize.test_plan import a_plan
+from tests.support.plans import a_plan
 from tests.support.stepped_trials import task_of
 
 FRONT = [

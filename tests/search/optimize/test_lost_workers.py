@@ -7,8 +7,8 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from search.optimize.retries import LOST_WORKERS_RETRIED
-from tests.search.optimize.test_plan import a_plan
 from tests.support.asked_searchers import reported, searcher_of, states
+from tests.support.plans import a_plan
 
 
 def test_a_trial_that_lost_its_worker_comes_before_any_new_one(tmp_path: Path) -> None:

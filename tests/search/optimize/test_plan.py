@@ -1,4 +1,4 @@
-"""The plan, and `a_plan`: a small one for the tests of this folder."""
+"""The plan that a driver is given."""
 
 from __future__ import annotations
 
@@ -7,22 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from search.optimize.plan import Plan, origin_text, resolved_storage, trial_seed
-from search.spec import spec_from_yaml
-from tests.support.launches import hills
-
-
-def a_plan(folder: Path, *, trials: int = 4, hours: float | None = None, **changes: Any) -> Plan:
-    """A plan of 3 epochs a trial, 2 trials at once; `changes` replace keys of the spec."""
-    budget = {"trials": trials, "epochs": 3}
-    spec = spec_from_yaml(yaml.safe_dump(hills("two_hills", **{"budget": budget} | changes)))
-    return Plan(
-        spec=spec, space=spec.search_space(), task="hills@1", search="hills-1",
-        tracking_uri="sqlite:////nowhere/mlflow.db", experiment="1", summary_run="r",
-        storage=folder, trials_budget=spec.budget.trials, hours=hours,
-    )  # fmt: skip
+from search.optimize.plan import origin_text, resolved_storage, trial_seed
+from tests.support.plans import a_plan
 
 
 def test_a_trials_checkpoints_have_a_folder_of_their_own_for_its_whole_life(

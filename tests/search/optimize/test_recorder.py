@@ -16,8 +16,8 @@ from optuna.trial import TrialState
 from search.optimize.recorder import Recorder
 from search.optimize.retries import LOST_WORKERS_RETRIED
 from search.tracking.write.journal import Journal, read_events
-from tests.search.optimize.test_plan import a_plan
 from tests.support.asked_searchers import prior, searcher_of, states
+from tests.support.plans import a_plan
 
 ORIGIN = {"step": "random", "why": {1: Path("p")}}
 

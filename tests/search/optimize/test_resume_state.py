@@ -10,7 +10,6 @@ from optuna.trial import FrozenTrial
 
 from search.optimize.plan import trial_seed
 from search.optimize.resume_state import resume_state_of
-from tests.search.optimize.test_plan import a_plan
 from tests.support.asked_searchers import (
     CHOICES,
     CONDITIONAL,
@@ -20,6 +19,7 @@ from tests.support.asked_searchers import (
     searcher_of,
     study_trials,
 )
+from tests.support.plans import a_plan
 
 
 def test_interrupted_trials_come_first_with_their_own_number_configuration_and_origin(

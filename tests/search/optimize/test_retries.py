@@ -8,8 +8,8 @@ from typing import Any
 from optuna.trial import TrialState
 
 from search.optimize.searcher import OptunaSearcher
-from tests.search.optimize.test_plan import a_plan
 from tests.support.asked_searchers import reported, searcher_of, states
+from tests.support.plans import a_plan
 
 NO_MEMORY = {**reported(1, left=0.1, right=0.1), "failure": "Traceback\nout of memory"}
 PAIRS: dict[str, Any] = {"parallelism": 2, "cpus": 1}

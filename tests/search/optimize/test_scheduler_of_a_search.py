@@ -11,7 +11,7 @@ from ray.tune.schedulers import FIFOScheduler
 from search.objectives.objective import PARETO, Role
 from search.optimize.scheduler import MultiObjectiveASHA, compared_metrics, scheduler_for
 from search.spec import Spec, spec_from_yaml
-from tests.search.optimize.test_plan import a_plan
+from tests.support.plans import a_plan
 from tests.support.spec_documents import GOOD, changed
 
 ASHA = {"name": "multi_objective_asha", "grace_epochs": 1}

@@ -7,7 +7,7 @@ import pytest
 from search.objectives import Objective
 from search.objectives.objective import PARETO, Role
 from search.optimize.scheduler import MultiObjectiveASHA
-from tests.search.optimize.test_scheduler import CLEAN, ROBUST, double, report, trial
+from tests.support.schedulers import CLEAN, ROBUST, double, report, trial
 
 AT_LEAST = (PARETO, Role("constraint", bound=0.3))
 WITHIN = (PARETO, Role("lexicographic", tolerance=0.05))

@@ -22,7 +22,6 @@ from search.optimize.plan import Plan, trial_seed
 from search.optimize.resume_state import as_optuna_trial, resume_state_of
 from search.optimize.searcher import OptunaSearcher
 from search.review import reconcile
-from tests.search.optimize.test_plan import a_plan
 from tests.support.asked_searchers import (
     CHOICES,
     CONDITIONAL,
@@ -34,6 +33,7 @@ from tests.support.asked_searchers import (
     states,
     study_trials,
 )
+from tests.support.plans import a_plan
 
 
 def as_told(plan: Plan, own: Sequence[Trial] = ()) -> OptunaSearcher:

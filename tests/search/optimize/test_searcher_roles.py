@@ -14,8 +14,8 @@ from search.apply.sampler import sampler_for
 from search.optimize.plan import Plan
 from search.optimize.resume_state import resume_state_of
 from search.optimize.searcher import OptunaSearcher
-from tests.search.optimize.test_plan import a_plan
 from tests.support.asked_searchers import prior, reported, searcher_of, study_trials
+from tests.support.plans import a_plan
 
 BOUND = {"role": "constraint", "bound": 0.75}
 TIE = {"role": "lexicographic", "tolerance": 0.25}

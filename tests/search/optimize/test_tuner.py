@@ -21,7 +21,7 @@ from search.optimize.scheduler import MultiObjectiveASHA, carried, compared_metr
 from search.optimize.tuner import Tuning
 from search.spec import Spec, load_spec, spec_from_yaml
 from search.tracking.write.journal import Journal, read_events
-from tests.search.optimize.test_plan import a_plan
+from tests.support.plans import a_plan
 from tests.support.spec_texts import fine_tuning
 from tests.support.stepped_trials import HILLS
 

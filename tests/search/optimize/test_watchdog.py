@@ -19,7 +19,7 @@ WORKER = """
 import sys, time, os
 from pathlib import Path
 from tests.support.stepped_trials import config_of, task_of, trial_of, run
-from tests import functions
+from tests.support import functions
 
 def stuck(configuration, *, epochs, seed):
     hills = functions.two_hills(configuration, epochs=epochs, seed=seed)

@@ -153,15 +153,3 @@ def test_what_an_example_meets_does_not_depend_on_its_batch(norm, epsilon, train
             trained, labels[index], ball.at(index), steps=12, start=start[index], loss=loss
         )
         assert torch.equal(alone > 0, together[index] > 0)
-
-
-def test_nan_counts_as_broken() -> None:
-    class Nowhere(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return images.flatten(1)[:, :3] * torch.nan
-
-    images, labels = torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 2])
-    loss = targeted_margin_loss((labels + 1) % 3)
-    start = torch.zeros_like(images)
-    _, found = apgd(Nowhere(), labels, Ball(images, "linf", 0.1), steps=3, start=start, loss=loss)
-    assert not (found > 0).any()

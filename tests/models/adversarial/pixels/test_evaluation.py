@@ -15,8 +15,7 @@ from models.adversarial.pixels.evaluation import (
     robust_correct,
     wrong_classes,
 )
-from models.catalog import Threat, complete
-from models.networks.cnn import CNN
+from models.catalog import Threat
 from tests.support.broken_defences import Scaled
 
 THREAT = Threat(epsilon=0.05, steps=4)
@@ -162,17 +161,6 @@ def test_replays_of_what_a_model_withstands_change_nothing(trained, examples) ->
     without = measure(trained, *examples, THREAT, seed=0)
     shown = measure(trained, *examples, THREAT, seed=0, replays=[replay])
     assert np.array_equal(without.robust, shown.robust)
-
-
-def test_evaluation_runs_in_eval_mode_and_restores_the_mode(examples) -> None:
-    torch.manual_seed(0)
-    configuration = complete("cnn", {"width": 4, "dropout": 0.5, "normalisation": "batch"})
-    model = CNN(configuration, (1, 8, 8), 10)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    results = [robust_correct(model.train(), *examples, THREAT, seed=0) for _ in range(2)]
-    assert np.array_equal(*results) and model.training
-    after = model.state_dict()
-    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_a_new_wrapper_does_not_put_a_trained_model_into_training_mode(trained, examples) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from models.data.sources import DataError
 from models.data.text.folders import read_folder, read_targets
-from tests.models.conftest import WriteText
+from tests.support.text_folders import WriteText
 
 
 def message(folder: Path, kind: str = "classification") -> str:

@@ -8,7 +8,7 @@ import pytest
 from models.catalog import DataError, describe_data
 from models.data.loading import load_data
 from models.data.text.selection import load_text, select_text
-from tests.models.conftest import ROWS, WriteText
+from tests.support.text_folders import ROWS, WriteText
 
 MANY = {"text": [f"text {i}" for i in range(40)], "label": [0] * 30 + [1] * 10}
 

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import mlflow
 import pytest
 from optuna.distributions import FloatDistribution
-from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
 
 from search.tracking.read.history import read_history
 from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
-    empty_store,
-    tracked_in,
     types_of,
 )
+from tests.support.stores_of_tools import GRID, autologged_store
 
 # MLflow's autologging imports half of scikit-learn and MLflow: ten seconds on a busy machine.
 pytestmark = pytest.mark.slow
 
-GRID = [0.01, 0.1, 1.0]
-
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    uri = empty_store(tmp_path_factory.mktemp("autolog"))
-    inputs, targets = load_iris(return_X_y=True)
-    search = GridSearchCV(LogisticRegression(max_iter=200), {"C": GRID}, cv=2)
-    with tracked_in(uri, "iris"):
-        mlflow.sklearn.autolog(log_models=False, silent=True, log_post_training_metrics=False)
-        try:
-            search.fit(inputs, targets)
-        finally:
-            mlflow.sklearn.autolog(disable=True, silent=True)
-    return uri
+    return autologged_store(tmp_path_factory.getbasetemp())
 
 
 def test_each_candidate_is_a_trial_of_the_grid_search_around_it(uri: str) -> None:

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from search.history import History
 from search.tracking import tag_names
 from search.tracking.read.history import read_history
-from tests.search.tracking.foreign.test_generic import Hand
 from tests.support.foreign_stores import assert_accounted_for
+from tests.support.runs_by_hand import Hand
 
 STARTS = 1_760_000_000_000
 

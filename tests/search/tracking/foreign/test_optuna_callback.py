@@ -19,48 +19,19 @@ from tests.support.foreign_stores import (
     tracked_in,
     types_of,
 )
-
-TRIED = [
-    {"rate": 0.001, "width": 16, "kind": "sgd", "bias": True, "depth": None},
-    {"rate": 0.1, "width": 64, "kind": "adam", "bias": False, "depth": 3},
-    {"rate": 1.0, "width": 32, "kind": "sgd", "bias": True, "depth": 3},
-    {"rate": 0.01, "width": 48, "kind": "adam", "bias": True, "depth": None},
-]
-
-
-def objective(trial: optuna.Trial) -> float:
-    rate = trial.suggest_float("rate", 1e-4, 1.0, log=True)
-    width = trial.suggest_int("width", 16, 64, step=16)
-    trial.suggest_categorical("kind", ["sgd", "adam"])
-    trial.suggest_categorical("bias", [True, False])
-    trial.suggest_categorical("depth", [None, 3])
-    if rate == 1.0:
-        trial.report(0.5, 1)
-        raise optuna.TrialPruned
-    if width == 48:
-        raise ZeroDivisionError
-    return width / 100
+from tests.support.stores_of_tools import WIDTHS, optuna_callback_store
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    uri = empty_store(tmp_path_factory.mktemp("callback"))
-    study = optuna.create_study(study_name="widths", direction="maximize")
-    for parameters in TRIED:
-        study.enqueue_trial(parameters)
-    with tracked_in(uri, "widths"):
-        callback = MLflowCallback(tracking_uri=uri)
-        study.optimize(
-            objective, n_trials=4, callbacks=[callback], catch=(ZeroDivisionError,)
-        )  # fmt: skip
-    return uri
+    return optuna_callback_store(tmp_path_factory.getbasetemp())
 
 
 def test_the_study_comes_back_with_its_types_states_and_values(uri: str) -> None:
     history = read_history(uri)
     trials = sorted(history.prior_trials(state=None), key=lambda trial: trial.number)
-    assert [dict(trial.configuration) for trial in trials] == TRIED
-    for trial, tried in zip(trials, TRIED, strict=True):
+    assert [dict(trial.configuration) for trial in trials] == WIDTHS
+    for trial, tried in zip(trials, WIDTHS, strict=True):
         assert types_of(trial.configuration) == types_of(tried)
     assert [trial.state for trial in trials] == ["complete", "complete", "stopped", "failed"]
     assert [trial.values for trial in trials] == [(0.16,), (0.64,), (), ()]

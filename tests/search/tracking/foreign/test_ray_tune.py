@@ -17,64 +17,12 @@ from tests.support.foreign_stores import (
     tracked_in,
     types_of,
 )
-
-
-class Trial:
-    """What the callback asks of a Tune trial."""
-
-    def __init__(self, name: str, config: dict[str, Any]) -> None:
-        self._name = name
-        self.config = config
-
-    def __str__(self) -> str:
-        return self._name
-
-
-def result(iteration: int, config: dict[str, Any], **metrics: Any) -> dict[str, Any]:
-    """A result as Tune fills it in."""
-    return {
-        **metrics, "training_iteration": iteration, "done": iteration == 4, "pid": 4711,
-        "timestamp": 1_760_000_000, "time_this_iter_s": 0.5, "time_total_s": 0.5 * iteration,
-        "time_since_restore": 0.5 * iteration, "iterations_since_restore": iteration,
-        "hostname": "node", "node_ip": "10.0.0.1", "trial_id": "0001", "date": "2026-01-01",
-        "config": config, "should_checkpoint": True,
-    }  # fmt: skip
-
-
-def logged(uri: str, trials: list[tuple[str, dict[str, Any], int, str]]) -> None:
-    """Drives the callback as Tune does; a trial is name, config, iterations and how it ended."""
-    from ray.air.integrations.mlflow import MLflowLoggerCallback
-
-    callback = MLflowLoggerCallback(tracking_uri=uri, experiment_name="tuned")
-    callback.setup()
-    for name, config, iterations, end in trials:
-        trial: Any = Trial(name, config)
-        callback.log_trial_start(trial)
-        for iteration in range(1, iterations + 1):
-            callback.log_trial_result(
-                iteration, trial, result(iteration, config, accuracy=iteration / 10)
-            )
-        if end != "running":
-            callback.log_trial_end(trial, failed=end == "failed")
+from tests.support.stores_of_tools import log_as_ray_does, ray_tune_store
 
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    uri = empty_store(tmp_path_factory.mktemp("ray"))
-    configs = [
-        {"lr": 1, "model": {"width": 16, "bias": True}, "data": "mnist"},
-        {"lr": 0.1, "model": {"width": 64, "bias": False}, "data": "mnist"},
-        {"lr": 0.01, "model": {"width": 32, "bias": True}, "data": "mnist"},
-        {"lr": 0.01, "model": {"width": 32, "bias": False}, "data": "mnist"},
-        {"lr": 0.02, "model": {"width": 20, "bias": False}, "data": "mnist"},
-    ]
-    ends = [(4, "done"), (4, "done"), (1, "done"), (2, "failed"), (1, "running")]
-    with tracked_in(uri, "tuned"):
-        logged(uri, [
-            (f"train_0001_0000{index}", config, *end)
-            for index, (config, end) in enumerate(zip(configs, ends, strict=True))
-        ])  # fmt: skip
-    return uri
+    return ray_tune_store(tmp_path_factory.getbasetemp())
 
 
 def test_configurations_come_back_typed_and_without_rays_own_numbers(uri: str) -> None:
@@ -114,7 +62,9 @@ def test_the_space_is_inferred_from_what_varied(uri: str) -> None:
 def test_a_trial_that_a_resumed_tuner_logged_again_counts_once(tmp_path: Path) -> None:
     uri = empty_store(tmp_path)
     with tracked_in(uri, "tuned"):
-        logged(uri, [("train_1", {"lr": 0.1}, 2, "running"), ("train_1", {"lr": 0.1}, 4, "done")])
+        log_as_ray_does(
+            uri, [("train_1", {"lr": 0.1}, 2, "running"), ("train_1", {"lr": 0.1}, 4, "done")]
+        )
     history = read_history(uri)
     (trial,) = history.prior_trials(state=None)
     assert (trial.state, trial.epoch) == ("complete", 4)

@@ -17,8 +17,8 @@ from benchmarks.big_store import fill
 from search.tracking.read import cache
 from search.tracking.read.history import read_history
 from search.tracking.read.sql_reader import Database
-from tests.search.tracking.foreign.test_generic import Hand
 from tests.support.foreign_stores import all_run_ids, assert_accounted_for
+from tests.support.runs_by_hand import Hand
 from tests.support.stores import new_store
 
 FETCHED: list[str] = []

@@ -1,4 +1,7 @@
-"""What every method of adaptation keeps, on every kind of data that it can be used for."""
+"""The contract of adaptations: what each of `ADAPTATIONS` keeps, on every kind of data it is for.
+
+A new method is one more line there.
+"""
 
 import io
 import re
@@ -25,15 +28,8 @@ from tests.support.adaptation_trials import (
 )
 
 TYPES = {"classification": "bert", "entities": "bert", "dialogue": "gpt2", "images": "vit"}
-PAIRS = [
-    (method, kind)
-    for kind, model_type in TYPES.items()
-    for method in METHODS
-    if supported(method, model_type, kind) is None
-]
-
-# What trains, by name in the plain model; the head (classifier) comes on top.
-INTENDED = {
+# Method -> what trains, by name in the plain model; the head (classifier) comes on top.
+ADAPTATIONS = {
     "full": r".*",
     "lora": r".*\.(query|key|value|dense|c_attn|c_proj|[qkvo]_proj)\.lora_[AB]\.weight",
     "dora": r".*\.(query|key|value|dense|c_attn|c_proj|[qkvo]_proj)\.lora_([AB]|magnitude_vector)"
@@ -44,6 +40,12 @@ INTENDED = {
     "adapters": r".*(\.adapter\.(down|up)|\.layers?\.\d.*(LayerNorm|layernorm_\w+)|ln_[12])"
     r"\.(weight|bias)",
 }
+PAIRS = [
+    (method, kind)
+    for kind, model_type in TYPES.items()
+    for method in ADAPTATIONS
+    if supported(method, model_type, kind) is None
+]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,10 @@ def case(request: pytest.FixtureRequest, bases: dict[str, LoadedBase]) -> Iterat
     assert bases[kind].checksum() == before, "a trial reached the base"
 
 
+def test_every_method_is_under_contract() -> None:
+    assert set(ADAPTATIONS) == set(METHODS)
+
+
 def plain(name: str) -> str:
     """The name without peft's wrapping, undone here by other means than in the code."""
     name = re.sub(r"^base_model\.(model\.)?", "", name)
@@ -71,13 +77,14 @@ def snapshot(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_only_the_intended_weights_train_and_all_of_them_do(case: Any) -> None:
+    """Three steps change them all; its state holds them, and its count and groups are of them."""
     method, kind, base, configuration = case
     adapted = prepare(base, configuration, steps=10)
     before = snapshot(adapted.model)
     train(adapted, kind, range(1, 4))
     after = snapshot(adapted.model)
     changed = {plain(name) for name in after if not torch.equal(before[name], after[name])}
-    allowed = {name for name in map(plain, after) if re.fullmatch(INTENDED[method], name)}
+    allowed = {name for name in map(plain, after) if re.fullmatch(ADAPTATIONS[method], name)}
     if kind != "dialogue":
         allowed |= {"classifier.weight", "classifier.bias"}
     assert changed == allowed
@@ -88,6 +95,7 @@ def test_only_the_intended_weights_train_and_all_of_them_do(case: Any) -> None:
 
 
 def test_a_saved_state_gives_the_same_logits_bit_for_bit(case: Any) -> None:
+    """Through safetensors, into a model that began with another seed."""
     _, kind, base, configuration = case
     adapted = prepare(base, configuration)
     untrained = logits(adapted.model, kind)
@@ -103,6 +111,7 @@ def test_a_saved_state_gives_the_same_logits_bit_for_bit(case: Any) -> None:
 
 
 def test_a_state_is_a_copy(case: Any) -> None:
+    """Training goes on and leaves it as it was."""
     _, kind, base, configuration = case
     adapted = prepare(base, configuration)
     state = adapted.state()
@@ -112,6 +121,7 @@ def test_a_state_is_a_copy(case: Any) -> None:
 
 
 def test_a_merged_model_is_plain_and_agrees(case: Any, tmp_path: Path) -> None:
+    """Of the base model's own class and names, saved and loaded by its library, and a copy."""
     method, kind, base, configuration = case
     adapted = prepare(base, configuration)
     train(adapted, kind, range(1, 5))
@@ -137,6 +147,7 @@ def test_a_merged_model_is_plain_and_agrees(case: Any, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_next_trial_starts_as_from_a_base_just_loaded(case: Any, tmp_path: Path) -> None:
+    """Whatever the trial before it did to the base that both share."""
     _, kind, base, configuration = case
     adapted = prepare(base, configuration)
     train(adapted, kind, range(1, 4))
@@ -148,6 +159,7 @@ def test_the_next_trial_starts_as_from_a_base_just_loaded(case: Any, tmp_path: P
 
 @pytest.mark.slow
 def test_an_interrupted_training_equals_one_that_was_not(case: Any) -> None:
+    """Weights and optimizer pass through a file after two of four steps."""
     _, kind, base, configuration = case
     whole = prepare(base, configuration)
     train(whole, kind, range(1, 5))
@@ -169,6 +181,7 @@ def test_an_interrupted_training_equals_one_that_was_not(case: Any) -> None:
 
 
 def test_the_same_seed_gives_the_same_start(case: Any) -> None:
+    """Whatever the global generator is at."""
     _, _, base, configuration = case
     one, other = prepare(base, configuration, seed=4), prepare(base, configuration, seed=4)
     torch.randn(3)
@@ -176,6 +189,7 @@ def test_the_same_seed_gives_the_same_start(case: Any) -> None:
 
 
 def test_checkpointed_gradients_are_the_same(case: Any) -> None:
+    """Gradient checkpointing computes activations again and changes no gradient."""
     method, kind, base, configuration = case
     if method == "prefix":
         pytest.skip("refused, see the tests of prefix tuning")

@@ -1,7 +1,7 @@
-"""Contracts: what every training must keep, made as a worker makes it.
+"""The contract of trainings: what each of `TRAININGS` keeps, made as a worker makes it.
 
-A test module makes its cases and calls these functions. What a training does not declare by a
-capability of `models/training/protocol.py` is skipped. Metrics of time and memory are left out.
+A new training is one more line there. What it does not declare by a capability of
+`models/training/protocol.py` is skipped. Metrics of time and memory are left out.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import functools
 import math
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from models.catalog import Value
-from models.data.loading import Splits
+from models.catalog import TextThreat, Threat, Value, complete, robust_metric
+from models.data.loading import ImageSplits, Splits, load_images
+from models.networks.base_model import locate_base
 from models.training.protocol import (
     EvaluatedTraining,
     JudgedTraining,
@@ -26,9 +28,18 @@ from models.training.protocol import (
     Training,
 )
 from models.weights.checkpoints import newest_checkpoint, save_checkpoint
+from search.objectives import Objective
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from tests.support.image_trainings import is_same
-from tests.support.stepped_trials import with_epochs
+from tests.support.stepped_trials import task_of, with_epochs
+from tests.support.tiny_models import tiny_vit
+from tests.support.tiny_texts import tiny_base, tiny_texts
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 3
+PIXELS = Threat(steps=2, cheap_steps=1, examples=10, cheap_examples=10)
+WORDS = TextThreat(examples=4, cheap_examples=2, queries=10)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +83,89 @@ class Case:
         return replace(self, task=with_epochs(self.task, self.patient_epochs)).make(self.patient)
 
 
+def cnn(folder: Path) -> Case:
+    # Batch normalisation, dropout, an average and attacks: state and chance of every kind.
+    busy = {"width": 4, "fully_connected_width": 16, "batch_size": 16, "normalisation": "batch",
+            "dropout": 0.3, "augmentation": "shift_flip", "schedule": "one_cycle",
+            "adversarial_training": "free", "weight_averaging": "ema"}  # fmt: skip
+    other = busy | {"adversarial_training": "fgsm", "optimizer": "sgd"}
+    # So low a rate that no epoch is better than the first.
+    patient = {"width": 4, "adamw.learning_rate": 1e-5, "patience": 1}
+    return Case(
+        images(folder, "cnn"), few_images(), complete("cnn", busy), complete("cnn", other),
+        complete("cnn", patient),
+    )  # fmt: skip
+
+
+def image_fine_tuning(folder: Path) -> Case:
+    model, lora = "vision_transformer", {"adaptation": "lora", "batch_size": 16}
+    busy = lora | {"adversarial_training": "fgsm", "dropout": 0.1, "accumulation": 2}
+    patient = lora | {"lora.learning_rate": 1e-5, "patience": 1}
+    base = locate_base(str(tiny_vit(folder / "vit")))
+    return Case(
+        replace(images(folder, model), base=base), few_images(), complete(model, busy),
+        complete(model, {"adaptation": "full", "batch_size": 16}), complete(model, patient),
+    )  # fmt: skip
+
+
+def text_fine_tuning(folder: Path) -> Case:
+    model, data = "text_classifier", tiny_texts("classification")
+    short = {"batch_size": 8, "max_length": 24}
+    busy = short | {"adaptation": "lora", "adversarial_training": "freelb", "patience": 2}
+    other = short | {"adaptation": "full", "full.learning_rate": 5e-3}
+    # So high a rate that the validation loss soon rises.
+    patient = other | {"full.learning_rate": 0.05, "schedule": "constant", "warmup_share": 0.0,
+                       "patience": 1}  # fmt: skip
+    task = task_of(
+        folder, model=model, epochs=EPOCHS, threat=WORDS,
+        objectives=both(robust_metric(model, WORDS)),
+        base=tiny_base(folder / "bert", "classification", data.label_names).base,
+    )  # fmt: skip
+    return Case(task, data, *(complete(model, each) for each in (busy, other, patient)))
+
+
+def users_function(folder: Path) -> Case:
+    return Case(task_of(folder, epochs=EPOCHS), None, {"x": 0.5}, {"x": 1.5})
+
+
+def images(folder: Path, model: str) -> Any:
+    objectives = both(robust_metric(model, PIXELS))
+    return task_of(folder, model=model, epochs=EPOCHS, threat=PIXELS, objectives=objectives)
+
+
+def both(robust: str) -> tuple[Objective, ...]:
+    """Accuracy and its robust counterpart."""
+    return (Objective("accuracy.clean", "maximize"), Objective(robust, "maximize"))
+
+
+def few_images() -> ImageSplits:
+    """48 images to learn from, 36 to validate and 12 to test, of three classes.
+
+    Confirmation attacks with every wrong class as its target, so few classes are fast.
+    """
+    digits = load_images({"name": "digits"})
+    few = {}
+    for split, count in (("train", 48), ("validation", 36), ("test", 12)):
+        images, labels = getattr(digits, f"{split}_images"), getattr(digits, f"{split}_labels")
+        kept = np.flatnonzero(labels < 3)[:count]
+        few |= {f"{split}_images": images[kept], f"{split}_labels": labels[kept]}
+    return replace(digits, **few, label_names=digits.label_names[:3])
+
+
+# Makes a small task in a folder, and trials of it.
+TRAININGS: dict[str, Callable[[Path], Case]] = {
+    "cnn": cnn,
+    "image fine-tuning": image_fine_tuning,
+    "text fine-tuning": text_fine_tuning,
+    "user's function": users_function,
+}
+
+
+@pytest.fixture(scope="module", params=TRAININGS)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return TRAININGS[request.param](tmp_path_factory.mktemp("case"))
+
+
 @functools.cache
 def uninterrupted(case: Case) -> tuple[list[dict[str, str]], dict[str, object], list[Any]]:
     """Metrics, last state and findings of the case's training, alone on a new worker."""
@@ -79,7 +173,7 @@ def uninterrupted(case: Case) -> tuple[list[dict[str, str]], dict[str, object], 
     return exact(training.run()), training.state_dict(), findings(training)
 
 
-def same_seed_gives_the_same_metrics(case: Case) -> None:
+def test_the_same_seed_gives_the_same_metrics(case: Case) -> None:
     """Whatever the global generator is at; another seed gives others where there is chance."""
     expected, _, _ = uninterrupted(case)
     torch.manual_seed(5)
@@ -91,7 +185,8 @@ def same_seed_gives_the_same_metrics(case: Case) -> None:
         assert exact(case.make(seed=4).run()) != expected
 
 
-def resumed_at_any_epoch_it_equals_an_uninterrupted_one(case: Case, epoch: int) -> None:
+@pytest.mark.parametrize("epoch", range(EPOCHS + 1))
+def test_resumed_at_any_epoch_it_equals_an_uninterrupted_one(case: Case, epoch: int) -> None:
     """`epoch` is counted from 0, before the first one, to the budget, after the last one.
 
     The interrupted training goes on after its state was taken: the state is a copy.
@@ -109,7 +204,7 @@ def resumed_at_any_epoch_it_equals_an_uninterrupted_one(case: Case, epoch: int) 
     assert findings(resumed) == found
 
 
-def ended_is_truthful(case: Case) -> None:
+def test_ended_is_truthful(case: Case) -> None:
     """False before every epoch, True after the last one, and then no more comes."""
     training = case.make()
     assert not training.ended
@@ -119,7 +214,7 @@ def ended_is_truthful(case: Case) -> None:
     assert training.ended and list(training.run()) == []
 
 
-def early_stopping_ends_it(case: Case) -> None:
+def test_early_stopping_ends_it(case: Case) -> None:
     """Before its budget, with all objectives; and it stays ended after a restart."""
     training = case.make_patient()
     said = [(training.ended, set(entry)) for entry in training.run()]
@@ -132,7 +227,7 @@ def early_stopping_ends_it(case: Case) -> None:
     assert findings(again) == findings(training)
 
 
-def nan_ends_it(case: Case) -> None:
+def test_nan_ends_it(case: Case) -> None:
     """Weights that are not finite give one report of NaN, now and after a restart no more."""
     begun, training, again = case.make(), case.make(), case.make()
     next(begun.run())
@@ -155,7 +250,7 @@ def nan_ends_it(case: Case) -> None:
             assert each.tables() == {}
 
 
-def nothing_of_one_trial_reaches_the_next(case: Case) -> None:
+def test_nothing_of_one_trial_reaches_the_next(case: Case) -> None:
     """On one worker, after a trial that ended and one that did not, all is as on a new worker."""
     worker = WorkersBase()
     list(case.make(case.other, worker=worker).run())
@@ -167,7 +262,7 @@ def nothing_of_one_trial_reaches_the_next(case: Case) -> None:
     assert is_same(after.state_dict(), last_state)
 
 
-def an_evaluated_training_measures_the_test_split(case: Case) -> None:
+def test_an_evaluated_training_measures_the_test_split(case: Case) -> None:
     """All metrics are named `test.*`; asked again, they are the same."""
     training = case.make()
     if not isinstance(training, EvaluatedTraining):
@@ -178,7 +273,7 @@ def an_evaluated_training_measures_the_test_split(case: Case) -> None:
     assert all(map(math.isfinite, found.values())) and training.evaluate_test() == found
 
 
-def a_judged_training_classifies_images_and_is_confirmed_at_its_end(case: Case) -> None:
+def test_a_judged_training_classifies_images_and_is_confirmed_at_its_end(case: Case) -> None:
     """The classifier is there at any epoch; confirmed is the end alone, and repeatedly."""
     training = case.make()
     if not isinstance(training, JudgedTraining):
@@ -198,7 +293,7 @@ def a_judged_training_classifies_images_and_is_confirmed_at_its_end(case: Case) 
     assert confirmed and training.confirm() == confirmed
 
 
-def a_tabulated_training_leaves_texts(case: Case) -> None:
+def test_a_tabulated_training_leaves_texts(case: Case) -> None:
     """Files by name, and something in each."""
     training = case.make()
     if not isinstance(training, TabulatedTraining):
@@ -246,15 +341,3 @@ def spoil(state: Any) -> Any:
     if isinstance(state, torch.Tensor) and state.is_floating_point():
         return torch.full_like(state, math.nan)
     return state
-
-
-TRAINING_CONTRACT = (
-    same_seed_gives_the_same_metrics,
-    ended_is_truthful,
-    early_stopping_ends_it,
-    nan_ends_it,
-    nothing_of_one_trial_reaches_the_next,
-    an_evaluated_training_measures_the_test_split,
-    a_judged_training_classifies_images_and_is_confirmed_at_its_end,
-    a_tabulated_training_leaves_texts,
-)
