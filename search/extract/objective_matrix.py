@@ -7,7 +7,6 @@ reasons. Not for changing values: nothing is imputed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 
 from search.experience import LeftOut
 from search.history import Trial
-from search.objectives.objective import UNKNOWN, Objective
+from search.objectives import Objective
 from search.objectives.pareto import losses
+from search.review.reconcile import Valued, objective_values
 
 # Fewer complete trials than this support no statement: on a six-dimensional quadratic with noise
 # no evaluator found the strongest hyperparameter in more than 60 % of 25 searches of 8 trials.
@@ -57,46 +57,26 @@ def objective_matrix(
     epoch. Trials that are not complete are passed over: they are not measured yet, or never. A
     metric in `renamed` had another name before, and may have been wanted in the other direction.
     """
-    kept: list[Trial] = []
-    rows: list[list[float]] = []
+    measured = [Objective(each.metric, each.direction) for each in objectives]  # whatever its role
+    kept: list[tuple[Trial, Valued]] = []
     left_out: list[LeftOut] = []
     for trial in trials:
         if trial.state != "complete":
             continue
-        problem = _problem(trial, objectives, renamed)
-        if problem:
-            left_out.append(LeftOut(trial.run_id, f"{trial.search}/{trial.number}", problem))
+        valued = objective_values(trial, measured, renamed)
+        if valued.problem:
+            name = f"{trial.search}/{trial.number}"
+            left_out.append(LeftOut(trial.run_id, name, valued.problem))
         else:
-            kept.append(trial)
-            rows.append([trial.value_of(each.metric) for each in objectives])
-    values = np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))
-    turned = np.array(
-        [
-            [
-                trial.direction_of(each.metric, each.direction) != each.direction
-                for each in objectives
-            ]
-            for trial in kept
-        ],
-        dtype=bool,
-    ).reshape(values.shape)
-    signed = np.where(turned, -1.0, 1.0) * losses(values, objectives)
-    return ObjectiveMatrix(tuple(kept), values, signed, tuple(left_out), turned)
-
-
-def _problem(
-    trial: Trial,
-    objectives: Sequence[Objective],
-    renamed: Collection[str],
-) -> str:
-    for objective in objectives:
-        metric, direction = objective.metric, objective.direction
-        theirs = trial.direction_of(metric, direction)
-        if theirs == UNKNOWN:
-            return f"does not say whether {trial.counterpart(metric)} is to be small or large"
-        if theirs != direction and metric not in renamed:
-            own = trial.counterpart(metric)
-            return f"wanted to {theirs} {own}, this search wants to {direction} it"
-        if not math.isfinite(trial.value_of(metric)):
-            return f"did not measure {metric}"
-    return ""
+            kept.append((trial, valued))
+    shape = (len(kept), len(objectives))
+    turned = [[each.metric in valued.turned for each in objectives] for _, valued in kept]
+    is_turned = np.array(turned, dtype=bool).reshape(shape)
+    values = np.array([valued.values for _, valued in kept], dtype=np.float64).reshape(shape)
+    return ObjectiveMatrix(
+        trials=tuple(trial for trial, _ in kept),
+        values=np.where(is_turned, -values, values),
+        losses=losses(values, objectives),
+        left_out=tuple(left_out),
+        turned=is_turned,
+    )

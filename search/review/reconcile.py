@@ -15,9 +15,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from search.history import History, Trial
 from search.history.lazy_curves import restated_curves
@@ -57,18 +57,8 @@ class Reconciled:
         return shown + [rest] * (hidden > 0)
 
 
-@dataclass
-class _Part:
-    """What one search contributes, while it is collected."""
-
-    trials: list[Trial] = field(default_factory=list)
-    restated: list[Restated] = field(default_factory=list)
-    valued: list[Valued] = field(default_factory=list)
-
-    def add(self, trial: Trial, restated: Restated, valued: Valued) -> None:
-        self.trials.append(trial)
-        self.restated.append(restated)
-        self.valued.append(valued)
+# A trial of one search, as it was restated and with what it says about the objectives.
+_Part: TypeAlias = "tuple[Trial, Restated, Valued]"
 
 
 def reconcile(
@@ -88,7 +78,7 @@ def reconcile(
     """
     usable: list[Trial] = []
     left_out: Counter[str] = Counter()
-    parts: dict[str, _Part] = {}
+    parts: dict[str, list[_Part]] = {}
     named = tuple(objectives) if any(each.metric for each in objectives) else ()
     for trial in history.prior_trials(state=None):
         valued = objective_values(trial, objectives, history.renames.metrics)
@@ -99,7 +89,7 @@ def reconcile(
         else:
             usable.append(_restated(trial, restated, valued, named))
         if trial.state in _ENDS:
-            parts.setdefault(trial.search, _Part()).add(trial, restated, valued)
+            parts.setdefault(trial.search, []).append((trial, restated, valued))
     found = (_decisions(history, search, part, space) for search, part in parts.items())
     return Reconciled(tuple(usable), tuple(chain.from_iterable(found)), left_out)
 
@@ -111,9 +101,9 @@ def _trials(number: int) -> str:
 def _problem(trial: Trial, restated: Restated, valued: Valued) -> str:
     if trial.state not in _ENDS:
         return f"{trial.state}: it has no end to learn from"
-    if valued.problem or restated.configuration:
-        return valued.problem
-    return "it shares no hyperparameter with this search"
+    if valued.problem:
+        return f"it {valued.problem}"
+    return "" if restated.configuration else "it shares no hyperparameter with this search"
 
 
 def _restated(
@@ -127,10 +117,12 @@ def _restated(
     )  # fmt: skip
 
 
-def _decisions(history: History, name: str, part: _Part, space: SearchSpace) -> list[Decision]:
+def _decisions(
+    history: History, name: str, part: Sequence[_Part], space: SearchSpace
+) -> list[Decision]:
     found = history.searches.get(name)
     theirs = found.space if found else None
-    configurations = [each.configuration for each in part.trials]
+    configurations = [trial.configuration for trial, _, _ in part]
     values: dict[str, list[Any]] = {key: [] for key in theirs.distributions} if theirs else {}
     for configuration in configurations:
         for key, value in configuration.items():
@@ -145,17 +137,13 @@ def _decisions(history: History, name: str, part: _Part, space: SearchSpace) -> 
             for (search, old, new), count in history.renames.hyperparameters.items()
             if search == name and new in space.distributions
         ),
-        *changes(name, theirs, space, tally(configurations, part.restated)),
+        *changes(name, theirs, space, tally(configurations, [each for _, each, _ in part])),
         *_objectives(name, part),
     ]
 
 
-def _objectives(name: str, part: _Part) -> list[Decision]:
-    complete = [
-        (trial, valued)
-        for trial, valued in zip(part.trials, part.valued, strict=True)
-        if valued.values
-    ]
+def _objectives(name: str, part: Sequence[_Part]) -> list[Decision]:
+    complete = [(trial, valued) for trial, _, valued in part if valued.values]
     stands_for = Counter(pair for _, valued in complete for pair in valued.stands_for)
     turned = Counter(
         (objective, trial.direction_of(own, ""))
@@ -212,14 +200,13 @@ def objective_values(
             metrics. If they have no metrics, trials count whose directions are the target's.
         renamed: The target's metrics that had another name before: their direction may differ.
     """
-    if not any(each.metric for each in objectives):
-        theirs, wanted = ([each.direction for each in of] for of in (trial.objectives, objectives))
-        if theirs != wanted and trial.state != "failed":
-            return Valued(problem="its directions are not this search's")
-        return _complete(trial, list(trial.values), objectives)
+    is_named = any(each.metric for each in objectives)
+    theirs, wanted = ([each.direction for each in of] for of in (trial.objectives, objectives))
+    if not is_named and theirs != wanted and trial.state != "failed":
+        return Valued(problem="was searched in other directions")
     stands_for: list[tuple[str, str]] = []
     turned: list[str] = []
-    for objective in objectives:
+    for objective in objectives if is_named else ():
         name, direction = objective.metric, objective.direction
         if objective.role.name == "report":
             continue  # it steers nothing, so a trial without it counts
@@ -231,32 +218,23 @@ def objective_values(
         if was != UNKNOWN and name in renamed:
             turned.append(name)
         elif trial.state != "failed":
-            unclear = f"it does not say whether {own} is to be small or large"
-            contrary = f"it was to {was} {own}, this search is to {direction}"
+            unclear = f"does not say whether {own} is to be small or large"
+            contrary = f"was to {was} {own}, this search is to {direction} it"
             return Valued(problem=unclear if was == UNKNOWN else contrary)
-    values = [
-        (-1.0 if each.metric in turned else 1.0) * trial.value_of(each.metric)
-        for each in objectives
-    ]
-    return _complete(trial, values, objectives, tuple(stands_for), tuple(turned))
-
-
-def _complete(
-    trial: Trial,
-    values: list[float],
-    objectives: Sequence[Objective],
-    stands_for: tuple[tuple[str, str], ...] = (),
-    turned: tuple[str, ...] = (),
-) -> Valued:
     if trial.state != "complete":
-        return Valued((), "", stands_for, turned)
-    if len(values) != len(objectives) or not all(
-        _is_finite(value) or each.role.name == "report"
-        for value, each in zip(values, objectives, strict=True)
-    ):
-        return Valued(problem="it has no finite value for every objective of this search")
-    return Valued(tuple(values), "", stands_for, turned)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+        return Valued((), "", tuple(stands_for), tuple(turned))
+    values = (
+        [
+            (-1.0 if each.metric in turned else 1.0) * trial.value_of(each.metric)
+            for each in objectives
+        ]
+        if is_named
+        else list(trial.values)
+    )
+    if len(values) != len(objectives):
+        return Valued(problem="does not have one value for each objective")
+    for each, value in zip(objectives, values, strict=True):
+        is_finite = isinstance(value, int | float) and math.isfinite(value)
+        if not is_finite and each.role.name != "report":
+            return Valued(problem=f"has no finite value of {each.metric or 'every objective'}")
+    return Valued(tuple(values), "", tuple(stands_for), tuple(turned))

@@ -34,9 +34,9 @@ def test_trials_without_an_objective_or_against_its_direction_are_left_out_with_
     measured = objective_matrix(history(rows).prior_trials(state=None), BOTH)
     assert [trial.number for trial in measured.trials] == [3]
     assert [(row.run_id, row.reason) for row in measured.left_out] == [
-        ("cold-0", f"did not measure {ROBUST}"),
-        ("cold-1", f"wanted to minimize {ROBUST}, this search wants to maximize it"),
-        ("cold-2", f"did not measure {CLEAN}"),
+        ("cold-0", f"has no finite value of {ROBUST}"),
+        ("cold-1", f"was to minimize {ROBUST}, this search is to maximize it"),
+        ("cold-2", f"has no finite value of {CLEAN}"),
     ]
 
 
@@ -56,7 +56,7 @@ def test_a_missing_value_is_not_measured() -> None:
     trials = history([row(0, [None])]).prior_trials()
     assert (
         objective_matrix(trials, [Objective(CLEAN, "maximize")]).left_out[0].reason
-        == f"did not measure {CLEAN}"
+        == f"has no finite value of {CLEAN}"
     )
 
 

@@ -196,7 +196,7 @@ def test_the_same_metric_in_the_other_direction_is_left_out_with_its_reason() ->
     found = reconciled(known)
     assert not found.trials
     assert found.left_out == {
-        "it was to minimize accuracy.clean, this search is to maximize": 2
+        "it was to minimize accuracy.clean, this search is to maximize it": 2
     }  # fmt: skip
 
 
