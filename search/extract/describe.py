@@ -37,7 +37,6 @@ def lines(experience: Experience) -> list[str]:
         *_regions(experience),
         *_conflicts(experience),
         *_noises(experience),
-        *_agreements(experience),
         *_left_out(experience),
     ]
 
@@ -133,30 +132,11 @@ def _noises(experience: Experience) -> list[str]:
     return texts
 
 
-def _agreements(experience: Experience) -> list[str]:
-    """The best and the worst predictor of what was seen, for each objective."""
-    texts = []
-    for objective in dict.fromkeys(entry.objective for entry in experience.agreements):
-        entries = [entry for entry in experience.agreements if entry.objective == objective]
-        entries.sort(key=lambda entry: -entry.tau)
-        for entry in dict.fromkeys((entries[0], entries[-1])):
-            texts.append(
-                f"{entry.search} puts {_share(entry.tau)} of {_count(entry.pairs, 'pair')} seen "
-                f"here in their order by {objective} ({_share(entry.low)} to {_share(entry.high)};"
-                f" half is chance)"
-            )
-    return texts
-
-
-def _share(tau: float) -> str:
-    return f"{(1 + tau) / 2:.0%}"
-
-
 def _left_out(experience: Experience) -> list[str]:
     reasons = list(experience.reasons().items())
     if not reasons:
         return []
-    shown = "; ".join(f"{number} {reason}" for reason, number in reasons[:_REASONS_SHOWN])
+    shown = "; ".join(f"{reason} ({number})" for reason, number in reasons[:_REASONS_SHOWN])
     more = "; others" if len(reasons) > _REASONS_SHOWN else ""
     return [f"Left out: {_count(len(experience.left_out), 'run')}: {shown}{more}"]
 
