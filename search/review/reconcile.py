@@ -1,13 +1,13 @@
-"""Reconcile: history in the target's hyperparameters, objectives and directions.
+"""Reconcile: restate history in the target's hyperparameters, objectives and directions.
 
-Spaces change between searches: names, ranges, kinds, choices, conditions. Every trial with an end
-to learn from is restated, or left out for a stated reason; every difference is a `Decision`, so
-nothing leaves the models silently. Not for judging whether history helps.
+Spaces change between searches: names, ranges, kinds, choices, conditions. Every trial that has
+ended is restated, or left out for a stated reason; every difference is a `Decision`, so no trial is
+dropped silently. Not for deciding whether history helps.
 
 Another metric of the same role (robust accuracy under another threat), and a metric whose direction
-was turned around when it was renamed (error to accuracy), order a task's trials but do not measure
-the same: such values count by rank. The same metric wanted in the other direction is a
-contradiction: nobody knows which of the two was meant, so the trial is left out.
+changed when it was renamed (error to accuracy), rank a task's trials in the same order but are not
+the same quantity: such values count by rank. The same metric in the opposite direction is a
+contradiction: it is unknown which direction was meant, so the trial is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 from search.history import History, Trial
 from search.history.lazy_curves import restated_curves
 from search.objectives.objective import UNKNOWN, Objective
-from search.review.decisions import Decision, decide, decision_lines
+from search.review.decisions import Decision, counted, decide, decision_lines
 from search.review.renames import proposed_renames
 from search.review.space_diff import changes, tally
 from search.space import SearchSpace
@@ -36,9 +36,9 @@ class Reconciled:
     """History in the target's terms.
 
     Attributes:
-        trials: Those that can be used, restated, in history's order.
-        decisions: How each earlier search was fitted, search by search.
-        left_out: Reason -> number of trials. With the trials these are all of history's.
+        trials: The restated trials that can be used, in history's order.
+        decisions: The differences to each earlier search, search by search.
+        left_out: Reason -> number of trials; every trial of history is in `trials` or here.
     """
 
     trials: tuple[Trial, ...]
@@ -46,18 +46,19 @@ class Reconciled:
     left_out: Counter[str]
 
     def lines(self, limit: int | None = None) -> list[str]:
-        """How history was fitted, a line each; with a limit only what to act on, and a count."""
+        """Returns a line per difference; with a limit only what to act on, and a count."""
         texts = decision_lines(self.decisions)
         if limit is None:
             counts = self.left_out.most_common()
-            return texts + [f"left out: {_trials(count)}, because {why}" for why, count in counts]
+            return texts + [f"left out: {counted(count)}, because {why}" for why, count in counts]
         shown = [text for text in texts if text.startswith("proposed rename")][:limit]
         hidden = len(texts) - len(shown)
-        rest = f"{hidden} differences to earlier spaces and objectives; `twentieth review` says all"
+        what = "difference" if hidden == 1 else "differences"
+        rest = f"{hidden} {what} to earlier spaces and objectives; `twentieth review` lists all"
         return shown + [rest] * (hidden > 0)
 
 
-# A trial of one search, as it was restated and with what it says about the objectives.
+# A trial of one search, restated, and its values of the objectives.
 _Part: TypeAlias = "tuple[Trial, Restated, Valued]"
 
 
@@ -66,15 +67,14 @@ def reconcile(
     space: SearchSpace,
     objectives: Sequence[Objective],
 ) -> Reconciled:
-    """Restates all of history; never raises on what a store held.
+    """Restates all of history; never raises, whatever a store held.
 
     Args:
         history: Earlier trials.
-        space: The target's.
-        objectives: The target's. A prior trial that was searched for others counts if it reported
-            their metrics. If they have no metrics, prior trials count whose directions are the
-            target's. A metric that was renamed may have been wanted in the other direction, as
-            error was; it then counts by rank.
+        space: The target's space.
+        objectives: The target's objectives. A prior trial of a search for others counts if it
+            reported their metrics. If they have no metrics, trials with the same directions count.
+            A renamed metric may have had the other direction, as error has; it counts by rank then.
     """
     usable: list[Trial] = []
     left_out: Counter[str] = Counter()
@@ -94,13 +94,9 @@ def reconcile(
     return Reconciled(tuple(usable), tuple(chain.from_iterable(found)), left_out)
 
 
-def _trials(number: int) -> str:
-    return f"{number} trial" if number == 1 else f"{number} trials"
-
-
 def _problem(trial: Trial, restated: Restated, valued: Valued) -> str:
     if trial.state not in _ENDS:
-        return f"{trial.state}: it has no end to learn from"
+        return f"{trial.state}: it has not ended"
     if valued.problem:
         return f"it {valued.problem}"
     return "" if restated.configuration else "it shares no hyperparameter with this search"
@@ -170,10 +166,10 @@ class Valued:
 
     Attributes:
         values: In the target's order and directions; empty unless complete and all known. NaN for
-            what is only reported and was not measured.
-        problem: Why the trial cannot be used; empty if it can.
-        stands_for: (the target's objective, the metric that stands for it), where they differ.
-        turned: The target's objectives whose sign was turned.
+            an objective of role "report" that was not measured.
+        problem: Why the trial cannot be used, to follow "it"; empty if it can.
+        stands_for: Pairs of the target's objective and the other metric that stands for it.
+        turned: The target's objectives whose sign was changed.
     """
 
     values: tuple[float, ...] = ()
@@ -183,7 +179,7 @@ class Valued:
 
     @property
     def is_by_rank(self) -> bool:
-        """Whether the values can be compared with each other only."""
+        """Whether the values can be compared only within their own search."""
         return bool(self.stands_for or self.turned)
 
 
@@ -192,13 +188,13 @@ def objective_values(
     objectives: Sequence[Objective],
     renamed: Collection[str] = (),
 ) -> Valued:
-    """What a prior trial says about the target's objectives.
+    """Returns a prior trial's values of the target's objectives, or why it cannot be used.
 
     Args:
         trial: In any state; only complete ones have values. A failed one contradicts nothing.
-        objectives: The target's. A trial that was searched for others counts if it reported their
-            metrics. If they have no metrics, trials count whose directions are the target's.
-        renamed: The target's metrics that had another name before: their direction may differ.
+        objectives: The target's objectives. A trial of a search for others counts if it reported
+            their metrics. If they have no metrics, trials with the same directions count.
+        renamed: The target's metrics that had another name before; their direction may differ.
     """
     is_named = any(each.metric for each in objectives)
     theirs, wanted = ([each.direction for each in of] for of in (trial.objectives, objectives))
@@ -209,7 +205,7 @@ def objective_values(
     for objective in objectives if is_named else ():
         name, direction = objective.metric, objective.direction
         if objective.role.name == "report":
-            continue  # it steers nothing, so a trial without it counts
+            continue  # it is only reported, so a trial without it counts
         own, was = trial.counterpart(name), trial.direction_of(name, direction)
         if own is not None and own != name:
             stands_for.append((name, own))
@@ -218,19 +214,17 @@ def objective_values(
         if was != UNKNOWN and name in renamed:
             turned.append(name)
         elif trial.state != "failed":
-            unclear = f"does not say whether {own} is to be small or large"
+            unclear = f"does not say whether {own} is minimized or maximized"
             contrary = f"was to {was} {own}, this search is to {direction} it"
             return Valued(problem=unclear if was == UNKNOWN else contrary)
     if trial.state != "complete":
         return Valued((), "", tuple(stands_for), tuple(turned))
-    values = (
-        [
-            (-1.0 if each.metric in turned else 1.0) * trial.value_of(each.metric)
-            for each in objectives
+    values = list(trial.values)
+    if is_named:
+        signs = [-1.0 if each.metric in turned else 1.0 for each in objectives]
+        values = [
+            sign * trial.value_of(each.metric) for sign, each in zip(signs, objectives, strict=True)
         ]
-        if is_named
-        else list(trial.values)
-    )
     if len(values) != len(objectives):
         return Valued(problem="does not have one value for each objective")
     for each, value in zip(objectives, values, strict=True):

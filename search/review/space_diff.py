@@ -1,7 +1,7 @@
-"""What changed between an earlier search's space and this one, hyperparameter by hyperparameter.
+"""Compare an earlier search's space with this one, hyperparameter by hyperparameter.
 
-Compares the two spaces, and counts in the trials what each change touches. Where nobody stated the
-earlier space, the trials alone speak. Not for changing values: `restating.py`.
+Every change comes with the number of trials it affects. If the earlier space was not logged, the
+trials alone are compared. Values are changed in `space/restating.py`.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from search.space import SearchSpace
 from search.space import values as space_values
 from search.space.restating import Restated
 
-# Two ends that differ by less are the same end, passed through text.
+# Bounds that differ by less are equal; they passed through text.
 _RELATIVE = 1e-9
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What one search's trials hold.
+    """Counts over the trials of one search.
 
     Attributes:
-        stated: Name of the search -> trials that state it, in order of first appearance.
+        stated: The earlier search's name -> trials that state it, in order of first appearance.
         unknown: The target's name -> trials in which it is unknown.
         inferred: The target's name -> trials in which its value was inferred.
         problems: (the target's name, problem of its `Read`) -> trials.
@@ -44,7 +44,7 @@ class Tally:
 
 
 def tally(configurations: Sequence[Mapping[str, object]], restated: Sequence[Restated]) -> Tally:
-    """Counts the trials of one search; both sequences in one order."""
+    """Counts over the trials of one search; both sequences have the same order."""
     return Tally(
         Counter(name for configuration in configurations for name in configuration),
         Counter(name for each in restated for name in each.unknown),
@@ -61,7 +61,7 @@ def tally(configurations: Sequence[Mapping[str, object]], restated: Sequence[Res
 def changes(
     search: str, theirs: SearchSpace | None, ours: SearchSpace, counts: Tally
 ) -> list[Decision]:
-    """What an earlier search did otherwise, in this space's order, removed names last."""
+    """Returns the differences of an earlier search, in this space's order, removed names last."""
     theirs = theirs or SearchSpace({})
     known = theirs.distributions
     found: list[Decision] = []
@@ -91,7 +91,7 @@ def changes(
 
 
 def distribution_text(distribution: BaseDistribution) -> str:
-    """A distribution as short text: `8..256`, `0.001..0.1 (log)`, `{sgd, adamw}`."""
+    """Returns a distribution as short text: `8..256`, `0.001..0.1 (log)`, `{sgd, adamw}`."""
     if isinstance(distribution, CategoricalDistribution):
         return _set_in_words(distribution.choices)
     assert isinstance(distribution, FloatDistribution | IntDistribution)
@@ -121,7 +121,7 @@ def _compared(
     kind = _range_change(theirs, ours)
     if kind is not None:
         found.append(decide(search, name, kind, outside, *texts))
-    else:  # outside their own range as well: the space was changed on the way
+    else:  # outside their own range too: the space was changed during the search
         found += _if_any(search, name, "narrowed", outside, *texts)
     scales = _scale(theirs), _scale(ours)
     between = counts.problems[name, "between"]
