@@ -1,8 +1,8 @@
-"""Which trials measured what a search asks for, as a matrix of values.
+"""Select the trials that measured a search's objectives, as a matrix of values.
 
-History mixes searches with other objectives, other directions and broken values; every method of
-this step starts from the rows selected here, so they all leave out the same trials for the same
-reasons. Not for changing values: nothing is imputed.
+History mixes searches with other objectives, other directions and broken values. Every method of
+this step uses the rows selected here, so all leave out the same trials for the same reasons. No
+value is imputed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from search.objectives import Objective
 from search.objectives.pareto import losses
 from search.review.reconcile import Valued, objective_values
 
-# Fewer complete trials than this support no statement: on a six-dimensional quadratic with noise
-# no evaluator found the strongest hyperparameter in more than 60 % of 25 searches of 8 trials.
+# Fewer complete trials support no conclusion: on a noisy six-dimensional quadratic no evaluator
+# found the strongest hyperparameter in more than 60 % of 25 searches of 8 trials.
 FEWEST_TRIALS = 8
 
 
@@ -29,11 +29,11 @@ class ObjectiveMatrix:
     """Complete trials with every objective measured.
 
     Attributes:
-        trials: n of them.
+        trials: The n trials.
         values: Shape `(n, objectives)`, finite, as logged.
-        losses: The same with the direction taken out: smaller is better.
+        losses: The same with signs such that smaller is better.
         left_out: Complete trials that lack an objective or contradict a direction.
-        turned: Shape `(n, objectives)`: what was wanted in the other direction, under another name.
+        turned: Shape `(n, objectives)`: whether a renamed metric had the other direction.
     """
 
     trials: tuple[Trial, ...]
@@ -51,13 +51,13 @@ def objective_matrix(
     objectives: Sequence[Objective],
     renamed: Collection[str] = (),
 ) -> ObjectiveMatrix:
-    """Selects the complete trials that measured all objectives.
+    """Selects the complete trials that measured all objectives, whatever their role.
 
-    A metric that was no objective of the earlier search counts with its value at the trial's last
-    epoch. Trials that are not complete are passed over: they are not measured yet, or never. A
-    metric in `renamed` had another name before, and may have been wanted in the other direction.
+    A metric that was not an objective of the earlier search counts with its value at the trial's
+    last epoch. Trials that are not complete are skipped. A metric in `renamed` had another name
+    before, and may have had the other direction.
     """
-    measured = [Objective(each.metric, each.direction) for each in objectives]  # whatever its role
+    measured = [Objective(each.metric, each.direction) for each in objectives]
     kept: list[tuple[Trial, Valued]] = []
     left_out: list[LeftOut] = []
     for trial in trials:

@@ -73,11 +73,11 @@ def test_lines_say_where_each_statement_comes_from() -> None:
         "2 tasks agree (rank correlation +0.80)"
     ) in text
     assert (
-        "Repeating a configuration moves acc by 0.004 (standard deviation, 0.003 to 0.007, 12 "
-        "repeats); differences below 0.012 are chance"
+        "Repeating a configuration changes acc by 0.004 (standard deviation, 0.003 to 0.007, 12 "
+        "repeats); differences below 0.012 are noise"
     ) in text
-    assert "Repeating a configuration of tasks like this never moved robust (1 repeat)" in text
-    assert any("acc and robust pull apart" in line and "-0.50" in line for line in text)
+    assert "Repeating a configuration of similar tasks never changed robust (1 repeat)" in text
+    assert any("acc and robust conflict" in line and "-0.50" in line for line in text)
     assert text[-1] == "Left out: 2 runs: no space (2)"
 
 
