@@ -20,7 +20,7 @@ from tests.support.foreign_stores import (
 
 
 class Trial:
-    """What the callback asks of a Tune trial."""
+    """The attributes of a Tune trial that the callback reads."""
 
     def __init__(self, name: str, config: dict[str, Any]) -> None:
         self._name = name
@@ -31,7 +31,7 @@ class Trial:
 
 
 def result(iteration: int, config: dict[str, Any], **metrics: Any) -> dict[str, Any]:
-    """A result as Tune fills it in."""
+    """A result with the fields that Tune adds."""
     return {
         **metrics, "training_iteration": iteration, "done": iteration == 4, "pid": 4711,
         "timestamp": 1_760_000_000, "time_this_iter_s": 0.5, "time_total_s": 0.5 * iteration,
@@ -77,7 +77,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return uri
 
 
-def test_configurations_come_back_typed_and_without_rays_own_numbers(uri: str) -> None:
+def test_configurations_are_read_typed_and_without_rays_own_metrics(uri: str) -> None:
     history = read_history(uri)
     first, *_ = history.prior_trials(state=None)
     assert first.configuration == {
@@ -92,7 +92,7 @@ def test_configurations_come_back_typed_and_without_rays_own_numbers(uri: str) -
     assert_accounted_for(history, all_run_ids(uri))
 
 
-def test_what_finished_before_the_length_that_others_share_was_stopped(uri: str) -> None:
+def test_trials_that_finished_early_were_stopped(uri: str) -> None:
     trials = read_history(uri).prior_trials(state=None)
     assert [trial.state for trial in trials] == [
         "complete", "complete", "stopped", "failed", "running",
@@ -133,7 +133,7 @@ def test_params_under_rays_prefix_lose_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_run_of_tune_on_this_machine_comes_back(tmp_path: Path) -> None:
+def test_a_real_run_of_tune_is_read(tmp_path: Path) -> None:
     import ray
     from ray import tune
     from ray.air.integrations.mlflow import MLflowLoggerCallback

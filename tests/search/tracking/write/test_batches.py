@@ -1,4 +1,4 @@
-"""What one call does not hold takes several, and nothing takes none."""
+"""A large batch takes several calls, and an empty one none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.stores import counted, new_store
 
 
 @pytest.mark.slow
-def test_a_batch_beyond_what_mlflow_takes_at_once_arrives_whole(tmp_path: Path) -> None:
+def test_a_batch_beyond_mlflows_limits_arrives_whole(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     run = store.client.create_run(store.experiment).info.run_id
     batch = Batch(
@@ -47,9 +47,7 @@ def test_the_last_tags_come_with_the_last_metrics() -> None:
 
 
 @pytest.mark.slow
-def test_an_empty_batch_asks_nothing_of_the_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_empty_batch_makes_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = new_store(tmp_path)
     calls = counted(store.client, monkeypatch)
     Batch().log(store.client, store.summary_run)
