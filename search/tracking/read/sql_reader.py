@@ -202,7 +202,9 @@ class Database:
         self, experiment: str, runs: Mapping[str, int], of_all: bool, *what: Any, source: Any
     ) -> Iterator[Sequence[Any]]:
         for chunk in self._run(_restricted(_with_runs(what, source), experiment, runs, of_all)):
-            yield [row for row in chunk if row[0] in runs] if of_all else chunk
+            rows = [row for row in chunk if row[0] in runs]  # others began after the listing
+            if rows:
+                yield rows
 
     def _run(self, queries: Iterable[Select[Any]]) -> Iterator[Sequence[Any]]:
         with self._engine.connect() as connection:
