@@ -63,7 +63,10 @@ def rows_of(
     taken: set[str] = set()
     for key, group in groups.items():
         parent = key[0]
-        configurations = _configurations(group)
+        texts = typed(trial.reading.texts for trial in group)
+        configurations = [
+            text | dict(trial.reading.known) for text, trial in zip(texts, group, strict=True)
+        ]
         search = _search_row(experiment, group, parents.get(parent), configurations)
         # A run belongs to one search; a second search below it (other data) has no run.
         search["run_id"] = parent if parent in parents and parent not in taken else ""
@@ -74,11 +77,6 @@ def rows_of(
         searches.append(search)
         rows += _trial_rows(group, search, configurations)
     return rows, searches
-
-
-def _configurations(group: Sequence[ReadRun]) -> list[dict[str, Any]]:
-    texts = typed(trial.reading.texts for trial in group)
-    return [text | dict(trial.reading.known) for text, trial in zip(texts, group, strict=True)]
 
 
 def _search_row(

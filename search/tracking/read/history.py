@@ -27,6 +27,7 @@ from search.tracking.read.cache import Cache, Meaning, digest_of, folder_for
 from search.tracking.read.parse import interpreted
 from search.tracking.read.rest_reader import Server
 from search.tracking.read.sql_reader import Database
+from search.tracking.runs import RAW
 from search.tracking.store import all_experiments, open_client
 
 if TYPE_CHECKING:
@@ -136,18 +137,16 @@ def _updated(
     cache: Cache,
 ) -> pa.Table:
     """Returns all runs of an experiment (RAW): cached ones, and new or changed ones fetched."""
-    kept = cache.runs(experiment) if known else None
-    changed = [run for run, text in signatures.items() if known.get(run) != text]
-    if kept is None:
-        runs = source.fetch(experiment, list(signatures), signatures, of_all=True)
-    else:
-        stays = pa.array([run for run in signatures if known.get(run) == signatures[run]])
-        is_kept = pc.is_in(kept.column("run_id"), stays.cast(pa.string()))
-        runs = kept.filter(is_kept)
-        if changed:
-            of_all = len(changed) == len(signatures)
-            fetched = source.fetch(experiment, changed, signatures, of_all=of_all)
-            runs = pa.concat_tables([runs, fetched])
+    cached = cache.runs(experiment) if known else None
+    if cached is None:
+        cached, known = RAW.empty_table(), {}
+    unchanged = [run for run, text in signatures.items() if known.get(run) == text]
+    changed = [run for run in signatures if known.get(run) != signatures[run]]
+    runs = cached.filter(pc.is_in(cached.column("run_id"), pa.array(unchanged, pa.string())))
+    if changed:
+        of_all = len(changed) == len(signatures)
+        fetched = source.fetch(experiment, changed, signatures, of_all=of_all)
+        runs = pa.concat_tables([runs, fetched])
     if not cache.keep_runs(experiment, runs):
         source.marks[experiment] = None  # the cache does not hold what was read
     return runs

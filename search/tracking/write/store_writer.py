@@ -88,12 +88,12 @@ class Sender:
         self._log_scaled = log_scaled
         self._metrics = metrics
         self._runs: dict[int, str] = {}
-        self._must_look = True  # an unknown run may exist (resume, lost answer)
+        self._must_list = True  # an unknown run may exist (resume, lost answer)
         self._tagged: dict[int, float] = {}  # running trial -> when its epoch tag was last written
 
-    def look_again(self) -> None:
+    def forget_runs(self) -> None:
         """Forgets which runs exist: after an error a run may exist whose answer was lost."""
-        self._must_look = True
+        self._must_list = True
 
     def send(self, events: list[Event]) -> None:
         """Writes one group that `together` made; other kinds of events are skipped."""
@@ -134,23 +134,23 @@ class Sender:
             self._client.update_run(run, status="RUNNING")
 
     def _run_of(self, number: int) -> str | None:
-        if self._must_look:
+        if self._must_list:
             self._runs.update(runs_by_number(self._client, self._experiment, self._search))
-            self._must_look = False
+            self._must_list = False
         return self._runs.get(number)
 
     def _create(self, event: Event, tags: dict[str, str]) -> str:
         """Creates a trial's run with its first tags, which are removed from `tags`."""
         number = event.fields["number"]
         first = dict(islice(tags.items(), TAGS_A_BATCH))
-        self._must_look = True  # until create_run answers, an unknown run may exist
+        self._must_list = True  # until create_run answers, an unknown run may exist
         run = self._client.create_run(
             self._experiment,
             start_time=event.time,
             run_name=tag_names.trial_name(self._search, number),
             tags=first,
         ).info.run_id
-        self._runs[number], self._must_look = run, False
+        self._runs[number], self._must_list = run, False
         for name in first:
             del tags[name]
         return str(run)
@@ -177,7 +177,7 @@ class Sender:
         metrics, epoch = event.fields["metrics"], event.fields["epoch"]
         # The compare page colours by the metric logged first, which should be an objective.
         first = {name: metrics[name] for name in self._metrics if name in metrics}
-        batch.measure({**first, **metrics}, time=event.time, step=epoch)
+        batch.add_metrics({**first, **metrics}, time=event.time, step=epoch)
         batch.tags[tag_names.EPOCH] = str(epoch)
 
     def _add_end(self, run: str, batch: Batch, event: Event) -> None:
@@ -200,7 +200,7 @@ class Sender:
         if state != "interrupted":  # once per trial, and after the objectives
             metrics = tag_names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
             metrics |= ledger_metrics(read_origin(event.fields.get("origin")))
-            batch.measure(metrics, time=event.time, step=0)
+            batch.add_metrics(metrics, time=event.time, step=0)
 
     def _send_test(self, event: Event) -> None:
         run, batch = self._run_of(event.fields["number"]), Batch()
@@ -208,13 +208,13 @@ class Sender:
             # Before the metrics: to a resumed search these mean that everything was written.
             texts, files = event.fields.get("texts", {}), event.fields.get("files", ())
             keep_robustness(self._client, run, texts, [Path(file) for file in files])
-            batch.measure(event.fields["metrics"], time=event.time, step=event.fields["epoch"])
+            batch.add_metrics(event.fields["metrics"], time=event.time, step=event.fields["epoch"])
             batch.log(self._client, run)
 
     def _send_summary(self, event: Event) -> None:
         batch = Batch(tags=tag_names.all_split(event.fields.get("tags", {})))
         metrics, step = event.fields.get("metrics", {}), event.fields.get("step", 0)
-        batch.measure(metrics, time=event.time, step=step)
+        batch.add_metrics(metrics, time=event.time, step=step)
         batch.log(self._client, self._summary_run)
         if "status" in event.fields:
             self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
@@ -235,7 +235,7 @@ class Batch:
     tags: dict[str, str] = field(default_factory=dict)
     metrics: list[Metric] = field(default_factory=list)
 
-    def measure(self, metrics: Mapping[str, float], *, time: int, step: int) -> None:
+    def add_metrics(self, metrics: Mapping[str, float], *, time: int, step: int) -> None:
         """Adds metrics with one time (milliseconds since 1970) and one step."""
         from mlflow.entities import Metric
 

@@ -76,7 +76,7 @@ class Writer:
         self._next_heartbeat = 0.0
         self._thread = threading.Thread(target=self._loop, name="mlflow-writer", daemon=True)
         self.has_lost_ownership = threading.Event()
-        self.is_away = False
+        self.is_unavailable = False
 
     def start(self) -> None:
         """Starts sending in the background."""
@@ -175,14 +175,14 @@ class Writer:
                 self.drain()
                 if self.has_lost_ownership.is_set():
                     return
-                pause, self.is_away = 1.0, False
+                pause, self.is_unavailable = 1.0, False
                 if self._closing.is_set():
                     return
                 self._closing.wait(POLL_SECONDS)
             except (MlflowException, SQLAlchemyError, OSError) as error:
                 _log.warning("the tracking store or the storage is not available: %s", error)
-                self.is_away = True
-                self._sender.look_again()
+                self.is_unavailable = True
+                self._sender.forget_runs()
                 if time.monotonic() > self._deadline:
                     return
                 time.sleep(min(pause, max(0.1, self._deadline - time.monotonic())))

@@ -20,7 +20,7 @@ def test_a_batch_beyond_mlflows_limits_arrives_whole(tmp_path: Path) -> None:
         tags={f"t{index}": str(index) for index in range(250)},
     )
     metrics = {f"m{index}": index / 2 for index in range(1_900)}
-    batch.measure(metrics, time=1_760_000_000_000, step=3)
+    batch.add_metrics(metrics, time=1_760_000_000_000, step=3)
     batch.log(store.client, run)
     data = store.client.get_run(run).data
     assert data.metrics == metrics
@@ -32,7 +32,7 @@ def test_the_last_tags_come_with_the_last_metrics() -> None:
     batch, calls = Batch(tags={f"t{index}": "" for index in range(TAGS_A_BATCH + 1)}), []
     for epoch in range(3):
         metrics = {f"m{index}": 0.0 for index in range(METRICS_A_BATCH)}
-        batch.measure(metrics, time=0, step=epoch)
+        batch.add_metrics(metrics, time=0, step=epoch)
 
     class Client:
         def log_batch(

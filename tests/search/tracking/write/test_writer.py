@@ -156,7 +156,7 @@ def test_a_writer_survives_storage_that_cannot_be_read_or_written_for_a_while(
         writer.start()
         store.trial(0)
         deadline = time.monotonic() + 20
-        while not writer.is_away:
+        while not writer.is_unavailable:
             assert time.monotonic() < deadline
             time.sleep(0.02)
     assert writer.close(timeout_seconds=20) == 0
