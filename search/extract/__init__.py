@@ -1,4 +1,4 @@
-"""What history taught: importance, similarity, regions, conflict, noise; and does it hold here?"""
+"""Extract: what history taught (importance, similarity, regions, correlations, noise)."""
 
 from search.extract.rank_agreement import agreements
 from search.extract.summarize import learn

@@ -1,6 +1,6 @@
-"""Write what history taught as plain text, for the terminal and the report.
+"""Describe what history taught as plain text, for the terminal and the report.
 
-Not for finding it out: `summarize.py` does, and `search/experience.py` holds it.
+`summarize.py` computes it and `search/experience.py` holds it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from search.experience import (
     Region,
 )
 
-# How much `lines` shows of each kind, so that the whole stays within ten lines or so.
+# How many of each kind `lines` shows, so that there are about ten lines in all.
 _SEARCHES_SHOWN = 3
 _HYPERPARAMETERS_SHOWN = 4
 _REASONS_SHOWN = 3
 
 
 def lines(experience: Experience) -> list[str]:
-    """The experience as plain text for terminal and report, about ten lines.
+    """Returns the experience as about ten lines of plain text.
 
-    An empty experience gives one line saying so, and what was left out if anything was.
+    An empty experience has one line that says so, and one on what was left out, if anything was.
     """
     if experience.is_empty:
         return ["No earlier search to learn from: this search starts cold.", *_left_out(experience)]
@@ -37,7 +37,6 @@ def lines(experience: Experience) -> list[str]:
         *_regions(experience),
         *_conflicts(experience),
         *_noises(experience),
-        *_agreements(experience),
         *_left_out(experience),
     ]
 
@@ -50,7 +49,7 @@ def _searches(experience: Experience) -> list[str]:
         best = ", ".join(f"best {entry.objective} {entry.value:.4g}" for entry in search.best)
         texts.append(f"{search.id}: {kind}{why}, {_count(search.trials, 'trial')}, {best}")
     hidden = len(experience.searches) - _SEARCHES_SHOWN
-    return texts + ([f"and {hidden} more, less similar"] if hidden > 0 else [])
+    return texts + ([f"and {hidden} more, which are less similar"] if hidden > 0 else [])
 
 
 def _importances(experience: Experience) -> list[str]:
@@ -72,7 +71,7 @@ def _importances(experience: Experience) -> list[str]:
 def _accord(accord: Accord | None) -> str:
     if accord is None:
         return ""
-    # 0.7 is about where half of the variance of one task's ranks is explained by another's.
+    # From 0.7 on, the ranks of one task explain half of the variance of another's.
     r = accord.correlation
     words = "agree" if r >= 0.7 else "agree roughly" if r >= 0.3 else "disagree about the order"
     return f"; {accord.tasks} tasks {words} (rank correlation {r:+.2f})"
@@ -81,7 +80,7 @@ def _accord(accord: Accord | None) -> str:
 def _regions(experience: Experience) -> list[str]:
     if not experience.regions:
         return []
-    # The narrowest first: they say most.
+    # The narrowest first, since they say the most.
     shown = sorted(experience.regions, key=_width)[: _HYPERPARAMETERS_SHOWN + 2]
     trials = max(region.trials for region in experience.regions)
     return [f"Best quarter ({_count(trials, 'trial')}): " + "; ".join(map(_region, shown))]
@@ -112,51 +111,32 @@ def _conflicts(experience: Experience) -> list[str]:
 def _relation(correlation: float) -> str:
     # Cohen 1988 calls 0.3 a medium correlation.
     if correlation <= -0.3:
-        return "pull apart"
-    return "improve together" if correlation >= 0.3 else "hardly depend on each other"
+        return "conflict"
+    return "improve together" if correlation >= 0.3 else "are hardly correlated"
 
 
 def _noises(experience: Experience) -> list[str]:
     texts = []
     for entry in experience.noises:
         repeats = _count(entry.repeats, "repeat")
-        where = "" if entry.is_same_task else " of tasks like this"
+        where = "" if entry.is_same_task else " of similar tasks"
         if entry.deviation == 0:
-            never = f"Repeating a configuration{where} never moved {entry.objective}"
+            never = f"Repeating a configuration{where} never changed {entry.objective}"
             texts.append(f"{never} ({repeats})")
             continue
         texts.append(
-            f"Repeating a configuration{where} moves {entry.objective} by {entry.deviation:.2g} "
+            f"Repeating a configuration{where} changes {entry.objective} by {entry.deviation:.2g} "
             f"(standard deviation, {entry.low:.2g} to {entry.high:.2g}, {repeats}); "
-            f"differences below {entry.difference:.2g} are chance"
+            f"differences below {entry.difference:.2g} are noise"
         )
     return texts
-
-
-def _agreements(experience: Experience) -> list[str]:
-    """The best and the worst predictor of what was seen, for each objective."""
-    texts = []
-    for objective in dict.fromkeys(entry.objective for entry in experience.agreements):
-        entries = [entry for entry in experience.agreements if entry.objective == objective]
-        entries.sort(key=lambda entry: -entry.tau)
-        for entry in dict.fromkeys((entries[0], entries[-1])):
-            texts.append(
-                f"{entry.search} puts {_share(entry.tau)} of {_count(entry.pairs, 'pair')} seen "
-                f"here in their order by {objective} ({_share(entry.low)} to {_share(entry.high)};"
-                f" half is chance)"
-            )
-    return texts
-
-
-def _share(tau: float) -> str:
-    return f"{(1 + tau) / 2:.0%}"
 
 
 def _left_out(experience: Experience) -> list[str]:
     reasons = list(experience.reasons().items())
     if not reasons:
         return []
-    shown = "; ".join(f"{number} {reason}" for reason, number in reasons[:_REASONS_SHOWN])
+    shown = "; ".join(f"{reason} ({number})" for reason, number in reasons[:_REASONS_SHOWN])
     more = "; others" if len(reasons) > _REASONS_SHOWN else ""
     return [f"Left out: {_count(len(experience.left_out), 'run')}: {shown}{more}"]
 

@@ -1,9 +1,9 @@
-"""Which hyperparameters move which objective, search by search, and whether tasks agree on it.
+"""Importance of hyperparameters for each objective, per search, and its consistency across tasks.
 
-Every search is restated in its own space, so a range that changed since does not distort it. A mean
-over tasks that disagree says little about the next one; they are compared by ranks, since shares of
-one task with a dominant hyperparameter are small for all the others. Not a ranking of values: where
-a hyperparameter is good is `regions.py`.
+Every search is restated in its own space, so a range that changed later does not distort it. If
+tasks disagree, their mean says little about the next one. Tasks are compared by ranks, because in a
+task with one dominant hyperparameter the shares of all others are small. Good values of a
+hyperparameter are in `regions.py`.
 
 Sources: Hutter, Hoos, Leyton-Brown 2014, "An efficient approach for assessing hyperparameter
 importance" (fANOVA), as implemented by Optuna. The mean rank correlation r over all pairs is
@@ -26,7 +26,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import create_trial
 from scipy.stats import spearmanr
 
 from search.experience import Accord, Importance
@@ -38,12 +38,12 @@ from search.space.restating import restate
 
 Shares = Mapping[str, float]
 
-# fANOVA rather than PED-ANOVA, Optuna's default: on a noisy six-dimensional quadratic (25 seeds) it
-# named the strongest hyperparameter in 96 % of random and 72 % of TPE searches of 20 trials,
+# fANOVA instead of PED-ANOVA, Optuna's default: on a noisy six-dimensional quadratic (25 seeds) it
+# found the strongest hyperparameter in 96 % of random and 72 % of TPE searches of 20 trials,
 # PED-ANOVA at its best quantile in 68 % and 40 %; with 40 trials 100 % and 72 % against 84 and 36.
 _TREES = 32
-# Over 5 searches of 80 trials, against 256 trees of full depth, shares were off by .026 (root mean
-# square) with trees of any depth as with these, which take half the time, .2 s a search.
+# Over 5 searches of 80 trials, shares differ from those of 256 trees of full depth by .026 (root
+# mean square), as with 32 trees of full depth, in half the time, .2 s per search.
 _DEPTH = 6
 
 
@@ -53,11 +53,11 @@ def importances(
     similarities: Mapping[str, float],
     objective: str,
 ) -> tuple[Importance, ...]:
-    """The importance of every hyperparameter for one objective, the most important first.
+    """Returns the importance of every hyperparameter for one objective, the largest first.
 
     Args:
         measured: Search -> its trials, measured in this objective alone.
-        shares: Search -> what `importance_in` found in it; may be empty.
+        shares: Search -> the result of `importance_in`; may be empty.
         similarities: Search -> 0 to 1, its weight in the mean.
         objective: The name of the objective.
     """
@@ -74,15 +74,15 @@ def importances(
     return tuple(sorted(entries, key=lambda entry: (-entry.importance, entry.hyperparameter)))
 
 
-def importance_in(part: ObjectiveMatrix, space: SearchSpace, column: int = 0) -> dict[str, float]:
-    """Hyperparameter -> share of one objective's variation in one search; the shares add up to 1.
+def importance_in(part: ObjectiveMatrix, space: SearchSpace) -> dict[str, float]:
+    """Returns hyperparameter -> share of the first objective's variance; the shares sum to 1.
 
-    An inactive hyperparameter takes the middle of its range, so that all trials can be compared:
-    fANOVA then credits the parent with what its branches differ by, and the child with what it
-    moves where it is active. Empty if there is too little to tell.
+    An inactive hyperparameter gets the middle of its range, so that all trials can be compared:
+    fANOVA then attributes the difference between branches to the parent, and the variance within a
+    branch to the child. Empty with fewer than `FEWEST_TRIALS` trials or a constant objective.
     """
-    column_losses = part.losses[:, column]
-    if len(part) < FEWEST_TRIALS or np.ptp(column_losses) == 0:
+    losses = part.losses[:, 0]
+    if len(part) < FEWEST_TRIALS or np.ptp(losses) == 0:
         return {}
     configurations = [
         restate(space, trial.configuration, moves_inside=True).configuration
@@ -96,24 +96,14 @@ def importance_in(part: ObjectiveMatrix, space: SearchSpace, column: int = 0) ->
     if not names:
         return {}
     study = quiet_study([Objective("", "minimize")])
-    study.add_trials(
-        [
-            _trial(known, names, float(loss))
-            for known, loss in zip(configurations, column_losses, strict=True)
-        ]
-    )
+    for known, loss in zip(configurations, losses, strict=True):
+        values = {name: known.get(name, _middle(each)) for name, each in names.items()}
+        study.add_trial(create_trial(params=values, distributions=names, value=float(loss)))
     evaluator = FanovaImportanceEvaluator(n_trees=_TREES, max_depth=_DEPTH, seed=0)
     return {
         name: float(share)
         for name, share in get_param_importances(study, evaluator=evaluator).items()
     }
-
-
-def _trial(
-    known: Mapping[str, Any], names: Mapping[str, BaseDistribution], loss: float
-) -> FrozenTrial:
-    values = {name: known.get(name, _middle(each)) for name, each in names.items()}
-    return create_trial(params=values, distributions=dict(names), value=loss)
 
 
 def _middle(distribution: BaseDistribution) -> Any:
@@ -129,19 +119,19 @@ def _middle(distribution: BaseDistribution) -> Any:
     return min(max(middle, low), high)
 
 
-# Of two hyperparameters the order is a coin's, right half the time.
+# The order of two hyperparameters agrees by chance half the time.
 FEWEST_HYPERPARAMETERS = 3
 
 
 def accord(
     shares: Mapping[str, Mapping[str, float]], tasks: Mapping[str, str], objective: str
 ) -> Accord | None:
-    """How far tasks agree; None with fewer than two tasks or `FEWEST_HYPERPARAMETERS` in common.
+    """Returns how far tasks agree; None for one task or too few hyperparameters in common.
 
     Args:
-        shares: Search -> hyperparameter -> share of the objective's variation; may be empty.
+        shares: Search -> hyperparameter -> share of the objective's variance; may be empty.
         tasks: Search -> its task. Searches of one task are averaged first.
-        objective: Its name.
+        objective: The name of the objective.
     """
     speaking = {search: found for search, found in shares.items() if found}
     common = [

@@ -1,8 +1,8 @@
-"""How much an objective moves by chance: configurations that were tried more than once on a task.
+"""Noise of an objective, from configurations that were tried more than once on a task.
 
-Repetitions of a configuration differ by seeds, and by what a machine does not repeat, so what they
-spread over is no difference between configurations. Not for the noise of a *search*, which is the
-luck of what it tried.
+Repetitions of a configuration differ by seeds and by nondeterminism of the machine; a difference of
+that size between two configurations means nothing. Not the variance of a *search*, which depends on
+what it tried.
 
 Source: the pooled variance and its chi-square interval, as in any textbook; two single trials are
 compared by Student's t with its degrees of freedom.
@@ -24,18 +24,18 @@ from search.history import Trial
 from search.objectives import Objective
 from search.space import values as space_values
 
-# With fewer on the very task, tasks like it are asked too: of one repeat alone the interval reaches
+# With fewer on the same task, similar tasks are used too: the interval of a single repeat reaches
 # from half the deviation to thirty times it.
 FEWEST_REPEATS = 3
 
 
 def noise(measured: Mapping[str, ObjectiveMatrix], objective: str, task: str) -> Noise | None:
-    """The noise of one objective; None if nothing was repeated.
+    """Returns the noise of one objective; None if nothing was repeated.
 
     Args:
         measured: Search -> its trials, measured in this objective alone.
-        objective: Its name.
-        task: The new search's. Its own repetitions speak alone where there are `FEWEST_REPEATS`.
+        objective: The name of the objective.
+        task: The new search's task. With `FEWEST_REPEATS` repeats, only it is used.
     """
     groups = _repetitions(measured, objective)
     own = [group for group in groups if group[0][0].task == task]
@@ -62,28 +62,28 @@ def noise(measured: Mapping[str, ObjectiveMatrix], objective: str, task: str) ->
 
 
 def _squares(values: Sequence[float]) -> float:
-    """Squared deviations from the mean, added up; exactly 0 for equal values."""
+    """Returns the sum of squared deviations from the mean; exactly 0 for equal values."""
     return float(np.var(values)) * len(values) if np.ptp(values) else 0.0
 
 
 def _repetitions(
     measured: Mapping[str, ObjectiveMatrix], objective: str
 ) -> list[list[tuple[Trial, float]]]:
-    """The trials of each configuration that was tried twice or more, with their values."""
+    """Returns the trials, with values, of each configuration that was tried more than once."""
     groups: dict[tuple[str, tuple[str, str], str], dict[str, tuple[Trial, float]]] = {}
     for part in measured.values():
         for trial, (value,) in zip(part.trials, part.values, strict=True):
-            # Accuracies under two threats are two measurements, whatever they stand for, and so are
-            # an accuracy and an error that was renamed to it.
+            # Accuracies under two threats are different metrics, and so are an accuracy and an
+            # error that was renamed to it.
             own = trial.counterpart(objective) or objective, trial.direction_of(objective, "")
             key = trial.task, own, configuration_key(trial.configuration)
-            # By run: one that was read twice was not repeated.
+            # By run, since a run that was read twice is not a repetition.
             groups.setdefault(key, {})[trial.run_id] = trial, float(value)
     return [list(group.values()) for group in groups.values() if len(group) > 1]
 
 
 def configuration_key(configuration: Mapping[str, Any]) -> str:
-    """A configuration as logged, as text; equal for repetitions, be a number 1, 1.0 or "1.0"."""
+    """Returns a configuration as canonical text: 1, 1.0 and "1.0" are equal."""
     canonical = {str(name): _canonical(value) for name, value in configuration.items()}
     return json.dumps(canonical, sort_keys=True)
 
@@ -102,7 +102,7 @@ def _canonical(value: object) -> object:
 def noises(
     single: Mapping[str, Sequence[ObjectiveMatrix]], objectives: Sequence[Objective], task: str
 ) -> tuple[Noise, ...]:
-    """The noise of every objective that has one; search -> its trials for each objective."""
+    """Returns the noise of each objective; `single` is search -> its trials per objective."""
     found = (
         noise({name: parts[column] for name, parts in single.items()}, objective.metric, task)
         for column, objective in enumerate(objectives)

@@ -1,7 +1,7 @@
-"""Whether objectives pull apart: their rank correlation over earlier complete trials.
+"""Rank correlation of pairs of objectives over earlier complete trials.
 
-Within one search at a time, since values of two tasks cannot be ranked together. Not a statement
-about cause: a search that kept to one corner of the space shows what holds in that corner.
+It is computed within each search, since values of two tasks cannot be ranked together. A search
+that explored one corner of the space shows the correlation in that corner only.
 
 Source: Spearman's rank correlation, as `scipy.stats.spearmanr`.
 """
@@ -22,15 +22,15 @@ from search.objectives import Objective
 def conflicts(
     measured: Mapping[str, ObjectiveMatrix], objectives: Sequence[Objective]
 ) -> tuple[Conflict, ...]:
-    """The correlation of every pair of objectives, the strongest conflict first.
+    """Returns the correlation of every pair of objectives, the strongest conflict first.
 
     Args:
         measured: Search -> its trials. Searches with fewer than `FEWEST_TRIALS` trials, or with
-            an objective that never changes, say nothing.
+            a constant objective, are skipped.
         objectives: In the order of the columns.
 
     Returns:
-        The mean over searches weighted by their trials; no entry for a pair that none speaks of.
+        The mean over searches, weighted by their trials; no entry for a pair without any search.
     """
     found: list[Conflict] = []
     for first, second in combinations(range(len(objectives)), 2):

@@ -1,13 +1,12 @@
-"""Which trials measured what a search asks for, as a matrix of values.
+"""Select the trials that measured a search's objectives, as a matrix of values.
 
-History mixes searches with other objectives, other directions and broken values; every method of
-this step starts from the rows selected here, so they all leave out the same trials for the same
-reasons. Not for changing values: nothing is imputed.
+History mixes searches with other objectives, other directions and broken values. Every method of
+this step uses the rows selected here, so all leave out the same trials for the same reasons. No
+value is imputed.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -16,11 +15,12 @@ from numpy.typing import NDArray
 
 from search.experience import LeftOut
 from search.history import Trial
-from search.objectives.objective import UNKNOWN, Objective
+from search.objectives import Objective
 from search.objectives.pareto import losses
+from search.review.reconcile import Valued, objective_values
 
-# Fewer complete trials than this support no statement: on a six-dimensional quadratic with noise
-# no evaluator found the strongest hyperparameter in more than 60 % of 25 searches of 8 trials.
+# Fewer complete trials support no conclusion: on a noisy six-dimensional quadratic no evaluator
+# found the strongest hyperparameter in more than 60 % of 25 searches of 8 trials.
 FEWEST_TRIALS = 8
 
 
@@ -29,11 +29,11 @@ class ObjectiveMatrix:
     """Complete trials with every objective measured.
 
     Attributes:
-        trials: n of them.
+        trials: The n trials.
         values: Shape `(n, objectives)`, finite, as logged.
-        losses: The same with the direction taken out: smaller is better.
+        losses: The same with signs such that smaller is better.
         left_out: Complete trials that lack an objective or contradict a direction.
-        turned: Shape `(n, objectives)`: what was wanted in the other direction, under another name.
+        turned: Shape `(n, objectives)`: whether a renamed metric had the other direction.
     """
 
     trials: tuple[Trial, ...]
@@ -51,52 +51,32 @@ def objective_matrix(
     objectives: Sequence[Objective],
     renamed: Collection[str] = (),
 ) -> ObjectiveMatrix:
-    """Selects the complete trials that measured all objectives.
+    """Selects the complete trials that measured all objectives, whatever their role.
 
-    A metric that was no objective of the earlier search counts with its value at the trial's last
-    epoch. Trials that are not complete are passed over: they are not measured yet, or never. A
-    metric in `renamed` had another name before, and may have been wanted in the other direction.
+    A metric that was not an objective of the earlier search counts with its value at the trial's
+    last epoch. Trials that are not complete are skipped. A metric in `renamed` had another name
+    before, and may have had the other direction.
     """
-    kept: list[Trial] = []
-    rows: list[list[float]] = []
+    measured = [Objective(each.metric, each.direction) for each in objectives]
+    kept: list[tuple[Trial, Valued]] = []
     left_out: list[LeftOut] = []
     for trial in trials:
         if trial.state != "complete":
             continue
-        problem = _problem(trial, objectives, renamed)
-        if problem:
-            left_out.append(LeftOut(trial.run_id, f"{trial.search}/{trial.number}", problem))
+        valued = objective_values(trial, measured, renamed)
+        if valued.problem:
+            name = f"{trial.search}/{trial.number}"
+            left_out.append(LeftOut(trial.run_id, name, valued.problem))
         else:
-            kept.append(trial)
-            rows.append([trial.value_of(each.metric) for each in objectives])
-    values = np.array(rows, dtype=np.float64).reshape(len(rows), len(objectives))
-    turned = np.array(
-        [
-            [
-                trial.direction_of(each.metric, each.direction) != each.direction
-                for each in objectives
-            ]
-            for trial in kept
-        ],
-        dtype=bool,
-    ).reshape(values.shape)
-    signed = np.where(turned, -1.0, 1.0) * losses(values, objectives)
-    return ObjectiveMatrix(tuple(kept), values, signed, tuple(left_out), turned)
-
-
-def _problem(
-    trial: Trial,
-    objectives: Sequence[Objective],
-    renamed: Collection[str],
-) -> str:
-    for objective in objectives:
-        metric, direction = objective.metric, objective.direction
-        theirs = trial.direction_of(metric, direction)
-        if theirs == UNKNOWN:
-            return f"does not say whether {trial.counterpart(metric)} is to be small or large"
-        if theirs != direction and metric not in renamed:
-            own = trial.counterpart(metric)
-            return f"wanted to {theirs} {own}, this search wants to {direction} it"
-        if not math.isfinite(trial.value_of(metric)):
-            return f"did not measure {metric}"
-    return ""
+            kept.append((trial, valued))
+    shape = (len(kept), len(objectives))
+    turned = [[each.metric in valued.turned for each in objectives] for _, valued in kept]
+    is_turned = np.array(turned, dtype=bool).reshape(shape)
+    values = np.array([valued.values for _, valued in kept], dtype=np.float64).reshape(shape)
+    return ObjectiveMatrix(
+        trials=tuple(trial for trial, _ in kept),
+        values=np.where(is_turned, -values, values),
+        losses=losses(values, objectives),
+        left_out=tuple(left_out),
+        turned=is_turned,
+    )

@@ -1,14 +1,13 @@
-"""How alike an earlier search turned out to be: does it predict the order of what was seen since?
+"""Rank agreement: how well an earlier search predicts the order of this search's trials.
 
-Each earlier search predicts this search's trials from its own, and its order is compared with the
-observed one. Two tasks whose descriptions look alike may rank configurations differently, and the
-other way round, so this is asked again as trials come in. Not for weighing sources while a search
-runs, that is `apply/`.
+Each earlier search predicts this search's trials from its own, and the predicted order is compared
+with the observed one. Tasks with similar fingerprints may rank configurations differently, and
+dissimilar ones alike. Sources are weighted in `apply/`, not here.
 
-Sources: Kendall 1938, "A new measure of rank correlation"; comparing by the pairs ranked alike is
-that of Feurer et al. 2018, "Scalable meta-learning for Bayesian optimization" (RGPE); the interval
-is Wilson's on the share of pairs in the same order, counting as many independent pairs as have the
-variance that Kendall's tau has between unrelated orders.
+Sources: Kendall 1938, "A new measure of rank correlation"; comparing by pairs in the same order is
+from Feurer et al. 2018, "Scalable meta-learning for Bayesian optimization" (RGPE); the interval is
+Wilson's for the share of pairs in the same order, with as many independent pairs as give the
+variance that Kendall's tau has for unrelated orders.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ from search.space.encoding import encode
 
 Floats = NDArray[np.float64]
 
-# Fewer trials of this search say nothing: four trials are in the same order by chance once in 24.
+# Fewer trials prove nothing: four trials are in the same order by chance once in 24.
 FEWEST_OWN = 5
-# What the cross-validation chooses from.
+# Numbers of neighbours that cross-validation chooses from.
 NEIGHBOURS = (3, 5, 10, 20)
 
 
 class Order(NamedTuple):
-    """Kendall's tau of two orders, its 95 % interval, and the pairs without a tie."""
+    """Kendall's tau of two orders, its 95 % interval, and the number of pairs without a tie."""
 
     tau: float
     low: float
@@ -52,20 +51,21 @@ def agreements(
     objectives: Sequence[Objective],
     similarities: Mapping[str, float],
 ) -> tuple[Agreement, ...]:
-    """The agreement of every earlier search, in each objective; the most similar first.
+    """Returns the agreement of every earlier search in each objective; most similar first.
 
     Args:
         earlier: Trials of earlier searches, reconciled with the space. Searches with fewer than
-            `FEWEST_TRIALS` complete ones say nothing.
-        own: This search's trials; fewer than `FEWEST_OWN` complete ones give nothing.
+            `FEWEST_TRIALS` complete ones are skipped.
+        own: This search's trials; with fewer than `FEWEST_OWN` complete ones the result is empty.
         space: This search's space.
         objectives: In the order of the values.
-        similarities: Search -> what was thought of it beforehand; others are passed over.
+        similarities: Search -> similarity of its task by fingerprint; others are skipped.
     """
     seen = [trial for trial in own if trial.values]
     if len(seen) < FEWEST_OWN:
         return ()
-    by_search: dict[str, list[Trial]] = {name: [] for name in _ordered(similarities)}
+    most_similar_first = sorted(similarities, key=lambda name: (-similarities[name], name))
+    by_search: dict[str, list[Trial]] = {name: [] for name in most_similar_first}
     for trial in earlier:
         if trial.values and trial.search in by_search:
             by_search[trial.search].append(trial)
@@ -87,7 +87,7 @@ def _orders(
     objectives: Sequence[Objective],
     seen: Sequence[Trial],
 ) -> Iterator[tuple[str, Order, float]]:
-    """For each objective how one earlier search's prediction compares with what was seen."""
+    """Yields for each objective the order of one earlier search's prediction, and its own tau."""
     known, points = (
         encode(space, [trial.configuration for trial in group]) for group in (trials, seen)
     )
@@ -96,16 +96,16 @@ def _orders(
     )
     for column, objective in enumerate(objectives):
         if np.isnan(theirs[:, column]).any():
-            continue  # it is only reported, and not every trial was measured
+            continue  # an objective that is only reported may be missing
         predicted, own_tau = predict(known, theirs[:, column], points)
         yield objective.metric, compare_orders(predicted, ours[:, column]), own_tau
 
 
 def predict(known: Floats, losses: Floats, points: Floats) -> tuple[Floats, float]:
-    """Rank losses at points, predicted by nearest neighbours among known trials.
+    """Predicts the ranks of losses at points by nearest neighbours among known trials.
 
-    The number of neighbours, and whether a column counts by how strongly it goes with the losses,
-    are those that predict the known trials best, each from the others.
+    The number of neighbours, and whether columns are weighted by their relation to the losses, are
+    chosen by leave-one-out cross-validation on the known trials.
 
     Args:
         known: Shape `(n, columns)`.
@@ -113,8 +113,8 @@ def predict(known: Floats, losses: Floats, points: Floats) -> tuple[Floats, floa
         points: Shape `(m, columns)`.
 
     Returns:
-        Predictions, shape `(m,)`, in ranks from 0 (best) to 1, and Kendall's tau of the known
-        trials' own cross-validation.
+        Predictions, shape `(m,)`, in ranks from 0 (best) to 1, and Kendall's tau of the
+        cross-validation.
     """
     ranks = (rankdata(losses) - 0.5) / len(losses)
     best: tuple[float, Floats, int] | None = None
@@ -131,7 +131,7 @@ def predict(known: Floats, losses: Floats, points: Floats) -> tuple[Floats, floa
 
 
 def compare_orders(first: Floats, second: Floats) -> Order:
-    """Kendall's tau over the pairs that neither order ties; tau 0 without any."""
+    """Returns Kendall's tau over the pairs without a tie; tau 0 if there are none."""
     upper = np.triu_indices(len(first), 1)
     signs = np.sign(np.subtract.outer(first, first) * np.subtract.outer(second, second))[upper]
     pairs = int(np.count_nonzero(signs))
@@ -142,8 +142,8 @@ def compare_orders(first: Floats, second: Floats) -> Order:
 
 
 def _interval(tau: float, trials: int, untied: float) -> tuple[float, float]:
-    # Var(tau) = 2 (2n + 5) / (9 n (n - 1)) between unrelated orders; a share of m pairs has
-    # variance 1 / (4 m), and tau is twice the share less one.
+    # Var(tau) = 2 (2n + 5) / (9 n (n - 1)) for unrelated orders; a share of m pairs has variance
+    # 1 / (4 m), and tau is twice the share minus one.
     pairs = untied * 9 * trials * (trials - 1) / (2 * (2 * trials + 5))
     square = float(norm.ppf(0.975)) ** 2
     share = (tau + 1) / 2
@@ -153,14 +153,10 @@ def _interval(tau: float, trials: int, untied: float) -> tuple[float, float]:
     return max(-1.0, 2 * (middle - half) - 1), min(1.0, 2 * (middle + half) - 1)
 
 
-def _ordered(similarities: Mapping[str, float]) -> list[str]:
-    return sorted(similarities, key=lambda name: (-similarities[name], name))
-
-
 def _relevance(known: Floats, ranks: Floats) -> Floats:
-    """How strongly each column goes with the ranks, bent relations included; the mean is 1.
+    """Returns a weight per column: the share of the ranks' variance that a parabola explains.
 
-    The share of variance that a parabola through the column explains, as a weight.
+    The mean of the weights is 1.
     """
     shares = []
     for column in known.T:
@@ -182,7 +178,7 @@ def _squares(first: Floats, second: Floats, weights: Floats) -> Floats:
 
 
 def _mean_of_nearest(squares: Floats, values: Floats, count: int) -> Floats:
-    """Means of the nearest values, weighted by inverse square distance."""
+    """Returns means of the nearest values, weighted by inverse squared distance."""
     nearest = np.argsort(squares, axis=1, kind="stable")[:, : min(count, squares.shape[1] - 1)]
     weights = 1.0 / (np.take_along_axis(squares, nearest, axis=1) + 1e-6)
     means: Floats = (weights * values[nearest]).sum(axis=1) / weights.sum(axis=1)

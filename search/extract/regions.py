@@ -1,7 +1,7 @@
-"""Where the best quarter of earlier trials lies, in the new search's space.
+"""Regions of the new search's space that hold the best quarter of earlier trials.
 
-The best quarter is taken in each search by itself, by non-domination rank, so searches of easy and
-of hard tasks count alike. Not a model of the objectives: between two good values nothing is known.
+The best quarter is taken within each search, by non-domination rank, so searches of easy and of
+hard tasks count alike. A region is not a model of the objectives.
 
 Source: the boxes around earlier bests of Perrone et al. 2019, "Learning search spaces for Bayesian
 optimization", narrowed from the whole range to four fifths of the trials so that one outlier among
@@ -11,6 +11,7 @@ the best does not stretch a region to the whole space.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,13 +37,13 @@ _INNER_SHARE = (0.1, 0.9)
 
 
 def regions(measured: Mapping[str, ObjectiveMatrix], space: SearchSpace) -> tuple[Region, ...]:
-    """One region a hyperparameter of the space, in the space's order.
+    """Returns one region per hyperparameter of the space, in the space's order.
 
     Args:
-        measured: Search -> its trials. Searches with fewer than `FEWEST_TRIALS` trials say nothing.
-        space: The new search's space. A number outside its range stays what it was, so a region
-            may reach beyond the space. A hyperparameter that earlier trials do not state, or that
-            has one value only, gets no region.
+        measured: Search -> its trials. Searches with fewer than `FEWEST_TRIALS` are skipped.
+        space: The new search's space. Numbers outside its range are kept, so a region may reach
+            beyond the space. A hyperparameter that earlier trials lack, or that has a single value,
+            has no region.
     """
     best: list[Known] = []
     everyone: list[Known] = []
@@ -67,10 +68,10 @@ def regions(measured: Mapping[str, ObjectiveMatrix], space: SearchSpace) -> tupl
 
 
 def best_quarter(losses: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Marks the best trials, shape `(n,)`: whole fronts until a quarter of them is reached.
+    """Marks the best trials, shape `(n,)`: whole fronts until a quarter of the trials is reached.
 
-    Trials of one front are equally good, so a front is never split; with many objectives the
-    marked part can therefore be larger than a quarter.
+    Trials of one front are equally good, so a front is never split; with many objectives more than
+    a quarter may be marked.
     """
     rank = ranks(losses)
     wanted = math.ceil(BEST_SHARE * len(rank))
@@ -93,7 +94,7 @@ def _numerical(
 ) -> Region:
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     values = np.array([float(value) for _, value in known])
-    # Observed values, not interpolated ones: each end was really tried.
+    # Observed values, not interpolated ones: each end was tried.
     low = float(np.quantile(values, _INNER_SHARE[0], method="lower"))
     high = float(np.quantile(values, _INNER_SHARE[1], method="higher"))
     scale = math.log if distribution.log else float
@@ -106,22 +107,16 @@ def _categorical(
     name: str, known: Sequence[tuple[Trial, Value]], among_all: Sequence[Value]
 ) -> Region:
     among_best = [value for _, value in known]
+    # By type too: True and 1 are two choices.
+    of_best, of_all = (
+        Counter((type(value), value) for value in values) for values in (among_best, among_all)
+    )
     categories = [
-        Category(value, _share(value, among_best), _share(value, among_all))
-        for value in _distinct(among_all)
+        Category(value, of_best[kind, value] / len(among_best), number / len(among_all))
+        for (kind, value), number in of_all.items()
     ]
     categories.sort(key=lambda each: (-each.share_of_best, repr(each.value)))
     return Region(name, None, None, None, tuple(categories), len(known), *_sources(known))
-
-
-def _distinct(values: Sequence[Value]) -> list[Value]:
-    # By type as well: True and 1 are two choices.
-    return list({(type(value), value): value for value in values}.values())
-
-
-def _share(value: Value, values: Sequence[Value]) -> float:
-    same = sum(type(other) is type(value) and other == value for other in values)
-    return same / len(values)
 
 
 def _sources(

@@ -1,7 +1,7 @@
-"""Turns history into experience: selects what is relevant, runs the methods, keeps the sources.
+"""Turn history into experience: select the relevant searches and run the methods on them.
 
-Not a method itself. Each method is one file of this folder and knows nothing of the others.
-Importance is asked of the most similar searches, the rest of the very task alone where it suffices.
+Each method is one file of this folder and independent of the others. Importance uses the most
+similar searches; the other methods use searches of the same task only, if these suffice.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from search.history import History, Trial
 from search.objectives import Objective
 from search.space import SearchSpace
 
-# Importance is dear, so the most similar searches speak, the larger first, two of a task at most:
-# more of one task say the same again, and others are needed to see whether tasks agree. 100 past
-# searches of 100 trials took 63 s when all spoke.
-SPEAKING_SEARCHES = 6
-SPEAKING_OF_A_TASK = 2
+# Importance is expensive (63 s for all of 100 searches of 100 trials), so it uses the most similar
+# searches, the larger first, and at most two per task: more of one task add little, and other tasks
+# show whether tasks agree.
+IMPORTANCE_SEARCHES = 6
+IMPORTANCE_SEARCHES_OF_A_TASK = 2
 
 
 def learn(
@@ -35,14 +35,14 @@ def learn(
     fingerprint: Mapping[str, Any],
     objectives: Sequence[Objective],
 ) -> Experience:
-    """What history teaches about a task; the same for the same history, in any order of rows.
+    """Returns what history teaches about a task; the order of history's rows does not matter.
 
     Args:
         history: Earlier trials of any task; may be empty or malformed.
-        space: The new search's; hyperparameters it does not have are not spoken of.
-        task: Id of its task.
-        fingerprint: What the task is made of, see `similarity.compare`.
-        objectives: What the new search looks for.
+        space: The new search's space; other hyperparameters are left out.
+        task: The id of its task.
+        fingerprint: The task's fingerprint, see `task_similarity.compare_tasks`.
+        objectives: The new search's objectives.
     """
     by_search = _by_search(history)
     alike = similarities_of(history, task, fingerprint)
@@ -58,13 +58,19 @@ def learn(
         regions=regions(nearest, space),
         conflicts=conflicts(nearest, objectives),
         noises=noises(single, objectives, task),
-        left_out=(*_rejected(history), *left_out),
+        left_out=(
+            *(LeftOut(row.run_id, row.name, row.reason) for row in history.rejected),
+            *left_out,
+        ),
     )
 
 
 def _by_search(history: History) -> dict[str, list[Trial]]:
     by_search: dict[str, list[Trial]] = {}
-    for trial in sorted(history.prior_trials(state=None), key=_order):
+    trials = history.prior_trials(state=None)
+    for trial in sorted(
+        trials, key=lambda each: (each.search, each.number or 0, each.run_id or "")
+    ):
         by_search.setdefault(trial.search, []).append(trial)
     return by_search
 
@@ -75,11 +81,11 @@ def _select(
     objectives: Sequence[Objective],
     renamed: Collection[str],
 ) -> tuple[dict[str, ObjectiveMatrix], dict[str, list[ObjectiveMatrix]], list[LeftOut]]:
-    """The relevant searches, the most similar first.
+    """Selects the relevant searches, the most similar first.
 
     Returns:
         Search -> the trials that measured every objective; search -> for each objective the trials
-        that measured it; and the complete trials of no use.
+        that measured it; and the complete trials left out.
     """
     relevant: dict[str, ObjectiveMatrix] = {}
     single: dict[str, list[ObjectiveMatrix]] = {}
@@ -98,14 +104,6 @@ def _select(
     return relevant, single, left_out
 
 
-def _rejected(history: History) -> list[LeftOut]:
-    return [LeftOut(row.run_id, row.name, row.reason) for row in history.rejected]
-
-
-def _order(trial: Trial) -> tuple[str, int, str]:
-    return (trial.search, trial.number or 0, trial.run_id or "")
-
-
 def _unlike(trials: Sequence[Trial]) -> list[LeftOut]:
     return [
         LeftOut(trial.run_id, f"{trial.search}/{trial.number}", "task is too different")
@@ -115,7 +113,7 @@ def _unlike(trials: Sequence[Trial]) -> list[LeftOut]:
 
 
 def _useless(parts: Sequence[ObjectiveMatrix]) -> list[LeftOut]:
-    """The trials that no objective can use, with the first reason."""
+    """Returns the trials left out for every objective, each with its first reason."""
     problems = [{row.run_id: row for row in part.left_out} for part in parts]
     return [
         row for run_id, row in problems[0].items() if all(run_id in each for each in problems[1:])
@@ -157,9 +155,9 @@ def _describe(
 def _best(metric: str, part: ObjectiveMatrix) -> Best:
     index = int(part.losses[:, 0].argmin())
     trial = part.trials[index]
-    # Named as it was measured: a robust accuracy under another threat is another figure.
+    # Under its own name: a robust accuracy under another threat is another metric.
     own = trial.counterpart(metric) or metric
-    own += " (as its search wanted it)" if part.turned[index, 0] else ""
+    own += " (in its search's direction)" if part.turned[index, 0] else ""
     return Best(own, float(part.values[index, 0]), trial.run_id)
 
 
@@ -170,11 +168,11 @@ def _importances(
     objectives: Sequence[Objective],
     space: SearchSpace,
 ) -> tuple[tuple[Importance, ...], tuple[Accord, ...]]:
-    """The importances of this space's hyperparameters, and how far tasks agree about them."""
+    """Returns the importances of this space's hyperparameters, and how far tasks agree on them."""
     found: list[Importance] = []
     accords: list[Accord] = []
     for column, objective in enumerate(objectives):
-        parts = _speaking({name: each[column] for name, each in single.items()}, alike)
+        parts = _for_importance({name: each[column] for name, each in single.items()}, alike)
         shares = {
             name: importance_in(part, _space_of(history, name, space))
             for name, part in parts.items()
@@ -188,17 +186,20 @@ def _importances(
     return tuple(found), tuple(accords)
 
 
-def _speaking(
+def _for_importance(
     measured: Mapping[str, ObjectiveMatrix], alike: Mapping[str, Similarity]
 ) -> dict[str, ObjectiveMatrix]:
-    """The searches that speak about importance: the most similar first, the larger of equals."""
+    """Chooses the searches for importance: the most similar first, of equals the larger."""
     chosen: dict[str, ObjectiveMatrix] = {}
     of_task: dict[str, int] = {}
     for name in sorted(measured, key=lambda each: (-alike[each].value, -len(measured[each]), each)):
         part = measured[name]
         task = part.trials[0].task if part.trials else ""
-        is_free = of_task.get(task, 0) < SPEAKING_OF_A_TASK and len(chosen) < SPEAKING_SEARCHES
-        if len(part) >= FEWEST_TRIALS and is_free:
+        is_wanted = (
+            len(chosen) < IMPORTANCE_SEARCHES
+            and of_task.get(task, 0) < IMPORTANCE_SEARCHES_OF_A_TASK
+        )
+        if len(part) >= FEWEST_TRIALS and is_wanted:
             chosen[name] = part
             of_task[task] = of_task.get(task, 0) + 1
     return chosen

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from search.experience import Experience
 from search.extract.describe import lines
@@ -78,8 +78,7 @@ def render(contents: Contents) -> str:
 def _history(contents: Contents) -> list[str]:
     if contents.experience is None:
         return [_section("What history taught", "It was not kept with this search.")]
-    # How alike they turned out to be has a table of its own.
-    taught = lines(replace(contents.experience, agreements=()))
+    taught = lines(contents.experience)
     agreements = alike_table(contents.experience.agreements, contents.search.metrics)
     return [
         _section("What history taught", _bullets(taught)),

@@ -1,6 +1,6 @@
-"""Decisions: how earlier searches were fitted to this one, each with the trials it touches.
+"""Decision: one difference between an earlier search and this one, and the trials it affects.
 
-For a person to check, and for the report. Not for making them (`space_diff.py`, `renames.py`).
+For a person to check, and for the report. `space_diff.py` and `renames.py` find the differences.
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ Kind = Literal[
 ]  # fmt: skip
 
 _VARIANTS_LISTED = 3
-_OUTSIDE = "{subject} {theirs} {where}, {ours} here: {trials} outside and {stay} at {their} place"
-# In the order in which they are listed: what a person can act on comes first.
+_OUTSIDE = "{subject} {theirs} {where}, {ours} here: {trials} outside and {stay}"
+# In the order of the listing: what a person can act on comes first.
 _SENTENCES: dict[Kind, str] = {
     "proposed rename": "{theirs} {where} looks like {subject}, which is missing there: add "
     "`history.rename: {{{theirs}: {subject}}}` to use it in {trials}",
-    "renamed": "{theirs} {where} counts as {subject}: {trials}",
+    "renamed": "{theirs} {where} is renamed to {subject}: {trials}",
     "objective renamed": "{theirs} {where} stands for {subject}: {trials}, by rank only",
-    "direction turned": "{subject} was to {theirs} {where}, to {ours} here: turned around in "
+    "direction turned": "{subject} was to {theirs} {where}, to {ours} here: sign changed in "
     "{trials}, by rank only",
     "kind changed": "{subject} is {theirs} {where}, {ours} here: read as such in {trials}",
-    "scale changed": "{subject} is {theirs} {where}, {ours} here: values stay what they were",
+    "scale changed": "{subject} is {theirs} {where}, {ours} here: values are unchanged",
     "moved": _OUTSIDE,
     "narrowed": _OUTSIDE,
-    "widened": "{subject} {theirs} {where}, {ours} here: nothing is known beyond",
+    "widened": "{subject} {theirs} {where}, {ours} here: nothing is known outside",
     "vanished category": "{subject} {theirs} {where} does not exist here: unknown in {trials}, "
-    "which otherwise count",
+    "where the other values count",
     "new category": "{subject} {ours} is new here: never tried {where}",
     "condition changed": "{subject} is active {theirs} {where}, {ours} here: unknown in {trials}",
     "added": "{subject} {ours} is new here: missing {where}, unknown in {trials}",
-    "inferred": "{subject} is missing {where}: told from what depends on it in {trials}",
-    "removed": "{subject} {theirs} {where} is not searched here: passed over in {trials}",
+    "inferred": "{subject} is missing {where}: inferred from what depends on it in {trials}",
+    "removed": "{subject} {theirs} {where} is not searched here: ignored in {trials}",
     "unreadable": "{subject} has values {where} that cannot be read: unknown in {trials}",
 }
 
 
 @dataclass(frozen=True)
 class Decision:
-    """How one earlier search was fitted to this one, in one respect; JSON-able.
+    """One difference between an earlier search and this one; JSON-able.
 
     Attributes:
-        search: Its id.
-        subject: The target's hyperparameter or objective; for one that was removed, history's.
+        search: Id of the earlier search.
+        subject: The target's hyperparameter or objective; a removed one has its name in history.
         kind: What changed.
-        trials: How many of its trials this touches.
-        theirs: How it was there, such as `8..256`; empty if it was not.
-        ours: How it is here.
-        sentence: All of it for a person.
+        trials: How many trials of the earlier search are affected.
+        theirs: What the earlier search had, such as `8..256`; empty if it had nothing.
+        ours: What this search has.
+        sentence: The difference as a sentence.
     """
 
     search: str
@@ -67,17 +67,18 @@ class Decision:
 def decide(
     search: str, subject: str, kind: Kind, trials: int, theirs: str = "", ours: str = ""
 ) -> Decision:
-    """A decision with its sentence."""
+    """Returns a decision with its sentence."""
     decision = Decision(search, subject, kind, trials, theirs, ours, "")
     sentence = _sentence(decision, f"in {search}", trials)
     return Decision(search, subject, kind, trials, theirs, ours, sentence)
 
 
 def decision_lines(decisions: Iterable[Decision]) -> list[str]:
-    """One line a decision, those of searches that agree in one; what can be acted on first.
+    """Returns a line per decision, the same decision of several searches in one line.
 
-    Where nobody logged a space, each search has the range that its own trials show. So a change
-    that differs in more than `_VARIANTS_LISTED` ways has one line too, with the most frequent.
+    What a person can act on comes first. A search without a logged space has the range of its own
+    trials, so a change with more than `_VARIANTS_LISTED` variants has one line too, which shows the
+    most frequent variant.
     """
     variants: dict[tuple[Kind, str, str], dict[str, list[Decision]]] = {}
     for each in decisions:
@@ -89,12 +90,17 @@ def decision_lines(decisions: Iterable[Decision]) -> list[str]:
             groups += alike.values()
             continue
         first, *others = sorted(alike.values(), key=len, reverse=True)
-        text = f"{first[0].theirs} (and {len(others)} other ways)"
+        text = f"{first[0].theirs} (and {len(others)} other variants)"
         joined = [first, *others]
         groups.append([replace(each, theirs=text) for group in joined for each in group])
     order = list(_SENTENCES)
     groups.sort(key=lambda group: (order.index(group[0].kind), -_sum(group)))
     return [_line(group) for group in groups]
+
+
+def counted(trials: int) -> str:
+    """Returns a number of trials in words: "1 trial", "2 trials"."""
+    return f"{trials} trial" if trials == 1 else f"{trials} trials"
 
 
 def _line(group: Sequence[Decision]) -> str:
@@ -109,7 +115,7 @@ def _sum(group: Sequence[Decision]) -> int:
 
 def _sentence(decision: Decision, where: str, trials: int) -> str:
     is_one = trials == 1
-    count = f"{trials} trial" if is_one else f"{trials} trials"
+    count = counted(trials)
     if decision.kind in ("moved", "narrowed"):
         count += " lies" if is_one else " lie"
     text = _SENTENCES[decision.kind].format(
@@ -118,7 +124,6 @@ def _sentence(decision: Decision, where: str, trials: int) -> str:
         ours=decision.ours,
         where=where,
         trials=count,
-        stay="stays in the model" if is_one else "stay in the model",
-        their="its" if is_one else "their",
+        stay=f"{'stays' if is_one else 'stay'} in the model unchanged",
     )
-    return " ".join(text.split())  # one line, whatever a name holds
+    return " ".join(text.split())  # one line, even if a name has line breaks

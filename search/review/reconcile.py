@@ -1,13 +1,13 @@
-"""Reconcile: history in the target's hyperparameters, objectives and directions.
+"""Reconcile: restate history in the target's hyperparameters, objectives and directions.
 
-Spaces change between searches: names, ranges, kinds, choices, conditions. Every trial with an end
-to learn from is restated, or left out for a stated reason; every difference is a `Decision`, so
-nothing leaves the models silently. Not for judging whether history helps.
+Spaces change between searches: names, ranges, kinds, choices, conditions. Every trial that has
+ended is restated, or left out for a stated reason; every difference is a `Decision`, so no trial is
+dropped silently. Not for deciding whether history helps.
 
 Another metric of the same role (robust accuracy under another threat), and a metric whose direction
-was turned around when it was renamed (error to accuracy), order a task's trials but do not measure
-the same: such values count by rank. The same metric wanted in the other direction is a
-contradiction: nobody knows which of the two was meant, so the trial is left out.
+changed when it was renamed (error to accuracy), rank a task's trials in the same order but are not
+the same quantity: such values count by rank. The same metric in the opposite direction is a
+contradiction: it is unknown which direction was meant, so the trial is left out.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 from search.history import History, Trial
 from search.history.lazy_curves import restated_curves
 from search.objectives.objective import UNKNOWN, Objective
-from search.review.decisions import Decision, decide, decision_lines
+from search.review.decisions import Decision, counted, decide, decision_lines
 from search.review.renames import proposed_renames
 from search.review.space_diff import changes, tally
 from search.space import SearchSpace
@@ -36,9 +36,9 @@ class Reconciled:
     """History in the target's terms.
 
     Attributes:
-        trials: Those that can be used, restated, in history's order.
-        decisions: How each earlier search was fitted, search by search.
-        left_out: Reason -> number of trials. With the trials these are all of history's.
+        trials: The restated trials that can be used, in history's order.
+        decisions: The differences to each earlier search, search by search.
+        left_out: Reason -> number of trials; every trial of history is in `trials` or here.
     """
 
     trials: tuple[Trial, ...]
@@ -46,29 +46,20 @@ class Reconciled:
     left_out: Counter[str]
 
     def lines(self, limit: int | None = None) -> list[str]:
-        """How history was fitted, a line each; with a limit only what to act on, and a count."""
+        """Returns a line per difference; with a limit only what to act on, and a count."""
         texts = decision_lines(self.decisions)
         if limit is None:
             counts = self.left_out.most_common()
-            return texts + [f"left out: {_trials(count)}, because {why}" for why, count in counts]
+            return texts + [f"left out: {counted(count)}, because {why}" for why, count in counts]
         shown = [text for text in texts if text.startswith("proposed rename")][:limit]
         hidden = len(texts) - len(shown)
-        rest = f"{hidden} differences to earlier spaces and objectives; `twentieth review` says all"
+        what = "difference" if hidden == 1 else "differences"
+        rest = f"{hidden} {what} to earlier spaces and objectives; `twentieth review` lists all"
         return shown + [rest] * (hidden > 0)
 
 
-@dataclass
-class _Part:
-    """What one search contributes, while it is collected."""
-
-    trials: list[Trial] = field(default_factory=list)
-    restated: list[Restated] = field(default_factory=list)
-    valued: list[Valued] = field(default_factory=list)
-
-    def add(self, trial: Trial, restated: Restated, valued: Valued) -> None:
-        self.trials.append(trial)
-        self.restated.append(restated)
-        self.valued.append(valued)
+# A trial of one search, restated, and its values of the objectives.
+_Part: TypeAlias = "tuple[Trial, Restated, Valued]"
 
 
 def reconcile(
@@ -76,19 +67,18 @@ def reconcile(
     space: SearchSpace,
     objectives: Sequence[Objective],
 ) -> Reconciled:
-    """Restates all of history; never raises on what a store held.
+    """Restates all of history; never raises, whatever a store held.
 
     Args:
         history: Earlier trials.
-        space: The target's.
-        objectives: The target's. A prior trial that was searched for others counts if it reported
-            their metrics. If they have no metrics, prior trials count whose directions are the
-            target's. A metric that was renamed may have been wanted in the other direction, as
-            error was; it then counts by rank.
+        space: The target's space.
+        objectives: The target's objectives. A prior trial of a search for others counts if it
+            reported their metrics. If they have no metrics, trials with the same directions count.
+            A renamed metric may have had the other direction, as error has; it counts by rank then.
     """
     usable: list[Trial] = []
     left_out: Counter[str] = Counter()
-    parts: dict[str, _Part] = {}
+    parts: dict[str, list[_Part]] = {}
     named = tuple(objectives) if any(each.metric for each in objectives) else ()
     for trial in history.prior_trials(state=None):
         valued = objective_values(trial, objectives, history.renames.metrics)
@@ -99,21 +89,17 @@ def reconcile(
         else:
             usable.append(_restated(trial, restated, valued, named))
         if trial.state in _ENDS:
-            parts.setdefault(trial.search, _Part()).add(trial, restated, valued)
+            parts.setdefault(trial.search, []).append((trial, restated, valued))
     found = (_decisions(history, search, part, space) for search, part in parts.items())
     return Reconciled(tuple(usable), tuple(chain.from_iterable(found)), left_out)
 
 
-def _trials(number: int) -> str:
-    return f"{number} trial" if number == 1 else f"{number} trials"
-
-
 def _problem(trial: Trial, restated: Restated, valued: Valued) -> str:
     if trial.state not in _ENDS:
-        return f"{trial.state}: it has no end to learn from"
-    if valued.problem or restated.configuration:
-        return valued.problem
-    return "it shares no hyperparameter with this search"
+        return f"{trial.state}: it has not ended"
+    if valued.problem:
+        return f"it {valued.problem}"
+    return "" if restated.configuration else "it shares no hyperparameter with this search"
 
 
 def _restated(
@@ -127,10 +113,12 @@ def _restated(
     )  # fmt: skip
 
 
-def _decisions(history: History, name: str, part: _Part, space: SearchSpace) -> list[Decision]:
+def _decisions(
+    history: History, name: str, part: Sequence[_Part], space: SearchSpace
+) -> list[Decision]:
     found = history.searches.get(name)
     theirs = found.space if found else None
-    configurations = [each.configuration for each in part.trials]
+    configurations = [trial.configuration for trial, _, _ in part]
     values: dict[str, list[Any]] = {key: [] for key in theirs.distributions} if theirs else {}
     for configuration in configurations:
         for key, value in configuration.items():
@@ -145,17 +133,13 @@ def _decisions(history: History, name: str, part: _Part, space: SearchSpace) -> 
             for (search, old, new), count in history.renames.hyperparameters.items()
             if search == name and new in space.distributions
         ),
-        *changes(name, theirs, space, tally(configurations, part.restated)),
+        *changes(name, theirs, space, tally(configurations, [each for _, each, _ in part])),
         *_objectives(name, part),
     ]
 
 
-def _objectives(name: str, part: _Part) -> list[Decision]:
-    complete = [
-        (trial, valued)
-        for trial, valued in zip(part.trials, part.valued, strict=True)
-        if valued.values
-    ]
+def _objectives(name: str, part: Sequence[_Part]) -> list[Decision]:
+    complete = [(trial, valued) for trial, _, valued in part if valued.values]
     stands_for = Counter(pair for _, valued in complete for pair in valued.stands_for)
     turned = Counter(
         (objective, trial.direction_of(own, ""))
@@ -182,10 +166,10 @@ class Valued:
 
     Attributes:
         values: In the target's order and directions; empty unless complete and all known. NaN for
-            what is only reported and was not measured.
-        problem: Why the trial cannot be used; empty if it can.
-        stands_for: (the target's objective, the metric that stands for it), where they differ.
-        turned: The target's objectives whose sign was turned.
+            an objective of role "report" that was not measured.
+        problem: Why the trial cannot be used, to follow "it"; empty if it can.
+        stands_for: Pairs of the target's objective and the other metric that stands for it.
+        turned: The target's objectives whose sign was changed.
     """
 
     values: tuple[float, ...] = ()
@@ -195,7 +179,7 @@ class Valued:
 
     @property
     def is_by_rank(self) -> bool:
-        """Whether the values can be compared with each other only."""
+        """Whether the values can be compared only within their own search."""
         return bool(self.stands_for or self.turned)
 
 
@@ -204,25 +188,24 @@ def objective_values(
     objectives: Sequence[Objective],
     renamed: Collection[str] = (),
 ) -> Valued:
-    """What a prior trial says about the target's objectives.
+    """Returns a prior trial's values of the target's objectives, or why it cannot be used.
 
     Args:
         trial: In any state; only complete ones have values. A failed one contradicts nothing.
-        objectives: The target's. A trial that was searched for others counts if it reported their
-            metrics. If they have no metrics, trials count whose directions are the target's.
-        renamed: The target's metrics that had another name before: their direction may differ.
+        objectives: The target's objectives. A trial of a search for others counts if it reported
+            their metrics. If they have no metrics, trials with the same directions count.
+        renamed: The target's metrics that had another name before; their direction may differ.
     """
-    if not any(each.metric for each in objectives):
-        theirs, wanted = ([each.direction for each in of] for of in (trial.objectives, objectives))
-        if theirs != wanted and trial.state != "failed":
-            return Valued(problem="its directions are not this search's")
-        return _complete(trial, list(trial.values), objectives)
+    is_named = any(each.metric for each in objectives)
+    theirs, wanted = ([each.direction for each in of] for of in (trial.objectives, objectives))
+    if not is_named and theirs != wanted and trial.state != "failed":
+        return Valued(problem="was searched in other directions")
     stands_for: list[tuple[str, str]] = []
     turned: list[str] = []
-    for objective in objectives:
+    for objective in objectives if is_named else ():
         name, direction = objective.metric, objective.direction
         if objective.role.name == "report":
-            continue  # it steers nothing, so a trial without it counts
+            continue  # it is only reported, so a trial without it counts
         own, was = trial.counterpart(name), trial.direction_of(name, direction)
         if own is not None and own != name:
             stands_for.append((name, own))
@@ -231,32 +214,21 @@ def objective_values(
         if was != UNKNOWN and name in renamed:
             turned.append(name)
         elif trial.state != "failed":
-            unclear = f"it does not say whether {own} is to be small or large"
-            contrary = f"it was to {was} {own}, this search is to {direction}"
+            unclear = f"does not say whether {own} is minimized or maximized"
+            contrary = f"was to {was} {own}, this search is to {direction} it"
             return Valued(problem=unclear if was == UNKNOWN else contrary)
-    values = [
-        (-1.0 if each.metric in turned else 1.0) * trial.value_of(each.metric)
-        for each in objectives
-    ]
-    return _complete(trial, values, objectives, tuple(stands_for), tuple(turned))
-
-
-def _complete(
-    trial: Trial,
-    values: list[float],
-    objectives: Sequence[Objective],
-    stands_for: tuple[tuple[str, str], ...] = (),
-    turned: tuple[str, ...] = (),
-) -> Valued:
     if trial.state != "complete":
-        return Valued((), "", stands_for, turned)
-    if len(values) != len(objectives) or not all(
-        _is_finite(value) or each.role.name == "report"
-        for value, each in zip(values, objectives, strict=True)
-    ):
-        return Valued(problem="it has no finite value for every objective of this search")
-    return Valued(tuple(values), "", stands_for, turned)
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+        return Valued((), "", tuple(stands_for), tuple(turned))
+    values = list(trial.values)
+    if is_named:
+        signs = [-1.0 if each.metric in turned else 1.0 for each in objectives]
+        values = [
+            sign * trial.value_of(each.metric) for sign, each in zip(signs, objectives, strict=True)
+        ]
+    if len(values) != len(objectives):
+        return Valued(problem="does not have one value for each objective")
+    for each, value in zip(objectives, values, strict=True):
+        is_finite = isinstance(value, int | float) and math.isfinite(value)
+        if not is_finite and each.role.name != "report":
+            return Valued(problem=f"has no finite value of {each.metric or 'every objective'}")
+    return Valued(tuple(values), "", tuple(stands_for), tuple(turned))

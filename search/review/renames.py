@@ -1,7 +1,7 @@
-"""Likely renames: a hyperparameter that history lacks, and one that only history has.
+"""Propose renames: pairs of a hyperparameter that history lacks and one that only history has.
 
-Judged by their names and by whether history's values fit the target. Only proposed, never applied:
-two names may look alike and mean two things.
+Pairs are scored by their names and by whether history's values fit the target. Renames are
+proposed, never applied: similar names may mean different things.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from search.space import SearchSpace
 from search.space.values import read
 
-# Short forms in common use, each to the term of the field.
+# Common short forms -> the standard term.
 _SYNONYMS = {
     "lr": "learning rate", "eta": "learning rate", "step size": "learning rate",
     "bs": "batch size", "batchsize": "batch size", "minibatch size": "batch size",
@@ -26,18 +26,18 @@ _SYNONYMS = {
 }  # fmt: skip
 _COUNTS = frozenset({"n", "nr", "no", "number", "count"})
 _IDLE = frozenset({"init", "initial", "base", "value", "of", "the"})
-# "learning rate init" is as alike as that to "learning rate"; "width" and "depth" reach 0.6.
+# "learning rate init" and "learning rate" reach about this much; "width" and "depth" reach 0.6.
 _ALIKE = 0.8
-# Of the values seen; a name that looks right but whose values lie elsewhere is something else.
+# Share of the values seen; a similar name whose values lie outside is something else.
 _FITTING_SHARE = 0.5
 
 
 def proposed_renames(space: SearchSpace, values: Mapping[str, Sequence[object]]) -> dict[str, str]:
-    """History's name -> the target's, for likely renames; one to one.
+    """Returns history's name -> the target's name, for likely renames; one to one.
 
     Args:
-        space: The target's.
-        values: Each name that one earlier search used -> the values its trials had.
+        space: The target's space.
+        values: Each name that one earlier search used -> the values of its trials.
     """
     missing = [name for name in space.distributions if name not in values]
     foreign = [name for name in values if name not in space.distributions]
@@ -50,22 +50,22 @@ def proposed_renames(space: SearchSpace, values: Mapping[str, Sequence[object]])
     return {
         old: new
         for (old, new), score in scores.items()
-        if score > _best_other(scores, old, new)  # of two equally likely ones neither is
+        if score > _best_other(scores, old, new)  # of two equally likely names none is proposed
     }
 
 
 def likeness(first: str, second: str) -> float:
-    """How alike two names are, 0 to 1; 1 if they are two words for one thing.
+    """Returns the similarity of two names, 0 to 1; 1 if they are synonyms.
 
-    `sgd.lr` is not `adamw.lr`: what stands before the last dot must agree where both have it.
-    Numbers in names must agree too: `beta1` is not `beta2`.
+    `sgd.lr` is not `adamw.lr`: the part before the last dot must agree if both have one. Numbers in
+    names must agree too: `beta1` is not `beta2`.
     """
     (parent, own), (other_parent, other_own) = _parts(first), _parts(second)
     if parent and other_parent and parent != other_parent:
         return 0.0
     if re.findall(r"\d+", own) != re.findall(r"\d+", other_own):
         return 0.0
-    # A parent that one of them has and the other lacks leaves a doubt.
+    # Less certain if only one of them has a parent.
     certainty = 1.0 if bool(parent) == bool(other_parent) else 0.9
     return certainty * SequenceMatcher(None, own, other_own).ratio()
 
@@ -80,7 +80,7 @@ def _best_other(scores: Mapping[tuple[str, str], float], old: str, new: str) -> 
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """What stands before the last dot or slash, and the rest in the field's words."""
+    """Returns the part before the last dot or slash, and the rest in standard terms."""
     parent, _, own = name.replace("/", ".").rpartition(".")
     parent = "" if parent in ("config", "params", "hparams", "args") else parent
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", own)  # batchSize

@@ -1,7 +1,7 @@
-"""What changed between an earlier search's space and this one, hyperparameter by hyperparameter.
+"""Compare an earlier search's space with this one, hyperparameter by hyperparameter.
 
-Compares the two spaces, and counts in the trials what each change touches. Where nobody stated the
-earlier space, the trials alone speak. Not for changing values: `restating.py`.
+Every change comes with the number of trials it affects. If the earlier space was not logged, the
+trials alone are compared. Values are changed in `space/restating.py`.
 """
 
 from __future__ import annotations
@@ -22,30 +22,29 @@ from search.space import SearchSpace
 from search.space import values as space_values
 from search.space.restating import Restated
 
-_ALWAYS = "always"
-# Two ends that differ by less are the same end, passed through text.
+# Bounds that differ by less are equal; they passed through text.
 _RELATIVE = 1e-9
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What one search's trials hold.
+    """Counts over the trials of one search.
 
     Attributes:
-        stated: Name of the search -> trials that state it, in order of first appearance.
+        stated: The earlier search's name -> trials that state it, in order of first appearance.
         unknown: The target's name -> trials in which it is unknown.
         inferred: The target's name -> trials in which its value was inferred.
         problems: (the target's name, problem of its `Read`) -> trials.
     """
 
-    stated: Mapping[str, int]
-    unknown: Mapping[str, int]
-    inferred: Mapping[str, int]
-    problems: Mapping[tuple[str, str], int]
+    stated: Counter[str]
+    unknown: Counter[str]
+    inferred: Counter[str]
+    problems: Counter[tuple[str, str]]
 
 
 def tally(configurations: Sequence[Mapping[str, object]], restated: Sequence[Restated]) -> Tally:
-    """Counts the trials of one search; both sequences in one order."""
+    """Counts over the trials of one search; both sequences have the same order."""
     return Tally(
         Counter(name for configuration in configurations for name in configuration),
         Counter(name for each in restated for name in each.unknown),
@@ -62,30 +61,37 @@ def tally(configurations: Sequence[Mapping[str, object]], restated: Sequence[Res
 def changes(
     search: str, theirs: SearchSpace | None, ours: SearchSpace, counts: Tally
 ) -> list[Decision]:
-    """What an earlier search did otherwise, in this space's order, removed names last."""
-    known = theirs.distributions if theirs is not None else {}
+    """Returns the differences of an earlier search, in this space's order, removed names last."""
+    theirs = theirs or SearchSpace({})
+    known = theirs.distributions
     found: list[Decision] = []
     for name, distribution in ours.distributions.items():
         text = distribution_text(distribution)
         if name in known:
             found += _compared(search, name, known[name], distribution, counts)
-            found += _conditions(search, name, theirs, ours, counts)
+            texts = _condition_in_words(theirs, name), _condition_in_words(ours, name)
+            if texts[0] != texts[1]:
+                number = counts.unknown[name]
+                found.append(decide(search, name, "condition changed", number, *texts))
         elif name in counts.stated:
-            found += _outside(search, name, "narrowed", "has values", text, counts)
+            number = counts.problems[name, "outside"]
+            found += _if_any(search, name, "narrowed", number, "has values", text)
         else:
-            found.append(decide(search, name, "added", counts.unknown.get(name, 0), "", text))
+            found.append(decide(search, name, "added", counts.unknown[name], "", text))
         if name not in known:
-            found += _vanished(search, name, "has a value that", counts)
-        found += _missing(search, name, counts)
+            number = counts.problems[name, "vanished"]
+            found += _if_any(search, name, "vanished category", number, "has a value that")
+        found += _if_any(search, name, "inferred", counts.inferred[name])
+        found += _if_any(search, name, "unreadable", counts.problems[name, "missing"])
     for name in dict.fromkeys([*known, *counts.stated]):
         if name not in ours.distributions:
             text = distribution_text(known[name]) if name in known else ""
-            found.append(decide(search, name, "removed", counts.stated.get(name, 0), text))
+            found.append(decide(search, name, "removed", counts.stated[name], text))
     return found
 
 
 def distribution_text(distribution: BaseDistribution) -> str:
-    """A distribution as short text: `8..256`, `0.001..0.1 (log)`, `{sgd, adamw}`."""
+    """Returns a distribution as short text: `8..256`, `0.001..0.1 (log)`, `{sgd, adamw}`."""
     if isinstance(distribution, CategoricalDistribution):
         return _set_in_words(distribution.choices)
     assert isinstance(distribution, FloatDistribution | IntDistribution)
@@ -103,24 +109,22 @@ def _compared(
     kinds = _kind(theirs), _kind(ours)
     found = []
     if kinds[0] != kinds[1]:
-        found.append(decide(search, name, "kind changed", counts.stated.get(name, 0), *kinds))
+        found.append(decide(search, name, "kind changed", counts.stated[name], *kinds))
     if isinstance(ours, CategoricalDistribution):
         return found + _categories(search, name, theirs, ours, counts)
+    texts = distribution_text(theirs), distribution_text(ours)
+    outside = counts.problems[name, "outside"]
     if isinstance(theirs, CategoricalDistribution):
-        return found + _outside(
-            search, name, "narrowed", distribution_text(theirs), distribution_text(ours), counts
-        )
+        return found + _if_any(search, name, "narrowed", outside, *texts)
     assert isinstance(theirs, FloatDistribution | IntDistribution)
     assert isinstance(ours, FloatDistribution | IntDistribution)
     kind = _range_change(theirs, ours)
-    texts = distribution_text(theirs), distribution_text(ours)
-    outside = counts.problems.get((name, "outside"), 0)
     if kind is not None:
         found.append(decide(search, name, kind, outside, *texts))
-    elif outside:  # outside their own range as well: the space was changed on the way
-        found.append(decide(search, name, "narrowed", outside, *texts))
+    else:  # outside their own range too: the space was changed during the search
+        found += _if_any(search, name, "narrowed", outside, *texts)
     scales = _scale(theirs), _scale(ours)
-    between = counts.problems.get((name, "between"), 0)
+    between = counts.problems[name, "between"]
     if scales[0] != scales[1] and (kinds[0] == kinds[1] or between):
         found.append(decide(search, name, "scale changed", between, *scales))
     return found
@@ -157,9 +161,9 @@ def _categories(
     ours: CategoricalDistribution,
     counts: Tally,
 ) -> list[Decision]:
-    vanished = counts.problems.get((name, "vanished"), 0)
+    vanished = counts.problems[name, "vanished"]
     if not isinstance(theirs, CategoricalDistribution):
-        return _vanished(search, name, distribution_text(theirs), counts)
+        return _if_any(search, name, "vanished category", vanished, distribution_text(theirs))
     reads = [space_values.read(ours, choice) for choice in theirs.choices]
     lost = [choice for choice, found in zip(theirs.choices, reads, strict=True) if found.problem]
     kept = [found.value for found in reads if not found.problem]
@@ -177,34 +181,10 @@ def _categories(
     return found
 
 
-def _vanished(search: str, name: str, theirs: str, counts: Tally) -> list[Decision]:
-    number = counts.problems.get((name, "vanished"), 0)
-    return [decide(search, name, "vanished category", number, theirs)] if number else []
-
-
-def _outside(
-    search: str, name: str, kind: Kind, theirs: str, ours: str, counts: Tally
+def _if_any(
+    search: str, name: str, kind: Kind, trials: int, theirs: str = "", ours: str = ""
 ) -> list[Decision]:
-    number = counts.problems.get((name, "outside"), 0)
-    return [decide(search, name, kind, number, theirs, ours)] if number else []
-
-
-def _missing(search: str, name: str, counts: Tally) -> list[Decision]:
-    numbers: dict[Kind, int] = {
-        "inferred": counts.inferred.get(name, 0),
-        "unreadable": counts.problems.get((name, "missing"), 0),
-    }
-    return [decide(search, name, kind, number) for kind, number in numbers.items() if number]
-
-
-def _conditions(
-    search: str, name: str, theirs: SearchSpace | None, ours: SearchSpace, counts: Tally
-) -> list[Decision]:
-    assert theirs is not None
-    texts = _condition_in_words(theirs, name), _condition_in_words(ours, name)
-    if texts[0] == texts[1]:
-        return []
-    return [decide(search, name, "condition changed", counts.unknown.get(name, 0), *texts)]
+    return [decide(search, name, kind, trials, theirs, ours)] if trials else []
 
 
 def _condition_in_words(space: SearchSpace, name: str) -> str:
@@ -213,4 +193,4 @@ def _condition_in_words(space: SearchSpace, name: str) -> str:
         f"{parent} in {_set_in_words(sorted(values, key=repr))}"
         for parent, values in sorted(when.items())
     ]
-    return "when " + " and ".join(parts) if parts else _ALWAYS
+    return "when " + " and ".join(parts) if parts else "always"

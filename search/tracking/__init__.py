@@ -1,1 +1,1 @@
-"""Tracking: the only code that imports mlflow."""
+"""Tracking: read and write MLflow; the only folder that imports mlflow."""

@@ -1,6 +1,6 @@
-"""Files among a run's artifacts: a finished trial's tables, and what is known of its robustness.
+"""Write and read the artifacts of a trial's run: its tables and the files on its robustness.
 
-For writing them, and for reading them back for the report. Not for metrics and tags.
+Not for metrics and tags.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from search.tracking import tag_names
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# A table has a line a class; what is longer is no table of ours.
+# Bytes. A table has a line per class; a longer file is not one of ours.
 LONGEST_TABLE = 200_000
-ADVERSARIAL_EXAMPLES = ".safetensors"  # how the names of witnesses end; everything else is text
+ADVERSARIAL_EXAMPLES = ".safetensors"  # the only files there that are not text
 
 _log = logging.getLogger(__name__)
 
 
 def read_tables(client: MlflowClient, run_id: str) -> dict[str, str]:
-    """File name -> text of a trial's tables, by name; empty where it has none or they are gone."""
+    """Returns file name -> text of a trial's tables; empty if there are none or they are gone."""
     return _texts(client, run_id, tag_names.TABLES)
 
 
 def read_robustness(client: MlflowClient, run_id: str) -> dict[str, str]:
-    """File name -> text of what is known of a trial's robustness; witnesses are not read."""
+    """Returns file name -> text on a trial's robustness, without its adversarial examples."""
     return _texts(client, run_id, tag_names.ROBUSTNESS)
 
 
 def read_text(client: MlflowClient, run_id: str, name: str) -> str:
-    """The text of one of a run's artifacts; empty if it is not there or cannot be had."""
+    """Returns the text of one of a run's artifacts; empty if it cannot be read."""
     from mlflow.exceptions import MlflowException
 
     with tempfile.TemporaryDirectory() as folder:
@@ -48,9 +48,9 @@ def read_text(client: MlflowClient, run_id: str, name: str) -> str:
 def keep_robustness(
     client: MlflowClient, run_id: str, texts: Mapping[str, str], files: Sequence[Path]
 ) -> None:
-    """Puts texts and files (witnesses) with a run, in the place of what has the same name.
+    """Logs texts and files (adversarial examples) with a run; files of the same name are replaced.
 
-    A file that is gone is left out with a warning, for a writer must not wait for it for ever.
+    A missing file is left out with a warning, since a writer must not wait for it for ever.
     """
     for name, text in texts.items():
         client.log_text(run_id, text, f"{tag_names.ROBUSTNESS}/{name}")
@@ -58,14 +58,14 @@ def keep_robustness(
         if file.is_file():
             client.log_artifact(run_id, str(file), tag_names.ROBUSTNESS)
         else:
-            _log.warning("%s is gone: the run is without it", file)
+            _log.warning("%s is gone, so it was not logged with run %s", file, run_id)
 
 
 def fetch_adversarial_examples(client: MlflowClient, run_id: str, folder: Path) -> list[Path]:
-    """Downloads a run's witnesses into a folder; their files, by name. There may be none.
+    """Downloads a run's adversarial examples into a folder; returns the files, sorted by name.
 
     Raises:
-        LookupError: the store lists them but does not give them.
+        LookupError: the store cannot list or send them.
     """
     from mlflow.exceptions import MlflowException
 
@@ -77,7 +77,9 @@ def fetch_adversarial_examples(client: MlflowClient, run_id: str, folder: Path) 
             if path.endswith(ADVERSARIAL_EXAMPLES)
         ]
     except (MlflowException, OSError) as error:
-        raise LookupError(f"the witnesses of run {run_id} cannot be read: {error}") from error
+        raise LookupError(
+            f"the adversarial examples of run {run_id} cannot be read: {error}"
+        ) from error
 
 
 def _texts(client: MlflowClient, run_id: str, place: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Looks at a tracking store as a stranger and as its owner would: who may read it, what is stale.
+"""Checks of a tracking store for `doctor`: who may read it, and which runs are stale.
 
-For `doctor`. It writes nothing, and creates no store.
+Writes nothing and creates no store.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from urllib.parse import urlsplit, urlunsplit
 
 from search.tracking import tag_names
 from search.tracking.ownership import is_alive
-from search.tracking.store import all_runs
+from search.tracking.store import all_experiments, all_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow's own: MAX_PARAM_VAL_LENGTH. What is longer is cut, or refused by some stores.
+# MLflow's MAX_PARAM_VAL_LENGTH. Longer values are cut, or refused by some stores.
 PARAM_CHARACTERS = 6_000
 ANSWER_SECONDS = 10
-# What MLflow says to a Host header that `--allowed-hosts` does not name.
+# MLflow's answer to a Host header that `--allowed-hosts` does not name.
 _HOST_REFUSED = "Invalid Host header"
 
 
 @dataclass(frozen=True)
 class ServerAnswer:
-    """What a server says to a request without credentials."""
+    """A server's answer to a request without credentials."""
 
     status: int
     is_host_refused: bool
 
 
 def anonymous_answer(tracking_uri: str) -> ServerAnswer:
-    """Asks a server for experiments, as somebody without credentials would.
+    """Requests a server's experiments without credentials.
 
     Raises:
-        OSError: It does not answer.
+        OSError: the server does not answer.
     """
     parts = urlsplit(tracking_uri)
     bare = parts.netloc.rpartition("@")[2]
@@ -58,7 +58,7 @@ def anonymous_answer(tracking_uri: str) -> ServerAnswer:
 
 
 def lets_in_without_password(database_uri: str) -> bool:
-    """Whether a PostgreSQL store lets its user in without a password, from here.
+    """Returns whether a PostgreSQL store accepts its user from here without a password.
 
     Raises:
         ImportError: psycopg is not installed.
@@ -67,7 +67,7 @@ def lets_in_without_password(database_uri: str) -> bool:
 
     parts = urlsplit(database_uri)
     try:
-        # An empty password and no file of passwords: nothing of the user's own opens the door.
+        # An empty password and no password file: the user's own credentials are not used.
         psycopg.connect(
             host=parts.hostname, port=parts.port or 5432, user=parts.username,
             dbname=parts.path.lstrip("/"), password="", passfile="/dev/null",
@@ -79,38 +79,30 @@ def lets_in_without_password(database_uri: str) -> bool:
 
 
 def zombies(client: MlflowClient) -> dict[str, int]:
-    """Search -> its runs that say RUNNING though nobody runs it; foreign runs are left alone."""
-    experiments = [each.experiment_id for each in client.search_experiments(max_results=1000)]
+    """Returns search -> number of its runs that are RUNNING though no process runs it.
+
+    Runs of other tools are not counted.
+    """
+    experiments = [each.experiment_id for each in all_experiments(client)]
     runs = all_runs(client, experiments, "attributes.status = 'RUNNING'")
-    ours = [run for run in runs if tag_names.SEARCH in run.data.tags]
+    ours = [run.data.tags[tag_names.SEARCH] for run in runs if tag_names.SEARCH in run.data.tags]
     summaries = all_runs(client, experiments, f"tags.`{tag_names.KIND}` = 'search'") if ours else []
     alive = {
         run.data.tags[tag_names.SEARCH]
         for run in summaries
         if tag_names.SEARCH in run.data.tags and _may_live(run.data.tags)
     }
-    return dict(
-        Counter(
-            tags[tag_names.SEARCH]
-            for tags in map(_tags, ours)
-            if tags[tag_names.SEARCH] not in alive
-        )
-    )
+    return dict(Counter(search for search in ours if search not in alive))
 
 
 def params_too_long(choices: Mapping[str, tuple[Any, ...]]) -> dict[str, int]:
-    """Hyperparameter -> characters of its longest choice, of those that MLflow would cut."""
+    """Returns hyperparameter -> length of its longest choice, for those that MLflow would cut."""
     longest = {name: max(len(str(value)) for value in each) for name, each in choices.items()}
     return {name: length for name, length in longest.items() if length > PARAM_CHARACTERS}
-
-
-def _tags(run: Any) -> Mapping[str, str]:
-    tags: Mapping[str, str] = run.data.tags
-    return tags
 
 
 def _may_live(tags: Mapping[str, str]) -> bool:
     try:
         return is_alive(tags)
-    except ValueError:  # a heartbeat that is no number: not one of ours
+    except ValueError:  # a heartbeat that is not a number was not written by us
         return False

@@ -1,8 +1,8 @@
-"""A search has one owner: claim it, see whether its owner lives, fence off the old one.
+"""Ownership of a search: claim it, check whether its owner is alive, fence off the old owner.
 
 The summary run carries owner, generation and heartbeat. A store has no compare-and-set, so a claim
-holds a file lock in the search's storage path, and leaves there the file `generation-<n>`, which
-only one process can create. A worker of an older generation sees the newer file and stops.
+holds a file lock in the search's storage path and creates the file `generation-<n>` there, which
+only one process can do. A worker of an older generation sees the newer file and stops.
 """
 
 from __future__ import annotations
@@ -24,32 +24,35 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 HEARTBEAT_SECONDS = 10.0
-# Six missed heartbeats: for listing, where nothing is decided.
+# Six missed heartbeats. Only for listings; `claim` does not decide by age.
 STALE_SECONDS = 60.0
-# How long a claim watches for a heartbeat: one that was just missed, the longest pause of a writer
-# whose server was away (15 s), and as much again as a server under load takes to answer.
+# How long a claim watches for a heartbeat: one interval, the longest pause of a writer whose server
+# was unavailable (15 s), and a margin for a server under load.
 WATCH_SECONDS = 3 * HEARTBEAT_SECONDS
-LOOK_SECONDS = 2.0
-# A claim writes four tags; over a slow server that is seconds.
+POLL_SECONDS = 2.0
+# A claim writes four tags, which takes seconds on a slow server.
 CLAIM_LOCK_SECONDS = 60.0
 
 
 class SearchIsAlive(RuntimeError):
-    """Another process owns the search; says which and where."""
+    """Another process owns the search; the message says which one and where."""
 
 
 def owner_name() -> str:
-    """This process, recognisable on its machine: host, process id and the process's start."""
+    """Returns a name for this process: host, process id and start time of the process."""
     started = psutil.Process().create_time()
     return f"{socket.gethostname()}:{os.getpid()}:{started:.0f}"
 
 
 def is_alive(tags: Mapping[str, str], now: float | None = None) -> bool:
-    """Whether the owner named by a summary run's tags seems to run the search: quick, for listing.
+    """Returns whether a search's owner seems to be alive, from the tags of its summary run.
 
-    On the owner's own machine the process is looked up, so a killed driver is noticed at once;
-    elsewhere the age of the heartbeat is taken, which is wrong by as much as two clocks differ. So
-    a heartbeat from far in the future counts as no better than an old one. `claim` is exact.
+    A quick check for listings; `claim` is exact. On the owner's own machine the process is looked
+    up, so a killed driver is noticed at once. Elsewhere the age of the heartbeat decides, which is
+    wrong by the difference of the two clocks, so a heartbeat far in the future counts as stale.
+
+    Raises:
+        ValueError: the heartbeat is not a number.
     """
     known = _known_here(tags)
     if known is not None:
@@ -67,27 +70,28 @@ def claim(
 ) -> int:
     """Makes `owner` the owner of the search; returns the new generation.
 
-    Of an owner on another machine only this is certain: that its heartbeat changes while we watch,
-    by whatever clock. Its age is no sign. One that looks old may come from a living driver whose
-    clock is behind, one that looks fresh from a dead driver whose clock was ahead; so it is watched
-    in either case, which costs `watch_seconds` once a resume.
+    An owner on another machine is alive if its heartbeat changes while we watch. The heartbeat's
+    age proves nothing: an old one may come from a live driver whose clock is behind, a fresh one
+    from a dead driver whose clock was ahead. So watching costs `watch_seconds` once per resume.
 
     Raises:
-        SearchIsAlive: it has an owner that lives, or another claim came first.
+        SearchIsAlive: its owner is alive, or another claim came first.
     """
     storage.mkdir(parents=True, exist_ok=True)
-    watched = _watch(client, summary_run, watch_seconds)  # before the lock: others may have to wait
+    watched = _watch(
+        client, summary_run, watch_seconds
+    )  # before taking the lock, which others may wait for
     with FileLock(storage / "claim.lock", timeout=CLAIM_LOCK_SECONDS):
         tags = client.get_run(summary_run).data.tags
         known = _known_here(tags)
-        if known or (known is None and _sign(tags) != watched):
+        if known or (known is None and _heartbeat(tags) != watched):
             raise SearchIsAlive(_who(tags))
         generation = max(int(tags.get(tag_names.GENERATION, "0")), newest_generation(storage)) + 1
-        try:  # where the lock does not reach (some network file systems), this still decides
+        try:  # decides where file locks do not work (some network file systems)
             with (storage / f"generation-{generation}").open("x") as file:
                 file.write(owner)
         except FileExistsError:
-            raise SearchIsAlive("another process has just taken this search over") from None
+            raise SearchIsAlive("another process has just taken over this search") from None
         for name, text in (
             (tag_names.GENERATION, str(generation)),
             (tag_names.OWNER, owner),
@@ -105,10 +109,10 @@ def refuse_if_alive(
     say: Callable[[str], None],
     watch_seconds: float = WATCH_SECONDS,
 ) -> None:
-    """As exact as a claim, for what must be known before one: takes `watch_seconds` at most.
+    """Checks that a search has no live owner, as exactly as a claim, within `watch_seconds`.
 
     Raises:
-        SearchIsAlive: it has an owner that lives.
+        SearchIsAlive: its owner is alive.
     """
     tags = client.get_run(summary_run).data.tags
     known = _known_here(tags)
@@ -116,12 +120,12 @@ def refuse_if_alive(
         raise SearchIsAlive(_who(tags))
     if known is None:
         owner = tags.get(tag_names.OWNER)
-        say(f"it was run by {owner}; watching for {watch_seconds:.0f} s whether it still is")
+        say(f"it was run by {owner}; watching {watch_seconds:.0f} s for a new heartbeat")
         _watch(client, summary_run, watch_seconds)
 
 
 def newest_generation(storage: Path) -> int:
-    """The highest generation that claimed this storage path; 0 if none did."""
+    """Returns the highest generation that claimed this storage path; 0 if none did."""
     numbers = [
         int(match.group(1))
         for path in (storage.iterdir() if storage.is_dir() else ())
@@ -131,7 +135,7 @@ def newest_generation(storage: Path) -> int:
 
 
 def _known_here(tags: Mapping[str, str]) -> bool | None:
-    """Whether the owner lives, where that is certain without waiting; None if it is elsewhere."""
+    """Returns whether the owner is alive; None if it is on another machine."""
     owner = tags.get(tag_names.OWNER, "")
     if not owner or tags.get(tag_names.STATE) != "running":
         return False
@@ -143,27 +147,27 @@ def _known_here(tags: Mapping[str, str]) -> bool | None:
 
 
 def _watch(client: MlflowClient, summary_run: str, seconds: float) -> tuple[str, ...]:
-    """The sign of life of an owner elsewhere, after it has not changed for so long.
+    """Watches the heartbeat of an owner on another machine; returns it if it did not change.
 
     Raises:
-        SearchIsAlive: it has changed.
+        SearchIsAlive: the heartbeat changed.
     """
     deadline = time.monotonic() + seconds
     first: tuple[str, ...] = ()
     while True:
         tags = client.get_run(summary_run).data.tags
-        first = first or _sign(tags)
+        first = first or _heartbeat(tags)
         left = deadline - time.monotonic()
         if _known_here(tags) is not None:
-            return _sign(tags)
-        if _sign(tags) != first:
+            return _heartbeat(tags)
+        if _heartbeat(tags) != first:
             raise SearchIsAlive(_who(tags))
         if left <= 0:
             return first
-        time.sleep(min(LOOK_SECONDS, left))
+        time.sleep(min(POLL_SECONDS, left))
 
 
-def _sign(tags: Mapping[str, str]) -> tuple[str, ...]:
+def _heartbeat(tags: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
         tags.get(name, "") for name in (tag_names.OWNER, tag_names.GENERATION, tag_names.HEARTBEAT)
     )
@@ -172,7 +176,7 @@ def _sign(tags: Mapping[str, str]) -> tuple[str, ...]:
 def _process_lives(pid: int, started: float) -> bool:
     try:
         process = psutil.Process(pid)
-        # Process ids are used again: the start must agree too (clocks differ by a second).
+        # Process ids are reused, so the start time must agree too (to a second or two).
         is_same = abs(process.create_time() - started) < 2.0
         return bool(is_same and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
@@ -181,4 +185,4 @@ def _process_lives(pid: int, started: float) -> bool:
 
 def _who(tags: Mapping[str, str]) -> str:
     owner, known = tags.get(tag_names.OWNER), _known_here(tags)
-    return f"it is being run by {owner}" + ("" if known else ", whose heartbeat beats")
+    return f"it is being run by {owner}" + ("" if known else ", whose heartbeat still changes")

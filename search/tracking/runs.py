@@ -1,7 +1,7 @@
-"""Runs as a store has them, before anybody asks what they mean: one Arrow row a run.
+"""Uninterpreted runs of a store: one Arrow row per run.
 
-Readers fill this table (sql_reader.py, rest_reader.py), the cache keeps it (cache.py), and meaning
-is given to it in parse.py. Params, tags, metrics and inputs stand as JSON text.
+Readers fill this table (sql_reader.py, rest_reader.py), cache.py stores it, and parse.py interprets
+it. Params, tags, metrics and inputs are JSON text.
 """
 
 from __future__ import annotations
@@ -24,23 +24,25 @@ RAW = pa.schema(
         ("name", pa.string()),
         ("status", pa.string()),
         ("stage", pa.string()),  # active or deleted
-        ("start", pa.int64()),  # milliseconds since 1970, as the client's clock had it
+        ("start", pa.int64()),  # milliseconds since 1970, by the client's clock
         ("end", pa.int64()),
         ("params", pa.string()),
         ("tags", pa.string()),
-        ("metrics", pa.string()),  # each metric's last value
+        ("metrics", pa.string()),  # the last value of each metric
         ("inputs", pa.string()),
-        ("signature", pa.string()),  # differs if the run was changed since
+        ("signature", pa.string()),  # changes when the run changes
         ("curves", CURVES),
     ]
 )
-# The tag that says what a logged data set was used for.
+# The tag that says what a logged data set was used for (training, evaluation).
 CONTEXT = "mlflow.data.context"
+# What parsing the text of a run can raise; JSON nested 100,000 deep is a RecursionError.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run, its JSON parsed. Times are milliseconds, 0 if unknown."""
+    """One run with its JSON parsed. Times are milliseconds since 1970, 0 if unknown."""
 
     run_id: str
     name: str
@@ -55,35 +57,24 @@ class Run:
 
     @property
     def parent(self) -> str | None:
-        """The run it is nested below, if any but itself."""
+        """The id of the run it is nested below; None for none, or for itself."""
         parent = self.tags.get("mlflow.parentRunId")
         return parent if parent != self.run_id else None
 
     @property
     def is_ours(self) -> bool:
-        """Whether Twentieth says it logged this run."""
+        """Whether the run has the tags of a run that Twentieth logged."""
         return self.tags.get(tag_names.KIND) in ("search", "trial")
 
 
 def parsed_runs(table: pa.Table) -> list[Run]:
-    """The rows of a RAW table, without their curves."""
+    """Returns the rows of a RAW table as runs, without their curves."""
     columns = [name for name in RAW.names if name not in ("curves", "signature")]
-    return [_parsed(row) for row in table.select(columns).to_pylist()]
-
-
-def _parsed(row: Mapping[str, Any]) -> Run:
-    return Run(
-        run_id=row["run_id"],
-        name=row["name"],
-        status=row["status"],
-        stage=row["stage"],
-        start=row["start"],
-        end=row["end"],
-        params=json.loads(row["params"]),
-        tags=json.loads(row["tags"]),
-        metrics=json.loads(row["metrics"]),
-        inputs=json.loads(row["inputs"]),
-    )
+    as_json = ("params", "tags", "metrics", "inputs")
+    return [
+        Run(**row | {name: json.loads(row[name]) for name in as_json})
+        for row in table.select(columns).to_pylist()
+    ]
 
 
 def raw_row(
@@ -95,7 +86,7 @@ def raw_row(
     inputs: Iterable[Mapping[str, str]],
     signature: str,
 ) -> dict[str, Any]:
-    """A row of RAW without its curves; `info` has run_id, name, status, stage, start and end."""
+    """Returns a row of RAW without curves; `info` has run_id, name, status, stage, start, end."""
     return {
         "run_id": info["run_id"],
         "name": clean(info["name"] or ""),
@@ -112,12 +103,12 @@ def raw_row(
 
 
 def clean(text: object) -> str:
-    """Text that Arrow can hold: a lone surrogate becomes a question mark."""
+    """Returns text that Arrow can hold: a lone surrogate becomes a question mark."""
     return str(text).encode("utf-8", "replace").decode("utf-8")
 
 
 def whole_number(value: Any) -> int:
-    """A time or a step as it should be; 0 for what is no whole number of 64 bits."""
+    """Returns a time or a step as an integer; 0 for anything but a 64-bit integer."""
     try:
         found = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -126,7 +117,7 @@ def whole_number(value: Any) -> int:
 
 
 def real_number(value: Any) -> float:
-    """A metric's value as it should be: NaN for what is no number, infinity given back."""
+    """Returns a metric's value: NaN if it is not a number, infinity from `GREATEST` on."""
     try:
         found = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -135,33 +126,33 @@ def real_number(value: Any) -> float:
 
 
 def checksum(pairs: Iterable[tuple[str, Any]]) -> int:
-    """A sum over named values in any order, to tell whether one of them was changed."""
+    """Returns a sum over named values, in any order, that changes when one of them does."""
     return sum(crc32(f"{name}\0{value}".encode("utf-8", "replace")) for name, value in pairs)
 
 
-# The years that Python's datetime knows, less a day for time zones, in milliseconds.
+# The last year of Python's datetime, less a day for time zones, in milliseconds since 1970.
 LAST_MOMENT = 253_402_214_400_000
-# Thirty years: what took longer was timed by a clock that jumped.
+# Thirty years: a longer duration comes from a clock that jumped.
 LONGEST_MILLISECONDS = 10**12
 LONGEST_REASON = 500
-# How the ids of searches and tasks begin that Twentieth did not log.
+# Prefix of the ids of searches and tasks that Twentieth did not log.
 FOREIGN = "mlflow:"
 
 
 def moment(milliseconds: int) -> int | None:
-    """A time that a calendar has, or None."""
+    """Returns a time that `datetime` can represent, or None."""
     return milliseconds if 0 < milliseconds < LAST_MOMENT else None
 
 
 def duration(start: int, end: int) -> float | None:
-    """Seconds from start to end; 0 if a clock went backwards between, None if nobody can know."""
+    """Returns seconds from start to end; 0 if the clock went backwards, None if unknown."""
     if not (moment(start) and moment(end)) or end - start > LONGEST_MILLISECONDS:
         return None
     return max(end - start, 0) / 1000
 
 
 def rejection(run: Run, reason: str) -> dict[str, str]:
-    """A row for a run that is left out; "search" is what it says it belongs to."""
+    """Returns a row for a run that is left out; "search" is the search it says it belongs to."""
     return {
         "run_id": run.run_id, "name": run.name, "reason": clean(reason[:LONGEST_REASON]),
         "search": run.tags.get(tag_names.SEARCH, ""),

@@ -1,7 +1,7 @@
-"""Opening a store: an MLflow client that exists, answers, and gives up soon when it does not.
+"""Open a store with short timeouts, and list its experiments and runs.
 
 Two first-ever searches race in MLflow's own database migration and both fail, so an embedded
-store is created under a file lock. Not for reading or writing runs.
+store is created under a file lock. Not for writing runs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
@@ -21,19 +22,21 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-# One call to a dead port was seen to block for 246 s with MLflow's defaults (120 s, 7 retries).
+# With MLflow's defaults (120 s, 7 retries) one call to a dead port blocked for 246 s.
 HTTP_TIMEOUT_SECONDS = 10
 HTTP_RETRIES = 1
-# A migration takes 5 to 20 s on a busy machine; a lock held longer belongs to something broken.
+# A migration takes 5 to 20 s on a busy machine; a lock held longer than this is stuck.
 CREATION_LOCK_SECONDS = 180
+# The largest page that a server returns.
+PAGE = 1_000
 
 
 def open_client(tracking_uri: str) -> MlflowClient:
-    """A client of the store at `tracking_uri`, created first if it is an embedded one.
+    """Returns a client of the store at `tracking_uri`; an embedded store is created if missing.
 
     Raises:
-        ConnectionError: a server does not answer; names it and says what to do.
-        ValueError: the URI is of a kind that MLflow no longer stores runs in.
+        ConnectionError: the store does not answer; the message names it and says what to do.
+        ValueError: the URI is a folder, where MLflow no longer keeps runs.
     """
     _quieten()
     from mlflow.environment_variables import (
@@ -50,7 +53,7 @@ def open_client(tracking_uri: str) -> MlflowClient:
     if scheme in ("", "file"):
         raise ValueError(
             f"tracking store {tracking_uri!r} is a folder: MLflow keeps runs in a database since "
-            "3.13. Use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port"
+            "3.13; fix: use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port"
         )
     lock = database_path(tracking_uri)
     if lock is None:
@@ -61,7 +64,7 @@ def open_client(tracking_uri: str) -> MlflowClient:
 
 
 def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str:
-    """The id of the experiment `name`, created if missing. Safe against a second creator."""
+    """Returns the id of the experiment `name`, created if missing; safe against a race."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -69,10 +72,8 @@ def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str
         client.restore_experiment(found.experiment_id)
     if found is not None:
         return str(found.experiment_id)
-    database = database_path(tracking_uri)
-    location = None
-    if database is not None:  # artifacts lie beside the database; a server chooses its own place
-        location = (database.parent / "artifacts" / name).as_uri()
+    database = database_path(tracking_uri)  # a server chooses the place of its artifacts
+    location = (database.parent / "artifacts" / name).as_uri() if database is not None else None
     try:
         return str(client.create_experiment(name, artifact_location=location))
     except MlflowException:
@@ -83,7 +84,7 @@ def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str
 
 
 def database_path(tracking_uri: str) -> Path | None:
-    """The file of an SQLite store, or None for any other store."""
+    """Returns the file of an SQLite store, or None for any other store."""
     if not tracking_uri.startswith("sqlite:///"):
         return None
     return Path(tracking_uri.removeprefix("sqlite:///").split("?")[0]).absolute()
@@ -99,8 +100,8 @@ def _answering(tracking_uri: str) -> MlflowClient:
         client.search_experiments(max_results=1)  # the first call creates the tables
     except (OSError, MlflowException, SQLAlchemyError) as error:
         raise ConnectionError(
-            f"tracking store {tracking_uri!r} cannot be opened: {str(error).splitlines()[0]}. "
-            "Check that it is an MLflow store or server, and that its folder is writable"
+            f"tracking store {tracking_uri!r} cannot be opened: {str(error).splitlines()[0]}; "
+            "fix: check that it is an MLflow store or server, and that its folder is writable"
         ) from error
     return client
 
@@ -112,50 +113,61 @@ def _check_that_it_answers(tracking_uri: str) -> None:
         socket.create_connection((parts.hostname or "", port), timeout=5).close()
     except OSError as error:
         raise ConnectionError(
-            f"tracking server {tracking_uri} does not answer ({error}). Start it, or name another "
-            "store with --tracking-uri"
+            f"tracking server {tracking_uri} does not answer ({error}); fix: start it, or name "
+            "another store with --tracking-uri"
         ) from error
 
 
 def _quieten() -> None:
-    # MLflow reports every migration step and asks about telemetry; a search's console is its own.
+    # MLflow prints every migration step and sends telemetry; keep the console for the search.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow  # noqa: F401  # it sets up its loggers when imported, ours come after
+    import mlflow  # noqa: F401  # sets up its loggers when imported, so ours come after
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def runs_by_number(client: MlflowClient, experiment: str, search: str) -> dict[int, str]:
-    """Trial number -> run id of a search's trials; of runs that share a key, the oldest."""
-    found: dict[int, str] = {}
-    for run in all_runs(client, [experiment], f"tags.`{tag_names.SEARCH}` = '{search}'"):
-        if run.data.tags.get(tag_names.KIND) == "trial":
-            found.setdefault(int(run.data.tags[tag_names.NUMBER]), run.info.run_id)
-    return found
+    """Returns trial number -> run id for a search; of runs that share a key, the oldest."""
+    newest_first = reversed(trial_runs(client, experiment, search))
+    return {int(run.data.tags[tag_names.NUMBER]): run.info.run_id for run in newest_first}
+
+
+def trial_runs(client: MlflowClient, experiment: str, search: str) -> list[Any]:
+    """Returns the active runs of a search's trials, oldest first."""
+    runs = all_runs(client, [experiment], f"tags.`{tag_names.SEARCH}` = '{search}'")
+    return [run for run in runs if run.data.tags.get(tag_names.KIND) == "trial"]
 
 
 def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -> list[Any]:
-    """Every active run that matches, oldest first, read in pages of 1,000."""
-    runs: list[Any] = []
+    """Returns every active run that matches, oldest first."""
+    if not experiments:
+        return []
+    order_by = ["attributes.start_time ASC"]
+    return list(paged(client.search_runs, experiments, filter_string, order_by=order_by))
+
+
+def all_experiments(client: MlflowClient) -> list[Any]:
+    """Returns every active experiment, newest first."""
+    return list(paged(client.search_experiments))
+
+
+def paged(ask: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+    """Yields all that a method of MLflow's client lists, page by page."""
     token: str | None = None
-    while experiments:
-        page = client.search_runs(
-            experiments, filter_string, max_results=1000,
-            order_by=["attributes.start_time ASC"], page_token=token,
-        )  # fmt: skip
-        runs.extend(page)
+    while True:
+        page = ask(*arguments, **options, max_results=PAGE, page_token=token)
+        yield from page
         token = page.token
         if not token:
-            break
-    return runs
+            return
 
 
 def tags_of(client: MlflowClient, run_id: str) -> dict[str, str]:
-    """A run's tags.
+    """Returns a run's tags.
 
     Raises:
         LookupError: the store has no such run.
@@ -165,5 +177,5 @@ def tags_of(client: MlflowClient, run_id: str) -> dict[str, str]:
     try:
         return dict(client.get_run(run_id).data.tags)
     except MlflowException as error:
-        message = f"no run {run_id!r} in this store; name a trial as SEARCH#TRIAL"
+        message = f"no run {run_id!r} in this store; fix: name a trial as SEARCH#TRIAL"
         raise LookupError(message) from error

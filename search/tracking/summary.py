@@ -1,7 +1,7 @@
-"""The summary run of a search: what it is, where its bulk lies, and what state it is in.
+"""The summary run of a search: its spec, where its files are, and its state.
 
-A search can be resumed from this run and its trial runs alone. Not for trials: see writer.py for
-writing them and read/history.py for reading them back.
+A search can be resumed from this run and its trial runs alone. Not for trials: write/writer.py
+writes them and read/history.py reads them back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from search.history.states import TO_MLFLOW
 from search.objectives.objective import Objective, to_row
 from search.tracking import tag_names
 from search.tracking.ownership import is_alive
-from search.tracking.store import all_runs
+from search.tracking.store import all_experiments, all_runs, trial_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,14 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Summary:
-    """A search as its summary run tells it."""
+    """A search as its summary run describes it."""
 
     search: str
     run_id: str
     experiment_id: str
     task: str
     state: str
-    is_alive: bool
     spec_yaml: str
     storage: Path
     trials_budget: int
@@ -94,10 +93,10 @@ def create_summary(
 
 
 def find_summary(client: MlflowClient, search: str) -> Summary:
-    """The summary of the search whose id is `search`, or begins with it if only one does.
+    """Returns the summary of the search whose id is `search`, or the only one that begins with it.
 
     Raises:
-        LookupError: none or several match; lists what there is.
+        LookupError: none or several match; the message lists the searches.
     """
     every = all_summaries(client)
     exact = [entry for entry in every if entry.search == search]
@@ -110,8 +109,8 @@ def find_summary(client: MlflowClient, search: str) -> Summary:
 
 
 def all_summaries(client: MlflowClient) -> list[Summary]:
-    """Every search of the store, oldest first. What cannot be read is left out."""
-    experiments = [entry.experiment_id for entry in client.search_experiments(max_results=1000)]
+    """Returns every search of the store, oldest first; what cannot be read is left out."""
+    experiments = [entry.experiment_id for entry in all_experiments(client)]
     summaries = []
     for run in all_runs(client, experiments, f"tags.`{tag_names.KIND}` = 'search'"):
         try:
@@ -122,12 +121,12 @@ def all_summaries(client: MlflowClient) -> list[Summary]:
 
 
 def raise_budget(client: MlflowClient, summary_run: str, trials_budget: int) -> None:
-    """Remembers that a search may now run `trials_budget` trials in all."""
+    """Sets the number of trials that a search may run in all."""
     client.set_tag(summary_run, tag_names.BUDGET, str(trials_budget))
 
 
 def publish_files(client: MlflowClient, summary_run: str, folder: Path, verdict: str) -> None:
-    """Logs a report's folder as artifacts of the search, and its verdict as a tag."""
+    """Logs a report's folder as artifacts of the search, and the verdict as a tag."""
     client.log_artifacts(summary_run, str(folder), "report")
     for name, text in tag_names.split_tags(tag_names.VERDICT, verdict).items():
         client.set_tag(summary_run, name, text)
@@ -135,19 +134,18 @@ def publish_files(client: MlflowClient, summary_run: str, folder: Path, verdict:
 
 
 def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]:
-    """Tells the truth about runs that a dead driver left behind.
+    """Corrects the runs that a dead driver left behind.
 
-    Runs still RUNNING become interrupted (KILLED). Of runs that share a trial's key, because an
+    Runs still RUNNING become interrupted (KILLED). Of runs that share a trial's key, because the
     answer to create_run was lost, the one furthest along stays and the others are deleted.
 
     Returns:
-        How many runs were "interrupted" and how many "merged".
+        How many runs were "interrupted" and how many were "merged".
     """
     counts = {"interrupted": 0, "merged": 0}
     sharing: dict[str, list[Any]] = {}
-    for run in all_runs(client, [experiment], f"tags.`{tag_names.SEARCH}` = '{search}'"):
-        if run.data.tags.get(tag_names.KIND) == "trial":
-            sharing.setdefault(run.data.tags[tag_names.TRIAL_KEY], []).append(run)
+    for run in trial_runs(client, experiment, search):
+        sharing.setdefault(run.data.tags[tag_names.TRIAL_KEY], []).append(run)
     for runs in sharing.values():
         if len(runs) > 1:
             runs.sort(key=lambda run: _progress(client, run), reverse=True)
@@ -164,25 +162,24 @@ def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]
 
 def _progress(client: MlflowClient, run: Any) -> tuple[bool, int]:
     tags, steps = run.data.tags, [int(run.data.tags.get(tag_names.EPOCH, 0))]
-    for metric in run.data.metrics:  # the tag may be behind
+    for metric in run.data.metrics:  # the tag may lag
         steps += [point.step for point in client.get_metric_history(run.info.run_id, metric)]
     return tags.get(tag_names.STATE) == "complete", max(steps)
 
 
 def _summary(run: Any) -> Summary:
     tags = run.data.tags
-    alive = is_alive(tags)
     state = tags.get(tag_names.STATE, "interrupted")
+    is_stale = state in ("running", "starting") and not is_alive(tags)
     spec_yaml = tag_names.joined_tag(tag_names.SPEC, tags)
     if spec_yaml is None:
-        raise ValueError("the summary run carries no spec")
+        raise ValueError("the summary run has no spec")
     return Summary(
         search=tags[tag_names.SEARCH],
         run_id=run.info.run_id,
         experiment_id=run.info.experiment_id,
         task=tags[tag_names.TASK],
-        state="interrupted" if state in ("running", "starting") and not alive else state,
-        is_alive=alive,
+        state="interrupted" if is_stale else state,
         spec_yaml=spec_yaml,
         storage=Path(tag_names.joined_tag(tag_names.STORAGE, tags) or ""),
         trials_budget=int(tags[tag_names.BUDGET]),

@@ -1,6 +1,6 @@
-"""What things are called in a store: tags, metrics and run names, in one place.
+"""Names in a store: tags, metrics and runs.
 
-A tag holds at most 8,000 characters and a REST server cuts or refuses what is longer, so text that
+A tag holds at most 8,000 characters and a REST server cuts or refuses longer ones, so text that
 must be read back is split over numbered tags and joined again.
 """
 
@@ -15,17 +15,17 @@ from search.history.provenance import provenance_text, read_origin, tasks_in_wor
 
 KIND = "twentieth.kind"  # "search" for the summary run, "trial" for the others
 SEARCH = "twentieth.search"
-TRIAL_KEY = "twentieth.trial"  # "<search>/<number>", the stable key of a trial's one run
+TRIAL_KEY = "twentieth.trial"  # "<search>/<number>", the stable key of a trial
 NUMBER = "twentieth.number"
 STATE = "twentieth.state"
 REASON = "twentieth.reason"
-# The last epoch of a trial that ended. While it runs, and if its driver was killed, the tag may be
-# behind (`sending.EPOCH_TAG_SECONDS`): what is written is told by the steps of the metrics.
+# The last epoch of a trial that ended. While it runs, and if its driver was killed, the tag may lag
+# (`store_writer.EPOCH_TAG_SECONDS`): the steps of the metrics are exact.
 EPOCH = "twentieth.epoch"
 VALUES = "twentieth.values"
 CONFIGURATION = "twentieth.configuration"
 ORIGIN = "twentieth.origin"
-# Of the origin, what a person filters and compares trials by in the page; nothing reads it back.
+# Parts of the origin to filter and compare trials by in the page; nothing reads them back.
 STEP = "twentieth.step"
 ARM = "twentieth.arm"
 GUARD = "twentieth.guard"
@@ -38,7 +38,7 @@ SPACE = "twentieth.space"
 SPEC = "twentieth.spec"
 OBJECTIVES = "twentieth.objectives"
 DIRECTIONS = "twentieth.directions"
-ROLES = "twentieth.roles"  # JSON, how each objective counts; absent where all are pareto
+ROLES = "twentieth.roles"  # JSON, the role of each objective; absent if all are pareto
 STORAGE = "twentieth.storage"
 WARM = "twentieth.warm_started_from"
 ENVIRONMENT = "twentieth.environment"
@@ -47,9 +47,9 @@ GENERATION = "twentieth.generation"
 HEARTBEAT = "twentieth.heartbeat"
 BUDGET = "twentieth.trials_budget"
 VERDICT = "twentieth.verdict"
-NOTE = "mlflow.note.content"  # what the page shows as the description
+NOTE = "mlflow.note.content"  # the description in the page
 NUMBERS = "twentieth.numbers"  # JSON: epochs and seed of the spec
-# What a trial started from: the lineage in full, and what a person filters trials by.
+# The weights a trial started from: the whole lineage as JSON, and parts of it to filter by.
 INITIAL_WEIGHTS = "twentieth.initial_weights"  # "<search>#<number>"
 SOURCE_RUN = "twentieth.source_run"
 ROWS_CARRIED = "twentieth.rows_carried"
@@ -57,30 +57,30 @@ ROWS_FRESH = "twentieth.rows_fresh"
 OVERLAP = "twentieth.overlap"
 BASE = "twentieth.base"
 LINEAGE = "twentieth.lineage"
-LINEAGES = "twentieth.lineages"  # of a search: JSON, "<search>#<number>" -> file and lineage
+LINEAGES = "twentieth.lineages"  # of a search, JSON: "<search>#<number>" -> file and lineage
 
-EXPERIENCE = "experience.json"  # of a search's artifacts: what history had taught at its start
-TABLES = "tables"  # folder among a trial's artifacts: its tables as text files
-ROBUSTNESS = "robustness"  # another: judgements, warnings, attacks made later, witnesses
-REPLACED_FILE = "replaced.md"  # in it: why a stronger attack corrected the trial's figure
-REPLACED = "twentieth.robust_value"  # tag: "replaced", where it was corrected
+EXPERIENCE = "experience.json"  # artifact of a search: what history taught at its start
+TABLES = "tables"  # folder of a trial's artifacts: its tables as text files
+ROBUSTNESS = "robustness"  # another: evaluations, warnings, later attacks, examples
+REPLACED_FILE = "replaced.md"  # in it: why a stronger attack replaced the robust accuracy
+REPLACED = "twentieth.robust_value"  # tag: "replaced" if it was
 
-# Short of the 8,000 characters of mlflow 3 and of the 5,000 of older servers.
+# Below the limits of 8,000 characters of mlflow 3 and 5,000 of older servers.
 PIECE = 4_500
 
 
 def trial_key(search: str, number: int) -> str:
-    """The stable key of a trial: the same through crash, retry, node loss and resume."""
+    """Returns the key of a trial, the same through crash, retry, node loss and resume."""
     return f"{search}/{number}"
 
 
 def trial_name(search: str, number: int) -> str:
-    """A run name that leads with the number, because the page cuts names on the right."""
+    """Returns a run name that begins with the number, since the page cuts names on the right."""
     return f"{number:03d} {search}"
 
 
 def split_tags(name: str, text: str) -> dict[str, str]:
-    """`text` as tags: under its name if it fits one, else over name.0, name.1, ..."""
+    """Returns `text` as one tag `name` if it fits, else as tags name.0, name.1, ..."""
     if len(text) <= PIECE:
         return {name: text}
     pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
@@ -88,14 +88,14 @@ def split_tags(name: str, text: str) -> dict[str, str]:
 
 
 def all_split(texts: Mapping[str, str]) -> dict[str, str]:
-    """Several texts as tags, each split if it must be."""
+    """Returns several texts as tags, each split if it is too long."""
     return {
         key: piece for name, text in texts.items() for key, piece in split_tags(name, text).items()
     }
 
 
 def joined_tag(name: str, tags: Mapping[str, str]) -> str | None:
-    """What `split_tags` wrote, or None if it is not there."""
+    """Returns the text that `split_tags` wrote; None if it is missing."""
     if name in tags:
         return tags[name]
     pieces: list[str] = []
@@ -105,7 +105,7 @@ def joined_tag(name: str, tags: Mapping[str, str]) -> str | None:
 
 
 def ledger_tags(record: object) -> dict[str, str]:
-    """A trial's origin as tags to search by, and in a sentence; only what is recorded."""
+    """Returns the recorded parts of a trial's origin as tags to filter by, and as a sentence."""
     origin = read_origin(record)
     tags = {
         STEP: origin.step,
@@ -118,7 +118,7 @@ def ledger_tags(record: object) -> dict[str, str]:
 
 
 def weights_tags(lineage: Mapping[str, Any]) -> dict[str, str]:
-    """What a trial started from, as tags; none for a trial from scratch."""
+    """Returns the weights a trial started from as tags; none for a trial from scratch."""
     if not lineage:
         return {}
     texts = {
@@ -135,7 +135,7 @@ def weights_tags(lineage: Mapping[str, Any]) -> dict[str, str]:
 
 
 def logarithms(configuration: Mapping[str, Any], log_scaled: frozenset[str]) -> dict[str, float]:
-    """log10 of log-scaled hyperparameters, as metrics: the compare page draws params linearly."""
+    """Returns log10 of log-scaled hyperparameters as metrics: the page draws params linearly."""
     return {
         f"log10.{name}": math.log10(value)
         for name, value in configuration.items()

@@ -37,7 +37,7 @@ def earlier(
     search: str = "s1",
     **changes: Any,
 ) -> History:
-    """A search of complete trials with accuracies .50, .51, ..., unless `changes` says else."""
+    """Returns a search of complete trials with accuracies .50, .51, ..., but for `changes`."""
     rows = []
     for number, configuration in enumerate(configurations):
         filled: dict[str, Any] = {
@@ -71,7 +71,7 @@ def reconciled(
 
 
 def changed(space: SearchSpace = TARGET, /, **distributions: Any) -> SearchSpace:
-    """The space with other distributions; None takes a hyperparameter and its condition away."""
+    """Returns the space with other distributions; None removes a hyperparameter."""
     names: Mapping[str, Any] = {**space.distributions, **distributions}
     kept = {name: each for name, each in names.items() if each is not None}
     when = {child: parents for child, parents in space.conditions.items() if child in kept}

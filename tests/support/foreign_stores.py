@@ -1,4 +1,4 @@
-"""Stores written by other tools, by those tools themselves, for the tests of this folder."""
+"""Stores written by other tools themselves, for the tests of tracking/foreign."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.stores import migrated_store
 
 
 def empty_store(folder: Path) -> str:
-    """The URI of a store without a run."""
+    """Returns the URI of a store without runs."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(migrated_store(), folder / "mlflow.db")
     return f"sqlite:///{folder / 'mlflow.db'}"
@@ -25,7 +25,7 @@ def empty_store(folder: Path) -> str:
 
 @contextlib.contextmanager
 def tracked_in(uri: str, experiment: str | None = None) -> Iterator[None]:
-    """MLflow's fluent interface on a store, as other tools use it; put back afterwards."""
+    """Points MLflow's fluent interface at a store, as other tools do; resets it afterwards."""
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(uri)
     try:
@@ -42,7 +42,7 @@ def tracked_in(uri: str, experiment: str | None = None) -> Iterator[None]:
 
 
 def all_run_ids(uri: str) -> list[str]:
-    """Every run of the active experiments of an SQLite store, deleted ones too, by plain SQL."""
+    """Returns every run of the active experiments of an SQLite store, also deleted ones."""
     query = (
         "SELECT run_uuid FROM runs JOIN experiments USING (experiment_id)"
         " WHERE experiments.lifecycle_stage = 'active'"
@@ -52,7 +52,7 @@ def all_run_ids(uri: str) -> list[str]:
 
 
 def assert_accounted_for(history: History, runs: list[str]) -> None:
-    """Every run is once a trial, the run of a search, or left out with a reason."""
+    """Checks that every run is once a trial, the run of a search, or left out with a reason."""
     assert all(row.reason for row in history.rejected)
     found = Counter(history.trials.column("run_id").to_pylist())
     found += Counter(search.run_id for search in history.searches.values() if search.run_id)
@@ -61,5 +61,5 @@ def assert_accounted_for(history: History, runs: list[str]) -> None:
 
 
 def types_of(configuration: Any) -> dict[str, str]:
-    """Name -> type's name, since True == 1 == 1.0."""
+    """Returns name -> name of the type, since True == 1 == 1.0."""
     return {name: type(value).__name__ for name, value in configuration.items()}

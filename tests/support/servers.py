@@ -1,4 +1,4 @@
-"""MLflow servers and PostgreSQL clusters of a test's own, on loopback, gone when it ends."""
+"""MLflow servers and PostgreSQL clusters on loopback that end with their test."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Server:
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
-        # Its job workers, which no test asks for, take some 2 s of a core each to start.
+        # Its job workers, which no test needs, take some 2 s of a core each to start.
         environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         self._process = subprocess.Popen(
             self._command, env=environment, start_new_session=True,

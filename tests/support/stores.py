@@ -1,4 +1,4 @@
-"""A real SQLite store with one search in it, for the tests of this folder."""
+"""A real SQLite store with one search, its journal and its writer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RANDOM = {"step": "random"}
 
 @dataclass
 class Store:
-    """One search of one task: its client, ids, journal, and the writer that joins them."""
+    """One search of one task: its client, ids and journal, and writers for it."""
 
     uri: str
     client: Any
@@ -68,7 +68,7 @@ class Store:
 
 
 def counted(client: Any, monkeypatch: Any) -> Counter[str]:
-    """How often each method of the client that writes is called from now on."""
+    """Counts the calls of each writing method of the client from now on."""
     calls: Counter[str] = Counter()
 
     def counting(name: str) -> Any:
@@ -87,7 +87,7 @@ def counted(client: Any, monkeypatch: Any) -> Counter[str]:
 
 @cache
 def migrated_store() -> Path:
-    """A store without a run: MLflow's migrations take seconds, so they are made once a process."""
+    """A store without runs; MLflow's migrations take seconds, so they run once per process."""
     folder = Path(tempfile.mkdtemp(prefix="twentieth-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     open_client(f"sqlite:///{folder / 'mlflow.db'}")

@@ -50,7 +50,7 @@ SPACE = SearchSpace.from_distributions(
 
 
 def row(number: int, values: Sequence[float] = (), **changes: Any) -> dict[str, Any]:
-    """A row of TRIALS: complete with these values unless `changes` says otherwise."""
+    """Returns a row of TRIALS: complete with these values, but for `changes`."""
     search = changes.get("search", "cold")
     filled = {
         "task": TASK, "search": search, "number": number, "run_id": f"{search}-{number}",
@@ -71,7 +71,7 @@ def points(metric: str, values: Mapping[int, float]) -> list[dict[str, Any]]:
 
 
 def search(name: str = "cold", roles: Sequence[Role] = (), **changes: Any) -> Search:
-    """A search for two accuracies, which count as `roles` say, unless `changes` says otherwise."""
+    """Returns a search for two accuracies with these roles, but for `changes`."""
     filled: dict[str, Any] = {
         "id": name, "task": TASK, "fingerprint": FINGERPRINT, "space": SPACE,
         "objectives": from_lists((CLEAN, ROBUST), ("maximize", "maximize"), roles),
@@ -90,7 +90,7 @@ def history(
 
 
 def evaluate(configuration: Mapping[str, Any]) -> tuple[float, float]:
-    """Clean and robust accuracy: the adversarial share trades one for the other."""
+    """Returns clean and robust accuracy; the adversarial share trades one for the other."""
     is_sgd = configuration["optimizer"] == "sgd"
     rate = configuration["sgd.learning_rate" if is_sgd else "adamw.learning_rate"]
     miss = abs(math.log10(rate) - (-1.0 if is_sgd else -2.5))
@@ -102,7 +102,7 @@ def evaluate(configuration: Mapping[str, Any]) -> tuple[float, float]:
 def rows_of_random_search(
     name: str, trials: int, seed: int, **changes: Any
 ) -> list[dict[str, Any]]:
-    """Random trials; every fifth is stopped after two epochs, the third fails."""
+    """Returns random trials; every fifth is stopped after two epochs, the third fails."""
     generator = np.random.default_rng(seed)
     rows = []
     for number in range(trials):

@@ -1,10 +1,10 @@
-"""Runs of MLflow's autologging, above all the children of scikit-learn's parameter searches.
+"""Read runs of MLflow's autologging, mainly children of scikit-learn's parameter searches.
 
 Layout: https://mlflow.org/docs/latest/ml/traditional-ml/sklearn/ (`mlflow.sklearn.autolog`). A
 `GridSearchCV` is a run; each of its (best) candidates is a child with all parameters of the
 estimator, `mean_test_score` and the like as metrics, and the times of the whole search. The search
-chooses by the greatest `mean_test_score`, or `mean_test_<refit>` with several scores, so that is
-the objective. Other autologged runs (torch, xgboost) have params and metrics as logged by hand.
+maximises `mean_test_score`, or `mean_test_<refit>` with several scores, so that is the objective.
+Other autologged runs (torch, xgboost) have params and metrics like runs logged by hand.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ SCORE = "mean_test_score"
 
 
 def recognises(run: Run, parent: Run | None) -> bool:
-    """The tag that names the estimator, or the flavour."""
+    """Returns whether the run has the tag of an estimator or of autologging."""
     return CLASS in run.tags or "mlflow.autologging" in run.tags
 
 
 def is_parameter_search(run: Run) -> bool:
-    """Whether the run is a GridSearchCV or one of its kin."""
+    """Returns whether the run is a GridSearchCV or a similar search."""
     return run.tags.get(CLASS, "").endswith("SearchCV")
 
 
 def read(run: Run, parent: Run | None) -> Reading:
-    """The run; a candidate's objective is what its search chose by."""
+    """Returns the run's reading; a candidate's objective is the score that its search maximised."""
     state = state_of_run(run.status)
     texts, model = hyperparameters(run.params), run.tags.get(CLASS, "")
     if parent is None or not is_parameter_search(parent):

@@ -1,7 +1,7 @@
-"""Optuna's distributions from Python's text of them, without running that text.
+"""Parse Optuna's distributions from their `repr`, without running that text.
 
-For `FloatDistribution(high=0.1, log=True, low=1e-05, step=None)` as a tag holds it. The text is
-parsed, never evaluated: names and calls other than these three are refused.
+A tag holds `FloatDistribution(high=0.1, log=True, low=1e-05, step=None)`. The text is parsed, never
+evaluated; any name or call but the three distributions is refused.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from optuna.distributions import (
 KINDS = {
     kind.__name__: kind for kind in (FloatDistribution, IntDistribution, CategoricalDistribution)
 }
-# A tag's limit; one that was cut there is no longer Python.
+# The longest tag; a text that was cut there is not valid Python.
 LONGEST = 8_000
 
 
 def distribution_of_text(text: str) -> BaseDistribution | None:
-    """The distribution that a text describes, or None."""
+    """Returns the distribution that a text describes, or None."""
     if not text.endswith(")") or len(text) > LONGEST:
         return None
     try:
@@ -40,12 +40,10 @@ def distribution_of_text(text: str) -> BaseDistribution | None:
 
 
 def value_of_text(distribution: BaseDistribution, text: str) -> tuple[bool, Any]:
-    """Whether a text is a value of the distribution, and the value with its type."""
+    """Returns whether a text is a value of the distribution, and the value with its type."""
     if isinstance(distribution, CategoricalDistribution):
-        for choice in distribution.choices:
-            if str(choice) == text:
-                return True, choice
-        return False, None
+        found = [choice for choice in distribution.choices if str(choice) == text]
+        return bool(found), next(iter(found), None)
     try:
         is_int = isinstance(distribution, IntDistribution)
         value = int(text) if is_int else float(text)

@@ -1,51 +1,50 @@
-"""What a foreign trial was trained on: data set and model, as far as anybody said.
+"""The fingerprint of a foreign trial: data set and model, as far as they were logged.
 
-In the shape of `Spec.fingerprint`, so that tasks can be compared
-(search/extract/task_similarity.py): data {name, digest, train}, model, epochs. What nobody said is
-not there.
+It has the shape of `Spec.fingerprint`, so that tasks can be compared
+(search/extract/task_similarity.py): data {name, digest, train}, model, epochs. What was not logged
+is missing.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from search.tracking.runs import Run, clean
 
-# Tags and params that people name a data set or a model by.
+# Tags and params in which people log the name of a data set or a model.
 DATA_NAMES = ("dataset", "dataset_name", "data_set", "dataset.name")
 MODEL_NAMES = ("model", "model_name", "model_type", "model_class", "architecture", "arch")
-# Of several data sets logged with a run, the one it was trained on.
+# The contexts of the data set that a run was trained on, if it has several.
 CONTEXTS = ("train", "training")
 LONGEST = 200
 
 
 def described(run: Run, parent: Run | None, model: str) -> dict[str, Any]:
-    """The fingerprint of one run; its parent speaks where it is silent.
+    """Returns the fingerprint of one run; what it lacks is taken from its parent.
 
     Args:
         run: the trial.
         parent: the run it is nested below, if it was read.
-        model: what the tool says of the model; empty if it does not.
+        model: the model as the tool logged it; empty if it did not.
     """
     found: dict[str, Any] = {}
     for each in (run, parent):
         if each is None:
             continue
         data = _logged(each) or _named(each)
-        if data and "data" not in found:
-            found["data"] = data
-        said = next((each.tags[name] for name in MODEL_NAMES if each.tags.get(name)), "")
-        if said and "model" not in found:
-            found["model"] = clean(said[:LONGEST])
+        if data:
+            found.setdefault("data", data)
+        logged = next((each.tags[name] for name in MODEL_NAMES if each.tags.get(name)), "")
+        if logged:
+            found.setdefault("model", clean(logged[:LONGEST]))
     if model:
         found["model"] = clean(model[:LONGEST])
     return found
 
 
 def _logged(run: Run) -> dict[str, Any]:
-    """What `mlflow.log_input` left."""
+    """Returns the data set that `mlflow.log_input` logged."""
     if not run.inputs:
         return {}
     chosen = next((each for each in run.inputs if each.get("context") in CONTEXTS), run.inputs[0])
@@ -55,7 +54,7 @@ def _logged(run: Run) -> dict[str, Any]:
 
 
 def _rows(profile: str) -> int:
-    """How many examples a data set's profile tells of; 0 if it does not."""
+    """Returns the number of examples in a data set's profile; 0 if it is not stated."""
     try:
         facts = json.loads(profile)
         shape = facts.get("features_shape")
@@ -67,11 +66,7 @@ def _rows(profile: str) -> int:
 
 def _named(run: Run) -> dict[str, Any]:
     for source in (run.tags, run.params):
-        name = _first(source)
-        if name:
-            return {"name": clean(name[:LONGEST])}
+        for name in DATA_NAMES:
+            if source.get(name):
+                return {"name": clean(source[name][:LONGEST])}
     return {}
-
-
-def _first(source: Mapping[str, str]) -> str:
-    return next((source[name] for name in DATA_NAMES if source.get(name)), "")

@@ -1,8 +1,8 @@
-"""Runs logged by hand, or by a tool we do not know: params and metrics are taken as they stand.
+"""Read runs logged by hand, or by an unknown tool: params and metrics are taken as logged.
 
-Layout: https://mlflow.org/docs/latest/ml/tracking/ (params are text, metrics have steps). A run
-says no objective, so it has none: its curves are all there, and a metric's last value stands for
-it. Plain params of Ray's callback, without its metrics, are read here too.
+Layout: https://mlflow.org/docs/latest/ml/tracking/ (params are text, metrics have steps). Such a
+run states no objective, so it has none; all its curves are kept, and a metric's value is its last
+one. Plain params of Ray's callback, without its metrics, are read here too.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ TOOL = ""
 
 
 def recognises(run: Run, parent: Run | None) -> bool:
-    """Whatever no other layout claims."""
+    """Returns True: this layout comes last."""
     return True
 
 
 def read(run: Run, parent: Run | None) -> Reading:
-    """The run as it stands."""
+    """Returns the run's reading, as it was logged."""
     return Reading(state_of_run(run.status), hyperparameters(run.params))

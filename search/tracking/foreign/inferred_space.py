@@ -1,8 +1,8 @@
-"""A search space from the configurations that were tried, where nobody logged one.
+"""Infer a search space from the configurations that were tried, if none was logged.
 
-What never varied is no hyperparameter of the search. Numbers get the range they were seen in, on a
-log scale if they spread over decades; words become categories if they are few. Not for judging
-whether the range was wide enough: nobody knows what was not tried.
+What never varied is not a hyperparameter of the search. Numbers get the range they were seen in, on
+a log scale if they spread over decades; words become categories if they are few. The true range may
+have been wider.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from optuna.distributions import (
 
 from search.space.values import is_same
 
-# More categories than this, or longer words, are names of runs and paths, not choices.
+# More categories, or longer words, are names of runs and paths, not choices.
 MOST_CATEGORIES = 50
 LONGEST_CATEGORY = 200
-# Numbers spread over decades if the greatest is at least ten times the least, and if their middle
-# then lies nearer the middle of the log scale: uniform draws from 0.01 to 1 spread too.
+# Numbers spread over decades if the largest is at least ten times the smallest, and if their median
+# is nearer the middle of the log scale: uniform draws from 0.01 to 1 have such a ratio too.
 DECADE = 10.0
 LARGEST = 1e300
 
 
 def inferred(configurations: Sequence[Mapping[str, Any]]) -> dict[str, BaseDistribution]:
-    """A distribution for each hyperparameter that varied, in order of first appearance."""
+    """Returns a distribution per hyperparameter that varied, in order of first appearance."""
     values: dict[str, list[Any]] = {}
     for configuration in configurations:
         for name, value in configuration.items():
@@ -60,7 +60,7 @@ def _is_log(values: Sequence[float]) -> bool:
 
 
 def _eccentricity(values: Any) -> float:
-    """How far the median lies from the middle of the range, in ranges."""
+    """Returns the distance of the median from the middle of the range, in ranges."""
     low, high = float(values.min()), float(values.max())
     return abs(float(np.median(values)) - (low + high) / 2) / (high - low)
 
@@ -73,7 +73,7 @@ def _categories(values: Sequence[Any]) -> BaseDistribution | None:
             if len(choices) > MOST_CATEGORIES:
                 return None
     is_long = any(isinstance(each, str) and len(each) > LONGEST_CATEGORY for each in choices)
-    # A word of its own in every run is the run's name, or where it put its files.
+    # A different word in every run is the run's name or output folder.
     is_name = len(choices) == len(values) > 2 and all(isinstance(each, str) for each in choices)
     if len(choices) < 2 or is_long or is_name:
         return None

@@ -1,4 +1,4 @@
-"""What a tool's layout tells of one run, in terms that are the same for all tools."""
+"""Reading: one run as its tool's layout describes it, in the same terms for all tools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from search.objectives import Objective
 from search.tracking.runs import Run
 
-# What Ray Tune, MLflow and their kin log beside a trial: where and when it ran, never how.
+# What Ray Tune, MLflow and similar tools log in addition: where and when a trial ran, not how.
 # https://docs.ray.io/en/latest/tune/tutorials/tune-metrics.html (auto-filled metrics)
 _NOISE = {
     "pid", "done", "date", "timestamp", "hostname", "node_ip", "trial_id", "trial_name",
@@ -25,20 +25,20 @@ _NOISE_BEGINS = ("config/", "system/", "mlflow.")
 
 @dataclass(frozen=True)
 class Reading:
-    """One run as its tool meant it.
+    """One run as its tool describes it.
 
     Attributes:
-        state: One of tables.STATES.
-        texts: Hyperparameters as text; their types are found over a whole search.
-        known: Hyperparameters whose type and value the tool says itself.
-        distributions: What the tool drew them from, where it says so.
-        objectives: What the tool optimised; empty if it does not say.
-        values: One an objective; empty unless complete.
-        number: The tool's own count of the trial.
-        identity: The tool's own name of the trial; two runs with one name are one trial.
+        state: One of `history.states.STATES`.
+        texts: Hyperparameters as text; their types are inferred over a whole search.
+        known: Hyperparameters whose type and value the tool logged.
+        distributions: The distributions the tool logged.
+        objectives: What the tool optimised; empty if it was not logged.
+        values: One per objective; empty unless the run is complete.
+        number: The tool's number of the trial.
+        identity: The tool's name of the trial; two runs with one name are one trial.
         model: What was trained, for the task's fingerprint.
-        curves: Metric as logged -> name it is read under.
-        has_times: Whether start and end are the trial's own.
+        curves: Metric as logged -> the name to read it under; "" drops it.
+        has_times: Whether start and end are those of the trial.
     """
 
     state: str
@@ -55,28 +55,33 @@ class Reading:
 
 
 class Layout(Protocol):
-    """A tool: how its runs are recognised and read. The files beside this one are such."""
+    """How the runs of one tool are recognised and read. Modules of this folder implement it."""
 
     TOOL: str
 
     def recognises(self, run: Run, parent: Run | None) -> bool:
-        """Whether the tool logged this run."""
+        """Returns whether the tool logged this run."""
 
     def read(self, run: Run, parent: Run | None) -> Reading:
-        """The run as the tool meant it; `parent` is the run it is nested below, if it was read."""
+        """Returns the run's reading; `parent` is the run it is nested below, if it was read."""
 
 
 def is_noise(name: str) -> bool:
-    """Whether a param or a metric tells of the framework and not of the trial."""
+    """Returns whether a param or a metric describes the framework and not the trial."""
     return name in _NOISE or name.startswith(_NOISE_BEGINS)
 
 
 def hyperparameters(params: Mapping[str, str]) -> dict[str, str]:
-    """Params without what frameworks add."""
+    """Returns the params without those that frameworks add."""
     return {name: text for name, text in params.items() if not is_noise(name)}
 
 
+def trial_number(text: str) -> int | None:
+    """Parses the number of a trial; None for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
 def direction_names(text: str) -> tuple[str, ...]:
-    """`MINIMIZE,MAXIMIZE` or `['MINIMIZE', 'MAXIMIZE']` as directions; empty for anything else."""
+    """Parses `MINIMIZE,MAXIMIZE` or `['MINIMIZE', 'MAXIMIZE']`; () for anything else."""
     words = [word.strip(" '\"").lower() for word in text.strip("[]() ").split(",")]
     return tuple(words) if set(words) <= {"maximize", "minimize"} else ()

@@ -1,8 +1,8 @@
-"""Which foreign runs are trials, which are searches around them, and which are neither.
+"""Sort foreign runs into trials, parents of trials (searches), and neither.
 
-Runs are nested in many ways: a study around its trials, a parameter search around its candidates,
-a script around several of these, a trial around the folds of its cross-validation. MLflow knows
-only who is below whom.
+Runs are nested in many ways: trials below a study, candidates below a parameter search, several of
+these below a script, the folds of a cross-validation below a trial. MLflow stores only which run is
+the parent of which.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from search.tracking.foreign import autologging, optuna_storage
 from search.tracking.foreign.layout import hyperparameters, is_noise
 from search.tracking.runs import Run
 
-# Params that tell the parts of one trial apart, and so are none of its hyperparameters.
+# Params that distinguish the parts of one trial, so they are not hyperparameters.
 PART_NAMES = {"fold", "fold_id", "fold_index", "cv_fold", "split"}
 
 
 @dataclass(frozen=True)
 class Families:
-    """The runs sorted by what they are.
+    """Sorted runs.
 
     Attributes:
-        trials: Those that tried one configuration.
-        around: Run id -> run, for those that stand around others and are no trials.
-        left_out: Those that are neither, each with its reason.
+        trials: Runs that tried one configuration.
+        parents: Run id -> run, for runs that have others below them and are not trials.
+        left_out: All other runs, each with its reason.
     """
 
     trials: list[Run] = field(default_factory=list)
-    around: dict[str, Run] = field(default_factory=dict)
+    parents: dict[str, Run] = field(default_factory=dict)
     left_out: list[tuple[Run, str]] = field(default_factory=list)
 
 
@@ -57,16 +57,16 @@ def sorted_families(runs: Sequence[Run], ours: Mapping[str, Run]) -> Families:
         elif run.parent in with_parts and not is_parent:
             families.left_out.append((run, f"part of trial run {run.parent}, nested below it"))
         elif optuna_storage.is_study(run) or (is_parent and run.run_id not in with_parts):
-            families.around[run.run_id] = run
+            families.parents[run.run_id] = run
         else:
             families.trials.append(run)
     return families
 
 
 def _has_parts(run: Run, children: Sequence[Run]) -> bool:
-    """Whether a run with others below is one trial: it has what a trial has, and they add nothing.
+    """Returns whether a run with children is one trial and the children are its parts.
 
-    The parts say no hyperparameter of their own, and all say the same.
+    It has params and metrics, and the children have equal params that are all among its own.
     """
     if optuna_storage.is_study(run) or autologging.is_parameter_search(run):
         return False

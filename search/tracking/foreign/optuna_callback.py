@@ -1,10 +1,10 @@
-"""Runs of Optuna's `MLflowCallback` (package optuna-integration): one a trial.
+"""Read runs of Optuna's `MLflowCallback` (package optuna-integration): one per trial.
 
 Layout: https://optuna-integration.readthedocs.io/en/stable/reference/generated/
 optuna_integration.MLflowCallback.html. The experiment is the study, or the runs are nested below a
-run of the user's. Params and their distributions (tags `<name>_distribution`, Python's text of
-them) are logged when a trial ends, its values as metrics `value`, `value_0` and so on, or under
-names that the user chose. The tag `state` tells pruned and failed trials, which MLflow calls
+run of the user's. When a trial ends, its params are logged with their distributions (tags
+`<name>_distribution`, their `repr`), and its values as metrics `value`, `value_0` and so on, or
+under names that the user chose. The tag `state` marks pruned and failed trials, which MLflow calls
 FINISHED. Intermediate values are not logged.
 """
 
@@ -22,29 +22,30 @@ from search.tracking.foreign.layout import (
     direction_names,
     hyperparameters,
     is_noise,
+    trial_number,
 )
 from search.tracking.runs import Run
 
 TOOL = "optuna"
 SUFFIX = "_distribution"
-# Of its tag `state`: a study's trial that has not ended is judged by its run.
+# States in the tag `state`; a trial that has not ended has the state of its run.
 ENDED = {state.name: ours for state, ours in FROM_OPTUNA.items() if state.is_finished()}
 
 
 def recognises(run: Run, parent: Run | None) -> bool:
-    """The tags that every run of the callback has."""
+    """Returns whether the run has the tags of every run of the callback."""
     return {"number", "direction", "datetime_start"} <= run.tags.keys()
 
 
 def read(run: Run, parent: Run | None) -> Reading:
-    """The run, its types and objectives as the study had them."""
+    """Returns the run's reading, with the types and objectives of the study."""
     texts = hyperparameters(run.params)
     found = {name: distribution_of_text(run.tags.get(f"{name}{SUFFIX}", "")) for name in texts}
     distributions = {name: kind for name, kind in found.items() if kind is not None}
     known = _known(texts, distributions)
     state = ENDED.get(run.tags.get("state", ""), state_of_run(run.status))
-    objectives = _objectives(run, direction_names(run.tags["direction"]))
-    number = run.tags["number"]
+    directions = direction_names(run.tags["direction"])
+    objectives = tuple(map(Objective, _metrics(run, directions), directions))
     return Reading(
         state,
         {name: text for name, text in texts.items() if name not in known},
@@ -52,7 +53,7 @@ def read(run: Run, parent: Run | None) -> Reading:
         {name: kind for name, kind in distributions.items() if name in known},
         objectives,
         tuple(run.metrics[each.metric] for each in objectives) if state == "complete" else (),
-        number=int(number) if number.isdecimal() and len(number) < 10 else None,
+        number=trial_number(run.tags["number"]),
     )
 
 
@@ -65,22 +66,15 @@ def _known(texts: dict[str, str], distributions: dict[str, BaseDistribution]) ->
     return known
 
 
-def _objectives(run: Run, wanted: tuple[str, ...]) -> tuple[Objective, ...]:
-    """The metrics that hold the values. Two named by the user are told apart by no order.
+def _metrics(run: Run, directions: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the metrics that hold the values, one per direction; empty if that is unclear.
 
-    Args:
-        run: What was logged.
-        wanted: "minimize" or "maximize" for each value.
+    Nobody logged the order of metrics named by the user, so their directions must be the same.
     """
-    found = _metrics(run, wanted)
-    return tuple(map(Objective, found, wanted)) if found else ()
-
-
-def _metrics(run: Run, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    numbered = tuple(f"value_{index}" for index in range(len(wanted)))
+    numbered = tuple(f"value_{index}" for index in range(len(directions)))
     for names in (("value",), numbered):
-        if len(names) == len(wanted) and all(name in run.metrics for name in names):
+        if len(names) == len(directions) and all(name in run.metrics for name in names):
             return names
     chosen = tuple(sorted(name for name in run.metrics if not is_noise(name)))
-    is_clear = len(chosen) == len(wanted) and len(set(wanted)) == 1
+    is_clear = len(chosen) == len(directions) and len(set(directions)) == 1
     return chosen if is_clear else ()

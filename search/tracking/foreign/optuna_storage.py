@@ -1,4 +1,4 @@
-"""Runs of `mlflow.optuna.MlflowStorage`: a study is a run, its trials are nested below it.
+"""Read runs of `mlflow.optuna.MlflowStorage`: a study is a run, its trials are nested below it.
 
 Layout: https://mlflow.org/docs/latest/ml/traditional-ml/tutorials/hyperparameter-tuning/
 and the methods of `optuna.storages.BaseStorage`. The study's tag `optuna.study_direction` names the
@@ -21,8 +21,9 @@ from search.tracking.foreign.layout import (
     Reading,
     direction_names,
     hyperparameters,
+    trial_number,
 )
-from search.tracking.runs import Run
+from search.tracking.runs import UNREADABLE, Run
 
 TOOL = "optuna"
 DIRECTIONS = "optuna.study_direction"
@@ -30,30 +31,28 @@ DISTRIBUTIONS = "param_directions"
 INTERNAL = "param_internal_val_"
 NAMES = "sys_study:metric_names"
 INTERMEDIATE = "intermediate_value"
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def recognises(run: Run, parent: Run | None) -> bool:
-    """The tag that every trial has."""
+    """Returns whether the run has the tag that every trial has."""
     return DISTRIBUTIONS in run.tags
 
 
 def is_study(run: Run) -> bool:
-    """Whether the run is a study."""
+    """Returns whether the run is a study."""
     return DIRECTIONS in run.tags
 
 
 def read(run: Run, parent: Run | None) -> Reading:
-    """The trial, its types and objectives as the study had them."""
+    """Returns the trial's reading, with the types and objectives of the study."""
     state = "stopped" if run.status == "KILLED" else state_of_run(run.status)
     known, distributions = _values(run)
     logged, objectives = _objectives(run, parent)
     has_all = state == "complete" and all(name in run.metrics for name in logged)
     curves = {name: each.metric for name, each in zip(logged, objectives, strict=True)}
     if INTERMEDIATE in run.metrics and objectives:
-        curves |= {name: "" for name in logged}  # the curve says it, and at which epoch
+        curves |= {name: "" for name in logged}  # the curve has it, with the epoch
         curves[INTERMEDIATE] = objectives[0].metric
-    number = run.tags.get("numbers", "")
     return Reading(
         state,
         {name: text for name, text in hyperparameters(run.params).items() if name not in known},
@@ -61,7 +60,7 @@ def read(run: Run, parent: Run | None) -> Reading:
         distributions,
         objectives,
         tuple(run.metrics[name] for name in logged) if has_all else (),
-        number=int(number) if number.isdecimal() and len(number) < 10 else None,
+        number=trial_number(run.tags.get("numbers", "")),
         curves=curves,
     )
 
@@ -78,24 +77,22 @@ def _values(run: Run) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
                 known[name] = kind.to_external_repr(float(json.loads(internal)))
                 distributions[name] = kind
     except UNREADABLE:
-        pass  # what was read stands; the rest is text like any other param
+        pass  # what was read is kept; the rest is text like any other param
     return known, distributions
 
 
 def _objectives(run: Run, parent: Run | None) -> tuple[tuple[str, ...], tuple[Objective, ...]]:
-    """Metrics as logged, and objectives; both empty if the study was not read."""
+    """Returns metrics as logged, and objectives; both empty if the study was not read."""
     directions = direction_names(parent.tags.get(DIRECTIONS, "")) if parent is not None else ()
-    if len(directions) == 1:
-        logged: tuple[str, ...] = ("value",)
-    else:
-        logged = tuple(f"value_{index}" for index in range(len(directions)))
+    numbered = tuple(f"value_{index}" for index in range(len(directions)))
+    logged = ("value",) if len(directions) == 1 else numbered
     named = _metric_names(parent.tags) if parent is not None else ()
     is_named = len(set(named)) == len(directions) and len(named) == len(directions)
     return logged, tuple(map(Objective, named if is_named else logged, directions))
 
 
 def _metric_names(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """What `Study.set_metric_names` was told."""
+    """Returns the names given to `Study.set_metric_names`; empty for none."""
     try:
         names = json.loads(tags.get(NAMES, "[]"))
         "".join(names).encode()

@@ -1,7 +1,7 @@
-"""Types for params that a store keeps as text.
+"""Infer the types of params, which a store keeps as text.
 
-Decided over all runs of a search, because a learning rate that reads "1" in one run is 0.1 in the
-next. Not for hyperparameters whose type the tool says itself.
+A type is inferred from all runs of a search, because a learning rate that reads "1" in one run is
+0.1 in the next. Not for hyperparameters whose type the tool logged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WORDS: Mapping[str, Parsed] = {
     "True": True, "true": True, "False": False, "false": False,
     "None": None, "null": None,
 }  # fmt: skip
-# A leading zero is an identifier's, and more digits than a 64-bit integer has are a float's.
+# A leading zero means an identifier, and more digits than a 64-bit integer has mean a float.
 INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 IDENTIFIER = re.compile(r"[+-]?0[0-9]+")
@@ -25,9 +25,9 @@ LONGEST_NUMBER = 400
 
 
 def parsed(text: str) -> Parsed:
-    """A text as bool, None, int or float where it reads as one, else as it is.
+    """Returns a text as bool, None, int or float if it reads as one, else unchanged.
 
-    `nan` and `inf` stay text: they are no value of a hyperparameter that one could compare.
+    `nan` and `inf` stay text: as values of a hyperparameter they cannot be compared.
     """
     if text in WORDS:
         return WORDS[text]
@@ -40,7 +40,7 @@ def parsed(text: str) -> Parsed:
 
 
 def typed(configurations: Iterable[Mapping[str, str]]) -> list[dict[str, Parsed]]:
-    """The configurations of one search with types; numbers of one name are all float or all int."""
+    """Returns one search's configurations with types; each name's numbers get one type."""
     found = [{name: parsed(text) for name, text in each.items()} for each in configurations]
     floats = {name for each in found for name, value in each.items() if isinstance(value, float)}
     return [

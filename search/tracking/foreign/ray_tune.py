@@ -1,10 +1,10 @@
-"""Runs of Ray's `MLflowLoggerCallback`: flat, one a trial, in one experiment.
+"""Read runs of Ray's `MLflowLoggerCallback`: flat, one per trial, in one experiment.
 
 Layout: https://docs.ray.io/en/latest/tune/api/doc/ray.air.integrations.mlflow.MLflowLoggerCallback.html
 Params are the trial's config, nested keys joined by `/`; metrics are every number of every result,
-the config once more as `config/...`, and Ray's own counters and times. The tag `trial_name` names
-the trial. A resumed Tuner logs a trial anew under its old name, and leaves the first run RUNNING.
-Ray does not say what it optimised.
+the config again as `config/...`, and Ray's own counters and times. The tag `trial_name` names the
+trial. A resumed Tuner logs a trial again under its old name, and leaves the first run RUNNING. Ray
+does not log what it optimised.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PREFIX = "config/"
 
 
 def recognises(run: Run, parent: Run | None) -> bool:
-    """Ray's tag, its counter, or its prefix."""
+    """Returns whether the run has Ray's tag, counter, or prefix."""
     return (
         "trial_name" in run.tags
         or "training_iteration" in run.metrics
@@ -27,7 +27,7 @@ def recognises(run: Run, parent: Run | None) -> bool:
 
 
 def read(run: Run, parent: Run | None) -> Reading:
-    """The run; hyperparameters that stand in metrics alone are taken from there."""
+    """Returns the run's reading; hyperparameters found only in metrics are taken from there."""
     texts = {
         name.removeprefix(PREFIX): repr(value)
         for name, value in run.metrics.items()

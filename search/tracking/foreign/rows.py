@@ -1,6 +1,6 @@
-"""Foreign runs as rows of TRIALS and SEARCHES: each run through the layout that recognises it.
+"""Turn foreign runs into rows of TRIALS and SEARCHES, each read by the layout that recognises it.
 
-No run vanishes: it becomes a trial, or the run of a search, or is left out with its reason.
+Every run becomes a trial or the run of a search, or is left out with a reason.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from search.tracking.foreign.nesting import sorted_families
 from search.tracking.foreign.searches import ReadRun, rows_of
 from search.tracking.runs import Run, rejection
 
-# The first that recognises a run reads it.
+# The first layout that recognises a run reads it.
 LAYOUTS: tuple[Layout, ...] = (optuna_storage, optuna_callback, ray_tune, autologging, generic)
 
 
 class ForeignRuns:
-    """The foreign runs of one experiment: first their curves' names, then all the rest."""
+    """The foreign runs of one experiment: first their curves' names, then their rows."""
 
     def __init__(
         self, experiment: str, runs: Sequence[tuple[int, Run]], ours: Mapping[str, Run]
     ) -> None:
-        """Takes place and run of each active foreign run, oldest first; Twentieth's own by id."""
+        """Takes place and run of each active foreign run, oldest first, and our own runs by id."""
         self._experiment = experiment
         self._places = {run.run_id: place for place, run in runs}
         self._families = sorted_families([run for _, run in runs], ours)
         self._readings: dict[int, tuple[str, Reading]] = {}
         for run in self._families.trials:
-            parent = self._families.around.get(run.parent or "")
+            parent = self._families.parents.get(run.parent or "")
             layout = next(each for each in LAYOUTS if each.recognises(run, parent))
             self._readings[self._places[run.run_id]] = layout.TOOL, layout.read(run, parent)
 
     def curve_name(self, place: int, metric: str) -> str | None:
-        """What a run's curve is read as; None if it tells of the framework alone."""
+        """Returns the name to read a run's curve under; None to drop it."""
         entry = self._readings.get(place)
         if entry is None or is_noise(metric):
             return None
@@ -46,20 +46,20 @@ class ForeignRuns:
     def rows(
         self, epochs: Sequence[int], rejected: list[dict[str, str]]
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Rows of TRIALS, each with its run's "place" and without curves, and rows of SEARCHES.
+        """Returns rows of TRIALS, each with its run's "place" and without curves, and of SEARCHES.
 
         Args:
-            epochs: for each place the last epoch that the curves of the run reach.
-            rejected: told every run that is left out, and why.
+            epochs: place -> the last epoch of the run's curves.
+            rejected: every run that is left out is added, with its reason.
         """
         rejected += [rejection(run, reason) for run, reason in self._families.left_out]
         distinct = _distinct(self._usable(epochs, rejected), rejected)
-        around = self._families.around
-        trials, searches = rows_of(self._experiment, distinct, around)
+        parents = self._families.parents
+        trials, searches = rows_of(self._experiment, distinct, parents)
         named = {search["run_id"] for search in searches}
-        reason = "stands around other runs, none of which is a trial that can be read"
+        reason = "has other runs below it, none of which is a trial that can be read"
         rejected += [
-            rejection(run, reason) for run_id, run in around.items() if run_id not in named
+            rejection(run, reason) for run_id, run in parents.items() if run_id not in named
         ]
         return trials, searches
 
@@ -71,13 +71,13 @@ class ForeignRuns:
             if problem:
                 rejected.append(rejection(run, problem))
                 continue
-            parent = self._families.around.get(run.parent or "")
+            parent = self._families.parents.get(run.parent or "")
             fingerprint = described(run, parent, reading.model)
             yield ReadRun(place, run, tool, reading, fingerprint, epochs[place])
 
 
 def _problem(run: Run, reading: Reading) -> str:
-    """Why nothing can be learned from a run; empty if something can."""
+    """Returns why nothing can be learned from a run; empty if something can."""
     if not reading.texts and not reading.known:
         return "has no hyperparameter: no params were logged"
     if reading.state != "complete":
@@ -95,7 +95,7 @@ def _problem(run: Run, reading: Reading) -> str:
 
 
 def _distinct(trials: Iterable[ReadRun], rejected: list[dict[str, str]]) -> list[ReadRun]:
-    """The trials without copies of one run, and without runs that another one goes on from."""
+    """Returns the trials without copies, and without runs that a later run continued."""
     kept: dict[Any, ReadRun] = {}
     for trial in trials:
         identity = trial.reading.identity
@@ -114,7 +114,7 @@ def _distinct(trials: Iterable[ReadRun], rejected: list[dict[str, str]]) -> list
 
 
 def _content(run: Run) -> tuple[Any, ...]:
-    # Times are to the millisecond: two runs that agree in all of this were copied.
+    # Times have milliseconds: two runs that agree in all of this are copies.
     metrics = tuple(sorted((name, repr(value)) for name, value in run.metrics.items()))
     return run.start, run.end, tuple(sorted(run.params.items())), metrics
 

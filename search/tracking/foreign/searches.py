@@ -1,8 +1,8 @@
-"""Foreign trials as searches: which belong together, what their types are, what space they had.
+"""Group foreign trials into searches, with their types and their space.
 
-A search is the runs below one run, or else the runs of an experiment that agree on the tool; and on
-data and model, where these are said. Its id and its task's begin with `mlflow:`, so that neither is
-taken for one of Twentieth's own.
+A search has the runs below one run, or else the runs of an experiment with the same tool; data and
+model must agree too, if they were logged. Its id and its task's begin with `mlflow:`, so that they
+differ from Twentieth's own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_EPOCHS = 2**31 - 1
 
 @dataclass(frozen=True)
 class ReadRun:
-    """A run as its tool's layout reads it, before its search is known; `place` is its row."""
+    """A run as its tool's layout reads it, not yet in a search; `place` is its row."""
 
     place: int
     run: Run
@@ -46,14 +46,14 @@ class ReadRun:
 
 
 def rows_of(
-    experiment: str, trials: Iterable[ReadRun], around: Mapping[str, Run]
+    experiment: str, trials: Iterable[ReadRun], parents: Mapping[str, Run]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of TRIALS, each with its run's "place" and without curves, and rows of SEARCHES.
+    """Returns rows of TRIALS, each with its run's "place" and without curves, and of SEARCHES.
 
     Args:
-        experiment: its name.
-        trials: oldest first.
-        around: the runs that stand around others, by id.
+        experiment: the experiment's name.
+        trials: the trials, oldest first.
+        parents: run id -> run that has others below it.
     """
     groups: dict[tuple[str, ...], list[ReadRun]] = {}
     for trial in trials:
@@ -63,22 +63,20 @@ def rows_of(
     taken: set[str] = set()
     for key, group in groups.items():
         parent = key[0]
-        configurations = _configurations(group)
-        search = _search_row(experiment, group, around.get(parent), configurations)
-        # A run stands for one search; a second one below it (other data) has no run of its own.
-        search["run_id"] = parent if parent in around and parent not in taken else ""
+        texts = typed(trial.reading.texts for trial in group)
+        configurations = [
+            text | dict(trial.reading.known) for text, trial in zip(texts, group, strict=True)
+        ]
+        search = _search_row(experiment, group, parents.get(parent), configurations)
+        # A run belongs to one search; a second search below it (other data) has no run.
+        search["run_id"] = parent if parent in parents and parent not in taken else ""
         taken.add(parent)
-        if search["search"] in taken:  # a data set may be called as a tool or a model is
+        if search["search"] in taken:  # a data set may have the name of a tool or a model
             search["search"] += f"#{crc32(repr(key).encode()):08x}"
         taken.add(search["search"])
         searches.append(search)
         rows += _trial_rows(group, search, configurations)
     return rows, searches
-
-
-def _configurations(group: Sequence[ReadRun]) -> list[dict[str, Any]]:
-    texts = typed(trial.reading.texts for trial in group)
-    return [text | dict(trial.reading.known) for text, trial in zip(texts, group, strict=True)]
 
 
 def _search_row(
@@ -115,15 +113,15 @@ def _search_row(
 
 
 def _goal(trial: ReadRun, search: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's own objectives, as columns; its search's if it names none."""
+    """Returns a trial's objectives as columns; its search's if it has none."""
     goal = to_row(trial.reading.objectives)
     return {key: goal[key] or search[key] for key in ("objectives", "directions")}
 
 
 def _space(group: Sequence[ReadRun], configurations: Sequence[Mapping[str, Any]]) -> str | None:
-    """The space as the tool had it, what it does not say inferred; None if nothing varied."""
+    """Returns the space as the tool logged it, the rest inferred; None if nothing varied."""
     found: dict[str, BaseDistribution] = inferred(configurations)
-    for trial in group:  # the latest wins: it is the space as its author last saw it
+    for trial in group:  # the latest trial wins: it has the space as last edited
         found |= trial.reading.distributions
     return SearchSpace.from_distributions(found).to_json() if found else None
 
@@ -158,10 +156,10 @@ def _trial_rows(
 
 
 def _states(group: Sequence[ReadRun]) -> list[str]:
-    """The states, with those told apart that Ray calls FINISHED alike.
+    """Returns the states; of Ray's FINISHED trials, those that ended early count as stopped.
 
-    A scheduler's stopped trial looks like a complete one but for its length. So where at least two
-    finished trials share the greatest length, what finished earlier was stopped.
+    Ray marks trials that its scheduler stopped FINISHED too. So if at least two finished trials
+    have the greatest number of epochs, shorter ones were stopped.
     """
     states = [trial.reading.state for trial in group]
     lengths = [trial.epoch for trial in group if trial.reading.state == "complete"]

@@ -1,1 +1,1 @@
-"""Read: runs of a store, ours or of other tools, as a History."""
+"""Read: the runs of a store, ours and those of other tools, as a History."""

@@ -1,7 +1,7 @@
-"""Reads a store's history: what is kept from before, and what is new since.
+"""Read a store's history: what is cached, and what is new since.
 
-Which runs there are and what they mean is decided elsewhere (sql_reader.py or rest_reader.py,
-parse.py); here it is put together and restricted.
+sql_reader.py or rest_reader.py find the runs and parse.py interprets them; here the results are
+combined and restricted to the searches asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import fnmatch
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,7 +27,8 @@ from search.tracking.read.cache import Cache, Meaning, digest_of, folder_for
 from search.tracking.read.parse import interpreted
 from search.tracking.read.rest_reader import Server
 from search.tracking.read.sql_reader import Database
-from search.tracking.store import open_client
+from search.tracking.runs import RAW
+from search.tracking.store import all_experiments, open_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,26 +44,26 @@ def read_history(
     same_task: Sequence[str] = (),
     task: str = "",
 ) -> History:
-    """The searches that an MLflow store holds, whoever logged them.
+    """Returns the searches that an MLflow store holds, whoever logged them.
 
     Runs of Twentieth, of Ray Tune's and Optuna's callbacks, of MLflow's Optuna storage and of its
     autologging, and runs logged by hand become trials; every other run is in `rejected` with its
-    reason. What was read is kept in a cache, so that the next reading fetches what is new.
+    reason. What was read is cached, so that the next read fetches only what is new.
 
     Args:
-        tracking_uri: Any MLflow tracking URI.
-        experiments: Names or shell patterns ("digits-*") of the experiments to read.
-        searches: Ids of the only searches to read; all if None.
-        same_task: Names or patterns of experiments whose runs you know to be of `task`.
-        task: The id of the task that they are of.
+        tracking_uri: any MLflow tracking URI.
+        experiments: names or shell patterns ("digits-*") of the experiments to read.
+        searches: ids of the only searches to read; all if None.
+        same_task: names or patterns of experiments whose runs you know to be of `task`.
+        task: the id of their task.
 
     Raises:
-        ConnectionError: The store cannot be reached; says which and what to do.
+        ConnectionError: the store does not answer; the message names it and says what to do.
     """
     client = open_client(tracking_uri)
     chosen = {
         str(experiment.experiment_id): str(experiment.name)
-        for experiment in _all_experiments(client)
+        for experiment in all_experiments(client)
         if _matches(experiment.name, (*experiments, *same_task))
     }
     cache = Cache(folder_for(tracking_uri))
@@ -83,17 +84,6 @@ def read_history(
     )
 
 
-def _all_experiments(client: MlflowClient) -> list[Any]:
-    found: list[Any] = []
-    token: str | None = None
-    while True:
-        page = client.search_experiments(max_results=1000, page_token=token)
-        found.extend(page)
-        token = page.token
-        if not token:
-            return found
-
-
 def _matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
@@ -101,7 +91,7 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 def _meanings(
     client: MlflowClient, tracking_uri: str, experiments: Mapping[str, str], cache: Cache
 ) -> dict[str, Meaning]:
-    """What each experiment's runs mean; `experiments` are ids and names."""
+    """Returns experiment id -> what its runs mean; `experiments` are ids and names."""
     from sqlalchemy.exc import SQLAlchemyError
 
     known = {each: cache.signatures(each) for each in experiments}
@@ -111,7 +101,9 @@ def _meanings(
             with closing(Database(tracking_uri, marks)) as database:
                 return _read(database, experiments, known, cache)
         except SQLAlchemyError as error:
-            _log.warning("reading through MLflow's client, slowly: %s", error)
+            _log.warning(
+                "cannot query the database, reading slowly through MLflow's client: %s", error
+            )
     return _read(Server(client, tracking_uri, marks), experiments, known, cache)
 
 
@@ -144,26 +136,24 @@ def _updated(
     known: Mapping[str, str],
     cache: Cache,
 ) -> pa.Table:
-    """All runs of an experiment (RAW): those kept, and those that are new or were changed."""
-    kept = cache.runs(experiment) if known else None
-    changed = [run for run, text in signatures.items() if known.get(run) != text]
-    if kept is None:
-        runs = source.fetch(experiment, list(signatures), signatures, of_all=True)
-    else:
-        stays = pa.array([run for run in signatures if known.get(run) == signatures[run]])
-        is_kept = pc.is_in(kept.column("run_id"), stays.cast(pa.string()))
-        runs = kept.filter(is_kept)
-        if changed:
-            of_all = len(changed) == len(signatures)
-            fetched = source.fetch(experiment, changed, signatures, of_all=of_all)
-            runs = pa.concat_tables([runs, fetched])
+    """Returns all runs of an experiment (RAW): cached ones, and new or changed ones fetched."""
+    cached = cache.runs(experiment) if known else None
+    if cached is None:
+        cached, known = RAW.empty_table(), {}
+    unchanged = [run for run, text in signatures.items() if known.get(run) == text]
+    changed = [run for run in signatures if known.get(run) != signatures[run]]
+    runs = cached.filter(pc.is_in(cached.column("run_id"), pa.array(unchanged, pa.string())))
+    if changed:
+        of_all = len(changed) == len(signatures)
+        fetched = source.fetch(experiment, changed, signatures, of_all=of_all)
+        runs = pa.concat_tables([runs, fetched])
     if not cache.keep_runs(experiment, runs):
-        source.marks[experiment] = None  # what is kept is not what was read
+        source.marks[experiment] = None  # the cache does not hold what was read
     return runs
 
 
 def _selected(meaning: Meaning, wanted: Sequence[str] | None, task: str) -> Meaning:
-    """The searches of an experiment that are asked for, of a task if one is given."""
+    """Restricts an experiment to the wanted searches, and sets their task if one is given."""
     trials, searches, rejected = meaning.trials, meaning.searches, meaning.rejected
     if wanted is not None:
         is_wanted = pc.is_in(trials.column("search"), pa.array(sorted(wanted), pa.string()))

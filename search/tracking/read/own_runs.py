@@ -1,7 +1,7 @@
-"""Runs that Twentieth logged: one summary run a search, one run a trial (see writer.py).
+"""Read runs that Twentieth logged: one summary run per search, one run per trial (see writer.py).
 
-What a run says is not trusted: text is parsed as JSON, numbers are checked, and a run that cannot
-be read is left out with its reason.
+The content of a run is not trusted: text is parsed as JSON, numbers are checked, and a run that
+cannot be read is left out with its reason.
 """
 
 from __future__ import annotations
@@ -16,22 +16,20 @@ from search.objectives.objective import from_row, to_row
 from search.space import SearchSpace
 from search.tracking import tag_names
 from search.tracking.ownership import is_alive
-from search.tracking.runs import FOREIGN, Run, duration, moment, rejection
+from search.tracking.runs import FOREIGN, UNREADABLE, Run, duration, moment, rejection
 
-# What parsing somebody else's text can raise; JSON nested 100,000 deep is a RecursionError.
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 LARGEST_COUNT = 2**31
 
 
 def read_own(
     runs: Sequence[tuple[int, Run]], last_epochs: Sequence[int], rejected: list[dict[str, str]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of TRIALS, each with its run's "place" and without curves, and rows of SEARCHES.
+    """Returns rows of TRIALS, each with its run's "place" and without curves, and of SEARCHES.
 
     Args:
-        runs: place and run, oldest first.
-        last_epochs: by place, the last epoch that a run's curves reach.
-        rejected: told every run that is left out, and why.
+        runs: pairs of place and run, oldest first.
+        last_epochs: place -> the last epoch of the run's curves.
+        rejected: every run that is left out is added, with its reason.
     """
     summaries: dict[str, dict[str, Any]] = {}
     trials: list[tuple[Run, dict[str, Any]]] = []
@@ -57,12 +55,14 @@ def _search_row(run: Run) -> dict[str, Any]:
         state = "interrupted"
     space = tag_names.joined_tag(tag_names.SPACE, tags)
     if space is not None:
-        SearchSpace.from_json(space)  # raises for what is no space
+        SearchSpace.from_json(space)  # raises if it is no space
     fingerprint = tag_names.joined_tag(tag_names.FINGERPRINT, tags) or "{}"
     if not isinstance(json.loads(fingerprint), dict):
-        raise ValueError("its fingerprint is no JSON object")
+        raise ValueError("its fingerprint is not a JSON object")
     if tags[tag_names.SEARCH].startswith(FOREIGN):
-        raise ValueError(f"its search's id begins with {FOREIGN!r}, as those of other tools do")
+        raise ValueError(
+            f"its search's id begins with {FOREIGN!r}, which is reserved for other tools"
+        )
     goal = {
         "objectives": _strings(tags[tag_names.OBJECTIVES]),
         "directions": _directions(tags[tag_names.DIRECTIONS]),
@@ -74,8 +74,7 @@ def _search_row(run: Run) -> dict[str, Any]:
         "task": tags[tag_names.TASK],
         "fingerprint_json": fingerprint,
         "space_json": space,
-        "objectives": goal["objectives"],
-        "directions": goal["directions"],
+        **goal,
         "started": moment(run.start) or 0,
         "trials_budget": _count(tags.get(tag_names.BUDGET, 0)),
         "epochs": _count(spec_numbers.get("epochs", 0)),
@@ -90,14 +89,14 @@ def _trial_row(run: Run, last_epoch: int) -> dict[str, Any]:
     tags, epoch = run.tags, _count(run.tags.get(tag_names.EPOCH, 0))
     configuration = json.loads(tag_names.joined_tag(tag_names.CONFIGURATION, tags) or "null")
     if not isinstance(configuration, dict):
-        raise ValueError("its configuration is missing or no JSON object")
+        raise ValueError("its configuration is missing or not a JSON object")
     state = tags.get(tag_names.STATE, "interrupted")
     if state not in STATES:
         raise ValueError(f"unknown state {state!r}")
     values = [float(value) for value in json.loads(tags.get(tag_names.VALUES, "[]"))]
     if not all(math.isfinite(value) for value in values):
         raise ValueError(f"objective values {values} are not all finite")
-    # Of a trial that has not ended, the tag may be behind (see `tag_names.EPOCH`).
+    # The tag of a trial that has not ended may lag (see `tag_names.EPOCH`).
     if state in ("running", "interrupted") and 0 <= last_epoch < LARGEST_COUNT:
         epoch = max(epoch, last_epoch)
     origin = json.loads(tag_names.joined_tag(tag_names.ORIGIN, tags) or "{}")
@@ -121,7 +120,7 @@ def _with_searches(
     summaries: Mapping[str, Mapping[str, Any]],
     rejected: list[dict[str, str]],
 ) -> list[dict[str, Any]]:
-    """Adds to each trial what its search says: task, objectives, directions."""
+    """Adds its search's task, objectives and directions to each trial."""
     rows = []
     for run, row in trials:
         summary = summaries.get(row["search"])
@@ -138,7 +137,7 @@ def _with_searches(
 
 
 def _merged(rows: Iterable[dict[str, Any]], rejected: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """One row a trial key. Of runs that share a key, the one furthest along counts."""
+    """Keeps one row per trial key: of runs that share a key, the one furthest along."""
     best: dict[tuple[str, int], dict[str, Any]] = {}
     for row in rows:
         key = (row["search"], row["number"])
@@ -155,15 +154,15 @@ def _merged(rows: Iterable[dict[str, Any]], rejected: list[dict[str, str]]) -> l
 def _count(value: Any, limit: int = LARGEST_COUNT) -> int:
     number = int(value)
     if not 0 <= number < limit:
-        raise ValueError(f"{number} is no count")
+        raise ValueError(f"{number} is not a count")
     return number
 
 
 def _strings(text: str) -> list[str]:
     parsed = json.loads(text)
     if not isinstance(parsed, list) or not all(isinstance(item, str) for item in parsed):
-        raise ValueError(f"{text[:80]!r} is no list of names")
-    "".join(parsed).encode()  # a lone surrogate is a ValueError here, not a crash in Arrow
+        raise ValueError(f"{text[:80]!r} is not a list of names")
+    "".join(parsed).encode()  # a lone surrogate raises ValueError here instead of crashing Arrow
     return parsed
 
 

@@ -1,6 +1,6 @@
-"""What the runs of one experiment mean: trials, searches, and what is left out, with reasons.
+"""Interpret the runs of one experiment as trials, searches, and left-out runs with reasons.
 
-Every run is accounted for once: as a trial, as the run of a search, or as left out.
+Every run is counted once: as a trial, as the run of a search, or as left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOGARITHM = "log10."
 
 
 def interpreted(experiment: str, table: pa.Table) -> Meaning:
-    """The meaning of an experiment's runs (RAW); `experiment` is its name."""
+    """Returns the meaning of an experiment's runs (RAW); `experiment` is its name."""
     order = [("start", "ascending"), ("run_id", "ascending")]
     table = table.take(pc.sort_indices(table, order))
     runs = list(enumerate(parsed_runs(table)))
@@ -49,7 +49,7 @@ def interpreted(experiment: str, table: pa.Table) -> Meaning:
     reached = last_epochs(curves).tolist()
     trials, searches = read_own(ours, reached, rejected)
     other_trials, other_searches = foreign.rows(reached, rejected)
-    is_living = any(  # whether its owner lives is asked anew each time
+    is_living = any(  # whether its owner is alive must be checked at each read
         run.tags[tag_names.KIND] == "search" and run.tags.get(tag_names.STATE) == "running"
         for _, run in ours
     )

@@ -1,8 +1,8 @@
-"""Reads runs through MLflow's client: from a server, or from a database whose tables are unknown.
+"""Read runs through MLflow's client: from a server, or from a database whose tables are unknown.
 
-A server lists runs at 2.6 ms each. Where it has more than a page of them, a later reading asks only
-for runs that began or ended since, that run, that are deleted, and for summaries; once a day it
-lists all, which notices what those questions miss: tags edited on a finished run, runs that were
+A server lists runs at 2.6 ms each. If there is more than a page of them, a later read asks only for
+runs that started or ended since, that are running or deleted, and for summaries. Once a day it
+lists all runs, to find what those queries miss: tags edited on a finished run, runs that were
 purged, or logged with an old date.
 """
 
@@ -19,23 +19,23 @@ import pyarrow as pa
 from search.history.curves import Points, curves_of
 from search.tracking import tag_names
 from search.tracking.runs import CONTEXT, RAW, checksum, clean, raw_row, real_number, whole_number
+from search.tracking.store import PAGE, paged
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
 REQUESTS_AT_ONCE = 4
-# Runs carry their client's clock; machines whose clocks differ by more are met by the daily list.
+# Runs have times of their client's clock; larger differences are covered by the daily list.
 CLOCK_MARGIN_MILLISECONDS = 3_600_000
 FULL_LIST_SECONDS = 86_400.0
-PAGE = 1_000
 
 
 class Server:
-    """The runs of a server. `signatures` says what is there, `fetch` reads it."""
+    """The runs of a server: `signatures` lists them, `fetch` reads them."""
 
     def __init__(self, client: MlflowClient, tracking_uri: str, marks: Mapping[str, Any]) -> None:
-        """Takes the marks of the last reading: when it was, and when all was last listed."""
+        """Takes the marks of the last read: its time, and the time of the last full list."""
         self._client = client
         self._uri = tracking_uri
         self._before = {each: _times(mark) for each, mark in marks.items()}
@@ -45,9 +45,9 @@ class Server:
     def signatures(
         self, experiments: Sequence[str], known: Mapping[str, Mapping[str, str]]
     ) -> dict[str, dict[str, str]]:
-        """For each experiment the signature of each of its runs, deleted ones included.
+        """Returns experiment -> run id -> signature, deleted runs included.
 
-        `known` is what an earlier reading saw: what it says holds unless the server says otherwise.
+        `known` are the signatures of an earlier read, which hold unless the server reports changes.
         """
         now = time.time()
         is_small = sum(len(known[each]) for each in experiments) <= PAGE
@@ -73,16 +73,13 @@ class Server:
     def fetch(
         self, experiment: str, run_ids: Sequence[str], signatures: Mapping[str, str], of_all: bool
     ) -> pa.Table:
-        """The runs with these ids, as a RAW table."""
+        """Returns the runs with these ids as a RAW table."""
         runs = [self._runs[run_id] for run_id in run_ids]
         rows = [_row(run, signatures[run.info.run_id]) for run in runs]
         table = pa.Table.from_pylist(rows, schema=RAW)
         return table.set_column(
             RAW.get_field_index("curves"), RAW.field("curves"), self._curves(runs)
         )
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
     def _full(self, experiment: str) -> float:
         return self._before.get(experiment, (0.0, 0.0))[1]
@@ -108,7 +105,7 @@ class Server:
         ours = [run for run in found.values() if run.data.tags.get(tag_names.KIND) == "search"]
         trials = [
             trial
-            for run in ours  # after its end a trial gets test metrics, until its search ends
+            for run in ours  # a trial gets test metrics after its end, until its search ends
             if known[run.info.experiment_id].get(run.info.run_id) != _signature(run)
             if "'" not in run.data.tags.get(tag_names.SEARCH, "'")
             for trial in self._search(
@@ -120,7 +117,7 @@ class Server:
         return [*trials, *found.values(), *deleted.values(), *restored]
 
     def _those_left(self, run_ids: Iterable[str]) -> list[Any]:
-        """The runs that are still there: one that is no longer deleted was restored or purged."""
+        """Returns those that still exist, so were restored; the others were purged."""
         from mlflow.exceptions import MlflowException
 
         found = []
@@ -135,16 +132,9 @@ class Server:
     def _search(self, experiments: Sequence[str], question: str, view: str) -> Iterator[Any]:
         from mlflow.entities import ViewType
 
-        token: str | None = None
-        while experiments:
-            page = self._client.search_runs(
-                list(experiments), question, ViewType.from_string(view.lower()),
-                max_results=PAGE, page_token=token,
-            )  # fmt: skip
-            yield from page
-            token = page.token
-            if not token:
-                return
+        if experiments:
+            kind = ViewType.from_string(view.lower())
+            yield from paged(self._client.search_runs, list(experiments), question, kind)
 
     def _curves(self, runs: Sequence[Any]) -> pa.ListArray:
         wanted: dict[str, list[str]] = {}
@@ -178,7 +168,7 @@ class Server:
 
 
 def _times(mark: Any) -> tuple[float, float]:
-    """A mark as seconds; long ago if another source left it."""
+    """Returns the two times of a mark; 0 if another source wrote it."""
     try:
         read, listed = mark
         return float(read), float(listed)
@@ -191,7 +181,7 @@ def _signature(run: Any) -> str:
     parts = (
         info.run_name, info.status, info.lifecycle_stage, info.start_time, info.end_time,
         checksum(data.tags.items()), checksum(data.params.items()), checksum(data.metrics.items()),
-        # While it runs a curve may grow and end where it was.
+        # A running curve may grow and yet keep its last value.
         time.time() if info.status == "RUNNING" and data.metrics else "",
     )  # fmt: skip
     return clean("|".join(map(str, parts)))
@@ -217,7 +207,7 @@ def _row(run: Any, signature: str) -> dict[str, Any]:
 
 Point: TypeAlias = tuple[str, int, int, float]
 
-# What the endpoint allows.
+# The limits of the endpoint.
 RUNS_A_REQUEST = 100
 POINTS_A_REQUEST = 25_000
 BULK_ENDPOINT = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
@@ -226,18 +216,18 @@ BULK_ENDPOINT = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 def metric_histories(
     client: MlflowClient, tracking_uri: str, metric: str, run_ids: list[str]
 ) -> list[Point]:
-    """Run, step, time (milliseconds) and value of every point of a metric.
+    """Returns run, step, time (milliseconds) and value of every point of a metric.
 
     Args:
-        client: of the store.
-        tracking_uri: of the store; the endpoint is asked where that is a server.
-        metric: its name.
+        client: a client of the store.
+        tracking_uri: the store's; if it is a server, its bulk endpoint is used.
+        metric: the metric's name.
         run_ids: at most `RUNS_A_REQUEST`.
     """
     answer = _asked_in_bulk(tracking_uri, metric, run_ids)
     if answer is not None and len(answer) < POINTS_A_REQUEST:
         return answer
-    if answer is not None and len(run_ids) > 1:  # it was cut: ask for half as many
+    if answer is not None and len(run_ids) > 1:  # it was cut: ask for half of the runs
         half = len(run_ids) // 2
         return [
             point
@@ -252,7 +242,7 @@ def metric_histories(
 
 
 def _asked_in_bulk(tracking_uri: str, metric: str, run_ids: Sequence[str]) -> list[Point] | None:
-    """The answer of the bulk endpoint; None where there is none."""
+    """Returns the answer of the bulk endpoint; None if there is none."""
     from mlflow.exceptions import MlflowException
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
@@ -269,4 +259,4 @@ def _asked_in_bulk(tracking_uri: str, metric: str, run_ids: Sequence[str]) -> li
             for point in answer.json()["metrics"]
         ]  # fmt: skip
     except (MlflowException, OSError, ValueError, KeyError, TypeError):
-        return None  # another server, or none: the client says so in its own words
+        return None  # an older server, or none: the client reports that

@@ -1,17 +1,16 @@
-"""Reads runs from a database that MLflow keeps, in a few plain queries.
+"""Read runs from MLflow's database in a few plain queries.
 
-Chosen on measurement (SQLite, 10,000 runs, two metrics of 50 steps): MLflow's client needs 5 s for
+Measured on SQLite with 10,000 runs and two metrics of 50 steps: MLflow's client needs 5 s for
 `search_runs` and 30 ms for each `get_metric_history`, ten minutes in all; these queries need 4 s,
-and 0.2 s to see that nothing changed, unless the file itself tells that nobody wrote to it. The
-tables below are all that is read; where a query fails, reading falls back on the client
-(rest_reader.py). Nothing is written: SQLite is set to `query_only`, PostgreSQL to a read-only
-transaction.
+and 0.2 s to see that nothing changed, or less if the file's time shows it. Only the tables below
+are read; if a query fails, reading falls back on the client (rest_reader.py). Nothing is written:
+SQLite is set to `query_only`, PostgreSQL to a read-only transaction.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -44,12 +43,12 @@ _INPUTS = table(
 _INPUT_TAGS = table("input_tags", *map(column, ("input_uuid", "name", "value")))
 _DATASETS = table("datasets", *map(column, ("dataset_uuid", "name", "digest", "dataset_profile")))
 
-# What is read of a run beside its id.
+# The columns of a run that are read in addition to its id.
 INFO = (
     RUNS.c.experiment_id, RUNS.c.name, RUNS.c.status, RUNS.c.lifecycle_stage,
     RUNS.c.start_time, RUNS.c.end_time,
 )  # fmt: skip
-# The data sets logged with runs: run, name, digest, profile, and what it was used for.
+# The data sets logged with runs: run, name, digest, profile, and what they were used for.
 INPUTS_OF_RUNS = (
     select(
         _INPUTS.c.destination_id, _DATASETS.c.name, _DATASETS.c.digest,
@@ -66,20 +65,20 @@ INPUTS_OF_RUNS = (
     .where(_INPUTS.c.source_type == "DATASET", _INPUTS.c.destination_type == "RUN")
 )  # fmt: skip
 
-# Databases limit the parameters of a query, PostgreSQL's driver at 65,535 and old SQLite at 999.
+# Databases limit the parameters of a query: PostgreSQL's driver to 65,535, old SQLite to 999.
 IDS_A_QUERY = 900
-# Small portions stay in the processor's cache: 2,000 are 1.7 times faster than 100,000.
+# Small portions stay in the processor's cache: 2,000 rows are 1.7 times faster than 100,000.
 ROWS_AT_ONCE = 2_000
-# File systems tell times in ticks of some milliseconds, at worst of two seconds (FAT): a file that
-# was written to just now may be written to again without a sign.
+# File times have a resolution of milliseconds, at worst two seconds (FAT): a second write to a file
+# that was just written may not change its time.
 SETTLED_SECONDS = 2.5
 
 
 class Database:
-    """The runs of a SQL store. `signatures` says what is there, `fetch` reads it."""
+    """The runs of an SQL store: `signatures` lists them, `fetch` reads them."""
 
     def __init__(self, tracking_uri: str, marks: Mapping[str, Any]) -> None:
-        """Takes the marks of the last reading: the state of the file then."""
+        """Takes the marks of the last read: the state of the file then."""
         self._engine: Engine = create_engine(tracking_uri, poolclass=NullPool)
         self._file = database_path(tracking_uri)
         self._before = marks
@@ -88,9 +87,9 @@ class Database:
     def signatures(
         self, experiments: Sequence[str], known: Mapping[str, Mapping[str, str]]
     ) -> dict[str, dict[str, str]]:
-        """For each experiment the signature of each of its runs, deleted ones included.
+        """Returns experiment -> run id -> signature, deleted runs included.
 
-        `known` is what an earlier reading saw. It holds if nobody has written to the file since.
+        `known` are the signatures of an earlier read, which hold if the file was not written since.
         """
         stamp = _stamp(self._file) if self._file else None
         self.marks = {each: stamp for each in experiments}
@@ -118,11 +117,11 @@ class Database:
     def fetch(
         self, experiment: str, run_ids: Sequence[str], signatures: Mapping[str, str], of_all: bool
     ) -> pa.Table:
-        """The runs with these ids, as a RAW table; `of_all` says that these are all there are."""
+        """Returns the runs with these ids as a RAW table; `of_all` if there are no others."""
         runs = {run: index for index, run in enumerate(run_ids)}
-        texts: dict[str, list[dict[str, Any]]] = {}
-        for origin in (PARAMS, TAGS, LATEST):
-            texts[origin.name] = [{} for _ in run_ids]
+        texts: dict[str, list[dict[str, Any]]] = {
+            origin.name: [{} for _ in run_ids] for origin in (PARAMS, TAGS, LATEST)
+        }
         for origin in (PARAMS, TAGS):
             for run, key, value in self._some(experiment, runs, of_all, *origin.c, source=origin):
                 texts[origin.name][runs[run]][clean(key)] = clean("" if value is None else value)
@@ -146,13 +145,13 @@ class Database:
             )  # fmt: skip
         ours = np.array([tag_names.KIND in tags for tags in texts["tags"]], dtype=bool)
         curves = self._curves(experiment, runs, of_all, ours)
-        is_there = [bool(row) for row in rows]  # a run may have been purged since it was listed
+        is_there = [bool(row) for row in rows]  # a run may have been purged after it was listed
         found = pa.Table.from_pylist([row or {} for row in rows], schema=RAW)
         found = found.set_column(RAW.get_field_index("curves"), RAW.field("curves"), curves)
         return found.filter(pa.array(is_there, pa.bool_()))
 
     def close(self) -> None:
-        """Lets go of the database."""
+        """Closes the connections."""
         self._engine.dispose()
 
     def _curves(
@@ -162,12 +161,11 @@ class Database:
         parts: list[tuple[Any, ...]] = []
         for chunk in self._chunks(experiment, runs, of_all, *METRICS.c, source=METRICS):
             run, key, step, time, value, is_nan = zip(*chunk, strict=True)
-            values = _numbers(value)
+            values = _numbers(value, np.float64, real_number)
+            steps, times = (_numbers(each, np.int64, whole_number) for each in (step, time))
             values[np.array([bool(flag) for flag in is_nan])] = np.nan
             codes = [metrics.setdefault(name, len(metrics)) for name in key]
-            parts.append(
-                ([runs[each] for each in run], codes, _wholes(step), _wholes(time), values)
-            )
+            parts.append(([runs[each] for each in run], codes, steps, times, values))
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         if not columns:
             columns = [np.zeros(0, np.int64)] * 4 + [np.zeros(0)]
@@ -204,13 +202,15 @@ class Database:
         self, experiment: str, runs: Mapping[str, int], of_all: bool, *what: Any, source: Any
     ) -> Iterator[Sequence[Any]]:
         for chunk in self._run(_restricted(_with_runs(what, source), experiment, runs, of_all)):
-            yield [row for row in chunk if row[0] in runs] if of_all else chunk
+            rows = [row for row in chunk if row[0] in runs]  # others began after the listing
+            if rows:
+                yield rows
 
     def _run(self, queries: Iterable[Select[Any]]) -> Iterator[Sequence[Any]]:
         with self._engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA query_only = ON")
-                # Text that is no UTF-8 would end the reading; here it is a replacement character.
+                # Text that is not UTF-8 would raise; read it with replacement characters.
                 driver: Any = connection.connection.dbapi_connection
                 driver.text_factory = partial(str, encoding="utf-8", errors="replace")
             elif connection.dialect.name == "postgresql":
@@ -220,7 +220,7 @@ class Database:
 
 
 def _stamp(file: Path) -> list[Any] | None:
-    """What any later write to an SQLite file changes; None while a write could go unnoticed."""
+    """Returns what any later write to an SQLite file changes; None if a write could be missed."""
     stamp: list[Any] = []
     for part in (file, Path(f"{file}-wal")):
         try:
@@ -243,7 +243,7 @@ def _with_runs(what: Sequence[Any], source: Any) -> Select[Any]:
 def _restricted(
     query: Select[Any], experiment: str, runs: Mapping[str, int], of_all: bool
 ) -> Iterator[Select[Any]]:
-    """The query for these runs: at once if they are all of the experiment's, else in portions."""
+    """Yields the query for these runs: one if they are all of the experiment, else in portions."""
     if of_all:
         yield query.where(RUNS.c.experiment_id == int(experiment))
         return
@@ -252,16 +252,9 @@ def _restricted(
         yield query.where(RUNS.c.run_uuid.in_(ids[start : start + IDS_A_QUERY]))
 
 
-def _numbers(values: Sequence[Any]) -> Any:
-    # SQLite keeps whatever it is given, text in a column of numbers too.
+def _numbers(values: Sequence[Any], dtype: type, read: Callable[[Any], Any]) -> Any:
+    # SQLite stores any type in any column, such as text in a column of numbers.
     try:
-        return np.array(values, dtype=np.float64)
+        return np.array(values, dtype=dtype)
     except (TypeError, ValueError, OverflowError):
-        return np.array([real_number(value) for value in values])
-
-
-def _wholes(values: Sequence[Any]) -> Any:
-    try:
-        return np.array(values, dtype=np.int64)
-    except (TypeError, ValueError, OverflowError):
-        return np.array([whole_number(value) for value in values], dtype=np.int64)
+        return np.array([read(value) for value in values], dtype=dtype)

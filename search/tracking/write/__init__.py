@@ -1,1 +1,1 @@
-"""Write: from the journal of a search into its runs in MLflow."""
+"""Write: send the journal of a search to its runs in MLflow."""

@@ -1,12 +1,11 @@
-"""The journal: a write-ahead log of everything that happens in a search.
+"""The journal: a write-ahead log of the events of a search.
 
 An exception in a Tune callback kills the whole search and a call to a dead tracking server blocks
 for minutes, so the search only appends lines here. One thread sends them to the store
-(writer.py), the console draws them, and a resume replays what was not sent. One file, three
-readers, one truth.
+(writer.py), the console draws them, and a resume replays what was not sent.
 
 A line is one JSON object with "event", "time" (milliseconds since 1970) and the "generation" of the
-driver that wrote it. A last line without its newline was cut by a crash and is not read.
+driver that wrote it. A last line without a newline was cut by a crash and is not read.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from typing import Any, BinaryIO, cast
 
 FILE = "journal.jsonl"
 SENT = "journal.sent"
-# Often enough that the console stays of today, seldom enough not to harass a server that is down.
+# Often enough for the console, seldom enough for a storage server that is down.
 RETRY_SECONDS = 2.0
-# A driver that ends waits so long for its storage: as a person does who has pressed Ctrl-C.
+# How long a driver that ends waits for its storage: as long as a person waits after Ctrl-C.
 CLOSE_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
@@ -45,16 +44,16 @@ class Event:
 
 
 class Journal:
-    """Appends events; any number of readers follow. Safe for several threads of one process.
+    """Appends events; any number of readers may follow. Safe for several threads of one process.
 
-    While the storage refuses, events wait in memory, in order, and are written as soon as it takes
-    them again: nothing is lost but by the death of this process, nothing is written twice. It
-    cannot help against storage that accepts a line and loses it later (a server without fsync).
+    While the storage refuses writes, events wait in memory, in order, and are written as soon as it
+    accepts them: they are lost only if this process dies, and never written twice. Storage that
+    accepts a line and loses it later (a server without fsync) is beyond its control.
 
     Args:
-        folder: The search's storage path.
-        generation: Of the driver that writes.
-        open_file: Opens the journal for appending, unbuffered; for tests.
+        folder: the search's storage path.
+        generation: the generation of the driver that writes.
+        open_file: opens the journal for appending, unbuffered; for tests.
     """
 
     def __init__(
@@ -68,15 +67,15 @@ class Journal:
         self.path = folder / FILE
         self._open_file = open_file or _open_unbuffered
         self._lock = threading.Lock()
-        self._waiting: deque[bytes] = deque()  # lines that the storage has not taken yet
+        self._waiting: deque[bytes] = deque()  # lines not written yet
         self._retrying: threading.Thread | None = None
         self._closed = threading.Event()
         self._file: BinaryIO | None = None
 
     def append(self, event: str, **fields: Any) -> int:
-        """Writes one event so that a killed process leaves it behind; returns its time (ms).
+        """Writes one event so that it survives a killed process; returns its time (ms).
 
-        It never raises for the storage's sake: in a Ray callback that would end the search.
+        Never raises an error of the storage: in a Ray callback that would end the search.
         """
         now = int(time.time() * 1000)
         record = {"event": event, "time": now, "generation": self._generation, **fields}
@@ -91,7 +90,7 @@ class Journal:
         return now
 
     def flush(self, timeout_seconds: float) -> int:
-        """Tries to write what waits for at most so long; returns how many events still wait."""
+        """Writes what waits, for at most `timeout_seconds`; returns how many events still wait."""
         deadline = time.monotonic() + timeout_seconds
         while True:
             with self._lock:
@@ -103,10 +102,10 @@ class Journal:
             time.sleep(min(RETRY_SECONDS, max(0.0, deadline - time.monotonic())))
 
     def close(self, timeout_seconds: float = CLOSE_SECONDS) -> int:
-        """Flushes to the disk itself, so that a power cut after this loses nothing.
+        """Writes what waits and syncs it to disk, so that a later power cut loses nothing.
 
         Returns:
-            How many events could not be written within `timeout_seconds`; the log says so, too.
+            How many events could not be written within `timeout_seconds`; these are logged too.
         """
         unwritten = self.flush(timeout_seconds)
         self._closed.set()
@@ -116,13 +115,13 @@ class Journal:
                     os.fsync(self._file.fileno())
             except OSError as error:
                 _log.error("%s may not survive a power cut: %s", self.path, error)
-            self._let_go()
+            self._close_file()
         if unwritten:
             _log.error("%d last events could not be written to %s", unwritten, self.path)
         return unwritten
 
     def _retry(self) -> None:
-        """Writes what waits as soon as it can be, though nothing new may be appended for hours."""
+        """Writes what waits as soon as possible, even if nothing is appended for hours."""
         while not self._closed.wait(RETRY_SECONDS):
             with self._lock:
                 if self._write_waiting():
@@ -130,12 +129,12 @@ class Journal:
                     return
 
     def _write_waiting(self) -> bool:
-        """Whether all that waits is written. Holds the lock."""
+        """Writes what waits; returns whether all of it was written. The caller holds the lock."""
         while self._waiting:
             line, written = self._waiting[0], 0
             try:
                 if self._file is None:
-                    _end_with_newline(self.path)  # also what a refusal has cut
+                    _end_with_newline(self.path)  # a refused write may have cut a line
                     self._file = self._open_file(self.path)
                 while written < len(line):
                     written += self._file.write(line[written:])
@@ -143,13 +142,13 @@ class Journal:
                 if self._retrying is None:
                     _log.warning("%s cannot be written, events wait: %s", self.path, error)
                 if written == len(line) - 1:
-                    self._waiting[0] = b""  # opening it again adds the newline that it lacks
-                self._let_go()
+                    self._waiting[0] = b""  # reopening adds the missing newline
+                self._close_file()
                 return False
             self._waiting.popleft()
         return True
 
-    def _let_go(self) -> None:
+    def _close_file(self) -> None:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
@@ -157,7 +156,7 @@ class Journal:
 
 
 def read_events(folder: Path, start: int = 0) -> Iterator[Event]:
-    """The events from byte offset `start` on. A line that is no JSON object is passed over."""
+    """Yields the events from byte offset `start` on; a line that is no JSON object is skipped."""
     path = folder / FILE
     if not path.exists():
         return
@@ -170,13 +169,13 @@ def read_events(folder: Path, start: int = 0) -> Iterator[Event]:
 
 
 def size(folder: Path) -> int:
-    """Bytes in the journal; 0 if there is none."""
+    """Returns the bytes in the journal; 0 if there is none."""
     path = folder / FILE
     return path.stat().st_size if path.exists() else 0
 
 
 def sent_offset(folder: Path) -> int:
-    """How many bytes of the journal have reached the store."""
+    """Returns how many bytes of the journal have reached the store."""
     try:
         return int((folder / SENT).read_text())
     except (OSError, ValueError):
@@ -184,7 +183,7 @@ def sent_offset(folder: Path) -> int:
 
 
 def save_sent_offset(folder: Path, offset: int) -> None:
-    """Remembers what has reached the store; replaced as a whole, so never half written."""
+    """Saves how much has reached the store; the file is replaced atomically."""
     temporary = folder / f"{SENT}.new"
     temporary.write_text(str(offset))
     temporary.replace(folder / SENT)
@@ -200,12 +199,12 @@ def _event(line: bytes, end: int) -> Event | None:
 
 
 def _open_unbuffered(path: Path) -> BinaryIO:
-    # Unbuffered: a buffer would keep what was refused, and write it a second time.
+    # Unbuffered: a buffer would keep a refused line and write it a second time.
     return cast(BinaryIO, path.open("ab", buffering=0))
 
 
 def _end_with_newline(path: Path) -> None:
-    # A crash can cut the last line; the next event must not be glued to it.
+    # A crash can cut the last line; the next event must not be appended to it.
     if path.exists() and path.stat().st_size:
         with path.open("rb+", buffering=0) as file:
             file.seek(-1, os.SEEK_END)

@@ -1,9 +1,9 @@
 """Saved views of the MLflow page: trials by search, the Pareto front, searches and verdicts.
 
-On a first visit MLflow 3.17 shows columns without objectives, draws ten runs, and groups nothing.
-A view saved as an experiment tag is listed in the page's Views menu and opened by a link. The
-format was read from the page itself, not from a documented interface; a page that does not know it
-ignores the tag. Not for data: nothing reads a view back.
+By default MLflow 3.17 shows no objectives, draws ten runs, and groups nothing. A view saved as an
+experiment tag is listed in the page's Views menu and opened by a link. The format was read from the
+page's requests, it is not documented; a page that does not know it ignores the tag. Nothing reads a
+view back.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from search.objectives import Objective
 from search.tracking import tag_names
+from search.tracking.store import all_experiments
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TAG = "mlflow.sharedViewState.twentieth-"
-# An experiment's tag holds 5,000 characters, and wider tables are not read anyway.
+# An experiment's tag holds 5,000 characters, and nobody reads wider tables.
 HYPERPARAMETERS_SHOWN = 6
-# MLflow draws ten runs unless told otherwise.
+# MLflow's default is ten.
 RUNS_DRAWN = 100
+# Flags of a chart or section that nobody changed in the page.
+UNTOUCHED = {"deleted": False, "isGenerated": False}
 
 
 def write_views(
@@ -36,10 +39,10 @@ def write_views(
     """Saves three views in an experiment: "trials", "front" and "searches".
 
     Args:
-        client: of the store.
-        experiment: its id.
-        objectives: primary first.
-        hyperparameters: names to show as columns; those that every trial has compare best.
+        client: a client of the store.
+        experiment: the id of the experiment.
+        objectives: the search's objectives, primary first.
+        hyperparameters: names to show as columns, best those that every trial has.
     """
     shown = list(hyperparameters)[:HYPERPARAMETERS_SHOWN]
     trials = _trials(objectives, shown)
@@ -53,18 +56,18 @@ def write_views(
     now = int(time.time() * 1000)
     for key, (title, state) in views.items():
         view = {"name": title, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
-        with contextlib.suppress(MlflowException):  # too long, say: a search needs no view
+        with contextlib.suppress(MlflowException):  # for example too long; a search needs no view
             client.set_experiment_tag(experiment, TAG + key, json.dumps(view))
 
 
 def links(client: MlflowClient, address: str) -> dict[str, str]:
-    """Experiment name -> address of its trials, grouped by search, on the page at `address`."""
+    """Returns experiment name -> URL of its trials by search, on the page at `address`."""
     return {
         experiment.name: (
             f"{address}/#/experiments/{experiment.experiment_id}/runs"
             "?workflowType=machine_learning&viewStateShareKey=twentieth-trials"
         )
-        for experiment in client.search_experiments(max_results=1000)
+        for experiment in all_experiments(client)
         if TAG + "trials" in experiment.tags
     }
 
@@ -80,7 +83,7 @@ def _trials(objectives: Sequence[Objective], hyperparameters: Sequence[str]) -> 
     aggregate = {"maximize": "max", "minimize": "min"}[objectives[-1].direction]
     return {
         "searchFilter": f"tags.`{tag_names.KIND}` = 'trial'",
-        # Only complete trials have the last objective: they come first.
+        # Only complete trials have the last objective, so they come first.
         "orderByKey": metrics[-1],
         "orderByAsc": not objectives[-1].is_maximized,
         "groupBy": f"tag.{aggregate}.{tag_names.SEARCH}",
@@ -111,17 +114,13 @@ def _charts(objectives: Sequence[Objective], hyperparameters: Sequence[str]) -> 
     section = {"uuid": "twentieth", "name": "Trials of all searches", "display": True}
     return {
         "compareRunCharts": charts,
-        "compareRunSections": [section | _untouched() | {"isReordered": False}],
+        "compareRunSections": [section | UNTOUCHED | {"isReordered": False}],
     }
 
 
 def _card(name: str, chart: Mapping[str, Any]) -> dict[str, Any]:
     place = {"uuid": f"twentieth-{name}", "metricSectionId": "twentieth"}
-    return {**place, **_untouched(), "runsCountToCompare": RUNS_DRAWN, **chart}
-
-
-def _untouched() -> dict[str, Any]:
-    return {"deleted": False, "isGenerated": False}
+    return {**place, **UNTOUCHED, "runsCountToCompare": RUNS_DRAWN, **chart}
 
 
 def _searches() -> dict[str, Any]:

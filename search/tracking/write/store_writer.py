@@ -1,8 +1,8 @@
-"""What the events of a search are in the store: the runs of its trials, their metrics, tags, files.
+"""Writes the events of a search to the store: its trials' runs, metrics, tags and files.
 
-Sending an event twice leaves what sending it once leaves. A trial's run is found by its key before
-it is created, metrics carry the event's own time (MLflow drops identical points), tags and states
-are set to what they already are. When events are sent, and again, is decided in writer.py.
+Sending an event twice has the effect of sending it once: a trial's run is looked up by its key
+before it is created, metrics carry the event's own time (MLflow drops identical points), and tags
+and states are set again to the same text. writer.py decides when events are sent and resent.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 
-# How old the tag with a running trial's epoch may be. It is for who looks at the page, and with
-# each epoch it would be a third of what an epoch costs (results/LOG.md); a reader has the steps of
-# the metrics.
+# How old the tag with a running trial's epoch may be. Only the page shows it (readers
+# use the steps of metrics), and written with each epoch it would be a third of the cost of an epoch
+# (results/LOG.md).
 EPOCH_TAG_SECONDS = 30.0
 GATHERED = ("start", "epoch", "end")
-# A group takes a call or a few: the heart must beat between them, also over a slow server.
+# A group takes one or a few calls; also on a slow server a heartbeat must fit in between.
 EVENTS_TOGETHER = 50
 
 
 def together(events: Iterable[Event]) -> list[list[Event]]:
-    """The events that are written in one go, in the order of the first of each.
+    """Groups events that are written together; groups are ordered by their first event.
 
-    Those are a trial's start, epochs and end as far as they are there, in their order, up to
-    `EVENTS_TOGETHER`; any other event stands alone. Of two trials neither waits for the other, so
-    between them the order is free.
+    A group is a trial's start, epochs and end, as far as they are there and in their order, up to
+    `EVENTS_TOGETHER`; any other event is a group of its own. Trials are independent, so the order
+    between them is free.
     """
     groups: list[list[Event]] = []
     growing: dict[int, list[Event]] = {}  # trial number -> the group it adds to
@@ -60,15 +60,15 @@ def together(events: Iterable[Event]) -> list[list[Event]]:
 
 
 class Sender:
-    """Writes events to the runs that they are about. Every method raises what MLflow raises.
+    """Writes events to the runs they belong to. Every method raises what MLflow raises.
 
     Args:
-        client: of the store.
-        search: its id.
-        experiment: the id of the experiment its runs are in.
+        client: a client of the store.
+        search: the id of the search.
+        experiment: the id of the experiment of its runs.
         summary_run: the id of the search's own run.
-        log_scaled: hyperparameters whose logarithm is logged, too.
-        metrics: of the objectives, primary first.
+        log_scaled: hyperparameters whose logarithm is logged too.
+        metrics: the metrics of the objectives, primary first.
     """
 
     def __init__(
@@ -88,15 +88,15 @@ class Sender:
         self._log_scaled = log_scaled
         self._metrics = metrics
         self._runs: dict[int, str] = {}
-        self._must_look = True  # a run may exist that we do not know of (resume, lost answer)
-        self._tagged: dict[int, float] = {}  # running trial -> when its epoch was last a tag
+        self._must_list = True  # an unknown run may exist (resume, lost answer)
+        self._tagged: dict[int, float] = {}  # running trial -> when its epoch tag was last written
 
-    def look_again(self) -> None:
-        """To be called after an error: a run may have been created and its answer lost."""
-        self._must_look = True
+    def forget_runs(self) -> None:
+        """Forgets which runs exist: after an error a run may exist whose answer was lost."""
+        self._must_list = True
 
     def send(self, events: list[Event]) -> None:
-        """Writes one group that `together` made; events that are not for the store are passed."""
+        """Writes one group that `together` made; other kinds of events are skipped."""
         if events[0].name in GATHERED:
             self._send_trial(events)
         elif events[0].name == "test":
@@ -134,29 +134,29 @@ class Sender:
             self._client.update_run(run, status="RUNNING")
 
     def _run_of(self, number: int) -> str | None:
-        if self._must_look:
+        if self._must_list:
             self._runs.update(runs_by_number(self._client, self._experiment, self._search))
-            self._must_look = False
+            self._must_list = False
         return self._runs.get(number)
 
     def _create(self, event: Event, tags: dict[str, str]) -> str:
-        """Creates a trial's run with its first tags, which are taken from `tags`."""
+        """Creates a trial's run with its first tags, which are removed from `tags`."""
         number = event.fields["number"]
         first = dict(islice(tags.items(), TAGS_A_BATCH))
-        self._must_look = True  # until create_run has answered, a run may exist unknown to us
+        self._must_list = True  # until create_run answers, an unknown run may exist
         run = self._client.create_run(
             self._experiment,
             start_time=event.time,
             run_name=tag_names.trial_name(self._search, number),
             tags=first,
         ).info.run_id
-        self._runs[number], self._must_look = run, False
+        self._runs[number], self._must_list = run, False
         for name in first:
             del tags[name]
         return str(run)
 
     def _start_tags(self, event: Event) -> dict[str, str]:
-        """The tags of a trial that runs; by the foremost its run is found again."""
+        """Returns the tags of a running trial; the first ones identify its run."""
         number, origin = event.fields["number"], event.fields["origin"]
         return {
             tag_names.KIND: "trial",
@@ -175,9 +175,9 @@ class Sender:
 
     def _add_epoch(self, batch: Batch, event: Event) -> None:
         metrics, epoch = event.fields["metrics"], event.fields["epoch"]
-        # The compare page colours by the metric that was logged first: an objective.
+        # The compare page colours by the metric logged first, which should be an objective.
         first = {name: metrics[name] for name in self._metrics if name in metrics}
-        batch.measure({**first, **metrics}, time=event.time, step=epoch)
+        batch.add_metrics({**first, **metrics}, time=event.time, step=epoch)
         batch.tags[tag_names.EPOCH] = str(epoch)
 
     def _add_end(self, run: str, batch: Batch, event: Event) -> None:
@@ -191,40 +191,36 @@ class Sender:
             self._client.log_text(run, reason, "reason.txt")
             last_line = reason.strip().splitlines()[-1][:500]
             batch.tags |= {tag_names.REASON: last_line, tag_names.NOTE: last_line}
-        self._log_texts(run, tag_names.TABLES, event.fields.get("tables", {}))
+        for name, text in event.fields.get("tables", {}).items():
+            self._client.log_text(run, text, f"{tag_names.TABLES}/{name}")
         if event.fields.get("warning"):
-            self._log_texts(
-                run, tag_names.ROBUSTNESS, {tag_names.REPLACED_FILE: event.fields["warning"]}
-            )
+            texts = {tag_names.REPLACED_FILE: event.fields["warning"]}
+            keep_robustness(self._client, run, texts, ())
             batch.tags[tag_names.REPLACED] = "replaced"
-        if state != "interrupted":  # once a trial, and after the objectives
+        if state != "interrupted":  # once per trial, and after the objectives
             metrics = tag_names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
             metrics |= ledger_metrics(read_origin(event.fields.get("origin")))
-            batch.measure(metrics, time=event.time, step=0)
+            batch.add_metrics(metrics, time=event.time, step=0)
 
     def _send_test(self, event: Event) -> None:
         run, batch = self._run_of(event.fields["number"]), Batch()
         if run is not None:
-            # Before the metrics: a resumed search takes these for the sign that all is there.
+            # Before the metrics: to a resumed search these mean that everything was written.
             texts, files = event.fields.get("texts", {}), event.fields.get("files", ())
             keep_robustness(self._client, run, texts, [Path(file) for file in files])
-            batch.measure(event.fields["metrics"], time=event.time, step=event.fields["epoch"])
+            batch.add_metrics(event.fields["metrics"], time=event.time, step=event.fields["epoch"])
             batch.log(self._client, run)
 
     def _send_summary(self, event: Event) -> None:
         batch = Batch(tags=tag_names.all_split(event.fields.get("tags", {})))
         metrics, step = event.fields.get("metrics", {}), event.fields.get("step", 0)
-        batch.measure(metrics, time=event.time, step=step)
+        batch.add_metrics(metrics, time=event.time, step=step)
         batch.log(self._client, self._summary_run)
         if "status" in event.fields:
             self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
 
-    def _log_texts(self, run: str, folder: str, texts: Mapping[str, Any]) -> None:
-        for name, text in texts.items():
-            self._client.log_text(run, text, f"{folder}/{name}")
 
-
-# MLflow takes at most 100 params and 100 tags in one batch, and 1,000 entries in all.
+# MLflow accepts at most 100 params and 100 tags in one batch, and 1,000 entries in all.
 PARAMS_A_BATCH = TAGS_A_BATCH = 100
 METRICS_A_BATCH = 800
 
@@ -233,14 +229,14 @@ Entry = TypeVar("Entry")
 
 @dataclass
 class Batch:
-    """Params, tags and metrics of a run; of two tags of one name the later counts."""
+    """Params, tags and metrics to log with a run; a later tag replaces one of the same name."""
 
     params: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: list[Metric] = field(default_factory=list)
 
-    def measure(self, metrics: Mapping[str, float], *, time: int, step: int) -> None:
-        """Adds metrics of one time (milliseconds since 1970) and one step."""
+    def add_metrics(self, metrics: Mapping[str, float], *, time: int, step: int) -> None:
+        """Adds metrics with one time (milliseconds since 1970) and one step."""
         from mlflow.entities import Metric
 
         self.metrics += [
@@ -248,10 +244,10 @@ class Batch:
         ]  # fmt: skip
 
     def log(self, client: MlflowClient, run: str) -> None:
-        """Writes it all; nothing at all if there is nothing.
+        """Writes everything, in as few calls as possible; none if there is nothing to write.
 
-        Where one call does not hold it, the last tags come with the last metrics: a tag that says
-        how far a trial is must not be there before what it speaks of.
+        If several calls are needed, the last tags come with the last metrics: the tag that says how
+        far a trial is must not be written before the metrics up to there.
         """
         from mlflow.entities import Param, RunTag
 

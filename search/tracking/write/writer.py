@@ -1,8 +1,8 @@
 """Sends the journal to the store: one thread, short timeouts, every write repeatable.
 
-So after a crash the journal is simply sent again from the last offset that is known to have
-arrived. What waits goes together, a write for each trial: the further behind the store is, the
-less an event costs, and the time until all of it is sent is bounded by the trials, not the events.
+After a crash the journal is sent again from the last offset known to have arrived. Waiting events
+are grouped by trial: the further behind the store is, the less an event costs, and the time to
+catch up depends on the number of trials, not of events.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from search.tracking.write.store_writer import Sender, together
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# How often the journal is looked at, and the longest pause between two tries at a dead server.
+# How often the journal is read, and the longest pause between two tries at a dead server.
 POLL_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 15.0
-# So many events are taken at once: what a crash sends again, and what is held in memory.
+# Events read at once: held in memory, and sent again after a crash.
 EVENTS_AT_ONCE = 1_000
-# Errors that another try does not mend. Some races are reported under these codes too (two first
-# writes of one tag), so an event is given up only when it was refused this often in a row.
+# Errors that another try does not fix. Some races have these codes too (two first writes of one
+# tag), so an event is set aside only after this many refusals in a row.
 FINAL_ERRORS = (
     "INVALID_PARAMETER_VALUE",
     "BAD_REQUEST",
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 class Writer:
-    """Keeps one search's runs in step with its journal, and its heartbeat beating."""
+    """Sends one search's journal to its runs, and its heartbeat to its summary run."""
 
     def __init__(
         self,
@@ -66,20 +66,20 @@ class Writer:
         )  # fmt: skip
         self._summary_run = summary_run
         self._generation = generation
-        # What a predecessor has written up to now is replayed; what it writes from now on, not
-        # knowing that it was given up, is not.
+        # Events that a predecessor wrote up to now are replayed; those that it writes later, not
+        # knowing that it lost the search, are not.
         self._claimed_at = size(folder)
-        self._sent: set[int] = set()  # ends of events that are done with, beyond the offset
-        self._refused, self._refusals = -1, 0  # the event last refused, how often in a row
+        self._sent: set[int] = set()  # end offsets of finished events beyond the saved offset
+        self._refused, self._refusals = -1, 0  # the last refused event, how often in a row
         self._closing = threading.Event()
         self._deadline = float("inf")
         self._next_heartbeat = 0.0
         self._thread = threading.Thread(target=self._loop, name="mlflow-writer", daemon=True)
         self.has_lost_ownership = threading.Event()
-        self.is_away = False
+        self.is_unavailable = False
 
     def start(self) -> None:
-        """Begins to send in the background."""
+        """Starts sending in the background."""
         self._thread.start()
 
     def close(self, timeout_seconds: float) -> int:
@@ -89,27 +89,31 @@ class Writer:
         self._thread.join(timeout_seconds + 2 * LONGEST_PAUSE_SECONDS)
         try:
             return self.unsent_bytes()
-        except OSError as error:  # a driver that ends must say so, not die of it
-            _log.error("how much is not sent cannot be read: %s", error)
+        except OSError as error:  # must not stop a driver that is ending
+            _log.error("cannot read how much of the journal is unsent: %s", error)
             return 1
 
     def unsent_bytes(self) -> int:
-        """How much of the journal the store does not have yet."""
+        """Returns how many bytes of the journal the store does not have yet."""
         offset = sent_offset(self._folder)
         return (
             max((event.end for event in read_events(self._folder, offset)), default=offset) - offset
         )
 
     def drain(self) -> None:
-        """Sends all there is, now, in this thread. Raises what MLflow raises.
+        """Sends all unsent events now, in this thread. Raises what MLflow raises.
 
-        What the store refuses for good is set aside in `journal.refused.jsonl`, so that it does not
-        stand in the way of everything after it.
+        An event that the store keeps refusing is set aside in `journal.refused.jsonl`, so that it
+        does not block the events after it.
         """
         offset = sent_offset(self._folder)
         while events := deque(islice(read_events(self._folder, offset), EVENTS_AT_ONCE)):
             offset = events[-1].end
-            self._sent |= {event.end for event in events if self._is_of_a_predecessor(event)}
+            self._sent |= {  # what a predecessor wrote after it lost the search
+                event.end
+                for event in events
+                if event.end > self._claimed_at and event.generation < self._generation
+            }
             groups = together(event for event in events if event.end not in self._sent)
             self._advance(events)
             for group in groups:
@@ -118,15 +122,11 @@ class Writer:
                     return
                 self._advance(events)
 
-    def _is_of_a_predecessor(self, event: Event) -> bool:
-        """Whether a driver wrote it after it was given up."""
-        return event.end > self._claimed_at and event.generation < self._generation
-
     def _deliver(self, events: list[Event]) -> None:
-        """Sends what goes together; one by one if the store refuses it, to find what it refuses."""
+        """Sends a group; event by event if the store refuses it, to find the refused event."""
         from mlflow.exceptions import MlflowException
 
-        self._beat_in_time()  # what waited for a server that was away may take minutes
+        self._beat_in_time()  # a backlog may take minutes
         if self.has_lost_ownership.is_set():
             return
         try:
@@ -140,18 +140,18 @@ class Writer:
                 return
             if not self._is_refused_for_good(events[0]):
                 raise
-            _log.error("the store refuses %s, set aside: %s", events[0].name, error)
+            _log.error("the store refuses event %s, which is set aside: %s", events[0].name, error)
             self._set_aside(events[0], str(error))
         self._sent |= {event.end for event in events}
 
     def _is_refused_for_good(self, event: Event) -> bool:
-        """Whether one event would block all that come after it: refused, and again, and again."""
+        """Returns whether an event was refused `REFUSALS` times in a row."""
         self._refusals = self._refusals + 1 if event.end == self._refused else 1
         self._refused = event.end
         return self._refusals >= REFUSALS
 
     def _advance(self, waiting: deque[Event]) -> None:
-        """Remembers the offset before which all is sent; what is, is taken from `waiting`."""
+        """Saves the offset up to which all is sent; removes sent events from `waiting`."""
         offset = None
         while waiting and waiting[0].end in self._sent:
             offset = waiting.popleft().end
@@ -175,14 +175,14 @@ class Writer:
                 self.drain()
                 if self.has_lost_ownership.is_set():
                     return
-                pause, self.is_away = 1.0, False
+                pause, self.is_unavailable = 1.0, False
                 if self._closing.is_set():
                     return
                 self._closing.wait(POLL_SECONDS)
             except (MlflowException, SQLAlchemyError, OSError) as error:
-                _log.warning("the tracking store or the storage is away: %s", error)
-                self.is_away = True
-                self._sender.look_again()
+                _log.warning("the tracking store or the storage is not available: %s", error)
+                self.is_unavailable = True
+                self._sender.forget_runs()
                 if time.monotonic() > self._deadline:
                     return
                 time.sleep(min(pause, max(0.1, self._deadline - time.monotonic())))

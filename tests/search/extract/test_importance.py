@@ -1,4 +1,4 @@
-"""Importance finds the hyperparameter that moves the objective, conditional ones included."""
+"""Importance finds the hyperparameter that the objective depends on, conditional ones included."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_strongest_hyperparameter_comes_first_and_shares_add_up_to_one() -> 
     shares = importance_in(flat_search(), FLAT)
     assert next(iter(shares)) == "strong"
     assert sum(shares.values()) == pytest.approx(1.0)
-    # By hand: variances of uniform variables times 9, 1 and 0. Forests of 30 trials blur that.
+    # By hand: variances of uniform variables times 9, 1 and 0. A forest on 30 trials is less exact.
     assert shares["strong"] > 0.75 and shares["idle"] < 0.1
 
 
@@ -60,16 +60,16 @@ def test_a_child_that_matters_only_where_it_is_active_is_seen() -> None:
 
 
 @pytest.mark.parametrize("trials", [0, 1, 7])
-def test_too_few_trials_say_nothing(trials: int) -> None:
+def test_too_few_trials_give_no_importance(trials: int) -> None:
     assert importance_in(flat_search(trials), FLAT) == {}
 
 
-def test_a_constant_objective_says_nothing() -> None:
+def test_a_constant_objective_gives_no_importance() -> None:
     same = measured([{"strong": 0.1 * number, "weak": 0.5} for number in range(10)], [0.5] * 10)
     assert importance_in(same, FLAT) == {}
 
 
-def test_malformed_values_do_not_break_it() -> None:
+def test_malformed_values_are_ignored() -> None:
     broken = [{"strong": "0.3", "weak": 99.0, "old_name": 3}, {"weak": math.inf}, {"idle": True}]
     drawn = [broken[number % 3] | {"strong": 0.05 * number} for number in range(15)]
     shares = importance_in(measured(drawn, [float(number) for number in range(15)]), FLAT)
@@ -77,7 +77,7 @@ def test_malformed_values_do_not_break_it() -> None:
 
 
 @pytest.mark.slow
-def test_the_mean_over_searches_weighs_by_similarity_and_states_the_agreement() -> None:
+def test_the_mean_over_searches_is_weighted_by_similarity_and_has_an_agreement() -> None:
     parts = {
         "a": flat_search(30, 0, "a"),
         "b": flat_search(30, 1, "b"),
@@ -94,13 +94,13 @@ def test_the_mean_over_searches_weighs_by_similarity_and_states_the_agreement() 
     assert first.agreement == pytest.approx(1 - abs(each["a"] - each["b"]))
 
 
-def test_one_search_has_nobody_to_agree_with() -> None:
+def test_a_single_search_has_no_agreement() -> None:
     part = flat_search()
     found = importances({"a": part}, {"a": importance_in(part, FLAT)}, {"a": 1.0}, CLEAN)
     assert found[0].agreement is None
 
 
-def test_a_space_of_constants_says_nothing() -> None:
+def test_a_space_of_constants_gives_no_importance() -> None:
     space = SearchSpace.from_distributions({"only": CategoricalDistribution(("a",))})
     part = measured([{"only": "a"}] * 9, [0.1 * number for number in range(9)])
     assert importance_in(part, space) == {}

@@ -1,4 +1,4 @@
-"""Whether tasks agree about importance, by ranks."""
+"""Consistency of importance across tasks, by ranks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_cases_worked_by_hand() -> None:
     assert correlation(ABC, BAC, CBA) == pytest.approx((0.5 - 1.0 - 0.5) / 3)
 
 
-def test_it_is_kendalls_concordance_in_another_form() -> None:
+def test_it_is_equivalent_to_kendalls_concordance() -> None:
     # Sums of ranks of three rankings of four: 12, 8, 6, 4, around their mean of 7.5.
     first = {"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1}
     second = {"a": 0.4, "b": 0.3, "c": 0.1, "d": 0.2}
@@ -46,7 +46,7 @@ def test_searches_of_one_task_are_averaged_first() -> None:
     assert found.hyperparameters == ("a", "b", "c")
 
 
-def test_only_what_all_searched_is_compared() -> None:
+def test_only_hyperparameters_that_all_searched_are_compared() -> None:
     more = {"x": 0.7} | {name: share * 0.3 for name, share in ABC.items()}
     assert correlation(more, ABC) == pytest.approx(1.0)
 
@@ -61,5 +61,5 @@ def test_only_what_all_searched_is_compared() -> None:
         {"s1": ABC, "s2": {"a": 0.0, "b": 0.0, "c": 0.0}},
     ],
 )
-def test_too_little_says_nothing(shares: dict[str, dict[str, float]]) -> None:
+def test_too_little_data_gives_no_result(shares: dict[str, dict[str, float]]) -> None:
     assert accord(shares, {"s1": "t", "s2": "u"}, "acc") is None

@@ -1,4 +1,4 @@
-"""The noise of an objective, from configurations that were tried more than once."""
+"""Noise of an objective, from configurations that were tried more than once."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ def test_a_case_worked_by_hand() -> None:
     assert entry.runs == tuple(f"cold-{number}" for number in range(5)) and entry.is_same_task
 
 
-def test_nothing_repeated_says_nothing() -> None:
+def test_without_repetitions_there_is_no_noise() -> None:
     assert noise(measured(of({8: [0.1], 16: [0.2]})), CLEAN, TASK) is None
     assert noise({}, CLEAN, TASK) is None
 
 
-def test_repetitions_in_another_search_of_the_task_count_and_those_of_another_task_do_not() -> None:
+def test_repetitions_count_across_searches_of_a_task_but_not_across_tasks() -> None:
     rows = of({8: [0.1]}) + of({8: [0.3]}, search="b")
     assert found(rows).searches == ("cold", "b")
     rows = of({8: [0.1]}) + of({8: [0.3]}, search="b", task="mnist@1")
     assert noise(measured(rows), CLEAN, TASK) is None
 
 
-def test_the_own_task_speaks_alone_where_it_has_enough_repetitions() -> None:
+def test_with_enough_repetitions_only_the_same_task_counts() -> None:
     other = of({8: [0.1, 0.9]}, search="b", task="mnist@1")
     enough = found(of({8: [0.1, 0.1, 0.1, 0.1]}) + other)
     assert (enough.deviation, enough.searches, enough.is_same_task) == (0.0, ("cold",), True)
@@ -74,19 +74,19 @@ def test_the_own_task_speaks_alone_where_it_has_enough_repetitions() -> None:
     assert little.deviation > 0 and little.searches == ("cold", "b") and not little.is_same_task
 
 
-def test_a_run_that_was_read_twice_is_no_repetition() -> None:
+def test_a_run_that_was_read_twice_is_not_a_repetition() -> None:
     rows = [*of({8: [0.1]}), *of({8: [0.1]})]
     assert noise(measured(rows), CLEAN, TASK) is None
 
 
-def test_accuracies_under_two_threats_are_no_repetition() -> None:
+def test_accuracies_under_two_threats_are_not_repetitions() -> None:
     rows = of({8: [0.1]}, objectives=[ROBUST]) + of(
         {8: [0.3]}, objectives=[OTHER_THREAT], search="b"
     )
     assert noise(measured(rows, ROBUST), ROBUST, TASK) is None
 
 
-def test_an_accuracy_and_an_error_renamed_to_it_are_no_repetition() -> None:
+def test_an_accuracy_and_an_error_renamed_to_it_are_not_repetitions() -> None:
     trials = of({8: [0.1]}) + of({8: [0.9]}, search="b", directions=["minimize"])
     known = history(trials)
     parts = {
@@ -107,12 +107,14 @@ def test_equal_configurations_have_one_key(same: dict[str, object]) -> None:
     "other", [{}, {"a": 1}, {"a": True, "b": "x"}, {"a": None, "b": "x"}, {"a": [1], "b": {}},
               {"a": 10**400, "b": math.nan}]
 )  # fmt: skip
-def test_different_or_absurd_configurations_have_another(other: dict[str, object]) -> None:
+def test_different_or_malformed_configurations_have_different_keys(
+    other: dict[str, object],
+) -> None:
     assert configuration_key(other) != configuration_key({"a": 1, "b": "x"})
 
 
 @pytest.mark.slow
-def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+def test_the_interval_has_its_stated_coverage() -> None:
     generator = np.random.default_rng(0)
     held = 0
     for _ in range(400):

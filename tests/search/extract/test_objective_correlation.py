@@ -1,4 +1,4 @@
-"""Conflict is the rank correlation of two objectives, within each search."""
+"""Rank correlation of two objectives within each search."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOTH = ["maximize", "maximize"]
 GOALS = from_lists([CLEAN, ROBUST], BOTH)
 
 
-def test_objectives_that_rise_together_correlate_and_direction_turns_the_sign() -> None:
+def test_objectives_that_rise_together_correlate_and_the_direction_sets_the_sign() -> None:
     (together,) = conflicts({"s": measured(UP, UP, BOTH)}, GOALS)
     (apart,) = conflicts({"s": measured(UP, UP, ["maximize", "minimize"])}, GOALS)
     assert together.correlation == pytest.approx(1.0)
@@ -38,7 +38,7 @@ def test_searches_are_averaged_by_their_trials_and_never_pooled() -> None:
     assert found.trials == 24
 
 
-def test_few_trials_constants_and_single_objectives_say_nothing() -> None:
+def test_few_trials_constants_and_single_objectives_give_no_correlation() -> None:
     assert conflicts({"s": measured(UP[:7], UP[:7], BOTH)}, GOALS) == ()
     assert conflicts({"s": measured(UP, [1.0] * 8, BOTH)}, GOALS) == ()
     assert conflicts({}, [CLEAN]) == ()

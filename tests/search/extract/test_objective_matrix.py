@@ -1,4 +1,4 @@
-"""One selection of trials for every method, with a reason for each that is left out."""
+"""One selection of trials for every method, with a reason for each trial left out."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from search.objectives import Objective
 from tests.support.synthetic_history import BOTH, CLEAN, ROBUST, history, points, row
 
 
-def test_losses_turn_maximised_objectives_round() -> None:
+def test_losses_negate_maximised_objectives() -> None:
     trials = history([row(0, [0.9, 0.4])]).prior_trials()
     measured = objective_matrix(trials, BOTH)
     assert measured.values.tolist() == [[0.9, 0.4]]
     assert measured.losses.tolist() == [[-0.9, -0.4]]
 
 
-def test_a_metric_that_was_no_objective_counts_with_its_last_epoch() -> None:
+def test_a_metric_that_was_not_an_objective_counts_with_its_last_epoch() -> None:
     only_clean = row(0, [0.9], curves=points(ROBUST, {1: 0.2, 5: 0.5, 3: 0.3}))
     trials = history([only_clean]).prior_trials()
     assert objective_matrix(trials, BOTH).values.tolist() == [[0.9, 0.5]]
@@ -34,13 +34,13 @@ def test_trials_without_an_objective_or_against_its_direction_are_left_out_with_
     measured = objective_matrix(history(rows).prior_trials(state=None), BOTH)
     assert [trial.number for trial in measured.trials] == [3]
     assert [(row.run_id, row.reason) for row in measured.left_out] == [
-        ("cold-0", f"did not measure {ROBUST}"),
-        ("cold-1", f"wanted to minimize {ROBUST}, this search wants to maximize it"),
-        ("cold-2", f"did not measure {CLEAN}"),
+        ("cold-0", f"has no finite value of {ROBUST}"),
+        ("cold-1", f"was to minimize {ROBUST}, this search is to maximize it"),
+        ("cold-2", f"has no finite value of {CLEAN}"),
     ]
 
 
-def test_an_error_that_was_renamed_to_an_accuracy_is_turned_around() -> None:
+def test_an_error_that_was_renamed_to_an_accuracy_changes_sign() -> None:
     rows = [row(0, [0.3], directions=["minimize"]), row(1, [0.9])]
     measured = objective_matrix(
         history(rows).prior_trials(), [Objective(CLEAN, "maximize")], [CLEAN]
@@ -56,7 +56,7 @@ def test_a_missing_value_is_not_measured() -> None:
     trials = history([row(0, [None])]).prior_trials()
     assert (
         objective_matrix(trials, [Objective(CLEAN, "maximize")]).left_out[0].reason
-        == f"did not measure {CLEAN}"
+        == f"has no finite value of {CLEAN}"
     )
 
 

@@ -1,4 +1,4 @@
-"""How far an earlier search predicts the order of what was seen since."""
+"""How well an earlier search predicts the order of this search's trials."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SPACE = SearchSpace(
 def trials(
     search: str, number: int, best: float = 0.3, sign: float = 1.0, seed: int = 0
 ) -> list[Trial]:
-    """Losses are the distance from the best x; the sign turns them around."""
+    """Losses are the distance from the best x, times a sign."""
     generator = np.random.default_rng(seed)
     drawn = [SPACE.random_configuration(generator) for _ in range(number)]
     return [
@@ -47,7 +47,7 @@ def test_orders_compared_by_hand() -> None:
     # Of the six pairs of 1, 2, 3, 4 and 1, 3, 2, 4 one is in the other order.
     order = compare_orders(np.array([1.0, 2, 3, 4]), np.array([1.0, 3, 2, 4]))
     assert (order.tau, order.pairs) == (pytest.approx(4 / 6), 6)
-    # A tie leaves its pair out: 5 are left, all in one order.
+    # A tied pair does not count: 5 are left, all in the same order.
     order = compare_orders(np.array([1.0, 2, 2, 4]), np.array([1.0, 2, 3, 4]))
     assert (order.tau, order.pairs) == (1.0, 5)
     assert compare_orders(np.ones(4), np.arange(4.0)) == (0.0, -1.0, 1.0, 0)
@@ -62,7 +62,7 @@ def test_without_ties_it_is_scipys_tau() -> None:
 
 @pytest.mark.parametrize("trials_seen", [5, 16, 60])
 @pytest.mark.parametrize("correlation", [0.0, 0.6, 0.95])
-def test_the_interval_holds_the_truth_at_least_as_often_as_it_says(
+def test_the_interval_has_at_least_its_stated_coverage(
     trials_seen: int, correlation: float
 ) -> None:
     generator = np.random.default_rng(1)
@@ -73,16 +73,16 @@ def test_the_interval_holds_the_truth_at_least_as_often_as_it_says(
         second = correlation * first + math.sqrt(1 - correlation**2) * rest
         order = compare_orders(first, second)
         held += order.low <= truth <= order.high
-    # 95 % of 400 less four standard deviations of 4.4; above zero it is wider than it need be.
+    # 95 % of 400 less four standard deviations of 4.4; above zero the interval is too wide.
     assert held >= 362
 
 
-def test_five_trials_in_one_order_do_not_prove_much() -> None:
+def test_five_trials_in_the_same_order_have_a_wide_interval() -> None:
     order = compare_orders(np.arange(5.0), np.arange(5.0))
     assert order.tau == 1.0 and order.low < 0.3 and order.high == pytest.approx(1.0)
 
 
-def test_a_like_task_agrees_and_a_reversed_one_contradicts() -> None:
+def test_a_similar_task_agrees_and_a_reversed_one_disagrees() -> None:
     earlier = trials("like", 40, seed=1) + trials("reversed", 40, sign=-1.0, seed=2)
     like, other = agreed(earlier, trials("own", 20, seed=3), like=0.4, reversed=0.9)[::-1]
     assert (like.search, other.search) == ("like", "reversed")  # the more similar came first
@@ -103,7 +103,7 @@ def test_a_search_without_order_neither_agrees_nor_predicts_itself() -> None:
     assert found.low < 0 < found.high and found.own_tau < 0.35
 
 
-def test_idle_columns_are_told_apart() -> None:
+def test_irrelevant_columns_get_small_weights() -> None:
     generator = np.random.default_rng(0)
     known, points = generator.random((40, 8)), generator.random((200, 8))
     predicted, _ = predict(known, np.abs(known[:, 0] - 0.3), points)
@@ -112,7 +112,7 @@ def test_idle_columns_are_told_apart() -> None:
     assert tau > 0.6
 
 
-def test_values_far_outside_the_range_do_no_harm() -> None:
+def test_values_far_outside_the_range_are_tolerated() -> None:
     far = [
         prior_trial("t", "r", "complete", {"x": 1e300, "idle": -1e300}, (5.0,), False, "like")
         for _ in range(3)
@@ -121,13 +121,13 @@ def test_values_far_outside_the_range_do_no_harm() -> None:
     assert found.tau > 0.5
 
 
-def test_too_few_trials_on_either_side_say_nothing() -> None:
+def test_too_few_trials_on_either_side_give_no_agreement() -> None:
     assert agreed(trials("a", 40), trials("own", FEWEST_OWN - 1)) == []
     assert agreed(trials("a", 7), trials("own", 20)) == []
     assert agreed([], []) == []
 
 
-def test_a_search_nobody_asked_about_is_passed_over() -> None:
+def test_a_search_without_a_similarity_is_skipped() -> None:
     assert agreed(trials("a", 40), trials("own", 20), b=1.0) == []
 
 

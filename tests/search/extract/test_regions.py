@@ -1,4 +1,4 @@
-"""Regions are where the best quarter really lay, in the new space's terms."""
+"""Regions hold the best quarter of earlier trials, in the new space."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_best_quarter_takes_whole_fronts() -> None:
     assert best_quarter(np.empty((0, 2))).tolist() == []
 
 
-def test_a_region_spans_the_best_on_the_space_s_own_scale() -> None:
+def test_a_region_spans_the_best_on_the_scale_of_the_space() -> None:
     rates = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 0.5, 0.3, 2e-4]
     values = [0.1, 0.9, 0.8, 0.2, 0.1, 0.1, 0.1, 0.1]
     part = measured([{"rate": each, "kind": "a"} for each in rates], values)
@@ -49,7 +49,7 @@ def test_a_region_spans_the_best_on_the_space_s_own_scale() -> None:
     assert rate.runs == ("cold-1", "cold-2") and rate.searches == ("cold",)
 
 
-def test_categories_tell_their_share_of_the_best_and_of_all() -> None:
+def test_categories_have_their_share_of_the_best_and_of_all() -> None:
     kinds = ["a", "b", "b", "b", "a", "b", "b", "b"]
     part = measured([{"rate": 0.1, "kind": kind} for kind in kinds], [9, 1, 1, 1, 8, 1, 1, 1])
     kind = regions({"cold": part}, SPACE)[1]
@@ -59,7 +59,7 @@ def test_categories_tell_their_share_of_the_best_and_of_all() -> None:
     ]
 
 
-def test_values_outside_the_new_space_stay_what_they_were_and_cover_nothing_of_it() -> None:
+def test_values_outside_the_new_space_are_unchanged_and_cover_nothing_of_it() -> None:
     configurations = [{"rate": 50.0, "kind": "gone"} for _ in range(8)]
     part = measured(configurations, [float(number) for number in range(8)])
     (rate,) = regions({"cold": part}, SPACE)
@@ -72,7 +72,7 @@ def test_foreign_or_few_trials_have_no_region() -> None:
     assert regions({"cold": measured([{"rate": 0.1}] * 7, list(range(7)))}, SPACE) == ()
 
 
-def test_searches_with_easier_tasks_do_not_crowd_out_the_others() -> None:
+def test_searches_of_easier_tasks_do_not_dominate() -> None:
     easy = measured([{"rate": 1e-3, "kind": "a"}] * 8, [0.99 + 0.001 * n for n in range(8)])
     hard = measured([{"rate": 1e-1, "kind": "b"}] * 8, [0.50 + 0.001 * n for n in range(8)])
     kind = regions({"easy": easy, "hard": hard}, SPACE)[1]

@@ -1,4 +1,4 @@
-"""Learning keeps its sources, names what it leaves out, and survives any history."""
+"""Learning keeps its sources, counts what it leaves out, and accepts any history."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ TWO = history(
 
 
 @pytest.mark.slow
-def test_it_learns_what_the_synthetic_task_is_made_of() -> None:
+def test_it_learns_the_structure_of_the_synthetic_task() -> None:
     found = learned(TWO)
     first = {entry.objective: entry.hyperparameter for entry in reversed(found.importances)}
     assert first[ROBUST] == "adversarial_share"
@@ -61,13 +61,13 @@ def test_it_learns_what_the_synthetic_task_is_made_of() -> None:
 
 
 @pytest.mark.slow
-def test_the_order_of_rows_changes_nothing() -> None:
+def test_the_order_of_rows_does_not_matter() -> None:
     shuffled = History(TWO.trials.take(list(reversed(range(80)))), TWO.searches, TWO.rejected)
     assert learned(shuffled) == learned(TWO)
 
 
 @pytest.mark.slow
-def test_every_statement_names_runs_or_searches_that_exist() -> None:
+def test_every_result_names_runs_or_searches_that_exist() -> None:
     found = learned(TWO)
     runs = {trial.run_id for trial in TWO.prior_trials()}
     assert {best.run_id for search in found.searches for best in search.best} <= runs
@@ -94,7 +94,7 @@ def test_trials_of_a_foreign_task_are_left_out_with_a_reason() -> None:
 
 
 @pytest.mark.slow
-def test_a_similar_task_speaks_where_the_same_one_has_too_few_trials() -> None:
+def test_a_similar_task_is_used_if_the_same_one_has_too_few_trials() -> None:
     near = FINGERPRINT | {"data": FINGERPRINT["data"] | {"name": "mnist", "digest": "d2"}}
     rows = [*rows_of_random_search("near", 30, 1, task="mnist@1"), row(0, [0.9, 0.5])]
     known = history(rows, [search("near", task="mnist@1", fingerprint=near), search()])
@@ -106,7 +106,7 @@ def test_a_similar_task_speaks_where_the_same_one_has_too_few_trials() -> None:
     assert {name for region in found.regions for name in region.searches} == {"own"}
 
 
-def test_a_search_that_measured_one_of_two_objectives_speaks_for_that_one() -> None:
+def test_a_search_that_measured_one_of_two_objectives_is_used_for_that_one() -> None:
     rows = [
         row(number, [0.1 * number], configuration={"optimizer": "sgd", "width": 8 + number})
         for number in range(9)
@@ -123,18 +123,18 @@ def test_an_opposite_direction_is_left_out() -> None:
     assert found.is_empty and len(found.left_out) == 1
 
 
-def test_the_best_of_a_metric_that_was_turned_around_is_its_lowest() -> None:
+def test_the_best_value_of_a_renamed_error_is_its_lowest() -> None:
     rows = [
         row(number, [value], directions=["minimize"]) for number, value in enumerate((3.0, 1.0))
     ]
     changes = {"objectives": [Objective(CLEAN, "maximize")]}
     renamed = replace(history(rows), renames=Renames(metrics=frozenset({CLEAN})))
     (best,) = learned(renamed, **changes).searches[0].best
-    assert (best.value, best.objective) == (1.0, f"{CLEAN} (as its search wanted it)")
+    assert (best.value, best.objective) == (1.0, f"{CLEAN} (in its search's direction)")
     assert learned(history(rows), **changes).is_empty
 
 
-def test_a_repeated_configuration_shows_the_noise() -> None:
+def test_a_repeated_configuration_gives_the_noise() -> None:
     twice = [row(0, [0.9, 0.5]), row(1, [0.92, 0.5], search="again")]
     clean, robust = learned(history(twice)).noises
     # By hand: the mean is .91, so the squares add up to 2 * .01**2, with one degree of freedom.
@@ -144,7 +144,7 @@ def test_a_repeated_configuration_shows_the_noise() -> None:
 
 
 @pytest.mark.slow
-def test_importance_is_asked_of_two_searches_a_task_and_six_in_all() -> None:
+def test_importance_uses_two_searches_per_task_and_six_in_all() -> None:
     tasks = {f"s{number}": f"mnist@{number // 3}" for number in range(12)}
     rows = [
         each
@@ -154,7 +154,7 @@ def test_importance_is_asked_of_two_searches_a_task_and_six_in_all() -> None:
     near = FINGERPRINT | {"data": FINGERPRINT["data"] | {"name": "mnist", "digest": "d2"}}
     searches = [search(name, task=task, fingerprint=near) for name, task in tasks.items()]
     found = learned(history(rows, searches))
-    # Equally alike, so the larger first (s0, s3, s6, s9), then by name, two a task at most.
+    # Equally similar, so the larger first (s0, s3, s6, s9), then by name, two per task at most.
     speaking = {name for entry in found.importances for name in entry.searches}
     assert speaking == {"s0", "s3", "s6", "s9", "s1", "s10"}
     assert {entry.tasks for entry in found.accords} == {4}
@@ -174,7 +174,7 @@ def test_importance_is_asked_of_two_searches_a_task_and_six_in_all() -> None:
         [row(n, [1.0, 2.0, 3.0], objectives=["x", "y", "z"]) for n in range(12)],
     ],
 )  # fmt: skip
-def test_malformed_history_is_survived(rows: list[dict[str, Any]]) -> None:
+def test_a_malformed_history_is_tolerated(rows: list[dict[str, Any]]) -> None:
     found = learned(history(rows))
     assert lines(found)
     assert Experience.from_json(found.to_json()) == found

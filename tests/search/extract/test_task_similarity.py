@@ -1,4 +1,4 @@
-"""Similarity of tasks is judged by fingerprints, whatever is missing in them."""
+"""Similarity of tasks is computed from fingerprints, whatever is missing in them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_another_data_set_of_the_kind_is_relevant_and_another_kind_is_not() -> N
     assert "other kind" in far.reasons
 
 
-def test_another_version_of_the_data_lies_between_the_same_and_another() -> None:
+def test_another_version_of_the_data_is_between_the_same_and_another() -> None:
     version = FINGERPRINT | {"data": FINGERPRINT["data"] | {"digest": "d9"}}
     renamed = FINGERPRINT | {"data": FINGERPRINT["data"] | {"digest": "d9", "name": "x"}}
     same, newer, other = (
@@ -61,7 +61,7 @@ def test_similarity_is_symmetric() -> None:
     )  # fmt: skip
 
 
-def test_nothing_stated_counts_half_and_says_so() -> None:
+def test_unstated_attributes_count_half_and_are_named() -> None:
     found = compare_tasks("a", {"name": "a"}, "b", {"name": "b"})
     assert found.value == pytest.approx(0.5)
     assert found.reasons == ("nothing is stated",)
@@ -77,5 +77,5 @@ def test_nothing_stated_counts_half_and_says_so() -> None:
         {"data": {"name": ["x"], "shape": []}, "model": {"a": 1}},
     ],
 )
-def test_a_malformed_fingerprint_is_survived(broken: dict[str, Any]) -> None:
+def test_a_malformed_fingerprint_is_tolerated(broken: dict[str, Any]) -> None:
     assert 0.0 <= compare_tasks(TASK, FINGERPRINT, "other", broken).value < 1.0

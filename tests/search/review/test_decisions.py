@@ -1,4 +1,4 @@
-"""What review says of an earlier space: a decision a difference, none silently."""
+"""Every difference to an earlier space is a decision with a sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.earlier_searches import (
 )
 
 
-def test_nothing_about_an_earlier_space_is_decided_silently() -> None:
+def test_every_difference_of_an_earlier_space_is_a_decision() -> None:
     theirs = SearchSpace(
         {
             "optimizer": CategoricalDistribution(("sgd", "lion")),
@@ -36,22 +36,22 @@ def test_nothing_about_an_earlier_space_is_decided_silently() -> None:
     assert decision_lines(reconciled(earlier(trials, theirs)).decisions) == [
         "proposed rename: momentum in s1 looks like sgd.momentum, which is missing there: add "
         "`history.rename: {momentum: sgd.momentum}` to use it in 1 trial",
-        "scale changed: width is logarithmic in s1, linear here: values stay what they were",
-        "scale changed: learning_rate is linear in s1, logarithmic here: values stay what they "
-        "were",
+        "scale changed: width is logarithmic in s1, linear here: values are unchanged",
+        "scale changed: learning_rate is linear in s1, logarithmic here: values are unchanged",
         "narrowed: width 8..256 (log) in s1, 16..64 here: 2 trials lie outside and stay in the "
-        "model at their place",
-        "widened: learning_rate 0.001..0.01 in s1, 0.0001..0.1 (log) here: nothing is known beyond",
-        "vanished category: optimizer {lion} in s1 does not exist here: unknown in 1 trial, which "
-        "otherwise count",
+        "model unchanged",
+        "widened: learning_rate 0.001..0.01 in s1, 0.0001..0.1 (log) here: nothing is known "
+        "outside",
+        "vanished category: optimizer {lion} in s1 does not exist here: unknown in 1 trial, "
+        "where the other values count",
         "new category: optimizer {adamw} is new here: never tried in s1",
         "added: sgd.momentum 0..0.9 is new here: missing in s1, unknown in 1 trial",
         "added: adamw.beta 0.8..0.999 is new here: missing in s1, unknown in 0 trials",
-        "removed: momentum 0..0.9 in s1 is not searched here: passed over in 1 trial",
+        "removed: momentum 0..0.9 in s1 is not searched here: ignored in 1 trial",
     ]
 
 
-def test_searches_that_agree_share_a_line() -> None:
+def test_the_same_decision_of_several_searches_has_one_line() -> None:
     wide = changed(width=IntDistribution(8, 256))
     known = together(
         earlier([SGD | {"width": 100}, SGD], wide),
@@ -60,34 +60,34 @@ def test_searches_that_agree_share_a_line() -> None:
     )
     assert decision_lines(reconciled(known).decisions) == [
         "narrowed: width 8..256 in 2 earlier searches, 16..64 here: 2 trials lie outside and stay "
-        "in the model at their place",
-        "narrowed: width 8..64 in s3, 16..64 here: 1 trial lies outside and stays in the model at "
-        "its place",
+        "in the model unchanged",
+        "narrowed: width 8..64 in s3, 16..64 here: 1 trial lies outside and stays in the model "
+        "unchanged",
     ]
 
 
-def test_a_change_that_every_search_made_otherwise_has_one_line() -> None:
+def test_a_change_with_many_variants_has_one_line() -> None:
     spaces = {f"s{high}": changed(width=IntDistribution(16, high)) for high in range(100, 105)}
     known = together(
         *(earlier([SGD | {"width": 99}], space, name) for name, space in spaces.items()),
         earlier([SGD], spaces["s104"], "again"),
     )
     assert decision_lines(reconciled(known).decisions) == [
-        "narrowed: width 16..104 (and 4 other ways) in 6 earlier searches, 16..64 here: 5 trials "
-        "lie outside and stay in the model at their place"
+        "narrowed: width 16..104 (and 4 other variants) in 6 earlier searches, 16..64 here: 5 "
+        "trials lie outside and stay in the model unchanged"
     ]
 
 
-def test_a_run_says_only_what_can_be_acted_on_and_how_much_there_is() -> None:
+def test_a_run_shows_what_can_be_acted_on_and_the_number_of_other_lines() -> None:
     old = {("lr" if name == "learning_rate" else name): value for name, value in SGD.items()}
     found = reconciled(together(earlier([old], None), earlier([SGD], state="running", search="s2")))
     assert [line.split(":")[0] for line in found.lines()] == [
         "proposed rename", "added", "added", "removed", "left out",
     ]  # fmt: skip
-    assert found.lines()[-1] == "left out: 1 trial, because running: it has no end to learn from"
+    assert found.lines()[-1] == "left out: 1 trial, because running: it has not ended"
     assert found.lines(4) == [
         found.lines()[0],
-        "3 differences to earlier spaces and objectives; `twentieth review` says all",
+        "3 differences to earlier spaces and objectives; `twentieth review` lists all",
     ]
 
 
@@ -106,14 +106,14 @@ def test_a_moved_range_a_changed_kind_and_a_changed_condition_are_named() -> Non
     )
 
 
-def test_without_a_stated_space_the_trials_speak() -> None:
+def test_without_a_logged_space_the_trials_are_compared() -> None:
     known = earlier([SGD | {"width": 128, "batch": 3}, SGD | {"width": "x"}], None)
     kinds = {each.kind: each.trials for each in reconciled(known).decisions}
-    # Nobody tried adamw, so beta is inactive, and nobody misses it.
+    # No trial used adamw, so beta is inactive and not missing.
     assert kinds == {"narrowed": 1, "unreadable": 1, "added": 0, "removed": 1}
 
 
-def test_an_inferred_parent_is_said() -> None:
+def test_an_inferred_parent_is_a_decision() -> None:
     known = earlier([{"width": 32, "learning_rate": 0.01, "sgd.momentum": 0.5}], None)
     assert decisions_of(known)["inferred"].trials == 1
 

@@ -1,4 +1,4 @@
-"""History in the target's terms: every number at its place, every trial accounted for."""
+"""History restated for a target: values are unchanged, and every trial is counted."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ OTHER_PGD, PGD = "accuracy.pgd20_linf_0.3", "accuracy.pgd10_linf_0.1"
 
 
 def one(configuration: Any, space: SearchSpace = TARGET) -> Any:
-    (evidence,) = reconciled(earlier([configuration]), space).trials
-    return evidence
+    (trial,) = reconciled(earlier([configuration]), space).trials
+    return trial
 
 
 # Values.
 
 
-def test_a_configuration_of_the_space_is_exact_and_keeps_all_that_is_known_of_it() -> None:
-    evidence = one(SGD)
-    assert evidence.is_exact and not evidence.is_by_rank and evidence.unknown == frozenset()
-    assert dict(evidence.configuration) == SGD and evidence.values == (0.5,)
-    assert (evidence.task, evidence.search, evidence.run_id) == ("digits", "s1", "s1-0")
-    assert evidence.seconds == 7.0
+def test_a_configuration_of_the_space_is_exact_and_keeps_all_its_data() -> None:
+    trial = one(SGD)
+    assert trial.is_exact and not trial.is_by_rank and trial.unknown == frozenset()
+    assert dict(trial.configuration) == SGD and trial.values == (0.5,)
+    assert (trial.task, trial.search, trial.run_id) == ("digits", "s1", "s1-0")
+    assert trial.seconds == 7.0
     assert reconciled(earlier([SGD])).decisions == ()
 
 
-def test_a_number_outside_the_range_stays_what_it_was() -> None:
-    evidence = one(SGD | {"width": 256, "learning_rate": 1.0})
-    assert dict(evidence.configuration) == SGD | {"width": 256, "learning_rate": 1.0}
-    assert not evidence.is_exact and evidence.unknown == frozenset()
+def test_a_number_outside_the_range_is_unchanged() -> None:
+    trial = one(SGD | {"width": 256, "learning_rate": 1.0})
+    assert dict(trial.configuration) == SGD | {"width": 256, "learning_rate": 1.0}
+    assert not trial.is_exact and trial.unknown == frozenset()
 
 
-def test_a_range_that_passed_through_text_still_holds_its_ends() -> None:
-    evidence = one(SGD | {"sgd.momentum": 0.9 + 1e-12})
-    assert evidence.is_exact and evidence.configuration["sgd.momentum"] == 0.9
+def test_a_range_that_passed_through_text_still_contains_its_bounds() -> None:
+    trial = one(SGD | {"sgd.momentum": 0.9 + 1e-12})
+    assert trial.is_exact and trial.configuration["sgd.momentum"] == 0.9
 
 
 @pytest.mark.parametrize(
@@ -68,33 +68,33 @@ def test_a_range_that_passed_through_text_still_holds_its_ends() -> None:
     ],
 )
 def test_another_type_of_the_same_value_is_exact(name: str, stored: Any, value: Any) -> None:
-    evidence = one(SGD | {name: stored})
-    assert evidence.configuration[name] == value
-    assert type(evidence.configuration[name]) is type(value)
-    assert evidence.is_exact
+    trial = one(SGD | {name: stored})
+    assert trial.configuration[name] == value
+    assert type(trial.configuration[name]) is type(value)
+    assert trial.is_exact
 
 
-def test_a_number_between_the_values_of_a_grid_stays_and_is_not_exact() -> None:
+def test_a_number_between_grid_values_is_kept_and_not_exact() -> None:
     stepped = changed(width=IntDistribution(16, 64, step=16))
     for stored in (24, 24.5):
-        evidence = one(SGD | {"width": stored}, stepped)
-        assert evidence.configuration["width"] == stored and not evidence.is_exact
+        trial = one(SGD | {"width": stored}, stepped)
+        assert trial.configuration["width"] == stored and not trial.is_exact
 
 
 @pytest.mark.parametrize(
     "stored", [None, "None", "", "wide", math.nan, math.inf, [32], {"a": 1}, True, 10**400, "1e999"]
 )
-def test_what_cannot_be_read_is_unknown_and_the_trial_stays(stored: Any) -> None:
-    evidence = one(SGD | {"width": stored})
-    assert evidence.unknown == {"width"} and "width" not in evidence.configuration
-    assert evidence.values == (0.5,) and not evidence.is_exact
+def test_an_unreadable_value_is_unknown_and_its_trial_kept(stored: Any) -> None:
+    trial = one(SGD | {"width": stored})
+    assert trial.unknown == {"width"} and "width" not in trial.configuration
+    assert trial.values == (0.5,) and not trial.is_exact
 
 
-def test_zero_has_no_place_on_a_logarithmic_range() -> None:
+def test_zero_is_unknown_on_a_logarithmic_range() -> None:
     assert one(SGD | {"learning_rate": 0.0}).unknown == {"learning_rate"}
 
 
-def test_numbers_and_categories_turn_into_each_other_by_value() -> None:
+def test_numbers_and_categories_are_converted_by_value() -> None:
     choices = changed(width=CategoricalDistribution((16, 32, "64")))
     assert one(SGD | {"width": 32.0}, choices).configuration["width"] == 32
     assert one(SGD | {"width": 64.0}, choices).configuration["width"] == "64"
@@ -108,16 +108,16 @@ def test_numbers_and_categories_turn_into_each_other_by_value() -> None:
 
 def test_a_hyperparameter_that_history_lacks_is_unknown() -> None:
     without = {name: value for name, value in SGD.items() if name != "width"}
-    evidence = reconciled(earlier([without], changed(width=None))).trials[0]
-    assert evidence.unknown == {"width"} and dict(evidence.configuration) == without
+    trial = reconciled(earlier([without], changed(width=None))).trials[0]
+    assert trial.unknown == {"width"} and dict(trial.configuration) == without
 
 
-def test_a_hyperparameter_that_was_removed_is_passed_over() -> None:
-    evidence = one(SGD | {"batch": 64})
-    assert dict(evidence.configuration) == SGD and not evidence.is_exact
+def test_a_removed_hyperparameter_is_ignored() -> None:
+    trial = one(SGD | {"batch": 64})
+    assert dict(trial.configuration) == SGD and not trial.is_exact
 
 
-def test_a_rename_is_applied_to_what_still_has_the_old_name_and_counted() -> None:
+def test_a_rename_is_applied_to_trials_with_the_old_name_and_counted() -> None:
     old = {("lr" if name == "learning_rate" else name): value for name, value in SGD.items()}
     lr = changed(learning_rate=None, lr=FloatDistribution(1e-4, 1e-1, log=True))
     known = together(earlier([old, SGD], lr), earlier([SGD], search="s2"))
@@ -129,7 +129,7 @@ def test_a_rename_is_applied_to_what_still_has_the_old_name_and_counted() -> Non
     ]
 
 
-def test_two_names_never_become_one() -> None:
+def test_two_names_are_never_merged() -> None:
     old = {"a": 0.01, "b": 0.02, "width": 32}
     found = reconciled(earlier([old], None), rename={"a": "learning_rate", "b": "learning_rate"})
     assert found.trials[0].configuration["learning_rate"] == 0.01
@@ -138,40 +138,40 @@ def test_two_names_never_become_one() -> None:
 # Categories and conditions.
 
 
-def test_a_vanished_category_is_unknown_and_its_trial_stays() -> None:
-    evidence = one({"optimizer": "lion", "width": 32, "learning_rate": 0.01})
-    assert evidence.unknown == {"optimizer"}  # its children were truly inactive
-    assert dict(evidence.configuration) == {"width": 32, "learning_rate": 0.01}
+def test_a_vanished_category_is_unknown_and_its_trial_kept() -> None:
+    trial = one({"optimizer": "lion", "width": 32, "learning_rate": 0.01})
+    assert trial.unknown == {"optimizer"}  # its children were truly inactive
+    assert dict(trial.configuration) == {"width": 32, "learning_rate": 0.01}
 
 
-def test_a_condition_that_went_leaves_the_inactive_unknown() -> None:
+def test_a_removed_condition_leaves_inactive_hyperparameters_unknown() -> None:
     free = SearchSpace(TARGET.distributions, {"adamw.beta": {"optimizer": ("adamw",)}})
     adamw = {"optimizer": "adamw", "width": 32, "learning_rate": 0.01, "adamw.beta": 0.9}
-    evidence = one(adamw, free)
-    assert evidence.unknown == {"sgd.momentum"} and dict(evidence.configuration) == adamw
+    trial = one(adamw, free)
+    assert trial.unknown == {"sgd.momentum"} and dict(trial.configuration) == adamw
 
 
-def test_a_condition_that_came_drops_what_is_inactive_now() -> None:
-    evidence = one(SGD | {"adamw.beta": 0.9})
-    assert dict(evidence.configuration) == SGD and not evidence.is_exact
+def test_a_new_condition_drops_hyperparameters_that_are_now_inactive() -> None:
+    trial = one(SGD | {"adamw.beta": 0.9})
+    assert dict(trial.configuration) == SGD and not trial.is_exact
 
 
-def test_a_missing_parent_is_told_from_the_children_that_the_trial_has() -> None:
-    evidence = one({"width": 32, "learning_rate": 0.01, "sgd.momentum": 0.5})
-    assert dict(evidence.configuration) == SGD
-    assert evidence.unknown == frozenset() and not evidence.is_exact
+def test_a_missing_parent_is_inferred_from_its_children() -> None:
+    trial = one({"width": 32, "learning_rate": 0.01, "sgd.momentum": 0.5})
+    assert dict(trial.configuration) == SGD
+    assert trial.unknown == frozenset() and not trial.is_exact
 
 
 @pytest.mark.parametrize("children", [{}, {"sgd.momentum": 0.5, "adamw.beta": 0.9}])
-def test_a_missing_parent_that_children_do_not_tell_is_unknown_with_them(
+def test_a_missing_parent_that_cannot_be_inferred_is_unknown_with_its_children(
     children: dict[str, Any],
 ) -> None:
-    evidence = one({"width": 32, "learning_rate": 0.01, **children})
-    assert evidence.unknown == {"optimizer", "sgd.momentum", "adamw.beta"}
-    assert dict(evidence.configuration) == {"width": 32, "learning_rate": 0.01}
+    trial = one({"width": 32, "learning_rate": 0.01, **children})
+    assert trial.unknown == {"optimizer", "sgd.momentum", "adamw.beta"}
+    assert dict(trial.configuration) == {"width": 32, "learning_rate": 0.01}
 
 
-def test_a_child_of_two_values_does_not_tell_its_parent() -> None:
+def test_a_child_of_two_parent_values_does_not_determine_its_parent() -> None:
     space = SearchSpace(
         {"kind": CategoricalDistribution(("a", "b", "c")), "size": IntDistribution(1, 9)},
         {"size": {"kind": ("a", "b")}},
@@ -196,12 +196,12 @@ def test_the_same_metric_in_the_other_direction_is_left_out_with_its_reason() ->
     found = reconciled(known)
     assert not found.trials
     assert found.left_out == {
-        "it was to minimize accuracy.clean, this search is to maximize": 2
+        "it was to minimize accuracy.clean, this search is to maximize it": 2
     }  # fmt: skip
 
 
-def test_a_renamed_metric_with_another_direction_is_turned_around_and_counts_by_rank() -> None:
-    # Read with the rename, and read without it: error .5 is a worse accuracy than error .3.
+def test_a_renamed_metric_with_the_other_direction_changes_sign_and_counts_by_rank() -> None:
+    # With and without the rename: error .5 is a worse accuracy than error .3.
     for name in (ACCURACY, "error"):
         known = earlier([SGD], objectives=[name], directions=["minimize"], values=[0.3])
         found = reconciled(known, rename_metrics={"error": ACCURACY})
@@ -210,24 +210,24 @@ def test_a_renamed_metric_with_another_direction_is_turned_around_and_counts_by_
         assert (decision.kind, decision.trials) == ("direction turned", 1)
 
 
-def test_a_renamed_metric_with_the_same_direction_counts_as_it_is() -> None:
+def test_a_renamed_metric_with_the_same_direction_counts_unchanged() -> None:
     known = earlier([SGD], objectives=["acc"])
-    evidence = reconciled(known, rename_metrics={"acc": ACCURACY}).trials[0]
-    assert evidence.values == (0.5,) and not evidence.is_by_rank
+    trial = reconciled(known, rename_metrics={"acc": ACCURACY}).trials[0]
+    assert trial.values == (0.5,) and not trial.is_by_rank
 
 
-def test_values_and_objectives_are_the_targets() -> None:
+def test_values_and_objectives_are_those_of_the_target() -> None:
     target = from_lists([ACCURACY, PGD], ["maximize"] * 2)
     known = earlier([SGD], objectives=[PGD, ACCURACY], directions=["maximize"] * 2, values=[0.3, 1])
-    (evidence,) = reconcile(known, TARGET, target).trials
-    assert evidence.objectives == target and evidence.by_metric == {ACCURACY: 1.0, PGD: 0.3}
+    (trial,) = reconcile(known, TARGET, target).trials
+    assert trial.objectives == target and trial.by_metric == {ACCURACY: 1.0, PGD: 0.3}
 
 
-def test_a_target_that_names_no_metrics_leaves_a_trial_its_own_objectives() -> None:
+def test_with_an_unnamed_target_a_trial_keeps_its_own_objectives() -> None:
     known = earlier([SGD])
-    (evidence,) = reconcile(known, TARGET, [Objective("", "maximize")]).trials
-    assert evidence.objectives == known.prior_trials()[0].objectives
-    assert evidence.by_metric == {ACCURACY: 0.5}
+    (trial,) = reconcile(known, TARGET, [Objective("", "maximize")]).trials
+    assert trial.objectives == known.prior_trials()[0].objectives
+    assert trial.by_metric == {ACCURACY: 0.5}
 
 
 # Curves.
@@ -242,51 +242,51 @@ def points(**curves: list[float]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("state", ["complete", "stopped", "failed"])
-def test_the_curve_of_a_renamed_error_is_turned_around_as_its_values_are(state: str) -> None:
+def test_the_curve_of_a_renamed_error_changes_sign_like_its_values(state: str) -> None:
     curves = points(error=[0.4, 0.3], loss=[2.0, 1.0])
     known = earlier(
         [SGD], objectives=["error"], directions=["minimize"], state=state, curves=curves,
         values=[0.3] * (state == "complete"),
     )  # fmt: skip
-    (evidence,) = reconciled(known, rename_metrics={"error": ACCURACY}).trials
-    assert evidence.curves == {ACCURACY: {1: -0.4, 2: -0.3}, "loss": {1: 2.0, 2: 1.0}}
-    assert evidence.last(ACCURACY) == evidence.value_of(ACCURACY) == -0.3
+    (trial,) = reconciled(known, rename_metrics={"error": ACCURACY}).trials
+    assert trial.curves == {ACCURACY: {1: -0.4, 2: -0.3}, "loss": {1: 2.0, 2: 1.0}}
+    assert trial.last(ACCURACY) == trial.value_of(ACCURACY) == -0.3
 
 
-def test_the_curve_of_what_stands_for_an_objective_is_found_under_its_name() -> None:
+def test_the_curve_of_a_counterpart_is_found_under_the_objectives_name() -> None:
     known = earlier(
         [SGD], objectives=[OTHER_PGD], directions=["maximize"], curves=points(**{OTHER_PGD: [0.5]})
     )
-    (evidence,) = reconciled(known, objectives=[PGD]).trials
-    assert evidence.curves[PGD] == evidence.curves[OTHER_PGD] == {1: 0.5}
+    (trial,) = reconciled(known, objectives=[PGD]).trials
+    assert trial.curves[PGD] == trial.curves[OTHER_PGD] == {1: 0.5}
 
 
 def test_a_failed_trial_has_no_values_to_be_compared_by_rank() -> None:
     known = earlier(
         [SGD], objectives=[OTHER_PGD], directions=["maximize"], state="failed", values=[]
     )
-    (evidence,) = reconciled(known, objectives=[PGD]).trials
-    assert not evidence.is_by_rank
+    (trial,) = reconciled(known, objectives=[PGD]).trials
+    assert not trial.is_by_rank
 
 
-def test_values_stand_in_the_targets_order() -> None:
+def test_values_have_the_targets_order() -> None:
     known = earlier([SGD], objectives=[PGD, ACCURACY], directions=["maximize"] * 2, values=[0.3, 1])
     assert reconciled(known, objectives=[ACCURACY, PGD]).trials[0].values == (1.0, 0.3)
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed"])
 def test_trials_that_ended_early_are_kept_without_values(state: str) -> None:
-    (evidence,) = reconciled(earlier([SGD], state=state, values=[])).trials
-    assert (evidence.state, evidence.values) == (state, ())
+    (trial,) = reconciled(earlier([SGD], state=state, values=[])).trials
+    assert (trial.state, trial.values) == (state, ())
 
 
 @pytest.mark.parametrize("state", ["running", "interrupted"])
-def test_trials_without_an_end_are_left_out(state: str) -> None:
+def test_trials_that_have_not_ended_are_left_out(state: str) -> None:
     found = reconciled(earlier([SGD], state=state, values=[]))
-    assert not found.trials and found.left_out == {f"{state}: it has no end to learn from": 1}
+    assert not found.trials and found.left_out == {f"{state}: it has not ended": 1}
 
 
-# Whatever a store held.
+# Malformed histories.
 
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

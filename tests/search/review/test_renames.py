@@ -1,4 +1,4 @@
-"""Likely renames are proposed where name and values agree, and never applied."""
+"""Likely renames are proposed if name and values agree, and never applied."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SPACE = SearchSpace(
         ("sgd.lr", "sgd.learning_rate"),
     ],
 )
-def test_two_words_for_one_thing_are_alike(old: str, new: str) -> None:
+def test_synonyms_are_alike(old: str, new: str) -> None:
     assert likeness(old, new) >= 0.8
     assert likeness(new, old) == pytest.approx(likeness(old, new), abs=0.2)
 
@@ -50,27 +50,27 @@ def test_two_words_for_one_thing_are_alike(old: str, new: str) -> None:
         ("", "learning_rate"),
     ],
 )
-def test_two_things_are_not(old: str, new: str) -> None:
+def test_names_of_different_things_are_not_alike(old: str, new: str) -> None:
     assert likeness(old, new) < 0.8
 
 
 def test_names_and_values_must_agree() -> None:
     values = {"lr": [0.01, 0.001], "bs": [4096], "wd": ["none"], "act": ["gelu", "tanh"]}
-    # The batch sizes lie outside, the decays cannot be read, half the activations are known.
+    # The batch sizes are outside, the decays unreadable, half the activations known.
     expected = {"lr": "learning_rate", "act": "activation"}
     assert proposed_renames(SPACE, values) == expected
 
 
-def test_what_history_has_under_its_own_name_is_not_renamed() -> None:
+def test_a_hyperparameter_that_history_has_is_not_renamed() -> None:
     assert proposed_renames(SPACE, {"lr": [0.01], "learning_rate": [0.02]}) == {}
     assert proposed_renames(SPACE, {"lr": [0.01], "learning_rate": []}) == {}
 
 
-def test_of_two_equally_likely_names_neither_is_proposed() -> None:
+def test_of_two_equally_likely_names_none_is_proposed() -> None:
     assert proposed_renames(SPACE, {"lr": [0.01], "eta": [0.01]}) == {}
 
 
-def test_a_proposal_is_only_shown() -> None:
+def test_a_proposed_rename_is_not_applied() -> None:
     old = {("lr" if name == "learning_rate" else name): value for name, value in SGD.items()}
     found = reconciled(earlier([old], None))
     assert found.trials[0].unknown == {"learning_rate"}

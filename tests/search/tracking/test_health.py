@@ -14,7 +14,7 @@ from tests.support.servers import mlflow_server, postgresql
 from tests.support.stores import new_store
 
 
-def test_running_runs_of_a_search_that_lives_are_no_zombies(tmp_path: Path) -> None:
+def test_running_runs_of_a_live_search_are_not_zombies(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.start(0)
     store.writer().drain()
@@ -23,7 +23,7 @@ def test_running_runs_of_a_search_that_lives_are_no_zombies(tmp_path: Path) -> N
     assert health.zombies(store.client) == {}
 
 
-def test_a_heartbeat_that_is_no_number_is_no_life(tmp_path: Path) -> None:
+def test_a_heartbeat_that_is_not_a_number_is_not_alive(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.start(0)
     store.writer().drain()
@@ -33,7 +33,7 @@ def test_a_heartbeat_that_is_no_number_is_no_life(tmp_path: Path) -> None:
     assert store.search in health.zombies(store.client)
 
 
-def test_running_runs_of_others_are_left_alone(tmp_path: Path) -> None:
+def test_running_runs_of_other_tools_are_not_counted(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     before = health.zombies(store.client)
     store.client.create_run(store.experiment)
@@ -41,7 +41,7 @@ def test_running_runs_of_others_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_mlflow_does_not_keep_a_longer_param_whole(tmp_path: Path) -> None:
+def test_mlflow_cuts_a_longer_param(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     run = store.client.create_run(store.experiment).info.run_id
     for name, length in (("short", 0), ("long", 1)):
@@ -67,7 +67,9 @@ def refusing_server() -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_stranger_is_refused_whatever_credentials_the_address_holds(refusing_server: str) -> None:
+def test_an_unauthenticated_client_is_refused_even_if_the_address_has_credentials(
+    refusing_server: str,
+) -> None:
     assert health.anonymous_answer(refusing_server) == health.ServerAnswer(401, False)
 
 
@@ -77,7 +79,7 @@ def test_no_answer_is_an_error() -> None:
 
 
 @pytest.mark.slow
-def test_a_real_server_answers_by_its_address_and_refuses_a_name_it_was_not_given(
+def test_a_real_server_answers_by_its_address_and_refuses_other_host_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = new_store(tmp_path)
@@ -97,6 +99,6 @@ def test_a_real_server_answers_by_its_address_and_refuses_a_name_it_was_not_give
 
 
 @pytest.mark.slow
-def test_a_postgresql_that_trusts_everybody_is_seen(tmp_path: Path) -> None:
+def test_a_postgresql_without_passwords_is_detected(tmp_path: Path) -> None:
     with postgresql(tmp_path) as uri:
         assert health.lets_in_without_password(uri)

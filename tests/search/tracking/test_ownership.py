@@ -40,12 +40,12 @@ def test_a_dead_process_of_this_machine_is_noticed_at_once() -> None:
     assert not is_alive(tags(owner, heartbeat=time.time()))
 
 
-def test_a_process_id_that_was_given_out_again_is_not_the_owner() -> None:
+def test_a_reused_process_id_is_not_the_owner() -> None:
     host, pid, started = owner_name().split(":")
     assert not is_alive(tags(f"{host}:{pid}:{int(started) - 1000}", heartbeat=time.time()))
 
 
-def test_for_listing_the_age_of_a_heartbeat_elsewhere_decides() -> None:
+def test_in_listings_the_age_of_a_heartbeat_of_another_machine_decides() -> None:
     now = 1_000_000.0
     assert is_alive(tags("other:1:1", now - STALE_SECONDS + 1), now)
     assert not is_alive(tags("other:1:1", now - STALE_SECONDS - 1), now)
@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("owner_lives", [True, False])
-def test_claims_at_once_never_share_a_generation(folder: Path, owner_lives: bool) -> None:
+def test_simultaneous_claims_never_share_a_generation(folder: Path, owner_lives: bool) -> None:
     store = new_store(folder, f"demo-{owner_lives}")
 
     def try_to_claim(owner: str) -> int | str:
@@ -75,19 +75,19 @@ def test_claims_at_once_never_share_a_generation(folder: Path, owner_lives: bool
     owner = owner_name() if owner_lives else f"{socket.gethostname()}:999999999:1"
     outcomes = ThreadPool(8).map(try_to_claim, [owner] * 8)
     numbers = [outcome for outcome in outcomes if outcome != "refused"]
-    # A dead owner is taken over each time, one after the other; a living one never.
+    # A dead owner is replaced by one claim after the other; a live one never.
     assert sorted(numbers) == ([1] if owner_lives else list(range(1, 9)))
     assert newest_generation(store.folder) == max(numbers)
 
 
-def test_a_living_owner_is_not_disturbed_and_is_named(folder: Path) -> None:
+def test_a_live_owner_keeps_its_search_and_is_named(folder: Path) -> None:
     store = new_store(folder, "demo-3")
     claim(store.client, store.summary_run, store.folder, owner_name())
     with pytest.raises(SearchIsAlive, match=socket.gethostname()):
         claim(store.client, store.summary_run, store.folder, "other:1:1")
 
 
-def test_a_claim_on_another_machine_without_the_old_storage_still_counts_up(
+def test_a_claim_without_the_old_storage_still_raises_the_generation(
     folder: Path, tmp_path: Path
 ) -> None:
     store = new_store(folder, "demo-4")
@@ -97,7 +97,7 @@ def test_a_claim_on_another_machine_without_the_old_storage_still_counts_up(
 
 
 def owned_elsewhere(store: Store, clock: float, beats: bool) -> threading.Event:
-    """A search owned by another host, whose clock is off by so much; set the event to end it."""
+    """A search owned by another host with a wrong clock; setting the event ends its driver."""
     for name, text in (
         tags("other:1:1", time.time() + clock) | {tag_names.GENERATION: "1"}
     ).items():
@@ -115,19 +115,19 @@ def owned_elsewhere(store: Store, clock: float, beats: bool) -> threading.Event:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("clock", [-7200.0, 0.0, 7200.0])
-def test_a_living_owner_elsewhere_keeps_its_search_whatever_its_clock_says(
+def test_a_live_owner_on_another_machine_keeps_its_search_whatever_its_clock_says(
     tmp_path: Path, clock: float
 ) -> None:
     store = new_store(tmp_path, "demo-5")
     ended = owned_elsewhere(store, clock, beats=True)
-    with pytest.raises(SearchIsAlive, match="other:1:1, whose heartbeat beats"):
+    with pytest.raises(SearchIsAlive, match="other:1:1, whose heartbeat still changes"):
         claim(store.client, store.summary_run, store.folder, owner_name(), watch_seconds=20)
     ended.set()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("clock", [-7200.0, 0.0, 7200.0])
-def test_a_dead_owner_elsewhere_is_taken_over_after_watching_whatever_its_clock_said(
+def test_a_dead_owner_on_another_machine_is_replaced_after_watching_whatever_its_clock_said(
     tmp_path: Path, clock: float
 ) -> None:
     store = new_store(tmp_path, "demo-6")
@@ -138,7 +138,7 @@ def test_a_dead_owner_elsewhere_is_taken_over_after_watching_whatever_its_clock_
 
 
 @pytest.mark.slow
-def test_of_two_that_watch_a_dead_owner_at_once_one_takes_over(tmp_path: Path) -> None:
+def test_one_of_two_claims_that_watch_a_dead_owner_succeeds(tmp_path: Path) -> None:
     store = new_store(tmp_path, "demo-7")
     owned_elsewhere(store, 0.0, beats=False)
 
@@ -152,7 +152,7 @@ def test_of_two_that_watch_a_dead_owner_at_once_one_takes_over(tmp_path: Path) -
     assert sorted(outcomes, key=str) == [2, "refused"]
 
 
-def test_a_search_that_ended_elsewhere_is_claimed_without_watching(tmp_path: Path) -> None:
+def test_a_search_that_ended_on_another_machine_is_claimed_without_watching(tmp_path: Path) -> None:
     store = new_store(tmp_path, "demo-8")
     owned_elsewhere(store, 0.0, beats=False)
     store.client.set_tag(store.summary_run, tag_names.STATE, "interrupted")
@@ -161,6 +161,6 @@ def test_a_search_that_ended_elsewhere_is_claimed_without_watching(tmp_path: Pat
     assert time.monotonic() - began < WATCH_SECONDS / 2
 
 
-def test_a_claim_watches_longer_than_a_living_driver_is_ever_silent() -> None:
+def test_a_claim_watches_longer_than_the_longest_pause_of_a_live_driver() -> None:
     assert WATCH_SECONDS > 2 * HEARTBEAT_SECONDS
     assert WATCH_SECONDS > HEARTBEAT_SECONDS + LONGEST_PAUSE_SECONDS

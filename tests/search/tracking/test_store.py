@@ -10,7 +10,7 @@ from search.tracking.store import open_client
 
 
 @pytest.mark.slow
-def test_two_first_ever_openings_at_once_both_succeed(tmp_path: Path) -> None:
+def test_two_processes_can_create_the_store_at_once(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
     program = f"from search.tracking.store import *; c = open_client({uri!r}); " + (
         f"print(ensure_experiment(c, 'demo', {uri!r}))"
@@ -25,7 +25,7 @@ def test_two_first_ever_openings_at_once_both_succeed(tmp_path: Path) -> None:
     assert outputs[0][0] == outputs[1][0], "two experiments of one name"
 
 
-def test_a_folder_is_refused_with_what_to_write_instead(tmp_path: Path) -> None:
+def test_a_folder_is_refused_with_a_fix(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sqlite:///"):
         open_client(str(tmp_path))
 
@@ -35,7 +35,7 @@ def test_a_dead_server_is_named_within_seconds() -> None:
         open_client("http://127.0.0.1:9")
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("this is no database, " * 100)
     with pytest.raises(ConnectionError, match="cannot be opened"):
         open_client(f"sqlite:///{tmp_path / 'mlflow.db'}")

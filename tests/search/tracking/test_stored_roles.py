@@ -1,4 +1,4 @@
-"""How objectives count travels with a search, and a spoilt record of it means nothing."""
+"""The roles of objectives are stored with a search, and a corrupt record is ignored."""
 
 from __future__ import annotations
 
@@ -41,8 +41,6 @@ def test_roles_come_back_with_their_search_and_survive_a_file(store: Store, tmp_
 
 
 @pytest.mark.parametrize("text", ["{", '["constraint"]', '[{"name": "report"}]', "7", "null"])
-def test_a_spoilt_record_of_roles_means_that_all_are_searched_alike(
-    store: Store, text: str
-) -> None:
+def test_with_a_corrupt_record_of_roles_all_objectives_are_pareto(store: Store, text: str) -> None:
     store.client.set_tag(store.summary_run, tag_names.ROLES, text)
     assert roles_of(store) == (PARETO, PARETO)

@@ -1,4 +1,4 @@
-"""What a driver that died has left is told the truth of."""
+"""Settling corrects the runs that a dead driver left behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def store(tmp_path: Path) -> Store:
     return new_store(tmp_path)
 
 
-def test_settling_interrupts_what_still_runs_and_leaves_the_ended(store: Store) -> None:
+def test_settling_interrupts_running_trials_and_leaves_ended_ones(store: Store) -> None:
     store.trial(0)
     store.start(1)
     store.writer().drain()
@@ -28,7 +28,7 @@ def test_settling_interrupts_what_still_runs_and_leaves_the_ended(store: Store) 
     assert again == {"interrupted": 0, "merged": 0}
 
 
-def test_of_runs_that_share_a_key_the_one_whose_metrics_reach_furthest_stays(
+def test_of_runs_that_share_a_key_the_one_with_the_most_epochs_stays(
     store: Store,
 ) -> None:
     store.start(0)
@@ -37,7 +37,7 @@ def test_of_runs_that_share_a_key_the_one_whose_metrics_reach_furthest_stays(
     store.writer().drain()
     (run,) = store.runs()
     tags = {key: text for key, text in run.data.tags.items() if key.startswith("twentieth.")}
-    # A run of the same trial whose tag says more than this one's, but which has fewer epochs.
+    # A run of the same trial with a later epoch in its tag, but fewer epochs in its metrics.
     store.client.set_tag(run.info.run_id, tag_names.EPOCH, "1")
     other = store.client.create_run(store.experiment, tags=tags | {tag_names.EPOCH: "2"})
     counts = settle(store.client, store.experiment, store.search)

@@ -1,4 +1,4 @@
-"""Names and texts as tags."""
+"""Long texts are split over several tags."""
 
 from __future__ import annotations
 

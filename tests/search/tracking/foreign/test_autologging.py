@@ -13,7 +13,7 @@ from tests.support.foreign_stores import (
 )
 from tests.support.stores_of_tools import GRID, autologged_store
 
-# MLflow's autologging imports half of scikit-learn and MLflow: ten seconds on a busy machine.
+# MLflow's autologging imports large parts of scikit-learn: ten seconds on a busy machine.
 pytestmark = pytest.mark.slow
 
 
@@ -22,7 +22,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return autologged_store(tmp_path_factory.getbasetemp())
 
 
-def test_each_candidate_is_a_trial_of_the_grid_search_around_it(uri: str) -> None:
+def test_each_candidate_is_a_trial_of_its_grid_search(uri: str) -> None:
     history = read_history(uri)
     trials = sorted(history.prior_trials(), key=lambda trial: trial.configuration["C"])
     assert [trial.configuration["C"] for trial in trials] == GRID
@@ -31,14 +31,14 @@ def test_each_candidate_is_a_trial_of_the_grid_search_around_it(uri: str) -> Non
     assert_accounted_for(history, all_run_ids(uri))
 
 
-def test_the_objective_is_the_score_that_the_grid_search_chose_by(uri: str) -> None:
+def test_the_objective_is_the_score_that_the_grid_search_maximises(uri: str) -> None:
     trials = read_history(uri).prior_trials()
     assert {trial.metrics for trial in trials} == {("mean_test_score",)}
     assert {each.direction for trial in trials for each in trial.objectives} == {"maximize"}
     assert all(0.3 < trial.values[0] <= 1.0 for trial in trials)
 
 
-def test_all_parameters_of_the_estimator_are_kept_and_only_what_varied_is_the_space(
+def test_all_parameters_of_the_estimator_are_kept_and_the_varied_ones_are_the_space(
     uri: str,
 ) -> None:
     history = read_history(uri)
@@ -53,7 +53,7 @@ def test_all_parameters_of_the_estimator_are_kept_and_only_what_varied_is_the_sp
     assert search.space.distributions == {"C": FloatDistribution(0.01, 1.0, log=True)}
 
 
-def test_the_fingerprint_says_data_and_model_and_the_times_of_the_whole_are_nobodys(
+def test_the_fingerprint_has_data_and_model_and_the_times_of_the_grid_search_are_not_used(
     uri: str,
 ) -> None:
     history = read_history(uri)

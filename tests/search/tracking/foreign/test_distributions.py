@@ -20,7 +20,7 @@ from search.tracking.foreign.distributions import distribution_of_text, value_of
         CategoricalDistribution([None, True, 1.5, "it's", "a\\b"]),
     ],
 )
-def test_the_text_of_a_distribution_reads_as_itself(distribution: BaseDistribution) -> None:
+def test_the_repr_of_a_distribution_parses_to_itself(distribution: BaseDistribution) -> None:
     assert distribution_of_text(str(distribution)) == distribution
 
 
@@ -38,7 +38,7 @@ def test_any_other_text_is_none(text: str) -> None:
     assert distribution_of_text(text) is None
 
 
-def test_a_text_gets_the_type_of_the_choice_that_prints_so() -> None:
+def test_a_text_gets_the_type_of_the_choice_with_that_text() -> None:
     mixed = CategoricalDistribution([None, True, 3, "adam"])
     assert [value_of_text(mixed, text) for text in ("None", "True", "3", "adam", "sgd")] == [
         (True, None), (True, True), (True, 3), (True, "adam"), (False, None),

@@ -49,7 +49,7 @@ def test_the_status_is_the_state(hand: Hand, status: str | None, state: str) -> 
     assert [trial.state for trial in hand.trials()] == [state]
 
 
-def test_a_failed_run_without_metrics_is_a_trial_all_the_same(hand: Hand) -> None:
+def test_a_failed_run_without_metrics_is_a_trial(hand: Hand) -> None:
     hand.log({"lr": 100.0}, status="FAILED")
     assert [trial.state for trial in hand.trials()] == ["failed"]
 
@@ -75,17 +75,17 @@ def test_the_folds_below_a_trial_are_its_parts(hand: Hand) -> None:
     assert all(f"part of trial run {trial}" in hand.reason(fold) for fold in folds)
 
 
-def test_a_script_around_two_searches_is_neither(hand: Hand) -> None:
+def test_a_run_above_two_searches_is_neither_search_nor_trial(hand: Hand) -> None:
     script = hand.log({})
     searches = [hand.log({}, parent=script) for _ in range(2)]
     for search in searches:
         for lr in (0.1, 0.2):
             hand.log({"lr": lr}, {"loss": [1.0]}, parent=search)
     assert {search.run_id for search in hand.history().searches.values()} == set(searches)
-    assert "stands around other runs" in hand.reason(script)
+    assert "has other runs below it" in hand.reason(script)
 
 
-def test_runs_that_are_nested_in_a_circle_end_somewhere(hand: Hand) -> None:
+def test_runs_that_are_nested_in_a_circle_are_read(hand: Hand) -> None:
     first = hand.log({"lr": 0.1}, {"loss": [1.0]})
     second = hand.log({"lr": 0.2}, {"loss": [1.0]}, parent=first)
     itself = hand.log({"lr": 0.3}, {"loss": [1.0]})
@@ -94,7 +94,7 @@ def test_runs_that_are_nested_in_a_circle_end_somewhere(hand: Hand) -> None:
     assert itself in {trial.run_id for trial in hand.trials()}
 
 
-def test_a_search_goes_on_when_the_run_around_it_was_deleted(hand: Hand) -> None:
+def test_a_search_stays_when_its_parent_run_was_deleted(hand: Hand) -> None:
     parent = hand.log({})
     hand.log({"lr": 0.1}, {"loss": [1.0]}, parent=parent)
     hand.client.delete_run(parent)
@@ -151,7 +151,7 @@ def test_of_two_values_for_one_step_the_later_counts(hand: Hand) -> None:
     assert trial.curves == {"loss": {1: 1.0, 2: 0.75}}
 
 
-def test_a_data_set_that_was_logged_is_in_the_fingerprint_and_parts_searches(hand: Hand) -> None:
+def test_a_logged_data_set_is_in_the_fingerprint_and_separates_searches(hand: Hand) -> None:
     with tracked_in(hand.uri, "mine"):
         for name in ("mnist", "kmnist"):
             inputs = np.zeros((30, 4)) + len(name)
@@ -177,7 +177,7 @@ def test_a_tag_may_name_the_data_set(hand: Hand) -> None:
     assert search.task == "mlflow:mine@digits"
 
 
-def test_experiments_declared_to_be_of_the_same_task_are(hand: Hand) -> None:
+def test_experiments_declared_to_be_of_the_same_task_get_its_id(hand: Hand) -> None:
     hand.log({"lr": 0.1}, {"loss": [1.0]})
     history = hand.history(experiments=["nothing"], same_task=["mi*"], task="digits-cnn@12345678")
     (trial,) = history.prior_trials("digits-cnn@12345678")
@@ -196,14 +196,14 @@ def test_a_renamed_metric_and_hyperparameter_come_back_under_their_new_names(han
     assert search.space is None, "nothing varied"
 
 
-def test_somebodys_runs_below_a_trial_of_ours_are_its_parts(hand: Hand) -> None:
+def test_foreign_runs_below_a_trial_of_ours_are_its_parts(hand: Hand) -> None:
     tags = [RunTag("twentieth.kind", "trial"), RunTag("twentieth.search", "x")]
     ours = hand.client.create_run(hand.experiment, tags={tag.key: tag.value for tag in tags})
     part = hand.log({"lr": 0.1}, {"loss": [1.0]}, parent=ours.info.run_id)
     assert "which Twentieth logged" in hand.reason(part)
 
 
-def test_searches_whose_names_would_be_one_stay_two(hand: Hand) -> None:
+def test_searches_with_colliding_names_stay_separate(hand: Hand) -> None:
     hand.log({"lr": 0.1}, {"loss": [1.0]}, tags={"dataset": "cnn"})
     hand.log({"lr": 0.2}, {"loss": [1.0]}, tags={"model": "cnn"})
     history = hand.history()

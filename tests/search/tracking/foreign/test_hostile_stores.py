@@ -1,4 +1,4 @@
-"""Stores that hold what nobody should log: nothing breaks, and every run is accounted for."""
+"""Stores with malformed content: reading never fails, and every run is counted."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ STARTS = 1_760_000_000_000
 
 @pytest.fixture
 def hand(tmp_path: Path) -> Hand:
-    """A store with one good run, which has to survive whatever stands beside it."""
+    """A store with one good run, which must be read whatever else is logged."""
     hand = Hand(tmp_path)
     hand.log({"lr": 0.5}, {"loss": [1.0]}, name="good")
     return hand
 
 
 def assert_survives(hand: Hand, tmp_path: Path) -> History:
-    """All is accounted for, can be looked at, and passes through a file."""
+    """Checks that every run is counted, printable, and survives a Parquet file."""
     history = hand.history()
     trials = history.prior_trials(state=None)
     assert {"lr": 0.5} in [trial.configuration for trial in trials]
@@ -53,7 +53,7 @@ PARAMS = [
 
 @pytest.mark.slow
 def test_a_param_may_be_any_text(hand: Hand, tmp_path: Path) -> None:
-    for place, text in enumerate(PARAMS):  # a search of its own each, for its types
+    for place, text in enumerate(PARAMS):  # each in its own search, since types are per search
         for index in range(2):
             params = {"strange": text, "width": index}
             hand.log(params, {"loss": [1.0]}, start=STARTS + index, tags={"dataset": f"d{place}"})
@@ -102,7 +102,7 @@ def test_a_clock_may_jump(hand: Hand, tmp_path: Path, start: int, end: int, seco
 
 
 def write(folder: Path, statement: str, *values: Any) -> None:
-    """What MLflow itself would not write."""
+    """Values that MLflow itself would not write."""
     connection = sqlite3.connect(folder / "mlflow.db")
     with connection:
         connection.execute(statement, values)
@@ -146,7 +146,7 @@ def test_a_database_may_hold_what_mlflow_would_not_write(
         {"mlflow.parentRunId": "nobody"}, {"dataset": "d" * 4000}, {"model": "<img src=x>"},
     ],
 )  # fmt: skip
-def test_tags_may_pretend_anything(hand: Hand, tmp_path: Path, tags: dict[str, str]) -> None:
+def test_tags_may_hold_anything(hand: Hand, tmp_path: Path, tags: dict[str, str]) -> None:
     hand.log({"lr": 0.25}, {"loss": [1.0]}, tags=tags)
     assert_survives(hand, tmp_path)
 
@@ -208,7 +208,7 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> Hand:
 @pytest.mark.slow
 @given(runs=RUNS)
 @settings(max_examples=15)
-def test_every_run_of_any_store_is_a_trial_a_searchs_run_or_left_out(
+def test_every_run_of_any_store_is_a_trial_the_run_of_a_search_or_left_out(
     experiments: Hand, runs: list[dict[str, Any]]
 ) -> None:
     hand = experiments

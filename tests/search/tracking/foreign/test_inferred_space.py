@@ -33,7 +33,7 @@ def of(values: Sequence[Any]) -> BaseDistribution | None:
         ([1, True, 1], CategoricalDistribution([1, True])),
     ],
 )
-def test_the_distribution_is_the_plainest_that_holds_what_was_tried(
+def test_the_distribution_is_the_simplest_that_contains_what_was_tried(
     values: Sequence[Any], distribution: BaseDistribution
 ) -> None:
     assert of(values) == distribution
@@ -43,20 +43,20 @@ def test_the_distribution_is_the_plainest_that_holds_what_was_tried(
     "values",
     [
         [0.1, 0.1], ["adam", "adam"], [None, None],
-        ["runs/1", "runs/2", "runs/3"],  # a path of its own in every run
+        ["runs/1", "runs/2", "runs/3"],  # a different path in every run
         [f"word {index % 60}" for index in range(200)],
         ["a" * 6000, "b" * 6000, "a" * 6000],
         [1.0, 1.7e308],
     ],
 )  # fmt: skip
-def test_what_never_varied_or_names_a_run_is_no_hyperparameter_of_the_space(
+def test_constants_and_names_of_runs_are_not_hyperparameters(
     values: Sequence[Any],
 ) -> None:
     assert of(values) is None
 
 
-def test_draws_on_a_log_scale_are_told_from_even_ones() -> None:
-    # The median of 200 even draws lies 0.035 ranges from the middle (one standard error,
+def test_log_uniform_draws_are_distinguished_from_uniform_ones() -> None:
+    # The median of 200 uniform draws is 0.035 ranges from the middle (one standard error,
     # 1 / (2 sqrt 200)); on the other scale it is 0.35 ranges off, ten of them.
     generator = np.random.default_rng(0)
     even = of(generator.uniform(0.01, 1.0, 200).tolist())

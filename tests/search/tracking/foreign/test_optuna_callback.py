@@ -27,7 +27,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return optuna_callback_store(tmp_path_factory.getbasetemp())
 
 
-def test_the_study_comes_back_with_its_types_states_and_values(uri: str) -> None:
+def test_the_study_is_read_with_its_types_states_and_values(uri: str) -> None:
     history = read_history(uri)
     trials = sorted(history.prior_trials(state=None), key=lambda trial: trial.number)
     assert [dict(trial.configuration) for trial in trials] == WIDTHS
@@ -67,7 +67,7 @@ def test_several_objectives_are_numbered_and_keep_their_directions(tmp_path: Pat
     assert trial.values == (trial.configuration["x"], 2.0)
 
 
-def test_a_metric_of_the_users_own_name_is_the_objective_of_runs_nested_by_hand(
+def test_a_metric_with_the_users_name_is_the_objective_of_runs_nested_by_hand(
     tmp_path: Path,
 ) -> None:
     uri = empty_store(tmp_path)

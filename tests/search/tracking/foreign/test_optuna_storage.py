@@ -27,7 +27,7 @@ def tried(uri: str) -> list[Trial]:
     ))  # fmt: skip
 
 
-def test_the_study_comes_back_with_its_types_states_and_values(uri: str) -> None:
+def test_the_study_is_read_with_its_types_states_and_values(uri: str) -> None:
     trials = tried(uri)
     assert [dict(trial.configuration) for trial in trials] == KEPT
     assert types_of(trials[0].configuration) == {"rate": "float", "width": "int", "kind": "str"}

@@ -15,11 +15,11 @@ from search.tracking.foreign.param_types import parsed, typed
         ("9" * 5000, "9" * 5000), ("[1, 2]", "[1, 2]"), ("__import__('os')", "__import__('os')"),
     ],
 )  # fmt: skip
-def test_a_param_is_what_its_text_reads_as(text: str, value: object) -> None:
+def test_a_param_gets_the_type_its_text_reads_as(text: str, value: object) -> None:
     assert parsed(text) == value and type(parsed(text)) is type(value)
 
 
-def test_whole_numbers_among_fractions_are_fractions() -> None:
+def test_integers_among_floats_are_floats() -> None:
     first, second = typed([{"lr": "1", "width": "16"}, {"lr": "0.1", "width": "32"}])
     assert (type(first["lr"]), first["lr"], type(first["width"])) == (float, 1.0, int)
     assert second == {"lr": 0.1, "width": 32}

@@ -25,7 +25,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     return ray_tune_store(tmp_path_factory.getbasetemp())
 
 
-def test_configurations_come_back_typed_and_without_rays_own_numbers(uri: str) -> None:
+def test_configurations_are_read_typed_and_without_rays_own_metrics(uri: str) -> None:
     history = read_history(uri)
     first, *_ = history.prior_trials(state=None)
     assert first.configuration == {
@@ -40,7 +40,7 @@ def test_configurations_come_back_typed_and_without_rays_own_numbers(uri: str) -
     assert_accounted_for(history, all_run_ids(uri))
 
 
-def test_what_finished_before_the_length_that_others_share_was_stopped(uri: str) -> None:
+def test_trials_that_finished_early_were_stopped(uri: str) -> None:
     trials = read_history(uri).prior_trials(state=None)
     assert [trial.state for trial in trials] == [
         "complete", "complete", "stopped", "failed", "running",
@@ -83,7 +83,7 @@ def test_params_under_rays_prefix_lose_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_run_of_tune_on_this_machine_comes_back(tmp_path: Path) -> None:
+def test_a_real_run_of_tune_is_read(tmp_path: Path) -> None:
     import ray
     from ray import tune
     from ray.air.integrations.mlflow import MLflowLoggerCallback

@@ -1,4 +1,4 @@
-"""What was read is kept: the next reading fetches what is new, and notices what was changed."""
+"""What was read is cached: the next read fetches only what is new or changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FETCHED: list[str] = []
 
 @pytest.fixture
 def hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hand:
-    """Three runs that were read before; what is fetched from now on is in FETCHED."""
+    """Three runs that were read before; later fetches are recorded in FETCHED."""
     hand = Hand(tmp_path)
     for lr in (0.1, 0.2, 0.3):
         hand.log({"lr": lr}, {"loss": [1.0, lr]}, start=1_760_000_000_000 + int(10 * lr))
@@ -48,7 +48,7 @@ def configurations(hand: Hand) -> list[float]:
     return sorted(trial.configuration["lr"] for trial in hand.trials())
 
 
-def test_a_second_reading_fetches_nothing_and_says_the_same(hand: Hand) -> None:
+def test_a_second_read_fetches_nothing_and_gives_the_same_history(hand: Hand) -> None:
     history = hand.history()
     assert FETCHED == []
     assert [trial.curves for trial in history.prior_trials()] == [
@@ -56,13 +56,13 @@ def test_a_second_reading_fetches_nothing_and_says_the_same(hand: Hand) -> None:
     ]
 
 
-def test_new_runs_alone_are_fetched(hand: Hand) -> None:
+def test_only_new_runs_are_fetched(hand: Hand) -> None:
     new = hand.log({"lr": 0.4}, {"loss": [0.5]})
     assert configurations(hand) == [0.1, 0.2, 0.3, 0.4]
     assert FETCHED == [new]
 
 
-def test_a_running_run_is_fetched_again_when_it_went_on(hand: Hand) -> None:
+def test_a_running_run_is_fetched_again_when_it_continued(hand: Hand) -> None:
     run = hand.log({"lr": 0.4}, {"loss": [0.5]}, status=None)
     assert {trial.run_id: trial.state for trial in hand.trials()}[run] == "running"
     hand.client.log_metric(run, "loss", 0.25, step=2)
@@ -115,7 +115,7 @@ def test_an_experiment_that_was_renamed_is_read_under_its_new_name(hand: Hand) -
 
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
-def test_a_file_that_nobody_wrote_to_is_not_even_asked(
+def test_a_file_that_was_not_written_is_not_queried(
     hand: Hand, monkeypatch: pytest.MonkeyPatch, journal: str
 ) -> None:
     connection = sqlite3.connect(hand.uri.removeprefix("sqlite:///"))
@@ -126,7 +126,7 @@ def test_a_file_that_nobody_wrote_to_is_not_even_asked(
     asked: list[int] = []
     run = Database._run
     monkeypatch.setattr(Database, "_run", lambda self, some: asked.append(1) or run(self, some))
-    # The empty default experiment is asked for its runs, tags, params and metrics; ours is not.
+    # The empty default experiment is queried for runs, tags, params and metrics; ours is not.
     assert configurations(hand) == [0.1, 0.2, 0.3]
     assert len(asked) == 4
     hand.log({"lr": 0.4}, {"loss": [1.0]})
@@ -134,7 +134,9 @@ def test_a_file_that_nobody_wrote_to_is_not_even_asked(
     connection.close()
 
 
-def test_what_could_not_be_kept_is_read_again(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_could_not_be_cached_is_read_again(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("search.tracking.read.sql_reader.SETTLED_SECONDS", 0.05)
     with monkeypatch.context() as full:
         full.setattr("search.tracking.read.cache.pq.write_table", _raise_disk_full)
@@ -156,20 +158,20 @@ def files(hand: Hand) -> list[Path]:
 
 @pytest.mark.parametrize("junk", [b"", b"junk", b"PAR1" + b"\0" * 100 + b"PAR1"])
 @pytest.mark.parametrize("kind", ["runs", "trials"])
-def test_a_damaged_cache_is_as_good_as_none(hand: Hand, junk: bytes, kind: str) -> None:
+def test_a_damaged_cache_is_ignored(hand: Hand, junk: bytes, kind: str) -> None:
     for file in files(hand):
         if kind in file.name:
             file.write_bytes(junk)
     assert configurations(hand) == [0.1, 0.2, 0.3]
 
 
-def test_a_cache_cut_in_half_is_as_good_as_none(hand: Hand) -> None:
+def test_a_truncated_cache_is_ignored(hand: Hand) -> None:
     for file in files(hand):
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert configurations(hand) == [0.1, 0.2, 0.3]
 
 
-def test_a_cache_of_another_version_is_read_anew(
+def test_a_cache_of_another_version_is_replaced(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
@@ -177,7 +179,7 @@ def test_a_cache_of_another_version_is_read_anew(
     assert len(FETCHED) == 3
 
 
-def test_a_cache_of_another_tables_shape_is_read_anew(hand: Hand) -> None:
+def test_a_cache_with_another_schema_is_replaced(hand: Hand) -> None:
     runs, trials = (
         next(file for file in files(hand) if f"{hand.experiment}.{kind}" in file.name)
         for kind in ("runs", "trials")
@@ -188,7 +190,7 @@ def test_a_cache_of_another_tables_shape_is_read_anew(hand: Hand) -> None:
     assert configurations(hand) == [0.1, 0.2, 0.3]
 
 
-def test_a_folder_that_cannot_be_made_costs_the_cache_alone(
+def test_without_a_writable_folder_only_the_cache_is_lost(
     hand: Hand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -198,13 +200,13 @@ def test_a_folder_that_cannot_be_made_costs_the_cache_alone(
     assert configurations(hand) == [0.1, 0.2, 0.3]
 
 
-def test_a_store_that_is_no_file_is_kept_in_the_users_cache() -> None:
+def test_a_store_that_is_not_a_file_is_cached_in_the_users_cache() -> None:
     folder = cache.folder_for("postgresql://me:secret@host/mlflow")
     assert "twentieth" in str(folder) and "secret" not in str(folder)
     assert folder != cache.folder_for("postgresql://me:secret@host/other")
 
 
-def test_what_another_store_left_in_the_cache_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+def test_the_cache_of_another_store_is_not_used(tmp_path: Path) -> None:
     first, second = Hand(tmp_path / "first"), Hand(tmp_path / "second")
     first.log({"lr": 0.1}, {"loss": [1.0]})
     second.log({"lr": 0.7}, {"loss": [1.0]})
@@ -214,7 +216,7 @@ def test_what_another_store_left_in_the_cache_is_not_taken_for_this_ones(tmp_pat
 
 
 @pytest.mark.slow
-def test_trials_of_our_own_are_kept_too_and_their_end_is_noticed(tmp_path: Path) -> None:
+def test_our_own_trials_are_cached_too_and_their_end_is_noticed(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.trial(0)
     store.start(1)
@@ -230,7 +232,7 @@ def test_trials_of_our_own_are_kept_too_and_their_end_is_noticed(tmp_path: Path)
     assert states == {0: "complete", 1: "failed"}
 
 
-def test_a_table_that_is_not_there_sends_the_reading_through_the_client(
+def test_without_a_table_the_store_is_read_through_the_client(
     hand: Hand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import sqlalchemy
@@ -245,7 +247,7 @@ def test_a_table_that_is_not_there_sends_the_reading_through_the_client(
 
 
 @pytest.mark.slow
-def test_two_processes_read_at_once_and_say_the_same(tmp_path: Path) -> None:
+def test_two_processes_can_read_at_once(tmp_path: Path) -> None:
     hand = Hand(tmp_path)
     fill(tmp_path / "mlflow.db", hand.experiment, first=0, runs=300, steps=20)
     program = (

@@ -16,7 +16,7 @@ from tests.support.stores import SPACE, Store, new_store
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A search with one trial of each state, and beside it every kind of spoilt run."""
+    """A search with one trial of each state; tests add corrupt runs."""
     store = new_store(tmp_path_factory.mktemp("reading"))
     store.trial(0)
     store.trial(1, state="stopped")
@@ -28,19 +28,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-def spoilt(store: Store, **tags: str) -> str:
-    """A trial run whose tags are right but for those given; returns its id."""
+def corrupt(store: Store, **tags: str) -> str:
+    """Creates a trial run with valid tags except for those given; returns its id."""
     right = {
         tag_names.KIND: "trial", tag_names.SEARCH: store.search, tag_names.STATE: "complete",
         tag_names.NUMBER: "90", tag_names.TRIAL_KEY: f"{store.search}/90",
         tag_names.VALUES: "[0.1, 0.2]",
         tag_names.CONFIGURATION: '{"x": 1.0}', tag_names.ORIGIN: "{}", tag_names.EPOCH: "2",
     }  # fmt: skip
-    run = store.client.create_run(store.experiment, tags=right | tags, run_name="spoilt")
+    run = store.client.create_run(store.experiment, tags=right | tags, run_name="corrupt")
     return str(run.info.run_id)
 
 
-def test_trials_come_back_with_types_values_curves_and_truthful_states(store: Store) -> None:
+def test_trials_are_read_with_types_values_curves_and_true_states(store: Store) -> None:
     trials = read_history(store.uri).prior_trials(state=None)
     states = {trial.number: trial.state for trial in trials if trial.number < 4}
     assert states == {0: "complete", 1: "stopped", 2: "failed", 3: "interrupted"}
@@ -52,7 +52,7 @@ def test_trials_come_back_with_types_values_curves_and_truthful_states(store: St
     assert "log10.x" not in first.curves
 
 
-def test_the_space_comes_back_with_the_search(store: Store) -> None:
+def test_the_space_is_read_with_the_search(store: Store) -> None:
     search = read_history(store.uri).searches[store.search]
     assert search.space == SearchSpace.from_json(SPACE)
     assert search.metrics == ("left", "right")
@@ -75,16 +75,16 @@ def test_the_space_comes_back_with_the_search(store: Store) -> None:
         (tag_names.ORIGIN, "{"),
     ],
 )
-def test_a_spoilt_run_is_left_out_with_its_reason_and_spoils_nothing_else(
+def test_a_corrupt_run_is_left_out_with_its_reason_and_nothing_else_is(
     store: Store, tag: str, text: str
 ) -> None:
-    run = spoilt(store, **{tag: text})
+    run = corrupt(store, **{tag: text})
     history = read_history(store.uri)
     assert run in {row.run_id for row in history.rejected if row.reason}
     assert {trial.number for trial in history.prior_trials(state=None)} >= {0, 1, 2, 3}
 
 
-def test_an_empty_run_of_somebody_else_is_left_out_with_its_reason(store: Store) -> None:
+def test_an_empty_foreign_run_is_left_out_with_its_reason(store: Store) -> None:
     run = store.client.create_run(store.experiment, run_name="by hand").info.run_id
     (row,) = (row for row in read_history(store.uri).rejected if row.run_id == run)
     assert "has no hyperparameter" in row.reason and row.name == "by hand"
@@ -97,9 +97,7 @@ def test_an_empty_run_of_somebody_else_is_left_out_with_its_reason(store: Store)
      (tag_names.OBJECTIVES, '["\\ud800", "b"]'), (tag_names.BUDGET, "1e9"),
      (tag_names.FINGERPRINT, "{}{}")],
 )  # fmt: skip
-def test_a_spoilt_summary_takes_its_own_search_out_and_no_other(
-    store: Store, tag: str, text: str
-) -> None:
+def test_a_corrupt_summary_drops_its_own_search_only(store: Store, tag: str, text: str) -> None:
     tags = store.client.get_run(store.summary_run).data.tags
     tags = {name: value for name, value in tags.items() if name.startswith("twentieth.")}
     other = f"other-{abs(hash((tag, text)))}"
@@ -112,7 +110,7 @@ def test_a_spoilt_summary_takes_its_own_search_out_and_no_other(
 def test_of_two_runs_with_one_key_the_one_furthest_along_counts(store: Store) -> None:
     for epoch, values in (("1", "[0.7, 0.7]"), ("2", "[0.9, 0.9]"), ("0", "[0.8, 0.8]")):
         tags = {tag_names.NUMBER: "50", tag_names.TRIAL_KEY: f"{store.search}/50"}
-        spoilt(store, **tags, **{tag_names.EPOCH: epoch, tag_names.VALUES: values})
+        corrupt(store, **tags, **{tag_names.EPOCH: epoch, tag_names.VALUES: values})
     history = read_history(store.uri)
     (trial,) = (trial for trial in history.prior_trials() if trial.number == 50)
     assert trial.values == (0.9, 0.9)
@@ -120,40 +118,42 @@ def test_of_two_runs_with_one_key_the_one_furthest_along_counts(store: Store) ->
 
 
 @pytest.mark.parametrize("state", ["running", "interrupted"])
-def test_how_far_an_unended_trial_is_is_told_by_its_metrics(store: Store, state: str) -> None:
+def test_the_epoch_of_a_trial_that_has_not_ended_comes_from_its_metrics(
+    store: Store, state: str
+) -> None:
     key = {
         tag_names.NUMBER: "60",
         tag_names.TRIAL_KEY: f"{store.search}/60",
         tag_names.VALUES: "[]",
     }
-    run = spoilt(store, **key, **{tag_names.STATE: state, tag_names.EPOCH: "2"})
+    run = corrupt(store, **key, **{tag_names.STATE: state, tag_names.EPOCH: "2"})
     store.client.log_metric(run, "left", 0.5, step=5)
     trials = read_history(store.uri).prior_trials(state=None)
     assert [trial.epoch for trial in trials if trial.number == 60] == [5]
     store.client.delete_run(run)
 
 
-def test_a_step_that_is_no_count_moves_no_epoch(store: Store) -> None:
+def test_a_step_that_is_not_a_count_changes_no_epoch(store: Store) -> None:
     key = {
         tag_names.NUMBER: "61",
         tag_names.TRIAL_KEY: f"{store.search}/61",
         tag_names.VALUES: "[]",
     }
-    run = spoilt(store, **key, **{tag_names.STATE: "interrupted", tag_names.EPOCH: "2"})
+    run = corrupt(store, **key, **{tag_names.STATE: "interrupted", tag_names.EPOCH: "2"})
     store.client.log_metric(run, "left", 0.5, step=2**40)
     trials = read_history(store.uri).prior_trials(state=None)
     assert [trial.epoch for trial in trials if trial.number == 61] == [2]
 
 
-def test_an_ended_trials_epoch_is_what_its_end_said(store: Store) -> None:
+def test_the_epoch_of_an_ended_trial_is_that_of_its_end(store: Store) -> None:
     key = {tag_names.NUMBER: "62", tag_names.TRIAL_KEY: f"{store.search}/62", tag_names.EPOCH: "2"}
-    run = spoilt(store, **key)
+    run = corrupt(store, **key)
     store.client.log_metric(run, "added later", 0.5, step=9)
     trials = read_history(store.uri).prior_trials(state=None)
     assert [trial.epoch for trial in trials if trial.number == 62] == [2]
 
 
-def test_without_its_journal_a_killed_search_is_known_to_its_last_epoch_sent(
+def test_without_its_journal_a_killed_search_is_known_up_to_the_last_epoch_sent(
     tmp_path: Path,
 ) -> None:
     store = new_store(tmp_path)
@@ -167,7 +167,7 @@ def test_without_its_journal_a_killed_search_is_known_to_its_last_epoch_sent(
     assert (trial.epoch, max(trial.curves["left"])) == (5, 5)
 
 
-def test_what_was_renamed_since_comes_back_under_its_new_name(store: Store) -> None:
+def test_what_was_renamed_is_read_under_its_new_name(store: Store) -> None:
     history = read_history(store.uri).renamed({"x": "y"}, {"left": "west"})
     search = history.searches[store.search]
     trial = next(trial for trial in history.prior_trials() if trial.number == 0)
@@ -182,7 +182,7 @@ def test_only_the_experiments_asked_for_are_read(store: Store) -> None:
     assert len(read_history(store.uri, ["dem?"])) > 0
 
 
-def test_a_running_trial_of_a_living_search_is_running(store: Store) -> None:
+def test_a_running_trial_of_a_live_search_is_running(store: Store) -> None:
     client = store.client
     client.set_tag(store.summary_run, tag_names.STATE, "running")
     client.set_tag(store.summary_run, tag_names.OWNER, owner_name())
@@ -200,7 +200,7 @@ def test_history_survives_a_parquet_file(store: Store, tmp_path: Path) -> None:
     assert again.rejected == history.rejected
 
 
-def test_a_configuration_longer_than_a_tag_comes_back_whole(tmp_path: Path) -> None:
+def test_a_configuration_longer_than_a_tag_is_read_whole(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     long = {f"hyperparameter_{index}": "v" * 200 for index in range(60)}
     store.journal.append("start", number=0, configuration=long, origin={}, checkpoints="/x")
@@ -210,7 +210,7 @@ def test_a_configuration_longer_than_a_tag_comes_back_whole(tmp_path: Path) -> N
     assert len(json.dumps(long)) > 8_000
 
 
-def test_a_search_whose_clock_was_off_is_read_and_kept(tmp_path: Path) -> None:
+def test_a_search_with_a_wrong_clock_is_read_and_cached(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.trial(0)
     store.writer().drain()

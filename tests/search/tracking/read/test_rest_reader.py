@@ -26,7 +26,7 @@ START = 1_760_000_000_000
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or leaves anything in the user's cache."""
+    """Keeps tests out of the user's cache."""
     monkeypatch.setattr(
         "search.tracking.read.history.folder_for", lambda uri: tmp_path / "cache" / str(hash(uri))
     )
@@ -56,7 +56,7 @@ def filled(uri: str) -> tuple[MlflowClient, str, list[str]]:
 def assert_reads_and_follows(
     uri: str, client: MlflowClient, experiment: str, runs: list[str]
 ) -> None:
-    """What is there is read; what comes, goes on, goes and comes back is noticed."""
+    """Checks that new, continued, deleted and restored runs are noticed."""
     name = client.get_experiment(experiment).name
 
     def read() -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_a_server_is_read_and_followed_whether_it_has_more_than_a_page_or_not(
 
 
 @pytest.mark.slow
-def test_a_server_is_asked_for_the_curves_of_new_runs_alone(
+def test_only_the_curves_of_new_runs_are_requested(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, experiment, runs = filled(server)
@@ -143,7 +143,7 @@ def test_a_deleted_run_that_was_purged_is_left_out_until_the_daily_list_forgets_
 
 
 @pytest.mark.slow
-def test_answers_that_the_server_cuts_are_asked_for_in_halves(
+def test_an_answer_that_the_server_cuts_is_requested_in_halves(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, experiment, runs = filled(server)
@@ -157,7 +157,7 @@ def test_answers_that_the_server_cuts_are_asked_for_in_halves(
 
 
 @pytest.mark.slow
-def test_a_server_without_the_bulk_endpoint_is_asked_run_by_run(
+def test_a_server_without_the_bulk_endpoint_is_queried_run_by_run(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, experiment, _ = filled(server)
@@ -177,7 +177,7 @@ def test_a_tag_edited_later_is_noticed_at_once_on_a_small_server_and_within_a_da
     client, experiment, runs = filled(server)
     client.set_terminated(runs[2])
     name = client.get_experiment(experiment).name
-    # All these runs then lie further back than the margin for clocks that differ.
+    # All these runs are then older than the margin for differing clocks.
     monkeypatch.setattr("search.tracking.read.rest_reader.CLOCK_MARGIN_MILLISECONDS", -10_000)
 
     def tasks() -> list[str]:
@@ -202,7 +202,7 @@ def test_test_metrics_that_our_trials_get_after_their_end_are_noticed(
     monkeypatch.setattr("search.tracking.read.rest_reader.PAGE", 1)
     client = open_client(server)
     experiment = client.create_experiment("ours")
-    old = START  # long before the last reading: no question by time finds these runs
+    old = START  # long before the last read: no query by time finds these runs
     tags = {tag_names.SEARCH: "demo-1", tag_names.KIND: "search", tag_names.TASK: "t",
             tag_names.STATE: "complete",
             tag_names.OBJECTIVES: '["a"]', tag_names.DIRECTIONS: '["maximize"]'}  # fmt: skip

@@ -1,4 +1,4 @@
-"""What one call does not hold takes several, and nothing takes none."""
+"""A large batch takes several calls, and an empty one none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.stores import counted, new_store
 
 
 @pytest.mark.slow
-def test_a_batch_beyond_what_mlflow_takes_at_once_arrives_whole(tmp_path: Path) -> None:
+def test_a_batch_beyond_mlflows_limits_arrives_whole(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     run = store.client.create_run(store.experiment).info.run_id
     batch = Batch(
@@ -20,7 +20,7 @@ def test_a_batch_beyond_what_mlflow_takes_at_once_arrives_whole(tmp_path: Path) 
         tags={f"t{index}": str(index) for index in range(250)},
     )
     metrics = {f"m{index}": index / 2 for index in range(1_900)}
-    batch.measure(metrics, time=1_760_000_000_000, step=3)
+    batch.add_metrics(metrics, time=1_760_000_000_000, step=3)
     batch.log(store.client, run)
     data = store.client.get_run(run).data
     assert data.metrics == metrics
@@ -32,7 +32,7 @@ def test_the_last_tags_come_with_the_last_metrics() -> None:
     batch, calls = Batch(tags={f"t{index}": "" for index in range(TAGS_A_BATCH + 1)}), []
     for epoch in range(3):
         metrics = {f"m{index}": 0.0 for index in range(METRICS_A_BATCH)}
-        batch.measure(metrics, time=0, step=epoch)
+        batch.add_metrics(metrics, time=0, step=epoch)
 
     class Client:
         def log_batch(
@@ -47,9 +47,7 @@ def test_the_last_tags_come_with_the_last_metrics() -> None:
 
 
 @pytest.mark.slow
-def test_an_empty_batch_asks_nothing_of_the_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_empty_batch_makes_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = new_store(tmp_path)
     calls = counted(store.client, monkeypatch)
     Batch().log(store.client, store.summary_run)

@@ -1,4 +1,4 @@
-"""A writer that is behind: it sends what belongs together, and remembers what has arrived."""
+"""A writer with a backlog sends events in groups and saves what has arrived."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.mark.parametrize("waiting", [1, 20])
-def test_a_store_that_is_behind_gets_a_trials_epochs_in_one_write_however_many(
+def test_a_backlog_of_epochs_of_a_trial_is_one_write(
     store: Store, monkeypatch: pytest.MonkeyPatch, waiting: int
 ) -> None:
     writer = store.writer()
@@ -34,7 +34,7 @@ def test_a_store_that_is_behind_gets_a_trials_epochs_in_one_write_however_many(
     assert calls["log_batch"] == 3 and writer.unsent_bytes() == 0
 
 
-def test_a_long_outage_is_made_up_for_in_portions(
+def test_the_backlog_of_a_long_outage_is_sent_in_portions(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("search.tracking.write.writer.EVENTS_AT_ONCE", 4)
@@ -48,7 +48,7 @@ def test_a_long_outage_is_made_up_for_in_portions(
 
 
 def failing_for(store: Store, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """The store is away whenever something is logged to the run of one trial."""
+    """Makes the store fail whenever something is logged to the run of one trial."""
     log_batch = store.client.log_batch
     (unlucky,) = (
         run.info.run_id for run in store.runs() if run.data.tags[tag_names.NUMBER] == str(number)
@@ -63,7 +63,7 @@ def failing_for(store: Store, monkeypatch: pytest.MonkeyPatch, number: int) -> N
 
 
 def three_trials_of_which_one_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two epochs of three trials wait, interleaved, and the store takes none of trial 1."""
+    """Two epochs of three trials wait, interleaved, and the store refuses those of trial 1."""
     for number in range(3):
         store.start(number)
     store.writer().drain()
@@ -73,7 +73,7 @@ def three_trials_of_which_one_fails(store: Store, monkeypatch: pytest.MonkeyPatc
     failing_for(store, monkeypatch, 1)
 
 
-def test_the_offset_passes_nothing_that_is_not_sent(
+def test_the_offset_never_passes_an_unsent_event(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -82,7 +82,7 @@ def test_the_offset_passes_nothing_that_is_not_sent(
             store.writer().drain()
     waiting = read_events(store.folder, sent_offset(store.folder))
     assert next((event.fields["number"], event.fields["epoch"]) for event in waiting) == (1, 1)
-    store.writer().drain()  # of another process: it sends some of it again
+    store.writer().drain()  # of another process, which sends some events again
     for run in store.runs():
         points = store.client.get_metric_history(run.info.run_id, "left")
         assert [(point.step, point.value) for point in points] == [(1, 0.1), (2, 0.2)]
@@ -98,10 +98,10 @@ def test_what_was_sent_before_a_failure_is_not_sent_again(
             writer.drain()
     calls = counted(store.client, monkeypatch)
     writer.drain()
-    assert calls["log_batch"] == 2  # of trials 1 and 2; trial 0 has its own
+    assert calls["log_batch"] == 2  # of trials 1 and 2; that of trial 0 is already there
 
 
-def test_of_epochs_that_go_together_only_those_that_are_refused_are_set_aside(
+def test_of_a_group_of_epochs_only_the_refused_ones_are_set_aside(
     store: Store,
 ) -> None:
     store.start(0)

@@ -18,7 +18,7 @@ from search.tracking.write.journal import (
 from tests.support.small_disks import fill, make_room, small_disk
 
 
-def test_events_come_back_in_order_with_their_fields(tmp_path: Path) -> None:
+def test_events_are_read_in_order_with_their_fields(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append("start", number=1)
     journal.append("end", number=1, values=[0.5])
@@ -27,7 +27,7 @@ def test_events_come_back_in_order_with_their_fields(tmp_path: Path) -> None:
     assert events[1].fields == {"number": 1, "values": [0.5]}
 
 
-def test_reading_goes_on_from_an_offset(tmp_path: Path) -> None:
+def test_reading_continues_from_an_offset(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append("start", number=1)
     (first,) = read_events(tmp_path)
@@ -36,7 +36,7 @@ def test_reading_goes_on_from_an_offset(tmp_path: Path) -> None:
     assert second.fields["number"] == 2
 
 
-def test_a_line_cut_by_a_crash_is_not_read_and_does_not_spoil_the_next(tmp_path: Path) -> None:
+def test_a_line_cut_by_a_crash_is_not_read_and_the_next_one_is(tmp_path: Path) -> None:
     Journal(tmp_path).append("start", number=1)
     with (tmp_path / FILE).open("ab") as file:
         file.write(b'{"event": "end", "number"')
@@ -45,7 +45,7 @@ def test_a_line_cut_by_a_crash_is_not_read_and_does_not_spoil_the_next(tmp_path:
     assert [event.fields["number"] for event in read_events(tmp_path)] == [1, 2]
 
 
-def test_a_line_that_is_no_event_is_passed_over(tmp_path: Path) -> None:
+def test_a_line_that_is_not_an_event_is_skipped(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('[1, 2]\n{"no": "event"}\n{"event": "end", "time": 5}\n')
     assert [event.time for event in read_events(tmp_path)] == [5]
 
@@ -56,7 +56,7 @@ def test_nan_survives_the_journal(tmp_path: Path) -> None:
     assert event.fields["metrics"]["loss"] != event.fields["metrics"]["loss"]
 
 
-def test_what_was_sent_is_remembered_and_defaults_to_nothing(tmp_path: Path) -> None:
+def test_the_sent_offset_is_saved_and_defaults_to_zero(tmp_path: Path) -> None:
     assert sent_offset(tmp_path) == 0
     save_sent_offset(tmp_path, 123)
     assert sent_offset(tmp_path) == 123
@@ -67,7 +67,7 @@ def test_no_journal_means_no_events(tmp_path: Path) -> None:
 
 
 class Refusing:
-    """A file that takes `room` bytes and then refuses, until `room` is raised."""
+    """A file that accepts `room` bytes and then refuses writes, until `room` is raised."""
 
     def __init__(self, path: Path, disk: dict[str, int]) -> None:
         self._file, self._disk = path.open("ab", buffering=0), disk
@@ -99,17 +99,17 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # Nothing of the second line, some of it, and all but its newline.
 @pytest.mark.parametrize("taken", [0, 1, 20, -1])
-def test_what_storage_refuses_waits_in_order_and_is_written_once(
+def test_lines_that_storage_refuses_wait_in_order_and_are_written_once(
     tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("search.tracking.write.journal.RETRY_SECONDS", 3600.0)
     journal, disk = refusing_journal(tmp_path, room=10_000)
     journal.append("start", number=0)
-    length = size(tmp_path)  # that of the next line, too
+    length = size(tmp_path)  # also the length of the next line
     disk["room"] = taken if taken >= 0 else length - 1
     for number in (1, 2, 3):
-        journal.append("start", number=number)  # raises nothing
-    # The newline that ends a cut line goes past the refusing file, so it completes line 1.
+        journal.append("start", number=number)  # does not raise
+    # The newline after a cut line bypasses the refusing file, so it completes line 1.
     seen = [event.fields["number"] for event in read_events(tmp_path)]
     assert seen == ([0] if taken >= 0 else [0, 1])
     disk["room"] = 10_000
@@ -118,7 +118,7 @@ def test_what_storage_refuses_waits_in_order_and_is_written_once(
     assert journal.close() == 0
 
 
-def test_what_was_refused_is_written_though_nothing_more_happens(
+def test_refused_lines_are_written_even_if_no_event_follows(
     tmp_path: Path, quick_retries: None
 ) -> None:
     journal, disk = refusing_journal(tmp_path, room=0)
@@ -129,14 +129,14 @@ def test_what_was_refused_is_written_though_nothing_more_happens(
         assert time.monotonic() < deadline
         time.sleep(0.02)
     disk["room"] = 0
-    journal.append("end", number=1)  # a second time, too
+    journal.append("end", number=1)  # once more
     disk["room"] = 10_000
     assert journal.flush(20) == 0
     assert [event.fields["number"] for event in read_events(tmp_path)] == [0, 1]
 
 
 @pytest.mark.slow
-def test_closing_waits_for_storage_within_a_limit_and_counts_what_is_not_written(
+def test_closing_waits_for_storage_up_to_a_limit_and_counts_unwritten_events(
     tmp_path: Path, quick_retries: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal, _ = refusing_journal(tmp_path, room=0)
@@ -148,7 +148,7 @@ def test_closing_waits_for_storage_within_a_limit_and_counts_what_is_not_written
     assert "2 last events could not be written" in caplog.text
 
 
-def test_threads_that_append_while_storage_comes_and_goes_lose_and_double_nothing(
+def test_threads_that_append_to_failing_storage_lose_and_duplicate_nothing(
     tmp_path: Path, quick_retries: None
 ) -> None:
     journal, disk = refusing_journal(tmp_path, room=1000)
@@ -162,12 +162,12 @@ def test_threads_that_append_while_storage_comes_and_goes_lose_and_double_nothin
     assert sorted(event.fields["number"] for event in read_events(tmp_path)) == list(range(400))
 
 
-def test_a_disk_that_is_really_full_costs_no_event(tmp_path: Path, quick_retries: None) -> None:
+def test_a_full_disk_loses_no_event(tmp_path: Path, quick_retries: None) -> None:
     with small_disk(tmp_path, kilobytes=64) as disk:
         journal = Journal(disk)
         journal.append("start", number=0)
         fill(disk)
-        for number in range(1, 200):  # some still fit in the last page
+        for number in range(1, 200):  # some still fit into the last page
             journal.append("start", number=number, text="x" * 100)
         assert len(list(read_events(disk))) < 200
         make_room(disk)
@@ -175,7 +175,7 @@ def test_a_disk_that_is_really_full_costs_no_event(tmp_path: Path, quick_retries
         assert [event.fields["number"] for event in read_events(disk)] == list(range(200))
 
 
-def test_a_folder_that_is_gone_for_a_while_costs_no_event(
+def test_a_folder_that_is_missing_for_a_while_loses_no_event(
     tmp_path: Path, quick_retries: None
 ) -> None:
     folder = tmp_path / "mounted"

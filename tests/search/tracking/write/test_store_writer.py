@@ -1,4 +1,4 @@
-"""What the events of a search are in the store."""
+"""The events of a search as runs, metrics, tags and files of the store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_trial_becomes_one_finished_run_with_params_metrics_and_state(store: S
     assert json.loads(run.data.tags[tag_names.VALUES]) == [0.5, -0.5]
 
 
-def test_a_trials_origin_can_be_filtered_and_compared_by(store: Store) -> None:
+def test_trials_can_be_filtered_and_compared_by_origin(store: Store) -> None:
     guard = {"history": "all", "log_evidence": 3.7, "trials": 5, "dropped": {"u": "far"}}
     model_with = {
         "step": "history-model",
@@ -76,7 +76,7 @@ def test_epochs_are_the_steps_of_the_metrics(store: Store) -> None:
     assert [(point.step, point.value) for point in history] == [(1, 0.1), (2, 0.2), (3, 0.3)]
 
 
-def test_tables_of_a_trial_become_texts_among_its_artifacts(store: Store) -> None:
+def test_tables_of_a_trial_are_logged_as_text_artifacts(store: Store) -> None:
     store.trial(0, tables={"classes.txt": "class  recall\nüber   0.5", "tags.txt": "B-x 1"})
     store.trial(1)
     store.writer().drain()
@@ -100,7 +100,7 @@ def test_tables_of_a_trial_become_texts_among_its_artifacts(store: Store) -> Non
         ("failed", "FAILED"),
     ],
 )
-def test_status_tells_the_truth_and_a_tag_tells_killed_apart(
+def test_the_status_is_true_and_a_tag_explains_killed(
     store: Store, state: str, status: str
 ) -> None:
     store.trial(0, state=state)
@@ -110,28 +110,28 @@ def test_status_tells_the_truth_and_a_tag_tells_killed_apart(
 
 
 @pytest.mark.slow
-def test_a_judgement_becomes_metrics_texts_and_witnesses_of_its_run(
+def test_an_evaluation_is_logged_as_metrics_texts_and_adversarial_examples(
     store: Store, tmp_path: Path
 ) -> None:
-    witnesses = tmp_path / "witnesses_test.safetensors"
-    witnesses.write_bytes(b"\x00images")
+    examples = tmp_path / "examples_test.safetensors"
+    examples.write_bytes(b"\x00images")
     store.trial(0)
     store.journal.append(
         "test", number=0, epoch=2, metrics={"test.accuracy.clean": 0.9},
-        texts={"robustness.json": "{}"}, files=[str(witnesses), str(tmp_path / "gone")],
+        texts={"robustness.json": "{}"}, files=[str(examples), str(tmp_path / "gone")],
     )  # fmt: skip
     store.writer().drain()
     save_sent_offset(store.folder, 0)
-    store.writer().drain()  # again: nothing doubled
+    store.writer().drain()  # again: nothing is duplicated
     (run,) = store.runs()
     assert run.data.metrics["test.accuracy.clean"] == 0.9
     assert read_robustness(store.client, run.info.run_id) == {"robustness.json": "{}"}
     (file,) = fetch_adversarial_examples(store.client, run.info.run_id, tmp_path / "fetched")
-    assert file.read_bytes() == b"\x00images" and file.name == witnesses.name
+    assert file.read_bytes() == b"\x00images" and file.name == examples.name
 
 
-def test_a_replaced_figure_leaves_its_warning_and_a_tag_to_filter_by(store: Store) -> None:
-    store.trial(0, warning="## The robust figure was replaced")
+def test_a_replaced_robust_accuracy_has_a_warning_and_a_tag_to_filter_by(store: Store) -> None:
+    store.trial(0, warning="## The robust accuracy was replaced")
     store.trial(1)
     store.writer().drain()
     (run,) = store.client.search_runs(
@@ -141,7 +141,7 @@ def test_a_replaced_figure_leaves_its_warning_and_a_tag_to_filter_by(store: Stor
     assert "replaced.md" in read_robustness(store.client, run.info.run_id)
 
 
-def test_witnesses_of_a_run_without_any_are_none(store: Store, tmp_path: Path) -> None:
+def test_a_run_may_have_no_adversarial_examples(store: Store, tmp_path: Path) -> None:
     store.trial(0)
     store.writer().drain()
     (run,) = store.runs()
@@ -152,7 +152,7 @@ def event(name: str, number: int, epoch: int = 0) -> Event:
     return Event(name, 0, 1, {"number": number, "epoch": epoch}, 0)
 
 
-def test_a_trials_start_epochs_and_end_go_together_and_nothing_else_does() -> None:
+def test_only_a_trials_start_epochs_and_end_are_grouped() -> None:
     driver, summary = Event("driver", 0, 1, {}, 0), Event("summary", 0, 1, {}, 0)
     start, end, again = event("start", 0), event("end", 0), event("start", 0)
     epochs = [event("epoch", 0, 1), event("epoch", 0, 2)]
@@ -162,14 +162,14 @@ def test_a_trials_start_epochs_and_end_go_together_and_nothing_else_does() -> No
                                  [summary]]  # fmt: skip
 
 
-def test_a_group_ends_where_it_would_take_long() -> None:
+def test_a_group_has_a_largest_size() -> None:
     epochs = [event("epoch", 0, epoch) for epoch in range(2 * EVENTS_TOGETHER + 1)]
     groups = together(epochs)
     assert [len(group) for group in groups] == [EVENTS_TOGETHER, EVENTS_TOGETHER, 1]
     assert [each for group in groups for each in group] == epochs
 
 
-def test_epochs_that_go_together_keep_their_own_times(store: Store) -> None:
+def test_grouped_epochs_keep_their_own_times(store: Store) -> None:
     store.trial(0, epochs=3)
     times = {each.fields["epoch"]: each.time for each in read_events(store.folder)
              if each.name == "epoch"}  # fmt: skip
@@ -185,13 +185,13 @@ def test_a_new_run_has_its_tags_from_the_first_call(
     calls = counted(store.client, monkeypatch)
     store.start(0)
     store.writer().drain()
-    assert calls == {"create_run": 1, "log_batch": 1, "set_tag": 1}  # params; the heartbeat
+    assert calls == {"create_run": 1, "log_batch": 1, "set_tag": 1}  # set_tag: the heartbeat
     (run,) = store.runs("RUNNING")
     assert run.data.tags[tag_names.CHECKPOINTS] == "/nowhere"
     assert run.data.params == {"x": "0.1"}
 
 
-def test_a_trial_that_is_started_again_runs_again_in_its_run(store: Store) -> None:
+def test_a_restarted_trial_continues_its_run(store: Store) -> None:
     store.trial(0, state="interrupted")
     store.start(0)
     store.epoch(0, 3)
@@ -202,7 +202,7 @@ def test_a_trial_that_is_started_again_runs_again_in_its_run(store: Store) -> No
     assert [point.step for point in points] == [1, 2, 3]
 
 
-def test_the_tag_with_the_epoch_comes_seldom_while_a_trial_runs_and_is_exact_at_its_end(
+def test_the_epoch_tag_is_rarely_written_while_a_trial_runs_and_exact_at_its_end(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer, tags = store.writer(), []

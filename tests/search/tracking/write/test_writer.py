@@ -1,4 +1,4 @@
-"""The journal reaches the store: in order, once, whatever fails on the way."""
+"""The journal reaches the store in order and once, whatever fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_sending_the_whole_journal_twice_changes_nothing(store: Store) -> None:
     store.writer().drain()
     before = {run.info.run_id: (run.info.status, run.data.metrics) for run in store.runs()}
     save_sent_offset(store.folder, 0)
-    store.writer().drain()  # a new writer: it knows of no run, as after kill -9
+    store.writer().drain()  # a new writer knows no runs, as after kill -9
     after = {run.info.run_id: (run.info.status, run.data.metrics) for run in store.runs()}
     assert before == after
     for run_id in before:
@@ -32,7 +32,7 @@ def test_sending_the_whole_journal_twice_changes_nothing(store: Store) -> None:
         assert len(points) == len({point.step for point in points})
 
 
-def test_a_lost_answer_to_create_run_makes_no_second_run(
+def test_a_lost_answer_to_create_run_creates_no_second_run(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.trial(0)
@@ -52,7 +52,7 @@ def test_a_lost_answer_to_create_run_makes_no_second_run(
 
 
 @pytest.mark.slow
-def test_a_store_that_is_away_for_a_while_loses_nothing(
+def test_a_store_that_is_down_for_a_while_loses_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log_batch, failures = store.client.log_batch, iter([True, True, False])
@@ -73,9 +73,7 @@ def test_a_store_that_is_away_for_a_while_loses_nothing(
 
 
 @pytest.mark.slow
-def test_what_could_not_be_sent_is_counted_and_kept(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unsent_events_are_counted_and_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*arguments: object, **options: object) -> None:
         raise ConnectionError("the server is away")
 
@@ -100,17 +98,19 @@ def test_a_writer_of_an_old_generation_stops_writing(store: Store) -> None:
     assert store.runs() == []
 
 
-def test_what_a_given_up_driver_goes_on_writing_is_not_sent(store: Store) -> None:
+def test_events_that_a_replaced_driver_still_writes_are_not_sent(store: Store) -> None:
     store.trial(0)
     successor = store.writer(generation=2)
-    store.trial(1)  # the journal of generation 1, still open in a driver that was cut off
+    store.trial(1)  # the journal of generation 1, still open in the replaced driver
     Journal(store.folder, generation=2).append("driver", message="took over")
     successor.drain()
     assert [run.data.tags[tag_names.NUMBER] for run in store.runs()] == ["0"]
 
 
 @pytest.mark.slow
-def test_what_the_store_refuses_for_good_is_set_aside_and_blocks_nothing(store: Store) -> None:
+def test_an_event_that_the_store_keeps_refusing_is_set_aside_and_blocks_nothing(
+    store: Store,
+) -> None:
     store.start(0)
     store.journal.append("epoch", number=0, epoch=1, metrics={"top@1": 0.5})
     store.trial(1)
@@ -122,7 +122,7 @@ def test_what_the_store_refuses_for_good_is_set_aside_and_blocks_nothing(store: 
 
 
 @pytest.mark.slow
-def test_the_heart_beats_while_what_waited_for_the_server_is_sent(
+def test_the_heartbeat_continues_while_a_backlog_is_sent(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("search.tracking.write.writer.HEARTBEAT_SECONDS", 0.0)
@@ -134,14 +134,14 @@ def test_the_heart_beats_while_what_waited_for_the_server_is_sent(
         set_tag(run, name, value)
 
     monkeypatch.setattr(store.client, "set_tag", counted)
-    for number in range(5):  # a write each
+    for number in range(5):  # one write each
         store.trial(number)
     store.writer().drain()
     assert sum(beats) >= 5
 
 
 @pytest.mark.slow
-def test_a_writer_outlives_storage_that_cannot_be_read_or_written_for_a_while(
+def test_a_writer_survives_storage_that_cannot_be_read_or_written_for_a_while(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("search.tracking.write.writer.LONGEST_PAUSE_SECONDS", 0.1)
@@ -156,7 +156,7 @@ def test_a_writer_outlives_storage_that_cannot_be_read_or_written_for_a_while(
         writer.start()
         store.trial(0)
         deadline = time.monotonic() + 20
-        while not writer.is_away:
+        while not writer.is_unavailable:
             assert time.monotonic() < deadline
             time.sleep(0.02)
     assert writer.close(timeout_seconds=20) == 0

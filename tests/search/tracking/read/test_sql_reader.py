@@ -1,0 +1,23 @@
+"""Queries of MLflow's database while other processes write to it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from search.tracking.read.sql_reader import Database
+from search.tracking.store import open_client
+from tests.support.foreign_stores import empty_store
+
+
+def test_metrics_of_a_run_that_began_after_the_listing_are_skipped(tmp_path: Path) -> None:
+    uri = empty_store(tmp_path)
+    client = open_client(uri)
+    experiment = str(client.create_experiment("mine"))
+    listed = client.create_run(experiment).info.run_id
+    with closing(Database(uri, {})) as database:
+        (signatures,) = database.signatures([experiment], {experiment: {}}).values()
+        client.log_metric(client.create_run(experiment).info.run_id, "loss", 0.5)
+        table = database.fetch(experiment, [listed], signatures, of_all=True)
+    assert table.column("run_id").to_pylist() == [listed]
+    assert table.column("curves").to_pylist() == [[]]
