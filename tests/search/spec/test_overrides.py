@@ -48,7 +48,7 @@ def test_overrides_replace_values_and_add_keys(tmp_path: Path) -> None:
         ("bugdet.trials=4", ["bugdet.trials", "`budget`"]),
         ("space.widht.high=4", ["space.widht.high", "`width`"]),
         ("space.sgd.learning_rat.low=1", ["sgd.learning_rat.low", "`sgd.learning_rate`"]),
-        ("budget.trials=none", ["--set  budget.trials = 'none'", "integer"]),
+        ("budget.trials=none", ["--set  budget.trials = 'none'", "whole number"]),
         ("budget.trials.x=3", ["budget.trials.x", "no keys"]),
         ("objectives.7.metric=x", ["objectives.7.metric", "there is no entry 7"]),
         ("budget.trials", ["budget.trials", "not key=value"]),
