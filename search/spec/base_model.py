@@ -109,11 +109,12 @@ def _check_lengths(
         return
     _, prefix, path = _extremes("prefix.tokens", document, settings, space)
     if "prefix" in methods and longest + prefix > room:
-        message = (
+        document.add(
+            path,
             f"and max_length {longest} are more than the {room} tokens that {base.name} "
-            "takes; a prefix stands before the text: shorten one of them"
+            "takes; a prefix is placed before the text: shorten one of them",
+            prefix,
         )
-        document.add(path, message, prefix)
 
 
 def _check_ranks(document: Document, settings: Mapping[str, Value], space: Parts) -> None:
@@ -121,11 +122,12 @@ def _check_ranks(document: Document, settings: Mapping[str, Value], space: Parts
     _, most, path = _extremes("adalora.rank", document, settings, space)
     initial, _, _ = _extremes("adalora.initial_rank", document, settings, space)
     if most > initial:
-        message = (
+        document.add(
+            path,
             f"is more than adalora.initial_rank may be ({initial}), and ranks are only "
-            "pruned; let it reach at most that"
+            "pruned; let it reach at most that",
+            most,
         )
-        document.add(path, message, most)
 
 
 def most_tokens(folder: Path) -> int | None:

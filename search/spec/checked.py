@@ -44,10 +44,11 @@ Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 
 def _written(objective: Objective) -> dict[str, Any]:
     """Return an objective as the keys of a spec, without those that have their defaults."""
-    keys = {"metric": objective.metric, "direction": objective.direction}
-    role = {"role": objective.role.name, **asdict(objective.role)}
-    del role["name"]
-    return ObjectiveKeys.model_validate(keys | role).model_dump(exclude_defaults=True)
+    role = objective.role
+    keys = {"metric": objective.metric, "direction": objective.direction, "role": role.name}
+    return ObjectiveKeys.model_validate(
+        keys | {"bound": role.bound, "tolerance": role.tolerance}
+    ).model_dump(exclude_defaults=True)
 
 
 class Spec(Part):

@@ -68,11 +68,12 @@ def _check_roles(document: Document, raw: list[Any]) -> bool:
             continue
         role, where = entry.get("role", "pareto"), ("objectives", index)
         if index == 0 and role != "pareto":
-            message = (
+            document.add(
+                (*where, "role"),
                 "the first objective is always pareto; leave this key out, or put another "
-                "objective first"
+                "objective first",
+                role,
             )
-            document.add((*where, "role"), message, role)
         for owner, (key, needed) in _OWNERS.items():
             value = entry.get(key)
             if role == owner and value is None:
@@ -83,11 +84,12 @@ def _check_roles(document: Document, raw: list[Any]) -> bool:
         if role == "lexicographic":
             lexicographic.append(index)
     for index in lexicographic[1:]:
-        message = (
+        document.add(
+            ("objectives", index, "role"),
             f"objectives[{lexicographic[0]}] is lexicographic already and decides alone; make one "
-            "of them pareto, constraint or report"
+            "of them pareto, constraint or report",
+            "lexicographic",
         )
-        document.add(("objectives", index, "role"), message, "lexicographic")
     return len(document.problems) == before
 
 

@@ -21,13 +21,14 @@ from search.spec.parts import (
     Data,
     HistorySettings,
     HyperparameterSpec,
+    ObjectiveKeys,
     Part,
     Resources,
     Sampler,
     Scheduler,
     Task,
 )
-from search.spec.reading import parse_value
+from search.spec.reading import Loader
 from search.spec.robustness import threat_type
 
 SECTIONS: dict[str, type[Part]] = {
@@ -56,7 +57,7 @@ def override(document: Document, text: str) -> None:
         _note(document, text, "is not key=value, such as budget.trials=4")
         return
     try:
-        value = parse_value(value_text)
+        value = yaml.load(value_text, Loader)
     except (yaml.YAMLError, ValueError):
         _note(document, key, "the value is not YAML; quote it", value_text)
         return
@@ -129,7 +130,7 @@ def _legal_names(document: Document, path: KeyPath) -> Iterable[str] | None:
         case (str(section),) if section in SECTIONS:
             return SECTIONS[section].model_fields
         case ("objectives", int()):
-            return ("metric", "direction")
+            return ObjectiveKeys.model_fields
     return None
 
 

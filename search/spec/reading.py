@@ -35,15 +35,6 @@ for kind in (Loader, Dumper):
     kind.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
 
 
-def parse_value(text: str) -> Any:
-    """Return one YAML value, as in `--set key=value`.
-
-    Raises:
-        yaml.YAMLError: The text is not YAML.
-    """
-    return yaml.load(text, Loader)
-
-
 def read_file(path: Path) -> str:
     """Return the text of a spec file.
 

@@ -90,11 +90,11 @@ def _default_epsilon(document: Document, threat: Threat) -> float | None:
     height = size if isinstance(size, int) and size > 0 else None
     epsilon = default_epsilon(names[0].removeprefix("hub:"), threat.norm, height)
     if epsilon is None:
-        message = (
+        document.add(
+            (*PATH, "epsilon"),
             f"is missing, and the field has none for {names[0]}: give the size of the attack in "
-            "pixels [0, 1], such as 8/255 (linf)"
+            "pixels [0, 1], such as 8/255 (linf)",
         )
-        document.add((*PATH, "epsilon"), message)
     return epsilon
 
 
