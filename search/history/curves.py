@@ -104,13 +104,6 @@ def last_epochs(curves: pa.ListArray) -> NDArray[np.int64]:
     return last
 
 
-def as_one_array(curves: pa.ChunkedArray) -> pa.ListArray:
-    """Return a column of curves as one array, however many chunks it has."""
-    if curves.num_chunks == 1:
-        return curves.chunk(0)
-    return pa.concat_arrays(curves.chunks) if curves.num_chunks else pa.array([], CURVES)
-
-
 def _groups(*columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return starts and lengths of the runs of consecutive points with equal columns."""
     is_first = np.ones(len(columns[0]), dtype=bool)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from search.history.curves import as_one_array, columns_of
+from search.history.curves import columns_of
 from search.history.curves import renamed as renamed_curves
 from search.history.search import Search
 from search.history.table import TRIALS, configuration_of
@@ -67,7 +67,7 @@ def renamed_trials(
         trials = _with_column(trials, "configuration", pa.array(texts, pa.string()))
     if metrics:
         logged = [each or [] for each in trials.column("objectives").to_pylist()]
-        curves = as_one_array(trials.column("curves"))
+        curves = trials.column("curves").combine_chunks()
         run, metric, _, _, known = columns_of(curves)
         taken = [set(each) for each in logged]  # names of objectives and curves by trial
         for place, code in {*zip(run.tolist(), metric.tolist(), strict=True)}:

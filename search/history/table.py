@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from search.history.curves import CURVES, Columns, as_one_array, columns_of
+from search.history.curves import CURVES, Columns, columns_of
 from search.history.lazy_curves import LazyCurves
 from search.history.search import Rejected, Search
 from search.history.trial import Trial
@@ -70,7 +70,7 @@ REJECTED = pa.schema([("run_id", pa.string()), ("name", pa.string()), ("reason",
 
 def trials_from_table(table: pa.Table) -> list[Trial]:
     """Parse the rows of a TRIALS table, each trial's curves on first access."""
-    columns = cache(lambda: columns_of(as_one_array(table.column("curves"))))
+    columns = cache(lambda: columns_of(table.column("curves").combine_chunks()))
     rows = table.select([name for name in TRIALS.names if name != "curves"]).to_pylist()
     return [
         Trial(

@@ -160,7 +160,7 @@ def to_row(objectives: Sequence[Objective]) -> dict[str, Any]:
     return {
         "objectives": [each.metric for each in objectives],
         "directions": [each.direction for each in objectives],
-        "roles_json": None if all(role.name == "pareto" for role in roles) else to_json(roles),
+        "roles_json": to_json(roles) if any(each != PARETO for each in roles) else None,
     }
 
 
