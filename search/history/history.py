@@ -77,8 +77,8 @@ class History:
             ValueError: Objectives and directions do not match.
         """
         names = objectives or [f"objective_{index}" for index in range(len(directions or ()))]
-        goal = from_lists(names, directions)
-        if not goal or UNKNOWN in {each.direction for each in goal}:
+        found = from_lists(names, directions)
+        if not found or UNKNOWN in {each.direction for each in found}:
             raise ValueError("no directions; fix: give one for each objective, or Objectives")
         rows: list[dict[str, Any]] = []
         searches: dict[str, Search] = {}
@@ -86,10 +86,10 @@ class History:
             trials = study.trials if isinstance(study, optuna.Study) else list(study)
             space = SearchSpace.from_distributions(union_of_distributions(trials))
             searches[task] = Search(
-                task, task, {"name": task}, space, goal,
+                task, task, {"name": task}, space, found,
                 started=first_start(trials), trials_budget=len(trials),
             )  # fmt: skip
-            rows.extend(trial_row(trial_of_study(task, trial, goal)) for trial in trials)
+            rows.extend(trial_row(trial_of_study(task, trial, found)) for trial in trials)
         return cls(pa.Table.from_pylist(rows, schema=TRIALS), searches)
 
     @classmethod
@@ -150,9 +150,9 @@ class History:
             metrics: The same for metrics. A renamed metric may have had the other direction, as
                 error has for accuracy; it then counts by rank.
         """
-        names, goals = hyperparameters or {}, metrics or {}
-        if not names and not goals:
+        if not hyperparameters and not metrics:
             return self
-        trials, renames = renamed_trials(self.trials, names, goals)
-        searches = {id: renamed_search(each, names, goals) for id, each in self.searches.items()}
+        names = hyperparameters or {}, metrics or {}
+        trials, renames = renamed_trials(self.trials, *names)
+        searches = {id: renamed_search(each, *names) for id, each in self.searches.items()}
         return replace(self, trials=trials, searches=searches, renames=self.renames | renames)

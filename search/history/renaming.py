@@ -73,11 +73,11 @@ def renamed_trials(
         for place, code in {*zip(run.tolist(), metric.tolist(), strict=True)}:
             taken[place].add(known[code])
         new = [_applicable(metrics, each) for each in taken]
-        goals = [
+        objectives = [
             [names.get(name, name) for name in each]
             for each, names in zip(logged, new, strict=True)
         ]
-        column = pa.array(goals, TRIALS.field("objectives").type)
+        column = pa.array(objectives, TRIALS.field("objectives").type)
         trials = _with_column(trials, "objectives", column)
         named = renamed_curves(curves, lambda place, name: new[place].get(name, name))
         trials = _with_column(trials, "curves", named)
@@ -88,7 +88,7 @@ def renamed_search(
     search: Search, hyperparameters: Mapping[str, str], metrics: Mapping[str, str]
 ) -> Search:
     """Return a search under new names."""
-    goals = _applicable(metrics, search.metrics)
+    new = _applicable(metrics, search.metrics)
     space = search.space
     names = _applicable(hyperparameters, space.distributions if space else ())
     if space is not None and names:
@@ -100,7 +100,7 @@ def renamed_search(
             },
         )
     objectives = tuple(
-        replace(each, metric=goals.get(each.metric, each.metric)) for each in search.objectives
+        replace(each, metric=new.get(each.metric, each.metric)) for each in search.objectives
     )
     return replace(search, space=space, objectives=objectives)
 
