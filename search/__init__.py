@@ -1,4 +1,4 @@
-"""Twentieth: hyperparameter search that starts from everything already tried.
+"""Twentieth: hyperparameter search that starts from all earlier trials.
 
 import search
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from search.objectives import Objective as Objective
     from search.tracking.read.history import read_history as load_history
 
-# Imported when asked for: together they take seconds, which `twentieth --help` does not need.
+# Imported on first access: together they take seconds, which `twentieth --help` does not need.
 _PLACES = {
     "History": ("search.history", "History"),
     "Objective": ("search.objectives", "Objective"),

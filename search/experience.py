@@ -1,8 +1,7 @@
-"""Experience: what history taught about one task, each statement with the runs it comes from.
+"""Experience: statements about one task learned from history, each with the runs it is based on.
 
-A later step reads it as an object, JSON carries it between machines, and `extract/describe.py`
-writes it as text. Not for making statements (`extract/`) nor for choosing configurations
-(`apply/`).
+Later steps read it as an object, JSON carries it between machines, and `extract/describe.py` writes
+it as text. Not for computing statements (`extract/`) nor for proposing configurations (`apply/`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ Value: TypeAlias = bool | int | float | str
 
 @dataclass(frozen=True)
 class Best:
-    """The best complete trial of a search in one objective, in the objective's own unit."""
+    """The best complete trial of a search in one objective, in the objective's unit."""
 
     objective: str
     value: float
@@ -31,10 +30,10 @@ class RelevantSearch:
     """An earlier search that was learned from.
 
     Attributes:
-        similarity: 0 (nothing in common) to 1 (the same task), see `extract/similarity.py`.
-        reasons: What the similarity rests on, in words.
+        similarity: 0 (nothing in common) to 1 (the same task), see `extract/task_similarity.py`.
+        reasons: The reasons for the similarity, in words.
         trials: Complete trials that measured every objective of the new search.
-        best: One entry an objective that any of its trials measured.
+        best: One entry per objective that any of its trials measured.
     """
 
     id: str
@@ -54,7 +53,7 @@ class Importance:
         importance: Mean over `searches`, weighted by their similarity; 0 to 1. Over all
             hyperparameters of one search the shares add up to 1.
         agreement: 1 minus the distance between the lowest and the highest share of the searches;
-            1 is full agreement, None if only one search speaks.
+            1 is full agreement, None with only one search.
         searches: The searches it was measured in.
         trials: Complete trials of these searches together.
     """
@@ -69,14 +68,14 @@ class Importance:
 
 @dataclass(frozen=True)
 class Accord:
-    """How far earlier tasks agree about what moves an objective.
+    """How consistent importances for an objective are between earlier tasks.
 
     Attributes:
         correlation: Mean over pairs of tasks of the rank correlation between their importances,
-            -1 to 1; 0 is what chance gives.
-        tasks: How many tasks were compared.
-        hyperparameters: Those that all of them searched.
-        searches: The searches the importances come from.
+            -1 to 1; 0 is expected by chance.
+        tasks: Number of tasks compared.
+        hyperparameters: Hyperparameters that all of them searched.
+        searches: The searches of the importances.
     """
 
     objective: str
@@ -97,15 +96,15 @@ class Category:
 
 @dataclass(frozen=True)
 class Region:
-    """Where the best quarter of earlier trials lies, in the new search's own space.
+    """The region of the best quarter of earlier trials, in the new search's space.
 
     Attributes:
-        low: Lower end for a number, None for a category.
-        high: Upper end for a number, None for a category.
+        low: Lower end of a number, None for a category.
+        high: Upper end of a number, None for a category.
         coverage: Share of the space's range between `low` and `high`, 0 to 1, on a log scale where
             the space has one; None for a category.
         categories: Choices, the most frequent among the best first; empty for a number.
-        trials: How many of the best trials the statement rests on.
+        trials: Number of best trials in the statement.
         runs: The runs of these trials.
         searches: The searches they belong to.
     """
@@ -122,7 +121,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Rank correlation of two objectives over complete trials, each counted towards its better end.
+    """Rank correlation of two objectives over complete trials, larger meaning better for both.
 
     `correlation` is -1 (a better value of one costs the other) to 1 (they improve together).
     """
@@ -136,17 +135,17 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Noise:
-    """How much an objective moves when a configuration is repeated on its task.
+    """The variation of an objective when a configuration is repeated on its task.
 
     Attributes:
         deviation: Standard deviation within a configuration, pooled over configurations, in the
             objective's unit; 0 if every repetition gave the very same value.
         low: Lower end of its 95 % interval (chi-square).
         high: Upper end.
-        repeats: Trials beyond the first of their configuration, which are its degrees of freedom.
-        difference: Two single trials differ by less in 19 of 20 cases though their configurations
-            are equally good.
-        is_same_task: Whether this is the new search's own task; otherwise tasks like it.
+        repeats: Trials after the first of each configuration: the degrees of freedom.
+        difference: Two single trials of equally good configurations differ by less in 19 of 20
+            cases.
+        is_same_task: Whether this is the new search's own task; otherwise similar tasks.
         runs: The trials that share a configuration with another.
         searches: The searches they belong to.
     """
@@ -164,18 +163,18 @@ class Noise:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far one earlier search predicted the order of what this search has seen since.
+    """How well one earlier search predicts the order of this search's trials.
 
     Attributes:
         search: The earlier search.
-        similarity: What was thought of it before the first trial, 0 to 1.
+        similarity: The estimate before the first trial, 0 to 1.
         tau: Kendall's rank correlation of predicted and observed values, -1 to 1.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        pairs: Pairs of trials compared, ties left out.
+        pairs: Pairs of trials compared, without ties.
         trials: Trials of this search that were compared.
-        own_tau: The same when the earlier search predicts its own trials, each from the others: no
-            prediction can be trusted further than that.
+        own_tau: The same when the earlier search predicts each of its own trials from the others:
+            an upper limit for trust in its predictions.
         source_trials: Trials of the earlier search.
     """
 
@@ -194,7 +193,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A run that taught nothing, and why."""
+    """A run that was not learned from, and why."""
 
     run_id: str
     name: str
@@ -203,19 +202,18 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Experience:
-    """What history taught about one task.
+    """The statements about one task.
 
     Attributes:
         task: Id of the task of the new search.
         similarities: Earlier search -> similarity of its task, 0 to 1.
-        searches: Those learned from, the most similar first.
+        searches: The searches learned from, the most similar first.
         importances: By objective, the most important first.
-        accords: How far tasks agree about them; none where one task speaks.
-        noises: By objective; none where nothing was repeated.
-        agreements: How alike earlier searches turned out to be; none before this search's first
-            trials.
-        left_out: Runs that taught nothing; history's own rejections come first.
-        fitted: How earlier searches were fitted to this one's space, a line each.
+        accords: Consistency of importances between tasks; none with a single task.
+        noises: By objective; none without repeated configurations.
+        agreements: How well earlier searches predict this one; none before its first trials.
+        left_out: Runs that were not learned from; those that history rejected come first.
+        fitted: How each earlier search was fitted to this one's space, one line each.
     """
 
     task: str
@@ -236,19 +234,19 @@ class Experience:
         return not self.searches
 
     def reasons(self) -> dict[str, int]:
-        """Why runs were left out -> how many, the most frequent first."""
+        """Count runs left out by reason, the most frequent first."""
         return dict(Counter(row.reason for row in self.left_out).most_common())
 
     def to_json(self) -> str:
-        """The experience as JSON, the same text for the same experience."""
+        """Return the experience as JSON, the same text for the same experience."""
         return _ADAPTER.dump_json(self, indent=2).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Experience:
-        """What `to_json` wrote.
+        """Read an experience that `to_json` wrote.
 
         Raises:
-            ValueError: The text is something else; says what is wrong and where.
+            ValueError: The text is something else; the message says what is wrong and where.
         """
         return _ADAPTER.validate_json(text)
 

@@ -1,4 +1,4 @@
-"""What was tried before: trials, the searches they belong to, and what had to be left out."""
+"""Earlier trials, the searches they belong to, and the runs that were rejected."""
 
 from search.history.history import History
 from search.history.search import Rejected, Search

@@ -1,28 +1,33 @@
-"""Learning curves as Arrow lists, made and renamed without a Python object for each point.
+"""Learning curves as Arrow lists, made and renamed without a Python object per point.
 
-A million points (10,000 runs, two metrics, 50 steps) take 0.3 s here and ten times that as
-dictionaries. Not for reading them from a store: see sql_reader.py and rest_reader.py.
+A million points (10,000 runs, two metrics, 50 steps) take 0.3 s here and ten times as long as
+dictionaries. Not for reading them from a store (`tracking/read/`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 CURVES = pa.list_(
     pa.struct([("metric", pa.string()), ("epoch", pa.int64()), ("value", pa.float64())])
 )
-# MLflow's databases keep infinity as the greatest float.
+Columns: TypeAlias = tuple[
+    NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], list[str]
+]
+# MLflow's databases store infinity as the greatest float.
 GREATEST = 1.7976931348623157e308
 
 
 @dataclass(frozen=True)
 class Points:
-    """Measured points in columns of one length; `run` and `metric` are places in lists."""
+    """Measured points as columns of equal length; `run` and `metric` are indices into lists."""
 
     run: NDArray[np.int64]
     metric: NDArray[np.int64]
@@ -34,72 +39,56 @@ class Points:
 def curves_of(
     points: Points, metrics: Sequence[str], keeps_first: NDArray[np.bool_]
 ) -> pa.ListArray:
-    """The curves of each run, sorted by metric and epoch: one list a run.
+    """Return the curves of each run, sorted by metric and epoch: one list per run.
 
-    One value a (metric, epoch): of several, the one written first where `keeps_first` (Twentieth's
-    own runs, whose writes are repeatable), else the one written last. A foreign metric whose values
-    all stand at one step was logged without steps; its values are numbered in order of time.
+    There is one value per (metric, epoch): of several, the one written first where `keeps_first`
+    (Twentieth's own runs, whose writes are repeatable), else the one written last. A foreign metric
+    whose values all have the same step was logged without steps; its values are numbered by time.
 
     Args:
-        points: in any order.
-        metrics: the names `points.metric` counts in.
-        keeps_first: (runs,) which of two values for one epoch counts.
+        points: In any order.
+        metrics: The names that `points.metric` indexes.
+        keeps_first: Shape `(runs,)`: whether the first of two values for one epoch counts.
     """
     order = np.lexsort((points.value, points.time, points.step, points.metric, points.run))
     run, metric = points.run[order], points.metric[order]
     step, value = points.step[order].copy(), points.value[order].copy()
-    is_first = np.ones(len(run), dtype=bool)  # of a (run, metric)
-    is_first[1:] = (run[1:] != run[:-1]) | (metric[1:] != metric[:-1])
-    starts = np.flatnonzero(is_first)
-    lengths = np.diff(np.append(starts, len(run)))
-    if len(starts):
-        last = starts + lengths - 1
-        is_stepless = (step[starts] == step[last]) & (lengths > 1) & ~keeps_first[run[starts]]
-        places = np.arange(len(run)) - np.repeat(starts, lengths)
-        step = np.where(np.repeat(is_stepless, lengths), places, step)
-    differs = is_first.copy()  # from the point before, in run, metric or step
-    differs[1:] |= step[1:] != step[:-1]
-    ends = np.ones(len(run), dtype=bool)
-    ends[:-1] = differs[1:]
-    kept = np.where(keeps_first[run], differs, ends) if len(run) else ends
+    starts, lengths = _groups(run, metric)
+    is_stepless = (step[starts] == step[starts + lengths - 1]) & (lengths > 1)
+    is_numbered = np.repeat(is_stepless & ~keeps_first[run[starts]], lengths)
+    step = np.where(is_numbered, np.arange(len(run)) - np.repeat(starts, lengths), step)
+    firsts, sizes = _groups(run, metric, step)
+    kept = np.where(keeps_first[run[firsts]], firsts, firsts + sizes - 1)
     value[np.abs(value) >= GREATEST] *= np.inf
     return _lists(run[kept], metric[kept], step[kept], value[kept], metrics, len(keeps_first))
 
 
 def renamed(curves: pa.ListArray, name_of: Callable[[int, str], str | None]) -> pa.ListArray:
-    """The same curves under other names.
+    """Return the same curves under other names.
 
     Args:
-        curves: one list a run.
-        name_of: asked once for each run (its place) and metric; None drops the curve.
+        curves: One list per run.
+        name_of: Called once per run (its index) and metric; None drops the curve.
     """
     run, metric, step, value, metrics = columns_of(curves)
-    if not len(run):
-        return curves
-    is_first = np.ones(len(run), dtype=bool)
-    is_first[1:] = (run[1:] != run[:-1]) | (metric[1:] != metric[:-1])
-    starts = np.flatnonzero(is_first)
-    lengths = np.diff(np.append(starts, len(run)))
+    starts, lengths = _groups(run, metric)
     places: dict[str, int] = {}
-    new = np.empty(len(starts), dtype=np.int64)
-    for index, start in enumerate(starts.tolist()):
-        name = name_of(int(run[start]), metrics[metric[start]])
-        new[index] = -1 if name is None else places.setdefault(name, len(places))
-    codes = np.repeat(new, lengths)
+    new = []
+    for index, code in zip(run[starts].tolist(), metric[starts].tolist(), strict=True):
+        name = name_of(index, metrics[code])
+        new.append(-1 if name is None else places.setdefault(name, len(places)))
+    codes = np.repeat(np.array(new, dtype=np.int64), lengths)
     kept = codes >= 0
     return _lists(run[kept], codes[kept], step[kept], value[kept], list(places), len(curves))
 
 
-def columns_of(
-    curves: pa.ListArray,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], list[str]]:
-    """Curves as columns: run (its place), metric (its place in the names), epoch, value; names."""
-    offsets = curves.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
-    points = curves.values.slice(offsets[0], offsets[-1] - offsets[0])
+def columns_of(curves: pa.ListArray) -> Columns:
+    """Return curves as columns: run index, metric index, epoch and value; and the metric names."""
+    lengths = pc.list_value_length(curves).fill_null(0).to_numpy(zero_copy_only=False)
+    points = curves.flatten()  # null lists have no points
     encoded = points.field("metric").fill_null("").dictionary_encode()
-    run = np.repeat(np.arange(len(curves)), np.diff(offsets))
     return (
-        run,
+        np.repeat(np.arange(len(curves)), lengths),
         encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
         points.field("epoch").fill_null(0).to_numpy(zero_copy_only=False),
         points.field("value").to_numpy(zero_copy_only=False),
@@ -108,18 +97,19 @@ def columns_of(
 
 
 def last_epochs(curves: pa.ListArray) -> NDArray[np.int64]:
-    """The last epoch of each run that any curve reaches; 0 without one."""
+    """Return the last epoch of any curve of each run; 0 without one."""
     run, _, step, _, _ = columns_of(curves)
     last = np.zeros(len(curves), dtype=np.int64)
     np.maximum.at(last, run, step)
     return last
 
 
-def as_one_array(curves: pa.ChunkedArray) -> pa.ListArray:
-    """A column of curves as one array, whatever its chunks."""
-    if curves.num_chunks == 1:
-        return curves.chunk(0)
-    return pa.concat_arrays(curves.chunks) if curves.num_chunks else pa.array([], CURVES)
+def _groups(*columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return starts and lengths of the runs of consecutive points with equal columns."""
+    is_first = np.ones(len(columns[0]), dtype=bool)
+    is_first[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    starts = np.flatnonzero(is_first)
+    return starts, np.diff(np.append(starts, len(is_first)))
 
 
 def _lists(
@@ -130,8 +120,7 @@ def _lists(
     metrics: Sequence[str],
     runs: int,
 ) -> pa.ListArray:
-    counts = np.bincount(run, minlength=runs) if len(run) else np.zeros(runs, dtype=np.int64)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(run, minlength=runs))]).astype(np.int32)
     names = pa.DictionaryArray.from_arrays(
         pa.array(metric, pa.int32()), pa.array(list(metrics), pa.string())
     ).cast(pa.string())

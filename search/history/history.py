@@ -1,8 +1,8 @@
 """History: earlier trials as one pyarrow table, learning curves included.
 
-The later steps learn from this table and from nothing else, so it does not matter where a trial
-came from: a store that Twentieth wrote, a list of Optuna trials, or a parquet file. Not for
-judging the trials (search/extract) nor for choosing new ones (search/apply).
+The later steps learn from this table only, so the source of a trial does not matter: a store that
+Twentieth wrote, a list of Optuna trials, or a parquet file. Not for learning from the trials
+(`search/extract`) nor for proposing new ones (`search/apply`).
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from search.space import SearchSpace
 
 @dataclass(frozen=True)
 class History:
-    """Earlier trials, the searches they belong to, what was left out, and what was renamed.
+    """Earlier trials, their searches, the rejected runs, and the renames.
 
     Attributes:
-        trials: A table (TRIALS).
-        searches: By id.
-        rejected: Runs that are none of the trials.
-        renames: What has another name here than where it was logged; see `renamed`.
+        trials: A table with the schema `TRIALS`.
+        searches: The searches by id.
+        rejected: Runs that are not among the trials.
+        renames: What has another name here than in its store; see `renamed`.
     """
 
     trials: pa.Table = field(default_factory=lambda: TRIALS.empty_table())
@@ -54,7 +54,7 @@ class History:
 
     @classmethod
     def empty(cls) -> History:
-        """No history: every search starts cold."""
+        """Return a history without trials: a search with it starts cold."""
         return cls()
 
     @classmethod
@@ -65,20 +65,20 @@ class History:
         *,
         objectives: Sequence[str] | Sequence[Objective] | None = None,
     ) -> History:
-        """Takes Optuna studies, or lists of their trials, each under the name of its task.
+        """Reads Optuna studies, or lists of their trials, each under the name of its task.
 
         Args:
-            studies: task -> study or trials. Values must follow the objectives.
-            directions: "maximize" or "minimize", one an objective; not next to `Objective`s, which
+            studies: Task -> study or trials. Values must be in the order of the objectives.
+            directions: "maximize" or "minimize", one per objective; not with `Objective`s, which
                 have their own.
             objectives: `Objective`s, or metric names; "objective_0", ... if not given.
 
         Raises:
-            ValueError: Objectives and directions do not go together.
+            ValueError: Objectives and directions do not match.
         """
         names = objectives or [f"objective_{index}" for index in range(len(directions or ()))]
-        goal = from_lists(names, directions)
-        if not goal or UNKNOWN in {each.direction for each in goal}:
+        found = from_lists(names, directions)
+        if not found or UNKNOWN in {each.direction for each in found}:
             raise ValueError("no directions; fix: give one for each objective, or Objectives")
         rows: list[dict[str, Any]] = []
         searches: dict[str, Search] = {}
@@ -86,15 +86,15 @@ class History:
             trials = study.trials if isinstance(study, optuna.Study) else list(study)
             space = SearchSpace.from_distributions(union_of_distributions(trials))
             searches[task] = Search(
-                task, task, {"name": task}, space, goal,
+                task, task, {"name": task}, space, found,
                 started=first_start(trials), trials_budget=len(trials),
             )  # fmt: skip
-            rows.extend(trial_row(trial_of_study(task, trial, goal)) for trial in trials)
+            rows.extend(trial_row(trial_of_study(task, trial, found)) for trial in trials)
         return cls(pa.Table.from_pylist(rows, schema=TRIALS), searches)
 
     @classmethod
     def from_parquet(cls, path: str | Path) -> History:
-        """Reads what `to_parquet` wrote."""
+        """Reads a history that `to_parquet` wrote."""
         table = pq.read_table(path)
         metadata = table.schema.metadata or {}
         searches = pa.Table.from_pylist(
@@ -106,7 +106,7 @@ class History:
         return cls(table.cast(TRIALS), searches_from_table(searches), rejected, renames)
 
     def to_parquet(self, path: str | Path) -> None:
-        """Writes trials, searches and what was left out into one parquet file."""
+        """Writes trials, searches, rejected runs and renames into one parquet file."""
         metadata = {
             "searches": json.dumps([search_row(search) for search in self.searches.values()]),
             "rejected": json.dumps([vars(row) for row in self.rejected]),
@@ -118,13 +118,13 @@ class History:
         return int(self.trials.num_rows)
 
     def tasks(self) -> list[str]:
-        """The tasks that history knows, in order of first appearance."""
+        """Returns the tasks of the trials, in order of first appearance."""
         return list(dict.fromkeys(self.trials.column("task").to_pylist()))
 
     def prior_trials(
         self, task: str | None = None, state: str | None = "complete", search: str | None = None
     ) -> list[Trial]:
-        """The trials of a task, a search or of all; of one state, or of every state if None."""
+        """Returns the trials of a task, a state and a search; None selects all of them."""
         chosen = self.trials
         for column, wanted in (("task", task), ("state", state), ("search", search)):
             if wanted is not None:
@@ -132,7 +132,7 @@ class History:
         return trials_from_table(chosen)
 
     def only(self, searches: Iterable[str]) -> History:
-        """The same history as if only these searches had been run."""
+        """Returns the history as if only these searches had been run."""
         names = set(searches)
         is_kept = pc.is_in(self.trials.column("search"), pa.array(sorted(names), pa.string()))
         known = {name: entry for name, entry in self.searches.items() if name in names}
@@ -143,16 +143,16 @@ class History:
         hyperparameters: Mapping[str, str] | None = None,
         metrics: Mapping[str, str] | None = None,
     ) -> History:
-        """The same history under the names of today.
+        """Returns the history under today's names.
 
         Args:
             hyperparameters: Old name -> new name.
-            metrics: The same for metrics. One that became an objective of a new search may have
-                been wanted in the other direction, as error was; it then counts by rank.
+            metrics: The same for metrics. A renamed metric may have had the other direction, as
+                error has for accuracy; it then counts by rank.
         """
-        names, goals = hyperparameters or {}, metrics or {}
-        if not names and not goals:
+        if not hyperparameters and not metrics:
             return self
-        trials, renames = renamed_trials(self.trials, names, goals)
-        searches = {id: renamed_search(each, names, goals) for id, each in self.searches.items()}
+        names = hyperparameters or {}, metrics or {}
+        trials, renames = renamed_trials(self.trials, *names)
+        searches = {id: renamed_search(each, *names) for id, each in self.searches.items()}
         return replace(self, trials=trials, searches=searches, renames=self.renames | renames)

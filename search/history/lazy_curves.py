@@ -1,20 +1,20 @@
-"""Learning curves of one trial that are made when somebody looks at them.
+"""Learning curves of one trial, parsed on first access.
 
-Most trials are asked for their values alone, and parsing the curves of 10,000 takes longer than all
-else about them. Not for curves as Arrow lists: `curves.py`.
+Most trials are read for their values only, and parsing the curves of 10,000 trials takes longer
+than everything else about them. Not for curves as Arrow lists (`curves.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TypeAlias
 
 Curves: TypeAlias = Mapping[str, Mapping[int, float]]
 
 
 class LazyCurves(Mapping[str, Mapping[int, float]]):
-    """Metric -> epoch -> value, made when first asked for. Equal to a dictionary of the same."""
+    """Metric -> epoch -> value, made on first access. Equal to a dictionary with the same items."""
 
     def __init__(self, make: Callable[[], Curves]) -> None:
         self._make = make
@@ -36,33 +36,33 @@ class LazyCurves(Mapping[str, Mapping[int, float]]):
         return repr(self._made)
 
     def __reduce__(self) -> tuple[type[dict[str, Mapping[int, float]]], tuple[Curves]]:
-        """Pickled as a plain dictionary: a trial does not take the whole table along."""
+        """Pickle as a plain dictionary: a trial must not carry the whole table."""
         return dict, (self._made,)
 
 
 def restated_curves(
     curves: Curves, stands_for: Mapping[str, str], turned: Collection[str]
 ) -> Curves:
-    """A trial's curves as its values are restated; the same object where nothing differs.
+    """Return a trial's curves restated like its values; the same object if nothing changes.
 
     Args:
-        curves: As logged; looked at only when the result is.
-        stands_for: An objective -> the metric whose curve is under its name then. That curve stays
-            under its own name as well, as it was logged.
-        turned: Objectives whose sign is turned.
+        curves: As logged; read only when the result is.
+        stands_for: Objective -> the metric that replaces it. The metric's curve is under both
+            names then.
+        turned: Objectives whose sign is inverted.
     """
     if not stands_for and not turned:
         return curves
-    return LazyCurves(partial(_restated, curves, stands_for, turned))
 
+    def restated() -> Curves:
+        own = {each: stands_for.get(each, each) for each in (*turned, *stands_for)}
+        return {metric: curve for metric, curve in curves.items() if metric not in own} | {
+            objective: {
+                epoch: -value if objective in turned else value
+                for epoch, value in curves[metric].items()
+            }
+            for objective, metric in own.items()
+            if metric in curves
+        }
 
-def _restated(
-    curves: Curves, stands_for: Mapping[str, str], turned: Collection[str]
-) -> dict[str, Mapping[int, float]]:
-    own = {objective: stands_for.get(objective, objective) for objective in (*turned, *stands_for)}
-    made = {metric: curve for metric, curve in curves.items() if metric not in own}
-    for objective, metric in own.items():
-        if metric in curves:
-            sign = -1.0 if objective in turned else 1.0
-            made[objective] = {epoch: sign * value for epoch, value in curves[metric].items()}
-    return made
+    return LazyCurves(restated)

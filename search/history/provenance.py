@@ -1,38 +1,41 @@
 """Provenance: what proposed a trial and from which earlier runs, as its run records it.
 
-A record comes back from a store that anybody can write to, so a part that is not what it should be
-counts as not recorded; the trial itself stays. The same facts are written here as a sentence that
-stays readable with 100 tasks. Not for computing them, that is `apply/`.
+Reads a record from a store that anybody can write to, so a part of the wrong type counts as not
+recorded; the trial itself stays. Writes the same facts as a sentence that stays readable with 100
+tasks. Not for computing them (`apply/provenance.py`).
 """
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from search.space.values import read_number
+
 UNKNOWN = "unknown"
 CONTROL = "control"
-# The guard's decisions: history as a whole, those tasks that agree with what was seen, nothing.
+# The guard's decisions: use all of history, only tasks that agree with this search, or nothing.
 DECISIONS = ("all", "agreeing", "none")
-# Names of tasks and runs are shorter; what is longer was not written by us.
+# Our names of tasks and runs are shorter.
 LONGEST_NAME = 250
 LARGEST_COUNT = 2**31
 
 
 @dataclass(frozen=True)
 class Guard:
-    """What the guard had decided when a trial was proposed.
+    """The guard's decision when a trial was proposed.
 
     Attributes:
         history: One of `DECISIONS`, or "" if not recorded.
-        log_evidence: Of the best model with history over the one without; above 0 speaks for
-            history. NaN if not recorded.
-        trials: Complete trials of this search that it had seen; None if not recorded.
-        dropped: Task -> why it is left aside.
-        agreement: Task -> Kendall's tau of its predictions with what was seen here.
+        log_evidence: Log evidence of the best model with history minus that of the model without;
+            above 0 favours history. NaN if not recorded.
+        trials: Complete trials of this search at that time; None if not recorded.
+        dropped: Task -> the reason why it is not used.
+        agreement: Task -> Kendall's tau between its predictions and this search's results.
     """
 
     history: str = ""
@@ -44,17 +47,17 @@ class Guard:
 
 @dataclass(frozen=True)
 class Origin:
-    """What proposed a trial.
+    """The origin of a trial's configuration.
 
     Attributes:
-        step: The step of `apply/` that did, or "unknown".
-        source_runs: Ids of the past runs it was made from, or that lie nearest to it.
-        source_tasks: Task -> weight, the heaviest first; below 0 if it counts in reverse.
+        step: The step of `apply/` that proposed it, or "unknown".
+        source_runs: Ids of the past runs it was made from, or that are nearest to it.
+        source_tasks: Task -> weight, the heaviest first; below 0 if the task counts in reverse.
         sampler: Name of the method; "" if not recorded.
-        prior_trials: Trials of this very task that earlier searches made and the method knew.
-        guard: None if there was nothing to guard.
-        is_repeated: Whether nothing untried was left.
-        reason: Why it was proposed otherwise than planned; mostly "".
+        prior_trials: Number of trials of the same task, from earlier searches, in the model.
+        guard: None without history to guard against.
+        is_repeated: Whether it repeats a configuration because all have been tried.
+        reason: Why it was not proposed as planned; usually "".
     """
 
     step: str = UNKNOWN
@@ -68,12 +71,12 @@ class Origin:
 
     @property
     def arm(self) -> str:
-        """What the trial belongs to: "control" if it knows nothing of history, else "main"."""
+        """The arm of the search: "control" if proposed without history, else "main"."""
         return CONTROL if self.step == CONTROL else "main"
 
 
 def read_origin(record: object) -> Origin:
-    """An origin from plain data; what is missing or misshapen is left at its default."""
+    """Read an origin from plain data; missing or malformed parts get their defaults."""
     if not isinstance(record, Mapping):
         return Origin()
     runs = record.get("source_runs")
@@ -93,7 +96,7 @@ def read_origin(record: object) -> Origin:
 
 
 def ledger_columns(origin: Origin) -> dict[str, Any]:
-    """An origin as flat columns, the nested ones as JSON; None where nothing is recorded."""
+    """Return an origin as flat columns, nested ones as JSON; None where nothing is recorded."""
     guard = origin.guard or Guard()
     return {
         "origin.step": origin.step,
@@ -112,7 +115,7 @@ def ledger_columns(origin: Origin) -> dict[str, Any]:
 
 
 def ledger_metrics(origin: Origin) -> dict[str, float]:
-    """What of an origin is a number to filter and compare trials by in a tracking page."""
+    """Return the numbers of an origin by which the tracking page can filter trials."""
     if origin.guard is None or not math.isfinite(origin.guard.log_evidence):
         return {}
     return {
@@ -124,10 +127,10 @@ def ledger_metrics(origin: Origin) -> dict[str, float]:
 def _guard(record: object) -> Guard | None:
     if not isinstance(record, Mapping):
         return None
-    history, dropped = record.get("history"), record.get("dropped")
+    history, dropped = _text(record.get("history")), record.get("dropped")
     evidence = _number(record.get("log_evidence"))
     return Guard(
-        history=history if isinstance(history, str) and history in DECISIONS else "",
+        history=history if history in DECISIONS else "",
         log_evidence=math.nan if evidence is None else evidence,
         trials=_count(record.get("trials")),
         dropped={
@@ -147,13 +150,9 @@ def _numbers(record: object) -> dict[str, float]:
 
 
 def _number(value: object) -> float | None:
-    """A finite number, or None. An integer too large for a float is none either."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:
-        return None
+    """Return a finite number as a float; None for anything else, too large integers included."""
+    number = read_number(value) if isinstance(value, int | float) else None
+    return None if number is None or abs(number) > sys.float_info.max else float(number)
 
 
 def _count(value: object) -> int | None:
@@ -163,7 +162,7 @@ def _count(value: object) -> int | None:
 
 
 def _text(value: object) -> str:
-    """One line of printable text; escapes of a terminal and lone surrogates become "?"."""
+    """Return one line of printable text; other characters become "?"."""
     if not isinstance(value, str):
         return ""
     line = " ".join(value[: 4 * LONGEST_NAME].split())[:LONGEST_NAME]
@@ -172,69 +171,66 @@ def _text(value: object) -> str:
 
 TASKS_NAMED = 3
 RUNS_NAMED = 5
-# A likelihood ratio below two in either direction is said to be no evidence: Kass and Raftery 1995,
-# "Bayes factors", call anything below three "not worth more than a bare mention".
+# A likelihood ratio below two in either direction is reported as no evidence: Kass and Raftery
+# 1995, "Bayes factors", call anything below three "not worth more than a bare mention".
 NO_EVIDENCE = math.log(2)
-# What a model with history has beyond this no reader weighs any more.
+# A larger factor tells a reader nothing more.
 LARGEST_FACTOR = 1000
 
 _STEPS = {
     "opening": "It belongs to the cold opening: the middle of the space, then random "
-    "configurations, until there is something to model",
+    "configurations, until there are results to model",
     "random": "It was drawn at random",
-    "control": "It belongs to the cold control arm: proposed as a search without history would, "
-    "to measure what history is worth",
+    "control": "It belongs to the cold control arm: proposed without history, to measure what "
+    "history is worth",
     "given": "It was given, not proposed",
     "unknown": "What proposed it is not recorded",
 }
 
 
 def provenance_text(origin: Origin) -> str:
-    """Why a trial was tried, in a sentence or two."""
+    """Say why a trial was tried, in a sentence or two."""
     if origin.step in ("portfolio", "history-model", "prior-model", "model"):
         text = _proposed(origin)
     else:
         named = f"It was proposed by the {origin.step} step{_by(origin)}"
-        text = _STEPS.get(origin.step, named)
-        text += f" because {origin.reason}" if origin.reason else ""
-        # An arm's guard, where it has one, says nothing of the trial.
-    parts = [text + ".", _sources(origin), _left_aside(origin.guard)]
-    if origin.is_repeated:
-        parts.append("Nothing untried was left, so it repeats a configuration.")
+        because = f" because {origin.reason}" if origin.reason else ""
+        text = _STEPS.get(origin.step, named) + because
+    repeated = "No untried configuration was left, so it repeats one." if origin.is_repeated else ""
+    parts = (text + ".", _sources(origin), _dropped(origin.guard), repeated)
     return " ".join(part for part in parts if part)
 
 
 def tasks_in_words(weights: Mapping[str, float]) -> str:
-    """Tasks and their weights, the heaviest named: "mnist 0.61, fashion in reverse 0.09"."""
+    """Write tasks with weights, the heaviest named: "mnist 0.61, fashion in reverse 0.09"."""
     ordered = sorted(weights.items(), key=lambda each: (-abs(each[1]), each[0]))
     named = [
         f"{task} {'in reverse ' if weight < 0 else ''}{abs(weight):.2f}"
         for task, weight in ordered[:TASKS_NAMED]
     ]
-    rest = ordered[TASKS_NAMED:]
+    rest = [abs(weight) for _, weight in ordered[TASKS_NAMED:]]
     if rest:
-        share = sum(abs(weight) for _, weight in rest)
-        named.append(f"{len(rest)} more with {share:.2f} together")
+        named.append(f"{len(rest)} more with {sum(rest):.2f} together")
     return ", ".join(named)
 
 
 def evidence_in_words(log_evidence: float) -> str:
-    """How far what was seen here speaks for history; "" if that is not known."""
+    """Say how much this search's results favour history; "" if that is not recorded."""
     if not math.isfinite(log_evidence):
         return ""
     number = f"(log evidence {log_evidence:.1f})"
     if abs(log_evidence) < NO_EVIDENCE:
-        return f"what was seen here speaks neither for nor against history {number}"
+        return f"the results so far are neither for nor against history {number}"
     if abs(log_evidence) > math.log(LARGEST_FACTOR):
         factor = f"more than {LARGEST_FACTOR:,}"
     else:
         factor = f"{math.exp(abs(log_evidence)):.2g}"
     side = "for" if log_evidence > 0 else "against"
-    return f"history speaks {side} itself here by a factor of {factor} {number}"
+    return f"the results so far are {side} history by a factor of {factor} {number}"
 
 
 def names_in_words(names: list[str], named: int = TASKS_NAMED) -> str:
-    """Some names of many: "a, b, c and 4 more"."""
+    """Write the first of many names: "a, b, c and 4 more"."""
     more = f" and {len(names) - named} more" if len(names) > named else ""
     return ", ".join(names[:named]) + more
 
@@ -242,15 +238,14 @@ def names_in_words(names: list[str], named: int = TASKS_NAMED) -> str:
 def _proposed(origin: Origin) -> str:
     tasks, count = tasks_in_words(origin.source_tasks), len(origin.source_tasks)
     earlier = f"{count} earlier task{'s' if count != 1 else ''} ({tasks})" if count else ""
-    known = ""
-    if origin.prior_trials:
-        known = f"{_trials(origin.prior_trials, 'earlier')} of this very task"
+    prior = origin.prior_trials
+    known = f"{_trials(prior, 'earlier ')} of this very task" if prior else ""
     if origin.step == "portfolio":
-        whom = f" for {earlier}" if earlier else " elsewhere"
-        return f"It comes from the portfolio, before any model: what served well{whom}"
+        where = f"on {earlier}" if earlier else "elsewhere"
+        return f"It comes from the portfolio, before any model: it did well {where}"
     if origin.step == "history-model":
-        what = f"a model that leans on {earlier or 'earlier tasks'}"
-        what += f" and knows {known}" if known else ""
+        weighted = f"a model that weights {earlier or 'earlier tasks'}"
+        what = f"{weighted} and knows {known}" if known else weighted
     elif origin.step == "prior-model":
         what = f"a model of this task that knows {known or 'earlier trials of it'}"
     else:
@@ -261,38 +256,41 @@ def _proposed(origin: Origin) -> str:
 def _guarded(guard: Guard | None) -> str:
     if guard is None:
         return ""
-    parts = [] if guard.trials is None else [f", after {_trials(guard.trials)} here"]
+    text = "" if guard.trials is None else f", after {_trials(guard.trials)} here"
     evidence = evidence_in_words(guard.log_evidence)
     if guard.history == "none":
-        parts.append("; history is not used" + (f": {evidence}" if evidence else ""))
-    elif evidence and guard.trials:  # before the first result nothing can have been evidence
-        # Each objective decides for itself, so one may use what all together speak against.
-        parts.append(f"; {'even so, ' if guard.log_evidence < 0 else ''}{evidence}")
-    return "".join(parts)
+        return f"{text}; history is not used" + (f": {evidence}" if evidence else "")
+    if not evidence or not guard.trials:  # before the first result there is no evidence
+        return text
+    # Each objective decides for itself, so one may use history that all together are against.
+    return f"{text}; {'even so, ' if guard.log_evidence < 0 else ''}{evidence}"
 
 
 def _sources(origin: Origin) -> str:
     if not origin.source_runs:
         return ""
-    noun = "run" if len(origin.source_runs) == 1 else "runs"
     lead = "Tried before in" if origin.step == "portfolio" else "Nearest earlier trials:"
+    noun = "run" if len(origin.source_runs) == 1 else "runs"
     return f"{lead} {noun} {names_in_words(list(origin.source_runs), RUNS_NAMED)}."
 
 
-def _left_aside(guard: Guard | None) -> str:
+def _dropped(guard: Guard | None) -> str:
     if guard is None or not guard.dropped or guard.history == "none":
         return ""
     count = len(guard.dropped)
-    noun = "earlier task is" if count == 1 else "earlier tasks are"
-    task, why = next(iter(sorted(guard.dropped.items())))
-    such = "" if count == 1 else "such as "
-    return f"{count} {noun} left aside, {such}{task}{f': {why}' if why else ''}."
+    lead = (
+        "1 earlier task is dropped,"
+        if count == 1
+        else f"{count} earlier tasks are dropped, such as"
+    )
+    task, why = min(guard.dropped.items())
+    return f"{lead} {task}{f': {why}' if why else ''}."
 
 
 def _by(origin: Origin) -> str:
-    """The sampler, where it is not our own model, which needs no name."""
+    """Name the sampler in brackets, unless it is our own model."""
     return f" ({origin.sampler})" if origin.sampler not in ("", "transfer") else ""
 
 
 def _trials(count: int, kind: str = "") -> str:
-    return f"{count} {f'{kind} ' if kind else ''}trial{'' if count == 1 else 's'}"
+    return f"{count} {kind}trial{'' if count == 1 else 's'}"

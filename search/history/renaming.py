@@ -1,6 +1,6 @@
-"""What was renamed since it was logged: hyperparameters and metrics, in a whole history.
+"""Renames hyperparameters and metrics in a whole history.
 
-Two names never become one: what has the new name already keeps the old one next to it.
+Two names never become one: where the new name is taken already, the old one stays.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from search.history.curves import as_one_array, columns_of
+from search.history.curves import columns_of
 from search.history.curves import renamed as renamed_curves
 from search.history.search import Search
 from search.history.table import TRIALS, configuration_of
@@ -21,30 +21,30 @@ from search.space import SearchSpace
 
 @dataclass(frozen=True)
 class Renames:
-    """What was renamed.
+    """The names that were changed.
 
     Attributes:
-        hyperparameters: (search, old name, new name) -> number of its trials.
-        metrics: The new names. Such a metric may have been wanted in the other direction, as error
-            was before it became accuracy.
+        hyperparameters: (search, old name, new name) -> number of trials.
+        metrics: The new names. Such a metric may have had the other direction, as error has for
+            accuracy.
     """
 
     hyperparameters: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     metrics: frozenset[str] = frozenset()
 
     def __or__(self, other: Renames) -> Renames:
-        """Both of them, the other one done after this one."""
+        """Return both; the other ones were done after these."""
         counts = {**self.hyperparameters, **other.hyperparameters}
         return Renames(counts, self.metrics | other.metrics)
 
     def to_json(self) -> str:
-        """Both as JSON text."""
+        """Return the renames as JSON text."""
         counts = [[*names, number] for names, number in self.hyperparameters.items()]
         return json.dumps({"hyperparameters": counts, "metrics": sorted(self.metrics)})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Renames:
-        """What `to_json` wrote."""
+        """Read renames that `to_json` wrote."""
         record = json.loads(text)
         counts = {(search, old, new): n for search, old, new, n in record["hyperparameters"]}
         return cls(counts, frozenset(record["metrics"]))
@@ -53,7 +53,7 @@ class Renames:
 def renamed_trials(
     trials: pa.Table, hyperparameters: Mapping[str, str], metrics: Mapping[str, str]
 ) -> tuple[pa.Table, Renames]:
-    """A TRIALS table under new names, and what was renamed in it."""
+    """Return a TRIALS table under new names, and what was renamed in it."""
     counts: Counter[tuple[str, str, str]] = Counter()
     if hyperparameters:
         texts = []
@@ -67,17 +67,17 @@ def renamed_trials(
         trials = _with_column(trials, "configuration", pa.array(texts, pa.string()))
     if metrics:
         logged = [each or [] for each in trials.column("objectives").to_pylist()]
-        curves = as_one_array(trials.column("curves"))
+        curves = trials.column("curves").combine_chunks()
         run, metric, _, _, known = columns_of(curves)
-        taken = [set(each) for each in logged]  # of each trial, by its objectives and its curves
+        taken = [set(each) for each in logged]  # names of objectives and curves by trial
         for place, code in {*zip(run.tolist(), metric.tolist(), strict=True)}:
             taken[place].add(known[code])
         new = [_applicable(metrics, each) for each in taken]
-        goals = [
+        objectives = [
             [names.get(name, name) for name in each]
             for each, names in zip(logged, new, strict=True)
         ]
-        column = pa.array(goals, TRIALS.field("objectives").type)
+        column = pa.array(objectives, TRIALS.field("objectives").type)
         trials = _with_column(trials, "objectives", column)
         named = renamed_curves(curves, lambda place, name: new[place].get(name, name))
         trials = _with_column(trials, "curves", named)
@@ -87,8 +87,8 @@ def renamed_trials(
 def renamed_search(
     search: Search, hyperparameters: Mapping[str, str], metrics: Mapping[str, str]
 ) -> Search:
-    """A search under new names."""
-    goals = _applicable(metrics, search.metrics)
+    """Return a search under new names."""
+    new = _applicable(metrics, search.metrics)
     space = search.space
     names = _applicable(hyperparameters, space.distributions if space else ())
     if space is not None and names:
@@ -100,7 +100,7 @@ def renamed_search(
             },
         )
     objectives = tuple(
-        replace(each, metric=goals.get(each.metric, each.metric)) for each in search.objectives
+        replace(each, metric=new.get(each.metric, each.metric)) for each in search.objectives
     )
     return replace(search, space=space, objectives=objectives)
 
@@ -110,7 +110,7 @@ def _with_column(trials: pa.Table, name: str, column: pa.Array) -> pa.Table:
 
 
 def _applicable(rename: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
-    """The renames that something here needs; two names never become one."""
+    """Return the renames that apply; two names never become one."""
     names: dict[str, str] = {}
     for old, new in rename.items():
         if old in taken and new not in taken and new not in names.values():

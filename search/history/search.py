@@ -1,4 +1,4 @@
-"""Search: an earlier search as history has it. Rejected: a run that history leaves out."""
+"""Search: an earlier search in history. Rejected: a run that is not in history, and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search.space import SearchSpace
 
 @dataclass(frozen=True)
 class Search:
-    """One earlier search: what it looked for, where, and in which space."""
+    """One earlier search: its objectives, its task and its space."""
 
     id: str
     task: str
@@ -30,13 +30,13 @@ class Search:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics of its objectives, in their order."""
+        """The metrics of the objectives, in their order."""
         return tuple(each.metric for each in self.objectives)
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A run that history leaves out, and why: nothing is dropped silently."""
+    """A run that history leaves out, and why. No run is dropped silently."""
 
     run_id: str
     name: str

@@ -1,4 +1,4 @@
-"""How a trial ends, in our words, Optuna's and MLflow's. Nothing else maps one to the other."""
+"""States of a trial: ours, Optuna's and MLflow's. The only place that maps between them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 from optuna.trial import TrialState
 
-# "stopped" is stopped early; "failed" includes results that are not finite; "interrupted" is cut
-# off, to be resumed.
+# "stopped" is stopped early; "failed" includes results that are not finite; "interrupted" can be
+# resumed.
 State = Literal["complete", "stopped", "failed", "interrupted", "running"]
 STATES: tuple[State, ...] = get_args(State)
 
@@ -19,14 +19,14 @@ FROM_OPTUNA: Mapping[TrialState, State] = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "running",
 }
-# A study is rebuilt from trials that have ended, and Optuna cannot go on with one.
+# Without "running": a study is rebuilt from ended trials only, and Optuna cannot continue a trial.
 TO_OPTUNA: Mapping[State, TrialState] = {
     "complete": TrialState.COMPLETE,
     "stopped": TrialState.PRUNED,
     "failed": TrialState.FAIL,
     "interrupted": TrialState.FAIL,
 }
-# KILLED is told apart by the state tag.
+# The state tag tells the two kinds of KILLED apart.
 TO_MLFLOW: Mapping[State, str] = {
     "complete": "FINISHED",
     "stopped": "KILLED",
@@ -34,8 +34,7 @@ TO_MLFLOW: Mapping[State, str] = {
     "failed": "FAILED",
     "running": "RUNNING",
 }
-# Where a tool says nothing better than the run's status. Nobody but the one who ended it knows why
-# a run was killed.
+# For tools that record only the run's status, which does not say why a run was killed.
 FROM_MLFLOW: Mapping[str, State] = {
     "FINISHED": "complete",
     "FAILED": "failed",
@@ -46,5 +45,5 @@ FROM_MLFLOW: Mapping[str, State] = {
 
 
 def state_of_run(status: str) -> State:
-    """The state of a run that another tool logged, by MLflow's status alone."""
+    """Return the state of a run that another tool logged, from MLflow's status alone."""
     return FROM_MLFLOW.get(status, "interrupted")

@@ -1,6 +1,6 @@
-"""Studies of Optuna at our border: those of other people, read as trials, and quiet ones of ours.
+"""Reads trials of Optuna studies, and creates studies that log nothing.
 
-Not for the trials of a running search: the sampler keeps those itself (`apply/own_data.py`).
+Not for the trials of a running search: the sampler keeps those (`apply/own_data.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from search.objectives.objective import Objective, directions_of
 def quiet_study(
     objectives: Sequence[Objective], sampler: BaseSampler | None = None
 ) -> optuna.Study:
-    """An empty study in memory that is not announced on the console."""
+    """Create an empty study in memory without a message on the console."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -31,28 +31,25 @@ def quiet_study(
         optuna.logging.set_verbosity(level)
 
 
-def union_of_distributions(
-    trials: Sequence[FrozenTrial],
-) -> dict[str, BaseDistribution]:
-    """The space that the trials of a study were suggested from, as far as they tell."""
-    # The latest trial's distribution wins: it is the space as its author last saw it.
+def union_of_distributions(trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
+    """Return the distributions of all trials; the latest trial decides between two of one name."""
     return {name: kind for trial in trials for name, kind in trial.distributions.items()}
 
 
 def first_start(trials: Sequence[FrozenTrial]) -> datetime:
-    """When the first trial started, in UTC; 1970 if none says."""
+    """Return when the first trial started, in UTC; 1970 if no trial has a start."""
     starts = [trial.datetime_start for trial in trials if trial.datetime_start]
     return min(starts).astimezone(UTC) if starts else datetime.fromtimestamp(0, UTC)
 
 
 def trial_of_study(task: str, frozen: FrozenTrial, objectives: tuple[Objective, ...]) -> Trial:
-    """A trial of a study, as of a search that bears the name of its task."""
+    """Convert a trial of a study; its search has the name of its task."""
     values = tuple(frozen.values or ()) if frozen.state == TrialState.COMPLETE else ()
     is_usable = len(values) == len(objectives) and all(map(math.isfinite, values))
-    state = FROM_OPTUNA[frozen.state]
+    is_failed = frozen.state == TrialState.COMPLETE and not is_usable
     return Trial(
         task=task, search=task, number=frozen.number, run_id=f"{task}/{frozen.number}",
-        state="failed" if state == "complete" and not is_usable else state,
+        state="failed" if is_failed else FROM_OPTUNA[frozen.state],
         configuration=frozen.params,
         objectives=objectives,
         values=values if is_usable else (),

@@ -1,29 +1,29 @@
 """History as Arrow tables, the form in which it is read, cached and written to parquet.
 
 Columns named *_json hold JSON text, because configurations and spaces have no common schema. Most
-of history is asked for its values alone; the curves of 10,000 trials with 100 points each would be
-a million dictionary entries that nobody reads, so they stay in Arrow until looked at.
+trials are read for their values only; the curves of 10,000 trials with 100 points each would be a
+million dictionary entries that nobody reads, so they stay in Arrow until they are accessed.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from search.history.curves import CURVES, as_one_array
+from search.history.curves import CURVES, Columns, columns_of
 from search.history.lazy_curves import LazyCurves
 from search.history.search import Rejected, Search
 from search.history.trial import Trial
 from search.objectives.objective import from_row, to_row
 from search.space import SearchSpace
 
-# One row a trial. `values` follow `objectives` and are empty unless the trial is complete.
+# One row per trial. `values` follow `objectives` and are empty unless the trial is complete.
 # `curves` hold every metric of every epoch; `configuration` lists active hyperparameters only.
 TRIALS = pa.schema(
     [
@@ -44,7 +44,7 @@ TRIALS = pa.schema(
     ]
 )
 
-# One row a search.
+# One row per search.
 SEARCHES = pa.schema(
     [
         ("search", pa.string()),
@@ -64,13 +64,13 @@ SEARCHES = pa.schema(
     ]
 )
 
-# One row a run that was left out, and why.
+# One row per rejected run.
 REJECTED = pa.schema([("run_id", pa.string()), ("name", pa.string()), ("reason", pa.string())])
 
 
 def trials_from_table(table: pa.Table) -> list[Trial]:
-    """The rows of a TRIALS table, parsed; of the curves each when it is first asked for."""
-    curves = _Curves(table)
+    """Parse the rows of a TRIALS table, each trial's curves on first access."""
+    columns = cache(lambda: columns_of(table.column("curves").combine_chunks()))
     rows = table.select([name for name in TRIALS.names if name != "curves"]).to_pylist()
     return [
         Trial(
@@ -79,7 +79,7 @@ def trials_from_table(table: pa.Table) -> list[Trial]:
             objectives=from_row(row),
             values=tuple(row["values"] or ()),
             epoch=row["epoch"] or 0,
-            curves=LazyCurves(partial(curves.of, index)),
+            curves=LazyCurves(partial(_curves, columns, index)),
             origin=json.loads(row["origin"] or "{}"),
             started=row["started"],
             seconds=row["seconds"] or 0.0,
@@ -89,20 +89,18 @@ def trials_from_table(table: pa.Table) -> list[Trial]:
 
 
 def configuration_of(text: str) -> dict[str, Any]:
-    """A configuration from its JSON text; empty for a text that holds something else."""
+    """Return a configuration from its JSON text; empty if the text holds something else."""
     found = json.loads(text)
     return found if isinstance(found, dict) else {}
 
 
 def trial_row(trial: Trial) -> dict[str, Any]:
-    """A trial as a row of TRIALS; the opposite of `trials_from_table`."""
-    goal = to_row(trial.objectives)
+    """Return a trial as a row of TRIALS; the inverse of `trials_from_table`."""
     return {
         "task": trial.task, "search": trial.search, "number": trial.number,
         "run_id": trial.run_id, "state": trial.state,
         "configuration": json.dumps(dict(trial.configuration)),
-        "objectives": goal["objectives"], "directions": goal["directions"],
-        "values": list(trial.values), "epoch": trial.epoch,
+        **to_row(trial.objectives), "values": list(trial.values), "epoch": trial.epoch,
         "curves": [
             {"metric": metric, "epoch": epoch, "value": value}
             for metric, curve in trial.curves.items()
@@ -114,7 +112,7 @@ def trial_row(trial: Trial) -> dict[str, Any]:
 
 
 def searches_from_table(table: pa.Table) -> dict[str, Search]:
-    """The rows of a SEARCHES table, by search id."""
+    """Parse the rows of a SEARCHES table, by search id."""
     return {
         row["search"]: Search(
             id=row["search"],
@@ -135,58 +133,33 @@ def searches_from_table(table: pa.Table) -> dict[str, Search]:
 
 
 def search_row(search: Search) -> dict[str, Any]:
-    """A search as a JSON-ready row; `with_time` undoes the time."""
-    goal = to_row(search.objectives)
+    """Return a search as a JSON-ready row; `with_time` parses its time."""
     return {
         "search": search.id, "run_id": search.run_id, "task": search.task,
         "fingerprint_json": json.dumps(dict(search.fingerprint)),
         "space_json": search.space.to_json() if search.space else None,
-        "objectives": goal["objectives"], "directions": goal["directions"],
+        **to_row(search.objectives),
         "started": search.started.isoformat(), "trials_budget": search.trials_budget,
         "epochs": search.epochs, "seed": search.seed, "state": search.state, "warm": search.warm,
-        "roles_json": goal["roles_json"],
     }  # fmt: skip
 
 
 def with_time(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of `search_row`, its time parsed."""
+    """Return a row of `search_row` with its time parsed."""
     return row | {"started": datetime.fromisoformat(row["started"])}
 
 
 def rejected_from_table(table: pa.Table) -> tuple[Rejected, ...]:
-    """The rows of a REJECTED table."""
+    """Parse the rows of a REJECTED table."""
     return tuple(Rejected(**row) for row in table.cast(REJECTED).to_pylist())
 
 
-class _Curves:
-    """The curves of a whole TRIALS table, taken apart into columns once, when first needed."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self._column = table.column("curves")
-
-    def of(self, index: int) -> dict[str, dict[int, float]]:
-        """The curves of one row: metric -> epoch -> value, in the order they were logged in."""
-        offsets, metric, epoch, value, names = self._columns
-        start, end = int(offsets[index]), int(offsets[index + 1])
-        curves: dict[str, dict[int, float]] = {}
-        points = zip(
-            metric[start:end].tolist(), epoch[start:end].tolist(), value[start:end].tolist(),
-            strict=True,
-        )  # fmt: skip
-        for code, each_epoch, each_value in points:
-            curves.setdefault(names[code], {})[each_epoch] = each_value
-        return curves
-
-    @cached_property
-    def _columns(self) -> tuple[Any, Any, Any, Any, list[str]]:
-        curves = as_one_array(self._column)
-        lengths = pc.list_value_length(curves).fill_null(0).to_numpy(zero_copy_only=False)
-        points = curves.flatten()  # null lists have no points
-        encoded = points.field("metric").fill_null("").dictionary_encode()
-        return (
-            np.concatenate([[0], np.cumsum(lengths)]),
-            encoded.indices.to_numpy(zero_copy_only=False),
-            points.field("epoch").fill_null(0).to_numpy(zero_copy_only=False),
-            points.field("value").to_numpy(zero_copy_only=False),
-            encoded.dictionary.to_pylist(),
-        )
+def _curves(columns: Callable[[], Columns], index: int) -> dict[str, dict[int, float]]:
+    """Return the curves of one row: metric -> epoch -> value, in the order of the table."""
+    run, metric, epoch, value, names = columns()
+    place = slice(*np.searchsorted(run, [index, index + 1]))
+    curves: dict[str, dict[int, float]] = {}
+    points = zip(metric[place].tolist(), epoch[place].tolist(), value[place].tolist(), strict=True)
+    for code, each_epoch, each_value in points:
+        curves.setdefault(names[code], {})[each_epoch] = each_value
+    return curves

@@ -1,7 +1,7 @@
-"""Trial: a trial wherever it is looked at after it was asked, whoever asked it.
+"""Trial: one evaluated configuration, from any source.
 
-This search's own, the same task's, another task's, or one that another tool logged. Its values are
-those of its own search's objectives until `search/review` restates it for another search.
+A trial of this search, of an earlier search of the same or another task, or of another tool. Its
+values are those of its own search's objectives until `search/review` restates it for a new search.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from search.space import Value
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """A trial that was asked.
+    """One evaluated configuration.
 
     Attributes:
-        state: How it ended, if it did.
-        configuration: Its active hyperparameters, as far as they are known.
-        values: Of the objectives, in their order; empty unless it is complete.
-        objectives: What the values are of.
-        curves: Metric -> epoch -> value, of every metric that was logged.
-        epoch: The last one; 0 if it has no epochs.
-        seconds: How long it took; 0 if nobody knows.
-        constraints: Name -> value, 0 or less is kept; what a sampler is told of objectives that
-            are bounds. History has none.
-        origin: Where its configuration came from, JSON-able; see `search.apply.source.Proposal`.
-        task: The id of its task.
-        search: The id of its search.
-        number: Its number in the search.
-        run_id: Its MLflow run.
-        started: When.
-        unknown: Hyperparameters of the space it was restated in that it used, or may have used,
-            with a value that cannot be told: history lacks it, or the space has no such category.
-        is_exact: Whether it is a configuration of that space as it stands.
-        is_by_rank: Whether its values may be compared with those of its own search only: a
-            direction was turned around, or another metric stands for the objective.
+        state: How the trial ended, or "running".
+        configuration: The active hyperparameters whose values are known.
+        values: The values of `objectives`, in their order; empty unless the trial is complete.
+        objectives: The objectives that were measured.
+        curves: Metric -> epoch -> value, for every logged metric.
+        epoch: The last epoch; 0 without epochs.
+        seconds: The duration; 0 if unknown.
+        constraints: Name -> value, 0 or less is kept: what a sampler is told of constraint
+            objectives. Empty in history.
+        origin: How the configuration was proposed, JSON-able; see `search.apply.source.Proposal`.
+        task: The id of the task.
+        search: The id of the search.
+        number: The number in the search.
+        run_id: The MLflow run.
+        started: The time of the start.
+        unknown: Active or possibly active hyperparameters of the space in which the trial was
+            restated whose values are unknown: history lacks them, or the space lacks the category.
+        is_exact: Whether the configuration is one of that space without any change.
+        is_by_rank: Whether values are comparable within the trial's own search only: a direction
+            was inverted, or another metric replaces the objective.
     """
 
     state: State
@@ -66,29 +66,29 @@ class Trial:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics of its objectives, in their order."""
+        """The metrics of the objectives, in their order."""
         return tuple(each.metric for each in self.objectives)
 
     @property
     def by_metric(self) -> dict[str, float]:
-        """Its values by the metric that each is of; empty unless it is complete."""
+        """The values by metric; empty unless the trial is complete."""
         return dict(zip(self.metrics, self.values, strict=True)) if self.values else {}
 
     @property
     def violation(self) -> float:
-        """Sum of its positive constraint values; 0 if it keeps every constraint."""
+        """The sum of the positive constraint values; 0 if every constraint is kept."""
         return violation_of(self.constraints)
 
     def direction_of(self, metric: str, otherwise: str) -> str:
-        """Which way its search wanted what stands for a metric; `otherwise` if nothing does."""
+        """Return the direction of the counterpart of a metric; `otherwise` without one."""
         own = self.counterpart(metric)
         return next((each.direction for each in self.objectives if each.metric == own), otherwise)
 
     def counterpart(self, metric: str) -> str | None:
-        """Which of this trial's objectives stands for `metric`: itself, or the one of its role.
+        """Return the objective that is `metric`, or the only one with the same role.
 
-        Robust accuracies under two threats have one role: their values cannot be compared, but how
-        they rank a task's trials can. None if there is no such objective, or several.
+        Robust accuracies under two threats have the same role: their values are not comparable, but
+        the ranks they give a task's trials are. None if no objective or several have the role.
         """
         if metric in self.metrics:
             return metric
@@ -97,18 +97,18 @@ class Trial:
         return alike[0] if len(alike) == 1 else None
 
     def value_of(self, metric: str) -> float:
-        """Its value of a metric: its objective's, else its last epoch's; NaN without either."""
+        """Return the value of a metric: the objective's, else the last epoch's, else NaN."""
         own = self.counterpart(metric)
         if own is not None and len(self.values) == len(self.objectives):
             return _number(self.values[self.metrics.index(own)])
         return self.last(metric)
 
     def last(self, metric: str) -> float:
-        """The value of a metric at the last epoch that has one; NaN without one."""
+        """Return the value of a metric at its last epoch; NaN without one."""
         curve = self.curves.get(metric, {})
         return _number(curve[max(curve)] if curve else None)
 
 
 def _number(value: float | None) -> float:
-    """A value; NaN for the nothing that a store may hold in its place."""
+    """Return a value as a float; NaN for None, which a store may hold."""
     return math.nan if value is None else float(value)

@@ -1,4 +1,4 @@
-"""What a search looks for: metrics, which way each is better, and how each counts."""
+"""Objectives: metrics, the direction of each, and its role in the search."""
 
 from search.objectives.objective import Objective
 

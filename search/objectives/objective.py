@@ -1,16 +1,16 @@
-"""Objective: a metric, which way is better, and how it counts. A search has a tuple of them.
+"""Objective: a metric, its direction and its role. A search has a tuple of them.
 
 Roles:
 
-- `pareto`: searched next to the others; best is the front.
-- `constraint`: kept or not. What keeps every bound is judged by the other objectives; what does not
-  is behind all of it, by how far it is off.
+- `pareto`: searched; the best trials are the Pareto front of these objectives.
+- `constraint`: has a bound. Trials that keep every bound are compared by the other objectives; the
+  rest come after all of them, ordered by violation.
 - `lexicographic`: decides among the trials whose first objective is within a tolerance of the best.
-- `report`: measured, and nothing else.
+- `report`: measured only.
 
 The first objective is always `pareto`. Stores and plain Optuna keep metrics, directions and roles
-in lists of their own; they are turned into objectives here and nowhere else. Not for what roles
-make of values (`roles.py`).
+in parallel lists; only this module turns them into objectives. Not for the effect of roles on
+values (`roles.py`).
 """
 
 from __future__ import annotations
@@ -20,25 +20,27 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, Literal
 
 NAMES = ("pareto", "constraint", "lexicographic", "report")
 DIRECTIONS = ("minimize", "maximize")
-# Of an objective in a store that does not say which way is better, or says nonsense.
+# The direction of an objective in a store that has none or an illegal one.
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Role:
-    """How an objective counts.
+    """The role of an objective.
 
     Attributes:
         name: One of `NAMES`.
-        bound: Of a constraint: the least value if it is maximised, the largest if minimised.
-        tolerance: Of a lexicographic one: how far behind the best first value still counts.
+        bound: The least legal value of a maximised constraint, the largest of a minimised one.
+        tolerance: How far behind the best value of the first objective a trial may be for a
+            lexicographic objective to decide.
 
     Raises:
-        ValueError: Name, bound and tolerance do not go together.
+        ValueError: Name, bound and tolerance do not match.
     """
 
     name: str = "pareto"
@@ -53,7 +55,7 @@ class Role:
             ("lexicographic", "tolerance", self.tolerance),
         ):
             if (value is not None) != (self.name == owner):
-                raise ValueError(f"role {self.name} with {key} {value}: {key} is {owner}'s alone")
+                raise ValueError(f"role {self.name} with {key} {value}: only {owner} has a {key}")
             if value is not None and not math.isfinite(value):
                 raise ValueError(f"{key} {value} must be a finite number")
         if self.tolerance is not None and self.tolerance < 0:
@@ -65,12 +67,12 @@ PARETO = Role()
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric, which way is better, and how it counts.
+    """A metric, its direction and its role.
 
     Attributes:
-        metric: Its name; "" in a study that does not name its objectives.
-        direction: "minimize" or "maximize"; `UNKNOWN` in a store that does not say.
-        role: How it counts.
+        metric: The name; "" in a study that does not name its objectives.
+        direction: "minimize" or "maximize"; `UNKNOWN` if a store does not say.
+        role: The role in the search.
 
     Raises:
         ValueError: Another direction.
@@ -91,29 +93,28 @@ class Objective:
 
 
 def directions_of(objectives: Sequence[Objective]) -> list[Literal["minimize", "maximize"]]:
-    """The directions of objectives, as Optuna makes a study with them.
+    """Return the directions of objectives as Optuna's studies take them.
 
     Raises:
         ValueError: One of them is unknown.
     """
     for each in objectives:
         if each.direction == UNKNOWN:
-            raise ValueError(f"nobody knows whether {each.metric!r} is to be small or large")
+            raise ValueError(f"the direction of {each.metric!r} is unknown; fix: state it")
     return ["maximize" if each.is_maximized else "minimize" for each in objectives]
 
 
 def checked(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
-    """The objectives of a search, if they go together.
+    """Return the objectives of a search as a tuple if their roles are compatible.
 
     Raises:
-        ValueError: A first one that is not `pareto`, or two lexicographic.
+        ValueError: The first one is not `pareto`, or two are lexicographic.
     """
-    found = tuple(objectives)
-    if found and found[0].role != PARETO:
-        raise ValueError(f"the first objective is pareto, not {found[0].role.name}")
-    if sum(each.role.name == "lexicographic" for each in found) > 1:
-        raise ValueError("two lexicographic objectives: one at most")
-    return found
+    if objectives and objectives[0].role != PARETO:
+        raise ValueError(f"the first objective must be pareto, not {objectives[0].role.name}")
+    if sum(each.role.name == "lexicographic" for each in objectives) > 1:
+        raise ValueError("two lexicographic objectives: at most one is allowed")
+    return tuple(objectives)
 
 
 def from_lists(
@@ -121,15 +122,15 @@ def from_lists(
     directions: Sequence[str] | None = None,
     roles: Sequence[Role] = (),
 ) -> tuple[Objective, ...]:
-    """Objectives as callers give them: themselves, or metric names and their directions.
+    """Make objectives of what callers give: `Objective`s, or metric names with directions.
 
     Args:
         objectives: Either all `Objective`, or all names.
-        directions: One a name; without them, they are `UNKNOWN`. Not for `Objective`s.
-        roles: One a name; all `pareto` if none is given. Not for `Objective`s.
+        directions: One per name; `UNKNOWN` if None. Not with `Objective`s.
+        roles: One per name; all `pareto` if empty. Not with `Objective`s.
 
     Raises:
-        ValueError: The lists do not go together.
+        ValueError: The lists do not match.
     """
     ready = [each for each in objectives if isinstance(each, Objective)]
     names = [each for each in objectives if isinstance(each, str)]
@@ -140,17 +141,18 @@ def from_lists(
         )
     if ready:
         return checked(ready)
-    found = [UNKNOWN] * len(names) if directions is None else list(directions)
-    if len(found) != len(names):
-        raise ValueError(f"{len(names)} objectives, but {len(found)} directions")
-    counted = tuple(roles) or (PARETO,) * len(names)
-    if len(counted) != len(names):
-        raise ValueError(f"{len(counted)} roles for {len(names)} objectives")
-    return checked([Objective(*each) for each in zip(names, found, counted, strict=True)])
+    ways = [UNKNOWN] * len(names) if directions is None else directions
+    roles = roles or [PARETO] * len(names)
+    if not len(names) == len(ways) == len(roles):
+        raise ValueError(
+            "the numbers of metrics, directions and roles differ: "
+            f"{len(names)}, {len(ways)} and {len(roles)}; fix: give one of each per objective"
+        )
+    return checked([Objective(*each) for each in zip(names, ways, roles, strict=True)])
 
 
 def to_row(objectives: Sequence[Objective]) -> dict[str, Any]:
-    """Objectives as the columns of a store: `objectives`, `directions` and `roles_json`.
+    """Return objectives as the columns of a store: `objectives`, `directions` and `roles_json`.
 
     `roles_json` is None where all are `pareto`.
     """
@@ -158,14 +160,14 @@ def to_row(objectives: Sequence[Objective]) -> dict[str, Any]:
     return {
         "objectives": [each.metric for each in objectives],
         "directions": [each.direction for each in objectives],
-        "roles_json": None if all(role.name == "pareto" for role in roles) else to_json(roles),
+        "roles_json": to_json(roles) if any(each != PARETO for each in roles) else None,
     }
 
 
 def from_row(row: Mapping[str, Any]) -> tuple[Objective, ...]:
-    """What `to_row` wrote; never raises on what a store held.
+    """Read objectives that `to_row` wrote. Never raises, whatever a store holds.
 
-    A direction that is missing or is none is `UNKNOWN`; roles that cannot be read are `pareto`.
+    A missing or illegal direction becomes `UNKNOWN`; roles that cannot be read become `pareto`.
     """
     return _read(
         tuple(row["objectives"] or ()), tuple(row["directions"] or ()), row.get("roles_json")
@@ -173,7 +175,7 @@ def from_row(row: Mapping[str, Any]) -> tuple[Objective, ...]:
 
 
 def to_json(roles: Sequence[Role]) -> str:
-    """Roles as JSON text, for a store."""
+    """Return roles as JSON text, for a store."""
     return json.dumps(
         [{key: each for key, each in asdict(role).items() if each is not None} for role in roles]
     )
@@ -183,14 +185,14 @@ def to_json(roles: Sequence[Role]) -> str:
 def _read(
     metrics: tuple[Any, ...], stored: tuple[Any, ...], roles_json: str | None
 ) -> tuple[Objective, ...]:
-    found = [each if each in DIRECTIONS else UNKNOWN for each in stored[: len(metrics)]]
-    found += [UNKNOWN] * (len(metrics) - len(found))
-    plain = [Objective(str(m), each) for m, each in zip(metrics, found, strict=True)]
+    pairs = zip_longest(metrics, stored[: len(metrics)])
+    plain = tuple(Objective(str(m), each if each in DIRECTIONS else UNKNOWN) for m, each in pairs)
     try:
         roles = [Role(**each) for each in json.loads(roles_json or "[]")]
         numbers = [each for role in roles for each in (role.bound, role.tolerance) if each]
         if any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers):
-            return tuple(plain)
-        return from_lists([each.metric for each in plain], found, roles)
+            return plain
+        directions = [each.direction for each in plain]
+        return from_lists([each.metric for each in plain], directions, roles)
     except (ValueError, TypeError, RecursionError, OverflowError):
-        return tuple(plain)
+        return plain

@@ -1,8 +1,8 @@
-"""Compares vectors of objectives: fronts, ranks, hypervolume, and an order for trials to stop.
+"""Compares vectors of objectives: fronts, ranks, hypervolume, and an order of trials.
 
-Everything here works on *losses*: objectives turned so that smaller is better, shape
-``(trials, objectives)``. It is not for judging differences statistically and knows nothing of
-trials or searches.
+Everything here works on *losses*: objectives with signs such that smaller is better, shape
+``(trials, objectives)``. Not for statistical tests of differences; knows nothing of trials or
+searches.
 
 Sources: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm" (ranks); While,
 Bradstreet, Barone 2012, "A fast way of calculating exact hypervolumes" (hypervolume from three
@@ -13,7 +13,6 @@ hyperparameters", and Schmucker et al. 2021 (epsilon-net).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,33 +27,31 @@ def losses(values: ArrayLike, objectives: Sequence[Objective]) -> Floats:
 
     Args:
         values: Shape ``(n, m)``; NaN stays NaN. An empty list gives shape ``(0, m)``.
-        objectives: What the ``m`` columns are.
+        objectives: The objectives of the ``m`` columns.
 
     Raises:
-        ValueError: An unknown direction, or values that are not ``(n, m)``.
+        ValueError: A direction is unknown, or values are not ``(n, m)``.
     """
-    directions = directions_of(objectives)
+    signs = [1.0 if each == "minimize" else -1.0 for each in directions_of(objectives)]
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0:
         return np.empty((0, len(objectives)))
     if array.ndim != 2 or array.shape[1] != len(objectives):
         raise ValueError(f"values of shape {array.shape} do not have {len(objectives)} objectives")
-    signs = np.array([1.0 if each == "minimize" else -1.0 for each in directions])
-    signed: Floats = array * signs
-    return signed
+    return np.multiply(array, signs)
 
 
 def front(losses: ArrayLike) -> NDArray[np.bool_]:
     """Marks the rows that no other row dominates, shape ``(n,)``.
 
-    Equal rows stand on the front together. A row with NaN is never on it and dominates nothing.
+    Equal rows are on the front together. A row with NaN is never on it and dominates nothing.
     """
     rows = _matrix(losses)
     known = ~np.isnan(rows).any(axis=1)
     mask = np.zeros(len(rows), dtype=bool)
     distinct, first_of = np.unique(rows[known], axis=0, return_inverse=True)
-    # In lexicographic order a row is dominated only by rows before it, and then also by one of
-    # those kept, since domination is transitive.
+    # In lexicographic order a row is dominated only by rows before it, and then also by one of the
+    # kept ones, since domination is transitive.
     kept: list[int] = []
     for index, row in enumerate(distinct):
         if not (distinct[kept] <= row).all(axis=1).any():
@@ -64,18 +61,19 @@ def front(losses: ArrayLike) -> NDArray[np.bool_]:
 
 
 def ranks(losses: ArrayLike) -> NDArray[np.int64]:
-    """Non-domination rank of every row, shape ``(n,)``: 0 is the front, 1 the front of the rest.
+    """Returns the non-domination rank of every row, shape ``(n,)``.
 
-    Rows with NaN share the rank after the last front, which is at least 1.
+    0 is the front, 1 the front of the rest, and so on. Rows with NaN share the rank after the last
+    front, which is at least 1.
     """
     rows = _matrix(losses)
     result = np.zeros(len(rows), dtype=np.int64)
-    if rows.shape[1] == 1:  # every value is a front: of 5,000 trials, a minute otherwise
+    if rows.shape[1] == 1:  # every value is a front; for 5,000 trials the loop takes a minute
         values, places = np.unique(rows[:, 0], return_inverse=True)
         last = max(int(np.count_nonzero(~np.isnan(values))), 1)
         return np.where(np.isnan(rows[:, 0]), last, places.reshape(-1)).astype(np.int64)
-    left = np.flatnonzero(~np.isnan(rows).any(axis=1))
     unknown = np.isnan(rows).any(axis=1)
+    left = np.flatnonzero(~unknown)
     rank = 0
     while len(left):
         best = front(rows[left])
@@ -87,26 +85,24 @@ def ranks(losses: ArrayLike) -> NDArray[np.int64]:
 
 
 def epsilon_net_order(losses: ArrayLike) -> NDArray[np.int64]:
-    """Orders rows so that every beginning of the order is spread widely, indices ``(n,)``.
+    """Orders rows so that the first k of them are spread widely for every k, indices ``(n,)``.
 
     The first is the best in the first objective; each next is the one farthest from those already
     taken, in objectives scaled to [0, 1] by the range of the rows. Ties go to the smaller index
     and rows with NaN come last, so the order is a function of the rows alone.
     """
     rows = _matrix(losses)
-    known = np.flatnonzero(~np.isnan(rows).any(axis=1))
-    unknown = np.flatnonzero(np.isnan(rows).any(axis=1))
+    is_unknown = np.isnan(rows).any(axis=1)
+    known, unknown = np.flatnonzero(~is_unknown), np.flatnonzero(is_unknown)
     if len(known) == 0:
         return unknown
     scaled = _scaled(rows[known])
     taken = [int(np.lexsort(rows[known].T[::-1])[0])]
-    distance = np.linalg.norm(scaled - scaled[taken[0]], axis=1)
-    distance[taken[0]] = -1.0
+    distance = np.full(len(known), np.inf)
     while len(taken) < len(known):
-        farthest = int(np.argmax(distance))
-        taken.append(farthest)
-        distance = np.minimum(distance, np.linalg.norm(scaled - scaled[farthest], axis=1))
+        distance = np.minimum(distance, np.linalg.norm(scaled - scaled[taken[-1]], axis=1))
         distance[taken] = -1.0
+        taken.append(int(np.argmax(distance)))
     return np.concatenate([known[taken], unknown])
 
 
@@ -117,19 +113,19 @@ def order(losses: ArrayLike) -> NDArray[np.int64]:
     """
     rows = _matrix(losses)
     rank = ranks(rows)
-    parts = []
+    ordered = [np.empty(0, dtype=np.int64)]
     for value in np.unique(rank):
         members = np.flatnonzero(rank == value)
-        parts.append(members[epsilon_net_order(rows[members])])
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        ordered.append(members[epsilon_net_order(rows[members])])
+    return np.concatenate(ordered)
 
 
 def hypervolume(losses: ArrayLike, reference: ArrayLike) -> float:
-    """Volume dominated by the rows and bounded by the reference point; larger is better.
+    """Returns the volume that the rows dominate below the reference point; larger is better.
 
     Args:
         losses: Shape ``(n, m)``. Rows with NaN, or not below the reference in every objective,
-            add nothing; no rows at all give 0.
+            add nothing; without rows the volume is 0.
         reference: Shape ``(m,)``, finite.
 
     Raises:
@@ -146,7 +142,7 @@ def hypervolume(losses: ArrayLike, reference: ArrayLike) -> float:
 
 
 def _volume(rows: Floats, point: Floats) -> float:
-    """Hypervolume of mutually non-dominated rows, all below the point."""
+    """Returns the hypervolume of mutually non-dominated rows, all below the point."""
     if len(rows) == 0:
         return 0.0
     if len(point) == 1:
@@ -158,14 +154,14 @@ def _volume(rows: Floats, point: Floats) -> float:
         return float(((point[0] - rows[:, 0]) * (above - rows[:, 1])).sum())
     total = 0.0
     for index, row in enumerate(rows):
-        # What this row adds to those after it (WFG): its box without the part they cover in it.
+        # What this row adds to those after it (WFG): its box minus the part of it they cover.
         limited = np.maximum(rows[index + 1 :], row)
         total += float(np.prod(point - row)) - _volume(limited[front(limited)], point)
     return total
 
 
 def _scaled(rows: Floats) -> Floats:
-    """Rows scaled to [0, 1] by objective; infinities take the end of the finite range."""
+    """Scales rows to [0, 1] by objective; infinities become the end of the finite range."""
     finite = np.where(np.isfinite(rows), rows, np.nan)
     low = np.array([np.nanmin(c) if np.isfinite(c).any() else 0.0 for c in finite.T])
     high = np.array([np.nanmax(c) if np.isfinite(c).any() else 0.0 for c in finite.T])
@@ -175,9 +171,9 @@ def _scaled(rows: Floats) -> Floats:
 
 
 def _matrix(losses: ArrayLike, columns: int = 1) -> Floats:
-    rows: Any = np.asarray(losses, dtype=np.float64)
+    rows = np.asarray(losses, dtype=np.float64)
     if rows.size == 0:
         return np.empty((0, rows.shape[1] if rows.ndim == 2 and rows.shape[1] else columns))
     if rows.ndim != 2:
         raise ValueError(f"losses of shape {rows.shape}; expected (trials, objectives)")
-    return np.asarray(rows, dtype=np.float64)
+    return rows

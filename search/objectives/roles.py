@@ -1,10 +1,11 @@
-"""What roles make of values: what steers a search, and what is best.
+"""Orders trials under the roles of objectives: which steer a search, and which trials are best.
 
-Not for what a sampler makes of them (`apply/steering.py`).
+Not for what a sampler models (`apply/objective_model.py`).
 
-Sources: Deb 2000, "An efficient constraint handling method for genetic algorithms" (any trial that
-keeps the bounds before any that does not, the latter by violation); Zhang et al. 2023, "Targeted
-hyperparameter optimization with lexicographic preferences over multiple objectives" (tolerances).
+Sources: Deb 2000, "An efficient constraint handling method for genetic algorithms" (trials that
+keep the bounds come before those that do not, these ordered by violation); Zhang et al. 2023,
+"Targeted hyperparameter optimization with lexicographic preferences over multiple objectives"
+(tolerances).
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from search.objectives.objective import Objective, checked
 Floats = NDArray[np.float64]
 
 STEERING = ("pareto", "lexicographic")
-# Of the numbers that are subtracted: 0.98 - 0.97 is 0.01 and four units of rounding.
+# Relative to the numbers that are subtracted: 0.98 - 0.97 is 0.01 and four units of rounding.
 _ROUNDING = 8 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
 class Aims:
-    """What a set of trials is judged by. NaN where a trial lacks something that steers.
+    """The numbers that trials are compared by. NaN where a steering objective is not finite.
 
     Attributes:
-        losses: Shape `(n, k)`: what is to be small. With a lexicographic objective the first one is
-            not among them, since it only says who counts.
-        violation: Shape `(n,)`: by how much bounds are missed, summed; 0 if none is.
-        excess: Shape `(n,)`: how far the first objective lies beyond the tolerance, among the
-            trials without violation; 0 if within.
+        losses: Shape `(n, k)`: smaller is better. With a lexicographic objective the first one is
+            not among them, since it only decides which trials count.
+        violation: Shape `(n,)`: sum of the distances to missed bounds; 0 if all are kept.
+        excess: Shape `(n,)`: how far the first objective is beyond the tolerance, for trials
+            without violation; 0 if within.
     """
 
     losses: Floats
@@ -43,48 +44,46 @@ class Aims:
 
     @property
     def is_counted(self) -> NDArray[np.bool_]:
-        """Who keeps every bound and is within the tolerance, shape `(n,)`."""
+        """Marks trials that keep every bound and are within the tolerance, shape `(n,)`."""
         return np.asarray((self.violation == 0) & (self.excess == 0))
 
 
 def is_plain(objectives: Sequence[Objective]) -> bool:
-    """Whether all objectives are searched alike."""
+    """Whether all objectives are `pareto`."""
     return all(each.role.name == "pareto" for each in objectives)
 
 
 def lexicographic_of(objectives: Sequence[Objective]) -> int | None:
-    """Index of the lexicographic objective, if there is one."""
+    """Returns the index of the lexicographic objective, if there is one."""
     return next((i for i, each in enumerate(objectives) if each.role.name == "lexicographic"), None)
 
 
 def steering_indices(objectives: Sequence[Objective]) -> list[int]:
-    """Which objectives a sampler is told the values of: neither bounds nor reports."""
+    """Returns the objectives whose values a sampler is told: no constraints, no reports."""
     return [index for index, each in enumerate(objectives) if each.role.name in STEERING]
 
 
 def searched(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
-    """The objectives that a sampler is told the values of."""
+    """Returns the objectives whose values a sampler is told."""
     return tuple(objectives[index] for index in steering_indices(objectives))
 
 
 def as_losses(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
-    """The same objectives of losses: all minimised, the bound of what was maximised negated."""
+    """Returns the objectives of losses: all minimised, the bounds of maximised ones negated."""
     return tuple(
         replace(each, direction="minimize", role=replace(each.role, bound=_bound_as_loss(each)))
-        if each.role.bound is not None
-        else replace(each, direction="minimize")
         for each in objectives
     )
 
 
 def judging_indices(objectives: Sequence[Objective]) -> list[int]:
-    """Which objectives are the columns of `Aims.losses`."""
+    """Returns which objectives are the columns of `Aims.losses`."""
     first = [0] if lexicographic_of(objectives) is not None else []
     return [index for index in steering_indices(objectives) if index not in first]
 
 
 def shortfalls(values: Sequence[float], objectives: Sequence[Objective]) -> dict[int, float]:
-    """Objective's index -> how far a trial misses its bound; 0 or less keeps it."""
+    """Returns how far a trial misses each bound, by the objective's index; 0 or less keeps it."""
     return {
         index: each.role.bound - value if each.is_maximized else value - each.role.bound
         for index, (value, each) in enumerate(zip(values, objectives, strict=True))
@@ -93,32 +92,31 @@ def shortfalls(values: Sequence[float], objectives: Sequence[Objective]) -> dict
 
 
 def violation_of(constraints: Mapping[str, float]) -> float:
-    """Sum of what exceeds 0, as Optuna counts constraints."""
+    """Returns the sum of the positive values, as Optuna counts constraints."""
     return sum(max(value, 0.0) for value in constraints.values())
 
 
 def beyond(first: Floats, lowest: float, tolerance: float) -> Floats:
-    """How far losses are beyond a tolerance; 0 or less within it, where rounding is let pass."""
+    """Returns how far losses are beyond a tolerance; 0 or less within it, rounding allowed."""
     off = first - lowest - tolerance
     is_rounding = np.abs(off) <= _ROUNDING * (abs(lowest) + tolerance)
     return np.where(is_rounding, 0.0, off)
 
 
 def aims(values: ArrayLike, objectives: Sequence[Objective]) -> Aims:
-    """What trials are judged by; `values` as logged, shape `(n, objectives)`.
+    """Returns what trials are compared by; `values` as logged, shape `(n, objectives)`.
 
     Raises:
-        ValueError: Roles or values do not belong together.
+        ValueError: Roles are incompatible, or values have another shape.
     """
     checked(objectives)
     losses = pareto.losses(values, objectives)
-    bounds = [index for index, each in enumerate(objectives) if each.role.name == "constraint"]
-    ceilings = [_bound_as_loss(objectives[index]) for index in bounds]
-    misses = np.maximum(losses[:, bounds] - np.array(ceilings), 0.0)
-    violation = misses.sum(axis=1) if bounds else np.zeros(len(losses))
-    steering = losses[:, steering_indices(objectives)]
-    violation = np.where(np.isfinite(steering).all(axis=1), violation, np.nan)
-    violation = np.where(np.isfinite(violation), violation, np.nan)
+    ceilings = [_bound_as_loss(each) for each in objectives]
+    bounds = [index for index, ceiling in enumerate(ceilings) if ceiling is not None]
+    over = losses[:, bounds] - np.array([ceilings[index] for index in bounds], dtype=np.float64)
+    missed = np.maximum(over, 0.0).sum(axis=1)
+    is_known = np.isfinite(losses[:, steering_indices(objectives)]).all(axis=1)
+    violation = np.where(is_known & np.isfinite(missed), missed, np.nan)
     excess = np.zeros(len(losses))
     lexicographic = lexicographic_of(objectives)
     if lexicographic is not None and (violation == 0).any():
@@ -129,11 +127,12 @@ def aims(values: ArrayLike, objectives: Sequence[Objective]) -> Aims:
 
 
 def steering(values: ArrayLike, objectives: Sequence[Objective]) -> Floats:
-    """Losses that order trials as the roles want it, shape `(n, k)`; smaller is better.
+    """Returns losses that order trials under their roles, shape `(n, k)`; smaller is better.
 
-    Depends on the set: the best first value decides who is within a tolerance. Who does not count
-    stands behind everybody who does, in every column: beyond the tolerance by how far, then those
-    who miss a bound by how much. Rows that lack something that steers are NaN.
+    Depends on the set of trials: the best first value decides which are within a tolerance. Trials
+    that do not count come after all that do, in every column: first those beyond the tolerance, by
+    distance, then those that miss a bound, by violation. Rows without a finite value of every
+    steering objective are NaN.
     """
     if is_plain(objectives):
         return pareto.losses(values, objectives)
@@ -144,7 +143,7 @@ def steering(values: ArrayLike, objectives: Sequence[Objective]) -> Floats:
     is_behind = is_known & ~found.is_counted
     if not is_behind.any():
         return columns
-    # Places, not amounts: next to large losses a small violation would be lost in rounding.
+    # Ranks, not amounts: next to large losses a small violation would be lost in rounding.
     off = np.column_stack([found.violation, found.excess])[is_behind]
     places = np.unique(off, axis=0, return_inverse=True)[1].reshape(-1, 1)
     worst = columns[found.is_counted].max(axis=0, initial=0.0)
@@ -155,13 +154,12 @@ def steering(values: ArrayLike, objectives: Sequence[Objective]) -> Floats:
 def best(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
     """Marks the trials that are best under their roles, shape `(n,)`.
 
-    The front of those that count; where no trial keeps the bounds, the least violating. With a
-    lexicographic objective, of several that are equal the best in the first.
+    These are the front of the trials that count, or where no trial keeps the bounds, of those with
+    the least violation. With a lexicographic objective, the first one decides between equal trials.
     """
     if is_plain(objectives):
         return pareto.front(pareto.losses(values, objectives))
     found = aims(values, objectives)
-    mask = np.zeros(len(found.losses), dtype=bool)
     is_eligible = found.is_counted
     if not is_eligible.any():
         is_eligible = found.violation == np.nanmin(found.violation, initial=np.inf)
@@ -173,11 +171,10 @@ def best(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.bool_
         lowest = np.full(len(chosen), np.inf)
         np.minimum.at(lowest, group, first)
         chosen = chosen[first == lowest[group]]
-    mask[chosen] = True
-    return mask
+    return np.isin(np.arange(len(found.losses)), chosen)
 
 
-def _bound_as_loss(objective: Objective) -> float:
+def _bound_as_loss(objective: Objective) -> float | None:
+    """Returns the largest loss that keeps a constraint; None for the other roles."""
     bound = objective.role.bound
-    assert bound is not None  # checked by Role
-    return -bound if objective.is_maximized else bound
+    return -bound if bound is not None and objective.is_maximized else bound

@@ -1,4 +1,4 @@
-"""Space: the hyperparameters that a search may vary, their values and their conditions."""
+"""The hyperparameters that a search may vary, their values and their conditions."""
 
 from search.space.space import Conditions as Conditions
 from search.space.space import SearchSpace as SearchSpace

@@ -1,11 +1,10 @@
-"""Conditions between hyperparameters: which of them count under which values of their parents.
+"""Conditions between hyperparameters: which are active under which values of their parents.
 
-For deciding what is active, for putting parents before children, and for counting the
-configurations of a space that is finite. Not for the values of a single hyperparameter
-(`values.py`) nor for a whole space (`space.py`).
+Decides what is active, sorts parents before children, and counts the configurations of a finite
+space. Not for the values of one hyperparameter (`values.py`) nor for a whole space (`space.py`).
 
-Conditions are a mapping from each child to the values of its parents under which it is active; all
-of the parents must have such a value, and be active themselves.
+Conditions map each child to the values of its parents under which it is active; every parent must
+have such a value and be active itself.
 """
 
 from __future__ import annotations
@@ -14,29 +13,29 @@ from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeAlias
 
-from search.space.values import is_same
+from search.space.values import is_among
 
 _Conditions: TypeAlias = Mapping[str, Mapping[str, tuple[Any, ...]]]
 
-# Stands for "any value of this parent that no condition names" when configurations are counted.
-_OTHER = object()
+# In counting: any value of a parent that no condition names, and no value at all.
+_OTHER, _INACTIVE = object(), object()
 
 
 def is_active(name: str, configuration: Mapping[str, Any], conditions: _Conditions) -> bool:
-    """Whether a hyperparameter counts: each parent is active itself and has a named value."""
+    """Whether a hyperparameter is active: each parent is active and has one of the values."""
     return all(
         parent in configuration
-        and any(is_same(value, configuration[parent]) for value in values)
+        and is_among(configuration[parent], values)
         and is_active(parent, configuration, conditions)
         for parent, values in conditions.get(name, {}).items()
     )
 
 
 def sorted_by_depth(names: list[str], conditions: _Conditions) -> list[str]:
-    """Parents before children, otherwise in the order given.
+    """Sort parents before children, otherwise in the order given.
 
     Raises:
-        ValueError: Conditions form a cycle.
+        ValueError: The conditions form a cycle.
     """
     graph = {name: list(conditions.get(name, {})) for name in names}
     try:
@@ -49,45 +48,38 @@ def sorted_by_depth(names: list[str], conditions: _Conditions) -> list[str]:
     return sorted(names, key=lambda name: depth[name])
 
 
-def count_configurations(counts: Mapping[str, int], conditions: _Conditions) -> int:
-    """How many configurations there are.
+def count_configurations(
+    counts: Mapping[str, int],
+    conditions: _Conditions,
+    decided: Mapping[str, Any] | None = None,
+) -> int:
+    """Count the configurations that complete one whose first hyperparameters are decided.
 
     Args:
         counts: Name to its number of values, parents before children.
         conditions: Child to the values of its parents under which it is active.
+        decided: The decided hyperparameters, active or not; by default none.
     """
-    return _count(counts, conditions, {}, 0)
-
-
-def _count(
-    counts: Mapping[str, int], conditions: _Conditions, configuration: dict[str, Any], index: int
-) -> int:
-    """Configurations that complete one whose first `index` hyperparameters are decided."""
-    names = list(counts)
-    total = 1
-    while index < len(names):
-        name = names[index]
-        index += 1
-        if not is_active(name, configuration, conditions):
-            continue
-        named = _named_values(name, conditions)
-        if named:
-            branches = sum(
-                _count(counts, conditions, configuration | {name: value}, index) for value in named
-            )
-            others = counts[name] - len(named)
-            decided = configuration | {name: _OTHER}
-            rest = _count(counts, conditions, decided, index) if others else 0
-            return total * (branches + others * rest)
-        total *= counts[name]
-    return total
+    decided = decided or {}
+    name = next((each for each in counts if each not in decided), None)
+    if name is None:
+        return 1
+    if not is_active(name, decided, conditions):
+        return count_configurations(counts, conditions, {**decided, name: _INACTIVE})
+    named = _named_values(name, conditions)
+    branches = [*((value, 1) for value in named), (_OTHER, counts[name] - len(named))]
+    return sum(
+        times * count_configurations(counts, conditions, {**decided, name: value})
+        for value, times in branches
+        if times
+    )
 
 
 def _named_values(parent: str, conditions: _Conditions) -> list[Any]:
-    """The distinct values of a parent that some condition names."""
+    """Return the distinct values of a parent that some condition names."""
     named: list[Any] = []
     for parents in conditions.values():
         for value in parents.get(parent, ()):
-            if not any(is_same(value, other) for other in named):
+            if not is_among(value, named):
                 named.append(value)
     return named

@@ -1,9 +1,9 @@
-"""Configurations as points: a unit cube with activity indicators, and a space without conditions.
+"""Encodings of configurations of a conditional space, for models that need all hyperparameters.
 
-Two ways to let a model see a conditional space whole. `encode` is for models over vectors: every
-hyperparameter has its columns, and a conditional one has an indicator besides that says whether it
-is active, so that its neutral value is not mistaken for a measured one. `fill` is for Optuna's
-samplers, which model only what every trial has: it gives a trial every hyperparameter.
+`encode` is for models over vectors: every hyperparameter has its columns, and a conditional one has
+an additional indicator of whether it is active, so that its neutral value is not mistaken for a
+measured one. `fill` is for Optuna's samplers, which model only hyperparameters that every trial
+has: it gives a trial every hyperparameter.
 
 Source: Lévesque et al. 2017, "Bayesian optimization for conditional hyperparameter spaces", on
 imputing inactive hyperparameters and on indicators.
@@ -26,66 +26,62 @@ from optuna.distributions import (
 from search.space import values as space_values
 from search.space.space import SearchSpace, Value
 
-# How many ranges away from its own a number may lie. Further away nothing is left to learn of the
-# range, and a stray 1e300 would swamp every distance.
+# How many widths of the range a number may lie outside of it. Further away it says nothing about
+# the range, and a stray 1e300 would dominate every distance.
 FARTHEST = 2.0
 
 
 def encode(
     space: SearchSpace, configurations: Sequence[Mapping[str, Value]]
 ) -> NDArray[np.float64]:
-    """Points in [0, 1] inside the space, shape `(configurations, columns)`.
+    """Return points, shape `(configurations, columns)`, in [0, 1] inside the space.
 
-    A number takes one column, in the scale of its distribution (logarithmic or not); a category
-    one a choice, scaled so that two choices lie 1 apart; a conditional hyperparameter one more, 1
-    if it is active. An inactive or missing value lies in the middle, equally far from all. A number
-    outside its range, from a search with another one, lies outside [0, 1], up to `FARTHEST` away.
+    A number has one column, in the scale of its distribution (logarithmic or not). A category has
+    one column per choice, scaled so that two choices lie 1 apart. A conditional hyperparameter has
+    one more, 1 if it is active. An inactive or missing value lies in the middle, equally far from
+    all others. A number outside its range, from a search with a wider one, lies outside [0, 1], at
+    most `FARTHEST` away.
     """
-    rows = [
-        [
-            column
-            for name, distribution in space.distributions.items()
-            for column in _columns(space, name, distribution, configuration)
-        ]
-        for configuration in configurations
-    ]
-    width = len(_row_of_nothing(space))
-    return np.array(rows, dtype=np.float64).reshape(len(rows), width)
+    rows = [_row(space, configuration) for configuration in configurations]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(_row(space, {})))
 
 
 def fill(space: SearchSpace, configuration: Mapping[str, Value], seed: int) -> dict[str, Value]:
-    """The configuration with every hyperparameter of the space, also those it does not use.
+    """Return the configuration with every hyperparameter of the space, also the inactive ones.
 
-    What is inactive or unknown is drawn from its own distribution. A constant would do harm: TPE
-    would see a peak of density at it, in the good half as in the bad one, and would go on
-    proposing it where the hyperparameter *is* active. Draws spread that mass evenly, so that only
-    trials that used a hyperparameter shape its density. They depend on the seed alone, so a trial
-    keeps its draws when the search is resumed.
+    Inactive or unknown hyperparameters are drawn from their own distributions. A constant would do
+    harm: TPE would see a peak of density at it, among good and bad trials alike, and would propose
+    it where the hyperparameter *is* active. Draws spread that mass evenly, so only trials that used
+    a hyperparameter shape its density. They depend on the seed alone, so a trial keeps its draws
+    when the search is resumed.
     """
     generator = np.random.default_rng(seed)
-    filled: dict[str, Value] = {}
-    for name, distribution in space.distributions.items():
-        drawn = space_values.draw(distribution, generator)  # always, to keep the sequence in step
-        is_used = name in configuration and space.is_active(name, configuration)
-        filled[name] = configuration[name] if is_used else drawn
-    return filled
+    # Every hyperparameter is drawn, used or not: the sequence must not depend on what is active.
+    drawn = {
+        name: space_values.draw(distribution, generator)
+        for name, distribution in space.distributions.items()
+    }
+    return {
+        name: configuration[name] if _is_used(space, name, configuration) else value
+        for name, value in drawn.items()
+    }
 
 
 def active(space: SearchSpace, filled: Mapping[str, Value]) -> dict[str, Value]:
-    """The active part of a configuration that has every hyperparameter."""
-    kept: dict[str, Value] = {}
-    for name in space.distributions:
-        if space.is_active(name, kept):
-            kept[name] = filled[name]
-    return kept
+    """Return the active part of a configuration that has every hyperparameter."""
+    return space.assemble(lambda name, _: filled[name])
 
 
-def _row_of_nothing(space: SearchSpace) -> list[float]:
+def _row(space: SearchSpace, configuration: Mapping[str, Value]) -> list[float]:
     return [
         column
         for name, distribution in space.distributions.items()
-        for column in _columns(space, name, distribution, {})
+        for column in _columns(space, name, distribution, configuration)
     ]
+
+
+def _is_used(space: SearchSpace, name: str, configuration: Mapping[str, Value]) -> bool:
+    return name in configuration and space.is_active(name, configuration)
 
 
 def _columns(
@@ -94,7 +90,7 @@ def _columns(
     distribution: BaseDistribution,
     configuration: Mapping[str, Value],
 ) -> list[float]:
-    is_used = name in configuration and space.is_active(name, configuration)
+    is_used = _is_used(space, name, configuration)
     indicator = [float(is_used)] if name in space.conditions else []
     if isinstance(distribution, CategoricalDistribution):
         choices = distribution.choices

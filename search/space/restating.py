@@ -1,18 +1,18 @@
-"""Restating: what another search tried, in a space's terms, with every number left at its place.
+"""Restates configurations of other searches in a space's terms.
 
-A number outside the range stays what it was: clipping would tell a model that the edge of the range
-performs as something beyond it, and leaving the trial out would lose what it measured. What a trial
-lacks is named instead of filled in. Not for values of objectives, nor for saying what changed
-between two spaces: that is `search/review`.
+A number outside the range keeps its value: clipping would tell a model that the edge of the range
+performs like a value beyond it, and dropping the trial would lose what it measured. Missing values
+are named, not filled in. Not for values of objectives, nor for the differences between two spaces
+(`search/review`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from search.space.space import SearchSpace, Value
-from search.space.values import Read, is_same, nearest, read
+from search.space.values import Read, is_among, nearest, read
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,10 @@ class Restated:
 
     Attributes:
         configuration: Active hyperparameters whose values are known.
-        unknown: Active ones without a usable value, and those of which nobody can tell whether they
-            are active.
-        inferred: Parents that the configuration lacked, told from their children.
-        is_exact: Whether it is a configuration of the space as it stands.
-        reads: What was read under each of the space's names that was stated.
+        unknown: Active ones without a usable value, and those that may or may not be active.
+        inferred: Parents that the configuration lacked, inferred from their children.
+        is_exact: Whether the foreign configuration is one of the space without any change.
+        reads: What was read for each of the space's names that the configuration states.
     """
 
     configuration: Mapping[str, Value]
@@ -36,18 +35,16 @@ class Restated:
 
 
 def restate(space: SearchSpace, configuration: object, *, moves_inside: bool = False) -> Restated:
-    """A foreign configuration in a space's terms; never raises.
+    """Restate a foreign configuration in a space's terms. Never raises.
 
-    Activity is judged by the space's conditions. Where a parent is missing, it is inferred if just
-    one of its values goes with the children that are stated; otherwise parent and children are
-    unknown.
+    The space's conditions decide what is active. A missing parent is inferred if exactly one of its
+    values agrees with the children that are stated; otherwise parent and children are unknown.
 
     Args:
         space: The space.
         configuration: Untrusted: values may be text, None, NaN, lists or far out of range.
-        moves_inside: Whether a number that the space lacks becomes the nearest that it has, for
-            those who take no other, as Optuna's studies do. Then, if nothing is unknown, the space
-            contains the configuration.
+        moves_inside: Whether a number that the space lacks becomes the nearest that it has, as
+            Optuna's studies require. Then, if nothing is unknown, the space contains the result.
 
     Example:
         `{"width": "300", "momentum": 0.9}` in a space of `width` from 16 to 256 is
@@ -63,7 +60,7 @@ def restate(space: SearchSpace, configuration: object, *, moves_inside: bool = F
     known: dict[str, Value] = {}
     unknown: set[str] = set()
     inferred: set[str] = set()
-    lost: set[str] = set()  # their category vanished: it is none of those a child waits for
+    lost: set[str] = set()  # a vanished category is none of those that activate a child
     for name, distribution in space.distributions.items():
         is_active = _is_active(space, name, known, unknown - lost)
         if is_active is False:
@@ -78,7 +75,8 @@ def restate(space: SearchSpace, configuration: object, *, moves_inside: bool = F
             known[name] = nearest(distribution, found.value) if moves_inside else found.value
         else:
             unknown.add(name)
-            lost |= {name} if is_active and found.problem == "vanished" else set()
+            if is_active and found.problem == "vanished":
+                lost.add(name)
     has_all = not unknown and len(known) == len(stated) == len(known.keys() & stated.keys())
     is_exact = has_all and not any(reads[name].problem for name in known)
     return Restated(known, frozenset(unknown), frozenset(inferred), is_exact, reads)
@@ -92,13 +90,13 @@ def _is_active(
     for parent, values in space.conditions.get(name, {}).items():
         if parent in unknown:
             is_decided = False
-        elif parent not in known or not _is_among(known[parent], values):
+        elif parent not in known or not is_among(known[parent], values):
             return False
     return True if is_decided else None
 
 
 def _inferred(space: SearchSpace, parent: str, present: Collection[str]) -> Value | None:
-    """The only value of a parent that goes with all the children that are present."""
+    """Return the only value of a parent that agrees with all the children that are present."""
     waits = [
         when[parent]
         for child, when in space.conditions.items()
@@ -106,10 +104,6 @@ def _inferred(space: SearchSpace, parent: str, present: Collection[str]) -> Valu
     ]
     fitting: list[Value] = []
     for value in waits[0] if waits else ():
-        if all(_is_among(value, values) for values in waits) and not _is_among(value, fitting):
+        if all(is_among(value, values) for values in waits) and not is_among(value, fitting):
             fitting.append(value)
     return fitting[0] if len(fitting) == 1 else None
-
-
-def _is_among(value: object, values: Iterable[Value]) -> bool:
-    return any(is_same(each, value) for each in values)

@@ -1,7 +1,7 @@
-"""SearchSpace: hyperparameters as Optuna distributions, with what is active under which parent.
+"""SearchSpace: hyperparameters as Optuna distributions, with the conditions between them.
 
-For asking Optuna in the right order, and for judging whether a configuration belongs to a space.
-Not for what another search tried (`restating.py`), for choosing configurations (`apply/`) nor
+Asks Optuna for parents before children and tests whether a configuration belongs to the space. Not
+for configurations of other searches (`restating.py`), for choosing configurations (`apply/`) nor
 for what a model understands (`models/catalog.py`).
 
 A configuration holds the active hyperparameters only: with `optimizer: adamw` there is no
@@ -11,8 +11,9 @@ A configuration holds the active hyperparameters only: with `optimizer: adamw` t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,7 +41,7 @@ class SearchSpace:
 
     Raises:
         ValueError: A condition names an unknown hyperparameter or an impossible value, or
-            conditions form a cycle.
+            the conditions form a cycle.
     """
 
     distributions: Mapping[str, BaseDistribution]
@@ -56,7 +57,7 @@ class SearchSpace:
                     if not space_values.holds(self.distributions[parent], value):
                         legal = space_values.describe(self.distributions[parent])
                         raise ValueError(
-                            f"{child} waits for {parent} = {value!r}, which is none of: {legal}"
+                            f"{child} depends on {parent} = {value!r}, which is none of: {legal}"
                         )
         conditions = {
             child: {parent: tuple(values) for parent, values in parents.items()}
@@ -73,12 +74,12 @@ class SearchSpace:
     def from_distributions(
         cls, distributions: Mapping[str, BaseDistribution], conditions: Conditions | None = None
     ) -> SearchSpace:
-        """A space from Optuna's own terms, such as those of a finished study."""
-        return cls(dict(distributions), dict(conditions or {}))
+        """Make a space of Optuna's own distributions, such as those of a finished study."""
+        return cls(distributions, conditions or {})
 
     @classmethod
     def from_json(cls, text: str) -> SearchSpace:
-        """What `to_json` wrote.
+        """Read a space that `to_json` wrote.
 
         Raises:
             ValueError: The text is something else.
@@ -89,16 +90,12 @@ class SearchSpace:
                 name: json_to_distribution(json.dumps(distribution))
                 for name, distribution in record["distributions"].items()
             }
-            conditions = {
-                child: {parent: tuple(values) for parent, values in parents.items()}
-                for child, parents in record["conditions"].items()
-            }
-            return cls(distributions, conditions)
+            return cls(distributions, record["conditions"])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"not a search space in JSON: {error!r}") from error
 
     def to_json(self) -> str:
-        """The space as JSON: Optuna's own form of each distribution, and the conditions."""
+        """Return the space as JSON: Optuna's own form of each distribution, and the conditions."""
         distributions = {
             name: json.loads(distribution_to_json(distribution))
             for name, distribution in self.distributions.items()
@@ -106,33 +103,34 @@ class SearchSpace:
         return json.dumps({"distributions": distributions, "conditions": self.conditions})
 
     def is_active(self, name: str, configuration: Mapping[str, Any]) -> bool:
-        """Whether a hyperparameter counts: each parent is active itself and has a named value."""
+        """Whether a hyperparameter is active: each parent is active and has one of the values."""
         return is_active(name, configuration, self.conditions)
 
-    def suggest(self, trial: BaseTrial) -> dict[str, Value]:
-        """Ask an Optuna trial for a configuration, parents first and active ones only."""
+    def assemble(self, choose: Callable[[str, BaseDistribution], Value]) -> dict[str, Value]:
+        """Build a configuration: choose a value of each active hyperparameter, parents first."""
         configuration: dict[str, Value] = {}
         for name, distribution in self.distributions.items():
             if self.is_active(name, configuration):
-                configuration[name] = space_values.suggest(trial, name, distribution)
+                configuration[name] = choose(name, distribution)
         return configuration
+
+    def suggest(self, trial: BaseTrial) -> dict[str, Value]:
+        """Ask an Optuna trial for a configuration, active hyperparameters only."""
+        return self.assemble(partial(space_values.suggest, trial))
 
     def random_configuration(self, generator: np.random.Generator) -> dict[str, Value]:
         """Draw a configuration, each active hyperparameter from its own distribution."""
-        configuration: dict[str, Value] = {}
-        for name, distribution in self.distributions.items():
-            if self.is_active(name, configuration):
-                configuration[name] = space_values.draw(distribution, generator)
-        return configuration
+        return self.assemble(lambda _, distribution: space_values.draw(distribution, generator))
 
     def configurations(self) -> Iterator[dict[str, Value]]:
-        """All configurations of a finite space, in a fixed order; none of an infinite one."""
+        """Yield all configurations of a finite space in a fixed order; none of an infinite one."""
         if self.size() is not None:
             yield from self._completed({}, tuple(self.distributions))
 
     def _completed(
         self, configuration: dict[str, Value], names: tuple[str, ...]
     ) -> Iterator[dict[str, Value]]:
+        """Yield the configurations that complete one, given the names that are undecided."""
         if not names:
             yield configuration
         elif self.is_active(names[0], configuration):
@@ -142,7 +140,7 @@ class SearchSpace:
             yield from self._completed(configuration, names[1:])
 
     def problems(self, configuration: Mapping[str, Any]) -> list[str]:
-        """Why a configuration is not in the space, one sentence each; empty if it is."""
+        """Say why a configuration is not in the space, one sentence each; empty if it is."""
         found = [
             f"{name} is not a hyperparameter of this space"
             for name in configuration
@@ -166,7 +164,7 @@ class SearchSpace:
         return not self.problems(configuration)
 
     def key(self, configuration: Mapping[str, Any]) -> str:
-        """The active part as canonical JSON, floats by `repr`: equal for duplicates only."""
+        """Return the active part as canonical JSON: equal for duplicates only."""
         active = {
             name: space_values.canonical(distribution, configuration[name])
             for name, distribution in self.distributions.items()
@@ -175,11 +173,7 @@ class SearchSpace:
         return json.dumps(active, sort_keys=True, default=repr)
 
     def size(self) -> int | None:
-        """How many configurations there are; None if a hyperparameter is continuous."""
-        counts: dict[str, int] = {}
-        for name, distribution in self.distributions.items():
-            values = space_values.count(distribution)
-            if values is None:
-                return None
-            counts[name] = values
-        return count_configurations(counts, self.conditions)
+        """Return how many configurations there are; None if a hyperparameter is continuous."""
+        counts = {name: space_values.count(each) for name, each in self.distributions.items()}
+        finite = {name: number for name, number in counts.items() if number is not None}
+        return count_configurations(finite, self.conditions) if finite == counts else None

@@ -1,4 +1,4 @@
-"""Spec: a search as its YAML file describes it, checked once, then frozen."""
+"""The spec of a search: its YAML file, checked once, then frozen."""
 
 from search.spec.checked import Spec, task_id
 from search.spec.checks import SAMPLER_OPTIONS

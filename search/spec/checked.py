@@ -1,7 +1,7 @@
-"""Spec: a search that was checked, frozen: what it says, and what follows from it.
+"""Spec: a checked, frozen description of a search.
 
-For writing it as YAML, for the identity of its task, and for what each of its trials trains with.
-Not for reading and checking one (`file.py`) nor for Optuna's view of the space
+Writes it as YAML, and derives the identity of its task and the hyperparameters of each trial. Not
+for reading and checking one (`file.py`) nor for Optuna's view of the space
 (`search/space/space.py`).
 """
 
@@ -42,15 +42,8 @@ SearchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 
 
-def _plain(value: Any) -> Any:
-    """Tuples as lists, all the way down: YAML's safe form has no tuples."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 def _written(objective: Objective) -> dict[str, Any]:
-    """An objective as the keys of a spec, without those that have their defaults."""
+    """Return an objective as the keys of a spec, without those that have their defaults."""
     role = objective.role
     keys = {"metric": objective.metric, "direction": objective.direction, "role": role.name}
     return ObjectiveKeys.model_validate(
@@ -62,19 +55,19 @@ class Spec(Part):
     """A checked search. Build it with `load_spec` or `spec_from_yaml`, which check everything.
 
     Attributes:
-        name: What people call the search.
+        name: The name of the search.
         task: Data set, model and fixed hyperparameters.
         objectives: The first is the primary one.
         space: Name to hyperparameter, in the file's order.
-        budget: Trials, epochs of each, hours.
-        resources: Trials at once, and what one gets.
-        sampler: What proposes configurations.
-        scheduler: What stops trials early.
-        robustness: How every trial is attacked; unused by a training function of the user's.
-        history: Which earlier trials count.
+        budget: Trials, epochs per trial, hours.
+        resources: Parallel trials, and the resources of one.
+        sampler: The sampler that proposes configurations.
+        scheduler: The scheduler that stops trials early.
+        robustness: The threat that attacks every trial; unused by the user's own training function.
+        history: The earlier trials to learn from.
         initial_weights: The earlier trial whose weights all trials start from; None: scratch, or
             as `space` says.
-        seed: Of sampler and trials.
+        seed: The seed of sampler and trials.
     """
 
     name: SearchName
@@ -97,29 +90,28 @@ class Spec(Part):
 
     @property
     def threat(self) -> AnyThreat | None:
-        """How every trial is attacked; None for a training function of the user's."""
+        """The threat that attacks every trial; None for the user's own training function."""
         return None if self.task.is_function else self.robustness
 
     @property
     def starts_from(self) -> str:
-        """The earlier trial all trials start from; "": scratch, or what each one chooses."""
-        part = self.initial_weights
-        return part.source or "" if part else ""
+        """The earlier trial that all trials start from; "" for scratch or one choice per trial."""
+        return (self.initial_weights and self.initial_weights.source) or ""
 
     def to_yaml(self) -> str:
-        """The spec as YAML; `spec_from_yaml` gives back an equal one, whatever the folder."""
+        """Return the spec as YAML; `spec_from_yaml` reads an equal one, from any folder."""
         return yaml.dump(
             self.to_record(), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100
         )
 
     def to_record(self) -> dict[str, Any]:
-        """The spec as its file would hold it."""
+        """Return the spec as the plain data of its file."""
         record: dict[str, Any] = {
             "name": self.name,
             "task": self.task.model_dump(exclude_none=True),
             "objectives": [_written(each) for each in self.objectives],
             "space": {
-                name: _plain(part.model_dump(exclude_defaults=True))
+                name: part.model_dump(mode="json", exclude_defaults=True)
                 for name, part in self.space.items()
             },
             "budget": self.budget.model_dump(),
@@ -127,11 +119,11 @@ class Spec(Part):
             "sampler": self.sampler.model_dump(),
             "scheduler": {"name": self.scheduler.name, **self.scheduler.options},
             "robustness": asdict(self.robustness),
-            "history": _plain(self.history.model_dump()),
+            "history": self.history.model_dump(mode="json"),
             "seed": self.seed,
         }
-        if self.initial_weights is not None:
-            part = self.initial_weights
+        part = self.initial_weights
+        if part is not None:
             record[INITIAL_WEIGHTS] = part.model_dump(by_alias=True, exclude_defaults=True)
         if self.task.is_function:
             del record["robustness"]
@@ -140,15 +132,15 @@ class Spec(Part):
     def fingerprint(
         self, data: DataDescription | TextDescription | None, base: BaseModel | None = None
     ) -> dict[str, Any]:
-        """Everything that changes what an objective value means, as JSON-ready data.
+        """Return everything that changes the meaning of an objective value, as JSON-ready data.
 
-        Two searches with equal fingerprints (names aside) may share trials as they are. The space,
+        Two searches with equal fingerprints (names aside) may share trials unchanged. The space,
         the number of trials, the sampler and the seed are not part of it.
 
         Args:
-            data: From `models.catalog.describe_data`; None if there is no data.
+            data: From `models.catalog.describe_data`; None without data.
             base: The pretrained model, from `models.networks.base_model.locate_base`; None without
-            one.
+                one.
 
         Raises:
             OSError: The table of synonyms cannot be read.
@@ -159,77 +151,74 @@ class Spec(Part):
             "model": self.task.model,
             "settings": dict(self.task.settings),
             "epochs": self.budget.epochs,
-            # How an objective counts does not change what its values mean.
+            # Roles do not change the meaning of the values.
             "objectives": [
                 {"metric": each.metric, "direction": each.direction} for each in self.objectives
             ],
         }
-        if self.initial_weights is not None and self.initial_weights.source is not None:
-            source = self.initial_weights.source
-            fingerprint[INITIAL_WEIGHTS] = source
-            # They follow from the source; tasks that differ in nothing else should look alike.
-            for name in self.initial_weights.fixed.get(source, {}):
-                fingerprint["settings"].pop(name, None)
+        part = self.initial_weights
+        if part is not None and part.source is not None:
+            fingerprint[INITIAL_WEIGHTS] = part.source
+            # The source fixes these settings; tasks that differ in nothing else should look alike.
+            fixed = part.fixed.get(part.source, {})
+            fingerprint["settings"] = {
+                k: v for k, v in self.task.settings.items() if k not in fixed
+            }
         if base is not None:
             fingerprint["base"] = {"name": base.name, "digest": base.digest}
         if not self.task.is_function:
             fingerprint["robustness"] = asdict(self.robustness)
-            # It says how the best are judged once the search is over, not what it measured.
+            # Only the final evaluation uses it, after the trials were measured.
             fingerprint["robustness"].pop("final_examples", None)
         if isinstance(self.robustness, TextThreat) and self.robustness.synonyms:
-            # What the table says counts, not where it lies.
+            # The content of the table counts, not its path.
             table = Path(self.robustness.synonyms).read_bytes()
             fingerprint["robustness"]["synonyms"] = hashlib.sha256(table).hexdigest()[:12]
         return dict(json.loads(json.dumps(fingerprint)))
 
     def search_space(self) -> SearchSpace:
-        """The hyperparameters as Optuna distributions, with their conditions."""
+        """Return the hyperparameters as Optuna distributions, with their conditions."""
         return SearchSpace(
             {name: part.distribution() for name, part in self.space.items()},
             {name: dict(part.when) for name, part in self.space.items() if part.when},
         )
 
     def complete(self, configuration: Mapping[str, Value]) -> dict[str, Value]:
-        """What a trial trains with: a configuration, the settings active under it, the defaults.
+        """Complete a configuration with the settings active under it and the defaults.
 
-        Where trials choose their initial weights, the choice stays in, and what the chosen
-        checkpoint fixes is set.
+        Where trials choose their initial weights, the result has the choice and the hyperparameters
+        that the chosen checkpoint fixes.
 
         Raises:
-            ValueError: The model does not take the configuration.
+            ValueError: The model does not accept the configuration.
         """
         if self.task.is_function:
             return {**self.task.settings, **configuration}
         tried = dict(configuration)
         chosen = {name: tried.pop(name) for name in (INITIAL_WEIGHTS,) if name in tried}
-        settings = self.task.settings | self._fixed_by(chosen.get(INITIAL_WEIGHTS))
+        fixed = self.initial_weights.fixed if self.initial_weights else {}
+        settings = self.task.settings | fixed.get(str(chosen.get(INITIAL_WEIGHTS)), {})
         values: dict[str, Value] = {}
         for name, hyperparameter in catalog.MODELS[self.task.model].items():
             if name in settings and catalog.is_active(hyperparameter, values):
                 values[name] = settings[name]
             if name in tried:
                 values[name] = tried[name]
-        unknown = {name: value for name, value in tried.items() if name not in values}
-        return catalog.complete(self.task.model, {**values, **unknown}) | chosen
+        return catalog.complete(self.task.model, values | tried) | chosen
 
     def starting_points(self) -> list[str]:
-        """The earlier trials that trials may start from, `SEARCH#TRIAL` each once pinned."""
+        """Return the earlier trials that trials may start from, as `SEARCH#TRIAL` once pinned."""
         if self.task.is_function:
             return []
-        part = self.initial_weights
-        return [part.source] if part and part.source else choices(self.space)
-
-    def _fixed_by(self, chosen: Value | None) -> dict[str, Value]:
-        part = self.initial_weights
-        return part.fixed.get(str(chosen), {}) if part is not None and chosen is not None else {}
+        return [self.starts_from] if self.starts_from else choices(self.space)
 
 
-# What a fingerprint says of data and base for people to read; the digests beside it say the rest.
+# Parts of a fingerprint for people to read; digests identify data and base.
 _FOR_READING = {"data": ("name", "licence", "repeated", "leaked", "removed"), "base": ("name",)}
 
 
 def task_id(fingerprint: Mapping[str, Any]) -> str:
-    """The task's identity, `digits-cnn@ab12cd34`: its name and a hash of all but the names."""
+    """Return the task's id, `digits-cnn@ab12cd34`: its name and a hash of all but the names."""
     content = {key: value for key, value in fingerprint.items() if key != "name"}
     for part, names in _FOR_READING.items():
         if isinstance(content.get(part), Mapping):

@@ -1,7 +1,7 @@
-"""Whether each hyperparameter of a spec can become active, and under which parents.
+"""Checks whether each hyperparameter of a spec can become active, and under which parents.
 
-For conditions the spec states and for those the catalog knows of; the latter are added where they
-were left out. Not for deciding what is active in a configuration (`space.py`).
+Checks the conditions in the spec and those in the catalog; missing ones of the catalog are added.
+Not for deciding what is active in a configuration (`search/space/conditions.py`).
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from models.catalog import Hyperparameter, Value
-from search.space.values import count, describe, holds, is_same
+from models.catalog import Value
+from search.space.values import count, describe, holds, is_among
 from search.spec.errors import Document, KeyPath
 from search.spec.parts import HyperparameterSpec
 
-Known = Mapping[str, Hyperparameter]
 Parts = dict[str, HyperparameterSpec]
 
 
@@ -25,7 +24,7 @@ def check_conditions(
     parts: Parts,
     settings: Mapping[str, Value],
 ) -> None:
-    """What the spec itself says under `when`."""
+    """Check the conditions that the spec states under `when`."""
     for parent, values in part.when.items():
         path = ("space", name, "when", parent)
         if parent in settings:
@@ -46,37 +45,35 @@ def check_conditions(
 
 
 def check_cycles(document: Document, parts: Parts) -> None:
-    """Whether hyperparameters wait for each other in a circle."""
+    """Check that no hyperparameters depend on each other in a cycle."""
     graph = {name: [p for p in part.when if p in parts] for name, part in parts.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         cycle = error.args[1]
-        message = f"conditions form a cycle ({' > '.join(cycle)}); none could become active"
-        document.add(("space", cycle[0], "when"), message)
+        chain = " > ".join(cycle)
+        document.add(
+            ("space", cycle[0], "when"),
+            f"conditions form a cycle ({chain}): none could become active; remove one of them",
+        )
 
 
 def check_parents(
-    document: Document,
-    path: KeyPath,
-    name: str,
-    known: Known | None,
-    settings: Mapping[str, Value],
-    parts: Parts,
+    document: Document, path: KeyPath, settings: Mapping[str, Value], parts: Parts
 ) -> None:
-    """What the catalog makes conditional: note what can never count, add what was left out."""
-    space = document.data.get("space")
+    """Check one hyperparameter against the catalog's conditions; add those that were left out."""
+    name, space = str(path[-1]), document.data.get("space")
     in_space = space if isinstance(space, dict) else {}
-    legal = known.get(name) if known else None  # initial weights are no hyperparameter of a model
+    # Initial weights are no hyperparameter of a model.
+    legal = document.known.get(name) if document.known else None
     for parent, values in (legal.when if legal else {}).items():
         needed = " or ".join(str(value) for value in values)
         if parent in settings:
-            if not any(is_same(settings[parent], value) for value in values):
-                message = f"never active: it needs {parent} {needed}, task.settings say "
-                document.add(path, f"{message}{settings[parent]}")
+            if not is_among(settings[parent], values):
+                has = f"task.settings have {settings[parent]}"
+                document.add(path, f"never active: it needs {parent} {needed}, but {has}")
         elif parent not in in_space:
-            message = f"needs its parent `{parent}` ({needed}) in space or task.settings"
-            document.add(path, message)
+            document.add(path, f"needs its parent `{parent}` ({needed}) in space or task.settings")
         elif parent in parts and name in parts:
             parts[name] = _add_condition(document, path, parts[name], parts[parent], parent, values)
 
@@ -93,12 +90,11 @@ def _add_condition(
     possible = tuple(value for value in values if holds(distribution, value))
     if not possible:
         needed = " or ".join(str(value) for value in values)
-        message = f"never active: it needs {parent} {needed}, which is not in this space"
-        document.add(path, message)
+        document.add(path, f"never active: it needs {parent} {needed}, which is not in this space")
     for value in child.when.get(parent, ()):
-        if not any(is_same(value, legal) for legal in values) and holds(distribution, value):
-            message = f"has no effect under this value of {parent}"
-            document.add((*path, "when", parent), message, value, values)
+        if not is_among(value, values) and holds(distribution, value):
+            where = (*path, "when", parent)
+            document.add(where, f"has no effect under this value of {parent}", value, values)
     is_always = len(possible) == count(distribution) and not parent_part.when
     if parent in child.when or is_always or not possible:
         return child

@@ -1,15 +1,16 @@
-"""What is wrong with a spec, said so that it can be put right without the manual.
+"""Mistakes in a spec, described so that they can be fixed without the manual.
 
-For collecting every mistake of a file before saying anything. Not for errors of a running search.
+Collects all mistakes of a file before any is reported. Not for errors of a running search.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from models.catalog import MODELS, Hyperparameter
 from search.space.values import brief
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -21,12 +22,12 @@ class Problem:
 
     Attributes:
         file: The spec file, or `--set` for an override.
-        line: Counted from 1; None where there is none.
+        line: Counted from 1; None if unknown.
         key: Dotted path of the key, such as `space.width.low`; empty for the whole file.
-        value: What was written; None if the mistake is the key itself or an absence.
-        message: What is wrong and, where no list says it, what to do.
+        value: The value in the file; None if the key itself is wrong or missing.
+        message: The mistake and, unless `allowed` says it, the fix.
         allowed: The legal names or values, if they can be listed.
-        nearest: The one of them most like what was written.
+        nearest: The legal name or value most similar to the one in the file.
     """
 
     file: str
@@ -40,8 +41,8 @@ class Problem:
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         shown = "" if self.value is None else f" = {brief(self.value)}"
-        subject = f"  {self.key}{shown}" if self.key else " "
-        text = f"{place}{subject}: {self.message}" if self.key else f"{place}: {self.message}"
+        subject = f"  {self.key}{shown}" if self.key else ""
+        text = f"{place}{subject}: {self.message}"
         if self.nearest is not None:
             text = f"{text}. Did you mean `{self.nearest}`?"
         elif self.allowed:
@@ -50,20 +51,20 @@ class Problem:
 
 
 class SpecError(ValueError):
-    """Everything wrong with a spec, at once; `str()` has one block a problem, in file order."""
+    """All mistakes of a spec; `str()` has one line per problem, in file order."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda each: each.line or 0))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Problem, ...]]]:
-        # BaseException would rebuild it from its text; problems must survive another process.
+        # By default an exception is unpickled from its text, which would lose the problems.
         return SpecError, (self.problems,)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A spec's plain data, where each part of it was written, and the mistakes found so far.
+    """A spec's plain data, the places of its keys, and the mistakes found so far.
 
     Attributes:
         data: The mapping in the file, overrides applied.
@@ -77,10 +78,32 @@ class Document:
     places: dict[KeyPath, tuple[str, int | None]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
+    @property
+    def task(self) -> dict[str, Any]:
+        """The section `task`; empty if it is missing or no mapping."""
+        task = self.data.get("task")
+        return task if isinstance(task, dict) else {}
+
+    @property
+    def model(self) -> str:
+        """The name of the task's model; "" without one."""
+        model = self.task.get("model")
+        return model if isinstance(model, str) else ""
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the model is the user's own training function."""
+        return self.model.startswith("python:")
+
+    @property
+    def known(self) -> Mapping[str, Hyperparameter] | None:
+        """The catalog's hyperparameters of the model; None for a function or an unknown model."""
+        return MODELS.get(self.model)
+
     def add(
         self, path: KeyPath, message: str, value: Any = None, allowed: Iterable[object] = ()
     ) -> None:
-        """Note a problem; the nearest allowed name is looked up for a value, else for the key."""
+        """Note a problem; the nearest allowed name is that to the value, else to the key."""
         names = tuple(str(each) for each in allowed)
         wrong = value if isinstance(value, str) else path[-1] if path and value is None else None
         place = next(
@@ -96,7 +119,7 @@ class Document:
 
 
 def key_text(path: KeyPath) -> str:
-    """A key path as text: `objectives[0].metric`."""
+    """Return a key path as text: `objectives[0].metric`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -104,11 +127,11 @@ def key_text(path: KeyPath) -> str:
 
 
 def nearest_name(name: str, allowed: Iterable[str]) -> str | None:
-    """The allowed name most like a wrong one, or None if none is close."""
+    """Return the allowed name most similar to a wrong one; None if none is close."""
     allowed = list(allowed)
     close = difflib.get_close_matches(name.lower(), allowed, n=1, cutoff=0.6)
     if close:
         return close[0]
-    # `momentum` for `sgd.momentum`: the difference in length hides the likeness.
-    ends = [each for each in allowed if difflib.get_close_matches(name, [each.split(".")[-1]])]
-    return ends[0] if ends else None
+    # `momentum` for `sgd.momentum`: the difference in length hides the similarity.
+    ends = (each for each in allowed if difflib.get_close_matches(name, [each.split(".")[-1]]))
+    return next(ends, None)

@@ -1,7 +1,7 @@
-"""A spec's YAML file, read and checked: every mistake in it is reported at once.
+"""Reads and checks a spec's YAML file; reports all mistakes at once.
 
-Not for what a checked spec is (`checked.py`) nor for what each of its parts allows (the files
-beside this one). An example with every key is in `search/specs/`.
+Not for the checked spec itself (`checked.py`) nor for what each section allows (the other files of
+this folder). An example with every key is in `search/specs/`.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def load_spec(path: str | Path, overrides: Sequence[str] = (), *, must_exist: bo
     r"""Read and check a spec file.
 
     Args:
-        path: The YAML file; relative folders and files in it are relative to its own folder.
+        path: The YAML file; relative paths in it are relative to its folder.
         overrides: `key=value` each, value in YAML: `budget.trials=4`, `space.width.high=64`,
             `space.sgd.learning_rate.low=0.01` (or `sgd\.learning_rate`).
-        must_exist: Whether data, base model and tables are looked up on this machine.
+        must_exist: Whether data, base model and tables must be on this machine.
 
     Raises:
-        SpecError: Everything that is wrong.
+        SpecError: The file has mistakes; holds all of them.
     """
     path = Path(path)
     document = read_document(read_file(path), str(path))
@@ -45,47 +45,46 @@ def load_spec(path: str | Path, overrides: Sequence[str] = (), *, must_exist: bo
 
 
 def spec_from_yaml(text: str, source: str = "spec.yaml") -> Spec:
-    """Check a spec's text, such as `to_yaml` wrote it; whether its data exist is not looked up.
+    """Check a spec's text, such as that of `to_yaml`, but not whether its data exist.
 
     Args:
         text: YAML.
-        source: Where it is from: leads the messages, and its folder is that of relative paths.
+        source: File name, for messages; relative paths are relative to its folder.
 
     Raises:
-        SpecError: Everything that is wrong.
+        SpecError: The text has mistakes; holds all of them.
     """
     return _build(read_document(text, source), Path(source).parent.resolve(), must_exist=False)
 
 
 def checked_again(spec: Spec, source: str) -> Spec:
-    """Check a spec that was changed since it was read; `source` leads the messages.
+    """Check a spec that was changed after it was read; messages name `source` as the file.
 
     Raises:
-        SpecError: Everything that is wrong.
+        SpecError: The spec has mistakes; holds all of them.
     """
     return _build(Document(spec.to_record(), source), Path.cwd(), must_exist=False)
 
 
 def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
-    """Check every part, then raise or return."""
+    """Check every section, then raise or return."""
     data = document.data
     for key in data:
         if key not in Spec.model_fields:
             document.add((key,), "unknown key", allowed=Spec.model_fields)
-    known = checks.known_hyperparameters(document)
     name = checks.read_value(document, ("name",), SearchName, data.get("name"))
     seed = checks.read_value(document, ("seed",), Seed, data.get("seed", 0))
     task = check_task(document, folder, must_exist)
-    settings = check_settings(document, known)
+    settings = check_settings(document)
     threat = check_robustness(document, folder, must_exist)
     objectives = check_objectives(document, threat)
-    space = check_space(document, known, settings)
+    space = check_space(document, settings)
     check_adaptation(document, task, settings, space, must_exist)
     budget = checks.read_part(document, ("budget",), Budget, data.get("budget"))
     resources = checks.check_resources(document)
     sampler = checks.check_sampler(document, budget)
     scheduler = checks.check_scheduler(document, budget)
-    history = check_history(document, known, objectives, threat)
+    history = check_history(document, objectives, threat)
     initial_weights = check_initial_weights(document, space)
     if document.problems:
         raise SpecError(document.problems)
@@ -107,10 +106,10 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
 
 
 def history_settings(spec_yaml: str) -> HistorySettings:
-    """The part of a stored spec that says what to learn from; the defaults if there is none.
+    """Return the section `history` of a stored spec; the defaults if there is none.
 
-    The rest of the spec is not looked at: a report must not fail because a training function or a
-    data set has moved since.
+    The other sections are not read: a report must not fail because a training function or a data
+    set has moved since.
     """
     try:
         document = yaml.safe_load(spec_yaml)

@@ -1,9 +1,9 @@
-"""What a spec says of the weights that its trials start from.
+"""Reads the initial weights of a spec's trials.
 
 Either all trials start from one earlier trial (`initial_weights: {from: SEARCH, pick: best}`), or
-each trial chooses (`space.initial_weights`, "scratch" against earlier trials). At launch names are
-pinned to `SEARCH#TRIAL` and `fixed` is written; a search then starts from the same weights however
-often it is resumed. Not for finding the trials: that needs the store (`search/transfer`).
+each trial chooses (`space.initial_weights`: "scratch" or earlier trials). At launch names are
+pinned to `SEARCH#TRIAL` and `fixed` is written, so a resumed search starts from the same weights.
+Not for finding the trials: that needs the store (`search/transfer`).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _FORMS = (SCRATCH, "SEARCH", "SEARCH#TRIAL")
 
 
 class InitialWeightsKeys(Part):
-    """Where all trials start, or what the checkpoints among which they choose fix.
+    """The section `initial_weights`.
 
     Attributes:
         source: `SEARCH`, or `SEARCH#TRIAL` for one trial of it; None if each trial chooses.
-        pick: Of a search: its best trial in the primary objective, or its whole Pareto front,
+        pick: From a search, its best trial in the primary objective, or its whole Pareto front,
             among which each trial then chooses.
         fixed: `SEARCH#TRIAL` to the hyperparameters that starting from it fixes; written at launch.
     """
@@ -40,12 +40,11 @@ class InitialWeightsKeys(Part):
 
 
 def check_initial_weights(document: Document, space: Parts) -> InitialWeightsKeys | None:
-    """What the spec says under `initial_weights`, and whether it goes with its space."""
+    """Read the section `initial_weights` and check it against the space."""
     path, raw = (INITIAL_WEIGHTS,), document.data.get(INITIAL_WEIGHTS)
-    task = document.data.get("task")
     if raw is None:
         return None
-    if isinstance(task, dict) and str(task.get("model", "")).startswith("python:"):
+    if document.is_function:
         document.add(path, "does nothing for your own training function; remove it")
         return None
     found = read_part(document, path, InitialWeightsKeys, raw)
@@ -69,20 +68,19 @@ def check_initial_weights(document: Document, space: Parts) -> InitialWeightsKey
 
 
 def check_choices(document: Document, part: HyperparameterSpec) -> None:
-    """Whether `space.initial_weights` is a categorical of trials to start from."""
+    """Check that `space.initial_weights` is a categorical of trials to start from."""
     path = ("space", INITIAL_WEIGHTS)
     if part.type != "categorical":
         document.add((*path, "type"), "must be categorical", part.type, ("categorical",))
         return
     if part.when:
-        document.add((*path, "when"), "always counts: every trial starts somewhere; remove it")
+        document.add((*path, "when"), "is always active: each trial starts somewhere; remove it")
     for index, choice in enumerate(part.choices or ()):
         if not isinstance(choice, str) or not _NAME.fullmatch(choice):
             document.add((*path, "choices", index), "names no search or trial", choice, _FORMS)
 
 
 def choices(space: Parts) -> list[str]:
-    """The trials among which a space lets its trials choose; without "scratch"."""
+    """Return the trials among which a space lets its trials choose, without "scratch"."""
     part = space.get(INITIAL_WEIGHTS)
-    every = part.choices or () if part else ()
-    return [str(choice) for choice in every if choice != SCRATCH]
+    return [str(each) for each in (part and part.choices) or () if each != SCRATCH]

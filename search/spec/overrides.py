@@ -1,7 +1,7 @@
 """Overrides of a spec from the command line: `--set space.width.high=64`.
 
-Keys are resolved against the document, so that the points inside `sgd.learning_rate` need no
-escape. Whether the new value is legal is judged with everything else, afterwards.
+Keys are resolved against the document, so the points inside `sgd.learning_rate` need no escape. New
+values are checked later, with everything else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from models.catalog import MODELS
 from search.spec.checks import SAMPLER_OPTIONS
 from search.spec.errors import Document, KeyPath, Problem, nearest_name
 from search.spec.initial_weights import INITIAL_WEIGHTS
@@ -22,13 +21,14 @@ from search.spec.parts import (
     Data,
     HistorySettings,
     HyperparameterSpec,
+    ObjectiveKeys,
     Part,
     Resources,
     Sampler,
     Scheduler,
     Task,
 )
-from search.spec.reading import parse_value
+from search.spec.reading import Loader
 from search.spec.robustness import threat_type
 
 SECTIONS: dict[str, type[Part]] = {
@@ -45,49 +45,47 @@ _SOURCE = "--set"
 
 
 def override(document: Document, text: str) -> None:
-    r"""Set one value in a document; what is wrong with the override is noted there.
+    r"""Set one value in a document, and note there what is wrong with the override.
 
     Args:
         document: Changed in place.
-        text: `key=value`, the value in YAML. At each level the longest key that exists is taken;
-            `\.` never separates.
+        text: `key=value`, the value in YAML. At each level the longest existing key is taken; `\.`
+            never separates.
     """
     key, equals, value_text = text.partition("=")
     if not equals or not key.strip():
         _note(document, text, "is not key=value, such as budget.trials=4")
         return
     try:
-        value = parse_value(value_text)
+        value = yaml.load(value_text, Loader)
     except (yaml.YAMLError, ValueError):
         _note(document, key, "the value is not YAML; quote it", value_text)
         return
     dotted = re.sub(r"\[(\d+)\]", r".\1", key.strip())  # objectives[0], as messages write it
     names = [part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", dotted)]
-    _set(document, document.data, (), names, value)
-
-
-def _set(document: Document, container: Any, path: KeyPath, names: list[str], value: Any) -> None:
-    """Descend one level towards the value's place, or put it there."""
-    step = _resolve(document, container, path, names)
-    if step is None:
-        return
-    key, rest = step
-    inner = (*path, key)
-    if rest:
+    container: Any = document.data
+    path: KeyPath = ()
+    while True:
+        step = _resolve(document, container, path, names)
+        if step is None:
+            return
+        key, names = step
+        path = (*path, key)
+        if not names:
+            break
         if isinstance(container, dict) and container.get(key) is None:
             container[key] = {}
-        _set(document, container[key], inner, rest, value)
-        return
+        container = container[key]
     container[key] = value
-    for place in [each for each in document.places if each[: len(inner)] == inner]:
+    for place in [each for each in document.places if each[: len(path)] == path]:
         del document.places[place]
-    document.places[inner] = (_SOURCE, None)
+    document.places[path] = (_SOURCE, None)
 
 
 def _resolve(
     document: Document, container: Any, path: KeyPath, names: list[str]
 ) -> tuple[Any, list[str]] | None:
-    """The key of a container that the names begin with, and the names after it."""
+    """Return the key of a container that the names begin with, and the names after it."""
     written = ".".join(str(each) for each in (*path, *names))
     if isinstance(container, list):
         if names[0].isdecimal() and int(names[0]) < len(container):
@@ -95,7 +93,7 @@ def _resolve(
         _note(document, written, f"there is no entry {names[0]}", None, range(len(container)))
         return None
     if not isinstance(container, dict):
-        _note(document, written, "leads into something that has no keys", container)
+        _note(document, written, "is below a value that has no keys", container)
         return None
     legal = _legal_names(document, path)
     for end in range(len(names), 0, -1):
@@ -110,36 +108,29 @@ def _resolve(
 
 
 def _legal_names(document: Document, path: KeyPath) -> Iterable[str] | None:
-    """The keys a mapping of the spec may have; None if they are free."""
-    task = document.data.get("task")
-    model = task.get("model") if isinstance(task, dict) else None
-    known = MODELS.get(model) if isinstance(model, str) else None
+    """Return the keys that a mapping of the spec may have; None if they are free."""
+    known = document.known
     match path:
         case ():
             return KEYS
         case ("space",) if known is not None:
             return (*known, INITIAL_WEIGHTS)
-        case ("space",) | ("task", "settings"):
+        case ("task", "settings"):
             return known
         case ("initial_weights",):
             return ("from", "pick")
-        case ("space", str(), "when"):
-            return None
         case ("space", str()):
             return HyperparameterSpec.model_fields
         case ("task", "data"):
             return Data.model_fields
         case ("sampler", "options"):
-            sampler = document.data["sampler"].get("name", "warm")
-            return SAMPLER_OPTIONS.get(sampler)
-        case ("task", "data", "targets"):
-            return None
+            return SAMPLER_OPTIONS.get(document.data["sampler"].get("name", "warm"))
         case ("robustness",):
-            return [each.name for each in fields(threat_type(model))]
+            return [each.name for each in fields(threat_type(document.model))]
         case (str(section),) if section in SECTIONS:
             return SECTIONS[section].model_fields
         case ("objectives", int()):
-            return ("metric", "direction")
+            return ObjectiveKeys.model_fields
     return None
 
 

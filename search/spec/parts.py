@@ -1,7 +1,6 @@
-"""The parts of a spec: their keys, types and defaults, each one frozen pydantic model.
+"""The sections of a spec: their keys, types and defaults, each one a frozen pydantic model.
 
-For what can be judged inside one part. What needs two parts, or the catalog, is in
-`checks.py`.
+Checks what concerns one section. What concerns two, or the catalog, is in `checks.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from optuna.distributions import (
     IntDistribution,
 )
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,8 +26,9 @@ from pydantic import (
 from models.catalog import Value
 from models.hyperparameters.hyperparameter import Counted, NotNegative, Positive, Whole, read_whole
 
-# Names reach MLflow, file names and attribute-like keys; see also `checks.py`.
+# Names are used in MLflow, file names and dotted keys.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
+NAME_RULE = "may hold letters, digits, `_` and `.` only, and starts with a letter"
 
 
 def _read_number(value: Any) -> int | float:
@@ -48,29 +47,21 @@ def _read_value(value: Any) -> Value:
     return _read_number(value)
 
 
-def _check_gpus(number: float) -> float:
-    """Ray shares one GPU among trials, but gives one trial whole ones only."""
-    if number > 1 and not number.is_integer():
-        raise ValueError("must be a whole number above 1")
-    return number
-
-
 def _read_parallelism(value: Any) -> int | str:
     number = read_whole(value)
-    is_count = isinstance(number, int) and not isinstance(number, bool) and number >= 1
-    if not is_count and value != "auto":
-        raise ValueError("must be an integer of 1 or more, or auto")
+    if value != "auto" and (type(number) is not int or number < 1):
+        raise ValueError("must be a whole number of 1 or more, or auto")
     return "auto" if value == "auto" else int(number)
 
 
 def _listed(value: Any) -> Any:
-    """`when: {optimizer: sgd}` is short for a list of one."""
-    if isinstance(value, dict):
-        return {
-            parent: values if isinstance(values, list | tuple) else (values,)
-            for parent, values in value.items()
-        }
-    return value
+    """Read `when: {optimizer: sgd}` as a list of one."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        parent: values if isinstance(values, list | tuple) else (values,)
+        for parent, values in value.items()
+    }
 
 
 Number = Annotated[int | float, PlainValidator(_read_number)]
@@ -80,18 +71,19 @@ Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Part(BaseModel):
-    """Frozen; an unknown key is an error."""
+    """A section of a spec: frozen; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Data(Part):
-    """Where examples come from: exactly one of the first four.
+    """The source of the examples: exactly one of the first four.
 
     Attributes:
         targets: Target, in words, to a folder of texts about it: pairs to classify.
-        deduplicate: Whether training texts that repeat, or stand in another split, are dropped.
-        without: Folders of other data sets; training texts that they judge by are dropped.
+        deduplicate: Whether training texts that repeat or are in another split are dropped.
+        without: Folders of other data sets; training texts that are in their validation or test
+            splits are dropped.
     """
 
     name: str | None = None
@@ -102,17 +94,17 @@ class Data(Part):
     image_size: Counted | None = None
     split_seed: NotNegative | None = None
     deduplicate: StrictBool | None = None
-    without: tuple[str, ...] | None = None
+    without: list[str] | None = None
 
 
 class Task(Part):
-    """What is learned, and by which model.
+    """The data set and the model.
 
     Attributes:
-        name: Leads the task's id; by default data set and model.
+        name: The first part of the task's id; by default data set and model.
         data: As `models.catalog.describe_data` takes it; empty if a training function needs none.
         model: A name in the catalog, or `python:package.module:function`.
-        base: Where the pretrained model of a fine-tuning is: a folder, `hub:NAME[@REVISION]` or
+        base: The pretrained model to fine-tune: a folder, `hub:NAME[@REVISION]` or
             `package:MODULE`.
         settings: Hyperparameters fixed for the whole search.
     """
@@ -134,9 +126,9 @@ class ObjectiveKeys(Part):
 
     Attributes:
         role: The first objective's is always `pareto`.
-        bound: Of a constraint: the least value if it is maximised, the largest if minimised.
-        tolerance: Of a lexicographic one: how far behind the best value of the first objective a
-            trial may be for this one to decide.
+        bound: The least legal value of a maximised constraint, the largest of a minimised one.
+        tolerance: How far behind the best value of the first objective a trial may be for a
+            lexicographic objective to decide.
     """
 
     metric: Name
@@ -151,12 +143,12 @@ class HyperparameterSpec(Part):
 
     Attributes:
         type: `bool` is short for a categorical of false and true.
-        low: Least value, of float and int.
+        low: Least value of a float or int.
         high: Greatest value, inclusive.
-        log: Whether magnitudes are drawn uniformly.
-        step: Distance of a grid that starts at `low`.
+        log: Whether the logarithm is drawn uniformly.
+        step: Distance between values of a grid that starts at `low`.
         choices: Values of a categorical.
-        when: Parent to the values under which this one is active; every parent must agree.
+        when: Parent to the values under which this one is active; all parents must have one.
     """
 
     type: Literal["float", "int", "categorical", "bool"]
@@ -170,7 +162,7 @@ class HyperparameterSpec(Part):
     )
 
     def distribution(self) -> BaseDistribution:
-        """The same as an Optuna distribution."""
+        """Return the hyperparameter as an Optuna distribution."""
         if self.type == "bool":
             return CategoricalDistribution((False, True))
         if self.type == "categorical":
@@ -187,10 +179,11 @@ class Budget(Part):
     """When a search ends: after so many trials of so many epochs, or after so many hours.
 
     Attributes:
-        epoch_minutes: An epoch (or set-up) that takes longer hangs: its worker is ended, with a
-            traceback in the trial's folder, and the trial is tried again from its checkpoint. Two
-            hours is more than any epoch that a search of many trials can afford, and with three
-            attempts a hang costs less than the night that nobody looks. Raise it for longer epochs.
+        epoch_minutes: An epoch (or set-up) that takes longer counts as hanging: its worker is
+            ended, with a traceback in the trial's folder, and the trial is retried from its
+            checkpoint. Two hours is more than any epoch that a search of many trials can afford,
+            and with three attempts a hang costs less than an unattended night. Raise it for longer
+            epochs.
     """
 
     trials: Counted
@@ -200,34 +193,32 @@ class Budget(Part):
 
 
 class Resources(Part):
-    """Trials at once, and what one trial gets.
+    """The number of parallel trials, and the resources of one trial.
 
     Attributes:
-        parallelism: `auto` for as many as there is room for: on one machine all its cores, on a
-            cluster whatever it grows and shrinks to.
-        gpus: May be a share of one.
-        accelerator: The kind of GPU, as Ray names it (`A10G`, `L4`, `H100`), where a cluster has
-            several.
+        parallelism: `auto` for as many as fit: on one machine all its cores, on a cluster as many
+            as its current nodes take.
+        gpus: May be a fraction below 1.
+        accelerator: The kind of GPU, as Ray names it (`A10G`, `L4`, `H100`), for a cluster with
+            several kinds.
     """
 
     parallelism: Annotated[int | Literal["auto"], PlainValidator(_read_parallelism)] = 1
     cpus: Positive = 1.0
-    gpus: Annotated[
-        float, Field(strict=True, ge=0, allow_inf_nan=False), AfterValidator(_check_gpus)
-    ] = 0.0
+    gpus: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
     memory_gb: Positive | None = None
     accelerator: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
 
 
 class Sampler(Part):
-    """What proposes configurations; options as in `checks.SAMPLER_OPTIONS`."""
+    """The sampler that proposes configurations; options as in `checks.SAMPLER_OPTIONS`."""
 
     name: Literal["warm", "tpe", "gp", "random"] = "warm"
     options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Scheduler(Part):
-    """What stops hopeless trials: after `grace_epochs`, all but one in `reduction_factor`."""
+    """The scheduler that stops trials: after `grace_epochs`, all but one in `reduction_factor`."""
 
     name: Literal["multi_objective_asha", "asha", "none"] = "multi_objective_asha"
     grace_epochs: Counted = 3
@@ -235,22 +226,22 @@ class Scheduler(Part):
 
     @property
     def options(self) -> dict[str, int]:
-        """The scheduler's options without its name; none for `none`."""
+        """The scheduler's options without its name; empty for `none`."""
         if self.name == "none":
             return {}
         return {"grace_epochs": self.grace_epochs, "reduction_factor": self.reduction_factor}
 
 
 class HistorySettings(Part):
-    """Which earlier trials a search may learn from.
+    """The earlier trials that a search may learn from.
 
     Attributes:
-        enabled: False starts from nothing.
+        enabled: False starts without history.
         experiments: Names of MLflow experiments, `*` and `?` as in a shell.
         rename: Hyperparameter as logged to its name in this space.
-        rename_metrics: Metric as logged to its name among this search's.
-        same_task: Names of experiments, `*` and `?` as in a shell, whose runs are of this very
-            task: data, model, epochs. Runs of other tools do not say so themselves.
+        rename_metrics: Metric as logged to its name in this search.
+        same_task: Names of experiments, `*` and `?` as in a shell, whose runs have this very task:
+            data, model, epochs. Runs of other tools do not record it.
     """
 
     enabled: StrictBool = True

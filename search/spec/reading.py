@@ -1,7 +1,6 @@
-"""From YAML text to a Document: plain data and the line of every key.
+"""Reads YAML text into a Document: plain data and the line of every key.
 
-Safe YAML only: no tags that build objects. Not for judging what the keys mean
-(`checks.py`).
+Safe YAML only: no tags that build objects. Not for checking what the keys mean (`checks.py`).
 """
 
 from __future__ import annotations
@@ -14,39 +13,30 @@ import yaml
 
 from search.spec.errors import Document, KeyPath, Problem, SpecError
 
-# YAML 1.1 wants a point and a signed exponent in a float and reads 1e-3 as text.
+# YAML 1.1 requires a point and a signed exponent in a float and reads 1e-3 as text.
 _EXPONENT = re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
 
 _SELF = "an anchor contains itself"
 
 
 class Loader(yaml.SafeLoader):
-    """Safe YAML with `1e-3` read as a number."""
+    """A safe YAML loader that reads `1e-3` as a number."""
 
 
 class Dumper(yaml.SafeDumper):
-    """Safe YAML that quotes the text "1e-3", which our loader would read as a number."""
+    """A safe YAML dumper that quotes the text "1e-3", which our loader reads as a number."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Write every value out: anchors make a file hard to edit."""
         return True
 
 
-Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
-Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
-
-
-def parse_value(text: str) -> Any:
-    """One YAML value, as in `--set key=value`.
-
-    Raises:
-        yaml.YAMLError: The text is not YAML.
-    """
-    return yaml.load(text, Loader)
+for kind in (Loader, Dumper):
+    kind.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
 
 
 def read_file(path: Path) -> str:
-    """The text of a spec file.
+    """Return the text of a spec file.
 
     Raises:
         SpecError: It is missing, a folder, unreadable or not UTF-8.
@@ -54,9 +44,8 @@ def read_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        known = sorted(each.name for each in path.parent.glob("*.y*ml"))
-        beside = f"; in that folder: {', '.join(known)}" if known else ""
-        message = f"there is no such file{beside}"
+        known = ", ".join(sorted(each.name for each in path.parent.glob("*.y*ml")))
+        message = "there is no such file" + (f"; in that folder: {known}" if known else "")
     except IsADirectoryError:
         message = "this is a folder; name a YAML file in it"
     except UnicodeDecodeError as error:
@@ -76,22 +65,16 @@ def read_document(text: str, source: str) -> Document:
     Raises:
         SpecError: The text is no YAML mapping; nothing further can be checked then.
     """
+    document = Document({}, source)
     try:
-        loader = Loader(text)
-        try:
-            node = loader.get_single_node()
-            document = Document({}, source)
-            if isinstance(node, yaml.MappingNode):
-                _place(node, (), document, [])
-            data = None if node is None else loader.construct_document(node)
-        finally:
-            loader.dispose()
+        node = yaml.compose(text, Loader)
+        if isinstance(node, yaml.MappingNode):
+            _place(node, (), document, [])
+        data = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise SpecError([_syntax_problem(error, source)]) from error
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # a date such as 2024-99-99; thousands of brackets
+    # A date such as 2024-99-99; thousands of brackets.
+    except (ValueError, RecursionError) as error:
         raise SpecError([Problem(source, None, "", None, f"not readable: {error}")]) from error
     if data is None:
         raise SpecError([Problem(source, None, "", None, "the file is empty")])
@@ -105,14 +88,14 @@ def read_document(text: str, source: str) -> Document:
 
 
 def _with_text_keys(value: Any) -> Any:
-    """The data without keys that are not text; they were reported with their lines."""
+    """Return the data without keys that are not text; those were noted with their lines."""
     if isinstance(value, dict):
         return {k: _with_text_keys(item) for k, item in value.items() if isinstance(k, str)}
     return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def _place(node: yaml.Node, path: KeyPath, document: Document, above: list[yaml.Node]) -> None:
-    """Record the line of every key below a node, and report keys given twice."""
+    """Record the line of every key below a node, and note keys given twice."""
     if any(node is each for each in above):
         document.add(path, _SELF)
         return
@@ -138,10 +121,11 @@ def _place(node: yaml.Node, path: KeyPath, document: Document, above: list[yaml.
 
 
 def _syntax_problem(error: yaml.YAMLError, source: str) -> Problem:
+    """Describe text that is not YAML."""
     mark = getattr(error, "problem_mark", None)
     message = getattr(error, "problem", None) or str(error).splitlines()[0]
     if "'\\t'" in message:
-        message = "a tab in the indentation; YAML wants spaces"
+        message = "a tab in the indentation; YAML needs spaces"
     elif "expected a single document" in str(error):
         message = "more than one YAML document; keep one (no second `---`)"
     else:

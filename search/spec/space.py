@@ -1,7 +1,7 @@
-"""Whether a spec's hyperparameters and settings make sense, alone and against the catalog.
+"""Checks a spec's hyperparameters and settings, alone and against the catalog.
 
-For names, types and ranges; what is active under what is in `conditions.py`. Not for sampling
-(`space.py`) nor for the legal ranges themselves (`models/catalog.py`).
+Checks names, types and ranges; conditions are in `conditions.py`. Not for sampling
+(`search/space/space.py`) nor for the legal ranges themselves (`models/catalog.py`).
 """
 
 from __future__ import annotations
@@ -9,57 +9,47 @@ from __future__ import annotations
 import re
 
 from models.catalog import Hyperparameter, Value
-from search.space.values import is_same
+from search.space.values import is_among
 from search.spec.checks import read_part
-from search.spec.conditions import Known, Parts, check_conditions, check_cycles, check_parents
+from search.spec.conditions import Parts, check_conditions, check_cycles, check_parents
 from search.spec.errors import Document, KeyPath
 from search.spec.initial_weights import INITIAL_WEIGHTS, check_choices
-from search.spec.parts import NAME, HyperparameterSpec
+from search.spec.parts import NAME, NAME_RULE, HyperparameterSpec
 from search.spec.robustness import threat_keys
 
 _NUMERIC_KEYS = ("low", "high", "log", "step")
 _SAME_FOR_ALL = (
     "robustness settings cannot be searched or set per model: the evaluation is the same for every "
-    "trial, or their figures could not be compared. Put it under `robustness:`"
+    "trial, or their accuracies would not be comparable. Put it under `robustness:`"
 )
 
 
-def check_settings(document: Document, known: Known | None) -> dict[str, Value]:
-    """The task's fixed hyperparameters, in the catalog's types."""
-    task = document.data.get("task")
-    raw = task.get("settings") if isinstance(task, dict) else None
-    if not isinstance(raw, dict):
-        return {}  # said when the task was read
+def check_settings(document: Document) -> dict[str, Value]:
+    """Return the task's fixed hyperparameters in the catalog's types; note illegal ones."""
+    raw = document.task.get("settings")
     settings: dict[str, Value] = {}
-    for name, value in raw.items():
+    for name, value in (raw if isinstance(raw, dict) else {}).items():
         path = ("task", "settings", name)
-        if not _check_name(document, path, name, known):
-            continue
-        if not isinstance(value, bool | int | float | str):
-            continue
-        settings[name] = value
-        if known is not None:
-            try:
-                settings[name] = known[name].check(value)
-            except (ValueError, OverflowError):
-                legal = _legal(known[name])
-                document.add(path, f"outside its legal values ({known[name].kind})", value, legal)
+        # Values of another type are noted with the task.
+        if _is_legal_name(document, path) and isinstance(value, bool | int | float | str):
+            known = document.known
+            settings[name] = _read_legal(document, path, value, known[name]) if known else value
     for name in settings:
-        check_parents(document, ("task", "settings", name), name, known, settings, {})
+        check_parents(document, ("task", "settings", name), settings, {})
     return settings
 
 
-def check_space(document: Document, known: Known | None, settings: dict[str, Value]) -> Parts:
-    """The hyperparameters that could be read, with the catalog's conditions added."""
-    raw = document.data.get("space")
+def check_space(document: Document, settings: dict[str, Value]) -> Parts:
+    """Return the hyperparameters that could be read, with the catalog's conditions added."""
+    raw, known = document.data.get("space"), document.known
     if not isinstance(raw, dict) or not raw:
-        names = known or ()
-        document.add(("space",), "must map at least one hyperparameter to its values", raw, names)
+        message = "must map at least one hyperparameter to its values"
+        document.add(("space",), message, raw, known or ())
         return {}
     parts: Parts = {}
     for name, entry in raw.items():
         path = ("space", name)
-        is_named = _check_name(document, path, name, known)
+        is_named = _is_legal_name(document, path)
         if name in settings:
             document.add(path, "is fixed in task.settings too; keep one of the two")
         part = read_part(document, path, HyperparameterSpec, entry)
@@ -77,36 +67,41 @@ def check_space(document: Document, known: Known | None, settings: dict[str, Val
         check_conditions(document, name, part, parts, settings)
     check_cycles(document, parts)
     for name in list(parts):
-        check_parents(document, ("space", name), name, known, settings, parts)
+        check_parents(document, ("space", name), settings, parts)
     return parts
 
 
-def _check_name(document: Document, path: KeyPath, name: str, known: Known | None) -> bool:
-    task = document.data.get("task")
-    model = task.get("model") if isinstance(task, dict) else None
+def _is_legal_name(document: Document, path: KeyPath) -> bool:
+    """Whether a hyperparameter may have its name; notes the problem if not."""
+    name, model, known = str(path[-1]), document.model, document.known
     is_threat = known is not None and name in threat_keys(model) and name not in known
     if is_threat or name.startswith("robustness."):
         document.add(path, _SAME_FOR_ALL)
-        return False
-    if not re.match(NAME, name):
-        message = "may hold letters, digits, `_` and `.` only, and starts with a letter"
-        document.add(path, message)
-        return False
-    is_start = name == INITIAL_WEIGHTS and path[0] == "space"
-    if known is not None and name not in known and not is_start:
+    elif not re.match(NAME, name):
+        document.add(path, NAME_RULE)
+    elif known is not None and name not in known and path != ("space", INITIAL_WEIGHTS):
         document.add(path, f"unknown hyperparameter of model {model}", allowed=known)
-        return False
-    return True
+    else:
+        return True
+    return False
 
 
 def _legal(hyperparameter: Hyperparameter) -> tuple[object, ...]:
-    if hyperparameter.choices is not None:
-        return hyperparameter.choices
-    return (f"{hyperparameter.low} to {hyperparameter.high}",)
+    return hyperparameter.choices or (f"{hyperparameter.low} to {hyperparameter.high}",)
+
+
+def _read_legal(document: Document, path: KeyPath, value: Value, legal: Hyperparameter) -> Value:
+    """Return a value in the catalog's type; note an illegal one and return it as it is."""
+    try:
+        return legal.check(value)
+    except (ValueError, OverflowError):
+        message = f"is not a legal value of {legal.name} ({legal.kind})"
+        document.add(path, message, value, _legal(legal))
+        return value
 
 
 def _check_shape(document: Document, path: KeyPath, part: HyperparameterSpec) -> None:
-    """Whether type, range and choices make a distribution."""
+    """Check that type, range and choices make a distribution."""
     foreign: tuple[str, ...] = ("choices",)
     if part.type == "categorical":
         foreign = _NUMERIC_KEYS
@@ -115,7 +110,7 @@ def _check_shape(document: Document, path: KeyPath, part: HyperparameterSpec) ->
             message = "needs at least two; a single value belongs in task.settings"
             document.add((*path, "choices"), message, list(choices) or None)
         for index, choice in enumerate(choices):
-            if any(is_same(choice, other) for other in choices[:index]):
+            if is_among(choice, choices[:index]):
                 document.add((*path, "choices", index), "is listed twice", choice)
     elif part.type == "bool":
         foreign = (*_NUMERIC_KEYS, "choices")
@@ -130,8 +125,7 @@ def _check_shape(document: Document, path: KeyPath, part: HyperparameterSpec) ->
 
 def _check_range(document: Document, path: KeyPath, part: HyperparameterSpec) -> None:
     low, high, step = part.low, part.high, part.step
-    numbers = {"low": low, "high": high, "step": step}
-    for key, number in numbers.items():
+    for key, number in (("low", low), ("high", high), ("step", step)):
         if number is None and key != "step":
             document.add((*path, key), f"is missing; type {part.type} has a low and a high")
         elif number is not None and part.type == "int" and number != int(number):
@@ -158,7 +152,7 @@ def _check_range(document: Document, path: KeyPath, part: HyperparameterSpec) ->
 def _check_legal(
     document: Document, path: KeyPath, part: HyperparameterSpec, legal: Hyperparameter
 ) -> HyperparameterSpec:
-    """A hyperparameter in the catalog's types; what lies outside its range is noted."""
+    """Return a hyperparameter in the catalog's types; note values outside its range."""
     if part.type == "bool" and legal.choices == (False, True):
         return part
     if part.type not in (legal.kind, "categorical"):
@@ -172,11 +166,8 @@ def _check_legal(
                 message = f"outside the legal range of {legal.name}"
                 document.add((*path, key), message, number, _legal(legal))
         return part
-    choices: list[Value] = []
-    for index, choice in enumerate(part.choices or ()):
-        try:
-            choices.append(legal.check(choice))
-        except (ValueError, OverflowError):
-            message = f"not a legal value of {legal.name}"
-            document.add((*path, "choices", index), message, choice, _legal(legal))
-    return part.model_copy(update={"choices": tuple(choices)})
+    choices = tuple(
+        _read_legal(document, (*path, "choices", index), choice, legal)
+        for index, choice in enumerate(part.choices or ())
+    )
+    return part.model_copy(update={"choices": choices})

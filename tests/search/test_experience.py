@@ -1,4 +1,4 @@
-"""Experience survives JSON and reads as a few lines of plain text."""
+"""Experience as JSON and as a few lines of plain text."""
 
 from __future__ import annotations
 

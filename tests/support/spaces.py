@@ -1,4 +1,4 @@
-"""A conditional space, and a configuration of it, for the tests of SearchSpace."""
+"""A conditional space and a configuration of it."""
 
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution

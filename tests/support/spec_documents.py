@@ -1,4 +1,4 @@
-"""Correct specs of a CNN and of a function, ways to spoil them, and what is said of it."""
+"""Correct specs of a CNN and of a function, ways to change them, and the resulting error."""
 
 import copy
 from typing import Any
@@ -31,7 +31,7 @@ DATA = DataDescription("digits", "digits", (1, 8, 8), 10, 1000, 297, 500, "d0576
 
 
 def changed(path: str, value: Any, text: str = GOOD) -> str:
-    """The good spec with one value put at a `/`-separated path."""
+    """Return the good spec with one value replaced at a `/`-separated path."""
     record = yaml.safe_load(text)
     part = record
     *above, last = path.split("/")

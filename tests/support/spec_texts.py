@@ -1,4 +1,4 @@
-"""A correct spec of fine-tuning, small sets of texts and a model folder, for the tests beside."""
+"""A correct spec of fine-tuning, small sets of texts and a model folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXTS = (
 
 
 def fine_tuning(**changes: Any) -> str:
-    """A text classifier's spec; keywords replace top-level keys."""
+    """Return a text classifier's spec; keywords replace top-level keys."""
     spec: dict[str, Any] = {
         "name": "texts",
         "task": {
@@ -42,13 +42,13 @@ def fine_tuning(**changes: Any) -> str:
 
 
 def with_task(**changes: Any) -> str:
-    """The spec with keys of its task replaced; None takes one away."""
+    """Return the spec with keys of its task replaced; None removes one."""
     task = yaml.safe_load(fine_tuning())["task"] | changes
     return fine_tuning(task={key: value for key, value in task.items() if value is not None})
 
 
 def write_texts(folder: Path) -> Path:
-    """Three splits of the same sentences, each made its own by a word."""
+    """Write three splits of the same sentences, each with a word of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     for split in ("train", "validation", "test"):
         table = pa.table(
@@ -63,7 +63,7 @@ def write_texts(folder: Path) -> Path:
 
 
 def write_model(folder: Path, **config: Any) -> Path:
-    """A folder that looks like a small BERT; its weights fit no model."""
+    """Write a folder that looks like a small BERT; its weights fit no model."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"model_type": "bert", "architectures": ["BertModel"], "max_position_embeddings": 64}
     (folder / "config.json").write_text(json.dumps(settings | config))
@@ -72,7 +72,7 @@ def write_model(folder: Path, **config: Any) -> Path:
 
 
 def place(folder: Path, text: str, below: str = "") -> Path:
-    """A spec file beside its data and its model; the file's path."""
+    """Write a spec file next to its data and model; return its path."""
     write_texts(folder / "data" / "texts")
     write_model(folder / below / "model")
     (folder / "spec.yaml").write_text(text)

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from search.history.curves import as_one_array, last_epochs, renamed
+from search.history.curves import last_epochs, renamed
 from search.history.table import TRIALS
 from search.tracking import tag_names
 from search.tracking.foreign.rows import ForeignRuns
@@ -45,7 +45,7 @@ def interpreted(experiment: str, table: pa.Table) -> Meaning:
             return None if metric.startswith(LOGARITHM) else metric
         return foreign.curve_name(place, metric)
 
-    curves = renamed(as_one_array(table.column("curves")), name_of)
+    curves = renamed(table.column("curves").combine_chunks(), name_of)
     reached = last_epochs(curves).tolist()
     trials, searches = read_own(ours, reached, rejected)
     other_trials, other_searches = foreign.rows(reached, rejected)

@@ -76,7 +76,7 @@ def test_a_trial_shows_what_it_tried_what_came_of_it_and_why(store: Stored) -> N
     assert text.splitlines() == [
         f"trial 000 of {store.search}: complete at epoch 4", "x: 0.0", "left: 0.9000",
         "right: 0.1000",
-        "It comes from the portfolio, before any model: what served well for 1 earlier task "
+        "It comes from the portfolio, before any model: it did well on 1 earlier task "
         "(t@1 0.50). Tried before in runs run-a, run-b.",
     ]  # fmt: skip
 

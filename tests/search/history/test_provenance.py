@@ -1,4 +1,4 @@
-"""Origins are read with care, and said in a sentence whatever proposed the trial."""
+"""Origins: reading untrusted records, and the sentence for each step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GUARD = {
     "dropped": {"kmnist": "its predictions do not fit what was seen here"},
     "agreement": {"mnist": 0.5, "kmnist": -0.2},
 }  # fmt: skip
-LEANING = {
+WEIGHTED = {
     "step": "history-model", "source_runs": ["a", "b", "c"], "sampler": "transfer",
     "source_tasks": {"digits": 0.30, "mnist": 0.61, "fashion": -0.09}, "prior_trials": 0,
 }  # fmt: skip
@@ -36,31 +36,31 @@ def said(**origin: Any) -> str:
     return provenance_text(read_origin(origin))
 
 
-def test_a_model_that_leans_on_tasks_names_them_their_weights_and_the_evidence() -> None:
+def test_a_model_that_weights_tasks_names_them_their_weights_and_the_evidence() -> None:
     guard = GUARD | {"dropped": {}}
     # e^3.7 = 40.4
-    assert said(**LEANING, guard=guard) == (
-        "It was proposed by a model that leans on 3 earlier tasks (mnist 0.61, digits 0.30, "
-        "fashion in reverse 0.09), after 14 trials here; history speaks for itself here by a "
+    assert said(**WEIGHTED, guard=guard) == (
+        "It was proposed by a model that weights 3 earlier tasks (mnist 0.61, digits 0.30, "
+        "fashion in reverse 0.09), after 14 trials here; the results so far are for history by a "
         "factor of 40 (log evidence 3.7). Nearest earlier trials: runs a, b, c."
     )
 
 
-def test_tasks_that_were_left_aside_are_counted_with_one_reason() -> None:
-    assert said(**LEANING, guard=GUARD).endswith(
-        "1 earlier task is left aside, kmnist: its predictions do not fit what was seen here."
+def test_dropped_tasks_are_counted_with_one_reason() -> None:
+    assert said(**WEIGHTED, guard=GUARD).endswith(
+        "1 earlier task is dropped, kmnist: its predictions do not fit what was seen here."
     )
     many = {f"task-{index:03d}": "too far" for index in range(90)}
-    assert said(**LEANING, guard=GUARD | {"dropped": many}).endswith(
-        "90 earlier tasks are left aside, such as task-000: too far."
+    assert said(**WEIGHTED, guard=GUARD | {"dropped": many}).endswith(
+        "90 earlier tasks are dropped, such as task-000: too far."
     )
 
 
-def test_history_that_was_dropped_is_said_to_be_not_used() -> None:
+def test_dropped_history_is_reported_as_not_used() -> None:
     guard = {"history": "none", "log_evidence": -2.3, "trials": 9, "dropped": {"mnist": "why"}}
     assert said(step="model", sampler="transfer", guard=guard) == (
         "It was proposed by a model of this search's own trials alone, after 9 trials here; "
-        "history is not used: history speaks against itself here by a factor of 10 "
+        "history is not used: the results so far are against history by a factor of 10 "
         "(log evidence -2.3)."
     )
 
@@ -69,19 +69,19 @@ def test_history_that_was_dropped_is_said_to_be_not_used() -> None:
     ("origin", "sentence"),
     [
         ({"step": "portfolio", "source_runs": ["r"], "source_tasks": {"mnist": 1.0}},
-         "It comes from the portfolio, before any model: what served well for 1 earlier task "
+         "It comes from the portfolio, before any model: it did well on 1 earlier task "
          "(mnist 1.00). Tried before in run r."),
         ({"step": "prior-model", "prior_trials": 12, "sampler": "tpe"},
          "It was proposed by a model of this task that knows 12 earlier trials of this very task "
          "(tpe)."),
         ({"step": "model"}, "It was proposed by a model of this search's own trials alone."),
         ({"step": "opening"}, "It belongs to the cold opening: the middle of the space, then "
-         "random configurations, until there is something to model."),
+         "random configurations, until there are results to model."),
         ({"step": "random", "reason": "the sampler repeated itself", "repeated": True},
-         "It was drawn at random because the sampler repeated itself. Nothing untried was left, "
-         "so it repeats a configuration."),
-        ({"step": "control"}, "It belongs to the cold control arm: proposed as a search without "
-         "history would, to measure what history is worth."),
+         "It was drawn at random because the sampler repeated itself. No untried "
+         "configuration was left, so it repeats one."),
+        ({"step": "control"}, "It belongs to the cold control arm: proposed without history, to "
+         "measure what history is worth."),
         ({"step": "given"}, "It was given, not proposed."),
         ({}, "What proposed it is not recorded."),
         ({"step": "raytune"}, "It was proposed by the raytune step."),
@@ -95,8 +95,8 @@ def test_every_step_has_its_sentence(origin: dict[str, Any], sentence: str) -> N
 def test_a_sentence_stays_short_with_a_hundred_tasks_and_runs() -> None:
     tasks = {f"some-task-{index}@ab12cd34": 0.01 for index in range(100)}
     runs = [f"{index:032d}" for index in range(100)]
-    text = said(**LEANING | {"source_tasks": tasks, "source_runs": runs}, guard=GUARD)
-    assert "leans on 100 earlier tasks (" in text and "97 more with 0.97 together" in text
+    text = said(**WEIGHTED | {"source_tasks": tasks, "source_runs": runs}, guard=GUARD)
+    assert "weights 100 earlier tasks (" in text and "97 more with 0.97 together" in text
     assert " and 95 more." in text and len(text) < 700
 
 
@@ -107,9 +107,9 @@ def test_weights_are_ordered_by_size_whatever_their_sign() -> None:
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [(math.nan, ""), (0.3, "neither for nor against"), (-0.3, "neither"), (50.0, "than 1,000"),
-     (math.log(3), "for itself here by a factor of 3 "), (-math.log(3), "against itself")],
+     (math.log(3), "are for history by a factor of 3 "), (-math.log(3), "are against history")],
 )  # fmt: skip
-def test_evidence_is_said_as_a_factor_and_not_below_two(evidence: float, words: str) -> None:
+def test_evidence_is_a_factor_of_at_least_two(evidence: float, words: str) -> None:
     assert words in evidence_in_words(evidence)
 
 
@@ -127,7 +127,7 @@ KEYS = ("step", "source_runs", "source_tasks", "sampler", "prior_trials", "guard
     | st.fixed_dictionaries({"guard": st.dictionaries(st.sampled_from(sorted(GUARD)), ANYTHING)})
     | ANYTHING
 )
-def test_whatever_a_store_holds_is_read_said_and_tabulated(record: Any) -> None:
+def test_any_record_of_a_store_is_read_described_and_tabulated(record: Any) -> None:
     origin = read_origin(record)
     assert isinstance(origin, Origin) and provenance_text(origin).endswith(".")
     columns = ledger_columns(origin)
@@ -136,7 +136,7 @@ def test_whatever_a_store_holds_is_read_said_and_tabulated(record: Any) -> None:
     assert all(math.isfinite(value) for value in ledger_metrics(origin).values())
 
 
-def test_what_cannot_be_printed_and_what_is_not_finite_is_not_taken() -> None:
+def test_characters_that_cannot_be_printed_and_infinite_numbers_are_not_read() -> None:
     record = {"step": "model\x1b[31m\ud800", "source_tasks": {"a": math.nan, "b": 10**400, "c": 1},
               "prior_trials": True, "guard": {"history": "most", "log_evidence": "1"}}  # fmt: skip
     origin = read_origin(record)
@@ -145,7 +145,7 @@ def test_what_cannot_be_printed_and_what_is_not_finite_is_not_taken() -> None:
     assert origin.guard.history == "" and math.isnan(origin.guard.log_evidence)
 
 
-def test_the_ledgers_numbers_are_the_guards() -> None:
-    found = ledger_metrics(read_origin(LEANING | {"guard": GUARD}))
+def test_the_numbers_of_the_ledger_are_those_of_the_guard() -> None:
+    found = ledger_metrics(read_origin(WEIGHTED | {"guard": GUARD}))
     assert found == {"guard.log_evidence": 3.7, "guard.tasks_dropped": 1.0}
-    assert ledger_metrics(read_origin(LEANING)) == {}
+    assert ledger_metrics(read_origin(WEIGHTED)) == {}

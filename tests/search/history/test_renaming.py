@@ -1,4 +1,4 @@
-"""A history under new names remembers what was renamed, and makes no two names one."""
+"""A renamed history records its renames and never makes two names one."""
 
 from __future__ import annotations
 

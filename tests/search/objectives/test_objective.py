@@ -29,8 +29,8 @@ CLEAN, LOSS = Objective("clean", "maximize"), Objective("loss", "minimize")
     [
         ({"name": "first"}, "none of pareto, constraint"),
         ({"name": "constraint"}, "bound"),
-        ({"name": "pareto", "bound": 1.0}, "bound is constraint's alone"),
-        ({"name": "report", "tolerance": 1.0}, "tolerance is lexicographic's alone"),
+        ({"name": "pareto", "bound": 1.0}, "only constraint has a bound"),
+        ({"name": "report", "tolerance": 1.0}, "only lexicographic has a tolerance"),
         ({"name": "lexicographic", "tolerance": -0.1}, "0 or more"),
         ({"name": "constraint", "bound": NAN}, "finite"),
     ],
@@ -45,12 +45,12 @@ def test_a_direction_is_minimize_or_maximize():
         Objective("clean", "max")
     assert (CLEAN.is_maximized, LOSS.is_maximized) == (True, False)
     assert directions_of([CLEAN, LOSS]) == ["maximize", "minimize"]
-    with pytest.raises(ValueError, match="'clean' is to be small or large"):
+    with pytest.raises(ValueError, match="direction of 'clean' is unknown"):
         directions_of([Objective("clean", UNKNOWN)])
 
 
-def test_roles_that_do_not_go_together_are_refused():
-    with pytest.raises(ValueError, match="first objective is pareto"):
+def test_incompatible_roles_are_refused():
+    with pytest.raises(ValueError, match="first objective must be pareto"):
         checked([Objective("clean", "maximize", REPORT), LOSS])
     with pytest.raises(ValueError, match="two lexicographic"):
         checked([CLEAN, *(Objective(name, "minimize", WITHIN) for name in "ab")])
@@ -69,13 +69,13 @@ def test_objectives_stay_as_they_are():
 @pytest.mark.parametrize(
     "given, said",
     [
-        ((["a"], ["minimize", "minimize"]), "1 objectives, but 2 directions"),
-        ((["a", "b", "c"], ["minimize"] * 3, [PARETO, REPORT]), "2 roles for 3"),
+        ((["a"], ["minimize", "minimize"]), "differ: 1, 2 and 1"),
+        ((["a", "b", "c"], ["minimize"] * 3, [PARETO, REPORT]), "differ: 3, 3 and 2"),
         (([CLEAN], ["maximize"]), "an Objective has its own direction"),
         (([CLEAN, "b"],), "an Objective has its own direction"),
     ],
 )
-def test_lists_that_do_not_go_together_are_refused(given, said):
+def test_lists_of_different_lengths_are_refused(given, said):
     with pytest.raises(ValueError, match=said):
         from_lists(*given)
 
@@ -86,7 +86,7 @@ def test_objectives_survive_a_store(second):
     assert from_row(to_row(goals)) == goals
 
 
-def test_a_store_keeps_three_columns_and_no_roles_where_all_are_searched_alike():
+def test_a_store_has_three_columns_and_no_roles_if_all_are_pareto():
     assert to_row((CLEAN, LOSS)) == {
         "objectives": ["clean", "loss"], "directions": ["maximize", "minimize"],
         "roles_json": None,
@@ -105,12 +105,12 @@ def test_a_store_keeps_three_columns_and_no_roles_where_all_are_searched_alike()
      '[{"name": "pareto"}, {"name": "constraint", "bound": "0.8"}]',
      '[{"name": "pareto"}, {"name": "constraint", "bound": true}]'],
 )  # fmt: skip
-def test_what_is_no_roles_in_a_store_means_pareto(text):
+def test_illegal_roles_in_a_store_are_read_as_pareto(text):
     row = {"objectives": ["clean", "loss"], "directions": ["maximize", "minimize"]}
     assert from_row(row | {"roles_json": text}) == (CLEAN, LOSS)
 
 
-def test_a_direction_that_a_store_does_not_tell_is_unknown():
+def test_a_direction_that_a_store_lacks_is_unknown():
     row = {"objectives": ["a", "b", "c"], "directions": ["up", "minimize"]}
     assert [each.direction for each in from_row(row)] == [UNKNOWN, "minimize", UNKNOWN]
     assert from_row({"objectives": None, "directions": None}) == ()

@@ -33,8 +33,8 @@ def test_each_step_has_its_trials_and_what_became_of_them() -> None:
         "| portfolio | 1 | 1 | 0.80 | 0.10 | 1 |",
     ]
     assert lines[6] == (
-        f"- Best {CLEAN}: trial 0. It comes from the portfolio, before any model: what served well "
-        "for 1 earlier task (mnist 1.00)."
+        f"- Best {CLEAN}: trial 0. It comes from the portfolio, before any model: it did well "
+        "on 1 earlier task (mnist 1.00)."
     )
     assert lines[7] == (
         f"- Best {ROBUST}: trial 1. It was proposed by a model of this search's own trials alone."

@@ -127,7 +127,7 @@ def test_restate_calls_unknown_what_it_cannot_read(
     assert result.reads["x"].problem == problem
 
 
-def test_restate_drops_what_is_foreign_or_inactive_and_is_not_exact() -> None:
+def test_restate_drops_foreign_and_inactive_hyperparameters_and_is_not_exact() -> None:
     result = restate(SPACE, {**ADAMW, "sgd.learning_rate": 0.1, "momentum": 0.9})
     assert result.configuration == ADAMW and result.unknown == frozenset()
     assert result.reads.keys() == {*ADAMW, "sgd.learning_rate"} and not result.is_exact
@@ -135,7 +135,7 @@ def test_restate_drops_what_is_foreign_or_inactive_and_is_not_exact() -> None:
     assert not restate(SPACE, {**ADAMW, "momentum": 0.9}).is_exact
 
 
-def test_restate_leaves_out_what_depends_on_an_unknown_parent() -> None:
+def test_restate_leaves_out_children_of_an_unknown_parent() -> None:
     vanished = restate(SPACE, {**ADAMW, "optimizer": "lion"})
     assert vanished.unknown == {"optimizer"}  # its own children were truly inactive
     assert "adamw.learning_rate" not in vanished.configuration
@@ -145,13 +145,13 @@ def test_restate_leaves_out_what_depends_on_an_unknown_parent() -> None:
     assert not both.configuration.keys() & children
 
 
-def test_restate_tells_a_missing_parent_from_its_children() -> None:
+def test_restate_infers_a_missing_parent_from_its_children() -> None:
     result = restate(SPACE, {**ADAMW, "optimizer": None})
     assert (result.configuration, result.inferred) == (ADAMW, {"optimizer"})
     assert result.unknown == frozenset() and not result.is_exact
 
 
-def test_what_waits_for_the_end_of_a_range_is_active_where_a_number_is_moved_to_it() -> None:
+def test_a_condition_on_the_end_of_a_range_holds_where_a_number_is_moved_to_it() -> None:
     space = SearchSpace(
         {"depth": IntDistribution(1, 9), "skips": IntDistribution(1, 3)}, {"skips": {"depth": (9,)}}
     )
@@ -161,7 +161,7 @@ def test_what_waits_for_the_end_of_a_range_is_active_where_a_number_is_moved_to_
 
 
 @pytest.mark.parametrize("nothing", [None, 3, "width", [1]])
-def test_restate_survives_what_is_no_configuration(nothing: Any) -> None:
+def test_restate_accepts_data_that_is_no_configuration(nothing: Any) -> None:
     result = restate(SPACE, nothing)
     assert result.configuration == {}
     assert result.unknown == SPACE.distributions.keys()

@@ -133,7 +133,7 @@ def test_text_that_is_no_space_raises_value_error(text: str) -> None:
     [
         ({"a": {"nobody": (1,)}}, "nobody"),
         ({"nobody": {"a": (1,)}}, "nobody"),
-        ({"a": {"b": (7,)}}, "waits for b = 7"),
+        ({"a": {"b": (7,)}}, "depends on b = 7"),
         ({"a": {"b": (1,)}, "b": {"a": (1,)}}, "cycle"),
     ],
 )

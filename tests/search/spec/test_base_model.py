@@ -123,6 +123,11 @@ def test_texts_longer_than_the_model_has_positions_are_refused(
     assert key in said and "the 64 tokens that model takes" in said
 
 
+def test_a_length_that_is_no_number_is_an_error_with_its_key(tmp_path: Path) -> None:
+    said = problems(place(tmp_path, with_task(settings={"max_length": "long"})))
+    assert "task.settings.max_length = 'long': is not a legal value" in said
+
+
 def test_positions_of_a_roberta_count_from_behind_its_padding(tmp_path: Path) -> None:
     path = place(tmp_path, with_task(settings={"max_length": 63}))
     write_model(tmp_path / "model", model_type="roberta")

@@ -29,6 +29,7 @@ def test_overrides_replace_values_and_add_keys(tmp_path: Path) -> None:
         "task.settings.label_smoothing=0.1",
         "objectives.1.metric=loss.train",
         "objectives[1].direction=minimize",
+        "objectives[1].role=report",
         "space.dropout={type: float, low: 0, high: 0.5}",
         "history.rename.lr=sgd.learning_rate",
     )
@@ -38,6 +39,7 @@ def test_overrides_replace_values_and_add_keys(tmp_path: Path) -> None:
     assert spec.sampler.options == {"n_startup_trials": 3, "multivariate": True}
     assert spec.task.settings == {"batch_size": 32, "label_smoothing": 0.1}
     assert spec.objectives[1].metric == "loss.train"
+    assert spec.objectives[1].role.name == "report"
     assert "dropout" in spec.space and spec.history.rename == {"lr": "sgd.learning_rate"}
 
 
@@ -48,7 +50,7 @@ def test_overrides_replace_values_and_add_keys(tmp_path: Path) -> None:
         ("bugdet.trials=4", ["bugdet.trials", "`budget`"]),
         ("space.widht.high=4", ["space.widht.high", "`width`"]),
         ("space.sgd.learning_rat.low=1", ["sgd.learning_rat.low", "`sgd.learning_rate`"]),
-        ("budget.trials=none", ["--set  budget.trials = 'none'", "integer"]),
+        ("budget.trials=none", ["--set  budget.trials = 'none'", "whole number"]),
         ("budget.trials.x=3", ["budget.trials.x", "no keys"]),
         ("objectives.7.metric=x", ["objectives.7.metric", "there is no entry 7"]),
         ("budget.trials", ["budget.trials", "not key=value"]),

@@ -1,4 +1,4 @@
-"""How a spec says that trials are attacked: pixels of images, words of texts."""
+"""The section `robustness`: attacks on pixels of images and words of texts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def test_images_are_attacked_by_their_pixels_whatever_the_model() -> None:
         ({"hub": "uoft-cs/cifar10"}, "l2", 0.5),
     ],
 )
-def test_without_an_epsilon_the_fields_holds(data: Any, norm: str, epsilon: float) -> None:
+def test_the_default_epsilon_is_the_usual_one_of_the_data_set_and_the_norm(
+    data: Any, norm: str, epsilon: float
+) -> None:
     text = changed("task/data", data, changed("robustness/norm", norm))
     spec = spec_from_yaml(text)
     assert spec.robustness == Threat(norm=norm, epsilon=epsilon)  # type: ignore[arg-type]
@@ -82,7 +84,9 @@ def test_unknown_images_need_an_epsilon() -> None:
     "metric",
     ["accuracy.fgsm_linf_0.1", "selection.accuracy.clean", "selection.accuracy.pgd3_linf_0.1"],
 )
-def test_what_is_easily_deceived_or_picked_the_epoch_is_no_objective(metric: str) -> None:
+def test_an_easily_deceived_metric_or_one_that_picked_the_epoch_is_no_objective(
+    metric: str,
+) -> None:
     message = said(changed("objectives/1/metric", metric))
     assert "objectives[1].metric = '" in message and "accuracy.robust" in message
     assert "is measured, but may be no objective" in message
@@ -93,7 +97,7 @@ def test_accuracy_on_corrupted_images_may_be_an_objective() -> None:
     assert spec.objectives[1].metric == "accuracy.corrupted"
 
 
-def test_how_the_best_are_judged_at_the_end_makes_no_other_task() -> None:
+def test_the_final_evaluation_is_no_part_of_the_task() -> None:
     ids = {
         task_id(spec_from_yaml(changed(f"robustness/{key}", value)).fingerprint(DATA))
         for key, value in (("final_examples", 0), ("final_examples", 9), ("norm", "linf"))
@@ -117,7 +121,7 @@ def test_entities_have_a_robust_f1() -> None:
         ({"epsilon": 0.1}, ["robustness.epsilon: unknown key", "share, queries"]),
         ({"querys": 9}, ["robustness.querys: unknown key", "Did you mean `queries`?"]),
         ({"share": 0}, ["robustness.share = 0", "greater than 0"]),
-        ({"share": 1.5}, ["robustness.share = 1.5", "less than or equal to 1"]),
+        ({"share": 1.5}, ["robustness.share = 1.5", "at most 1"]),
         ({"attack": "typos"}, ["robustness.attack = 'typos'", "characters, words"]),
         ({"attack": "words"}, ["robustness.synonyms", "name its file"]),
         ({"synonyms": "table.tsv"}, ["robustness.synonyms = 'table.tsv'", "attack: words"]),
@@ -135,7 +139,7 @@ def test_a_threat_to_texts_means_nothing_for_images() -> None:
     assert "robustness.share: unknown key" in said(yaml.safe_dump(text))
 
 
-def test_a_cheap_figure_not_asked_for_is_no_dearer_than_the_full_one() -> None:
+def test_a_default_cheap_metric_attacks_no_more_texts_than_the_full_one() -> None:
     threat = spec_from_yaml(attacked(examples=10)).robustness
     assert isinstance(threat, TextThreat) and threat.cheap_examples == 10
 
@@ -145,7 +149,7 @@ THREAT_SETTINGS = [each.name for each in dataclasses.fields(Threat)]
 
 @pytest.mark.parametrize("where", ["space", "task/settings"])
 @pytest.mark.parametrize("name", [*THREAT_SETTINGS, "robustness.epsilon", "robustness.steps"])
-def test_no_trial_on_images_may_change_how_it_is_judged(name: str, where: str) -> None:
+def test_no_trial_on_images_may_change_its_evaluation(name: str, where: str) -> None:
     value = FLOAT if where == "space" else 3
     message = said(changed(f"{where}/{name}", value))
     assert f"{where.replace('/', '.')}.{name}" in message
@@ -154,13 +158,13 @@ def test_no_trial_on_images_may_change_how_it_is_judged(name: str, where: str) -
 
 @pytest.mark.parametrize("where", ["space", "task/settings"])
 @pytest.mark.parametrize("name", ["image_size", "train_examples", "split_seed", "data.image_size"])
-def test_no_trial_may_change_the_images_it_is_judged_on(name: str, where: str) -> None:
+def test_no_trial_may_change_the_images_of_its_evaluation(name: str, where: str) -> None:
     value = FLOAT if where == "space" else 3
     assert f"{where.replace('/', '.')}.{name}" in said(changed(f"{where}/{name}", value))
 
 
 @pytest.mark.parametrize("name", ["share", "queries", "attack", "epsilon"])
-def test_no_trial_may_change_how_it_is_judged(name: str) -> None:
+def test_no_trial_may_change_its_evaluation(name: str) -> None:
     text = yaml.safe_load(fine_tuning())
     text["space"][name] = {"type": "float", "low": 0.1, "high": 0.5}
     assert "the evaluation is the same for every trial" in said(yaml.safe_dump(text))

@@ -1,4 +1,4 @@
-"""How objectives count, in a spec: what each role needs, and that a task does not depend on it."""
+"""Roles of objectives in a spec: the keys of each, and that a task does not depend on them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ROBUST = {"metric": "accuracy.robust", "direction": "maximize"}
 SECONDS = {"metric": "seconds", "direction": "minimize"}
 
 
-def under(*objectives: dict[str, Any]) -> str:
+def with_objectives(*objectives: dict[str, Any]) -> str:
     return changed("objectives", list(objectives))
 
 
-def test_an_objective_is_pareto_if_nothing_is_said():
+def test_an_objective_is_pareto_by_default():
     assert [each.role for each in spec_from_yaml(GOOD).objectives] == [PARETO, PARETO]
 
 
@@ -35,26 +35,26 @@ def test_an_objective_is_pareto_if_nothing_is_said():
     ],
 )
 def test_a_role_is_read_and_written_back(written, role):
-    spec = spec_from_yaml(under(CLEAN, ROBUST | written))
+    spec = spec_from_yaml(with_objectives(CLEAN, ROBUST | written))
     assert spec.objectives[1].role == role
     assert spec.objectives[1].metric == "accuracy.pgd10_linf_0.1"
     assert spec_from_yaml(spec.to_yaml()) == spec
 
 
-def test_a_spec_without_roles_is_written_as_it_always_was():
+def test_a_spec_without_roles_is_written_without_roles():
     written = yaml.safe_load(spec_from_yaml(GOOD).to_yaml())["objectives"]
     assert written[0] == CLEAN
 
 
-def test_how_objectives_count_is_no_part_of_the_task():
+def test_roles_are_no_part_of_the_task():
     plain = spec_from_yaml(GOOD)
     for more in ({"role": "constraint", "bound": 0.8}, {"role": "report"}):
-        other = spec_from_yaml(under(CLEAN, ROBUST | more))
+        other = spec_from_yaml(with_objectives(CLEAN, ROBUST | more))
         assert task_id(other.fingerprint(DATA)) == task_id(plain.fingerprint(DATA))
 
 
 WRONG = [
-    # what is written of the second objective, what the message must hold
+    # keys of the second objective, parts of the message
     ({"role": "limit"}, ["objectives[1].role = 'limit'", "pareto, constraint, lexicographic"]),
     ({"role": "constraint"}, ["objectives[1].bound: is missing", "bound: 0.80"]),
     ({"role": "lexicographic"}, ["objectives[1].tolerance: is missing", "tolerance: 0.01"]),
@@ -67,7 +67,7 @@ WRONG = [
     ),
     (
         {"role": "lexicographic", "tolerance": -0.1},
-        ["objectives[1].tolerance = -0.1", "greater than or equal to 0"],
+        ["objectives[1].tolerance = -0.1", "at least 0"],
     ),
     ({"role": "constraint", "bound": "high"}, ["objectives[1].bound = 'high'", "number"]),
     ({"role": "constraint", "bound": float("inf")}, ["objectives[1].bound = inf", "finite"]),
@@ -77,24 +77,24 @@ WRONG = [
 
 
 @pytest.mark.parametrize("written, said", WRONG, ids=lambda each: str(each)[:40])
-def test_a_wrong_role_is_said_with_key_value_and_what_to_do(written, said):
-    message = error_of(under(CLEAN, ROBUST | written))
+def test_an_error_of_a_wrong_role_names_key_value_and_fix(written, said):
+    message = error_of(with_objectives(CLEAN, ROBUST | written))
     for part in said:
         assert part in message.replace("True", "true"), message
 
 
-def test_the_first_objective_has_no_other_role():
-    message = error_of(under(CLEAN | {"role": "report"}, ROBUST))
+def test_the_first_objective_must_be_pareto():
+    message = error_of(with_objectives(CLEAN | {"role": "report"}, ROBUST))
     assert "objectives[0].role = 'report'" in message and "leave this key out" in message
 
 
 def test_two_lexicographic_objectives_are_refused():
     last = {"role": "lexicographic", "tolerance": 0.1}
-    message = error_of(under(CLEAN, ROBUST | last, SECONDS | last))
+    message = error_of(with_objectives(CLEAN, ROBUST | last, SECONDS | last))
     assert "objectives[2].role" in message and "objectives[1] is lexicographic" in message
 
 
-def test_a_constraint_and_a_report_go_together():
+def test_a_constraint_and_a_report_may_be_combined():
     bound, report = {"role": "constraint", "bound": 0.8}, {"role": "report"}
     text = changed(
         "objectives",

@@ -47,7 +47,7 @@ def test_a_targets_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     ("data", "words"),
     [
         ({"parquet": "x", "image_size": 8}, ["data.image_size", "kind classification"]),
-        ({"parquet": "x", "deduplicate": "yes"}, ["data.deduplicate = 'yes'", "boolean"]),
+        ({"parquet": "x", "deduplicate": "yes"}, ["data.deduplicate = 'yes'", "true or false"]),
         ({"parquet": "x", "targets": {"a": "y"}}, ["names 2 sources (parquet, targets)"]),
         ({"parquet": "x", "dedupliacte": True}, ["unknown key", "`deduplicate`"]),
         ({"name": "digits"}, ["data.name = 'digits'", "no embedded data set"]),
