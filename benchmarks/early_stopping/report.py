@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,16 @@ SEEN_AT = (1, 2, 3, 5, 7, 9, 12)
 BUDGETS = (60, 120, 240)  # epochs spent
 
 
-def report(found: dict[str, Any], recorded: Sequence[Curve], command: str) -> None:
-    """Write results/reference/early_stopping.md, .json and .png."""
+def report(
+    found: dict[str, Any],
+    recorded: Sequence[Curve],
+    command: str,
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write results/reference/early_stopping.md, .json and .png.
+
+    `facts` are those of an earlier run that is shown again.
+    """
     at = [found["epochs"].index(budget) for budget in BUDGETS]
     rows, differences = [], []
     for method in METHODS:
@@ -78,7 +86,7 @@ def report(found: dict[str, Any], recorded: Sequence[Curve], command: str) -> No
         for method in METHODS
     }
     seeds = f"2026 of the configurations, 0 of the trainings, 0 of the {ORDERS} orders"
-    provenance.write("early_stopping", body, raw, command=command, seeds=seeds)
+    provenance.write("early_stopping", body, raw, command=command, seeds=seeds, facts=facts)
     draw(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 
 from benchmarks.harness.cells import StoredResults
 from benchmarks.harness.code_version import models_version, tree_hash
-from benchmarks.harness.provenance import ROOT
 from models.adversarial.checks import gradient_masking_attacks
 from models.adversarial.checks.gradient_masking import check
 from models.adversarial.checks.gradient_masking_gradients import gradient_warnings
@@ -23,6 +23,7 @@ from models.adversarial.pixels.evaluation import correct
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits, load_images
 from models.training.cnn import CNNTraining
+from tests.models.adversarial import broken_defences
 from tests.models.adversarial.broken_defences import WRAPPED, steep_tanh
 
 THREATS = {
@@ -154,5 +155,4 @@ def measure(store: StoredResults, threats: Sequence[str]) -> dict[str, Any]:
 
 def code_version() -> str:
     """Return the hash of what decides a result: the models, and the broken defences."""
-    defences = tree_hash(ROOT / "tests" / "models" / "adversarial" / "broken_defences.py")
-    return f"{models_version()}-{defences}"
+    return f"{models_version()}-{tree_hash(Path(broken_defences.__file__))}"

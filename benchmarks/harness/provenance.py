@@ -43,6 +43,7 @@ def write(
         command: What has to be typed to measure this again.
         seeds: Which seeds were used, for what.
         facts: `environment()` of an earlier run whose raw data are shown again; None: of this run.
+            Its "note", if there is one, says what is no longer true of today's code.
     """
     REFERENCE.mkdir(parents=True, exist_ok=True)
     facts = facts or environment()
@@ -90,6 +91,7 @@ def _origin(command: str, seeds: str, facts: Mapping[str, str]) -> list[str]:
         f"- command: `{command}`",
         f"- seeds: {seeds}",
         f"- commit: {facts['commit']}; date: {facts['date']}",
+        *([f"- note: {facts['note']}"] if "note" in facts else []),
         f"- machine: {facts['machine']}; shared with other work",
         f"- versions: {versions}",
     ]

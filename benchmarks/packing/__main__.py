@@ -17,6 +17,7 @@ Cost: the trials of one repetition take 1 to 2 minutes at one at a time on one c
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,23 @@ from benchmarks.packing.run import TRIALS, measure
 REPETITIONS = 3
 
 
-def report(on: str, counts: list[int], rows: dict[int, list[dict[str, Any]]], device: str) -> None:
-    """Write results/reference/packing_*: trials an hour, and the ratio to the first setting."""
+def report(
+    on: str,
+    rows: Mapping[int, list[dict[str, Any]]],
+    device: str,
+    command: str,
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write results/reference/packing_*: trials an hour, and the ratio to the first setting.
+
+    Args:
+        on: "gpu" or "cpu".
+        rows: Trials at once -> a measurement a run.
+        device: Name of what the trials share.
+        command: That measured them.
+        facts: Those of an earlier run that is shown again.
+    """
+    counts = list(rows)
     rates = {n: np.array([3600 * TRIALS / row["seconds"] for row in rows[n]]) for n in counts}
     lines = [
         [
@@ -47,10 +63,9 @@ def report(on: str, counts: list[int], rows: dict[int, list[dict[str, Any]]], de
         "trial's start to the last one's end. Medians (least to greatest); ratios run by run.", "",
         *tables.table(header, lines),
     ]  # fmt: skip
-    command = f"python -m benchmarks.packing --on {on} --at-once {' '.join(map(str, counts))}"
     raw = {"runs": {str(n): rows[n] for n in counts}}
     seeds = f"0 to {len(rows[counts[0]]) - 1} of the searches, the same for every setting"
-    provenance.write(f"packing_{on}", body, raw, command=command, seeds=seeds)
+    provenance.write(f"packing_{on}", body, raw, command=command, seeds=seeds, facts=facts)
 
 
 def _device(on: str) -> str:
@@ -80,7 +95,8 @@ def main() -> None:
         for n in given.at_once:
             rows[n].append(measure(given.on, n, seed))
             print(f"{n} at once, seed {seed}: {rows[n][-1]['seconds']:.0f} s", flush=True)
-    report(given.on, given.at_once, rows, device)
+    command = f"python -m benchmarks.packing --on {given.on} --at-once {' '.join(map(str, rows))}"
+    report(given.on, rows, device, command)
 
 
 if __name__ == "__main__":
