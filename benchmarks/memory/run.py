@@ -25,9 +25,19 @@ from benchmarks.memory.protocol import (
 from search.spec import Spec, load_spec
 
 
+def same_spec() -> Spec:
+    """Return the spec of `same`: fewer epochs than the scheduler's first rung, so no scheduler."""
+    return load_spec(SAME_SPEC, [f"budget.epochs={SAME_EPOCHS}", "scheduler={name: none}"])
+
+
+def related_spec(data: Path, name: str) -> Spec:
+    """Return the spec of `related` on the data set `name` in the folder `data`."""
+    return load_spec(RELATED_SPEC, [f"task.data.parquet={(data / name).resolve()}"])
+
+
 def same_task(repetition: int, cache: Path, trials: int) -> dict[str, Any]:
     """Run one repetition of `same`."""
-    spec = load_spec(SAME_SPEC, [f"budget.epochs={SAME_EPOCHS}"])
+    spec = same_spec()
     trainings = Trainings(spec, cache)
     past = searches.run(spec, trainings, trials, searches.seed_for(repetition, "past"))
     history = searches.as_history(spec, past)
@@ -68,10 +78,7 @@ def _tested(
 
 def related_task(repetition: int, cache: Path, data: Path, trials: int) -> dict[str, Any]:
     """Run one repetition of `related`."""
-    source, target = (
-        load_spec(RELATED_SPEC, [f"task.data.parquet={(data / name).resolve()}"])
-        for name in (SOURCE, TARGET)
-    )
+    source, target = (related_spec(data, name) for name in (SOURCE, TARGET))
     seed = searches.seed_for
     past = searches.run(source, Trainings(source, cache), trials, seed(repetition, "source"))
     trainings = Trainings(target, cache)
