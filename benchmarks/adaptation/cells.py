@@ -48,7 +48,7 @@ def rates(method: str) -> tuple[float, float]:
 
     Fixed before anything was trained. The defaults are the papers' magnitudes (see
     models/hyperparameters/transformer.py); 190 steps are far fewer than the papers take, so the
-    second choice is the higher one. All lie in or at the edge of the usual ranges (full 1e-5 to
+    second choice is the higher one. All are in or at the edge of the usual ranges (full 1e-5 to
     5e-4, LoRA 1e-4 to 5e-3, prefix tuning up to 1e-1).
     """
     default = MODELS["text_classifier"][f"{method}.learning_rate"].default

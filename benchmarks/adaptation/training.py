@@ -31,7 +31,7 @@ class Setting:
         cache: Folder outside the project for records and trained states.
         base: The pretrained model, as `models.networks.base_model.locate_base` takes it.
         train_examples: Deduplicated training examples of every task.
-        epochs: Of every training.
+        epochs: Those of every training.
         threat: No scheduler uses the cheap metric here, so its examples are few.
     """
 
@@ -71,7 +71,7 @@ def fit(
 ) -> tuple[Any, dict[str, Any]]:
     """Return a finished training, and its record: curve (metrics an epoch), seconds, memory, seed.
 
-    CPU seconds are this process's, from set-up to the last evaluation: on one thread they tell a
+    CPU seconds are this process's, from set-up to the last evaluation: on one thread they show a
     method's cost even where others use the machine. `memory_before_mb` is resident before set-up,
     libraries and base included.
     """

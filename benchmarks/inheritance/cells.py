@@ -71,7 +71,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The name of its files."""
+        """Return the name of its files."""
         return f"{self.target}-{self.seed}-{self.arm}"
 
     def search_seed(self) -> int:
@@ -245,12 +245,12 @@ def _train_shuffled(place: Place, cell: Cell) -> None:
     data = shuffled(_domains(place.data)[cell.target].splits, cell.seed)
     trial = train(Start(best["configuration"], best["seed"]), data, place.settings)
     save_state(place.state(cell), trial.state)
-    told = {
+    trained = {
         "configuration": best["configuration"], "seed": best["seed"], "step": "given",
         "validation": trial.validation, "seconds": trial.seconds,
         "cpu_seconds": trial.cpu_seconds,
     }  # fmt: skip
     place.write(cell, {
-        **asdict(cell), "settings": asdict(place.settings), "trials": [told],
+        **asdict(cell), "settings": asdict(place.settings), "trials": [trained],
         "environment": environment(),
     })  # fmt: skip

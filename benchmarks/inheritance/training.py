@@ -40,8 +40,8 @@ class Settings:
 
     Attributes:
         base: The pretrained model, as `locate_base` takes it.
-        epochs: Of every trial.
-        trials: Of every search.
+        epochs: Those of every trial.
+        trials: Those of every search.
         max_length: Tokens of a sentence at most.
     """
 

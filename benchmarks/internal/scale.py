@@ -44,8 +44,8 @@ from search.space import SearchSpace, Value
 TASKS = 20
 TRIALS_A_SEARCH = 100
 # Past searches -> seconds that the 95th percentile of later proposals may take.
-WANTED_SECONDS = {100: 0.1, 1000: 1.0}
-WANTED_MEGABYTES = 1000
+GOAL_SECONDS = {100: 0.1, 1000: 1.0}
+GOAL_MEGABYTES = 1000
 DIRECTIONS = ["maximize", "minimize"]
 OBJECTIVES = ["accuracy", "cost"]
 SPACE = SearchSpace.from_distributions(
@@ -81,7 +81,7 @@ class Case:
 
 CASES = tuple(
     Case(searches, is_known, objectives)
-    for searches in WANTED_SECONDS
+    for searches in GOAL_SECONDS
     for is_known, objectives in ((False, 1), (True, 1), (False, 2))
 )
 
@@ -190,20 +190,20 @@ def report(
     rows, holds = [], []
     for result in results:
         first, later = result["seconds"][0], np.array(result["seconds"][1:])
-        wanted = WANTED_SECONDS[result["searches"]]
+        goal = GOAL_SECONDS[result["searches"]]
         slow = float(np.quantile(later, 0.95))
-        holds.append(slow <= wanted and result["megabytes"] <= WANTED_MEGABYTES)
+        holds.append(slow <= goal and result["megabytes"] <= GOAL_MEGABYTES)
         rows.append([
             f"{result['searches']} x {TRIALS_A_SEARCH}", "known" if result["is_known"] else "new",
             result["objectives"], f"{result['reading'] + first:.2f}", f"{np.median(later):.3f}",
-            f"{slow:.3f}", f"{later.max():.3f}", f"{wanted:g}",
+            f"{slow:.3f}", f"{later.max():.3f}", f"{goal:g}",
             f"{result['megabytes']:.0f} ({result['megabytes_before']:.0f})",
             "holds" if holds[-1] else "**does not hold**",
         ])  # fmt: skip
     body = [
         "# Proposals and memory with much history", "",
         f"{sum(holds)} of {len(holds)} cases hold: 95th percentile of later proposals within the "
-        f"goal, and at most {WANTED_MEGABYTES} MB. Seconds a proposal, one search of "
+        f"goal, and at most {GOAL_MEGABYTES} MB. Seconds a proposal, one search of "
         f"{len(results[0]['seconds'])} trials a case; the first reads the history (from a parquet "
         "file) and prepares it. MB: peak of the process, in brackets what Python and the "
         "libraries had taken before.", "",

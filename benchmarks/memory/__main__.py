@@ -3,7 +3,7 @@
 `same` (the same task again): on search/specs/digits.yaml, with 8 epochs instead of its 15 to halve
 the cost, 16 trials that learned from 16 earlier ones are as good as a cold search of 32. Each
 repetition runs the 16 earlier trials cold, then 16 warm ones, and in addition 32 cold ones with
-another seed, whose first half tells what 16 cold trials are worth. A warm trial that repeats an
+another seed, whose first half shows what 16 cold trials are worth. A warm trial that repeats an
 earlier configuration counts for nothing. Score: the validation Pareto front of an arm is trained
 again, each configuration with two new seeds, and the score is the hypervolume of the mean TEST
 metrics above clean 0.5 and robust 0.0. Claim: warm 16 is at least cold 32 less 0.01.

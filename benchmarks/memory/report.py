@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.harness import plots, provenance, tables
+from benchmarks.harness import provenance, tables
 from benchmarks.harness.statistics import Estimate, bootstrap
+from benchmarks.memory.plot import draw_related, draw_same
 from benchmarks.memory.protocol import (
     COPIED,
     FRESH_SEEDS,
@@ -73,22 +75,8 @@ def report_same(done: list[dict[str, Any]], trials: int, origin: Origin) -> None
         f"from: {_steps(done, 'warm')}.", "",
         "![hypervolume by repetition](memory_same.png)",
     ]  # fmt: skip
-    _write("memory_same", body, done, origin)
-    figure, (axes,) = plots.new_figure(
-        f"Same task: {trials} warm trials against {2 * trials} cold ones, by repetition", height=4.0
-    )
-    arms = ("cold, first half", "warm", "past and warm", "cold")
-    for gap in range(len(done)):
-        axes.plot(range(4), [scores[arm][gap] for arm in arms], color=plots.GREY, linewidth=0.7)
-    for place, arm in enumerate(arms):
-        colour = plots.ORANGE if "warm" in arm else plots.BLUE
-        axes.scatter([place] * len(done), scores[arm], color=colour, s=24, zorder=3)
-        axes.hlines(np.median(scores[arm]), place - 0.2, place + 0.2, color=colour, linewidth=3)
-    names = [f"cold, {trials}", f"warm, {trials}", f"past and warm, {2 * trials}",
-             f"cold, {2 * trials}"]  # fmt: skip
-    axes.set_xticks(range(4), names)
-    axes.set_ylabel("hypervolume on test, fresh training")
-    plots.save(figure, provenance.REFERENCE / "memory_same.png")
+    written = _write("memory_same", body, done, origin)
+    draw_same(scores, trials, written.with_suffix(".png"))
 
 
 def report_related(done: list[dict[str, Any]], trials: int, origin: Origin) -> None:
@@ -154,26 +142,13 @@ def report_related(done: list[dict[str, Any]], trials: int, origin: Origin) -> N
         f"Where warm trials came from: {_steps(done, 'warm')}.", "",
         "![hypervolume against trials](memory_related.png)",
     ]  # fmt: skip
-    _write("memory_related", body, done, origin)
-    figure, (axes,) = plots.new_figure(
-        f"A search on {TARGET} that knows {trials} trials on {SOURCE}", height=4.4
-    )
-    colours = {"cold": plots.BLUE, "warm": plots.ORANGE, "copied": plots.GREEN}
-    for arm, colour in colours.items():
-        low, middle, high = np.percentile(volumes[arm], [25, 50, 75], axis=0)
-        count = np.arange(1, middle.size + 1)
-        axes.plot(count, middle, color=colour, label=arm, marker="o", markersize=3)
-        axes.fill_between(count, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.axhline(shared[0], color=plots.GREY, linestyle="--", linewidth=1)
-    axes.set_xlabel("trials")
-    axes.set_ylabel("hypervolume on validation")
-    axes.legend(frameon=False, title="median and quartiles")
-    plots.save(figure, provenance.REFERENCE / "memory_related.png")
+    written = _write("memory_related", body, done, origin)
+    draw_related(volumes, shared[0], trials, written.with_suffix(".png"))
 
 
-def _write(name: str, body: list[str], done: list[dict[str, Any]], origin: Origin) -> None:
+def _write(name: str, body: list[str], done: list[dict[str, Any]], origin: Origin) -> Path:
     numbers = ", ".join(str(each["repetition"]) for each in done)
-    provenance.write(
+    return provenance.write(
         name, body, {"repetitions": done}, command=origin.command, facts=origin.facts,
         seeds=f"repetitions {numbers}; each arm has its own seed, which follows from the number",
     )  # fmt: skip

@@ -58,7 +58,7 @@ def trained(
 def run(name: str, trials: int, epochs: int, parallelism: int, folder: Path) -> dict[str, Any]:
     """Run one search; `digits` draws its dropout, the others x."""
     fixed = json.loads((folder / "settings.json").read_text())
-    # Ray wants every metric in every report: those after an epoch, not the last one's.
+    # Ray requires every metric in every report: those after an epoch, not the last one's.
     is_digits = name == "digits"
     seen = ["selection.accuracy.clean", "selection.accuracy.pgd3_linf_0.1"]
     metrics = seen if is_digits else ["left", "right"]

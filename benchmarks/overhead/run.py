@@ -40,7 +40,7 @@ def spec_of(kind: str) -> dict[str, Any]:
         task = {"data": "digits", "model": "cnn", "settings": DIGITS}
         metrics = ["accuracy.clean", "accuracy.robust"]
         space = {"dropout": {"type": "float", "low": 0.0, "high": 0.4}}
-        more = {"robustness": {"final_examples": 0}}  # plain Ray Tune judges nothing at the end
+        more = {"robustness": {"final_examples": 0}}  # plain Ray Tune evaluates nothing
     return {
         "name": f"overhead-{kind}",
         "task": task,

@@ -17,7 +17,7 @@ RECIPE_TRIALS_TO_COLD = 54
 PUBLISHED_COLD = 0.035
 MISLEADING_SEEDS = 30
 ALLOWED_HARM = 0.01
-JUDGED = (20, 50, 100)
+CHECKED_AT = (20, 50, 100)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Gate:
     """One goal.
 
     Attributes:
-        wanted: The goal as text.
+        goal: As text.
         limit: What the measured value must not exceed.
         measured: With its interval.
         is_upper: Whether the interval's upper end must be within the limit, not just the value.
@@ -33,7 +33,7 @@ class Gate:
         needed: How many the goal asks for.
     """
 
-    wanted: str
+    goal: str
     limit: float
     measured: Estimate
     is_upper: bool
@@ -42,7 +42,7 @@ class Gate:
 
     @property
     def verdict(self) -> str:
-        """Whether the goal holds, and whether its interval is within the limit too."""
+        """Return whether the goal holds, and whether its interval is within the limit too."""
         middle, _, high = self.measured
         if self.seeds < self.needed:
             return f"not decided: {self.seeds} of {self.needed} seeds"
@@ -97,7 +97,7 @@ def _misleading(curves: StoredCurves) -> Iterator[Gate]:
         pair = curves.pair("twentieth", "tpe", scenario)
         if pair is None:
             continue
-        for trial in JUDGED:
+        for trial in CHECKED_AT:
             yield Gate(f"{scenario}: regret less cold TPE's @{trial}, upper bound at most .01",
                        ALLOWED_HARM, difference(*pair, trial), True, pair[0].shape[1],
                        MISLEADING_SEEDS)  # fmt: skip
@@ -106,7 +106,7 @@ def _misleading(curves: StoredCurves) -> Iterator[Gate]:
 def _without(curves: StoredCurves) -> Iterator[Gate]:
     """Compare with the better of cold TPE and GP at that trial, on the seeds of both."""
     rivals = curves.pair("gp", "tpe", "none")
-    for trial in JUDGED:
+    for trial in CHECKED_AT:
         if rivals is None:
             return
         gp, tpe = (each[..., trial - 1].mean() for each in rivals)

@@ -35,7 +35,7 @@ _PANELS = {
     "shuffled": "shuffled history: regret",
     "half": "half inverted: regret",
 }
-# Without history there: where history is the question, our cold line stands for the cold sampler.
+# Methods without history that a panel shows in addition to those that were run in it.
 _COLD_SHOWN = {
     "none": ("tpe", "gp", "random", "twentieth-cold"),
     "related": ("tpe", "gp", "random"),

@@ -74,7 +74,7 @@ class Task:
 
     @cached_property
     def best_hypervolume(self) -> float:
-        """The hypervolume of the whole table."""
+        """Return the hypervolume of the whole table."""
         return float(pareto.hypervolume(self._losses, (1.0, 1.0)))
 
     @cached_property

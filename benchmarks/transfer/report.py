@@ -71,7 +71,7 @@ def write(curves: StoredCurves, command: str) -> None:
 def gate_table(curves: StoredCurves) -> list[str]:
     """Return a line for every goal."""
     rows = [
-        [gate.wanted, _estimate(gate.measured), gate.seeds, gate.verdict] for gate in gates(curves)
+        [gate.goal, _estimate(gate.measured), gate.seeds, gate.verdict] for gate in gates(curves)
     ]
     return tables.table(["goal", "measured", "seeds", ""], rows) if rows else []
 

@@ -1,11 +1,11 @@
 """Checks that one driver keeps up with many trials at once, and finds where it no longer does.
 
 Real searches (driver, Ray, Tune, the warm sampler, journal, SQLite store, two objectives, no early
-stopping) of trials that only sleep, ten epochs each. Ray is told of as many cores as trials are to
-run at once; since a sleeping trial needs none, 64 of them stand for 64 nodes' worth of trials on
-this machine. What many machines add besides (a network, 64 raylets) is not here.
+stopping) of trials that only sleep, ten epochs each. Ray is given as many cores as trials are to
+run at once; since a sleeping trial needs none, 64 of them represent the trials of 64 nodes on this
+machine. What many machines add (a network, 64 raylets) is not measured.
 
-Epochs take 2 seconds in the mean; in some searches a window with slower or faster ones tells
+Epochs take 2 seconds in the mean; in some searches a window with slower or faster ones shows
 whether trials at once or results a second are what saturates. A window opens when every worker has
 reported, so that starting Ray and its workers (seconds of CPU each) is not in it. Measured in a
 window, from the journal, the time that a trial itself gives with its report, the offset that has

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.harness import plots
 
-WANTED_RESULTS = 20.0
+GOAL_RESULTS = 20.0
 TICKS, DECADES = (0.5, 1, 2, 5, 10, 20, 50), (0.001, 0.01, 0.1, 1, 10, 100)
 
 
@@ -28,7 +28,7 @@ def draw(
     delivered = np.array([row["delivered"] for row in rows])
     ends = [0.8 * asked.min(), 1.25 * asked.max()]
     left.plot(ends, ends, color=plots.GREY, linewidth=1, label="all that is asked")
-    left.axhline(WANTED_RESULTS, color=plots.GREEN, linestyle="--", linewidth=1.2, label="wanted")
+    left.axhline(GOAL_RESULTS, color=plots.GREEN, linestyle="--", linewidth=1.2, label="goal")
     late = np.array(is_behind)
     for is_late, colour, label in (
         (False, plots.BLUE, "keeps up"),

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import provenance, tables
-from benchmarks.internal.scaling.plot import WANTED_RESULTS, draw
+from benchmarks.internal.scaling.plot import GOAL_RESULTS, draw
 from search.tracking.write.journal import Event
 
 # What "keeps up" means. A tenth: less is lost in any training. A second: what a person watching
 # does not notice. Five: the page is read by people, and the heartbeat is every ten. A second a
 # minute: a store that takes 98 % of what comes would lag a minute behind after an hour.
 LIMITS = {"delivered": 0.9, "journal": 1.0, "store": 5.0, "growth": 1.0}
-WANTED_CONCURRENT = 50
+GOAL_CONCURRENT = 50
 
 
 def window_row(
@@ -93,12 +93,12 @@ def verdict(rows: Sequence[dict[str, Any]]) -> str:
     well = [row for row in rows if not behind(row)]
     goal = [
         row for row in well
-        if row["concurrent"] >= WANTED_CONCURRENT and row["delivered"] >= WANTED_RESULTS
+        if row["concurrent"] >= GOAL_CONCURRENT and row["delivered"] >= GOAL_RESULTS
     ]  # fmt: skip
     best = max(well, key=lambda row: row["delivered"], default=None)
     late = min((row for row in rows if behind(row)), key=lambda row: row["asked"], default=None)
     sentences = [
-        f"Goal: {WANTED_CONCURRENT} trials at once and {WANTED_RESULTS:.0f} results a second "
+        f"Goal: {GOAL_CONCURRENT} trials at once and {GOAL_RESULTS:.0f} results a second "
         f"without falling behind: **{'holds' if goal else 'does not hold'}**."
     ]
     if best is not None:

@@ -17,8 +17,8 @@ def test_a_result_states_command_seeds_commit_machine_and_versions(
     text, record = path.read_text(), provenance.stored("x")
     assert record["rows"] == [1, 2] and record["command"] == "run x"
     facts = provenance.environment()
-    for told in ("`run x`", "seeds: 0 and 1", facts["commit"], facts["machine"], facts["torch"]):
-        assert told in text
+    for stated in ("`run x`", "seeds: 0 and 1", facts["commit"], facts["machine"], facts["torch"]):
+        assert stated in text
     assert record["environment"].keys() == facts.keys() and record["seeds"] == "0 and 1"
 
 

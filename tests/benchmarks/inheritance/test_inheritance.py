@@ -44,7 +44,7 @@ def _write(folder: Path, rows: list[tuple[list[str], list[str]]]) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five small domains; one training sentence of music stands in the test split of ai."""
+    """Five small domains; one training sentence of music occurs in the test split of ai."""
     root = tmp_path_factory.mktemp("data")
     for domain in DOMAINS:
         for split, first, count in (("train", 0, 8), ("validation", 20, 4), ("test", 30, 4)):
