@@ -1,17 +1,12 @@
-"""The arithmetic of the scaling benchmark, by hand; and that its trials say the truth."""
+"""The numbers of a window and the verdict, by hand."""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.internal.scaling.report import arrival, behind, growth, verdict, window_row
-from benchmarks.internal.scaling.run import spec_of
-from benchmarks.internal.scaling.trials import JITTER, sleeping
-from search.spec import spec_from_yaml
 from search.tracking.write.journal import Event
 
 
@@ -27,26 +22,6 @@ def a_window(**changes: Any) -> dict[str, Any]:
         "moments": [0.0, 10.0, 20.0, 30.0], "to_journal": [0.1] * 4, "to_store": [0.5] * 4,
         **changes,
     }  # fmt: skip
-
-
-def test_the_spec_is_valid_and_its_trials_are_as_many_at_once_as_asked(tmp_path: Path) -> None:
-    import yaml
-
-    spec = spec_from_yaml(yaml.safe_dump(spec_of(50, tmp_path)))
-    assert spec.resources.parallelism == 50
-    assert spec.task.is_function
-
-
-def test_a_trial_sleeps_as_the_file_says_and_tells_when_it_reported(tmp_path: Path) -> None:
-    pace = tmp_path / "pace"
-    pace.write_text("0.02")
-    configuration = {"pace_file": str(pace), "x": 0.3, "y": 0.3}
-    began = time.time()
-    for metrics in sleeping(configuration, epochs=3, seed=0):
-        assert 0.02 * (1 - JITTER) <= metrics["slept"] <= 0.02 * (1 + JITTER)
-        assert metrics["reported"] >= began + metrics["slept"] - 1e-3
-        began = metrics["reported"]
-    assert (metrics["score"], metrics["cost"]) == (1.0, 0.0)
 
 
 def test_a_window_counts_only_what_was_written_in_it() -> None:

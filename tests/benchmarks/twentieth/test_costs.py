@@ -1,22 +1,11 @@
-"""The arithmetic of the twentieth benchmark, by hand."""
+"""What a search costs, by hand."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.transfer.recorded_tasks import TASKS
 from benchmarks.twentieth.costs import Recorded, first_at_most, trained_costs
-from benchmarks.twentieth.run import SEARCHES, tasks_of
-from benchmarks.twentieth.training import spec_of
-
-
-def test_a_sequence_is_the_same_every_time_and_its_tasks_come_again() -> None:
-    assert tasks_of(3) == tasks_of(3) != tasks_of(4)
-    assert len(tasks_of(0)) == SEARCHES
-    assert set(tasks_of(0)) <= set(TASKS)
 
 
 def test_the_cost_is_the_trial_that_reaches_the_goal_or_one_more_than_all() -> None:
@@ -44,9 +33,3 @@ def test_real_searches_are_compared_task_by_task_wherever_they_stand() -> None:
     costs = trained_costs(done)
     assert costs["warm"].tolist() == [[3, 2], [3, 1]]
     assert costs["cold"].tolist() == [[3, 2], [3, 2]]
-
-
-def test_the_spec_of_a_data_set_is_that_of_the_related_task(tmp_path: Path) -> None:
-    spec = spec_of("digits", tmp_path)
-    assert spec.task.data["name"] == "digits"
-    assert spec.scheduler.name == "none"
