@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.big_store import fill
+from benchmarks.internal.big_store import fill
 from search.tracking.read import cache
 from search.tracking.read.history import read_history
 from search.tracking.read.sql_reader import Database

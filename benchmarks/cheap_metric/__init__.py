@@ -1,0 +1,1 @@
+"""The claim that the robust metric inside a search orders networks correctly."""

@@ -1,0 +1,1 @@
+"""What every benchmark is built on: cells that resume, code versions, statistics, tables, plots."""

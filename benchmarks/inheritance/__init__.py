@@ -1,0 +1,1 @@
+"""The claim that past searches and their weights help a fine-tuning on another domain."""

@@ -1,0 +1,1 @@
+"""Performance of internals: what a change of the code must not make worse."""

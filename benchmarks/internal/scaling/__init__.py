@@ -1,0 +1,1 @@
+"""How many trials at once one driver handles."""

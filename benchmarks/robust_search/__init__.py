@@ -1,0 +1,1 @@
+"""The claim that a short search finds robust networks that AutoAttack confirms."""

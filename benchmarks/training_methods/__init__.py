@@ -1,0 +1,1 @@
+"""The comparison of adversarial training methods at equal epochs and at equal compute."""

@@ -1,0 +1,1 @@
+"""The claim that history beats every peer, and that misleading history does no harm."""

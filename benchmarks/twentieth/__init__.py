@@ -1,0 +1,1 @@
+"""The claim that the k-th search costs ever less, on recorded tasks and in real training."""

@@ -1,0 +1,71 @@
+"""Draws the project's promise: what the k-th search costs, for k = 1 to 20, and in real training.
+
+`recorded`: sequences of 20 searches of 50 trials, each of a task drawn from the eight of
+HPOBench-MLP (benchmarks/transfer/recorded_tasks.py), so tasks recur. A search's history is all
+earlier ones of its sequence as the system itself ran them. Its cost is the number of trials until
+its regret is what cold TPE has on that task after 50 trials (mean of its seeds), 51 if it never is;
+and that is divided by the mean cost of cold TPE on the same task by the same rule. So 1 is no gain,
+and 1/20 is the promise. What a search of the same task found before does not count: it has to find
+something as good again, among configurations that were not tried.
+
+`training`: digits, MNIST, KMNIST and Fashion-MNIST (small, benchmarks/memory/related.yaml: two
+objectives, accuracy and robust accuracy) searched one after another, in a new random order in each
+repetition, with what the earlier ones left as history (warm), and each without (cold, the same
+seed). Cost: trials until the hypervolume that the cold searches of that task have in the end
+(median of repetitions).
+
+`report` writes results/reference/twentieth.* and docs/twentieth.png from both.
+
+Cost on two cores: `recorded` depends on the sampler (10,000 proposals for 10 sequences), `training`
+about two minutes a repetition. A killed run goes on where it was.
+
+    python -m benchmarks.twentieth recorded --sequences 20
+    python -m benchmarks.twentieth training --repetitions 10
+    python -m benchmarks.twentieth report --sequences 20 --repetitions 10
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.harness.cells import CACHE, StoredResults
+from benchmarks.harness.command_line import parser
+from benchmarks.transfer import recorded_tasks
+from benchmarks.twentieth.report import report
+from benchmarks.twentieth.run import TRIALS, recorded_of, run_recorded, run_training, trained_of
+from benchmarks.twentieth.training import TRIALS as TRAINING_TRIALS
+
+
+def main() -> None:
+    options = parser("twentieth", __doc__)
+    options.add_argument("action", choices=("recorded", "training", "report"))
+    options.add_argument("--sequences", type=int, default=10)
+    options.add_argument("--repetitions", type=int, default=6)
+    options.add_argument("--trials", type=int, default=TRIALS, help="of a recorded search")
+    options.add_argument("--training-trials", type=int, default=TRAINING_TRIALS)
+    options.add_argument("--workers", type=int, default=2)
+    options.add_argument("--data", type=Path, default=recorded_tasks.DATA, help="recorded tasks")
+    options.add_argument("--images", type=Path, default=Path("../shared/data/images"))
+    options.add_argument("--cache", type=Path, default=CACHE)
+    given = options.parse_args()
+    store = StoredResults(given.cache, "twentieth")
+    if given.action == "recorded":
+        run_recorded(
+            store, given.sequences, given.trials,
+            data=given.data, cache=given.cache, workers=given.workers,
+        )  # fmt: skip
+    elif given.action == "training":
+        run_training(
+            store, given.repetitions, given.training_trials,
+            images=given.images, cache=given.cache, workers=given.workers,
+        )  # fmt: skip
+    else:
+        found = recorded_of(given.sequences, given.trials, store, given.data, given.cache)
+        trained = trained_of(given.repetitions, given.training_trials, store)
+        command = (f"python -m benchmarks.twentieth report --sequences {given.sequences} "
+                   f"--repetitions {given.repetitions}")  # fmt: skip
+        report(found, trained, command)
+
+
+if __name__ == "__main__":
+    main()
