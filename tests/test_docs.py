@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 PAGES += sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("benchmarks/**/README.md"))
 OF_THE_REPOSITORY = re.compile(
-    r"(?:search|models|tests|benchmarks|docs|deploy|examples)/[\w./-]*\w/?"
+    r"(?<![\w/.])(?:search|models|tests|benchmarks|docs|deploy|examples)/[\w./-]*\w/?"
 )
 MODULE = re.compile(r"python -m (benchmarks[\w.]*|search|models[\w.]*)")
 # What a reader makes by following the page.
