@@ -1,8 +1,8 @@
-"""How a model of images is trained against attacks: the methods, and what belongs to each.
+"""The hyperparameters of adversarial training on images, for the CNN and the vision transformer.
 
-For the tables of the CNN and of the vision transformer. The methods themselves are in
-`models/adversarial/pixels/training.py` and `free_training.py`. Sizes are on the pixel scale [0,
-1], in the norm of the threat; they are hyperparameters, the threat's are not.
+The methods are in `models/adversarial/pixels/training.py` and `free_training.py`. Sizes are on the
+pixel scale [0, 1], in the norm of the threat; they are hyperparameters, the threat's epsilon is
+not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def _only(*methods: str) -> dict[str, tuple[Value, ...]]:
 
 
 def _several_steps(method: str, steps: int) -> tuple[Hyperparameter, ...]:
-    """Size, steps and length of a step of an attack with several."""
+    """Return epsilon, number of steps and step size of an iterative attack."""
     return (
         number(f"{method}.epsilon", 0.1, 1e-4, 10.0, _SIZE, **_only(method)),
         number(f"{method}.steps", steps, 1, 100, "gradient steps", **_only(method)),
@@ -44,7 +44,7 @@ _CRAFTED = (
     number("trades.beta", 6.0, 0.0, 1000.0, "weight of the divergence", **_only("trades")),
     *_several_steps("mart", 10),  # as the authors' code
     number("mart.beta", 6.0, 0.0, 1000.0, "weight of the divergence", **_only("mart")),
-    # TRADES and MART weigh clean against attacked by beta instead.
+    # TRADES and MART weight clean and adversarial images by beta instead.
     number("adversarial_share", 1.0, 0.01, 1.0, "share of a batch attacked",
            **_only("fgsm", "pgd")),
     choice(
@@ -54,11 +54,11 @@ _CRAFTED = (
 )  # fmt: skip
 _FREE = (
     number("free.epsilon", 0.1, 1e-4, 10.0, _SIZE, **_only("free")),
-    # Four is what the authors' code does on ImageNet.
-    number("free.replays", 4, 1, 100, "steps a batch, all of which train", **_only("free")),
+    # The authors' code uses four on ImageNet.
+    number("free.replays", 4, 1, 100, "steps per batch, each of which trains", **_only("free")),
 )
 
-# NOTE: The free method makes several optimizer steps a batch, which fine-tuning's accumulation of
-# batches and its warm-up do not know; a transformer is refused it.
+# NOTE: The free method makes several optimizer steps per batch, which accumulation and warm-up of
+# fine-tuning do not support; transformers do not have it.
 ATTACKED_TRAINING = (*_training("none", *_ATTACKED), *_CRAFTED)
 ATTACKED_OR_FREE_TRAINING = (*_training("none", *_ATTACKED, "free"), *_CRAFTED, *_FREE)

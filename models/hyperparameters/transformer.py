@@ -1,7 +1,8 @@
-"""What fine-tuning a transformer understands: how it adapts, its training, its adversaries.
+"""The hyperparameters of fine-tuning: adaptation, optimization and adversarial training.
 
-Parents stand before their children. Each method of adaptation has a learning rate of its own, for
-they want different magnitudes (full 1e-5 to 5e-4, LoRA 1e-4 to 5e-3, prefix tuning up to 1e-1).
+Parents come before their children. Each method of adaptation has a learning rate of its own,
+because they need different magnitudes (full 1e-5 to 5e-4, LoRA 1e-4 to 5e-3, prefix tuning up to
+1e-1).
 
 Sources of the defaults: Devlin et al. 2019, appendix A.3 (full: 5e-5, batch 32); Hu et al. 2022
 (LoRA: rank 8 on the attention); Liu et al. 2024 (DoRA); Zhang et al. 2023 (AdaLoRA: initial rank
@@ -20,7 +21,7 @@ _UNIT = "multiple of the mean norm of the pretrained embeddings"
 
 
 def _low_rank(method: str) -> tuple[Hyperparameter, ...]:
-    """What LoRA and DoRA share, under the names of `method`."""
+    """Return the hyperparameters that LoRA and DoRA share, under the names of `method`."""
     own: dict[str, tuple[Value, ...]] = {"adaptation": (method,)}
     return (
         number(f"{method}.learning_rate", 1e-3, 1e-7, 1.0, _RATE, **own),
@@ -66,8 +67,8 @@ _ADAPTATION = (
 )
 
 _TRAINING = (
-    number("batch_size", 32, 1, 8192, "examples a forward pass"),
-    number("accumulation", 1, 1, 1024, "batches an optimizer step"),
+    number("batch_size", 32, 1, 8192, "examples per forward pass"),
+    number("accumulation", 1, 1, 1024, "batches per optimizer step"),
     number("weight_decay", 0.01, 0.0, 1.0, "on weights; not on biases and normalisation"),
     choice("schedule", "linear", ("linear", "cosine", "constant"), "learning rate after warm-up"),
     number("warmup_share", 0.1, 0.0, 1.0, "share of the steps in which the rate rises from 0"),
@@ -75,10 +76,10 @@ _TRAINING = (
     number("dropout", 0.1, 0.0, 0.95, "share dropped in the transformer and before its head"),
     number("label_smoothing", 0.0, 0.0, 0.9, "probability spread over all classes"),
     choice("gradient_checkpointing", False, (False, True), "less memory for a second forward pass"),
-    number("patience", 0, 0, 1000, "epochs without a better one for choosing; 0: off"),
+    number("patience", 0, 0, 1000, "epochs without a better one before stopping; 0: off"),
 )
 
-_MAX_LENGTH = (number("max_length", 128, 8, 32768, "tokens of one text at most"),)
+_MAX_LENGTH = (number("max_length", 128, 8, 32768, "largest number of tokens of a text"),)
 _CLASS_WEIGHTS = (
     choice("class_weights", "none", ("none", "balanced"), "loss weighted by rarity of the class"),
 )
@@ -87,11 +88,11 @@ _FGM: dict[str, tuple[Value, ...]] = {"adversarial_training": ("fgm",)}
 _PGD: dict[str, tuple[Value, ...]] = {"adversarial_training": ("pgd",)}
 _FREELB: dict[str, tuple[Value, ...]] = {"adversarial_training": ("freelb",)}
 _SMART: dict[str, tuple[Value, ...]] = {"adversarial_training": ("smart",)}
-_SMOOTH = "noise size the smoothness is judged in, " + _UNIT
+_SMOOTH = "size of the noise of the smoothness term, " + _UNIT
 
 # Miyato et al. 2017 (FGM); Madry et al. 2018 (PGD); Zhu et al. 2020 (FreeLB, 3 steps); Jiang et al.
-# 2020 (SMART, one step, weight 1 and more). Sizes are a token's, in units of the embeddings' norm:
-# a perturbation of 1 would be as long as the token's own embedding.
+# 2020 (SMART, one step, weight 1 and more). Sizes are per token, in units of the embeddings'
+# norm: a perturbation of 1 is as long as the token's own embedding.
 _EMBEDDING_ADVERSARIAL_TRAINING = (
     choice(
         "adversarial_training",
@@ -107,7 +108,7 @@ _EMBEDDING_ADVERSARIAL_TRAINING = (
     number("freelb.steps", 3, 1, 100, "gradient steps, each of which trains", **_FREELB),
     number("freelb.step_size", 0.1, 1e-5, 10.0, _UNIT, **_FREELB),
     number("freelb.initial", 0.1, 0.0, 10.0, "size of the random start, " + _UNIT, **_FREELB),
-    number("smart.weight", 1.0, 0.0, 1000.0, "of the smoothness against the loss", **_SMART),
+    number("smart.weight", 1.0, 0.0, 1000.0, "weight of the smoothness term", **_SMART),
     number("smart.epsilon", 0.1, 1e-5, 10.0, _SMOOTH, **_SMART),
     number("smart.steps", 1, 1, 100, "gradient steps towards the worst noise", **_SMART),
     number("smart.step_size", 0.1, 1e-5, 10.0, _UNIT, **_SMART),
@@ -119,7 +120,7 @@ ENTITY_TAGGER = TEXT_CLASSIFIER
 CAUSAL_MODEL = (*_TEXT, *_EMBEDDING_ADVERSARIAL_TRAINING)
 VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *ATTACKED_TRAINING)
 
-# What fixes the shape of the weights that training changes, and what they compute.
+# They determine the shape of the trained weights and the function that they compute.
 TRANSFORMER_ARCHITECTURE = (
     "adaptation",
     "lora.rank",

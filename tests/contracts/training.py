@@ -20,8 +20,8 @@ import torch
 from models.catalog import Value
 from models.data.loading import Splits
 from models.training.protocol import (
+    AttackableTraining,
     EvaluatedTraining,
-    JudgedTraining,
     TabulatedTraining,
     Training,
 )
@@ -149,7 +149,7 @@ def nan_ends_it(case: Case) -> None:
     for each in (training, again):
         if isinstance(each, EvaluatedTraining):
             assert all(map(math.isnan, each.evaluate_test().values()))
-        if isinstance(each, JudgedTraining):
+        if isinstance(each, AttackableTraining):
             assert each.confirm() == {}
         if isinstance(each, TabulatedTraining):
             assert each.tables() == {}
@@ -181,7 +181,7 @@ def an_evaluated_training_measures_the_test_split(case: Case) -> None:
 def a_judged_training_classifies_images_and_is_confirmed_at_its_end(case: Case) -> None:
     """The classifier is there at any epoch; confirmed is the end alone, and repeatedly."""
     training = case.make()
-    if not isinstance(training, JudgedTraining):
+    if not isinstance(training, AttackableTraining):
         pytest.skip("it is not judged by attacks on pixels")
     running = training.run()
     next(running)
@@ -221,7 +221,7 @@ def findings(training: Training) -> list[Any]:
     found: list[Any] = []
     if isinstance(training, EvaluatedTraining):
         found.append(training.evaluate_test())
-    if isinstance(training, JudgedTraining):
+    if isinstance(training, AttackableTraining):
         found.append(training.confirm())
     if isinstance(training, TabulatedTraining):
         found.append(training.tables())

@@ -64,7 +64,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict:
         kept.cache_clear()
 
 
-def test_a_tenth_of_train_stands_in_for_a_missing_validation_split(hub: dict) -> None:
+def test_a_tenth_of_train_replaces_a_missing_validation_split(hub: dict) -> None:
     description = describe_data({"hub": "pets"})
     assert (description.train, description.validation, description.test) == (36, 4, 10)
     assert description.shape == (3, 4, 4) and description.classes == 2

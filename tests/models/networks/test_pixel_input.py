@@ -43,12 +43,12 @@ def test_a_model_takes_pixels_of_the_tasks_shape_and_passes_gradients_to_them(
     assert (gradient != 0).all()
 
 
-def test_the_preprocessors_figures_are_used_and_a_saved_model_is_a_plain_one(
+def test_the_preprocessors_settings_are_used_and_a_saved_model_is_a_plain_one(
     tmp_path: Path,
 ) -> None:
     tiny_vit(tmp_path)
-    figures = {"image_mean": [0.25], "image_std": [0.5]}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(figures))
+    settings = {"image_mean": [0.25], "image_std": [0.5]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
     loaded = LoadedBase(locate_base(str(tmp_path)), "images", NAMES, image=(1, 16, 16))
     model = loaded.fresh(0, DRY, own_copy=True)
     images = torch.rand(2, 1, 16, 16)
@@ -69,7 +69,7 @@ def test_images_of_other_channels_are_refused(tmp_path: Path) -> None:
 
 def test_a_preprocessor_for_other_channels_is_refused(tmp_path: Path) -> None:
     tiny_vit(tmp_path)
-    figures = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(figures))
+    settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=r"preprocessor_config\.json: image_mean and image_std"):
         LoadedBase(locate_base(str(tmp_path)), "images", NAMES, image=(1, 16, 16))

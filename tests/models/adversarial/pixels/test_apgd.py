@@ -155,7 +155,7 @@ def test_what_an_example_meets_does_not_depend_on_its_batch(norm, epsilon, train
         assert torch.equal(alone > 0, together[index] > 0)
 
 
-def test_nan_counts_as_broken() -> None:
+def test_nan_counts_as_misclassified() -> None:
     class Nowhere(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             return images.flatten(1)[:, :3] * torch.nan

@@ -192,7 +192,7 @@ def test_an_attack_leaves_no_gradients_in_the_model() -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_nan_counts_as_broken() -> None:
+def test_nan_counts_as_misclassified() -> None:
     class Nowhere(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             return images.flatten(1)[:, :3] * math.nan

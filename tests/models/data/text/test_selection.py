@@ -141,7 +141,7 @@ def test_describing_texts_starts_no_heavy_library(many: Path) -> None:
     assert found.stdout.strip() == "set()"
 
 
-def test_texts_that_another_set_is_judged_by_are_left_out_and_counted(
+def test_texts_that_another_set_is_evaluated_on_are_left_out_and_counted(
     many: Path, tmp_path: Path, write_text: WriteText
 ) -> None:
     other = write_text(tmp_path / "other", "classification")
