@@ -7,11 +7,8 @@ training are in `pixel_training.py`.
 
 from __future__ import annotations
 
-from models.hyperparameters.hyperparameter import Value, choice, number
+from models.hyperparameters.hyperparameter import choice, number
 from models.hyperparameters.pixel_training import ATTACKED_OR_FREE_TRAINING
-
-_EMA: dict[str, tuple[Value, ...]] = {"weight_averaging": ("ema",)}
-_SWA: dict[str, tuple[Value, ...]] = {"weight_averaging": ("swa",)}
 
 CNN = (
     choice("optimizer", "adamw", ("sgd", "adamw"), "SGD with Nesterov momentum, or AdamW"),
@@ -38,10 +35,22 @@ CNN = (
     number("fully_connected_width", 128, 1, 8192, "units before the logits"),
     choice("weight_averaging", "none", ("none", "ema", "swa"), "weights that are evaluated"),
     # Chosen: an average over about a hundred steps, for budgets of a few hundred.
-    number("ema.decay", 0.99, 0.9, 0.9999, "share kept of the average at a step", **_EMA),
+    number(
+        "ema.decay",
+        0.99,
+        0.9,
+        0.9999,
+        "share kept of the average at a step",
+        weight_averaging=("ema",),
+    ),
     # Izmailov et al. 2018, section 4.1: averaging begins at 75 % of the budget.
     number(
-        "swa.start", 0.75, 0.0, 0.99, "share of the epochs before the first one averaged", **_SWA
+        "swa.start",
+        0.75,
+        0.0,
+        0.99,
+        "share of the epochs before the first one averaged",
+        weight_averaging=("swa",),
     ),
     number("patience", 0, 0, 1000, "epochs without a better one before stopping; 0: off"),
     *ATTACKED_OR_FREE_TRAINING,

@@ -12,7 +12,7 @@ Sources of the defaults: Devlin et al. 2019, appendix A.3 (full: 5e-5, batch 32)
 
 from __future__ import annotations
 
-from models.hyperparameters.hyperparameter import Hyperparameter, Value, choice, number
+from models.hyperparameters.hyperparameter import Hyperparameter, choice, number
 from models.hyperparameters.pixel_training import ATTACKED_TRAINING
 
 METHODS = ("full", "lora", "dora", "adalora", "prefix", "ia3", "adapters")
@@ -22,48 +22,84 @@ _UNIT = "multiple of the mean norm of the pretrained embeddings"
 
 def _low_rank(method: str) -> tuple[Hyperparameter, ...]:
     """Return the hyperparameters that LoRA and DoRA share, under the names of `method`."""
-    own: dict[str, tuple[Value, ...]] = {"adaptation": (method,)}
     return (
-        number(f"{method}.learning_rate", 1e-3, 1e-7, 1.0, _RATE, **own),
-        number(f"{method}.rank", 8, 1, 512, "rank of each update", **own),
+        number(f"{method}.learning_rate", 1e-3, 1e-7, 1.0, _RATE, adaptation=(method,)),
+        number(f"{method}.rank", 8, 1, 512, "rank of each update", adaptation=(method,)),
         *_low_rank_rest(method),
     )
 
 
 def _low_rank_rest(method: str) -> tuple[Hyperparameter, ...]:
-    own: dict[str, tuple[Value, ...]] = {"adaptation": (method,)}
     places = ("attention", "attention_and_mlp")
     return (
-        number(f"{method}.scaling", 2.0, 0.01, 64.0, "factor of the update: alpha / rank", **own),
-        number(f"{method}.dropout", 0.05, 0.0, 0.95, "share of the update's input dropped", **own),
-        choice(f"{method}.modules", "attention", places, "which linear layers adapt", **own),
+        number(
+            f"{method}.scaling",
+            2.0,
+            0.01,
+            64.0,
+            "factor of the update: alpha / rank",
+            adaptation=(method,),
+        ),
+        number(
+            f"{method}.dropout",
+            0.05,
+            0.0,
+            0.95,
+            "share of the update's input dropped",
+            adaptation=(method,),
+        ),
+        choice(
+            f"{method}.modules",
+            "attention",
+            places,
+            "which linear layers adapt",
+            adaptation=(method,),
+        ),
     )
 
 
-_FULL: dict[str, tuple[Value, ...]] = {"adaptation": ("full",)}
-_ADALORA: dict[str, tuple[Value, ...]] = {"adaptation": ("adalora",)}
-_PREFIX: dict[str, tuple[Value, ...]] = {"adaptation": ("prefix",)}
-_IA3: dict[str, tuple[Value, ...]] = {"adaptation": ("ia3",)}
-_ADAPTERS: dict[str, tuple[Value, ...]] = {"adaptation": ("adapters",)}
-
 _ADAPTATION = (
     choice("adaptation", "full", METHODS, "which weights train"),
-    number("full.learning_rate", 5e-5, 1e-7, 1.0, _RATE, **_FULL),
-    choice("full.freeze_embeddings", False, (False, True), "embeddings stay as they are", **_FULL),
+    number("full.learning_rate", 5e-5, 1e-7, 1.0, _RATE, adaptation=("full",)),
+    choice(
+        "full.freeze_embeddings",
+        False,
+        (False, True),
+        "embeddings stay as they are",
+        adaptation=("full",),
+    ),
     # Howard and Ruder 2018, section 3.2 (discriminative fine-tuning).
-    number("full.layer_decay", 1.0, 0.01, 1.0, "rate multiplied per layer below the top", **_FULL),
+    number(
+        "full.layer_decay",
+        1.0,
+        0.01,
+        1.0,
+        "rate multiplied per layer below the top",
+        adaptation=("full",),
+    ),
     *_low_rank("lora"),
     *_low_rank("dora"),
-    number("adalora.learning_rate", 2e-3, 1e-7, 1.0, _RATE, **_ADALORA),
-    number("adalora.initial_rank", 12, 1, 512, "rank of each update at first", **_ADALORA),
-    number("adalora.rank", 8, 1, 512, "mean rank at the end", **_ADALORA),
+    number("adalora.learning_rate", 2e-3, 1e-7, 1.0, _RATE, adaptation=("adalora",)),
+    number(
+        "adalora.initial_rank", 12, 1, 512, "rank of each update at first", adaptation=("adalora",)
+    ),
+    number("adalora.rank", 8, 1, 512, "mean rank at the end", adaptation=("adalora",)),
     *_low_rank_rest("adalora"),
-    number("adalora.orthogonality", 0.5, 0.0, 10.0, "weight of the penalty", **_ADALORA),
-    number("prefix.learning_rate", 1e-2, 1e-7, 1.0, _RATE, **_PREFIX),
-    number("prefix.tokens", 20, 1, 512, "virtual tokens before the text, each layer", **_PREFIX),
-    number("ia3.learning_rate", 5e-3, 1e-7, 1.0, _RATE, **_IA3),
-    number("adapters.learning_rate", 1e-3, 1e-7, 1.0, _RATE, **_ADAPTERS),
-    number("adapters.width", 48, 1, 4096, "units of each bottleneck", **_ADAPTERS),
+    number(
+        "adalora.orthogonality", 0.5, 0.0, 10.0, "weight of the penalty", adaptation=("adalora",)
+    ),
+    number("prefix.learning_rate", 1e-2, 1e-7, 1.0, _RATE, adaptation=("prefix",)),
+    number(
+        "prefix.tokens",
+        20,
+        1,
+        512,
+        "virtual tokens before the text, each layer",
+        adaptation=("prefix",),
+    ),
+    number("ia3.learning_rate", 5e-3, 1e-7, 1.0, _RATE, adaptation=("ia3",)),
+    number("adapters.learning_rate", 1e-3, 1e-7, 1.0, _RATE, adaptation=("adapters",)),
+    number("adapters.width", 48, 1, 4096, "units of each bottleneck", adaptation=("adapters",)),
 )
 
 _TRAINING = (
@@ -79,15 +115,11 @@ _TRAINING = (
     number("patience", 0, 0, 1000, "epochs without a better one before stopping; 0: off"),
 )
 
-_MAX_LENGTH = (number("max_length", 128, 8, 32768, "largest number of tokens of a text"),)
-_CLASS_WEIGHTS = (
-    choice("class_weights", "none", ("none", "balanced"), "loss weighted by rarity of the class"),
+_MAX_LENGTH = number("max_length", 128, 8, 32768, "largest number of tokens of a text")
+_CLASS_WEIGHTS = choice(
+    "class_weights", "none", ("none", "balanced"), "loss weighted by rarity of the class"
 )
 
-_FGM: dict[str, tuple[Value, ...]] = {"adversarial_training": ("fgm",)}
-_PGD: dict[str, tuple[Value, ...]] = {"adversarial_training": ("pgd",)}
-_FREELB: dict[str, tuple[Value, ...]] = {"adversarial_training": ("freelb",)}
-_SMART: dict[str, tuple[Value, ...]] = {"adversarial_training": ("smart",)}
 _SMOOTH = "size of the noise of the smoothness term, " + _UNIT
 
 # Miyato et al. 2017 (FGM); Madry et al. 2018 (PGD); Zhu et al. 2020 (FreeLB, 3 steps); Jiang et al.
@@ -100,22 +132,50 @@ _EMBEDDING_ADVERSARIAL_TRAINING = (
         ("none", "fgm", "pgd", "freelb", "smart"),
         "perturbation of the embeddings inside training",
     ),
-    number("fgm.epsilon", 0.2, 1e-4, 10.0, _UNIT, **_FGM),
-    number("pgd.epsilon", 0.2, 1e-4, 10.0, _UNIT, **_PGD),
-    number("pgd.steps", 3, 1, 100, "gradient steps", **_PGD),
-    number("pgd.step_size", 0.1, 1e-5, 10.0, _UNIT, **_PGD),
-    number("freelb.epsilon", 0.2, 1e-4, 10.0, _UNIT, **_FREELB),
-    number("freelb.steps", 3, 1, 100, "gradient steps, each of which trains", **_FREELB),
-    number("freelb.step_size", 0.1, 1e-5, 10.0, _UNIT, **_FREELB),
-    number("freelb.initial", 0.1, 0.0, 10.0, "size of the random start, " + _UNIT, **_FREELB),
-    number("smart.weight", 1.0, 0.0, 1000.0, "weight of the smoothness term", **_SMART),
-    number("smart.epsilon", 0.1, 1e-5, 10.0, _SMOOTH, **_SMART),
-    number("smart.steps", 1, 1, 100, "gradient steps towards the worst noise", **_SMART),
-    number("smart.step_size", 0.1, 1e-5, 10.0, _UNIT, **_SMART),
+    number("fgm.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training=("fgm",)),
+    number("pgd.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training=("pgd",)),
+    number("pgd.steps", 3, 1, 100, "gradient steps", adversarial_training=("pgd",)),
+    number("pgd.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training=("pgd",)),
+    number("freelb.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training=("freelb",)),
+    number(
+        "freelb.steps",
+        3,
+        1,
+        100,
+        "gradient steps, each of which trains",
+        adversarial_training=("freelb",),
+    ),
+    number("freelb.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training=("freelb",)),
+    number(
+        "freelb.initial",
+        0.1,
+        0.0,
+        10.0,
+        "size of the random start, " + _UNIT,
+        adversarial_training=("freelb",),
+    ),
+    number(
+        "smart.weight",
+        1.0,
+        0.0,
+        1000.0,
+        "weight of the smoothness term",
+        adversarial_training=("smart",),
+    ),
+    number("smart.epsilon", 0.1, 1e-5, 10.0, _SMOOTH, adversarial_training=("smart",)),
+    number(
+        "smart.steps",
+        1,
+        1,
+        100,
+        "gradient steps towards the worst noise",
+        adversarial_training=("smart",),
+    ),
+    number("smart.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training=("smart",)),
 )
 
-_TEXT = (*_ADAPTATION, *_TRAINING, *_MAX_LENGTH)
-TEXT_CLASSIFIER = (*_TEXT, *_CLASS_WEIGHTS, *_EMBEDDING_ADVERSARIAL_TRAINING)
+_TEXT = (*_ADAPTATION, *_TRAINING, _MAX_LENGTH)
+TEXT_CLASSIFIER = (*_TEXT, _CLASS_WEIGHTS, *_EMBEDDING_ADVERSARIAL_TRAINING)
 ENTITY_TAGGER = TEXT_CLASSIFIER
 CAUSAL_MODEL = (*_TEXT, *_EMBEDDING_ADVERSARIAL_TRAINING)
 VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *ATTACKED_TRAINING)
