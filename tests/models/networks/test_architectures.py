@@ -81,7 +81,7 @@ def test_a_reason_says_what_can_be_used() -> None:
     reason = supported("prefix", "vit", "images")
     assert reason is not None and "use full, lora, dora, adalora, ia3, adapters" in reason
     reason = supported("lora", "vit", "entities")
-    assert reason is not None and "only to images; for entities use bert" in reason
+    assert reason is not None and "only to images; fix: for entities use bert" in reason
     reason = supported("prompt", "bert", "entities")
     assert reason is not None and "choose one of full, lora, dora, adalora, prefix" in reason
 

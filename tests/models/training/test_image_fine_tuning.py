@@ -81,5 +81,5 @@ def test_a_fine_tuning_on_images_resumes_bit_for_bit_and_keeps_the_picked_epoch(
 
 
 def test_a_transformer_is_refused_free_adversarial_training() -> None:
-    with pytest.raises(ValueError, match=r"'free': choose one of .*'mart'"):
+    with pytest.raises(ValueError, match=r"'free'; fix: choose one of .*'mart'"):
         complete("vision_transformer", {"adversarial_training": "free"})

@@ -71,7 +71,7 @@ def test_one_image_is_enough_and_none_is_an_error() -> None:
     images, labels = examples()
     assert check(Linear(), images[20:21], labels[20:21], THREATS["linf"], seed=0) == []
     for some, truth in ((images[:0], labels[:0]), (images, labels[:3])):
-        with pytest.raises(ValueError, match="give as many"):
+        with pytest.raises(ValueError, match="give one label for each"):
             check(Linear(), some, truth, THREATS["linf"], seed=0)
 
 

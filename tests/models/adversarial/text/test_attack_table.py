@@ -2,9 +2,9 @@ from models.adversarial.text.attack import AttackedText, AttackResult, TextPredi
 from models.adversarial.text.attack_table import attack_table
 
 
-def _text(example: int, *, held: bool, wrong: bool = False) -> AttackedText:
+def _text(example: int, *, robust: bool, wrong: bool = False) -> AttackedText:
     clean = TextPrediction(score=-1.0 if wrong else 1.0, is_correct=not wrong, tags=())
-    worse = not held and not wrong
+    worse = not robust and not wrong
     return AttackedText(
         example=example, text=("topic", "fine food"), clean=clean, attacked=clean,
         adversarial=("topic", "fine fodo" if worse else "fine food"), words=2,
@@ -14,15 +14,15 @@ def _text(example: int, *, held: bool, wrong: bool = False) -> AttackedText:
 
 
 def test_misclassified_texts_come_first_with_their_text_before_and_after() -> None:
-    texts = (_text(3, held=True), _text(5, held=False), _text(7, held=True, wrong=True))
+    texts = (_text(3, robust=True), _text(5, robust=False), _text(7, robust=True, wrong=True))
     table = attack_table(AttackResult(2 / 3, 1 / 3, 4.0, 0.5, texts))
     lines = table.splitlines()
-    assert lines[0].startswith("3 examples: 1 wrong before the attack, 1 made worse by it.")
+    assert lines[0].startswith("3 examples: 1 misclassified before the attack, 1 worse after it.")
     assert lines[2:] == [
         "example 5: misclassified, 1 of 2 words changed, 4 queries",
         "  was  topic | fine food",
         "  now  topic | fine fodo",
-        "example 3: held, 0 of 2 words changed, 4 queries",
+        "example 3: robust, 0 of 2 words changed, 4 queries",
         "  was  topic | fine food",
     ]
 

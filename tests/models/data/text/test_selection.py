@@ -104,7 +104,7 @@ def test_training_needs_two_classes_and_an_entity(tmp_path: Path, write_text: Wr
     with pytest.raises(DataError, match="every tag of every split is 'O'"):
         load_text({"parquet": str(none)}, "entities")
     same = write_text(tmp_path / "same", "dialogue", columns=ROWS["dialogue"])
-    with pytest.raises(DataError, match="every training example stands in validation or test"):
+    with pytest.raises(DataError, match="every training example is in validation or test"):
         load_text({"parquet": str(same), "deduplicate": True}, "dialogue")
 
 

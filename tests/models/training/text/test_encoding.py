@@ -182,7 +182,7 @@ def test_a_long_prompt_loses_its_beginning_and_a_long_answer_its_end(
 def test_lengths_that_cannot_be_are_refused(tokenizers: Tokenizers) -> None:
     with pytest.raises(ValueError, match="max_length is 65, but the model takes 64"):
         Encoder(tokenizers["cased"], "entities", NAMES, 65)
-    with pytest.raises(ValueError, match=r"max_length is 4; .* at least 5"):
+    with pytest.raises(ValueError, match=r"max_length is 4, .* needs 5; fix"):
         Encoder(tokenizers["cased"], "classification", ("no", "yes"), 4)
     with pytest.raises(ValueError, match="end-of-text"):
         Encoder(tokenizers["cased"], "dialogue", (), 32)
