@@ -1,1 +1,1 @@
-"""Models that trials train; knows nothing of search."""
+"""Models that trials train; imports nothing from search/."""

@@ -1,7 +1,7 @@
-"""What there is to search: models, their hyperparameters, their metrics, and data sets.
+"""The catalog of models, with their hyperparameters and metrics, and of data sets.
 
-Imports no torch, so a specification is checked and history reviewed without starting anything.
-It is not a search space: the ranges here are what is legal, a specification narrows them.
+Imports no torch, so that specifications and history are checked quickly. It is not a search space:
+ranges here are the legal ones, which a specification narrows.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ AnyThreat = Threat | TextThreat
 
 @dataclass(frozen=True)
 class _Model:
-    """What the catalog knows of a model beside its hyperparameters.
+    """A model of the catalog.
 
-    `clean` are its metrics on the validation split, `architecture` the hyperparameters that fix
-    what its weights are.
+    `clean` are its metrics on the validation split, `architecture` the hyperparameters that
+    determine its weights.
     """
 
     kind: str
@@ -69,7 +69,7 @@ class _Model:
 _CLASSES = ("accuracy.clean", "f1.macro", "matthews")
 _ENTITIES = ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens")
 _ANSWERS = ("perplexity", "accuracy.clean")
-# Those of models/adversarial/pixels/corruptions.py, which needs torch.
+# The kinds of models/adversarial/pixels/corruptions.py, which needs torch.
 _CORRUPTED = tuple(map(corruption_metric, ("", "noise", "blur", "contrast")))
 _MODELS = {
     "cnn": _Model("images", CNN, ("accuracy.clean",), CNN_ARCHITECTURE, needs_base=False),
@@ -85,7 +85,7 @@ MODELS: Mapping[str, Mapping[str, Hyperparameter]] = {
 
 
 def data_kind(model: str) -> str:
-    """Kind of data a model learns from: "images", "classification", "entities" or "dialogue".
+    """Return the kind of data of a model: "images", "classification", "entities" or "dialogue".
 
     Raises:
         ValueError: an unknown model.
@@ -94,7 +94,7 @@ def data_kind(model: str) -> str:
 
 
 def needs_base(model: str) -> bool:
-    """Whether a model starts from a pretrained one.
+    """Return whether a model starts from a pretrained one.
 
     Raises:
         ValueError: an unknown model.
@@ -103,9 +103,10 @@ def needs_base(model: str) -> bool:
 
 
 def architecture(model: str) -> tuple[str, ...]:
-    """Names of the hyperparameters that fix the shape of a model's weights and what they compute.
+    """Return the hyperparameters that determine the shape and function of a model's weights.
 
-    Who starts from the weights of another trial takes these from it. All may not be active.
+    A trial that starts from the weights of another one takes their values from it. Some may be
+    inactive.
 
     Raises:
         ValueError: an unknown model.
@@ -115,7 +116,7 @@ def architecture(model: str) -> tuple[str, ...]:
 
 
 def default_threat(model: str) -> AnyThreat:
-    """How robustness of a model is judged unless a spec says otherwise.
+    """Return the default threat of a model.
 
     Raises:
         ValueError: an unknown model.
@@ -124,7 +125,7 @@ def default_threat(model: str) -> AnyThreat:
 
 
 def robust_name(model: str) -> str:
-    """What a spec calls the robust metric of a model: "accuracy.robust", of entities "f1.robust".
+    """Return a spec's name of the robust metric: "accuracy.robust", of entities "f1.robust".
 
     Raises:
         ValueError: an unknown model.
@@ -133,7 +134,7 @@ def robust_name(model: str) -> str:
 
 
 def robust_metric(model: str, threat: AnyThreat) -> str:
-    """Name of a model's full robust metric under a threat.
+    """Return the name of a model's full robust metric under a threat.
 
     Raises:
         ValueError: an unknown model.
@@ -142,7 +143,7 @@ def robust_metric(model: str, threat: AnyThreat) -> str:
 
 
 def cheap_metric(model: str, threat: AnyThreat) -> str:
-    """Name of the robust metric that a model reports after every epoch; on texts but the last.
+    """Return the name of the cheap robust metric that a model reports after every epoch.
 
     Raises:
         ValueError: an unknown model.
@@ -153,26 +154,26 @@ def cheap_metric(model: str, threat: AnyThreat) -> str:
 
 
 def compared_metric(model: str, threat: AnyThreat, objective: str) -> str:
-    """What stands for an objective after every epoch, for a scheduler to compare trials by.
+    """Return the metric by which a scheduler compares trials on an objective after every epoch.
 
-    On images both accuracies are those of the part that picks the epoch: the objectives' own part
-    is judged once, at the end. On texts the cheap robust metric stands for the full one. Any other
-    objective stands for itself, and may come with the last epoch alone.
+    On images both accuracies are those of the selection part, because the objective part is
+    evaluated once, at the end. On texts it is the cheap robust metric instead of the full one. Any
+    other objective is returned itself, and may be reported with the last epoch only.
 
     Raises:
         ValueError: an unknown model.
     """
-    standing = {robust_metric(model, threat): cheap_metric(model, threat)}
+    substitutes = {robust_metric(model, threat): cheap_metric(model, threat)}
     if isinstance(threat, Threat):
-        standing["accuracy.clean"] = on_split("selection", "accuracy.clean")
-    return standing.get(objective, objective)
+        substitutes["accuracy.clean"] = on_split("selection", "accuracy.clean")
+    return substitutes.get(objective, objective)
 
 
 def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
     """Return `values`, checked, with the defaults of all other active hyperparameters.
 
-    A value without effect under the others is checked and left out: a task may fix
-    `sgd.momentum` while its trials choose the optimizer.
+    An inactive value is checked and left out: a task may fix `sgd.momentum` while its trials
+    choose the optimizer.
 
     Raises:
         ValueError: an unknown model or name (with the nearest valid one), or an illegal value.
@@ -191,10 +192,11 @@ def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
-    """Names of what every trial of `model` reports beside `epoch`, in the order of its reports.
+    """Return the names of the metrics of every trial of `model`, except `epoch`, in order.
 
-    The objectives on images, and the diagnostics beside the full robust metric, come with the last
-    epoch alone. What only some trials get (targeted APGD, confirmation, test) is not among them.
+    The objectives on images, and the full robust metric on texts with its diagnostics, come with
+    the last epoch only. Metrics of some trials only (targeted APGD, confirmation, test) are not
+    included.
 
     Raises:
         ValueError: an unknown model.

@@ -1,6 +1,6 @@
-"""Adaptation methods: how a pretrained model is fitted to a task, one small file a method.
+"""Adaptation methods, which fit a pretrained model to a task; one small file for each method.
 
-Imports no torch and no peft by itself; `adapt` does, for the method asked for.
+Only `adapt` imports torch and peft, for the method that is used.
 """
 
 from __future__ import annotations
@@ -11,31 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 from models.hyperparameters.hyperparameter import Value
 from models.hyperparameters.transformer import METHODS
-from models.networks.architectures import merges, supported
+from models.networks.architectures import supported
 
 if TYPE_CHECKING:
     from models.adaptation.adapted import Adapted
 
-__all__ = ["METHODS", "adapt", "learning_rate_name", "merges", "supported"]
+__all__ = ["METHODS", "adapt", "supported"]
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], *, steps: int, seed: int) -> Adapted:
-    """`model` made ready for training by configuration["adaptation"].
+    """Prepare `model` for training by configuration["adaptation"].
 
     Args:
         model: from `models.networks.transformer.LoadedBase.fresh`; changed, so make one for each
-        trial. For
-            full fine-tuning it must own its weights; the other methods leave those frozen, but
-            for the head, which every method trains.
-        configuration: hyperparameters, complete.
+            trial. For full fine-tuning it must own its weights; the other methods leave those
+            frozen except for the head, which every method trains.
+        configuration: complete hyperparameters.
         steps: optimizer steps of the whole training; AdaLoRA plans its ranks over them.
-        seed: of the weights that a method adds, drawn on the CPU from this alone.
+        seed: seed of the weights that a method adds, drawn on the CPU from this alone.
 
     Raises:
         ValueError: the method cannot adapt this model or kind (see `supported`), or a
             hyperparameter does not fit the model.
     """
-    # Imported here: torch and peft cost seconds, and checking a specification needs neither.
+    # Imported here: torch and peft take seconds, and checking a specification needs neither.
     import torch
 
     from models.networks.transformer import kind_of
@@ -47,19 +46,14 @@ def adapt(model: Any, configuration: Mapping[str, Value], *, steps: int, seed: i
     if configuration["gradient_checkpointing"] and method == "prefix":
         raise ValueError(
             "prefix tuning passes keys and values in a cache, which gradient checkpointing cannot "
-            "recompute; set gradient_checkpointing: false"
+            "recompute; fix: set gradient_checkpointing: false"
         )
     module = importlib.import_module(f"models.adaptation.{method}")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         adapted: Adapted = module.adapt(model, configuration, steps)
     if configuration["gradient_checkpointing"]:
-        # For models of text this has the embeddings' output require gradients too, without which
-        # layers above frozen embeddings would have nothing to recompute for.
+        # For models of text this also makes the embeddings' output require gradients, without which
+        # layers above frozen embeddings would not be recomputed.
         model.activation_checkpointing_enable({"use_reentrant": False})
     return adapted
-
-
-def learning_rate_name(configuration: Mapping[str, Value]) -> str:
-    """The hyperparameter that is the learning rate of the chosen method."""
-    return f"{configuration['adaptation']}.learning_rate"

@@ -1,11 +1,11 @@
-"""AdaLoRA: low-rank updates whose ranks are moved to where they matter.
+"""AdaLoRA: low-rank updates whose ranks are allocated by importance.
 
 Zhang et al. 2023, Adaptive Budget Allocation for Parameter-Efficient Fine-Tuning: updates P Λ Q
 (equation 3) with P and Q kept near orthogonal (equation 4), singular values pruned by importance
 (equations 8 to 11) on a cubic schedule (equation 12).
 
-peft keeps what the allocator remembers outside of any state dict, and adds the orthogonality term
-only to a loss that the model computes itself; both are done here.
+peft keeps the allocator's state outside of any state dict, and adds the orthogonality term only to
+a loss that the model computes itself; both are done here.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from models.adaptation.adapted import Adapted
 from models.adaptation.wrapping import shared_settings, unload, wrap, wrapped_modules
 from models.hyperparameters.hyperparameter import Value
 
-# Shares of the steps before pruning begins and after it has ended. The paper's runs spend about a
-# tenth on the first and a third or more on the second (its tables 8 and 9).
+# Shares of the steps before and after pruning. The paper uses about a tenth before and a third or
+# more after it (its tables 8 and 9).
 _BEFORE = 0.1
 _AFTER = 0.3
 _MEMORIES = ("ipt", "exp_avg_ipt", "exp_avg_unc")
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
-    """P, Λ and Q of the chosen modules, and the head, in training.
+    """Train P, Λ and Q of the chosen modules, and the head.
 
     Raises:
         ValueError: the final mean rank exceeds the initial one.
     """
     first, last = int(configuration["adalora.initial_rank"]), int(configuration["adalora.rank"])
     if last > first:
-        raise ValueError(f"adalora.rank ({last}) exceeds adalora.initial_rank ({first}); ranks "
-                         "are pruned, never added: give a smaller adalora.rank")  # fmt: skip
+        raise ValueError(f"adalora.rank ({last}) exceeds adalora.initial_rank ({first}), but ranks "
+                         "are only pruned; fix: give a smaller adalora.rank")  # fmt: skip
     settings = AdaLoraConfig(
         init_r=first,
         target_r=last,
@@ -60,12 +60,12 @@ def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted
 
 
 class RankAllocation:
-    """peft's rank allocator of a wrapped model, with its memory within reach.
+    """peft's rank allocator of a wrapped model, with access to its state.
 
     Args:
         model: wrapped for AdaLoRA.
-        weight: of the orthogonality term.
-        prunes: whether there is something to prune, and time for it.
+        weight: weight of the orthogonality term.
+        prunes: whether ranks are pruned at all.
     """
 
     def __init__(self, model: Any, weight: float, prunes: bool) -> None:
@@ -74,9 +74,10 @@ class RankAllocation:
         self._prunes = prunes
 
     def penalty(self) -> Tensor:
-        """The weight times the mean of ||P'P - I|| and ||QQ' - I|| (Frobenius) over the modules.
+        """Return the weight times the mean of ||P'P - I|| and ||QQ' - I|| over the modules.
 
-        The paper squares the norms; peft does not, and its defaults are tuned to that.
+        The norms are Frobenius norms. The paper squares them; peft, whose defaults are used, does
+        not.
         """
         norms = []
         for name, matrix in self._tuner.model.named_parameters():
@@ -92,7 +93,7 @@ class RankAllocation:
             self._tuner.update_and_allocate(step)
 
     def state(self) -> dict[str, Tensor]:
-        """Importances, their averages, and which singular values are kept (bool), by name."""
+        """Return importances, their averages, and the kept singular values (bool), by name."""
         state = {}
         for memory in _MEMORIES:
             for name, tensor in getattr(self._tuner.rankallocator, memory).items():
@@ -102,7 +103,7 @@ class RankAllocation:
         return state
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over importances and what is kept; nothing else is remembered afterwards."""
+        """Restore importances and kept singular values; other state is dropped."""
         devices = {name: weight.device for name, weight in self._tuner.model.named_parameters()}
         parts: dict[str, dict[str, Tensor]] = {memory: {} for memory in (*_MEMORIES, "kept")}
         for key, tensor in state.items():

@@ -1,4 +1,4 @@
-"""A model with an adaptation method in place: what of it trains, travels and is merged."""
+"""A model under an adaptation method: its trained weights, their state and merging."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _ALLOCATION = "allocation."
 
 
 class Allocation(Protocol):
-    """What moves a training's capacity between weights as it goes; AdaLoRA's rank allocator."""
+    """Moves capacity between weights during training; AdaLoRA's rank allocator."""
 
     def penalty(self) -> Tensor:
-        """A term of the training loss."""
+        """Return a term of the training loss."""
 
     def after_step(self, step: int) -> None:
         """Move capacity, after the optimizer's step and before gradients are cleared."""
 
     def state(self) -> dict[str, Tensor]:
-        """What it remembers between steps."""
+        """Return the state between steps."""
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Remember what `state` gave."""
+        """Restore what `state` returned."""
 
 
 @dataclass(frozen=True, eq=False)
 class Adapted:
     """A model in training under one method; made by `models.adaptation.adapt`.
 
-    `model(**batch)` gives an output of transformers with `.logits`. `scales` multiply the
+    `model(**batch)` returns an output of transformers with `.logits`. `scales` multiply the
     learning rate of a weight by its name in `state`; others have 1. `merge` turns a copy of
     `model` into a plain transformer, None where the method cannot.
     """
@@ -46,14 +46,14 @@ class Adapted:
 
     @property
     def trainable_parameters(self) -> int:
-        """How many numbers training changes."""
+        """Number of trained parameters."""
         return sum(parameter.numel() for parameter in self._trained().values())
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Groups for an optimizer: "params", "weight_decay", and "scale" of the learning rate.
+        """Return groups for an optimizer: "params", "weight_decay", "scale" of the learning rate.
 
-        Biases, norms, and what IA3 or DoRA scale by are not decayed: zero is no natural place
-        for a factor. Groups and their order depend on the model and method alone.
+        Biases, norms and the scaling vectors of IA3 and DoRA are not decayed: a factor should not
+        tend to zero. Groups and their order depend on the model and method alone.
         """
         groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for name, parameter in self._trained().items():
@@ -65,19 +65,19 @@ class Adapted:
         ]
 
     def penalty(self) -> Tensor | None:
-        """A term to add to the loss of every batch; None where the method has none."""
+        """Return a term to add to the loss of every batch; None where the method has none."""
         return None if self.allocation is None else self.allocation.penalty()
 
     def after_step(self, step: int) -> None:
-        """To be called after optimizer step number `step`, from 1, and before `zero_grad`."""
+        """Update the allocation after optimizer step `step`, from 1, before `zero_grad`."""
         if self.allocation is not None:
             self.allocation.after_step(step)
 
     def state(self) -> dict[str, Tensor]:
-        """Copies of everything that training changes, by name; fit for safetensors.
+        """Return copies of all that training changes, by name; fit for safetensors.
 
-        The names are those of the plain model ("classifier.weight"); what a method adds has its
-        own ("...query.lora_A.weight").
+        Names are those of the plain model ("classifier.weight"); weights that a method adds have
+        their own ("...query.lora_A.weight").
         """
         state = {name: parameter.detach().clone() for name, parameter in self._trained().items()}
         if self.allocation is not None:
@@ -86,21 +86,25 @@ class Adapted:
         return state
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what `state` gave; the logits are then those of the model that gave it.
+        """Restore what `state` returned, so that the logits are those of its model.
 
         Raises:
-            ValueError: the state is that of another method, configuration or task.
+            ValueError: the state belongs to another method, configuration or task.
         """
         trained = self._trained()
         weights = {name for name in state if not name.startswith(_ALLOCATION)}
         if weights != set(trained):
             stray = sorted(weights ^ set(trained))
-            raise ValueError(f"{len(stray)} weights are missing or not known to {self.method}, the "
-                             f"first {stray[0]}; load into the same method and model")  # fmt: skip
+            raise ValueError(
+                f"{len(stray)} weights are missing or not known to {self.method}, the first "
+                f"{stray[0]}; fix: load into the same method and model"
+            )
         for name, parameter in trained.items():
             if state[name].shape != parameter.shape:
                 shapes = f"{tuple(state[name].shape)}, in the model {tuple(parameter.shape)}"
-                raise ValueError(f"{name} has shape {shapes}; load into the same configuration")
+                raise ValueError(
+                    f"{name} has shape {shapes}; fix: load into the same configuration"
+                )
         with torch.no_grad():
             for name, parameter in trained.items():
                 parameter.copy_(state[name])
@@ -110,13 +114,13 @@ class Adapted:
             self.allocation.load(memory)
 
     def merged(self) -> Any:
-        """A plain transformer that computes the same, its weights its own, in evaluation mode.
+        """Return a plain transformer that computes the same, with its own weights, in eval mode.
 
         None where the method does not merge (prefix tuning, adapters).
         """
         if self.merge is None:
             return None
-        # Merging writes into the layers it finds, which the frozen base shares with other models.
+        # Merging writes into layers that the frozen base shares with other models.
         plain = self.merge(copy.deepcopy(self.model))
         if plain.is_activation_checkpointing:
             plain.activation_checkpointing_disable()
@@ -132,7 +136,7 @@ class Adapted:
 
 
 def plain_name(name: str) -> str:
-    """A weight's name without what peft wraps around it."""
+    """Return a weight's name in the plain model, without peft's wrappers."""
     for prefix in ("base_model.model.", "base_model."):
         if name.startswith(prefix):
             name = name[len(prefix) :]

@@ -2,9 +2,9 @@
 
 Houlsby et al. 2019, Parameter-Efficient Transfer Learning for NLP, section 2.1 and figure 2: after
 the projection of the attention and after the feed-forward network, before the residual connection;
-with them train the norms of the layers and the head. Our own, since peft has none; it differs from
-the paper in GELU for the non-linearity, and in starting at the identity exactly (its projection up
-is zero) rather than nearly.
+the norms of the layers and the head are trained too. Implemented here because peft has none; it
+differs from the paper in the non-linearity, GELU, and in starting exactly at the identity (the
+projection up is zero).
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.down = nn.Linear(features, width)
         self.up = nn.Linear(width, features)
-        # The paper's spread (section 3.6, below 1e-2); both zero would never leave the identity.
+        # The paper's spread (section 3.6, below 1e-2); with both zero there would be no gradient.
         nn.init.normal_(self.down.weight, std=1e-2)
         nn.init.zeros_(self.down.bias)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        """The features, changed by what the bottleneck adds."""
+        """Return the features plus the output of the bottleneck."""
         changed: Tensor = features + self.up(functional.gelu(self.down(features)))
         return changed
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
-    """Bottlenecks, norms of the layers, and the head, in training."""
+    """Train bottlenecks, norms of the layers, and the head."""
     model_type = str(model.config.model_type)
     parts = ARCHITECTURES[model_type]
     width = int(configuration["adapters.width"])
@@ -63,12 +63,12 @@ def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted
 
 
 def _pass_through(module: Any, inputs: Any, output: Tensor) -> Tensor:
-    # A plain function of the module it hangs on, so that a copied model uses its own adapter.
+    # A function of the module it is attached to, so that a copied model uses its own adapter.
     adapted: Tensor = module.adapter(output)
     return adapted
 
 
 def _own(norm: nn.Module) -> None:
-    """Give a norm trainable weights of its own in place of those shared with the base."""
+    """Replace a norm's weights, shared with the base, by trainable copies."""
     for name, weight in list(norm.named_parameters(recurse=False)):
         setattr(norm, name, nn.Parameter(weight.detach().clone()))

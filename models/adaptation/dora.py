@@ -1,4 +1,4 @@
-"""DoRA: LoRA on the direction of a weight, its magnitude trained apart.
+"""DoRA: LoRA on the direction of a weight, with its magnitude trained separately.
 
 Liu et al. 2024, DoRA: Weight-Decomposed Low-Rank Adaptation, equation 5: m (W + B A) / ||W + B A||,
 norms column by column, m starting at ||W||.
@@ -15,5 +15,5 @@ from models.hyperparameters.hyperparameter import Value
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
-    """A, B and magnitudes of the chosen modules, and the head, in training."""
+    """Train A, B and magnitudes of the chosen modules, and the head."""
     return low_rank("dora", model, configuration, use_dora=True)

@@ -1,4 +1,4 @@
-"""Full fine-tuning: every weight trains, optionally slower the deeper it lies.
+"""Full fine-tuning: every weight trains, optionally at lower rates in lower layers.
 
 Howard & Ruder 2018 (Universal Language Model Fine-tuning for Text Classification, section 3.2)
 train lower layers at lower rates; Sun et al. 2019 (How to Fine-Tune BERT for Text Classification?,
@@ -18,10 +18,10 @@ from models.networks.transformer import head_modules
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
-    """All weights in training, at rates scaled by decay ** (layers below the top).
+    """Train all weights, at rates scaled by decay ** (layers below the top).
 
-    The head, the top layer and what lies between them have scale 1, embeddings the lowest.
-    Frozen embeddings freeze what is tied to them too: a decoder's output layer.
+    The head, the top layer and weights between them have scale 1, embeddings the lowest. Frozen
+    embeddings also freeze weights tied to them: a decoder's output layer.
 
     Raises:
         ValueError: the model shares its weights with the base.
@@ -31,8 +31,8 @@ def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted
     lowest = max(depths.values())
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
-            raise ValueError(f"{name} is shared with the base; full fine-tuning needs a model "
-                             "with own_copy=True")  # fmt: skip
+            raise ValueError(f"{name} is shared with the base; fix: make the model with "
+                             "own_copy=True for full fine-tuning")  # fmt: skip
         if frozen and depths[name] == lowest:
             parameter.requires_grad_(False)
     decay = float(configuration["full.layer_decay"])
@@ -41,7 +41,7 @@ def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted
 
 
 def _depths(model: Any) -> dict[str, int]:
-    """How many layers each weight lies below the top layer; embeddings lie below all of them."""
+    """Return how many layers each weight is below the top layer; embeddings are the lowest."""
     layers, count = _layers(model)
     head = tuple(f"{name}." for name in head_modules(model))
     depths: dict[str, int] = {}
@@ -58,10 +58,10 @@ def _depths(model: Any) -> dict[str, int]:
 
 
 def _layers(model: Any) -> tuple[str, int]:
-    """Prefix of the names of the layers' weights, and how many layers there are."""
+    """Return the prefix of the names of the layers' weights, and the number of layers."""
     lists = [
         (name, part) for name, part in model.named_modules() if isinstance(part, nn.ModuleList)
     ]
-    # NOTE: the first of the longest; within a layer there may be lists too, which are not longer.
+    # NOTE: The first of the longest; lists within a layer are not longer.
     name, layers = max(lists, key=lambda entry: len(entry[1]))
     return f"{name}.", len(layers)

@@ -19,7 +19,7 @@ from models.networks.architectures import ARCHITECTURES, module_pattern
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
-    """Three vectors a layer, and the head, in training."""
+    """Train three vectors per layer, and the head."""
     model_type = str(model.config.model_type)
     parts = ARCHITECTURES[model_type]
     down = (parts.feed_forward_output,)

@@ -1,4 +1,4 @@
-"""LoRA: a low-rank update beside frozen weights.
+"""LoRA: a low-rank update of frozen weights.
 
 Hu et al. 2022, LoRA: Low-Rank Adaptation of Large Language Models: W + (alpha / r) B A, with B
 zero at first (section 4.1). Our `scaling` is alpha / r.
@@ -17,14 +17,14 @@ from models.hyperparameters.hyperparameter import Value
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
-    """A and B of the chosen modules, and the head, in training."""
+    """Train A and B of the chosen modules, and the head."""
     return low_rank("lora", model, configuration)
 
 
 def low_rank(
     method: str, model: Any, configuration: Mapping[str, Value], *, use_dora: bool = False
 ) -> Adapted:
-    """LoRA with the hyperparameters of `method`; DoRA decomposes its weights further."""
+    """Apply LoRA with the hyperparameters of `method`; DoRA also decomposes the weights."""
     rank = int(configuration[f"{method}.rank"])
     settings = LoraConfig(
         r=rank,

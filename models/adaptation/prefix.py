@@ -4,8 +4,8 @@ Li & Liang 2021, Prefix-Tuning: Optimizing Continuous Prompts for Generation, se
 the reparametrisation of section 4.3 (Liu et al. 2022, P-Tuning v2, section 3.2, find that it helps
 some tasks and hurts others).
 
-NOTE: the prefix takes up positions: with 20 tokens a text begins at position 20, so `max_length`
-and prefix together must fit the model's learned positions.
+NOTE: The prefix uses positions: with 20 tokens a text begins at position 20, so `max_length` and
+prefix together must fit the model's learned positions.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from models.adaptation.wrapping import wrap
 from models.hyperparameters.hyperparameter import Value
 from models.networks.transformer import head_modules, kind_of
 
-# RoBERTa's table of positions begins with two rows that stand for none. Rotary positions have no
-# table to run out of.
+# RoBERTa's table of positions begins with two unused rows. Rotary positions have no table and no
+# limit.
 _UNUSED_POSITIONS = {
     "bert": 0,
     "electra": 0,
@@ -38,7 +38,7 @@ _TASKS = {
 
 
 def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted:
-    """Keys and values of the prefix, and the head, in training.
+    """Train keys and values of the prefix, and the head.
 
     Raises:
         ValueError: prefix and text together are longer than the model's positions.
@@ -48,7 +48,7 @@ def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted
     positions = _positions(model.config)
     if positions is not None and tokens + length > positions:
         raise ValueError(f"prefix.tokens ({tokens}) and max_length ({length}) exceed the "
-                         f"{positions} positions of the model; lower one of them")  # fmt: skip
+                         f"{positions} positions of the model; fix: lower one of them")  # fmt: skip
     settings = PrefixTuningConfig(
         task_type=_TASKS[kind_of(model)],
         num_virtual_tokens=tokens,
@@ -58,7 +58,7 @@ def adapt(model: Any, configuration: Mapping[str, Value], steps: int) -> Adapted
 
 
 def _positions(config: Any) -> int | None:
-    """How many positions the model has learned; None: any number."""
+    """Return the number of positions that the model has learned; None: any."""
     if config.model_type not in _UNUSED_POSITIONS:
         return None
     return int(config.max_position_embeddings) - _UNUSED_POSITIONS[config.model_type]

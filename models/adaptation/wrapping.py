@@ -1,4 +1,4 @@
-"""What the methods of peft share: which modules they wrap, what trains beside, how to unwrap."""
+"""What the methods of peft share: wrapped modules, common settings, wrapping and merging."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.networks.transformer import head_modules
 
 
 def wrapped_modules(model: Any, modules: str) -> str:
-    """A pattern for the modules that low-rank methods adapt.
+    """Return a pattern for the modules that low-rank methods adapt.
 
     `modules` is "attention" (the projections to queries, keys and values, and the output), or
     "attention_and_mlp" (the feed-forward projections as well).
@@ -27,23 +27,23 @@ def wrapped_modules(model: Any, modules: str) -> str:
 
 
 def shared_settings(model: Any) -> dict[str, Any]:
-    """The head trains whole; weights lie as the architecture stores them."""
+    """Return the settings that train the whole head and give the layout of the weights."""
     conv1d = ARCHITECTURES[str(model.config.model_type)].conv1d
     return {"modules_to_save": head_modules(model) or None, "fan_in_fan_out": conv1d}
 
 
 def wrap(model: Any, settings: Any) -> Any:
-    """`model` under the method that `settings` configure."""
+    """Wrap `model` in the method that `settings` configure."""
     with warnings.catch_warnings():
-        # peft 0.21 asks transformers by a name that 5.23 deprecates.
+        # peft 0.21 uses a name that transformers 5.23 deprecates.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         return get_peft_model(model, settings)
 
 
 def unload(model: Any) -> Any:
-    """Merge what was trained into the layers and take the wrapping off; writes into `model`."""
+    """Merge the trained weights into the layers and unwrap; writes into `model`."""
     plain = model.get_base_model()
-    # NOTE: peft 0.21 cannot take its wrapper off a head of several layers after IA3.
+    # NOTE: peft 0.21 cannot unwrap a head of several layers after IA3.
     for name, module in list(plain.named_modules()):
         if isinstance(module, ModulesToSaveWrapper):
             parent, _, child = name.rpartition(".")

@@ -1,8 +1,8 @@
-"""How robustness is judged, as settings alone: `Threat` on images, `TextThreat` on texts.
+"""The settings by which robustness is evaluated: `Threat` for images, `TextThreat` for texts.
 
-Keys, types, limits and defaults, declared once: the section `robustness:` of a spec is read as one
-of these. No torch. The attacks themselves are in models/adversarial/, the sizes that the field
-attacks its data sets with in `epsilons.py`, and the form of the names in `metric_names.py`.
+Keys, types, limits and defaults are declared here only; the section `robustness:` of a spec is read
+as one of these classes. Imports no torch. The attacks are in models/adversarial/, the usual
+epsilons of data sets in `epsilons.py`, and the form of metric names in `metric_names.py`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CHECKED = ConfigDict(extra="forbid")
 
 
 def _read_fraction(value: Any) -> Any:
-    """The field writes epsilon as `8/255`."""
+    """Read an epsilon that is written as a fraction, `8/255`."""
     parts = value.split("/") if isinstance(value, str) else []
     if len(parts) == 2 and all(part.strip().isdecimal() for part in parts) and int(parts[1]):
         return int(parts[0]) / int(parts[1])
@@ -37,10 +37,10 @@ def _read_fraction(value: Any) -> Any:
 
 
 def _check_most(value: int, info: ValidationInfo, other: str) -> int:
-    """Return a value that does not exceed that of another field; unchecked if that one is wrong.
+    """Return the value if it does not exceed that of another field, which may be invalid itself.
 
     Raises:
-        ValueError: it exceeds it.
+        ValueError: the value is larger.
     """
     most = info.data.get(other)
     if most is not None and value > most:
@@ -50,21 +50,22 @@ def _check_most(value: int, info: ValidationInfo, other: str) -> int:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Threat:
-    """How robustness is judged in a task; no trial can change it.
+    """How the robustness of image models is evaluated in a task; no trial can change it.
 
-    Values are upper bounds of the true robust accuracy: no attack need find the worst case.
+    Measured accuracies are upper bounds of the true robust accuracy: an attack may miss the worst
+    case.
 
     Attributes:
         norm: "linf" or "l2", over the pixels of an image.
-        epsilon: size of the ball on the pixel scale [0, 1]; `"8/255"` is read, too.
-        steps: of each PGD in the full attack, which judges the picked weights.
-        restarts: how often the full attack begins anew, each time from a random start.
-        examples: most images that the full attack sees, of those the objectives are measured on.
-        seed: cuts the validation split, and draws subsets and random starts.
-        cheap_steps: of the PGD after every epoch, which has one restart; at most `steps`.
-        cheap_examples: most images that it sees, of those that the epoch is picked on.
-        confirm_examples: most images that targeted APGD sees, of those the full attack saw.
-        final_examples: test images that AutoAttack sees after the search; 0: no AutoAttack.
+        epsilon: size of the ball on the pixel scale [0, 1]; `"8/255"` is accepted too.
+        steps: steps of each PGD of the full attack, which evaluates the selected weights.
+        restarts: how often the full attack is run, each time from another random start.
+        examples: the full attack uses at most so many images of the objective part.
+        seed: seed of the validation parts, the subsets and the random starts.
+        cheap_steps: steps of the PGD after every epoch, run once; at most `steps`.
+        cheap_examples: that PGD uses at most so many images of the selection part.
+        confirm_examples: targeted APGD uses at most so many images of the full attack's.
+        final_examples: test images that AutoAttack uses after the search; 0: no AutoAttack.
 
     Raises:
         ValueError: a setting is out of range or of another type.
@@ -87,43 +88,43 @@ class Threat:
         return _check_most(value, info, "steps")
 
     def metric(self) -> str:
-        """Name of the full robust accuracy, `accuracy.pgd10_linf_0.1`; x2 marks two restarts."""
+        """Return the full robust accuracy's name; with two restarts `accuracy.pgd10x2_linf_0.1`."""
         return self._metric("pgd", self.steps, self.restarts if self.restarts > 1 else None)
 
     def cheap_metric(self) -> str:
-        """Name of the robust accuracy reported after every epoch."""
+        """Return the name of the robust accuracy reported after every epoch."""
         return self._metric("pgd", self.cheap_steps)
 
     def fgsm_metric(self) -> str:
-        """Name of the accuracy under one gradient step."""
+        """Return the name of the accuracy under one gradient step."""
         return self._metric("fgsm")
 
     def apgd_metric(self) -> str:
-        """Name of the accuracy under targeted APGD, which confirms the full accuracy."""
+        """Return the name of the accuracy under targeted APGD, which confirms the full accuracy."""
         return self._metric("apgdt")
 
     def square_metric(self) -> str:
-        """Name of the accuracy under Square, the part of AutoAttack without gradients."""
+        """Return the name of the accuracy under Square, AutoAttack's attack without gradients."""
         return self._metric("square")
 
     def autoattack_metric(self) -> str:
-        """Name of the accuracy under AutoAttack."""
+        """Return the name of the accuracy under AutoAttack."""
         return self._metric("autoattack")
 
     def worst_metric(self) -> str:
-        """Name of the accuracy under every attack that was tried, per example the worst."""
+        """Return the name of the worst-case accuracy over all attacks that were run."""
         return self._metric("worst")
 
     @property
     def ball(self) -> str:
-        """The ball as names write it: `linf_8_255`."""
+        """The ball as it appears in metric names: `linf_8_255`."""
         return f"{self.norm}_{ball_size(self.epsilon)}"
 
     def at(self, epsilon: float) -> Threat:
-        """The same threat with another size of the ball.
+        """Return the same threat with another epsilon.
 
         Raises:
-            ValueError: the size is not positive and finite.
+            ValueError: epsilon is not positive and finite.
         """
         return dataclasses.replace(self, epsilon=epsilon)
 
@@ -140,20 +141,20 @@ class Threat:
 
 @dataclass(frozen=True, config=_CHECKED)
 class TextThreat:
-    """How robustness to edits is judged in a task on texts; no trial can change it.
+    """How robustness to text edits is evaluated in a task; no trial can change it.
 
-    `examples` of the validation split (all, if it has fewer) are attacked after the last epoch;
-    `cheap_examples` of them, with the same caps, whenever a scheduler wants to know. Values are
-    upper bounds of the true robust one: a greedy attack need not find the worst edit.
+    `examples` of the validation split (all, if it has fewer) are attacked after the last epoch, and
+    `cheap_examples` of them, with the same caps, after every epoch. Measured values are upper
+    bounds of the true robust metric: a greedy attack may miss the worst edit.
 
     Attributes:
         attack: "characters": typos inside words (DeepWordBug); "words": synonyms from a table.
-        share: most words of a text that may be changed, as a share of them; at least one may.
-        queries: most texts that the model may be asked to judge for one example.
-        examples: how many examples are attacked.
-        seed: of the examples and of the typos; every model meets the same.
+        share: largest share of a text's words that may be changed; one word always may.
+        queries: how many edited texts the model may be queried with for one example.
+        examples: number of examples attacked after the last epoch.
+        seed: seed of the examples and of the typos, which are the same for every model.
         synonyms: file of the table (TSV or JSON) for "words"; empty for "characters".
-        cheap_examples: how many are attacked on the way; at most `examples`.
+        cheap_examples: number of examples attacked after every epoch; at most `examples`.
 
     Raises:
         ValueError: a setting is out of range or of another type, or the table is missing or would
@@ -173,9 +174,13 @@ class TextThreat:
     def _check_synonyms(cls, value: str, info: ValidationInfo) -> str:
         attack = info.data.get("attack")
         if attack == "words" and not value:
-            raise ValueError("attack words needs a table of synonyms: name its file")
+            raise ValueError(
+                "attack words needs a table of synonyms; fix: set synonyms to its file"
+            )
         if attack == "characters" and value:
-            raise ValueError("attack characters uses no table; remove it, or choose attack: words")
+            raise ValueError(
+                "attack characters uses no table; fix: remove synonyms, or set attack: words"
+            )
         return value
 
     @field_validator("cheap_examples")
@@ -184,11 +189,11 @@ class TextThreat:
         return _check_most(value, info, "examples")
 
     def metric(self, kind: str) -> str:
-        """Name of the full robust metric: `accuracy.characters_0.15`, `f1.words_0.1`.
+        """Return the name of the full robust metric: `accuracy.characters_0.15`, `f1.words_0.1`.
 
         Args:
-            kind: of the task: "classification" and "dialogue" are judged by accuracy (in a
-                dialogue the share of answer tokens predicted), "entities" by F1.
+            kind: the kind of task: "classification" and "dialogue" have an accuracy (of a dialogue:
+                the share of answer tokens predicted), "entities" an F1.
 
         Raises:
             ValueError: an unknown kind.
@@ -196,15 +201,15 @@ class TextThreat:
         return str(self._metric(kind))
 
     def cheap_metric(self, kind: str) -> str:
-        """Name of the robust metric on the way: the full one's with `_cheap32` behind it."""
+        """Return the name of the cheap robust metric: the full one's with the suffix `_cheap32`."""
         return str(dataclasses.replace(self._metric(kind), cheap_examples=self.cheap_examples))
 
     def embedding_metrics(self) -> tuple[str, str]:
-        """Names of the diagnostic accuracies under FGM and PGD on the embeddings."""
+        """Return the names of the diagnostic accuracies under FGM and PGD on the embeddings."""
         return self._embedding_metric("fgm"), self._embedding_metric("pgd_embedding")
 
     def cheap(self) -> TextThreat:
-        """The same threat to `cheap_examples` of the examples alone."""
+        """Return the same threat with `cheap_examples` examples."""
         return dataclasses.replace(self, examples=self.cheap_examples)
 
     def _metric(self, kind: str) -> MetricName:

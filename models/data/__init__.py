@@ -1,1 +1,1 @@
-"""Data sets: where they come from, what they are, and how the validation split is cut."""
+"""Data sets: sources, descriptions, loading, and the parts of the validation split."""

@@ -1,8 +1,8 @@
-"""What a data set is, without loading it into a model: shape or classes, sizes and a digest.
+"""The description of a data set: shape or classes, sizes and a digest.
 
-Two searches are on the same task only if the digests agree, so the digest covers the content of
-the source and everything in the settings that changes what a trial sees. Imports neither torch nor
-transformers nor datasets (the last only for a data set of the hub).
+Two searches have the same task only if the digests agree, so the digest covers the content of the
+source and all settings that change the data of a trial. Imports neither torch nor transformers, and
+datasets only for a data set of the hub.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _OPTIONS = ("train_examples", "image_size", "split_seed")
 class DataDescription:
     """A data set as trials see it; `shape` is (channels, height, width).
 
-    `digest` is 12 hex digits over the content of the source and over `train_examples`,
-    `image_size` and the split seed, each only where it changes something: asking for all training
-    examples, or for the native size, gives the digest of not asking.
+    `digest` has 12 hex digits over the content of the source and over `train_examples`,
+    `image_size` and the split seed, each only where it changes the data: all training examples or
+    the native size give the same digest as no setting.
     """
 
     name: str
@@ -44,10 +44,10 @@ class TextDescription:
 
     `kind` is classification, entities or dialogue; `classes` counts `label_names` (for entities
     the tags), None for dialogue. `train`, `validation` and `test` count examples. `repeated` and
-    `leaked` count training examples of the source that follow the same text in training, or stand
-    in validation or test; they are dropped where the settings say `deduplicate`. `removed` counts
-    those dropped because other data sets are judged by them (`without`). `digest` is 12 hex digits
-    over all texts, labels and label names that a trial sees.
+    `leaked` count training examples of the source that repeat an earlier one, or are also in
+    validation or test; the setting `deduplicate` drops them. `removed` counts those dropped because
+    other data sets are evaluated on them (`without`). `digest` has 12 hex digits over all texts,
+    labels and label names of a trial.
     """
 
     name: str
@@ -66,7 +66,7 @@ class TextDescription:
 
 @dataclass(frozen=True)
 class Selection:
-    """A checked source and what is taken from it; None: everything, at its native size."""
+    """A checked source and the selected part; None: all examples, native size."""
 
     source: ImageSource
     train_examples: int | None
@@ -91,20 +91,20 @@ def select(settings: Mapping[str, Any]) -> Selection:
     given = [key for key in _SOURCES if settings.get(key) is not None]
     if unknown or len(given) != 1:
         problem = f"unknown {unknown}" if unknown else f"sources {given}"
-        raise DataError(f"data {dict(settings)}: {problem}; give one of name, parquet or hub, and "
-                        f"optionally {', '.join(_OPTIONS)}")  # fmt: skip
+        raise DataError(f"data {dict(settings)}: {problem}; fix: give one of name, parquet or hub, "
+                        f"and optionally {', '.join(_OPTIONS)}")  # fmt: skip
     seed = whole_setting(settings, "split_seed", 0) or 0
     source = _open(given[0], str(settings[given[0]]), seed)
     examples = whole_setting(settings, "train_examples", len(source.label_names))
     size = whole_setting(settings, "image_size", 1)
     if examples is not None and examples > source.counts["train"]:
         raise DataError(f"{source.name}: train_examples is {examples}, but the training split has "
-                        f"{source.counts['train']}; ask for at most those")  # fmt: skip
+                        f"{source.counts['train']}; fix: give at most that")  # fmt: skip
     _, height, width = source.shape
     if size is not None and (size > height or height % size or width % (height // size)):
         fitting = [s for s in range(1, height + 1) if not (height % s or width % (height // s))]
         raise DataError(f"{source.name}: image_size is {size}, which does not divide the images of "
-                        f"{height}x{width}; choose one of {fitting}")  # fmt: skip
+                        f"{height}x{width}; fix: choose one of {fitting}")  # fmt: skip
     return Selection(
         source,
         None if examples == source.counts["train"] else examples,
@@ -126,15 +126,15 @@ def describe_data(
 ) -> DataDescription | TextDescription:
     """Describe the data set of a task, after checking all of it but the values of its pixels.
 
-    `kind` is what the model wants: "images", or "classification", "entities" or "dialogue", whose
-    settings `models.data.text.selection.select_text` lists. For images `settings` name one source:
-    {"name": "digits"}, {"parquet": folder} or {"hub": name}; optional are `train_examples` (a fixed
-    stratified subset of the training split, drawn by the split seed), `image_size` (area-pooled
-    down to this height) and `split_seed` (default 0).
+    `kind` is the model's kind of data: "images", or "classification", "entities" or "dialogue",
+    whose settings `models.data.text.selection.select_text` lists. For images `settings` name one
+    source: {"name": "digits"}, {"parquet": folder} or {"hub": name}; optional are `train_examples`
+    (a fixed stratified subset of the training split, drawn by the split seed), `image_size`
+    (area-pooled down to this height) and `split_seed` (default 0).
 
     Raises:
         DataError: the source is missing or damaged, or a setting does not fit it; the message
-            names the file, the problem and the remedy.
+            names the file, the problem and the fix.
     """
     return _describe_images(settings) if kind == "images" else _describe_text(settings, kind)
 
@@ -190,5 +190,7 @@ def _open(kind: str, value: str, split_seed: int) -> ImageSource:
 
         return hub_source(value, split_seed)
     if value != "digits":
-        raise DataError(f"no embedded data set {value!r}; use 'digits', or a folder by parquet")
+        raise DataError(
+            f"no embedded data set {value!r}; fix: use 'digits', or a folder by parquet"
+        )
     return digits_source(split_seed)

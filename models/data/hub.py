@@ -1,7 +1,7 @@
 """Data sets of the Hugging Face hub, by name: images with a class, and texts.
 
-Needs the optional package `datasets` and, the first time, the network. Images must have one size;
-texts must be in the columns that `models/data/text/rows.py` lists.
+They need the optional package `datasets` and, the first time, the network. Images must have one
+size; texts must be in the columns that `models/data/text/rows.py` lists.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from models.data.sources import (
 from models.data.text.rows import COLUMNS, SECOND_TEXT, check_columns, checked_examples
 from models.data.text.splits import NOT_STATED, TextExamples, TextSource
 
-_REMEDY = "install it with: pip install 'twentieth[hub]'; or give a folder by parquet"
+_FIX = "fix: pip install 'twentieth[hub]', or give a folder by parquet"
 
 
 def hub_source(name: str, split_seed: int) -> ImageSource:
-    """The data set `name` of the hub; without a validation split, a tenth of train becomes it.
+    """Return the images `name` of the hub; without a validation split, a tenth of train is it.
 
     Raises:
         DataError: `datasets` is missing, the hub cannot be reached or has no such data set, or it
@@ -61,7 +61,7 @@ def hub_source(name: str, split_seed: int) -> ImageSource:
 
 
 def hub_texts(name: str, kind: str, split_seed: int) -> TextSource:
-    """The texts `name` of the hub, every row checked; without a validation split a tenth of train.
+    """Return the texts `name` of the hub, checked; without a validation split, a tenth of train.
 
     Classes are named by the ClassLabel of `label`; `tags` are strings or a list of ClassLabel.
 
@@ -74,7 +74,7 @@ def hub_texts(name: str, kind: str, split_seed: int) -> TextSource:
     label_names = _class_names(features) if kind == "classification" else ()
     if kind == "classification" and len(label_names) < 2:
         raise DataError(f"hub {name!r}: label has no names (ClassLabel) of two or more classes; "
-                        "use another, or give a folder by parquet")  # fmt: skip
+                        "fix: use another, or give a folder by parquet")  # fmt: skip
     splits = {
         split: _texts(f"hub {name!r}, {split}", loaded[split], kind, label_names)
         for split in SPLITS
@@ -92,14 +92,14 @@ def _texts(place: str, rows: Any, kind: str, label_names: tuple[str, ...]) -> Te
     check_columns(place, kind, list(features))
     if kind == "classification" and _class_names(features) != label_names:
         raise DataError(f"{place}: label names {list(_class_names(features))} are not those of "
-                        f"train, {list(label_names)}; use another data set")  # fmt: skip
+                        f"train, {list(label_names)}; fix: use another data set")  # fmt: skip
     wanted = list(COLUMNS[kind])
     if kind == "classification" and SECOND_TEXT in features:
         wanted.append(SECOND_TEXT)
     columns = {column: list(rows[column]) for column in wanted}
     tag_names = getattr(getattr(features.get("tags"), "feature", None), "names", None)
     if kind == "entities" and tag_names:
-        # A number without a name (-1 hides a tag) stays, to be refused with its row.
+        # A number without a name (-1: a hidden tag) stays, so that its row is refused.
         named = dict(enumerate(tag_names))
         columns["tags"] = [[named.get(tag, tag) for tag in tags] for tags in columns["tags"]]
     return checked_examples(place, kind, columns, label_names)
@@ -110,7 +110,7 @@ def _class_names(features: Any) -> tuple[str, ...]:
 
 
 def _held_out(train: TextExamples, kind: str, split_seed: int) -> tuple[TextExamples, TextExamples]:
-    """What is left of `train`, and a tenth of it, for classification with its classes' shares."""
+    """Split `train` into nine tenths and a tenth, stratified for classification."""
     labels = train.labels if kind == "classification" else (0,) * len(train)
     chosen = stratified(np.asarray(labels, np.int64), max(1, len(train) // 10), split_seed)
     return train.take(np.setdiff1d(np.arange(len(train)), chosen)), train.take(chosen)
@@ -118,22 +118,24 @@ def _held_out(train: TextExamples, kind: str, split_seed: int) -> tuple[TextExam
 
 @functools.lru_cache(maxsize=2)
 def _load(name: str) -> Any:
-    """Everything under `name`, by split; there are train and test."""
+    """Load all splits of `name`; train and test exist."""
     try:
         import datasets
     except ImportError as error:
-        raise DataError(f"hub {name!r}: the package 'datasets' is missing; {_REMEDY}") from error
+        raise DataError(f"hub {name!r}: the package 'datasets' is missing; {_FIX}") from error
     try:
         loaded = datasets.load_dataset(name)
-    # The hub's client raises errors of four packages, according to what failed on the way.
+    # The hub's client raises errors of four packages.
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(
-            f"hub {name!r}: cannot be loaded ({error}); check the name and the network, or "
+            f"hub {name!r}: cannot be loaded ({error}); fix: check the name and the network, or "
             "give a folder by parquet"
         ) from error
     missing = [split for split in ("train", "test") if split not in loaded]
     if missing:
-        raise DataError(f"hub {name!r}: no split {missing}; it has {sorted(loaded)}; use another")
+        raise DataError(
+            f"hub {name!r}: no split {missing}; it has {sorted(loaded)}; fix: use another"
+        )
     return loaded
 
 
@@ -146,7 +148,7 @@ def _load_images(name: str) -> tuple[Splits, tuple[str, ...]]:
     names = [split for split in SPLITS if split in loaded]
     splits = {split: _arrays(name, split, loaded[split], image, label) for split in names}
     if len({images.shape[1:] for images, _ in splits.values()}) > 1:
-        raise DataError(f"hub {name!r}: its splits differ in size or channels; use another")
+        raise DataError(f"hub {name!r}: its splits differ in size or channels; fix: use another")
     return splits, tuple(str(text) for text in features[label].names)
 
 
@@ -154,18 +156,18 @@ def _column(name: str, features: Any, kind: str) -> str:
     found = [column for column, feature in features.items() if type(feature).__name__ == kind]
     if len(found) != 1:
         raise DataError(f"hub {name!r}: {len(found)} columns of type {kind} in {list(features)}; "
-                        "use a data set with exactly one")  # fmt: skip
+                        "fix: use a data set with exactly one")  # fmt: skip
     return str(found[0])
 
 
 def _arrays(name: str, split: str, rows: Any, image: str, label: str) -> tuple[Images, Labels]:
     pictures = [np.asarray(picture, dtype=np.uint8) for picture in rows[image]]
     if not pictures or len({picture.shape for picture in pictures}) > 1:
-        raise DataError(f"hub {name!r}, {split}: images of different sizes, or none; resize them "
-                        "and give a folder by parquet")  # fmt: skip
+        raise DataError(f"hub {name!r}, {split}: images of different sizes, or none; fix: resize "
+                        "them and give a folder by parquet")  # fmt: skip
     images = np.stack(pictures)  # (n, height, width) or (n, height, width, channels)
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     labels = np.asarray(rows[label], dtype=np.int64)
-    if labels.min() < 0:  # the hub marks a hidden test label with -1
-        raise DataError(f"hub {name!r}, {split}: labels are hidden (-1); use another data set")
+    if labels.min() < 0:  # -1 is the hub's mark of a hidden test label
+        raise DataError(f"hub {name!r}, {split}: labels are hidden (-1); fix: use another data set")
     return np.ascontiguousarray(images), labels

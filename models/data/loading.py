@@ -1,7 +1,7 @@
-"""Load the images or the texts of a task; the settings and their checks are `describe_data`'s.
+"""Loading of a task's images or texts; `describe_data` documents the settings.
 
-Images stay uint8: a data set crosses Ray's object store once per node, a quarter the size of
-float32. They come back from there read-only and shared, so nothing here or later writes to them.
+Images stay uint8: a data set crosses Ray's object store once per node, at a quarter of the size of
+float32. There they are shared and read-only, so nothing may write to them.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class ImageSplits:
     label_names: tuple[str, ...]
 
 
-# What a trial learns from.
+# The data of a trial.
 Splits = ImageSplits | TextSplits
 
 
 def load_data(settings: Mapping[str, Any], kind: str) -> Splits:
-    """Load what `settings` select, as the `kind` of data that a model wants.
+    """Load what `settings` select, as a model's `kind` of data.
 
     Raises:
         DataError: as `describe_data`.
@@ -77,7 +77,7 @@ def load_images(settings: Mapping[str, Any]) -> ImageSplits:
 
 
 def pool(images: Images, height: int) -> Images:
-    """Images (n, channels, h, w) averaged over squares down to `height`, rounded; h % height == 0.
+    """Average images (n, channels, h, w) over squares to `height`, rounded; h % height == 0.
 
     The factor is the same in both directions; native height returns the images themselves.
     """

@@ -1,7 +1,7 @@
-"""Where images come from: the digits embedded in scikit-learn, and what every source offers.
+"""Sources of images: the type of every source, and the digits embedded in scikit-learn.
 
-Parquet folders and the Hugging Face hub have their own files. No torch: describing a data set is
-part of checking a specification.
+Parquet folders and the Hugging Face hub have their own files. Imports no torch, because describing
+a data set is part of checking a specification.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ Splits = Mapping[str, tuple[Images, Labels]]
 
 SPLITS = ("train", "validation", "test")
 
-# Content of load_digits(), the same in every scikit-learn so far. Stated, so that describing the
-# data set does not import scikit-learn (two seconds); reading it compares.
+# Digest of load_digits(), the same in every scikit-learn so far. A constant, so that describing the
+# data set does not import scikit-learn (two seconds); reading the data verifies it.
 _DIGITS_DIGEST = "3bdcbf898d4e4ae2f3de959032fd61698f9cfd69ee85a8f024b3c115d56ec81a"
 
 
 class DataError(ValueError):
-    """A data set cannot be used: which file, what is wrong, what to do."""
+    """A data set cannot be used; the message says which file, the problem and the fix."""
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A checked data set; reading its pixels and hashing its content wait until asked for.
+    """A checked data set; pixels are read and content is hashed on demand.
 
     `shape` is (channels, height, width); pixel / `scale` lies in [0, 1]. `seeded_splits` says
     whether the split seed decided which example is in which split.
@@ -50,7 +50,7 @@ class ImageSource:
 
 
 def whole_setting(settings: Mapping[str, Any], key: str, low: int) -> int | None:
-    """The whole number under `key` of a task's data settings; None if it is not there.
+    """Return the whole number under `key` of a task's data settings; None if it is missing.
 
     Raises:
         DataError: the value is no whole number, or below `low`.
@@ -59,12 +59,12 @@ def whole_setting(settings: Mapping[str, Any], key: str, low: int) -> int | None
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise DataError(f"{key} is {value!r}; give a whole number of at least {low}")
+        raise DataError(f"{key} is {value!r}; fix: give a whole number of at least {low}")
     return value
 
 
 def stratified(labels: Labels, count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Indices (count,), ascending, of a seeded subset that keeps the shares of the classes.
+    """Return indices (count,), ascending, of a seeded subset that keeps the class shares.
 
     Each class gets its share rounded down; the largest remainders get one more (lower class first
     on a tie), so no class is off by more than one example.
@@ -79,7 +79,7 @@ def stratified(labels: Labels, count: int, seed: int) -> npt.NDArray[np.int64]:
 
 
 def content_digest(*arrays: npt.NDArray[np.generic]) -> str:
-    """Hex SHA-256 over dtype, shape and bytes of the arrays in turn."""
+    """Return the hex SHA-256 over dtype, shape and bytes of the arrays in turn."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -97,20 +97,20 @@ def _digits() -> tuple[Images, Labels]:
     labels: Labels = bunch.target.astype(np.int64)
     if content_digest(images, labels) != _DIGITS_DIGEST:
         raise DataError(
-            "digits: this scikit-learn carries other images than those that history knows; "
-            "install another version, or give a folder by parquet"
+            "digits: this scikit-learn has other images than those of history; "
+            "fix: install another version, or give a folder by parquet"
         )
     return images, labels
 
 
 def digits_source(split_seed: int) -> ImageSource:
-    """The 1,797 digits 8x8 of scikit-learn (UCI, Alpaydin & Kaynak 1998), split 1000/297/500."""
+    """Return scikit-learn's 1,797 digits 8x8 (UCI, Alpaydin & Kaynak 1998), split 1000/297/500."""
 
     def read() -> Splits:
         images, labels = _digits()
         test = stratified(labels, 500, split_seed)
         rest = np.setdiff1d(np.arange(len(labels)), test)
-        # Another seed than the first draw's: the two permutations should not be related.
+        # Another seed than the first draw's, so that the two permutations are unrelated.
         validation = rest[stratified(labels[rest], 297, split_seed + 1)]
         train = np.setdiff1d(rest, validation)
         parts = {"train": train, "validation": validation, "test": test}

@@ -1,9 +1,9 @@
-"""One cut of a validation split into parts that never stand in for each other.
+"""The parts of a validation split: selection, objective and confirmation.
 
-What chooses must not judge: the best of many epochs or trials, measured on what chose it, looks
-better than it is (the winner's curse). So part A, `selection`, picks the epoch and steers the
-scheduler; part B, `objective`, gives the objectives from the picked weights; part C,
-`confirmation`, is seen by neither sampler nor scheduler and confirms the best configurations.
+Data that select must not evaluate: the best of many epochs or trials looks better than it is on the
+data that selected it (the winner's curse). So the selection part picks the epoch and steers the
+scheduler; the objective part gives the objectives from the picked weights; the confirmation part is
+used by neither sampler nor scheduler and confirms the best configurations.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from models.data.sources import Labels, stratified
 
-# Half judges, for both objectives and so every comparison of trials come from it; a quarter is
-# enough to pick an epoch among few, and another to show by how much part B flatters the best.
+# Half gives the objectives, which every comparison of trials depends on; a quarter is enough to
+# pick one of a few epochs, and another to measure how optimistic the objectives of the best trials
+# are.
 _SHARES = np.array([0.25, 0.5, 0.25])
-# With fewer a part would be empty.
+# With fewer examples a part would be empty.
 FEWEST = len(_SHARES)
 
 
@@ -32,10 +33,10 @@ class Parts:
 
 
 def too_few(n: int) -> str:
-    """What is wrong with a validation split of `n` examples, fewer than `FEWEST`."""
+    """Return the error message for a validation split of `n` examples, fewer than `FEWEST`."""
     return (
         f"the validation split has {n} examples, but one part picks the epoch, one gives the "
-        f"objectives and one confirms them; give it at least {FEWEST}, better 100 a part"
+        f"objectives and one confirms them; fix: give at least {FEWEST}, better 100 for each part"
     )
 
 
@@ -56,6 +57,6 @@ def cut(labels: Labels, seed: int) -> Parts:
     sizes[np.argsort(sizes - exact, kind="stable")[: n - sizes.sum()]] += 1
     selection = stratified(labels, int(sizes[0]), seed)
     rest = np.setdiff1d(np.arange(n), selection)
-    # Another seed than the first draw's: the two permutations should not be related.
+    # Another seed than the first draw's, so that the two permutations are unrelated.
     confirmation = rest[stratified(labels[rest], int(sizes[2]), seed + 1)]
     return Parts(selection, np.setdiff1d(rest, confirmation), confirmation)

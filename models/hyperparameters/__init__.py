@@ -1,1 +1,1 @@
-"""Hyperparameters: what each model understands, one file a family. No torch."""
+"""The hyperparameters of each model, one file per family. Imports no torch."""

@@ -1,17 +1,14 @@
-"""What the small CNN understands: its shape, its optimizer and how its epochs become one model.
+"""The hyperparameters of the small CNN: architecture, optimizer, and choice of the final weights.
 
-Parents stand before their children. The defaults are the classic small CNN: two blocks of 32 and
-64 filters 3x3 with pooling, a fully connected layer of 128, plain training. What it knows of
-attacks is in `pixel_training.py`.
+Parents come before their children. The defaults are the classic small CNN: two blocks of 32 and 64
+filters 3x3 with pooling, a fully connected layer of 128, plain training. Those of adversarial
+training are in `pixel_training.py`.
 """
 
 from __future__ import annotations
 
-from models.hyperparameters.hyperparameter import Value, choice, number
+from models.hyperparameters.hyperparameter import choice, number
 from models.hyperparameters.pixel_training import ATTACKED_OR_FREE_TRAINING
-
-_EMA: dict[str, tuple[Value, ...]] = {"weight_averaging": ("ema",)}
-_SWA: dict[str, tuple[Value, ...]] = {"weight_averaging": ("swa",)}
 
 CNN = (
     choice("optimizer", "adamw", ("sgd", "adamw"), "SGD with Nesterov momentum, or AdamW"),
@@ -30,24 +27,36 @@ CNN = (
     number("gradient_clip", 0.0, 0.0, 1000.0, "largest gradient norm; 0: off"),
     choice("augmentation", "none", ("none", "shift", "shift_flip"), "random shifts, mirroring"),
     number("blocks", 2, 1, 8, "blocks of convolution, normalisation, activation, pooling"),
-    number("width", 32, 1, 1024, "filters of the first block, doubled in each next one"),
+    number("width", 32, 1, 1024, "filters of the first block, doubled in each further one"),
     choice("kernel_size", 3, (1, 3, 5, 7), "side of the filters in pixels"),
     choice("activation", "relu", ("relu", "gelu", "silu", "tanh"), "non-linearity"),
     choice("normalisation", "none", ("none", "batch", "group"), "after each convolution"),
     number("dropout", 0.0, 0.0, 0.95, "share of the fully connected layer dropped"),
     number("fully_connected_width", 128, 1, 8192, "units before the logits"),
-    choice("weight_averaging", "none", ("none", "ema", "swa"), "weights that are judged"),
-    # Chosen: a memory of about a hundred steps, for budgets of a few hundred.
-    number("ema.decay", 0.99, 0.9, 0.9999, "share kept of the average at a step", **_EMA),
+    choice("weight_averaging", "none", ("none", "ema", "swa"), "weights that are evaluated"),
+    # Chosen: an average over about a hundred steps, for budgets of a few hundred.
+    number(
+        "ema.decay",
+        0.99,
+        0.9,
+        0.9999,
+        "share kept of the average at a step",
+        weight_averaging=("ema",),
+    ),
     # Izmailov et al. 2018, section 4.1: averaging begins at 75 % of the budget.
     number(
-        "swa.start", 0.75, 0.0, 0.99, "share of the epochs before the first one averaged", **_SWA
+        "swa.start",
+        0.75,
+        0.0,
+        0.99,
+        "share of the epochs before the first one averaged",
+        weight_averaging=("swa",),
     ),
-    number("patience", 0, 0, 1000, "epochs without a better one for choosing; 0: off"),
+    number("patience", 0, 0, 1000, "epochs without a better one before stopping; 0: off"),
     *ATTACKED_OR_FREE_TRAINING,
 )
 
-# What fixes the shape of the weights and what they compute.
+# They determine the shape of the weights and the function that they compute.
 CNN_ARCHITECTURE = (
     "blocks",
     "width",

@@ -1,7 +1,7 @@
-"""Hyperparameter: one setting that a model understands, its legal values and its default.
+"""A hyperparameter of a model, its legal values and its default.
 
-For the tables of the models (`cnn.py`, `transformer.py`). It is not
-a search space: the ranges are what is legal, a specification narrows them. Imports no torch.
+The tables of the models are in `cnn.py` and `transformer.py`. They are no search space: ranges are
+the legal ones, which a specification narrows. Imports no torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Value = bool | int | float | str
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One hyperparameter that a model understands, with its legal values and its default.
+    """One hyperparameter of a model, with its legal values and its default.
 
     `when` maps a parent to the values under which this one has an effect; empty: always.
     """
@@ -32,25 +32,29 @@ class Hyperparameter:
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
 
     def check(self, value: Value) -> Value:
-        """Return `value` in this hyperparameter's type (1 becomes 1.0 where a float is meant).
+        """Return `value` in this hyperparameter's type (1 becomes 1.0 for a float).
 
         Raises:
             ValueError: the value is of another type, not finite, or out of range.
         """
         if self.choices is not None:
             if not any(value == c and type(value) is type(c) for c in self.choices):
-                raise ValueError(f"{self.name} is {value!r}: choose one of {list(self.choices)}")
+                raise ValueError(
+                    f"{self.name} is {value!r}; fix: choose one of {list(self.choices)}"
+                )
             return value
         assert self.low is not None and self.high is not None
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{self.name} is {value!r}: give a number ({self.kind})")
-        # Written so that NaN, for which every comparison is false, is refused as well.
+            raise ValueError(f"{self.name} is {value!r}; fix: give a number ({self.kind})")
+        # In this form NaN, for which every comparison is false, is refused as well.
         if not self.low <= value <= self.high:
-            raise ValueError(f"{self.name} is {value!r}: it must lie in [{self.low}, {self.high}]")
+            raise ValueError(
+                f"{self.name} is {value!r}; fix: give a value in [{self.low}, {self.high}]"
+            )
         if self.kind == "float":
             return float(value)
         if value != int(value):
-            raise ValueError(f"{self.name} is {value!r}: give a whole number")
+            raise ValueError(f"{self.name} is {value!r}; fix: give a whole number")
         return int(value)
 
 
@@ -61,20 +65,20 @@ def choice(
     meaning: str,
     **when: tuple[Value, ...],
 ) -> Hyperparameter:
-    """One of several values; keywords name the parent it depends on."""
+    """Return a hyperparameter with several values; keywords name the parent it depends on."""
     return Hyperparameter(name, "categorical", default, choices=choices, meaning=meaning, when=when)
 
 
 def number(
     name: str, default: float, low: float, high: float, meaning: str, **when: tuple[Value, ...]
 ) -> Hyperparameter:
-    """A float or an int, by the type of its default; keywords name the parent it depends on."""
+    """Return a float or int one, by the type of its default; keywords name its parent."""
     kind: Literal["float", "int"] = "int" if isinstance(default, int) else "float"
     return Hyperparameter(name, kind, default, low, high, meaning=meaning, when=when)
 
 
 def is_active(hyperparameter: Hyperparameter, values: Mapping[str, Value]) -> bool:
-    """Whether `hyperparameter` has an effect under the parents' `values`."""
+    """Return whether `hyperparameter` has an effect under the parents' `values`."""
     return all(values.get(parent) in allowed for parent, allowed in hyperparameter.when.items())
 
 

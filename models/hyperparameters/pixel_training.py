@@ -1,64 +1,101 @@
-"""How a model of images is trained against attacks: the methods, and what belongs to each.
+"""The hyperparameters of adversarial training on images, for the CNN and the vision transformer.
 
-For the tables of the CNN and of the vision transformer. The methods themselves are in
-`models/adversarial/pixels/training.py` and `free_training.py`. Sizes are on the pixel scale [0,
-1], in the norm of the threat; they are hyperparameters, the threat's are not.
+The methods are in `models/adversarial/pixels/training.py` and `free_training.py`. Sizes are on the
+pixel scale [0, 1], in the norm of the threat; they are hyperparameters, the threat's epsilon is
+not.
 """
 
 from __future__ import annotations
 
-from models.hyperparameters.hyperparameter import Hyperparameter, Value, choice, number
+from models.hyperparameters.hyperparameter import Hyperparameter, choice, number
 
 _ATTACKED = ("fgsm", "pgd", "trades", "mart")
+_MEANING = "attack inside training"
 _SIZE = "size on the pixel scale [0, 1]"
 
 
-def _only(*methods: str) -> dict[str, tuple[Value, ...]]:
-    return {"adversarial_training": methods}
-
-
 def _several_steps(method: str, steps: int) -> tuple[Hyperparameter, ...]:
-    """Size, steps and length of a step of an attack with several."""
+    """Return epsilon, number of steps and step size of an iterative attack."""
     return (
-        number(f"{method}.epsilon", 0.1, 1e-4, 10.0, _SIZE, **_only(method)),
-        number(f"{method}.steps", steps, 1, 100, "gradient steps", **_only(method)),
+        number(f"{method}.epsilon", 0.1, 1e-4, 10.0, _SIZE, adversarial_training=(method,)),
+        number(f"{method}.steps", steps, 1, 100, "gradient steps", adversarial_training=(method,)),
         # Madry et al. 2018 (section 5) take a quarter of epsilon on CIFAR-10, and the authors' code
         # of MART 0.007 of 0.031.
         number(
-            f"{method}.step_size", 0.25, 0.01, 4.0, f"multiple of {method}.epsilon", **_only(method)
+            f"{method}.step_size",
+            0.25,
+            0.01,
+            4.0,
+            f"multiple of {method}.epsilon",
+            adversarial_training=(method,),
         ),
     )
 
 
-def _training(*methods: str) -> tuple[Hyperparameter, ...]:
-    return (choice("adversarial_training", "none", methods, "attack inside training"),)
-
-
 _CRAFTED = (
-    number("fgsm.epsilon", 0.1, 1e-4, 10.0, _SIZE, **_only("fgsm")),
+    number("fgsm.epsilon", 0.1, 1e-4, 10.0, _SIZE, adversarial_training=("fgsm",)),
     # Wong et al. 2020, section 4.1: 1.25 epsilon from a random start; longer steps overfit.
-    number("fgsm.step_size", 1.25, 0.01, 4.0, "multiple of fgsm.epsilon", **_only("fgsm")),
+    number(
+        "fgsm.step_size",
+        1.25,
+        0.01,
+        4.0,
+        "multiple of fgsm.epsilon",
+        adversarial_training=("fgsm",),
+    ),
     *_several_steps("pgd", 7),  # Madry et al. 2018, section 5
     *_several_steps("trades", 10),  # as the authors' code
     # Zhang et al. 2019, section 5: 1/lambda is 1 or 6; the larger, the more robust.
-    number("trades.beta", 6.0, 0.0, 1000.0, "weight of the divergence", **_only("trades")),
-    *_several_steps("mart", 10),  # as the authors' code
-    number("mart.beta", 6.0, 0.0, 1000.0, "weight of the divergence", **_only("mart")),
-    # TRADES and MART weigh clean against attacked by beta instead.
-    number("adversarial_share", 1.0, 0.01, 1.0, "share of a batch attacked",
-           **_only("fgsm", "pgd")),
-    choice(
-        "crafting_mode", "eval", ("eval", "train"), "mode of the model under the attack",
-        **_only(*_ATTACKED),
+    number(
+        "trades.beta",
+        6.0,
+        0.0,
+        1000.0,
+        "weight of the divergence",
+        adversarial_training=("trades",),
     ),
-)  # fmt: skip
+    *_several_steps("mart", 10),  # as the authors' code
+    number(
+        "mart.beta", 6.0, 0.0, 1000.0, "weight of the divergence", adversarial_training=("mart",)
+    ),
+    # TRADES and MART weight clean and adversarial images by beta instead.
+    number(
+        "adversarial_share",
+        1.0,
+        0.01,
+        1.0,
+        "share of a batch attacked",
+        adversarial_training=("fgsm", "pgd"),
+    ),
+    choice(
+        "crafting_mode",
+        "eval",
+        ("eval", "train"),
+        "mode of the model under the attack",
+        adversarial_training=_ATTACKED,
+    ),
+)
 _FREE = (
-    number("free.epsilon", 0.1, 1e-4, 10.0, _SIZE, **_only("free")),
-    # Four is what the authors' code does on ImageNet.
-    number("free.replays", 4, 1, 100, "steps a batch, all of which train", **_only("free")),
+    number("free.epsilon", 0.1, 1e-4, 10.0, _SIZE, adversarial_training=("free",)),
+    # The authors' code uses four on ImageNet.
+    number(
+        "free.replays",
+        4,
+        1,
+        100,
+        "steps per batch, each of which trains",
+        adversarial_training=("free",),
+    ),
 )
 
-# NOTE: The free method makes several optimizer steps a batch, which fine-tuning's accumulation of
-# batches and its warm-up do not know; a transformer is refused it.
-ATTACKED_TRAINING = (*_training("none", *_ATTACKED), *_CRAFTED)
-ATTACKED_OR_FREE_TRAINING = (*_training("none", *_ATTACKED, "free"), *_CRAFTED, *_FREE)
+# NOTE: The free method makes several optimizer steps per batch, which accumulation and warm-up of
+# fine-tuning do not support; transformers do not have it.
+ATTACKED_TRAINING = (
+    choice("adversarial_training", "none", ("none", *_ATTACKED), _MEANING),
+    *_CRAFTED,
+)
+ATTACKED_OR_FREE_TRAINING = (
+    choice("adversarial_training", "none", ("none", *_ATTACKED, "free"), _MEANING),
+    *_CRAFTED,
+    *_FREE,
+)

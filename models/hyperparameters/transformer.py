@@ -1,7 +1,8 @@
-"""What fine-tuning a transformer understands: how it adapts, its training, its adversaries.
+"""The hyperparameters of fine-tuning: adaptation, optimization and adversarial training.
 
-Parents stand before their children. Each method of adaptation has a learning rate of its own, for
-they want different magnitudes (full 1e-5 to 5e-4, LoRA 1e-4 to 5e-3, prefix tuning up to 1e-1).
+Parents come before their children. Each method of adaptation has a learning rate of its own,
+because they need different magnitudes (full 1e-5 to 5e-4, LoRA 1e-4 to 5e-3, prefix tuning up to
+1e-1).
 
 Sources of the defaults: Devlin et al. 2019, appendix A.3 (full: 5e-5, batch 32); Hu et al. 2022
 (LoRA: rank 8 on the attention); Liu et al. 2024 (DoRA); Zhang et al. 2023 (AdaLoRA: initial rank
@@ -11,7 +12,7 @@ Sources of the defaults: Devlin et al. 2019, appendix A.3 (full: 5e-5, batch 32)
 
 from __future__ import annotations
 
-from models.hyperparameters.hyperparameter import Hyperparameter, Value, choice, number
+from models.hyperparameters.hyperparameter import Hyperparameter, choice, number
 from models.hyperparameters.pixel_training import ATTACKED_TRAINING
 
 METHODS = ("full", "lora", "dora", "adalora", "prefix", "ia3", "adapters")
@@ -20,54 +21,90 @@ _UNIT = "multiple of the mean norm of the pretrained embeddings"
 
 
 def _low_rank(method: str) -> tuple[Hyperparameter, ...]:
-    """What LoRA and DoRA share, under the names of `method`."""
-    own: dict[str, tuple[Value, ...]] = {"adaptation": (method,)}
+    """Return the hyperparameters that LoRA and DoRA share, under the names of `method`."""
     return (
-        number(f"{method}.learning_rate", 1e-3, 1e-7, 1.0, _RATE, **own),
-        number(f"{method}.rank", 8, 1, 512, "rank of each update", **own),
+        number(f"{method}.learning_rate", 1e-3, 1e-7, 1.0, _RATE, adaptation=(method,)),
+        number(f"{method}.rank", 8, 1, 512, "rank of each update", adaptation=(method,)),
         *_low_rank_rest(method),
     )
 
 
 def _low_rank_rest(method: str) -> tuple[Hyperparameter, ...]:
-    own: dict[str, tuple[Value, ...]] = {"adaptation": (method,)}
     places = ("attention", "attention_and_mlp")
     return (
-        number(f"{method}.scaling", 2.0, 0.01, 64.0, "factor of the update: alpha / rank", **own),
-        number(f"{method}.dropout", 0.05, 0.0, 0.95, "share of the update's input dropped", **own),
-        choice(f"{method}.modules", "attention", places, "which linear layers adapt", **own),
+        number(
+            f"{method}.scaling",
+            2.0,
+            0.01,
+            64.0,
+            "factor of the update: alpha / rank",
+            adaptation=(method,),
+        ),
+        number(
+            f"{method}.dropout",
+            0.05,
+            0.0,
+            0.95,
+            "share of the update's input dropped",
+            adaptation=(method,),
+        ),
+        choice(
+            f"{method}.modules",
+            "attention",
+            places,
+            "which linear layers adapt",
+            adaptation=(method,),
+        ),
     )
 
 
-_FULL: dict[str, tuple[Value, ...]] = {"adaptation": ("full",)}
-_ADALORA: dict[str, tuple[Value, ...]] = {"adaptation": ("adalora",)}
-_PREFIX: dict[str, tuple[Value, ...]] = {"adaptation": ("prefix",)}
-_IA3: dict[str, tuple[Value, ...]] = {"adaptation": ("ia3",)}
-_ADAPTERS: dict[str, tuple[Value, ...]] = {"adaptation": ("adapters",)}
-
 _ADAPTATION = (
     choice("adaptation", "full", METHODS, "which weights train"),
-    number("full.learning_rate", 5e-5, 1e-7, 1.0, _RATE, **_FULL),
-    choice("full.freeze_embeddings", False, (False, True), "embeddings stay as they are", **_FULL),
+    number("full.learning_rate", 5e-5, 1e-7, 1.0, _RATE, adaptation=("full",)),
+    choice(
+        "full.freeze_embeddings",
+        False,
+        (False, True),
+        "embeddings stay as they are",
+        adaptation=("full",),
+    ),
     # Howard and Ruder 2018, section 3.2 (discriminative fine-tuning).
-    number("full.layer_decay", 1.0, 0.01, 1.0, "rate multiplied per layer below the top", **_FULL),
+    number(
+        "full.layer_decay",
+        1.0,
+        0.01,
+        1.0,
+        "rate multiplied per layer below the top",
+        adaptation=("full",),
+    ),
     *_low_rank("lora"),
     *_low_rank("dora"),
-    number("adalora.learning_rate", 2e-3, 1e-7, 1.0, _RATE, **_ADALORA),
-    number("adalora.initial_rank", 12, 1, 512, "rank of each update at first", **_ADALORA),
-    number("adalora.rank", 8, 1, 512, "mean rank at the end", **_ADALORA),
+    number("adalora.learning_rate", 2e-3, 1e-7, 1.0, _RATE, adaptation=("adalora",)),
+    number(
+        "adalora.initial_rank", 12, 1, 512, "rank of each update at first", adaptation=("adalora",)
+    ),
+    number("adalora.rank", 8, 1, 512, "mean rank at the end", adaptation=("adalora",)),
     *_low_rank_rest("adalora"),
-    number("adalora.orthogonality", 0.5, 0.0, 10.0, "weight of the penalty", **_ADALORA),
-    number("prefix.learning_rate", 1e-2, 1e-7, 1.0, _RATE, **_PREFIX),
-    number("prefix.tokens", 20, 1, 512, "virtual tokens before the text, each layer", **_PREFIX),
-    number("ia3.learning_rate", 5e-3, 1e-7, 1.0, _RATE, **_IA3),
-    number("adapters.learning_rate", 1e-3, 1e-7, 1.0, _RATE, **_ADAPTERS),
-    number("adapters.width", 48, 1, 4096, "units of each bottleneck", **_ADAPTERS),
+    number(
+        "adalora.orthogonality", 0.5, 0.0, 10.0, "weight of the penalty", adaptation=("adalora",)
+    ),
+    number("prefix.learning_rate", 1e-2, 1e-7, 1.0, _RATE, adaptation=("prefix",)),
+    number(
+        "prefix.tokens",
+        20,
+        1,
+        512,
+        "virtual tokens before the text, each layer",
+        adaptation=("prefix",),
+    ),
+    number("ia3.learning_rate", 5e-3, 1e-7, 1.0, _RATE, adaptation=("ia3",)),
+    number("adapters.learning_rate", 1e-3, 1e-7, 1.0, _RATE, adaptation=("adapters",)),
+    number("adapters.width", 48, 1, 4096, "units of each bottleneck", adaptation=("adapters",)),
 )
 
 _TRAINING = (
-    number("batch_size", 32, 1, 8192, "examples a forward pass"),
-    number("accumulation", 1, 1, 1024, "batches an optimizer step"),
+    number("batch_size", 32, 1, 8192, "examples per forward pass"),
+    number("accumulation", 1, 1, 1024, "batches per optimizer step"),
     number("weight_decay", 0.01, 0.0, 1.0, "on weights; not on biases and normalisation"),
     choice("schedule", "linear", ("linear", "cosine", "constant"), "learning rate after warm-up"),
     number("warmup_share", 0.1, 0.0, 1.0, "share of the steps in which the rate rises from 0"),
@@ -75,23 +112,19 @@ _TRAINING = (
     number("dropout", 0.1, 0.0, 0.95, "share dropped in the transformer and before its head"),
     number("label_smoothing", 0.0, 0.0, 0.9, "probability spread over all classes"),
     choice("gradient_checkpointing", False, (False, True), "less memory for a second forward pass"),
-    number("patience", 0, 0, 1000, "epochs without a better one for choosing; 0: off"),
+    number("patience", 0, 0, 1000, "epochs without a better one before stopping; 0: off"),
 )
 
-_MAX_LENGTH = (number("max_length", 128, 8, 32768, "tokens of one text at most"),)
-_CLASS_WEIGHTS = (
-    choice("class_weights", "none", ("none", "balanced"), "loss weighted by rarity of the class"),
+_MAX_LENGTH = number("max_length", 128, 8, 32768, "largest number of tokens of a text")
+_CLASS_WEIGHTS = choice(
+    "class_weights", "none", ("none", "balanced"), "loss weighted by rarity of the class"
 )
 
-_FGM: dict[str, tuple[Value, ...]] = {"adversarial_training": ("fgm",)}
-_PGD: dict[str, tuple[Value, ...]] = {"adversarial_training": ("pgd",)}
-_FREELB: dict[str, tuple[Value, ...]] = {"adversarial_training": ("freelb",)}
-_SMART: dict[str, tuple[Value, ...]] = {"adversarial_training": ("smart",)}
-_SMOOTH = "noise size the smoothness is judged in, " + _UNIT
+_SMOOTH = "size of the noise of the smoothness term, " + _UNIT
 
 # Miyato et al. 2017 (FGM); Madry et al. 2018 (PGD); Zhu et al. 2020 (FreeLB, 3 steps); Jiang et al.
-# 2020 (SMART, one step, weight 1 and more). Sizes are a token's, in units of the embeddings' norm:
-# a perturbation of 1 would be as long as the token's own embedding.
+# 2020 (SMART, one step, weight 1 and more). Sizes are per token, in units of the embeddings'
+# norm: a perturbation of 1 is as long as the token's own embedding.
 _EMBEDDING_ADVERSARIAL_TRAINING = (
     choice(
         "adversarial_training",
@@ -99,27 +132,55 @@ _EMBEDDING_ADVERSARIAL_TRAINING = (
         ("none", "fgm", "pgd", "freelb", "smart"),
         "perturbation of the embeddings inside training",
     ),
-    number("fgm.epsilon", 0.2, 1e-4, 10.0, _UNIT, **_FGM),
-    number("pgd.epsilon", 0.2, 1e-4, 10.0, _UNIT, **_PGD),
-    number("pgd.steps", 3, 1, 100, "gradient steps", **_PGD),
-    number("pgd.step_size", 0.1, 1e-5, 10.0, _UNIT, **_PGD),
-    number("freelb.epsilon", 0.2, 1e-4, 10.0, _UNIT, **_FREELB),
-    number("freelb.steps", 3, 1, 100, "gradient steps, each of which trains", **_FREELB),
-    number("freelb.step_size", 0.1, 1e-5, 10.0, _UNIT, **_FREELB),
-    number("freelb.initial", 0.1, 0.0, 10.0, "size of the random start, " + _UNIT, **_FREELB),
-    number("smart.weight", 1.0, 0.0, 1000.0, "of the smoothness against the loss", **_SMART),
-    number("smart.epsilon", 0.1, 1e-5, 10.0, _SMOOTH, **_SMART),
-    number("smart.steps", 1, 1, 100, "gradient steps towards the worst noise", **_SMART),
-    number("smart.step_size", 0.1, 1e-5, 10.0, _UNIT, **_SMART),
+    number("fgm.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training=("fgm",)),
+    number("pgd.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training=("pgd",)),
+    number("pgd.steps", 3, 1, 100, "gradient steps", adversarial_training=("pgd",)),
+    number("pgd.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training=("pgd",)),
+    number("freelb.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training=("freelb",)),
+    number(
+        "freelb.steps",
+        3,
+        1,
+        100,
+        "gradient steps, each of which trains",
+        adversarial_training=("freelb",),
+    ),
+    number("freelb.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training=("freelb",)),
+    number(
+        "freelb.initial",
+        0.1,
+        0.0,
+        10.0,
+        "size of the random start, " + _UNIT,
+        adversarial_training=("freelb",),
+    ),
+    number(
+        "smart.weight",
+        1.0,
+        0.0,
+        1000.0,
+        "weight of the smoothness term",
+        adversarial_training=("smart",),
+    ),
+    number("smart.epsilon", 0.1, 1e-5, 10.0, _SMOOTH, adversarial_training=("smart",)),
+    number(
+        "smart.steps",
+        1,
+        1,
+        100,
+        "gradient steps towards the worst noise",
+        adversarial_training=("smart",),
+    ),
+    number("smart.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training=("smart",)),
 )
 
-_TEXT = (*_ADAPTATION, *_TRAINING, *_MAX_LENGTH)
-TEXT_CLASSIFIER = (*_TEXT, *_CLASS_WEIGHTS, *_EMBEDDING_ADVERSARIAL_TRAINING)
+_TEXT = (*_ADAPTATION, *_TRAINING, _MAX_LENGTH)
+TEXT_CLASSIFIER = (*_TEXT, _CLASS_WEIGHTS, *_EMBEDDING_ADVERSARIAL_TRAINING)
 ENTITY_TAGGER = TEXT_CLASSIFIER
 CAUSAL_MODEL = (*_TEXT, *_EMBEDDING_ADVERSARIAL_TRAINING)
 VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *ATTACKED_TRAINING)
 
-# What fixes the shape of the weights that training changes, and what they compute.
+# They determine the shape of the trained weights and the function that they compute.
 TRANSFORMER_ARCHITECTURE = (
     "adaptation",
     "lora.rank",

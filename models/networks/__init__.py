@@ -1,1 +1,1 @@
-"""Networks and pretrained models: how they are made, found, loaded and fed."""
+"""Networks and pretrained models: building, locating, loading and their inputs."""

@@ -1,6 +1,6 @@
-"""Which adaptation works on which architecture and kind of task, and where its weights sit.
+"""Which adaptation works on which architecture and kind of task, and on which modules.
 
-Imports no torch, so a specification is checked before training. Modules are named per
+Imports no torch, so that a specification is checked before training. Modules are named per
 architecture, never found by type: `all-linear` would wrap the head of a token classifier too.
 """
 
@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from models.hyperparameters.transformer import METHODS
 
-_MERGING = ("full", "lora", "dora", "adalora", "ia3")
-
 _ENCODER_KINDS = ("classification", "entities")
 _DECODER_KINDS = ("classification", "entities", "dialogue")
 
@@ -22,9 +20,9 @@ _DECODER_KINDS = ("classification", "entities", "dialogue")
 class Architecture:
     """Names of the modules of one layer, relative to it, and of the list of layers in the body.
 
-    `attention` projects to queries, keys and values; `keys_values` are those of them that IA3
-    scales; `feed_forward` are the projections up, `feed_forward_output` is the one down.
-    `conv1d` says that weights are stored as (in, out), as GPT-2 does.
+    `attention` projects to queries, keys and values; `keys_values` are the modules that IA3 scales;
+    `feed_forward` are the projections up, `feed_forward_output` is the one down. `conv1d` says that
+    weights are stored as (in, out), as in GPT-2.
     """
 
     kinds: tuple[str, ...]
@@ -116,49 +114,44 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 
 def supported(method: str, model_type: str, kind: str) -> str | None:
-    """Why `method` cannot adapt a `model_type` to a `kind` of data, and what can; None: it can.
+    """Return why `method` cannot adapt a `model_type` to a `kind` of data; None: it can.
 
-    An architecture that is not listed can be fine-tuned in full, if transformers has a head of
-    the kind for it; that shows only when the model is loaded.
+    An architecture that is not listed can be fine-tuned in full if transformers has a head of the
+    kind for it, which is known only when the model is loaded.
     """
     if method not in METHODS:
-        return f"adaptation {method!r} is unknown; choose one of {', '.join(METHODS)}"
+        return f"adaptation {method!r} is unknown; fix: choose one of {', '.join(METHODS)}"
     architecture = ARCHITECTURES.get(model_type)
     if architecture is None:
         if method == "full":
             return None
         known = ", ".join(ARCHITECTURES)
-        return (f"{method} needs to know where the modules of a {model_type!r} are; use full, or "
-                f"a model of type {known}")  # fmt: skip
+        return (f"{method} needs the module names of a {model_type!r}, which are unknown; fix: use "
+                f"full, or a model of type {known}")  # fmt: skip
     if kind not in architecture.kinds:
         able = [name for name, other in ARCHITECTURES.items() if kind in other.kinds]
         return (
             f"a {model_type} cannot be adapted to {kind}, only to {', '.join(architecture.kinds)}; "
-            f"for {kind} use {', '.join(able)}"
+            f"fix: for {kind} use {', '.join(able)}"
         )
     if method == "prefix" and not architecture.prefix:
         able = [name for name, other in ARCHITECTURES.items() if other.prefix]
         others = [other for other in METHODS if other != "prefix"]
         return (
             f"prefix tuning needs attention that takes cached keys and values, and {model_type}'s "
-            f"does not; use {', '.join(others)}, or a model of type {', '.join(able)}"
+            f"does not; fix: use {', '.join(others)}, or a model of type {', '.join(able)}"
         )
     return None
 
 
-def merges(method: str) -> bool:
-    """Whether a trained model can be written as a plain transformer without the method."""
-    return method in _MERGING
-
-
 def module_pattern(model_type: str, names: tuple[str, ...]) -> str:
-    """A regular expression for the full names of the modules `names` in every layer."""
+    """Return a regular expression for the full names of the modules `names` in every layer."""
     choices = "|".join(re.escape(name) for name in names)
     return f"{_layer(model_type)}({choices})"
 
 
 def layer_pattern(model_type: str) -> str:
-    """A regular expression for the full names of all modules in any layer."""
+    """Return a regular expression for the full names of all modules in any layer."""
     return f"{_layer(model_type)}.*"
 
 

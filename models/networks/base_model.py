@@ -1,7 +1,7 @@
-"""Where a pretrained model comes from: a folder, the Hugging Face hub, or an installed package.
+"""Location of a pretrained model: a folder, the Hugging Face hub, or an installed package.
 
-Imports no torch and runs nothing that it finds: weights are safetensors, never pickles; code that
-comes with a model is refused. What a folder holds is named by its content, not by where it lies.
+Imports no torch and runs no code of a model: weights are safetensors, never pickles, and models
+that ask for code are refused. A model is identified by the hash of its content, not by its path.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
-# What a hub download takes: weights, configurations, vocabularies. No pickles and no code.
+# Files of a hub download: weights, configurations, vocabularies. No pickles and no code.
 _PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model"]
 _SIDE_FILES = (
     "config.json",
@@ -30,17 +30,17 @@ _SIDE_FILES = (
     "preprocessor_config.json",
 )
 _CONVERT = (
-    "pickle weights are never loaded; convert them on a machine that you can lose, with "
+    "pickle weights are never loaded; fix: convert them on a machine that you can lose, with "
     "AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
 )
 
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A pretrained model on disk, checked: its weights are there and are safetensors.
+    """A pretrained model on disk, checked: its weights are complete and are safetensors.
 
-    `name` is the reference without any path of this machine; `digest` are 12 hex digits over the
-    configuration, the weights and the tokenizer's files; `architecture` is the class that wrote it.
+    `name` is the reference without local paths; `digest` has 12 hex digits over the configuration,
+    the weights and the tokenizer's files; `architecture` is the class that wrote it.
     """
 
     name: str
@@ -51,14 +51,14 @@ class BaseModel:
 
 
 def locate_base(reference: str) -> BaseModel:
-    """The model that `reference` names: a folder, `hub:NAME[@REVISION]`, or `package:MODULE`.
+    """Return the model of a reference: a folder, `hub:NAME[@REVISION]`, or `package:MODULE`.
 
     A package is found without importing it; its folder `model` holds the model.
 
     Raises:
         ValueError: there is no such folder, repository or package; the configuration is missing,
-            unreadable or asks for code or quantisation of its own; the weights are missing, a
-            part of them is, or they are pickles. The message says what to do.
+            unreadable or asks for code or quantisation; or the weights are missing, incomplete or
+            pickles. The message says what to do.
     """
     kind, _, rest = reference.partition(":")
     if kind == "hub":
@@ -69,8 +69,8 @@ def locate_base(reference: str) -> BaseModel:
         folder = Path(reference).expanduser()
         name = folder.resolve().name
     if not folder.is_dir():
-        raise ValueError(f"{reference}: no folder {folder}; give the folder of a pretrained model, "
-                         "hub:NAME or package:MODULE")  # fmt: skip
+        raise ValueError(f"{reference}: no folder {folder}; fix: give the folder of a pretrained "
+                         "model, hub:NAME or package:MODULE")  # fmt: skip
     config = _configuration(folder)
     weights = _weight_files(folder)
     sides = [folder / side for side in _SIDE_FILES] + sorted(folder.glob("*.model"))
@@ -94,32 +94,34 @@ def _download(name: str) -> Path:
         folder = snapshot_download(repository, revision=revision or None, allow_patterns=_PATTERNS)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ValueError(
-            f"hub:{name} cannot be fetched ({error}); check the name and the network, or give a "
-            "local folder"
+            f"hub:{name} cannot be downloaded ({error}); fix: check the name and the network, or "
+            "give a local folder"
         ) from error
     return Path(folder)
 
 
 def _package_folder(module: str) -> Path:
-    """The folder `model` of an installed package; parts after a dot are folders inside it."""
+    """Return the folder `model` of an installed package; parts after a dot are subfolders."""
     top, *parts = module.split(".")
     if not re.fullmatch(r"\w+(\.\w+)*", module):
-        raise ValueError(f"package:{module}: give the name of a Python module, as in package:a_b")
-    # NOTE: find_spec imports the parents of a dotted name, so it is asked for the first part alone.
+        raise ValueError(
+            f"package:{module}: invalid; fix: give the name of a Python module, as in package:a_b"
+        )
+    # NOTE: find_spec imports the parents of a dotted name, so it gets the first part alone.
     spec = importlib.util.find_spec(top)
     if spec is None or not spec.submodule_search_locations:
-        raise ValueError(f"package:{module}: no such package is installed; install it, or give a "
-                         "local folder")  # fmt: skip
+        raise ValueError(f"package:{module}: no such package is installed; fix: install it, "
+                         "or give a local folder")  # fmt: skip
     return Path(next(iter(spec.submodule_search_locations))).joinpath(*parts, "model")
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
-    """config.json, refused where it asks for more than to be read."""
+    """Read config.json, and refuse models that need an adapter, code or quantisation."""
     if (folder / "adapter_config.json").exists():
         raise ValueError(f"{folder}: holds an adapter (adapter_config.json), not a whole model; "
-                         "merge it into its base, or give the base")  # fmt: skip
+                         "fix: merge it into its base, or give the base")  # fmt: skip
     if not (folder / "config.json").is_file():
-        raise ValueError(f"{folder}: no config.json; give the folder of a pretrained model")
+        raise ValueError(f"{folder}: no config.json; fix: give the folder of a pretrained model")
     config = _read_json(folder / "config.json")
     tokenizer = folder / "tokenizer_config.json"
     for name, settings in (
@@ -129,26 +131,26 @@ def _configuration(folder: Path) -> dict[str, Any]:
         if settings.get("auto_map"):
             raise ValueError(
                 f"{folder / name}: auto_map asks to run code that comes with the model, which is "
-                "never done; give a model whose architecture transformers has itself"
+                "never done; fix: give a model whose architecture transformers has itself"
             )
     if config.get("quantization_config"):
-        raise ValueError(f"{folder / 'config.json'}: the weights are quantised; give the model in "
-                         "float32, float16 or bfloat16")  # fmt: skip
+        raise ValueError(f"{folder / 'config.json'}: the weights are quantised; fix: give the "
+                         "model in float32, float16 or bfloat16")  # fmt: skip
     if not config.get("model_type"):
-        raise ValueError(f"{folder / 'config.json'}: no model_type; save the model with "
+        raise ValueError(f"{folder / 'config.json'}: no model_type; fix: save the model with "
                          "transformers 4 or later")  # fmt: skip
     return config
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that hold the model's weights, all of them present."""
+    """Return the safetensors files of the model's weights, checked to be complete."""
     if (folder / _WEIGHTS).is_file():
         return [folder / _WEIGHTS]
     if not (folder / _INDEX).is_file():
         pickles = sorted(path.name for path in folder.glob("*.bin"))
         pickles += sorted(path.name for path in folder.glob("*.pt"))
         problem = f"only {', '.join(pickles)}: {_CONVERT}" if pickles else (
-            f"no {_WEIGHTS}; give a folder that save_pretrained wrote")  # fmt: skip
+            f"no {_WEIGHTS}; fix: give a folder that save_pretrained wrote")  # fmt: skip
         raise ValueError(f"{folder}: {problem}")
     shards = sorted({str(shard) for shard in _read_json(folder / _INDEX)["weight_map"].values()})
     outside = [shard for shard in shards if Path(shard).name != shard]
@@ -157,7 +159,7 @@ def _weight_files(folder: Path) -> list[Path]:
     missing = [shard for shard in shards if not (folder / shard).is_file()]
     if missing:
         raise ValueError(f"{folder}: {len(missing)} of {len(shards)} shards are missing, the first "
-                         f"{missing[0]}; copy or download the folder again")  # fmt: skip
+                         f"{missing[0]}; fix: copy or download the folder again")  # fmt: skip
     return [folder / shard for shard in shards]
 
 
@@ -165,14 +167,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: not readable as JSON ({error}); copy it again") from error
+        raise ValueError(f"{path}: not readable as JSON ({error}); fix: copy it again") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: holds no JSON object; copy it again")
+        raise ValueError(f"{path}: holds no JSON object; fix: copy it again")
     return content
 
 
 def _digest(files: list[Path]) -> str:
-    """12 hex digits over names and contents of the files, in the order of their names."""
+    """Return 12 hex digits over names and contents of the files, in the order of their names."""
     digest = hashlib.sha256()
     for path in sorted(files, key=lambda path: path.name):
         with path.open("rb") as file:

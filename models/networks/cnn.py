@@ -1,20 +1,16 @@
-"""A configurable convolutional network for images from 8x8 up, and its weights on disk.
+"""A configurable convolutional network for images from 8x8 up.
 
-It returns logits, never probabilities: a softmax before the cross-entropy applies it twice and
-weakens training and attacks alike. Normalisation of the input is a part of the model, so attacks
-work on pixels in [0, 1].
+It returns logits, never probabilities: a softmax in the model would be applied twice by the
+cross-entropy, which weakens training and attacks. The model normalises its input, so attacks work
+on pixels in [0, 1].
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.hyperparameters.hyperparameter import Value
@@ -34,11 +30,11 @@ class CNN(nn.Module):
     block pools by 2 unless a side would fall below 1, so any number of blocks fits any image.
 
     Args:
-        configuration: complete, of "cnn" (see `models.catalog.complete`).
+        configuration: complete hyperparameters of "cnn" (see `models.catalog.complete`).
         shape: (channels, height, width) of an image.
         classes: number of logits.
-        mean: of the training pixels in [0, 1], per channel; None: 0.
-        std: likewise; None: 1.
+        mean: mean of the training pixels in [0, 1], per channel; None: 0.
+        std: their standard deviation, per channel; None: 1.
     """
 
     mean: Tensor
@@ -55,7 +51,6 @@ class CNN(nn.Module):
         super().__init__()
         self.configuration = dict(configuration)
         self.shape = shape
-        self.classes = classes
         channels, height, width = shape
         self.register_buffer("mean", _per_channel(mean, channels, 0.0))
         self.register_buffer("std", _per_channel(std, channels, 1.0))
@@ -83,39 +78,10 @@ class CNN(nn.Module):
         return logits
 
 
-def save_weights(model: CNN, path: Path) -> None:
-    """Write the weights as safetensors, with what is needed to build the model again."""
-    description = {
-        "configuration": model.configuration,
-        "shape": model.shape,
-        "classes": model.classes,
-    }
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, path, metadata={"model": "cnn", "description": json.dumps(description)})
-
-
-def load_weights(path: Path) -> CNN:
-    """The model that `save_weights` wrote to `path`, on the CPU and in evaluation mode.
-
-    Raises:
-        ValueError: the file holds the weights of something else.
-        FileNotFoundError: there is no such file.
-    """
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-    if metadata.get("model") != "cnn":
-        raise ValueError(f"{path}: not written by save_weights; give the weights of a CNN")
-    description = json.loads(metadata["description"])
-    shape = tuple(description["shape"])
-    model = CNN(description["configuration"], shape, description["classes"])
-    model.load_state_dict(load_file(path))
-    return model.eval()
-
-
 def _block(configuration: Mapping[str, Value], channels: int, filters: int) -> list[nn.Module]:
     kernel = int(configuration["kernel_size"])
     normalisation = configuration["normalisation"]
-    # A normalisation has its own shift, which makes the convolution's bias redundant.
+    # A normalisation has a shift of its own, which makes the convolution's bias redundant.
     bias = normalisation == "none"
     block: list[nn.Module] = [nn.Conv2d(channels, filters, kernel, padding=kernel // 2, bias=bias)]
     if normalisation == "batch":

@@ -1,4 +1,4 @@
-"""Images in [0, 1] on their way into a vision transformer (channels, size, scale) and out of it."""
+"""Preprocessing of images in [0, 1] inside a vision transformer: channels, size, scale."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from models.networks.base_model import BaseModel
 
 @dataclass(frozen=True)
 class PixelInput:
-    """Turns images in [0, 1] into what a vision transformer was trained on, inside the model.
+    """Converts images in [0, 1] to the input that a vision transformer was trained on.
 
-    A hook on the model's body: attacks then work on pixels, and a saved model is a plain one.
+    It is a hook on the model's body: attacks work on pixels, and a saved model is a plain one.
     """
 
     channels: int
@@ -32,9 +32,9 @@ class PixelInput:
         return args, {**kwargs, "pixel_values": self.prepare(kwargs["pixel_values"])}
 
     def prepare(self, images: Tensor) -> Tensor:
-        """(batch, channels, height, width) in [0, 1] to the model's channels, size and scale.
+        """Convert (batch, channels, height, width) to the model's channels, size and scale.
 
-        Grey becomes three equal channels where the model wants three. Resizing is bilinear
+        Grey images get three equal channels where the model has three. Resizing is bilinear
         (antialiased when it shrinks), so gradients reach the original pixels.
         """
         if images.shape[1] != self.channels:
@@ -49,20 +49,20 @@ class PixelInput:
 
 
 def take_pixels(model: Any, base: BaseModel, image: tuple[int, int, int] | None) -> None:
-    """Have the body of `model` prepare images of shape `image` by itself.
+    """Add a hook to `model` that prepares images of shape `image`.
 
-    Mean and spread are those in the base's preprocessor_config.json, otherwise 0.5.
+    Mean and spread come from the base's preprocessor_config.json; their default is 0.5.
 
     Raises:
-        ValueError: the images' shape is not given or has other channels than the model, or the
-            preprocessor's figures do not fit it.
+        ValueError: the images' shape is missing or has other channels than the model, or mean and
+            spread do not fit it.
     """
     if image is None:
-        raise ValueError(f"{base.name}: give the (channels, height, width) of the images")
+        raise ValueError(f"{base.name}: no shape of images; fix: give (channels, height, width)")
     channels = int(model.config.num_channels)
     if image[0] not in (1, channels):
         raise ValueError(f"{base.name} takes images of {channels} channels, these have {image[0]}; "
-                         f"give grey ones or ones of {channels} channels")  # fmt: skip
+                         f"fix: give grey ones or ones of {channels} channels")  # fmt: skip
     size = model.config.image_size
     side = (int(size), int(size)) if isinstance(size, int) else (int(size[0]), int(size[1]))
     mean, std = _normalisation(base.folder, channels)
@@ -71,19 +71,19 @@ def take_pixels(model: Any, base: BaseModel, image: tuple[int, int, int] | None)
 
 
 def _normalisation(folder: Path, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and spread of pixels that the model was trained with, one a channel; else 0.5."""
+    """Return mean and spread of the pixels in the model's training, per channel; default 0.5."""
     path = folder / "preprocessor_config.json"
     settings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     mean = tuple(float(value) for value in settings.get("image_mean") or [0.5] * channels)
     std = tuple(float(value) for value in settings.get("image_std") or [0.5] * channels)
     if not len(mean) == len(std) == channels or min(std) <= 0:
-        raise ValueError(f"{path}: image_mean and image_std must name {channels} channels and "
-                         "positive spreads; correct the file")  # fmt: skip
+        raise ValueError(f"{path}: image_mean and image_std must have {channels} values, the "
+                         "spreads positive; fix: correct the file")  # fmt: skip
     return mean, std
 
 
 class PixelLogits(nn.Module):
-    """A transformer as the attacks want it: images in, logits out."""
+    """A vision transformer from images to logits, as attacks need it."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

@@ -14,50 +14,50 @@ _FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiec
 
 
 def load_tokenizer(folder: str | Path, kind: str = "") -> PreTrainedTokenizerBase:
-    """The tokenizer in `folder`, ready for batches of `kind` (any, if empty).
+    """Load the tokenizer in `folder`, ready for batches of `kind` (any, if empty).
 
-    It pads on the right, decoders too. Padding on the left is for generating, where the next token
-    must stand at the end of every row; here answers are given and the attention is causal, so what
-    stands to the right of a token never reaches it, and its position counts from the row's start.
+    It pads on the right, decoders too. Only generation needs padding on the left, where the next
+    token follows the end of every row; here the answers are given and attention is causal, so
+    padding on the right does not affect a token, and positions count from the row's start.
 
     A decoder without a pad token pads with its end-of-text token: the attention mask and the
-    labels, not the token's number, say what is padding. For `entities` see `split_word_tokenizer`.
+    labels, not the token's id, mark the padding. For `entities` see `split_word_tokenizer`.
 
     Raises:
-        ValueError: the folder has no tokenizer, none that is fast, or none that can pad.
+        ValueError: the folder has no tokenizer, or one that is not fast or cannot pad.
     """
     root = Path(folder)
     if not any((root / name).is_file() for name in _FILES):
         found = sorted(path.name for path in root.iterdir()) if root.is_dir() else "no such folder"
-        raise ValueError(f"{root}: no tokenizer ({found}); save it there with save_pretrained, "
-                         "which writes tokenizer.json")  # fmt: skip
+        raise ValueError(f"{root}: no tokenizer ({found}); fix: save it there with "
+                         "save_pretrained, which writes tokenizer.json")  # fmt: skip
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             root, local_files_only=True, use_fast=True, trust_remote_code=False
         )
-    # Also the errors of the tokenizers library, which are plain exceptions of no package.
+    # The tokenizers library raises plain exceptions.
     except Exception as error:
         raise ValueError(
-            f"{root}: the tokenizer cannot be loaded ({error}); save it again with "
-            "save_pretrained; a tokenizer with code of its own is refused"
+            f"{root}: the tokenizer cannot be loaded ({error}); a tokenizer with code of "
+            "its own is refused; fix: save it again with save_pretrained"
         ) from error
     if not tokenizer.is_fast:
-        raise ValueError(f"{root}: the tokenizer is not a fast one, which alone tells words from "
-                         "sub-tokens; save it with tokenizer.json")  # fmt: skip
+        raise ValueError(f"{root}: the tokenizer is not a fast one, which is needed to map "
+                         "sub-tokens to words; fix: save it with tokenizer.json")  # fmt: skip
     tokenizer.padding_side = "right"
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
-            raise ValueError(f"{root}: the tokenizer has neither pad_token nor eos_token; name one "
-                             "in tokenizer_config.json")  # fmt: skip
+            raise ValueError(f"{root}: the tokenizer has neither pad_token nor eos_token; fix: set "
+                             "one in tokenizer_config.json")  # fmt: skip
         tokenizer.pad_token = tokenizer.eos_token
     return split_word_tokenizer(tokenizer) if kind == "entities" else tokenizer
 
 
 def split_word_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
-    """`tokenizer`, or a copy of it that takes single words as words within a sentence.
+    """Return `tokenizer`, or a copy that treats single words as words within a sentence.
 
     A byte-level BPE keeps the space before a word in the word's first token, so a sentence given
-    as words would otherwise read as one long word. NOTE: the option `add_prefix_space` of
+    as words would otherwise be read as one long word. NOTE: the option `add_prefix_space` of
     transformers 5 does not reach a tokenizer that is built from tokenizer.json alone, hence the
     change in the tokenizer itself.
     """
@@ -71,7 +71,7 @@ def split_word_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokeni
     backend = changed.backend_tokenizer
     if cutting["type"] == "ByteLevel":
         backend.pre_tokenizer.add_prefix_space = True
-    else:  # in a sequence of steps ByteLevel would put a space before every piece of a word
+    else:  # in a sequence ByteLevel would add a space before every piece of a word
         before = [backend.normalizer] if backend.normalizer else []
         backend.normalizer = normalizers.Sequence([normalizers.Prepend(" "), *before])
     # Saved with the tokenizer, for classes that build themselves from their options.

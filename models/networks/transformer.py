@@ -1,8 +1,8 @@
 """A pretrained transformer in memory, and fresh models for trials made from it.
 
-A worker loads a base once. Every trial gets a model of its own whose frozen weights are the very
-tensors of the base, so setting up costs milliseconds and the memory is shared; what a trial trains
-is always its own. `checksum` shows that no trial left a trace.
+A worker loads a base once. Every trial gets a model of its own that shares the frozen weights with
+the base, so setup takes milliseconds and little memory; trained weights are always copies.
+`checksum` shows that no trial changed the base.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class LoadedBase:
     """A pretrained model with a head of the task, ready to give fresh models to trials.
 
     Args:
-        base: what to load (see `models.networks.base_model.locate_base`); in float32.
+        base: the model to load, in float32 (see `models.networks.base_model.locate_base`).
         kind: "classification", "entities", "dialogue" or "images".
         label_names: classes, or tags; not used for dialogue.
         image: (channels, height, width) of the images, for kind "images".
-        device: where its trials train.
+        device: device of the trials.
 
     Raises:
         ValueError: the model's architecture has no head of this kind, a weight of its body is
@@ -79,14 +79,14 @@ class LoadedBase:
             take_pixels(self._model, base, image)
 
     def fresh(self, seed: int, configuration: Mapping[str, Value], *, own_copy: bool) -> Any:
-        """A model for one trial, a PreTrainedModel.
+        """Return a model for one trial, a PreTrainedModel.
 
-        Its head is its own, drawn on the CPU from `seed` alone, and trainable. Its other weights
+        Its head is new, drawn on the CPU from `seed` alone, and trainable. Its other weights
         are frozen and shared with the base; with `own_copy` they are trainable copies. All dropout
         is configuration["dropout"]. A batch of images goes in as `pixel_values` in [0, 1].
         """
         shared = {} if own_copy else {id(weight): weight for _, weight in self._body()}
-        # deepcopy takes what it finds in its memo for copied already.
+        # deepcopy treats what is in its memo as copied already.
         model = copy.deepcopy(self._model, shared)
         if own_copy:
             model.requires_grad_(True)
@@ -100,12 +100,12 @@ class LoadedBase:
         return model
 
     def embedding_table(self) -> Tensor:
-        """The pretrained token embeddings (vocabulary, width); no trial changes them."""
+        """Return the pretrained token embeddings (vocabulary, width); no trial changes them."""
         table: Tensor = self._model.get_input_embeddings().weight.detach()
         return table
 
     def checksum(self) -> str:
-        """Hex SHA-256 over all weights of the base, the head aside."""
+        """Return the hex SHA-256 over all weights of the base except the head."""
         digest = hashlib.sha256()
         for name, weight in self._body():
             digest.update(name.encode())
@@ -118,22 +118,22 @@ class LoadedBase:
 
 
 def kind_of(model: Any) -> str:
-    """The kind of data that a model of `LoadedBase.fresh` works on."""
+    """Return the kind of data that a model of `LoadedBase.fresh` works on."""
     name = type(model).__name__
     kinds = [kind for ending, kind in _KINDS.items() if name.endswith(ending)]
     return kinds[0] if kinds else "dialogue"
 
 
 def head_modules(model: Any) -> list[str]:
-    """Names of the modules that form the head: beside the body, and a pooler drawn afresh.
+    """Return the names of the head's modules: those outside the body, and a re-initialised pooler.
 
-    They are the ones that `LoadedBase` made trainable; empty for dialogue.
+    `LoadedBase` makes them trainable. Empty for dialogue.
     """
     return [str(name) for name in model.fresh_modules]
 
 
 def _load(base: BaseModel, kind: str, label_names: tuple[str, ...]) -> tuple[Any, set[str]]:
-    """The model with a head for the labels, and the names of the weights that form the head."""
+    """Return the model with a head for the labels, and the names of the head's weights."""
     labels: dict[str, Any] = {}
     if kind != "dialogue":
         labels["id2label"] = dict(enumerate(label_names))
@@ -149,13 +149,13 @@ def _load(base: BaseModel, kind: str, label_names: tuple[str, ...]) -> tuple[Any
     if lost:
         raise ValueError(
             f"{base.name}: {len(lost)} weights of the body are missing or of another shape, the "
-            f"first {lost[0]}; give a complete model of type {base.model_type}"
+            f"first {lost[0]}; fix: give a complete model of type {base.model_type}"
         )
     return model, head
 
 
 def _read(base: BaseModel, kind: str, labels: Mapping[str, Any]) -> tuple[Any, set[str]]:
-    """The model, and the names of weights that the folder lacks or has in another shape."""
+    """Return the model and the names of weights that are missing or of another shape."""
     try:
         with _quiet():
             # Attention is torch's fused one (SDPA) wherever the architecture has it.
@@ -166,21 +166,21 @@ def _read(base: BaseModel, kind: str, labels: Mapping[str, Any]) -> tuple[Any, s
                 trust_remote_code=False,
                 dtype=torch.float32,
                 output_loading_info=True,
-                ignore_mismatched_sizes=True,  # of another head; the body is checked by the caller
+                ignore_mismatched_sizes=True,  # the head's; the caller checks the body
                 **labels,
             )
     except ValueError as error:
         raise ValueError(
-            f"{base.name}: no model for {kind} ({error}); give another base"
+            f"{base.name}: no model for {kind} ({error}); fix: give another base"
         ) from error
     missing = {str(name) for name in report["missing_keys"]}
     return model, missing | {str(entry[0]) for entry in report["mismatched_keys"]}
 
 
 def _set_padding(model: Any, base: BaseModel) -> None:
-    """Tell a decoder what its texts are padded with: it classifies by the last other token.
+    """Set a decoder's pad token: it classifies by the last token that is no padding.
 
-    That is for the tokenizer to say; configurations often leave it out, or say something else.
+    The tokenizer has the right one; configurations often lack it or have another one.
     """
     architecture = ARCHITECTURES.get(base.model_type)
     if architecture is not None and "dialogue" not in architecture.kinds:
@@ -194,7 +194,7 @@ def _set_padding(model: Any, base: BaseModel) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No progress bar, and no table of missing weights: they are checked here, head or body."""
+    """Suppress progress bar and table of missing weights, which are checked here."""
     level, shows = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -207,7 +207,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _fresh_modules(model: Any, kind: str, missing: set[str]) -> list[str]:
-    """Modules whose weights no checkpoint can give: those beside the body, and a missing pooler."""
+    """Return the modules to initialise: those outside the body, and a missing pooler."""
     if kind == "dialogue":
         return []
     body = str(model.base_model_prefix)
@@ -216,7 +216,7 @@ def _fresh_modules(model: Any, kind: str, missing: set[str]) -> list[str]:
         for name, module in model.named_children()
         if name != body and any(True for _ in module.parameters())
     ]
-    # NOTE: language modelling does not train a pooler, so such checkpoints come without one.
+    # NOTE: language modelling does not train a pooler, so such checkpoints have none.
     pooler = f"{body}.pooler"
     if any(name.startswith(f"{pooler}.") for name in missing):
         children.append(pooler)
@@ -224,17 +224,17 @@ def _fresh_modules(model: Any, kind: str, missing: set[str]) -> list[str]:
 
 
 def _draw(name: str, weight: nn.Parameter, spread: float, generator: torch.Generator) -> None:
-    """Matrices normal with the architecture's spread, biases 0, norms 1."""
+    """Initialise a weight: matrices normal with the architecture's spread, biases 0, norms 1."""
     with torch.no_grad():
         if weight.ndim >= 2:
-            # On the CPU, wherever the model lies: the same head on every device.
+            # On the CPU, so that the head is the same on every device.
             weight.copy_(torch.randn(weight.shape, generator=generator) * spread)
         else:
             weight.fill_(0.0 if name.endswith("bias") else 1.0)
 
 
 def _set_dropout(model: Any, share: float) -> None:
-    """Hidden, attention and classifier dropout: the modules, and shares kept as plain numbers."""
+    """Set all dropout: modules, plain numbers in modules, and the configuration."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = share

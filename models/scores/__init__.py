@@ -1,1 +1,1 @@
-"""What a prediction is worth: figures and tables of classes and of entities."""
+"""Metrics and tables of predicted classes and entities."""

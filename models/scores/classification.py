@@ -1,7 +1,7 @@
-"""Figures of a classifier's predictions, by scikit-learn, and the table of its classes.
+"""Metrics of a classifier's predictions, by scikit-learn, and the table of its classes.
 
-Macro-F1 gives every class the same weight, the Matthews correlation (Gorodkin 2004 for more than
-two classes) stays at 0 for a guess whatever the balance; accuracy says neither.
+Macro-F1 gives every class the same weight; the Matthews correlation (Gorodkin 2004 for more than
+two classes) is 0 for random guesses whatever the class balance. Accuracy has neither property.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ Classes = npt.NDArray[np.int64]  # (n,)
 
 
 def classification_scores(truth: Classes, predicted: Classes, classes: int) -> dict[str, float]:
-    """Accuracy, macro-F1 in [0, 1] and Matthews correlation in [-1, 1]; larger is better.
+    """Return accuracy, macro-F1 in [0, 1] and Matthews correlation in [-1, 1]; larger is better.
 
-    Macro-F1 is over all `classes`; one that neither occurs nor is predicted counts as 0, so the
-    figure means the same on every split.
+    Macro-F1 is over all `classes`; one that neither occurs nor is predicted counts as 0, so that
+    values are comparable between splits.
 
     Raises:
-        ValueError: no examples, or arrays of different length.
+        ValueError: there are no examples, or the lengths differ.
     """
-    # Imported here: scikit-learn takes a second, and images are judged without it.
+    # Imported here: scikit-learn takes a second, and images are evaluated without it.
     from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
     if not len(truth):
@@ -38,7 +38,7 @@ def classification_scores(truth: Classes, predicted: Classes, classes: int) -> d
 
 
 def classification_table(truth: Classes, predicted: Classes, label_names: Sequence[str]) -> str:
-    """Precision, recall, F1 and support of every class, with the averages, as text."""
+    """Return precision, recall, F1 and support of every class, with averages, as text."""
     from sklearn.metrics import classification_report
 
     return str(

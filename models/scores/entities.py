@@ -1,23 +1,23 @@
-"""Figures of predicted entities, by seqeval, and the tables of their types and tags.
+"""Metrics of predicted entities, by seqeval, and the tables of their types and tags.
 
-One convention throughout: mode "strict" under the scheme IOB2, so that an entity is right only if
-its type, its first and its last word are, and a predicted I- without its B- is no entity; the
-laxer CoNLL-2000 script would count it. What is undefined (no such entity) is 0. Source: Tjong Kim
-Sang & De Meulder 2003, section 2.3, for the figure; seqeval for the counting.
+Mode is "strict" and the scheme IOB2 throughout: an entity is correct only if its type, its first
+and its last word are, and a predicted I- without its B- is no entity (the CoNLL-2000 script would
+count it). Undefined values (no such entity) are 0. Source: Tjong Kim Sang & De Meulder 2003,
+section 2.3, for the metric; seqeval for the counting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-Tags = Sequence[Sequence[str]]  # one tag a word, sentence by sentence
+Tags = Sequence[Sequence[str]]  # one tag per word, sentence by sentence
 
 
 def entity_scores(truth: Tags, predicted: Tags) -> dict[str, float]:
-    """Micro precision, recall and F1 over entities, and the share of right tags; in [0, 1].
+    """Return micro precision, recall and F1 of entities, and the share of correct tags.
 
     Raises:
-        ValueError: no sentences, or sentences of different length.
+        ValueError: there are no sentences, or their lengths differ.
     """
     from seqeval.metrics.v1 import precision_recall_fscore_support
     from seqeval.scheme import IOB2
@@ -38,10 +38,10 @@ def entity_scores(truth: Tags, predicted: Tags) -> dict[str, float]:
 
 
 def entity_tables(truth: Tags, predicted: Tags, label_names: Sequence[str]) -> str:
-    """Two tables as text: entities per type (seqeval) and words per tag (scikit-learn).
+    """Return two tables as text: entities per type (seqeval) and words per tag (scikit-learn).
 
-    Each with precision, recall, F1, support and the micro, macro and weighted averages. The second
-    leaves "O" out of its averages, for it would drown the others.
+    Each has precision, recall, F1, support and the micro, macro and weighted averages. The second
+    leaves "O" out of its averages, which it would dominate.
 
     Raises:
         ValueError: as `entity_scores`.
@@ -52,7 +52,7 @@ def entity_tables(truth: Tags, predicted: Tags, label_names: Sequence[str]) -> s
 
     _check(truth, predicted)
     has_any = any(tag != "O" for tags in (*truth, *predicted) for tag in tags)
-    # seqeval cannot lay out a table without rows.
+    # seqeval fails on a table without rows.
     types = (
         "(no entities)"
         if not has_any
@@ -69,7 +69,7 @@ def entity_tables(truth: Tags, predicted: Tags, label_names: Sequence[str]) -> s
 
 
 def _lists(truth: Tags, predicted: Tags) -> tuple[list[list[str]], list[list[str]]]:
-    """Seqeval takes lists alone."""
+    """Return both as lists, which seqeval needs."""
     return [list(sentence) for sentence in truth], [list(sentence) for sentence in predicted]
 
 
@@ -77,4 +77,4 @@ def _check(truth: Tags, predicted: Tags) -> None:
     if not truth:
         raise ValueError("no sentences to score")
     if [len(sentence) for sentence in truth] != [len(sentence) for sentence in predicted]:
-        raise ValueError("a sentence has another number of predicted tags than words")
+        raise ValueError("the numbers of predicted and true tags of a sentence differ")

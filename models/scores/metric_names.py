@@ -1,10 +1,9 @@
-"""Names of metrics: what was measured, under which attack, and on which part of the data.
+"""Names of metrics: what was measured, under which attack, and on which split of the data.
 
-The only place that writes or takes apart such names. `accuracy.pgd10x2_linf_8_255` is the accuracy
-under 10 steps of PGD from two random starts within 8/255 in the maximum norm, and
-`test.accuracy.clean` that of the test split without an attack. A name that no rule here writes, as
-of a user's own training function, is a plain metric. No torch, and no meaning for a search: which
-metric is an objective is said in a spec.
+Only this module writes and parses such names. `accuracy.pgd10x2_linf_8_255` is the accuracy under
+10 steps of PGD from two random starts within 8/255 in the maximum norm, and `test.accuracy.clean`
+the one on the test split without an attack. Any other name, as of a user's own training function,
+is a plain metric. Imports no torch. Which metric is an objective is defined in a spec.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from functools import lru_cache
 from typing import Literal, cast, get_args
 
 Norm = Literal["linf", "l2"]
-# Where it was measured; "validation" is what a name without a split is of: on images the part that
-# gives the objectives. The part "selection" picks the epoch, "confirmation" has chosen nothing.
+# Where it was measured. A name without a split belongs to "validation": on images the part that
+# gives the objectives. The part "selection" picks the epoch, "confirmation" selects nothing.
 Split = Literal["validation", "selection", "confirmation", "test"]
 
-# Within a ball around the pixels; "worst" is the worst of all that were tried, example by example.
+# In a ball around the pixels; "worst" is the worst case of all attacks, example by example.
 PixelAttack = Literal["fgsm", "pgd", "apgdt", "square", "autoattack", "worst"]
-# Edits of words; their size is the share of a text's words that may be changed.
+# Edits of words; the size is the share of a text's words that may be changed.
 TextAttack = Literal["characters", "words"]
 # On the embeddings of a text; the size of the ball is derived from the same share.
 EmbeddingAttack = Literal["fgm", "pgd_embedding"]
@@ -32,13 +31,13 @@ Attack = PixelAttack | TextAttack | EmbeddingAttack
 _SPLITS: tuple[Split, ...] = tuple(each for each in get_args(Split) if each != "validation")
 _UNCONFIRMED = "unconfirmed."
 _CORRUPTED = "corrupted"
-# How many examples of a split were measured, and how many of them attacked.
+# Number of examples of a split, and of those that were attacked.
 _COUNTS = ("examples", "attacked_examples")
 _SIZE = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 
 
 def _names_of(attacks: object, form: str) -> re.Pattern[str]:
-    """The names of accuracies under some attacks, in the form {attack}, {count} and {size}."""
+    """Compile a pattern of names from a form with {attack}, {count} and {size}."""
     attack = f"(?P<attack>{'|'.join(get_args(attacks))})"
     return re.compile(form.format(attack=attack, count=r"[1-9]\d*", size=_SIZE), re.ASCII)
 
@@ -62,16 +61,16 @@ class MetricName:
     """A metric's name in its parts; `str()` writes it, `MetricName.parse` reads it.
 
     Attributes:
-        measure: "accuracy", "f1", "seconds": what stands before the first point.
-        condition: Of a metric without an attack the rest: "clean", "train"; None without a point.
+        measure: "accuracy", "f1", "seconds": the part before the first point.
+        condition: The rest of a name without an attack: "clean", "train"; None without a point.
         split: Where it was measured.
-        is_unconfirmed: Whether a stronger attack has replaced this value, which is kept beside.
-        attack: None without one. Corruptions of images are no attack.
-        steps: Of the attack; None where its name does not say.
-        restarts: How often the attack begins anew; None stands for once.
-        norm: Of the ball around the pixels; None in texts.
+        is_unconfirmed: Whether it is a value that a stronger attack has replaced.
+        attack: The attack; None without one. Corruptions of images are no attack.
+        steps: Steps of the attack; None if the name has none.
+        restarts: Restarts of the attack; None for one.
+        norm: Norm of the ball around the pixels; None for texts.
         size: Epsilon of the ball, or share of the words, as written: "0.1", "8_255".
-        cheap_examples: On how many examples of the attacked, if on the way and not at the end.
+        cheap_examples: Number of attacked examples of a cheap metric; None otherwise.
     """
 
     measure: str
@@ -88,7 +87,7 @@ class MetricName:
     @staticmethod
     @lru_cache(maxsize=4096)
     def parse(name: str) -> MetricName:
-        """Take a name apart; `str` of the result is the name again, whatever it is."""
+        """Parse any name; `str` of the result is the name again."""
         for split in _SPLITS:
             if name.startswith(f"{split}."):
                 return replace(_parse_plain(name.removeprefix(f"{split}.")), split=split)
@@ -110,7 +109,7 @@ class MetricName:
         return f"{prefix}{self.measure}.{self.attack}{steps}{restarts}_{ball}{cheap}"
 
     def on(self, split: Split) -> MetricName:
-        """The same metric on another split."""
+        """Return the same metric on another split."""
         return replace(self, split=split)
 
     @property
@@ -120,12 +119,12 @@ class MetricName:
 
     @property
     def is_upper_bound(self) -> bool:
-        """Whether the true value may be lower: no attack need find the worst case."""
+        """Whether the true value may be lower, because an attack may miss the worst case."""
         return self.is_attacked
 
     @property
     def is_count(self) -> bool:
-        """Whether it is no result but the number of examples behind others."""
+        """Whether it is the number of examples behind other metrics."""
         return str(self.on("validation")) in _COUNTS
 
     @property
@@ -144,11 +143,11 @@ class MetricName:
 
     @property
     def role(self) -> str:
-        """What it measures, its threat model aside: "accuracy.robust", or its own name.
+        """The metric without its threat model: "accuracy.robust", or its own name.
 
         Values under different threats must never be mixed; ranks within a task may be compared.
-        The F1 of entities under attack has the role "f1.robust". Only the attack that a search
-        measures its objective by has such a role, and only on the validation split.
+        The F1 of entities under attack has the role "f1.robust". Only the attack that measures an
+        objective has such a role, and only on the validation split.
         """
         if self.split != "validation" or self.is_unconfirmed:
             return str(self)
@@ -157,63 +156,61 @@ class MetricName:
         return f"{self.measure}.robust" if is_robust else str(self)
 
     def examples_metric(self, reported: Container[str]) -> str | None:
-        """Which metric holds the number of examples that this one is a share of.
+        """Return the metric with the number of examples that this one is a share of.
 
         Args:
-            reported: All that was reported with it: a language model is known by its perplexity.
+            reported: All metrics reported with it; a language model has a perplexity.
 
         Returns:
             A metric of the same split; None if this is no share of examples (a share of tokens, a
-            mean over corruptions, a loss), or if nobody reports how many they were.
+            mean over corruptions, a loss), or if their number is not reported.
         """
-        if self.split not in ("confirmation", "test") or self._is_no_share:
+        is_accuracy = self.measure.startswith("accuracy")
+        if not is_accuracy or self.condition == "tokens" or self.is_corrupted:
+            return None  # no share of examples
+        if self.split not in ("confirmation", "test"):
             return None
         if on_split(self.split, "perplexity") in reported:
-            return None  # of a language model, whose accuracy is a share of tokens
+            return None  # a language model's accuracy is a share of tokens
         if self.is_attacked and self.norm is None:
-            return None  # of the few texts that are attacked, whose number nobody reports
-        # Of the test split only some examples may have been attacked, of others all that count.
+            return None  # the number of attacked texts is not reported
+        # On the test split only some examples may have been attacked, elsewhere all.
         is_of_some = self.is_attacked and self.split == "test"
         return on_split(self.split, _COUNTS[1] if is_of_some else _COUNTS[0])
 
-    @property
-    def _is_no_share(self) -> bool:
-        is_accuracy = self.measure.startswith("accuracy")
-        return not is_accuracy or self.condition == "tokens" or self.is_corrupted
-
 
 def on_split(split: Split, metric: str) -> str:
-    """Name of a metric, given without a split, on a split."""
+    """Return the name of a metric, given without a split, on a split."""
     return metric if split == "validation" else f"{split}.{metric}"
 
 
 def corruption_metric(kind: str = "") -> str:
-    """Name of the accuracy on images corrupted in some way; without one, the mean over all."""
+    """Return the name of the accuracy on images with a corruption; by default the mean of all."""
     return str(MetricName("accuracy", f"{_CORRUPTED}_{kind}" if kind else _CORRUPTED))
 
 
 def unconfirmed(metric: str) -> str:
-    """Name under which a value is kept that a stronger attack has replaced."""
+    """Return the name under which a value replaced by a stronger attack is kept."""
     return f"{_UNCONFIRMED}{metric}"
 
 
 def ball_size(epsilon: float) -> str:
-    """Size of a ball around the pixels as names write it: "0.1", "1e-05", "8_255"."""
+    """Return epsilon as names write it: "0.1", "1e-05", "8_255"."""
     text = f"{epsilon:.10g}"
     levels = round(epsilon * 255)
-    # 8/255 is not a short decimal; the field writes it in grey levels.
+    # 8/255 is not a short decimal; the literature writes it in grey levels.
     if len(text) > 6 and math.isclose(levels / 255, epsilon, rel_tol=1e-9):
         text = f"{levels}_255"
     return text
 
 
 def word_share(share: float) -> str:
-    """Share of the words of a text as names write it: "0.15"."""
+    """Return a share of the words of a text as names write it: "0.15"."""
     return f"{share:.10g}"
 
 
 def _parse_plain(name: str) -> MetricName:
-    """Take apart a name without a split."""
+    """Parse a name without a split."""
     found = next((match for each in _ATTACKED if (match := each.fullmatch(name))), None)
     if found is None:
         measure, point, condition = name.partition(".")

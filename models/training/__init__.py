@@ -1,1 +1,1 @@
-"""What a trial trains: the protocol, and the trainings of models of the catalog."""
+"""The protocol of a training, and the trainings of the catalog's models."""

@@ -8,12 +8,12 @@ from torch.nn import functional
 
 
 def augment(images: Tensor, augmentation: str, generator: torch.Generator) -> Tensor:
-    """Images (n, channels, height, width) shifted, and with "shift_flip" half of them mirrored.
+    """Shift images (n, channels, height, width), and with "shift_flip" mirror half of them.
 
-    A shift is uniform up to an eighth of each side, at least one pixel; what comes in is black.
-    An eighth is the four pixels of 32 that He et al. 2016 (section 4.2) train CIFAR-10 with.
-    "none" returns the images themselves. Mirrored digits and letters are other signs: use
-    "shift_flip" only where left and right mean the same.
+    A shift is uniform up to an eighth of each side, at least one pixel, and fills with black. An
+    eighth corresponds to the four pixels of 32 of He et al. 2016 (section 4.2) on CIFAR-10. "none"
+    returns the images themselves. Use "shift_flip" only where mirroring keeps the class: mirrored
+    digits and letters are different symbols.
     """
     if augmentation == "none":
         return images
@@ -31,5 +31,5 @@ def augment(images: Tensor, augmentation: str, generator: torch.Generator) -> Te
 
 
 def _offsets(n: int, reach: int, generator: torch.Generator) -> Tensor:
-    """Integers (n, 1), uniform in [0, 2 reach]: where in the padded image to begin."""
+    """Draw integers (n, 1), uniform in [0, 2 reach]: the first row or column of each crop."""
     return torch.randint(0, 2 * reach + 1, (n, 1), generator=generator, device=generator.device)

@@ -1,7 +1,7 @@
-"""How a CNN learns from its training images: one epoch of optimizer steps after the other.
+"""The optimization of a CNN, epoch by epoch.
 
-Batches, augmentation, attacks inside training, precision, and the average of the weights. Not for
-judging what was learned, nor for deciding how long to go on: `models/training/cnn.py`.
+It covers batches, augmentation, adversarial training, precision, and averaging of the weights. Not
+for evaluation, nor for deciding when to stop: `models/training/cnn.py`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from models.training.optimizer import build_optimizer, learning_rate
 from models.training.weight_averaging import WeightAverage
 
 
-class CNNLearning:
-    """The optimizer of `model`, and all else that carries over from one step to the next.
+class CNNOptimization:
+    """The optimizer of `model`, and the other state that is kept between steps.
 
     Args:
         model: on the device to train on.
         configuration: complete hyperparameters of "cnn".
         data: never written to.
         epochs: the full budget; schedules end with it.
-        seed: of the order of examples, augmentation, dropout and attacks.
-        norm: of adversarial training.
+        seed: seed of the order of examples, augmentation, dropout and attacks.
+        norm: norm of adversarial training.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class CNNLearning:
         self._epochs, self._seed, self._norm = epochs, seed, norm
         self._device = model.mean.device
         self._scale = data.scale
-        # Pixels stay bytes on the device too: converting a batch costs less than its copy.
+        # Pixels stay bytes on the device too: converting a batch costs less than copying it.
         self._images = torch.tensor(data.train_images, device=self._device)
         self._labels = torch.tensor(data.train_labels, device=self._device)
         self._average = None
@@ -66,13 +66,13 @@ class CNNLearning:
         )
 
     def is_finite(self) -> bool:
-        """Whether all weights and statistics of the model are finite."""
+        """Return whether all weights and statistics of the model are finite."""
         tensors = self.model.state_dict().values()
         return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
     def averaged(self) -> nn.Module:
-        """What is to be judged: the averaged model, or the one that trains."""
-        return self.model if self._average is None else self._average.judged(self.model)
+        """Return the model to evaluate: the average, or the model in training."""
+        return self.model if self._average is None else self._average.averaged(self.model)
 
     def epoch(self, number: int) -> float:
         """Train epoch `number`, from 0, and return its mean loss."""
@@ -96,7 +96,7 @@ class CNNLearning:
         return float(total) / sum(len(index) for index in batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """All but the model's own weights."""
+        """Return all state but the model's own weights."""
         return {
             "optimizer": self._optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
@@ -114,9 +114,9 @@ class CNNLearning:
             self._perturbation.copy_(state["perturbation"])
 
     def _learn(self, index: Tensor, batch: int, batches: int, generator: torch.Generator) -> Tensor:
-        """Learn from one of all batches; its mean loss.
+        """Train on one of all batches, and return its mean loss.
 
-        The free method makes several optimizer steps, and the schedule goes on with each.
+        The free method makes several optimizer steps, each of which advances the schedule.
         """
         images = self._images[index].to(torch.float32) / self._scale
         labels = self._labels[index]
@@ -131,14 +131,14 @@ class CNNLearning:
             shown = free_training.shown(images, self._perturbation)
             progress = (batch * replays + replay) / (batches * replays)
             total += self._step(images, shown, labels, progress)
-            assert shown.grad is not None, "the loss depends on what is shown"
+            assert shown.grad is not None, "the loss depends on the images"
             self._perturbation = free_training.moved(
                 self._perturbation, shown.grad, self._norm, epsilon
             )
         return total / replays
 
     def _step(self, images: Tensor, shown: Tensor, labels: Tensor, progress: float) -> Tensor:
-        """One optimizer step, at this share of all of them; the mean loss before it."""
+        """Make an optimizer step at this share of all steps, and return the mean loss before it."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self.configuration, progress)
         reduced = self._precision != torch.float32
@@ -158,7 +158,7 @@ class CNNLearning:
 
 
 def _precision(device: torch.device) -> torch.dtype:
-    """What forward passes of training compute in; crafting and evaluation stay in float32."""
+    """Return the dtype of forward passes in training; crafting and evaluation use float32."""
     if device.type != "cuda":
         return torch.float32
     native = torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,8 +1,7 @@
-"""What torch can compute on: which CUDA devices it sees, and whether each one really works.
+"""The CUDA devices that torch sees, and whether each one works.
 
-Run as `python -m models.training.devices`, in a process of its own: a broken driver may end it,
-and a CUDA context holds GPU memory for as long as its process lives. Not for choosing a device to
-train on.
+Run as `python -m models.training.devices`, in a process of its own: a broken driver may kill it,
+and a CUDA context holds GPU memory until its process ends. Not for choosing a device to train on.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ from typing import Any
 
 import torch
 
-# Large enough to start a real kernel of the BLAS library, small enough for a busy GPU: 256 kB.
+# Large enough for a real BLAS kernel, small enough for a busy GPU: 256 kB.
 SIDE = 256
 
 
 def devices() -> dict[str, Any]:
-    """What torch sees, for JSON.
+    """Describe torch and its devices, for JSON.
 
     Returns:
-        "torch", the version; "cuda", which it was built for, None for a CPU build; "driver_works";
-        "devices", one dict each: "name", "memory_gb" (all of it), "problem" ("" if it computes).
+        "torch", its version; "cuda", the version it was built for, None for a CPU build;
+        "driver_works"; "devices", a dict each: "name", "memory_gb" (total), "problem" ("" if none).
     """
     found = []
     works = torch.cuda.is_available()
@@ -37,13 +36,13 @@ def devices() -> dict[str, Any]:
 
 
 def computes(device: torch.device) -> str:
-    """Multiplies two small matrices there; what is wrong with that, "" if nothing is."""
+    """Multiply two small matrices on a device, and return the problem, "" if there is none."""
     try:
         ones = torch.ones(SIDE, SIDE, device=device)
         is_right = bool(((ones @ ones) == SIDE).all().item())
     except (RuntimeError, AssertionError) as error:  # a build without CUDA asserts
         return str(error).strip().splitlines()[0]
-    return "" if is_right else "a product of matrices came out wrong"
+    return "" if is_right else "a product of matrices is wrong"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The loop of epochs that the trainings of this folder share: learn, judge, report.
+"""The loop over epochs that the trainings of this folder share: train, evaluate, report.
 
-Not for what is learned or judged, nor for a user's own function, which has a loop of its own.
+A user's own function has a loop of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 from models.scores.metric_names import on_split
 
 
-class Learning(Protocol):
+class Optimization(Protocol):
     """The weights in training and their optimizer."""
 
     def epoch(self, number: int) -> float:
@@ -24,7 +24,7 @@ class Learning(Protocol):
 
 
 class TrainingProgress(Protocol):
-    """How far a training is: epochs done, whether it goes on, whether it stopped being finite."""
+    """The progress of a training: epochs done, whether it has ended, whether it has diverged."""
 
     epoch: int
     ended: bool
@@ -32,29 +32,31 @@ class TrainingProgress(Protocol):
 
 
 def run_epochs(
-    progress: TrainingProgress, learning: Learning, judge: Callable[[], Mapping[str, float]]
+    progress: TrainingProgress,
+    optimization: Optimization,
+    evaluate: Callable[[], Mapping[str, float]],
 ) -> Iterator[dict[str, float]]:
     """Train the epochs that are left, yielding each one's metrics after it.
 
     Args:
-        progress: `epoch` and `diverged` are written after every epoch, before `judge`.
-        learning: trains.
-        judge: returns the metrics of the epoch done and says by `ended` whether it was the last.
+        progress: `epoch` and `diverged` are set after every epoch, before `evaluate`.
+        optimization: trains an epoch.
+        evaluate: returns the metrics of the epoch done and sets `ended` after the last one.
     """
     while not progress.ended:
         begun = time.perf_counter()
-        loss = learning.epoch(progress.epoch)
+        loss = optimization.epoch(progress.epoch)
         trained = time.perf_counter()
         progress.epoch += 1
-        progress.diverged = not (math.isfinite(loss) and learning.is_finite())
-        metrics = {"epoch": float(progress.epoch), "loss.train": loss, **judge()}
+        progress.diverged = not (math.isfinite(loss) and optimization.is_finite())
+        metrics = {"epoch": float(progress.epoch), "loss.train": loss, **evaluate()}
         metrics["seconds.train"] = trained - begun
         metrics["seconds.evaluation"] = time.perf_counter() - trained
         yield metrics
 
 
 def name_as_test(measured: Mapping[str, float], *, diverged: bool) -> dict[str, float]:
-    """Name metrics of the test split as such; all are NaN after divergence."""
+    """Return metrics under their names on the test split; all are NaN after divergence."""
     return {
         on_split("test", name): math.nan if diverged else value for name, value in measured.items()
     }

@@ -1,7 +1,7 @@
-"""What a vision transformer learns from images: batches and losses.
+"""Batches and losses of images for a vision transformer.
 
-The same attacks and figures as a CNN's (`models/training/image_evaluation.py`), so the two can
-stand in one comparison. Not for training itself (`models/training/image_fine_tuning.py`).
+Attacks and metrics are those of a CNN (`models/training/image_evaluation.py`), so the two can be
+compared. Not for training itself (`models/training/image_fine_tuning.py`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from models.networks.transformer import LoadedBase
 from models.training.image_evaluation import ImageEvaluation
 
 
-class ImageMaterial:
-    """The images of a task as one model sees them: bytes on the device, floats in [0, 1] a batch.
+class ImageBatches:
+    """The images of a task for one model: bytes on the device, floats in [0, 1] in a batch.
 
-    `judgement` says how the model is doing, `passes` what an epoch costs (see
+    `evaluation` evaluates the model, `passes` is the cost of an epoch (see
     `models.adversarial.pixels.training.passes`).
 
     Raises:
@@ -44,40 +44,40 @@ class ImageMaterial:
         if data.label_names != base.label_names:
             raise DataError(
                 f"the data have the classes {list(data.label_names)}, but the model was loaded "
-                f"for {list(base.label_names)}; load it again"
+                f"for {list(base.label_names)}; fix: load it again"
             )
         self._configuration, self._device = configuration, base.device
         self._scale, self._norm = data.scale, threat.norm
         self.passes = passes(configuration)
         attacked = configuration["adversarial_training"] != "none"
-        self.judgement = ImageEvaluation(
+        self.evaluation = ImageEvaluation(
             data, threat, base.device, attacked_training=attacked, memory=memory
         )
         self._images = torch.tensor(data.train_images, device=self._device)
         self._labels = torch.tensor(data.train_labels, device=self._device)
         self.size = len(data.train_labels)
 
-    def batches(self, size: int, generator: torch.Generator | None) -> list[list[int]]:
-        """Indices of each step's examples, shuffled by the generator."""
+    def indices(self, size: int, generator: torch.Generator | None) -> list[list[int]]:
+        """Return the indices of each step's examples, shuffled by the generator."""
         ordered = torch.arange(self.size)
         if generator is not None:
             ordered = torch.randperm(self.size, generator=generator)
         return [part.tolist() for part in torch.split(ordered, size)]
 
     def tensors(self, index: Sequence[int]) -> dict[str, Tensor]:
-        """Images (batch, channels, height, width) in [0, 1] and labels (batch,)."""
+        """Return images (batch, channels, height, width) in [0, 1] and labels (batch,)."""
         at = torch.tensor(index, device=self._device)
         images = self._images[at].to(torch.float32) / self._scale
         return {"pixel_values": images, "labels": self._labels[at]}
 
     def weight(self, labels: Tensor) -> float:
-        """What a batch's summed loss is divided by."""
+        """Return the divisor of a batch's summed loss."""
         return float(len(labels))
 
     def learn(
         self, model: nn.Module, batch: Mapping[str, Tensor], weight: float, noise: torch.Generator
     ) -> Tensor:
-        """Add the gradients of this part of a batch; its summed loss over `weight`.
+        """Add the gradients of this part of a batch, and return its summed loss over `weight`.
 
         Adversarial examples are crafted in float32, the loss in bfloat16 on a GPU.
         """
@@ -89,13 +89,13 @@ class ImageMaterial:
         return loss.detach() / weight
 
     def validation_loss(self, model: nn.Module) -> float:
-        """Mean cross-entropy on the part of the validation split that picks the epoch."""
-        images, labels = self.judgement.examples("selection")
+        """Return the mean cross-entropy on the selection part of the validation split."""
+        images, labels = self.evaluation.examples("selection")
         pixels = self.classifier(model)
         with torch.inference_mode():
             logits = torch.cat([pixels(part) for part in torch.split(images, 256)])
         return float(functional.cross_entropy(logits.float(), labels))
 
     def classifier(self, model: nn.Module) -> nn.Module:
-        """The model from images to logits, in eval mode."""
+        """Return the model from images to logits, in eval mode."""
         return PixelLogits(model).eval()

@@ -1,10 +1,10 @@
-"""How a training on images is judged over its epochs: a CNN's and a vision transformer's alike.
+"""The evaluation of a training on images, for CNNs and vision transformers.
 
-The validation split is cut into parts (`data/validation_split.py`). After every epoch part A is
-looked at, which picks the epoch; the picked weights are judged once on part B, which gives the
-objectives. All is measured in eval mode and float32, on the same examples for every configuration.
-Not for what comes after a search: whoever does that asks for `examples` of part C or of the test
-split.
+The validation split is cut into parts (`data/validation_split.py`). After every epoch the model is
+evaluated on the selection part, which picks the epoch; the picked weights are evaluated once on the
+objective part, which gives the objectives. Everything is measured in eval mode and float32, on the
+same examples for every configuration. Evaluation after a search takes `examples` of the
+confirmation part or of the test split.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ from models.data.validation_split import cut
 from models.scores.metric_names import corruption_metric, on_split, unconfirmed
 from models.training.checkpoint_selection import EpochChoice
 
-# The attack after every epoch; the full one's nine targets would cost more than the training.
-# Neither loss depends on the scale of the logits, so that does not pick the epoch.
+# Losses of the attack after every epoch; the full attack's nine targets would cost more than the
+# training. Neither loss depends on the scale of the logits, so the choice of epoch does not either.
 _CHEAP_LOSSES: tuple[LossName, ...] = ("scaled_cross_entropy", "margin")
 
 
 class ImageEvaluation:
-    """The parts of one task's images, and what was seen on them so far.
+    """The parts of one task's images, and the state of their evaluation.
 
-    `choice` is the epoch picked on part A; `collapse` says whether training by attacks has turned
-    into catastrophic overfitting there.
+    `choice` is the epoch picked on the selection part; `collapse` says whether adversarial training
+    shows catastrophic overfitting there.
 
     Args:
         data: never written to.
-        threat: how robustness is judged.
-        device: the model's.
-        attacked_training: whether training is adversarial; only such can collapse.
-        memory: what broke other trials of the search; None: there are none to learn from.
+        threat: how robustness is evaluated.
+        device: the model's device.
+        attacked_training: whether training is adversarial; only then can it collapse.
+        memory: adversarial examples of the search's other trials; None: no replays.
 
     Raises:
         ValueError: the validation split is too small to be cut.
@@ -76,7 +76,7 @@ class ImageEvaluation:
         self._selection = self.examples("selection")
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
-        """Images float32 (n, channels, height, width) in [0, 1] and labels int64 (n,), on device.
+        """Return float32 images (n, channels, height, width) in [0, 1] and int64 labels (n,).
 
         Args:
             part: "selection", "objective" or "confirmation" of the validation split, or "test".
@@ -92,10 +92,10 @@ class ImageEvaluation:
         return pixels, torch.tensor(labels, device=self._device)
 
     def observe(self, model: nn.Module, epoch: int) -> dict[str, float]:
-        """Figures of part A after `epoch` (from 1); `choice` and `collapse` take them in.
+        """Return metrics of the selection part after `epoch`, from 1; updates the state.
 
-        An epoch's score is the mean of both accuracies, example by example, over those that the
-        cheap attack sees.
+        An epoch's score is the mean of clean and robust accuracy, per example, over the examples of
+        the cheap attack.
         """
         threat, (images, labels) = self._threat, self._selection
         few = self._subset(len(labels), threat.cheap_examples)
@@ -116,13 +116,13 @@ class ImageEvaluation:
         }
 
     def conclude(self, model: nn.Module) -> dict[str, float]:
-        """Figures of part B for the picked weights, once; what broke them goes into the memory."""
+        """Return metrics of the objective part for the picked weights; fills the attack memory."""
         threat, (images, labels) = self._threat, self.examples("objective")
         attacked, truth = self._attacked(images, labels)
         replays = [] if self._memory is None else self._memory.replays(attacked)
         found = measure(model, attacked, truth, threat, threat.seed, replays=replays)
         if self._memory is not None:
-            self._memory.store(found.broken, found.witnesses[found.broken])
+            self._memory.store(found.misclassified, found.adversarial_examples[found.misclassified])
         self._robust = found.robust
         return {
             "accuracy.clean": float(correct(model, images, labels).mean()),
@@ -133,18 +133,18 @@ class ImageEvaluation:
         }
 
     def confirm(self, model: nn.Module) -> dict[str, float]:
-        """Figures of targeted APGD on part B, and what they replace; {} before `conclude`.
+        """Return metrics of targeted APGD on the objective part and those that they replace.
 
-        Repeated, it finds the same. What it broke goes into the memory.
+        {} before `conclude`. Repeated calls return the same. Fills the attack memory.
         """
         if self._robust is None:
             return {}
         threat, (images, labels) = self._threat, self._attacked(*self.examples("objective"))
         found = confirm(model, images, labels, threat, self._robust, threat.seed)
         if self._memory is not None:
-            self._memory.store(found.index, found.witnesses)
+            self._memory.store(found.index, found.adversarial_examples)
         metrics = {
-            threat.apgd_metric(): found.figure,
+            threat.apgd_metric(): found.accuracy,
             "robustness.gap": found.gap,
             "robustness.replaced": float(found.is_replaced),
         }
@@ -154,10 +154,10 @@ class ImageEvaluation:
         return metrics
 
     def test(self, model: nn.Module) -> dict[str, float]:
-        """Clean and full robust accuracy on the test split, and how many examples it has.
+        """Return clean and full robust accuracy on the test split, and its number of examples.
 
-        The attack's random starts have a seed of their own, so nothing chosen on the validation
-        split was chosen against them.
+        Random starts have another seed than on the validation split, so nothing was selected
+        against them.
         """
         threat, (images, labels) = self._threat, self.examples("test")
         flags = robust_correct(model, images, labels, threat, threat.seed + 1)
@@ -168,9 +168,9 @@ class ImageEvaluation:
         }
 
     def diverged(self) -> dict[str, float]:
-        """What a training that is not finite reports: NaN for all that `observe` and `conclude` do.
+        """Return NaN for all metrics of `observe` and `conclude`, after divergence.
 
-        Whether it had collapsed before stays known.
+        `selection.collapsed` keeps its value.
         """
         threat = self._threat
         chosen_by = ("accuracy.clean", threat.cheap_metric(), threat.fgsm_metric())
@@ -183,7 +183,7 @@ class ImageEvaluation:
         return dict.fromkeys(names, math.nan) | collapsed
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the state for a checkpoint."""
         return {
             "choice": self.choice.state(),
             "collapse": {"seen": self.collapse.seen, "best": self.collapse.best},
@@ -197,7 +197,7 @@ class ImageEvaluation:
         self._robust = None if state["robust"] is None else state["robust"].numpy()
 
     def _attacked(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The examples of part B that the full attack sees: what the memory counts within."""
+        """Return the full attack's examples; the memory counts positions within them."""
         some = self._subset(len(labels), self._threat.examples)
         return images[some], labels[some]
 

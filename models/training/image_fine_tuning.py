@@ -1,9 +1,9 @@
-"""Fine-tune a pretrained vision transformer and judge it epoch by epoch, as a CNN is judged.
+"""Fine-tuning of a pretrained vision transformer, evaluated epoch by epoch like a CNN.
 
-The promises are those of `cnn.py`: part A of the validation split picks the epoch, part B gives the
-objectives, once, from the picked weights; resumed, a training equals an uninterrupted one bit for
-bit; one that stops being finite reports NaN and ends. What is learned from is
-`models/training/image_batches.py`. Texts: `text_fine_tuning.py`.
+The guarantees are those of `cnn.py`: the selection part of the validation split picks the epoch,
+the objective part gives the objectives, once, from the picked weights; a resumed training is
+bit-equal to an uninterrupted one; a training that diverges reports NaN and ends. Batches and losses
+are in `models/training/image_batches.py`. Texts: `text_fine_tuning.py`.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from models.data.loading import ImageSplits
 from models.hyperparameters.hyperparameter import Value
 from models.networks.transformer import LoadedBase
 from models.training.epochs import name_as_test, run_epochs
-from models.training.image_batches import ImageMaterial
+from models.training.image_batches import ImageBatches
 from models.training.peak_memory import reset_peak_memory
-from models.training.transformer_optimization import TransformerLearning
+from models.training.transformer_optimization import TransformerOptimization
 from models.weights.initial import InitialWeights
 
 
 class ImageFineTuning:
-    """A vision transformer in training: a `models.training.protocol.JudgedTraining`.
+    """A vision transformer in training: a `models.training.protocol.AttackableTraining`.
 
     Args:
-        configuration: complete, of "vision_transformer".
+        configuration: complete hyperparameters of "vision_transformer".
         data: never written to.
         epochs: the full budget; schedules end with it.
-        seed: of the head, new weights, the order of examples, dropout and attacks in training.
-        threat: how robustness is judged; its norm is also that of adversarial training.
-        base: the pretrained model, on the device to train on; it is left as it was.
+        seed: seed of the head, new weights, the order of examples, dropout and attacks in training.
+        threat: how robustness is evaluated; adversarial training uses its norm.
+        base: the pretrained model, on the device to train on; it is not changed.
         initial: weights of an earlier trial to start from.
-        memory: what broke other trials of the search; shown to this one in its last report.
+        memory: adversarial examples of the search's other trials, replayed in the last report.
 
     `ended` says that no epoch is left: by the budget, by divergence, or, with `patience` p, after
-    p epochs without a better one on part A.
+    p epochs without a better one on the selection part.
 
     Raises:
-        ValueError: no epoch, a method that the model cannot take, or too few examples to cut the
-            validation split.
-        DataError: the data cannot be used by this model.
+        ValueError: there is no epoch, the method does not fit the model, or there are too few
+            examples to cut the validation split.
+        DataError: the data do not fit the model.
     """
 
     def __init__(
@@ -65,23 +65,23 @@ class ImageFineTuning:
         self.configuration = configuration
         self.epochs, self.epoch = epochs, 0
         self.ended = self.diverged = False
-        self._material = ImageMaterial(data, base, configuration, threat, memory)
-        self._judgement = self._material.judgement
-        self._learning = TransformerLearning(
-            base, self._material, configuration, epochs=epochs, seed=seed, initial=initial
+        self._batches = ImageBatches(data, base, configuration, threat, memory)
+        self._evaluation = self._batches.evaluation
+        self._optimization = TransformerOptimization(
+            base, self._batches, configuration, epochs=epochs, seed=seed, initial=initial
         )
         self._picked: dict[str, Tensor] | None = None
 
     def run(self) -> Iterator[dict[str, float]]:
         """Train the epochs that are left, yielding each one's metrics after it.
 
-        Figures of part B come with the last epoch alone; after divergence all are NaN.
+        Metrics of the objective part come with the last epoch alone; after divergence all are NaN.
         """
-        for metrics in run_epochs(self, self._learning, self._judge):
-            yield metrics | self._learning.costs()
+        for metrics in run_epochs(self, self._optimization, self._evaluate):
+            yield metrics | self._optimization.costs()
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of everything that training changed; loads with `torch.load(weights_only=True)`.
+        """Return a copy of all that training changed; loads with `torch.load(weights_only=True)`.
 
         `weights` is the adaptation's state alone, not the frozen base.
         """
@@ -90,9 +90,9 @@ class ImageFineTuning:
                 "epoch": self.epoch,
                 "ended": self.ended,
                 "diverged": self.diverged,
-                **self._learning.state_dict(ended=self.ended),
+                **self._optimization.state_dict(ended=self.ended),
                 "picked": None if self.ended else self._picked,
-                "judgement": self._judgement.state_dict(),
+                "judgement": self._evaluation.state_dict(),
             }
         )
 
@@ -100,45 +100,45 @@ class ImageFineTuning:
         """Continue from `state_dict`; once ended, `run` yields nothing more.
 
         Raises:
-            RuntimeError: the weights are those of another configuration.
+            RuntimeError: the weights belong to another configuration.
         """
-        self._learning.load_state_dict(state)
+        self._optimization.load_state_dict(state)
         self.epoch, self.ended = state["epoch"], state["ended"]
         self.diverged, self._picked = state["diverged"], state["picked"]
-        self._judgement.load_state_dict(state["judgement"])
+        self._evaluation.load_state_dict(state["judgement"])
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
-        """Images in [0, 1] and labels, on the device, of a part: see `ImageJudgement.examples`."""
-        return self._judgement.examples(part)
+        """Return images in [0, 1] and labels of a part: see `ImageEvaluation.examples`."""
+        return self._evaluation.examples(part)
 
     def classifier(self) -> nn.Module:
-        """Images to logits in evaluation mode: the model in training, once ended the picked one."""
-        return self._material.classifier(self._learning.adapted.model)
+        """Return the model in eval mode: the one in training, once ended the picked one."""
+        return self._batches.classifier(self._optimization.adapted.model)
 
     def confirm(self) -> dict[str, float]:
-        """Targeted APGD's figures on part B: see `ImageJudgement.confirm`; {} after divergence."""
-        return self._judgement.confirm(self.classifier())
+        """Return the metrics of `ImageEvaluation.confirm`; {} after divergence."""
+        return self._evaluation.confirm(self.classifier())
 
     def evaluate_test(self) -> dict[str, float]:
-        """Clean and full robust accuracy on the test split; NaN after divergence."""
-        return name_as_test(self._judgement.test(self.classifier()), diverged=self.diverged)
+        """Return clean and full robust accuracy on the test split; NaN after divergence."""
+        return name_as_test(self._evaluation.test(self.classifier()), diverged=self.diverged)
 
-    def _judge(self) -> dict[str, float]:
-        """Metrics of the validation split; at the end the picked weights are taken back."""
-        judgement, adapted = self._judgement, self._learning.adapted
-        costs = {"gradients.train": self.epoch * self._material.passes}
+    def _evaluate(self) -> dict[str, float]:
+        """Return metrics of the validation split; at the end restore the picked weights first."""
+        evaluation, adapted = self._evaluation, self._optimization.adapted
+        costs = {"gradients.train": self.epoch * self._batches.passes}
         if self.diverged:
             self.ended, self._picked = True, None
-            return costs | {"loss.validation": math.nan} | judgement.diverged()
+            return costs | {"loss.validation": math.nan} | evaluation.diverged()
         model = self.classifier()
-        metrics = costs | {"loss.validation": self._material.validation_loss(adapted.model)}
-        metrics |= judgement.observe(model, self.epoch)
-        choice, patience = judgement.choice, int(self.configuration["patience"])
+        metrics = costs | {"loss.validation": self._batches.validation_loss(adapted.model)}
+        metrics |= evaluation.observe(model, self.epoch)
+        choice, patience = evaluation.choice, int(self.configuration["patience"])
         if choice.picked == self.epoch:
             self._picked = copy.deepcopy(adapted.state())
         self.ended = self.epoch == self.epochs or 0 < patience <= choice.stale
         if self.ended:
             assert self._picked is not None, "the first epoch is always picked"
             adapted.load(self._picked)
-            metrics |= judgement.conclude(model)
+            metrics |= evaluation.conclude(model)
         return metrics

@@ -1,7 +1,7 @@
-"""The optimizer of a configuration, and its learning rate as a function of progress alone.
+"""The optimizer of a configuration, and its learning rate as a function of progress.
 
-A rate that depends on nothing but the step needs no state of its own, so a resumed training goes
-on exactly as an uninterrupted one.
+The rate depends on the step alone and has no state, so a resumed training continues exactly like an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _DROP = 0.1
 
 
 def build_optimizer(model: nn.Module, configuration: Mapping[str, Value]) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum or AdamW; weight decay spares biases and normalisation.
+    """Build SGD with Nesterov momentum or AdamW; biases and normalisation are not decayed.
 
-    Decaying those only shifts the function without making it simpler, so it is left to the
-    parameters with two axes or more.
+    Decaying those shifts the function without making it simpler, so only parameters with two axes
+    or more are decayed.
     """
     parameters = list(model.parameters())
     decay = float(configuration["weight_decay"])
@@ -44,10 +44,10 @@ def build_optimizer(model: nn.Module, configuration: Mapping[str, Value]) -> tor
 
 
 def learning_rate(configuration: Mapping[str, Value], progress: float) -> float:
-    """The learning rate of a step; the hyperparameter is its peak.
+    """Return the learning rate of a step; the hyperparameter is its peak.
 
     Args:
-        configuration: the optimizer's.
+        configuration: holds the optimizer's hyperparameters.
         progress: share of all steps that were made before it, in [0, 1).
     """
     peak = float(configuration[f"{configuration['optimizer']}.learning_rate"])
@@ -68,11 +68,11 @@ def _cosine(first: float, last: float, progress: float) -> float:
 
 
 def warmed_up(configuration: Mapping[str, Value], step: int, steps: int) -> float:
-    """The learning rate at `step` (from 0) of `steps`; the adaptation's own rate is its peak.
+    """Return the learning rate at `step` (from 0) of `steps`; the adaptation's rate is its peak.
 
     It rises linearly over the first `warmup_share` of the steps, so that Adam's second moments
-    settle before large steps are taken (Devlin et al. 2019, A.3), then falls to 0 on a line or
-    half a cosine, or stays.
+    settle before large steps are taken (Devlin et al. 2019, A.3), then falls to 0 linearly or on
+    half a cosine, or stays constant.
     """
     peak = float(configuration[f"{configuration['adaptation']}.learning_rate"])
     rise = round(float(configuration["warmup_share"]) * steps)

@@ -1,7 +1,7 @@
-"""Attacks on the model of a past trial, rebuilt from its checkpoint, and what proves them.
+"""Attacks on the model of a past trial, rebuilt from its checkpoint, and their results.
 
-Any epsilon and norm, whatever the search used. Not for finding the trial or keeping what is found:
-whoever calls knows the store.
+Any epsilon and norm are possible, whatever the search used. The caller finds the trial and stores
+the results.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.checks.gradient_masking import SecurityWarning, check
+from models.adversarial.checks.gradient_masking import GradientMaskingWarning, check
 from models.adversarial.pixels.adversarial_examples import (
     AdversarialExamples,
     Verified,
@@ -51,33 +51,33 @@ class PastTrial:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = rebuilt.model if rebuilt.plain is None else PixelLogits(rebuilt.model)
         self._model = model.to(device).eval()
-        # The parts of validation are cut by the threat's seed: as the search cut them.
+        # The threat's seed cuts the validation parts, so they are those of the search.
         self._parts = ImageEvaluation(rebuilt.splits, threat, device, attacked_training=False)
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
-        """Images in [0, 1] of "confirmation" or "test", and labels."""
+        """Return images in [0, 1] of "confirmation" or "test", and labels."""
         return self._parts.examples(part)
 
     def classifier(self) -> nn.Module:
-        """Images to logits."""
+        """Return the model from images to logits."""
         return self._model
 
 
 @dataclass(frozen=True, eq=False)
 class Attacked:
-    """What attacks with one threat found: figures (clean first, worst last), and witnesses."""
+    """The results of attacks under one threat: metrics (clean first, worst last) and images."""
 
-    figures: tuple[AttackMetric, ...]
-    witnesses: AdversarialExamples
+    metrics: tuple[AttackMetric, ...]
+    adversarial_examples: AdversarialExamples
 
 
 def attack(
     past: PastTrial, threat: Threat, attacks: Sequence[AttackName], split: Split, count: int
 ) -> Attacked:
-    """Attacks the first `count` (all, if fewer) of a fixed order of a split's examples.
+    """Attack the first `count` (all, if fewer) of a fixed order of a split's examples.
 
-    Seeds and order are those of the final judgement, so figures with the search's own threat are
-    the same again.
+    Seeds and order are those of the final evaluation, so the search's own threat gives the same
+    metrics again.
 
     Raises:
         ModuleNotFoundError: `pyautoattack` is needed and not installed.
@@ -87,7 +87,7 @@ def attack(
         attack_metric(name, model, images, labels, threat, threat.seed + 1) for name in attacks
     ]
     worst = worst_case(found, threat)
-    # Of one attack alone the witnesses are that attack's, and are called so.
+    # The adversarial examples of a single attack carry the name of that attack's metric.
     shown = worst if len(found) > 1 else replace(worst, metric=found[0].metric)
     listed = [clean_metric(model, images, labels), *found, *([worst] if len(found) > 1 else [])]
     return Attacked(tuple(listed), adversarial_examples_of(shown, index, split, model, threat))
@@ -95,22 +95,22 @@ def attack(
 
 def warnings_of(
     past: PastTrial, threat: Threat, split: Split, count: int
-) -> tuple[SecurityWarning, ...]:
-    """Reasons not to believe figures of this model; none is the rule."""
+) -> tuple[GradientMaskingWarning, ...]:
+    """Return the warnings of gradient masking in this model; usually none."""
     model, _, images, labels = _chosen(past, threat, split, count)
     return tuple(check(model, images, labels, threat, threat.seed + 1))
 
 
 def verify_file(past: PastTrial, file: Path) -> tuple[AdversarialExamples, Verified]:
-    """Checks stored witnesses against the model.
+    """Verify stored adversarial examples against the model.
 
     Raises:
-        ValueError: the file holds none, or none of this model's images.
+        ValueError: the file holds no adversarial examples, or those of other images.
     """
-    witnesses = load_adversarial_examples(file)
-    if witnesses.split not in ("test", "confirmation"):
-        raise ValueError(f"{file} has witnesses of the unknown split {witnesses.split!r}")
-    return witnesses, verify(past.classifier(), *past.examples(witnesses.split), witnesses)
+    examples = load_adversarial_examples(file)
+    if examples.split not in ("test", "confirmation"):
+        raise ValueError(f"{file} has adversarial examples of the unknown split {examples.split!r}")
+    return examples, verify(past.classifier(), *past.examples(examples.split), examples)
 
 
 def _chosen(

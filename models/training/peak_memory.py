@@ -1,10 +1,10 @@
-"""The most memory that was in use since it was last reset: a figure of one trial, not of a process.
+"""The peak memory of one trial within a worker process.
 
-A worker takes on one trial after the other and neither torch's maximum nor the kernel's ever falls
-by itself, so each trial resets them when it starts. On a GPU it is what torch has allocated there;
-on the CPU the process's resident set, with the libraries it has loaded (a few hundred MB).
+A worker runs one trial after the other, and neither torch's maximum nor the kernel's falls by
+itself, so each trial resets them when it starts. On a GPU the peak is that of torch's allocations;
+on the CPU that of the process's resident set, including loaded libraries (a few hundred MB).
 
-Source: proc(5), /proc/PID/clear_refs: writing 5 sets VmHWM to the resident set of the moment.
+Source: proc(5), /proc/PID/clear_refs: writing 5 sets VmHWM to the current resident set.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin to count again from what is in use now."""
+    """Reset the peak to the memory in use now."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif _is_resettable():
@@ -28,22 +28,23 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory_mb(device: torch.device) -> float:
-    """The most memory in use since `reset_peak_memory`, in MiB.
+    """Return the peak memory since `reset_peak_memory`, in MiB.
 
-    Where the kernel's mark cannot be reset (not Linux, or not permitted), it is what is resident
-    right now: ask at the end of an epoch, while its tensors are still there.
+    Where the kernel's peak cannot be reset (not Linux, or not permitted), it is the current
+    resident
+    set: call it at the end of an epoch, while its tensors still exist.
     """
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated(device)) / 2**20
     if _is_resettable():
         line = next(row for row in _STATUS.read_text().splitlines() if row.startswith("VmHWM:"))
-        return float(line.split()[1]) / 1024  # the file counts in KiB
+        return float(line.split()[1]) / 1024  # in KiB
     return float(psutil.Process().memory_info().rss) / 2**20
 
 
 @cache
 def _is_resettable() -> bool:
-    """Whether the kernel lets this process reset its mark; a property of the machine."""
+    """Return whether the kernel lets this process reset its peak; constant on a machine."""
     try:
         _RESET.write_text("5")
     except OSError:

@@ -1,9 +1,9 @@
-"""What a trial trains: the protocol of a training, and what only some trainings can do.
+"""The protocol of a training, and the protocols of its optional capabilities.
 
-`search/optimize/trainable.py` knows nothing else of a training. A capability is a protocol of its
-own and asked for by `isinstance`, which looks at the names of methods alone; so a class has the
-methods of a capability only if every one of its instances has the capability. The contract is
-tested in `tests/contracts/training.py`. Imports no torch: a user's function may need none.
+`search/optimize/trainable.py` uses nothing else of a training. Each capability is a protocol of its
+own, tested by `isinstance`, which compares method names only; so a class defines the methods of a
+capability only if all of its instances have it. `tests/contracts/training.py` tests the contract.
+Imports no torch: a user's function may need none.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Training(Protocol):
-    """A training under a seed: the same arguments give the same metrics.
+    """A seeded training: the same arguments give the same metrics.
 
-    A training that diverges reports NaN once and has then ended; it does not raise.
+    A training that diverges reports NaN once and ends; it does not raise.
     """
 
     @property
@@ -29,9 +29,9 @@ class Training(Protocol):
         """Train the epochs that are left, yielding one dict of metrics after each."""
 
     def state_dict(self) -> dict[str, object]:
-        """Everything that training changed, at any epoch: plain values and tensors, a copy.
+        """Return a copy of all that training changed, plain values and tensors, at any epoch.
 
-        Loaded into a training made with the same arguments, it continues as if uninterrupted.
+        A training made with the same arguments that loads it continues as if uninterrupted.
         """
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
@@ -43,12 +43,12 @@ class EvaluatedTraining(Training, Protocol):
     """A training whose data have a test split."""
 
     def evaluate_test(self) -> dict[str, float]:
-        """Metrics of the test split, named `test.*`; NaN after divergence."""
+        """Return metrics of the test split, named `test.*`; NaN after divergence."""
 
 
 @runtime_checkable
-class JudgedTraining(EvaluatedTraining, Protocol):
-    """A training of an image classifier, judged by attacks on pixels.
+class AttackableTraining(EvaluatedTraining, Protocol):
+    """A training of an image classifier, evaluated by attacks on pixels.
 
     It is a `models.adversarial.pixels.final_evaluation.Subject`.
     """
@@ -63,16 +63,16 @@ class JudgedTraining(EvaluatedTraining, Protocol):
     def classifier(self) -> nn.Module:
         """Return the model from images to logits, in evaluation mode; once ended, the picked one.
 
-        It may be asked for at any epoch.
+        It may be called at any epoch.
         """
 
     def confirm(self) -> dict[str, float]:
-        """Metrics of a stronger attack, and those they replace; {} before the end or diverged."""
+        """Return metrics of a stronger attack and those replaced; {} before the end or diverged."""
 
 
 @runtime_checkable
 class TabulatedTraining(Training, Protocol):
-    """A training that leaves tables for people to read."""
+    """A training that gives tables for people to read."""
 
     def tables(self) -> dict[str, str]:
-        """Texts of an ended training by file name; {} after divergence."""
+        """Return the tables of an ended training by file name; {} after divergence."""

@@ -1,13 +1,12 @@
-"""Fine-tune a pretrained transformer on texts and judge it epoch by epoch.
+"""Fine-tuning of a pretrained transformer on texts, evaluated epoch by epoch.
 
-The promises are those of `models/training/cnn.py`: all randomness of an epoch follows from (seed,
-epoch), so a training resumed from `state_dict` equals an uninterrupted one bit for bit on the CPU
-with as many threads; the objectives are measured on the validation split in evaluation mode and
-float32; a training that stops being finite reports NaN and ends.
+The guarantees are those of `models/training/cnn.py`: all randomness of an epoch follows from (seed,
+epoch), so on the CPU, with as many threads, a training resumed from `state_dict` is bit-equal to an
+uninterrupted one; the objectives are measured on the validation split in eval mode and float32; a
+training that diverges reports NaN and ends.
 
-What is learned from is `models/training/text/text_batches.py`, what of the model may change the
-adaptation, and how it changes `models/training/transformer_optimization.py`. Images:
-`image_fine_tuning.py`.
+Batches and losses are in `models/training/text/text_batches.py`, the optimization in
+`models/training/transformer_optimization.py`. Images: `image_fine_tuning.py`.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from models.hyperparameters.hyperparameter import Value
 from models.networks.transformer import LoadedBase
 from models.training.epochs import name_as_test, run_epochs
 from models.training.peak_memory import reset_peak_memory
-from models.training.text.text_batches import TextMaterial
-from models.training.transformer_optimization import TransformerLearning
+from models.training.text.text_batches import TextBatches
+from models.training.transformer_optimization import TransformerOptimization
 from models.weights.initial import InitialWeights
 
 
@@ -34,21 +33,21 @@ class TextFineTuning:
     """A transformer in training on texts: evaluated and tabulated (see `protocol.py`).
 
     Args:
-        configuration: complete, of the catalog model that `base` was loaded for.
+        configuration: complete hyperparameters of the catalog model that `base` was loaded for.
         data: never written to.
         epochs: the full budget; schedules end with it.
-        seed: of the head, new weights, the order of examples, dropout and attacks in training.
-        threat: how robustness is judged.
-        base: the pretrained model, on the device to train on; it is left as it was.
+        seed: seed of the head, new weights, the order of examples, dropout and attacks in training.
+        threat: how robustness is evaluated.
+        base: the pretrained model, on the device to train on; it is not changed.
         initial: weights of an earlier trial to start from.
 
     With `patience` p a training ends after p epochs without a lower validation loss. Then, and at
-    the end of the budget, the weights of the lowest one are taken back and are what the last report
-    judges; without patience they are those of the last epoch.
+    the end of the budget, the weights of the lowest one are restored for the last report; without
+    patience they are those of the last epoch.
 
     Raises:
-        ValueError: no epoch, or a method that the model cannot take.
-        DataError: the data cannot be used by this model.
+        ValueError: there is no epoch, or the method does not fit the model.
+        DataError: the data do not fit the model.
     """
 
     def __init__(
@@ -66,9 +65,10 @@ class TextFineTuning:
         self.configuration = configuration
         self.epochs, self.epoch = epochs, 0
         self.ended = self.diverged = False
-        self._material = TextMaterial(data, base, configuration, threat)
-        self._learning = TransformerLearning(
-            base, self._material, configuration, epochs=epochs, seed=seed, initial=initial
+        batches = TextBatches(data, base, configuration, threat)
+        self._evaluation = batches.evaluation
+        self._optimization = TransformerOptimization(
+            base, batches, configuration, epochs=epochs, seed=seed, initial=initial
         )
         self._best: dict[str, Tensor] | None = None
         self._best_loss, self._stale = math.inf, 0
@@ -76,13 +76,13 @@ class TextFineTuning:
     def run(self) -> Iterator[dict[str, float]]:
         """Train the epochs that are left, yielding each one's metrics after it.
 
-        The full attack comes with the last report alone, a cheap one with the others.
+        The cheap attack comes with every report, the full one with the last.
         """
-        for metrics in run_epochs(self, self._learning, self._judge):
-            yield metrics | self._learning.costs()
+        for metrics in run_epochs(self, self._optimization, self._evaluate):
+            yield metrics | self._optimization.costs()
 
     def state_dict(self) -> dict[str, Any]:
-        """A copy of everything that training changed; loads with `torch.load(weights_only=True)`.
+        """Return a copy of all that training changed; loads with `torch.load(weights_only=True)`.
 
         `weights` is the adaptation's state alone, not the frozen base.
         """
@@ -91,7 +91,7 @@ class TextFineTuning:
                 "epoch": self.epoch,
                 "ended": self.ended,
                 "diverged": self.diverged,
-                **self._learning.state_dict(ended=self.ended),
+                **self._optimization.state_dict(ended=self.ended),
                 "best": None if self.ended else self._best,
                 "best_loss": self._best_loss,
                 "stale": self._stale,
@@ -102,39 +102,39 @@ class TextFineTuning:
         """Continue from `state_dict`; once ended, `run` yields nothing more.
 
         Raises:
-            RuntimeError: the weights are those of another configuration.
+            RuntimeError: the weights belong to another configuration.
         """
-        self._learning.load_state_dict(state)
+        self._optimization.load_state_dict(state)
         self.epoch, self.ended = state["epoch"], state["ended"]
         self.diverged = state["diverged"]
         self._best, self._best_loss = state["best"], state["best_loss"]
         self._stale = state["stale"]
 
     def evaluate_test(self) -> dict[str, float]:
-        """The validation metrics' namesakes on the test split, attack included; NaN if diverged."""
-        return name_as_test(self._material.test(self.model), diverged=self.diverged)
+        """Return clean and robust metrics of the test split; NaN after divergence."""
+        return name_as_test(self._evaluation.test(self.model), diverged=self.diverged)
 
     def tables(self) -> dict[str, str]:
-        """The validation split's tables by file name; {} after divergence."""
-        return {} if self.diverged else self._material.tables(self.model)
+        """Return the tables of the validation split by file name; {} after divergence."""
+        return {} if self.diverged else self._evaluation.tables(self.model)
 
     @property
     def model(self) -> nn.Module:
         """The model in training; takes a batch's tensors, returns an object with `.logits`."""
-        return self._learning.adapted.model
+        return self._optimization.adapted.model
 
     def merged(self) -> nn.Module | None:
-        """A plain transformer of its own with what was learned, or None if it cannot be one."""
-        plain: nn.Module | None = self._learning.adapted.merged()
+        """Return a plain transformer with the trained weights, or None if they cannot be merged."""
+        plain: nn.Module | None = self._optimization.adapted.merged()
         return plain
 
-    def _judge(self) -> dict[str, float]:
-        """Metrics of the validation split, after deciding whether this is the last epoch."""
+    def _evaluate(self) -> dict[str, float]:
+        """Return metrics of the validation split after deciding whether this is the last epoch."""
         if self.diverged:
             self.ended = True
-            return dict.fromkeys(self._material.names(is_last=True), math.nan)
-        adapted = self._learning.adapted
-        metrics = self._material.validate(adapted.model)
+            return dict.fromkeys(self._evaluation.names(is_last=True), math.nan)
+        adapted = self._optimization.adapted
+        metrics = self._evaluation.clean(adapted.model, "validation")
         patience = int(self.configuration["patience"])
         if patience:
             is_better = metrics["loss.validation"] < self._best_loss
@@ -145,5 +145,5 @@ class TextFineTuning:
         self.ended = self.epoch == self.epochs or bool(patience and self._stale >= patience)
         if self.ended and self._best is not None and self._stale:
             adapted.load(self._best)
-            metrics = self._material.validate(adapted.model)
-        return metrics | self._material.attack(adapted.model, is_last=self.ended)
+            metrics = self._evaluation.clean(adapted.model, "validation")
+        return metrics | self._evaluation.attacked(adapted.model, is_last=self.ended)

@@ -1,7 +1,6 @@
-"""How a transformer learns from its material: one epoch of optimizer steps after the other.
+"""The optimization of a transformer, epoch by epoch.
 
-The *material* is what is learned from: texts or images, their loss, their attacks. Not for judging
-what was learned, nor for deciding how long to go on: `models/training/*_fine_tuning.py`.
+Not for evaluation, nor for deciding when to stop: `models/training/*_fine_tuning.py`.
 """
 
 from __future__ import annotations
@@ -22,48 +21,48 @@ from models.weights.apply import start
 from models.weights.initial import InitialWeights
 
 
-class Material(Protocol):
-    """The examples of a task as one model sees them, batch by batch; `size` is their number."""
+class Batches(Protocol):
+    """The training examples of a task, their loss and their attacks; `size` is their number."""
 
     size: int
 
-    def batches(self, size: int, generator: torch.Generator | None) -> list[list[int]]:
-        """Indices of the examples of each optimizer step, shuffled by the generator."""
+    def indices(self, size: int, generator: torch.Generator | None) -> list[list[int]]:
+        """Return the indices of each optimizer step's examples, shuffled by the generator."""
 
     def tensors(self, index: Sequence[int]) -> dict[str, Tensor]:
-        """The inputs and `labels` of these examples, on the device."""
+        """Return the inputs and `labels` of these examples, on the device."""
 
     def weight(self, labels: Tensor) -> float:
-        """What a batch's summed loss is divided by."""
+        """Return the divisor of a batch's summed loss."""
 
     def learn(
         self, model: nn.Module, batch: Mapping[str, Tensor], weight: float, noise: torch.Generator
     ) -> Tensor:
-        """Add the gradients of this part of a batch; its summed loss over `weight`."""
+        """Add the gradients of this part of a batch, and return its summed loss over `weight`."""
 
 
-class TransformerLearning:
+class TransformerOptimization:
     """A pretrained model under its adaptation, and the optimizer of what the adaptation trains.
 
     `adapted` is the model in training. All randomness of an epoch follows from (seed, epoch).
 
     Args:
-        base: on the device to train on; left as it was.
-        material: of texts or images.
-        configuration: complete.
+        base: on the device to train on; not changed.
+        batches: the training examples, texts or images.
+        configuration: complete hyperparameters.
         epochs: the full budget; schedules end with it.
-        seed: of the head, new weights, the order of examples, dropout and attacks in training.
+        seed: seed of the head, new weights, the order of examples, dropout and attacks in training.
         initial: weights of an earlier trial to start from.
 
     Raises:
-        ValueError: no epoch, a method that the model cannot take, or weights that do not fit it.
-        DataError: the material has no examples.
+        ValueError: there is no epoch, or the method or the weights do not fit the model.
+        DataError: there are no examples.
     """
 
     def __init__(
         self,
         base: LoadedBase,
-        material: Material,
+        batches: Batches,
         configuration: Mapping[str, Value],
         *,
         epochs: int,
@@ -71,14 +70,14 @@ class TransformerLearning:
         initial: InitialWeights | None = None,
     ) -> None:
         if epochs < 1:
-            raise ValueError(f"{epochs} epochs: give at least one")
-        if not material.size:
+            raise ValueError(f"{epochs} epochs; fix: give at least one")
+        if not batches.size:
             raise DataError("the training split has no examples")
-        self._material, self._configuration = material, configuration
+        self._batches, self._configuration = batches, configuration
         self._seed, self._device = seed, base.device
-        self._steps = epochs * len(material.batches(_examples_a_step(configuration), None))
+        self._steps = epochs * len(batches.indices(_examples_a_step(configuration), None))
         self.adapted = start(base, configuration, steps=self._steps, seed=seed, initial=initial)
-        # Fused: on one core a step on MiniLM's weights takes a ninth (results/LOG.md).
+        # Fused: on one core a step on MiniLM's weights takes a ninth of the time (results/LOG.md).
         groups = self.adapted.parameter_groups(float(configuration["weight_decay"]))
         self._optimizer = torch.optim.AdamW(groups, lr=0.0, fused=True)
 
@@ -86,10 +85,10 @@ class TransformerLearning:
         """Train epoch `number`, from 0, and return its mean loss over examples."""
         mixed = np.random.SeedSequence((self._seed, number)).generate_state(1, np.uint64)
         seed = int(mixed[0] >> np.uint64(1))
-        # Texts are drawn on the CPU, where their order is made; noise on the device.
+        # The order of examples is drawn on the CPU, noise on the device.
         generator = torch.Generator().manual_seed(seed)
         noise = torch.Generator(device=self._device).manual_seed(seed)
-        batches = self._material.batches(_examples_a_step(self._configuration), generator)
+        batches = self._batches.indices(_examples_a_step(self._configuration), generator)
         self.adapted.model.train()
         total = torch.zeros((), device=self._device)
         devices = [self._device] if self._device.type == "cuda" else []
@@ -100,21 +99,21 @@ class TransformerLearning:
         return float(total) / sum(len(index) for index in batches)
 
     def is_finite(self) -> bool:
-        """Whether all weights that the adaptation trains are finite."""
+        """Return whether all weights that the adaptation trains are finite."""
         return all(bool(torch.isfinite(tensor).all()) for tensor in self.adapted.state().values())
 
     def costs(self) -> dict[str, float]:
-        """Metrics of what the training takes: weights that train, and peak memory."""
+        """Return the costs of the training as metrics: trainable weights and peak memory."""
         return {
             "parameters.trainable": float(self.adapted.trainable_parameters),
             "memory.peak_mb": peak_memory_mb(self._device),
         }
 
     def state_dict(self, *, ended: bool) -> dict[str, Any]:
-        """The adaptation's state, not the frozen base; not a copy.
+        """Return the adaptation's state without the frozen base; not a copy.
 
-        When nothing is left to train, the optimizer's state, twice as large as the weights, is
-        left out.
+        Once the training has ended, the optimizer's state, twice as large as the weights, is left
+        out.
         """
         optimizer = None if ended else self._optimizer.state_dict()
         return {"weights": self.adapted.state(), "optimizer": optimizer}
@@ -123,27 +122,27 @@ class TransformerLearning:
         """Continue from `state_dict`.
 
         Raises:
-            RuntimeError: the weights are those of another configuration.
+            RuntimeError: the weights belong to another configuration.
         """
         self.adapted.load(state["weights"])
         if state["optimizer"] is not None:
             self._optimizer.load_state_dict(state["optimizer"])
 
     def _step(self, index: list[int], step: int, noise: torch.Generator) -> Tensor:
-        """One optimizer step on `accumulation` batches; their mean loss.
+        """Make one optimizer step on `accumulation` batches, and return their mean loss.
 
-        Every batch is divided by the weight of all of them, so they add up to what one large batch
-        gives, also where they hold different numbers of words.
+        Every batch is divided by the weight of all of them, so they add up to the gradient of one
+        large batch, also where their numbers of words differ.
         """
         rate = warmed_up(self._configuration, step, self._steps)
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         count = min(int(self._configuration["accumulation"]), len(index))
-        parts = [self._material.tensors(part.tolist()) for part in np.array_split(index, count)]
-        weight = sum(self._material.weight(part["labels"]) for part in parts)
+        parts = [self._batches.tensors(part.tolist()) for part in np.array_split(index, count)]
+        weight = sum(self._batches.weight(part["labels"]) for part in parts)
         total = torch.zeros((), device=self._device)
         for part in parts:
-            total += self._material.learn(self.adapted.model, part, weight, noise)
+            total += self._batches.learn(self.adapted.model, part, weight, noise)
         penalty = self.adapted.penalty()
         if penalty is not None:
             torch.autograd.backward(penalty)

@@ -1,14 +1,14 @@
 """Averages of a network's weights over its training: EMA and SWA.
 
-What is judged and kept is the average; what trains never sees it. The running statistics of batch
-normalisation are averaged by the same rule. Izmailov et al. 2018 recompute them instead, by a pass
-over the training images; but adversarial training learns them from adversarial images, which such
-a pass would have to craft anew. On digits it made no difference: over six networks trained by FGSM
-(without an average, EMA, SWA; two seeds each) a clean pass gave 0.991 clean and 0.813 robust, the
-averages 0.988 and 0.817, of 500 test images.
+The average is evaluated and kept; it does not influence the training. The running statistics of
+batch normalisation are averaged by the same rule. Izmailov et al. 2018 recompute them instead, by a
+pass over the training images; but adversarial training learns them from adversarial images, which
+such a pass would have to craft again. On digits it made no difference: over six networks trained by
+FGSM (without an average, EMA, SWA; two seeds each) a clean pass gave 0.991 clean and 0.813 robust,
+the averages 0.988 and 0.817, of 500 test images.
 
-Sources: Izmailov et al. 2018 (SWA: equal weights, once an epoch from a share of the budget on);
-EMA is the exponential moving average over steps, corrected for where it starts.
+Sources: Izmailov et al. 2018 (SWA: equal weights, once per epoch after a share of the budget); EMA
+is the exponential moving average over steps, with a correction for its start.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from models.hyperparameters.hyperparameter import Value
 
 
 class WeightAverage:
-    """The average of `model` so far; before anything was averaged, the model as it was made.
+    """The average of `model` so far; before the first update, the initial model.
 
     Args:
-        model: in training; never written to.
+        model: the model in training; never written to.
         configuration: `weight_averaging` "ema" or "swa", and its hyperparameters.
         epochs: the full budget.
     """
@@ -41,25 +41,25 @@ class WeightAverage:
         self._count = 0
 
     def after_step(self, model: nn.Module) -> None:
-        """Takes in the weights after an optimizer step (EMA)."""
+        """Update the average after an optimizer step (EMA)."""
         if self._is_ema:
             self._count += 1
-            # Divided by the weights' sum, as Adam's moments are (Kingma & Ba 2015, section 3): the
-            # random weights of the start would last for long.
+            # Bias correction as for Adam's moments (Kingma & Ba 2015, section 3): otherwise the
+            # random initial weights would persist for long.
             self._move(model, (1 - self._decay) / (1 - self._decay**self._count))
 
     def after_epoch(self, model: nn.Module, epoch: int) -> None:
-        """Takes in the weights after `epoch`, from 1 (SWA)."""
+        """Update the average after `epoch`, from 1 (SWA)."""
         if not self._is_ema and epoch > self._first:
             self._count += 1
             self._move(model, 1 / self._count)
 
-    def judged(self, model: nn.Module) -> nn.Module:
-        """The average, or the model itself as long as SWA has not begun."""
+    def averaged(self, model: nn.Module) -> nn.Module:
+        """Return the average, or the model itself before SWA begins."""
         return self.model if self._count else model
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Return the state for a checkpoint."""
         return {"count": self._count, "model": self.model.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -68,7 +68,7 @@ class WeightAverage:
         self.model.load_state_dict(state["model"])
 
     def _move(self, model: nn.Module, share: float) -> None:
-        """This share of the way from the average to the model."""
+        """Move the average by this share towards the model."""
         with torch.no_grad():
             for own, other in zip(
                 self.model.state_dict().values(), model.state_dict().values(), strict=True

@@ -1,1 +1,1 @@
-"""Weights that travel: from the checkpoint of one trial into another trial, or to other people."""
+"""Transfer of trained weights: from a trial's checkpoint to another trial, or to an export."""

@@ -1,10 +1,10 @@
-"""Checkpoints of a trial: one an epoch, the newest complete one wins, two are kept.
+"""Checkpoints of a trial: one per epoch, the newest complete one is used, two are kept.
 
-`<folder>/generation_<g>/epoch_<e>.json` holds every epoch's metrics so far and, if it is plain
-values alone (a user's function may need no torch), the training's state. A state with tensors is in
-`epoch_<e>.pt` beside it and is read with `weights_only=True`. The JSON file is written last and
-renamed into place, so a checkpoint that can be seen is complete. Generations keep a driver that was
-given up from writing over its successor.
+`<folder>/generation_<g>/epoch_<e>.json` holds the metrics of every epoch so far and, if it has
+plain values only (a user's function may need no torch), the training's state. A state with tensors
+is in `epoch_<e>.pt` next to it and is read with `weights_only=True`. The JSON file is written last
+and renamed into place, so a visible checkpoint is complete. Generations keep an abandoned driver
+from overwriting its successor's checkpoints.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Checkpoint:
     """A complete checkpoint.
 
     Attributes:
-        epoch: The last one that it holds.
-        metrics: One dict an epoch, first to last.
+        epoch: The last epoch done.
+        metrics: One dict for each epoch, first to last.
         state_file: The file of a state with tensors; None if the state is plain.
         plain_state: A state of plain values; empty if there is a file.
     """
@@ -38,7 +38,7 @@ class Checkpoint:
     plain_state: Mapping[str, Any]
 
     def load_state(self) -> dict[str, Any]:
-        """Return the training's state. Refuses anything but tensors and plain values."""
+        """Return the training's state; only tensors and plain values are loaded."""
         if self.state_file is None:
             return dict(self.plain_state)
         import torch
@@ -55,14 +55,14 @@ def save_checkpoint(
     state: Mapping[str, object],
     kept: int = KEPT,
 ) -> None:
-    """Writes the checkpoint of `epoch` and removes all but the newest `kept` of this generation.
+    """Write the checkpoint of `epoch` and remove all but the newest `kept` of this generation.
 
-    The last one of a training needs no other beside it, which for a transformer would be three
-    times as large: with the optimizer's state.
+    Keep one at the end of a training: an earlier one of a transformer is three times as large, with
+    the optimizer's state.
 
     Raises:
-        OSError: the storage refuses, for want of room or otherwise. What was there stays, what is
-            half written goes, and the same call may be made again.
+        OSError: the storage is full or fails otherwise. Earlier checkpoints stay, incomplete files
+            are removed, and the same call may be repeated.
     """
     place = folder / f"generation_{generation}"
     place.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def save_checkpoint(
         (place / "epoch.json.new").write_text(json.dumps(record))
         (place / "epoch.json.new").replace(place / f"epoch_{epoch:04d}.json")
     except OSError:
-        for half in place.glob("epoch.*.new"):  # on a full disk they would be in the way
+        for half in place.glob("epoch.*.new"):  # they take up room on a full disk
             half.unlink(missing_ok=True)
         raise
     for old in sorted(place.glob("epoch_*.json"), key=_number)[:-kept]:
@@ -85,10 +85,10 @@ def save_checkpoint(
 
 
 def take_folder(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Makes `folder` that of the trial with this identity (JSON-ready: configuration, seed).
+    """Reserve `folder` for the trial with this identity (JSON-ready: configuration, seed).
 
-    A trial's number is given away again if its run was deleted; the checkpoints of the former owner
-    must not be continued under another configuration, so they go.
+    The number of a trial whose run was deleted is used again; the former owner's checkpoints belong
+    to another configuration, so they are deleted.
     """
     file, text = folder / "trial.json", json.dumps(dict(identity), sort_keys=True)
     if file.exists() and file.read_text() == text:
@@ -102,7 +102,7 @@ def take_folder(folder: Path, identity: Mapping[str, Any]) -> None:
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest complete checkpoint: the latest generation that has one, its latest epoch."""
+    """Return the latest complete checkpoint of the latest generation that has one."""
     for place in sorted(folder.glob("generation_*"), key=_number, reverse=True):
         for file in sorted(place.glob("epoch_*.json"), key=_number, reverse=True):
             found = _read(file)
@@ -112,7 +112,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether JSON gives a value back as it was."""
+    """Return whether a value survives JSON unchanged."""
     if isinstance(value, dict):
         return all(isinstance(key, str) and _is_plain(value[key]) for key in value)
     if isinstance(value, list):
@@ -127,9 +127,9 @@ def _write_state(path: Path, state: Mapping[str, object]) -> None:
         with path.open("wb") as file:
             torch.save(dict(state), file)
             file.flush()
-            os.fsync(file.fileno())  # the name must not reach the disk before the content
+            os.fsync(file.fileno())  # the content must reach the disk before the name
     except RuntimeError as error:
-        # torch hides a full disk: "unexpected pos 704 vs 598", with the OSError as its context.
+        # torch reports a full disk as "unexpected pos 704 vs 598", with the OSError as context.
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise
@@ -141,9 +141,8 @@ def _read(file: Path) -> Checkpoint | None:
         epoch, metrics = int(record["epoch"]), tuple(dict(entry) for entry in record["metrics"])
         state = record["state"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return (
-            None  # any other OSError: the storage is away, which must not look like no checkpoint
-        )
+        # Any other OSError is raised: unreachable storage must not look like no checkpoint.
+        return None
     state_file = file.with_suffix(".pt") if state is None else None
     if state_file is not None and not state_file.exists():
         return None

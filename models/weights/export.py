@@ -1,9 +1,9 @@
-"""A trained model as a folder that others can load, without anything of ours.
+"""Export of a trained model to a folder that others can load without this project.
 
-A CNN goes as safetensors with the list of its layers. A transformer whose adaptation merges is a
-plain transformer again; prefixes and adapters go alone, with the base named by the hash of its
-weights. `load_model.py` in the folder says and does what it takes. The model card is not written
-here: what a search knows of a trial is not known to its model.
+A CNN is written as safetensors with the list of its layers. A transformer whose adaptation merges
+is written as a plain transformer; prefixes and adapters are written alone, with the base identified
+by the hash of its weights. `load_model.py` in the folder loads the model. The model card is written
+elsewhere, by the search, which knows the trial.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import nn
 
+from models.adaptation.adapted import plain_name
 from models.catalog import data_kind
 from models.networks.base_model import BaseModel
 from models.networks.cnn import CNN
-from models.weights.extract import changed_body, plain_name
+from models.weights.extract import changed_body
 from models.weights.rebuild import Rebuilt, Trained, rebuild
 
 LOADER = "load_model.py"
-BODY = "body.safetensors"  # weights of the base that an earlier trial has changed
+BODY = "body.safetensors"  # weights of the base that an earlier trial changed
 _CLASSES = {
     "classification": "AutoModelForSequenceClassification",
     "entities": "AutoModelForTokenClassification",
     "dialogue": "AutoModelForCausalLM",
     "images": "AutoModelForImageClassification",
 }
-# What makes a layer of each type; the rest of its attributes follow from training.
+# Constructor arguments of each type of layer.
 _ARGUMENTS = {
     nn.Conv2d: ("in_channels", "out_channels", "kernel_size", "padding"),
     nn.BatchNorm2d: ("num_features",),
@@ -46,7 +47,7 @@ _ARGUMENTS = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written; `how` are the lines of Python that load it."""
+    """The result of an export; `how` holds the lines of Python that load the model."""
 
     label_names: tuple[str, ...]
     is_merged: bool
@@ -54,20 +55,20 @@ class Exported:
 
 
 def export(trained: Trained, folder: Path) -> Exported:
-    """Writes the model of a trial into an empty or new folder.
+    """Write the model of a trial into an empty or new folder.
 
     Raises:
-        FileExistsError: the folder holds something.
-        FileNotFoundError: the trial's checkpoint is gone.
-        DataError: its data set, which names its labels, cannot be read.
+        FileExistsError: the folder is not empty.
+        FileNotFoundError: the trial's checkpoint is missing.
+        DataError: its data set, which has the names of its labels, cannot be read.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} is not empty; name a folder that is new")
+        raise FileExistsError(f"{folder} is not empty; fix: name a new folder")
     rebuilt = rebuild(trained)
     folder.mkdir(parents=True, exist_ok=True)
     exported = _write(trained, rebuilt, folder)
     for path in folder.glob("*.safetensors"):
-        path.chmod(0o644)  # written for its owner alone; the folder is for others
+        path.chmod(0o644)  # safetensors writes for the owner only; the folder is for others
     return exported
 
 
@@ -77,7 +78,9 @@ def _write(trained: Trained, rebuilt: Rebuilt, folder: Path) -> Exported:
     if data_kind(trained.model) == "images":
         _write_preprocessing(trained.base, rebuilt, folder)
     else:
-        _write_tokenizer(trained.base, data_kind(trained.model), folder)
+        from models.networks.tokenizer import load_tokenizer
+
+        load_tokenizer(trained.base.folder, data_kind(trained.model)).save_pretrained(folder)
     merged = rebuilt.adapted.merged()
     if merged is None:
         return _export_adaptation(trained, trained.base, rebuilt, folder)
@@ -116,7 +119,7 @@ def _layer(layer: nn.Module) -> dict[str, Any]:
 def _export_adaptation(
     trained: Trained, base: BaseModel, rebuilt: Rebuilt, folder: Path
 ) -> Exported:
-    """What was trained beside the frozen base, and how to put both together."""
+    """Write the trained weights without the frozen base, and how to combine both."""
     assert rebuilt.plain is not None
     method = str(rebuilt.adapted.method)
     config: Any = rebuilt.plain.config
@@ -130,7 +133,10 @@ def _export_adaptation(
     _write_json(folder / "adapter.json", record)
     if method == "prefix":
         rebuilt.adapted.model.save_pretrained(folder, safe_serialization=True)
-        _name_base(folder / "adapter_config.json", base)
+        peft_config = folder / "adapter_config.json"
+        # Name and hash of the base instead of its path on this machine.
+        known = {"base_model_name_or_path": f"{base.name}@{base.digest}"}
+        _write_json(peft_config, json.loads(peft_config.read_text(encoding="utf-8")) | known)
         (folder / "README.md").unlink(missing_ok=True)  # peft's own empty card
     else:
         save_file(rebuilt.adapted.state(), folder / "adapter.safetensors")
@@ -141,14 +147,8 @@ def _export_adaptation(
     return Exported(rebuilt.label_names, False, _how("load(FOLDER, FOLDER_OF_THE_BASE)", "model"))
 
 
-def _name_base(path: Path, base: BaseModel) -> None:
-    """Overwrites where the base lay on this machine: its hash says more to others."""
-    config = json.loads(path.read_text(encoding="utf-8"))
-    _write_json(path, config | {"base_model_name_or_path": f"{base.name}@{base.digest}"})
-
-
 def _weights(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file of weights, by its name."""
+    """Return the SHA-256 of each file of weights, by its name."""
     digests = {}
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:
@@ -156,14 +156,8 @@ def _weights(folder: Path) -> dict[str, str]:
     return digests
 
 
-def _write_tokenizer(base: BaseModel, kind: str, folder: Path) -> None:
-    from models.networks.tokenizer import load_tokenizer
-
-    load_tokenizer(base.folder, kind).save_pretrained(folder)
-
-
 def _write_preprocessing(base: BaseModel, rebuilt: Rebuilt, folder: Path) -> None:
-    """How pixels become what the model takes; within ours a hook does that (`PixelInput`)."""
+    """Write the preprocessing of images, which a hook does in this project (`PixelInput`)."""
     path = base.folder / "preprocessor_config.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     assert rebuilt.plain is not None

@@ -1,8 +1,8 @@
-"""Initial weights taken from the checkpoint of a trial.
+"""Initial weights from the checkpoint of a trial.
 
-Only the newest checkpoint is there, so it is of the last epoch (or, of a training that has ended,
-of the epoch it picked). Not for deciding whether a transfer is allowed: `overlap.py` compares
-the data, and whoever calls compares model and base.
+The newest checkpoint holds the last epoch or, after the end of a training, the picked epoch.
+Whether a transfer is allowed is decided elsewhere: `overlap.py` compares the data, the caller
+compares model and base.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.adaptation.adapted import plain_name
 from models.hyperparameters.hyperparameter import Value
 from models.networks.cnn import CNN
 from models.weights.head_rows import head_tensors
 from models.weights.initial import InitialWeights
 
-# The input's normalisation belongs to the data, not to what was learned from them.
+# The input's normalisation belongs to the data, not to the learned weights.
 _OF_THE_DATA = ("mean", "std")
-# peft keeps trained layers beside the frozen ones under this name.
-_SAVED = "modules_to_save.default."
 
 
 def trained_cnn(
@@ -30,16 +29,16 @@ def trained_cnn(
     shape: tuple[int, int, int],
     labels: int,
 ) -> CNN:
-    """The network of a checkpoint of `models.training.cnn.CNNTraining`, in evaluation mode.
+    """Return the network of a checkpoint of `models.training.cnn.CNNTraining`, in eval mode.
 
     Args:
         state: the checkpoint's state.
-        configuration: what it was trained with.
+        configuration: its hyperparameters.
         shape: (channels, height, width) of its images.
-        labels: how many it tells apart.
+        labels: number of classes.
 
     Raises:
-        RuntimeError: the state is that of another configuration.
+        RuntimeError: the state belongs to another configuration.
     """
     model = CNN(configuration, shape, labels)
     model.load_state_dict(state["model"])
@@ -47,7 +46,7 @@ def trained_cnn(
 
 
 def from_cnn(model: CNN, label_names: tuple[str, ...]) -> InitialWeights:
-    """Initial weights from a trained network; the input's normalisation is left to the target."""
+    """Return initial weights from a trained network, without the input's normalisation."""
     tensors = {
         name: tensor for name, tensor in model.state_dict().items() if name not in _OF_THE_DATA
     }
@@ -55,12 +54,12 @@ def from_cnn(model: CNN, label_names: tuple[str, ...]) -> InitialWeights:
 
 
 def from_adapted(adapted: Any, plain: nn.Module, label_names: tuple[str, ...]) -> InitialWeights:
-    """Initial weights from a fine-tuned transformer.
+    """Return initial weights from a fine-tuned transformer.
 
     Args:
         adapted: the `Adapted` model with its trained state loaded.
-        plain: the same base as it was before, with any head: only what differs from it travels.
-        label_names: of the head's rows; empty for a language model.
+        plain: the unchanged base with any head; only weights that differ from it are extracted.
+        label_names: labels of the head's rows; empty for a language model.
     """
     head = head_tensors(plain, len(label_names))
     merged = adapted.merged()
@@ -72,16 +71,21 @@ def from_adapted(adapted: Any, plain: nn.Module, label_names: tuple[str, ...]) -
             if name in head or not torch.equal(tensor.cpu(), before[name].cpu())
         }
         return InitialWeights(changed, head, label_names)
-    trained = _trained(adapted.model)
-    own = tuple(name for name in trained if any(_is_part(name, part) for part in head))
+    # Names are those in the adapted model, to which the weights are applied.
+    trained = {
+        name: parameter.detach()
+        for name, parameter in adapted.model.named_parameters()
+        if parameter.requires_grad
+    }
+    own = tuple(name for name in trained if plain_name(name) in head)
     below = changed_body(adapted.model, plain)
     return InitialWeights(trained | below, own, label_names, is_merged=False)
 
 
 def changed_body(model: nn.Module, plain: nn.Module) -> dict[str, Tensor]:
-    """Weights below an adaptation that differ from the base, by their names in `model`.
+    """Return weights below an adaptation that differ from the base, by their names in `model`.
 
-    There are none, unless the trial started from weights of another that were merged.
+    There are none unless the trial started from merged weights of another one.
     """
     before = plain.state_dict()
     frozen = {
@@ -94,26 +98,3 @@ def changed_body(model: nn.Module, plain: nn.Module) -> dict[str, Tensor]:
         for name, tensor in frozen.items()
         if not torch.equal(tensor.cpu(), before[plain_name(name)].cpu())
     }
-
-
-def plain_name(name: str) -> str:
-    """A weight's name in the plain model, without what peft wraps around it."""
-    for prefix in ("base_model.model.", "base_model."):
-        if name.startswith(prefix):
-            name = name[len(prefix) :]
-            break
-    return name.replace(_SAVED, "")
-
-
-def _trained(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters that train, under their names in the adapted model."""
-    return {
-        name: parameter.detach()
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
-
-
-def _is_part(name: str, part: str) -> bool:
-    """Whether an adapted model's parameter is the plain model's `part`."""
-    return plain_name(name) == part

@@ -1,12 +1,11 @@
-"""Loads what this folder adds to a base: adapters or a prefix.
+"""Load a base with the adapters or the prefix in this folder.
 
     from load_model import load
     model = load("THIS FOLDER", "FOLDER OF THE BASE")
     tokenizer = transformers.AutoTokenizer.from_pretrained("THIS FOLDER")
 
-It needs torch, safetensors and transformers; a prefix needs peft, too. The base is named in
-adapter.json by the hash of its weights, and is checked against it.
-`twentieth export` copies this file beside the weights.
+It needs torch, safetensors and transformers; a prefix also needs peft. adapter.json holds the hash
+of the base's weights, which is checked. `twentieth export` copies this file next to the weights.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ class Bottleneck(nn.Module):
         self.up = nn.Linear(width, features)
 
     def forward(self, features: Tensor) -> Tensor:
-        """The features, changed by what the bottleneck adds."""
+        """Return the features plus the output of the bottleneck."""
         changed: Tensor = features + self.up(functional.gelu(self.down(features)))
         return changed
 
 
 def load(folder: str | Path, base: str | Path) -> Any:
-    """The base with its adapters or prefix, and its head, in evaluation mode."""
+    """Return the base with its adapters or prefix and its head, in eval mode."""
     root = Path(folder)
     record = json.loads((root / "adapter.json").read_text(encoding="utf-8"))
     check_base(record["base"], Path(base))
@@ -80,12 +79,14 @@ def _with_adapters(model: Any, state: dict[str, Tensor]) -> Any:
             module.register_forward_hook(_pass_through)
     unexpected = model.load_state_dict(state, strict=False).unexpected_keys
     if unexpected:
-        raise ValueError(f"the base has no place for {unexpected}; is it the one in adapter.json?")
+        raise ValueError(
+            f"the base has no weights {unexpected}; fix: give the base of adapter.json"
+        )
     return model
 
 
 def check_base(record: dict[str, Any], folder: Path) -> None:
-    """Whether the weights in `folder` are those that were adapted."""
+    """Check that the weights in `folder` are those that were adapted."""
     for name, digest in record["weights"].items():
         with (folder / Path(name).name).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

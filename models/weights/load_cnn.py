@@ -1,10 +1,10 @@
-"""Loads the network in this folder; it needs torch and safetensors, and no other file of ours.
+"""Load the network in this folder; it needs torch and safetensors, and no other file of ours.
 
     from load_model import load
     model, label_names = load("THIS FOLDER")
     logits = model(images)  # float images (batch, channels, height, width), pixels in [0, 1]
 
-`twentieth export` copies this file beside the weights.
+`twentieth export` copies this file next to the weights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-# Nothing else is built, whatever the configuration names.
+# Other layers are refused, whatever config.json names.
 LAYERS = (
     "BatchNorm2d", "Conv2d", "Dropout", "GELU", "GroupNorm", "Linear", "MaxPool2d", "ReLU", "SiLU",
     "Tanh",
@@ -25,7 +25,7 @@ LAYERS = (
 
 
 class Network(nn.Module):
-    """Features, then a classifier; the input's normalisation is a part of it."""
+    """Input normalisation, features and a classifier."""
 
     mean: Tensor
     std: Tensor
@@ -46,7 +46,7 @@ class Network(nn.Module):
 
 
 def load(folder: str | Path) -> tuple[Network, list[str]]:
-    """The network in evaluation mode, and the names of its classes by their number."""
+    """Return the network in eval mode, and the names of its classes by their number."""
     root = Path(folder)
     config = json.loads((root / "config.json").read_text(encoding="utf-8"))
     model = Network(config)

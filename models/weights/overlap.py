@@ -1,13 +1,13 @@
-"""Whether a model has already trained on what another task will judge it by.
+"""The overlap of a model's training examples with the evaluation splits of another task.
 
-A checkpoint cannot unlearn, so this is asked before its weights are taken: how many examples of
-the target's validation and test splits stand among the examples it was trained on. Texts are
-compared in the normal form of `models/data/text/deduplication.py` (case folded, whitespace
-collapsed, the words of a tagged sentence joined, of a dialogue the prompt), images by their
-pixels. It finds no near duplicates, and knows nothing of what the pretraining of a base has seen.
+It is checked before weights are transferred: how many examples of the target's validation and test
+splits are among the examples that the source was trained on. Texts are compared in the normal form
+of `models/data/text/deduplication.py` (case folded, whitespace collapsed, the words of a tagged
+sentence joined, of a dialogue the prompt), images by their pixels. Near duplicates and the
+pretraining data of a base are not detected.
 
-What the target trains on itself is no news to its models: an example of its validation or test
-split that is also in its own training split is counted apart and does not forbid a transfer.
+An example of the target's validation or test split that is also in its own training split is
+counted separately and does not prevent a transfer.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _LONGEST = 80
 
 @dataclass(frozen=True)
 class Overlap:
-    """Examples of a target's splits among those a source was trained on.
+    """Examples of a target's splits that a source was trained on.
 
-    `validation` and `test` are their indices; `known` counts those that the target's own training
-    split holds as well, which are in neither. `compared` counts distinct training examples of the
+    `validation` and `test` are their indices, without those that are also in the target's own
+    training split, which `known` counts. `compared` counts distinct training examples of the
     source. `shown` are a few of the texts.
     """
 
@@ -42,24 +42,24 @@ class Overlap:
 
     @property
     def count(self) -> int:
-        """How many examples of both splits overlap."""
+        """Number of overlapping examples of both splits."""
         return len(self.validation) + len(self.test)
 
     def record(self) -> dict[str, Any]:
-        """The same as JSON-ready data."""
+        """Return the overlap as JSON-ready data."""
         return {"count": self.count, **asdict(self)}
 
 
 def text_keys(
     texts: Sequence[Sequence[str]], kind: str, *, apart: bool = False
 ) -> list[set[bytes]]:
-    """What each example of texts is recognised by.
+    """Return the keys that each example is recognised by.
 
     Args:
         texts: as in `TextExamples`: (text,), (first, second), the words, or (prompt, answer).
         kind: "classification", "entities" or "dialogue".
-        apart: whether each text of a pair counts alone: for a source of single texts and a target
-            of pairs, or the other way round.
+        apart: whether each text of a pair has a key of its own, for a source of single texts and
+            a target of pairs, or vice versa.
     """
     if apart and kind == "classification":
         return [{_digest(normalised(text)) for text in example} for example in texts]
@@ -67,17 +67,17 @@ def text_keys(
 
 
 def image_keys(images: Images) -> list[set[bytes]]:
-    """What each image (n, channels, height, width) is recognised by: its pixels and shape."""
+    """Return the key of each image (n, channels, height, width): a hash of pixels and shape."""
     shape = repr((images.dtype.str, images.shape[1:])).encode()
     return [{hashlib.sha256(shape + image.tobytes()).digest()} for image in images]
 
 
 def overlap(source: Iterable[set[bytes]], target: Mapping[str, Sequence[set[bytes]]]) -> Overlap:
-    """Compares keys of a source's training examples with the splits of a target.
+    """Compare keys of a source's training examples with the splits of a target.
 
     Args:
-        source: keys an example.
-        target: "train", "validation" and "test" to keys an example.
+        source: the keys of each example.
+        target: "train", "validation" and "test" to the keys of each example.
     """
     seen = set().union(*source)
     own = set().union(*target["train"])
@@ -92,13 +92,13 @@ def overlap(source: Iterable[set[bytes]], target: Mapping[str, Sequence[set[byte
 
 
 def overlap_of(sources: Sequence[Any], target: Any) -> Overlap:
-    """Compares the training splits of sources (`TextSplits` or `ImageSplits`) with a target.
+    """Compare the training splits of sources (`TextSplits` or `ImageSplits`) with a target.
 
     Raises:
         ValueError: one holds images and another texts.
     """
     if len({hasattr(each, "train_images") for each in (*sources, target)}) != 1:
-        raise ValueError("images and texts cannot be compared; the tasks must be of one kind")
+        raise ValueError("images and texts cannot be compared; fix: choose tasks of one kind")
     if hasattr(target, "train_images"):
         seen = [keys for each in sources for keys in image_keys(each.train_images)]
         splits = ("train", "validation", "test")
@@ -122,7 +122,7 @@ def overlap_of(sources: Sequence[Any], target: Any) -> Overlap:
 
 
 def _width(splits: Any) -> int:
-    """Texts an example; tagged sentences count as one."""
+    """Return the number of texts in an example; a tagged sentence counts as one."""
     if splits.kind == "entities" or not splits.train.texts:
         return 1
     return len(splits.train.texts[0])

@@ -1,7 +1,7 @@
-"""The model of a finished trial, rebuilt from its checkpoint: to start from it, or to export it.
+"""The model of a finished trial, rebuilt from its checkpoint for a transfer or an export.
 
-The source's data are loaded again, for the names of its labels and for what it was trained on. Not
-for finding trials: whoever calls has read them from the tracking store.
+The source's data are loaded again, for the names of its labels and its training examples. The
+caller reads the trial from the tracking store.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from models.weights.overlap import Overlap, overlap_of
 
 @dataclass(frozen=True)
 class Trained:
-    """What it takes to rebuild the model of a trial.
+    """A trained trial, with all that is needed to rebuild its model.
 
     Attributes:
-        name: Of the trial, for messages.
-        model: In the catalog.
-        configuration: Complete.
+        name: Name of the trial, for messages.
+        model: Name of the model in the catalog.
+        configuration: Complete hyperparameters.
         data: Settings of its data set.
         checkpoints: Folder of its checkpoints.
-        base: The pretrained model it adapted; None for a CNN.
-        initial: File of the weights it started from itself; None: none.
+        base: The pretrained model that it adapted; None for a CNN.
+        initial: File of the weights that it started from; None: none.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Trained:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A trained model: a CNN, or a transformer under its adaptation, with what tells of it.
+    """A trained model: a CNN, or a transformer under its adaptation, with its data.
 
-    `plain` is the pretrained base with a fresh head; None for a CNN, as is `adapted`.
+    `plain` is the pretrained base with a fresh head; None for a CNN, like `adapted`.
     """
 
     model: nn.Module
@@ -63,7 +63,7 @@ class Rebuilt:
 
 @dataclass(frozen=True)
 class ExtractedWeights:
-    """Initial weights for a target, with what was compared; the lineage is still empty."""
+    """Initial weights for a target, with the data overlap and the head's rows; no lineage yet."""
 
     weights: InitialWeights
     overlap: Overlap
@@ -71,10 +71,10 @@ class ExtractedWeights:
 
 
 def rebuild(trained: Trained) -> Rebuilt:
-    """The model of a trial as its last checkpoint left it, in evaluation mode on the CPU.
+    """Rebuild the model of a trial from its last checkpoint, in eval mode on the CPU.
 
     Raises:
-        FileNotFoundError: the checkpoint is gone, or the weights it started from.
+        FileNotFoundError: the checkpoint or its initial weights are missing.
         DataError: the data set cannot be read.
     """
     checkpoint = newest_checkpoint(trained.checkpoints)
@@ -93,7 +93,7 @@ def rebuild(trained: Trained) -> Rebuilt:
 def extract_weights(
     trained: Trained, ancestors: Sequence[Mapping[str, Any]], target_data: Mapping[str, Any]
 ) -> ExtractedWeights:
-    """Initial weights from a trial, and what its training has seen of the target's splits.
+    """Extract initial weights from a trial, and its overlap with the target's splits.
 
     Args:
         trained: The source.
@@ -101,15 +101,19 @@ def extract_weights(
         target_data: Data settings of the target.
 
     Raises:
-        FileNotFoundError: the checkpoint is gone.
+        FileNotFoundError: the checkpoint is missing.
         DataError: one of the data sets cannot be read.
-        ValueError: the images of the two tasks are of different shapes.
+        ValueError: the images of the two tasks have different shapes.
     """
     kind = data_kind(trained.model)
     rebuilt = rebuild(trained)
     target = load_data(target_data, kind)
-    if hasattr(target, "train_images"):
-        _check_shapes(rebuilt.splits, target)
+    ours, theirs = _shape(target), _shape(rebuilt.splits)
+    if ours is not None and theirs is not None and ours != theirs:
+        raise ValueError(
+            f"the source was trained on images of {'x'.join(map(str, theirs))}, the target has "
+            f"{'x'.join(map(str, ours))}; fix: set task.data.image_size so that both are equal"
+        )
     seen = [rebuilt.splits, *(load_data(settings, kind) for settings in ancestors)]
     if isinstance(rebuilt.model, CNN):
         weights = from_cnn(rebuilt.model, rebuilt.label_names)
@@ -120,30 +124,23 @@ def extract_weights(
     return ExtractedWeights(weights, overlap_of(seen, target), rows)
 
 
-def _check_shapes(source: Any, target: Any) -> None:
-    theirs, ours = source.train_images.shape[1:], target.train_images.shape[1:]
-    if theirs != ours:
-        raise ValueError(
-            f"the source saw images of {'x'.join(map(str, theirs))}, the target has "
-            f"{'x'.join(map(str, ours))}: set task.data.image_size so that both are alike"
-        )
-
-
 def _transformer(
     trained: Trained, base: BaseModel, state: Mapping[str, Any], names: tuple[str, ...], splits: Any
 ) -> Rebuilt:
-    from models.adaptation import adapt  # transformers cost seconds to import, a CNN needs none
+    from models.adaptation import (
+        adapt,  # importing transformers takes seconds, a CNN does not need it
+    )
     from models.networks.transformer import LoadedBase
 
     configuration = trained.configuration
     loaded = LoadedBase(base, data_kind(trained.model), names, image=_shape(splits))
     plain = loaded.fresh(0, configuration, own_copy=True)
     below = loaded.fresh(0, configuration, own_copy=True)
-    # A checkpoint holds what was trained, not what lay frozen below it.
+    # A checkpoint holds the trained weights, not the frozen ones below the adaptation.
     initial = None if trained.initial is None else load_initial(trained.initial)
     if initial is not None and initial.is_merged:
         apply_initial(below, initial, names)
-    # Nothing is trained here: the seed and the number of steps leave no trace in the loaded state.
+    # Nothing is trained here: the loaded state does not depend on the seed and the number of steps.
     adapted = adapt(below, configuration, steps=1000, seed=0)
     if initial is not None and not initial.is_merged:
         apply_initial(adapted.model, initial, names)
@@ -152,7 +149,7 @@ def _transformer(
 
 
 def _shape(splits: Any) -> tuple[int, int, int] | None:
-    """(channels, height, width) of a data set of images; None for texts."""
+    """Return (channels, height, width) of a data set of images; None for texts."""
     if not hasattr(splits, "train_images"):
         return None
     _, channels, height, width = splits.train_images.shape

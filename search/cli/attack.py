@@ -75,13 +75,13 @@ def attack_trial(tracking_uri: str, reference: str, asked: AttackRequest) -> Ite
     for threat in threats:
         yield f"attacking {source.name} with {threat.ball}: {', '.join(attacks)}"
         found = attack(past, threat, attacks, split, count)
-        yield _table(source.name, asked.split, found.figures)
+        yield _table(source.name, asked.split, found.metrics)
         document = {
             "threat": dataclasses.asdict(threat), "split": asked.split,
-            "figures": [each.to_json() for each in found.figures],
+            "figures": [each.to_json() for each in found.metrics],
         }  # fmt: skip
         _keep(tracking_uri, source, f"{asked.attack}_{asked.split}_{threat.ball}", document,
-              found.witnesses)  # fmt: skip
+              found.adversarial_examples)  # fmt: skip
     warnings = warnings_of(past, threats[0], split, count)
     yield warnings_text(warnings) or "no warning of false security"
     if warnings:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.adversarial.checks.warning import SecurityWarning
+from models.adversarial.checks.warning import GradientMaskingWarning
 from models.scores.metric_names import unconfirmed
 from search.objectives import Objective
 from search.objectives.roles import best
@@ -86,7 +86,7 @@ def replaced_warning(metrics: Mapping[str, float]) -> str:
         for name, value in metrics.items()
         if unconfirmed(name) in metrics
     )
-    return SecurityWarning(
+    return GradientMaskingWarning(
         name="The robust figure was replaced",
         raised_when="targeted APGD breaks more than the search's own attack did, by more than "
         "two standard errors.",

@@ -20,7 +20,7 @@ import ray
 
 from models.catalog import Threat
 from models.scores.metric_names import on_split
-from models.training.protocol import EvaluatedTraining, JudgedTraining
+from models.training.protocol import AttackableTraining, EvaluatedTraining
 from models.weights.checkpoints import newest_checkpoint
 from search.history import Trial
 from search.optimize.plan import Plan, trial_seed
@@ -176,19 +176,19 @@ def evaluate_trial(
     is_finished = checkpoint is not None and (checkpoint.epoch >= task.epochs or training.ended)
     if not is_finished:
         raise FileNotFoundError(f"no checkpoint of epoch {task.epochs} in {folder}")
-    if isinstance(training, JudgedTraining):
+    if isinstance(training, AttackableTraining):
         assert isinstance(task.spec.threat, Threat), "images are attacked by their pixels"
         return _evaluate_images(training, task.spec.threat, folder)
     return FinalEvaluation(training.evaluate_test())
 
 
-def _evaluate_images(training: JudgedTraining, threat: Threat, folder: Path) -> FinalEvaluation:
+def _evaluate_images(training: AttackableTraining, threat: Threat, folder: Path) -> FinalEvaluation:
     from models.adversarial.pixels.adversarial_examples import save_adversarial_examples
     from models.adversarial.pixels.autoattack import MISSING, is_installed
     from models.adversarial.pixels.final_evaluation import evaluate_robustness
 
     judged = evaluate_robustness(training, threat)
-    save_adversarial_examples(judged.witnesses, folder / ADVERSARIAL_EXAMPLES)
+    save_adversarial_examples(judged.adversarial_examples, folder / ADVERSARIAL_EXAMPLES)
     message = "" if is_installed() or not threat.final_examples else MISSING
     return FinalEvaluation(
         judged.metrics, judged.texts, (str(folder / ADVERSARIAL_EXAMPLES),), message

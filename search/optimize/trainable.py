@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray import tune
 
-from models.training.protocol import JudgedTraining, TabulatedTraining, Training
+from models.training.protocol import AttackableTraining, TabulatedTraining, Training
 from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
 from search.optimize.confirmation import replaced_warning
 from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES, WARNING
@@ -154,7 +154,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
             return
         entry = {name: float(value) for name, value in metrics.items() if name != EPOCH}
         is_last = len(self._done) + 1 >= self._task.epochs or self._has_ended()
-        if is_last and isinstance(training, JudgedTraining):
+        if is_last and isinstance(training, AttackableTraining):
             entry |= self._confirmed(training, entry)
         _check_names(entry, () if is_last else self._task.compared)
         entry.setdefault("seconds.epoch", time.perf_counter() - began)
@@ -170,7 +170,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
             )
         )  # fmt: skip
 
-    def _confirmed(self, training: JudgedTraining, entry: Mapping[str, float]) -> dict[str, float]:
+    def _confirmed(
+        self, training: AttackableTraining, entry: Mapping[str, float]
+    ) -> dict[str, float]:
         """What a stronger attack says of the robust figure, where it is to be asked.
 
         It comes before the checkpoint and the report, so nobody ever sees the figure that it

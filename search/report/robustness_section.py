@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.adversarial.checks.warning import SecurityWarning
+from models.adversarial.checks.warning import GradientMaskingWarning
 from search.report.robustness_values import ConfirmedTrial, Count, EvaluatedTrial
 from search.report.tables import escape, table
 from search.transfer.best import wilson_interval
@@ -104,7 +104,7 @@ def _warnings(judged: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTri
     told += [
         _three_parts(
             each.number,
-            SecurityWarning(
+            GradientMaskingWarning(
                 name="the robust figure was replaced",
                 raised_when="the gap is above two standard errors",
                 meaning="the search's own attack overstates this model; its gradients may be "
@@ -120,7 +120,7 @@ def _warnings(judged: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTri
     return ["### Warnings", "\n".join(told) or none] if told or none else []
 
 
-def _three_parts(trial: int, warning: SecurityWarning) -> str:
+def _three_parts(trial: int, warning: GradientMaskingWarning) -> str:
     return (
         f"- **Trial {trial}: {escape(warning.name)}** ({escape(warning.measured)})\n"
         f"  - Raised when: {escape(warning.raised_when)}\n"

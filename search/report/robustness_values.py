@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.adversarial.checks.warning import SecurityWarning
+from models.adversarial.checks.warning import GradientMaskingWarning
 from models.scores.metric_names import MetricName, unconfirmed
 from search.history import Trial
 
@@ -46,7 +46,7 @@ class EvaluatedTrial:
     confirmation: tuple[Count, ...]
     test: tuple[Count, ...]
     curve: tuple[Count, ...]
-    warnings: tuple[SecurityWarning, ...]
+    warnings: tuple[GradientMaskingWarning, ...]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _judged(best: Trial, text: str) -> EvaluatedTrial | None:
             name: tuple(map(_count, document[name])) for name in ("confirmation", "test", "curve")
         }
         warnings = tuple(
-            SecurityWarning(**{part: str(each[part]) for part in _PARTS})
+            GradientMaskingWarning(**{part: str(each[part]) for part in _PARTS})
             for each in document["warnings"]
         )
         return EvaluatedTrial(

@@ -67,12 +67,12 @@ def recorded(found: Callable[..., tuple[Tensor, Tensor]]) -> Attack:
         model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int
     ) -> AttackOutcome:
         clean = torch.from_numpy(correct(model, images, labels))
-        standing, witnesses, index = clean.clone(), images.clone(), clean.nonzero()[:, 0]
+        standing, adversarial_examples, index = clean.clone(), images.clone(), clean.nonzero()[:, 0]
         ball = Ball(images, threat.norm, threat.epsilon).at(index)
         with evaluating(model):
             shown, margins = found(model, labels[index], ball, seed)
-        record_misclassified(index, shown, margins, standing, witnesses)
-        return AttackOutcome(standing.numpy(), clean.numpy(), witnesses)
+        record_misclassified(index, shown, margins, standing, adversarial_examples)
+        return AttackOutcome(standing.numpy(), clean.numpy(), adversarial_examples)
 
     return attack
 
@@ -170,10 +170,15 @@ def test_it_stays_in_the_ball_and_in_the_box(name: str, threat: Threat) -> None:
     large = threat.at(4 * threat.epsilon)
     found = found_by(name, large)
     order = np.inf if threat.norm == "linf" else 2
-    sizes = torch.linalg.vector_norm((found.witnesses - IMAGES).flatten(1), ord=order, dim=1)
+    sizes = torch.linalg.vector_norm(
+        (found.adversarial_examples - IMAGES).flatten(1), ord=order, dim=1
+    )
     # Rounding of the sum of image and perturbation, which is 1 at most.
     assert bool((sizes <= large.epsilon + 1e-6).all())
-    assert float(found.witnesses.min()) >= 0 and float(found.witnesses.max()) <= 1
+    assert (
+        float(found.adversarial_examples.min()) >= 0
+        and float(found.adversarial_examples.max()) <= 1
+    )
 
 
 @each()
@@ -182,7 +187,7 @@ def test_the_same_seed_gives_the_same_result(name: str, threat: Threat) -> None:
     first = found_by(name, threat)
     torch.rand(1)
     second = ATTACKS[name](Nearest(), IMAGES, LABELS, threat, 0)
-    assert torch.equal(first.witnesses, second.witnesses)
+    assert torch.equal(first.adversarial_examples, second.adversarial_examples)
     assert np.array_equal(first.robust, second.robust)
 
 
@@ -210,17 +215,17 @@ def test_an_image_that_was_misclassified_counts_as_such(name: str, threat: Threa
     """It is neither clean nor robust, nobody broke it, and it is shown as it is."""
     found = found_by(name, threat)
     assert np.array_equal(found.clean, IS_CLEAN)
-    assert not found.robust[~IS_CLEAN].any() and not (found.broken > 5).any()
-    assert torch.equal(found.witnesses[~IS_CLEAN], IMAGES[~IS_CLEAN])
+    assert not found.robust[~IS_CLEAN].any() and not (found.misclassified > 5).any()
+    assert torch.equal(found.adversarial_examples[~IS_CLEAN], IMAGES[~IS_CLEAN])
 
 
 @each()
-def test_its_witnesses_prove_what_it_broke(name: str, threat: Threat) -> None:
+def test_its_adversarial_examples_prove_what_it_misclassified(name: str, threat: Threat) -> None:
     """They are misclassified, what stands is shown as it is, and what cannot be broken stands."""
     model, found = Nearest(), found_by(name, threat)
-    assert np.array_equal(correct(model, found.witnesses, LABELS), found.robust)
-    changed = np.flatnonzero((found.witnesses != IMAGES).flatten(1).any(1).numpy())
-    assert np.array_equal(changed, found.broken)
+    assert np.array_equal(correct(model, found.adversarial_examples, LABELS), found.robust)
+    changed = np.flatnonzero((found.adversarial_examples != IMAGES).flatten(1).any(1).numpy())
+    assert np.array_equal(changed, found.misclassified)
     assert not (robust_on_paper(threat) & ~found.robust).any()
 
 
@@ -245,7 +250,7 @@ def test_more_budget_never_helps_the_defender(name: str, threat: Threat) -> None
             assert not (large.measured.robust & ~small.measured.robust).any()
     worst = worst_case(figures, threat.at(2 * threat.epsilon)).measured
     assert np.array_equal(worst.robust, np.all([each.measured.robust for each in figures], axis=0))
-    assert np.array_equal(correct(Nearest(), worst.witnesses, LABELS), worst.robust)
+    assert np.array_equal(correct(Nearest(), worst.adversarial_examples, LABELS), worst.robust)
 
 
 class NanBeside(nn.Module):
@@ -280,7 +285,7 @@ def test_a_model_that_has_diverged_is_not_attacked(name: str, threat: Threat) ->
     """NaN at an image itself is an error already."""
     found = ATTACKS[name](NanAlways(), IMAGES, LABELS, threat, 0)
     assert not found.clean.any() and not found.robust.any()
-    assert torch.equal(found.witnesses, IMAGES)
+    assert torch.equal(found.adversarial_examples, IMAGES)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name, "linf")) for name in JUDGED])

@@ -22,8 +22,8 @@ from models.catalog import TextThreat, Threat, Value, complete, robust_metric
 from models.data.loading import ImageSplits, Splits, load_images
 from models.networks.base_model import locate_base
 from models.training.protocol import (
+    AttackableTraining,
     EvaluatedTraining,
-    JudgedTraining,
     TabulatedTraining,
     Training,
 )
@@ -244,7 +244,7 @@ def test_nan_ends_it(case: Case) -> None:
     for each in (training, again):
         if isinstance(each, EvaluatedTraining):
             assert all(map(math.isnan, each.evaluate_test().values()))
-        if isinstance(each, JudgedTraining):
+        if isinstance(each, AttackableTraining):
             assert each.confirm() == {}
         if isinstance(each, TabulatedTraining):
             assert each.tables() == {}
@@ -276,7 +276,7 @@ def test_an_evaluated_training_measures_the_test_split(case: Case) -> None:
 def test_a_judged_training_classifies_images_and_is_confirmed_at_its_end(case: Case) -> None:
     """The classifier is there at any epoch; confirmed is the end alone, and repeatedly."""
     training = case.make()
-    if not isinstance(training, JudgedTraining):
+    if not isinstance(training, AttackableTraining):
         pytest.skip("it is not judged by attacks on pixels")
     running = training.run()
     next(running)
@@ -316,7 +316,7 @@ def findings(training: Training) -> list[Any]:
     found: list[Any] = []
     if isinstance(training, EvaluatedTraining):
         found.append(training.evaluate_test())
-    if isinstance(training, JudgedTraining):
+    if isinstance(training, AttackableTraining):
         found.append(training.confirm())
     if isinstance(training, TabulatedTraining):
         found.append(training.tables())

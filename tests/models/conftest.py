@@ -1,4 +1,4 @@
-"""One torch thread, so that tests are fast beside others, and data sets that most of them share."""
+"""One torch thread, so that parallel tests are fast, and data sets that most of them share."""
 
 from __future__ import annotations
 

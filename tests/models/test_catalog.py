@@ -191,7 +191,7 @@ def test_an_architecture_names_hyperparameters_that_there_are(model: str) -> Non
     assert not rates, "what only training uses does not fix the weights"
 
 
-def test_the_robust_figure_of_entities_is_an_f1() -> None:
+def test_the_robust_metric_of_entities_is_an_f1() -> None:
     assert robust_name("entity_tagger") == "f1.robust"
     assert robust_name("cnn") == robust_name("text_classifier") == "accuracy.robust"
     assert robust_metric("entity_tagger", TextThreat()) == "f1.characters_0.15"
@@ -200,7 +200,7 @@ def test_the_robust_figure_of_entities_is_an_f1() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_model_reports_its_clean_and_robust_figures_and_what_they_cost(model: str) -> None:
+def test_a_model_reports_its_clean_and_robust_metrics_and_their_costs(model: str) -> None:
     threat = default_threat(model)
     names = metrics(model, threat)
     assert len(set(names)) == len(names)

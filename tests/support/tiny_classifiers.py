@@ -1,4 +1,4 @@
-"""Hand-made classifiers of 4x4 images, honest and not, whose failings are known on paper."""
+"""Hand-made classifiers of 4x4 images, some with masked gradients, with errors known by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ THREATS = {"linf": Threat(epsilon=0.1), "l2": Threat(norm="l2", epsilon=0.4)}
 class Linear(nn.Module):
     """Logits are 20 times each class's share of the brightness above grey.
 
-    Class k owns the pixels k, k + classes, ...: a linear honest model.
+    Class k owns the pixels k, k + classes, ...: a linear model without masking.
     """
 
     def __init__(self, classes: int = 3) -> None:

@@ -1,1 +1,1 @@
-"""Checks of a robust accuracy: does it only look high, because the gradients are masked?"""
+"""Checks for gradient masking, which makes a robust accuracy look too high."""

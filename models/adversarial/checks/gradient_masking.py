@@ -1,12 +1,12 @@
-"""Checks of a model against false security: a robust accuracy that only looks high.
+"""Checks of a model for gradient masking, which makes a robust accuracy look too high.
 
-Each raises a warning of three parts. None is a proof: a model without warnings may still be less
-robust than measured, and AutoAttack remains the judge.
+Each check returns a warning of three parts. None is a proof: a model without warnings may still be
+less robust than measured, and AutoAttack gives the final accuracy.
 
-Cost for each of at most 128 images, with PGD of 10 steps and ten classes, in passes forward and
-back: 13 and 6 for outputs and gradients, 14 and 11 for FGSM and PGD on the clean ones, for each of
-four sizes of the ball at most 112 and 100 (only while an image stands; usually half of it in all),
-and 300 forward for an image that withstands the white-box attack.
+Cost for each of at most 128 images, with PGD of 10 steps and ten classes, in forward and backward
+passes: 13 and 6 for outputs and gradients, 14 and 11 for FGSM and PGD on the clean images, at most
+112 and 100 for each of four epsilons (only while an image is robust; usually half of that in all),
+and 300 forward passes for an image that withstands the white-box attack.
 
 Sources: Athalye et al. 2018; Carlini et al. 2019; Croce et al. 2021 (AutoAttack's own warnings).
 """
@@ -23,36 +23,38 @@ from models.adversarial.checks.gradient_masking_gradients import (
 )
 from models.adversarial.checks.gradient_masking_outputs import output_warnings
 from models.adversarial.checks.preserve_state import preserve_state
-from models.adversarial.checks.warning import SecurityWarning
+from models.adversarial.checks.warning import GradientMaskingWarning
 from models.adversarial.pixels.attacks import Ball
 from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.threat_model import Threat
 
-__all__ = ["MOST_IMAGES", "SecurityWarning", "check"]
+__all__ = ["MOST_IMAGES", "GradientMaskingWarning", "check"]
 
 MOST_IMAGES = 128
 
 
 def check(
     model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int
-) -> list[SecurityWarning]:
-    """The warnings that `model` gives rise to under `threat`; an empty list is none.
+) -> list[GradientMaskingWarning]:
+    """Return the warnings for `model` under `threat`; the list is empty if every check passes.
 
-    A model without gradients is a warning, not an error, and then no attack is tried. The model is
-    looked at in eval mode and left as it was.
+    A model without gradients gives a warning, not an error, and is not attacked. The model is
+    checked in eval mode and left unchanged.
 
     Args:
         model: maps images to logits (n, classes), at least two.
-        images: float32 (n, channels, height, width) in [0, 1]; of more than 128, a fixed subset.
+        images: float32 (n, channels, height, width) in [0, 1]; a fixed subset if there are over
+            128.
         labels: int64 (n,).
-        threat: what the figure in question was measured with.
-        seed: of every random start, nearby point and search.
+        threat: the threat that the robust accuracy was measured under.
+        seed: seed of random starts, nearby points and random search.
 
     Raises:
-        ValueError: there are no images, or not as many labels.
+        ValueError: there are no images, or the number of labels differs.
     """
     if not len(images) or len(images) != len(labels):
-        raise ValueError(f"{len(images)} images and {len(labels)} labels: give as many, at least 1")
+        raise ValueError(f"{len(images)} images and {len(labels)} labels; "
+                         "fix: give one label for each image, at least one image")  # fmt: skip
     chosen = torch.from_numpy(fixed_subset(len(labels), MOST_IMAGES, seed)).to(images.device)
     images, labels = images[chosen], labels[chosen]
     with preserve_state(model):

@@ -1,9 +1,9 @@
-"""What attacks say about each other: whether the strong ones behave as strong ones must.
+"""Checks for gradient masking that compare attacks: stronger attacks must succeed more often.
 
 Sources: Carlini et al. 2019, "On evaluating adversarial robustness", section 4; Athalye et al.
-2018, section 3.1: iterative attacks beat single steps, white-box attacks beat black-box ones, a
-large ball leaves nothing standing, and a larger ball never leaves more. The thresholds were
-calibrated on digits models that the committed count (results/reference/false_security.md) lacks.
+2018, section 3.1: iterative attacks beat single steps, white-box attacks beat black-box ones, no
+image is robust in a very large ball, and robust accuracy never rises with epsilon. The thresholds
+were calibrated on digits models that are not among those of results/reference/false_security.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.checks.warning import SecurityWarning
+from models.adversarial.checks.warning import GradientMaskingWarning
 from models.adversarial.pixels.attacks import Ball, fgsm, margin, pgd
 from models.adversarial.pixels.evaluation import correct, robust_correct
 from models.adversarial.pixels.square_attack import square_attack
@@ -24,17 +24,17 @@ from models.adversarial.threat_model import Threat
 
 Flags = npt.NDArray[np.bool_]  # (n,), one per example
 
-# Of the single loss compared with FGSM: enough to beat one step by far on an honest model.
+# PGD steps on the loss of FGSM: far stronger than one step on a model without masking.
 _STEPS = 10
 _REACH = 2.5  # as models.adversarial.pixels.evaluation: Madry et al. 2018, section 5
 _QUERIES = 300
-# Share of the images that Square may break though white-box did not, and below how many images it
-# is chance. PGD of few steps misses borderline images: honest networks lost 0 to 3 of 128 in
-# calibration, quantised inputs 17 or more.
+# Largest share of images that Square may misclassify though the white-box attack did not, and the
+# number of images below which it is chance. PGD of few steps misses borderline images: unmasked
+# networks lost 0 to 3 of 128 in calibration, networks with quantised inputs 17 or more.
 _BLACK_BOX_SHARE, _FEWEST = 0.05, 3
-# Sizes as multiples of the threat's; the last grid point is `everything`.
+# Epsilons as multiples of the threat's; the last grid point is `everything`.
 _MULTIPLES = (0.5, 2.0)
-# 24 honest networks lost every image there; quantised inputs kept 77% or more.
+# 24 unmasked networks lost every image there; networks with quantised inputs kept 77 % or more.
 _ABOUT_ZERO = 0.05
 # Standard errors of a paired difference.
 _SIGMAS = 2.0
@@ -42,15 +42,15 @@ _SIGMAS = 2.0
 
 def attack_warnings(
     model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int
-) -> list[SecurityWarning]:
-    """Warnings from attacks in eval mode; only images that are right without one count.
+) -> list[GradientMaskingWarning]:
+    """Return the warnings from attacks in eval mode on the correctly classified images.
 
     Args:
         model: maps images to logits, differentiable.
         images: float32 (n, channels, height, width) in [0, 1].
         labels: int64 (n,).
         threat: norm, epsilon, steps and restarts of the white-box attack.
-        seed: of every random start.
+        seed: seed of every random start.
     """
     clean = torch.from_numpy(correct(model, images, labels)).to(images.device)
     if not clean.any():
@@ -68,7 +68,7 @@ def attack_warnings(
 def one_and_many_steps(
     model: nn.Module, images: Tensor, labels: Tensor, threat: Threat
 ) -> tuple[Flags, Flags]:
-    """Which images withstand FGSM, and which PGD on the same loss from the same start."""
+    """Return which images withstand FGSM, and which PGD on the same loss from the same start."""
     ball = Ball(images, threat.norm, threat.epsilon)
     with torch.no_grad():
         once = margin(model(fgsm(model, labels, ball)), labels) > 0
@@ -80,7 +80,7 @@ def one_and_many_steps(
 def black_box(
     model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, white_box: Flags, seed: int
 ) -> int:
-    """How many images that the white-box attack left standing Square breaks."""
+    """Return how many images Square misclassifies of those that withstand the white-box attack."""
     left = torch.from_numpy(white_box).to(images.device)
     ball = Ball(images[left], threat.norm, threat.epsilon)
     _, margins = square_attack(model, labels[left], ball, queries=_QUERIES, seed=seed)
@@ -90,9 +90,9 @@ def black_box(
 def grid(
     model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, white_box: Flags, seed: int
 ) -> dict[float, Flags]:
-    """Which images withstand the threat's attack at each size, ascending.
+    """Return which images withstand the threat's attack at each epsilon, ascending.
 
-    The largest is `everything`, where every image can be turned into the same grey.
+    The largest epsilon is `everything`, where every image can be turned into the same grey.
     """
     found = {threat.epsilon: white_box}
     largest = everything(images, threat)
@@ -103,72 +103,72 @@ def grid(
 
 
 def everything(images: Tensor, threat: Threat) -> float:
-    """The size at which a ball holds the grey image: 0.5 a pixel."""
+    """Return the epsilon at which every ball contains the grey image: 0.5 for each pixel."""
     return 0.5 if threat.norm == "linf" else 0.5 * math.sqrt(images[0].numel())
 
 
 def exceeds(one: Flags, other: Flags) -> bool:
-    """Whether more images are true in `one`, by over two standard errors of paired flags.
+    """Return whether more images are true in `one`, by over two standard errors of paired flags.
 
-    McNemar's: were there no difference, an image that differs would do so either way as likely.
-    At least four images must differ.
+    McNemar's test: without a difference, discordant images are as likely in either direction. At
+    least four images must differ.
     """
     more, fewer = int((one & ~other).sum()), int((other & ~one).sum())
     return more > fewer and more - fewer >= _SIGMAS * math.sqrt(more + fewer)
 
 
-def _single_step(once: Flags, often: Flags) -> SecurityWarning | None:
+def _single_step(once: Flags, often: Flags) -> GradientMaskingWarning | None:
     if not exceeds(often, once):
         return None
-    return SecurityWarning(
+    return GradientMaskingWarning(
         "an iterative attack is weaker than a single step",
-        f"PGD of {_STEPS} steps on cross-entropy leaves more images standing than FGSM, by over "
+        f"PGD of {_STEPS} steps on cross-entropy misclassifies fewer images than FGSM, by over "
         f"{_SIGMAS:g} standard errors",
-        "following the gradient leads nowhere: it is masked, and every gradient figure is too high",
-        "look for what makes the loss rough or flat; judge by Square and AutoAttack",
-        f"of those right before {once.mean():.3f} stand after FGSM, {often.mean():.3f} after PGD",
+        "the gradient is masked, and every accuracy under a gradient attack is too high",
+        "find what makes the loss rough or flat; evaluate by Square and AutoAttack",
+        f"robust of the correct images: FGSM {once.mean():.3f}, PGD {often.mean():.3f}",
     )
 
 
-def _black_box(broken: int, n: int) -> SecurityWarning | None:
-    if broken < max(_FEWEST, _BLACK_BOX_SHARE * n):
+def _black_box(misclassified: int, n: int) -> GradientMaskingWarning | None:
+    if misclassified < max(_FEWEST, _BLACK_BOX_SHARE * n):
         return None
-    return SecurityWarning(
+    return GradientMaskingWarning(
         "a black-box attack beats the white-box one",
-        f"Square ({_QUERIES} queries) breaks at least {_BLACK_BOX_SHARE:.0%} of the images, and "
-        f"{_FEWEST}, that the white-box attack left standing",
-        "the gradients hide what random search finds, so the white-box figure is too high",
-        "judge by AutoAttack; look for masked gradients",
-        f"{broken} of {n} images",
+        f"Square ({_QUERIES} queries) misclassifies at least {_BLACK_BOX_SHARE:.0%} of the images, "
+        f"and {_FEWEST}, that withstand the white-box attack",
+        "random search finds errors that the gradients hide: the white-box accuracy is too high",
+        "evaluate by AutoAttack; look for masked gradients",
+        f"{misclassified} of {n} images",
     )
 
 
-def grid_warnings(found: dict[float, Flags]) -> list[SecurityWarning | None]:
-    """What the images standing at each size (ascending) raise: a rise, and a floor above zero."""
+def grid_warnings(found: dict[float, Flags]) -> list[GradientMaskingWarning | None]:
+    """Return the warnings about robust flags by epsilon (ascending): a rise, a high floor."""
     shares = ", ".join(f"{epsilon:.3g}: {flags.mean():.3f}" for epsilon, flags in found.items())
     sizes = list(found)
     rises = any(exceeds(found[b], found[a]) for a, b in pairwise(sizes))
     last = found[sizes[-1]].mean()
-    measured = f"standing at epsilon {shares} of those right before"
+    measured = f"robust of the correct images, by epsilon: {shares}"
     return [
         None
         if not rises
-        else SecurityWarning(
+        else GradientMaskingWarning(
             "robust accuracy rises with epsilon",
             f"more images withstand a larger ball than a smaller one, by over {_SIGMAS:g} "
             "standard errors",
-            "the larger ball holds the smaller, so the attack fails to find what is there",
-            "attack with more steps and other losses; judge by AutoAttack",
+            "the larger ball contains the smaller one, so the attack misses errors that exist",
+            "attack with more steps and other losses; evaluate by AutoAttack",
             measured,
         ),
         None
         if last <= _ABOUT_ZERO
-        else SecurityWarning(
+        else GradientMaskingWarning(
             "robust accuracy stays up at a large epsilon",
-            f"over {_ABOUT_ZERO:.0%} of the images stand where every image can be made the same "
-            "grey",
-            "no model can be right there, so the attack does not work on this one",
-            "find out why the gradients do not lead there before any figure is believed",
+            f"over {_ABOUT_ZERO:.0%} of the images are robust where every image can be made the "
+            "same grey",
+            "no model can be robust there, so the attack does not work on this one",
+            "find out why the gradients fail before relying on any robust accuracy",
             measured,
         ),
     ]

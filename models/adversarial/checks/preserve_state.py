@@ -1,4 +1,4 @@
-"""A model that is looked at and left as it was: mode, buffers, gradients, random state."""
+"""A context that leaves a model unchanged: mode, buffers, gradients, random state."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import nn
 
 @contextmanager
 def preserve_state(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside; afterwards everything as before, also after an error.
+    """Put the model in eval mode, and restore its state afterwards, also after an error.
 
-    Restored are every module's own mode, the buffers (their values and which tensors they are),
-    each parameter's `grad` and `requires_grad`, and torch's global random state, which a noisy
-    model draws from. What a model keeps in plain attributes is beyond reach.
+    It restores the mode of every module, the buffers (their values and the tensors themselves), the
+    `grad` and `requires_grad` of each parameter, and torch's global random state, which a noisy
+    model draws from. It cannot restore plain attributes.
     """
     modes = [(module, module.training) for module in model.modules()]
     buffers = [

@@ -1,7 +1,7 @@
-"""One warning that a robustness figure may be false security, in three parts.
+"""A warning that a robust accuracy may be too high because gradients are masked.
 
-The parts are those of RobustBench's and AutoAttack's own warnings (Croce et al. 2021), with what
-was measured beside them.
+Its three parts are those of RobustBench's and AutoAttack's own warnings (Croce et al. 2021); the
+measured values are added.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class SecurityWarning:
+class GradientMaskingWarning:
     """Why a robust accuracy may be too high.
 
     Attributes:
-        name: of the check, as a short claim: "logits of extreme scale".
-        raised_when: the rule, with its threshold.
-        meaning: what it says about the figure.
+        name: name of the check, as a short claim: "logits of extreme scale".
+        raised_when: the rule and its threshold.
+        meaning: what it says about the accuracy.
         remedy: what to do.
-        measured: the numbers of this model, in words.
+        measured: the values of this model.
     """
 
     name: str
@@ -28,7 +28,7 @@ class SecurityWarning:
     measured: str
 
     def as_markdown(self) -> str:
-        """A section: the three parts, and what was measured."""
+        """Return a section with the three parts and the measured values."""
         return (
             f"## {self.name}\n\n- Raised when: {self.raised_when}\n"
             f"- What it means: {self.meaning}\n"

@@ -1,10 +1,10 @@
 """Accuracy under perturbed token embeddings: a diagnostic, not a threat.
 
-Nobody can send embeddings, but gradients find weaknesses that greedy edits miss. The size is a
-share of the *pretrained* embeddings' unit (unit.py), fixed per task, so a model cannot
-gain by shrinking or growing its own. The worst of every point visited counts, per example, the
-clean one included, and the margin is attacked beside the cross-entropy, for scaled logits hide the
-latter's gradient. Figures are upper bounds: the attacks need not find the worst case.
+Attackers cannot send embeddings, but gradients find weaknesses that greedy edits miss. The size is
+a share of the *pretrained* embeddings' unit (unit.py), fixed per task, so a model does not gain by
+rescaling its own. The worst of all visited points counts, per example, the clean one included. The
+margin is attacked in addition to the cross-entropy, whose gradient scaled logits mask. Accuracies
+are upper bounds: the attacks may miss the worst case.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from models.adversarial.embeddings.unit import TokenBall
 from models.adversarial.pixels.attacks import cross_entropy, margin, margin_loss
 from models.adversarial.pixels.evaluation import evaluating
 
-IGNORED = -100  # a label that is not judged
-# As for images (evaluation.py): reaches the border from anywhere and moves along it.
+IGNORED = -100  # a label that is not evaluated
+# Total length of the steps in epsilons: reaches the border from anywhere and moves along it.
 _REACH = 2.5
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddingBatch:
-    """A batch to attack, and the model's answers to it.
+    """A batch to attack, and the model's logits on it.
 
     Attributes:
         forward: logits (batch, classes) or (batch, positions, classes) with a perturbation added
             to the token embeddings; None: without.
-        labels: true classes (batch,) or (batch, positions), `IGNORED` where none is asked for;
-            they belong to the logits at the same position, so a decoder's are shifted before.
+        labels: true classes (batch,) or (batch, positions), `IGNORED` where there is none; they
+            belong to the logits at the same position, so a decoder's are shifted before.
         mask: (batch, tokens), nonzero where a token may be perturbed, so not at padding.
         like: any tensor of the embeddings' shape (batch, tokens, width), dtype, device.
     """
@@ -47,23 +47,25 @@ class EmbeddingBatch:
 def embedding_accuracy(
     model: nn.Module, batches: Iterable[EmbeddingBatch], size: float, *, steps: int = 1
 ) -> float:
-    """Share of labels right, in [0, 1], under perturbations of norm `size` at each token.
+    """Return the share of correct labels under perturbations of norm `size` at each token.
 
-    One step is FGM with steps of the full size; more are PGD. Evaluation mode and float32; the
-    model's parameters get no gradients. An example's labels (its words', for entities) are
-    attacked together, and its worst point is that with the fewest right.
+    One step is FGM with the full size; more steps are PGD. The model is in eval mode and float32;
+    its parameters get no gradients. All labels of an example (of its words, for entities) are
+    attacked together, and its worst point is the one with the fewest correct labels.
 
     Args:
-        model: whose mode is set; the batches' `forward` asks it.
-        batches: over the same fixed examples for every model.
+        model: the model behind the batches' `forward`, to set its mode.
+        batches: the same fixed examples for every model.
         size: share * `pretrained_unit`.
-        steps: gradient steps an attack.
+        steps: gradient steps of each attack.
 
     Raises:
-        ValueError: no label is judged, or a setting is out of range.
+        ValueError: there are no labels, or a setting is out of range.
     """
     if steps < 1 or not 0 <= size < float("inf"):
-        raise ValueError(f"{steps} steps of size {size}: give at least one step, a finite size")
+        raise ValueError(
+            f"{steps} steps of size {size}; fix: give at least one step, a finite size"
+        )
     right = asked = 0
     with evaluating(model):
         for batch in batches:
@@ -72,7 +74,7 @@ def embedding_accuracy(
             right += int(torch.stack(fewest).amin(0).sum())
             asked += int((batch.labels != IGNORED).sum())
     if not asked:
-        raise ValueError("no label to judge: give at least one batch with labels")
+        raise ValueError("there are no labels; fix: give at least one batch with labels")
     return right / asked
 
 
@@ -82,29 +84,29 @@ _LOSSES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (cross_entropy, margin
 def _fewest_right(
     batch: EmbeddingBatch, loss: Callable[[Tensor, Tensor], Tensor], size: float, steps: int
 ) -> Tensor:
-    """The fewest labels right (batch,) at the clean point and every one that an attack visits."""
+    """Return the fewest correct labels (batch,) over the clean point and those visited."""
     ball = TokenBall(batch.mask, size)
     step_size = size if steps == 1 else _REACH * size / steps
     delta = torch.zeros_like(batch.like, dtype=torch.float32)
     fewest = (batch.labels != IGNORED).reshape(len(batch.labels), -1).sum(1)
     for _ in range(steps):
         delta = delta.detach().requires_grad_()
-        losses, right = _judge(batch, delta, loss)
+        losses, right = _losses(batch, delta, loss)
         fewest = torch.minimum(fewest, _per_example(batch, right))
-        # What is wrong already needs no push; the rest of its example gets all of it.
+        # Labels that are wrong already are not attacked further.
         value = (losses * right).sum()
         (gradient,) = torch.autograd.grad(value, delta)
         with torch.no_grad():
             delta = ball.project(delta + step_size * ball.steepest(gradient))
     with torch.no_grad():
-        _, right = _judge(batch, delta, loss)
+        _, right = _losses(batch, delta, loss)
     return torch.minimum(fewest, _per_example(batch, right))
 
 
-def _judge(
+def _losses(
     batch: EmbeddingBatch, delta: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Loss of each label judged (labels,), and whether it is right; a tie and NaN are errors."""
+    """Return the loss of each label (labels,), and whether it is correct; ties and NaN are not."""
     is_asked = (batch.labels != IGNORED).reshape(-1)
     logits = batch.forward(delta).float()
     logits, labels = logits.reshape(-1, logits.shape[-1])[is_asked], batch.labels.reshape(-1)
@@ -113,7 +115,7 @@ def _judge(
 
 
 def _per_example(batch: EmbeddingBatch, right: Tensor) -> Tensor:
-    """How many labels of each example (batch,) are right."""
+    """Return the number of correct labels of each example (batch,)."""
     counts = torch.zeros_like(batch.labels)
     counts[batch.labels != IGNORED] = right.to(counts.dtype)
     return counts.reshape(len(counts), -1).sum(1)

@@ -1,7 +1,7 @@
 """A transformer's logits with a perturbation added to its token embeddings.
 
-By a hook on the table, so positions, token types and an adaptation's own virtual tokens stay the
-model's, and no architecture needs a path of its own.
+A hook on the embedding table adds it, so positions, token types and virtual tokens of an adaptation
+are unchanged, and the code is the same for every architecture.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor, nn
 def perturbed(
     model: nn.Module, inputs: Mapping[str, Tensor], *, exactly: bool = False
 ) -> Callable[[Tensor | None], Tensor]:
-    """A function from a perturbation (batch, tokens, width), or None, to the logits of `inputs`.
+    """Return a function from a perturbation (batch, tokens, width), or None, to logits.
 
     Args:
         model: takes `inputs` by keyword and returns an object with `.logits`.
         inputs: a batch without its labels.
-        exactly: in float32 on a GPU too, as attacks are judged; training takes bfloat16 there.
+        exactly: compute in float32 on a GPU too, as in evaluation; training uses bfloat16 there.
     """
     device = inputs["input_ids"].device.type
     is_reduced = device == "cuda" and not exactly
@@ -40,7 +40,7 @@ def perturbed(
 
 
 def zero_perturbation(model: nn.Module, mask: Tensor) -> Tensor:
-    """Zeros of the embeddings' shape (batch, tokens, width) for a mask (batch, tokens)."""
+    """Return zeros of the embeddings' shape (batch, tokens, width) for a mask (batch, tokens)."""
     return torch.zeros((*mask.shape, _table(model).weight.shape[1]), device=mask.device)
 
 

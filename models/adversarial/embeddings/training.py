@@ -1,9 +1,9 @@
 """Adversarial training of text models by perturbed token embeddings: FGM, PGD, FreeLB, SMART.
 
 Each method is one function: it adds the gradients of one optimizer step and returns its loss. Sizes
-are per token and in units of the pretrained embeddings (unit.py), where the papers bound
-a whole text. What is crafted leaves no gradient in the model's parameters. The model stays in its
-mode, and every pass draws its own dropout.
+are per token and in units of the pretrained embeddings (unit.py), while the papers bound a whole
+text. Crafting leaves no gradient in the model's parameters. The model stays in its mode, and every
+pass draws its own dropout.
 
 Sources: Miyato et al. 2017, "Adversarial training methods for semi-supervised text classification"
 (FGM); Madry et al. 2018 (PGD); Zhu et al. 2020, "FreeLB", Algorithm 1; Jiang et al. 2020, "SMART",
@@ -28,7 +28,7 @@ Divergence = Callable[[Tensor, Tensor], Tensor]  # two logits -> scalar
 
 @dataclass(frozen=True)
 class _Step:
-    """What every method needs of a step; sizes are absolute."""
+    """The common inputs of every method; sizes are absolute."""
 
     forward: Forward
     loss: Loss
@@ -50,18 +50,18 @@ def adversarial_step(
     generator: torch.Generator,
     backward: Callable[[Tensor], None],
 ) -> Tensor:
-    """Add the gradients of one step by the configured method; its loss, detached.
+    """Add the gradients of one step by the configured method, and return its detached loss.
 
     Args:
         forward: logits with a perturbation added to the token embeddings; None: without.
         loss: a batch's loss from its logits; a sum or a mean, no method depends on its scale.
-        divergence: between the distributions of two logits (SMART: the symmetrised
-            Kullback-Leibler divergence), scaled like the loss.
+        divergence: divergence between two logits (SMART: symmetrised Kullback-Leibler), scaled
+            like the loss.
         embeddings_like: any tensor of the embeddings' shape (batch, tokens, width), dtype, device.
         mask: (batch, tokens), nonzero where a token may be perturbed, so not at padding.
         configuration: `adversarial_training` and its hyperparameters.
         unit: `pretrained_unit`, of which epsilons and step sizes are multiples.
-        generator: of random starts.
+        generator: generator of random starts.
         backward: adds a scalar's gradients to those of the parameters, and to those of any leaf
             that it depends on.
 
@@ -94,11 +94,11 @@ def adversarial_step(
 
 
 def _pgd(step: _Step) -> Tensor:
-    """Half the clean loss and half that after the last ascent step; FGM is one step of epsilon.
+    """Return half the clean loss plus half the adversarial loss; FGM is one step of epsilon.
 
-    Miyato et al. add the two; halves keep the size of the gradients that clipping refers to. Madry
-    et al. train on the second alone and start at random: for texts we keep the clean half and
-    start at zero, where the clean pass gives the first gradient for nothing.
+    Miyato et al. add the two losses; halves keep the scale of the gradients, which clipping depends
+    on. Madry et al. train on the adversarial loss alone and start at random: for texts we keep the
+    clean half and start at zero, where the clean pass already gives the first gradient.
     """
     delta = torch.zeros_like(step.like).requires_grad_()
     clean = step.loss(step.forward(delta))
@@ -113,7 +113,7 @@ def _pgd(step: _Step) -> Tensor:
 
 
 def _freelb(step: _Step, start: Tensor) -> Tensor:
-    """The mean loss over `steps` perturbations; each one's gradient also makes the next one."""
+    """Return the mean loss over `steps` perturbations, each made by the gradient of the last."""
     delta, total = start, torch.zeros((), device=start.device)
     for _ in range(step.steps):
         delta = delta.detach().requires_grad_()
@@ -125,10 +125,10 @@ def _freelb(step: _Step, start: Tensor) -> Tensor:
 
 
 def _smart(step: _Step, divergence: Divergence, weight: float, start: Tensor) -> Tensor:
-    """The clean loss plus `weight` times the divergence under the worst noise found.
+    """Return the clean loss plus `weight` times the divergence under the worst noise found.
 
     The start must not be zero, where the divergence has no gradient. The paper's steps are in
-    L-infinity; Miyato et al. 2019 (VAT) take L2, as we do.
+    L-infinity; here they are in L2, as in Miyato et al. 2019 (VAT).
     """
     clean = step.forward(None)
     reference, delta = clean.detach(), start
@@ -142,14 +142,14 @@ def _smart(step: _Step, divergence: Divergence, weight: float, start: Tensor) ->
 
 
 def _gradient(value: Tensor, delta: Tensor) -> Tensor | None:
-    """Of `value` by `delta` alone: the parameters' gradients stay as they are."""
+    """Return the gradient of `value` by `delta`; parameters accumulate none."""
     if not value.requires_grad:
         return None
     return torch.autograd.grad(value, delta, allow_unused=True)[0]
 
 
 def _ascend(step: _Step, delta: Tensor, gradient: Tensor | None) -> Tensor:
-    """One projected step up from `delta`; where nothing depends on it, it stays."""
+    """Return `delta` after one projected ascent step; unchanged without a gradient."""
     if gradient is None:
         return delta.detach()
     return step.ball.project(delta.detach() + step.step_size * step.ball.steepest(gradient))

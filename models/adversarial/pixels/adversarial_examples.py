@@ -1,11 +1,13 @@
-"""Witnesses: the adversarial images behind a robust accuracy, kept so that anybody can check it.
+"""The adversarial examples behind a robust accuracy, kept so that anybody can verify it.
 
-An accuracy under attack is an upper bound of the true one, and a witness proves its share of it:
-an image in the ball that the model gets wrong. Checking takes one forward pass, not an attack.
+An accuracy under attack is an upper bound of the true one, and each adversarial example, an image
+in the ball that the model misclassifies, proves its share. Verifying takes one forward pass, not an
+attack.
 
-A file is safetensors: `attacked` int64 (n,), the examples of the split that the figure is of;
-`index` int64 (k,), those of them that were right until attacked; `images` float32 (k, channels,
-height, width) in [0, 1]; and, as metadata, what they are witnesses of.
+A file is safetensors: `attacked` int64 (n,), the positions of the examples that the accuracy is
+measured on; `index` int64 (k,), those of them that only the attack made misclassified; `images`
+float32 (k, channels, height, width) in [0, 1]; and, as metadata, norm, epsilon, split, metric and
+model.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from models.adversarial.pixels.evaluation import correct
 
 _FORMAT = "twentieth witnesses 1"
 _TEXTS = ("norm", "epsilon", "split", "metric", "model")
-# A pixel in [0, 1] has a spacing of 2^-24 or less in float32, and adding a perturbation to it
-# rounds once in the attack and once in the difference that is taken here.
+# Pixels in [0, 1] have a spacing of 2^-24 or less in float32, and a perturbation is rounded once in
+# the attack and once in the difference taken here.
 _ROUNDING = 2.0**-23
 
 
@@ -36,13 +38,13 @@ class AdversarialExamples:
     """Adversarial images of one model, on the CPU.
 
     Attributes:
-        attacked: Positions (n,) in the split of the examples that the figure is of, ascending.
-        index: Positions (k,) in the split of those that were broken by an attack, ascending.
-        images: What broke them, float32 (k, channels, height, width) in [0, 1].
-        norm: Of the ball, "linf" or "l2".
-        epsilon: Its size on the pixel scale.
-        split: What the examples were taken from: "test" or "confirmation".
-        metric: The figure, `accuracy.worst_linf_0.1`.
+        attacked: Positions (n,) of the attacked examples in the split, ascending.
+        index: Positions (k,) of those that only the attack made misclassified, ascending.
+        images: Their adversarial examples, float32 (k, channels, height, width) in [0, 1].
+        norm: Norm of the ball, "linf" or "l2".
+        epsilon: Size of the ball on the pixel scale.
+        split: The split of the examples: "test" or "confirmation".
+        metric: Name of the robust accuracy, `accuracy.worst_linf_0.1`.
         model: `model_digest` of the model.
     """
 
@@ -58,14 +60,14 @@ class AdversarialExamples:
 
 @dataclass(frozen=True)
 class Verified:
-    """What checking witnesses showed.
+    """The result of verifying adversarial examples.
 
     Attributes:
-        examples: How many the figure is of.
-        wrong: How many of them the model gets wrong as they are.
-        in_ball: Witnesses that are in the ball.
-        confirmed: Of these, how many the model gets wrong, where the clean image is right.
-        is_same_model: Whether it is the model that they were found for.
+        examples: Number of attacked examples.
+        wrong: Number of them that the model misclassifies without an attack.
+        in_ball: Number of adversarial examples that lie in the ball.
+        confirmed: Number of these that the model misclassifies while the clean image is correct.
+        is_same_model: Whether they were found for this model.
     """
 
     examples: int
@@ -76,61 +78,61 @@ class Verified:
 
     @property
     def bound(self) -> float:
-        """What the model's robust accuracy on these examples cannot exceed."""
-        # One division of counts, as in the figure itself: the same number, not nearly the same.
+        """Upper bound of the model's robust accuracy on these examples."""
+        # One division of counts, as in the metric itself, so that both are bit-equal.
         return (self.examples - self.wrong - self.confirmed) / self.examples
 
 
 def model_digest(model: nn.Module) -> str:
-    """SHA-256 over the names, types, shapes and values of a model's weights and buffers."""
+    """Return the SHA-256 of the names, types, shapes and values of weights and buffers."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         values = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        # As bytes: numpy knows no bfloat16.
+        # As bytes, because numpy has no bfloat16.
         digest.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
 def verify(
-    model: nn.Module, images: Tensor, labels: Tensor, witnesses: AdversarialExamples
+    model: nn.Module, images: Tensor, labels: Tensor, examples: AdversarialExamples
 ) -> Verified:
-    """Checks every witness against a model, in seconds.
+    """Verify every adversarial example against a model, in seconds.
 
     Args:
         model: maps images to logits.
         images: the clean images of the whole split, float32 (examples, channels, height, width).
         labels: int64 (examples,).
-        witnesses: of examples of this split.
+        examples: adversarial examples of this split.
 
     Raises:
-        ValueError: they are not of images like these.
+        ValueError: they belong to images of another shape or to a larger split.
     """
-    attacked, index = witnesses.attacked.to(images.device), witnesses.index.to(images.device)
-    if int(attacked[-1]) >= len(images) or witnesses.images.shape[1:] != images.shape[1:]:
+    attacked, index = examples.attacked.to(images.device), examples.index.to(images.device)
+    if int(attacked[-1]) >= len(images) or examples.images.shape[1:] != images.shape[1:]:
         raise ValueError(
-            f"these witnesses are of images {tuple(witnesses.images.shape[1:])} of a split with "
-            f"more than {int(attacked[-1])} examples, not of {tuple(images.shape)}"
+            f"these adversarial examples are of images {tuple(examples.images.shape[1:])} of a "
+            f"split with more than {int(attacked[-1])} examples, not of {tuple(images.shape)}"
         )
-    shown = witnesses.images.to(images.device)
-    inside = _in_ball(shown, images[index], witnesses)
+    shown = examples.images.to(images.device)
+    inside = _in_ball(shown, images[index], examples)
     is_right = torch.from_numpy(correct(model, images, labels)).to(images.device)
-    is_broken = ~torch.from_numpy(correct(model, shown, labels[index])).to(images.device)
+    is_wrong = ~torch.from_numpy(correct(model, shown, labels[index])).to(images.device)
     return Verified(
         examples=len(attacked),
         wrong=int((~is_right[attacked]).sum()),
         in_ball=int(inside.sum()),
-        confirmed=int((inside & is_broken & is_right[index]).sum()),
-        is_same_model=model_digest(model) == witnesses.model,
+        confirmed=int((inside & is_wrong & is_right[index]).sum()),
+        is_same_model=model_digest(model) == examples.model,
     )
 
 
-def save_adversarial_examples(witnesses: AdversarialExamples, file: Path) -> None:
-    """Writes a file, complete or not at all."""
+def save_adversarial_examples(examples: AdversarialExamples, file: Path) -> None:
+    """Write a file, renamed into place when it is complete."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: getattr(witnesses, name) for name in ("attacked", "index", "images")}
-    texts = {name: str(getattr(witnesses, name)) for name in _TEXTS}
-    texts["epsilon"] = repr(witnesses.epsilon)
+    tensors = {name: getattr(examples, name) for name in ("attacked", "index", "images")}
+    texts = {name: str(getattr(examples, name)) for name in _TEXTS}
+    texts["epsilon"] = repr(examples.epsilon)
     temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(kept, temporary, {"format": _FORMAT, **texts})
@@ -138,11 +140,11 @@ def save_adversarial_examples(witnesses: AdversarialExamples, file: Path) -> Non
 
 
 def load_adversarial_examples(file: Path) -> AdversarialExamples:
-    """Reads a file of `save_adversarial_examples`, checked.
+    """Read and check a file of `save_adversarial_examples`.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it is damaged, or no such file; names it.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged or of another format.
     """
     try:
         with safe_open(file, framework="pt") as opened:
@@ -152,7 +154,7 @@ def load_adversarial_examples(file: Path) -> AdversarialExamples:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ValueError(f"{file} holds no witnesses: {error}") from error
+        raise ValueError(f"{file} holds no adversarial examples: {error}") from error
 
 
 def _checked(tensors: dict[str, Tensor], texts: dict[str, str]) -> AdversarialExamples:
@@ -164,7 +166,7 @@ def _checked(tensors: dict[str, Tensor], texts: dict[str, str]) -> AdversarialEx
         if each.dtype != torch.int64 or not is_ascending or (each < 0).any():
             raise ValueError(f"{name} is no ascending list of positions")
     if not len(attacked) or not torch.isin(index, attacked).all():
-        raise ValueError("it has witnesses of examples that were not attacked")
+        raise ValueError("it has adversarial examples of examples that were not attacked")
     if images.dtype != torch.float32 or images.dim() != 4 or len(images) != len(index):
         raise ValueError(f"images are {images.dtype} {tuple(images.shape)} for {len(index)}")
     if not ((images >= 0) & (images <= 1)).all():  # NaN fails both
@@ -178,14 +180,14 @@ def _checked(tensors: dict[str, Tensor], texts: dict[str, str]) -> AdversarialEx
     )  # fmt: skip
 
 
-def _in_ball(shown: Tensor, centre: Tensor, witnesses: AdversarialExamples) -> Tensor:
-    """Whether each image is within epsilon of its clean one, but for rounding, and in [0, 1]."""
-    # In double precision: a sum of many squares in float32 would be the larger error.
+def _in_ball(shown: Tensor, centre: Tensor, examples: AdversarialExamples) -> Tensor:
+    """Return whether each image is in [0, 1] and, up to rounding, within epsilon of `centre`."""
+    # In double precision: the rounding of a sum of squares in float32 would be larger.
     delta = (shown.double() - centre.double()).flatten(1)
     is_image = ((shown >= 0) & (shown <= 1)).flatten(1).all(1)
-    if witnesses.norm == "linf":
+    if examples.norm == "linf":
         sizes, slack = delta.abs().amax(1), _ROUNDING
     else:
         sizes = torch.linalg.vector_norm(delta, dim=1)
         slack = _ROUNDING * math.sqrt(delta.shape[1])
-    return is_image & (sizes <= witnesses.epsilon + slack)
+    return is_image & (sizes <= examples.epsilon + slack)

@@ -1,7 +1,7 @@
 """Auto-PGD: projected gradient ascent with momentum that chooses its own step size.
 
-Stronger than PGD with as many steps and free of a step size to tune, hence what confirms its
-figures. Not a whole judgement: `confirmation.py` says towards which classes it runs, on what.
+Stronger than PGD with as many steps and without a step size to tune, hence the attack that confirms
+robust accuracies. `confirmation.py` chooses its target classes and examples.
 
 Source: Croce & Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of
 diverse parameter-free attacks", Algorithm 1 and section 3.
@@ -16,18 +16,19 @@ from torch import Tensor, nn
 
 from models.adversarial.pixels.attacks import Ball, Loss, keep_worst, like, margin, slope
 
-# Section 3.1: the first step is twice epsilon, the new direction weighs 0.75 beside the last move.
+# Section 3.1: the first step is twice epsilon; the new direction has weight 0.75, the last move
+# the rest.
 _FIRST_STEP, _MOMENTUM = 2.0, 0.75
 # Section 3.2: fewer ascending steps than this share between two checkpoints halve the step size.
 _ASCENDING = 0.75
 
 
 def checkpoints(steps: int) -> list[int]:
-    """After how many steps the step size is reconsidered: the ceilings of p_j times `steps`.
+    """Return after how many steps the step size is reconsidered: the ceilings of p_j * `steps`.
 
     p_0 = 0, p_1 = 0.22 and each period is 0.03 shorter than the one before, at least 0.06.
     """
-    # In hundredths, which are exact: 0.22 + 0.19 is no 0.41 in binary, and a ceiling would show it.
+    # In hundredths, which are exact: 0.22 + 0.19 is not 0.41 in binary, which changes a ceiling.
     found, share, period = [], 22, 22
     while share <= 100:
         found.append(math.ceil(share * steps / 100))
@@ -39,18 +40,18 @@ def checkpoints(steps: int) -> list[int]:
 def apgd(
     model: nn.Module, labels: Tensor, ball: Ball, *, steps: int, start: Tensor, loss: Loss
 ) -> tuple[Tensor, Tensor]:
-    """The best of the start and `steps` iterates, per example, and its margin (n,).
+    """Return the best of the start and `steps` iterates, per example, and its margin (n,).
 
     Best is the smallest margin, whatever loss is ascended; NaN counts as smaller than any. Each
-    example has its own step size, so what it meets does not depend on its batch.
+    example has its own step size, so its result does not depend on its batch.
 
     Args:
         model: maps images (n, channels, height, width) to logits (n, classes).
         labels: the true classes, int64 (n,).
-        ball: what the attacker may show; its centre are the images attacked.
-        steps: gradient steps; the model is differentiated once more, at the start.
-        start: perturbations like the images to start from, brought into the ball.
-        loss: what to ascend, per example.
+        ball: the allowed perturbations; its centre holds the clean images.
+        steps: gradient steps; one more gradient is taken at the start.
+        start: perturbations to start from, projected into the ball.
+        loss: the loss to ascend, per example.
     """
     ascent = _Ascent(model, labels, ball, loss, ball.project(ball.centre + start))
     last = 0
@@ -64,7 +65,7 @@ def apgd(
 
 
 class _Ascent:
-    """Every example's way up its loss: where it is, the highest point so far, its step size."""
+    """The ascent of every example: its position, highest point so far and step size."""
 
     def __init__(
         self, model: nn.Module, labels: Tensor, ball: Ball, loss: Loss, start: Tensor
@@ -82,7 +83,7 @@ class _Ascent:
         self.found, self.found_margin = start, margin(at.logits, labels)
 
     def move(self, *, is_first: bool) -> None:
-        """One step with momentum, and what is found there."""
+        """Make one step with momentum and keep the worst point."""
         ball, weight = self._ball, 1.0 if is_first else _MOMENTUM
         direct = ball.project(self._current + self._step * ball.steepest(self._gradient))
         moved = weight * (direct - self._current) + (1 - weight) * (self._current - self._previous)
@@ -101,10 +102,10 @@ class _Ascent:
         )
 
     def reconsider(self, period: int) -> None:
-        """Halve the steps of examples that stopped ascending, and put them back on their top.
+        """Halve the step size of examples that stopped ascending, and return them to their top.
 
-        They did in the `period` steps since the last checkpoint if fewer than 75 % of these went
-        up, or if the step stayed as it was at the last checkpoint and the top too.
+        An example stopped if fewer than 75 % of the `period` steps since the last checkpoint
+        increased its loss, or if neither its step size nor its top changed since then.
         """
         oscillates = self._ascended < _ASCENDING * period
         is_stuck = ~self._was_halved & (self._top_value_before >= self._top_value)

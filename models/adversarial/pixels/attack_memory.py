@@ -1,11 +1,12 @@
-"""What broke earlier trials of a search, kept to be shown to later ones first.
+"""The adversarial examples of a search's trials, kept to be tried first on later trials.
 
-A model may hide its gradients, but not what another model's gradients found: adversarial images
-transfer. One search has one folder, one trial one file in it: `<name>.safetensors` with `index`
+Adversarial examples transfer between models, so they also find errors of a model that masks its
+gradients. One search has one folder, each trial one file in it: `<name>.safetensors` with `index`
 int64 (k,) and `images` float32 (k, channels, height, width) in [0, 1]. `index` counts within the
 examples that every trial of the search is attacked on.
 
-NOTE: What a trial is shown depends on which trials ended before it. Its figure can only fall by it.
+NOTE: The replays of a trial depend on which trials ended before it. They can only lower its
+accuracy.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from torch import Tensor
 
 from models.adversarial.pixels.evaluation import Replay
 
-# Each file costs a forward pass over what it holds. The full attack costs about 300: ten steps up
-# ten losses, a backward pass being two forward ones. So these add about 5 % and no more, and the
-# newest come from the trials that the search has steered towards.
+# Each file costs a forward pass over its images. The full attack costs about 300: ten steps on ten
+# losses, a backward pass counting as two forward ones. So 16 files add about 5 %. The newest come
+# from the region that the search has moved to.
 NEWEST = 16
 _SUFFIX = ".safetensors"
 _log = logging.getLogger(__name__)
@@ -34,21 +35,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class AttackMemory:
-    """The memory of one search as one trial sees it.
+    """The attack memory of a search, for one of its trials.
 
     Attributes:
-        folder: Where the files of all trials are; made when first written to.
-        name: Of this trial, `trial_0007`: it reads all files but its own and writes only that.
+        folder: The folder of all trials' files; created by the first `store`.
+        name: Name of this trial, `trial_0007`: it reads all files but its own and writes only that.
     """
 
     folder: Path
     name: str
 
     def replays(self, images: Tensor) -> list[Replay]:
-        """What broke other trials on `images` (n, channels, height, width), newest first.
+        """Return other trials' adversarial examples for `images` (n, channels, height, width).
 
-        At most 16 files are read. A file that is damaged or of other images is passed over with a
-        warning, for a trial must not fail by what another one left.
+        At most 16 files are read, newest first. A file that is damaged or of other images is
+        skipped with a warning, because a trial must not fail through the file of another one.
         """
         replays = []
         for file in self._others()[:NEWEST]:
@@ -59,8 +60,8 @@ class AttackMemory:
                 continue
             except (OSError, ValueError, SafetensorError) as error:
                 _log.warning(
-                    "Raised because %s cannot be replayed: %s. This trial is not shown what broke "
-                    "that one, so its robust accuracy may look higher than it is. Delete the file "
+                    "The adversarial examples in %s cannot be replayed: %s. This trial is evaluated"
+                    " without them, so its robust accuracy may be too high; fix: delete the file "
                     "if another search or version wrote it.",
                     file, error,
                 )  # fmt: skip
@@ -69,22 +70,25 @@ class AttackMemory:
             replays.append(Replay(found.index.to(device), found.images.to(device)))
         return replays
 
-    def store(self, index: npt.NDArray[np.int64], witnesses: Tensor) -> None:
-        """Add what broke this trial: images (k, channels, height, width) of the examples `index`.
+    def store(self, index: npt.NDArray[np.int64], adversarial: Tensor) -> None:
+        """Add adversarial examples (k, channels, height, width) of the examples `index` (k,).
 
-        What was stored for an example before is replaced. The file appears complete or not at
-        all; those that no trial would read any more are removed. Nothing broken writes nothing.
+        They replace earlier ones of the same examples. The file is renamed into place when it is
+        complete, and files that no trial would read any more are removed. Without examples nothing
+        is written.
 
         Raises:
-            ValueError: not one image for each example, or images that no attack can show.
+            ValueError: the numbers of examples and images differ, or the images are invalid.
             OSError: the folder cannot be written to.
         """
         if len(index) == 0:
             return
-        if len(index) != len(witnesses):
-            raise ValueError(f"{len(index)} examples and {len(witnesses)} images: give one each")
+        if len(index) != len(adversarial):
+            raise ValueError(
+                f"{len(index)} examples and {len(adversarial)} images; fix: give one each"
+            )
         order = torch.from_numpy(np.argsort(index, kind="stable"))
-        added = Replay(torch.from_numpy(index)[order], witnesses.detach().cpu()[order])
+        added = Replay(torch.from_numpy(index)[order], adversarial.detach().cpu()[order])
         _check(added)
         file = self.folder / f"{self.name}{_SUFFIX}"
         whole = _joined(file, added)
@@ -109,13 +113,13 @@ class AttackMemory:
 
 
 def _joined(file: Path, added: Replay) -> Replay:
-    """What the file holds of other examples, and what is added."""
+    """Return the file's content for other examples together with what is added."""
     try:
         before = _read(file)
         if before.images.shape[1:] != added.images.shape[1:]:
             return added
     except (OSError, ValueError, SafetensorError):
-        return added  # there is none, or it is of no use to anybody
+        return added  # there is no file, or an unusable one
     kept = ~torch.isin(before.index, added.index)
     index = torch.cat([before.index[kept], added.index])
     images = torch.cat([before.images[kept], added.images])
@@ -124,10 +128,10 @@ def _joined(file: Path, added: Replay) -> Replay:
 
 
 def _read(file: Path) -> Replay:
-    """What a file holds, on the CPU.
+    """Read a file to the CPU.
 
     Raises:
-        OSError, SafetensorError, ValueError: it is missing, damaged, or not what `store` writes.
+        OSError, SafetensorError, ValueError: it is missing, damaged, or not written by `store`.
     """
     tensors = load_file(file)
     if set(tensors) != {"index", "images"}:
@@ -138,10 +142,10 @@ def _read(file: Path) -> Replay:
 
 
 def _check(replay: Replay) -> None:
-    """Whether it can be what an attack found on some examples.
+    """Check dtypes, shapes, order of the index and range of the pixels.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: one of them is wrong.
     """
     index, images = replay.index, replay.images
     if index.dtype != torch.int64 or images.dtype != torch.float32:
@@ -158,10 +162,10 @@ def _check(replay: Replay) -> None:
 
 
 def _check_fit(found: Replay, images: Tensor) -> None:
-    """Whether it was made from images like these.
+    """Check that a file belongs to images of this shape and number.
 
     Raises:
-        ValueError: it was not.
+        ValueError: it does not.
     """
     if found.images.shape[1:] != images.shape[1:]:
         raise ValueError(f"its images are {tuple(found.images.shape[1:])}, not "

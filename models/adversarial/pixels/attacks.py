@@ -1,10 +1,11 @@
 """Gradient attacks on classifiers of images in [0, 1]: FGSM and PGD, in L-infinity and L2.
 
-An attack uses the model in the mode it is in; evaluation puts it in eval mode first. Gradients
-are taken with respect to the images alone, so parameters accumulate none. What an example meets
-depends on that example, its start and the model, not on the batch it stands in.
+An attack does not change the model's mode; evaluation puts it in eval mode first. Gradients are
+taken with respect to the images alone, so parameters accumulate none. The result for an example
+depends on that example, its start and the model, not on its batch.
 
-Not a final judge: a model may hide its gradients. AutoAttack (Croce & Hein 2020) is that judge.
+Not a final evaluation, because a model may mask its gradients: that is AutoAttack (Croce & Hein
+2020).
 
 Sources: Goodfellow et al. 2015 (FGSM), Madry et al. 2018 (PGD), Carlini & Wagner 2017 (margin).
 """
@@ -22,15 +23,15 @@ from torch.nn import functional
 LossName = Literal["cross_entropy", "scaled_cross_entropy", "margin"]
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits (n, classes), labels (n,) -> (n,), to ascend
 
-# Beside 1, float32 still sees the probability of the least likely class, e^-15 = 3e-7. It is about
-# the range that digits networks have (17 to 22), so the attack is as strong: after ten steps
-# up either loss 0.497 stood in the mean (plain 0.498; four networks, two norms, 200 images).
+# The probability of the least likely class, e^-15 = 3e-7, is still representable next to 1 in
+# float32. Digits networks have about this range (17 to 22), so the attack is as strong: after ten
+# steps the mean robust accuracy was 0.497 (plain 0.498; four networks, two norms, 200 images).
 _RANGE = 15.0
 
 
 @dataclass(frozen=True, eq=False)
 class Ball:
-    """What an attacker may show: images within `epsilon` of `centre`, pixels in [0, 1].
+    """The images that an attacker may use: within `epsilon` of `centre`, pixels in [0, 1].
 
     `centre` are the clean images, float32 (n, channels, height, width) in [0, 1]. `epsilon` is on
     the pixel scale; in L2 it bounds the norm over a whole image.
@@ -41,14 +42,14 @@ class Ball:
     epsilon: float
 
     def at(self, index: Tensor) -> Ball:
-        """The balls around the images that `index` names."""
+        """Return the balls around the images at `index`."""
         return Ball(self.centre[index], self.norm, self.epsilon)
 
     def project(self, images: Tensor) -> Tensor:
-        """Images brought back into the ball, then into the box [0, 1].
+        """Return the images projected into the ball, then into the box [0, 1].
 
-        The box contains the centre, so clipping to it brings every pixel closer to the centre and
-        never out of the ball.
+        The box contains the centre, so clipping to it moves pixels towards the centre and never out
+        of the ball.
         """
         delta = images - self.centre
         if self.norm == "linf":
@@ -58,19 +59,19 @@ class Ball:
         return (self.centre + delta).clamp(0.0, 1.0)
 
     def steepest(self, gradient: Tensor) -> Tensor:
-        """The direction of norm 1 that ascends fastest; zero where the gradient is zero."""
+        """Return the direction of steepest ascent, of norm 1; zero where the gradient is zero."""
         if self.norm == "linf":
             return gradient.sign()
-        # The largest entry first: the squares of a gradient of 1e-30 would all be zero.
+        # Divide by the largest entry first: the squares of a gradient of 1e-30 would be zero.
         largest = gradient.abs().amax(dim=tuple(range(1, gradient.dim())), keepdim=True)
         direction = gradient / largest.clamp(min=torch.finfo(gradient.dtype).tiny)
         return direction / _norms(direction)
 
     def noise(self, generator: torch.Generator) -> Tensor:
-        """Perturbations like `centre`, uniform in the ball; `generator` is on their device.
+        """Draw perturbations like `centre`, uniform in the ball; `generator` is on their device.
 
         In L2 a normal direction times u^(1/dimensions) is uniform in the volume. Draw them once
-        for a whole set of examples: then they do not depend on the size of a batch.
+        for a whole set of examples, so that they do not depend on the batch size.
         """
         shape, device = self.centre.shape, self.centre.device
         if self.norm == "linf":
@@ -82,28 +83,28 @@ class Ball:
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy per example (n,). Its gradient vanishes where logits are large."""
+    """Return the cross-entropy per example (n,). Its gradient vanishes where logits are large."""
     return functional.cross_entropy(logits, labels, reduction="none")
 
 
 def scaled_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy per example (n,) of logits stretched to a range of 15.
+    """Return the cross-entropy per example (n,) of logits scaled to a range of 15.
 
-    Multiplying the logits by a constant changes nothing, and no gradient is lost.
+    The scale of the logits does not matter, and no gradient is lost.
     """
     with torch.no_grad():
         largest = logits.amax(1, keepdim=True)
         spread = largest - logits.amin(1, keepdim=True)
-    # Equal logits have no range to stretch.
+    # Equal logits have no range.
     distances = (logits - largest) / spread.clamp(min=torch.finfo(logits.dtype).tiny)
     return cross_entropy(distances * _RANGE, labels)
 
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """True logit minus the best other logit (n,): positive if and only if correct.
+    """Return the true logit minus the best other logit (n,): positive if and only if correct.
 
     Multiplying the logits by a constant changes neither its sign nor the direction of its
-    gradient, which is how scaled logits deceive an attack by cross-entropy.
+    gradient; an attack by cross-entropy is deceived by scaled logits.
     """
     true = logits.gather(1, labels[:, None])
     others = logits.scatter(1, labels[:, None], -torch.inf)
@@ -111,12 +112,12 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def margin_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """The margin negated (n,), so that ascending it leads to an error."""
+    """Return the negated margin (n,), so that ascending it leads to an error."""
     return -margin(logits, labels)
 
 
 def targeted_margin_loss(targets: Tensor) -> Loss:
-    """Target's logit minus the true one, per example; `targets` (n,) are wrong classes."""
+    """Return the loss "target's logit minus the true one"; `targets` (n,) are wrong classes."""
 
     def loss(logits: Tensor, labels: Tensor) -> Tensor:
         pair = logits.gather(1, torch.stack([targets, labels], dim=1))  # (n, 2)
@@ -133,7 +134,7 @@ LOSSES: dict[LossName, Loss] = {
 
 
 def fgsm(model: nn.Module, labels: Tensor, ball: Ball) -> Tensor:
-    """Images one step of length epsilon up the cross-entropy, without a random start."""
+    """Return images after one step of length epsilon up the cross-entropy, without random start."""
     return step(model, ball.centre, labels, ball, ball.epsilon, cross_entropy)[0]
 
 
@@ -148,20 +149,20 @@ def pgd(
     loss: Loss = cross_entropy,
     is_falling: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """The best of the start and `steps` iterates, per example, and its margin (n,).
+    """Return the best of the start and `steps` iterates, per example, and its margin (n,).
 
-    Best is the smallest margin, whatever loss is ascended: an error on the way is kept. A NaN
-    margin counts as smaller than any, so a model that yields NaN is not called robust.
+    Best is the smallest margin, whatever loss is ascended: an error on the way is kept. NaN counts
+    as smaller than any margin, so a model that returns NaN is not robust.
 
     Args:
         model: maps images (n, channels, height, width) to logits (n, classes).
         labels: the true classes, int64 (n,).
-        ball: what the attacker may show; its centre are the images attacked.
+        ball: the allowed perturbations; its centre holds the clean images.
         steps: gradient steps.
         step_size: length of a step on the pixel scale.
-        start: perturbations like the images to start from, brought into the ball; None: zero.
-        loss: what to ascend, per example.
-        is_falling: whether steps shorten, in equal parts, down to `step_size` / `steps`.
+        start: perturbations to start from, projected into the ball; None: zero.
+        loss: the loss to ascend, per example.
+        is_falling: whether step sizes fall linearly, down to `step_size` / `steps`.
     """
     current = ball.centre if start is None else ball.project(ball.centre + start)
     best, best_margin = current, torch.full(labels.shape, torch.inf, device=labels.device)
@@ -178,7 +179,7 @@ def pgd(
 def step(
     model: nn.Module, images: Tensor, labels: Tensor, ball: Ball, step_size: float, loss: Loss
 ) -> tuple[Tensor, Tensor]:
-    """Images one projected step up the loss from `images`; also the logits at `images`."""
+    """Return the images after one projected step up the loss, and the logits before it."""
     at = slope(model, images, labels, loss)
     return ball.project(images + step_size * ball.steepest(at.gradient)), at.logits
 
@@ -193,7 +194,7 @@ class Slope:
 
 
 def slope(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss) -> Slope:
-    """How the loss of each example rises at `images`; nothing of it carries a graph."""
+    """Return the gradient, loss and logits at `images`, detached."""
     images = images.detach().requires_grad_()
     with torch.enable_grad():
         logits = model(images)
@@ -205,7 +206,7 @@ def slope(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss) -> Slope
 def keep_worst(
     best: Tensor, best_margin: Tensor, current: Tensor, current_margin: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Per example the images whose margin is smaller, and that margin; NaN is the smallest."""
+    """Return per example the images with the smaller margin, and that margin; NaN is smallest."""
     worse_for_model = ~(current_margin >= best_margin)  # true for NaN
     return (
         torch.where(like(worse_for_model, best), current, best).detach(),
@@ -214,10 +215,10 @@ def keep_worst(
 
 
 def like(values: Tensor, images: Tensor) -> Tensor:
-    """`values` (n,) with as many axes as `images`."""
+    """Return `values` (n,) with as many axes as `images`."""
     return values.reshape(-1, *[1] * (images.dim() - 1))
 
 
 def _norms(delta: Tensor) -> Tensor:
-    """L2 norms per example, (n, 1, 1, 1); at least 1e-12, so that zero can be divided by."""
+    """Return L2 norms per example, (n, 1, 1, 1), at least 1e-12 to avoid division by zero."""
     return like(torch.linalg.vector_norm(delta.flatten(1), dim=1).clamp(min=1e-12), delta)

@@ -1,12 +1,12 @@
-"""AutoAttack, the final judge of robust accuracy, through the library `pyautoattack`.
+"""AutoAttack, for the final evaluation of robust accuracy, by the library `pyautoattack`.
 
 Its standard version: APGD on cross-entropy, targeted APGD and targeted FAB towards up to nine
-classes, and the black-box Square with 5,000 queries. What it returns is not believed: every image
-is brought into the ball and classified again here. Too dear for a search (40 to 90 times PGD-10),
-so it is for what a search has found.
+classes, and the black-box Square with 5,000 queries. Its results are verified: every image is
+projected into the ball and classified again here. It is too expensive during a search (40 to 90
+times PGD-10), so it runs on the best trials afterwards.
 
-NOTE: The library draws its random numbers a batch at a time, so what an example meets depends a
-little on which others stand. With the same arguments it finds the same.
+NOTE: The library draws its random numbers batch by batch, so the result for an example depends a
+little on which others are still robust. The same arguments give the same result.
 
 Source: Croce & Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of
 diverse parameter-free attacks"; Andriushchenko et al. 2020 (Square).
@@ -17,12 +17,13 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from models.adversarial.checks.preserve_state import preserve_state
 from models.adversarial.pixels.attacks import Ball, margin
 from models.adversarial.pixels.evaluation import (
     AttackOutcome,
@@ -36,27 +37,27 @@ from models.adversarial.threat_model import Threat
 PartName = Literal["apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square"]
 STANDARD: tuple[PartName, ...] = ("apgd-ce", "apgd-t", "fab-t", "square")
 MISSING = (
-    "AutoAttack needs the package pyautoattack, which is not installed: in the project's folder, "
-    "`pip install -c constraints.txt -e '.[autoattack]'`"
+    "AutoAttack needs the package pyautoattack, which is not installed; fix: in the project's "
+    "folder, `pip install -c constraints.txt -e '.[autoattack]'`"
 )
 
 _NORMS = {"linf": "Linf", "l2": "L2"}
-# Of the standard version; fewer where there are fewer wrong classes.
+# Target classes of the standard version; fewer where there are fewer wrong classes.
 _TARGETS = 9
-# Any would do; a batch of the project's largest images fits where their training did.
+# Any size works; a batch of the project's largest images fits where their training did.
 _BATCH = 250
 
 
 def is_installed() -> bool:
-    """Whether `pyautoattack` is there."""
+    """Return whether `pyautoattack` is installed."""
     return importlib.util.find_spec("pyautoattack") is not None
 
 
 def standard_parts(classes: int) -> tuple[PartName, ...]:
-    """The attacks of the standard version for so many classes; `STANDARD` from four on.
+    """Return the attacks of the standard version for a number of classes; `STANDARD` from four on.
 
     Its targeted loss (DLR) is divided by a difference to the fourth largest logit. With three
-    classes the untargeted one takes its place, with two there is none: Square, FAB and APGD on
+    classes the untargeted loss replaces it, with two there is no DLR: Square, FAB and APGD on
     cross-entropy remain.
 
     Raises:
@@ -79,37 +80,38 @@ def autoattack(
     attacks: Sequence[PartName] | None = None,
     start: Flags | None = None,
 ) -> AttackOutcome:
-    """Which images withstand AutoAttack, and what broke the others.
+    """Attack images by AutoAttack.
 
     Args:
-        model: maps images to logits; it is left as it was, as are the global random numbers.
+        model: maps images to logits; it is left unchanged, as is the global random state.
         images: float32 (n, channels, height, width) in [0, 1].
         labels: int64 (n,).
         threat: norm and epsilon.
-        seed: of everything random.
-        attacks: parts of it, in this order; None: `standard_parts`.
-        start: which images to attack at all (n,); the others count as neither clean nor robust.
+        seed: seed of everything random.
+        attacks: its attacks to run, in this order; None: `standard_parts`.
+        start: which images to attack (n,); the others count as neither clean nor robust.
 
     Raises:
-        ModuleNotFoundError: `pyautoattack` is not installed; says how to.
+        ModuleNotFoundError: `pyautoattack` is not installed.
         ValueError: the model has fewer than two classes.
     """
     if not is_installed():
         raise ModuleNotFoundError(MISSING, name="pyautoattack")
     clean = correct(model, images, labels)
     clean = clean if start is None else clean & start
-    standing, witnesses = torch.from_numpy(clean.copy()).to(images.device), images.clone()
+    standing, adversarial = torch.from_numpy(clean.copy()).to(images.device), images.clone()
     index = standing.nonzero()[:, 0]
     if len(index):
         whole = Ball(images, threat.norm, threat.epsilon)
-        with evaluating(model), _contained(model, images.device):
+        with evaluating(model), preserve_state(model), _silent():
+            model.requires_grad_(False)
             found = _found(model, images[index], labels[index], threat, seed, attacks)
             for i, part in zip(torch.split(index, _BATCH), torch.split(found, _BATCH), strict=True):
                 shown = whole.at(i).project(part)
                 with torch.no_grad():
                     margins = margin(model(shown), labels[i])
-                record_misclassified(i, shown, margins, standing, witnesses)
-    return AttackOutcome(standing.cpu().numpy(), clean, witnesses)
+                record_misclassified(i, shown, margins, standing, adversarial)
+    return AttackOutcome(standing.cpu().numpy(), clean, adversarial)
 
 
 def _found(
@@ -120,36 +122,30 @@ def _found(
     seed: int,
     attacks: Sequence[PartName] | None,
 ) -> Tensor:
-    """What the library shows for each image: an adversarial one, or itself."""
+    """Return the library's result for each image: an adversarial example, or the image itself."""
     from pyautoattack import AutoAttack
 
     with torch.no_grad():
         classes = int(model(images[:1]).shape[1])
-    judge = AutoAttack(
+    library = AutoAttack(
         model, norm=_NORMS[threat.norm], eps=threat.epsilon, seed=seed, version="standard",
         device=images.device,
     )  # fmt: skip
-    judge.attacks_to_run = list(standard_parts(classes) if attacks is None else attacks)
-    judge.apgd_targeted.n_target_classes = min(_TARGETS, classes - 1)
-    judge.fab.n_target_classes = min(_TARGETS, classes - 1)
-    found: Tensor = judge.run_standard_evaluation(images, labels, batch_size=_BATCH)[0]
-    # A NaN would stay NaN in the ball; nothing was found there.
+    library.attacks_to_run = list(standard_parts(classes) if attacks is None else attacks)
+    library.apgd_targeted.n_target_classes = min(_TARGETS, classes - 1)
+    library.fab.n_target_classes = min(_TARGETS, classes - 1)
+    found: Tensor = library.run_standard_evaluation(images, labels, batch_size=_BATCH)[0]
+    # A NaN stays NaN after the projection; take the clean image instead.
     return torch.where(torch.isfinite(found), found, images)
 
 
 @contextmanager
-def _contained(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Keeps to itself what the library does: seeds, messages, gradients of the parameters."""
+def _silent() -> Iterator[None]:
+    """Suppress the library's messages."""
     logger = logging.getLogger("auto-attack")
     level = logger.level
-    trained = [each for each in model.parameters() if each.requires_grad]
-    with ExitStack() as stack:
-        stack.callback(logger.setLevel, level)
-        stack.callback(lambda: [each.requires_grad_(True) for each in trained])
-        logger.setLevel(logging.CRITICAL)
-        for each in trained:
-            each.requires_grad_(False)
-        stack.enter_context(
-            torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-        )
+    logger.setLevel(logging.CRITICAL)
+    try:
         yield
+    finally:
+        logger.setLevel(level)

@@ -1,11 +1,11 @@
 """Common corruptions of images in [0, 1]: noise, blur and loss of contrast, at five severities.
 
-Nobody chooses them against the model, so accuracy on them is a metric of its own and says nothing
-about an attacker; the attacks are in models/adversarial/.
+They are not chosen against the model, so accuracy on them is a metric of its own and says nothing
+about attacks.
 
 Source: Hendrycks & Dietterich 2019. Their code (github.com/hendrycks/robustness) has other
 strengths for images of 32x32 (CIFAR-10-C, `make_cifar_c.py`) than of 224x224 (ImageNet-C,
-`corruptions.py`); each image here gets those of the size that it is nearer to.
+`corruptions.py`); here an image gets the strengths of the nearer size.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SEVERITIES = (1, 2, 3, 4, 5)
 class _Strengths:
     """Strengths by severity, for images whose smaller side is `side`; sigmas in [0, 1] or pixels.
 
-    `contrast` is what is left of each pixel's distance from its channel's mean.
+    `contrast` is the remaining share of each pixel's distance from its channel's mean.
     """
 
     side: int
@@ -54,27 +54,27 @@ _LARGE = _Strengths(
 )
 # The geometric middle of 32 and 224: sizes compare by their ratio.
 _MIDDLE = 85
-# skimage, which the source blurs with, cuts the kernel off here.
+# skimage, which the source uses, truncates the kernel here.
 _KERNEL_SIGMAS = 4.0
 
 
 def corrupt(images: Tensor, name: CorruptionName, severity: int, seed: int) -> Tensor:
-    """Images (n, channels, height, width) in [0, 1], corrupted, in [0, 1] again.
+    """Return corrupted images (n, channels, height, width), clipped to [0, 1].
 
-    Noise depends on the seed and an image's position alone: neither on how many stand after it
-    nor on the device. Its pattern is the same at every severity.
+    Noise depends on the seed and an image's position alone, neither on the number of images nor on
+    the device. Its pattern is the same at every severity.
 
     Raises:
-        ValueError: an unknown corruption, or a severity other than 1 to 5.
+        ValueError: the corruption is unknown, or the severity is not 1 to 5.
     """
     if name not in CORRUPTIONS or severity not in SEVERITIES:
         problem = f"no corruption {name!r} of severity {severity!r}"
-        raise ValueError(f"{problem}: choose one of {list(CORRUPTIONS)} and of 1 to 5")
+        raise ValueError(f"{problem}; fix: choose one of {list(CORRUPTIONS)} and 1 to 5")
     side = min(images.shape[2:])
     strengths = _SMALL if side < _MIDDLE else _LARGE
     strength: float = getattr(strengths, name)[severity - 1]
     if name == "noise":
-        # numpy draws one number after another, so the first images' noise is a prefix.
+        # numpy draws in sequence, so the first images' noise is a prefix.
         drawn = np.random.default_rng(seed).standard_normal(images.shape, dtype=np.float32)
         corrupted = images + strength * torch.from_numpy(drawn).to(images.device)
     elif name == "blur":
@@ -89,9 +89,9 @@ def corrupt(images: Tensor, name: CorruptionName, severity: int, seed: int) -> T
 def corrupted_accuracy(
     model: nn.Module, images: Tensor, labels: Tensor, seed: int
 ) -> dict[str, float]:
-    """Accuracy in eval mode: each corruption's mean over the severities, and the mean of these.
+    """Return the mean accuracy over severities for each corruption, and the mean of these.
 
-    Names are `accuracy.corrupted` and, say, `accuracy.corrupted_noise`.
+    Evaluated in eval mode. Names are `accuracy.corrupted` and, say, `accuracy.corrupted_noise`.
     """
     kinds = {}
     for name in CORRUPTIONS:
@@ -104,12 +104,12 @@ def corrupted_accuracy(
 
 
 def _blurred(images: Tensor, sigma: float) -> Tensor:
-    """Images under a Gaussian of `sigma` pixels; beyond the border the border's pixel goes on."""
+    """Return images blurred by a Gaussian of `sigma` pixels, border pixels replicated."""
     radius = math.ceil(_KERNEL_SIGMAS * sigma)
     offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=torch.float32)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
     channels = images.shape[1]
-    # (channels, 1, 1, 2 radius + 1): each channel by itself, along the width, then the height.
+    # (channels, 1, 1, 2 radius + 1): each channel alone, along the width, then the height.
     weight = (kernel / kernel.sum()).expand(channels, 1, 1, -1)
     padded = functional.pad(images, (radius, radius, radius, radius), mode="replicate")
     rows = functional.conv2d(padded, weight, groups=channels)

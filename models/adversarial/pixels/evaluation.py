@@ -1,9 +1,9 @@
 """Accuracy under attack on a fixed subset, worst case over several attacks.
 
-The subset and the starts depend on the threat's seed alone, so two configurations meet the same
-examples. The figures are upper bounds: PGD may miss the worst case. Evaluation runs in eval mode
-and float32. What broke other models is tried first (`attack_memory.py`), so a model that hides its
-gradients cannot hide what another's gradients found.
+The subset and the starts depend on the threat's seed alone, so all configurations are evaluated on
+the same examples. The accuracies are upper bounds: PGD may miss the worst case. Evaluation runs in
+eval mode and float32. Adversarial examples of other models are tried first (`attack_memory.py`):
+they work without the gradients of this one.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from models.adversarial.threat_model import Threat
 AttackName = LossName | Literal["targeted_margin"]
 Flags = npt.NDArray[np.bool_]  # (n,), one per example
 
-# Croce & Hein 2020 attack towards nine classes, which are all wrong ones of ten.
+# Croce & Hein 2020 attack towards nine classes: all wrong ones of ten.
 _TARGETS = 9
 _BATCH = 512
-# The full attack. Cross-entropy finds some of what a margin towards one class at a time does not:
-# up to 0.015 on digits networks with batch normalisation. It is scaled, for the plain one lost
-# that much again where logits were multiplied by 1e-3, 30 or 1000.
+# The losses of the full attack. Cross-entropy finds errors that margins towards single classes
+# miss: up to 0.015 of accuracy on digits networks with batch normalisation. It is scaled, because
+# the plain one lost that much again where logits were multiplied by 1e-3, 30 or 1000.
 DEFAULT: tuple[AttackName, ...] = ("scaled_cross_entropy", "targeted_margin")
 
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """Images (k, channels, height, width) in [0, 1] that broke some model.
+    """Adversarial examples (k, channels, height, width) in [0, 1] of another model.
 
-    `index` (k,), int64, names the examples that they were made from: positions in the images that
-    are measured. Both are on the images' device.
+    `index` (k,), int64, holds the positions of the clean images among the images that are
+    evaluated. Both tensors are on their device.
     """
 
     index: Tensor
@@ -56,29 +56,30 @@ class Replay:
 
 @dataclass(frozen=True, eq=False)
 class AttackOutcome:
-    """What an attack on n images found.
+    """The result of an attack on n images.
 
-    `robust` says which withstood it; `clean` which were right before. `witnesses`, like the
-    images, hold what broke an example, and the clean image where nothing was needed or found.
+    `clean` says which images were classified correctly, `robust` which of these withstood the
+    attack. `adversarial_examples`, of the images' shape, hold the adversarial example of each image
+    that did not, and the clean image elsewhere.
     """
 
     robust: Flags
     clean: Flags
-    witnesses: Tensor
+    adversarial_examples: Tensor
 
     @property
-    def broken(self) -> npt.NDArray[np.int64]:
-        """Positions (k,), ascending, of the images that were right until they were attacked."""
+    def misclassified(self) -> npt.NDArray[np.int64]:
+        """Positions (k,), ascending, of the images that only the attack made misclassified."""
         return np.flatnonzero(self.clean & ~self.robust).astype(np.int64)
 
 
 def fixed_subset(n: int, count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Indices of `count` of `n` examples (all, if fewer), ascending; a smaller subset is nested."""
+    """Return indices of `count` of `n` examples (all, if fewer), ascending; subsets are nested."""
     return np.sort(np.random.default_rng(seed).permutation(n)[:count]).astype(np.int64)
 
 
 def correct(model: nn.Module, images: Tensor, labels: Tensor) -> Flags:
-    """Whether each image (n, channels, height, width) is classified correctly.
+    """Return whether each image (n, channels, height, width) is classified correctly.
 
     Ties and NaN count as errors.
     """
@@ -86,7 +87,7 @@ def correct(model: nn.Module, images: Tensor, labels: Tensor) -> Flags:
 
 
 def fgsm_correct(model: nn.Module, images: Tensor, labels: Tensor, threat: Threat) -> Flags:
-    """Whether each image is classified correctly, clean and after FGSM."""
+    """Return whether each image is classified correctly, clean and after FGSM."""
     clean = correct(model, images, labels)
 
     def attack(batch: Tensor, truth: Tensor) -> Tensor:
@@ -105,35 +106,35 @@ def measure(
     losses: Sequence[AttackName] = DEFAULT,
     replays: Sequence[Replay] = (),
 ) -> AttackOutcome:
-    """Which images withstand every attack: replays first, then PGD up each loss, from each start.
+    """Attack images by replays, then by PGD on each loss from each random start.
 
-    What one attack broke is not attacked again, which changes no result. Whatever the size of a
-    batch, an example meets the same: starts are drawn for all `images` before the first attack.
+    A misclassified image is not attacked again, which changes no result. Results do not depend on
+    the batch size: starts are drawn for all `images` before the first attack.
 
     Args:
         model: maps images to logits.
         images: float32 (n, channels, height, width) in [0, 1].
         labels: int64 (n,).
         threat: norm, epsilon, steps and restarts.
-        seed: of the random starts.
-        losses: what to ascend, one attack each, in this order; "targeted_margin" stands for up to
-            nine, towards each of the most likely wrong classes.
-        replays: what broke other models on the same examples, tried as it is, without gradients.
+        seed: seed of the random starts.
+        losses: losses to ascend, one attack each, in this order; "targeted_margin" stands for up
+            to nine attacks, one towards each of the most likely wrong classes.
+        replays: adversarial examples of other models, tried as they are.
     """
     generator = torch.Generator(device=images.device).manual_seed(seed)
     whole = Ball(images, threat.norm, threat.epsilon)
     starts = [whole.noise(generator) for _ in range(threat.restarts)]
     clean = torch.from_numpy(correct(model, images, labels)).to(images.device)
-    standing, witnesses = clean.clone(), images.clone()
+    standing, adversarial = clean.clone(), images.clone()
     with evaluating(model):
         for replay in replays:
-            _replay(model, labels, whole, replay, standing, witnesses)
+            _replay(model, labels, whole, replay, standing, adversarial)
         for start in starts:
             for loss in _attacks(model, images, labels, losses):
                 for i in batches(standing):
                     found, margins = _pgd(model, labels[i], whole.at(i), threat, start[i], loss(i))
-                    record_misclassified(i, found, margins, standing, witnesses)
-    return AttackOutcome(standing.cpu().numpy(), clean.cpu().numpy(), witnesses)
+                    record_misclassified(i, found, margins, standing, adversarial)
+    return AttackOutcome(standing.cpu().numpy(), clean.cpu().numpy(), adversarial)
 
 
 def robust_correct(
@@ -145,25 +146,25 @@ def robust_correct(
     *,
     losses: Sequence[AttackName] = DEFAULT,
 ) -> Flags:
-    """Whether each image withstands every attack of `measure`, without replays."""
+    """Return whether each image withstands every attack of `measure`, without replays."""
     return measure(model, images, labels, threat, seed, losses=losses).robust
 
 
 def record_misclassified(
-    index: Tensor, found: Tensor, margins: Tensor, standing: Tensor, witnesses: Tensor
+    index: Tensor, found: Tensor, margins: Tensor, standing: Tensor, adversarial: Tensor
 ) -> None:
-    """Note in `standing` (n,) and `witnesses` which of the examples `index` (k,) were broken.
+    """Record which of the examples `index` (k,) are misclassified in `standing` and `adversarial`.
 
-    `found` (k, ...) are what the attack shows them and `margins` (k,) the model's there; NaN and
-    ties count as broken.
+    `found` (k, ...) are the attacked images and `margins` (k,) the model's margins on them; NaN
+    and ties count as misclassified.
     """
-    broken = ~(margins > 0)
-    standing[index[broken]] = False
-    witnesses[index[broken]] = found[broken]
+    wrong = ~(margins > 0)
+    standing[index[wrong]] = False
+    adversarial[index[wrong]] = found[wrong]
 
 
 def batches(standing: Tensor) -> Iterator[Tensor]:
-    """Indices of what stands now, ascending, a batch at a time; none where nothing stands."""
+    """Yield the indices of the true flags, ascending, in batches."""
     index = standing.nonzero()[:, 0]
     yield from torch.split(index, _BATCH) if len(index) else ()
 
@@ -174,22 +175,22 @@ def _replay(
     whole: Ball,
     replay: Replay,
     standing: Tensor,
-    witnesses: Tensor,
+    adversarial: Tensor,
 ) -> None:
-    """Show the model what broke another one, brought into this ball."""
+    """Try adversarial examples of another model, projected into this ball."""
     held = standing[replay.index]
-    index, shown = replay.index[held], replay.images[held]
-    for i, part in zip(torch.split(index, _BATCH), torch.split(shown, _BATCH), strict=True):
-        brought = whole.at(i).project(part)
+    index, images = replay.index[held], replay.images[held]
+    for i, part in zip(torch.split(index, _BATCH), torch.split(images, _BATCH), strict=True):
+        shown = whole.at(i).project(part)
         with torch.no_grad():
-            margins = margin(model(brought), labels[i])
-        record_misclassified(i, brought, margins, standing, witnesses)
+            margins = margin(model(shown), labels[i])
+        record_misclassified(i, shown, margins, standing, adversarial)
 
 
 def _attacks(
     model: nn.Module, images: Tensor, labels: Tensor, losses: Sequence[AttackName]
 ) -> Iterator[Callable[[Tensor], Loss]]:
-    """For each attack, the loss to ascend for the examples that an index names."""
+    """Yield for each attack a function from an index of examples to the loss to ascend."""
     for name in losses:
         if name == "targeted_margin":
             yield from map(_towards, wrong_classes(model, images, labels))
@@ -200,11 +201,12 @@ def _attacks(
 def _pgd(
     model: nn.Module, labels: Tensor, ball: Ball, threat: Threat, start: Tensor, loss: Loss
 ) -> tuple[Tensor, Tensor]:
-    """The worst images that one PGD of the threat finds, and their margins (n,).
+    """Return the worst images that one PGD of the threat finds, and their margins (n,).
 
-    Steps fall from epsilon to epsilon / steps. NOTE: Madry et al. 2018 take 2.5 epsilon / steps
-    throughout, and lose by it: over eight digits networks and norms (200 images, 10 steps up all
-    losses) they left a mean of 0.503 standing, falling steps 0.478, APGD-T of 100 steps 0.471.
+    Step sizes fall from epsilon to epsilon / steps. NOTE: Madry et al. 2018 use 2.5 epsilon / steps
+    throughout, which is weaker: over eight digits networks and norms (200 images, 10 steps, all
+    losses) the mean robust accuracy was 0.503, with falling steps 0.478, by APGD-T of 100 steps
+    0.471.
     """
     return pgd(
         model, labels, ball, steps=threat.steps, step_size=threat.epsilon, start=start, loss=loss,
@@ -213,17 +215,17 @@ def _pgd(
 
 
 def _everywhere(loss: Loss) -> Callable[[Tensor], Loss]:
-    """The same loss for whichever examples `index` names."""
+    """Return a function that gives the same loss for every index."""
     return lambda index: loss
 
 
 def _towards(target: Tensor) -> Callable[[Tensor], Loss]:
-    """The margin towards each example's own target, for the examples that `index` names."""
+    """Return a function that gives the margin towards the targets of the examples at an index."""
     return lambda index: targeted_margin_loss(target[index])
 
 
 def wrong_classes(model: nn.Module, images: Tensor, labels: Tensor) -> list[Tensor]:
-    """Wrong classes (n,) of each image, most likely first: all, or the nine most likely."""
+    """Return the wrong classes (n,) of each image, most likely first; at most nine."""
     with torch.no_grad():
         logits = torch.cat([model(batch) for batch in torch.split(images, _BATCH)])
     ranked = logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
@@ -246,9 +248,9 @@ def _flags(
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode and true float32; afterwards every part's own mode again.
+    """Put the model in eval mode and exact float32; restore the mode of every module afterwards.
 
-    A model that wraps a trained one is in training mode when new; the trained one need not be.
+    A new wrapper is in training mode while the trained model inside it may not be.
     """
     modes = [(module, module.training) for module in model.modules()]
     # Convolutions on a GPU otherwise round float32 to TF32's 10 bits, which hides small gradients.

@@ -1,9 +1,9 @@
-"""The final judgement of an image model: what of its robustness is still true outside the search.
+"""The final evaluation of an image model: its robustness on data that the search has not used.
 
-A search prefers what looks good on the examples that it measures, so its figures flatter. Here the
-model meets two sets that chose nothing: part C of the validation split, and once the test split,
-where AutoAttack is the judge; and the checks against false security say whether to believe any of
-it. Figures are upper bounds of the true robust accuracy, with witnesses that prove them.
+A search selects by the examples that it measures, so its metrics are optimistic. Here the model is
+evaluated on two sets that selected nothing: the confirmation part of the validation split, and the
+test split, by AutoAttack; checks for gradient masking say whether the accuracies can be trusted.
+They are upper bounds of the true robust accuracy, proved by adversarial examples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.checks.gradient_masking import SecurityWarning, check
+from models.adversarial.checks.gradient_masking import GradientMaskingWarning, check
 from models.adversarial.pixels.adversarial_examples import AdversarialExamples, model_digest
 from models.adversarial.pixels.autoattack import is_installed, standard_parts
 from models.adversarial.pixels.evaluation import Replay, fixed_subset, measure
@@ -31,46 +31,46 @@ from models.adversarial.pixels.metrics import (
 from models.adversarial.threat_model import Threat
 from models.scores.metric_names import on_split
 
-# Epsilons of the curve as multiples of the threat's: close where a search looks, and far enough
-# that a curve that does not come down says so.
+# Epsilons of the curve as multiples of the threat's: dense below it, and large enough to show a
+# curve that does not fall.
 CURVE = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
-# Enough for a curve (a standard error of 3.5 points at most), and nine attacks stay cheap.
+# Enough for a curve (a standard error of 3.5 points at most), and nine attacks remain cheap.
 CURVE_EXAMPLES = 200
 
 
 class Subject(Protocol):
-    """What is judged: a training, or a model rebuilt from its checkpoint."""
+    """What is evaluated: a training, or a model rebuilt from its checkpoint."""
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
-        """Images (n, channels, height, width) in [0, 1] of a part or of "test", and labels."""
+        """Return images (n, channels, height, width) in [0, 1] of a part or "test", and labels."""
 
     def classifier(self) -> nn.Module:
-        """Images to logits."""
+        """Return the model from images to logits."""
 
 
 @dataclass(frozen=True, eq=False)
 class RobustnessEvaluation:
-    """What was found.
+    """The result of the final evaluation.
 
     Attributes:
-        metrics: Of the trial's run: `confirmation.*` and `test.*`.
-        warnings: Reasons not to believe the figures; none is the rule.
-        texts: Files for people and programs: robustness.json, warnings.md.
-        witnesses: Of the worst case on the test split.
+        metrics: Metrics for the trial's run: `confirmation.*` and `test.*`.
+        warnings: Warnings of gradient masking; usually none.
+        texts: Files by name: robustness.json, warnings.md.
+        adversarial_examples: Those of the worst case on the test split.
     """
 
     metrics: dict[str, float]
-    warnings: tuple[SecurityWarning, ...]
+    warnings: tuple[GradientMaskingWarning, ...]
     texts: dict[str, str]
-    witnesses: AdversarialExamples
+    adversarial_examples: AdversarialExamples
 
 
 def evaluate_robustness(training: Subject, threat: Threat) -> RobustnessEvaluation:
-    """Confirms a finished model on part C and judges it on the test split.
+    """Evaluate a finished model on the confirmation part and on the test split.
 
-    The test split's random starts have a seed of their own, so nothing chosen on the validation
-    split was chosen against them. AutoAttack runs where it is installed and `final_examples` is
-    not 0; then all attacks see the same `final_examples` test images, else all.
+    Random starts have another seed than on the validation split, so nothing was selected against
+    them. If AutoAttack is installed and `final_examples` is not 0, all attacks use the same
+    `final_examples` test images, else all test images.
     """
     model, seed = training.classifier(), threat.seed + 1
     confirmed = _clean_and(["pgd"], model, *training.examples("confirmation"), threat, seed)
@@ -80,15 +80,15 @@ def evaluate_robustness(training: Subject, threat: Threat) -> RobustnessEvaluati
     attacks: list[AttackName] = ["fgsm", "pgd", "apgdt"]
     if threat.final_examples and is_installed():
         attacks.append("autoattack")
-    figures = _clean_and(attacks, model, *attacked, threat, seed)
-    figures.append(worst_case(figures[1:], threat))
+    tested = _clean_and(attacks, model, *attacked, threat, seed)
+    tested.append(worst_case(tested[1:], threat))
     warnings = tuple(check(model, *attacked, threat, seed))
-    metrics = _metrics(confirmed, figures, clean_metric(model, images, labels))
+    metrics = _metrics(confirmed, tested, clean_metric(model, images, labels))
     curve = accuracy_curve(model, *attacked, threat, seed)
     document = {
         "threat": dataclasses.asdict(threat),
         "confirmation": [each.to_json() for each in confirmed],
-        "test": [each.to_json() for each in figures],
+        "test": [each.to_json() for each in tested],
         "curve": [each.to_json() for each in curve],
         "autoattack": _parts(model, images) if "autoattack" in attacks else [],
         "warnings": [dataclasses.asdict(each) for each in warnings],
@@ -97,38 +97,39 @@ def evaluate_robustness(training: Subject, threat: Threat) -> RobustnessEvaluati
     if warnings:
         texts["warnings.md"] = warnings_text(warnings)
     return RobustnessEvaluation(
-        metrics, warnings, texts, adversarial_examples_of(figures[-1], index, "test", model, threat)
+        metrics, warnings, texts, adversarial_examples_of(tested[-1], index, "test", model, threat)
     )
 
 
 def accuracy_curve(
     model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int
 ) -> list[AttackMetric]:
-    """Accuracy under the full attack at each epsilon of `CURVE`, on `CURVE_EXAMPLES` at most.
+    """Measure the accuracy under the full attack at each epsilon of `CURVE`.
 
-    What broke an example in a small ball lies in every larger one, so it is shown there, too.
+    It uses at most `CURVE_EXAMPLES` images. Adversarial examples of a small ball lie in every
+    larger one, so they are tried there too.
     """
     some = _index(len(labels), CURVE_EXAMPLES, threat, images)
     images, labels = images[some], labels[some]
-    points, broken = [clean_metric(model, images, labels)], list[Replay]()
+    points, replays = [clean_metric(model, images, labels)], list[Replay]()
     for multiple in CURVE[1:]:
         at = threat.at(multiple * threat.epsilon)
-        measured = measure(model, images, labels, at, seed, replays=broken)
+        measured = measure(model, images, labels, at, seed, replays=replays)
         points.append(AttackMetric("pgd", at.metric(), at.epsilon, 0.0, measured))
-        found = torch.from_numpy(measured.broken).to(images.device)
-        broken = [Replay(found, measured.witnesses[found])]
+        found = torch.from_numpy(measured.misclassified).to(images.device)
+        replays = [Replay(found, measured.adversarial_examples[found])]
     return points
 
 
 def adversarial_examples_of(
     found: AttackMetric, index: Tensor, split: str, model: nn.Module, threat: Threat
 ) -> AdversarialExamples:
-    """The witnesses of a figure on the examples `index` (n,) of a split."""
-    broken = torch.from_numpy(found.measured.broken).to(index.device)
+    """Return the adversarial examples behind a metric of the examples `index` (n,) of a split."""
+    wrong = torch.from_numpy(found.measured.misclassified).to(index.device)
     return AdversarialExamples(
         attacked=index.cpu(),
-        index=index[broken].cpu(),
-        images=found.measured.witnesses[broken].detach().cpu(),
+        index=index[wrong].cpu(),
+        images=found.measured.adversarial_examples[wrong].detach().cpu(),
         norm=threat.norm,
         epsilon=threat.epsilon,
         split=split,
@@ -137,8 +138,8 @@ def adversarial_examples_of(
     )
 
 
-def warnings_text(warnings: Sequence[SecurityWarning]) -> str:
-    """Warnings as Markdown, three parts each and what was measured."""
+def warnings_text(warnings: Sequence[GradientMaskingWarning]) -> str:
+    """Return warnings as Markdown: three parts each and the measured values."""
     return "\n".join(each.as_markdown() for each in warnings)
 
 
@@ -157,7 +158,7 @@ def _clean_and(
 def _metrics(
     confirmed: Sequence[AttackMetric], tested: Sequence[AttackMetric], clean: AttackMetric
 ) -> dict[str, float]:
-    """`clean` is of the whole test split; the others of the examples that were attacked."""
+    """Name the metrics; `clean` is of the whole test split, the others of the attacked examples."""
     metrics = {on_split("confirmation", each.metric): each.accuracy for each in confirmed}
     metrics[on_split("confirmation", "examples")] = float(confirmed[0].examples)
     metrics |= {on_split("test", each.metric): each.accuracy for each in (*tested, clean)}

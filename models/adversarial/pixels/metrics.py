@@ -1,6 +1,6 @@
-"""Attacks by name, and the figure that each one gives: accuracy, count, and what it cost.
+"""Attacks by name, and the metric of each: accuracy, counts and seconds.
 
-For judging a finished model on some examples. What a search measures while it runs is in
+They evaluate a finished model on some examples. What a search measures while it runs is in
 evaluation.py and confirmation.py.
 """
 
@@ -34,14 +34,14 @@ ATTACKS: tuple[AttackName, ...] = get_args(AttackName)
 
 @dataclass(frozen=True, eq=False)
 class AttackMetric:
-    """What one attack found on some examples.
+    """The result of one attack on some examples.
 
     Attributes:
-        attack: One of `ATTACKS`, "clean", or "worst" for all that were tried together.
+        attack: One of `ATTACKS`, "clean", or "worst" for all attacks together.
         metric: The metric's name, `accuracy.fgsm_linf_0.1`.
         epsilon: Size of the ball; 0 for clean.
-        seconds: What it took; of the worst case nothing of its own.
-        measured: Flags and witnesses, example by example.
+        seconds: Duration; 0 for the worst case.
+        measured: Flags and adversarial examples.
     """
 
     attack: str
@@ -52,21 +52,21 @@ class AttackMetric:
 
     @property
     def examples(self) -> int:
-        """How many examples it is of."""
+        """Number of examples."""
         return len(self.measured.robust)
 
     @property
     def correct(self) -> int:
-        """How many withstood."""
+        """Number of examples classified correctly under the attack."""
         return int(self.measured.robust.sum())
 
     @property
     def accuracy(self) -> float:
-        """Share of the examples that withstood, in [0, 1]."""
+        """Share of the examples classified correctly under the attack, in [0, 1]."""
         return self.correct / self.examples
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the examples themselves."""
+        """Return everything but the examples themselves."""
         return {
             "attack": self.attack, "metric": self.metric, "epsilon": self.epsilon,
             "examples": self.examples, "correct": self.correct,
@@ -75,7 +75,7 @@ class AttackMetric:
 
 
 def metric_of(attack: str, threat: Threat) -> str:
-    """Name of the metric that an attack gives.
+    """Return the name of an attack's metric.
 
     Raises:
         KeyError: an unknown attack.
@@ -92,7 +92,7 @@ def metric_of(attack: str, threat: Threat) -> str:
 
 
 def clean_metric(model: nn.Module, images: Tensor, labels: Tensor) -> AttackMetric:
-    """Accuracy without an attack."""
+    """Measure the accuracy without an attack."""
     begun = time.perf_counter()
     flags = correct(model, images, labels)
     seconds = time.perf_counter() - begun
@@ -104,18 +104,18 @@ def clean_metric(model: nn.Module, images: Tensor, labels: Tensor) -> AttackMetr
 def attack_metric(
     attack: AttackName, model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int
 ) -> AttackMetric:
-    """The accuracy under one attack, alone.
+    """Measure the accuracy under one attack.
 
     "pgd" is the full attack of a search, "apgdt" its confirmation on all of the images, "square"
-    and "autoattack" are those of `pyautoattack`.
+    and "autoattack" come from `pyautoattack`.
 
     Args:
-        attack: which.
+        attack: one of `ATTACKS`.
         model: maps images to logits.
         images: float32 (n, channels, height, width) in [0, 1], n > 0.
         labels: int64 (n,).
         threat: norm, epsilon, and what the attacks of a search need.
-        seed: of random starts and of all that AutoAttack draws.
+        seed: seed of the random starts and of AutoAttack.
 
     Raises:
         ModuleNotFoundError: `pyautoattack` is needed and not installed.
@@ -134,27 +134,32 @@ def attack_metric(
     return AttackMetric(attack, metric_of(attack, threat), threat.epsilon, seconds, measured)
 
 
-def worst_case(figures: Sequence[AttackMetric], threat: Threat) -> AttackMetric:
-    """What withstood every one of these attacks on the same examples; at least one."""
-    robust, witnesses = figures[0].measured.robust.copy(), figures[0].measured.witnesses.clone()
-    for each in figures[1:]:
+def worst_case(metrics: Sequence[AttackMetric], threat: Threat) -> AttackMetric:
+    """Return the worst case of one or more attacks on the same examples."""
+    robust, adversarial = (
+        metrics[0].measured.robust.copy(),
+        metrics[0].measured.adversarial_examples.clone(),
+    )
+    for each in metrics[1:]:
         newly = torch.from_numpy(np.flatnonzero(robust & ~each.measured.robust))
-        witnesses[newly] = each.measured.witnesses[newly]
+        adversarial[newly] = each.measured.adversarial_examples[newly]
         robust &= each.measured.robust
-    worst = AttackOutcome(robust, figures[0].measured.clean, witnesses)
+    worst = AttackOutcome(robust, metrics[0].measured.clean, adversarial)
     return AttackMetric("worst", threat.worst_metric(), threat.epsilon, 0.0, worst)
 
 
 def _fgsm(model: nn.Module, images: Tensor, labels: Tensor, threat: Threat) -> AttackOutcome:
     clean = torch.from_numpy(correct(model, images, labels)).to(images.device)
-    standing, witnesses = clean.clone(), images.clone()
+    standing, adversarial = clean.clone(), images.clone()
     whole = Ball(images, threat.norm, threat.epsilon)
     with evaluating(model):
         for i in batches(standing):
             shown = fgsm(model, labels[i], whole.at(i))
             with torch.no_grad():
-                record_misclassified(i, shown, margin(model(shown), labels[i]), standing, witnesses)
-    return AttackOutcome(standing.cpu().numpy(), clean.cpu().numpy(), witnesses)
+                record_misclassified(
+                    i, shown, margin(model(shown), labels[i]), standing, adversarial
+                )
+    return AttackOutcome(standing.cpu().numpy(), clean.cpu().numpy(), adversarial)
 
 
 def _apgdt(
@@ -163,7 +168,7 @@ def _apgdt(
     clean = correct(model, images, labels)
     whole = replace(threat, confirm_examples=len(images))
     found = confirm(model, images, labels, whole, clean, seed)
-    robust, witnesses = clean.copy(), images.clone()
+    robust, adversarial = clean.copy(), images.clone()
     robust[found.index] = False
-    witnesses[torch.from_numpy(found.index)] = found.witnesses
-    return AttackOutcome(robust, clean, witnesses)
+    adversarial[torch.from_numpy(found.index)] = found.adversarial_examples
+    return AttackOutcome(robust, clean, adversarial)

@@ -1,10 +1,10 @@
 """The Square attack: random search over squares of pixels, from the outputs alone.
 
-It needs no gradients, so it finds what a model that hides them keeps from every gradient attack.
-A few hundred queries are a check against false security, not a judge: AutoAttack spends 5,000.
+It needs no gradients, so it also attacks models that mask them. A few hundred queries are a check
+for gradient masking, not a final evaluation: AutoAttack uses 5,000.
 
-NOTE: as in AutoAttack's version one square's place is drawn for all images together, and its
-signs for each.
+NOTE: As in AutoAttack's version the position of a square is drawn once for all images, its signs
+for each image.
 
 Source: Andriushchenko et al. 2020, "Square Attack", Algorithms 1 to 3, with the margin as loss.
 """
@@ -20,9 +20,9 @@ from models.adversarial.pixels.attacks import Ball, keep_worst, margin
 
 # Share of an image's pixels in the first square, Andriushchenko et al. 2020, section 5.
 _FIRST_SHARE = {"linf": 0.8, "l2": 0.1}
-# It is halved after these shares of the queries (section 3.4: steps of 10,000).
+# The share is halved after these shares of the queries (section 3.4: steps of 10,000).
 _HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
-# Below 3 pixels the pattern of the L2 attack has no inside.
+# Below 3 pixels the pattern of the L2 attack has no interior.
 _SMALLEST_L2 = 3
 
 
@@ -30,20 +30,20 @@ _SMALLEST_L2 = 3
 def square_attack(
     model: nn.Module, labels: Tensor, ball: Ball, *, queries: int, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """The worst images that `queries` looks at each image found, and their margins (n,).
+    """Return the worst images found with `queries` queries for each, and their margins (n,).
 
     Args:
         model: maps images (n, channels, height, width) to logits (n, classes); no gradients.
         labels: the true classes, int64 (n,).
-        ball: what the attacker may show.
-        queries: how often the model judges each image, at least 1.
-        seed: of the random search.
+        ball: the allowed perturbations.
+        queries: forward passes for each image, at least 1.
+        seed: seed of the random search.
 
     Raises:
-        ValueError: there is no query.
+        ValueError: `queries` is below 1.
     """
     if queries < 1:
-        raise ValueError(f"queries is {queries!r}: give at least 1")
+        raise ValueError(f"queries is {queries!r}; fix: give at least 1")
     if not len(labels):
         return ball.centre, torch.zeros(0, device=labels.device)
     generator = torch.Generator(device=labels.device).manual_seed(seed)
@@ -59,14 +59,14 @@ def square_attack(
 
 
 def _stripes(ball: Ball, generator: torch.Generator) -> Tensor:
-    """Vertical stripes one pixel wide of plus or minus epsilon, for each channel."""
+    """Return vertical stripes one pixel wide of plus or minus epsilon, for each channel."""
     n, channels, height, width = ball.centre.shape
     signs = _signs((n, channels, 1, width), generator)
     return (ball.epsilon * signs).expand(n, channels, height, width)
 
 
 def _square(delta: Tensor, share: float, epsilon: float, generator: torch.Generator) -> Tensor:
-    """`delta` with one square at plus or minus epsilon, a sign for each image and channel."""
+    """Return `delta` with one square at +-epsilon, a sign for each image and channel."""
     n, channels, height, width = delta.shape
     side = max(1, min(round(math.sqrt(share * height * width)), height, width))
     top, left = _corner(delta, side, generator)
@@ -77,7 +77,7 @@ def _square(delta: Tensor, share: float, epsilon: float, generator: torch.Genera
 
 
 def _tiles(ball: Ball, generator: torch.Generator) -> Tensor:
-    """The L2 pattern on a grid of about five by five squares, of norm epsilon together."""
+    """Return the L2 pattern on a grid of about five by five squares, of total norm epsilon."""
     n, channels, height, width = ball.centre.shape
     side = max(1, min(max(height // 5, _SMALLEST_L2), height, width))
     delta = torch.zeros_like(ball.centre)
@@ -89,9 +89,9 @@ def _tiles(ball: Ball, generator: torch.Generator) -> Tensor:
 
 
 def _moved_mass(delta: Tensor, share: float, epsilon: float, generator: torch.Generator) -> Tensor:
-    """`delta` with the mass of one square moved to another one, in the L2 pattern.
+    """Return `delta` with the mass of one square moved to another one, in the L2 pattern.
 
-    What clipping to [0, 1] left of the budget is spent there too (Algorithm 3).
+    The budget that clipping to [0, 1] left unused is spent there too (Algorithm 3).
     """
     n, channels, height, width = delta.shape
     side = round(math.sqrt(share * height * width)) // 2 * 2 + 1
@@ -102,7 +102,7 @@ def _moved_mass(delta: Tensor, share: float, epsilon: float, generator: torch.Ge
     outside = delta.clone()
     outside[here] = 0.0
     outside[there] = 0.0
-    # Channels share equally what the two squares held and what was never spent.
+    # Channels share equally the budget of the two squares and the unused rest.
     free = (epsilon**2 - _norm(outside) ** 2).clamp(min=0.0) / channels
     old = delta[here]
     lengths = torch.linalg.vector_norm(old, dim=(2, 3), keepdim=True).clamp(min=1e-12)
@@ -113,7 +113,7 @@ def _moved_mass(delta: Tensor, share: float, epsilon: float, generator: torch.Ge
 
 
 def _pattern(side: int, generator: torch.Generator) -> Tensor:
-    """Two halves of opposite sign, largest in their middles, (side, side), of norm 1."""
+    """Return two halves of opposite sign, largest in the middle, (side, side), of norm 1."""
     half = side // 2
     upper, lower = _bump(half, side), _bump(side - half, side)
     pattern = torch.cat([upper, -lower]).to(generator.device)
@@ -124,7 +124,7 @@ def _pattern(side: int, generator: torch.Generator) -> Tensor:
 
 
 def _bump(height: int, width: int) -> Tensor:
-    """Sums of 1 / k^2 over the squares around the middle that hold a pixel (equation 2)."""
+    """Return sums of 1 / k^2 over the centred squares that contain a pixel (equation 2)."""
     rows = (torch.arange(height) - height // 2).abs()
     columns = (torch.arange(width) - width // 2).abs()
     distance = torch.maximum(rows[:, None], columns[None, :])  # (height, width)
@@ -150,6 +150,6 @@ def _signs(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 
 def _norm(delta: Tensor) -> Tensor:
-    """L2 norms (n, 1, 1, 1), at least 1e-12 so that zero can be divided by."""
+    """Return L2 norms (n, 1, 1, 1), at least 1e-12 to avoid division by zero."""
     norms: Tensor = torch.linalg.vector_norm(delta, dim=(1, 2, 3), keepdim=True)
     return norms.clamp(min=1e-12)

@@ -1,21 +1,21 @@
-"""Training against attacks on pixels: what is shown to the model, and the loss on it.
+"""Adversarial training on pixels: the images that the model is trained on, and their loss.
 
-Four methods make adversarial images with the model as it is and then learn from them; the fifth,
-free, makes them while it learns (`free_training.py`). With x the images, x' the adversarial ones,
-y the labels, p the model's probabilities:
+Four methods craft adversarial images before each step; the fifth, free, crafts them while training
+(`free_training.py`). With x the images, x' the adversarial ones, y the labels, p the model's
+probabilities:
 
 - fgsm: CE(p(x'), y), x' one step from a random start (Wong et al. 2020, algorithm 3);
 - pgd: CE(p(x'), y), x' several (Madry et al. 2018, equation 2.1);
-- trades: CE(p(x), y) + beta KL(p(x) || p(x')), x' climbing that divergence (Zhang et al. 2019,
-  equation 5);
+- trades: CE(p(x), y) + beta KL(p(x) || p(x')), x' ascending that divergence (Zhang et al.
+  2019, equation 5);
 - mart: BCE(p(x'), y) + beta KL(p(x) || p(x')) (1 - p_y(x)), x' as for pgd, where BCE is
   -log p_y(x') - log(1 - max over k != y of p_k(x')) (Wang et al. 2020, equations 8 and 9).
 
-Images are made in eval mode unless the configuration says "train": dropout does not blur the
-gradient, and the running statistics of batch normalisation are learned from the examples trained
-on, not from half-made ones. Pang et al. 2021 (section 3.6) find the same robustness and a higher
-clean accuracy with eval mode; the code of Rice et al. 2020 crafts in train mode. The norm is the
-threat's; the size is a hyperparameter, for training a little beyond the threat can help.
+Images are crafted in eval mode unless the configuration says "train": dropout adds no noise to the
+gradient, and the running statistics of batch normalisation come from the final images alone. Pang
+et al. 2021 (section 3.6) find the same robustness and a higher clean accuracy with eval mode; the
+code of Rice et al. 2020 crafts in train mode. The norm is the threat's; epsilon is a
+hyperparameter, because training with a slightly larger one can help.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from torch.nn import functional
 from models.adversarial.pixels.attacks import Ball, Loss, cross_entropy, step
 from models.hyperparameters.hyperparameter import Value
 
-# The standard deviation of the start of TRADES and MART, as in both authors' code: at x itself
-# the divergence has no gradient.
+# Standard deviation of the start of TRADES and MART, as in both authors' code: at x itself the
+# divergence has no gradient.
 _START = 0.001
 
 
@@ -43,12 +43,11 @@ def craft(
     norm: Literal["linf", "l2"],
     generator: torch.Generator,
 ) -> Tensor:
-    """What the batch becomes under attack, like `images`, float32 in [0, 1]; call it in float32.
+    """Return the batch under attack, like `images`, float32 in [0, 1]; call it in float32.
 
-    The last iterate is taken, not the best: it needs no pass more, and training wants hard
-    examples, not a verdict. Of fgsm and pgd the first `adversarial_share` of the batch is
-    attacked, at least one image; batches are shuffled, so which ones is random. Returns `images`
-    themselves for "none" and "free".
+    It takes the last iterate, not the best, which saves a pass. For fgsm and pgd the first
+    `adversarial_share` of the batch is attacked, at least one image; batches are shuffled, so the
+    choice is random. Returns `images` themselves for "none" and "free".
     """
     method = str(configuration["adversarial_training"])
     if method in ("none", "free"):
@@ -75,15 +74,15 @@ def losses(
     labels: Tensor,
     configuration: Mapping[str, Value],
 ) -> Tensor:
-    """What the method minimises, per example (n,), float32 whatever the model computes in.
+    """Return the loss of the method per example (n,), float32 whatever the model computes in.
 
     Args:
-        model: maps images to logits; its batch normalisation sees clean and adversarial images
-            one batch after the other, as in the authors' code of TRADES and MART.
+        model: maps images to logits; clean and adversarial images pass its batch normalisation as
+            separate batches, as in the authors' code of TRADES and MART.
         images: the clean batch.
-        shown: what `craft` made of it.
+        shown: the result of `craft`.
         labels: int64 (n,).
-        configuration: its label smoothing is that of every cross-entropy.
+        configuration: its label smoothing applies to every cross-entropy.
     """
     smoothing = float(configuration["label_smoothing"])
     method = configuration["adversarial_training"]
@@ -100,7 +99,7 @@ def losses(
 
 
 def kl_divergence(clean: Tensor, attacked: Tensor) -> Tensor:
-    """KL(softmax(clean) || softmax(attacked)) of logits (n, classes), per example (n,)."""
+    """Return KL(softmax(clean) || softmax(attacked)) of logits (n, classes), per example (n,)."""
     terms: Tensor = functional.kl_div(
         attacked.log_softmax(dim=1), clean.log_softmax(dim=1), reduction="none", log_target=True
     )
@@ -108,9 +107,9 @@ def kl_divergence(clean: Tensor, attacked: Tensor) -> Tensor:
 
 
 def passes(configuration: Mapping[str, Value]) -> float:
-    """Passes forward and backward through the network, an example and epoch.
+    """Return forward and backward passes through the network for each example and epoch.
 
-    TRADES and MART learn from two images; a forward pass alone is not counted.
+    TRADES and MART train on two images; single forward passes are not counted.
     """
     method = configuration["adversarial_training"]
     if method == "free":
@@ -134,7 +133,7 @@ def _start(method: str, ball: Ball, generator: torch.Generator) -> Tensor:
 
 
 def _divergence_from(model: nn.Module, images: Tensor) -> Loss:
-    """The divergence from the clean images' probabilities, which stay what they are now."""
+    """Return the divergence from the clean images' present probabilities as a loss."""
     with torch.no_grad():
         clean = model(images)
     return lambda logits, labels: kl_divergence(clean, logits)
@@ -145,10 +144,10 @@ def _cross_entropy(logits: Tensor, labels: Tensor, smoothing: float) -> Tensor:
 
 
 def _best_wrong(logits: Tensor, labels: Tensor) -> Tensor:
-    """-log(1 - p) of the most likely wrong class, (n,).
+    """Return -log(1 - p) of the most likely wrong class, (n,).
 
-    1 - p is the sum of all other probabilities, whose logarithm is taken without forming it: near
-    p = 1 the difference would be 0 in float32.
+    The logarithm of the sum of the other probabilities is taken directly: near p = 1 the difference
+    1 - p would be 0 in float32.
     """
     wrong = logits.scatter(1, labels[:, None], -torch.inf).argmax(dim=1, keepdim=True)
     others = logits.scatter(1, wrong, -torch.inf)

@@ -1,24 +1,23 @@
-"""Attacks on texts: a task's figure on fixed examples under capped edits, and the edits found.
+"""Attacks on texts: a task's metric on fixed examples under capped edits, and the edits found.
 
-The examples depend on the threat's seed alone, and so do the typos an attack may choose from: every
-model meets the same. Examples already broken count as such, without a query, for a rate of
-successes flatters models that are wrong. Nothing of a model is needed but its judgements; how the
-attack proceeds is greedy_attack.py's, what it wants goals.py's.
+Examples and candidate typos depend on the threat's seed alone, so they are the same for every
+model. The metric covers all examples; those that are misclassified without an attack count as
+misclassified and cost no query. An attack needs only a model's predictions. greedy_attack.py holds
+the algorithm, goals.py the objectives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.text.editable_words import EditableText, editable
 from models.adversarial.text.goals import (
+    Evaluated,
     Goal,
     TextPrediction,
     Victim,
-    Weighed,
     classification_goal,
     dialogue_goal,
     entities_goal,
@@ -33,10 +32,10 @@ __all__ = ["AttackResult", "AttackedText", "TextPrediction", "Victim", "attack_t
 
 @dataclass(frozen=True)
 class AttackedText:
-    """One example before and after: `adversarial` is the text as it was if nothing helped.
+    """One example before and after the attack; `adversarial` equals `text` if no edit helped.
 
-    `is_attacked` is false for what was broken before; `is_worse` says that the edits lowered the
-    figure (classification: broke the example). `words` are counted as in `EditableText`.
+    `is_attacked` is false for examples misclassified before; `is_worse` says that the edits lowered
+    the metric. `words` are counted as in `EditableText`.
     """
 
     example: int
@@ -49,17 +48,16 @@ class AttackedText:
     queries: int
     is_attacked: bool
     is_worse: bool
-    is_broken: bool
+    is_misclassified: bool
 
 
 @dataclass(frozen=True)
 class AttackResult:
-    """Figures on the same fixed examples, in [0, 1], and the texts behind them.
+    """Metrics on the same fixed examples, in [0, 1], and the texts behind them.
 
     `clean` and `robust` are accuracy, entity F1 or the share of answer tokens predicted. `queries`
-    is the mean number of edited texts judged for an example that was attacked, `words_changed`
-    the mean share of words changed in those that the edits made worse; each is 0 if there are
-    none.
+    is the mean number of edited texts for each attacked example, `words_changed` the mean share of
+    words changed in those that became worse; each is 0 if there are none.
     """
 
     clean: float
@@ -69,13 +67,9 @@ class AttackResult:
     texts: tuple[AttackedText, ...]
 
     def metrics(self, name: str) -> dict[str, float]:
-        """The attacked figure as `name`, and what the attack took."""
+        """Return the attacked metric as `name`, and the costs of the attack."""
         shares = {"queries.mean": self.queries, "words_changed.share": self.words_changed}
         return {name: self.robust, **shares}
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The texts as plain values, one dict each, fit for JSON."""
-        return [asdict(text) for text in self.texts]
 
 
 def attack_texts(
@@ -89,19 +83,21 @@ def attack_texts(
     """Attack the threat's fixed examples of `data`.
 
     Args:
-        victim: judges texts; the same for each, whatever else is judged with it.
+        victim: the model; a prediction must not depend on the other texts of a call.
         data: texts and labels, of which `threat.examples` are attacked.
-        tag_names: entities: the tag of each tag id; unused for other kinds.
+        tag_names: the tag of each tag id, for entities; unused for other kinds.
         threat: attack, caps and seed.
         kind: "classification", "entities" or "dialogue".
         synonyms: the loaded table, for the attack "words".
 
     Raises:
-        ValueError: no examples, an unknown kind, no table for the attack "words", or the victim
-            judged another number of texts than it was given.
+        ValueError: there are no examples, the kind is unknown, the table for "words" is missing,
+            or the victim returns another number of predictions than texts.
     """
     if threat.attack == "words" and synonyms is None:
-        raise ValueError("the attack 'words' needs synonyms: give load_synonyms(threat.synonyms)")
+        raise ValueError(
+            "the attack 'words' needs synonyms; fix: pass load_synonyms(threat.synonyms)"
+        )
     if not data.texts:
         raise ValueError("there are no texts to attack")
     examples = [int(i) for i in fixed_subset(len(data.texts), threat.examples, threat.seed)]
@@ -109,16 +105,16 @@ def attack_texts(
     def truth(example: int) -> tuple[str, ...]:
         return tuple(tag_names[tag] for tag in data.labels[example]) if kind == "entities" else ()
 
-    judged = predictions(victim, [data.texts[example] for example in examples], examples)
-    goal = _goal(kind, truth, judged, examples)
-    clean = {e: goal.weigh(one, e) for e, one in zip(examples, judged, strict=True)}
+    predicted = predictions(victim, [data.texts[example] for example in examples], examples)
+    goal = _goal(kind, truth, predicted, examples)
+    clean = {e: goal.evaluate(one, e) for e, one in zip(examples, predicted, strict=True)}
     views = {example: editable(data.texts[example], kind, truth(example)) for example in examples}
     attacks = {
         example: greedy(views[example], clean[example], example, threat, synonyms)
         for example in examples
-        if not clean[example].is_broken
+        if not clean[example].is_misclassified
     }
-    found = in_lockstep(victim, attacks, goal.weigh)
+    found = in_lockstep(victim, attacks, goal.evaluate)
     texts = tuple(_attacked(e, views[e], clean[e], found.get(e)) for e in examples)
     return _result(texts, goal)
 
@@ -135,17 +131,18 @@ def _goal(
         return dialogue_goal()
     if kind == "entities":
         return entities_goal(truth, clean, examples)
-    raise ValueError(f"unknown kind {kind!r}: choose classification, entities or dialogue")
+    raise ValueError(f"unknown kind {kind!r}; fix: choose classification, entities or dialogue")
 
 
 def _attacked(
-    example: int, view: EditableText, clean: Weighed, found: Found | None
+    example: int, view: EditableText, clean: Evaluated, found: Found | None
 ) -> AttackedText:
     end = found or Found(view.text, clean, 0, 0)
     return AttackedText(
-        example, view.text, end.text, clean.judged, end.weighed.judged, view.count,
+        example, view.text, end.text, clean.prediction, end.evaluated.prediction, view.count,
         end.words_changed, end.queries, is_attacked=found is not None,
-        is_worse=end.weighed.figure < clean.figure, is_broken=end.weighed.is_broken,
+        is_worse=end.evaluated.metric < clean.metric,
+        is_misclassified=end.evaluated.is_misclassified,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The texts of an attack as a table for people: what was edited, and what it did."""
+"""A readable table of attacked texts: the edits and their effect."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from models.adversarial.text.attack import AttackedText, AttackResult
 
 
 def attack_table(result: AttackResult) -> str:
-    """Every attacked example, those that the edits made worse first, before and after.
+    """Return every attacked example before and after, those that became worse first.
 
-    What was wrong before the attack is counted and not shown, for nothing was tried on it.
+    Examples misclassified before the attack are counted but not shown.
     """
     attacked = [text for text in result.texts if text.is_attacked]
     before = len(result.texts) - len(attacked)
     lines = [
-        f"{len(result.texts)} examples: {before} wrong before the attack, "
-        f"{sum(text.is_worse for text in attacked)} made worse by it. "
-        f"Figure {result.clean:.4f} clean, {result.robust:.4f} attacked (an upper bound).",
+        f"{len(result.texts)} examples: {before} misclassified before the attack, "
+        f"{sum(text.is_worse for text in attacked)} worse after it. "
+        f"Metric: {result.clean:.4f} clean, {result.robust:.4f} attacked (an upper bound).",
         "",
     ]
     for text in sorted(attacked, key=lambda each: (not each.is_worse, each.example)):
@@ -26,7 +26,7 @@ def attack_table(result: AttackResult) -> str:
 
 
 def _head(text: AttackedText) -> str:
-    state = "broken" if text.is_broken else "worse" if text.is_worse else "held"
+    state = "misclassified" if text.is_misclassified else "worse" if text.is_worse else "robust"
     return (
         f"example {text.example}: {state}, {text.words_changed} of {text.words} words changed, "
         f"{text.queries} queries"
@@ -34,5 +34,5 @@ def _head(text: AttackedText) -> str:
 
 
 def _shown(text: AttackedText, parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Entities are words, shown as one sentence; the parts of a pair or dialogue stay apart."""
+    """Join the words of entities to one sentence; keep the parts of a pair or dialogue."""
     return (" ".join(parts),) if text.clean.tags else parts

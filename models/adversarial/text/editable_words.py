@@ -1,7 +1,7 @@
-"""Which words of an example an attack may edit, and the example with some of them replaced.
+"""The words of an example that an attack may edit, and their replacement.
 
-Classification: the words of the text; of a pair those of the second text alone, for the first may
-be a target or a history that the attacker does not write. Dialogue: the words of the prompt.
+Classification: the words of the text; of a pair those of the second text only, because the first
+may be a target or a history that the attacker does not write. Dialogue: the words of the prompt.
 Entities: the words whose true tag is "O"; an edit inside an entity could change its true tag.
 """
 
@@ -11,15 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# A word inside a token that white space bounds: letters, perhaps joined by apostrophes or hyphens,
-# between signs. No sign "@" before it: a name of an account is no word. Tokens with digits (dates,
-# addresses) are none either.
+# A word inside a token between white space: letters, perhaps joined by apostrophes or hyphens, with
+# punctuation around it. Account names (@) and tokens with digits (dates, addresses) are no words.
 _TOKEN = re.compile(r"[^\w\s@]*(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)[^\w\s@]*")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a word stands: characters `start` to `end` of `text[part]`."""
+    """The position of a word: characters `start` to `end` of `text[part]`."""
 
     part: int
     start: int
@@ -28,10 +27,10 @@ class Place:
 
 @dataclass(frozen=True)
 class EditableText:
-    """An example's text, where its editable words stand, and how many words it has in all.
+    """An example's text, the places of its editable words, and its number of words.
 
-    `count` is over the edited part, or over the whole sentence for entities; signs alone are no
-    words. Shares of words refer to it.
+    `count` is the number of words in the edited part, or in the whole sentence for entities; shares
+    of words refer to it. Punctuation alone is no word.
     """
 
     text: tuple[str, ...]
@@ -44,9 +43,9 @@ class EditableText:
         return self.text[place.part][place.start : place.end]
 
     def replaced(self, changes: Mapping[int, str]) -> tuple[str, ...]:
-        """The text with other words at some places, all else as it was."""
+        """Return the text with the words at some places replaced."""
         parts = list(self.text)
-        for index in sorted(changes, reverse=True):  # from behind, so that positions stay right
+        for index in sorted(changes, reverse=True):  # from the end, so that positions stay valid
             place = self.places[index]
             part = parts[place.part]
             parts[place.part] = part[: place.start] + changes[index] + part[place.end :]
@@ -54,7 +53,7 @@ class EditableText:
 
 
 def editable(text: tuple[str, ...], kind: str, tags: Sequence[str] = ()) -> EditableText:
-    """What an attack may edit in `text`; `tags` are the true ones, a word, for entities."""
+    """Return what an attack may edit in `text`; entities need the true `tags` of its words."""
     if kind == "entities":
         parts = [part for part, tag in enumerate(tags) if tag == "O"]
         count = sum(_count(word) for word in text)

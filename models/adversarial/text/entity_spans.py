@@ -1,7 +1,7 @@
-"""Entities in a sequence of tags, for the attack's own counting.
+"""Entities in a sequence of tags, counted for attacks.
 
-The figures of a model are models/scores/entities.py's, by seqeval; this counts as its mode "strict"
-under IOB2 does, a sentence at a time and without its cost, and is tested against it.
+The metrics of a model come from seqeval (models/scores/entities.py). This counts like its mode
+"strict" under IOB2, but sentence by sentence and faster, and is tested against it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EntityCounts:
-    """Entities of a sentence: in truth, predicted, and predicted exactly as they are."""
+    """Entities of a sentence: true, predicted, and predicted correctly."""
 
     true: int
     predicted: int
@@ -20,7 +20,7 @@ class EntityCounts:
 
 
 def entity_spans(tags: Sequence[str]) -> frozenset[tuple[str, int, int]]:
-    """(type, first word, word after the last) of every entity; an I- without its B- is none."""
+    """Return (type, first word, word after the last) of every entity; an I- needs its B-."""
     spans = set()
     start = 0
     while start < len(tags):
@@ -34,10 +34,10 @@ def entity_spans(tags: Sequence[str]) -> frozenset[tuple[str, int, int]]:
 
 
 def count_entities(truth: Sequence[str], predicted: Sequence[str]) -> EntityCounts:
-    """Counts for one sentence, one tag a word in both.
+    """Count the entities of one sentence; both sequences have one tag for each word.
 
     Raises:
-        ValueError: another number of tags than words.
+        ValueError: the numbers of tags differ.
     """
     if len(truth) != len(predicted):
         raise ValueError(f"{len(predicted)} tags were predicted for {len(truth)} words")
@@ -46,6 +46,6 @@ def count_entities(truth: Sequence[str], predicted: Sequence[str]) -> EntityCoun
 
 
 def micro_f1(counts: Sequence[EntityCounts]) -> float:
-    """F1 over the entities of all sentences, in [0, 1]; 0 where there is no entity at all."""
+    """Return the F1 over the entities of all sentences, in [0, 1]; 0 without any entity."""
     total = sum(count.true + count.predicted for count in counts)
     return 2 * sum(count.right for count in counts) / total if total else 0.0

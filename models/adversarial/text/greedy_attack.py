@@ -1,11 +1,11 @@
 """The greedy attack on one text, and many of them in lock-step.
 
-A word's importance is how far the model's judgement falls when an unknown word stands in its place
-(Gao et al. 2018, "replace-1"; Li et al. 2019, section III). In that order, each word is replaced
-by the candidate that lowers the goal most, or left if none does (the papers edit it all the same),
-until the example is broken or a cap is reached. The figure is an upper bound: greedy need not find
-the worst edit. All examples advance together, so a model judges hundreds of texts at once; what an
-example meets does not depend on the others.
+A word's importance is how far the model's score falls when an unknown word replaces it (Gao et al.
+2018, "replace-1"; Li et al. 2019, section III). In that order, each word is replaced by the
+candidate that lowers the goal most, or left if none does (the papers edit it all the same), until
+the example is misclassified or a cap is reached. The robust metric is an upper bound: greedy search
+may miss the worst edit. All examples advance together, so a model predicts hundreds of texts at
+once; the result for an example does not depend on the others.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ import numpy as np
 
 from models.adversarial.text.character_edits import character_edits
 from models.adversarial.text.editable_words import EditableText
-from models.adversarial.text.goals import TextPrediction, Victim, Weighed
+from models.adversarial.text.goals import Evaluated, TextPrediction, Victim
 from models.adversarial.text.word_substitution import Synonyms, substitutions
 from models.adversarial.threat_model import TextThreat
 
-# Stands for no word in particular, whether a model's vocabulary has it or reads it in pieces.
+# Replaces a word without a meaning of its own, also where a tokenizer splits it.
 _UNKNOWN = "[UNK]"
 
 
 @dataclass(frozen=True)
 class Found:
-    """What an attack on one example came to."""
+    """The result of an attack on one example."""
 
     text: tuple[str, ...]
-    weighed: Weighed
+    evaluated: Evaluated
     words_changed: int
     queries: int
 
 
-# Yields texts to be judged, and is sent their judgements.
-Attack = Generator[list[tuple[str, ...]], list[Weighed], Found]
+# Yields texts to be predicted, and is sent their evaluations.
+Attack = Generator[list[tuple[str, ...]], list[Evaluated], Found]
 
 
 def _candidates(
     view: EditableText, example: int, threat: TextThreat, synonyms: Synonyms | None
 ) -> dict[int, tuple[str, ...]]:
-    """What each word may become, by its index; words that may become nothing are left out."""
+    """Return the candidates of each word that has any, by the word's index."""
     found = {}
     for index in range(len(view.places)):
         word = view.word(index)
@@ -56,40 +56,46 @@ def _candidates(
 
 
 def greedy(
-    view: EditableText, clean: Weighed, example: int, threat: TextThreat, synonyms: Synonyms | None
+    view: EditableText,
+    clean: Evaluated,
+    example: int,
+    threat: TextThreat,
+    synonyms: Synonyms | None,
 ) -> Attack:
-    """Attack one example: yields texts to judge, is sent their judgements, returns the worst."""
+    """Attack one example: yields texts, is sent their evaluations, returns the worst text."""
     candidates = _candidates(view, example, threat, synonyms)
-    # Half of the queries at most go into the order: in a long text, into words drawn by the seed.
-    # A seed sequence ignores zeros at its end; the words' own, above, end in 1 and more.
+    # At most half of the queries rank words; in a long text the seed draws which words are ranked.
+    # A seed sequence ignores trailing zeros, so the words' own seeds, above, end in 1 or more.
     drawn = np.random.default_rng([threat.seed, example]).permutation(list(candidates))
     ranked = sorted(int(index) for index in drawn[: threat.queries // 2])
     importance = {}
     if ranked:
-        weighed = yield [view.replaced({index: _UNKNOWN}) for index in ranked]
-        importance = {index: one.key for index, one in zip(ranked, weighed, strict=True)}
+        evaluated = yield [view.replaced({index: _UNKNOWN}) for index in ranked]
+        importance = {index: one.key for index, one in zip(ranked, evaluated, strict=True)}
     unranked = [int(index) for index in drawn[threat.queries // 2 :]]
     queries, changes, worst = len(ranked), dict[int, str](), clean
-    # Shares such as 0.29 of 100 words fall just below a whole number as floats.
+    # As floats, shares such as 0.29 of 100 words are just below a whole number.
     cap = max(1, math.floor(threat.share * view.count + 1e-9))
     for index in [*sorted(ranked, key=importance.__getitem__), *unranked]:
-        if worst.is_broken or len(changes) == cap or queries == threat.queries:
+        if worst.is_misclassified or len(changes) == cap or queries == threat.queries:
             break
         words = candidates[index][: threat.queries - queries]
-        weighed = yield [view.replaced({**changes, index: word}) for word in words]
+        evaluated = yield [view.replaced({**changes, index: word}) for word in words]
         queries += len(words)
-        best = min(range(len(words)), key=lambda number: weighed[number].key)
-        if weighed[best].key < worst.key:
-            changes, worst = {**changes, index: words[best]}, weighed[best]
+        best = min(range(len(words)), key=lambda number: evaluated[number].key)
+        if evaluated[best].key < worst.key:
+            changes, worst = {**changes, index: words[best]}, evaluated[best]
     return Found(view.replaced(changes), worst, len(changes), queries)
 
 
 def in_lockstep(
-    victim: Victim, attacks: Mapping[int, Attack], weigh: Callable[[TextPrediction, int], Weighed]
+    victim: Victim,
+    attacks: Mapping[int, Attack],
+    evaluate: Callable[[TextPrediction, int], Evaluated],
 ) -> dict[int, Found]:
-    """Run all attacks, judging what they ask at a time in one call."""
+    """Run all attacks; each round predicts the texts of all of them in one call."""
     found: dict[int, Found] = {}
-    answers: dict[int, list[Weighed]] = {}
+    answers: dict[int, list[Evaluated]] = {}
     waiting = list(attacks)
     while waiting:
         asked: dict[int, list[tuple[str, ...]]] = {}
@@ -101,22 +107,22 @@ def in_lockstep(
                 found[example] = end.value
         waiting = list(asked)
         owners = [example for example, texts in asked.items() for _ in texts]
-        judged = iter(
+        predicted = iter(
             predictions(victim, [text for texts in asked.values() for text in texts], owners)
         )
-        answers = {e: [weigh(next(judged), e) for _ in texts] for e, texts in asked.items()}
+        answers = {e: [evaluate(next(predicted), e) for _ in texts] for e, texts in asked.items()}
     return found
 
 
 def predictions(
     victim: Victim, texts: Sequence[tuple[str, ...]], examples: Sequence[int]
 ) -> list[TextPrediction]:
-    """The victim's judgements, one a text.
+    """Return the victim's predictions, one for each text.
 
     Raises:
-        ValueError: the victim judged another number of texts than it was given.
+        ValueError: the victim returns another number of predictions than texts.
     """
-    judged = victim.judge(texts, examples) if texts else []
-    if len(judged) != len(texts):
-        raise ValueError(f"the victim judged {len(judged)} of {len(texts)} texts")
-    return judged
+    predicted = victim.predict(texts, examples) if texts else []
+    if len(predicted) != len(texts):
+        raise ValueError(f"the victim predicted {len(predicted)} of {len(texts)} texts")
+    return predicted

@@ -1,7 +1,7 @@
-"""Find training examples that are repeated, or stand in validation or test as well.
+"""Training examples that are repeated, or are also in validation or test.
 
-A text that is both trained on and judged by makes a figure look better than it is: of sst2's test
-sentences 391 stand in the training split of subj.
+A text in both training and evaluation makes a metric too optimistic: 391 of sst2's test sentences
+are in the training split of subj.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from models.data.text.splits import TextExamples
 
 
 class Repeats(NamedTuple):
-    """`unique`: indices of training examples that are first of their text and judged nowhere.
+    """`unique`: indices of the first examples of each text that is in training only.
 
-    `repeated`: how many follow the same text in training; `leaked`: how many others stand in
-    validation or test.
+    `repeated`: number of examples that repeat an earlier one in training; `leaked`: number of
+    others that are also in validation or test.
     """
 
     unique: tuple[int, ...]
@@ -25,15 +25,15 @@ class Repeats(NamedTuple):
 
 
 def normalised(text: str) -> str:
-    """`text` without regard to case and white space."""
+    """Return `text` case folded, with single spaces."""
     return " ".join(text.casefold().split())
 
 
 def keys(examples: TextExamples, kind: str) -> list[str]:
-    """One text an example by which it is recognised, normalised.
+    """Return the normalised text by which each example is recognised.
 
-    A sentence of entities is its words in a row, so that it is recognised in other kinds of data. A
-    dialogue is recognised by its prompt: the same question with another answer is known as well.
+    The words of an entities sentence are joined, so that it is recognised in other kinds of data. A
+    dialogue is recognised by its prompt: the same question with another answer is a repeat.
     """
     if kind == "dialogue":
         return [normalised(prompt) for prompt, _ in examples.texts]
@@ -42,24 +42,24 @@ def keys(examples: TextExamples, kind: str) -> list[str]:
     return ["\n".join(map(normalised, texts)) for texts in examples.texts]
 
 
-def judged_by(train: TextExamples, others: Iterable[TextExamples], kind: str) -> frozenset[int]:
-    """Indices of training examples that stand among `others`, splits that models are judged by.
+def contained_in(train: TextExamples, others: Iterable[TextExamples], kind: str) -> frozenset[int]:
+    """Return the indices of training examples that are also in `others`, evaluation splits.
 
-    So that what trains on them can be handed on to the tasks of these splits.
+    Without them a trained model may be transferred to the tasks of these splits.
     """
-    judged = {key for examples in others for key in keys(examples, kind)}
-    return frozenset(index for index, key in enumerate(keys(train, kind)) if key in judged)
+    others_keys = {key for examples in others for key in keys(examples, kind)}
+    return frozenset(index for index, key in enumerate(keys(train, kind)) if key in others_keys)
 
 
 def find_repeats(splits: dict[str, TextExamples], kind: str) -> Repeats:
-    """Which examples of `splits["train"]` to keep so that every text counts once; see `Repeats`."""
-    judged = {key for split in ("validation", "test") for key in keys(splits[split], kind)}
+    """Find the examples of `splits["train"]` to keep so that every text is used once."""
+    evaluated = {key for split in ("validation", "test") for key in keys(splits[split], kind)}
     seen: set[str] = set()
     unique, repeated, leaked = [], 0, 0
     for index, key in enumerate(keys(splits["train"], kind)):
         if key in seen:
             repeated += 1
-        elif key in judged:
+        elif key in evaluated:
             leaked += 1
         else:
             unique.append(index)

@@ -1,4 +1,4 @@
-"""Number the tags of entities: one list of names for all splits."""
+"""Ids of entity tags: one list of names for all splits."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from models.data.text.splits import TextExamples
 
 
 def tag_names(entity_types: Iterable[str]) -> tuple[str, ...]:
-    """`("O", "B-a", "I-a", "B-b", "I-b", ...)` for the sorted, different `entity_types`.
+    """Return `("O", "B-a", "I-a", "B-b", "I-b", ...)` for the sorted, different `entity_types`.
 
-    Both tags of every type, whether or not they occur: which tags a split happens to contain must
-    not change the number of outputs.
+    Both tags of every type are included, so that the number of outputs does not depend on which
+    tags a split contains.
     """
     types = sorted(set(entity_types))
     return ("O", *(f"{prefix}-{name}" for name in types for prefix in ("B", "I")))
@@ -20,7 +20,7 @@ def tag_names(entity_types: Iterable[str]) -> tuple[str, ...]:
 def number_tags(
     splits: Mapping[str, TextExamples],
 ) -> tuple[dict[str, TextExamples], tuple[str, ...]]:
-    """The splits with tag ids as labels, and the names by id over the types of all splits."""
+    """Return the splits with tag ids as labels, and the names by id over all splits."""
     types = {
         tag[2:] for examples in splits.values() for tags in examples.labels for tag in tags
     } - {""}

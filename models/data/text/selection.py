@@ -1,7 +1,6 @@
-"""Load the texts of a task; the settings are those of `describe_data`. No torch.
+"""Loading of a task's texts; the settings are those of `describe_data`. Imports no torch.
 
-Everything that a trial sees is settled here, so the digest is simply over that: an option that
-changes nothing leaves it alone.
+The digest is over the selected data, so an option that changes nothing does not change it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from models.data.sources import SPLITS, DataError, stratified, whole_setting
-from models.data.text.deduplication import find_repeats, judged_by
+from models.data.text.deduplication import contained_in, find_repeats
 from models.data.text.entity_tags import number_tags
 from models.data.text.splits import TextExamples, TextSource, TextSplits, check_kind
 
@@ -25,11 +24,11 @@ _OPTIONS = ("train_examples", "split_seed", "deduplicate", "without")
 
 @dataclass(frozen=True)
 class TextSelection:
-    """A data set as trials see it, and what was found on the way.
+    """The selected data set, and counts of repeated examples.
 
-    `repeated` and `leaked` count examples of the source's training split, dropped if
-    `deduplicate` asks for it, that follow the same text there, or stand in validation or test.
-    `removed` counts those that `without` has taken out besides.
+    `repeated` and `leaked` count examples of the source's training split that repeat an earlier
+    one, or are also in validation or test; `deduplicate` drops them. `removed` counts those that
+    `without` drops in addition.
     """
 
     splits: TextSplits
@@ -58,24 +57,24 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
     or {"name": "dialogue"}; optional are `train_examples` (a fixed subset of the training split,
     drawn by the split seed, for classification with the shares of its classes), `split_seed`
     (default 0), `deduplicate` (drop repeated and leaked training examples, before the subset) and
-    `without` (folders of other data sets of this kind: drop training examples that stand in their
-    validation or test splits, so that what is learned here can be handed on to them).
+    `without` (folders of other data sets of this kind: drop training examples that are in their
+    validation or test splits, so that weights can be transferred to them).
 
     Raises:
         DataError: the source is missing or damaged, or a setting does not fit it; the message
-            names the file, the row, the problem and the remedy.
+            names the file, the row, the problem and the fix.
     """
     check_kind(kind)
     unknown = [key for key in settings if key not in (*_SOURCES, *_OPTIONS)]
     given = [key for key in _SOURCES if settings.get(key) is not None]
     if unknown or len(given) != 1:
         problem = f"unknown {unknown}" if unknown else f"sources {given}"
-        raise DataError(f"data {dict(settings)}: {problem}; give one of {', '.join(_SOURCES)}, and "
-                        f"optionally {', '.join(_OPTIONS)}")  # fmt: skip
+        raise DataError(f"data {dict(settings)}: {problem}; fix: give one of "
+                        f"{', '.join(_SOURCES)}, and optionally {', '.join(_OPTIONS)}")  # fmt: skip
     seed = whole_setting(settings, "split_seed", 0) or 0
     deduplicate = settings.get("deduplicate", False)
     if not isinstance(deduplicate, bool):
-        raise DataError(f"deduplicate is {deduplicate!r}; give true or false")
+        raise DataError(f"deduplicate is {deduplicate!r}; fix: give true or false")
     source = _open(given[0], settings[given[0]], kind, seed)
     splits, names = source.splits, source.label_names
     if kind == "entities":
@@ -101,16 +100,16 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
 def _without(
     splits: dict[str, TextExamples], folders: Any, kind: str
 ) -> tuple[dict[str, TextExamples], int]:
-    """The splits without training examples that other data sets judge by; and how many went."""
+    """Drop training examples that other data sets are evaluated on, and count them."""
     if folders is None:
         return splits, 0
     if not isinstance(folders, list | tuple) or not all(isinstance(f, str) for f in folders):
-        raise DataError(f"without is {folders!r}; give a list of folders of other data sets")
+        raise DataError(f"without is {folders!r}; fix: give a list of folders of other data sets")
     from models.data.text.folders import read_folder
 
     others = [read_folder(folder, kind).splits for folder in folders]
-    judged = [other[split] for other in others for split in ("validation", "test")]
-    gone = judged_by(splits["train"], judged, kind)
+    evaluated = [other[split] for other in others for split in ("validation", "test")]
+    gone = contained_in(splits["train"], evaluated, kind)
     kept = [index for index in range(len(splits["train"])) if index not in gone]
     return {**splits, "train": splits["train"].take(kept)}, len(gone)
 
@@ -124,7 +123,7 @@ def _open(source: str, value: Any, kind: str, split_seed: int) -> TextSource:
         from models.data.text.folders import read_targets
 
         if kind != "classification":
-            raise DataError(f"targets make pairs for classification, not {kind}; give parquet")
+            raise DataError(f"targets make pairs for classification, not {kind}; fix: give parquet")
         return read_targets(value)
     if source == "hub":
         from models.data.hub import hub_texts
@@ -132,7 +131,7 @@ def _open(source: str, value: Any, kind: str, split_seed: int) -> TextSource:
         return hub_texts(str(value), kind, split_seed)
     if value != "dialogue" or kind != "dialogue":
         raise DataError(f"no embedded data set {value!r} for {kind}; there is 'dialogue' for "
-                        "dialogue; give a folder by parquet")  # fmt: skip
+                        "dialogue; fix: give a folder by parquet")  # fmt: skip
     from models.data.text.dialogue import read_dialogue
 
     return read_dialogue()
@@ -146,7 +145,7 @@ def _subset(
     if count > len(train):
         raise DataError(
             f"{name}: train_examples is {count}, but the training split has "
-            f"{len(train)} (after any deduplication); ask for at most those"
+            f"{len(train)} (after any deduplication); fix: give at most that"
         )
     if kind == "classification":
         return train.take(stratified(np.asarray(train.labels, np.int64), count, seed))
@@ -157,13 +156,17 @@ def _check_training(
     name: str, train: TextExamples, kind: str, label_names: tuple[str, ...]
 ) -> None:
     if not len(train):
-        raise DataError(f"{name}: every training example stands in validation or test; use other "
-                        "splits, or leave deduplicate or without out")  # fmt: skip
+        raise DataError(f"{name}: every training example is in validation or test; fix: use "
+                        "other splits, or remove deduplicate or without")  # fmt: skip
     if kind == "classification" and len(set(train.labels)) < 2:
         only = label_names[train.labels[0]]
-        raise DataError(f"{name}, train: every example is {only!r}; training needs two classes")
+        raise DataError(
+            f"{name}, train: every example is {only!r}; fix: give examples of two classes"
+        )
     if kind == "entities" and len(label_names) < 2:
-        raise DataError(f"{name}: every tag of every split is 'O'; give sentences with entities")
+        raise DataError(
+            f"{name}: every tag of every split is 'O'; fix: give sentences with entities"
+        )
 
 
 def _digest(kind: str, names: tuple[str, ...], splits: Mapping[str, TextExamples]) -> str:

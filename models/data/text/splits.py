@@ -1,7 +1,7 @@
-"""What a text data set is to a trial: examples in three splits, for three kinds of task.
+"""The text data set of a trial: examples in three splits, for three kinds of task.
 
 The kinds are `classification` (a text, or a pair of texts, has a class), `entities` (every word has
-a tag in IOB2) and `dialogue` (a prompt has an answer). No torch.
+a tag in IOB2) and `dialogue` (a prompt has an answer). Imports no torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class TextExamples:
     """Examples of one split; `texts` and `labels` have the same length.
 
     classification: texts `(text,)` or `(first, second)`, labels the class as an int. entities:
-    texts the words, labels one tag id a word (before loading has numbered them: the tag itself).
+    texts the words, labels one tag id for each word (before `number_tags`: the tag itself).
     dialogue: texts `(prompt, answer)`, labels None.
     """
 
@@ -33,7 +33,7 @@ class TextExamples:
         return len(self.texts)
 
     def take(self, indices: Iterable[int]) -> TextExamples:
-        """The examples at `indices`, in their order."""
+        """Return the examples at `indices`, in their order."""
         kept = [int(index) for index in indices]
         return TextExamples(tuple(self.texts[i] for i in kept), tuple(self.labels[i] for i in kept))
 
@@ -43,8 +43,8 @@ class TextSplits:
     """A loaded text data set.
 
     `label_names`: the classes by number; for entities `("O", "B-a", "I-a", "B-b", ...)` over the
-    sorted entity types of all splits; empty for dialogue. `digest`: 12 hex digits over all that a
-    trial sees of it.
+    sorted entity types of all splits; empty for dialogue. `digest`: 12 hex digits over texts,
+    labels and label names.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class TextSplits:
 
 @dataclass(frozen=True)
 class TextSource:
-    """A checked data set before anything is taken from it; entity labels are still tags.
+    """A checked data set before selection; entity labels are still tags.
 
     `splits` has train, validation and test. `label_names` is empty for entities and dialogue.
     """
@@ -71,10 +71,10 @@ class TextSource:
 
 
 def check_kind(kind: str) -> None:
-    """Refuse a kind that is no text kind.
+    """Raise an error for an unknown kind of text task.
 
     Raises:
         DataError: `kind` is none of `KINDS`.
     """
     if kind not in KINDS:
-        raise DataError(f"kind is {kind!r}; choose one of {list(KINDS)}")
+        raise DataError(f"kind is {kind!r}; fix: choose one of {list(KINDS)}")

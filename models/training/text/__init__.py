@@ -1,1 +1,1 @@
-"""What fine-tuning on texts needs: encoding, batches, predictions and their evaluation."""
+"""Fine-tuning on texts: encoding, batches, predictions and their evaluation."""

@@ -1,4 +1,4 @@
-"""Put encoded rows together: batches of similar length, padded to their longest row."""
+"""Batches of encoded rows of similar length, padded to their longest row."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from models.training.text.encoding import IGNORED, Encoded
 
-# As transformers' length-grouped sampler: rows are sorted within pools of up to 50 batches, and
-# there are at least four pools, so that epochs differ in who meets whom.
+# Like transformers' length-grouped sampler: rows are sorted within pools of up to 50 batches. At
+# least four pools, so that batches differ between epochs.
 _POOL_BATCHES = 50
 _POOLS = 4
 
@@ -19,10 +19,10 @@ _POOLS = 4
 def length_batches(
     lengths: Sequence[int], size: int, generator: torch.Generator | None
 ) -> list[list[int]]:
-    """Indices of all rows in batches of `size` (one may be smaller), similar lengths together.
+    """Return the indices of all rows in batches of `size` and similar length (one may be smaller).
 
-    With a generator the pools and the order of the batches are drawn from it; None gives the same
-    batches every time, shortest first.
+    The generator draws the pools and the order of the batches; None gives the same batches every
+    time, shortest first.
     """
     if generator is None:
         pools = [list(range(len(lengths)))]
@@ -40,11 +40,11 @@ def length_batches(
 
 
 def collate(encoded: Sequence[Encoded], tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
-    """One batch, int64, padded on the right (why: `load_tokenizer`) to the longest row.
+    """Return one batch, int64, padded on the right (see `load_tokenizer`) to the longest row.
 
     Keys: `input_ids`, `attention_mask` (1: a token, 0: padding), `token_type_ids` if the model
     takes them, each (batch, tokens); `labels` (batch,) for classification, left out where a row
-    has none, else (batch, tokens) with -100 at what is not learned.
+    has none, else (batch, tokens) with -100 at ignored tokens.
     """
     batch = {
         "input_ids": _padded([row.input_ids for row in encoded], int(tokenizer.pad_token_id)),

@@ -1,8 +1,7 @@
-"""Turn texts into tokens with labels, for the three kinds of task.
+"""Tokens with labels from texts, for the three kinds of task.
 
-Entities: a word is answered at its first sub-token (Devlin et al. 2019, section 5.3) and by exactly
-one window, see `models/training/text/encoding.py`. Dialogue: only the answer and the end of text
-are learned.
+Entities: a word's tag is predicted at its first sub-token (Devlin et al. 2019, section 5.3) and in
+exactly one window, see `cut_windows`. Dialogue: only the answer and the end of text have labels.
 """
 
 from __future__ import annotations
@@ -18,17 +17,16 @@ from transformers import PreTrainedTokenizerBase
 from models.data.text.splits import check_kind
 from models.networks.tokenizer import split_word_tokenizer
 
-IGNORED = -100  # what the cross-entropy of torch and transformers leaves out
+IGNORED = -100  # label that the cross-entropy of torch and transformers ignores
 
 
 @dataclass(frozen=True)
 class Encoded:
     """Tokens of one row of a batch, all tuples of one length; `token_types` None if unused.
 
-    `labels`: classification the class, or None; entities and dialogue one a token, -100 ignored.
-    `example`: index into the texts that were encoded. `words`: for entities, at each token the
-    word of which it is the first sub-token and for which this window answers, else None; empty for
-    other kinds.
+    `labels`: classification the class, or None; entities and dialogue one for each token, -100
+    ignored. `example`: index into the texts that were encoded. `words`: for entities, at each token
+    the word that is predicted there, else None; empty for other kinds.
     """
 
     input_ids: tuple[int, ...]
@@ -39,15 +37,15 @@ class Encoded:
 
 
 class Encoder:
-    """Encodes texts of one kind with one tokenizer, `max_length` tokens a row at most.
+    """Encodes texts of one kind with one tokenizer, at most `max_length` tokens for each row.
 
     `truncated` counts the examples that lost tokens in the last call of `encode`: classification
-    and dialogue cut what is too long; of entities only a word longer than a whole window is cut,
-    and it is answered all the same.
+    and dialogue are cut to the length; of entities only a word longer than a whole window is cut,
+    and its tag is still predicted.
 
     Raises:
-        ValueError: an unknown kind; `max_length` is more than the tokenizer's model takes, or too
-            little for anything beside the special tokens; dialogue without an end-of-text token.
+        ValueError: the kind is unknown; `max_length` is above the model's, or too small for text in
+            addition to the special tokens; dialogue without an end-of-text token.
     """
 
     def __init__(
@@ -68,7 +66,7 @@ class Encoder:
         if max_length > tokenizer.model_max_length:
             raise ValueError(
                 f"max_length is {max_length}, but the model takes "
-                f"{tokenizer.model_max_length} tokens; ask for at most those"
+                f"{tokenizer.model_max_length} tokens; fix: give at most that"
             )
         # Room for two tokens: one of a prompt and one of an answer, or one of each text of a pair.
         least = 2 + max(
@@ -76,19 +74,19 @@ class Encoder:
             int(tokenizer.num_special_tokens_to_add(pair=True)),
         )
         if max_length < least:
-            raise ValueError(f"max_length is {max_length}; with its special tokens this tokenizer "
-                             f"needs at least {least}")  # fmt: skip
+            raise ValueError(f"max_length is {max_length}, but with its special tokens this "
+                             f"tokenizer needs {least}; fix: give at least that")  # fmt: skip
         if kind == "dialogue" and tokenizer.eos_token_id is None:
-            raise ValueError("dialogue needs a tokenizer with an end-of-text token; name eos_token "
-                             "in tokenizer_config.json")  # fmt: skip
+            raise ValueError("dialogue needs a tokenizer with an end-of-text token; fix: set "
+                             "eos_token in tokenizer_config.json")  # fmt: skip
 
     def encode(
         self, texts: Sequence[tuple[str, ...]], labels: Sequence[Any] | None = None
     ) -> list[Encoded]:
-        """Rows for `texts`, in their order; an entities example may give several.
+        """Encode `texts` to rows, in their order; an entities example may give several.
 
-        `labels` as in `TextExamples`; None: entities all -100, classification None. A dialogue's
-        labels are its answer and need none.
+        `labels` are as in `TextExamples`; None: entities all -100, classification None. A dialogue
+        takes its labels from its answer.
         """
         self.truncated = 0
         if not len(texts):
@@ -114,7 +112,7 @@ class Encoder:
         encoded = []
         for i, ids in enumerate(rows["input_ids"]):
             types = rows["token_type_ids"][i] if self._has_types else None
-            if not ids:  # a tokenizer without special tokens, and no letter that it knows
+            if not ids:  # without special tokens and without a known letter
                 ids, types = [self._unknown], types and [0]
             label = None if labels is None else int(labels[i])
             encoded.append(Encoded(tuple(ids), None if types is None else tuple(types), label, i))
@@ -130,14 +128,16 @@ class Encoder:
             pieces = [piece[:capacity] for piece in pieces]
             sizes = [len(piece) for piece in pieces]
             windows = cut_windows(sizes, capacity)
-            answering = answering_windows(sizes, windows)
+            predicting = predicting_windows(sizes, windows)
             tags = None if labels is None else labels[example]
             for number, (start, end) in enumerate(windows):
-                if number not in answering:  # its neighbours know more of each of its words
+                if (
+                    number not in predicting
+                ):  # for each of its words another window has more context
                     continue
                 words: list[int | None] = []
                 for word in range(start, end):
-                    words.append(word if answering[word] == number else None)
+                    words.append(word if predicting[word] == number else None)
                     words.extend([None] * (sizes[word] - 1))
                 ids = [token for piece in pieces[start:end] for token in piece]
                 encoded.append(self._window(ids, words, tags, example))
@@ -156,7 +156,7 @@ class Encoder:
         return self._row((*self._prefix, *ids, *self._suffix), labels, example, places)
 
     def _pieces(self, texts: Sequence[tuple[str, ...]]) -> list[list[list[int]]]:
-        """Token ids by word; a word that leaves no token (a control character) is unknown."""
+        """Return token ids by word; a word without a token (a control character) is unknown."""
         batch = self.tokenizer(
             [list(words) for words in texts],
             is_split_into_words=True,
@@ -172,7 +172,7 @@ class Encoder:
         return found
 
     def _dialogue(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:
-        # The line break belongs to the prompt: where the answer starts is then no part of it.
+        # The line break belongs to the prompt, so the answer starts with its own first token.
         prompts, answers = [f"{prompt}\n" for prompt, _ in texts], [answer for _, answer in texts]
         plain = {"add_special_tokens": False, "verbose": False}
         prompt_ids = self.tokenizer(prompts, **plain)["input_ids"]
@@ -182,7 +182,7 @@ class Encoder:
         for i, (prompt, answer) in enumerate(zip(prompt_ids, answer_ids, strict=True)):
             told = [*answer, self.tokenizer.eos_token_id]
             self.truncated += len(prompt) + len(told) > capacity
-            # At least one token to answer to; an answer that is cut has no end to learn.
+            # Keep at least one token of the prompt; a cut answer has no end of text.
             told = told[: capacity - 1]
             room = capacity - len(told)
             asked = (*self._prefix, *prompt[-room:])
@@ -210,25 +210,27 @@ class Encoder:
 def _special_tokens(
     tokenizer: PreTrainedTokenizerBase,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Ids that the tokenizer puts before and after a single text."""
+    """Return the ids that the tokenizer adds before and after a single text."""
     probe = tokenizer("a", return_special_tokens_mask=True)
     text = [i for i, special in enumerate(probe["special_tokens_mask"]) if not special]
     if not text:
-        raise ValueError("the tokenizer makes no token of 'a'; give it an unk_token, or another")
+        raise ValueError(
+            "the tokenizer has no token for 'a'; fix: set its unk_token, or use another"
+        )
     ids = probe["input_ids"]
     return tuple(ids[: text[0]]), tuple(ids[text[-1] + 1 :])
 
 
 # Share of a window that the next one repeats. SQuAD's code steps by 128 of 384 tokens, for answers
-# of many words; a tag needs less, and every repeated token costs time.
+# of many words; a tag needs less context, and every repeated token costs time.
 _OVERLAP = 0.25
 
 
 def cut_windows(sizes: Sequence[int], capacity: int) -> list[tuple[int, int]]:
-    """Windows `(first word, word after the last)` that cover all words, in order.
+    """Return windows `(first word, word after the last)` that cover all words, in order.
 
-    Each holds at most `capacity` tokens; `sizes` are tokens a word, each in [1, capacity]. A window
-    repeats the end of the one before; the last reaches back as far as it can.
+    Each has at most `capacity` tokens; `sizes` are tokens per word, each in [1, capacity]. A window
+    overlaps the one before; the last one reaches back as far as it can.
     """
     assert all(1 <= size <= capacity for size in sizes)
     ends = [0, *accumulate(sizes)]  # ends[i]: tokens before word i
@@ -243,21 +245,21 @@ def cut_windows(sizes: Sequence[int], capacity: int) -> list[tuple[int, int]]:
         first_token = ends[end] - overlap
         if ends[-1] - first_token <= capacity:
             first_token = ends[-1] - capacity
-        # Word `end` must fit, however long it is: otherwise there would be no way forward.
+        # Word `end` must fit, however long it is, or the loop would not advance.
         start = bisect_left(ends, max(first_token, ends[end + 1] - capacity))
 
 
-def answering_windows(sizes: Sequence[int], windows: Sequence[tuple[int, int]]) -> list[int]:
-    """For each word the one window that answers for it: where its shorter context is longest.
+def predicting_windows(sizes: Sequence[int], windows: Sequence[tuple[int, int]]) -> list[int]:
+    """Return for each word the window that predicts it: where its shorter context is longest.
 
-    Context is counted in tokens; on a tie the earlier window answers.
+    Context is counted in tokens; on a tie the earlier window is taken.
     """
     ends = [0, *accumulate(sizes)]
-    answering = [0] * len(sizes)
+    predicting = [0] * len(sizes)
     most = [-1] * len(sizes)
     for number, (start, end) in enumerate(windows):
         for word in range(start, end):
             context = min(ends[word] - ends[start], ends[end] - ends[word + 1])
             if context > most[word]:
-                answering[word], most[word] = number, context
-    return answering
+                predicting[word], most[word] = number, context
+    return predicting

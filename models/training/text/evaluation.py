@@ -1,7 +1,7 @@
-"""What a model's answers to the texts of a task are worth: clean, attacked, and as tables.
+"""The evaluation of a model on texts: clean metrics, metrics under attack, and tables.
 
-Attacks meet the same examples, drawn by the threat's seed alone, whatever the configuration. The
-diagnostic attack on embeddings measures in units of the *pretrained* table, which no trial changes.
+Attacked examples depend on the threat's seed alone, not on the configuration. Sizes of the
+diagnostic attack on embeddings are in units of the *pretrained* table, which no trial changes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from models.training.text.encoding import IGNORED, Encoded, Encoder
 from models.training.text.predict import class_logits, predictions, tag_log_probabilities
 from models.training.text.victim import TextVictim
 
-# Gradient steps of the diagnostic PGD: more cost as much as the attack that counts.
+# Gradient steps of the diagnostic PGD: more would cost as much as the attack on words.
 EMBEDDING_STEPS = 3
 _TEXTS_AT_ONCE = 32
 _CLEAN = {
@@ -40,7 +40,7 @@ _CLEAN = {
 
 
 class TextEvaluation:
-    """Judges models on the validation and test splits of one task."""
+    """Evaluates models on the validation and test splits of one task."""
 
     def __init__(self, encoder: Encoder, data: TextSplits, threat: TextThreat, unit: float) -> None:
         self._encoder, self._data, self._threat, self._unit = encoder, data, threat, unit
@@ -48,7 +48,7 @@ class TextEvaluation:
         self._synonyms = load_synonyms(threat.synonyms) if threat.synonyms else None
 
     def names(self, *, is_last: bool) -> tuple[str, ...]:
-        """Names of what a report holds."""
+        """Return the names of a report's metrics."""
         threat, kind = self._threat, self._data.kind
         cheap = (threat.cheap_metric(kind),)
         attack = (threat.metric(kind), "queries.mean", "words_changed.share")
@@ -56,42 +56,43 @@ class TextEvaluation:
         return ("loss.validation", *_CLEAN[kind], *cheap, *full)
 
     def clean(self, model: nn.Module, split: str) -> dict[str, float]:
-        """Mean loss in nats (of texts, words or answer tokens) and the metrics of a split.
+        """Return the mean loss in nats (per text, word or answer token) and the metrics of a split.
 
-        The loss is plain cross-entropy, whatever the training adds to it; a dialogue's perplexity
-        is its exponential.
+        The loss is plain cross-entropy, whatever the training loss is; a dialogue's perplexity is
+        its exponential.
         """
-        examples = self._examples(split)
+        examples: TextExamples = getattr(self._data, split)
         if self._data.kind == "classification":
             return self._clean_classes(model, examples)
         if self._data.kind == "entities":
-            return self._clean_entities(model, examples)
+            truth, predicted, loss = self._tags(model, examples)
+            return {"loss.validation": loss, **entity_scores(truth, predicted)}
         encoded = self._encoder.encode(examples.texts, examples.labels)
         answers = predictions(model, self._encoder, encoded)
         tokens = sum(answer.tokens for answer in answers)
         loss = -sum(answer.log_probability for answer in answers) / tokens
-        # Beyond 1e300 a perplexity says no more than that the model foresees nothing.
+        # A perplexity above 1e300 would overflow, and means the same: the model predicts nothing.
         perplexity = math.exp(min(loss, 690.0))
         hits = sum(answer.hits for answer in answers) / tokens
         return {"loss.validation": loss, "perplexity": perplexity, "accuracy.clean": hits}
 
     def attacked(self, model: nn.Module, *, is_last: bool) -> dict[str, float]:
-        """The metric under attack on the validation split, and what the attack cost.
+        """Return the metric under attack on the validation split, and the costs of the attack.
 
-        The cheap metric comes every time: a scheduler compares it at every rung, and a training
-        that ended early stands at the later ones with its last.
+        The cheap metric is always included: a scheduler compares it at every rung, and a training
+        that ended early is represented at later rungs by its last value.
         """
         kind, threat = self._data.kind, self._threat
         cheap = self._attack(model, "validation", threat.cheap())
-        figures = {threat.cheap_metric(kind): cheap.robust}
+        metrics = {threat.cheap_metric(kind): cheap.robust}
         if not is_last:
-            return figures
+            return metrics
         self._last = self._attack(model, "validation", threat)
-        figures |= self._last.metrics(threat.metric(kind))
-        return figures | self._embedding_accuracies(model)
+        metrics |= self._last.metrics(threat.metric(kind))
+        return metrics | self._embedding_accuracies(model)
 
     def test(self, model: nn.Module) -> dict[str, float]:
-        """Clean metrics of the whole test split and the full attack on `threat.examples` of it."""
+        """Return clean metrics of the test split and the full attack on `threat.examples` of it."""
         clean = self.clean(model, "test")
         del clean["loss.validation"]
         robust = self._attack(model, "test", self._threat).robust
@@ -99,9 +100,9 @@ class TextEvaluation:
         return clean | {self._threat.metric(self._data.kind): robust, "examples": float(examples)}
 
     def tables(self, model: nn.Module) -> dict[str, str]:
-        """Tables of the validation split by file name: classes or entities, and attacked texts."""
+        """Return the tables of the validation split by file name."""
         examples, names = self._data.validation, self._data.label_names
-        # A training that was restored after its end has not attacked in this process.
+        # After a restore of an ended training there is no attack in this process yet.
         attack = self._last or self._attack(model, "validation", self._threat)
         tables = {"attacked_texts.txt": attack_table(attack)}
         if self._data.kind == "classification":
@@ -121,17 +122,13 @@ class TextEvaluation:
         scores = classification_scores(truth, predicted, len(self._data.label_names))
         return {"loss.validation": loss, **scores}
 
-    def _clean_entities(self, model: nn.Module, examples: TextExamples) -> dict[str, float]:
-        truth, predicted, loss = self._tags(model, examples)
-        return {"loss.validation": loss, **entity_scores(truth, predicted)}
-
     def _logits(self, model: nn.Module, examples: TextExamples) -> torch.Tensor:
         return class_logits(model, self._encoder, self._encoder.encode(examples.texts))
 
     def _tags(
         self, model: nn.Module, examples: TextExamples
     ) -> tuple[list[list[str]], list[list[str]], float]:
-        """True and predicted tags, sentence by sentence, and the mean loss of a word."""
+        """Return true and predicted tags, sentence by sentence, and the mean loss per word."""
         names, lengths = self._data.label_names, [len(words) for words in examples.texts]
         answers = tag_log_probabilities(
             model, self._encoder, self._encoder.encode(examples.texts), lengths
@@ -143,14 +140,14 @@ class TextEvaluation:
         return truth, predicted, loss
 
     def _attack(self, model: nn.Module, split: str, threat: TextThreat) -> AttackResult:
-        examples = self._examples(split)
+        examples: TextExamples = getattr(self._data, split)
         victim = TextVictim(model, self._encoder, examples)
         return attack_texts(
             victim, examples, self._data.label_names, threat, self._data.kind, self._synonyms
         )
 
     def _embedding_accuracies(self, model: nn.Module) -> dict[str, float]:
-        """Accuracies (of texts, words or answer tokens) under FGM and PGD on the embeddings."""
+        """Return accuracies (of texts, words or answer tokens) under attacks on the embeddings."""
         examples, threat = self._data.validation, self._threat
         chosen = fixed_subset(len(examples.texts), threat.cheap_examples, threat.seed)
         few = examples.take(chosen)
@@ -174,13 +171,6 @@ class TextEvaluation:
             labels, mask = batch.pop("labels"), batch["attention_mask"]
             forward = perturbed(model, batch, exactly=True)
             if self._data.kind == "dialogue":
-                # A decoder's logits foresee the next token.
+                # A decoder's logits predict the next token.
                 labels = functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
             yield EmbeddingBatch(forward, labels, mask, zero_perturbation(model, mask))
-
-    def _examples(self, split: str) -> TextExamples:
-        examples: TextExamples = {
-            "validation": self._data.validation,
-            "test": self._data.test,
-        }[split]
-        return examples

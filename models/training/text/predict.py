@@ -1,8 +1,7 @@
-"""What a model answers to texts: in evaluation mode, float32, batched by length.
+"""Predictions of a model for texts: in eval mode, float32, batched by length.
 
-Three kinds of answer: the logits of a text, the log-probabilities of every word's tags, and how
-well each answer of a dialogue was foreseen. Nothing here depends on the size of a batch but the
-last bits.
+There are three kinds: the logits of a text, the log-probabilities of every word's tags, and how
+well each answer of a dialogue is predicted. Batch sizes change only the last bits.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from torch import Tensor, nn
 from models.training.text.collate import collate, length_batches
 from models.training.text.encoding import Encoded, Encoder
 
-# Texts at once without gradients: on two CPU cores 64 short ones keep the matrix products busy;
-# more gains nothing and pads more.
+# Batch size without gradients: on two CPU cores 64 short texts keep the matrix products busy; more
+# gain nothing and need more padding.
 _TEXTS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """How a model foresaw one dialogue's answer, each token given the true ones before it.
+    """How well a model predicts a dialogue's answer, each token given the true ones before it.
 
     `log_probability` is the sum over the answer's `tokens`, in nats; `hits` were ranked first.
     """
@@ -35,7 +34,7 @@ class Prediction:
 
 
 def class_logits(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) -> Tensor:
-    """Logits (texts, classes) on the CPU, in the order of `encoded`."""
+    """Return logits (texts, classes) on the CPU, in the order of `encoded`."""
     rows: dict[int, Tensor] = {}
     for index, _, logits in _forward(model, encoder, encoded):
         rows.update(zip(index, logits, strict=True))
@@ -45,9 +44,9 @@ def class_logits(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded])
 def tag_log_probabilities(
     model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded], lengths: Sequence[int]
 ) -> list[Tensor]:
-    """For each sentence log-probabilities (words, tags) on the CPU; `lengths` in words.
+    """Return for each sentence log-probabilities (words, tags) on the CPU; `lengths` in words.
 
-    A word's are those of its first sub-token, from the window that answers for it.
+    They are those of a word's first sub-token, in the window that predicts it.
     """
     sentences: dict[int, Tensor] = {}
     for index, _, logits in _forward(model, encoder, encoded):
@@ -61,10 +60,10 @@ def tag_log_probabilities(
 
 
 def predictions(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) -> list[Prediction]:
-    """How well each dialogue's answer was foreseen, in the order of `encoded`."""
+    """Return how well each dialogue's answer is predicted, in the order of `encoded`."""
     found: dict[int, Prediction] = {}
     for index, batch, logits in _forward(model, encoder, encoded):
-        # The logits at a token foresee the next one.
+        # The logits at a token predict the next one.
         ahead, labels = logits[:, :-1], batch["labels"][:, 1:]
         counted = labels != -100
         probability = torch.log_softmax(ahead, dim=-1)
@@ -80,7 +79,7 @@ def predictions(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]) 
 def _forward(
     model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded]
 ) -> Iterator[tuple[list[int], dict[str, Any], Tensor]]:
-    """Batches of similar length: indices, what went in, logits on the CPU in float32."""
+    """Yield batches of similar length: indices, the batch, logits on the CPU in float32."""
     device = next(model.parameters()).device
     training = model.training
     model.eval()

@@ -1,8 +1,7 @@
-"""What a transformer learns from texts: batches, losses, and how its answers are judged.
+"""Batches and losses of texts for a transformer, for all kinds of task.
 
-For classification, entities and dialogues alike; what differs between them is in `predict.py` (how
-a model answers) and `evaluation.py` (what the answers are worth). Not for training itself
-(`models/training/text_fine_tuning.py`).
+What differs between kinds is in `predict.py` (predictions) and `evaluation.py` (metrics). Not for
+training itself (`models/training/text_fine_tuning.py`).
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from models.training.text.encoding import IGNORED, Encoder
 from models.training.text.evaluation import TextEvaluation
 
 
-class TextMaterial:
-    """The texts of a task as one model sees them.
+class TextBatches:
+    """The texts of a task for one model; `evaluation` evaluates it.
 
     Raises:
         DataError: the base has other labels than the data, or the data are of another kind.
@@ -44,7 +43,8 @@ class TextMaterial:
         if data.kind != base.kind or data.label_names != base.label_names:
             raise DataError(
                 f"{data.name} holds {data.kind} with labels {list(data.label_names)}, but the "
-                f"model was loaded for {base.kind} with {list(base.label_names)}; load it again"
+                f"model was loaded for {base.kind} with {list(base.label_names)}; "
+                "fix: load it again"
             )
         self._configuration, self._device = configuration, base.device
         length = int(configuration["max_length"])
@@ -52,29 +52,30 @@ class TextMaterial:
         self._encoder = Encoder(tokenizer, data.kind, data.label_names, length)
         self._train = self._encoder.encode(data.train.texts, data.train.labels)
         self._weights = self._class_weights(len(data.label_names))
-        self.unit = pretrained_unit(base.embedding_table(), self._token_ids())
-        self._judge = TextEvaluation(self._encoder, data, threat, self.unit)
+        token_ids = (token for item in self._train for token in item.input_ids)
+        self.unit = pretrained_unit(base.embedding_table(), token_ids)
+        self.evaluation = TextEvaluation(self._encoder, data, threat, self.unit)
         self.size = len(self._train)
 
-    def batches(self, size: int, generator: torch.Generator | None) -> list[list[int]]:
-        """Indices of each step's inputs; a long sentence is several inputs, one a window."""
+    def indices(self, size: int, generator: torch.Generator | None) -> list[list[int]]:
+        """Return the indices of each step's inputs; a long sentence gives one for each window."""
         lengths = [len(item.input_ids) for item in self._train]
         return length_batches(lengths, size, generator)
 
     def tensors(self, index: Sequence[int]) -> dict[str, Tensor]:
-        """The batch of these inputs, padded to its longest, on the device."""
+        """Return the batch of these inputs, padded to its longest, on the device."""
         batch = collate([self._train[number] for number in index], self._encoder.tokenizer)
         return {name: tensor.to(self._device) for name, tensor in batch.items()}
 
     def weight(self, labels: Tensor) -> float:
-        """What a batch's summed loss is divided by: its labels, each with its class's weight."""
+        """Return the divisor of a batch's summed loss: the sum of its labels' class weights."""
         counted = labels[labels != IGNORED]
         return float(self._weights[counted].sum()) if self._weights is not None else counted.numel()
 
     def learn(
         self, model: nn.Module, batch: Mapping[str, Tensor], weight: float, noise: torch.Generator
     ) -> Tensor:
-        """Add the gradients of this part of a batch; its summed loss over `weight`."""
+        """Add the gradients of this part of a batch, and return its summed loss over `weight`."""
         labels = batch["labels"]
         inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
         mask = batch["attention_mask"]
@@ -85,28 +86,8 @@ class TextMaterial:
             torch.autograd.backward,
         )  # fmt: skip
 
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Loss and figures of the clean validation split."""
-        return self._judge.clean(model, "validation")
-
-    def attack(self, model: nn.Module, *, is_last: bool) -> dict[str, float]:
-        """Figures of attacked validation texts: the full attack at the end, a cheap one before."""
-        return self._judge.attacked(model, is_last=is_last)
-
-    def test(self, model: nn.Module) -> dict[str, float]:
-        """Clean and fully attacked figures of the test split."""
-        return self._judge.test(model)
-
-    def names(self, *, is_last: bool) -> tuple[str, ...]:
-        """Names of what `validate` and `attack` report."""
-        return self._judge.names(is_last=is_last)
-
-    def tables(self, model: nn.Module) -> dict[str, str]:
-        """The validation split's tables, by file name."""
-        return self._judge.tables(model)
-
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Summed cross-entropy over labels; a decoder's logits foresee the next token."""
+        """Return the cross-entropy summed over labels; a decoder predicts the next token."""
         if self._encoder.kind == "dialogue":
             logits, labels = logits[:, :-1], labels[:, 1:]
         return functional.cross_entropy(
@@ -117,7 +98,7 @@ class TextMaterial:
         )  # fmt: skip
 
     def _divergence(self, ours: Tensor, theirs: Tensor, labels: Tensor) -> Tensor:
-        """Symmetrised Kullback-Leibler divergence, summed where there are labels (SMART, eq. 2)."""
+        """Return the symmetrised Kullback-Leibler divergence, summed over labels (SMART, eq. 2)."""
         if self._encoder.kind == "dialogue":
             ours, theirs, labels = ours[:, :-1], theirs[:, :-1], labels[:, 1:]
         counted = labels.reshape(-1) != IGNORED
@@ -126,18 +107,15 @@ class TextMaterial:
         return ((one.exp() - other.exp()) * (one - other)).sum()
 
     def _class_weights(self, classes: int) -> Tensor | None:
-        """Weights (classes,) that give every class of the training split the same sum, or None.
+        """Return weights (classes,) that give every class of training the same sum, or None.
 
-        n / (classes * count), as scikit-learn's "balanced"; a class without examples has no say.
+        n / (classes * count), as scikit-learn's "balanced"; classes without examples do not count.
         """
         if self._configuration.get("class_weights", "none") == "none":
             return None
         labels = torch.tensor([label for item in self._train for label in _flat(item.labels)])
         counts = torch.bincount(labels[labels != IGNORED], minlength=classes).float()
         return counts.sum() / (classes * counts.clamp(min=1))
-
-    def _token_ids(self) -> list[int]:
-        return [token for item in self._train for token in item.input_ids]
 
 
 def _flat(labels: object) -> Sequence[int]:

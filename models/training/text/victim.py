@@ -1,4 +1,4 @@
-"""A fine-tuned model as an attack sees it: texts in, the truth's margin and correctness out."""
+"""A fine-tuned model under attack: texts in, predictions compared with the truth out."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from models.training.text.predict import class_logits, predictions, tag_log_prob
 
 
 class TextVictim:
-    """Judges texts against the truths of `data`; the protocol `Victim` of an attack.
+    """Predicts texts and compares them with the labels of `data`; the protocol `Victim`.
 
     Args:
         model: takes a batch's tensors, returns an object with `.logits`.
-        encoder: of the model's tokenizer; its kind decides what is judged.
-        data: whose labels are the truth.
+        encoder: encoder with the model's tokenizer; its kind is the kind of task.
+        data: examples whose labels are the truth.
     """
 
     def __init__(self, model: nn.Module, encoder: Encoder, data: TextExamples) -> None:
         self._model, self._encoder, self._data = model, encoder, data
 
-    def judge(
+    def predict(
         self, texts: Sequence[tuple[str, ...]], examples: Sequence[int]
     ) -> list[TextPrediction]:
-        """One judgement a text; `examples[i]` is the example whose truth text i must meet."""
+        """Return a prediction for each text; `examples[i]` is the example of text i."""
         if not texts:
             return []
         labels = [self._data.labels[example] for example in examples]
         if self._encoder.kind == "classification":
-            return self._judge_classes(texts, labels)
+            return self._predict_classes(texts, labels)
         if self._encoder.kind == "entities":
-            return self._judge_words(texts, labels)
-        # The answer is part of a dialogue's text, and is what is foreseen.
+            return self._predict_tags(texts, labels)
+        # A dialogue's text contains the answer, which is predicted.
         encoded = self._encoder.encode(texts, labels)
         return [
             TextPrediction(
@@ -49,17 +49,17 @@ class TextVictim:
             for found in predictions(self._model, self._encoder, encoded)
         ]
 
-    def _judge_classes(
+    def _predict_classes(
         self, texts: Sequence[tuple[str, ...]], labels: Sequence[int]
     ) -> list[TextPrediction]:
         logits = class_logits(self._model, self._encoder, self._encoder.encode(texts))
         truth = torch.tensor(labels)[:, None]
         others = logits.scatter(1, truth, -torch.inf).amax(dim=1)
         margins = logits.gather(1, truth)[:, 0] - others
-        # A tie is not an answer: it counts as wrong.
+        # A tie counts as wrong.
         return [TextPrediction(score=float(m), is_correct=bool(m > 0), tags=()) for m in margins]
 
-    def _judge_words(
+    def _predict_tags(
         self, texts: Sequence[tuple[str, ...]], labels: Sequence[Sequence[int]]
     ) -> list[TextPrediction]:
         lengths = [len(words) for words in texts]
@@ -67,12 +67,12 @@ class TextVictim:
         answers = tag_log_probabilities(
             self._model, self._encoder, self._encoder.encode(texts), lengths
         )
-        judged = []
+        compared = []
         for found, truth in zip(answers, labels, strict=True):
             predicted = found.argmax(dim=-1).tolist()
             score = float(found.gather(1, torch.tensor(truth)[:, None]).mean())
             tags = tuple(names[tag] for tag in predicted)
-            judged.append(
+            compared.append(
                 TextPrediction(score=score, is_correct=predicted == list(truth), tags=tags)
             )
-        return judged
+        return compared

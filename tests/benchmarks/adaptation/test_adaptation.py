@@ -19,7 +19,7 @@ from benchmarks.adaptation.training import Setting
 from models.catalog import TextThreat, complete
 from models.hyperparameters.transformer import METHODS
 from models.training.text_fine_tuning import TextFineTuning
-from models.training.transformer_optimization import TransformerLearning
+from models.training.transformer_optimization import TransformerOptimization
 from tests.support.tiny_models import tiny_bert, wordpiece
 
 _WORDS = (["the cat sleeps", "a dog barks"], ["what is red", "is it blue"])
@@ -56,9 +56,11 @@ def setting(tiny: tuple[Path, Path], tmp_path: Path) -> Setting:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Notes every epoch that is trained and every test."""
     done: list[str] = []
-    epoch, test = TransformerLearning.epoch, TextFineTuning.evaluate_test
+    epoch, test = TransformerOptimization.epoch, TextFineTuning.evaluate_test
     monkeypatch.setattr(
-        TransformerLearning, "epoch", lambda t, number: (done.append("epoch"), epoch(t, number))[1]
+        TransformerOptimization,
+        "epoch",
+        lambda t, number: (done.append("epoch"), epoch(t, number))[1],
     )
     monkeypatch.setattr(
         TextFineTuning, "evaluate_test", lambda t: (done.append("test"), test(t))[1]

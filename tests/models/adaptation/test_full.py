@@ -64,7 +64,7 @@ def test_an_architecture_without_an_entry_can_be_fine_tuned_in_full(tmp_path: Pa
     configuration = configured("classification", "full", full__layer_decay=0.5)
     scales = prepare(loaded, configuration).scales
     assert scales["mpnet.encoder.layer.0.attention.attn.q.weight"] == 0.5
-    with pytest.raises(ValueError, match="lora needs to know where the modules of a 'mpnet' are"):
+    with pytest.raises(ValueError, match="lora needs the module names of a 'mpnet'"):
         prepare(loaded, configured("classification", "lora"))
 
 

@@ -81,5 +81,7 @@ def test_gradient_checkpointing_is_refused(bert: LoadedBase) -> None:
 def test_attention_that_takes_no_cache_is_refused(tmp_path: Path, model_type: str) -> None:
     base = locate_base(str(tiny_model(tmp_path, model_type)))
     loaded = LoadedBase(base, "classification", NAMES)
-    with pytest.raises(ValueError, match=f"{model_type}'s does not; use full, lora, .* or a model"):
+    with pytest.raises(
+        ValueError, match=f"{model_type}'s does not; fix: use full, lora, .* or a model"
+    ):
         prepare(loaded, configured("classification", "prefix"))

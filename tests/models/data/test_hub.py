@@ -64,7 +64,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict:
         kept.cache_clear()
 
 
-def test_a_tenth_of_train_stands_in_for_a_missing_validation_split(hub: dict) -> None:
+def test_a_tenth_of_train_replaces_a_missing_validation_split(hub: dict) -> None:
     description = describe_data({"hub": "pets"})
     assert (description.train, description.validation, description.test) == (36, 4, 10)
     assert description.shape == (3, 4, 4) and description.classes == 2
@@ -143,7 +143,7 @@ def test_tags_of_the_hub_may_be_strings_or_numbers(
         assert data.train.labels[:2] == ((1, 2), (0,))
     _load.cache_clear()
     hub["test"] = Texts(tokens=[["a"]], tags=[[-1]], numbered=True)
-    with pytest.raises(DataError, match=r"test, row 0, word 0 .*tag -1 is none"):
+    with pytest.raises(DataError, match=r"test, row 0, word 0 .*-1 is no tag"):
         load_data({"hub": "pets"}, "entities")
 
 
@@ -157,7 +157,7 @@ def test_dialogues_come_without_labels(hub: dict) -> None:
     ("kind", "split", "words"),
     [
         ("entities", texts(4), ["'pets', test", "tokens", "['text', 'label']"]),
-        ("classification", Texts(text=["a"], label=[-1]), ["'pets', test, row 0", "hides"]),
+        ("classification", Texts(text=["a"], label=[-1]), ["'pets', test, row 0", "hidden"]),
         ("classification", Texts(text=[""], label=[0]), ["'pets', test, row 0", "empty"]),
         ("classification", Texts(text=["a"], label=[5]), ["label is 5", "['cat', 'dog']"]),
     ],

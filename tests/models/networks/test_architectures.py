@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from models.adaptation import METHODS, adapt, learning_rate_name, supported
+from models.adaptation import METHODS, adapt, supported
 from models.networks.architectures import ARCHITECTURES, layer_pattern, module_pattern
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
@@ -81,7 +81,7 @@ def test_a_reason_says_what_can_be_used() -> None:
     reason = supported("prefix", "vit", "images")
     assert reason is not None and "use full, lora, dora, adalora, ia3, adapters" in reason
     reason = supported("lora", "vit", "entities")
-    assert reason is not None and "only to images; for entities use bert" in reason
+    assert reason is not None and "only to images; fix: for entities use bert" in reason
     reason = supported("prompt", "bert", "entities")
     assert reason is not None and "choose one of full, lora, dora, adalora, prefix" in reason
 
@@ -90,5 +90,4 @@ def test_a_learning_rate_is_named_after_its_method() -> None:
     for kind in MODELS:
         for method in METHODS:
             configuration = configured(kind, method)
-            assert learning_rate_name(configuration) == f"{method}.learning_rate"
-            assert learning_rate_name(configuration) in configuration
+            assert f"{method}.learning_rate" in configuration

@@ -146,11 +146,11 @@ def test_a_hub_download_takes_no_pickles_and_no_code(
     assert asked["allow_patterns"] == ["*.safetensors", "*.json", "*.txt", "*.model"]
 
 
-def test_a_hub_name_that_cannot_be_fetched_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_name_that_cannot_be_downloaded_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(ValueError, match="hub:no-such/model cannot be fetched"):
+    with pytest.raises(ValueError, match="hub:no-such/model cannot be downloaded"):
         locate_base("hub:no-such/model")
-    with pytest.raises(ValueError, match="cannot be fetched"):
+    with pytest.raises(ValueError, match="cannot be downloaded"):
         locate_base("hub:a name no repository has")
 
 

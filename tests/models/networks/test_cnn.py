@@ -1,12 +1,9 @@
-from pathlib import Path
-
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from models.catalog import complete
-from models.networks.cnn import CNN, load_weights, save_weights
+from models.networks.cnn import CNN
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (1, 28, 28), (2, 5, 9), (1, 1, 1)])
@@ -37,20 +34,3 @@ def test_normalisation_of_the_input_sits_inside_the_model() -> None:
     images = torch.rand(5, 2, 8, 8)
     outside = (images - mean[:, None, None]) / std[:, None, None]
     torch.testing.assert_close(inside(images), plain(outside))
-
-
-def test_weights_come_back_from_disk_with_their_model(tmp_path: Path) -> None:
-    configuration = complete("cnn", {"width": 4, "normalisation": "batch", "activation": "gelu"})
-    model = CNN(configuration, (3, 8, 8), 5, torch.rand(3), torch.rand(3) + 0.5)
-    model = model.to(memory_format=torch.channels_last)
-    model(torch.rand(16, 3, 8, 8))  # moves the running statistics, which belong to the weights
-    save_weights(model, tmp_path / "model.safetensors")
-    images = torch.rand(4, 3, 8, 8)
-    torch.testing.assert_close(load_weights(tmp_path / "model.safetensors")(images),
-                               model.eval()(images))  # fmt: skip
-
-
-def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
-    save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match=r"other\.safetensors"):
-        load_weights(tmp_path / "other.safetensors")

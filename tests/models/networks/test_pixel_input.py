@@ -43,12 +43,12 @@ def test_a_model_takes_pixels_of_the_tasks_shape_and_passes_gradients_to_them(
     assert (gradient != 0).all()
 
 
-def test_the_preprocessors_figures_are_used_and_a_saved_model_is_a_plain_one(
+def test_the_preprocessors_settings_are_used_and_a_saved_model_is_a_plain_one(
     tmp_path: Path,
 ) -> None:
     tiny_vit(tmp_path)
-    figures = {"image_mean": [0.25], "image_std": [0.5]}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(figures))
+    settings = {"image_mean": [0.25], "image_std": [0.5]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
     loaded = LoadedBase(locate_base(str(tmp_path)), "images", NAMES, image=(1, 16, 16))
     model = loaded.fresh(0, DRY, own_copy=True)
     images = torch.rand(2, 1, 16, 16)
@@ -63,13 +63,13 @@ def test_images_of_other_channels_are_refused(tmp_path: Path) -> None:
     base = locate_base(str(tiny_vit(tmp_path)))
     with pytest.raises(ValueError, match="takes images of 1 channels, these have 3"):
         LoadedBase(base, "images", NAMES, image=(3, 16, 16))
-    with pytest.raises(ValueError, match=r"give the .channels, height, width. of the images"):
+    with pytest.raises(ValueError, match=r"give .channels, height, width."):
         LoadedBase(base, "images", NAMES)
 
 
 def test_a_preprocessor_for_other_channels_is_refused(tmp_path: Path) -> None:
     tiny_vit(tmp_path)
-    figures = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(figures))
+    settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
     with pytest.raises(ValueError, match=r"preprocessor_config\.json: image_mean and image_std"):
         LoadedBase(locate_base(str(tmp_path)), "images", NAMES, image=(1, 16, 16))

@@ -67,7 +67,7 @@ def test_a_saved_copy_keeps_the_space(tokenizers: Tokenizers, tmp_path: Path, ki
 def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     # transformers makes an empty tokenizer of this: every word would be unknown.
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ValueError, match=r"no tokenizer \(\['config.json'\]\); save it"):
+    with pytest.raises(ValueError, match=r"no tokenizer \(\['config.json'\]\); fix: save it"):
         load_tokenizer(tmp_path)
     with pytest.raises(ValueError, match="no such folder"):
         load_tokenizer(tmp_path / "nowhere")

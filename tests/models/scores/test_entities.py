@@ -30,7 +30,7 @@ def test_finding_nothing_is_worth_zero_and_so_is_finding_nothing_where_nothing_i
 
 
 def test_sentences_of_another_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="another number"):
+    with pytest.raises(ValueError, match="numbers of predicted and true tags"):
         entity_scores([["O"]], [["O", "O"]])
     with pytest.raises(ValueError, match="no sentences"):
         entity_scores([], [])

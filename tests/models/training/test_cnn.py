@@ -59,7 +59,7 @@ def test_passes_a_method_makes_are_those_it_reports(
     training = train({**SMALL, "batch_size": 60, **changes}, few_digits)
     monkeypatch.setattr(torch.autograd, "backward", learn)
     monkeypatch.setattr(torch.autograd, "grad", grad)
-    training._learning.epoch(0), training._learning.epoch(1)
+    training._optimization.epoch(0), training._optimization.epoch(1)
     monkeypatch.undo()
     *_, last = train({**SMALL, "batch_size": 60, **changes}, few_digits).run()
     assert last["gradients.train"] == backward[0]

@@ -31,7 +31,7 @@ def alternatives() -> list[tuple[str, Value]]:
 
 
 def weights_after(epochs: int, training: CNNTraining) -> dict[str, torch.Tensor]:
-    """What an unfinished training would be judged by; a finished one keeps an epoch it picked."""
+    """The weights of an unfinished training; a finished one keeps those of its picked epoch."""
     for _, _ in zip(range(epochs), training.run(), strict=False):
         pass
     return training.classifier().state_dict()

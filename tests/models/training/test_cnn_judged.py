@@ -1,4 +1,4 @@
-"""What a training is judged by: which examples, which epoch's weights, which earlier attacks."""
+"""The evaluation of a training: its examples, its epoch's weights, and replayed attacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_parts_of_the_validation_split_are_disjoint_and_whole(few_digits: Im
     assert len(training.examples("test")[1]) == 500
 
 
-def test_the_test_split_is_judged_whole(few_digits: ImageSplits) -> None:
+def test_the_whole_test_split_is_evaluated(few_digits: ImageSplits) -> None:
     training = train(SMALL, few_digits)
     list(training.run())
     report = training.evaluate_test()
@@ -69,7 +69,7 @@ def test_the_last_report_and_the_state_are_of_the_picked_epoch(few_digits: Image
 
 
 @pytest.mark.slow
-def test_what_broke_one_trial_is_replayed_on_the_next(
+def test_adversarial_examples_of_one_trial_are_replayed_on_the_next(
     few_digits: ImageSplits, tmp_path: Path
 ) -> None:
     first = train(LEARNS, few_digits, epochs=4, memory=AttackMemory(tmp_path, "trial_0001"))

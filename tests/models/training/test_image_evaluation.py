@@ -32,46 +32,46 @@ class Fixed(nn.Module):
         )
 
 
-def judgement(data: ImageSplits, attacked: bool = True, **changes: object) -> ImageEvaluation:
+def evaluation_of(data: ImageSplits, attacked: bool = True, **changes: object) -> ImageEvaluation:
     return ImageEvaluation(data, THREAT, CPU, attacked_training=attacked, **changes)  # type: ignore[arg-type]
 
 
-def test_part_a_picks_and_part_b_judges(few_digits: ImageSplits) -> None:
-    judge = judgement(few_digits)
+def test_the_selection_part_picks_and_the_objective_part_evaluates(few_digits: ImageSplits) -> None:
+    evaluation = evaluation_of(few_digits)
     parts = cut(few_digits.validation_labels, THREAT.seed)
-    images, labels = judge.examples("objective")
+    images, labels = evaluation.examples("objective")
     expected = few_digits.validation_images[parts.objective].astype(np.float32) / 16
     assert np.array_equal(images.numpy(), expected)
-    # Right on part B, wrong everywhere else.
+    # Right on the objective part, wrong everywhere else.
     model = Fixed(images, labels)
-    seen = judge.observe(model, 1)
-    wrong = (judge.examples("selection")[1] == 0).float().mean()  # it answers 0 there
+    seen = evaluation.observe(model, 1)
+    wrong = (evaluation.examples("selection")[1] == 0).float().mean()  # it answers 0 there
     assert seen["selection.accuracy.clean"] == pytest.approx(float(wrong))
-    last = judge.conclude(model)
+    last = evaluation.conclude(model)
     assert last["accuracy.clean"] == 1.0 and last["epoch.selected"] == 1.0
 
 
 def test_an_epochs_score_is_the_mean_of_both_accuracies_of_what_is_attacked(
     few_digits: ImageSplits,
 ) -> None:
-    judge = judgement(few_digits)
-    images, labels = judge.examples("selection")
+    evaluation = evaluation_of(few_digits)
+    images, labels = evaluation.examples("selection")
     few = fixed_subset(len(labels), 20, THREAT.seed)
     # Right on clean images alone: an attack moves them out of the table, to the answer 0.
-    judge.observe(Fixed(images, labels), 1)
-    assert len(judge.choice.best) == 20
+    evaluation.observe(Fixed(images, labels), 1)
+    assert len(evaluation.choice.best) == 20
     expected = np.where(labels.numpy()[few] == 0, 1.0, 0.5)
-    assert judge.choice.best.tolist() == expected.tolist()
+    assert evaluation.choice.best.tolist() == expected.tolist()
 
 
 def test_only_training_under_attack_can_collapse(
     few_digits: ImageSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures = iter([(0.6, 0.5), (0.9, 0.1)] * 2)
+    accuracies = iter([(0.6, 0.5), (0.9, 0.1)] * 2)
     flags = {"fgsm": 0.0}
 
     def robust(*arguments: object, **named: object) -> np.ndarray:
-        flags["fgsm"], share = next(figures)
+        flags["fgsm"], share = next(accuracies)
         return np.arange(20) < share * 20
 
     monkeypatch.setattr("models.training.image_evaluation.robust_correct", robust)
@@ -80,27 +80,30 @@ def test_only_training_under_attack_can_collapse(
         lambda *a: np.arange(20) < flags["fgsm"] * 20,
     )
     for attacked in (True, False):
-        judge = judgement(few_digits, attacked)
-        model = Fixed(*judge.examples("selection"))
-        seen = [judge.observe(model, epoch)["selection.collapsed"] for epoch in (1, 2)]
-        assert seen == [0.0, float(attacked)] and judge.collapse.seen is attacked
-        again = judgement(few_digits, attacked)
-        again.load_state_dict(judge.state_dict())
-        assert again.collapse == judge.collapse and again.choice.picked == judge.choice.picked
+        evaluation = evaluation_of(few_digits, attacked)
+        model = Fixed(*evaluation.examples("selection"))
+        seen = [evaluation.observe(model, epoch)["selection.collapsed"] for epoch in (1, 2)]
+        assert seen == [0.0, float(attacked)] and evaluation.collapse.seen is attacked
+        again = evaluation_of(few_digits, attacked)
+        again.load_state_dict(evaluation.state_dict())
+        assert (
+            again.collapse == evaluation.collapse
+            and again.choice.picked == evaluation.choice.picked
+        )
 
 
-def test_a_replaced_figure_keeps_the_first_one_beside_it(
+def test_a_replaced_accuracy_is_kept_as_unconfirmed(
     few_digits: ImageSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = judgement(few_digits, memory=AttackMemory(tmp_path, "trial_0001"))
-    model = Fixed(*judge.examples("objective"))
-    judge.conclude(model)
+    evaluation = evaluation_of(few_digits, memory=AttackMemory(tmp_path, "trial_0001"))
+    model = Fixed(*evaluation.examples("objective"))
+    evaluation.conclude(model)
     found = Confirmation(
-        examples=10, figure=0.2, gap=0.3, standard_error=0.1, is_replaced=True, corrected=0.4,
-        index=np.array([1]), witnesses=torch.zeros(1, 1, 8, 8),
+        examples=10, accuracy=0.2, gap=0.3, standard_error=0.1, is_replaced=True, corrected=0.4,
+        index=np.array([1]), adversarial_examples=torch.zeros(1, 1, 8, 8),
     )  # fmt: skip
     monkeypatch.setattr("models.training.image_evaluation.confirm", lambda *arguments: found)
-    metrics = judge.confirm(model)
+    metrics = evaluation.confirm(model)
     assert metrics[THREAT.metric()] == 0.4 and metrics[THREAT.apgd_metric()] == 0.2
     assert 0.0 <= metrics[f"unconfirmed.{THREAT.metric()}"] <= 1.0
     assert (metrics["robustness.gap"], metrics["robustness.replaced"]) == (0.3, 1.0)

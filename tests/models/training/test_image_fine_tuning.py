@@ -1,4 +1,4 @@
-"""Fine-tuning a vision transformer: judged like a CNN, resumed bit for bit."""
+"""Fine-tuning a vision transformer: evaluated like a CNN, resumed bit for bit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tiny_base(digits: ImageSplits, folder: Path) -> LoadedBase:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora", "ia3", "adapters"])
-def test_a_vision_transformer_trains_on_images_and_is_judged_like_a_cnn(
+def test_a_vision_transformer_trains_on_images_and_is_evaluated_like_a_cnn(
     few_digits: ImageSplits, tmp_path: Path, method: str
 ) -> None:
     base = tiny_base(few_digits, tmp_path)
@@ -66,11 +66,11 @@ def test_a_fine_tuning_on_images_resumes_bit_for_bit_and_keeps_the_picked_epoch(
             configuration, few_digits, epochs=3, seed=0, threat=threat, base=base
         )
 
-    whole, broken, resumed = begun(), begun(), begun()
+    whole, stopped, resumed = begun(), begun(), begun()
     entries = list(whole.run())
-    next(broken.run())
+    next(stopped.run())
     file = io.BytesIO()
-    torch.save(broken.state_dict(), file)
+    torch.save(stopped.state_dict(), file)
     file.seek(0)
     resumed.load_state_dict(torch.load(file, weights_only=True))
     assert comparable(list(resumed.run())) == comparable(entries[1:])
@@ -81,5 +81,5 @@ def test_a_fine_tuning_on_images_resumes_bit_for_bit_and_keeps_the_picked_epoch(
 
 
 def test_a_transformer_is_refused_free_adversarial_training() -> None:
-    with pytest.raises(ValueError, match=r"'free': choose one of .*'mart'"):
+    with pytest.raises(ValueError, match=r"'free'; fix: choose one of .*'mart'"):
         complete("vision_transformer", {"adversarial_training": "free"})

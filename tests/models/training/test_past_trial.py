@@ -46,23 +46,28 @@ def test_several_attacks_have_a_worst_case_and_one_alone_has_none(
     trained, _ = trained_cnn(tmp_path / "trial", folder)
     past = PastTrial(trained, THREAT)
     both = attack(past, THREAT, ["fgsm", "pgd"], "test", 10)
-    assert [each.attack for each in both.figures] == ["clean", "fgsm", "pgd", "worst"]
-    assert {each.examples for each in both.figures} == {10}
-    assert both.witnesses.metric == "accuracy.worst_linf_0.2"
+    assert [each.attack for each in both.metrics] == ["clean", "fgsm", "pgd", "worst"]
+    assert {each.examples for each in both.metrics} == {10}
+    assert both.adversarial_examples.metric == "accuracy.worst_linf_0.2"
     alone = attack(past, THREAT, ["pgd"], "confirmation", 10)
-    assert [each.attack for each in alone.figures] == ["clean", "pgd"]
-    assert (alone.witnesses.metric, alone.witnesses.split) == (THREAT.metric(), "confirmation")
+    assert [each.attack for each in alone.metrics] == ["clean", "pgd"]
+    assert (alone.adversarial_examples.metric, alone.adversarial_examples.split) == (
+        THREAT.metric(),
+        "confirmation",
+    )
     assert isinstance(warnings_of(past, THREAT, "test", 10), tuple)
 
 
-def test_stored_witnesses_are_checked_against_it(folder: Path, tmp_path: Path) -> None:
+def test_stored_adversarial_examples_are_verified(folder: Path, tmp_path: Path) -> None:
     trained, _ = trained_cnn(tmp_path / "trial", folder)
     past = PastTrial(trained, THREAT)
     found = attack(past, THREAT, ["pgd"], "test", 12)
-    save_adversarial_examples(found.witnesses, tmp_path / "w.safetensors")
+    save_adversarial_examples(found.adversarial_examples, tmp_path / "w.safetensors")
     _, checked = verify_file(past, tmp_path / "w.safetensors")
-    assert checked.bound == found.figures[-1].accuracy and checked.is_same_model
-    save_adversarial_examples(replace(found.witnesses, model="another"), tmp_path / "w.safetensors")
+    assert checked.bound == found.metrics[-1].accuracy and checked.is_same_model
+    save_adversarial_examples(
+        replace(found.adversarial_examples, model="another"), tmp_path / "w.safetensors"
+    )
     assert not verify_file(past, tmp_path / "w.safetensors")[1].is_same_model
 
 
@@ -72,5 +77,5 @@ def test_a_vision_transformer_is_attacked_by_its_pixels_too(folder: Path, tmp_pa
     trained = finished(tmp_path / "trial", "vision_transformer", folder, base, adaptation="lora")
     past = PastTrial(trained, THREAT)
     found = attack(past, THREAT, ["fgsm", "pgd"], "test", 12)
-    assert found.figures[-1].accuracy <= found.figures[0].accuracy
-    assert found.witnesses.images.shape[1:] == past.examples("test")[0].shape[1:]
+    assert found.metrics[-1].accuracy <= found.metrics[0].accuracy
+    assert found.adversarial_examples.images.shape[1:] == past.examples("test")[0].shape[1:]

@@ -52,7 +52,7 @@ def test_it_reports_what_the_catalog_says_and_the_full_attack_last(
     known = set(metrics(MODEL_OF[kind], THREAT)) | {"epoch"}
     assert set(first) | set(last) == known - {"seconds.setup"}  # the trial measures the set-up
     assert THREAT.cheap_metric(kind) in first and THREAT.metric(kind) not in first
-    # The cheap figure too: a training that ended early stands with it at a scheduler's rungs.
+    # The cheap metric too: it represents a training that ended early at later rungs.
     assert {THREAT.metric(kind), THREAT.cheap_metric(kind)} <= set(last)
     assert all(math.isfinite(value) for value in last.values())
 
@@ -74,11 +74,11 @@ def test_a_training_interrupted_and_resumed_equals_one_that_was_not(
     changes = {"adaptation": method, "adversarial_training": "freelb", "patience": 2}
     whole = _training(bases["entities"], epochs=4, **changes)
     entries = list(whole.run())
-    broken = _training(bases["entities"], epochs=4, **changes)
-    running = broken.run()
+    stopped = _training(bases["entities"], epochs=4, **changes)
+    running = stopped.run()
     before = [next(running), next(running)]
     file = io.BytesIO()
-    torch.save(broken.state_dict(), file)
+    torch.save(stopped.state_dict(), file)
     file.seek(0)
     resumed = _training(bases["entities"], epochs=4, **changes)
     resumed.load_state_dict(torch.load(file, weights_only=True))
@@ -103,7 +103,7 @@ def test_accumulated_small_batches_are_one_large_batch(
 
 
 @pytest.mark.slow
-def test_patience_ends_a_training_at_its_best_epoch_and_judges_that_one(
+def test_patience_ends_a_training_at_its_best_epoch_and_evaluates_that_one(
     bases: dict[str, LoadedBase],
 ) -> None:
     # So high a rate that the loss on the validation split rises after the first epochs.
@@ -139,7 +139,7 @@ def test_nothing_of_a_trial_reaches_the_base_or_the_next_trial(
     assert comparable(list(used.run())) == comparable(list(untouched.run()))
 
 
-def test_balanced_class_weights_give_every_class_the_same_say(
+def test_balanced_class_weights_give_every_class_the_same_weight(
     bases: dict[str, LoadedBase],
 ) -> None:
     data = tiny_texts("classification")
@@ -148,14 +148,12 @@ def test_balanced_class_weights_give_every_class_the_same_say(
     assert few.labels.count(0) == 24 and few.labels.count(1) == 8
     from dataclasses import replace
 
-    from models.training.text.text_batches import TextMaterial
+    from models.training.text.text_batches import TextBatches
 
     configuration = {"class_weights": "balanced", "max_length": 24, "label_smoothing": 0.0}
-    material = TextMaterial(
-        replace(data, train=few), bases["classification"], configuration, THREAT
-    )
-    assert material.weight(torch.tensor([0, 0, 0])) == pytest.approx(3 * 32 / 48)
-    assert material.weight(torch.tensor([1])) == pytest.approx(32 / 16)
+    batches = TextBatches(replace(data, train=few), bases["classification"], configuration, THREAT)
+    assert batches.weight(torch.tensor([0, 0, 0])) == pytest.approx(3 * 32 / 48)
+    assert batches.weight(torch.tensor([1])) == pytest.approx(32 / 16)
 
 
 @pytest.mark.slow
@@ -178,7 +176,7 @@ def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
         training = _training(bases[kind], epochs=1)
         list(training.run())
         assert word in training.tables()[file]
-        assert "wrong before the attack" in training.tables()["attacked_texts.txt"]
+        assert "misclassified before the attack" in training.tables()["attacked_texts.txt"]
 
 
 def test_a_model_loaded_for_other_labels_is_refused(bases: dict[str, LoadedBase]) -> None:

@@ -36,7 +36,7 @@ def test_ema_weighs_steps_by_powers_of_the_decay_and_forgets_the_start() -> None
         average.after_step(moved(model, value))
     # 0.9^2, 0.9 and 1 are the weights of the three steps.
     expected = (0.81 * 1 + 0.9 * 2 + 1 * 4) / (0.81 + 0.9 + 1)
-    weight, mean, count = values(average.judged(model))
+    weight, mean, count = values(average.averaged(model))
     assert weight == pytest.approx(expected) and mean == pytest.approx(expected)
     assert count == 4 and values(model)[0] == 4.0
 
@@ -44,12 +44,12 @@ def test_ema_weighs_steps_by_powers_of_the_decay_and_forgets_the_start() -> None
 def test_swa_is_the_plain_mean_of_the_late_epochs() -> None:
     model = at(100.0)
     average = WeightAverage(model, SWA, epochs=4)
-    judged = []
+    averages = []
     for epoch, value in enumerate((1.0, 2.0, 4.0, 8.0), start=1):
         average.after_step(moved(model, value))
         average.after_epoch(model, epoch)
-        judged.append(values(average.judged(model))[0])
-    assert judged == [1.0, 2.0, 4.0, 6.0]  # two epochs as they are, then the third and fourth
+        averages.append(values(average.averaged(model))[0])
+    assert averages == [1.0, 2.0, 4.0, 6.0]  # two epochs as they are, then the third and fourth
 
 
 @pytest.mark.parametrize("configuration", [EMA, SWA])
@@ -64,4 +64,4 @@ def test_an_average_goes_on_from_its_state(configuration: dict[str, object]) -> 
             resumed.load_state_dict(whole.state_dict())
     resumed.after_step(model)
     resumed.after_epoch(model, 2)
-    assert values(resumed.judged(model)) == values(whole.judged(model))
+    assert values(resumed.averaged(model)) == values(whole.averaged(model))

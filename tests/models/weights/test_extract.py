@@ -81,7 +81,7 @@ def test_all_randomness_but_the_weights_is_as_without_them(
 
 
 def test_another_architecture_is_refused(few_digits: ImageSplits, taken: InitialWeights) -> None:
-    with pytest.raises(ValueError, match="one architecture"):
+    with pytest.raises(ValueError, match="architecture of the source"):
         CNNTraining(
             SMALL | {"width": 8}, few_digits, epochs=1, seed=0, threat=THREAT, initial=taken
         )  # fmt: skip

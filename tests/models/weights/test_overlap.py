@@ -1,4 +1,4 @@
-"""What a source was trained on must not be what a target is judged by."""
+"""A source must not be trained on the evaluation splits of a target."""
 
 from __future__ import annotations
 

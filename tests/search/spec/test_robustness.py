@@ -123,7 +123,7 @@ def test_entities_have_a_robust_f1() -> None:
         ({"share": 0}, ["robustness.share = 0", "greater than 0"]),
         ({"share": 1.5}, ["robustness.share = 1.5", "at most 1"]),
         ({"attack": "typos"}, ["robustness.attack = 'typos'", "characters, words"]),
-        ({"attack": "words"}, ["robustness.synonyms", "name its file"]),
+        ({"attack": "words"}, ["robustness.synonyms", "set synonyms to its file"]),
         ({"synonyms": "table.tsv"}, ["robustness.synonyms = 'table.tsv'", "attack: words"]),
         ({"examples": 8, "cheap_examples": 9}, ["cheap_examples = 9", "not exceed examples (8)"]),
     ],

@@ -156,7 +156,7 @@ def test_images_of_another_shape_are_refused(shelf: Shelf, source: str) -> None:
         "data": {"name": "digits", "image_size": 4},
     }  # fmt: skip
     spec = digits_spec("small", task=task, initial_weights={"from": source})
-    with pytest.raises(ValueError, match="1x8x8, the target has 1x4x4: set task"):
+    with pytest.raises(ValueError, match="1x8x8, the target has 1x4x4; fix: set task"):
         shelf.plan(spec)
 
 

@@ -1,6 +1,6 @@
 """The embedded dialogue set: short questions and answers, written for this project, CC0 1.0.
 
-`generate.py` beside this file wrote the texts and the byte-level BPE tokenizer in `tokenizer/`.
+`generate.py` wrote the texts and the byte-level BPE tokenizer in `tokenizer/`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LICENCE = "CC0-1.0"
 
 
 def read_dialogue() -> TextSource:
-    """The embedded set; see the module's description."""
+    """Return the embedded set."""
     return TextSource("dialogue", {split: _read(split) for split in SPLITS}, (), LICENCE)
 
 

@@ -2,9 +2,9 @@
 
 Run as `python -m models.data.text.dialogue.generate`.
 
-Topics are shops, prices, shelves, travel, units and simple facts. A question joins things from
-tables, and its answer follows from the tables, so that validation and test ask for new pairings of
-what training has taught; no question stands in two splits.
+Topics are shops, prices, shelves, travel, units and simple facts. Questions and
+answers are made from tables, so that validation and test have new combinations of what is in
+training; no question is in two splits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from models.data.text.dialogue import FOLDER, TOKENIZER
 
 SIZES = {"train": 300, "validation": 60, "test": 60}
-VOCABULARY = 600  # 256 bytes, the end of text, and merges for the words of a small town
+VOCABULARY = 600  # 256 bytes, the end of text, and merges
 END = "<|end|>"
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -130,7 +130,7 @@ def _facts() -> Iterator[tuple[str, str]]:
 
 
 def write_pairs(seed: int = 20) -> dict[str, list[dict[str, str]]]:
-    """Rows of prompt and answer by split, the same for the same `seed`; prompts are unique."""
+    """Return rows of prompt and answer by split, determined by `seed`; prompts are unique."""
     generator = random.Random(seed)
     topics = [list(topic()) for topic in (_hours, _prices, _shelves, _travel, _units, _facts)]
     for topic in topics:
@@ -150,7 +150,7 @@ def write_pairs(seed: int = 20) -> dict[str, list[dict[str, str]]]:
 
 
 def _address(question: str, generator: random.Random) -> str:
-    """`question`, one in three after a greeting; what is asked stays the same."""
+    """Return `question`, one in three after a greeting."""
     if generator.random() > 1 / 3:
         return question
     return f"{generator.choice(_GREETINGS)}, {question[0].lower()}{question[1:]}"
@@ -177,7 +177,7 @@ def write_tokenizer(rows: list[dict[str, str]], folder: Path) -> None:
 
 
 def main() -> None:
-    """Write both beside this file."""
+    """Write both to this folder."""
     rows = write_pairs()
     for split, pairs in rows.items():
         lines = "".join(json.dumps(pair) + "\n" for pair in pairs)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.adversarial.checks.gradient_masking import MOST_IMAGES, SecurityWarning, check
+from models.adversarial.checks.gradient_masking import MOST_IMAGES, GradientMaskingWarning, check
 from tests.support.broken_defences import CAUSES, WRAPPED
 from tests.support.tiny_classifiers import (
     THREATS,
@@ -18,7 +18,7 @@ from tests.support.tiny_classifiers import (
 NORMS = sorted(THREATS)
 
 
-def names(warnings: list[SecurityWarning]) -> set[str]:
+def names(warnings: list[GradientMaskingWarning]) -> set[str]:
     return {warning.name for warning in warnings}
 
 
@@ -31,7 +31,9 @@ def test_an_honest_model_raises_no_warning(norm: str, classes: int) -> None:
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("name", WRAPPED)
-def test_a_broken_defence_raises_a_warning_that_names_its_cause(name, norm, classes) -> None:
+def test_a_defence_that_masks_gradients_raises_a_warning_that_names_its_cause(
+    name, norm, classes
+) -> None:
     found = check(WRAPPED[name](Linear(classes)), *examples(classes), THREATS[norm], seed=0)
     assert names(found) & CAUSES[name]
 
@@ -69,7 +71,7 @@ def test_one_image_is_enough_and_none_is_an_error() -> None:
     images, labels = examples()
     assert check(Linear(), images[20:21], labels[20:21], THREATS["linf"], seed=0) == []
     for some, truth in ((images[:0], labels[:0]), (images, labels[:3])):
-        with pytest.raises(ValueError, match="give as many"):
+        with pytest.raises(ValueError, match="give one label for each"):
             check(Linear(), some, truth, THREATS["linf"], seed=0)
 
 

@@ -77,7 +77,7 @@ def test_square_breaks_what_gradients_of_zero_left_standing(norm: str) -> None:
     assert "a black-box attack beats the white-box one" in names(rounded(), norm)
 
 
-def test_square_has_nothing_to_break_where_nothing_stands() -> None:
+def test_square_finds_nothing_where_no_image_is_robust() -> None:
     images, labels = examples()
     nothing = np.zeros(len(labels), dtype=bool)
     assert black_box(Linear(), images, labels, THREATS["linf"], nothing, 0) == 0

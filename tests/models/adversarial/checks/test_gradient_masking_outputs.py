@@ -66,6 +66,6 @@ def test_a_buffer_that_a_pass_changes_is_named() -> None:
     assert warning.name == "evaluation changes the model" and "asked" in warning.measured
 
 
-def test_nan_is_no_randomness_and_one_image_can_be_judged() -> None:
+def test_nan_is_no_randomness_and_one_image_can_be_checked() -> None:
     assert "two evaluation passes disagree" not in names(Then(Linear(), lambda x: x * torch.nan))
     assert names(Linear(), n=1) == []

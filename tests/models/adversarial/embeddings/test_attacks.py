@@ -91,5 +91,5 @@ def test_nan_is_an_error_and_a_setting_out_of_range_is_refused() -> None:
         embedding_accuracy(model, [batch], 0.1, steps=0)
     with pytest.raises(ValueError, match="size nan"):
         embedding_accuracy(model, [batch], float("nan"))
-    with pytest.raises(ValueError, match="no label to judge"):
+    with pytest.raises(ValueError, match="there are no labels"):
         embedding_accuracy(model, [], 0.1)

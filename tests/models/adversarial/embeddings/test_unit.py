@@ -17,7 +17,7 @@ def test_the_unit_is_the_mean_norm_over_the_training_tokens() -> None:
     ("table", "ids", "says"),
     [
         (TABLE, [], "no training tokens"),
-        (TABLE, [0, 3], "reach from 0 to 3: the table has 3"),
+        (TABLE, [0, 3], "reach from 0 to 3, but the table has 3 rows"),
         (TABLE, [-100, 1], "reach from -100"),
         (TABLE * 0, [0], "mean norm 0.0"),
         (TABLE * float("nan"), [0], "mean norm nan"),

@@ -1,4 +1,4 @@
-"""Witnesses: kept, read back, and checked against a model and a ball."""
+"""Adversarial examples: stored, read back, and verified against a model and a ball."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def found(images: Tensor, index: list[int], **changes: object) -> AdversarialExa
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def test_witnesses_are_read_back_as_they_were(tmp_path: Path) -> None:
+def test_adversarial_examples_are_read_back_unchanged(tmp_path: Path) -> None:
     made = found(flat(0.55, 0.52), [0, 4], epsilon=8 / 255, norm="l2")
     save_adversarial_examples(made, tmp_path / "new" / "w.safetensors")
     read = load_adversarial_examples(tmp_path / "new" / "w.safetensors")
@@ -59,19 +59,19 @@ def test_witnesses_are_read_back_as_they_were(tmp_path: Path) -> None:
     assert [each.name for each in (tmp_path / "new").iterdir()] == ["w.safetensors"]
 
 
-def test_the_bound_counts_what_is_wrong_clean_and_what_a_witness_breaks() -> None:
+def test_the_bound_counts_clean_errors_and_adversarial_examples() -> None:
     checked = verify(Bright(), IMAGES, LABELS, found(flat(0.55, 0.52), [0, 4]))
     assert (checked.examples, checked.wrong, checked.in_ball, checked.confirmed) == (4, 1, 2, 2)
     assert checked.bound == 0.25 and checked.is_same_model
 
 
-def test_a_witness_outside_of_the_ball_or_that_is_classified_right_proves_nothing() -> None:
+def test_an_example_outside_of_the_ball_or_classified_correctly_proves_nothing() -> None:
     # 0.56 is 0.11 from 0.45; 0.48 is still class 0.
     checked = verify(Bright(), IMAGES, LABELS, found(flat(0.56, 0.48), [0, 4]))
     assert (checked.in_ball, checked.confirmed, checked.bound) == (1, 0, 0.75)
 
 
-def test_a_witness_of_what_is_wrong_anyway_is_not_counted_twice() -> None:
+def test_an_example_whose_clean_image_is_wrong_is_not_counted_twice() -> None:
     checked = verify(Bright(), IMAGES, LABELS, found(flat(0.3), [3]))
     assert (checked.wrong, checked.confirmed, checked.bound) == (1, 0, 0.75)
 
@@ -89,7 +89,7 @@ def test_another_model_is_told_apart_and_still_checked() -> None:
     assert model_digest(Bright(0.9)) != model_digest(Bright()) == model_digest(Bright())
 
 
-def test_witnesses_of_other_images_are_refused() -> None:
+def test_adversarial_examples_of_other_images_are_refused() -> None:
     with pytest.raises(ValueError, match="not of"):
         verify(Bright(), IMAGES[:3], LABELS[:3], found(flat(0.55), [0]))
 
@@ -99,10 +99,10 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_adversarial_examples(file)
     file.write_bytes(b"no safetensors")
-    with pytest.raises(ValueError, match=r"w\.safetensors holds no witnesses"):
+    with pytest.raises(ValueError, match=r"w\.safetensors holds no adversarial examples"):
         load_adversarial_examples(file)
     save_file({"index": torch.zeros(1)}, file)
-    with pytest.raises(ValueError, match="holds no witnesses: its format is None"):
+    with pytest.raises(ValueError, match="holds no adversarial examples: its format is None"):
         load_adversarial_examples(file)
 
 

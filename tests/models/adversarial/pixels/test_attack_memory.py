@@ -31,7 +31,7 @@ def age(file: Path, seconds: float) -> None:
     os.utime(file, (then, then))
 
 
-def test_a_trial_is_shown_what_broke_others_but_not_its_own(tmp_path: Path) -> None:
+def test_a_trial_replays_the_examples_of_others_but_not_its_own(tmp_path: Path) -> None:
     first, second = (
         AttackMemory(tmp_path / "new", "trial_0001"),
         AttackMemory(tmp_path / "new", "b"),
@@ -52,7 +52,7 @@ def test_what_is_stored_twice_is_joined_and_the_newer_counts(tmp_path: Path) -> 
     assert torch.equal(found.images, grey(0.25, 0.5, 1.0))
 
 
-def test_nothing_broken_leaves_nothing(tmp_path: Path) -> None:
+def test_without_adversarial_examples_nothing_is_written(tmp_path: Path) -> None:
     AttackMemory(tmp_path / "new", "a").store(index(), grey())
     assert not (tmp_path / "new").exists()
 
@@ -101,8 +101,8 @@ def test_a_foreign_file_is_passed_over_with_a_warning(tmp_path, change, says, ca
     (record,) = caplog.records
     caplog.clear()
     text = record.getMessage()
-    assert "foreign.safetensors cannot be replayed" in text and "Delete the file" in text
-    assert "may look higher than it is" in text
+    assert "foreign.safetensors cannot be replayed" in text and "delete the file" in text
+    assert "may be too high" in text
     assert re.search(says, text)
 
 
@@ -134,7 +134,9 @@ def test_what_one_measurement_found_another_one_replays(tmp_path, trained, examp
     images, labels = examples
     threat = Threat(epsilon=0.1)
     found = measure(trained, images, labels, threat, seed=0)
-    AttackMemory(tmp_path, "a").store(found.broken, found.witnesses[found.broken])
+    AttackMemory(tmp_path, "a").store(
+        found.misclassified, found.adversarial_examples[found.misclassified]
+    )
     replays = AttackMemory(tmp_path, "b").replays(images)
     shown = measure(trained, images, labels, threat, seed=0, losses=[], replays=replays)
     assert np.array_equal(shown.robust, found.robust)

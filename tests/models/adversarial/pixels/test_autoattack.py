@@ -1,4 +1,4 @@
-"""AutoAttack as our own judge: what it returns is checked, whatever the number of classes."""
+"""AutoAttack's results are verified, for every number of classes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def flat(*values: float) -> Tensor:
           for pair in ((3, "linf"), (4, "linf"), (4, "l2"), (10, "l2"))),
     ],
 )  # fmt: skip
-def test_what_can_be_broken_is_and_what_cannot_is_not(classes: int, norm: str) -> None:
+def test_what_can_be_misclassified_is_and_what_cannot_is_not(classes: int, norm: str) -> None:
     # The border between classes 0 and 1 is half way; 0.02 before it, and 0.3 of that way.
     border = 0.5 / (classes - 1)
     images, labels = flat(border - 0.02, 0.0, 1.0), torch.tensor([0, 0, 0])
@@ -54,9 +54,11 @@ def test_what_can_be_broken_is_and_what_cannot_is_not(classes: int, norm: str) -
     assert found.clean.tolist() == [True, True, False]
     assert found.robust.tolist() == [False, True, False]
     ball = Ball(images, norm, epsilon)
-    assert torch.allclose(ball.project(found.witnesses), found.witnesses, atol=2**-23, rtol=0)
-    assert torch.equal(found.witnesses[1:], images[1:])
-    assert Nearest(classes)(found.witnesses)[0].argmax() != 0
+    assert torch.allclose(
+        ball.project(found.adversarial_examples), found.adversarial_examples, atol=2**-23, rtol=0
+    )
+    assert torch.equal(found.adversarial_examples[1:], images[1:])
+    assert Nearest(classes)(found.adversarial_examples)[0].argmax() != 0
 
 
 def test_it_is_quiet(capfd: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +76,7 @@ def test_only_the_examples_asked_for_are_attacked() -> None:
     )  # fmt: skip
     assert found.clean.tolist() == [True, True, False]
     assert found.robust.tolist() == [True, False, False]
-    assert torch.equal(found.witnesses[2], images[2])
+    assert torch.equal(found.adversarial_examples[2], images[2])
 
 
 def test_nothing_right_needs_no_attack() -> None:
@@ -83,12 +85,12 @@ def test_nothing_right_needs_no_attack() -> None:
 
 
 def test_what_the_library_shows_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Far outside of the ball, or no image at all: brought back, it breaks nothing.
+    # Far outside of the ball, or no image at all: projected, it is no adversarial example.
     images, labels = flat(0.0, 0.0), torch.tensor([0, 0])
     outside = flat(1.0, torch.nan)
     monkeypatch.setattr(module, "_found", lambda *_: torch.nan_to_num(outside, nan=0.0))
     found = autoattack(Nearest(2), images, labels, THREAT, 0)
-    assert found.robust.all() and torch.equal(found.witnesses, images)
+    assert found.robust.all() and torch.equal(found.adversarial_examples, images)
 
 
 def test_few_classes_have_a_stated_variant() -> None:

@@ -15,43 +15,44 @@ LINF, L2 = Threat(epsilon=0.1), Threat(norm="l2", epsilon=0.5)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("threat", [LINF, L2], ids=["linf", "l2"])
-def test_an_honest_figure_is_confirmed(threat: Threat, trained, examples) -> None:
+def test_a_robust_accuracy_without_masking_is_confirmed(threat: Threat, trained, examples) -> None:
     robust = measure(trained, *examples, threat, seed=0).robust
     found = confirm(trained, *examples, threat, robust, seed=0)
     assert found.examples == 120 and not found.is_replaced
-    assert found.figure == pytest.approx(robust.mean() - found.gap)
+    assert found.accuracy == pytest.approx(robust.mean() - found.gap)
     assert found.corrected == pytest.approx(robust.mean() - found.gap)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("threat", [LINF, L2], ids=["linf", "l2"])
-def test_a_figure_that_hides_errors_is_replaced(threat: Threat, trained, examples) -> None:
+def test_an_accuracy_that_hides_errors_is_replaced(threat: Threat, trained, examples) -> None:
     images, labels = examples
     clean = correct(trained, images, labels)  # as an attack that finds nothing would have it
     found = confirm(trained, images, labels, threat, clean, seed=0)
-    honest = measure(trained, images, labels, threat, seed=0).robust.mean()
+    unmasked = measure(trained, images, labels, threat, seed=0).robust.mean()
     assert found.is_replaced and found.gap > 2 * found.standard_error
     # 0.03: what two attacks of about equal strength may differ by on 120 images (three of them).
-    assert found.corrected <= honest + 0.03
+    assert found.corrected <= unmasked + 0.03
     assert len(found.index) == round(found.gap * found.examples)
-    assert not correct(trained, found.witnesses, labels[found.index]).any()
+    assert not correct(trained, found.adversarial_examples, labels[found.index]).any()
     order = math.inf if threat.norm == "linf" else 2
-    moved = (found.witnesses - images[found.index]).flatten(1)
+    moved = (found.adversarial_examples - images[found.index]).flatten(1)
     assert (torch.linalg.vector_norm(moved, ord=order, dim=1) <= threat.epsilon + 1e-6).all()
 
 
 def test_gap_and_error_are_a_share_of_the_attacked_examples(monkeypatch) -> None:
-    # Of eight attacked images four stood, and the attack breaks the first two of those.
+    # Of eight attacked images four were robust, and the attack misclassifies the first two of
+    # those.
     images, labels = torch.zeros(8, 1, 2, 2), torch.zeros(8, dtype=torch.int64)
     robust = np.array([True, True, True, True, False, False, False, False])
     after = torch.tensor([False, False, True, True, False, False, False, False])
     monkeypatch.setattr(confirmation, "_attack", lambda *_: (after, images + 0.5))
     found = confirm(nn.Identity(), images, labels, Threat(), robust, seed=0)
-    assert (found.examples, found.gap, found.figure) == (8, 0.25, 0.25)
+    assert (found.examples, found.gap, found.accuracy) == (8, 0.25, 0.25)
     assert found.standard_error == pytest.approx(math.sqrt(0.25 * 0.75 / 8))
     assert not found.is_replaced  # 0.25 is less than twice 0.153
     assert found.corrected == 0.25 and found.index.tolist() == [0, 1]
-    assert torch.equal(found.witnesses, images[:2] + 0.5)
+    assert torch.equal(found.adversarial_examples, images[:2] + 0.5)
 
 
 @pytest.mark.slow
@@ -81,7 +82,7 @@ def test_what_has_fallen_already_is_not_attacked(examples) -> None:
             return torch.zeros(len(images), 10)
 
     found = confirm(Untouched(), *examples, LINF, np.zeros(120, dtype=np.bool_), seed=0)
-    assert (found.gap, found.figure, found.is_replaced, len(found.index)) == (0.0, 0.0, False, 0)
+    assert (found.gap, found.accuracy, found.is_replaced, len(found.index)) == (0.0, 0.0, False, 0)
 
 
 def test_flags_and_images_must_agree(trained, examples) -> None:

@@ -63,8 +63,8 @@ def test_more_restarts_and_targets_never_make_a_model_look_better(trained, examp
 def test_scaling_the_logits_deceives_cross_entropy(trained, examples) -> None:
     scaled = Scaled(trained, 1000.0)
     deceived = robust_correct(scaled, *examples, THREAT, seed=0, losses=["cross_entropy"])
-    honest = robust_correct(trained, *examples, THREAT, seed=0, losses=["cross_entropy"])
-    assert deceived.mean() > honest.mean() + 0.1
+    unmasked = robust_correct(trained, *examples, THREAT, seed=0, losses=["cross_entropy"])
+    assert deceived.mean() > unmasked.mean() + 0.1
 
 
 # Floating point has no other factors that change nothing: by these every logit and every gradient
@@ -77,7 +77,7 @@ def test_a_power_of_two_leaves_every_step_up_the_margins_as_it_was(
     alone = measure(trained, *examples, threat, 0, losses=["targeted_margin"])
     scaled = measure(Scaled(trained, factor), *examples, threat, 0, losses=["targeted_margin"])
     assert np.array_equal(alone.robust, scaled.robust)
-    assert torch.equal(alone.witnesses, scaled.witnesses)
+    assert torch.equal(alone.adversarial_examples, scaled.adversarial_examples)
 
 
 # Other factors round gradients at 1e-7 of their size, which turns the sign of an entry that is as
@@ -86,7 +86,7 @@ def test_a_power_of_two_leaves_every_step_up_the_margins_as_it_was(
 @pytest.mark.slow
 @pytest.mark.parametrize("threat", [THREAT, L2], ids=["linf", "l2"])
 @pytest.mark.parametrize("factor", [1e-3, 30.0, 1000.0])
-def test_any_scale_of_the_logits_leaves_the_figure_of_the_margins_and_all_but_a_point_of_the_whole(
+def test_no_scale_of_the_logits_changes_margin_accuracy_or_the_whole_by_a_point(
     factor: float, threat: Threat, trained, examples
 ) -> None:
     model = Scaled(trained, factor)
@@ -106,17 +106,21 @@ def test_results_do_not_depend_on_the_size_of_a_batch(trained, examples, monkeyp
 
 
 @pytest.mark.parametrize("threat", [THREAT, L2], ids=["linf", "l2"])
-def test_witnesses_prove_the_figure_by_themselves(threat: Threat, trained, examples) -> None:
+def test_adversarial_examples_prove_the_accuracy_by_themselves(
+    threat: Threat, trained, examples
+) -> None:
     images, labels = examples
     found = measure(trained, images, labels, threat, seed=0)
     order = np.inf if threat.norm == "linf" else 2
-    sizes = torch.linalg.vector_norm((found.witnesses - images).flatten(1), ord=order, dim=1)
+    sizes = torch.linalg.vector_norm(
+        (found.adversarial_examples - images).flatten(1), ord=order, dim=1
+    )
     # Rounding of the sum of image and perturbation, which is 1 at most.
     assert (sizes <= threat.epsilon + 1e-6).all()
-    assert found.witnesses.min() >= 0 and found.witnesses.max() <= 1
-    assert np.array_equal(correct(trained, found.witnesses, labels), found.robust)
-    changed = np.flatnonzero((found.witnesses != images).flatten(1).any(1).numpy())
-    assert np.array_equal(changed, found.broken)
+    assert found.adversarial_examples.min() >= 0 and found.adversarial_examples.max() <= 1
+    assert np.array_equal(correct(trained, found.adversarial_examples, labels), found.robust)
+    changed = np.flatnonzero((found.adversarial_examples != images).flatten(1).any(1).numpy())
+    assert np.array_equal(changed, found.misclassified)
     assert np.array_equal(found.clean, correct(trained, images, labels))
 
 
@@ -137,21 +141,23 @@ def test_a_masked_gradient_does_not_hide_what_anothers_found(
     threat: Threat, trained, examples
 ) -> None:
     hidden, found = Quantised(trained), measure(trained, *examples, threat, seed=0)
-    index = torch.from_numpy(found.broken)
-    replay = Replay(index, found.witnesses[index])
+    index = torch.from_numpy(found.misclassified)
+    replay = Replay(index, found.adversarial_examples[index])
     alone = robust_correct(hidden, *examples, threat, seed=0)
     shown = measure(hidden, *examples, threat, seed=0, replays=[replay])
     assert not (shown.robust & ~alone).any(), "replays only ever break more"
     assert shown.robust.mean() < alone.mean() - 0.1
-    assert np.array_equal(correct(hidden, shown.witnesses, examples[1]), shown.robust)
+    assert np.array_equal(correct(hidden, shown.adversarial_examples, examples[1]), shown.robust)
 
 
 def test_what_is_replayed_is_brought_into_the_ball_first(trained, examples) -> None:
     images, labels = examples
     far = measure(trained, images, labels, Threat(epsilon=0.3), seed=0)
-    replay = Replay(torch.from_numpy(far.broken), far.witnesses[far.broken])
+    replay = Replay(
+        torch.from_numpy(far.misclassified), far.adversarial_examples[far.misclassified]
+    )
     near = measure(trained, images, labels, THREAT, 0, losses=[], replays=[replay])
-    assert (near.witnesses - images).abs().max() <= THREAT.epsilon + 1e-6
+    assert (near.adversarial_examples - images).abs().max() <= THREAT.epsilon + 1e-6
     assert far.robust.mean() < near.robust.mean() < far.clean.mean()
 
 
@@ -169,7 +175,7 @@ def test_a_new_wrapper_does_not_put_a_trained_model_into_training_mode(trained, 
     assert wrapper.training and not any(part.training for part in trained.modules())
 
 
-def test_convolutions_are_judged_in_true_float32(examples) -> None:
+def test_convolutions_are_evaluated_in_true_float32(examples) -> None:
     class Watching(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             assert not torch.backends.cudnn.allow_tf32

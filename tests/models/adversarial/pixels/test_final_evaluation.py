@@ -1,4 +1,4 @@
-"""The final judgement of a model, on a network small enough to say what must come out."""
+"""The final evaluation of a model, on a network small enough for expected values by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.checks.gradient_masking import SecurityWarning
+from models.adversarial.checks.gradient_masking import GradientMaskingWarning
 from models.adversarial.pixels import final_evaluation as module
 from models.adversarial.pixels.adversarial_examples import verify
 from models.adversarial.pixels.autoattack import is_installed
@@ -44,7 +44,7 @@ class Subject:
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
         if part == "confirmation":
             return flat(torch.zeros(10)), torch.zeros(10, dtype=torch.int64)
-        assert part == "test", f"the judgement looked at {part}"
+        assert part == "test", f"the evaluation used {part}"
         return flat(torch.tensor([0.0, 0.14] * 20)), torch.zeros(40, dtype=torch.int64)
 
     def classifier(self) -> nn.Module:
@@ -63,11 +63,11 @@ def test_the_worst_case_is_what_every_attack_leaves_standing() -> None:
     assert weak.accuracy == 1.0
     worst = worst_case([weak, strong], THREAT)
     assert np.array_equal(worst.measured.robust, strong.measured.robust)
-    assert torch.equal(worst.measured.witnesses, strong.measured.witnesses)
+    assert torch.equal(worst.measured.adversarial_examples, strong.measured.adversarial_examples)
     assert worst.metric == "accuracy.worst_linf_0.1"
 
 
-def test_a_judgement_has_both_sets_and_counts_what_it_attacked() -> None:
+def test_an_evaluation_has_both_sets_and_counts_attacked_examples() -> None:
     found = evaluate_robustness(Subject(), THREAT)
     assert found.metrics == {
         "confirmation.accuracy.clean": 1.0,
@@ -98,7 +98,7 @@ def test_autoattack_and_all_beside_it_see_the_first_of_a_fixed_order() -> None:
     ]  # fmt: skip
 
 
-def test_without_the_package_everything_else_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_everything_else_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "is_installed", lambda: False)
     found = evaluate_robustness(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
     assert "test.accuracy.autoattack_linf_0.1" not in found.metrics
@@ -106,10 +106,10 @@ def test_without_the_package_everything_else_is_judged(monkeypatch: pytest.Monke
     assert json.loads(found.texts["robustness.json"])["autoattack"] == []
 
 
-def test_the_witnesses_of_a_judgement_prove_its_worst_case() -> None:
+def test_the_adversarial_examples_of_an_evaluation_prove_its_worst_case() -> None:
     subject = Subject()
     found = evaluate_robustness(subject, THREAT)
-    checked = verify(subject.model, *subject.examples("test"), found.witnesses)
+    checked = verify(subject.model, *subject.examples("test"), found.adversarial_examples)
     assert checked.bound == found.metrics["test.accuracy.worst_linf_0.1"]
     assert checked.in_ball == checked.confirmed == 20 and checked.is_same_model
 
@@ -133,7 +133,7 @@ def test_counts_for_intervals_are_in_a_file_that_programs_read() -> None:
 
 
 def test_warnings_are_kept_for_people_and_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    warning = SecurityWarning("masked", "when it is", "it is", "undo it", "cosine 0.2")
+    warning = GradientMaskingWarning("masked", "when it is", "it is", "undo it", "cosine 0.2")
     monkeypatch.setattr(module, "check", lambda *_: [warning])
     found = evaluate_robustness(Subject(), THREAT)
     assert found.warnings == (warning,)

@@ -1,6 +1,5 @@
 import dataclasses
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -15,16 +14,16 @@ Text = tuple[str, ...]
 SYNONYMS = {"wonderful": ("fine", "great")}
 
 
-class Judge:
+class Scripted:
     """A victim by a function of text and example; remembers how many texts each call held."""
 
-    def __init__(self, judgement: Callable[[Text, int], TextPrediction]) -> None:
-        self._judgement = judgement
+    def __init__(self, predict: Callable[[Text, int], TextPrediction]) -> None:
+        self._predict = predict
         self.calls: list[int] = []
 
-    def judge(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
+    def predict(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
         self.calls.append(len(texts))
-        return [self._judgement(*pair) for pair in zip(texts, examples, strict=True)]
+        return [self._predict(*pair) for pair in zip(texts, examples, strict=True)]
 
 
 def keyword(text: Text, example: int) -> TextPrediction:
@@ -45,12 +44,12 @@ def examples(*texts: Text) -> TextExamples:
 
 
 def attacked(
-    judgement: Callable[[Text, int], TextPrediction], data: TextExamples, **values: object
+    predict: Callable[[Text, int], TextPrediction], data: TextExamples, **values: object
 ) -> AttackResult:
     defaults = {"cheap_examples": 1, "share": 0.5}
     threat = TextThreat(**(defaults | values))  # type: ignore[arg-type]
     synonyms = SYNONYMS if threat.attack == "words" else None
-    return attack_texts(Judge(judgement), data, (), threat, "classification", synonyms)
+    return attack_texts(Scripted(predict), data, (), threat, "classification", synonyms)
 
 
 def test_the_attack_on_a_keyword_edits_the_keyword_alone() -> None:
@@ -62,7 +61,7 @@ def test_the_attack_on_a_keyword_edits_the_keyword_alone() -> None:
     assert found.words_changed == 1 and result.words_changed == pytest.approx(1 / 5)
     words, before = found.adversarial[0].split(), found.text[0].split()
     assert [index for index in range(5) if words[index] != before[index]] == [3]
-    assert found.is_worse and found.is_broken and not found.attacked.is_correct
+    assert found.is_worse and found.is_misclassified and not found.attacked.is_correct
 
 
 def test_the_attack_by_synonyms_asks_for_the_words_of_the_table_alone() -> None:
@@ -75,7 +74,7 @@ def test_the_attack_by_synonyms_asks_for_the_words_of_the_table_alone() -> None:
     assert result.texts[0].adversarial == ("This film was Wonderful and fine today!",)
 
 
-def test_what_was_wrong_before_counts_as_broken_without_a_query() -> None:
+def test_what_was_wrong_before_counts_as_misclassified_without_a_query() -> None:
     result = attacked(keyword, examples(("wonderful",), ("dreadful",), ("no",)))
     assert result.clean == pytest.approx(1 / 3) and result.robust == 0.0
     assert [text.queries for text in result.texts] == [1 + 4, 0, 0]
@@ -95,24 +94,24 @@ def test_a_text_that_cannot_be_edited_withstands() -> None:
 def test_words_are_edited_in_the_order_of_their_importance() -> None:
     weights = {"alpha": 1.0, "bravo": 3.0, "delta": 2.0}
 
-    def judgement(text: Text, example: int) -> TextPrediction:
+    def predict(text: Text, example: int) -> TextPrediction:
         margin = 0.5 + sum(weights.get(word, 0.0) for word in text[0].split())
         return TextPrediction(margin, margin > 0, ())
 
     # Two words of six may change: 6.5 falls by 3 and then by 2, never below zero.
     (found,) = attacked(
-        judgement, examples(("alpha bravo charlie delta echoes foxtrot",)), share=0.4
+        predict, examples(("alpha bravo charlie delta echoes foxtrot",)), share=0.4
     ).texts
     assert found.attacked.score == 0.5 + 1.0 and found.words_changed == 2
-    assert found.adversarial[0].split()[0] == "alpha" and not found.is_broken
+    assert found.adversarial[0].split()[0] == "alpha" and not found.is_misclassified
     assert found.queries == 6 + 4 + 4
 
 
 def test_an_edit_that_does_not_lower_the_score_is_not_made() -> None:
-    def judgement(text: Text, example: int) -> TextPrediction:
+    def predict(text: Text, example: int) -> TextPrediction:
         return TextPrediction(3.0 if text == ("alpha bravo",) else 4.0, True, ())
 
-    (found,) = attacked(judgement, examples(("alpha bravo",))).texts
+    (found,) = attacked(predict, examples(("alpha bravo",))).texts
     assert found.adversarial == found.text and found.words_changed == 0
     assert found.queries == 2 + 4 + 4  # a word that was left leaves the cap to the next
 
@@ -124,10 +123,10 @@ def test_of_a_pair_the_second_text_alone_is_edited() -> None:
 
 
 def test_nan_does_not_make_a_model_robust() -> None:
-    def judgement(text: Text, example: int) -> TextPrediction:
+    def predict(text: Text, example: int) -> TextPrediction:
         return TextPrediction(1.0 if text == ("alpha bravo",) else float("nan"), True, ())
 
-    assert attacked(judgement, examples(("alpha bravo",))).robust == 0.0
+    assert attacked(predict, examples(("alpha bravo",))).robust == 0.0
 
 
 @settings(max_examples=40, deadline=None)
@@ -162,7 +161,7 @@ def test_a_share_that_floats_miss_by_a_hair_is_the_whole_number() -> None:
 
 def test_a_long_text_spends_half_of_its_queries_on_the_order() -> None:
     text = " ".join(["lengthy"] * 300)
-    victim = Judge(lambda text, example: TextPrediction(1.0, True, ()))
+    victim = Scripted(lambda text, example: TextPrediction(1.0, True, ()))
     threat = TextThreat(queries=21, cheap_examples=1)
     result = attack_texts(victim, examples((text,)), (), threat, "classification", None)
     assert result.queries == 21.0
@@ -190,11 +189,11 @@ def test_every_model_may_choose_from_the_same_typos() -> None:
     asked: dict[str, set[Text]] = {"first": set(), "second": set()}
 
     def model(name: str, favourite: str) -> Callable[[Text, int], TextPrediction]:
-        def judgement(text: Text, example: int) -> TextPrediction:
+        def predict(text: Text, example: int) -> TextPrediction:
             asked[name].add(text)
             return TextPrediction(1.0 + (favourite in text[0].split()), True, ())
 
-        return judgement
+        return predict
 
     # Models that need other words meet the same typos of each word while the rest is intact.
     for name, favourite in (("first", "longer"), ("second", "words")):
@@ -219,19 +218,17 @@ def test_multiplied_logits_change_nothing() -> None:
     assert [t.adversarial for t in plain.texts] == [t.adversarial for t in scaled.texts]
 
 
-def test_all_examples_are_judged_in_few_large_calls() -> None:
+def test_all_examples_are_predicted_in_few_large_calls() -> None:
     data = examples(*[(f"some longer words in number {n} follow",) for n in "abcdefgh"])
-    victim = Judge(lambda text, example: TextPrediction(1.0, True, ()))
+    victim = Scripted(lambda text, example: TextPrediction(1.0, True, ()))
     threat = TextThreat(cheap_examples=1, share=0.2)
     attack_texts(victim, data, (), threat, "classification", None)
     # Clean, the order, and one call for each of the five words with four letters or more.
     assert victim.calls[0] == 8 and victim.calls[1] == 40 and len(victim.calls) == 7
 
 
-def test_the_texts_can_be_stored_as_json() -> None:
+def test_the_metrics_carry_the_name_of_the_robust_metric_and_its_costs() -> None:
     result = attacked(keyword, examples(("wonderful day",)))
-    (row,) = json.loads(json.dumps(result.rows()))
-    assert row["text"] == ["wonderful day"] and row["queries"] == 5
     name = TextThreat().metric("classification")
     assert result.metrics(name) == {name: 0.0, "queries.mean": 5.0, "words_changed.share": 0.5}
 
@@ -239,16 +236,16 @@ def test_the_texts_can_be_stored_as_json() -> None:
 def test_wrong_input_is_refused() -> None:
     data, threat = examples(("alpha bravo",)), TextThreat(cheap_examples=1)
     words = dataclasses.replace(threat, attack="words", synonyms="table.tsv")
-    with pytest.raises(ValueError, match="give load_synonyms"):
-        attack_texts(Judge(keyword), data, (), words, "classification", None)
+    with pytest.raises(ValueError, match="pass load_synonyms"):
+        attack_texts(Scripted(keyword), data, (), words, "classification", None)
     with pytest.raises(ValueError, match="no texts to attack"):
-        attack_texts(Judge(keyword), examples(), (), threat, "classification", None)
+        attack_texts(Scripted(keyword), examples(), (), threat, "classification", None)
     with pytest.raises(ValueError, match="unknown kind 'images'"):
-        attack_texts(Judge(keyword), data, (), threat, "images", None)
+        attack_texts(Scripted(keyword), data, (), threat, "images", None)
 
     class Silent:
-        def judge(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
+        def predict(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
             return []
 
-    with pytest.raises(ValueError, match="judged 0 of 1 texts"):
+    with pytest.raises(ValueError, match="predicted 0 of 1 texts"):
         attack_texts(Silent(), data, (), threat, "classification", None)

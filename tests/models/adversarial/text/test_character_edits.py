@@ -26,10 +26,10 @@ def test_the_four_transformations_of_a_word_that_leaves_no_choice_of_letters() -
         assert len(found) == 3
         deleted, inserted, substituted = found
         assert deleted == "aqq"
-        assert inserted in {"a" + rest for beside in "wa" for rest in (
-            f"q{beside}qq", f"qq{beside}q", f"qqq{beside}")}  # fmt: skip
-        assert substituted in {"a" + rest for beside in "wa" for rest in (
-            f"{beside}qq", f"q{beside}q", f"qq{beside}")}  # fmt: skip
+        assert inserted in {"a" + rest for near in "wa" for rest in (
+            f"q{near}qq", f"qq{near}q", f"qqq{near}")}  # fmt: skip
+        assert substituted in {"a" + rest for near in "wa" for rest in (
+            f"{near}qq", f"q{near}q", f"qq{near}")}  # fmt: skip
 
 
 def test_a_swap_is_of_two_neighbours_behind_the_first_letter() -> None:

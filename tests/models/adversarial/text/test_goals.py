@@ -1,4 +1,4 @@
-"""Attacks on entities and dialogues: what is judged, and what is never touched."""
+"""Attacks on entities and dialogues: predictions, and words that are never edited."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -17,22 +17,22 @@ TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 Text = tuple[str, ...]
 
 
-class Judge:
-    def __init__(self, judgement: Callable[[Text, int], TextPrediction]) -> None:
-        self._judgement = judgement
+class Scripted:
+    def __init__(self, predict: Callable[[Text, int], TextPrediction]) -> None:
+        self._predict = predict
 
-    def judge(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
-        return [self._judgement(*pair) for pair in zip(texts, examples, strict=True)]
+    def predict(self, texts: Sequence[Text], examples: Sequence[int]) -> list[TextPrediction]:
+        return [self._predict(*pair) for pair in zip(texts, examples, strict=True)]
 
 
 def attacked(
-    judgement: Callable[[Text, int], TextPrediction],
+    predict: Callable[[Text, int], TextPrediction],
     data: TextExamples,
     kind: str,
     **values: object,
 ) -> AttackResult:
     threat = TextThreat(cheap_examples=1, **values)  # type: ignore[arg-type]
-    return attack_texts(Judge(judgement), data, TAGS, threat, kind, None)
+    return attack_texts(Scripted(predict), data, TAGS, threat, kind, None)
 
 
 SENTENCE = ("Mister", "Obama", "visited", "Paris", "yesterday")
@@ -47,12 +47,12 @@ def triggered(text: Text, example: int) -> TextPrediction:
     return TextPrediction(-float(wrong), wrong == 0, ("O", person, "O", place, "O"))
 
 
-def test_entities_are_broken_through_the_words_around_them() -> None:
+def test_entities_are_lost_through_edits_of_the_words_around_them() -> None:
     result = attacked(triggered, ENTITIES, "entities", share=0.4)
     (found,) = result.texts
     assert (result.clean, result.robust) == (1.0, 0.0)
     changed = [i for i in range(5) if found.adversarial[i] != SENTENCE[i]]
-    assert changed == [0, 2] and found.words_changed == 2 and found.is_broken
+    assert changed == [0, 2] and found.words_changed == 2 and found.is_misclassified
     assert found.queries == 3 + 4 + 4  # the order of three words, the typos of two
 
 
@@ -60,22 +60,22 @@ def test_f1_counts_the_entities_that_are_left_under_the_cap() -> None:
     # A fifth of five words is one: of two true entities one is left, F1 = 2 * 1 / (2 + 1).
     result = attacked(triggered, ENTITIES, "entities", share=0.2)
     assert result.robust == pytest.approx(2 / 3)
-    assert result.texts[0].is_worse and not result.texts[0].is_broken
+    assert result.texts[0].is_worse and not result.texts[0].is_misclassified
     assert result.words_changed == pytest.approx(1 / 5)
 
 
-def test_a_sentence_without_entities_is_broken_by_one_that_is_predicted() -> None:
-    def judgement(text: Text, example: int) -> TextPrediction:
+def test_a_sentence_without_entities_is_misclassified_once_one_is_predicted() -> None:
+    def predict(text: Text, example: int) -> TextPrediction:
         intact = text[0] == "nothing"
         return TextPrediction(-float(not intact), intact, ("O" if intact else "B-LOC", "O"))
 
     data = TextExamples((("nothing", "here"), SENTENCE), ((0, 0), (0, 3, 0, 1, 0)))
 
     def both(text: Text, example: int) -> TextPrediction:
-        return judgement(text, 0) if example == 0 else triggered(text, 1)
+        return predict(text, 0) if example == 0 else triggered(text, 1)
 
     result = attacked(both, data, "entities", share=0.2)
-    assert result.texts[0].is_broken
+    assert result.texts[0].is_misclassified
     # One entity right of two, and two predicted: 2 * 1 / (2 + 2).
     assert result.robust == pytest.approx(1 / 2)
 
@@ -126,34 +126,34 @@ def test_an_entity_lost_together_with_many_false_ones_is_no_gain_to_the_attacker
     words = ("trigger", "Rome", "Oslo", "Bern", "a", "b", "c", "d", "e")
     data = TextExamples((words,), ((0, 1, 1, 1, 0, 0, 0, 0, 0),))
 
-    def judgement(text: Text, example: int) -> TextPrediction:
+    def predict(text: Text, example: int) -> TextPrediction:
         if text[0] == "trigger":
             return TextPrediction(-1.0, False, ("O", *["B-LOC"] * 3, *["B-PER"] * 5))
         return TextPrediction(-2.0, False, ("O", "B-LOC", "B-LOC", *["O"] * 6))
 
-    result = attacked(judgement, data, "entities")
+    result = attacked(predict, data, "entities")
     assert result.clean == result.robust == pytest.approx(6 / 11)
     assert result.texts[0].adversarial == words and result.queries == 1 + 4
 
 
 def test_a_dialogue_is_attacked_through_its_prompt() -> None:
-    def judgement(text: Text, example: int) -> TextPrediction:
+    def predict(text: Text, example: int) -> TextPrediction:
         share = 0.75 if "please" in text[0] else 0.25
         return TextPrediction(-1.0, False, (), share_correct=share, tokens=4)
 
     data = TextExamples((("Answer this please", "please wait here"),), (None,))
-    result = attacked(judgement, data, "dialogue")
+    result = attacked(predict, data, "dialogue")
     (found,) = result.texts
     assert (result.clean, result.robust) == (0.75, 0.25)
     assert found.adversarial[1] == "please wait here" and found.words_changed == 1
-    assert found.is_worse and not found.is_broken
+    assert found.is_worse and not found.is_misclassified
 
 
 def test_answers_count_by_their_tokens() -> None:
-    def judgement(text: Text, example: int) -> TextPrediction:
+    def predict(text: Text, example: int) -> TextPrediction:
         return TextPrediction(
             -1.0, False, (), share_correct=(1.0, 0.5)[example], tokens=(1, 6)[example]
         )
 
     data = TextExamples((("a", "b"), ("c", "d")), (None, None))
-    assert attacked(judgement, data, "dialogue").clean == pytest.approx((1 + 3) / 7)
+    assert attacked(predict, data, "dialogue").clean == pytest.approx((1 + 3) / 7)

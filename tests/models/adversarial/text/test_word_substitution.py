@@ -36,14 +36,14 @@ def test_a_loaded_table_cannot_be_changed(tmp_path: Path) -> None:
         ("t.tsv", "good\tvery nice\n", r"t\.tsv:1: 'very nice' is not one word"),
         ("t.tsv", "good\tfine\t\n", r"t\.tsv:1: '' is not one word"),
         ("t.tsv", "good\tGood\n", r"t\.tsv:1: 'good' is its own synonym"),
-        ("t.tsv", "good\tfine\tFine\n", r"t\.tsv:1: 'fine' stands twice"),
+        ("t.tsv", "good\tfine\tFine\n", r"t\.tsv:1: 'fine' is listed twice"),
         ("t.tsv", "\n", "the synonym table is empty"),
         ("t.json", '{"good": ["fine"],\n "bad": "poor"}', r"t\.json:2: the value of 'bad'"),
         ("t.json", '{"good": ["fine"],\n "bad": [1]}', r"t\.json:2: the value of 'bad'"),
         ("t.json", '{"good": ["fine"],\n "good": ["nice"]}', r"t\.json:2: 'good' is listed again"),
-        ("t.json", '{"good": ["fine"],\n', r"t\.json:\d: no valid JSON"),
-        ("t.json", '["good"]', r"t\.json:1: give one object"),
-        ("t.json", '{"a":' * 100_000, "nested too deeply|no valid JSON"),
+        ("t.json", '{"good": ["fine"],\n', r"t\.json:\d: invalid JSON"),
+        ("t.json", '["good"]', r"t\.json:1: no object; fix: give one object"),
+        ("t.json", '{"a":' * 100_000, "nested too deeply|invalid JSON"),
     ],
 )
 def test_an_unfit_table_is_refused_by_file_and_line(

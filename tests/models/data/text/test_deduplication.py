@@ -17,10 +17,10 @@ def test_case_and_white_space_are_no_difference() -> None:
     assert normalised("  STRASSE\t und\nHof ") == normalised("straße und hof")
 
 
-def test_the_first_of_a_repeated_text_stays_and_a_judged_one_goes() -> None:
+def test_the_first_of_a_repeated_text_stays_and_an_evaluated_one_goes() -> None:
     train = single("a", "B", "a ", "b", "c", "d", "D")
     found = find_repeats(splits(train, single("C"), single("d")), "classification")
-    # a and B stay; "a " and "b" are repeated, c and d are judged by, D repeats d.
+    # a and B stay; "a " and "b" are repeated, c and d are in evaluation, D repeats d.
     assert found.unique == (0, 1)
     assert (found.repeated, found.leaked) == (3, 2)
 
@@ -37,7 +37,9 @@ def test_a_sentence_is_its_words_and_a_dialogue_its_prompt() -> None:
 
 
 @given(*[st.lists(st.sampled_from("aAbBcC "), min_size=1, max_size=8)] * 3)
-def test_what_stays_is_unique_and_judged_nowhere(train: list, validation: list, test: list) -> None:
+def test_what_stays_is_unique_and_not_in_evaluation(
+    train: list, validation: list, test: list
+) -> None:
     parts = splits(single(*train), single(*validation), single(*test))
     found = find_repeats(parts, "classification")
     kept = [normalised(train[index]) for index in found.unique]

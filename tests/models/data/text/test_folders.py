@@ -51,8 +51,8 @@ def test_names_and_licence_stand_in_the_metadata(tmp_path: Path, write_text: Wri
     ("metadata", "words"),
     [
         ({"label_names": None}, ["lack label names", "'label_names'", "ClassLabel"]),
-        ({"label_names": "up, down"}, ["name no classes", "JSON"]),
-        ({"label_names": None, "huggingface": "{}"}, ["name no classes", "KeyError"]),
+        ({"label_names": "up, down"}, ["no class names", "JSON"]),
+        ({"label_names": None, "huggingface": "{}"}, ["no class names", "KeyError"]),
         ({"label_names": '["up", "up"]'}, ["['up', 'up']", "different"]),
         ({"label_names": '["up"]'}, ["two or more"]),
         ({"label_names": '{"up": 0}'}, ["list two"]),

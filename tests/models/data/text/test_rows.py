@@ -49,7 +49,7 @@ def test_sentences_without_words_and_empty_words_are_refused() -> None:
     ("labels", "words"),
     [
         ([0, 2], ["row 1: label is 2", "2 label names (0..1)", "['up', 'down']"]),
-        ([0, -1], ["hides", "with its labels"]),
+        ([0, -1], ["hidden", "with labels"]),
         ([0, -2], ["label is -2"]),
         ([0, None], ["None", "whole number"]),
         (["up", "down"], ["row 0: label is 'up'", "int64"]),
@@ -67,7 +67,7 @@ def test_empty_texts_are_refused_in_every_column() -> None:
         "classification", text=["a", " \n"], label=[0, 1]
     )
     assert "row 0: text_pair is empty" in message("classification", **both, text_pair=["", "c"])
-    assert "row 0: text is None; store a string" in message(
+    assert "row 0: text is None; fix: store a string" in message(
         "classification", text=[None, "b"], label=[0, 1]
     )
     assert "row 0: answer is empty" in message("dialogue", prompt=["a"], answer=[""])

@@ -104,7 +104,7 @@ def test_training_needs_two_classes_and_an_entity(tmp_path: Path, write_text: Wr
     with pytest.raises(DataError, match="every tag of every split is 'O'"):
         load_text({"parquet": str(none)}, "entities")
     same = write_text(tmp_path / "same", "dialogue", columns=ROWS["dialogue"])
-    with pytest.raises(DataError, match="every training example stands in validation or test"):
+    with pytest.raises(DataError, match="every training example is in validation or test"):
         load_text({"parquet": str(same), "deduplicate": True}, "dialogue")
 
 
@@ -141,7 +141,7 @@ def test_describing_texts_starts_no_heavy_library(many: Path) -> None:
     assert found.stdout.strip() == "set()"
 
 
-def test_texts_that_another_set_is_judged_by_are_left_out_and_counted(
+def test_texts_that_another_set_is_evaluated_on_are_left_out_and_counted(
     many: Path, tmp_path: Path, write_text: WriteText
 ) -> None:
     other = write_text(tmp_path / "other", "classification")

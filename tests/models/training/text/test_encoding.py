@@ -28,7 +28,7 @@ def answered(rows: list[Encoded]) -> list[tuple[int, int, int]]:
 
 
 @pytest.mark.parametrize("name", ["cased", "uncased", "bytes", "framed"])
-def test_a_label_stands_on_the_first_token_of_its_word(tokenizers: Tokenizers, name: str) -> None:
+def test_a_label_is_on_the_first_token_of_its_word(tokenizers: Tokenizers, name: str) -> None:
     words = ("The", "bakery", "of", "Oslo")
     encoder = Encoder(tokenizers[name], "entities", NAMES, 32)
     (row,) = encoder.encode([words], [(0, 0, 0, 1)])
@@ -67,7 +67,9 @@ def test_words_for_a_byte_level_tokenizer_come_with_their_spaces(tokenizers: Tok
 
 
 def test_a_long_sentence_is_windowed_not_cut(tokenizers: Tokenizers) -> None:
-    encoder = Encoder(tokenizers["uncased"], "entities", NAMES, 10)  # 8 beside [CLS] and [SEP]
+    encoder = Encoder(
+        tokenizers["uncased"], "entities", NAMES, 10
+    )  # 8 in addition to [CLS] and [SEP]
     words = ("oslo",) * 20
     per_word = len(encoder.encode([("oslo",)])[0].input_ids) - 2
     assert per_word == 1
@@ -107,7 +109,7 @@ def test_every_word_is_answered_exactly_once(
         assert set(unanswered) <= {-100} and len(unanswered) < len(row.words)
 
 
-def test_without_labels_nothing_is_learned_but_windows_answer(tokenizers: Tokenizers) -> None:
+def test_without_labels_there_are_no_labels_but_windows_predict(tokenizers: Tokenizers) -> None:
     (row,) = Encoder(tokenizers["cased"], "entities", NAMES, 32).encode([("the", "shop")])
     assert set(row.labels) == {-100} and [word for word in row.words if word is not None] == [0, 1]
 
@@ -141,7 +143,7 @@ def test_a_text_that_leaves_no_token_is_unknown(tokenizers: Tokenizers) -> None:
     assert encoder.encode([("",)])[0].input_ids == (encoder.tokenizer.unk_token_id,)
 
 
-def test_only_the_answer_and_the_end_are_learned(tokenizers: Tokenizers) -> None:
+def test_only_the_answer_and_the_end_have_labels(tokenizers: Tokenizers) -> None:
     tokenizer = tokenizers["bytes"]
     prompt = tokenizer("the shop\n")["input_ids"]
     answer = tokenizer("in Oslo")["input_ids"]
@@ -180,7 +182,7 @@ def test_a_long_prompt_loses_its_beginning_and_a_long_answer_its_end(
 def test_lengths_that_cannot_be_are_refused(tokenizers: Tokenizers) -> None:
     with pytest.raises(ValueError, match="max_length is 65, but the model takes 64"):
         Encoder(tokenizers["cased"], "entities", NAMES, 65)
-    with pytest.raises(ValueError, match=r"max_length is 4; .* at least 5"):
+    with pytest.raises(ValueError, match=r"max_length is 4, .* needs 5; fix"):
         Encoder(tokenizers["cased"], "classification", ("no", "yes"), 4)
     with pytest.raises(ValueError, match="end-of-text"):
         Encoder(tokenizers["cased"], "dialogue", (), 32)

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.training.text.encoding import answering_windows, cut_windows
+from models.training.text.encoding import cut_windows, predicting_windows
 
 CASES = st.integers(2, 20).flatmap(
     lambda capacity: st.tuples(st.lists(st.integers(1, capacity), max_size=60), st.just(capacity))
@@ -23,15 +23,16 @@ def test_windows_overlap_by_a_quarter_and_the_last_is_full() -> None:
 
 
 def test_a_word_is_answered_where_its_shorter_context_is_longest() -> None:
-    # Windows 0-7 and 4-11. Word 5 has 5 and 2 tokens beside it in the first, 1 and 6 in the second.
-    assert answering_windows([1] * 12, [(0, 8), (4, 12)]) == [0] * 6 + [1] * 6
+    # Windows 0-7 and 4-11. Word 5 has 5 and 2 tokens of context in the first, 1 and 6 in the
+    # second.
+    assert predicting_windows([1] * 12, [(0, 8), (4, 12)]) == [0] * 6 + [1] * 6
     # Word 3 has one token on its shorter side in both: the earlier window answers.
-    assert answering_windows([1] * 7, [(0, 5), (2, 7)]) == [0] * 4 + [1] * 3
+    assert predicting_windows([1] * 7, [(0, 5), (2, 7)]) == [0] * 4 + [1] * 3
 
 
 def test_context_is_counted_in_tokens() -> None:
     # Word 2: 4 and 1 tokens in the first window, 2 and 5 in the second.
-    assert answering_windows([2, 2, 1, 1, 4], [(0, 4), (1, 5)]) == [0, 0, 1, 1, 1]
+    assert predicting_windows([2, 2, 1, 1, 4], [(0, 4), (1, 5)]) == [0, 0, 1, 1, 1]
 
 
 @given(CASES)
@@ -45,8 +46,8 @@ def test_windows_cover_all_words_in_order_and_fit(case: tuple[list[int], int]) -
 
 
 @given(CASES)
-def test_a_window_answers_only_for_words_in_it(case: tuple[list[int], int]) -> None:
+def test_a_window_predicts_only_words_in_it(case: tuple[list[int], int]) -> None:
     sizes, capacity = case
     windows = cut_windows(sizes, capacity)
-    for word, number in enumerate(answering_windows(sizes, windows)):
+    for word, number in enumerate(predicting_windows(sizes, windows)):
         assert windows[number][0] <= word < windows[number][1]

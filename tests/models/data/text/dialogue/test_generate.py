@@ -15,7 +15,7 @@ def test_the_committed_texts_are_those_that_the_script_writes() -> None:
         assert [json.loads(line) for line in lines] == rows
 
 
-def test_no_question_stands_in_two_splits_or_twice() -> None:
+def test_no_question_is_in_two_splits_or_twice() -> None:
     description = describe_data({"name": "dialogue"}, "dialogue")
     assert (description.train, description.validation, description.test) == (300, 60, 60)
     assert (description.repeated, description.leaked) == (0, 0)
