@@ -104,7 +104,6 @@ ATTACKS: dict[str, Attack] = {
 OF_THE_LIBRARY = ("square", "autoattack")
 # Random searches: a larger ball may well be searched with less luck.
 BY_CHANCE = ("own square", "square")
-NAN_OF_THE_LIBRARY = "pyautoattack takes NaN for class 0, so class 0 stands; and may raise over it"
 
 
 def marks(name: str, norm: str) -> list[Any]:
@@ -115,13 +114,13 @@ def marks(name: str, norm: str) -> list[Any]:
     return [missing, pytest.mark.slow if is_daily else pytest.mark.long]
 
 
-def each(*more: Any) -> pytest.MarkDecorator:
-    """Runs a check with each attack in each norm; `more` marks those of the library."""
+def each() -> pytest.MarkDecorator:
+    """Runs a check with each attack in each norm."""
     return pytest.mark.parametrize(
         ("name", "threat"),
         [
             pytest.param(name, threat, id=f"{name}, {norm}",
-                         marks=[*marks(name, norm), *(more if name in OF_THE_LIBRARY else ())])
+                         marks=marks(name, norm))
             for name in ATTACKS for norm, threat in THREATS.items()
         ],
     )  # fmt: skip
@@ -241,15 +240,15 @@ def test_it_breaks_what_is_near_the_border(name: str, threat: Threat) -> None:
 @each()
 def test_more_budget_never_helps_the_defender(name: str, threat: Threat) -> None:
     """Here by itself; anywhere in the worst case of both, for small changes are in large balls."""
-    figures = []
+    found = []
     for factor in (0.5, 1.0, 2.0):
         at = threat.at(factor * threat.epsilon)
-        figures.append(AttackMetric(name, at.metric(), at.epsilon, 0.0, found_by(name, at)))
-    for small, large in itertools.pairwise(figures):
+        found.append(AttackMetric(name, at.metric(), at.epsilon, 0.0, found_by(name, at)))
+    for small, large in itertools.pairwise(found):
         if name not in BY_CHANCE:
             assert not (large.measured.robust & ~small.measured.robust).any()
-    worst = worst_case(figures, threat.at(2 * threat.epsilon)).measured
-    assert np.array_equal(worst.robust, np.all([each.measured.robust for each in figures], axis=0))
+    worst = worst_case(found, threat.at(2 * threat.epsilon)).measured
+    assert np.array_equal(worst.robust, np.all([each.measured.robust for each in found], axis=0))
     assert np.array_equal(correct(Nearest(), worst.adversarial_examples, LABELS), worst.robust)
 
 
@@ -272,7 +271,7 @@ class NanAlways(NanBeside):
         return self.model(images) * torch.nan
 
 
-@each(pytest.mark.xfail(reason=NAN_OF_THE_LIBRARY, strict=True))
+@each()
 def test_nan_is_not_called_robust(name: str, threat: Threat) -> None:
     """An error may lie beside an image that is classified correctly."""
     near = threat.at(0.7 * threat.epsilon)  # so that no image is moved to where another one is
@@ -289,7 +288,7 @@ def test_a_model_that_has_diverged_is_not_attacked(name: str, threat: Threat) ->
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name, "linf")) for name in JUDGED])
-def test_its_figure_counts_every_image(name: AttackName) -> None:
+def test_its_accuracy_counts_every_image(name: AttackName) -> None:
     """Three of eight withstand, and two of the others were misclassified before."""
     threat = THREATS["linf"]
     found = attack_metric(name, Nearest(), IMAGES, LABELS, threat, 0)

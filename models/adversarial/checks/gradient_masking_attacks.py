@@ -3,7 +3,7 @@
 Sources: Carlini et al. 2019, "On evaluating adversarial robustness", section 4; Athalye et al.
 2018, section 3.1: iterative attacks beat single steps, white-box attacks beat black-box ones, no
 image is robust in a very large ball, and robust accuracy never rises with epsilon. The thresholds
-were calibrated on digits models that are not among those of results/reference/false_security.md.
+were calibrated on digits models that are not among those of results/reference/gradient_masking.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Sources: Athalye et al. 2018, "Obfuscated gradients give a false sense of security" (shattered and
 vanishing gradients, non-differentiable parts); Carlini et al. 2019, "On evaluating adversarial
 robustness", section 4 (sanity checks). The thresholds were calibrated on digits models that are not
-among those of results/reference/false_security.md.
+among those of results/reference/gradient_masking.md.
 """
 
 from __future__ import annotations

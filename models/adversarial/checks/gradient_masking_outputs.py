@@ -1,7 +1,7 @@
 """Checks for gradient masking by a model's outputs: scale, probabilities, randomness.
 
 They take forward passes only. The thresholds were calibrated on digits models that are not among
-those of results/reference/false_security.md.
+those of results/reference/gradient_masking.md.
 
 Sources: Carlini & Wagner 2017 (scaled logits), Athalye et al. 2018 (randomness), Croce et al. 2021
 (AutoAttack's warnings of probabilities and randomised defences).

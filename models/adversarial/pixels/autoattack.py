@@ -44,6 +44,8 @@ MISSING = (
 _NORMS = {"linf": "Linf", "l2": "L2"}
 # Target classes of the standard version; fewer where there are fewer wrong classes.
 _TARGETS = 9
+# So far below the least logit that softmax gives it exactly 0.
+_LAST = 1e4
 # Any size works; a batch of the project's largest images fits where their training did.
 _BATCH = 250
 
@@ -128,8 +130,8 @@ def _found(
     with torch.no_grad():
         classes = int(model(images[:1]).shape[1])
     library = AutoAttack(
-        model, norm=_NORMS[threat.norm], eps=threat.epsilon, seed=seed, version="standard",
-        device=images.device,
+        _WithErrorClass(model), norm=_NORMS[threat.norm], eps=threat.epsilon, seed=seed,
+        version="standard", device=images.device,
     )  # fmt: skip
     library.attacks_to_run = list(standard_parts(classes) if attacks is None else attacks)
     library.apgd_targeted.n_target_classes = min(_TARGETS, classes - 1)
@@ -137,6 +139,27 @@ def _found(
     found: Tensor = library.run_standard_evaluation(images, labels, batch_size=_BATCH)[0]
     # A NaN stays NaN after the projection; take the clean image instead.
     return torch.where(torch.isfinite(found), found, images)
+
+
+class _WithErrorClass(nn.Module):
+    """The logits of a model, and of one class more, which an image belongs to whose logits are NaN.
+
+    The library takes the largest logit, and NaN is none: torch's `argmax` would say class 0. The
+    class more is ranked last everywhere else, after all that the library looks at.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (n, classes + 1) without NaN."""
+        logits = self.model(images)
+        last = logits.detach().amin(dim=1, keepdim=True) - _LAST
+        padded = torch.cat([logits, last], dim=1)
+        error = torch.zeros_like(padded)
+        error[:, -1] = 1.0
+        return torch.where(logits.isnan().any(dim=1, keepdim=True), error, padded)
 
 
 @contextmanager
