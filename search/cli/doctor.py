@@ -1,7 +1,7 @@
-"""The command `doctor`: looks at machines, storage and store before GPU hours are spent.
+"""The command `doctor`: checks machines, storage and store before GPU hours are spent.
 
-At this machine, at the nodes of a Ray cluster that it is one of (`--address`), or from afar at a
-cluster by its file (`--cluster`): then the same command runs on the head, as a job.
+It checks this machine, the nodes of a Ray cluster that this machine belongs to (`--address`), or a
+remote cluster by its file (`--cluster`), where the same command runs on the head as a job.
 """
 
 from __future__ import annotations
@@ -21,41 +21,38 @@ from search.cluster.doctor import DoctorRequest, examine
 from search.cluster.nodes import ThisMachine, join_cluster
 from search.cluster.remote import Wanted, as_line, check_remotely, last_line
 from search.spec import Spec, SpecError, load_spec
+from search.transfer.costs import counted
 
 _RESULTS = PROJECT / "results"
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-    app.command(
-        epilog="Example: twentieth doctor search/specs/digits.yaml --cluster cluster.yaml "
-        "--tracking-uri https://mlflow.example.org --results /shared/results"
-    )(doctor)
-
-
 def doctor(
-    spec: Annotated[Path | None, typer.Argument(help="A spec: also what its trials need.")] = None,
+    spec: Annotated[
+        Path | None, typer.Argument(help="A spec, to check what its trials need.")
+    ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec."),
     ] = None,
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store or server.")
     ] = None,
     cluster: Annotated[
-        Path | None, typer.Option(help="As for `launch`: from afar; brings nothing up.")
+        Path | None, typer.Option(help="As for `launch`: a remote check of a running cluster.")
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster ('auto', host:port): every node.")
+        str | None,
+        typer.Option(help="A running Ray cluster ('auto', host:port): checks every node."),
     ] = None,
     results: Annotated[
         Path | None,
         typer.Option(envvar="TWENTIETH_RESULTS", help="Its storage/ is shared by all nodes."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     lines: Annotated[bool, typer.Option("--lines", hidden=True)] = False,
 ) -> None:
-    """Look for what would spoil a search; each finding says how to mend it."""
+    """Check for problems that would spoil a search; each one is shown with its fix."""
     checks: list[Check] = []
 
     def take(check: Check) -> None:
@@ -67,13 +64,16 @@ def doctor(
 
     if cluster is not None:
         if address is not None:
-            raise ValueError("--cluster looks from afar, --address from a machine of the cluster")
+            raise ValueError(
+                "--cluster checks a remote cluster, --address one that this machine belongs to; "
+                "fix: give one of them"
+            )
         use_token_of_the_cluster()
         place = None if results is None else results.expanduser()
         changes = tuple(settings or ())
         check_remotely(Wanted(cluster, PROJECT, spec, changes, tracking_uri, place), take)
     else:
-        # On the head, for `--cluster`, what was not named is not looked at.
+        # On the head, for `--cluster`, what was not named is not checked.
         uri = tracking_uri or (None if lines else f"sqlite:///{_RESULTS / 'mlflow.db'}")
         place = results or (None if lines else _RESULTS)
         place = place and Path(os.path.abspath(place.expanduser()))
@@ -87,14 +87,15 @@ def doctor(
         document = {"ok": not failures, "checks": [asdict(check) for check in checks]}
         print(json.dumps(document, indent=2))
     else:
-        print(f"{len(checks)} checks, {failures} failed, {warnings} warnings")
+        warned = counted(warnings, "warning")
+        print(f"{counted(len(checks), 'check')}, {failures} failed, {warned}")
     raise SystemExit(1 if failures else 0)
 
 
 def as_lines(check: Check) -> list[str]:
-    """A check in a line, and its mend in another."""
+    """A check in a line, and its fix in another."""
     lines = [f"{_SIGNS[check.status]}  {check.name:24}{check.found}"]
-    return lines + [f"      {'':24}mend: {check.mend}"] * bool(check.mend)
+    return lines + [f"      {'':24}fix: {check.mend}"] * bool(check.mend)
 
 
 def _checks(
@@ -111,16 +112,18 @@ def _checks(
             spec = load_spec(file, settings)
             yield passed("spec", f"{file} is a spec")
         except (SpecError, OSError) as error:
-            yield failed("spec", str(error), "correct the spec; what it needs was not looked at")
+            yield failed("spec", str(error), "correct the spec; what it needs was not checked")
     asked = DoctorRequest(spec, uri, results)
     if address is None:
         yield from examine(asked, ThisMachine())
         return
     try:
         with join_cluster(address, environment) as cluster:
-            yield passed("cluster", f"{len(cluster.ids)} nodes, head {cluster.gcs}")
+            yield passed("cluster", f"{counted(len(cluster.ids), 'node')}, head {cluster.gcs}")
             yield from examine(asked, cluster, cluster)
     except (ConnectionError, RuntimeError) as error:
-        mend = "ray start, or ray up; the address is 'auto' on a node, else host:6379; "
-        mend += "copy ~/.ray/auth_token from the head, chmod 600"
-        yield failed("cluster", f"{address}: {in_a_line(error)}", mend)
+        fix = (
+            "ray start, or ray up; the address is 'auto' on a node, else host:6379; copy "
+            "~/.ray/auth_token from the head, chmod 600"
+        )
+        yield failed("cluster", f"{address}: {in_a_line(error)}", fix)

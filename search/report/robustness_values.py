@@ -1,7 +1,7 @@
-"""What is known of the robustness of a search's trials: judgements of the best, and confirmations.
+"""The robustness of a search's trials: evaluations of the best, and confirmations.
 
-Read from what their runs hold, and checked: `robustness.json` lies in a store that others write to.
-Not for showing it (robustness_section.py, robustness_plot.py).
+Read from their runs and checked: `robustness.json` comes from a store that others write to. Not for
+showing it (robustness_section.py, robustness_plot.py).
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Count:
 
 @dataclass(frozen=True)
 class EvaluatedTrial:
-    """One of the best trials, as judged after the search; counts in the order of the judgement."""
+    """One of the best trials, as evaluated after the search; counts in the order of evaluation."""
 
     number: int
     epsilon: float
     confirm_examples: int
-    values: Mapping[str, float]  # objective -> value on part B
+    values: Mapping[str, float]  # objective -> value on the objective part
     confirmation: tuple[Count, ...]
     test: tuple[Count, ...]
     curve: tuple[Count, ...]
@@ -51,13 +51,15 @@ class EvaluatedTrial:
 
 @dataclass(frozen=True)
 class ConfirmedTrial:
-    """A trial whose robust accuracy met a stronger attack.
+    """A trial whose robust accuracy was confirmed by a stronger attack.
 
     Attributes:
-        cheap: What the search's own attack found on part B.
-        stronger: Both attacks together, on some of part B.
-        gap: What only the stronger one broke, on those same examples.
-        kept: The value that counts.
+        cheap: Robust accuracy under the search's own attack, on the objective part of validation.
+        stronger: Robust accuracy under both attacks together, on some of these examples.
+        gap: Share of the same examples that only the stronger attack changed to a wrong class.
+        kept: The robust accuracy that counts.
+        is_replaced: Whether the cheap value was replaced, since the gap was too large.
+        is_best: Whether it is one of the best trials.
     """
 
     number: int
@@ -70,20 +72,20 @@ class ConfirmedTrial:
 
     @property
     def before(self) -> float:
-        """What the search's own attack found on those same examples."""
+        """Robust accuracy under the search's own attack on the examples of `stronger`."""
         return self.stronger + self.gap
 
 
 def evaluated_trials(
     best: Sequence[Trial], texts: Mapping[str, Mapping[str, str]]
 ) -> list[EvaluatedTrial]:
-    """The judgements of the best trials, in their order; without those that have none.
+    """The evaluations of the best trials, in their order; without those that have none.
 
     Args:
-        best: What the search calls best.
+        best: The best trials of the search.
         texts: Run id -> file name -> text.
     """
-    found = [_judged(each, texts.get(each.run_id, {}).get(FILE, "")) for each in best]
+    found = [_evaluated(each, texts.get(each.run_id, {}).get(FILE, "")) for each in best]
     return [each for each in found if each is not None]
 
 
@@ -94,14 +96,9 @@ def confirmed_trials(trials: Iterable[Trial], best: Sequence[Trial]) -> list[Con
     return sorted((each for each in found if each), key=lambda each: each.number)
 
 
-def last_values(trial: Trial) -> dict[str, float]:
-    """Metric -> the value of its last epoch."""
-    return {name: curve[max(curve)] for name, curve in trial.curves.items() if curve}
-
-
 def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
-    values = last_values(trial)
-    names = [each for each in map(MetricName.parse, sorted(values)) if each.split == "validation"]
+    values = {name: trial.last(name) for name, curve in sorted(trial.curves.items()) if curve}
+    names = [each for each in map(MetricName.parse, values) if each.split == "validation"]
     stronger = next((values[str(name)] for name in names if name.attack == "apgdt"), None)
     robust = [str(name) for name in names if name.role == "accuracy.robust"]
     if stronger is None or len(robust) != 1:
@@ -113,8 +110,8 @@ def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
     )  # fmt: skip
 
 
-def _judged(best: Trial, text: str) -> EvaluatedTrial | None:
-    """None where the text is no judgement."""
+def _evaluated(best: Trial, text: str) -> EvaluatedTrial | None:
+    """Reads an evaluation; None for a text that is none."""
     try:
         document = json.loads(text)
         threat = document["threat"]

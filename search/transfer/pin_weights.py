@@ -1,8 +1,8 @@
-"""Which earlier trials a spec starts from, settled before anything is run.
+"""Pins the initial weights of a spec to earlier trials, before anything is run.
 
-Names are pinned to `SEARCH#TRIAL`, so that a search starts from the same weights however often it
-is resumed, and what the checkpoints fix is taken out of the space. Not for taking the weights
-(`weights.py`), nor for the form of the spec (`search/spec/initial_weights.py`).
+Names become `SEARCH#TRIAL`, so that a search starts from the same weights however often it is
+resumed, and the hyperparameters that the checkpoints fix leave the space. Not for copying the
+weights (`weights.py`), nor for the form of the spec (`search/spec/initial_weights.py`).
 """
 
 from __future__ import annotations
@@ -15,22 +15,29 @@ from models.networks.base_model import locate_base
 from search.spec import Spec, checked_again
 from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeightsKeys, choices
 from search.spec.parts import HyperparameterSpec
-from search.transfer.sources import WeightSource, best_trial, find_trial, front_trials
+from search.transfer.sources import (
+    WeightSource,
+    best_trial,
+    check_checkpoint,
+    find_trial,
+    front_trials,
+)
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """A spec that names the trials it starts from, and what there is to say about it."""
+    """A spec that names the trials it starts from, and lines that tell the user about them."""
 
     spec: Spec
     lines: tuple[str, ...] = ()
 
 
 def pin(spec: Spec, tracking_uri: str) -> Pinned:
-    """Settles which trials a spec starts from; a spec without any, or pinned before, stays.
+    """Pins the initial weights of a spec; one without any, or pinned before, is left as it is.
 
-    One trial for all fixes the hyperparameters of its architecture: they go to `task.settings` and
-    are no longer searched. Where each trial chooses, they are searched from scratch alone.
+    A single source fixes the hyperparameters of its architecture: they move to `task.settings` and
+    are no longer searched. Where each trial chooses its source, only trials from scratch search
+    them.
 
     Raises:
         LookupError: there is no such search or trial, or its checkpoint is gone.
@@ -40,10 +47,10 @@ def pin(spec: Spec, tracking_uri: str) -> Pinned:
     if spec.task.is_function or (part is not None and part.fixed):
         return Pinned(spec)
     if part is not None and part.source is not None:
-        sources = _meant(tracking_uri, part.source, part.pick)
+        sources = _found(tracking_uri, part.source, part.pick)
         chosen = [source.name for source in sources]
     elif choices(spec.space):
-        found = {each: _meant(tracking_uri, each)[0] for each in choices(spec.space)}
+        found = {each: _found(tracking_uri, each)[0] for each in choices(spec.space)}
         sources = list({source.name: source for source in found.values()}.values())
         spec = _renamed(spec, {each: source.name for each, source in found.items()})
         chosen = [str(each) for each in spec.space[INITIAL_WEIGHTS].choices or ()]
@@ -55,13 +62,13 @@ def pin(spec: Spec, tracking_uri: str) -> Pinned:
         pinned, dropped = _fixed(spec, sources[0])
     else:
         pinned, dropped = _choosing(spec, sources, chosen)
-    lines = [_line(source) for source in sources]
+    lines = [_description(source) for source in sources]
     if dropped:
-        lines.append(f"no longer searched, the checkpoint fixes it: {', '.join(dropped)}")
+        lines.append(f"no longer searched, because the checkpoint fixes it: {', '.join(dropped)}")
     return Pinned(checked_again(pinned, "the spec with its weights"), tuple(lines))
 
 
-def _meant(tracking_uri: str, reference: str, pick: str = "best") -> list[WeightSource]:
+def _found(tracking_uri: str, reference: str, pick: str = "best") -> list[WeightSource]:
     if "#" in reference:
         return [find_trial(tracking_uri, reference)]
     if pick == "pareto":
@@ -70,7 +77,7 @@ def _meant(tracking_uri: str, reference: str, pick: str = "best") -> list[Weight
 
 
 def check_fit(source: WeightSource, spec: Spec) -> None:
-    """Whether the weights of a trial can go into this task's model.
+    """Checks that the weights of a trial fit this task's model.
 
     Raises:
         LookupError: its checkpoint is gone.
@@ -79,26 +86,22 @@ def check_fit(source: WeightSource, spec: Spec) -> None:
     model = source.spec.task.model
     if model != spec.task.model:
         raise ValueError(
-            f"initial_weights: {source.name} is a {model}, this task's model is {spec.task.model}; "
-            f"name a trial of the same model"
+            f"initial_weights: the model of {source.name} is {model}, this task's is "
+            f"{spec.task.model}; fix: name a trial of the same model"
         )
-    if not source.has_checkpoint:
-        raise LookupError(
-            f"initial_weights: no checkpoint of {source.name} is left in {source.checkpoints}; "
-            f"mount the folder, or name another trial"
-        )
+    check_checkpoint(source, "initial_weights: ")
     if spec.task.base is None:
         return
     theirs, ours = source.fingerprint.get("base") or {}, locate_base(spec.task.base)
     if theirs.get("digest") != ours.digest:
         raise ValueError(
             f"initial_weights: {source.name} adapted {theirs.get('name')}@{theirs.get('digest')}, "
-            f"this task's base is {ours.name}@{ours.digest}; weights travel on one base only"
+            f"this task's base is {ours.name}@{ours.digest}; fix: name a trial on the same base"
         )
 
 
 def _renamed(spec: Spec, new: Mapping[str, str]) -> Spec:
-    """The spec with its choices of initial weights pinned to trials, in conditions too."""
+    """Pins the choices of initial weights to trials, in conditions too."""
 
     def pinned(part: HyperparameterSpec) -> HyperparameterSpec:
         if INITIAL_WEIGHTS not in part.when:
@@ -113,7 +116,7 @@ def _renamed(spec: Spec, new: Mapping[str, str]) -> Spec:
 
 
 def _fixed(spec: Spec, source: WeightSource) -> tuple[Spec, list[str]]:
-    """A spec all trials of which start from one; and what is no longer searched."""
+    """A spec whose trials all start from one source; and what is no longer searched."""
     fixes = _agreeing(spec, source)
     settings = {**spec.task.settings, **fixes}
     space, dropped = _without(spec, settings)
@@ -124,13 +127,13 @@ def _fixed(spec: Spec, source: WeightSource) -> tuple[Spec, list[str]]:
 
 
 def _choosing(spec: Spec, sources: list[WeightSource], chosen: list[str]) -> tuple[Spec, list[str]]:
-    """A spec each trial of which chooses; architectures are searched from scratch alone."""
+    """A spec whose trials choose a source each; and what is no longer searched."""
     fixed = {source.name: _agreeing(spec, source) for source in sources}
     names = {name for fixes in fixed.values() for name in fixes}
     if "adaptation" in names:
         raise ValueError(
-            "initial_weights: prefixes and adapters fit one adaptation only; where trials choose, "
-            "set task.settings.adaptation and its size to those of the sources"
+            "initial_weights: prefixes and adapters fit one adaptation only; fix: where trials "
+            "choose, set task.settings.adaptation and its size to those of the sources"
         )
     space, dropped = {}, []
     for name, part in spec.space.items():
@@ -147,13 +150,13 @@ def _choosing(spec: Spec, sources: list[WeightSource], chosen: list[str]) -> tup
 
 
 def _agreeing(spec: Spec, source: WeightSource) -> dict[str, Value]:
-    """What a source fixes beyond `task.settings`, which must not say otherwise."""
+    """What a source fixes beyond `task.settings`, which must not contradict it."""
     fixes = source.fixes()
     for name, value in fixes.items():
         if spec.task.settings.get(name, value) != value:
             raise ValueError(
-                f"initial_weights: {source.name} has {name} {value}, task.settings say "
-                f"{spec.task.settings[name]}; remove that setting, or name another trial"
+                f"initial_weights: {source.name} has {name} {value}, task.settings has "
+                f"{spec.task.settings[name]}; fix: remove that setting, or name another trial"
             )
     return {name: value for name, value in fixes.items() if name not in spec.task.settings}
 
@@ -161,10 +164,10 @@ def _agreeing(spec: Spec, source: WeightSource) -> dict[str, Value]:
 def _without(
     spec: Spec, settings: Mapping[str, Value]
 ) -> tuple[dict[str, HyperparameterSpec], list[str]]:
-    """The space without what is fixed, nor what can never count then; and the names that went."""
+    """The space without what is fixed and what can no longer be active; and the removed names."""
     dropped = [name for name in spec.space if name in settings]
     space = {name: part for name, part in spec.space.items() if name not in settings}
-    space.pop(INITIAL_WEIGHTS, None)  # all choices turned out to be one
+    space.pop(INITIAL_WEIGHTS, None)  # all choices are the same trial
     is_done = False
     while not is_done:
         is_done = True
@@ -181,13 +184,13 @@ def _without(
                 dropped.append(name)
     if not space:
         raise ValueError(
-            f"initial_weights: {', '.join(dropped)} is all there is to search, and the checkpoint "
-            f"fixes it; add a hyperparameter of training"
+            f"initial_weights: the space has only {', '.join(dropped)}, which the checkpoint "
+            f"fixes; fix: add a hyperparameter of training"
         )
     return space, dropped
 
 
-def _line(source: WeightSource) -> str:
+def _description(source: WeightSource) -> str:
     metric, value = source.trial.metrics[0], source.trial.values[0]
     fixes = ", ".join(f"{name} {value}" for name, value in source.fixes().items())
     return f"weights of {source.name} ({metric} {value:.4f})" + (f" fix {fixes}" if fixes else "")

@@ -17,7 +17,7 @@ from tests.support.launches import hills
 
 @dataclass(frozen=True)
 class Said:
-    """What a command said, and the number it exited with."""
+    """What a command printed, and its exit code."""
 
     code: int
     out: str

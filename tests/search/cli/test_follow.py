@@ -1,4 +1,4 @@
-"""What a launch says at its end, without one."""
+"""What a launch prints at its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from search.optimize.process import DriverAnswer
 from tests.search.optimize.test_plan import a_plan
 
 
-def test_a_report_that_cannot_be_written_is_told_apart_from_a_search_that_failed(
+def test_a_report_that_cannot_be_written_is_not_a_failed_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*given: object) -> tuple[Path, str]:
@@ -25,5 +25,5 @@ def test_a_report_that_cannot_be_written_is_told_apart_from_a_search_that_failed
     monkeypatch.setattr(follow, "publish_report", full)
     ended = follow.follow(a_plan(tmp_path), [], tmp_path)
     assert ended.code == 1
-    for part in ("every trial is kept", "No space left", "report.md", "twentieth report hills-1"):
+    for part in ("all trials are stored", "No space left", "report.md", "twentieth report hills-1"):
         assert part in ended.message

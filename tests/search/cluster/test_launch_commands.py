@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
+from search.__main__ import app
 from search.cli import cluster
 from search.cluster import launcher
 from search.cluster.cluster_file import ClusterFile
@@ -100,8 +100,6 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Ray:
 
 
 def call(*arguments: str) -> Result:
-    app = typer.Typer()
-    cluster.register(app)
     return CliRunner().invoke(app, arguments)
 
 
@@ -242,4 +240,4 @@ def test_a_search_is_stopped_when_asked(project: Path, ray: Ray) -> None:
 def test_attaching_to_a_cluster_that_is_down_says_so(project: Path, ray: Ray) -> None:
     said = call("attach")
     assert said.exit_code == 1
-    assert "Is the cluster up?" in said.output
+    assert "if the cluster is down, `ray up" in said.output

@@ -1,4 +1,4 @@
-"""A spec's sources are settled before anything runs, and what they fix is searched no more."""
+"""A spec's sources are pinned before anything runs, and what they fix is no longer searched."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_front_becomes_a_choice(shelf: Shelf, source: str) -> None:
     assert "initial_weights" not in pinned.fingerprint(None)
 
 
-def test_beside_scratch_the_architecture_is_searched_from_scratch_alone(
+def test_next_to_scratch_the_architecture_is_searched_from_scratch_alone(
     shelf: Shelf, source: str
 ) -> None:
     pinned = pin(choosing(source, "scratch", f"{source}#0", source), shelf.uri).spec
@@ -99,18 +99,18 @@ def test_a_setting_that_the_checkpoint_contradicts_is_an_error(shelf: Shelf, sou
     spec = digits_spec(
         "target", task=task, space={"adamw.learning_rate": RATE}, initial_weights={"from": source}
     )
-    with pytest.raises(ValueError, match=r"has width 4, task\.settings say 5"):
+    with pytest.raises(ValueError, match=r"has width 4, task\.settings has 5"):
         pin(spec, shelf.uri)
 
 
 def test_nothing_left_to_search_is_an_error(shelf: Shelf, source: str) -> None:
     space = {"width": {"type": "int", "low": 2, "high": 8}}
     spec = digits_spec("target", space=space, initial_weights={"from": source})
-    with pytest.raises(ValueError, match="width is all there is to search"):
+    with pytest.raises(ValueError, match="the space has only width, which the checkpoint fixes"):
         pin(spec, shelf.uri)
 
 
-def test_an_unknown_search_or_trial_is_an_error_that_names_those_there_are(
+def test_an_unknown_search_or_trial_is_an_error_that_names_the_known_ones(
     shelf: Shelf, source: str
 ) -> None:
     with pytest.raises(LookupError, match=source):
@@ -167,7 +167,7 @@ def test_a_trial_is_found_by_its_run_too(shelf: Shelf, source: str) -> None:
      ({"task": {"model": "python:tests.support.functions:hills"}, "space": {"x": RATE},
        "initial_weights": {"from": "x"}}, "does nothing for your own training function")],
 )  # fmt: skip
-def test_what_a_spec_says_wrongly_is_said_with_its_key(
+def test_a_mistake_in_a_spec_is_reported_with_its_key(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SpecError, match=message):
