@@ -82,10 +82,9 @@ def prepare(
         ValueError: the data set or the pretrained model cannot be read, or the weights of a trial
             do not fit.
     """
-    pinned = pin(spec, tracking_uri)
-    for line in pinned.lines:
+    spec, lines_on_weights = pin(spec, tracking_uri)
+    for line in lines_on_weights:
         say(f"review    {line}")
-    spec = pinned.spec
     space = spec.search_space()
     fingerprint = fingerprint_of(spec)
     task = task_id(fingerprint)

@@ -20,14 +20,14 @@ from rich.table import Table
 from rich.text import Text
 
 from models.adversarial.epsilons import default_epsilon
-from models.catalog import Threat, data_kind
+from models.catalog import Threat
 from search.tracking.artifacts import (
     ADVERSARIAL_EXAMPLES,
     fetch_adversarial_examples,
     keep_robustness,
 )
 from search.tracking.store import open_client
-from search.transfer.best import wilson_interval
+from search.transfer.best import interval_text
 from search.transfer.costs import counted
 from search.transfer.sources import WeightSource, check_checkpoint, find_trial
 
@@ -61,15 +61,15 @@ def attack_trial(tracking_uri: str, reference: str, asked: AttackRequest) -> Ite
     ):
         if value not in valid:
             raise ValueError(f"--{name} {value!r}: choose one of {', '.join(valid)}")
-    source = _source_of(tracking_uri, reference)
-    threats = _threats(source, asked)
+    source, own = _find(tracking_uri, reference)
+    threats = _threats(source, own, asked)
     from models.adversarial.pixels.autoattack import MISSING, is_installed  # torch costs seconds
     from models.adversarial.pixels.final_evaluation import warnings_text
-    from models.training.past_trial import attack, warnings_of
+    from models.training.past_trial import PastTrial, attack, warnings_of
 
     if asked.attack in ("autoattack", "square") and not is_installed():
         raise ValueError(MISSING)
-    past = _past(source)
+    past = PastTrial(source.trained(source.spec.task.base), own)
     attacks: list[Any] = [asked.attack]
     if asked.attack == "all":
         attacks = ["fgsm", "pgd", "apgdt"]
@@ -83,7 +83,14 @@ def attack_trial(tracking_uri: str, reference: str, asked: AttackRequest) -> Ite
     for threat in threats:
         yield f"attacking {source.name} with {threat.ball}: {', '.join(attacks)}"
         found = attack(past, threat, attacks, split, count)
-        yield _table(source.name, split, found.figures)
+        rows = [
+            [each.metric, f"{each.epsilon:.4g}" if each.epsilon else "-", f"{each.accuracy:.4f}",
+             interval_text(each.accuracy, each.examples), f"{each.seconds:.1f}"]
+            for each in found.figures
+        ]  # fmt: skip
+        images = counted(found.figures[0].examples, f"{split} image")
+        columns = ("attack", "epsilon", "accuracy", "95 % interval", "seconds")
+        yield _table(f"{source.name} on {images}", columns, rows)
         document = {
             "threat": dataclasses.asdict(threat), "split": split,
             "figures": [each.to_json() for each in found.figures],
@@ -105,14 +112,10 @@ def verify_trial(tracking_uri: str, reference: str) -> Iterator[str | Table]:
             examples.
         ValueError: its model is not one of images, or a file is damaged.
     """
-    source = _source_of(tracking_uri, reference)
-    from models.training.past_trial import verify_file  # torch costs seconds
+    source, own = _find(tracking_uri, reference)
+    from models.training.past_trial import PastTrial, verify_file  # torch costs seconds
 
-    table = Table("metric", title=f"Adversarial examples of {source.name}", title_justify="left",
-                  box=None)  # fmt: skip
-    for column in ("split", "bound", "95 % interval", "examples", "wrong clean", "adversarial",
-                   "confirmed", "seconds"):  # fmt: skip
-        table.add_column(column, justify="left" if column == "split" else "right")
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         files = fetch_adversarial_examples(
             open_client(tracking_uri), source.trial.run_id, Path(folder)
@@ -122,7 +125,7 @@ def verify_trial(tracking_uri: str, reference: str) -> Iterator[str | Table]:
                 f"{source.name} has no stored adversarial examples; fix: `twentieth attack "
                 f"{reference}` makes some"
             )
-        past = _past(source)
+        past = PastTrial(source.trained(source.spec.task.base), own)
         for file in files:
             begun = time.perf_counter()
             stored, checked = verify_file(past, file)
@@ -132,13 +135,15 @@ def verify_trial(tracking_uri: str, reference: str) -> Iterator[str | Table]:
                     f"{file.name} was made for other weights; only the examples that these weights "
                     "misclassify too count"
                 )
-            table.add_row(
-                stored.metric, stored.split, f"{checked.bound:.4f}",
-                _interval(checked.bound, checked.examples), str(checked.examples),
-                str(checked.wrong), str(len(stored.index)), str(checked.confirmed),
-                f"{seconds:.2f}",
+            rows.append(
+                [stored.metric, stored.split, f"{checked.bound:.4f}",
+                 interval_text(checked.bound, checked.examples), str(checked.examples),
+                 str(checked.wrong), str(len(stored.index)), str(checked.confirmed),
+                 f"{seconds:.2f}"]
             )  # fmt: skip
-    yield table
+    columns = ("metric", "split", "bound", "95 % interval", "examples", "wrong clean",
+               "adversarial", "confirmed", "seconds")  # fmt: skip
+    yield _table(f"Adversarial examples of {source.name}", columns, rows)
     yield "the robust accuracy on these examples is at most its bound"
 
 
@@ -167,9 +172,11 @@ def epsilon_of(text: str, norm: str) -> float:
     return value
 
 
-def _source_of(tracking_uri: str, reference: str) -> WeightSource:
+def _find(tracking_uri: str, reference: str) -> tuple[WeightSource, Threat]:
+    """The trial, and the threat of its search; checks that it can be attacked."""
     source = find_trial(tracking_uri, reference)
-    if data_kind(source.spec.task.model) != "images":
+    own = source.spec.robustness
+    if not isinstance(own, Threat):
         raise ValueError(
             f"the model of {source.name} is {source.spec.task.model}, and `attack` is for models "
             f"of images; fix: texts are attacked by 'characters' or 'words' in every trial, so set "
@@ -177,12 +184,10 @@ def _source_of(tracking_uri: str, reference: str) -> WeightSource:
         )
     check_checkpoint(source)
     source.check_data()
-    return source
+    return source, own
 
 
-def _threats(source: WeightSource, asked: AttackRequest) -> list[Threat]:
-    own = source.spec.robustness
-    assert isinstance(own, Threat), "a model of images is attacked by its pixels"
+def _threats(source: WeightSource, own: Threat, asked: AttackRequest) -> list[Threat]:
     threat = dataclasses.replace(own, norm=asked.norm or own.norm)  # type: ignore[arg-type]
     sizes = [epsilon_of(text, threat.norm) for text in asked.epsilons]
     if not sizes and threat.norm != own.norm:
@@ -193,31 +198,13 @@ def _threats(source: WeightSource, asked: AttackRequest) -> list[Threat]:
     return [threat.at(size) for size in sizes] or [threat]
 
 
-def _past(source: WeightSource) -> Any:
-    from models.training.past_trial import PastTrial
-
-    threat = source.spec.robustness
-    assert isinstance(threat, Threat), "checked before"
-    return PastTrial(source.trained(source.spec.task.base), threat)
-
-
-def _table(trial: str, split: str, metrics: Sequence[Any]) -> Table:
-    table = Table(title=f"{trial} on {counted(metrics[0].examples, f'{split} image')}",
-                  title_justify="left", box=None)  # fmt: skip
-    for column in ("attack", "epsilon", "accuracy", "95 % interval", "seconds"):
-        table.add_column(column, justify="left" if column == "attack" else "right")
-    for each in metrics:
-        size = f"{each.epsilon:.4g}" if each.epsilon else "-"
-        table.add_row(
-            Text(each.metric), size, f"{each.accuracy:.4f}",
-            _interval(each.accuracy, each.examples), f"{each.seconds:.1f}",
-        )  # fmt: skip
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left", box=None)
+    for column in columns:
+        table.add_column(column, justify="left" if column == columns[0] else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
-
-
-def _interval(share: float, examples: int) -> str:
-    low, high = wilson_interval(share, examples)
-    return f"{low:.3f} to {high:.3f}"
 
 
 def _store(

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import changed_keys, fail, say
+from search.cli.options import PROJECT, STOPPED, Settings, changed_keys, fail, say
 from search.cluster.cluster_file import ClusterFile, mistakes_in, read_cluster_file, why_no_ssh
 from search.cluster.jobs import (
     ENDED,
@@ -27,10 +27,7 @@ from search.cluster.jobs import (
 from search.cluster.launcher import NoWayIn, bring_up, connection, copy_credentials, log_of
 from search.cluster.preflight import check_results, check_secret, check_spec, check_store
 
-_ROOT = Path(__file__).resolve().parents[2]
-PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
 CREDENTIALS = Path("~/.mlflow/credentials")
-STOPPED_FOLLOWING = 130
 
 Cluster = Annotated[Path, typer.Option("--cluster", help="A file of Ray's cluster launcher.")]
 
@@ -48,10 +45,7 @@ def launch(
         Path | None,
         typer.Option(envvar="TWENTIETH_RESULTS", help="On storage that all nodes share."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec."),
-    ] = None,
+    settings: Settings = None,
     trials: Annotated[
         int | None,
         typer.Option(min=1, help="Number of trials; with --resume, of additional trials."),
@@ -155,14 +149,15 @@ def _bring_up_if_needed(cluster: ClusterFile) -> None:
 
 def _follow(cluster: ClusterFile, job: str, wanted: str = "SUCCEEDED") -> None:
     """Shows a job's log to its end; exits with 1 unless the job ended as wanted or succeeded."""
+    show = partial(print, end="", flush=True)
     again = f"twentieth attach {job} --cluster {cluster.path}"
     down = f"shut down:       ray down {cluster.path}"
     try:
-        status = follow_job(partial(connection, cluster, PROJECT), job, _write)
+        status = follow_job(partial(connection, cluster, PROJECT), job, show)
     except KeyboardInterrupt:
         say(f"\nthe search continues\nfollow again:    {again}\nstop the search: {again} --stop")
         say(down)
-        raise SystemExit(STOPPED_FOLLOWING) from None
+        raise SystemExit(STOPPED) from None
     except ConnectionError as error:
         fail(f"{error}\nfollow again:    {again}\n{down}", 1)
     say(f"{job}: {status.lower()}\n{down}")
@@ -181,7 +176,3 @@ def _check_secrets() -> None:
 def use_token_of_the_cluster() -> None:
     """Makes Ray use the token, in this process and in those it starts, whatever was set before."""
     os.environ["RAY_AUTH_MODE"] = "token"
-
-
-def _write(text: str) -> None:
-    print(text, end="", flush=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, MutableMapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Annotated
 
 import typer
 
-from search.cli.cluster import PROJECT, use_token_of_the_cluster
+from search.cli.cluster import use_token_of_the_cluster
+from search.cli.options import PROJECT, RESULTS, Settings
 from search.cluster.check import Check, failed, in_a_line, passed
 from search.cluster.doctor import DoctorRequest, examine
 from search.cluster.nodes import ThisMachine, join_cluster
@@ -23,7 +25,6 @@ from search.cluster.remote import Wanted, as_line, check_remotely, last_line
 from search.spec import Spec, SpecError, load_spec
 from search.transfer.costs import counted
 
-_RESULTS = PROJECT / "results"
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}
 
 
@@ -31,10 +32,7 @@ def doctor(
     spec: Annotated[
         Path | None, typer.Argument(help="A spec, to check what its trials need.")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec."),
-    ] = None,
+    settings: Settings = None,
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store or server.")
     ] = None,
@@ -47,7 +45,7 @@ def doctor(
     ] = None,
     results: Annotated[
         Path | None,
-        typer.Option(envvar="TWENTIETH_RESULTS", help="Its storage/ is shared by all nodes."),
+        typer.Option(envvar="TWENTIETHRESULTS", help="Its storage/ is shared by all nodes."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     lines: Annotated[bool, typer.Option("--lines", hidden=True)] = False,
@@ -74,22 +72,21 @@ def doctor(
         check_remotely(Wanted(cluster, PROJECT, spec, changes, tracking_uri, place), take)
     else:
         # On the head, for `--cluster`, what was not named is not checked.
-        uri = tracking_uri or (None if lines else f"sqlite:///{_RESULTS / 'mlflow.db'}")
-        place = results or (None if lines else _RESULTS)
+        uri = tracking_uri or (None if lines else f"sqlite:///{RESULTS / 'mlflow.db'}")
+        place = results or (None if lines else RESULTS)
         place = place and Path(os.path.abspath(place.expanduser()))
         for check in _checks(spec, list(settings or []), uri, place, address, os.environ):
             take(check)
-    failures = sum(check.status == "fail" for check in checks)
-    warnings = sum(check.status == "warning" for check in checks)
+    counts = Counter(check.status for check in checks)
     if lines:
         print(last_line(len(checks)), flush=True)
     elif as_json:
-        document = {"ok": not failures, "checks": [asdict(check) for check in checks]}
+        document = {"ok": not counts["fail"], "checks": [asdict(check) for check in checks]}
         print(json.dumps(document, indent=2))
     else:
-        warned = counted(warnings, "warning")
-        print(f"{counted(len(checks), 'check')}, {failures} failed, {warned}")
-    raise SystemExit(1 if failures else 0)
+        warnings = counted(counts["warning"], "warning")
+        print(f"{counted(len(checks), 'check')}, {counts['fail']} failed, {warnings}")
+    raise SystemExit(1 if counts["fail"] else 0)
 
 
 def as_lines(check: Check) -> list[str]:

@@ -1,15 +1,11 @@
-"""Follows a launch on the console until its end, then writes the report: optimize and transfer.
-
-Exit code and error message are returned, for the command line to use.
-"""
+"""Follows a launch on the console until its end, then writes the report: optimize and transfer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from search.cli.options import out, say
+from search.cli.options import STOPPED, fail, out, say
 from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
@@ -19,18 +15,9 @@ from search.tracking.read.history import read_history
 from search.transfer.costs import counted
 
 EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
-STOPPED = 130  # a shell's code for what Ctrl-C ended
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a launch ended: the exit code, and the error message if it failed."""
-
-    code: int = 0
-    message: str = ""
-
-
-def follow(plan: Plan, own: Sequence[Trial], results: Path) -> Ended:
+def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
     """Starts the driver, shows its events, and writes the report.
 
     The first Ctrl-C asks the driver to stop, the second kills it.
@@ -39,6 +26,9 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> Ended:
         plan: The plan of the launch.
         own: Trials of earlier launches of this search.
         results: The folder for the report's folder.
+
+    Raises:
+        SystemExit: the launch failed or was stopped.
     """
     trials = counted(plan.trials_budget, "trial")
     say(f"optimize  {plan.search}: {trials}, log in {plan.storage}")
@@ -46,26 +36,26 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> Ended:
     view.seed(own)
     answer, was_stopped = _watch(Launch(plan), view)
     if was_stopped and answer.status == "failed":
-        return Ended(STOPPED)  # it was killed, as asked
+        raise SystemExit(STOPPED)  # it was killed, as asked
     again = f"continue with: twentieth resume {plan.search}"
     if answer.status != "done":
         hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
-        return Ended(EXIT_CODES[answer.status], f"{hint}{answer.message}; {again}")
+        fail(f"{hint}{answer.message}; {again}", EXIT_CODES[answer.status])
     try:
         place, verdict = publish_report(plan.search, plan.tracking_uri, results)
     except OSError as error:
         fix = f"fix: twentieth report {plan.search}"
-        return Ended(
-            1, f"all trials are stored, but the report could not be written: {error}; {fix}"
-        )
+        fail(f"all trials are stored, but the report could not be written: {error}; {fix}", 1)
     say(f"transfer  {verdict}\n          {place / 'report.md'}")
     if answer.state != "complete":
         say(f"          interrupted; {again}")
     if was_stopped:
-        return Ended(STOPPED)
-    if answer.state == "complete" and not (view.values or _complete_trials(plan)):
-        return Ended(1, f"no trial is complete; for the reasons: twentieth show {plan.search}")
-    return Ended()
+        raise SystemExit(STOPPED)
+    # The view lacks what was replayed from the journal.
+    if answer.state == "complete" and not (
+        view.values or read_history(plan.tracking_uri, searches=[plan.search]).prior_trials()
+    ):
+        fail(f"no trial is complete; for the reasons: twentieth show {plan.search}", 1)
 
 
 def _watch(launch: Launch, view: View) -> tuple[DriverAnswer, bool]:
@@ -86,8 +76,3 @@ def _watch(launch: Launch, view: View) -> tuple[DriverAnswer, bool]:
                 say("stopping; running trials can be resumed (Ctrl-C again: stop at once)")
                 events = launch.events()
     return launch.answer(), was_stopped
-
-
-def _complete_trials(plan: Plan) -> list[Trial]:
-    """The complete trials in the store; the view lacks what was replayed from the journal."""
-    return read_history(plan.tracking_uri, searches=[plan.search]).prior_trials()

@@ -18,12 +18,17 @@ from rich.console import Console
 WIDTH = None if sys.stdout.isatty() else 160
 out, err = Console(width=WIDTH), Console(width=WIDTH, stderr=True)
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = (ROOT if (ROOT / "pyproject.toml").exists() else Path.cwd()) / "results"
+STOPPED = 130  # a shell's exit code for what Ctrl-C ended
+_ROOT = Path(__file__).resolve().parents[2]
+PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
+RESULTS = PROJECT / "results"
 DEFAULT_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RESULTS / 'mlflow.db'}"
 
 Uri = Annotated[str, typer.Option("--tracking-uri", help="MLflow store or server.")]
 SearchId = Annotated[str, typer.Argument(help="A search's id, or the beginning of it.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec.")
+]
 Results = Annotated[
     Path, typer.Option(help="For reports; its storage/, for checkpoints, is shared by all nodes.")
 ]

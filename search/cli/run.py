@@ -9,18 +9,24 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from search.cli.options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, changed_keys, fail, say
+from search.cli.options import (
+    DEFAULT_URI,
+    RESULTS,
+    Results,
+    SearchId,
+    Settings,
+    Uri,
+    changed_keys,
+    say,
+)
 from search.history.provenance import provenance_text, read_origin
 from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec.")
-]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster ('auto', host:port).")]
 Trials = Annotated[int | None, typer.Option(min=1, help="Number of trials.")]
 
@@ -39,13 +45,14 @@ def run(
 ) -> None:
     """Start a search: review, extract, apply, optimize, transfer."""
     from search import pipeline
+    from search.cli.follow import follow
 
     changes = changed_keys(settings, trials, seed) + ["history.enabled=false"] * cold
     checked = load_spec(spec, changes)
     _admit(address)
     prepared = pipeline.prepare(checked, tracking_uri, say=say)
     plan = pipeline.new_plan(prepared, tracking_uri, results / "storage", address, say)
-    _run_to_the_end(plan, [], results)
+    follow(plan, [], results)
 
 
 def resume(
@@ -61,6 +68,7 @@ def resume(
 ) -> None:
     """Continue an interrupted search, or extend a finished one."""
     from search import pipeline
+    from search.cli.follow import follow
     from search.tracking.read.history import read_history
 
     _admit(address)
@@ -69,7 +77,7 @@ def resume(
         allow_function=allow_function, say=say,
     )  # fmt: skip
     own = read_history(tracking_uri, searches=[plan.search]).prior_trials(state=None)
-    _run_to_the_end(plan, own, results)
+    follow(plan, own, results)
 
 
 def review(
@@ -111,13 +119,3 @@ def _admit(address: str | None) -> None:
         from search.cluster.access import admit, located
 
         admit(located(address, os.environ), os.environ)
-
-
-def _run_to_the_end(plan: Any, own: list[Any], results: Path) -> None:
-    from search.cli.follow import follow
-
-    ended = follow(plan, own, results)
-    if ended.message:
-        fail(ended.message, ended.code)
-    if ended.code:
-        raise SystemExit(ended.code)

@@ -159,7 +159,7 @@ def _study(
 def _trial(trial: Trial, space: SearchSpace, values: Sequence[float]) -> FrozenTrial:
     known = _known(trial, space)
     return create_trial(
-        params={plain(name): _plain_value(value) for name, value in known.items()},
+        params={plain(name): plain(value) for name, value in known.items()},
         distributions={plain(name): _plain_choices(space.distributions[name]) for name in known},
         values=list(values),
         user_attrs={"run": plain(trial.run_id)},
@@ -173,17 +173,13 @@ def _known(trial: Trial, space: SearchSpace) -> Mapping[str, Value]:
 
 def _plain_choices(distribution: BaseDistribution) -> BaseDistribution:
     if isinstance(distribution, CategoricalDistribution):
-        return CategoricalDistribution([_plain_value(each) for each in distribution.choices])
+        return CategoricalDistribution([plain(each) for each in distribution.choices])
     return distribution
 
 
-def _plain_value(value: Any) -> Any:
-    return plain(value) if isinstance(value, str) else value
-
-
-def plain(text: str) -> str:
-    """Text of users without markup: angle brackets become ‹ ›."""
-    return text.replace("<", "‹").replace(">", "›")
+def plain(value: Any) -> Any:
+    """A value of users without markup: in a text, angle brackets become ‹ ›."""
+    return value.replace("<", "‹").replace(">", "›") if isinstance(value, str) else value
 
 
 def _page(title: str, figures: Sequence[tuple[str, Any]]) -> str:

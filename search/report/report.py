@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -189,6 +190,9 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     is_drawn = draw_robustness(evaluated, confirmed, summary.search, place / PICTURE)
     if not is_drawn:
         (place / PICTURE).unlink(missing_ok=True)  # of an earlier report
+    experience = None
+    with suppress(ValueError):  # it was not stored, or is damaged
+        experience = Experience.from_json(read_text(client, summary.run_id, tag_names.EXPERIENCE))
     written = write_report(
         history, summary.search, place,
         spec_yaml=summary.spec_yaml, environment=summary.environment,
@@ -196,17 +200,9 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
             "state": summary.state,
             "warm-started from": ", ".join(summary.warm_started_from) or "nothing",
         },
-        experience=_experience(read_text(client, summary.run_id, tag_names.EXPERIENCE)),
+        experience=experience,
         appendix=robustness_section(evaluated, confirmed, has_picture=is_drawn)
         + tables_section(best, tables),
     )  # fmt: skip
     publish_files(client, summary.run_id, place, written.verdict.sentence)
     return place, written.verdict.sentence
-
-
-def _experience(text: str) -> Experience | None:
-    """What history had taught when the search started; None if the text is not an experience."""
-    try:
-        return Experience.from_json(text)
-    except ValueError:
-        return None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from models.adversarial.checks.warning import SecurityWarning
 from search.report.robustness_values import ConfirmedTrial, Count, EvaluatedTrial
 from search.report.tables import escape, table
-from search.transfer.best import wilson_interval
+from search.transfer.best import interval_text
 
 PICTURE = "robustness.png"
 _COLUMNS = {
@@ -49,7 +49,7 @@ def _tested(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
     shown = [name for name in _COLUMNS if any(_find(each.test, name) for each in evaluated)]
     rows = [
         [f"{each.number}", *(_cell(_find(each.test, name)) for name in shown),
-         f"{each.test[0].examples}"]
+         f"{max((count.examples for count in each.test), default=0)}"]
         for each in evaluated
     ]  # fmt: skip
     head = ["trial", *(_COLUMNS[name] for name in shown), "images"]
@@ -147,5 +147,4 @@ def _find(counts: Sequence[Count], attack: str) -> Count | None:
 def _cell(count: Count | None) -> str:
     if count is None:
         return "-"
-    low, high = wilson_interval(count.share, count.examples)
-    return f"{count.share:.3f} ({low:.3f} to {high:.3f})"
+    return f"{count.share:.3f} ({interval_text(count.share, count.examples)})"

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from models.adversarial.checks.warning import SecurityWarning
 from models.scores.metric_names import MetricName, unconfirmed
 from search.history import Trial
 
 FILE = "robustness.json"
-_PARTS = ("name", "raised_when", "meaning", "remedy", "measured")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Count:
     epsilon: float
     examples: int
     correct: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.correct <= self.examples or not self.examples:
+            raise ValueError(f"{self.correct} of {self.examples} examples")
 
     @property
     def share(self) -> float:
@@ -76,6 +80,10 @@ class ConfirmedTrial:
         return self.stronger + self.gap
 
 
+_COUNTS = TypeAdapter(tuple[Count, ...])
+_WARNINGS = TypeAdapter(tuple[SecurityWarning, ...])
+
+
 def evaluated_trials(
     best: Sequence[Trial], texts: Mapping[str, Mapping[str, str]]
 ) -> list[EvaluatedTrial]:
@@ -111,30 +119,19 @@ def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
 
 
 def _evaluated(best: Trial, text: str) -> EvaluatedTrial | None:
-    """Reads an evaluation; None for a text that is none."""
+    """Reads an evaluation; None for a text that is not one."""
     try:
         document = json.loads(text)
         threat = document["threat"]
-        parts = {
-            name: tuple(map(_count, document[name])) for name in ("confirmation", "test", "curve")
-        }
-        warnings = tuple(
-            SecurityWarning(**{part: str(each[part]) for part in _PARTS})
-            for each in document["warnings"]
-        )
         return EvaluatedTrial(
-            best.number, float(threat["epsilon"]), int(threat["confirm_examples"]), best.by_metric,
-            warnings=warnings, **parts,
-        )  # fmt: skip
+            number=best.number,
+            epsilon=float(threat["epsilon"]),
+            confirm_examples=int(threat["confirm_examples"]),
+            values=best.by_metric,
+            confirmation=_COUNTS.validate_python(document["confirmation"]),
+            test=_COUNTS.validate_python(document["test"]),
+            curve=_COUNTS.validate_python(document["curve"]),
+            warnings=_WARNINGS.validate_python(document["warnings"]),
+        )
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _count(record: Mapping[str, Any]) -> Count:
-    found = Count(
-        str(record["attack"]), str(record["metric"]), float(record["epsilon"]),
-        int(record["examples"]), int(record["correct"]),
-    )  # fmt: skip
-    if not 0 <= found.correct <= found.examples or not found.examples:
-        raise ValueError(f"{found.correct} of {found.examples} examples")
-    return found

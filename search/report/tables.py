@@ -36,17 +36,15 @@ def agreement_table(agreements: Sequence[Agreement], objectives: Sequence[str]) 
     """A table with a row for each earlier search, in the order given; "" without any."""
     if not agreements:
         return ""
-    by_search: dict[str, dict[str, Agreement]] = {}
-    for each in agreements:
-        by_search.setdefault(each.search, {})[each.objective] = each
+    found = {(each.search, each.objective): each for each in agreements}
     header = ["earlier search", "similarity"]
     for objective in objectives:
         header += [f"pairs in order, {escape(objective)}", "its own pairs"]
     rows = []
-    for search, found in by_search.items():
-        cells = [escape(search), f"{next(iter(found.values())).similarity:.2f}"]
+    for search, similarity in {each.search: each.similarity for each in agreements}.items():
+        cells = [escape(search), f"{similarity:.2f}"]
         for objective in objectives:
-            cells += _in_order(found.get(objective))
+            cells += _in_order(found.get((search, objective)))
         rows.append(cells)
     note = (
         "How well each earlier search predicts this one's trials from their nearest neighbours: "

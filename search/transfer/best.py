@@ -82,6 +82,12 @@ def wilson_interval(share: float, examples: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def interval_text(share: float, examples: int) -> str:
+    """The bounds of `wilson_interval`, as "0.959 to 0.986"."""
+    low, high = wilson_interval(share, examples)
+    return f"{low:.3f} to {high:.3f}"
+
+
 def _result(trial: Trial, name: MetricName) -> TestValue:
     value, counted = trial.last(str(name)), name.examples_metric(trial.curves)
     examples = math.nan if counted is None else trial.last(counted)

@@ -81,8 +81,12 @@ def guard_record(trials: Sequence[Trial]) -> GuardRecord:
             before = trial.number
     if not found:
         return GuardRecord()
-    dropped_after = _dropped_after(found, before)
+    last, dropped_after = found[-1][1], None
     dropped_tasks, never_used = _dropped(found)
+    # Without evidence against it, there was no history, or it is not known why it is not used.
+    if last.history == "none" and last.log_evidence < 0:
+        used = [number for number, guard in found if guard.history != "none"]
+        dropped_after = max(used, default=before)
     if dropped_after is not None:
         dropped_tasks = [each for each in dropped_tasks if each.after < dropped_after]
     decisions = tuple(
@@ -118,19 +122,6 @@ def guard_sentence(done: GuardRecord) -> str:
         named = [f"{each.task} after trial {each.after}" for each in done.dropped_tasks]
         texts.append(f"The guard dropped {names_in_words(named, TASKS_NAMED)}.")
     return " ".join(texts)
-
-
-def _dropped_after(found: Sequence[tuple[int, Guard]], before: int | None) -> int | None:
-    """The last trial with history, if none had any from there to the end.
-
-    None without evidence against history: there was none to drop, or it is not known why it was not
-    used.
-    """
-    last = found[-1][1]
-    if last.history != "none" or not last.log_evidence < 0:
-        return None
-    used = [number for number, guard in found if guard.history != "none"]
-    return max(used, default=before)
 
 
 def _dropped(found: Sequence[tuple[int, Guard]]) -> tuple[list[Dropped], list[str]]:

@@ -7,8 +7,7 @@ weights (`weights.py`), nor for the form of the spec (`search/spec/initial_weigh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from models.catalog import Value
 from models.networks.base_model import locate_base
@@ -24,16 +23,10 @@ from search.transfer.sources import (
 )
 
 
-@dataclass(frozen=True)
-class Pinned:
-    """A spec that names the trials it starts from, and lines that tell the user about them."""
+def pin(spec: Spec, tracking_uri: str) -> tuple[Spec, list[str]]:
+    """Pins the initial weights of a spec; returns it and lines about its sources for the user.
 
-    spec: Spec
-    lines: tuple[str, ...] = ()
-
-
-def pin(spec: Spec, tracking_uri: str) -> Pinned:
-    """Pins the initial weights of a spec; one without any, or pinned before, is left as it is.
+    A spec without initial weights, or pinned before, is returned as it is.
 
     A single source fixes the hyperparameters of its architecture: they move to `task.settings` and
     are no longer searched. Where each trial chooses its source, only trials from scratch search
@@ -45,7 +38,7 @@ def pin(spec: Spec, tracking_uri: str) -> Pinned:
     """
     part = spec.initial_weights
     if spec.task.is_function or (part is not None and part.fixed):
-        return Pinned(spec)
+        return spec, []
     if part is not None and part.source is not None:
         sources = _found(tracking_uri, part.source, part.pick)
         chosen = [source.name for source in sources]
@@ -55,7 +48,7 @@ def pin(spec: Spec, tracking_uri: str) -> Pinned:
         spec = _renamed(spec, {each: source.name for each, source in found.items()})
         chosen = [str(each) for each in spec.space[INITIAL_WEIGHTS].choices or ()]
     else:
-        return Pinned(spec)
+        return spec, []
     for source in sources:
         check_fit(source, spec)
     if len(chosen) == 1 and chosen != [SCRATCH]:
@@ -65,7 +58,7 @@ def pin(spec: Spec, tracking_uri: str) -> Pinned:
     lines = [_description(source) for source in sources]
     if dropped:
         lines.append(f"no longer searched, because the checkpoint fixes it: {', '.join(dropped)}")
-    return Pinned(checked_again(pinned, "the spec with its weights"), tuple(lines))
+    return checked_again(pinned, "the spec with its weights"), lines
 
 
 def _found(tracking_uri: str, reference: str, pick: str = "best") -> list[WeightSource]:
@@ -103,15 +96,16 @@ def check_fit(source: WeightSource, spec: Spec) -> None:
 def _renamed(spec: Spec, new: Mapping[str, str]) -> Spec:
     """Pins the choices of initial weights to trials, in conditions too."""
 
-    def pinned(part: HyperparameterSpec) -> HyperparameterSpec:
-        if INITIAL_WEIGHTS not in part.when:
-            return part
-        values = tuple(new.get(str(each), each) for each in part.when[INITIAL_WEIGHTS])
-        return part.model_copy(update={"when": {**part.when, INITIAL_WEIGHTS: values}})
+    def pinned(values: Sequence[Value]) -> tuple[Value, ...]:
+        return tuple(dict.fromkeys(new.get(str(each), each) for each in values))
 
-    space = {name: pinned(part) for name, part in spec.space.items()}
-    every = dict.fromkeys(new.get(str(c), c) for c in space[INITIAL_WEIGHTS].choices or ())
-    space[INITIAL_WEIGHTS] = space[INITIAL_WEIGHTS].model_copy(update={"choices": tuple(every)})
+    space = dict(spec.space)
+    for name, part in spec.space.items():
+        if INITIAL_WEIGHTS in part.when:
+            when = {**part.when, INITIAL_WEIGHTS: pinned(part.when[INITIAL_WEIGHTS])}
+            space[name] = part.model_copy(update={"when": when})
+    chosen = space[INITIAL_WEIGHTS]
+    space[INITIAL_WEIGHTS] = chosen.model_copy(update={"choices": pinned(chosen.choices or ())})
     return spec.model_copy(update={"space": space})
 
 
@@ -165,23 +159,21 @@ def _without(
     spec: Spec, settings: Mapping[str, Value]
 ) -> tuple[dict[str, HyperparameterSpec], list[str]]:
     """The space without what is fixed and what can no longer be active; and the removed names."""
-    dropped = [name for name in spec.space if name in settings]
-    space = {name: part for name, part in spec.space.items() if name not in settings}
-    space.pop(INITIAL_WEIGHTS, None)  # all choices are the same trial
-    is_done = False
-    while not is_done:
-        is_done = True
-        for name, part in list(space.items()):
-            gone = [parent for parent in part.when if parent not in space]
-            if not gone:
-                continue
-            is_done = False
-            if all(settings.get(parent) in part.when[parent] for parent in gone):
-                when = {parent: v for parent, v in part.when.items() if parent in space}
-                space[name] = part.model_copy(update={"when": when})
-            else:
-                del space[name]
-                dropped.append(name)
+    # Initial weights are fixed too: all choices are the same trial.
+    searched = {name for name in spec.space if name not in settings and name != INITIAL_WEIGHTS}
+
+    def can_be_active(name: str) -> bool:
+        return all(
+            can_be_active(parent) if parent in searched else settings.get(parent) in values
+            for parent, values in spec.space[name].when.items()
+        )
+
+    space = {}
+    for name, part in spec.space.items():
+        if name in searched and can_be_active(name):
+            when = {parent: values for parent, values in part.when.items() if parent in searched}
+            space[name] = part.model_copy(update={"when": when})
+    dropped = [name for name in spec.space if name not in space and name != INITIAL_WEIGHTS]
     if not space:
         raise ValueError(
             f"initial_weights: the space has only {', '.join(dropped)}, which the checkpoint "

@@ -103,7 +103,8 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
         comparisons = tuple(
             compare_with_cold(cold, theirs, found.mine, cost) for cold, theirs in found.theirs
         )
-    saved = saved_over(comparisons)
+    saved, counting = saved_over(comparisons), " ".join(conditions(this))
+    rule = REFERENCE_RULE + (f", of those that count: {counting}" if counting else "")
     if found is not None and level > 0:
         control = compare_arms(trials, this, cost)
         if comparisons:
@@ -114,17 +115,12 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
         texts = [*(texts or [NO_EVIDENCE if this.warm else NO_COLD]), guard_sentence(guard)]
     return Verdict(
         search=this.id, is_warm=this.warm, objectives=this.metrics, trials=len(trials),
-        reference=reference, reference_rule=_reference_rule(this), level=level,
+        reference=reference, reference_rule=rule, level=level,
         comparisons=comparisons, trials_saved=saved.trials, caveats=caveats,
         sentence=" ".join(filter(None, texts)) or _nothing(this, trials),
         hours_saved=saved.hours, interval=saved.interval,
         hours_unit=f"{cost.unit}-hours" if cost else "", control=control, guard=guard,
     )  # fmt: skip
-
-
-def _reference_rule(this: Search) -> str:
-    counting = " ".join(conditions(this))
-    return REFERENCE_RULE + (f", of those that count: {counting}" if counting else "")
 
 
 def _nothing(this: Search, trials: Sequence[Trial]) -> str:

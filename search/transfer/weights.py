@@ -70,7 +70,14 @@ def _copied(
     ancestors = [each["settings"] for each in source.trained_on()[1:]]
     found = extract_weights(trained, ancestors, spec.task.data)
     if found.overlap.count:
-        raise ValueError(_refusal(source, found.overlap))
+        shown = "".join(f"\n  {text}" for text in found.overlap.shown)
+        raise ValueError(
+            f"initial_weights: {source.name} was trained on "
+            f"{counted(len(found.overlap.validation), 'example')} of this task's validation split "
+            f"and {len(found.overlap.test)} of its test split, and weights cannot unlearn them; "
+            f"fix: name another trial, or run its search again without them"
+            f"{' (task.data.without)' if shown else ''}.{shown}"
+        )
     lineage = _lineage(source, trained.base, found)
     file = save_initial(initial_folder(storage), replace(found.weights, lineage=lineage))
     labels = names_in_words(list(found.rows.carried), _LABELS_NAMED) or "no label"
@@ -98,17 +105,6 @@ def _lineage(source: WeightSource, base: BaseModel | None, found: Any) -> dict[s
         "overlap": {key: overlap[key] for key in ("count", "known", "compared")},
         "trained_on": source.trained_on(),
     }
-
-
-def _refusal(source: WeightSource, overlap: Any) -> str:
-    shown = "".join(f"\n  {text}" for text in overlap.shown)
-    return (
-        f"initial_weights: {source.name} was trained on "
-        f"{counted(len(overlap.validation), 'example')} of this task's validation split and "
-        f"{len(overlap.test)} of its test split, and weights cannot unlearn them; fix: name "
-        f"another trial, or run its search again without them"
-        f"{' (task.data.without)' if overlap.shown else ''}.{shown}"
-    )
 
 
 def lineage_of(tracking_uri: str, run_id: str) -> str:

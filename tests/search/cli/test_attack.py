@@ -90,10 +90,10 @@ def test_without_its_package_an_attack_says_how_to_install_it(
 
 
 def test_another_norm_takes_the_default_epsilon_or_asks_for_one(known: Any) -> None:
-    (threat,) = attack._threats(source(), AttackRequest(norm="l2"))
+    (threat,) = attack._threats(source(), Threat(), AttackRequest(norm="l2"))
     assert (threat.norm, threat.epsilon) == ("l2", 0.2)
-    (own,) = attack._threats(source(), AttackRequest(norm="linf"))
+    (own,) = attack._threats(source(), Threat(), AttackRequest(norm="linf"))
     assert own == Threat()
     unknown = source(fingerprint={"data": {"name": "shapes"}})
     with pytest.raises(ValueError, match="add --epsilon"):
-        list(attack._threats(unknown, AttackRequest(norm="l2")))
+        list(attack._threats(unknown, Threat(), AttackRequest(norm="l2")))

@@ -13,7 +13,7 @@ from tests.search.optimize.test_plan import a_plan
 
 
 def test_a_report_that_cannot_be_written_is_not_a_failed_search(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*given: object) -> tuple[Path, str]:
         raise OSError(errno.ENOSPC, "No space left on device", "report.md")
@@ -23,7 +23,9 @@ def test_a_report_that_cannot_be_written_is_not_a_failed_search(
         follow, "_watch", lambda *given: (DriverAnswer("done", state="complete"), False)
     )
     monkeypatch.setattr(follow, "publish_report", full)
-    ended = follow.follow(a_plan(tmp_path), [], tmp_path)
-    assert ended.code == 1
+    with pytest.raises(SystemExit) as ended:
+        follow.follow(a_plan(tmp_path), [], tmp_path)
+    assert ended.value.code == 1
+    printed = capsys.readouterr().err
     for part in ("all trials are stored", "No space left", "report.md", "twentieth report hills-1"):
-        assert part in ended.message
+        assert part in printed

@@ -63,6 +63,10 @@ def replaced() -> list[ConfirmedTrial]:
     })  # fmt: skip
 
 
+def test_an_evaluation_without_a_test_result_is_shown_without_one() -> None:
+    assert "| 3 | 0 |" in robustness_section(evaluated(document(test=[])), [])
+
+
 def test_every_attack_is_shown_with_its_interval() -> None:
     text = robustness_section(evaluated(document()), [])
     # Wilson's interval of 55 of 100, by hand from the formula with z = 1.96.

@@ -72,7 +72,7 @@ def tiny_base_of(shelf: Shelf) -> Any:
 def test_a_lora_trial_passes_its_merged_weights_to_any_method(shelf: Shelf) -> None:
     source = finished_search(shelf, "lora")
     spec = text_spec(shelf, "tones", "tones", "ia3", initial_weights={"from": source.search})
-    assert list(pin(spec, shelf.uri).spec.space) == ["ia3.learning_rate"]
+    assert list(pin(spec, shelf.uri)[0].space) == ["ia3.learning_rate"]
     plan = shelf.plan(spec)
     weights = load_initial(plan.initial_files()[f"{source.search}#0"])
     assert weights.is_merged
@@ -93,14 +93,14 @@ def test_adapters_fix_their_method_and_size(shelf: Shelf) -> None:
         "adapters.width": {"type": "int", "low": 8, "high": 64},
     }  # fmt: skip
     named = {"from": source.search}
-    pinned = pin(
+    pinned, _ = pin(
         text_spec(shelf, "tones", "tones", "full", task=task, space=space, initial_weights=named),
         shelf.uri,
     )
-    assert list(pinned.spec.space) == ["adapters.learning_rate"]
-    assert not pinned.spec.space["adapters.learning_rate"].when
-    assert pinned.spec.task.settings["adaptation"] == "adapters"
-    assert pinned.spec.task.settings["adapters.width"] == 48
+    assert list(pinned.space) == ["adapters.learning_rate"]
+    assert not pinned.space["adapters.learning_rate"].when
+    assert pinned.task.settings["adaptation"] == "adapters"
+    assert pinned.task.settings["adapters.width"] == 48
     other = text_spec(shelf, "tones", "tones", "lora", initial_weights=named)
     with pytest.raises(ValueError, match="has adaptation adapters, task"):
         pin(other, shelf.uri)
