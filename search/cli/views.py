@@ -26,9 +26,9 @@ from search.transfer.weights import lineage_in_words, lineage_of
 
 def searches_table(tracking_uri: str) -> Table:
     """A table of every search of the store, newest last."""
-    table = Table(box=None)
-    for column in ("search", "task", "state", "trials", "best", "warm-started from"):
-        table.add_column(column, overflow="fold", no_wrap=column == "search")
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for column in ("search", "task", "state", "trials", "best", "learned from"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("search", "task"))
     history = read_history(tracking_uri)
     for summary in all_summaries(open_client(tracking_uri)):
         trials = history.prior_trials(state=None, search=summary.search)
@@ -95,10 +95,13 @@ def _best_table(best: list[Trial], word: str) -> Table:
     # A long title stays on one line, even if the table is narrower.
     text = f"{word} (on validation, and on test where measured)"
     title = Text(text, no_wrap=True, overflow="ignore")
-    table = Table(title=title, title_justify="left", box=None)
+    table = Table(
+        title=title, title_justify="left", box=None, pad_edge=False, collapse_padding=True
+    )
     table.add_column("trial")
     for metric in best[0].metrics if best else ():
-        table.add_column(Text(metric), justify="right", overflow="fold")
+        two_lines = Text(metric.replace(".", ".\n", 1))
+        table.add_column(two_lines, justify="right", overflow="fold")
         table.add_column("test (95 %)", justify="right", no_wrap=True)
     for entry in best:
         cells, test = [f"{entry.number:03d}"], values_on_test(entry)

@@ -100,8 +100,8 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     if found is None or not any(found.mine.levels):
         return False
     point, colds = found.reference, found.theirs
-    judging = judging_indices(this.objectives)
-    is_single, objective = len(judging) == 1, this.objectives[judging[0]]
+    counting = judging_indices(this.objectives)
+    is_single, objective = len(counting) == 1, this.objectives[counting[0]]
     name = f"Best {objective.metric}" if is_single else "Hypervolume"
     title = " ".join([name, *conditions(this), "after each trial,", this.id])
     figure, (axes,) = new_figure(title)
@@ -163,9 +163,9 @@ def _draw_progress(
     """Draws a search's progress; returns the heights drawn, NaN before the first complete trial."""
     heights = np.array(theirs.levels, dtype=np.float64)
     heights[heights <= 0] = np.nan
-    judging = judging_indices(this.objectives)
-    if len(judging) == 1:
-        sign = -1.0 if this.objectives[judging[0]].is_maximized else 1.0
+    counting = judging_indices(this.objectives)
+    if len(counting) == 1:
+        sign = -1.0 if this.objectives[counting[0]].is_maximized else 1.0
         heights = sign * (point[0] - heights)
     axes.step(np.arange(1, len(heights) + 1), heights, where="post", **style)
     return heights

@@ -17,9 +17,9 @@ def best_in_words(search: Search) -> str:
     """A heading that says by what the best trials of a search are the best."""
     if is_plain(search.objectives):
         return "Pareto front" if len(search.objectives) > 1 else "Best"
-    judging = [search.metrics[index] for index in judging_indices(search.objectives)]
-    word = "Best by" if len(judging) == 1 else "Pareto front of"
-    return " ".join([word, " and ".join(judging), *conditions(search)])
+    counting = [search.metrics[index] for index in judging_indices(search.objectives)]
+    word = "Best by" if len(counting) == 1 else "Pareto front of"
+    return " ".join([word, " and ".join(counting), *conditions(search)])
 
 
 def conditions(search: Search) -> list[str]:

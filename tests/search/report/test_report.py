@@ -190,7 +190,7 @@ def test_names_and_choices_of_users_cannot_run_a_script(tmp_path: Path) -> None:
     page = (report.folder / "interactive.html").read_text()
     found = Scripts(page)
     assert "img" not in found.tags
-    # plotly itself, its settings, and one script a figure: none begins with a user's text.
+    # plotly itself, its settings, and one script for each plot: none begins with a user's text.
     assert not any(script.strip().startswith("alert") for script in found.scripts)
     assert not any(f"alert({n})</" in page for n in range(1, 5))
     figures = page.count("<h2>")

@@ -101,10 +101,10 @@ def test_lineage_goes_back_to_the_first_and_is_printed_by_show(shelf: Shelf, sou
     assert (tags[tag_names.ROWS_CARRIED], tags[tag_names.OVERLAP]) == ("10", "0")
     out = io.StringIO()
     print_trial(Console(file=out, width=200), child.search, 0, shelf.uri)
-    told = out.getvalue()
-    assert f"starts from the weights of {parent.search}#0" in told
-    assert "10 head rows copied by label name (0, 1, 2, 3, 4 and 5 more), 0 re-init" in told
-    assert f"Lineage: {source}#1 > {parent.search}#0." in told
+    printed = out.getvalue()
+    assert f"starts from the weights of {parent.search}#0" in printed
+    assert "10 head rows copied by label name (0, 1, 2, 3, 4 and 5 more), 0 re-init" in printed
+    assert f"Lineage: {source}#1 > {parent.search}#0." in printed
     assert lineage_of(shelf.uri, find_trial(shelf.uri, f"{source}#1").trial.run_id) == ""
 
 
