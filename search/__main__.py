@@ -1,47 +1,55 @@
 """The command line: `twentieth`, or `python -m search`.
 
-The commands lie in `cli/`. What can go wrong is said in a
-sentence and exits with a number: 1 failed, 2 wrong input, 3 alive elsewhere or taken over, 4 safe
-but not sent to the store, 130 stopped by Ctrl-C.
+The commands are defined in `cli/`. An error that a user can cause is a sentence and an exit code:
+1 failed, 2 wrong input, 3 running elsewhere or taken over, 4 safe but not sent to the store, 130
+stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import typer
 
 from search.cli import cluster, doctor, run, store
 from search.cli.options import fail
-from search.spec import SpecError
 from search.tracking.ownership import SearchIsAlive
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
     help="Hyperparameter search that starts from everything already tried.",
 )  # fmt: skip
+EXAMPLES: dict[Callable[..., None], str] = {
+    run.run: "run search/specs/digits.yaml --trials 20 --seed 1",
+    run.resume: "resume digits-1123-0915-a1b2 --trials 8",
+    run.review: "review search/specs/digits.yaml --json",
+    store.history: "history",
+    store.show: "show digits-1123-0915-a1b2",
+    store.report: "report digits-1123-0915-a1b2",
+    store.export: "export digits-1123-0915-a1b2#7 digits_network",
+    store.attack: "attack digits-1123-0915-a1b2#7 --epsilon 8/255",
+    store.ui: "ui --port 5001",
+    cluster.launch: "launch search/specs/digits.yaml --cluster cluster.yaml "
+    "--tracking-uri https://mlflow.example.org --results /shared/results",
+    cluster.attach: "attach --cluster cluster.yaml",
+    doctor.doctor: "doctor search/specs/digits.yaml --cluster cluster.yaml "
+    "--tracking-uri https://mlflow.example.org --results /shared/results",
+}
+for command, example in EXAMPLES.items():
+    app.command(epilog=f"Example: twentieth {example}")(command)
 
 
 def main() -> None:
-    """Runs a command; what a user can cause is a sentence, not a traceback."""
+    """Runs a command; an error that a user can cause is printed without a traceback."""
     logging.getLogger("optuna").setLevel(logging.WARNING)
-    logging.getLogger("search").setLevel(logging.ERROR)  # what it would say, `extract` says
+    logging.getLogger("search").setLevel(logging.ERROR)  # `extract` prints the warnings
     try:
         app()
-    except SpecError as error:
-        fail(str(error), 2)
-    except LookupError as error:
-        fail(str(error.args[0] if error.args else error), 2)
-    except (OSError, ValueError) as error:
+    except (LookupError, OSError, ValueError) as error:
         fail(str(error), 2)
     except SearchIsAlive as error:
         fail(str(error), 3)
-
-
-run.register(app)
-store.register(app)
-cluster.register(app)
-doctor.register(app)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Pipeline: the five steps composed into one launch, of a new search or of one that goes on.
+"""Pipeline: the five steps composed into one launch of a new search, or of one that is resumed.
 
-The command line calls this; it prints nothing but what it is given a `say` for.
+The command line calls this. It prints nothing itself; it passes lines to `say`.
 """
 
 from __future__ import annotations
@@ -34,17 +34,19 @@ from search.tracking.read.history import read_history
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
 from search.tracking.write.mlflow_views import write_views
+from search.transfer.costs import counted
 from search.transfer.pin_weights import pin
 from search.transfer.weights import copy_weights, missing_weights
 
 PREVIEWED = 3
-# A launch says the gist; `review` says it all.
+# A launch shows the first lines of what was learned; `review` shows all.
 LINES_SHOWN = 4
+VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "transformers", "peft", "numpy")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A spec after review, extract and apply: ready to be optimized, nothing written yet."""
+    """A spec after review, extract and apply: ready for optimize, nothing written yet."""
 
     spec: Spec
     space: SearchSpace
@@ -65,31 +67,38 @@ def prepare(
     searches: Sequence[str] | None = None,
     lines_shown: int | None = LINES_SHOWN,
 ) -> Prepared:
-    """Reviews history, extracts what it taught, and looks at what would be tried first.
+    """Reviews history, extracts what it teaches, and makes the first proposals.
 
     Args:
-        spec: the checked spec.
-        tracking_uri: where history is.
-        say: told a few lines about each step.
-        searches: the only ones to learn from; all that the spec wants if None.
-        lines_shown: how much of the experience to say; all of it if None.
+        spec: The checked spec.
+        tracking_uri: The store with the history.
+        say: Called with a few lines about each step.
+        searches: The only searches to learn from; all that the spec allows if None.
+        lines_shown: Number of lines of the experience to show; all if None.
 
     Raises:
         ConnectionError: the store does not answer.
-        LookupError: there is no such trial to start from.
+        LookupError: a trial to start from does not exist.
         ValueError: the data set or the pretrained model cannot be read, or the weights of a trial
             do not fit.
     """
-    pinned = pin(spec, tracking_uri)
-    for line in pinned.lines:
+    spec, lines_on_weights = pin(spec, tracking_uri)
+    for line in lines_on_weights:
         say(f"review    {line}")
-    spec = pinned.spec
     space = spec.search_space()
     fingerprint = fingerprint_of(spec)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task, searches=searches)
     reconciled = reconcile(history, space, spec.objectives)
-    for line in [_found(spec, history, task), *reconciled.lines(lines_shown)]:
+    found = "history is switched off: this search starts cold"
+    if spec.history.enabled:
+        found = (
+            f"{counted(len(history), 'trial')} of "
+            f"{counted(len(history.searches), 'earlier search', 'earlier searches')}"
+            f" ({len(history.prior_trials(task))} complete ones of this very task),"
+            f" {counted(len(history.rejected), 'run')} left out"
+        )
+    for line in [found, *reconciled.lines(lines_shown)]:
         say(f"review    {line}")
     experience = learn(
         history, space, task=task, fingerprint=fingerprint, objectives=spec.objectives
@@ -102,7 +111,9 @@ def prepare(
         has_models=spec.sampler.name == "warm",
     )  # fmt: skip
     proposals = first_proposals(spec, prior, space, task, PREVIEWED)
-    say(f"apply     {spec.sampler.name} sampler; first: {_in_words(proposals[0])}")
+    first = json.dumps(dict(proposals[0].configuration))
+    step = proposals[0].origin.get("step", "?")
+    say(f"apply     {spec.sampler.name} sampler; first: {first} ({step})")
     return Prepared(
         spec, space, task, fingerprint, history, reconciled, experience, prior, proposals
     )
@@ -115,17 +126,17 @@ def new_plan(
     address: str | None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Plan:
-    """Creates the search in the store; returns what the optimize step needs.
+    """Creates the search in the store; returns the plan for the optimize step.
 
     Raises:
         LookupError: a trial to start from is gone.
-        ValueError: it was trained on what this task is judged by.
+        ValueError: it was trained on examples of this task's validation or test split.
     """
     spec, client = prepared.spec, open_client(tracking_uri)
     search = f"{spec.name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
     experiment = ensure_experiment(client, spec.task.name, tracking_uri)
     storage = resolved_storage(storage_root, search)
-    # First, for it may be refused: then there is no trace of this search.
+    # First, since it may be refused, and then nothing of this search must remain in the store.
     weights = copy_weights(spec, tracking_uri, storage, lambda text: say(f"apply     {text}"))
     summary_run = create_summary(
         client, experiment,
@@ -158,11 +169,11 @@ def resumed_plan(
     allow_function: str | None,
     say: Callable[[str], None],
 ) -> Plan:
-    """The plan of a search that goes on, from its summary run alone.
+    """Makes the plan of a resumed search, from its summary run alone.
 
     Raises:
-        LookupError: no such search.
-        SearchIsAlive: it has an owner that lives.
+        LookupError: there is no such search.
+        SearchIsAlive: another process runs it.
         PermissionError: its model is a Python function that was not allowed by name.
         FileNotFoundError: the weights that its trials start from are gone.
     """
@@ -172,17 +183,17 @@ def resumed_plan(
     spec = stored_spec(summary)
     if spec.task.is_function and spec.task.model != f"python:{allow_function}":
         raise PermissionError(
-            f"{summary.search} trains with {spec.task.model}, a name read from the store. If it is "
-            f"yours, say so: --allow-function {spec.task.model.removeprefix('python:')}"
+            f"{summary.search} trains with {spec.task.model}, a name read from the store; fix: if "
+            f"it is yours, add --allow-function {spec.task.model.removeprefix('python:')}"
         )
     missing = missing_weights(summary)
     if missing:
         raise FileNotFoundError(
-            f"the weights that {summary.search} starts from are gone ({missing[0]}): mount the "
-            f"folder, or start a new search"
+            f"the weights that {summary.search} starts from are gone ({missing[0]}); fix: mount "
+            f"the folder, or start a new search"
         )
     budget = summary.trials_budget + more_trials
-    # What it started from, or it would go on from what came later.
+    # It learns only from what it started from, not from later searches.
     prepared = prepare(spec, tracking_uri, say=say, searches=summary.warm_started_from)
     if more_trials:
         raise_budget(client, summary.run_id, budget)
@@ -196,10 +207,10 @@ def resumed_plan(
 
 
 def fingerprint_of(spec: Spec) -> dict[str, Any]:
-    """A spec's fingerprint, its data and its pretrained model described and checked.
+    """The fingerprint of a spec, with its data and its pretrained model described and checked.
 
     Raises:
-        ValueError: one of them is missing, damaged or not what the model learns from.
+        ValueError: one of them is missing, damaged or of a kind that the model cannot use.
     """
     task = spec.task
     kind = "images" if task.is_function else data_kind(task.model)
@@ -209,30 +220,8 @@ def fingerprint_of(spec: Spec) -> dict[str, Any]:
 
 
 def stored_spec(summary: Summary) -> Spec:
-    """The spec of a search, read from the store and checked again like any file."""
+    """The spec of a search, read from the store and checked again like a file."""
     return spec_from_yaml(summary.spec_yaml, f"the spec of {summary.search}")
-
-
-def _found(spec: Spec, history: History, task: str) -> str:
-    if not spec.history.enabled:
-        return "history is switched off: this search starts cold"
-    return (
-        f"{len(history)} trials of {len(history.searches)} earlier searches"
-        f" ({len(history.prior_trials(task))} complete ones of this very task),"
-        f" {len(history.rejected)} runs left out"
-    )
-
-
-def _in_words(proposal: Proposal) -> str:
-    configuration = json.dumps(dict(proposal.configuration))
-    return f"{configuration} ({proposal.origin.get('step', '?')})"
-
-
-def with_changes(spec: Spec, *, cold: bool) -> Spec:
-    """The spec with history switched off, if so asked."""
-    if not cold:
-        return spec
-    return spec.model_copy(update={"history": spec.history.model_copy(update={"enabled": False})})
 
 
 def gather(
@@ -242,13 +231,13 @@ def gather(
     task: str = "",
     searches: Sequence[str] | None = None,
 ) -> History:
-    """The history a search may use: nothing if the spec switched it off.
+    """Reads the history that a search may use; it is empty if the spec switches it off.
 
     Args:
-        tracking_uri: the store.
-        settings: which experiments, and what was renamed since.
-        task: id of the new search's task, for the experiments that settings say are of it.
-        searches: the only ones to read; all if None.
+        tracking_uri: The store.
+        settings: Which experiments to read, and what was renamed since.
+        task: Id of the new search's task, for the experiments that the settings say are of it.
+        searches: The only searches to read; all if None.
 
     Raises:
         ConnectionError: the store does not answer.
@@ -265,11 +254,8 @@ def gather(
     return history.renamed(settings.rename, settings.rename_metrics)
 
 
-VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "transformers", "peft", "numpy")
-
-
 def environment() -> dict[str, str]:
-    """Part -> version; "code" is the commit, marked if files differ from it."""
+    """Part -> version; "code" is the commit, marked "-dirty" if files differ from it."""
     root = Path(__file__).resolve().parents[1]
     try:
         commit = subprocess.run(

@@ -1,13 +1,14 @@
-"""The command `doctor`: looks at machines, storage and store before GPU hours are spent.
+"""The command `doctor`: checks machines, storage and store before GPU hours are spent.
 
-At this machine, at the nodes of a Ray cluster that it is one of (`--address`), or from afar at a
-cluster by its file (`--cluster`): then the same command runs on the head, as a job.
+It checks this machine, the nodes of a Ray cluster that this machine belongs to (`--address`), or a
+remote cluster by its file (`--cluster`), where the same command runs on the head as a job.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, MutableMapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,48 +16,42 @@ from typing import Annotated
 
 import typer
 
-from search.cli.cluster import PROJECT, use_token_of_the_cluster
+from search.cli.cluster import use_token_of_the_cluster
+from search.cli.options import PROJECT, RESULTS, Settings
 from search.cluster.check import Check, failed, in_a_line, passed
 from search.cluster.doctor import examine
 from search.cluster.nodes import ThisMachine, join_cluster
 from search.cluster.preflight import LaunchArguments
 from search.cluster.remote import LAST_LINE, as_line, check_remotely
 from search.spec import Spec, SpecError, load_spec
+from search.transfer.costs import counted
 
-_RESULTS = PROJECT / "results"
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command to the command line."""
-    app.command(
-        epilog="Example: twentieth doctor search/specs/digits.yaml --cluster cluster.yaml "
-        "--tracking-uri https://mlflow.example.org --results /shared/results"
-    )(doctor)
-
-
 def doctor(
-    spec: Annotated[Path | None, typer.Argument(help="A spec: also what its trials need.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")
+    spec: Annotated[
+        Path | None, typer.Argument(help="A spec, to check what its trials need.")
     ] = None,
+    settings: Settings = None,
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store or server.")
     ] = None,
     cluster: Annotated[
-        Path | None, typer.Option(help="As for `launch`: from afar; brings nothing up.")
+        Path | None, typer.Option(help="As for `launch`: a remote check of a running cluster.")
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster ('auto', host:port): every node.")
+        str | None,
+        typer.Option(help="A running Ray cluster ('auto', host:port): checks every node."),
     ] = None,
     results: Annotated[
         Path | None,
         typer.Option(envvar="TWENTIETH_RESULTS", help="Its storage/ is shared by all nodes."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     lines: Annotated[bool, typer.Option("--lines", hidden=True)] = False,
 ) -> None:
-    """Look for what would spoil a search; each finding says how to fix it."""
+    """Check for problems that would spoil a search; each one is shown with its fix."""
     checks: list[Check] = []
 
     def take(check: Check) -> None:
@@ -68,29 +63,32 @@ def doctor(
 
     if cluster is not None:
         if address is not None:
-            raise ValueError("--cluster looks from afar, --address from a machine of the cluster")
+            raise ValueError(
+                "--cluster checks a remote cluster, --address one that this machine belongs to; "
+                "fix: give one of them"
+            )
         use_token_of_the_cluster()
         place = None if results is None else results.expanduser()
         changes = tuple(settings or ())
         given = LaunchArguments(cluster, PROJECT, spec, changes, tracking_uri, place)
         check_remotely(given, take)
     else:
-        # On the head, for `--cluster`, what was not named is not looked at.
-        uri = tracking_uri or (None if lines else f"sqlite:///{_RESULTS / 'mlflow.db'}")
-        place = results or (None if lines else _RESULTS)
+        # On the head, for `--cluster`, what was not named is not checked.
+        uri = tracking_uri or (None if lines else f"sqlite:///{RESULTS / 'mlflow.db'}")
+        place = results or (None if lines else RESULTS)
         place = place and Path(os.path.abspath(place.expanduser()))
         for check in _checks(spec, list(settings or []), uri, place, address, os.environ):
             take(check)
-    failures = sum(check.status == "fail" for check in checks)
-    warnings = sum(check.status == "warning" for check in checks)
+    counts = Counter(check.status for check in checks)
     if lines:
         print(LAST_LINE, flush=True)
     elif as_json:
-        document = {"ok": not failures, "checks": [asdict(check) for check in checks]}
+        document = {"ok": not counts["fail"], "checks": [asdict(check) for check in checks]}
         print(json.dumps(document, indent=2))
     else:
-        print(f"{len(checks)} checks, {failures} failed, {warnings} warnings")
-    raise SystemExit(1 if failures else 0)
+        warnings = counted(counts["warning"], "warning")
+        print(f"{counted(len(checks), 'check')}, {counts['fail']} failed, {warnings}")
+    raise SystemExit(1 if counts["fail"] else 0)
 
 
 def as_lines(check: Check) -> list[str]:
@@ -113,15 +111,17 @@ def _checks(
             spec = load_spec(file, settings)
             yield passed("spec", f"{file} is a spec")
         except (SpecError, OSError) as error:
-            yield failed("spec", str(error), "correct the spec; what it needs was not looked at")
+            yield failed("spec", str(error), "correct the spec; what it needs was not checked")
     if address is None:
         yield from examine(ThisMachine(), spec, uri, results)
         return
     try:
         with join_cluster(address, environment) as cluster:
-            yield passed("cluster", f"{len(cluster.ids)} nodes, head {cluster.gcs}")
+            yield passed("cluster", f"{counted(len(cluster.ids), 'node')}, head {cluster.gcs}")
             yield from examine(cluster, spec, uri, results)
     except (ConnectionError, RuntimeError) as error:
-        fix = "ray start, or ray up; the address is 'auto' on a node, else host:6379; "
-        fix += "copy ~/.ray/auth_token from the head, chmod 600"
+        fix = (
+            "ray start, or ray up; the address is 'auto' on a node, else host:6379; copy "
+            "~/.ray/auth_token from the head, chmod 600"
+        )
         yield failed("cluster", f"{address}: {in_a_line(error)}", fix)

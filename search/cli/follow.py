@@ -1,73 +1,65 @@
-"""Follows a launch on the console until its end, then writes the report: optimize and transfer.
-
-What to exit with and what to say of a failure is returned, for the command line to do.
-"""
+"""Follows a launch on the console until its end, then writes the report: optimize and transfer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from search.cli.options import out, say
+from search.cli.options import STOPPED, fail, out, say
 from search.history import Trial
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.optimize.process import DriverAnswer, Launch, log_tail
 from search.report.report import publish_report
 from search.tracking.read.history import read_history
+from search.transfer.costs import counted
 
 EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
-STOPPED = 130  # as a shell says of what Ctrl-C ended
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a launch ended: the exit code, and what to say if it failed."""
+def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
+    """Starts the driver, shows its events, and writes the report.
 
-    code: int = 0
-    message: str = ""
-
-
-def follow(plan: Plan, own: Sequence[Trial], results: Path) -> Ended:
-    """Starts the driver, shows what happens, and reports.
-
-    The first Ctrl-C asks the driver to stop, the second ends it at once.
+    The first Ctrl-C asks the driver to stop, the second kills it.
 
     Args:
-        plan: Of the launch.
+        plan: The plan of the launch.
         own: Trials of earlier launches of this search.
-        results: Where the report's folder goes.
+        results: The folder for the report's folder.
+
+    Raises:
+        SystemExit: the launch failed or was stopped.
     """
-    say(f"optimize  {plan.search}: {plan.trials_budget} trials, log in {plan.storage}")
+    trials = counted(plan.trials_budget, "trial")
+    say(f"optimize  {plan.search}: {trials}, log in {plan.storage}")
     view = View(plan)
     view.seed(own)
     answer, was_stopped = _watch(Launch(plan), view)
     if was_stopped and answer.status == "failed":
-        return Ended(STOPPED)  # it was ended at once, as asked
+        raise SystemExit(STOPPED)  # it was killed, as asked
+    again = f"continue with: twentieth resume {plan.search}"
     if answer.status != "done":
         hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
-        again = f"continue with: twentieth resume {plan.search}"
-        return Ended(EXIT_CODES[answer.status], f"{hint}{answer.message}. {again}")
+        fail(f"{hint}{answer.message}; {again}", EXIT_CODES[answer.status])
     try:
         place, verdict = publish_report(plan.search, plan.tracking_uri, results)
     except OSError as error:
-        again = f"twentieth report {plan.search}"
-        return Ended(
-            1, f"every trial is kept, but its report could not be written: {error}. {again}"
-        )
+        fix = f"fix: twentieth report {plan.search}"
+        fail(f"all trials are stored, but the report could not be written: {error}; {fix}", 1)
     say(f"transfer  {verdict}\n          {place / 'report.md'}")
     if answer.state != "complete":
-        say(f"          interrupted; continue with: twentieth resume {plan.search}")
+        say(f"          interrupted; {again}")
     if was_stopped:
-        return Ended(STOPPED)
-    if answer.state == "complete" and not (view.values or _complete_trials(plan)):
-        return Ended(1, "no trial is complete: see `twentieth show` for the reasons")
-    return Ended()
+        raise SystemExit(STOPPED)
+    # The view lacks what was replayed from the journal.
+    if answer.state == "complete" and not (
+        view.values or read_history(plan.tracking_uri, searches=[plan.search]).prior_trials()
+    ):
+        fail(f"no trial is complete; for the reasons: twentieth show {plan.search}", 1)
 
 
 def _watch(launch: Launch, view: View) -> tuple[DriverAnswer, bool]:
-    """Shows events until the driver has ended; its answer, and whether the user stopped it."""
+    """Shows events until the driver ends; returns its answer, and whether the user stopped it."""
     was_stopped = False
     with Display(view, out) as display:
         events = launch.events()
@@ -81,11 +73,6 @@ def _watch(launch: Launch, view: View) -> tuple[DriverAnswer, bool]:
                     launch.kill()
                 was_stopped = True
                 launch.stop()
-                say("stopping; what is under way can be resumed (Ctrl-C again: at once)")
+                say("stopping; running trials can be resumed (Ctrl-C again: stop at once)")
                 events = launch.events()
     return launch.answer(), was_stopped
-
-
-def _complete_trials(plan: Plan) -> list[Trial]:
-    """From the store: what was replayed from the journal is not in the view."""
-    return read_history(plan.tracking_uri, searches=[plan.search]).prior_trials()

@@ -1,7 +1,7 @@
 """The commands that run trials, `run` and `resume`, and `review`, which runs none.
 
-Run and resume walk the loop (review, extract, apply, optimize, transfer), review its first half.
-What they need is imported when a command is called, so that `twentieth --help` does not wait.
+`run` and `resume` do all five steps (review, extract, apply, optimize, transfer), `review` the
+first three. Imports are inside the commands, so that `twentieth --help` is fast.
 """
 
 from __future__ import annotations
@@ -9,27 +9,26 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from search.cli.options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fail, say
+from search.cli.options import (
+    DEFAULT_URI,
+    RESULTS,
+    Results,
+    SearchId,
+    Settings,
+    Uri,
+    changed_keys,
+    say,
+)
 from search.history.provenance import provenance_text, read_origin
 from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec.")
-]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster ('auto', host:port).")]
-Trials = Annotated[int | None, typer.Option(min=1, help="How many trials.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands to the command line."""
-    app.command(epilog="Example: twentieth run search/specs/digits.yaml --trials 20 --seed 1")(run)
-    app.command(epilog="Example: twentieth resume digits-1123-0915-a1b2 --trials 8")(resume)
-    app.command(epilog="Example: twentieth review search/specs/digits.yaml --json")(review)
+Trials = Annotated[int | None, typer.Option(min=1, help="Number of trials.")]
 
 
 def run(
@@ -39,54 +38,56 @@ def run(
     cold: Annotated[bool, typer.Option("--cold", help="Ignore history.")] = False,
     tracking_uri: Uri = DEFAULT_URI,
     address: Address = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of sampler and trials.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the sampler and the trials.")
+    ] = None,
     results: Results = RESULTS,
 ) -> None:
     """Start a search: review, extract, apply, optimize, transfer."""
     from search import pipeline
+    from search.cli.follow import follow
 
-    changes = list(settings or [])
-    changes += [f"budget.trials={trials}"] * (trials is not None)
-    changes += [f"seed={seed}"] * (seed is not None)
-    checked = pipeline.with_changes(load_spec(spec, changes), cold=cold)
-    _knock(address)
+    changes = changed_keys(settings, trials, seed) + ["history.enabled=false"] * cold
+    checked = load_spec(spec, changes)
+    _admit(address)
     prepared = pipeline.prepare(checked, tracking_uri, say=say)
     plan = pipeline.new_plan(prepared, tracking_uri, results / "storage", address, say)
-    _run_to_the_end(plan, [], results)
+    follow(plan, [], results)
 
 
 def resume(
     search: SearchId,
-    trials: Annotated[int, typer.Option(min=0, help="Trials to add to its budget.")] = 0,
-    hours: Annotated[float | None, typer.Option(min=0, help="Time for this launch.")] = None,
+    trials: Annotated[int, typer.Option(min=0, help="Number of trials to add to its budget.")] = 0,
+    hours: Annotated[float | None, typer.Option(min=0, help="Time limit of this launch.")] = None,
     tracking_uri: Uri = DEFAULT_URI,
     address: Address = None,
     allow_function: Annotated[
-        str | None, typer.Option(help="Trust this module:function named by the stored spec.")
+        str | None, typer.Option(help="Run this module:function, which the stored spec names.")
     ] = None,
     results: Results = RESULTS,
 ) -> None:
     """Continue an interrupted search, or extend a finished one."""
     from search import pipeline
+    from search.cli.follow import follow
     from search.tracking.read.history import read_history
 
-    _knock(address)
+    _admit(address)
     plan = pipeline.resumed_plan(
         search, tracking_uri, more_trials=trials, hours=hours, address=address,
         allow_function=allow_function, say=say,
     )  # fmt: skip
     own = read_history(tracking_uri, searches=[plan.search]).prior_trials(state=None)
-    _run_to_the_end(plan, own, results)
+    follow(plan, own, results)
 
 
 def review(
     spec: SpecFile,
     settings: Settings = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     rejected: Annotated[bool, typer.Option("--rejected", help="List every run left out.")] = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
-    """Say what history says for a spec; run nothing."""
+    """Show what history teaches for a spec and what would be tried; run nothing."""
     from search import pipeline
 
     speak = (lambda text: None) if as_json else say
@@ -112,20 +113,9 @@ def review(
         say(f"left out  {row['run_id']} {row['name']}: {row['reason']}")
 
 
-def _knock(address: str | None) -> None:
-    """Has Ray use our token, and says at once if the cluster refuses us; Ray would try for 40 s."""
-    if address is None:
-        return
-    from search.cluster.access import admit, located
+def _admit(address: str | None) -> None:
+    """Makes Ray use our token, and fails at once if the cluster refuses it; Ray tries for 40 s."""
+    if address is not None:
+        from search.cluster.access import admit, located
 
-    admit(located(address, os.environ), os.environ)
-
-
-def _run_to_the_end(plan: Any, own: list[Any], results: Path) -> None:
-    from search.cli.follow import follow
-
-    ended = follow(plan, own, results)
-    if ended.message:
-        fail(ended.message, ended.code)
-    if ended.code:
-        raise SystemExit(ended.code)
+        admit(located(address, os.environ), os.environ)

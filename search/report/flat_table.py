@@ -1,4 +1,4 @@
-"""A search's trials as one flat table, a row a trial, for people who work with pandas.
+"""A search's trials as one flat table with a row for each trial, for work with pandas.
 
 Not for reading back: the next search learns from MLflow, through `History`.
 """
@@ -11,12 +11,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from search.history import History, Trial
+from search.history import History
 from search.history.provenance import ledger_columns, read_origin
 from search.transfer.best import best_trials, values_on_test
 from search.transfer.progress import find_search
 
-# What proposed a trial; typed, so that a column without a value keeps its type.
+# The columns on what proposed a trial; typed, so that a column without a value keeps its type.
 LEDGER = {
     "origin.step": pa.string(),
     "origin.arm": pa.string(),
@@ -34,7 +34,7 @@ LEDGER = {
 
 
 def flat_table(history: History, search: str) -> pa.Table:
-    """One row a trial of every state, by number.
+    """Makes the table: one row for each trial, whatever its state, by number.
 
     Columns: `number`, `state`, `epoch`, `is_on_front`; `config.<name>` for each hyperparameter,
     null where inactive; `objective.<name>`, null unless complete; `test.<metric>`
@@ -45,7 +45,7 @@ def flat_table(history: History, search: str) -> pa.Table:
     without a guard; `seconds`, `run_id`.
 
     Raises:
-        ValueError: History does not know the search.
+        ValueError: history does not contain the search.
     """
     this = find_search(history, search)
     trials = sorted(
@@ -70,16 +70,12 @@ def flat_table(history: History, search: str) -> pa.Table:
         columns[f"test.{metric}"] = _numbers(
             [each[metric].value if metric in each else None for each in results]
         )
-    columns |= _origins(trials)
+    origins = [ledger_columns(read_origin(trial.origin)) for trial in trials]
+    for name, kind in LEDGER.items():
+        columns[name] = pa.array([origin[name] for origin in origins], kind)
     columns["seconds"] = _numbers([trial.seconds for trial in trials])
     columns["run_id"] = pa.array([trial.run_id for trial in trials], pa.string())
     return pa.table(columns)
-
-
-def _origins(trials: Sequence[Trial]) -> dict[str, Any]:
-    rows = [ledger_columns(read_origin(trial.origin)) for trial in trials]
-    kinds = LEDGER.items()
-    return {name: pa.array([row[name] for row in rows], kind) for name, kind in kinds}
 
 
 def _numbers(values: Sequence[float | None]) -> Any:
@@ -87,7 +83,7 @@ def _numbers(values: Sequence[float | None]) -> Any:
 
 
 def _column(values: Sequence[Any]) -> Any:
-    """Typed by what is there: booleans, integers or numbers, everything else as text."""
+    """A column typed by its values: booleans, integers or numbers; everything else as text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds == {bool}:
         return pa.array(values, pa.bool_())

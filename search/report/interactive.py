@@ -1,11 +1,11 @@
 """The interactive page: Optuna's own plots of the search's complete trials, in one HTML file.
 
-One file with plotly inside it, not one a figure: MLflow shows an HTML artifact from a blob, so a
-script beside it would not load, and four copies of plotly are 19 MB. Not for stopped trials: Optuna
-has no place for them, the PNG pictures have.
+One file with plotly inside it, not one for each plot: MLflow shows an HTML artifact from a blob, so
+a script next to it would not load, and four copies of plotly are 19 MB. Not for stopped trials,
+which Optuna's plots leave out and the PNG plots show.
 
 Names and choices are written by users and end up inside a page that runs scripts. Angle brackets
-are replaced by ‹ › before plotly sees them, and plotly escapes what is left for JSON in a script.
+are replaced by ‹ › before plotly sees them, and plotly escapes the rest for JSON in a script.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from search.space import SearchSpace, Value
 from search.space.restating import restate
 from search.transfer.progress import find_search, trials_of
 
-# More branches than this are not drawn: the page would be longer than anybody scrolls.
+# More branches than this are not drawn, for the page would be too long.
 _BRANCHES_SHOWN = 4
-# Above this, numbers were not given by a search of ours and gaps are not filled.
+# Larger numbers were not assigned by a search of ours, so the gaps are not filled.
 _LARGEST_NUMBER = 10_000
 _STYLE = (
     "body{font-family:sans-serif;max-width:1100px;margin:1.5em auto;color:#222}"
@@ -44,8 +44,8 @@ def write_interactive(
     """Writes Pareto front, progress, importance and parallel coordinates as one page.
 
     Args:
-        history: Holds the search.
-        search: Its id.
+        history: The history with the search.
+        search: Id of the search.
         shares: Objective -> (hyperparameter -> share of its variation), as in importance.png.
         path: The HTML file to write.
 
@@ -73,11 +73,9 @@ def _front(measured: ObjectiveMatrix, space: SearchSpace, this: Search) -> list[
     names = [plain(each) for each in this.metrics]
     study = _study(measured, space, this, range(len(names)))
     figure = optuna.visualization.plot_pareto_front(study, target_names=names)
-    # Optuna's plot knows no roles.
-    title = (
-        "Pareto front" if is_plain(this.objectives) else "Pareto front, if all objectives counted"
-    )
-    return [(title, figure.update_layout(title_text="", margin_t=40))]
+    # Optuna's plot ignores roles.
+    roles = "" if is_plain(this.objectives) else ", as if all objectives counted alike"
+    return [(f"Pareto front{roles}", figure.update_layout(title_text="", margin_t=40))]
 
 
 def _histories(
@@ -85,18 +83,16 @@ def _histories(
 ) -> list[tuple[str, Any]]:
     # A study of one objective each: only then does Optuna draw the best value so far.
     figures = []
-    for index, metric in enumerate(this.metrics):
+    for index, name in enumerate(map(plain, this.metrics)):
         study = _study(measured, space, this, [index])
-        name = plain(metric)
         figure = optuna.visualization.plot_optimization_history(study, target_name=name)
-        figures.append(
-            (f"{name} over the search", figure.update_layout(title_text="", margin_t=40))
-        )
+        figure.update_layout(title_text="", margin_t=40)
+        figures.append((f"{name} over the search", figure))
     return figures
 
 
 def _importances(shares: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Any]]:
-    # Drawn from the numbers of the report: Optuna's plot would compute them anew, without the
+    # Drawn from the values of the report: Optuna's plot would compute them again, without the
     # hyperparameters that only some trials have.
     bars = [
         {
@@ -122,7 +118,7 @@ def _importances(shares: Mapping[str, Mapping[str, float]]) -> list[tuple[str, A
 def _parallels(
     measured: ObjectiveMatrix, space: SearchSpace, this: Search
 ) -> list[tuple[str, Any]]:
-    """One plot a set of active hyperparameters: Optuna draws only what all of its trials have."""
+    """One plot for each set of active hyperparameters: Optuna draws only what all trials have."""
     branches: dict[tuple[str, ...], list[int]] = {}
     for index, trial in enumerate(measured.trials):
         names = tuple(sorted(_known(trial, space)))
@@ -131,13 +127,7 @@ def _parallels(
     drawable.sort(key=lambda item: (-len(item[1]), item[0]))
     figures = []
     for names, rows in drawable[:_BRANCHES_SHOWN]:
-        part = ObjectiveMatrix(
-            tuple(measured.trials[index] for index in rows),
-            measured.values[rows],
-            measured.losses[rows],
-            (),
-            measured.turned[rows],
-        )
+        part = objective_matrix([measured.trials[index] for index in rows], this.objectives)
         figure = optuna.visualization.plot_parallel_coordinate(
             _study(part, space, this, [0]),
             params=[plain(name) for name in names],
@@ -151,26 +141,25 @@ def _parallels(
 def _study(
     measured: ObjectiveMatrix, space: SearchSpace, this: Search, columns: Sequence[int]
 ) -> optuna.Study:
-    """The trials with some of their objectives, under their own numbers where that is possible."""
+    """A study of the trials with some of their objectives, under their own numbers if possible."""
     study = quiet_study([this.objectives[column] for column in columns])
     trials = {
         trial.number: _trial(trial, space, values[list(columns)].tolist())
         for trial, values in zip(measured.trials, measured.values, strict=True)
     }
-    last = max(trials)
-    if 0 <= min(trials) and last < _LARGEST_NUMBER:
-        # Optuna numbers trials as they are added; a failed one holds the place of each other.
-        gap = create_trial(state=TrialState.FAIL)
-        study.add_trials([trials.get(number, gap) for number in range(last + 1)])
-    else:
-        study.add_trials([trials[number] for number in sorted(trials)])
+    numbers = sorted(trials)
+    if 0 <= numbers[0] and numbers[-1] < _LARGEST_NUMBER:
+        numbers = list(range(numbers[-1] + 1))
+    # Optuna numbers trials as they are added, so a failed one takes the place of each missing one.
+    gap = create_trial(state=TrialState.FAIL)
+    study.add_trials([trials.get(number, gap) for number in numbers])
     return study
 
 
 def _trial(trial: Trial, space: SearchSpace, values: Sequence[float]) -> FrozenTrial:
     known = _known(trial, space)
     return create_trial(
-        params={plain(name): _plain_value(value) for name, value in known.items()},
+        params={plain(name): plain(value) for name, value in known.items()},
         distributions={plain(name): _plain_choices(space.distributions[name]) for name in known},
         values=list(values),
         user_attrs={"run": plain(trial.run_id)},
@@ -178,23 +167,19 @@ def _trial(trial: Trial, space: SearchSpace, values: Sequence[float]) -> FrozenT
 
 
 def _known(trial: Trial, space: SearchSpace) -> Mapping[str, Value]:
-    """What the space has of a trial, as Optuna takes it: inside the distributions."""
+    """A trial's configuration in the space, moved inside the distributions as Optuna requires."""
     return restate(space, trial.configuration, moves_inside=True).configuration
 
 
 def _plain_choices(distribution: BaseDistribution) -> BaseDistribution:
     if isinstance(distribution, CategoricalDistribution):
-        return CategoricalDistribution([_plain_value(each) for each in distribution.choices])
+        return CategoricalDistribution([plain(each) for each in distribution.choices])
     return distribution
 
 
-def _plain_value(value: Any) -> Any:
-    return plain(value) if isinstance(value, str) else value
-
-
-def plain(text: str) -> str:
-    """Text of users that no renderer can take for markup: angle brackets become ‹ ›."""
-    return text.replace("<", "‹").replace(">", "›")
+def plain(value: Any) -> Any:
+    """A value of users without markup: in a text, angle brackets become ‹ ›."""
+    return value.replace("<", "‹").replace(">", "›") if isinstance(value, str) else value
 
 
 def _page(title: str, figures: Sequence[tuple[str, Any]]) -> str:
@@ -214,6 +199,6 @@ def _page(title: str, figures: Sequence[tuple[str, Any]]) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
         f"<style>{_STYLE}</style></head><body>\n<h1>{name}</h1>\n"
-        f"<p>Complete trials only; stopped ones are in the report's pictures.</p>\n"
+        f"<p>Complete trials only; the report's plots also show stopped ones.</p>\n"
         f"{body}\n</body></html>\n"
     )

@@ -1,4 +1,4 @@
-"""The report's account of who proposed what, and of what the guard decided as evidence came in."""
+"""The report's tables on what proposed the trials, and on the guard's decisions."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 from search.history import Search, Trial
 from search.history.provenance import names_in_words, provenance_text, read_origin
+from search.objectives import Objective
 from search.report.tables import escape, table
 from search.transfer.control_arm import ArmsComparison
 from search.transfer.guard_record import GuardDecision, GuardRecord, guard_sentence
 
-# A row a decision up to here; of more, those where something changed and an even choice of others.
+# Of more decisions, only changes and an even choice of the others are shown.
 DECISIONS_SHOWN = 16
 TASKS_NAMED = 8
 _HISTORY = {"all": "all of it", "agreeing": "tasks that agree", "none": "dropped", "": "not known"}
@@ -22,7 +23,7 @@ def proposals_table(
     best: Sequence[Trial],
     number: Callable[[float], str],
 ) -> str:
-    """How many trials each step proposed and what came of them; empty without a trial."""
+    """A table of how many trials each step proposed, and their results; "" without a trial."""
     on_front = {each.run_id for each in best}
     step_of = {trial.run_id: read_origin(trial.origin).step for trial in trials}
     rows = []
@@ -38,14 +39,17 @@ def proposals_table(
     if not rows:
         return ""
     names = [f"best {escape(metric)}" for metric in this.metrics]
-    header = ["step", "trials", "complete", *names, "on the front"]
-    return "\n\n".join([table(header, rows), *_best_came_from(trials, this, best)])
+    parts = [table(["step", "trials", "complete", *names, "among the best"], rows)]
+    if best:
+        parts.append("\n".join(_origin_of_best(each, best) for each in this.objectives))
+    return "\n\n".join(parts)
 
 
 def guard_section(done: GuardRecord) -> str:
-    """The guard's curve as a table, and what it let go; empty if it never judged."""
+    """The guard's decisions as a table, and the tasks it dropped; "" without a decision."""
     if not done.decisions:
         return ""
+    decisions = _shown(done.decisions)
     rows = [
         [
             str(each.number),
@@ -54,22 +58,23 @@ def guard_section(done: GuardRecord) -> str:
             _HISTORY[each.history],
             str(len(each.dropped)),
         ]
-        for each in _shown(done.decisions)
+        for each in decisions
     ]
-    header = ["trial", "results seen", "log evidence for history", "history", "tasks left aside"]
+    header = ["trial", "results seen", "log evidence for history", "history", "tasks not used"]
     note = (
-        "Log evidence: how much more probable what was seen here is under the best model that "
-        "leans on earlier tasks than under the one that does not; below 0 speaks against history."
+        "Log evidence: the logarithm of how much more probable the results of this search are "
+        "under the best model that uses earlier tasks than under the one that does not. A value "
+        "below 0 speaks against history."
     )
     if len(rows) < len(done.decisions):
-        note += f" Shown are {len(rows)} of {len(done.decisions)} decisions."
+        note += f" The table shows {len(rows)} of {len(done.decisions)} decisions."
     parts = [table(header, rows), note, escape(guard_sentence(done))]
-    if done.let_go:
+    if done.dropped_tasks:
         named = [
             f"{escape(each.task)} after trial {each.after} ({escape(each.reason)})"
-            for each in done.let_go
+            for each in done.dropped_tasks
         ]
-        parts.append(f"Let go: {names_in_words(named, TASKS_NAMED)}.")
+        parts.append(f"Dropped: {names_in_words(named, TASKS_NAMED)}.")
     if done.never_used:
         named = [escape(task) for task in done.never_used]
         parts.append(f"Never used: {names_in_words(named, TASKS_NAMED)}.")
@@ -77,38 +82,31 @@ def guard_section(done: GuardRecord) -> str:
 
 
 def arms_table(arms: ArmsComparison, number: Callable[[float], str]) -> str:
-    """Both arms' hypervolume after equal numbers of trials."""
-    rows = [
-        [str(count), number(without), number(having)]
-        for count, (without, having) in enumerate(
-            zip(arms.control_levels, arms.main_levels, strict=True), start=1
-        )
-    ]
-    note = "Levels of the arms are hypervolumes against a point made from their trials alone."
+    """A table of both arms' hypervolume after equal numbers of trials."""
+    levels = zip(arms.control_levels, arms.main_levels, strict=True)
+    rows = [[str(count), *map(number, pair)] for count, pair in enumerate(levels, start=1)]
+    note = (
+        "The levels are hypervolumes against a reference point made from the trials of both arms "
+        "alone."
+    )
     if arms.stopped:
         note += (
             f" The scheduler ranks both arms together and stopped {arms.stopped} of these trials, "
-            "so a good arm costs the other some."
+            "so the better arm makes it stop more trials of the other."
         )
-    header = ["trials of each arm", "control, without history", "with history"]
+    header = ["trials of each arm", "without history (control)", "with history"]
     return "\n\n".join([table(header, rows), note])
 
 
-def _best_came_from(trials: Sequence[Trial], this: Search, best: Sequence[Trial]) -> list[str]:
-    """A sentence an objective: the front's best trial in it, and what proposed that."""
-    by_run = {trial.run_id: trial for trial in trials}
-    texts = []
-    for objective in this.objectives:
-        if best:
-            pick = max if objective.is_maximized else min
-            found = pick(best, key=lambda each, goal=objective.metric: each.by_metric[goal])  # type: ignore[misc]
-            why = provenance_text(read_origin(by_run[found.run_id].origin))
-            texts.append(f"- Best {escape(objective.metric)}: trial {found.number}. {escape(why)}")
-    return ["\n".join(texts)] if texts else []
+def _origin_of_best(objective: Objective, best: Sequence[Trial]) -> str:
+    pick = max if objective.is_maximized else min
+    found = pick(best, key=lambda each: each.by_metric[objective.metric])
+    why = escape(provenance_text(read_origin(found.origin)))
+    return f"- Best {escape(objective.metric)}: trial {found.number}. {why}"
 
 
 def _shown(decisions: Sequence[GuardDecision]) -> list[GuardDecision]:
-    """All of few; of many the first, the last, changes of mind, and an even choice of the rest."""
+    """All of a few; of many the first, the last, changes, and an even choice of the rest."""
     if len(decisions) <= DECISIONS_SHOWN:
         return list(decisions)
     changed = [

@@ -1,7 +1,7 @@
-"""The report as Markdown: what was searched, what came out, and how far to trust it.
+"""The report as Markdown: what was searched, the results, and how far to trust them.
 
 Text of users is escaped, so neither Markdown nor HTML in a name or a choice takes effect. Not for
-computing anything: numbers come in finished.
+computing: all numbers are given.
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ from dataclasses import dataclass, field
 from search.experience import Experience
 from search.extract.describe import lines
 from search.history import Search, Trial
+from search.history.provenance import names_in_words
 from search.history.states import State
 from search.report.ledger import arms_table, guard_section, proposals_table
-from search.report.tables import alike_table, escape, fenced, table
-from search.transfer.best import TestValue, to_yaml, values_on_test
-from search.transfer.objective_text import best_in_words, none_keeps, objectives_in_words
+from search.report.tables import agreement_table, escape, fenced, table
+from search.transfer.best import to_yaml, values_on_test
+from search.transfer.costs import counted
+from search.transfer.objective_text import (
+    best_in_words,
+    none_keeps,
+    objectives_in_words,
+    value_text,
+)
 from search.transfer.verdict import Verdict
 
 _KEY_HYPERPARAMETERS = 4
@@ -26,20 +33,26 @@ _RUNS_NAMED = 20
 _STATES: Mapping[State, str] = {
     "complete": "trained to the full budget",
     "stopped": "stopped early by the scheduler",
-    "failed": "ended with an error, see reason.txt of the run",
-    "interrupted": "cut off; resume continues them",
-    "running": "under way when this was written",
+    "failed": "ended with an error; see reason.txt of the run",
+    "interrupted": "interrupted; `twentieth resume` continues them",
+    "running": "still running when this report was written",
 }
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything the report says, computed beforehand.
+    """The contents of the report, computed beforehand.
 
     Attributes:
-        key_hyperparameters: Names for the table of the front, the most important first.
+        search: The search.
+        trials: Its trials, by number.
+        best: Its best trials, sorted by the first objective.
+        verdict: Whether history helped.
+        key_hyperparameters: The columns of the table of the best, the most important first.
         experience: What history had taught; None if it is not known.
-        files: Names of the files beside the report.
+        files: Names of the files next to the report.
+        environment: Part -> version.
+        summary: More facts on what was searched, name -> text.
     """
 
     search: Search
@@ -54,16 +67,15 @@ class Contents:
 
 
 def render(contents: Contents) -> str:
-    """The report's text; the same for the same contents."""
-    word = escape(best_in_words(contents.search))
+    """Writes the report's text; the same for the same contents."""
     sections = [
         f"# {escape(contents.search.id)}\n\n**{escape(contents.verdict.sentence)}**",
         _section("What was searched", _searched(contents)),
-        _section(word, _front(contents)),
-        _section("Against cold searches", _comparison(contents)),
+        _section(escape(best_in_words(contents.search)), _front(contents)),
+        _section("Did history help?", _comparison(contents)),
         _section("Trials", _trials(contents)),
         _section("Where the proposals came from",
-                 proposals_table(contents.trials, contents.search, contents.best, _number)),
+                 proposals_table(contents.trials, contents.search, contents.best, value_text)),
         _section("What the guard did", guard_section(contents.verdict.guard)),
         _section("What moved the objectives", _picture("importance.png", contents)
                  or "Too few complete trials to tell."),
@@ -77,12 +89,12 @@ def render(contents: Contents) -> str:
 
 def _history(contents: Contents) -> list[str]:
     if contents.experience is None:
-        return [_section("What history taught", "It was not kept with this search.")]
+        return [_section("What history taught", "This was not stored with the search.")]
     taught = lines(contents.experience)
-    agreements = alike_table(contents.experience.agreements, contents.search.metrics)
+    agreements = agreement_table(contents.experience.agreements, contents.search.metrics)
     return [
         _section("What history taught", _bullets(taught)),
-        _section("How alike the earlier searches turned out to be", agreements),
+        _section("How well the earlier searches predicted this one", agreements),
         _section("How history was fitted to this space", _bullets(contents.experience.fitted)),
     ]
 
@@ -101,55 +113,44 @@ def _picture(name: str, contents: Contents) -> str:
 
 def _searched(contents: Contents) -> str:
     search = contents.search
-    started = search.started.strftime("%Y-%m-%d %H:%M UTC")
     facts = {
         "task": search.task,
         "objectives": objectives_in_words(search),
-        "budget": f"{search.trials_budget} trials of {search.epochs} epochs",
+        "budget": f"{counted(search.trials_budget, 'trial')} of {counted(search.epochs, 'epoch')}",
         "seed": str(search.seed),
-        "started": started,
+        "started": search.started.strftime("%Y-%m-%d %H:%M UTC"),
         "history": "used (warm)" if search.warm else "not used (cold)",
     }
-    return _bullets(
-        [f"{name}: {value}" for name, value in (facts | dict(contents.summary)).items()]
-    )
+    facts |= contents.summary
+    return _bullets([f"{name}: {value}" for name, value in facts.items()])
 
 
 def _front(contents: Contents) -> str:
     if not contents.best:
         return "No trial is complete."
     tested = [values_on_test(best) for best in contents.best]
-    is_tested = any(tested)
+    names = contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]
     header = ["trial"]
-    for objective in contents.search.metrics:
-        header += [escape(objective), *(["test (95 %)"] if is_tested else [])]
-    header += [escape(name) for name in contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]]
+    for metric in contents.search.metrics:
+        header += [escape(metric), *(["test (95 %)"] if any(tested) else [])]
     rows = []
     for best, test in zip(contents.best, tested, strict=True):
         cells = [str(best.number)]
-        for objective, value in best.by_metric.items():
-            cells += [_number(value), *([_held_out(test.get(objective))] if is_tested else [])]
-        for name in contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]:
-            cells.append(_value(best.configuration.get(name)))
-        rows.append(cells)
+        for metric, value in best.by_metric.items():
+            cells += [value_text(value), *([str(test.get(metric, ""))] if any(tested) else [])]
+        rows.append(cells + [_value(best.configuration.get(name)) for name in names])
     note = (
-        "Objectives are those of the validation split, on which these trials were chosen, so they "
-        "flatter."
+        "The objectives were measured on the validation split, which chose these trials, so they "
+        "are optimistic."
     )
-    if is_tested:
+    if any(tested):
         note += " The test split took no part; its 95 % intervals are Wilson's."
-    missed = none_keeps(contents.search, contents.best)
-    warning = f"**{escape(missed)}**" if missed else ""
-    parts = [warning, table(header, rows), note, _picture("pareto.png", contents)]
+    missed = escape(none_keeps(contents.search, contents.best))
+    parts = [
+        missed and f"**{missed}**", table([*header, *map(escape, names)], rows), note,
+        _picture("pareto.png", contents),
+    ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
-
-
-def _held_out(result: TestValue | None) -> str:
-    if result is None:
-        return ""
-    if result.low is None or result.high is None:
-        return _number(result.value)
-    return f"{_number(result.value)} ({result.low:.3f} to {result.high:.3f})"
 
 
 def _value(value: object) -> str:
@@ -158,17 +159,13 @@ def _value(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else escape(value)
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}"
-
-
 def _comparison(contents: Contents) -> str:
     verdict = contents.verdict
     parts = []
     if verdict.comparisons:
         rows = [
             [
-                escape(each.search), _number(each.level),
+                escape(each.search), value_text(each.level),
                 f"{each.cold_reached} of {each.cold_trials}", str(each.cold_epochs),
                 "never" if each.reached is None else str(each.reached),
                 "" if each.epochs is None else str(each.epochs),
@@ -177,19 +174,23 @@ def _comparison(contents: Contents) -> str:
             ]
             for each in verdict.comparisons
         ]  # fmt: skip
-        header = ["cold search", "its end level", "reached it after trials", "epochs",
-                  "this search after trials", "epochs", "trials saved",
+        header = ["cold search", "its final level", "its trials to that level", "epochs",
+                  "this search's trials to it", "epochs", "trials saved",
                   f"{verdict.hours_unit or 'hours'} saved"]  # fmt: skip
         parts.append(table(header, rows))
-        point = ", ".join(_number(value) for value in verdict.reference)
+        point = ", ".join(map(value_text, verdict.reference))
         parts.append(
-            f"Levels are hypervolumes against ({point}): {verdict.reference_rule}. This search "
-            f"ended at {_number(verdict.level)} after {verdict.trials} trials."
+            f"The levels are hypervolumes against the reference point ({point}): "
+            f"{verdict.reference_rule}. This search ended at {value_text(verdict.level)} after "
+            f"{counted(verdict.trials, 'trial')}."
         )
         if verdict.hours_unit:
-            parts.append("Hours are seconds of trials at the resources of this search's trials.")
+            parts.append(
+                f"{verdict.hours_unit} are the running time of trials times the resources of a "
+                f"trial of this search."
+            )
     if verdict.control is not None:
-        parts.append(arms_table(verdict.control, _number))
+        parts.append(arms_table(verdict.control, value_text))
     parts.append(_picture("history.png", contents))
     return "\n\n".join(part for part in parts if part)
 
@@ -202,21 +203,26 @@ def _trials(contents: Contents) -> str:
         [state, str(counts[state]), meaning] for state, meaning in _STATES.items() if counts[state]
     ]
     parts = [table(["state", "trials", "meaning"], rows)]
-    failed = [trial for trial in contents.trials if trial.state == "failed"]
+    failed = [
+        f"{each.number} ({escape(each.run_id)})"
+        for each in contents.trials
+        if each.state == "failed"
+    ]
     if failed:
-        named = ", ".join(f"{each.number} ({escape(each.run_id)})" for each in failed[:_RUNS_NAMED])
-        more = f" and {len(failed) - _RUNS_NAMED} more" if len(failed) > _RUNS_NAMED else ""
-        parts.append(f"Failed trials and their runs: {named}{more}.")
+        parts.append(f"Failed trials and their runs: {names_in_words(failed, _RUNS_NAMED)}.")
     parts.append(_picture("curves.png", contents))
     return "\n\n".join(part for part in parts if part)
 
 
 def _reproduction(contents: Contents) -> str:
-    command = contents.summary.get("command", "twentieth run spec.yaml")
     rows = [[escape(name), escape(value)] for name, value in sorted(contents.environment.items())]
-    text = f"The seed {contents.search.seed} is in the spec."
+    text = f"The spec is spec.yaml of this folder; its seed is {contents.search.seed}."
     return "\n\n".join(
-        [fenced(command, "sh"), text, *([table(["part", "version"], rows)] if rows else [])]
+        [
+            fenced("twentieth run spec.yaml", "sh"),
+            text,
+            *([table(["part", "version"], rows)] if rows else []),
+        ]
     )
 
 
@@ -226,7 +232,7 @@ def _configurations(best: Sequence[Trial]) -> str:
         for each in best[:_CONFIGURATIONS_WRITTEN]
     ]
     if len(best) > _CONFIGURATIONS_WRITTEN:
-        shown.append(f"Further ones, {len(best) - _CONFIGURATIONS_WRITTEN}, are in trials.parquet.")
+        shown.append(f"trials.parquet has {len(best) - _CONFIGURATIONS_WRITTEN} more.")
     return "\n\n".join(shown)
 
 

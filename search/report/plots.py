@@ -1,6 +1,6 @@
-"""The plots of the report: Pareto front, progress, learning curves, importances.
+"""The plots of the report as PNG: Pareto front, progress, learning curves, importance.
 
-For reading, as PNG; `interactive.py` makes the page to explore.
+Not for exploring: `interactive.py` makes a page for that.
 """
 
 from __future__ import annotations
@@ -32,15 +32,18 @@ from search.report.style import (
     short,
 )
 from search.transfer.best import best_trials
-from search.transfer.objective_text import bound_in_words, conditions
+from search.transfer.costs import counted
+from search.transfer.objective_text import bound_in_words, conditions, tolerance_in_words
 from search.transfer.progress import Progress, compared, find_search, trials_of
+
+_BARS_SHOWN = 12
 
 
 def draw_pareto(history: History, search: str, path: Path) -> bool:
-    """Draws the search's complete trials, the best marked, earlier searches of the task in grey.
+    """Draws the search's complete trials, the best marked, and the task's earlier ones in grey.
 
-    The first two objectives are the axes. With one objective the trial number is the other axis.
-    A bound and a tolerance are lines.
+    The first two objectives are the axes. With one objective, the trial's number is the other axis.
+    Bounds and tolerances are lines.
 
     Returns:
         Whether there was a complete trial to draw; the file is written only then.
@@ -49,15 +52,17 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
     measured = objective_matrix(trials_of(history, search), this.objectives)
     if not len(measured):
         return False
-    figure, (axes,) = new_figure(_title(this))
+    shown = f", the first two of {len(this.objectives)} objectives"
+    title = f"Complete trials of {this.id}" + (shown if len(this.objectives) > 2 else "")
+    figure, (axes,) = new_figure(title)
     mask = best(measured.values, this.objectives)
     x, y = _coordinates(measured)
     earlier = _earlier(history, this)
     if len(earlier):
         axes.scatter(*_coordinates(earlier), s=22, color=GREY, alpha=0.55, linewidths=0,
-                     label=f"earlier searches ({len(earlier)} trials)")  # fmt: skip
+                     label=f"earlier searches ({counted(len(earlier), 'trial')})")  # fmt: skip
     axes.scatter(x[~mask], y[~mask], s=34, color=BLUE, alpha=0.75, linewidths=0,
-                 label=f"this search ({len(measured)} trials)")  # fmt: skip
+                 label=f"this search ({counted(len(measured), 'trial')})")  # fmt: skip
     is_front = len(this.objectives) > 1 and is_plain(this.objectives)
     word = "Pareto front" if is_front else "best"
     axes.scatter(x[mask], y[mask], s=64, color=ORANGE, edgecolors="white", zorder=4,
@@ -68,7 +73,10 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
         is_max = this.objectives[0].is_maximized
         axes.plot(x[mask][order], y[mask][order], color=ORANGE, linewidth=1.4, alpha=0.8, zorder=3,
                   drawstyle="steps-pre" if is_max else "steps-post")  # fmt: skip
-    _name_axes(axes, this)
+    labels = [axis_label(each.metric, each.direction) for each in this.objectives]
+    x_label, y_label, *_ = labels if len(labels) > 1 else ["trial", *labels]
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
     axes.legend(loc="best", frameon=True, framealpha=0.9)
     numbers = [
         str(trial.number) for trial, is_best in zip(measured.trials, mask, strict=True) if is_best
@@ -79,32 +87,35 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
 
 
 def draw_history(history: History, search: str, path: Path) -> bool:
-    """Draws how far the search had come after each trial, cold searches of the task in grey.
+    """Draws the progress of the search after each trial, and that of its task's cold ones in grey.
 
-    Hypervolume against the verdict's reference point; with one objective the best value itself.
+    Progress is the hypervolume against the verdict's reference point; with one objective it is the
+    best value itself.
 
     Returns:
-        Whether there was a trial that counts to draw; the file is written only then.
+        Whether there was a trial that counts; the file is written only then.
     """
     this = find_search(history, search)
     found = compared(history, this)
     if found is None or not any(found.mine.levels):
         return False
     point, colds = found.reference, found.theirs
-    judging = judging_indices(this.objectives)
-    is_single, objective = len(judging) == 1, this.objectives[judging[0]]
+    counting = judging_indices(this.objectives)
+    is_single, objective = len(counting) == 1, this.objectives[counting[0]]
     name = f"Best {objective.metric}" if is_single else "Hypervolume"
     title = " ".join([name, *conditions(this), "after each trial,", this.id])
     figure, (axes,) = new_figure(title)
-    for index, (_, theirs) in enumerate(colds):
-        label = f"cold searches ({len(colds)})" if index == 0 else None
-        _draw_progress(axes, theirs, this, point, color=GREY, linewidth=1.6, label=label)
-        ending = _heights(theirs, this, point)[-1]
-        label = "level a cold search ended with" if index == 0 else None
-        axes.axhline(ending, color=GREY, linewidth=1.1, linestyle=":", label=label)
+    # Matplotlib leaves a label with a leading underscore out of the legend.
+    labels = f"cold searches ({len(colds)})", "final level of a cold search"
+    for _, theirs in colds:
+        heights = _draw_progress(axes, theirs, this, point,
+                                 color=GREY, linewidth=1.6, label=labels[0])  # fmt: skip
+        axes.axhline(heights[-1], color=GREY, linewidth=1.1, linestyle=":", label=labels[1])
+        labels = "_", "_"
     label = "this search" + (", warm" if this.warm else ", cold")
     _draw_progress(axes, found.mine, this, point, color=BLUE, linewidth=2.4, label=label)
-    axes.set_xlabel("trials ended, stopped and failed ones counted")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("trials that have ended, stopped and failed ones included")
     unit = axis_label(objective.metric, objective.direction)
     axes.set_ylabel(unit if is_single else "hypervolume (higher is better)")
     is_falling = is_single and not objective.is_maximized
@@ -114,38 +125,23 @@ def draw_history(history: History, search: str, path: Path) -> bool:
 
 
 def _draw_limits(axes: Axes, this: Search, measured: ObjectiveMatrix) -> None:
-    """The bound of the second objective, and how far the first may be from its best."""
+    """Draws the bound of the second objective, and the tolerance of the first."""
     objectives = this.objectives
     style: dict[str, Any] = {"color": GREEN, "linestyle": "--", "linewidth": 1.4}
     if len(objectives) > 1 and objectives[1].role.bound is not None:
         label = bound_in_words(objectives[1])
         axes.axhline(objectives[1].role.bound, label=short(label, 60), **style)
     index = lexicographic_of(objectives)
-    is_keeping = aims(measured.values, objectives).violation == 0
-    if index is None or not is_keeping.any():
-        return
-    tolerance = objectives[index].role.tolerance or 0.0
-    furthest = measured.losses[is_keeping, 0].min() + tolerance
-    label = f"within {tolerance:g} of the best {objectives[0].metric}"
-    sign = -1.0 if objectives[0].is_maximized else 1.0
-    axes.axvline(sign * furthest, label=short(label, 60), **style)
-
-
-def _title(this: Search) -> str:
-    shown = f", the first two of {len(this.objectives)} objectives"
-    return f"Complete trials of {this.id}" + (shown if len(this.objectives) > 2 else "")
-
-
-def _name_axes(axes: Axes, this: Search) -> None:
-    labels = [axis_label(each.metric, each.direction) for each in this.objectives]
-    if len(labels) == 1:
-        labels.insert(0, "number of the trial")
-    axes.set_xlabel(labels[0])
-    axes.set_ylabel(labels[1])
+    keeps_bounds = aims(measured.values, objectives).violation == 0
+    if index is not None and keeps_bounds.any():
+        tolerance = objectives[index].role.tolerance or 0.0
+        furthest = measured.losses[keeps_bounds, 0].min() + tolerance
+        sign = -1.0 if objectives[0].is_maximized else 1.0
+        axes.axvline(sign * furthest, label=short(tolerance_in_words(this), 60), **style)
 
 
 def _earlier(history: History, this: Search) -> ObjectiveMatrix:
-    """Complete trials of the task's earlier searches, cold and warm."""
+    """The complete trials of the task's earlier searches, cold and warm."""
     trials = [
         trial
         for other in sorted(history.searches.values(), key=lambda each: each.id)
@@ -161,34 +157,27 @@ def _coordinates(measured: ObjectiveMatrix) -> tuple[NDArray[np.float64], NDArra
     return np.array([float(trial.number) for trial in measured.trials]), measured.values[:, 0]
 
 
-def _heights(theirs: Progress, this: Search, point: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is drawn after each trial; NaN before the first complete one."""
-    levels = np.array(theirs.levels, dtype=np.float64)
-    levels[levels <= 0] = np.nan
-    judging = judging_indices(this.objectives)
-    if len(judging) > 1:
-        return levels
-    sign = -1.0 if this.objectives[judging[0]].is_maximized else 1.0
-    return np.asarray(sign * (point[0] - levels))
-
-
 def _draw_progress(
     axes: Axes, theirs: Progress, this: Search, point: NDArray[np.float64], **style: Any
-) -> None:
-    heights = _heights(theirs, this, point)
+) -> NDArray[np.float64]:
+    """Draws a search's progress; returns the heights drawn, NaN before the first complete trial."""
+    heights = np.array(theirs.levels, dtype=np.float64)
+    heights[heights <= 0] = np.nan
+    counting = judging_indices(this.objectives)
+    if len(counting) == 1:
+        sign = -1.0 if this.objectives[counting[0]].is_maximized else 1.0
+        heights = sign * (point[0] - heights)
     axes.step(np.arange(1, len(heights) + 1), heights, where="post", **style)
-
-
-_BARS_SHOWN = 12
+    return heights
 
 
 def draw_curves(history: History, search: str, path: Path) -> bool:
     """Draws the learning curves of the first objective and of the cheap robustness metric.
 
-    The best trials are marked, those stopped early dashed.
+    The best trials are marked; those stopped early are dashed.
 
     Returns:
-        Whether any metric was reported for two epochs or more; the file is written only then.
+        Whether a metric was reported for two epochs or more; the file is written only then.
     """
     this = find_search(history, search)
     trials = [trial for trial in trials_of(history, search) if trial.state != "failed"]
@@ -210,10 +199,10 @@ def draw_curves(history: History, search: str, path: Path) -> bool:
 
 
 def curve_metrics(trials: Sequence[Trial], objectives: Sequence[str]) -> list[str]:
-    """The first objective, and the robustness metric with the most points; only drawable ones.
+    """The first objective and the robustness metric with the most points, if they have curves.
 
-    The full robustness of a trial is measured once, at its end, so it has no curve to draw; its
-    cheap stand-in is reported every epoch. On images so is the first objective's: `selection.*`.
+    The full robustness of a trial is measured once, at its end, so it has no curve; a cheap one is
+    reported every epoch. On images the same holds for the first objective (`selection.*`).
     """
     points: dict[str, int] = {}
     for trial in trials:
@@ -231,7 +220,7 @@ def curve_metrics(trials: Sequence[Trial], objectives: Sequence[str]) -> list[st
 
 
 def draw_importance(shares: Mapping[str, Mapping[str, float]], search: str, path: Path) -> bool:
-    """Draws objective -> (hyperparameter -> share of its variation, 0 to 1) as bars.
+    """Draws bars for objective -> (hyperparameter -> share of its variation, 0 to 1).
 
     Returns:
         Whether there was a share to draw; the file is written only then.
@@ -263,7 +252,7 @@ def draw_importance(shares: Mapping[str, Mapping[str, float]], search: str, path
 
 
 def _draw_metric(axes: Axes, metric: str, trials: Sequence[Trial], best: set[str]) -> None:
-    # The front last, so that no other line covers it.
+    # The best last, so that no other line covers them.
     for trial in sorted(trials, key=lambda each: (each.run_id in best, each.number)):
         curve = sorted(trial.curves.get(metric, {}).items())
         if not curve:

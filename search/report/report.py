@@ -1,12 +1,13 @@
-"""Writes the report of a search from what was read back from the store, and from nothing else.
+"""Writes the report of a search from the store alone.
 
-So it can be written again, anywhere, from MLflow alone.
+So it can be written again on any machine that reaches the store.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,13 +38,13 @@ from search.transfer.costs import cost_of
 from search.transfer.progress import find_search, trials_of
 from search.transfer.verdict import Verdict, verdict
 
-# The most similar ones: a table of a hundred rows is not read.
+# The most similar searches; a table of a hundred rows is not read.
 SEARCHES_COMPARED = 20
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written: the folder, the names of the files in it, and the verdict."""
+    """A written report: the folder, the names of the files in it, and the verdict."""
 
     folder: Path
     files: tuple[str, ...]
@@ -61,67 +62,55 @@ def write_report(
     experience: Experience | None = None,
     appendix: str = "",
 ) -> Report:
-    """Writes report.md, pictures, tables and verdict of a search into a folder.
+    """Writes report.md, plots, tables and verdict of a search into a folder.
 
-    Files of an earlier report in the folder are replaced; other files are left alone. A picture
-    with nothing to show is not written.
+    Files of an earlier report in the folder are replaced; other files are left alone. A plot with
+    nothing to show is not written.
 
     Args:
         history: The trials of this search and the earlier ones.
         search: Id of the search.
-        folder: Made if it is not there.
+        folder: The folder; it is created if it does not exist.
         spec_yaml: The spec as it was run.
-        environment: Part -> version, of what the result depends on.
-        summary: More facts on what was searched, name -> text; `command` is how to reproduce it.
+        environment: Part -> version, of the software that the result depends on.
+        summary: More facts on what was searched, name -> text.
         experience: What history had taught when the search started; None if it is not known.
         appendix: Further sections, in Markdown.
 
     Raises:
-        ValueError: History does not know the search.
-        OSError: The folder cannot be written.
+        ValueError: history does not contain the search.
+        OSError: the folder cannot be written.
     """
     this = find_search(history, search)
     folder.mkdir(parents=True, exist_ok=True)
-    judged = verdict(history, search, cost_of(spec_yaml))
-    shares = _shares(history, this)
+    best, shares = best_trials(history, search), _shares(history, this)
+    decided = verdict(history, search, cost_of(spec_yaml))
     if experience is not None:
         found = agreements_with(history, this, experience)
         experience = replace(experience, agreements=found)
     texts = {
-        "verdict.json": judged.to_json() + "\n",
+        "verdict.json": decided.to_json() + "\n",
         "environment.json": json.dumps(dict(environment), indent=2, sort_keys=True) + "\n",
         **({} if experience is None else {"experience.json": experience.to_json() + "\n"}),
         "spec.yaml": spec_yaml,
     }
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
     files = (*_draw(history, search, shares, folder), "trials.parquet", *texts)
-    contents = replace(
-        _contents(history, this, judged, shares),
-        files=files, environment=environment, summary=summary, experience=experience,
+    trials = history.prior_trials(state=None, search=search)
+    contents = Contents(
+        this, sorted(trials, key=lambda each: each.number), best, decided,
+        _key_hyperparameters(shares, [each.configuration for each in best]),
+        experience, files, environment, summary,
     )  # fmt: skip
     for name, text in {**texts, "report.md": render(contents) + appendix}.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return Report(folder, ("report.md", *files), judged)
-
-
-def _contents(
-    history: History, this: Search, judged: Verdict, shares: Mapping[str, Mapping[str, float]]
-) -> Contents:
-    trials = history.prior_trials(state=None, search=this.id)
-    best = best_trials(history, this.id)
-    return Contents(
-        search=this,
-        trials=sorted(trials, key=lambda each: each.number),
-        best=best,
-        verdict=judged,
-        key_hyperparameters=_key_hyperparameters(shares, [each.configuration for each in best]),
-    )
+    return Report(folder, ("report.md", *files), decided)
 
 
 def _draw(
     history: History, search: str, shares: Mapping[str, Mapping[str, float]], folder: Path
 ) -> list[str]:
-    """Draws all pictures; returns the names of those that had something to show."""
+    """Draws all plots; returns the names of those that had something to show."""
     is_drawn = {
         "pareto.png": draw_pareto(history, search, folder / "pareto.png"),
         "history.png": draw_history(history, search, folder / "history.png"),
@@ -136,7 +125,7 @@ def _draw(
 
 
 def _shares(history: History, this: Search) -> dict[str, dict[str, float]]:
-    """Objective -> hyperparameter -> share of its variation in this search alone."""
+    """Objective -> hyperparameter -> share of the objective's variation in this search alone."""
     if this.space is None:
         return {}
     trials = trials_of(history, this.id)
@@ -149,29 +138,27 @@ def _shares(history: History, this: Search) -> dict[str, dict[str, float]]:
 def _key_hyperparameters(
     shares: Mapping[str, Mapping[str, float]], configurations: list[Mapping[str, object]]
 ) -> list[str]:
-    """Those that differ between the best, the most important first."""
+    """The hyperparameters in which the best trials differ, or all, the most important first."""
     names = {name for configuration in configurations for name in configuration}
     differing = {
-        name
-        for name in names
-        if len({repr(configuration.get(name)) for configuration in configurations}) > 1
+        name for name in names if len({repr(each.get(name)) for each in configurations}) > 1
     }
-    most = {
-        name: max((found.get(name, 0.0) for found in shares.values()), default=0.0)
-        for name in names
-    }
-    return sorted(differing or names, key=lambda name: (-most[name], name))
+
+    def rank(name: str) -> tuple[float, str]:
+        return -max((found.get(name, 0.0) for found in shares.values()), default=0.0), name
+
+    return sorted(differing or names, key=rank)
 
 
 def agreements_with(
     history: History, this: Search, experience: Experience
 ) -> tuple[Agreement, ...]:
-    """How well each earlier search predicts the order in which this one's trials came out.
+    """How well each earlier search predicts the order of this one's trials by their values.
 
     Args:
         history: The trials of this search and of others.
         this: The search.
-        experience: What it had learned from; other searches are not asked.
+        experience: What it had learned; only the searches it had learned from are compared.
     """
     if this.space is None:
         return ()
@@ -185,7 +172,7 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     """Writes a search's report from the store alone, and publishes it there.
 
     Returns:
-        The report's folder and the verdict in a sentence.
+        The report's folder and the verdict in words.
     """
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
@@ -197,30 +184,25 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     best = best_trials(history, summary.search)
     tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
     texts = {each.run_id: read_robustness(client, each.run_id) for each in best}
-    judged = evaluated_trials(best, texts)
+    evaluated = evaluated_trials(best, texts)
     confirmed = confirmed_trials(trials_of(history, summary.search), best)
     place.mkdir(parents=True, exist_ok=True)
-    is_drawn = draw_robustness(judged, confirmed, summary.search, place / PICTURE)
+    is_drawn = draw_robustness(evaluated, confirmed, summary.search, place / PICTURE)
     if not is_drawn:
         (place / PICTURE).unlink(missing_ok=True)  # of an earlier report
+    experience = None
+    with suppress(ValueError):  # it was not stored, or is damaged
+        experience = Experience.from_json(read_text(client, summary.run_id, tag_names.EXPERIENCE))
     written = write_report(
         history, summary.search, place,
         spec_yaml=summary.spec_yaml, environment=summary.environment,
         summary={
-            "state": summary.state, "trials": str(summary.trials_budget),
-            "warm started from": ", ".join(summary.warm_started_from) or "nothing",
+            "state": summary.state,
+            "warm-started from": ", ".join(summary.warm_started_from) or "nothing",
         },
-        experience=_experience(read_text(client, summary.run_id, tag_names.EXPERIENCE)),
-        appendix=robustness_section(judged, confirmed, has_picture=is_drawn)
+        experience=experience,
+        appendix=robustness_section(evaluated, confirmed, has_picture=is_drawn)
         + tables_section(best, tables),
     )  # fmt: skip
     publish_files(client, summary.run_id, place, written.verdict.sentence)
     return place, written.verdict.sentence
-
-
-def _experience(text: str) -> Experience | None:
-    """What history had taught when the search started; None for a text that does not say."""
-    try:
-        return Experience.from_json(text)
-    except ValueError:
-        return None

@@ -1,6 +1,6 @@
-"""A picture of robustness: accuracy against epsilon, and cheap beside confirmed figures.
+"""The plot of robustness: accuracy against epsilon, and cheap against confirmed accuracies.
 
-Written as PNG, the same bytes for the same figures. Not for the numbers (robustness_section.py).
+Written as PNG, the same bytes for the same values. Not for tables (robustness_section.py).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from search.report.robustness_values import ConfirmedTrial, EvaluatedTrial
 from search.report.style import BLUE, GREEN, GREY, ORANGE, PINK, new_figure, save
 from search.transfer.best import wilson_interval
 
-# More curves than this cannot be told apart; the best in the first objective come first.
+# More curves than this cannot be told apart; the trials are sorted by the first objective.
 CURVES_SHOWN = 5
-# The eye compares a dozen pairs; those with the largest gap are the ones to look at.
+# Readers compare at most a dozen pairs; those with the largest gaps are shown.
 PAIRS_SHOWN = 12
 # About six standard errors of an accuracy on 128 images.
 LEAST_WIDTH = 0.25
@@ -27,14 +27,17 @@ _MARKERS = ("o", "s", "^", "D", "v")
 
 
 def draw_robustness(
-    judged: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial], search: str, path: Path
+    evaluated: Sequence[EvaluatedTrial],
+    confirmed: Sequence[ConfirmedTrial],
+    search: str,
+    path: Path,
 ) -> bool:
-    """Draws a curve for each of the best trials, and a dumbbell for each confirmed one.
+    """Draws a curve for each of the best trials, and a pair of points for each confirmed one.
 
     Returns:
         Whether there was something to draw; the file is written only then.
     """
-    curves = [each for each in judged if len(each.curve) > 1][:CURVES_SHOWN]
+    curves = [each for each in evaluated if len(each.curve) > 1][:CURVES_SHOWN]
     if not curves and not confirmed:
         return False
     columns = bool(curves) + bool(confirmed)
@@ -47,8 +50,8 @@ def draw_robustness(
     return True
 
 
-def _draw_curves(axes: Axes, judged: Sequence[EvaluatedTrial]) -> None:
-    for each, colour, marker in zip(judged, _COLOURS, _MARKERS, strict=False):
+def _draw_curves(axes: Axes, evaluated: Sequence[EvaluatedTrial]) -> None:
+    for each, colour, marker in zip(evaluated, _COLOURS, _MARKERS, strict=False):
         sizes = [point.epsilon for point in each.curve]
         bounds = np.array([wilson_interval(point.share, point.examples) for point in each.curve])
         axes.plot(sizes, [point.share for point in each.curve], color=colour, marker=marker,
@@ -58,15 +61,15 @@ def _draw_curves(axes: Axes, judged: Sequence[EvaluatedTrial]) -> None:
         if final is not None:
             axes.scatter([final.epsilon], [final.share], color=colour, marker="*", s=120,
                          edgecolors="black", linewidths=0.6, zorder=4)  # fmt: skip
-    if any(point.attack == "autoattack" for each in judged for point in each.test):
+    if any(point.attack == "autoattack" for each in evaluated for point in each.test):
         axes.scatter([], [], color="white", marker="*", s=120, edgecolors="black",
                      linewidths=0.6, label="AutoAttack")  # fmt: skip
-    axes.axvline(judged[0].epsilon, color=GREY, linestyle=":", linewidth=1.2,
-                 label="the search's epsilon")  # fmt: skip
+    axes.axvline(evaluated[0].epsilon, color=GREY, linestyle=":", linewidth=1.2,
+                 label="epsilon of the search")  # fmt: skip
     axes.set_ylim(0.0, 1.02)
     axes.set_xlim(left=0.0)
     axes.set_title("Test accuracy under PGD (95 % bands)", fontsize=11)
-    axes.set_xlabel("epsilon (pixels in [0, 1])")
+    axes.set_xlabel("epsilon (pixels are in [0, 1])")
     axes.set_ylabel("accuracy (higher is better)")
     axes.legend(loc="upper right", frameon=True, framealpha=0.9, fontsize=9)
 
@@ -82,17 +85,17 @@ def _draw_pairs(axes: Axes, confirmed: Sequence[ConfirmedTrial]) -> None:
     axes.scatter([each.before for each in shown], rows, s=90, color="white", edgecolors=BLUE,
                  linewidths=1.8, zorder=3, label="cheap: PGD")  # fmt: skip
     axes.scatter([each.stronger for each in shown], rows, s=40, color=BLUE, zorder=4,
-                 label="confirmed: with APGD-T, the same images")  # fmt: skip
+                 label="confirmed: with APGD-T, on the same images")  # fmt: skip
     if any(each.is_replaced for each in shown):
         axes.plot([], [], color=ORANGE, linewidth=2, label="gap too large: replaced")
     axes.set_yticks(rows, [f"{each.number}{' *' if each.is_best else ''}" for each in shown])
     axes.set_ylim(-0.7, len(shown) + 0.6 + 0.18 * len(shown))
     low, high = axes.get_xlim()
-    if high - low < LEAST_WIDTH:  # or a gap of one image would look like a gulf
+    if high - low < LEAST_WIDTH:  # else a gap of one image would look large
         middle = (low + high) / 2
         axes.set_xlim(middle - LEAST_WIDTH / 2, middle + LEAST_WIDTH / 2)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_title("Cheap and confirmed (* best)", fontsize=11)
+    axes.set_title("Cheap and confirmed accuracies (* best)", fontsize=11)
     axes.set_xlabel("robust accuracy")
     axes.set_ylabel("trial")
     axes.legend(loc="upper left", frameon=True, framealpha=0.9, fontsize=8)

@@ -1,6 +1,7 @@
-"""The report's section on robustness: what each of the best withstands, and whether to believe it.
+"""The report's section on robustness: the robust accuracy of the best trials, and its reliability.
 
-Figures are upper bounds: no attack need find the worst case. Not for measuring (models/).
+Accuracies under attack are upper bounds: no attack need find the worst case. Not for measuring
+(models/).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from models.adversarial.checks.warning import GradientMaskingWarning
 from search.report.robustness_values import ConfirmedTrial, Count, EvaluatedTrial
 from search.report.tables import escape, table
-from search.transfer.best import wilson_interval
+from search.transfer.best import interval_text
 
 PICTURE = "robustness.png"
 _COLUMNS = {
@@ -24,62 +25,66 @@ _COLUMNS = {
 
 
 def robustness_section(
-    judged: Sequence[EvaluatedTrial],
+    evaluated: Sequence[EvaluatedTrial],
     confirmed: Sequence[ConfirmedTrial],
     *,
     has_picture: bool = False,
 ) -> str:
-    """Markdown, or nothing if no trial was judged or confirmed."""
-    parts = [*_tested(judged), *_held(judged), *_side_by_side(judged, confirmed)]
+    """Markdown, or "" if no trial was evaluated or confirmed."""
+    parts = [*_tested(evaluated), *_held_out(evaluated), *_confirmations(evaluated, confirmed)]
     if not parts:
         return ""
     intro = (
-        "Accuracies under attack are upper bounds of the true ones. In brackets: 95 % intervals "
-        "(Wilson). The images of the test split have chosen nothing."
+        "Accuracies under attack are upper bounds of the true ones. The intervals are Wilson's, at "
+        "95 %. The test images took no part in any choice."
     )
     picture = [f"![Accuracy against epsilon]({PICTURE})"] if has_picture else []
-    warnings = _warnings(judged, confirmed)
+    warnings = _warnings(evaluated, confirmed)
     return "\n\n".join(["\n## Robustness", intro, *picture, *parts, *warnings]) + "\n"
 
 
-def _tested(judged: Sequence[EvaluatedTrial]) -> list[str]:
-    if not judged:
+def _tested(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
+    if not evaluated:
         return []
-    shown = [name for name in _COLUMNS if any(_find(each.test, name) for each in judged)]
+    shown = [name for name in _COLUMNS if any(_find(each.test, name) for each in evaluated)]
     rows = [
         [f"{each.number}", *(_cell(_find(each.test, name)) for name in shown),
-         f"{each.test[0].examples}"]
-        for each in judged
+         f"{max((count.examples for count in each.test), default=0)}"]
+        for each in evaluated
     ]  # fmt: skip
     head = ["trial", *(_COLUMNS[name] for name in shown), "images"]
-    missing = "" if "autoattack" in shown else (
-        "\n\nAutoAttack did not run: install the extra `autoattack` and call `twentieth attack`."
-    )  # fmt: skip
-    return ["### On the test split", table(head, rows) + missing]
+    parts = ["### On the test split", table(head, rows)]
+    if "autoattack" not in shown:
+        parts.append(
+            "AutoAttack did not run; fix: install the extra `autoattack` and run `twentieth "
+            "attack SEARCH#TRIAL`."
+        )
+    return parts
 
 
-def _held(judged: Sequence[EvaluatedTrial]) -> list[str]:
-    """B minus C: by how much the part that the search steers by flatters what it found."""
-    rows = []
-    for each in judged:
-        for count in each.confirmation:
-            if count.metric in each.values:
-                value = each.values[count.metric]
-                difference = f"{value - count.share:+.3f}"
-                rows.append([f"{each.number}", f"`{escape(count.metric)}`", f"{value:.3f}",
-                             _cell(count), f"{count.examples}", difference])  # fmt: skip
+def _held_out(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
+    """How much the examples that the search optimized on overestimate the best trials."""
+    rows = [
+        [f"{each.number}", f"`{escape(count.metric)}`", f"{each.values[count.metric]:.3f}",
+         _cell(count), f"{count.examples}", f"{each.values[count.metric] - count.share:+.3f}"]
+        for each in evaluated
+        for count in each.confirmation
+        if count.metric in each.values
+    ]  # fmt: skip
     if not rows:
         return []
     note = (
-        "The search chose by part B of the validation split; part C it never saw. What is better "
-        "on B than on C is the winner's curse, or chance: compare with C's interval."
+        "The search optimized on the objective part of the validation split and never used the "
+        "confirmation part. Where the objective part gives the higher value, this is the winner's "
+        "curse, or chance: compare it with the interval of the confirmation part."
     )
-    head = ["trial", "objective", "part B", "part C", "images in C", "B minus C"]
-    return ["### Part B against part C", note, table(head, rows)]
+    head = ["trial", "objective", "objective part", "confirmation part", "confirmation images",
+            "difference"]  # fmt: skip
+    return ["### Objective part and confirmation part", note, table(head, rows)]
 
 
-def _side_by_side(
-    judged: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial]
+def _confirmations(
+    evaluated: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial]
 ) -> list[str]:
     if not confirmed:
         return []
@@ -89,35 +94,41 @@ def _side_by_side(
          f"**{each.kept:.3f}, replaced**" if each.is_replaced else f"{each.kept:.3f}"]
         for each in confirmed
     ]  # fmt: skip
-    some = f"at most {judged[0].confirm_examples}" if judged else "some"
+    some = f"at most {evaluated[0].confirm_examples}" if evaluated else "some"
     note = (
-        f"Trials that were among the best when they ended, and a random tenth, also met targeted "
-        f"APGD on {some} images of part B. The gap is what only that broke of them; above two "
-        "standard errors it replaces the figure."
+        f"Trials that were among the best when they ended, and a random tenth of all trials, were "
+        f"also attacked by targeted APGD on {some} images of the objective part. The gap is the "
+        f"share of these images that only this attack misclassified; if it exceeds two standard "
+        f"errors, it is subtracted from the PGD accuracy."
     )
-    head = ["trial", "PGD, part B", "PGD, those images", "with APGD-T", "gap", "figure that counts"]
-    return ["### Cheap and confirmed figures", note, table(head, rows)]
+    head = ["trial", "PGD, all images", "PGD, these images", "with APGD-T", "gap",
+            "accuracy that counts"]  # fmt: skip
+    return ["### Cheap and confirmed accuracies", note, table(head, rows)]
 
 
-def _warnings(judged: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial]) -> list[str]:
-    told = [_three_parts(each.number, warning) for each in judged for warning in each.warnings]
-    told += [
-        _three_parts(
+def _warnings(
+    evaluated: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial]
+) -> list[str]:
+    warnings = [(each.number, warning) for each in evaluated for warning in each.warnings]
+    warnings += [
+        (
             each.number,
             GradientMaskingWarning(
-                name="the robust figure was replaced",
+                name="the robust accuracy was replaced",
                 raised_when="the gap is above two standard errors",
-                meaning="the search's own attack overstates this model; its gradients may be "
-                "masked",
-                remedy="trust the smaller figure, and attack it with `twentieth attack`",
+                meaning="the search's own attack overestimates the robustness of this model; its "
+                "gradients may be masked",
+                remedy="rely on the smaller value, and attack the trial with `twentieth attack`",
                 measured=f"{each.cheap:.3f} became {each.kept:.3f}",
             ),
         )
         for each in confirmed
         if each.is_replaced
     ]
-    none = "None of the checks against false security raised a warning." if judged else ""
-    return ["### Warnings", "\n".join(told) or none] if told or none else []
+    texts = [_three_parts(trial, warning) for trial, warning in warnings]
+    if evaluated and not texts:
+        texts = ["No check for gradient masking raised a warning."]
+    return ["### Warnings", "\n".join(texts)] if texts else []
 
 
 def _three_parts(trial: int, warning: GradientMaskingWarning) -> str:
@@ -136,5 +147,4 @@ def _find(counts: Sequence[Count], attack: str) -> Count | None:
 def _cell(count: Count | None) -> str:
     if count is None:
         return "-"
-    low, high = wilson_interval(count.share, count.examples)
-    return f"{count.share:.3f} ({low:.3f} to {high:.3f})"
+    return f"{count.share:.3f} ({interval_text(count.share, count.examples)})"

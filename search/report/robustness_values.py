@@ -1,7 +1,7 @@
-"""What is known of the robustness of a search's trials: judgements of the best, and confirmations.
+"""The robustness of a search's trials: evaluations of the best, and confirmations.
 
-Read from what their runs hold, and checked: `robustness.json` lies in a store that others write to.
-Not for showing it (robustness_section.py, robustness_plot.py).
+Read from their runs and checked: `robustness.json` comes from a store that others write to. Not for
+showing it (robustness_section.py, robustness_plot.py).
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from models.adversarial.checks.warning import GradientMaskingWarning
 from models.scores.metric_names import MetricName, unconfirmed
 from search.history import Trial
 
 FILE = "robustness.json"
-_PARTS = ("name", "raised_when", "meaning", "remedy", "measured")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Count:
     examples: int
     correct: int
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.correct <= self.examples or not self.examples:
+            raise ValueError(f"{self.correct} of {self.examples} examples")
+
     @property
     def share(self) -> float:
         """The accuracy."""
@@ -37,12 +41,12 @@ class Count:
 
 @dataclass(frozen=True)
 class EvaluatedTrial:
-    """One of the best trials, as judged after the search; counts in the order of the judgement."""
+    """One of the best trials, as evaluated after the search; counts in the order of evaluation."""
 
     number: int
     epsilon: float
     confirm_examples: int
-    values: Mapping[str, float]  # objective -> value on part B
+    values: Mapping[str, float]  # objective -> value on the objective part
     confirmation: tuple[Count, ...]
     test: tuple[Count, ...]
     curve: tuple[Count, ...]
@@ -51,13 +55,15 @@ class EvaluatedTrial:
 
 @dataclass(frozen=True)
 class ConfirmedTrial:
-    """A trial whose robust accuracy met a stronger attack.
+    """A trial whose robust accuracy was confirmed by a stronger attack.
 
     Attributes:
-        cheap: What the search's own attack found on part B.
-        stronger: Both attacks together, on some of part B.
-        gap: What only the stronger one broke, on those same examples.
-        kept: The value that counts.
+        cheap: Robust accuracy under the search's own attack, on the objective part of validation.
+        stronger: Robust accuracy under both attacks together, on some of these examples.
+        gap: Share of the same examples that only the stronger attack changed to a wrong class.
+        kept: The robust accuracy that counts.
+        is_replaced: Whether the cheap value was replaced, since the gap was too large.
+        is_best: Whether it is one of the best trials.
     """
 
     number: int
@@ -70,20 +76,24 @@ class ConfirmedTrial:
 
     @property
     def before(self) -> float:
-        """What the search's own attack found on those same examples."""
+        """Robust accuracy under the search's own attack on the examples of `stronger`."""
         return self.stronger + self.gap
+
+
+_COUNTS = TypeAdapter(tuple[Count, ...])
+_WARNINGS = TypeAdapter(tuple[GradientMaskingWarning, ...])
 
 
 def evaluated_trials(
     best: Sequence[Trial], texts: Mapping[str, Mapping[str, str]]
 ) -> list[EvaluatedTrial]:
-    """The judgements of the best trials, in their order; without those that have none.
+    """The evaluations of the best trials, in their order; without those that have none.
 
     Args:
-        best: What the search calls best.
+        best: The best trials of the search.
         texts: Run id -> file name -> text.
     """
-    found = [_judged(each, texts.get(each.run_id, {}).get(FILE, "")) for each in best]
+    found = [_evaluated(each, texts.get(each.run_id, {}).get(FILE, "")) for each in best]
     return [each for each in found if each is not None]
 
 
@@ -94,14 +104,9 @@ def confirmed_trials(trials: Iterable[Trial], best: Sequence[Trial]) -> list[Con
     return sorted((each for each in found if each), key=lambda each: each.number)
 
 
-def last_values(trial: Trial) -> dict[str, float]:
-    """Metric -> the value of its last epoch."""
-    return {name: curve[max(curve)] for name, curve in trial.curves.items() if curve}
-
-
 def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
-    values = last_values(trial)
-    names = [each for each in map(MetricName.parse, sorted(values)) if each.split == "validation"]
+    values = {name: trial.last(name) for name, curve in sorted(trial.curves.items()) if curve}
+    names = [each for each in map(MetricName.parse, values) if each.split == "validation"]
     stronger = next((values[str(name)] for name in names if name.attack == "apgdt"), None)
     robust = [str(name) for name in names if name.role == "accuracy.robust"]
     if stronger is None or len(robust) != 1:
@@ -113,31 +118,20 @@ def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
     )  # fmt: skip
 
 
-def _judged(best: Trial, text: str) -> EvaluatedTrial | None:
-    """None where the text is no judgement."""
+def _evaluated(best: Trial, text: str) -> EvaluatedTrial | None:
+    """Reads an evaluation; None for a text that is not one."""
     try:
         document = json.loads(text)
         threat = document["threat"]
-        parts = {
-            name: tuple(map(_count, document[name])) for name in ("confirmation", "test", "curve")
-        }
-        warnings = tuple(
-            GradientMaskingWarning(**{part: str(each[part]) for part in _PARTS})
-            for each in document["warnings"]
-        )
         return EvaluatedTrial(
-            best.number, float(threat["epsilon"]), int(threat["confirm_examples"]), best.by_metric,
-            warnings=warnings, **parts,
-        )  # fmt: skip
+            number=best.number,
+            epsilon=float(threat["epsilon"]),
+            confirm_examples=int(threat["confirm_examples"]),
+            values=best.by_metric,
+            confirmation=_COUNTS.validate_python(document["confirmation"]),
+            test=_COUNTS.validate_python(document["test"]),
+            curve=_COUNTS.validate_python(document["curve"]),
+            warnings=_WARNINGS.validate_python(document["warnings"]),
+        )
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _count(record: Mapping[str, Any]) -> Count:
-    found = Count(
-        str(record["attack"]), str(record["metric"]), float(record["epsilon"]),
-        int(record["examples"]), int(record["correct"]),
-    )  # fmt: skip
-    if not 0 <= found.correct <= found.examples or not found.examples:
-        raise ValueError(f"{found.correct} of {found.examples} examples")
-    return found

@@ -1,6 +1,6 @@
-"""How the report's pictures look: size, colours, labels, and text that comes from users.
+"""The style of the report's plots: size, colours, labels, and text that comes from users.
 
-Matplotlib without its global state, on a canvas that needs no display. Not for what is drawn.
+Matplotlib is used without its global state and needs no display. Not for what is drawn.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-# Colours that stay apart for the colour-blind: Okabe and Ito 2008, "Color universal design".
+# Colours that colour-blind readers can tell apart: Okabe and Ito 2008, "Color universal design".
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9A9A9A"
 OBJECTIVE_COLOURS = (BLUE, ORANGE, GREEN, PINK)
 
@@ -24,7 +24,7 @@ _LABEL_OFFSETS = ((7, 5), (7, -13), (-16, 5), (-16, -13))
 
 
 def new_figure(title: str, *, columns: int = 1, height: float = 5.0) -> tuple[Figure, list[Axes]]:
-    """A figure 8 inches wide with `columns` axes side by side; `height` in inches."""
+    """Makes a figure 8 inches wide with `columns` axes side by side; `height` in inches."""
     figure = Figure(figsize=(8.0, height), layout="constrained")
     figure.suptitle(short(title, 90), fontsize=13)
     found = figure.subplots(1, columns, squeeze=False)[0]
@@ -37,12 +37,12 @@ def new_figure(title: str, *, columns: int = 1, height: float = 5.0) -> tuple[Fi
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a PNG of 1200 pixels width, without the version of the library in it."""
+    """Writes a PNG 1200 pixels wide, without the version of the library in it."""
     figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={"Software": None})
 
 
 def short(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Text of users for a picture: cut, on one line, and no dollar read as a formula."""
+    """Text of users for a plot: cut, on one line, and with no dollar read as a formula."""
     line = " ".join(text.split())
     if len(line) > longest:
         line = line[: longest - 1] + "…"
@@ -50,7 +50,7 @@ def short(text: str, longest: int = _LONGEST_NAME) -> str:
 
 
 def axis_label(objective: str, direction: str) -> str:
-    """An objective's name and which end is good."""
+    """An objective's name, and which end is better."""
     return f"{short(objective)} ({'higher' if direction == 'maximize' else 'lower'} is better)"
 
 
@@ -61,42 +61,20 @@ def label_points(
     y: NDArray[np.float64],
     texts: Sequence[str],
 ) -> None:
-    """Writes a text beside each point where there is room, and leaves out those without."""
+    """Writes a text next to each point where there is room, and leaves out the others."""
     figure.draw_without_rendering()  # fixes the layout, so that the texts' sizes are known
     points = axes.transData.transform(np.column_stack([x, y]))
     # A marker covers about 5 pixels around its point at 100 dots an inch.
-    taken = [(px - 5, py - 5, px + 5, py + 5) for px, py in points]
+    taken = [Bbox.from_extents(px - 5, py - 5, px + 5, py + 5) for px, py in points]
     for index, text in enumerate(texts):
         for offset in _LABEL_OFFSETS:
             label = axes.annotate(
                 text, (x[index], y[index]), xytext=offset, textcoords="offset points", fontsize=9
             )
-            box = _box(label)
+            box = label.get_window_extent()
+            is_inside = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
             others = taken[:index] + taken[index + 1 :]
-            if _is_inside(box, axes) and not any(_overlap(box, other) for other in others):
+            if is_inside and not any(box.fully_overlaps(other) for other in others):
                 taken.append(box)
                 break
             label.remove()
-
-
-def _box(label: Annotation) -> tuple[float, float, float, float]:
-    extent = label.get_window_extent()
-    return (extent.x0, extent.y0, extent.x1, extent.y1)
-
-
-def _is_inside(box: tuple[float, float, float, float], axes: Axes) -> bool:
-    frame = axes.bbox
-    return bool(
-        box[0] >= frame.x0 and box[1] >= frame.y0 and box[2] <= frame.x1 and box[3] <= frame.y1
-    )
-
-
-def _overlap(
-    first: tuple[float, float, float, float], second: tuple[float, float, float, float]
-) -> bool:
-    return (
-        first[0] < second[2]
-        and second[0] < first[2]
-        and first[1] < second[3]
-        and second[1] < first[3]
-    )

@@ -1,7 +1,7 @@
-"""The trials worth keeping: what a search's objectives call best, and its test results.
+"""The best trials of a search by its objectives, and their results on the test split.
 
-Not for choosing among them: where two objectives pull apart that is a person's decision. The test
-split took no part in the choice, so its values are not flattered by it; those on validation are.
+Not for choosing among them: where two objectives conflict, that is a person's decision. The test
+split took no part in the choice, so its values are unbiased; those on validation are optimistic.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from models.scores.metric_names import MetricName
 from search.extract.objective_matrix import objective_matrix
 from search.history import History, Trial
 from search.objectives.roles import best
+from search.transfer.objective_text import value_text
 from search.transfer.progress import find_search, trials_of
 
 
@@ -24,22 +25,27 @@ from search.transfer.progress import find_search, trials_of
 class TestValue:
     """A metric on the test split; `low` and `high` bound it with 95 % confidence if it is a share.
 
-    They are None where the number of examples is unknown or the metric is no share of them.
+    They are None where the number of examples is unknown or the metric is not a share of them. As
+    text it is "0.9760 (0.959 to 0.986)".
     """
 
     value: float
     low: float | None = None
     high: float | None = None
 
+    def __str__(self) -> str:
+        interval = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
+        return value_text(self.value) + interval
+
 
 def best_trials(history: History, search: str) -> list[Trial]:
-    """The best trials of a search, the best in the first objective first; may be empty.
+    """The best trials of a search, sorted by the first objective; may be empty.
 
-    The front, unless the roles of its objectives say otherwise. Where no trial keeps the bounds,
-    what misses them least.
+    They are the Pareto front unless the roles of the objectives say otherwise. Where no trial keeps
+    the bounds, they are those that miss them by the least.
 
     Raises:
-        ValueError: History does not know the search.
+        ValueError: history does not contain the search.
     """
     this = find_search(history, search)
     measured = objective_matrix(trials_of(history, search), this.objectives)
@@ -54,7 +60,7 @@ def to_yaml(trial: Trial) -> str:
 
 
 def values_on_test(trial: Trial) -> dict[str, TestValue]:
-    """What a trial showed on the test split: metric without the leading "test." -> result."""
+    """A trial's results on the test split: metric without the leading "test." -> result."""
     names = map(MetricName.parse, sorted(trial.curves))
     return {
         str(name.on("validation")): _result(trial, name)
@@ -68,12 +74,18 @@ def wilson_interval(share: float, examples: int) -> tuple[float, float]:
 
     Args:
         share: Observed share, 0 to 1.
-        examples: How many examples it was measured on, at least 1.
+        examples: Number of examples it was measured on, at least 1.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
     interval = binomtest(round(share * examples), examples).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def interval_text(share: float, examples: int) -> str:
+    """The bounds of `wilson_interval`, as "0.959 to 0.986"."""
+    low, high = wilson_interval(share, examples)
+    return f"{low:.3f} to {high:.3f}"
 
 
 def _result(trial: Trial, name: MetricName) -> TestValue:

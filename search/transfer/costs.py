@@ -1,7 +1,7 @@
-"""What trials cost: hours of the GPUs, or else of the CPUs, that a trial is given.
+"""What trials cost, in hours of the GPUs, or else of the CPUs, that a trial is given.
 
 A trial's seconds are those between the start and the end of its run, so a trial that was
-interrupted and resumed also counts the time between.
+interrupted and resumed includes the time in between.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ class Cost:
     unit: str
 
     def hours(self, seconds: float) -> float:
-        """GPU-hours or CPU-hours of that many seconds of trials."""
+        """GPU-hours or CPU-hours that this many seconds of trials take."""
         return self.amount * seconds / 3600
 
     def in_words(self, hours: float) -> str:
-        """Hours without their sign in a unit that reads well: "3.2 GPU-hours", "40 CPU-seconds"."""
-        size = abs(hours)
-        for name, factor in (("hour", 1.0), ("minute", 60.0)):
-            if size * factor >= 1:
-                return f"{_rounded(size * factor)} {self.unit}-{name}s"
-        return f"{size * 3600:.0f} {self.unit}-seconds"
+        """Hours without their sign, in a readable unit: "3.2 GPU-hours", "40 CPU-seconds"."""
+        for name, factor in (("hours", 1), ("minutes", 60)):
+            size = abs(hours) * factor
+            if size >= 1:
+                return f"{size:.{0 if size >= 10 else 1}f} {self.unit}-{name}"
+        return f"{abs(hours) * 3600:.0f} {self.unit}-seconds"
 
 
 def cost_of(spec_yaml: str) -> Cost | None:
-    """The cost of a trial of a stored spec; None if the spec does not say it.
+    """Reads the cost of a trial from a stored spec; None if the spec does not state it.
 
-    The rest of the spec is not looked at: a report must not fail because a data set has moved.
+    The rest of the spec is not read: a report must not fail because a data set has moved.
     """
     try:
         document = yaml.safe_load(spec_yaml)
@@ -48,22 +48,20 @@ def cost_of(spec_yaml: str) -> Cost | None:
     return Cost(resources.cpus, "CPU")
 
 
+def counted(number: float, one: str, many: str = "") -> str:
+    """A number and its noun, which agree: "1 trial", "1.5 trials", "2 searches"."""
+    return f"{number:g} {one if abs(number) == 1 else many or one + 's'}"
+
+
 def saved_in_words(trials: float, hours: float | None, cost: Cost | None) -> str:
     """What was saved or lost: "saved 3 trials and 2.1 GPU-hours"."""
-    unit = "trial" if abs(trials) == 1 else "trials"
-    count = _signed(trials, "no trial", f"{abs(trials):g} {unit}")
-    if not hours or cost is None:
+    count = f"{_verb(trials)} {counted(abs(trials), 'trial') if trials else 'no trial'}"
+    if hours is None or cost is None or abs(hours) * 3600 < 0.5:
         return count
     if trials * hours > 0:
         return f"{count} and {cost.in_words(hours)}"
-    return f"{count}, and {_signed(hours, '', cost.in_words(hours))}"
+    return f"{count}, and {_verb(hours)} {cost.in_words(hours)}"
 
 
-def _signed(number: float, nothing: str, text: str) -> str:
-    if number == 0:
-        return f"saved {nothing}"
-    return f"{'saved' if number > 0 else 'lost'} {text}"
-
-
-def _rounded(number: float) -> str:
-    return f"{number:.0f}" if number >= 10 else f"{number:.1f}"
+def _verb(number: float) -> str:
+    return "lost" if number < 0 else "saved"

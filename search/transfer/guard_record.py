@@ -1,7 +1,7 @@
-"""What the guard did during a search, from the origins of its trials.
+"""The guard's record: what it did during a search, read from the origins of its trials.
 
-For saying when history, or single earlier tasks, were let go for good. What was taken up again
-before the end is not said to have been dropped. Not for judging history itself, that is `apply/`.
+It says when history, or single earlier tasks, were dropped for good. What was used again before the
+end does not count as dropped. Not for deciding whether history helps, which is done in `apply/`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from search.history import Trial
 from search.history.provenance import CONTROL, Guard, evidence_in_words, names_in_words, read_origin
 
-# Tasks that were let go are named up to here.
+# At most this many dropped tasks are named.
 TASKS_NAMED = 3
 
 
@@ -22,11 +22,11 @@ class GuardDecision:
     """The guard's decision before one trial.
 
     Attributes:
-        number: Of the trial.
+        number: Number of the trial.
         history: "all", "agreeing", "none", or "" if not recorded.
         log_evidence: Above 0 speaks for history; None if not recorded.
-        seen: Complete trials of this search that it rests on; None if not recorded.
-        dropped: Earlier tasks that were left aside.
+        seen: Number of complete trials of this search that it rests on; None if not recorded.
+        dropped: Earlier tasks that were not used.
     """
 
     number: int
@@ -38,12 +38,12 @@ class GuardDecision:
 
 @dataclass(frozen=True)
 class Dropped:
-    """An earlier task that was used, and left aside from some trial on to the end.
+    """An earlier task that was used, and from some trial to the end was not.
 
     Attributes:
-        task: Its id.
-        after: Number of the last trial that could lean on it.
-        reason: As recorded.
+        task: Id of the task.
+        after: Number of the last trial that could use it.
+        reason: The recorded reason.
     """
 
     task: str
@@ -56,23 +56,23 @@ class GuardRecord:
     """What the guard did.
 
     Attributes:
-        decisions: One a trial that it judged, by number.
-        dropped_after: Number of the last trial that could lean on history, if from then on none
-            could and what was seen speaks against history; else None.
-        let_go: Tasks that were let go while others stayed, the first ones first.
-        never_used: Tasks that were left aside from the first decision to the last.
+        decisions: The decisions, in the order of the trials.
+        dropped_after: Number of the last trial that could use history, if from then on none could
+            and the results speak against history; else None.
+        dropped_tasks: Tasks that were dropped while others stayed, in the order of dropping.
+        never_used: Tasks that were not used at any decision.
     """
 
     decisions: tuple[GuardDecision, ...] = ()
     dropped_after: int | None = None
-    let_go: tuple[Dropped, ...] = ()
+    dropped_tasks: tuple[Dropped, ...] = ()
     never_used: tuple[str, ...] = ()
 
 
 def guard_record(trials: Sequence[Trial]) -> GuardRecord:
-    """What the guard did in the trials of a search, in order; the control arm has no guard."""
+    """Reads what the guard did from a search's trials, in order; the control arm has no guard."""
     found: list[tuple[int, Guard]] = []
-    before = None  # the last trial that history could have served before the guard first judged
+    before = None  # the last trial that could use history before the guard's first decision
     for trial in trials:
         origin = read_origin(trial.origin)
         if origin.guard is not None and origin.step != CONTROL:
@@ -81,71 +81,56 @@ def guard_record(trials: Sequence[Trial]) -> GuardRecord:
             before = trial.number
     if not found:
         return GuardRecord()
-    dropped_after = _dropped_after(found, before)
-    let_go, never = _dropped(found)
-    return GuardRecord(
-        decisions=tuple(_decision(number, guard) for number, guard in found),
-        dropped_after=dropped_after,
-        let_go=tuple(
-            each for each in let_go if dropped_after is None or each.after < dropped_after
-        ),
-        never_used=never,
-    )
+    last, dropped_after = found[-1][1], None
+    dropped_tasks, never_used = _dropped(found)
+    # Without evidence against it, there was no history, or it is not known why it is not used.
+    if last.history == "none" and last.log_evidence < 0:
+        used = [number for number, guard in found if guard.history != "none"]
+        dropped_after = max(used, default=before)
+    if dropped_after is not None:
+        dropped_tasks = [each for each in dropped_tasks if each.after < dropped_after]
+    decisions = tuple(
+        GuardDecision(
+            number=number, history=guard.history, seen=guard.trials,
+            log_evidence=guard.log_evidence if math.isfinite(guard.log_evidence) else None,
+            dropped=tuple(sorted(guard.dropped)),
+        )
+        for number, guard in found
+    )  # fmt: skip
+    return GuardRecord(decisions, dropped_after, tuple(dropped_tasks), tuple(sorted(never_used)))
 
 
 def guard_sentence(done: GuardRecord) -> str:
-    """What the guard did, for the verdict; "" if there was nothing to say."""
+    """What the guard did, in words for the verdict; "" if there is nothing to say."""
     if not done.decisions:
         return ""
-    parts, last = [], done.decisions[-1]
+    texts, last = [], done.decisions[-1]
+    evidence = math.nan if last.log_evidence is None else last.log_evidence
+    why = evidence_in_words(evidence)
     if done.dropped_after is not None:
-        why = evidence_in_words(math.nan if last.log_evidence is None else last.log_evidence)
-        parts.append(
-            f"History did not help, dropped after trial {done.dropped_after}"
-            f"{f': {why}' if why else ''}."
+        texts.append(
+            f"History did not help and was dropped after trial {done.dropped_after}: {why}."
         )
-    elif last.history == "none" and (last.log_evidence or 0.0) < 0:
-        parts.append("No model here ever leaned on history: what was seen speaks against it.")
-    elif last.history in ("all", "agreeing") and last.seen and last.log_evidence is not None:
-        which = {"all": "whole", "agreeing": "in part"}[last.history]
+    elif last.history == "none" and evidence < 0:
+        texts.append("No model of this search used history: the results speak against it.")
+    elif last.history in ("all", "agreeing") and last.seen and why:
+        which = {"all": "all of it", "agreeing": "in part"}[last.history]
         # Each objective decides for itself, so one may use what all of them together speak against.
-        joint = ":" if last.log_evidence >= 0 else ", although"
-        parts.append(
-            f"History was still in use at the end, {which}{joint} "
-            f"{evidence_in_words(last.log_evidence)}."
-        )
-    if done.let_go:
-        named = [f"{each.task} after trial {each.after}" for each in done.let_go]
-        parts.append(f"The guard let go of {names_in_words(named, TASKS_NAMED)}.")
-    return " ".join(parts)
+        joint = ":" if evidence >= 0 else ", although"
+        texts.append(f"History was still in use at the end ({which}){joint} {why}.")
+    if done.dropped_tasks:
+        named = [f"{each.task} after trial {each.after}" for each in done.dropped_tasks]
+        texts.append(f"The guard dropped {names_in_words(named, TASKS_NAMED)}.")
+    return " ".join(texts)
 
 
-def _decision(number: int, guard: Guard) -> GuardDecision:
-    evidence = guard.log_evidence if math.isfinite(guard.log_evidence) else None
-    return GuardDecision(
-        number, guard.history, evidence, guard.trials, tuple(sorted(guard.dropped))
-    )
-
-
-def _dropped_after(found: Sequence[tuple[int, Guard]], before: int | None) -> int | None:
-    """The last trial with history, if none has any from there to the end.
-
-    Without evidence against it, there was no history to drop, or nobody knows why it is not used.
-    """
-    last = found[-1][1]
-    if last.history != "none" or not last.log_evidence < 0:
-        return None
-    used = [number for number, guard in found if guard.history != "none"]
-    return max(used, default=before)
-
-
-def _dropped(found: Sequence[tuple[int, Guard]]) -> tuple[list[Dropped], tuple[str, ...]]:
-    """Tasks let go for good after they could be used; tasks that never could."""
-    let_go, never = [], []
+def _dropped(found: Sequence[tuple[int, Guard]]) -> tuple[list[Dropped], list[str]]:
+    """Tasks dropped for good after they could be used; tasks that never could be."""
+    dropped, never = [], []
     for task, reason in found[-1][1].dropped.items():
         used = [number for number, guard in found if task not in guard.dropped]
         if used:
-            let_go.append(Dropped(task, max(used), reason))
+            dropped.append(Dropped(task, max(used), reason))
         else:
             never.append(task)
-    return sorted(let_go, key=lambda each: (each.after, each.task)), tuple(sorted(never))
+    return sorted(dropped, key=lambda each: (each.after, each.task)), never

@@ -1,36 +1,36 @@
-"""Which earlier trials a spec starts from, settled before anything is run.
+"""Pins the initial weights of a spec to earlier trials, before anything is run.
 
-Names are pinned to `SEARCH#TRIAL`, so that a search starts from the same weights however often it
-is resumed, and what the checkpoints fix is taken out of the space. Not for taking the weights
-(`weights.py`), nor for the form of the spec (`search/spec/initial_weights.py`).
+Names become `SEARCH#TRIAL`, so that a search starts from the same weights however often it is
+resumed, and the hyperparameters that the checkpoints fix leave the space. Not for copying the
+weights (`weights.py`), nor for the form of the spec (`search/spec/initial_weights.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from models.catalog import Value
 from models.networks.base_model import locate_base
 from search.spec import Spec, checked_again
 from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeightsKeys, choices
 from search.spec.parts import HyperparameterSpec
-from search.transfer.sources import WeightSource, best_trial, find_trial, front_trials
+from search.transfer.sources import (
+    WeightSource,
+    best_trial,
+    check_checkpoint,
+    find_trial,
+    front_trials,
+)
 
 
-@dataclass(frozen=True)
-class Pinned:
-    """A spec that names the trials it starts from, and what there is to say about it."""
+def pin(spec: Spec, tracking_uri: str) -> tuple[Spec, list[str]]:
+    """Pins the initial weights of a spec; returns it and lines about its sources for the user.
 
-    spec: Spec
-    lines: tuple[str, ...] = ()
+    A spec without initial weights, or pinned before, is returned as it is.
 
-
-def pin(spec: Spec, tracking_uri: str) -> Pinned:
-    """Settles which trials a spec starts from; a spec without any, or pinned before, stays.
-
-    One trial for all fixes the hyperparameters of its architecture: they go to `task.settings` and
-    are no longer searched. Where each trial chooses, they are searched from scratch alone.
+    A single source fixes the hyperparameters of its architecture: they move to `task.settings` and
+    are no longer searched. Where each trial chooses its source, only trials from scratch search
+    them.
 
     Raises:
         LookupError: there is no such search or trial, or its checkpoint is gone.
@@ -38,30 +38,30 @@ def pin(spec: Spec, tracking_uri: str) -> Pinned:
     """
     part = spec.initial_weights
     if spec.task.is_function or (part is not None and part.fixed):
-        return Pinned(spec)
+        return spec, []
     if part is not None and part.source is not None:
-        sources = _meant(tracking_uri, part.source, part.pick)
+        sources = _found(tracking_uri, part.source, part.pick)
         chosen = [source.name for source in sources]
     elif choices(spec.space):
-        found = {each: _meant(tracking_uri, each)[0] for each in choices(spec.space)}
+        found = {each: _found(tracking_uri, each)[0] for each in choices(spec.space)}
         sources = list({source.name: source for source in found.values()}.values())
         spec = _renamed(spec, {each: source.name for each, source in found.items()})
         chosen = [str(each) for each in spec.space[INITIAL_WEIGHTS].choices or ()]
     else:
-        return Pinned(spec)
+        return spec, []
     for source in sources:
         check_fit(source, spec)
     if len(chosen) == 1 and chosen != [SCRATCH]:
         pinned, dropped = _fixed(spec, sources[0])
     else:
         pinned, dropped = _choosing(spec, sources, chosen)
-    lines = [_line(source) for source in sources]
+    lines = [_description(source) for source in sources]
     if dropped:
-        lines.append(f"no longer searched, the checkpoint fixes it: {', '.join(dropped)}")
-    return Pinned(checked_again(pinned, "the spec with its weights"), tuple(lines))
+        lines.append(f"no longer searched, because the checkpoint fixes it: {', '.join(dropped)}")
+    return checked_again(pinned, "the spec with its weights"), lines
 
 
-def _meant(tracking_uri: str, reference: str, pick: str = "best") -> list[WeightSource]:
+def _found(tracking_uri: str, reference: str, pick: str = "best") -> list[WeightSource]:
     if "#" in reference:
         return [find_trial(tracking_uri, reference)]
     if pick == "pareto":
@@ -70,7 +70,7 @@ def _meant(tracking_uri: str, reference: str, pick: str = "best") -> list[Weight
 
 
 def check_fit(source: WeightSource, spec: Spec) -> None:
-    """Whether the weights of a trial can go into this task's model.
+    """Checks that the weights of a trial fit this task's model.
 
     Raises:
         LookupError: its checkpoint is gone.
@@ -79,41 +79,38 @@ def check_fit(source: WeightSource, spec: Spec) -> None:
     model = source.spec.task.model
     if model != spec.task.model:
         raise ValueError(
-            f"initial_weights: {source.name} is a {model}, this task's model is {spec.task.model}; "
-            f"name a trial of the same model"
+            f"initial_weights: the model of {source.name} is {model}, this task's is "
+            f"{spec.task.model}; fix: name a trial of the same model"
         )
-    if not source.has_checkpoint:
-        raise LookupError(
-            f"initial_weights: no checkpoint of {source.name} is left in {source.checkpoints}; "
-            f"mount the folder, or name another trial"
-        )
+    check_checkpoint(source, "initial_weights: ")
     if spec.task.base is None:
         return
     theirs, ours = source.fingerprint.get("base") or {}, locate_base(spec.task.base)
     if theirs.get("digest") != ours.digest:
         raise ValueError(
             f"initial_weights: {source.name} adapted {theirs.get('name')}@{theirs.get('digest')}, "
-            f"this task's base is {ours.name}@{ours.digest}; weights travel on one base only"
+            f"this task's base is {ours.name}@{ours.digest}; fix: name a trial on the same base"
         )
 
 
 def _renamed(spec: Spec, new: Mapping[str, str]) -> Spec:
-    """The spec with its choices of initial weights pinned to trials, in conditions too."""
+    """Pins the choices of initial weights to trials, in conditions too."""
 
-    def pinned(part: HyperparameterSpec) -> HyperparameterSpec:
-        if INITIAL_WEIGHTS not in part.when:
-            return part
-        values = tuple(new.get(str(each), each) for each in part.when[INITIAL_WEIGHTS])
-        return part.model_copy(update={"when": {**part.when, INITIAL_WEIGHTS: values}})
+    def pinned(values: Sequence[Value]) -> tuple[Value, ...]:
+        return tuple(dict.fromkeys(new.get(str(each), each) for each in values))
 
-    space = {name: pinned(part) for name, part in spec.space.items()}
-    every = dict.fromkeys(new.get(str(c), c) for c in space[INITIAL_WEIGHTS].choices or ())
-    space[INITIAL_WEIGHTS] = space[INITIAL_WEIGHTS].model_copy(update={"choices": tuple(every)})
+    space = dict(spec.space)
+    for name, part in spec.space.items():
+        if INITIAL_WEIGHTS in part.when:
+            when = {**part.when, INITIAL_WEIGHTS: pinned(part.when[INITIAL_WEIGHTS])}
+            space[name] = part.model_copy(update={"when": when})
+    chosen = space[INITIAL_WEIGHTS]
+    space[INITIAL_WEIGHTS] = chosen.model_copy(update={"choices": pinned(chosen.choices or ())})
     return spec.model_copy(update={"space": space})
 
 
 def _fixed(spec: Spec, source: WeightSource) -> tuple[Spec, list[str]]:
-    """A spec all trials of which start from one; and what is no longer searched."""
+    """A spec whose trials all start from one source; and what is no longer searched."""
     fixes = _agreeing(spec, source)
     settings = {**spec.task.settings, **fixes}
     space, dropped = _without(spec, settings)
@@ -124,13 +121,13 @@ def _fixed(spec: Spec, source: WeightSource) -> tuple[Spec, list[str]]:
 
 
 def _choosing(spec: Spec, sources: list[WeightSource], chosen: list[str]) -> tuple[Spec, list[str]]:
-    """A spec each trial of which chooses; architectures are searched from scratch alone."""
+    """A spec whose trials choose a source each; and what is no longer searched."""
     fixed = {source.name: _agreeing(spec, source) for source in sources}
     names = {name for fixes in fixed.values() for name in fixes}
     if "adaptation" in names:
         raise ValueError(
-            "initial_weights: prefixes and adapters fit one adaptation only; where trials choose, "
-            "set task.settings.adaptation and its size to those of the sources"
+            "initial_weights: prefixes and adapters fit one adaptation only; fix: where trials "
+            "choose, set task.settings.adaptation and its size to those of the sources"
         )
     space, dropped = {}, []
     for name, part in spec.space.items():
@@ -147,13 +144,13 @@ def _choosing(spec: Spec, sources: list[WeightSource], chosen: list[str]) -> tup
 
 
 def _agreeing(spec: Spec, source: WeightSource) -> dict[str, Value]:
-    """What a source fixes beyond `task.settings`, which must not say otherwise."""
+    """What a source fixes beyond `task.settings`, which must not contradict it."""
     fixes = source.fixes()
     for name, value in fixes.items():
         if spec.task.settings.get(name, value) != value:
             raise ValueError(
-                f"initial_weights: {source.name} has {name} {value}, task.settings say "
-                f"{spec.task.settings[name]}; remove that setting, or name another trial"
+                f"initial_weights: {source.name} has {name} {value}, task.settings has "
+                f"{spec.task.settings[name]}; fix: remove that setting, or name another trial"
             )
     return {name: value for name, value in fixes.items() if name not in spec.task.settings}
 
@@ -161,33 +158,31 @@ def _agreeing(spec: Spec, source: WeightSource) -> dict[str, Value]:
 def _without(
     spec: Spec, settings: Mapping[str, Value]
 ) -> tuple[dict[str, HyperparameterSpec], list[str]]:
-    """The space without what is fixed, nor what can never count then; and the names that went."""
-    dropped = [name for name in spec.space if name in settings]
-    space = {name: part for name, part in spec.space.items() if name not in settings}
-    space.pop(INITIAL_WEIGHTS, None)  # all choices turned out to be one
-    is_done = False
-    while not is_done:
-        is_done = True
-        for name, part in list(space.items()):
-            gone = [parent for parent in part.when if parent not in space]
-            if not gone:
-                continue
-            is_done = False
-            if all(settings.get(parent) in part.when[parent] for parent in gone):
-                when = {parent: v for parent, v in part.when.items() if parent in space}
-                space[name] = part.model_copy(update={"when": when})
-            else:
-                del space[name]
-                dropped.append(name)
+    """The space without what is fixed and what can no longer be active; and the removed names."""
+    # Initial weights are fixed too: all choices are the same trial.
+    searched = {name for name in spec.space if name not in settings and name != INITIAL_WEIGHTS}
+
+    def can_be_active(name: str) -> bool:
+        return all(
+            can_be_active(parent) if parent in searched else settings.get(parent) in values
+            for parent, values in spec.space[name].when.items()
+        )
+
+    space = {}
+    for name, part in spec.space.items():
+        if name in searched and can_be_active(name):
+            when = {parent: values for parent, values in part.when.items() if parent in searched}
+            space[name] = part.model_copy(update={"when": when})
+    dropped = [name for name in spec.space if name not in space and name != INITIAL_WEIGHTS]
     if not space:
         raise ValueError(
-            f"initial_weights: {', '.join(dropped)} is all there is to search, and the checkpoint "
-            f"fixes it; add a hyperparameter of training"
+            f"initial_weights: the space has only {', '.join(dropped)}, which the checkpoint "
+            f"fixes; fix: add a hyperparameter of training"
         )
     return space, dropped
 
 
-def _line(source: WeightSource) -> str:
+def _description(source: WeightSource) -> str:
     metric, value = source.trial.metrics[0], source.trial.values[0]
     fixes = ", ".join(f"{name} {value}" for name, value in source.fixes().items())
     return f"weights of {source.name} ({metric} {value:.4f})" + (f" fix {fixes}" if fixes else "")

@@ -1,4 +1,4 @@
-"""How far a search had come after each of its trials, in one number for any count of objectives.
+"""The progress of a search after each of its trials, as one number for any count of objectives.
 
 That number is the hypervolume against a reference point that all compared searches share; with one
 objective it is the distance of the best value from that point. Not for comparing searches of
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TypeAlias
 
 import numpy as np
@@ -30,7 +30,6 @@ REFERENCE_RULE = (
 )
 _MARGIN = 0.1
 
-
 Row: TypeAlias = NDArray[np.float64]
 
 
@@ -39,9 +38,9 @@ class Progress:
     """A search, trial by trial, in the order the trials were started.
 
     Attributes:
-        epochs: Epochs trained up to and including each trial, stopped and failed ones counted.
+        epochs: Epochs trained up to and including each trial, stopped and failed ones included.
         levels: Hypervolume after each trial; it never falls. 0 before the first complete trial.
-        seconds: Seconds that trials had taken up to and including each, those at once added up.
+        seconds: Seconds of trials up to and including each; parallel trials are added up.
     """
 
     epochs: tuple[int, ...]
@@ -49,7 +48,7 @@ class Progress:
     seconds: tuple[float, ...] = ()
 
     def trials_to(self, level: float) -> int | None:
-        """How many trials it took to reach a level; None if it never did, or the level is 0."""
+        """The number of trials it took to reach a level; None if it never did, or for level 0."""
         # Sums of the same boxes in another order differ in the last digits.
         enough = level * (1 - 1e-9)
         if level <= 0:
@@ -59,12 +58,12 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """A search beside the cold searches of its task, all judged together.
+    """The progress of a search and of the cold searches of its task, on one scale.
 
     Attributes:
-        reference: The point that bounds the hypervolume, one loss for each judged objective.
-        mine: Of the search.
-        theirs: Of each cold search with a trial that counts.
+        reference: The point that bounds the hypervolume, one loss for each objective that counts.
+        mine: The progress of the search.
+        theirs: Each cold search with a trial that counts, and its progress.
     """
 
     reference: Row
@@ -73,10 +72,10 @@ class Compared:
 
 
 def find_search(history: History, search: str) -> Search:
-    """The search of that id.
+    """The search with this id.
 
     Raises:
-        ValueError: History does not know it; names those it knows.
+        ValueError: history does not contain it; the message names those it contains.
     """
     if search not in history.searches:
         known = ", ".join(sorted(history.searches)) or "none"
@@ -85,7 +84,7 @@ def find_search(history: History, search: str) -> Search:
 
 
 def cold_searches(history: History, search: str) -> list[Search]:
-    """The searches to compare with: earlier, cold, same task, same objectives; the oldest first."""
+    """The searches to compare with: earlier, cold, same task, same objectives; oldest first."""
     this = find_search(history, search)
     goal = {each.metric: each.direction for each in this.objectives}
     found = [
@@ -102,9 +101,10 @@ def cold_searches(history: History, search: str) -> list[Search]:
 
 
 def trials_of(history: History, search: str) -> list[Trial]:
-    """The trials of a search that ended in whatever way, by number."""
-    trials = [each for each in history.prior_trials(state=None, search=search) if _is_settled(each)]
-    return sorted(trials, key=lambda each: (each.number or 0, each.run_id or ""))
+    """The trials of a search that have ended, in whatever state, by number."""
+    trials = history.prior_trials(state=None, search=search)
+    ended = [trial for trial in trials if trial.state != "running"]
+    return sorted(ended, key=lambda each: (each.number, each.run_id))
 
 
 def reference_point(losses: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,49 +118,44 @@ def reference_point(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(worst + np.where(width > 0, _MARGIN * width, 1.0))
 
 
-def judged(searches: Sequence[Sequence[Trial]], this: Search) -> list[list[Row | None]]:
-    """For the trials of each search their losses by what `this` judges, or None.
+def counted_losses(searches: Sequence[Sequence[Trial]], this: Search) -> list[list[Row | None]]:
+    """For the trials of each search, their losses in the objectives of `this`, or None.
 
-    None for what is not complete, and for what by the roles does not count: it misses a bound, or
-    is beyond the tolerance of the best that any of these searches found.
+    None stands for a trial that is not complete, and for one that by the roles does not count: it
+    misses a bound, or is beyond the tolerance of the best that any of these searches found.
     """
-    measured = [objective_matrix(trials, this.objectives) for trials in searches]
-    found = aims(np.vstack([each.values for each in measured]), this.objectives)
-    rows: list[Row | None] = [
-        losses if counts else None
-        for losses, counts in zip(found.losses, found.is_counted, strict=True)
-    ]
-    parts, start = [], 0
-    for trials, part in zip(searches, measured, strict=True):
-        row_of = dict(zip(map(id, part.trials), rows[start : start + len(part)], strict=True))
-        parts.append([row_of.get(id(trial)) for trial in trials])
-        start += len(part)
-    return parts
+    measured = objective_matrix([*chain.from_iterable(searches)], this.objectives)
+    found = aims(measured.values, this.objectives)
+    row_of = {
+        id(trial): losses
+        for trial, losses, counts in zip(
+            measured.trials, found.losses, found.is_counted, strict=True
+        )
+        if counts
+    }
+    return [[row_of.get(id(trial)) for trial in trials] for trials in searches]
 
 
 def compared(history: History, this: Search) -> Compared | None:
-    """A search and the cold ones of its task; None if no trial of any of them counts."""
+    """Compares a search with the cold ones of its task; None if no trial of any of them counts."""
     colds = cold_searches(history, this.id)
     every = [trials_of(history, each.id) for each in (this, *colds)]
-    parts = judged(every, this)
+    parts = counted_losses(every, this)
     rows = [row for part in parts for row in part if row is not None]
     if not rows:
         return None
     point = reference_point(np.vstack(rows))
-    mine, *theirs = (course(trials, part, point) for trials, part in zip(every, parts, strict=True))
+    mine, *theirs = (
+        progress_of(trials, part, point) for trials, part in zip(every, parts, strict=True)
+    )
     pairs = [(cold, each) for cold, each in zip(colds, theirs, strict=True) if each.levels[-1] > 0]
     return Compared(point, mine, tuple(pairs))
 
 
-def progress(trials: Sequence[Trial], search: Search, reference: NDArray[np.float64]) -> Progress:
-    """Hypervolume after each of the trials, judged by `search`, beside no other search."""
-    return course(trials, judged([trials], search)[0], reference)
-
-
-def course(
+def progress_of(
     trials: Sequence[Trial], rows: Sequence[Row | None], reference: NDArray[np.float64]
 ) -> Progress:
-    """Hypervolume after each of the trials, from what `judged` said of them."""
+    """The progress over trials whose losses are `rows`, as `counted_losses` returns them."""
     levels = levels_of(rows, reference)
     epochs = accumulate(trial.epoch for trial in trials)
     seconds = accumulate(trial.seconds for trial in trials)
@@ -170,7 +165,7 @@ def course(
 def levels_of(
     losses: Sequence[NDArray[np.float64] | None], reference: NDArray[np.float64]
 ) -> tuple[float, ...]:
-    """Hypervolume after each trial of these losses, `(objectives,)` each; None adds nothing."""
+    """Hypervolume after each trial with these losses, `(objectives,)` each; None adds nothing."""
     levels, level = [], 0.0
     best = np.empty((0, len(reference)))
     for row in losses:
@@ -179,7 +174,3 @@ def levels_of(
             level = max(level, hypervolume(best, reference))
         levels.append(level)
     return tuple(levels)
-
-
-def _is_settled(trial: Trial) -> bool:
-    return trial.state != "running"

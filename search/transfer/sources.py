@@ -1,23 +1,24 @@
-"""Trials whose weights can be handed on: found in the store by name, checkpoint and all.
+"""Trials whose weights can be used again, found in the store by name.
 
-A name is `SEARCH#TRIAL`, or an MLflow run id. Not for taking the weights (`weights.py`) nor for
-writing them out for others (`export.py`).
+A name is `SEARCH#TRIAL`, or an MLflow run id. Not for copying the weights (`weights.py`) nor for
+exporting them (`export.py`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.catalog import Value, architecture, data_kind, describe_data
+from models.networks.base_model import locate_base
 from models.weights.checkpoints import newest_checkpoint
-from search.history import Trial
+from search.history import History, Trial
 from search.objectives.roles import steering
 from search.spec import Spec, spec_from_yaml
 from search.tracking import tag_names
@@ -25,8 +26,17 @@ from search.tracking.read.history import read_history
 from search.tracking.store import open_client, tags_of
 from search.tracking.summary import Summary, find_summary
 from search.transfer.best import best_trials
+from search.transfer.costs import counted
+
+if TYPE_CHECKING:
+    from models.weights.rebuild import Trained
 
 _NAME = re.compile(r"(?P<search>[^#]+)#(?P<number>\d+)")
+# What of a transformer's adaptation cannot be merged into its base.
+_UNMERGED = {
+    "prefix": ("adaptation", "prefix.tokens"),
+    "adapters": ("adaptation", "adapters.width"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,12 +44,13 @@ class WeightSource:
     """A complete trial of an earlier search.
 
     Attributes:
-        spec: Of its search, as stored.
-        fingerprint: Of its task.
-        trial: As history has it.
-        configuration: Complete, without the choice of initial weights.
-        checkpoints: Folder of its checkpoints, whether it is still there or not.
-        lineage: Of the weights it started from itself; empty if from none.
+        summary: The summary of its search.
+        spec: The spec of its search, as stored.
+        fingerprint: The fingerprint of its task.
+        trial: The trial in history.
+        configuration: Its complete configuration, without the choice of initial weights.
+        checkpoints: The folder of its checkpoints, which may be gone.
+        lineage: The lineage of the weights it started from itself; empty if from scratch.
     """
 
     summary: Summary
@@ -57,20 +68,23 @@ class WeightSource:
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether its last epoch's weights are still there."""
-        return _has_weights(self.checkpoints, self.trial.epoch)
+        """Whether the weights of its last epoch still exist."""
+        newest = newest_checkpoint(self.checkpoints)
+        if newest is None or newest.state_file is None:
+            return False
+        return newest.epoch >= self.trial.epoch
 
     @property
     def initial(self) -> Path | None:
-        """The file of the weights it started from itself; None from scratch."""
+        """The file of the weights it started from itself; None if from scratch."""
         given = self.summary.initial_weights.get(str(self.lineage.get("source")))
         return None if given is None else initial_folder(self.summary.storage) / given["file"]
 
     def fixes(self) -> dict[str, Value]:
         """The hyperparameters that a trial starting from its weights must share.
 
-        Those of a CNN's architecture. Of a transformer only the method and size of what cannot be
-        merged into the base: prefixes and adapters.
+        For a CNN, those of its architecture. For a transformer, only the method and size of what
+        cannot be merged into the base: prefixes and adapters.
         """
         known = architecture(self.spec.task.model)
         if "adaptation" in known:
@@ -78,70 +92,98 @@ class WeightSource:
         return {name: self.configuration[name] for name in known if name in self.configuration}
 
     def trained_on(self) -> list[dict[str, Any]]:
-        """Every data set that its weights have seen, its own first: name, digest, settings."""
+        """Name, digest and settings of all data its weights were trained on, its own first."""
         data = self.fingerprint["data"]
-        own = {
-            "name": data["name"],
-            "digest": data["digest"],
-            "settings": dict(self.spec.task.data),
-        }
+        settings = dict(self.spec.task.data)
+        own = {"name": data["name"], "digest": data["digest"], "settings": settings}
         return [own, *(dict(each) for each in self.lineage.get("trained_on", ()))]
 
     def check_data(self) -> None:
-        """Whether the data its weights have seen are still what they were.
+        """Checks that the data its weights were trained on are unchanged.
 
         Raises:
-            ValueError: they cannot be read any more, or have changed.
+            ValueError: they can no longer be read, or have changed.
         """
         kind = data_kind(self.spec.task.model)
         for each in self.trained_on():
             problem = f"{self.name} was trained on {each['name']}@{each['digest']}, which"
-            remedy = "so what it has seen cannot be compared with this task; choose another source"
+            fix = "so its training data cannot be compared with this task; fix: name another trial"
             try:
                 digest = describe_data(each["settings"], kind).digest
             except ValueError as error:
-                raise ValueError(f"{problem} cannot be read ({error}), {remedy}") from error
+                raise ValueError(f"{problem} cannot be read ({error}), {fix}") from error
             if digest != each["digest"]:
-                raise ValueError(f"{problem} has changed since ({digest} now), {remedy}")
+                raise ValueError(f"{problem} has changed since (now {digest}), {fix}")
+
+    def trained(self, base: str | None) -> Trained:
+        """What it takes to rebuild its model on a base of this machine; None for a CNN."""
+        from models.weights.rebuild import Trained  # torch costs seconds
+
+        task, found = self.spec.task, locate_base(base) if base else None
+        return Trained(
+            self.name, task.model, self.configuration, task.data, self.checkpoints, found,
+            self.initial,
+        )  # fmt: skip
+
+
+def check_checkpoint(source: WeightSource, key: str = "") -> None:
+    """Checks that a trial's last checkpoint still exists; `key` of a spec leads the message.
+
+    Raises:
+        LookupError: it is gone.
+    """
+    if not source.has_checkpoint:
+        raise LookupError(
+            f"{key}no checkpoint of {source.name} is left in {source.checkpoints}; fix: mount the "
+            f"folder, or name another trial"
+        )
 
 
 def initial_folder(storage: Path) -> Path:
-    """Where in a search's storage the weights lie that its trials start from."""
+    """The folder in a search's storage with the weights that its trials start from."""
     return storage / "initial_weights"
 
 
-_UNMERGED = {
-    "prefix": ("adaptation", "prefix.tokens"),
-    "adapters": ("adaptation", "adapters.width"),
-}
-
-
 def find_trial(tracking_uri: str, reference: str) -> WeightSource:
-    """The trial called `SEARCH#TRIAL`, or of this MLflow run id.
+    """Finds the trial called `SEARCH#TRIAL`, or of this MLflow run id.
 
     Raises:
         LookupError: there is no such search, trial or run.
         ValueError: the trial is not complete, or its model is the user's own function.
     """
-    match = _NAME.fullmatch(reference)
-    if match is not None:
-        return _of_search(tracking_uri, match["search"], int(match["number"]))
-    tags = tags_of(open_client(tracking_uri), reference)
-    if tag_names.SEARCH not in tags or tag_names.NUMBER not in tags:
-        raise LookupError(f"run {reference} is no trial of a search; name one as SEARCH#TRIAL")
-    return _of_search(tracking_uri, tags[tag_names.SEARCH], int(tags[tag_names.NUMBER]))
+    if match := _NAME.fullmatch(reference):
+        search, number = match["search"], int(match["number"])
+    else:
+        tags = tags_of(open_client(tracking_uri), reference)
+        if tag_names.SEARCH not in tags or tag_names.NUMBER not in tags:
+            raise LookupError(
+                f"run {reference} is not a trial of a search; fix: name one as SEARCH#TRIAL"
+            )
+        search, number = tags[tag_names.SEARCH], int(tags[tag_names.NUMBER])
+    summary, history = _read(tracking_uri, search)
+    trials = _complete(history)
+    for trial in trials:
+        if trial.number == number:
+            return _source(tracking_uri, summary, trial)
+    known = ", ".join(str(each.number) for each in trials) or "none yet"
+    raise LookupError(f"{summary.search} has no complete trial {number}; complete are: {known}")
 
 
 def best_trial(tracking_uri: str, search: str) -> WeightSource:
-    """A search's best complete trial whose checkpoint is still there, as its objectives count.
+    """A search's best complete trial whose checkpoint still exists, as its objectives count.
 
-    By the primary objective; what misses a bound comes after all that keeps it.
+    Trials are ordered by the primary objective; those that miss a bound come last.
 
     Raises:
         LookupError: there is no such search, or none of its complete trials has a checkpoint.
     """
-    summary, trials = _complete(tracking_uri, search)
-    for trial in _best_first(tracking_uri, summary, trials):
+    summary, history = _read(tracking_uri, search)
+    trials = _complete(history)
+    if trials:
+        objectives = history.searches[summary.search].objectives
+        losses = steering([each.values for each in trials], objectives)
+        trials = [trials[index] for index in np.argsort(losses[:, 0], kind="stable")]
+    for trial in trials:
         source = _source(tracking_uri, summary, trial)
         if source.has_checkpoint:
             return source
@@ -149,13 +191,12 @@ def best_trial(tracking_uri: str, search: str) -> WeightSource:
 
 
 def front_trials(tracking_uri: str, search: str) -> list[WeightSource]:
-    """A search's Pareto front where checkpoints are left; the best in the first objective first.
+    """The trials of a search's Pareto front that have a checkpoint, sorted by the first objective.
 
     Raises:
-        LookupError: there is no such search, or no member of its front has a checkpoint.
+        LookupError: there is no such search, or no trial of its front has a checkpoint.
     """
-    summary = find_summary(open_client(tracking_uri), search)
-    history = read_history(tracking_uri, searches=[summary.search])
+    summary, history = _read(tracking_uri, search)
     front = best_trials(history, summary.search)
     sources = [_source(tracking_uri, summary, trial) for trial in front]
     kept = [source for source in sources if source.has_checkpoint]
@@ -164,37 +205,21 @@ def front_trials(tracking_uri: str, search: str) -> list[WeightSource]:
     return kept
 
 
-def _best_first(tracking_uri: str, summary: Summary, trials: Sequence[Trial]) -> list[Trial]:
-    """Complete trials in the order of their first objective that judges."""
-    if not trials:
-        return []
-    this = read_history(tracking_uri, searches=[summary.search]).searches[summary.search]
-    losses = steering([each.values for each in trials], this.objectives)
-    return [trials[place] for place in np.argsort(losses[:, 0], kind="stable")]
-
-
-def _of_search(tracking_uri: str, search: str, number: int) -> WeightSource:
-    summary, trials = _complete(tracking_uri, search)
-    for trial in trials:
-        if trial.number == number:
-            return _source(tracking_uri, summary, trial)
-    known = ", ".join(str(each.number) for each in trials) or "none yet"
-    raise LookupError(f"{summary.search} has no complete trial {number}; complete are: {known}")
-
-
-def _complete(tracking_uri: str, search: str) -> tuple[Summary, list[Trial]]:
+def _read(tracking_uri: str, search: str) -> tuple[Summary, History]:
     summary = find_summary(open_client(tracking_uri), search)
-    history = read_history(tracking_uri, searches=[summary.search])
-    trials = history.prior_trials(state="complete", search=summary.search)
-    return summary, sorted(trials, key=lambda each: each.number)
+    return summary, read_history(tracking_uri, searches=[summary.search])
+
+
+def _complete(history: History) -> list[Trial]:
+    return sorted(history.prior_trials(), key=lambda each: each.number)
 
 
 def _source(tracking_uri: str, summary: Summary, trial: Trial) -> WeightSource:
     spec = spec_from_yaml(summary.spec_yaml, f"the spec of {summary.search}")
     if spec.task.is_function:
         raise ValueError(
-            f"{summary.search} trains with {spec.task.model}, which keeps no weights of its own "
-            f"here; only models of the catalog can hand them on"
+            f"{summary.search} trains with {spec.task.model}, your own function, whose weights are "
+            f"not stored here; fix: name a trial of a model of the catalog"
         )
     tags = tags_of(open_client(tracking_uri), trial.run_id)
     configuration = dict(spec.complete(trial.configuration))
@@ -210,17 +235,10 @@ def _source(tracking_uri: str, summary: Summary, trial: Trial) -> WeightSource:
     )
 
 
-def _has_weights(folder: Path, epoch: int) -> bool:
-    checkpoint = newest_checkpoint(folder)
-    return (
-        checkpoint is not None and checkpoint.state_file is not None and checkpoint.epoch >= epoch
-    )
-
-
 def _without_checkpoint(summary: Summary, trials: int) -> str:
     if not trials:
         return f"{summary.search} has no complete trial to start from"
     return (
         f"no checkpoint of {summary.search} is left in {summary.storage / 'checkpoints'} "
-        f"({trials} complete trials): mount the folder, or choose another search"
+        f"({counted(trials, 'complete trial')}); fix: mount the folder, or name another search"
     )

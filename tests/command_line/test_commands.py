@@ -1,4 +1,4 @@
-"""The command line as a whole: which commands there are, from where, and what a shell sees of them.
+"""The command line as a whole: its commands, from any folder, and as a shell sees them.
 
 Nothing here starts Ray.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from search import __main__ as command_line
+from search.spec import Spec
 from tests.support.commands import Said
 from tests.support.stored_search import Stored
 
@@ -56,6 +57,22 @@ def test_it_works_from_any_folder_and_leaves_nothing_there(
     assert list(Path.cwd().iterdir()) == []
 
 
+def test_run_changes_the_spec_as_its_options_say(
+    cli: Callable[..., Said], spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(checked: Spec, *_: object, **__: object) -> None:
+        asked.append(checked)
+        raise ValueError("no further")
+
+    asked: list[Spec] = []
+    monkeypatch.setattr("search.pipeline.prepare", stop)
+    cli("run", spec, "--cold", "--trials", 7, "--seed", 3, "--set", "budget.epochs=2")
+    cli("run", spec)
+    changed, plain = asked
+    assert (changed.history.enabled, plain.history.enabled) == (False, True)
+    assert (changed.budget.trials, changed.budget.epochs, changed.seed) == (7, 2, 3)
+
+
 @pytest.mark.slow
 def test_a_shell_sees_the_exit_code_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("name: wrong\n")
@@ -68,12 +85,12 @@ def test_a_shell_sees_the_exit_code_and_no_traceback(tmp_path: Path) -> None:
     assert "wrong.yaml" in ended.stderr and "Traceback" not in ended.stderr
 
 
-def test_a_mistake_of_ours_is_not_called_a_search_that_is_alive(
+def test_an_error_in_our_code_is_a_traceback(
     cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unfinished(*_: object) -> None:
         raise NotImplementedError
 
     monkeypatch.setattr("search.report.report.publish_report", unfinished)
-    with pytest.raises(NotImplementedError):  # a traceback, which is what a bug report needs
+    with pytest.raises(NotImplementedError):  # a bug report needs the traceback
         cli("report", "hills")

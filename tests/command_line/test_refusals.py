@@ -1,4 +1,4 @@
-"""What a user gets wrong, such as a spec or a search's name, is a sentence and the exit code 2."""
+"""A mistake of the user, in a spec or a search's name, is a sentence and the exit code 2."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def test_a_wrong_setting_is_refused(cli: Callable[..., Said], spec: Path, settin
     assert said.code == 2 and setting.partition("=")[0] in said.err
 
 
-def test_a_spec_that_is_not_there_is_refused(cli: Callable[..., Said], tmp_path: Path) -> None:
+def test_a_spec_that_does_not_exist_is_refused(cli: Callable[..., Said], tmp_path: Path) -> None:
     said = cli("review", tmp_path / "absent.yaml")
     assert said.code == 2 and "absent.yaml" in said.err and "Traceback" not in said.err
 
 
 @pytest.mark.parametrize("command", ["show", "report", "resume"])
-def test_an_unknown_search_is_refused_with_those_there_are(
+def test_an_unknown_search_is_refused_with_the_known_ones(
     cli: Callable[..., Said], store: Stored, command: str
 ) -> None:
     said = cli(command, "nothing-0101", "--tracking-uri", store.uri)

@@ -1,4 +1,4 @@
-"""`review`: what history says for a spec, for people and for programs."""
+"""`review`: what history teaches for a spec, for people and for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.commands import Said
 from tests.support.stored_search import Stored
 
 
-def test_review_says_what_would_be_tried_and_why(
+def test_review_shows_what_would_be_tried_and_why(
     cli: Callable[..., Said], store: Stored, spec: Path
 ) -> None:
     said = cli("review", spec, "--tracking-uri", store.uri)
@@ -21,7 +21,7 @@ def test_review_says_what_would_be_tried_and_why(
     assert said.out.count("\ntry       {") == 3 and said.out.count("\n          because: It ") == 3
 
 
-def test_review_says_how_history_was_fitted_to_this_space(
+def test_review_shows_how_history_was_fitted_to_this_space(
     cli: Callable[..., Said], store: Stored, spec: Path
 ) -> None:
     arguments = ("--set", "space.x.low=2.5", "--tracking-uri", store.uri)
@@ -34,7 +34,7 @@ def test_review_says_how_history_was_fitted_to_this_space(
 
 
 @pytest.mark.parametrize("of", ["uri", "empty_uri"])
-def test_review_for_programs_is_json_and_nothing_else(
+def test_review_as_json_prints_nothing_else(
     cli: Callable[..., Said], store: Stored, spec: Path, of: str
 ) -> None:
     def refuse(constant: str) -> None:
@@ -58,7 +58,7 @@ def test_review_lists_what_was_left_out_when_asked(
     foreign = open_client(copy.uri).create_run(copy.plan.experiment, run_name="by hand")
     silent = cli("review", spec, "--tracking-uri", copy.uri)
     said = cli("review", spec, "--rejected", "--tracking-uri", copy.uri)
-    assert "1 runs left out" in silent.out and foreign.info.run_id not in silent.out
+    assert "1 run left out" in silent.out and foreign.info.run_id not in silent.out
     assert f"left out  {foreign.info.run_id} by hand: has no hyperparameter" in said.out
 
 

@@ -1,4 +1,4 @@
-"""A tracking store that is dead, or is none, is said in a sentence by whatever reads it."""
+"""Every command that reads a dead or invalid tracking store says so in a sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.commands import Said
 
 @pytest.fixture
 def broken_server() -> Iterator[str]:
-    """A web server that is no MLflow."""
+    """A web server that is not MLflow."""
 
     class NotFound(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -42,7 +42,7 @@ def dead_server() -> str:
 
 
 @pytest.mark.parametrize("arguments", [["history"], ["show", "hills"], ["resume", "hills"]])
-def test_a_dead_tracking_server_is_said_within_seconds(
+def test_a_dead_tracking_server_is_reported_within_seconds(
     cli: Callable[..., Said], arguments: list[str]
 ) -> None:
     uri, began = dead_server(), time.monotonic()
@@ -52,7 +52,7 @@ def test_a_dead_tracking_server_is_said_within_seconds(
     assert time.monotonic() - began < 10
 
 
-def test_a_server_that_is_no_mlflow_is_said_in_a_sentence(
+def test_a_server_that_is_not_mlflow_is_reported_in_a_sentence(
     cli: Callable[..., Said], broken_server: str
 ) -> None:
     said = cli("history", "--tracking-uri", broken_server)
@@ -65,12 +65,12 @@ def test_a_folder_of_runs_is_refused_with_what_to_use(cli: Callable[..., Said], 
     assert said.code == 2 and "sqlite:///" in said.err
 
 
-def test_a_file_that_is_no_store_is_refused(cli: Callable[..., Said], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store_is_refused(cli: Callable[..., Said], tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, and long enough to look at" * 100)
     said = cli("history", "--tracking-uri", f"sqlite:///{tmp_path / 'text.db'}")
     assert said.code == 2 and "cannot be opened" in said.err
 
 
-def test_a_server_needs_no_page_of_ours(cli: Callable[..., Said]) -> None:
+def test_a_server_needs_no_second_page(cli: Callable[..., Said]) -> None:
     said = cli("ui", "--tracking-uri", "http://127.0.0.1:5000")
     assert said.code == 2 and "open it in a browser" in said.err

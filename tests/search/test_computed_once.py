@@ -1,4 +1,4 @@
-"""What a launch computes, it computes once, and hands on to its driver; a report, too."""
+"""A launch computes everything once and passes it to its driver; so does a report."""
 
 from __future__ import annotations
 

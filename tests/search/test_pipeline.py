@@ -18,7 +18,6 @@ from search.pipeline import (
     prepare,
     resumed_plan,
     stored_spec,
-    with_changes,
 )
 from search.report.report import publish_report
 from search.spec import HistorySettings
@@ -61,19 +60,17 @@ def test_a_second_search_says_what_it_starts_from(store: Stored) -> None:
     said: list[str] = []
     prepared = prepare(hills_spec(), store.uri, say=said.append)
     assert said[0] == (
-        "review    4 trials of 1 earlier searches (2 complete ones of this very task),"
+        "review    4 trials of 1 earlier search (2 complete ones of this very task),"
         " 0 runs left out"
     )
     assert list(prepared.history.searches) == [store.search]
 
 
-def test_a_cold_search_looks_at_no_history(store: Stored) -> None:
+def test_a_cold_search_reads_no_history(store: Stored) -> None:
     said: list[str] = []
-    cold = with_changes(hills_spec(), cold=True)
-    prepared = prepare(cold, store.uri, say=said.append)
+    prepared = prepare(hills_spec(history={"enabled": False}), store.uri, say=said.append)
     assert said[0] == "review    history is switched off: this search starts cold"
     assert len(prepared.history) == 0
-    assert with_changes(hills_spec(), cold=False) == hills_spec()
 
 
 def test_a_preview_proposes_different_configurations_and_writes_nothing(store: Stored) -> None:
@@ -91,9 +88,7 @@ def test_a_new_search_is_in_the_store_before_anything_runs(store: Stored) -> Non
     assert summary.environment.keys() >= {"code", "python", "ray", "optuna", "mlflow", "torch"}
 
 
-def test_a_new_search_tells_the_store_how_its_objectives_count(
-    store: Stored, tmp_path: Path
-) -> None:
+def test_a_new_search_stores_how_its_objectives_count(store: Stored, tmp_path: Path) -> None:
     copy = store.copied(tmp_path)
     bound = {"metric": "right", "direction": "maximize", "role": "constraint", "bound": 0.8}
     left = {"metric": "left", "direction": "maximize"}
@@ -183,7 +178,7 @@ def test_the_hours_of_this_launch_come_before_those_of_the_spec(store: Stored) -
     assert resume(store, hours=0.5).hours == 0.5
 
 
-def test_an_unknown_search_is_answered_with_those_there_are(store: Stored) -> None:
+def test_an_unknown_search_is_answered_with_the_known_ones(store: Stored) -> None:
     with pytest.raises(LookupError, match=f"no search is called 'nothing'.*{store.search}"):
         resume(store, "nothing")
 

@@ -1,4 +1,4 @@
-"""A real search on digits whose robustness is confirmed, judged, reported and attacked again."""
+"""A real search on digits: confirmed, evaluated, reported and attacked again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def search(place: Place) -> str:
 
 
 @pytest.fixture(scope="module")
-def judged(place: Place, search: str) -> list[Any]:
+def evaluated(place: Place, search: str) -> list[Any]:
     """Runs of the best trials, with all their metrics."""
     return [run for run in place.raw_runs(search) if f"test.{WORST}" in run.data.metrics]
 
@@ -65,7 +65,7 @@ def attack(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_both_objectives_come_from_the_last_report_and_the_epochs_from_part_a(
+def test_both_objectives_are_measured_once_and_the_selection_part_every_epoch(
     place: Place, search: str
 ) -> None:
     for trial in place.trials(search):
@@ -81,16 +81,18 @@ def test_front_candidates_were_confirmed_by_targeted_apgd(place: Place, search: 
         assert {"robustness.gap", "robustness.replaced"} <= trial.curves.keys()
 
 
-def test_what_broke_each_trial_lies_with_the_search(place: Place, search: str) -> None:
+def test_the_attack_memory_of_each_trial_is_stored_with_the_search(
+    place: Place, search: str
+) -> None:
     memory = place.folder / "storage" / search / "attack_memory"
     assert {file.name for file in memory.iterdir()} == {
         f"trial_000{number}.{kind}" for number in range(3) for kind in ("json", "safetensors")
     }
 
 
-def test_the_best_are_judged_once_on_what_chose_nothing(judged: list[Any]) -> None:
-    assert judged
-    for run in judged:
+def test_the_best_are_evaluated_on_examples_that_chose_nothing(evaluated: list[Any]) -> None:
+    assert evaluated
+    for run in evaluated:
         metrics = run.data.metrics
         # Of 297 validation images a quarter, rounded by the largest remainder.
         assert metrics["confirmation.examples"] == 74
@@ -101,11 +103,11 @@ def test_the_best_are_judged_once_on_what_chose_nothing(judged: list[Any]) -> No
         assert {"confirmation.accuracy.clean", f"confirmation.{PGD}"} <= metrics.keys()
 
 
-def test_the_judgement_lies_with_the_run_and_its_witnesses_prove_it(
-    place: Place, search: str, judged: list[Any], tmp_path: Path
+def test_the_evaluation_is_stored_and_its_adversarial_examples_verify_it(
+    place: Place, search: str, evaluated: list[Any], tmp_path: Path
 ) -> None:
     client = open_client(place.uri)
-    for run in judged:
+    for run in evaluated:
         document = json.loads(read_robustness(client, run.info.run_id)["robustness.json"])
         assert document["autoattack"] == ["apgd-ce", "apgd-t", "fab-t", "square"]
         assert [
@@ -118,27 +120,27 @@ def test_the_judgement_lies_with_the_run_and_its_witnesses_prove_it(
         assert "other weights" not in said.stdout
 
 
-def test_the_report_shows_it(place: Place, search: str, judged: list[Any]) -> None:
+def test_the_report_shows_it(place: Place, search: str, evaluated: list[Any]) -> None:
     report = (place.folder / search / "report.md").read_text()
-    for part in ("## Robustness", "AutoAttack", "Part B against part C", "Cheap and confirmed"):
+    for part in ("## Robustness", "AutoAttack", "Objective part and", "Cheap and confirmed"):
         assert part in report
     assert (place.folder / search / "robustness.png").stat().st_size > 10_000
 
 
 def test_a_past_trial_is_attacked_again_by_its_run(
-    place: Place, search: str, judged: list[Any]
+    place: Place, search: str, evaluated: list[Any]
 ) -> None:
-    run = judged[0].info.run_id
+    run = evaluated[0].info.run_id
     said = attack(place, run, "--attack", "pgd", "--examples", str(IMAGES))
     assert said.returncode == 0, said.stderr
-    # The same images, seeds and threat as the search's judgement: the same figure.
+    # The same images, seeds and threat as in the search's evaluation give the same accuracy.
     (line,) = [line for line in said.stdout.splitlines() if line.strip().startswith(PGD)]
-    assert f"{judged[0].data.metrics[f'test.{PGD}']:.4f}" in line
+    assert f"{evaluated[0].data.metrics[f'test.{PGD}']:.4f}" in line
     kept = read_robustness(open_client(place.uri), run)
     assert "attack_pgd_test_linf_0.1.json" in kept
 
 
-def test_a_wrong_wish_is_a_sentence(place: Place, search: str) -> None:
+def test_a_wrong_option_is_a_sentence(place: Place, search: str) -> None:
     said = attack(place, f"{search}#0", "--epsilon", "8")
     assert said.returncode == 2 and "did you mean 8/255" in said.stderr
     assert "Traceback" not in said.stderr

@@ -1,4 +1,4 @@
-"""What a launch would have learned before a search, for tests that look at a search afterwards."""
+"""What a launch would have learned before a search, for tests of what comes after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search.review import reconcile
 
 
 def learned(known: History, this: Search) -> Experience:
-    """The experience of a search: that of all that history has but the search itself."""
+    """The experience from everything in history but the search itself."""
     earlier = known.only(name for name in known.searches if name != this.id)
     assert this.space is not None
     fitted = reconcile(earlier, this.space, this.objectives).lines()

@@ -1,4 +1,4 @@
-"""Searches in a store whose trials have checkpoints, written without training anything."""
+"""Searches in a store whose trials have checkpoints, written without training."""
 
 from __future__ import annotations
 

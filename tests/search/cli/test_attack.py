@@ -1,4 +1,4 @@
-"""What `twentieth attack` is asked, before it attacks; the whole is in test_robust_search.py."""
+"""The options of `twentieth attack`; the attacks themselves are in test_robust_search.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search.cli.attack import AttackRequest, attack_trial, epsilon_of, verify_tr
 
 
 def source(**changes: Any) -> Any:
-    """A trial as the store knows it."""
+    """A trial as it is found in the store."""
     fields = {
         "name": "digits-1#7", "has_checkpoint": True, "checkpoints": "/gone", "check_data": str,
         "fingerprint": {"data": {"name": "digits"}},
@@ -32,7 +32,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Any:
     return know
 
 
-def test_an_epsilon_is_typed_as_the_field_writes_it() -> None:
+def test_an_epsilon_may_be_a_number_or_a_fraction() -> None:
     assert epsilon_of("0.1", "linf") == 0.1
     assert epsilon_of("8/255", "linf") == 8 / 255
     assert epsilon_of("2", "l2") == 2.0
@@ -40,7 +40,7 @@ def test_an_epsilon_is_typed_as_the_field_writes_it() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-0.1", "1/0", "8/", "nan", "inf"])
 def test_an_epsilon_that_is_no_positive_number_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="give a positive size"):
+    with pytest.raises(ValueError, match="is not a positive number"):
         epsilon_of(text, "linf")
 
 
@@ -59,12 +59,14 @@ def test_grey_levels_are_not_taken_for_pixels() -> None:
         (AttackRequest(norm="l1"), "--norm 'l1': choose one of linf, l2"),
     ],
 )
-def test_an_unknown_wish_is_answered_with_what_there_is(asked: AttackRequest, problem: str) -> None:
+def test_an_unknown_option_is_answered_with_the_valid_ones(
+    asked: AttackRequest, problem: str
+) -> None:
     with pytest.raises(ValueError, match=problem):
         list(attack_trial("", "digits-1#7", asked))
 
 
-def test_a_model_of_texts_is_told_which_attacks_there_are_for_it(known: Any) -> None:
+def test_for_a_model_of_texts_the_message_names_its_attacks(known: Any) -> None:
     task = SimpleNamespace(model="text_classifier")
     known(source(spec=SimpleNamespace(task=task, robustness=TextThreat())))
     for attempt in (attack_trial("", "sst-1#7", AttackRequest()), verify_trial("", "sst-1#7")):
@@ -78,7 +80,7 @@ def test_a_trial_without_checkpoint_cannot_be_attacked(known: Any) -> None:
         list(attack_trial("", "digits-1#7", AttackRequest()))
 
 
-def test_without_the_package_what_needs_it_says_how_to_get_it(
+def test_without_its_package_an_attack_says_how_to_install_it(
     known: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("models.adversarial.pixels.autoattack.is_installed", lambda: False)
@@ -87,11 +89,11 @@ def test_without_the_package_what_needs_it_says_how_to_get_it(
         list(attack_trial("", "digits-1#7", AttackRequest(attack="square")))
 
 
-def test_another_norm_takes_the_fields_epsilon_or_asks_for_one(known: Any) -> None:
-    (threat,) = attack._threats(source(), AttackRequest(norm="l2"))
+def test_another_norm_takes_the_default_epsilon_or_asks_for_one(known: Any) -> None:
+    (threat,) = attack._threats(source(), Threat(), AttackRequest(norm="l2"))
     assert (threat.norm, threat.epsilon) == ("l2", 0.2)
-    (own,) = attack._threats(source(), AttackRequest(norm="linf"))
+    (own,) = attack._threats(source(), Threat(), AttackRequest(norm="linf"))
     assert own == Threat()
     unknown = source(fingerprint={"data": {"name": "shapes"}})
     with pytest.raises(ValueError, match="add --epsilon"):
-        list(attack._threats(unknown, AttackRequest(norm="l2")))
+        list(attack._threats(unknown, Threat(), AttackRequest(norm="l2")))

@@ -1,4 +1,4 @@
-"""What a launch says at its end, without one."""
+"""What a launch prints at its end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from search.optimize.process import DriverAnswer
 from tests.support.plans import a_plan
 
 
-def test_a_report_that_cannot_be_written_is_told_apart_from_a_search_that_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_report_that_cannot_be_written_is_not_a_failed_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*given: object) -> tuple[Path, str]:
         raise OSError(errno.ENOSPC, "No space left on device", "report.md")
@@ -23,7 +23,9 @@ def test_a_report_that_cannot_be_written_is_told_apart_from_a_search_that_failed
         follow, "_watch", lambda *given: (DriverAnswer("done", state="complete"), False)
     )
     monkeypatch.setattr(follow, "publish_report", full)
-    ended = follow.follow(a_plan(tmp_path), [], tmp_path)
-    assert ended.code == 1
-    for part in ("every trial is kept", "No space left", "report.md", "twentieth report hills-1"):
-        assert part in ended.message
+    with pytest.raises(SystemExit) as ended:
+        follow.follow(a_plan(tmp_path), [], tmp_path)
+    assert ended.value.code == 1
+    printed = capsys.readouterr().err
+    for part in ("all trials are stored", "No space left", "report.md", "twentieth report hills-1"):
+        assert part in printed

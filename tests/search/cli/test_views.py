@@ -14,8 +14,8 @@ import yaml
 from rich.console import Console
 
 from search.cli import views
-from search.cli.views import explanation, print_search, print_trial, searches_table
-from search.history import Trial
+from search.cli.views import print_search, print_trial, searches_table
+from search.history.provenance import provenance_text, read_origin
 from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import tag_names
 from search.tracking.store import open_client
@@ -33,14 +33,9 @@ def printed(write: Callable[[Console], Any]) -> str:
     return file.getvalue()
 
 
-def trial(**origin: Any) -> Trial:
-    return Trial(
-        task="t", search="s", number=0, run_id="r", state="complete", configuration={},
-        objectives=(), values=(), epoch=1, curves={}, origin=origin,
-    )  # fmt: skip
-
-
-def test_a_search_is_a_line_with_what_it_did_and_its_best_of_each_objective(store: Stored) -> None:
+def test_a_search_is_a_line_with_its_state_and_its_best_value_of_each_objective(
+    store: Stored,
+) -> None:
     text = printed(lambda out: out.print(searches_table(store.uri)))
     (line,) = [line for line in text.splitlines() if store.search in line]
     assert line.split() == [
@@ -49,7 +44,7 @@ def test_a_search_is_a_line_with_what_it_did_and_its_best_of_each_objective(stor
     ]  # fmt: skip
 
 
-def test_an_empty_store_has_no_searches_and_says_no_more(store: Stored) -> None:
+def test_an_empty_store_has_an_empty_table(store: Stored) -> None:
     text = printed(lambda out: out.print(searches_table(store.empty_uri)))
     assert len(text.splitlines()) == 1 and text.split()[0] == "search"
 
@@ -71,7 +66,7 @@ def test_the_best_trials_are_ready_to_paste(store: Stored) -> None:
     assert yaml.safe_load(pasted) == {"x": 0.25}
 
 
-def test_a_trial_shows_what_it_tried_what_came_of_it_and_why(store: Stored) -> None:
+def test_a_trial_shows_its_configuration_its_values_and_its_origin(store: Stored) -> None:
     text = printed(lambda out: print_trial(out, store.search, 0, store.uri))
     assert text.splitlines() == [
         f"trial 000 of {store.search}: complete at epoch 4", "x: 0.0", "left: 0.9000",
@@ -81,22 +76,23 @@ def test_a_trial_shows_what_it_tried_what_came_of_it_and_why(store: Stored) -> N
     ]  # fmt: skip
 
 
-def test_a_trial_that_there_is_not_is_refused(store: Stored) -> None:
+def test_a_trial_that_does_not_exist_is_refused(store: Stored) -> None:
     with pytest.raises(LookupError, match=f"{store.search} has no trial 99"):
         print_trial(Console(file=io.StringIO()), store.search, 99, store.uri)
 
 
 def test_an_origin_is_explained_in_a_sentence() -> None:
-    assert explanation(trial()) == "What proposed it is not recorded."
-    assert explanation(trial(step="model", sampler="tpe", prior_trials=12)) == (
+    assert provenance_text(read_origin({})) == "What proposed it is not recorded."
+    model = {"step": "model", "sampler": "tpe", "prior_trials": 12}
+    assert provenance_text(read_origin(model)) == (
         "It was proposed by a model of this search's own trials and 12 earlier trials of this very "
         "task (tpe)."
     )
 
 
 def test_of_many_past_runs_five_are_named() -> None:
-    sentence = explanation(trial(step="portfolio", source_runs=list("abcdefg")))
-    assert sentence.endswith("in runs a, b, c, d, e and 2 more.")
+    origin = read_origin({"step": "portfolio", "source_runs": list("abcdefg")})
+    assert provenance_text(origin).endswith("in runs a, b, c, d, e and 2 more.")
 
 
 def test_configurations_and_verdicts_are_printed_as_they_are(store: Stored, tmp_path: Path) -> None:

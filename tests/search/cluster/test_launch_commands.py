@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
+from search.__main__ import app
 from search.cli import cluster
 from search.cluster import launcher
 from search.cluster.cluster_file import ClusterFile
@@ -99,8 +99,6 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Ray:
 
 
 def call(*arguments: str) -> Result:
-    app = typer.Typer()
-    cluster.register(app)
     return CliRunner().invoke(app, arguments)
 
 
@@ -239,6 +237,6 @@ def test_a_search_is_stopped_when_asked(project: Path, ray: Ray) -> None:
 
 
 def test_attaching_to_a_cluster_that_is_down_says_so(project: Path, ray: Ray) -> None:
-    result = call("attach")
-    assert result.exit_code == 1
-    assert "Is the cluster up?" in result.output
+    said = call("attach")
+    assert said.exit_code == 1
+    assert "if the cluster is down, `ray up" in said.output

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from search.pipeline import prepare, with_changes
+from search.pipeline import prepare
 from search.spec import spec_from_yaml
 from search.tracking import tag_names
 from search.tracking.store import open_client
@@ -116,7 +116,9 @@ def test_the_next_search_starts_from_what_this_one_learned(
 def test_a_cold_search_ignores_history(place: Place, killed_and_resumed: str) -> None:
     said: list[str] = []
     spec = spec_from_yaml(yaml.safe_dump(small_digits()))
-    cold = prepare(with_changes(spec, cold=True), place.uri, say=said.append)
+    settings = spec.history.model_copy(update={"enabled": False})
+    cold_spec = spec.model_copy(update={"history": settings})
+    cold = prepare(cold_spec, place.uri, say=said.append)
     assert len(cold.history) == 0 and any("starts cold" in line for line in said)
     assert not any(proposal.origin.get("source_runs") for proposal in cold.proposals)
 

@@ -1,4 +1,4 @@
-"""The flat table has typed columns and a row a trial."""
+"""The flat table has typed columns and a row for each trial."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search.report.flat_table import LEDGER, flat_table
 from tests.support.synthetic_history import CLEAN, ROBUST, history, points, row, search
 
 
-def test_columns_are_typed_by_what_is_in_them() -> None:
+def test_columns_are_typed_by_their_values() -> None:
     rows = [
         row(1, [], state="stopped", epoch=2, configuration={"i": 2, "f": 1, "s": "a", "m": "x"}),
         row(0, [0.9, 0.5], configuration={"i": 1, "f": 0.5, "b": True, "m": 1},
@@ -31,7 +31,7 @@ def test_columns_are_typed_by_what_is_in_them() -> None:
     assert second["epoch"] == 2 and second["state"] == "stopped"
 
 
-def test_the_ledger_says_who_proposed_a_trial_and_what_the_guard_thought() -> None:
+def test_the_ledger_columns_hold_the_origin_and_the_guards_decision() -> None:
     guard = {"history": "agreeing", "log_evidence": 3.7, "trials": 1, "dropped": {"u": "why"},
              "agreement": {"t": 0.5}}  # fmt: skip
     model_with = {"step": "history-model", "sampler": "transfer", "source_tasks": {"t": -1.0},

@@ -1,4 +1,4 @@
-"""The report's ledger: who proposed what, and the guard's curve, short with many decisions."""
+"""The report's ledger: what proposed the trials, and the guard's decisions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_each_step_has_its_trials_and_what_became_of_them() -> None:
     )
 
 
-def judged(decision: str, evidence: Any = 1.0, *dropped: str) -> dict[str, Any]:
+def decided(decision: str, evidence: Any = 1.0, *dropped: str) -> dict[str, Any]:
     return {"step": "history-model", "guard": {
         "history": decision, "log_evidence": evidence, "trials": 3,
         "dropped": dict.fromkeys(dropped, "it does not fit")}}  # fmt: skip
@@ -52,16 +52,16 @@ def section(*origins: Any) -> str:
     return guard_section(guard_record(trials_of(history(rows, [search()]), "cold")))
 
 
-def test_the_guards_curve_is_a_row_a_decision() -> None:
-    text = section({"step": "portfolio"}, judged("all"), judged("agreeing", -0.5, "<b>"))
+def test_each_decision_of_the_guard_is_a_row() -> None:
+    text = section({"step": "portfolio"}, decided("all"), decided("agreeing", -0.5, "<b>"))
     assert text.splitlines()[2:4] == [
         "| 1 | 3 | +1.0 | all of it | 0 |", "| 2 | 3 | -0.5 | tasks that agree | 1 |",
     ]  # fmt: skip
-    assert "Let go: &#60;b&#62; after trial 1 (it does not fit)." in text and "<b>" not in text
+    assert "Dropped: &#60;b&#62; after trial 1 (it does not fit)." in text and "<b>" not in text
 
 
-def test_of_many_decisions_every_change_of_mind_is_shown() -> None:
-    origins = [judged("all")] * 61 + [judged("none", -2.0)] * 40
+def test_of_many_decisions_every_change_is_shown() -> None:
+    origins = [decided("all")] * 61 + [decided("none", -2.0)] * 40
     text = section(*origins)
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) <= DECISIONS_SHOWN + 1
@@ -72,7 +72,7 @@ def test_of_many_decisions_every_change_of_mind_is_shown() -> None:
 
 def test_tasks_that_were_never_used_are_named_up_to_eight() -> None:
     names = [f"task-{index:02d}" for index in range(30)]
-    text = section(judged("agreeing", 1.0, *names), judged("agreeing", 1.0, *names))
+    text = section(decided("agreeing", 1.0, *names), decided("agreeing", 1.0, *names))
     assert "Never used: task-00, task-01" in text and "task-07 and 22 more." in text
 
 
@@ -80,7 +80,7 @@ def test_without_a_guard_there_is_no_section() -> None:
     assert section({"step": "random"}, {}) == ""
 
 
-def test_the_arms_stand_side_by_side_at_equal_numbers_of_trials() -> None:
+def test_the_arms_are_compared_at_equal_numbers_of_trials() -> None:
     rows = [
         row(0, [0.9, 0.9], origin={"step": "history-model"}),
         row(1, [0.5, 0.5], origin={"step": "control"}),

@@ -1,4 +1,4 @@
-"""Pictures are drawn for any count of objectives, the same bytes for the same history."""
+"""Plots are drawn for any number of objectives, with the same bytes for the same history."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def objectives(number: int, values: list[list[float]]) -> History:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("draw", DRAWERS)
-def test_a_picture_is_a_png_and_the_same_for_the_same_history(draw, tmp_path: Path) -> None:
+def test_a_plot_is_a_png_and_the_same_for_the_same_history(draw, tmp_path: Path) -> None:
     first, second = tmp_path / "a.png", tmp_path / "b.png"
     assert draw(WARM, "this", first) and draw(WARM, "this", second)
     assert first.read_bytes()[:4] == b"\x89PNG"

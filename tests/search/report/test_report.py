@@ -1,4 +1,4 @@
-"""The report is whole for any search, deterministic, and runs nothing that users wrote."""
+"""The report is complete for any search, deterministic, and runs no code in users' texts."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 def test_everything_is_written_and_named(report: Report) -> None:
     assert set(report.files) == ALL == {path.name for path in report.folder.iterdir()}
     text = (report.folder / "report.md").read_text()
-    for heading in ("What was searched", "Pareto front", "Against cold searches", "Trials",
+    for heading in ("What was searched", "Pareto front", "Did history help?", "Trials",
                     "Where the proposals came from", "What history taught",
-                    "How alike the earlier searches turned out to be", "How to reproduce",
+                    "How well the earlier searches predicted this one", "How to reproduce",
                     "Best configurations"):  # fmt: skip
         assert f"\n## {heading}\n" in text
     assert report.verdict.sentence in text
@@ -130,7 +130,7 @@ def test_a_search_whose_space_is_not_known_is_reported(tmp_path: Path) -> None:
     report = written(history([row(0, [0.9, 0.5], search="this")], [search("this", space=None)]),
                      tmp_path)  # fmt: skip
     assert "importance.png" not in report.files
-    assert "It was not kept with this search." in (tmp_path / "report.md").read_text()
+    assert "This was not stored with the search." in (tmp_path / "report.md").read_text()
 
 
 @pytest.mark.slow
@@ -190,7 +190,7 @@ def test_names_and_choices_of_users_cannot_run_a_script(tmp_path: Path) -> None:
     page = (report.folder / "interactive.html").read_text()
     found = Scripts(page)
     assert "img" not in found.tags
-    # plotly itself, its settings, and one script a figure: none begins with a user's text.
+    # plotly itself, its settings, and one script for each plot: none begins with a user's text.
     assert not any(script.strip().startswith("alert") for script in found.scripts)
     assert not any(f"alert({n})</" in page for n in range(1, 5))
     figures = page.count("<h2>")

@@ -1,4 +1,4 @@
-"""Robustness in the report: what the best withstand, read from their runs and shown."""
+"""Robustness in the report: read from the runs of the best trials, and shown."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def document(**changes: Any) -> str:
     return json.dumps(made | changes)
 
 
-def judged(text: str) -> list[EvaluatedTrial]:
+def evaluated(text: str) -> list[EvaluatedTrial]:
     known = history([row(3, [0.9, 0.5], run_id="run-3")], [search()])
     return evaluated_trials(
         best_trials(known, "cold"), {"run-3": {"robustness.json": text}}
@@ -63,24 +63,28 @@ def replaced() -> list[ConfirmedTrial]:
     })  # fmt: skip
 
 
+def test_an_evaluation_without_a_test_result_is_shown_without_one() -> None:
+    assert "| 3 | 0 |" in robustness_section(evaluated(document(test=[])), [])
+
+
 def test_every_attack_is_shown_with_its_interval() -> None:
-    text = robustness_section(judged(document()), [])
+    text = robustness_section(evaluated(document()), [])
     # Wilson's interval of 55 of 100, by hand from the formula with z = 1.96.
     assert "0.550 (0.452 to 0.644)" in text
     (header,) = [line for line in text.splitlines() if line.startswith("| trial | clean")]
     assert header == "| trial | clean | FGSM | PGD | AutoAttack | worst case | images |"
 
 
-def test_the_winners_curse_is_b_minus_c_for_each_objective() -> None:
-    lines = robustness_section(judged(document()), []).splitlines()
-    # Part B gave 0.9 and 0.5; part C 42 and 20 of 50.
+def test_the_winners_curse_is_a_difference_for_each_objective() -> None:
+    lines = robustness_section(evaluated(document()), []).splitlines()
+    # The objective part gave 0.9 and 0.5; the confirmation part 42 and 20 of 50.
     (clean,) = [line for line in lines if f"`{CLEAN}`" in line]
     (robust,) = [line for line in lines if f"`{ROBUST}`" in line]
     assert clean.startswith("| 3 |") and clean.endswith("| 0.840 (0.715 to 0.917) | 50 | +0.060 |")
     assert robust.endswith("| 50 | +0.100 |")
 
 
-def test_a_confirmed_trial_has_both_figures_side_by_side() -> None:
+def test_a_confirmed_trial_shows_both_accuracies() -> None:
     (each,) = replaced()
     assert (each.cheap, each.stronger, each.gap, each.kept) == (0.6, 0.38, 0.2, 0.4)
     assert each.is_replaced and each.is_best and each.number == 3
@@ -90,26 +94,28 @@ def test_a_confirmed_trial_has_both_figures_side_by_side() -> None:
         assert part in text
 
 
-def test_a_figure_that_was_not_replaced_is_its_own_cheap_one() -> None:
+def test_an_accuracy_that_was_not_replaced_is_the_cheap_one() -> None:
     (each,) = confirmed(**{ROBUST: 0.5, APGD: 0.49, "robustness.gap": 0.01})
     assert (each.cheap, each.kept, each.is_replaced) == (0.5, 0.5, False)
 
 
 def test_warnings_have_three_parts_and_cannot_break_the_page() -> None:
-    text = robustness_section(judged(document(warnings=[WARNING])), [])
+    text = robustness_section(evaluated(document(warnings=[WARNING])), [])
     assert "Trial 3: masked &#124; gradients" in text
     for part in ("they vanish", "no attack works", "look at them", "0.3"):
         assert part in text
-    assert "None of the checks" in robustness_section(judged(document()), [])
+    assert "No check for gradient masking raised a warning." in robustness_section(
+        evaluated(document()), []
+    )
 
 
 def test_without_autoattack_it_says_so() -> None:
     tested = [count("clean", 90), count("pgd", 60)]
-    assert "AutoAttack did not run" in robustness_section(judged(document(test=tested)), [])
-    assert "did not run" not in robustness_section(judged(document()), [])
+    assert "AutoAttack did not run" in robustness_section(evaluated(document(test=tested)), [])
+    assert "did not run" not in robustness_section(evaluated(document()), [])
 
 
-def test_a_search_without_judgements_has_no_section() -> None:
+def test_a_search_without_evaluations_has_no_section() -> None:
     assert robustness_section([], []) == ""
 
 
@@ -118,20 +124,20 @@ def test_a_search_without_judgements_has_no_section() -> None:
     ["", "{", "[]", "{}", "null", document(test=[count("pgd", 11, 10)]), document(test=[{}]),
      document(curve=[count("pgd", 0, 0)]), document(threat=None), document(warnings=[{}])],
 )  # fmt: skip
-def test_a_damaged_judgement_is_none(text: str) -> None:
-    assert judged(text) == []
+def test_a_damaged_evaluation_is_none(text: str) -> None:
+    assert evaluated(text) == []
 
 
 @pytest.mark.slow
-def test_a_picture_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
+def test_a_plot_is_the_same_for_the_same_values(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
-        assert draw_robustness(judged(document()), replaced(), "cold", tmp_path / name)
+        assert draw_robustness(evaluated(document()), replaced(), "cold", tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_what_is_there_is_drawn_and_nothing_writes_no_file(tmp_path: Path) -> None:
     assert draw_robustness([], replaced(), "cold", tmp_path / "pairs.png")
-    assert draw_robustness(judged(document()), [], "cold", tmp_path / "curve.png")
+    assert draw_robustness(evaluated(document()), [], "cold", tmp_path / "curve.png")
     assert not draw_robustness([], [], "cold", tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()

@@ -1,4 +1,4 @@
-"""What history had taught a search, and how alike it turned out to be."""
+"""What history had taught a search, and how well earlier searches predicted it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from search.experience import Agreement, Experience
 from search.report.report import SEARCHES_COMPARED, agreements_with
-from search.report.tables import alike_table
+from search.report.tables import agreement_table
 from search.spec import HistorySettings
 from search.spec.file import history_settings
 from tests.support.experience_of_a_search import learned
@@ -66,7 +66,7 @@ def test_only_so_many_are_compared_the_most_similar() -> None:
     assert len({each.search for each in found}) == SEARCHES_COMPARED
 
 
-def test_without_a_space_there_is_nothing_to_say() -> None:
+def test_without_a_space_nothing_is_compared() -> None:
     this = search("this", space=None)
     assert agreements_with(history([], [this]), this, Experience(this.task)) == ()
 
@@ -74,16 +74,16 @@ def test_without_a_space_there_is_nothing_to_say() -> None:
 @pytest.mark.parametrize(
     "text", ["", "x: [", "[]", "history: 3", "history: {rename: 5}", "history: {what: 1}"]
 )
-def test_a_spec_that_says_nothing_of_history_or_is_none_has_the_defaults(text: str) -> None:
+def test_a_text_without_history_settings_has_the_defaults(text: str) -> None:
     assert history_settings(text) == HistorySettings()
 
 
-def test_the_table_says_what_was_thought_and_what_was_seen() -> None:
+def test_the_table_has_the_similarity_and_the_agreement() -> None:
     rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
     agreements = taught(rows, "cold")
-    first = alike_table(agreements, (CLEAN, ROBUST)).splitlines()[2]
+    first = agreement_table(agreements, (CLEAN, ROBUST)).splitlines()[2]
     share = (1 + agreements[0].tau) / 2
     assert first.startswith(f"| cold | 1.00 | {share:.0%} of {agreements[0].pairs} (")
     # An objective that a search did not measure leaves its cells empty.
-    half = alike_table(agreements[:1], (CLEAN, ROBUST)).splitlines()[2]
-    assert half.endswith("|  |  |") and alike_table((), (CLEAN,)) == ""
+    half = agreement_table(agreements[:1], (CLEAN, ROBUST)).splitlines()[2]
+    assert half.endswith("|  |  |") and agreement_table((), (CLEAN,)) == ""

@@ -27,7 +27,7 @@ def best(number: int) -> Trial:
     return Trial(number=number, run_id=f"run{number}", state="complete", configuration={})
 
 
-def test_the_tables_of_the_first_trials_of_the_front_are_shown_as_they_are() -> None:
+def test_the_tables_of_the_first_best_trials_are_shown_as_they_are() -> None:
     front = [best(number) for number in (7, 2, 5, 1)]
     tables = {f"run{number}": {"b.txt": f"B{number}", "a.txt": "x | y"} for number in (7, 2, 5, 1)}
     section = tables_section(front, tables)
@@ -49,10 +49,10 @@ def test_without_tables_there_is_no_section() -> None:
 def test_of_a_long_table_the_beginning_is_shown_and_the_rest_counted() -> None:
     text = "\n".join(f"line {number}" for number in range(100))
     section = tables_section([best(0)], {"run0": {"a.txt": text}})
-    assert "line 79\n... and 20 lines more\n```" in section and "line 80" not in section
+    assert "line 79\n... and 20 more lines\n```" in section and "line 80" not in section
 
 
-def test_attacked_texts_come_after_the_figures() -> None:
+def test_attacked_texts_come_after_the_metrics() -> None:
     tables = {"attacked_texts.txt": "x", "entities.txt": "y"}
     section = tables_section([best(0)], {"run0": tables})
     assert section.index("entities.txt") < section.index("attacked_texts.txt")

@@ -41,17 +41,19 @@ def test_test_results_carry_wilson_s_interval() -> None:
     # Wilson's interval of 8 of 10, by hand from the formula with z = 1.96.
     assert values_on_test(best)[CLEAN].low == pytest.approx(0.4902, abs=1e-4)
     assert values_on_test(best)[CLEAN].high == pytest.approx(0.9433, abs=1e-4)
+    assert str(values_on_test(best)[CLEAN]) == "0.8000 (0.490 to 0.943)"
+    assert str(values_on_test(best)["loss"]) == "0.8000"
     assert values_on_test(best)["loss"].low is None  # a loss is no share of the examples
     assert set(values_on_test(best)) == {CLEAN, "loss"}
 
 
-def test_an_attacked_figure_has_the_interval_of_what_was_attacked() -> None:
+def test_an_accuracy_under_attack_has_the_interval_of_what_was_attacked() -> None:
     attacked = ("accuracy.autoattack_linf_0.1", "accuracy.pgd10_linf_0.1", "accuracy.worst_l2_0.5")
     curves = [point for name in attacked for point in points("test." + name, {5: 0.8})]
     curves += points("test." + CLEAN, {5: 0.8})
     curves += [*points("test.examples", {5: 500}), *points("test.attacked_examples", {5: 10})]
     (best,) = best_trials(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
-    assert set(values_on_test(best)) == {CLEAN, *attacked}  # counts are no figures
+    assert set(values_on_test(best)) == {CLEAN, *attacked}  # counts are not results
     for name in attacked:  # 8 of 10, as above
         assert values_on_test(best)[name].low == pytest.approx(0.4902, abs=1e-4)
     assert values_on_test(best)[CLEAN].low == pytest.approx(wilson_interval(0.8, 500)[0])

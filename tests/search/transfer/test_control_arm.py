@@ -44,13 +44,13 @@ def test_trials_are_counted_to_the_level_that_both_arms_reached_by_hand() -> Non
     assert found.hours_saved == pytest.approx(2.0)
     assert found.interval is None
     assert arms_sentence(found, Cost(1, "GPU")) == (
-        "Against its own control arm, 3 trials without history beside 3 with it, history saved 2 "
-        "trials and 2.0 GPU-hours: the level that both arms reached took 1 trial with it and 3 "
-        "trials without. The arms are too short for an interval."
+        "Compared with the control arm of this search (3 trials without history, as many with it), "
+        "history saved 2 trials and 2.0 GPU-hours: the level that both arms reached took 1 trial "
+        "with history and 3 trials without. The arms are too short for an interval."
     )
 
 
-def test_history_that_held_the_search_up_has_lost_trials() -> None:
+def test_history_that_slowed_the_search_down_has_lost_trials() -> None:
     found = arms_of([0.5, 0.6, 0.7], [0.8, 0.5, 0.9])
     assert found is not None and found.trials_saved == -2
     assert "history lost 2 trials" in arms_sentence(found, None)
@@ -68,11 +68,11 @@ def test_exchanging_the_arms_changes_the_sign_and_nothing_else() -> None:
         assert first.higher is not None and first.higher == pytest.approx(1 - second.higher)
 
 
-def test_arms_without_a_difference_are_not_told_from_chance() -> None:
+def test_arms_without_a_difference_may_differ_by_chance() -> None:
     found = arms_of([0.5, 0.7, 0.6, 0.8, 0.75, 0.9], [0.6, 0.5, 0.7, 0.75, 0.8, 0.9])
     assert found is not None and found.interval is not None
     assert found.interval[0] <= 0 <= found.interval[1]
-    assert "do not tell history from chance" in arms_sentence(found, None)
+    assert "the difference may be chance" in arms_sentence(found, None)
 
 
 def test_a_clear_difference_is_an_interval_above_zero() -> None:
@@ -85,7 +85,7 @@ def test_a_clear_difference_is_an_interval_above_zero() -> None:
 
 
 @pytest.mark.parametrize("control", [[], [None, None], [None] * 6])
-def test_an_arm_with_nothing_complete_is_no_comparison(control: list[float | None]) -> None:
+def test_an_arm_without_a_complete_trial_is_not_compared(control: list[float | None]) -> None:
     assert arms_of([0.5] * 6, control) is None
 
 

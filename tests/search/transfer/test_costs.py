@@ -49,6 +49,7 @@ def test_hours_are_said_in_a_unit_that_reads_well(hours: float, words: str) -> N
         (2, -2.0, "saved 2 trials, and lost 2.0 GPU-hours"),
         (0, 0.5, "saved no trial, and saved 30 GPU-minutes"),
         (0, 0.0, "saved no trial"),
+        (-1, -0.0001, "lost 1 trial"),  # a third of a second
     ],
 )
 def test_trials_and_hours_may_point_in_different_directions(

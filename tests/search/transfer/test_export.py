@@ -1,4 +1,4 @@
-"""The card of an exported trial says of every accuracy under attack that it is an upper bound."""
+"""The card of an exported trial calls every accuracy under attack an upper bound."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_accuracy_under_attack_is_called_an_upper_bound(metric: str, prefi
     assert line.startswith(f"| {shown}, upper bound |")
 
 
-def test_accuracies_without_an_attack_are_no_bounds() -> None:
+def test_accuracies_without_an_attack_are_not_bounds() -> None:
     corrupted = "accuracy.corrupted_noise"
     text = card(*points(corrupted, {5: 0.5}), *points("test." + CLEAN, {5: 0.875}))
     assert f"| {corrupted} | 0.5000 |  |" in text

@@ -17,8 +17,13 @@ from search.report.plots import draw_history, draw_pareto
 from search.report.report import write_report
 from search.transfer.best import best_trials
 from search.transfer.control_arm import compare_arms
-from search.transfer.objective_text import best_in_words, none_keeps, objectives_in_words
-from search.transfer.progress import compared, judged, progress, trials_of
+from search.transfer.objective_text import (
+    best_in_words,
+    none_keeps,
+    objectives_in_words,
+    value_text,
+)
+from search.transfer.progress import compared, counted_losses, progress_of, trials_of
 from search.transfer.verdict import verdict
 from tests.support.synthetic_history import (
     CLEAN,
@@ -90,7 +95,7 @@ def test_where_no_trial_keeps_the_bound_that_is_said() -> None:
     (best,) = best_trials(known, "cold")
     assert best.number == 1
     assert none_keeps(known.searches["cold"], [best]) == (
-        f"No complete trial keeps {ROBUST} >= 0.80. Shown is what misses it least, by 0.03."
+        f"No complete trial keeps {ROBUST} >= 0.80. The closest misses it by 0.03."
     )
     kept = best_trials(under(AT_LEAST, [0.9, 0.85], [0.8, 0.6]), "cold")
     assert kept and none_keeps(known.searches["cold"], kept) == ""
@@ -99,7 +104,9 @@ def test_where_no_trial_keeps_the_bound_that_is_said() -> None:
 
 def test_what_misses_a_bound_adds_nothing_to_progress() -> None:
     known = under(AT_LEAST, [0.99, 0.60], [0.50, 0.85], [0.60, 0.90], [0.55, 0.99])
-    found = progress(trials_of(known, "cold"), known.searches["cold"], np.array([-0.40]))
+    trials = trials_of(known, "cold")
+    (losses,) = counted_losses([trials], known.searches["cold"])
+    found = progress_of(trials, losses, np.array([-0.40]))
     # By hand: how far the best clean value that keeps the bound is above 0.4.
     assert found.levels == pytest.approx((0.0, 0.1, 0.2, 0.2))
 
@@ -107,7 +114,7 @@ def test_what_misses_a_bound_adds_nothing_to_progress() -> None:
 def test_only_what_is_within_the_tolerance_of_all_searches_counts() -> None:
     known = under(WITHIN, [0.90, 0.9], [0.98, 0.5], [0.975, 0.6])
     trials = trials_of(known, "cold")
-    rows = judged([trials[:1], trials[1:]], known.searches["cold"])
+    rows = counted_losses([trials[:1], trials[1:]], known.searches["cold"])
     assert rows[0] == [None]
     assert [row.tolist() for row in rows[1] if row is not None] == [[-0.5], [-0.6]]
 
@@ -134,11 +141,11 @@ def test_a_cold_search_without_a_trial_that_counts_is_no_comparison() -> None:
     assert found is not None and found.theirs == ()
 
 
-def test_without_a_trial_that_counts_there_is_nothing_to_judge() -> None:
+def test_without_a_trial_that_counts_there_is_nothing_to_compare() -> None:
     found = verdict(both([[0.5, 0.9]], [[0.9, 0.7]], AT_LEAST), "this")
     assert found.sentence == (
         f"No complete trial of this search counts (under {ROBUST} >= 0.80), so there is nothing to "
-        "judge."
+        "compare."
     )
     assert verdict(under(AT_LEAST, [0.9, 0.7]), "cold").level == 0.0
 
@@ -187,3 +194,8 @@ def test_the_report_says_by_what_is_judged_and_whether_the_bound_is_kept(
     assert f"- objectives: maximize {CLEAN}, keep {ROBUST} >= 0.80\n" in text
     assert ("**No complete trial keeps" in text) == (values[1] < 0.80)
     assert "\n| 0 | 0.9000 |" in text and "\n| 1 | 0.8000 |" not in text
+
+
+def test_a_value_has_four_decimals_below_ten_and_two_above() -> None:
+    texts = [value_text(each) for each in (0.98666, -3.0, 23.4567, 38662.0, float("nan"))]
+    assert texts == ["0.9867", "-3.0000", "23.46", "38662.00", ""]

@@ -1,4 +1,4 @@
-"""A spec's sources are settled before anything runs, and what they fix is searched no more."""
+"""A spec's sources are pinned before anything runs, and what they fix is no longer searched."""
 
 from __future__ import annotations
 
@@ -45,30 +45,30 @@ def choosing(source: str, *choices: str, **more: Any) -> Any:
 
 def test_a_spec_without_initial_weights_stays_as_it_is(shelf: Shelf) -> None:
     spec = digits_spec("target")
-    assert pin(spec, shelf.uri).spec is spec
+    assert pin(spec, shelf.uri)[0] is spec
     assert "initial_weights" not in spec.fingerprint(None)
     assert "initial_weights" not in spec.to_yaml()
 
 
 def test_the_best_trial_is_pinned_and_its_architecture_fixed(shelf: Shelf, source: str) -> None:
     spec = digits_spec("target", initial_weights={"from": source})
-    pinned = pin(spec, shelf.uri)
-    assert pinned.spec.starting_points() == [f"{source}#1"]
-    assert list(pinned.spec.space) == ["adamw.learning_rate"]
-    settings = pinned.spec.task.settings
+    pinned, lines = pin(spec, shelf.uri)
+    assert pinned.starting_points() == [f"{source}#1"]
+    assert list(pinned.space) == ["adamw.learning_rate"]
+    settings = pinned.task.settings
     assert (settings["width"], settings["blocks"], settings["kernel_size"]) == (4, 2, 3)
     assert settings["optimizer"] == "adamw" and "dropout" not in settings
-    assert any("no longer searched" in line and "width" in line for line in pinned.lines)
-    fingerprint = pinned.spec.fingerprint(None)
+    assert any("no longer searched" in line and "width" in line for line in lines)
+    fingerprint = pinned.fingerprint(None)
     assert fingerprint["initial_weights"] == f"{source}#1"
     assert fingerprint["settings"] == spec.fingerprint(None)["settings"]
     assert task_id(fingerprint) != task_id(digits_spec("target").fingerprint(None))
-    assert pin(pinned.spec, "sqlite:///nowhere").spec is pinned.spec  # nothing is asked again
+    assert pin(pinned, "sqlite:///nowhere")[0] is pinned  # nothing is asked again
 
 
 def test_the_front_becomes_a_choice(shelf: Shelf, source: str) -> None:
     spec = digits_spec("target", initial_weights={"from": source, "pick": "pareto"})
-    pinned = pin(spec, shelf.uri).spec
+    pinned = pin(spec, shelf.uri)[0]
     assert pinned.space["initial_weights"].choices == (f"{source}#1", f"{source}#2")
     assert "width" not in pinned.space
     for name, width in ((f"{source}#1", 4), (f"{source}#2", 8)):
@@ -77,10 +77,10 @@ def test_the_front_becomes_a_choice(shelf: Shelf, source: str) -> None:
     assert "initial_weights" not in pinned.fingerprint(None)
 
 
-def test_beside_scratch_the_architecture_is_searched_from_scratch_alone(
+def test_next_to_scratch_the_architecture_is_searched_from_scratch_alone(
     shelf: Shelf, source: str
 ) -> None:
-    pinned = pin(choosing(source, "scratch", f"{source}#0", source), shelf.uri).spec
+    pinned = pin(choosing(source, "scratch", f"{source}#0", source), shelf.uri)[0]
     assert pinned.space["initial_weights"].choices == ("scratch", f"{source}#0", f"{source}#1")
     assert pinned.space["width"].when == {"initial_weights": ("scratch",)}
     assert not pinned.space["adamw.learning_rate"].when
@@ -99,18 +99,18 @@ def test_a_setting_that_the_checkpoint_contradicts_is_an_error(shelf: Shelf, sou
     spec = digits_spec(
         "target", task=task, space={"adamw.learning_rate": RATE}, initial_weights={"from": source}
     )
-    with pytest.raises(ValueError, match=r"has width 4, task\.settings say 5"):
+    with pytest.raises(ValueError, match=r"has width 4, task\.settings has 5"):
         pin(spec, shelf.uri)
 
 
 def test_nothing_left_to_search_is_an_error(shelf: Shelf, source: str) -> None:
     space = {"width": {"type": "int", "low": 2, "high": 8}}
     spec = digits_spec("target", space=space, initial_weights={"from": source})
-    with pytest.raises(ValueError, match="width is all there is to search"):
+    with pytest.raises(ValueError, match="the space has only width, which the checkpoint fixes"):
         pin(spec, shelf.uri)
 
 
-def test_an_unknown_search_or_trial_is_an_error_that_names_those_there_are(
+def test_an_unknown_search_or_trial_is_an_error_that_names_the_known_ones(
     shelf: Shelf, source: str
 ) -> None:
     with pytest.raises(LookupError, match=source):
@@ -167,7 +167,7 @@ def test_a_trial_is_found_by_its_run_too(shelf: Shelf, source: str) -> None:
      ({"task": {"model": "python:tests.support.functions:hills"}, "space": {"x": RATE},
        "initial_weights": {"from": "x"}}, "does nothing for your own training function")],
 )  # fmt: skip
-def test_what_a_spec_says_wrongly_is_said_with_its_key(
+def test_a_mistake_in_a_spec_is_reported_with_its_key(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SpecError, match=message):
@@ -179,7 +179,7 @@ def test_a_users_own_function_may_call_a_hyperparameter_so(shelf: Shelf) -> None
     objectives = [{"metric": "left", "direction": "maximize"}]
     part = {"type": "categorical", "choices": ["scratch", "other"]}
     spec = digits_spec("own", task=task, objectives=objectives, space={"initial_weights": part})
-    assert pin(spec, shelf.uri).spec is spec
+    assert pin(spec, shelf.uri)[0] is spec
     assert spec.starting_points() == []
     assert spec.complete({"initial_weights": "other"}) == {"initial_weights": "other"}
 
@@ -189,5 +189,5 @@ def test_a_pinned_spec_is_read_back_as_it_was_written(shelf: Shelf, source: str)
         digits_spec("target", initial_weights={"from": source}),
         choosing(source, "scratch", f"{source}#2"),
     ):
-        pinned = pin(spec, shelf.uri).spec
+        pinned = pin(spec, shelf.uri)[0]
         assert spec_from_yaml(pinned.to_yaml()) == pinned

@@ -11,8 +11,9 @@ from search.objectives import Objective
 from search.transfer.progress import (
     Progress,
     cold_searches,
+    counted_losses,
     find_search,
-    progress,
+    progress_of,
     reference_point,
     trials_of,
 )
@@ -35,7 +36,8 @@ def test_levels_never_fall_and_count_epochs_of_all_trials() -> None:
         row(5, [], state="running", epoch=1),
     ]
     known = history(rows, [search()])
-    found = progress(trials_of(known, "cold"), search(), np.array([-0.3, -0.3]))
+    trials = trials_of(known, "cold")
+    found = progress_of(trials, counted_losses([trials], search())[0], np.array([-0.3, -0.3]))
     assert found.epochs == (1, 6, 8, 13, 18)
     # By hand, from the point (0.3, 0.3): nothing, 0.2 * 0.2, the same twice, plus 0.2 * 0.1.
     assert found.levels == pytest.approx((0.0, 0.04, 0.04, 0.04, 0.06))

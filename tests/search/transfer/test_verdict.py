@@ -1,4 +1,4 @@
-"""The verdict counts trials, and claims no more than the runs can carry."""
+"""The verdict counts trials, and claims no more than the runs support."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def test_two_objectives_by_hand() -> None:
     assert (only.reached, only.epochs, only.trials_saved) == (2, 6, 1)
     assert found.trials_saved == 1
     assert found.sentence == (
-        "After 2 trials (6 epochs) this search had what the cold search cold had after 3 of its 3 "
-        "trials (15 epochs): it saved 1 trial. It is one run against one run: chance alone can "
-        "make such a difference."
+        "After 2 trials (6 epochs) this search had reached the level that the cold search cold had "
+        "reached after 3 of its 3 trials (15 epochs): it saved 1 trial. This compares one run with "
+        "one run, so the difference may be chance."
     )
 
 
@@ -77,21 +77,21 @@ def test_a_search_that_took_longer_lost_trials() -> None:
 def test_a_search_that_never_got_there_saved_nothing() -> None:
     found = verdict(one_objective([0.5, 0.9], [0.5, 0.6, 0.7]), "this")
     assert found.trials_saved is None and found.comparisons[0].reached is None
-    assert found.sentence.startswith("In 3 trials this search did not reach what the cold search")
+    assert found.sentence.startswith("In 3 trials this search did not reach the level that the")
 
 
 def test_two_cold_searches_give_a_median_and_no_range() -> None:
     found = verdict(one_objective([0.5, 0.6, 0.9], [0.5, 0.8], [0.9]), "this")
     assert found.trials_saved == 1.5
-    assert "between" not in found.sentence and "too few to state a range" in found.sentence
+    assert "over the" not in found.sentence and "too few to state a range" in found.sentence
 
 
 def test_three_cold_searches_give_a_range() -> None:
     found = verdict(one_objective([0.5, 0.6, 0.9], [0.5, 0.8], [0.7], [0.9]), "this")
     assert found.trials_saved == 1
-    assert "reached the end level of 3 of 3" in found.sentence
-    assert "it saved 1 trial, between +0 and +2 over the 3" in found.sentence
-    assert "one run of this search" in found.sentence
+    assert "reached the final level of 3 of 3" in found.sentence
+    assert "it saved 1 trial (+0 to +2 over the 3; mean +1.0, " in found.sentence
+    assert "This search was run once" in found.sentence
 
 
 def test_three_cold_searches_give_students_interval_of_their_mean() -> None:
@@ -99,10 +99,10 @@ def test_three_cold_searches_give_students_interval_of_their_mean() -> None:
     # Saved are 2, 1 and 0: mean 1, standard deviation 1; Student's t for 2 degrees is 4.303.
     half = 4.302653 / 3**0.5
     assert found.interval == pytest.approx((1 - half, 1 + half))
-    assert "(mean +1.0, 95 % t-interval -1.5 to +3.5)" in found.sentence
+    assert "mean +1.0, 95 % t-interval -1.5 to +3.5)" in found.sentence
 
 
-def test_cold_searches_that_agree_leave_the_rounding_of_a_count() -> None:
+def test_cold_searches_that_agree_leave_the_rounding_error_of_a_count() -> None:
     found = verdict(one_objective([0.5, 0.9], [0.5, 0.9], [0.5, 0.9], [0.9]), "this")
     half = 4.302653 / (12 * 3) ** 0.5
     assert found.interval == pytest.approx((1 - half, 1 + half))
@@ -122,7 +122,7 @@ def test_hours_are_counted_along_with_trials_on_both_sides() -> None:
     assert "it saved 2 trials and 40 GPU-seconds." in found.sentence
 
 
-def test_a_control_arm_is_judged_where_there_is_no_cold_search() -> None:
+def test_a_control_arm_is_compared_where_there_is_no_cold_search() -> None:
     origins = [{"step": "history-model"}, {"step": "control"}] * 2
     rows = [
         row(number, [value], search="this", origin=origin)
@@ -131,14 +131,16 @@ def test_a_control_arm_is_judged_where_there_is_no_cold_search() -> None:
     goal: dict[str, Any] = {"objectives": (Objective(CLEAN, "maximize"),)}
     found = verdict(history(rows, [search("this", warm=True, **goal)]), "this")
     assert found.control is not None and found.control.trials_saved == 1
-    assert found.sentence.startswith("Against its own control arm, 2 trials without history")
+    assert found.sentence.startswith(
+        "Compared with the control arm of this search (2 trials without history"
+    )
 
 
 def test_a_warm_search_without_anything_measured_says_how_to_measure() -> None:
     found = verdict(one_objective([0.5, 0.9]), "this")
     assert found.sentence == (
-        "There is nothing to compare with; run it once with --cold, or with a control arm "
-        "(--set sampler.options.control=5)."
+        "There is nothing to compare with; fix: run the spec once with --cold, or with a control "
+        "arm (--set sampler.options.control=5)."
     )
     assert found.trials_saved is None and found.level > 0
 
@@ -161,7 +163,7 @@ def test_what_the_guard_did_ends_the_sentence() -> None:
     found = verdict(history([*rows, row(0, [0.5, 0.4])], [search(), search("this", warm=True)]),
                     "this")  # fmt: skip
     assert found.guard.dropped_after == 0
-    assert "History did not help, dropped after trial 0:" in found.sentence
+    assert "History did not help and was dropped after trial 0:" in found.sentence
     assert json.loads(found.to_json())["guard"]["decisions"][1]["history"] == "none"
 
 
@@ -173,15 +175,15 @@ def test_levels_that_were_never_reached_count_as_worst_in_the_median() -> None:
 
 def test_a_cold_search_credits_nothing_to_history() -> None:
     found = verdict(one_objective([0.5, 0.9], [0.9], is_warm=False), "this")
-    assert "started cold itself" in found.sentence
+    assert "started cold too" in found.sentence
 
 
 def test_other_numbers_of_epochs_are_a_caveat() -> None:
     found = verdict(one_objective([0.5, 0.9], [0.9], epochs=10), "this")
-    assert "A full trial trained 10 epochs here and 5 there" in found.sentence
+    assert "A full trial trained for 10 epochs here and for 5 there" in found.sentence
 
 
-def test_minimised_objectives_are_judged_the_other_way_round() -> None:
+def test_minimised_objectives_are_compared_by_their_direction() -> None:
     goal: dict[str, Any] = {"objectives": (Objective("loss", "minimize"),)}
     lists = {"objectives": ["loss"], "directions": ["minimize"]}
     rows = [row(n, [value], **lists) for n, value in enumerate([3.0, 2.0, 1.0])]
@@ -199,7 +201,7 @@ def test_without_a_cold_search_there_is_nothing_to_compare_with() -> None:
 
 
 @pytest.mark.parametrize("state", [None, "failed", "stopped", "running"])
-def test_without_a_complete_trial_there_is_nothing_to_judge(state: str | None) -> None:
+def test_without_a_complete_trial_there_is_nothing_to_compare(state: str | None) -> None:
     rows = [row(0, [], search="this", state=state)] if state else []
     for known in (
         history(rows, [search("this")]),

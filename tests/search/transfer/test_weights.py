@@ -1,4 +1,4 @@
-"""Weights are copied with a lineage, or refused where they have seen what is to be judged."""
+"""Weights are copied with a lineage, or refused if they were trained on evaluation examples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def source(shelf: Shelf) -> str:
 
 
 @pytest.mark.slow
-def test_a_search_keeps_the_weights_and_the_receipt_of_its_source(
+def test_a_search_keeps_the_weights_and_the_lineage_of_its_source(
     shelf: Shelf, source: str
 ) -> None:
     plan = shelf.plan(digits_spec("target", initial_weights={"from": source}))
@@ -85,7 +85,7 @@ def test_a_worker_starts_its_trials_as_the_search_or_the_trial_says(
 
 
 @pytest.mark.slow
-def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source: str) -> None:
+def test_lineage_goes_back_to_the_first_and_is_printed_by_show(shelf: Shelf, source: str) -> None:
     rate = {"adamw.learning_rate": 2e-3}
     parent = shelf.plan(digits_spec("parent", initial_weights={"from": source}))
     shelf.finish(parent, [(rate, [0.9, 0.5])])
@@ -101,10 +101,10 @@ def test_lineage_goes_back_to_the_first_and_is_told_by_show(shelf: Shelf, source
     assert (tags[tag_names.ROWS_CARRIED], tags[tag_names.OVERLAP]) == ("10", "0")
     out = io.StringIO()
     print_trial(Console(file=out, width=200), child.search, 0, shelf.uri)
-    told = out.getvalue()
-    assert f"starts from the weights of {parent.search}#0" in told
-    assert "10 head rows by label name (0, 1, 2, 3, 4 and 5 more), 0 drawn afresh" in told
-    assert f"Line of descent: {source}#1 > {parent.search}#0." in told
+    printed = out.getvalue()
+    assert f"starts from the weights of {parent.search}#0" in printed
+    assert "10 head rows copied by label name (0, 1, 2, 3, 4 and 5 more), 0 re-init" in printed
+    assert f"Lineage: {source}#1 > {parent.search}#0." in printed
     assert lineage_of(shelf.uri, find_trial(shelf.uri, f"{source}#1").trial.run_id) == ""
 
 
@@ -114,7 +114,7 @@ def test_a_search_shows_what_its_trials_may_start_from(shelf: Shelf, source: str
     shelf.finish(plan, [({"adamw.learning_rate": 2e-3}, [0.9, 0.5])])
     out = io.StringIO()
     print_search(Console(file=out, width=200), plan.search, shelf.uri)
-    assert f"weights of {source}#1 at hand" in out.getvalue()
+    assert f"trials may start from the weights of {source}#1" in out.getvalue()
 
 
 @pytest.mark.slow
@@ -135,7 +135,7 @@ def resumed(shelf: Shelf, search: str) -> Plan:
 
 
 @pytest.mark.slow
-def test_weights_that_have_seen_the_targets_splits_are_refused_without_a_trace(
+def test_weights_trained_on_the_targets_splits_are_refused_without_a_trace(
     shelf: Shelf, source: str
 ) -> None:
     task = {
@@ -179,10 +179,10 @@ def test_a_language_models_head_goes_as_a_whole() -> None:
         "rows_carried": [], "rows_fresh": [], "ancestors": ["s#1"],
         "overlap": {"count": 0, "known": 0, "compared": 7},
     }  # fmt: skip
-    assert "on the base gpt@1: 3 tensors, the whole head with them." in lineage_in_words(lineage)
+    assert "on the base gpt@1: 3 tensors, with the whole head." in lineage_in_words(lineage)
 
 
-def test_an_exported_folder_has_a_card_that_tells_all_but_where_things_lay(
+def test_an_exported_folder_has_a_card_without_paths_of_this_machine(
     shelf: Shelf, source: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -192,8 +192,8 @@ def test_an_exported_folder_has_a_card_that_tells_all_but_where_things_lay(
     trial = find_trial(shelf.uri, f"{source}#1")
     for part in (
         "| accuracy.clean | 0.9000 |", "accuracy.pgd10_linf_0.1, upper bound | 0.4000",
-        trial.fingerprint["data"]["digest"], trial.trial.run_id, "width: 4", "None: from scratch.",
-        "0 0, 1 1, 2 2", "Licence: not stated",
+        trial.fingerprint["data"]["digest"], trial.trial.run_id, "width: 4",
+        "None: trained from scratch.", "0 0, 1 1, 2 2", "Licence: not stated",
     ):  # fmt: skip
         assert part in card, part
     assert str(shelf.folder) not in card

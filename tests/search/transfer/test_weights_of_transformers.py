@@ -1,4 +1,4 @@
-"""Fine-tuned trials hand on what they learned on one base, and are exported with it."""
+"""Fine-tuned trials pass their weights on to trials on the same base, and are exported with it."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def tiny_base_of(shelf: Shelf) -> Any:
 
 
 @pytest.mark.slow
-def test_a_lora_trial_hands_on_its_merged_weights_to_any_method(shelf: Shelf) -> None:
+def test_a_lora_trial_passes_its_merged_weights_to_any_method(shelf: Shelf) -> None:
     source = finished_search(shelf, "lora")
     spec = text_spec(shelf, "tones", "tones", "ia3", initial_weights={"from": source.search})
-    assert list(pin(spec, shelf.uri).spec.space) == ["ia3.learning_rate"]
+    assert list(pin(spec, shelf.uri)[0].space) == ["ia3.learning_rate"]
     plan = shelf.plan(spec)
     weights = load_initial(plan.initial_files()[f"{source.search}#0"])
     assert weights.is_merged
@@ -93,14 +93,14 @@ def test_adapters_fix_their_method_and_size(shelf: Shelf) -> None:
         "adapters.width": {"type": "int", "low": 8, "high": 64},
     }  # fmt: skip
     named = {"from": source.search}
-    pinned = pin(
+    pinned, _ = pin(
         text_spec(shelf, "tones", "tones", "full", task=task, space=space, initial_weights=named),
         shelf.uri,
     )
-    assert list(pinned.spec.space) == ["adapters.learning_rate"]
-    assert not pinned.spec.space["adapters.learning_rate"].when
-    assert pinned.spec.task.settings["adaptation"] == "adapters"
-    assert pinned.spec.task.settings["adapters.width"] == 48
+    assert list(pinned.space) == ["adapters.learning_rate"]
+    assert not pinned.space["adapters.learning_rate"].when
+    assert pinned.task.settings["adaptation"] == "adapters"
+    assert pinned.task.settings["adapters.width"] == 48
     other = text_spec(shelf, "tones", "tones", "lora", initial_weights=named)
     with pytest.raises(ValueError, match="has adaptation adapters, task"):
         pin(other, shelf.uri)
@@ -122,7 +122,7 @@ def test_another_base_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     other.write_bytes(bytes(content))
     spec = text_spec(shelf, "tones", "tones", "lora", initial_weights={"from": source.search})
     task = spec.task.model_copy(update={"base": str(tmp_path / "bert")})
-    with pytest.raises(ValueError, match="weights travel on one base only"):
+    with pytest.raises(ValueError, match="name a trial on the same base"):
         pin(spec.model_copy(update={"task": task}), shelf.uri)
 
 
@@ -138,7 +138,7 @@ def test_a_text_that_was_trained_on_is_shown(shelf: Shelf) -> None:
 
 
 @pytest.mark.slow
-def test_a_source_that_left_these_texts_out_hands_on(shelf: Shelf) -> None:
+def test_a_source_that_left_these_texts_out_is_accepted(shelf: Shelf) -> None:
     guarded = classes(shelf.folder / "guarded", "glad", "angry")
     some = pq.read_table(shelf.folder / "tones" / "train.parquet").slice(0, 3)
     pq.write_table(some, guarded / "test.parquet")

@@ -82,8 +82,8 @@ def test_a_search_starts_where_the_best_trial_of_another_ended_and_is_resumed_wi
     assert started < scratch
     summary = find_summary(open_client(place.uri), search)
     assert summary.initial_weights[f"{source}#{best.number}"]["lineage"]["tensors"] > 0
-    told = shown(place, "show", search, "--trial", "0")
-    assert f"{source}#{best.number}" in told and "10 head rows" in told
+    printed = shown(place, "show", search, "--trial", "0")
+    assert f"{source}#{best.number}" in printed and "10 head rows" in printed
 
 
 @pytest.mark.long
@@ -104,7 +104,7 @@ def test_trials_choose_between_scratch_and_the_front(place: Place, source: str) 
     assert len(widths) == 2
 
 
-def test_a_source_that_has_seen_the_target_is_refused_before_a_search_exists(
+def test_a_source_trained_on_the_targets_splits_is_refused_before_a_search_exists(
     place: Place, source: str
 ) -> None:
     data = {"name": "digits", "train_examples": 200, "split_seed": 1}
@@ -117,7 +117,7 @@ def test_a_source_that_has_seen_the_target_is_refused_before_a_search_exists(
     assert not list((place.folder / "storage").glob("leak*"))
 
 
-def test_an_exported_network_is_loaded_by_what_lies_in_its_folder(
+def test_an_exported_network_is_loaded_by_the_code_in_its_folder(
     place: Place, source: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "digits network"
