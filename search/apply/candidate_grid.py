@@ -168,10 +168,10 @@ class CandidateGrid:
             if axis.name not in configuration:
                 row.append(0.0 if axis.is_category else 0.5)
             elif isinstance(axis.distribution, CategoricalDistribution):
-                choices = axis.distribution.choices
-                value = configuration[axis.name]
-                same = [space_values.is_same(choice, value) for choice in choices]
-                row.append((same.index(True) + 0.5) / len(choices) if any(same) else 0.5)
+                choice = space_values.index_of(axis.distribution, configuration[axis.name])
+                row.append(
+                    0.5 if choice is None else (choice + 0.5) / len(axis.distribution.choices)
+                )
             else:
                 alone = SearchSpace({axis.name: axis.distribution})
                 row.append(float(encode(alone, [{axis.name: configuration[axis.name]}])[0, 0]))

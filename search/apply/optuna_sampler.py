@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
@@ -33,6 +34,8 @@ from search.history import Trial
 from search.history.studies import quiet_study
 from search.objectives import pareto
 from search.objectives.objective import Objective
+from search.space import SearchSpace, Value
+from search.space import values as space_values
 from search.space.encoding import active, fill
 
 # Random proposals before the model speaks, prior trials of the same task counted. Optuna's own 10.
@@ -139,8 +142,8 @@ class CompletedStudy:
         try:
             for attempt in range(ATTEMPTS):
                 study.sampler = self._made(seed_of(self._seed, context.number, attempt))
-                asked.append(study.ask(dict(context.space.distributions)))
-                configuration = active(context.space, asked[-1].params)
+                asked.append(study.ask(_told_apart(context.space)))
+                configuration = active(context.space, _from_places(context.space, asked[-1].params))
                 if not context.tried.holds(context.space, configuration):
                     return Proposal(configuration, self._origin(context))
             return None
@@ -238,8 +241,10 @@ class CompletedStudy:
         constraints = {name: row.constraints.get(name, 0.0) for name in self._names}
         trial = create_trial(
             state=TrialState.RUNNING if row.state == "running" else TrialState.COMPLETE,
-            params=fill(context.space, row.configuration, seed_of(self._seed, key)),
-            distributions=dict(context.space.distributions),
+            params=_to_places(
+                context.space, fill(context.space, row.configuration, seed_of(self._seed, key))
+            ),
+            distributions=_told_apart(context.space),
             values=measured or None,
             constraints=constraints if measured and constraints else None,
         )
@@ -251,6 +256,43 @@ class CompletedStudy:
         if state == "complete" and np.isfinite(values).all():
             return list(values)
         return list(self._worst) if state == "stopped" else []
+
+
+def _ambiguous(space: SearchSpace) -> dict[str, CategoricalDistribution]:
+    """The hyperparameters of which two choices are equal in Python, as 0 and False are.
+
+    Optuna finds a choice by equality, so it would take every False for a 0. The inner study has
+    the places of these choices instead.
+    """
+    return {
+        name: kind
+        for name, kind in space.distributions.items()
+        if isinstance(kind, CategoricalDistribution) and len(set(kind.choices)) < len(kind.choices)
+    }
+
+
+def _told_apart(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """The distributions of the inner study."""
+    places = {
+        name: CategoricalDistribution(range(len(kind.choices)))
+        for name, kind in _ambiguous(space).items()
+    }
+    return {**space.distributions, **places}
+
+
+def _to_places(space: SearchSpace, configuration: Mapping[str, Value]) -> dict[str, Any]:
+    """A configuration in the terms of the inner study."""
+    places = {
+        name: space_values.index_of(kind, configuration[name])
+        for name, kind in _ambiguous(space).items()
+    }
+    return {**configuration, **places}
+
+
+def _from_places(space: SearchSpace, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the inner study was asked for, in our terms."""
+    choices = {name: kind.choices[params[name]] for name, kind in _ambiguous(space).items()}
+    return {**params, **choices}
 
 
 def _worst_values(trials: Sequence[Trial], objectives: Sequence[Objective]) -> tuple[float, ...]:

@@ -43,13 +43,16 @@ class OwnTrials:
         self,
         study: optuna.Study,
         proposals: Mapping[int, Proposal],
+        values: Mapping[int, Mapping[str, Value]],
         without: int | None = None,
     ) -> tuple[Trial, ...]:
         """The study's trials now, by number, except the one being asked for.
 
         Args:
             study: Waiting trials in it do not count; they have no configuration yet.
-            proposals: What running trials were given; it stands for what they have not asked yet.
+            proposals: Those for running trials; they stand for what these have not asked yet.
+            values: What trials were given. Where two choices are equal in Python, as 0 and False
+                are, Optuna records the first one, whichever was tried.
             without: Number of the trial being asked for.
         """
         trials = []
@@ -58,20 +61,20 @@ class OwnTrials:
                 continue
             own = self._finished.get(frozen.number)
             if own is None:
-                own = self._restated(frozen, proposals.get(frozen.number))
+                asked = {**frozen.params, **values.get(frozen.number, {})}
+                if frozen.number in proposals and frozen.state == TrialState.RUNNING:
+                    asked = {**proposals[frozen.number].configuration, **asked}
+                own = self._restated(frozen, asked)
                 if frozen.state.is_finished():
                     self._finished[frozen.number] = own
             trials.append(own)
         return tuple(trials)
 
-    def _restated(self, frozen: FrozenTrial, proposal: Proposal | None) -> Trial:
+    def _restated(self, frozen: FrozenTrial, asked: Mapping[str, Value]) -> Trial:
         state = FROM_OPTUNA[frozen.state]
         values = tuple(frozen.values or ()) if state == "complete" else ()
         if not all(math.isfinite(value) for value in values):
             state, values = "failed", ()
-        asked: dict[str, Value] = dict(frozen.params)
-        if proposal is not None and state == "running":
-            asked = {**proposal.configuration, **asked}
         configuration = restate(self.space, asked, moves_inside=True).configuration
         # A trial still asking, or one that crashed while asking, lacks hyperparameters it would
         # have had: as tried it would block all that agree with the few it has.

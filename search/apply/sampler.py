@@ -44,7 +44,7 @@ from search.history.studies import quiet_study
 from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
 from search.review import reconcile
-from search.space import SearchSpace
+from search.space import SearchSpace, Value
 from search.space import values as space_values
 from search.spec import Spec
 
@@ -61,6 +61,12 @@ class WarmStartSampler(BaseSampler):
     same seed gives the same search, and a resumed search continues as an uninterrupted one.
     Configurations tried before, in this search or on its task, are proposed again only when a
     finite space has nothing else. One sampler serves one study at a time, from any thread.
+
+    NOTE: Optuna finds a choice by equality, so of choices that are equal in Python (0 and False,
+    1 and True) a study records the first, whichever was tried. This sampler remembers what it gave
+    to each trial and models that. What it did not give itself (trials that were enqueued, added, or
+    asked before the study was loaded again) it can only read from the study. Fix in plain Optuna:
+    name such choices by different texts.
 
     Attributes:
         left_out: Reason -> number of prior trials that could not be used.
@@ -129,6 +135,7 @@ class WarmStartSampler(BaseSampler):
         self._own = OwnTrials(SearchSpace({}))
         self._arrangement = Strategy(SearchSpace({}), (), PriorData(), self._options)
         self._proposals: dict[int, Proposal] = {}
+        self._values: dict[int, dict[str, Value]] = {}  # trial number -> what it was given
         self.left_out: Counter[str] = Counter()
 
     def origin(self, trial_number: int) -> dict[str, Any]:
@@ -160,11 +167,22 @@ class WarmStartSampler(BaseSampler):
             self._proposals[context.number] = proposal
             return proposal
 
+    def ask(self, study: optuna.Study, proposal: Proposal) -> optuna.Trial:
+        """Returns the study's next trial, which tries exactly what is proposed."""
+        with self._lock:
+            self._refresh(study)
+            study.enqueue_trial(dict(proposal.configuration))
+            trial = study.ask()
+            self._values[trial.number] = dict(proposal.configuration)
+            for name in proposal.configuration:
+                space_values.suggest(trial, name, self._own.space.distributions[name])
+            return trial
+
     def is_exhausted(self, study: optuna.Study) -> bool:
         """Whether a finite space has no configuration left that was not tried."""
         with self._lock:
             self._refresh(study)
-            self._own.update(study, self._proposals)
+            self._own.update(study, self._proposals, self._values)
             size = self._own.space.size()
             is_known = bool(self._own.space.distributions)
             return is_known and size is not None and len(self._own.tried) >= size
@@ -202,16 +220,18 @@ class WarmStartSampler(BaseSampler):
     ) -> Any:
         """The proposal's value in the trial's own distribution, or a draw if it has none."""
         proposal = self._proposals.get(trial.number)
+        generator = np.random.default_rng(seed_of(self._seed, trial.number, param_name))
+        value = space_values.draw(param_distribution, generator)
         if proposal is not None and param_name in proposal.configuration:
             found = space_values.read(param_distribution, proposal.configuration[param_name])
             if found.is_known:
-                return space_values.nearest(param_distribution, found.value)
-        generator = np.random.default_rng(seed_of(self._seed, trial.number, param_name))
-        return space_values.draw(param_distribution, generator)
+                value = space_values.nearest(param_distribution, found.value)
+        self._values.setdefault(trial.number, {})[param_name] = value
+        return value
 
     def _context(self, study: optuna.Study, number: int) -> Context:
         self._refresh(study)
-        others = self._own.update(study, self._proposals, without=number)
+        others = self._own.update(study, self._proposals, self._values, without=number)
         own = self._own
         return Context(
             number, own.space, self._told(study), others, own.tried, self._seed, self._steering,
@@ -224,7 +244,7 @@ class WarmStartSampler(BaseSampler):
         is_known_study = study.study_name == self._study_name
         if not is_known_study:
             self._study_name = study.study_name
-            self._proposals = {}
+            self._proposals, self._values = {}, {}
         if is_known_study and space == self._own.space:
             return
         self._own = OwnTrials(space)
@@ -321,14 +341,6 @@ def first_proposals(
     study = quiet_study(searched(spec.objectives), sampler)
     proposals: list[Proposal] = []
     while len(proposals) < count and (proposal := sampler.propose(study)) is not None:
-        ask_for(study, space, proposal)
+        sampler.ask(study, proposal)
         proposals.append(proposal)
     return proposals
-
-
-def ask_for(study: optuna.Study, space: SearchSpace, proposal: Proposal) -> optuna.Trial:
-    """The study's next trial, which tries just what is proposed."""
-    study.enqueue_trial(dict(proposal.configuration))
-    trial = study.ask()
-    space.suggest(trial)
-    return trial

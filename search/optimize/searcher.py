@@ -17,7 +17,6 @@ import optuna
 from ray.tune.search import Searcher
 
 from search.apply import Proposal, WarmStartSampler
-from search.apply.sampler import ask_for
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
@@ -165,5 +164,5 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         return None if proposal is None else self._ask(self._numbers.popleft(), proposal)
 
     def _ask(self, number: int, proposal: Proposal) -> RunningTrial:
-        trial = ask_for(self._study, self._plan.space, proposal)
+        trial = self._sampler.ask(self._study, proposal)
         return RunningTrial(number, proposal, trial, self._plan.lineage(proposal.configuration))

@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
 
 from search.apply import WarmStartSampler
-from search.apply.sampler import TRANSFER, ask_for
+from search.apply.sampler import TRANSFER
 from search.history import History
 from search.space import SearchSpace
 from tests.contracts import sampler as contracts
@@ -98,7 +98,7 @@ def test_a_search_is_proposed_what_its_study_would_be_and_nothing_once_all_is_tr
     while (proposal := sampler.propose(study)) is not None:
         proposals.append(dict(proposal.configuration))
         assert dict(proposal.origin) == sampler.origin(len(proposals) - 1)
-        study.tell(ask_for(study, SMALL, proposal), 0.0)
+        study.tell(sampler.ask(study, proposal), 0.0)
     assert proposals == _run_small(asked, 6)
     assert [trial.params for trial in study.trials] == proposals
 
