@@ -10,7 +10,7 @@ from search.apply.task_models import (
     FEWEST_TO_DOUBT,
     TASKS_KEPT,
     TRIALS_KEPT,
-    most_telling,
+    most_informative,
     task_models,
 )
 from search.space import SearchSpace
@@ -136,7 +136,7 @@ def test_of_a_long_task_the_best_third_is_kept_and_the_rest_evenly_over_time():
         prior_trial("a", str(index), "complete", {"x": index / count}, (value,), True)
         for index, value in enumerate(values.tolist())
     ]
-    kept = [int(trial.run_id) for trial in most_telling(trials, unnamed(["minimize"]))]
+    kept = [int(trial.run_id) for trial in most_informative(trials, unnamed(["minimize"]))]
     assert len(kept) == TRIALS_KEPT
     assert kept == sorted(kept)
     best = set(range(50, 50 + TRIALS_KEPT // 3))
@@ -150,7 +150,7 @@ def test_of_a_long_task_the_best_third_is_kept_and_the_rest_evenly_over_time():
 
 def test_a_task_of_no_more_trials_is_kept_whole():
     trials = on_line("a", lambda x: x, TRIALS_KEPT)
-    assert most_telling(trials, unnamed(["maximize"])) == trials
+    assert most_informative(trials, unnamed(["maximize"])) == trials
 
 
 # What their models say.

@@ -11,7 +11,7 @@ from search.apply.candidate_grid import CandidateGrid
 from search.apply.gaussian_process import assemble
 from search.apply.gp_fit import fit
 from search.apply.scores import normal_scores
-from search.apply.task_weights import blocks, learned_prior, weights
+from search.apply.task_weights import blocks, learned_prior, task_weights
 from search.space.encoding import encode
 from tests.support.earlier_tasks import SQUARE, at_random, modelled
 
@@ -42,7 +42,7 @@ def leaned(tasks, loss, count=15):
     scores = normal_scores(np.array([trial.values for trial in trials]))[:, 0]
     task_predictions = np.column_stack([task.predict(points)[:, 0] for task in tasks])
     prior = learned_prior(tasks, GROUPS, 0)
-    return weights(fit(points, scores, GROUPS, prior, blocks(task_predictions)))
+    return task_weights(fit(points, scores, GROUPS, prior, blocks(task_predictions)))
 
 
 @pytest.mark.slow
@@ -91,7 +91,7 @@ def test_weights_are_those_of_the_opinions_in_the_posterior_mean():
         points, task_predictions @ known, GROUPS, blocks(task_predictions), parameters, 0.0
     )
     # Weights of 2, -1 and 1, divided by their absolute sum; a ridge of 1e-5 moves them as little.
-    assert weights(process) == pytest.approx(known / 4, abs=1e-3)
+    assert task_weights(process) == pytest.approx(known / 4, abs=1e-3)
 
 
 def test_opinions_that_never_differ_get_no_weight():
@@ -100,7 +100,7 @@ def test_opinions_that_never_differ_get_no_weight():
         points, np.arange(6.0), GROUPS, learned_prior(sources(a=bowl(0, 0)), GROUPS, 0),
         blocks(np.zeros((6, 1))),
     )  # fmt: skip
-    assert weights(process).tolist() == [0.0]
+    assert task_weights(process).tolist() == [0.0]
 
 
 @pytest.mark.slow
