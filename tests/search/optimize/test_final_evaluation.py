@@ -102,7 +102,7 @@ def test_a_judge_that_breaks_is_replaced_by_one_without_autoattack(
     assert [(n, threat.final_examples) for n, threat in rays.asked] == [(3, 20), (8, 20), (3, 0)]
     assert sorted(each["number"] for each in events(tmp_path, "test")) == [3, 8]
     messages = " ".join(each["message"] for each in events(tmp_path, "driver"))
-    assert "trial 3 failed: IndexError: in the library; judging it without" in messages
+    assert "trial 3 failed: IndexError: in the library; evaluating it without" in messages
 
 
 def test_one_that_breaks_for_good_costs_only_its_own_figures(

@@ -179,7 +179,7 @@ def test_a_trial_that_lost_too_many_workers_fails_with_what_ray_says_of_the_last
 ) -> None:
     said = tmp_path / "error.txt"
     said.write_text("Failure # 1\nActorDiedError: gone\n")
-    for number, (file, reason) in enumerate([(said, "ActorDiedError: gone"), (None, "nothing")]):
+    for number, (file, reason) in enumerate([(said, "ActorDiedError: gone"), (None, "no reason")]):
         trial = tune.trial(number, file)
         tune.start(trial)
         tune.report(trial, 2)

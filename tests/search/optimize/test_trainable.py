@@ -117,7 +117,7 @@ def test_storage_that_stays_full_fails_the_trial_and_says_so(
         trial.step()
         fill(disk)
         result = trial.step()
-        assert result["done"] and "the storage has refused for 0 s" in result["failure"]
+        assert result["done"] and "the storage has failed for 0 s" in result["failure"]
         assert "No space left on device" in result["failure"].splitlines()[-1]
 
 

@@ -100,7 +100,7 @@ def test_the_reason_says_where_the_training_hung_and_how_to_allow_more(tmp_path:
         Watchdog(tmp_path, 1, 1.0).begin(4)
     reason = hung(tmp_path).begin(4).splitlines()
     assert reason[-1] == (
-        "its worker died 3 times in epoch 4, at last as it hung for more than 1.5 min "
+        "its worker died 3 times in epoch 4; the last one hung for more than 1.5 min "
         "(budget.epoch_minutes) in slow_part (user/code.py, line 33)"
     )
     assert any("threading.py" in line for line in reason), "the whole traceback stands above it"
