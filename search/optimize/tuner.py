@@ -119,7 +119,8 @@ class Tuning:
 
     def has_work(self) -> bool:
         """Whether Ray is needed: there are trials to run, or a front to evaluate."""
-        return self.searcher.has_more() or bool(self._front_without_test())
+        has_test = self._data is not None  # a user's function has no test split
+        return self.searcher.has_more() or (has_test and bool(self._front_without_test()))
 
     def settle(self) -> int:
         """Marks trials that were cut off as interrupted; may be called again."""
@@ -127,14 +128,15 @@ class Tuning:
 
     def test_front(self) -> None:
         """Evaluates the best configurations on unseen data: the last Ray tasks."""
-        front = self._front_without_test()
-        evaluate_front(self._plan, self._task, self._data, front, self._journal, self._stop)
+        if self._data is not None:
+            front = self._front_without_test()
+            evaluate_front(self._plan, self._task, self._data, front, self._journal, self._stop)
 
     def _front_without_test(self) -> list[Trial]:
-        """Returns the best trials without `test.*` metrics; a user's function has no test split."""
+        """Returns the best trials without `test.*` metrics."""
         trials = (*self._own, *self.recorder.ended.values())
         complete = [trial for trial in trials if trial.state == "complete"]
-        if self._data is None or not complete:
+        if not complete:
             return []
         values = np.array([trial.values for trial in complete])
         is_best = best(values, self._plan.spec.objectives)

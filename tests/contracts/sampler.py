@@ -44,7 +44,7 @@ CONDITIONAL = SearchSpace.from_distributions(
 
 
 def evaluate(configuration: dict[str, Any]) -> tuple[float, float, float]:
-    """Losses that disagree about width and blocks; the best learning rates lie inside their ranges.
+    """Returns losses that disagree about width and blocks; the best rates are inside their ranges.
 
     A study takes as many of them as it has objectives.
     """
@@ -75,7 +75,7 @@ def run(study: optuna.Study, trials: int, space: SearchSpace = CONDITIONAL) -> l
 
 
 def prior_history(objectives: int = 2, trials: int = 20, tasks: int = 2) -> History:
-    """Random searches of the conditional space on a few tasks."""
+    """Makes random searches of the conditional space on a few tasks."""
     studies = {}
     for task in range(tasks):
         study = create_study(optuna.samplers.RandomSampler(seed=100 + task), objectives)
@@ -96,7 +96,7 @@ def stays_in_the_space(make: MakeSampler, objectives: int, trials: int = 14) -> 
 
 
 def survives_every_end_of_a_trial(make: MakeSampler, objectives: int) -> None:
-    """Complete, NaN, crashed before and after asking, stopped early, in turns."""
+    """Trials complete, return NaN, crash before or after asking, or are stopped, in turns."""
     study = create_study(make(0), objectives)
     for index in range(16):
         trial = study.ask()
@@ -174,7 +174,7 @@ def avoids_infeasible_configurations(make: MakeSampler, objectives: int) -> None
         trial.set_constraint("width", excess)
         is_feasible.append(excess <= 0)
         study.tell(trial, list(evaluate(configuration)[:objectives]))
-    # Chance alone would keep to the constraint a third of the time.
+    # A random draw is feasible a third of the time.
     assert sum(is_feasible[10:]) > 5
 
 

@@ -38,9 +38,10 @@ class Case:
     Attributes:
         task: `objectives` are in the last report of every training.
         data: None for a user's function.
-        configuration: Of the trial that is looked at.
-        other: Of another trial.
-        patient: Of one that early stopping ends before `patient_epochs`; None: it cannot be.
+        configuration: The configuration of the tested trial.
+        other: The configuration of another trial.
+        patient: The configuration of a trial that early stopping ends before `patient_epochs`;
+            None if it cannot be stopped so.
         worker: Where its trainings are made, one after another, unless a test says otherwise.
     """
 
@@ -59,14 +60,14 @@ class Case:
         seed: int = 3,
         worker: WorkersBase | None = None,
     ) -> Training:
-        """A training whose search knows no other trial: its attack memory is empty."""
+        """Makes a training whose search has no other trial: its attack memory is empty."""
         storage = Path(tempfile.mkdtemp(dir=self.task.storage))
         config = {"number": 0, "configuration": configuration or self.configuration, "seed": seed}
         task = replace(self.task, storage=storage)
         return training_of(task, config, self.data, worker or self.worker)
 
     def make_patient(self) -> Training:
-        """A training that early stopping ends."""
+        """Makes a training that early stopping ends."""
         if self.patient is None:
             pytest.skip("it has no early stopping")
         return replace(self, task=with_epochs(self.task, self.patient_epochs)).make(self.patient)
@@ -74,13 +75,13 @@ class Case:
 
 @functools.cache
 def uninterrupted(case: Case) -> tuple[list[dict[str, str]], dict[str, object], list[Any]]:
-    """Metrics, last state and findings of the case's training, alone on a new worker."""
+    """Returns metrics, last state and results of the training, alone on a new worker."""
     training = case.make(worker=WorkersBase())
     return exact(training.run()), training.state_dict(), findings(training)
 
 
 def same_seed_gives_the_same_metrics(case: Case) -> None:
-    """Whatever the global generator is at; another seed gives others where there is chance."""
+    """The global generator has no effect; where a training is random, another seed has."""
     expected, _, _ = uninterrupted(case)
     torch.manual_seed(5)
     training = case.make()
@@ -94,7 +95,7 @@ def same_seed_gives_the_same_metrics(case: Case) -> None:
 def resumed_at_any_epoch_it_equals_an_uninterrupted_one(case: Case, epoch: int) -> None:
     """`epoch` is counted from 0, before the first one, to the budget, after the last one.
 
-    The interrupted training goes on after its state was taken: the state is a copy.
+    The interrupted training continues after its state was taken: the state is a copy.
     """
     expected, last_state, found = uninterrupted(case)
     begun, resumed = case.make(), case.make()
@@ -110,7 +111,7 @@ def resumed_at_any_epoch_it_equals_an_uninterrupted_one(case: Case, epoch: int) 
 
 
 def ended_is_truthful(case: Case) -> None:
-    """False before every epoch, True after the last one, and then no more comes."""
+    """`ended` is False before every epoch and True after the last one, and no epoch follows."""
     training = case.make()
     assert not training.ended
     said = [(training.ended, set(entry)) for entry in training.run()]
@@ -120,7 +121,7 @@ def ended_is_truthful(case: Case) -> None:
 
 
 def early_stopping_ends_it(case: Case) -> None:
-    """Before its budget, with all objectives; and it stays ended after a restart."""
+    """It ends before its budget, with all objectives, and stays ended after a restart."""
     training = case.make_patient()
     said = [(training.ended, set(entry)) for entry in training.run()]
     assert 2 <= len(said) < case.patient_epochs
@@ -133,7 +134,7 @@ def early_stopping_ends_it(case: Case) -> None:
 
 
 def nan_ends_it(case: Case) -> None:
-    """Weights that are not finite give one report of NaN, now and after a restart no more."""
+    """Weights that are not finite give one report of NaN and then none, also after a restart."""
     begun, training, again = case.make(), case.make(), case.make()
     next(begun.run())
     state = begun.state_dict()
@@ -156,7 +157,7 @@ def nan_ends_it(case: Case) -> None:
 
 
 def nothing_of_one_trial_reaches_the_next(case: Case) -> None:
-    """On one worker, after a trial that ended and one that did not, all is as on a new worker."""
+    """On a worker that has run other trials, the results are those of a new worker."""
     worker = WorkersBase()
     list(case.make(case.other, worker=worker).run())
     cut_off = case.make(case.other, seed=5, worker=worker)
@@ -178,11 +179,11 @@ def an_evaluated_training_measures_the_test_split(case: Case) -> None:
     assert all(map(math.isfinite, found.values())) and training.evaluate_test() == found
 
 
-def a_judged_training_classifies_images_and_is_confirmed_at_its_end(case: Case) -> None:
-    """The classifier is there at any epoch; confirmed is the end alone, and repeatedly."""
+def an_evaluated_training_classifies_images_and_is_confirmed_at_its_end(case: Case) -> None:
+    """It has a classifier at any epoch; it is confirmed at its end, with the same result again."""
     training = case.make()
     if not isinstance(training, JudgedTraining):
-        pytest.skip("it is not judged by attacks on pixels")
+        pytest.skip("it is not attacked in pixels")
     running = training.run()
     next(running)
     assert training.confirm() == {}
@@ -199,7 +200,7 @@ def a_judged_training_classifies_images_and_is_confirmed_at_its_end(case: Case) 
 
 
 def a_tabulated_training_leaves_texts(case: Case) -> None:
-    """Files by name, and something in each."""
+    """It has texts by file name, none of them empty."""
     training = case.make()
     if not isinstance(training, TabulatedTraining):
         pytest.skip("it leaves no tables")
@@ -209,7 +210,7 @@ def a_tabulated_training_leaves_texts(case: Case) -> None:
 
 
 def exact(entries: Iterable[Mapping[str, float]]) -> list[dict[str, str]]:
-    """Metrics to the last bit, where NaN equals NaN, without what clock and machine decide."""
+    """Returns metrics as bits, where NaN equals NaN, without those of time and memory."""
     return [
         {k: float(v).hex() for k, v in entry.items() if not k.startswith(("seconds", "memory"))}
         for entry in entries
@@ -217,7 +218,7 @@ def exact(entries: Iterable[Mapping[str, float]]) -> list[dict[str, str]]:
 
 
 def findings(training: Training) -> list[Any]:
-    """All that the capabilities of an ended training give."""
+    """Returns the results of all capabilities of an ended training."""
     found: list[Any] = []
     if isinstance(training, EvaluatedTraining):
         found.append(training.evaluate_test())
@@ -229,7 +230,7 @@ def findings(training: Training) -> list[Any]:
 
 
 def stored(state: Mapping[str, object]) -> dict[str, Any]:
-    """A state as a checkpoint gives it back."""
+    """Returns a state as a checkpoint restores it."""
     with tempfile.TemporaryDirectory() as folder:
         save_checkpoint(Path(folder), 1, 1, [{}], state)
         checkpoint = newest_checkpoint(Path(folder))
@@ -238,7 +239,7 @@ def stored(state: Mapping[str, object]) -> dict[str, Any]:
 
 
 def spoil(state: Any) -> Any:
-    """The state with NaN in all its floating-point tensors."""
+    """Returns the state with NaN in all its floating-point tensors."""
     if isinstance(state, dict):
         return {key: spoil(value) for key, value in state.items()}
     if isinstance(state, list | tuple):
@@ -255,6 +256,6 @@ TRAINING_CONTRACT = (
     nan_ends_it,
     nothing_of_one_trial_reaches_the_next,
     an_evaluated_training_measures_the_test_split,
-    a_judged_training_classifies_images_and_is_confirmed_at_its_end,
+    an_evaluated_training_classifies_images_and_is_confirmed_at_its_end,
     a_tabulated_training_leaves_texts,
 )

@@ -34,14 +34,14 @@ each_best = pytest.mark.parametrize("best", [False, 0], ids=repr)
 
 
 def loss(configuration, best=False):
-    """Of False and 0 one is best and the other worst."""
+    """Returns a loss under which `best`, False or 0, is best and the other one is worst."""
     choice = configuration["padding"]
     by_choice = 0.8 if choice == 2 else 0.0 if choice is best else 1.0
     return by_choice + 0.1 * abs(configuration["rate"] - 0.3)
 
 
 def searched(sampler, space, trials, best=False):
-    """The configurations that a search tries, as `search/optimize` asks for them."""
+    """Returns the configurations that a search tries, asked for as in `search/optimize`."""
     study = contracts.create_study(sampler, 1)
     tried = []
     while len(tried) < trials and (proposal := sampler.propose(study)) is not None:
@@ -91,7 +91,7 @@ def test_prior_trials_of_the_same_task_keep_them_apart():
 
 
 def plainly_given(sampler, suggest, trials, best=False):
-    """What the objective of a plain study is given, and the study."""
+    """Returns what the objective of a plain study is given, and the study."""
     given = []
 
     def objective(trial):

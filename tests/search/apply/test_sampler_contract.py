@@ -1,4 +1,4 @@
-"""WarmStartSampler keeps the contract of samplers, whatever continues and whatever history says."""
+"""WarmStartSampler keeps the contract of samplers, with every method and every history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IN_EVERY_CHECK = (
 
 
 def each_pair(histories, numbers):
-    """Histories and numbers of objectives; those beyond `IN_EVERY_CHECK` are many, so long."""
+    """Pairs of history and number of objectives; those not in `IN_EVERY_CHECK` are `long`."""
     return pytest.mark.parametrize(
         ("history", "objectives"),
         [
@@ -119,7 +119,7 @@ def test_tpe_learns():
     contracts.learns(maker("tpe", objectives=1), maker("random", objectives=1))
 
 
-# Plain Optuna: nobody states a space.
+# Plain Optuna, without a stated space.
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""WarmStartSampler: what was tried is not proposed again while anything else is left."""
+"""WarmStartSampler proposes nothing that was tried while anything else is left."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_search_is_proposed_what_its_study_would_be_and_nothing_once_all_is_tr
     assert [trial.params for trial in study.trials] == proposals
 
 
-def test_a_sampler_that_repeats_itself_is_replaced_by_chance_and_that_is_said():
+def test_a_sampler_that_repeats_itself_is_replaced_by_random_draws_and_that_is_recorded():
     class Stubborn(optuna.samplers.RandomSampler):
         def sample_independent(self, study, trial, name, distribution):
             return {"width": 1, "optimizer": "sgd"}[name]

@@ -23,7 +23,7 @@ TRIALS = 6
 
 
 def small_digits(**changes: Any) -> dict[str, Any]:
-    """The quick start, small enough for a test."""
+    """Returns the quick start's spec, small enough for a test."""
     spec: dict[str, Any] = yaml.safe_load((ROOT / "search" / "specs" / "digits.yaml").read_text())
     spec["budget"] = {"trials": TRIALS, "epochs": 5}
     spec["scheduler"] = {"name": "none"}
@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def killed_and_resumed(place: Place) -> str:
-    """A search whose driver was killed while trials were between their epochs."""
+    """Makes a search whose driver was killed while trials were between their epochs."""
     command = place.run(small_digits())
     search = place.search()
     place.wait_for(search, "epoch", 7)  # of two trials of five: one is in the middle
@@ -50,7 +50,7 @@ def killed_and_resumed(place: Place) -> str:
     return search
 
 
-def test_a_trial_in_flight_goes_on_from_its_last_checkpoint_in_the_same_run(
+def test_a_running_trial_continues_from_its_last_checkpoint_in_the_same_run(
     place: Place, killed_and_resumed: str
 ) -> None:
     runs = place.raw_runs(killed_and_resumed)

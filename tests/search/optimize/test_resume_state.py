@@ -1,4 +1,4 @@
-"""A search that goes on: what its runs say it has done, and what it asks next."""
+"""A resumed search: the state read from its runs, and what it suggests next."""
 
 from __future__ import annotations
 

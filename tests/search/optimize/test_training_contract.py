@@ -77,12 +77,12 @@ def images(folder: Path, model: str) -> Any:
 
 
 def both(robust: str) -> tuple[Objective, ...]:
-    """Accuracy and its robust counterpart."""
+    """Returns the objectives: accuracy and robust accuracy."""
     return (Objective("accuracy.clean", "maximize"), Objective(robust, "maximize"))
 
 
 def few_images() -> ImageSplits:
-    """48 images to learn from, 36 to validate and 12 to test, of three classes.
+    """Makes 48 training, 36 validation and 12 test images of three classes.
 
     Confirmation attacks with every wrong class as its target, so few classes are fast.
     """
