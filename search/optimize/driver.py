@@ -43,8 +43,6 @@ LAST_CHANCE_SECONDS = 60.0
 # Room in Ray's object store in addition to the data set: results, the runtime environment.
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
 
-_log = logging.getLogger(__name__)
-
 
 def drive(plan: Plan, parent: Connection) -> None:
     """Runs in the child process; sends one dict: "status" and, if it is not "done", "message".
