@@ -1,4 +1,4 @@
-"""Apply: which configurations come first, and which sampler continues from there?"""
+"""Choose the configurations to try: first proposals from history, then a model's."""
 
 from search.apply.optuna_sampler import OptunaSampler
 from search.apply.sampler import WarmStartSampler

@@ -1,11 +1,11 @@
-"""How much a candidate promises: expected improvement for one objective, of hypervolume for more.
+"""Acquisition: expected improvement for one objective, of the hypervolume for two.
 
-All values are losses. For choosing among candidates, never for judging results.
+All values are losses. It ranks candidates; it is no measure of results.
 
 Sources: Jones et al. 1998, "Efficient global optimization of expensive black-box functions",
 equation 15 (expected improvement); Ament et al. 2023, "Unexpected improvements to expected
 improvement", section 4.1 (its logarithm); Emmerich et al. 2016, "A multicriteria generalization of
-Bayesian global optimization" (two objectives, exactly); Knowles 2006, "ParEGO" (more than two);
+Bayesian global optimization" (exact for two objectives); Knowles 2006, "ParEGO" (more than two);
 Gardner et al. 2014, "Bayesian optimization with inequality constraints".
 """
 
@@ -21,25 +21,25 @@ from search.objectives import pareto
 
 Floats = NDArray[np.float64]
 
-# A score so far beyond the worst of the trials bounds the hypervolume from above.
+# The reference point of the hypervolume lies so far beyond the worst score of the trials.
 REFERENCE_MARGIN = 0.1
-# Samples of the scalarised posterior of three objectives and more; 5 % of the sum keeps the
-# Chebyshev norm from rewarding points that are merely weakly optimal (Knowles 2006, section 3).
+# Samples of the scalarised posterior of three or more objectives. Adding 5 % of the sum keeps the
+# Chebyshev norm from rewarding points that are only weakly optimal (Knowles 2006, section 3).
 SAMPLES = 64
 SUM_SHARE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """What models say: of candidates, and of the trials that they were fitted to.
+    """Predictions of the models, at the candidates and at the trials.
 
     Attributes:
         means: Shape `(candidates, columns)`: the objectives, then the constraints.
         variances: The same.
-        known: Means at the trials, `(n, columns)`, and at those under way, as if they had come
-            out so: what a running trial promises is no reason to try its like.
-        ceilings: For each constraint the largest value that keeps it.
-        is_feasible: Which of them keep all constraints, `(n,)`.
+        known: Means at the trials, `(n, columns)`. Running trials count with their predicted
+            values, so that their neighbours promise no improvement over them.
+        ceilings: The largest feasible value of each constraint.
+        is_feasible: Which of the trials keep all constraints, `(n,)`.
     """
 
     means: Floats
@@ -50,31 +50,32 @@ class Predicted:
 
 
 def acquisition_value(predicted: Predicted, generator: np.random.Generator) -> Floats:
-    """What each candidate promises, `(candidates,)`; of use for comparing candidates alone.
+    """Returns the acquisition value of each candidate, `(candidates,)`; larger is better.
 
-    Under constraints the improvement over the trials that keep them, times the probability of
-    keeping them; that probability alone while no trial does.
+    Under constraints it is the improvement over the feasible trials times the probability of being
+    feasible; that probability alone while no trial is feasible. Its scale depends on the number of
+    objectives, so it compares candidates of one call only.
     """
     count = predicted.means.shape[1] - len(predicted.ceilings)
-    off = predicted.ceilings - predicted.means[:, count:]
-    chance = log_ndtr(off / np.sqrt(predicted.variances[:, count:])).sum(axis=1)
+    slack = predicted.ceilings - predicted.means[:, count:]
+    log_feasible = log_ndtr(slack / np.sqrt(predicted.variances[:, count:])).sum(axis=1)
     if not predicted.is_feasible.any():
-        return np.asarray(chance)
+        return np.asarray(log_feasible)
     means, variances = predicted.means[:, :count], predicted.variances[:, :count]
     known = predicted.known[predicted.is_feasible, :count]
     if count == 1:
         improvement = log_expected_improvement(means[:, 0], variances[:, 0], known.min())
-        return np.asarray(improvement + chance)
-    if count > 2:
+        return np.asarray(improvement + log_feasible)
+    if count == 2:
+        reference = predicted.known[:, :count].max(axis=0) + REFERENCE_MARGIN
+        improvement = expected_hypervolume_improvement(means, variances, known, reference)
+    else:
         improvement = expected_scalar_improvement(means, variances, known, generator)
-        return np.asarray(improvement * np.exp(chance))
-    reference = predicted.known[:, :count].max(axis=0) + REFERENCE_MARGIN
-    improvement = expected_hypervolume_improvement(means, variances, known, reference)
-    return np.asarray(improvement * np.exp(chance))
+    return np.asarray(improvement * np.exp(log_feasible))
 
 
 def log_expected_improvement(means: Floats, variances: Floats, best: float) -> Floats:
-    """Log of E[max(best - f, 0)], shape `(candidates,)`; finite however hopeless a candidate is."""
+    """Returns log E[max(best - f, 0)], `(candidates,)`; finite for every candidate."""
     spreads = np.sqrt(variances)
     ahead = (best - means) / spreads
     result = np.empty_like(ahead)
@@ -93,10 +94,10 @@ def log_expected_improvement(means: Floats, variances: Floats, best: float) -> F
 def expected_hypervolume_improvement(
     means: Floats, variances: Floats, known: Floats, reference: Floats
 ) -> Floats:
-    """Expected gain of dominated hypervolume for two independent objectives.
+    """Returns the expected gain of dominated hypervolume, `(candidates,)`.
 
-    The front cuts the plane into strips; in each the gain is a product of two expected
-    improvements, since the objectives are independent.
+    The front cuts the plane into strips. The two objectives are independent, so the gain in a strip
+    is a product of two expected improvements.
 
     Args:
         means: Shape `(candidates, 2)`.
@@ -118,7 +119,7 @@ def expected_hypervolume_improvement(
 def expected_scalar_improvement(
     means: Floats, variances: Floats, known: Floats, generator: np.random.Generator
 ) -> Floats:
-    """Expected improvement of one random compromise between objectives, shape `(candidates,)`."""
+    """Returns the expected improvement of a random scalarisation, `(candidates,)`."""
     weights = generator.dirichlet(np.ones(means.shape[1]))
     lowest = known.min(axis=0)
     draws = generator.standard_normal((SAMPLES, 1, means.shape[1]))
@@ -133,7 +134,7 @@ def _scalar(losses: Floats, weights: Floats) -> Floats:
 
 
 def _improvement(bound: Floats, means: Floats, spreads: Floats) -> Floats:
-    """E[max(bound - f, 0)], broadcast."""
+    """Returns E[max(bound - f, 0)], broadcast."""
     z = (bound - means) / spreads
     density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
     return np.asarray(spreads * (density + z * ndtr(z)))

@@ -1,8 +1,8 @@
-"""Positions: many configurations at once, as an array with one number in [0, 1] a hyperparameter.
+"""CandidateGrid: many configurations as one array, with a position in [0, 1] per hyperparameter.
 
-Candidates come by the thousand at every proposal, too many to build as dictionaries. Here they are
-drawn, moved and encoded as arrays, and only the chosen one becomes a configuration. The columns are
-those of `search.space.encoding.encode`. Not for prior trials, whose numbers may lie outside the
+Each proposal needs thousands of candidates, too many to build as dictionaries. They are drawn,
+moved and encoded as arrays, and only the chosen one becomes a configuration. The encoded columns
+are those of `search.space.encoding.encode`. Not for prior trials, whose values may lie outside the
 space.
 """
 
@@ -29,10 +29,9 @@ Floats = NDArray[np.float64]
 
 # Above this many values an integer or a grid is moved like a continuous range.
 _FINE = 50
-# How far a candidate moves along one hyperparameter, as a share of its range: near, middling, far.
+# How far a candidate moves along one hyperparameter, as a share of its range.
 _REACHES = (0.02, 0.07, 0.2)
-# Share of hyperparameters that change in a move of all at once: so two thirds of a lattice's
-# {-1, 0, 1} are changes.
+# Share of the hyperparameters that change when all may: two thirds of the steps {-1, 0, 1} do.
 _CHANGED = 2.0 / 3.0
 
 
@@ -44,18 +43,13 @@ class Axis:
     distribution: BaseDistribution
     count: int | None  # of values; None if continuous
 
-    @classmethod
-    def of(cls, name: str, distribution: BaseDistribution) -> Axis:
-        """The axis of a distribution."""
-        return cls(name, distribution, space_values.count(distribution))
-
     @property
     def is_category(self) -> bool:
         """Whether its values have no order."""
         return isinstance(self.distribution, CategoricalDistribution)
 
     def legal(self, positions: Floats) -> Floats:
-        """The nearest legal positions; categories lie in the middle of equal shares."""
+        """Returns the nearest legal positions; categories lie in the middle of equal shares."""
         inside = np.clip(positions, 0.0, 1.0)
         if self.count is None:
             return inside
@@ -65,23 +59,24 @@ class Axis:
             shares = np.minimum(np.floor(inside * self.count), self.count - 1)
             return np.asarray((shares + 0.5) / self.count)
         assert isinstance(self.distribution, FloatDistribution | IntDistribution)
+        low, high = float(self.distribution.low), float(self.distribution.high)
         if self.distribution.log:
-            low, high = math.log(self.distribution.low), math.log(self.distribution.high)
+            low, high = math.log(low), math.log(high)
             values = np.round(np.exp(low + inside * (high - low)))
             return np.asarray(np.clip((np.log(values) - low) / (high - low), 0.0, 1.0))
         last = self.count - 1
-        reach = last * (self.distribution.step or 1) / self._width
+        reach = last * (self.distribution.step or 1) / (high - low)
         return np.asarray(np.minimum(np.round(inside / reach * last), last) / last * reach)
 
     def drawn(self, generator: np.random.Generator, number: int) -> Floats:
-        """Legal positions at random; every value of a grid is equally likely, its ends included."""
+        """Draws legal positions; every value of a grid is equally likely, its ends included."""
         if self.count is None or self.is_category or self.count == 1:
             return self.legal(generator.random(number))
         margin = 0.5 / (self.count - 1)
         return self.legal(generator.uniform(-margin, 1.0 + margin, number))
 
     def moved(self, positions: Floats, generator: np.random.Generator, reach: Floats) -> Floats:
-        """Legal positions near others; at least one value of a coarse grid away."""
+        """Draws legal positions near others; at least one value of a coarse grid away."""
         if self.is_category:
             return self.drawn(generator, len(positions))
         steps = generator.standard_normal(len(positions)) * reach
@@ -91,7 +86,7 @@ class Axis:
         return self.legal(positions + steps)
 
     def value(self, position: float) -> Value:
-        """The hyperparameter's value at a legal position."""
+        """Returns the hyperparameter's value at a legal position."""
         if isinstance(self.distribution, CategoricalDistribution):
             choices = self.distribution.choices
             choice = choices[min(int(position * len(choices)), len(choices) - 1)]
@@ -106,14 +101,9 @@ class Axis:
         value: Value = space_values.nearest(self.distribution, number)
         return value
 
-    @property
-    def _width(self) -> float:
-        assert isinstance(self.distribution, FloatDistribution | IntDistribution)
-        return float(self.distribution.high) - float(self.distribution.low)
-
 
 class CandidateGrid:
-    """A space's axes together.
+    """The axes of a space.
 
     Attributes:
         groups: Encoded column -> index of its hyperparameter.
@@ -121,16 +111,21 @@ class CandidateGrid:
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
-        self._axes = [Axis.of(name, each) for name, each in space.distributions.items()]
-        sizes = [_columns_of(axis) + (axis.name in space.conditions) for axis in self._axes]
+        self._axes = [
+            Axis(name, kind, space_values.count(kind)) for name, kind in space.distributions.items()
+        ]
+        sizes = [
+            (axis.count if axis.is_category and axis.count else 1) + (axis.name in space.conditions)
+            for axis in self._axes
+        ]
         self.groups = np.repeat(np.arange(len(sizes)), sizes)
 
     def draw(self, generator: np.random.Generator, number: int) -> Floats:
-        """Random candidates, `(number, hyperparameters)`."""
+        """Draws random candidates, `(number, hyperparameters)`."""
         return np.column_stack([axis.drawn(generator, number) for axis in self._axes])
 
     def near(self, position: Floats, generator: np.random.Generator, number: int) -> Floats:
-        """Candidates around one: half change one hyperparameter, half most of them."""
+        """Draws candidates around one: half change one hyperparameter, half most of them."""
         rows = np.repeat(position[None, :], number, axis=0)
         reach = generator.choice(_REACHES, number)
         moved = np.column_stack(
@@ -143,15 +138,11 @@ class CandidateGrid:
         return np.where(is_changed, moved, rows)
 
     def middle(self) -> dict[str, Value]:
-        """The middle of every range and the first of every choice."""
-        first = [
-            0.0 if axis.is_category else float(axis.legal(np.array([0.5]))[0])
-            for axis in self._axes
-        ]
-        return self.configuration(np.array(first))
+        """Returns the middle of every range and the first of every choice."""
+        return self.configuration(self.of({}))
 
     def configuration(self, position: Floats) -> dict[str, Value]:
-        """The active part of one candidate."""
+        """Returns the active part of one candidate."""
         configuration: dict[str, Value] = {}
         for axis, place in zip(self._axes, position, strict=True):
             if self.space.is_active(axis.name, configuration):
@@ -159,7 +150,7 @@ class CandidateGrid:
         return configuration
 
     def of(self, configuration: Mapping[str, Value]) -> Floats:
-        """The position of a configuration; what lies outside or between legal values is moved.
+        """Returns the position of a configuration; other values move to the nearest legal ones.
 
         What it lacks is as in `middle`: a new hyperparameter starts where people start.
         """
@@ -168,10 +159,9 @@ class CandidateGrid:
             if axis.name not in configuration:
                 row.append(0.0 if axis.is_category else 0.5)
             elif isinstance(axis.distribution, CategoricalDistribution):
-                choices = axis.distribution.choices
-                value = configuration[axis.name]
-                same = [space_values.is_same(choice, value) for choice in choices]
-                row.append((same.index(True) + 0.5) / len(choices) if any(same) else 0.5)
+                kind = axis.distribution
+                choice = space_values.index_of(kind, configuration[axis.name])
+                row.append(0.5 if choice is None else (choice + 0.5) / len(kind.choices))
             else:
                 alone = SearchSpace({axis.name: axis.distribution})
                 row.append(float(encode(alone, [{axis.name: configuration[axis.name]}])[0, 0]))
@@ -179,16 +169,15 @@ class CandidateGrid:
         return np.array([axis.legal(np.array([place]))[0] for axis, place in places])
 
     def encoded(self, positions: Floats) -> Floats:
-        """The columns of `encode`, shape `(candidates, columns)`."""
+        """Returns the columns of `encode`, `(candidates, columns)`."""
         is_active = self._active(positions)
         columns: list[Floats] = []
         for index, axis in enumerate(self._axes):
             used = is_active[:, index]
-            if isinstance(axis.distribution, CategoricalDistribution):
-                number = len(axis.distribution.choices)
-                chosen = np.minimum((positions[:, index] * number).astype(int), number - 1)
-                one_hot = math.sqrt(0.5) * np.eye(number)[chosen]
-                columns.append(np.where(used[:, None], one_hot, math.sqrt(0.5) / number))
+            if axis.is_category and axis.count:
+                chosen = np.minimum((positions[:, index] * axis.count).astype(int), axis.count - 1)
+                one_hot = math.sqrt(0.5) * np.eye(axis.count)[chosen]
+                columns.append(np.where(used[:, None], one_hot, math.sqrt(0.5) / axis.count))
             else:
                 columns.append(np.where(used, positions[:, index], 0.5)[:, None])
             if axis.name in self.space.conditions:
@@ -212,9 +201,3 @@ class CandidateGrid:
                 )
                 result[:, index] &= holds[back.reshape(-1)] & result[:, column]
         return result
-
-
-def _columns_of(axis: Axis) -> int:
-    if isinstance(axis.distribution, CategoricalDistribution):
-        return len(axis.distribution.choices)
-    return 1

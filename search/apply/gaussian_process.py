@@ -1,9 +1,9 @@
-"""A Gaussian process for a few hundred trials: a Matérn kernel, and functions it may lean on.
+"""A Gaussian process for a few hundred trials: a Matérn kernel plus linear features.
 
 The covariance of two trials is `matern(x, x') + sum_b weight_b * features_b(x) . features_b(x')`:
-the first part knows that near configurations do alike, the others are linear in given features,
-here what earlier tasks predict. Its parameters are given; `gp_fit.py` fits them. Written out
-because a proposal should cost less than a tenth of a second: for 100 trials of five hyperparameters
+the first part makes near configurations alike, the others are linear in given features, here the
+predictions of earlier tasks. The parameters are given; `gp_fit.py` fits them. Written out because a
+proposal should take less than a tenth of a second: for 100 trials of five hyperparameters
 scikit-learn's fit, without the linear parts, took 110 ms and this one 6 ms.
 
 Sources: Rasmussen and Williams 2006, "Gaussian processes for machine learning", sections 2.2, 2.7
@@ -13,7 +13,7 @@ Sources: Rasmussen and Williams 2006, "Gaussian processes for machine learning",
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +27,18 @@ JITTER = 1e-6
 
 @dataclass(frozen=True)
 class Process:
-    """A process of known parameters; see `assemble`, and `process_fit.fit`.
+    """A process of known parameters; see `assemble`, and `gp_fit.fit`.
 
     Attributes:
         points: Shape `(n, columns)`.
         groups: Column -> its lengthscale.
         blocks: Features of the points, each `(n, any)`.
-        parameters: Logarithms, in the order of `process_fit.Prior.means`.
-        offset: What was subtracted from the values.
-        evidence: Log posterior of the parameters, up to a constant of the number of values.
+        parameters: Logarithms, in the order of `gp_fit.Prior.means`.
+        offset: The mean of the process, which was subtracted from the values.
+        evidence: Log posterior of the parameters, up to a constant that depends on the number of
+            values.
+        factor: Lower Cholesky factor of the covariance with noise, `(n, n)`.
+        solved: The inverse of that covariance times the values without the offset, `(n,)`.
     """
 
     points: Floats
@@ -63,7 +66,7 @@ class Process:
         return int(self.groups.max(initial=-1)) + 1
 
     def predict(self, points: Floats, blocks: Sequence[Floats] = ()) -> tuple[Floats, Floats]:
-        """Mean and variance of the function, without noise, each `(m,)`."""
+        """Returns mean and variance of the function, without noise, each `(m,)`."""
         cross = self._covariance(points, blocks)
         signal = np.exp(self.parameters[self._lengths])
         own = signal + sum(
@@ -75,23 +78,23 @@ class Process:
         return self.offset + cross @ self.solved, variance
 
     def mean(self, points: Floats, blocks: Sequence[Floats] = ()) -> Floats:
-        """The mean alone."""
+        """Returns the mean alone."""
         return np.asarray(self.offset + self._covariance(points, blocks) @ self.solved)
 
     def coefficients(self, block: int) -> Floats:
-        """Posterior mean of a block's coefficients, `(features,)`."""
+        """Returns the posterior mean of a block's coefficients, `(features,)`."""
         return np.asarray(self.block_weights[block] * (self.blocks[block].T @ self.solved))
 
     def left_out_means(self) -> Floats:
-        """What the process would predict at each point without its value, `(n,)`."""
+        """Returns the leave-one-out prediction at each point, `(n,)`."""
         inverse = cho_solve((self.factor, True), np.eye(len(self.points)), check_finite=False)
         values = self.factor @ (self.factor.T @ self.solved)
         return np.asarray(self.offset + values - self.solved / np.diag(inverse))
 
     def fantasize(self, points: Floats, blocks: Sequence[Floats] = ()) -> Process:
-        """The process after values equal to its own predictions were seen at the points.
+        """Returns the process given its own predictions as values at the points.
 
-        Trials under way lower the variance around them, so others go elsewhere (the kriging
+        Running trials lower the variance around them, so other proposals go elsewhere (the kriging
         believer of Ginsbourger et al. 2010).
         """
         if not len(points):
@@ -114,7 +117,7 @@ class Process:
 
 
 def matern(first: Floats, second: Floats) -> Floats:
-    """Matérn correlation of smoothness 5/2 between points already divided by lengthscales."""
+    """Returns the Matérn-5/2 correlation between points already divided by lengthscales."""
     squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :]
     squares -= 2.0 * (first @ second.T)
     distance = np.sqrt(5.0 * np.maximum(squares, 0.0))
@@ -130,22 +133,23 @@ def assemble(
     offset: float,
     evidence: float = np.nan,
 ) -> Process:
-    """The process of known parameters."""
-    empty = np.empty((0, 0))
+    """Returns the process of given parameters; see `Process` and `gp_fit.fit`.
+
+    Raises:
+        ValueError: A value or a point is not finite.
+    """
     process = Process(
-        points, groups, tuple(blocks), parameters, offset, evidence, empty, np.empty(0)
+        points, groups, tuple(blocks), parameters, offset, evidence, np.empty((0, 0)), np.empty(0)
     )
     covariance = process._covariance(points, blocks)
     covariance[np.diag_indices_from(covariance)] += process.noise + JITTER
     factor = _factor(covariance)
     solved = cho_solve((factor, True), values - offset, check_finite=False)
-    return Process(
-        points, groups, tuple(blocks), parameters, offset, evidence, factor, np.asarray(solved)
-    )
+    return replace(process, factor=factor, solved=np.asarray(solved))
 
 
 def _factor(covariance: Floats) -> Floats:
-    """The Cholesky factor; the diagonal grows until there is one, for points all but equal."""
+    """Returns the lower Cholesky factor; the diagonal grows until there is one."""
     for growth in (0.0, 1e-4, 1e-2, 1.0):
         try:
             grown = covariance + growth * np.diag(np.diag(covariance))
@@ -154,4 +158,4 @@ def _factor(covariance: Floats) -> Floats:
             continue
         if np.isfinite(factor).all():  # some LAPACKs let NaN through
             return factor
-    raise ValueError("a covariance of trials is not finite: some value of theirs is not")
+    raise ValueError("the covariance of the trials is not finite: a value or a point is not finite")

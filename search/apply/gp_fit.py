@@ -1,7 +1,7 @@
-"""How the parameters of a Gaussian process are fitted: to the maximum of their posterior.
+"""Fit the parameters of a Gaussian process: maximum a posteriori, by L-BFGS-B.
 
-The prior keeps them sensible while there are few trials, and the gradient makes a fit of 100 trials
-take milliseconds. Not for what a process predicts once it has parameters: `gaussian_process.py`.
+The prior keeps the parameters sensible while there are few trials, and with the analytic gradient a
+fit of 100 trials takes milliseconds. Not for predictions: `gaussian_process.py`.
 
 Sources: Rasmussen and Williams 2006, "Gaussian processes for machine learning", section 5.4.1
 (gradients); Hvarfner et al. 2024, "Vanilla Bayesian optimization performs great in high dimensions"
@@ -20,7 +20,7 @@ from scipy.optimize import minimize
 
 from search.apply.gaussian_process import JITTER, Floats, Process, assemble
 
-# Steps of the optimizer: judgement, few enough for a fit of 100 trials to take milliseconds.
+# Steps of the optimizer, chosen by hand: a fit of 100 trials takes milliseconds.
 STEPS = 25
 _SPREAD_BOUND = 5.0  # parameters stay within so many standard deviations of their prior
 
@@ -39,7 +39,12 @@ class Prior:
 
 
 def usual_prior(groups: int, blocks: int = 0) -> Prior:
-    """For values of about unit variance: smooth, little noise, one block counts like the kernel."""
+    """Returns a prior for values of about unit variance: smooth functions with little noise.
+
+    Args:
+        groups: Number of lengthscales.
+        blocks: Number of feature blocks.
+    """
     length = np.log(0.5) + 0.5 * np.log(max(groups, 1))
     means = [*[length] * groups, 0.0, np.log(0.01), *[-1.0] * blocks]
     spreads = [*[1.0] * groups, 1.0, 1.5, *[1.5] * blocks]
@@ -53,23 +58,21 @@ def fit(
     prior: Prior,
     blocks: Sequence[Floats] = (),
     *,
-    offset: float | None = None,
     steps: int = STEPS,
 ) -> Process:
-    """The process whose parameters are most probable.
+    """Returns the process whose parameters are most probable; its offset is the mean of values.
 
     Args:
         points: Shape `(n, columns)`, n at least 1.
         values: Shape `(n,)`, finite, of about unit variance.
         groups: Column -> its lengthscale, numbered from 0.
-        prior: Of the parameters; its means are where the optimizer starts.
+        prior: Prior on the parameters; the optimizer starts at its means.
         blocks: Features, each `(n, any)`.
-        offset: The mean of the process; the mean of the values if None.
-        steps: Of L-BFGS; 0 keeps the prior's means.
+        steps: Number of L-BFGS steps; 0 keeps the prior's means.
     """
-    shift = float(values.mean()) if offset is None else offset
-    posterior = _Posterior(points, values - shift, groups, prior, blocks)
-    best, cost = prior.means, 0.0
+    offset = float(values.mean())
+    posterior = _Posterior(points, values - offset, groups, prior, blocks)
+    best = prior.means
     if steps:
         reach = _SPREAD_BOUND * prior.spreads
         bounds = list(zip(prior.means - reach, prior.means + reach, strict=True))
@@ -80,11 +83,11 @@ def fit(
         best, cost = found.x, float(found.fun)
     else:
         cost = posterior(best)[0]
-    return assemble(points, values, groups, blocks, best, shift, -cost)
+    return assemble(points, values, groups, blocks, best, offset, -cost)
 
 
 class _Posterior:
-    """Negative log posterior of the parameters and its gradient; equation 5.9 of the book."""
+    """The negative log posterior of the parameters and its gradient; equation 5.9 of the book."""
 
     def __init__(
         self,
@@ -118,7 +121,7 @@ class _Posterior:
         away = (parameters - self._prior.means) / self._prior.spreads
         try:
             factor = np.linalg.cholesky(covariance)
-        except np.linalg.LinAlgError:  # a wild step of the optimizer: it turns back
+        except np.linalg.LinAlgError:  # the step was too long: the optimizer backtracks
             return 1e10, np.zeros_like(parameters)
         inverse = cho_solve((factor, True), np.eye(n), check_finite=False)
         solved = inverse @ self._values

@@ -1,10 +1,9 @@
-"""Guard: whether history helps here, measured on what was seen here, at every proposal anew.
+"""Guard: decide at every proposal whether history helps here, from the results of this search.
 
-Three models of this task compete: one that leans on all past tasks, one on those only whose
-predictions agree with what was seen, one without history. The one under which the results here
-were most probable proposes the next trial. Trial punishes a model for what it expects and does
-not find, so history that misleads is dropped within a few trials, and taken up again if that was
-chance.
+Three models of this task compete: one on all past tasks, one on those only whose predictions agree
+with the results here, one without history. The one with the highest evidence proposes the next
+trial. Evidence falls when a model predicts what does not occur, so misleading history is dropped
+within a few trials, and used again if that was chance.
 
 Sources: MacKay 1992, "Bayesian interpolation" (comparing models by evidence); Kendall 1938, "A new
 measure of rank correlation". Dropping sources by their ranking errors is from Feurer et al. 2018.
@@ -21,11 +20,11 @@ from scipy.stats import kendalltau
 
 from search.apply.gaussian_process import Floats, Process
 
-# Below this many results tasks are not told apart by their agreement: of 3 or 4 values even a
-# perfect order is chance one time in 6 or 24.
+# With fewer results tasks are not told apart by their agreement: a perfect order of 3 or 4 values
+# is chance one time in 6 or 24.
 FEWEST_TO_DISAGREE = 5
-# Log evidence by which the model without history must be ahead. History was believed to help
-# before the first trial; odds of three to one against it end that.
+# Log evidence by which the model without history must be ahead: odds of three to one. History has
+# the benefit of the doubt.
 DOUBT = 1.1
 
 
@@ -34,11 +33,11 @@ class GuardedObjective:
     """What the guard decided for one objective.
 
     Attributes:
-        members: Indices of the past tasks that the model leans on; none if history is dropped.
-        parameters: Of the chosen model.
+        members: Indices of the past tasks that the model uses; none if history is dropped.
+        parameters: Parameters of the chosen model.
         log_evidence: Of the best model with history over the one without; 0 if there is none.
-        agreement: For each past task Kendall's tau of its prediction with what was seen here; NaN
-            where it predicts no difference.
+        agreement: Kendall's tau of each past task's predictions with the results here; NaN where
+            all predictions are equal.
     """
 
     members: tuple[int, ...]
@@ -56,67 +55,64 @@ def guard_objective(
     """Chooses between the models of one objective.
 
     Args:
-        scores: What was seen, `(n,)`.
-        task_predictions: Past tasks' predictions there, `(n, tasks)`.
+        scores: Results here, `(n,)`.
+        task_predictions: Past tasks' predictions of them, `(n, tasks)`.
         alone: The model without history.
-        model_with: Makes the model that starts from the predictions of the tasks of these indices.
+        model_with: Makes the model on the tasks of these indices.
     """
-    tasks = task_predictions.shape[1]
-    if not tasks:
+    everyone = tuple(range(task_predictions.shape[1]))
+    if not everyone:
         return GuardedObjective((), alone.parameters, 0.0, ())
-    agreement = tuple(_tau(task_predictions[:, task], scores) for task in range(tasks))
-    everyone = tuple(range(tasks))
-    contenders = {everyone: model_with(everyone)}
+    agreement = tuple(_tau(task_predictions[:, task], scores) for task in everyone)
+    models = {everyone: model_with(everyone)}
     agreeing = tuple(task for task in everyone if agreement[task] > 0)
     if len(scores) >= FEWEST_TO_DISAGREE and agreeing and agreeing != everyone:
-        contenders[agreeing] = model_with(agreeing)
-    members = max(contenders, key=lambda each: contenders[each].evidence)
-    ahead = contenders[members].evidence - alone.evidence
+        models[agreeing] = model_with(agreeing)
+    members = max(models, key=lambda each: models[each].evidence)
+    ahead = models[members].evidence - alone.evidence
     if ahead < -DOUBT:
         return GuardedObjective((), alone.parameters, ahead, agreement)
-    return GuardedObjective(members, contenders[members].parameters, ahead, agreement)
+    return GuardedObjective(members, models[members].parameters, ahead, agreement)
 
 
 def guard_record(
-    judgements: Sequence[GuardedObjective],
+    decisions: Sequence[GuardedObjective],
     names: Sequence[str],
     trials: int,
     reasons: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The guard's part of a trial's origin, JSON-able; over all objectives together.
+    """Returns the guard's part of a trial's origin, JSON-able, over all objectives together.
 
     Args:
-        judgements: One an objective. History is "all" if every objective leans on every task,
-            "none" if none leans on any, "agreeing" between.
-        names: Of the past tasks.
-        trials: Complete own trials that were seen.
+        decisions: One for each objective. History is "all" if every objective uses every task,
+            "none" if none uses any, else "agreeing".
+        names: Names of the past tasks.
+        trials: Number of this search's results so far.
         reasons: Task -> why it was left out before the first trial.
     """
-    used = {task for judgement in judgements for task in judgement.members}
-    size = min((len(judgement.members) for judgement in judgements), default=0)
-    # Where one objective has let go of history, what speaks is the evidence of the others.
-    speaking = [judgement for judgement in judgements if judgement.members] or judgements
+    used = {task for decision in decisions for task in decision.members}
+    size = min((len(decision.members) for decision in decisions), default=0)
+    # The evidence of objectives that use history; of all if none does.
+    counted = [decision for decision in decisions if decision.members] or decisions
+    agreement = np.array([decision.agreement for decision in decisions]).mean(axis=0).tolist()
+    unused = [name for index, name in enumerate(names) if index not in used]
     return {
         "history": "none" if not used else "all" if size == len(names) else "agreeing",
-        "log_evidence": round(float(sum(each.log_evidence for each in speaking)), 3),
+        "log_evidence": round(float(sum(each.log_evidence for each in counted)), 3),
         "trials": trials,
         "dropped": {
             **reasons,
-            **{
-                name: "its predictions do not fit what was seen here"
-                for index, name in enumerate(names)
-                if index not in used
-            },
+            **dict.fromkeys(unused, "its predictions do not fit the results of this search"),
         },
         "agreement": {
-            name: round(float(np.mean([each.agreement[index] for each in judgements])), 3)
-            for index, name in enumerate(names)
-            if np.isfinite([each.agreement[index] for each in judgements]).all()
+            name: round(value, 3)
+            for name, value in zip(names, agreement, strict=True)
+            if np.isfinite(value)
         },
     }
 
 
-def _tau(predicted: Floats, seen: Floats) -> float:
-    if len(seen) < 2 or np.ptp(predicted) == 0 or np.ptp(seen) == 0:
+def _tau(predicted: Floats, scores: Floats) -> float:
+    if len(scores) < 2 or np.ptp(predicted) == 0 or np.ptp(scores) == 0:
         return float("nan")
-    return float(kendalltau(predicted, seen).statistic)
+    return float(kendalltau(predicted, scores).statistic)

@@ -1,8 +1,8 @@
-"""One space from several: the target's, when its caller has stated none.
+"""Infer the target space, where the caller states none: from history, then from the study.
 
 In plain Optuna nobody declares a space: the objective suggests one hyperparameter after another.
-Before its first trial the best guess is what history used; as soon as the search has trials of its
-own, they say what the space is, and history must fit them.
+Before the first trial ends, the best guess is the space of the history; afterwards the study's own
+trials define the space, and history is restated in it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial
 
+from search.history.studies import union_of_distributions
 from search.space import SearchSpace, Value
 from search.space import values as space_values
 
 
 def join_spaces(spaces: Iterable[SearchSpace]) -> SearchSpace:
-    """The union of spaces: all hyperparameters, ranges widened, choices collected.
+    """Returns the union of spaces: all hyperparameters, ranges widened, choices collected.
 
-    Where two spaces disagree about a kind (number or category), the first one stands; where they
-    disagree about a condition, the hyperparameter becomes unconditional, which only costs the model
+    Where two spaces disagree about a kind (number or category), the first one counts; where they
+    disagree about a condition, the hyperparameter becomes unconditional, which costs the model only
     some detail.
     """
     distributions: dict[str, BaseDistribution] = {}
@@ -37,34 +38,32 @@ def join_spaces(spaces: Iterable[SearchSpace]) -> SearchSpace:
                 conditions[name] = theirs
             elif conditions[name] != theirs:
                 conditions[name] = {}
-            known = distributions.get(name, distribution)
-            distributions[name] = _widened(known, distribution)
+            distributions[name] = _widened(distributions.get(name, distribution), distribution)
     return _space(distributions, conditions)
 
 
 def observed(space: SearchSpace | None, trials: Sequence[FrozenTrial]) -> SearchSpace:
-    """The space that a study's finished trials show, with the conditions known from another.
+    """Returns the space of a study's finished trials, with the conditions of another space.
 
-    Without a finished trial this is `space` itself, or an empty space. A hyperparameter that no
-    trial asked for is not in it; of several distributions of one name the latest stands.
+    Without a finished trial it is `space` itself, or an empty space. It has only hyperparameters
+    that some trial asked for; of several distributions of one name it has the latest.
     """
-    shown = {name: kind for trial in trials for name, kind in trial.distributions.items()}
-    if not shown:
-        return space or SearchSpace({})
-    return _space(shown, space.conditions if space else {})
+    space = space or SearchSpace({})
+    found = union_of_distributions(trials)
+    return _space(found, space.conditions) if found else space
 
 
 def _space(
     distributions: Mapping[str, BaseDistribution],
     conditions: Mapping[str, Mapping[str, tuple[Value, ...]]],
 ) -> SearchSpace:
-    """A space with those of the conditions that its distributions allow."""
+    """Returns a space with those of the conditions that its distributions allow."""
     allowed: dict[str, Mapping[str, tuple[Value, ...]]] = {}
     for child, parents in conditions.items():
         try:
             SearchSpace(distributions, allowed | {child: parents})
         except ValueError:
-            continue  # another search's condition, on something this space does not have
+            continue  # a condition of another search, on a value that this space lacks
         allowed[child] = parents
     return SearchSpace(distributions, allowed)
 

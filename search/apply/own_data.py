@@ -1,7 +1,7 @@
-"""The data of this task: the trials of a study, kept up to date, and what a model sees of them.
+"""The data of this task: the trials of a study, and the arrays that a model is fitted to.
 
-Prior trials of the very same task come first, as they are, and this search's own trials last, one
-row a trial. Not for other tasks: these are `task_models.py`.
+Prior trials of the same task come first, as they are, then this search's own trials, one row for
+each trial. Not for other tasks: `task_models.py`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class OwnTrials:
     """A study's trials, restated in one space.
 
     Attributes:
-        space: That space.
-        asked: What the study asked for.
-        tried: The same, and what the caller adds: what was tried elsewhere.
+        space: The space.
+        asked: The configurations of the study.
+        tried: The same, and those tried elsewhere, which the caller adds.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -43,13 +43,17 @@ class OwnTrials:
         self,
         study: optuna.Study,
         proposals: Mapping[int, Proposal],
+        values: Mapping[int, Mapping[str, Value]],
         without: int | None = None,
     ) -> tuple[Trial, ...]:
-        """The study's trials now, by number, except the one being asked for.
+        """Returns the study's trials, by number, except the one being asked for.
 
         Args:
-            study: Waiting trials in it do not count; they have no configuration yet.
-            proposals: What running trials were given; it stands for what they have not asked yet.
+            study: Its waiting trials do not count; they have no configuration yet.
+            proposals: By trial number; a running trial has the values that it has not asked for
+                yet from its proposal.
+            values: Values that trials were given, by trial number. Where two choices are equal in
+                Python, as 0 and False are, Optuna records the first one, whichever was tried.
             without: Number of the trial being asked for.
         """
         trials = []
@@ -58,23 +62,23 @@ class OwnTrials:
                 continue
             own = self._finished.get(frozen.number)
             if own is None:
-                own = self._restated(frozen, proposals.get(frozen.number))
+                asked = {**frozen.params, **values.get(frozen.number, {})}
+                if frozen.number in proposals and frozen.state == TrialState.RUNNING:
+                    asked = {**proposals[frozen.number].configuration, **asked}
+                own = self._restated(frozen, asked)
                 if frozen.state.is_finished():
                     self._finished[frozen.number] = own
             trials.append(own)
         return tuple(trials)
 
-    def _restated(self, frozen: FrozenTrial, proposal: Proposal | None) -> Trial:
+    def _restated(self, frozen: FrozenTrial, asked: Mapping[str, Value]) -> Trial:
         state = FROM_OPTUNA[frozen.state]
         values = tuple(frozen.values or ()) if state == "complete" else ()
         if not all(math.isfinite(value) for value in values):
             state, values = "failed", ()
-        asked: dict[str, Value] = dict(frozen.params)
-        if proposal is not None and state == "running":
-            asked = {**proposal.configuration, **asked}
         configuration = restate(self.space, asked, moves_inside=True).configuration
-        # A trial still asking, or one that crashed while asking, lacks hyperparameters it would
-        # have had: as tried it would block all that agree with the few it has.
+        # A trial that still asks, or crashed while asking, lacks hyperparameters: counted as tried
+        # it would block all configurations that agree with it in the few that it has.
         if state in ("complete", "stopped") or self.space.contains(configuration):
             for tried in (self.asked, self.tried):
                 tried.add(self.space, configuration)
@@ -86,36 +90,40 @@ class OwnTrials:
 
 @dataclass(frozen=True)
 class ObservedData:
-    """What was measured on this task, one row a trial.
+    """The results on this task, one row for each trial.
 
     Attributes:
-        points: Encoded configurations.
-        losses: What is modelled: the objectives, and where roles say so constraints behind them.
-        judged: The objectives alone, those that violate constraints last.
-        own: How many of the rows are this search's own, at the end.
+        configurations: What was tried.
+        points: Encoded configurations, `(n, columns)`.
+        losses: What is modelled, `(n, k)`: the objectives, then the constraints if roles make any.
+        objective_losses: The objectives alone, `(n, objectives)`; infeasible trials are last.
+        own: The number of this search's own rows, which come last.
     """
 
     configurations: Sequence[Mapping[str, Value]]
     points: Floats
     losses: Floats
-    judged: Floats
+    objective_losses: Floats
     own: int
 
 
 def observed_data(context: Context, same_task: Sequence[Trial], space: SearchSpace) -> ObservedData:
-    """What was seen when a proposal is asked for.
+    """Returns the results that are known when a proposal is asked for.
 
     Args:
-        context: This search; its trials without a result or a configuration are no rows.
-        same_task: Prior trials of this very task with comparable values.
-        space: Encodes the configurations.
+        context: This search; its trials without a result or a configuration do not count.
+        same_task: Prior trials of this task with comparable values.
+        space: The space that encodes the configurations.
     """
-    own = [trial for trial in context.trials if trial.state in ("complete", "stopped")]
-    own = [trial for trial in own if trial.configuration]
-    rows = with_constraints([*same_task, *own], context.steering)
+    own = [
+        trial
+        for trial in context.trials
+        if trial.state in ("complete", "stopped") and trial.configuration
+    ]
+    rows = with_constraints([*same_task, *own], context.objective_model)
     configurations = [row.configuration for row in rows]
+    objective_losses = losses = losses_of(rows, context.objectives)
+    if context.objective_model is not None:
+        losses = losses_of(unfolded(rows), context.objective_model.modelled)
     points = encode(space, configurations)
-    judged = losses = losses_of(rows, context.objectives)
-    if context.steering is not None:
-        losses = losses_of(unfolded(rows), context.steering.modelled)
-    return ObservedData(configurations, points, losses, judged, len(own))
+    return ObservedData(configurations, points, losses, objective_losses, len(own))

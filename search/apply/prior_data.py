@@ -1,7 +1,7 @@
-"""PriorData: what history says for one search, told apart by task, other tasks modelled.
+"""PriorData: history for one search, split into trials of its own task and models of the others.
 
-History comes restated for the search (`review/reconcile.py`). A launch makes this once, and its
-driver gets it with the plan. Not for models of a task (`task_models.py`).
+The history is restated for the search before (`review/reconcile.py`). A launch makes `PriorData`
+once, and its driver gets it with the plan. Not for the models themselves (`task_models.py`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from search.space import SearchSpace
 
 @dataclass(frozen=True)
 class PriorData:
-    """What of history counts for a search.
+    """The part of history that a search uses.
 
     Attributes:
-        same_task: Prior trials of its very task with comparable values.
+        same_task: Prior trials of its own task with comparable values.
         tasks: Models of other tasks.
         skipped_tasks: Other task -> why there is no model of it.
         left_out: Reason -> number of prior trials that could not be used.
@@ -45,24 +45,23 @@ def prior_data(
     similarities: Mapping[str, float],
     has_models: bool = True,
 ) -> PriorData:
-    """Tells history apart; modelling takes some 20 ms a task and objective.
+    """Splits history by task and models the other tasks, in about 20 ms a task and objective.
 
     Args:
         reconciled: History, restated in the space and for the objectives.
-        space: The target's.
-        objectives: The target's.
-        task: The target's; with None nothing is known to be of the same task.
-        similarities: Earlier search -> similarity of its task, where there is something to compare.
-        has_models: Whether other tasks are modelled; if not, they count for nothing.
+        space: The target space.
+        objectives: The target objectives.
+        task: The target task; with None no trial is known to be of the same task.
+        similarities: Earlier search -> similarity of its task, where it is known.
+        has_models: Whether other tasks are modelled; if not, they are not used.
     """
-    steering = None if is_plain(objectives) else objective_model_of(objectives)
-    usable = with_task_constraints(reconciled.trials, steering)
+    model = None if is_plain(objectives) else objective_model_of(objectives)
+    usable = with_task_constraints(reconciled.trials, model)
     others = [trial for trial in usable if not _is_same(trial, task)] if has_models else []
     of_task: dict[str, float] = {}
     for trial in others:
         if trial.search in similarities:
-            alike = similarities[trial.search]
-            of_task[trial.task] = max(of_task.get(trial.task, 0.0), alike)
+            of_task[trial.task] = max(of_task.get(trial.task, 0.0), similarities[trial.search])
     found, skipped = task_models(others, space, searched(objectives), of_task)
     tasks = tuple(replace(each, trials=_without_curves(each.trials)) for each in found)
     same = _without_curves(trial for trial in usable if _is_same(trial, task))
@@ -70,7 +69,7 @@ def prior_data(
 
 
 def _without_curves(trials: Iterable[Trial]) -> tuple[Trial, ...]:
-    """The trials without what no model asks for; a driver would be sent all of it."""
+    """Returns trials without curves: no model uses them, and the driver would be sent them all."""
     return tuple(replace(trial, curves={}) for trial in trials)
 
 

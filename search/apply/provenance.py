@@ -1,7 +1,7 @@
-"""What a model's proposal comes from: past tasks with their weights, and the nearest good runs.
+"""Provenance of a model's proposal: past tasks with their weights, and the nearest good runs.
 
 The record goes into the trial's origin, which the ledger and `twentieth show` read. It describes a
-proposal after it was made and has no part in making it: that is `transfer_model.py`.
+proposal that `transfer_model.py` has made.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from search.apply.own_data import ObservedData
 from search.apply.scores import normal_scores
 from search.apply.source import origin
 from search.apply.task_models import TaskModel
-from search.apply.task_weights import weights
+from search.apply.task_weights import task_weights
 from search.history import Trial
 
-# The record of a proposal names so many past runs: of the weightiest tasks the nearest good ones.
+# A record names so many past runs: the nearest good ones of the tasks with the largest weights.
 RUNS_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Past:
-    """What a model knows of earlier searches.
+    """Earlier searches as a model uses them.
 
     Attributes:
         tasks: Past tasks with their models.
-        left_out: Task -> why it is none of them.
-        same_task: Prior trials of this very task with comparable values.
+        left_out: Task -> why it is not among them.
+        same_task: Prior trials of this task with comparable values.
     """
 
     tasks: Sequence[TaskModel]
@@ -43,66 +43,62 @@ class Past:
 def origin_of(
     point: Floats,
     past: Past,
-    seen: ObservedData,
-    judgements: Sequence[GuardedObjective],
+    data: ObservedData,
+    decisions: Sequence[GuardedObjective],
     models: Sequence[Process],
 ) -> dict[str, Any]:
-    """Where a proposal comes from, JSON-able; see `Proposal.origin`.
+    """Returns where a proposal comes from, JSON-able; see `Proposal.origin`.
 
     Args:
         point: The proposal, encoded, `(columns,)`.
-        past: What the model knows of earlier searches.
-        seen: What was measured on this task.
-        judgements: The guard's, one an objective.
-        models: The processes that proposed it, one an objective.
+        past: Earlier searches.
+        data: The results on this task.
+        decisions: Decisions of the guard, one for each objective.
+        models: The processes that proposed it, one for each objective.
     """
-    counts = _weights(judgements, models, len(past.tasks))
-    heaviest = [int(i) for i in np.argsort(-np.abs(counts)).tolist() if counts[i] != 0][:RUNS_NAMED]
-    is_weighted = bool(heaviest)
-    step = "history-model" if is_weighted else "prior-model" if past.same_task else "model"
-    runs = [_nearest(past.tasks[index], point) for index in heaviest]
-    task_weights = {past.tasks[i].name: float(counts[i]) for i in np.flatnonzero(counts).tolist()}
+    weights = _weights(decisions, models, len(past.tasks))
+    order = np.argsort(-np.abs(weights)).tolist()
+    heaviest = [index for index in order if weights[index] != 0][:RUNS_NAMED]
+    step = "history-model" if heaviest else "prior-model" if past.same_task else "model"
+    same = len(past.same_task)
+    scores = normal_scores(data.losses[:same]).mean(axis=1)
+    nearest = [past.same_task[row] for row in _nearest(scores, data.points[:same], point)]
+    for index in heaviest:
+        task = past.tasks[index]
+        near = _nearest(task.scores.mean(axis=1), task.points, point)
+        nearest.append(task.trials[near[0]])
+    by_task = {past.tasks[i].name: float(weights[i]) for i in np.flatnonzero(weights).tolist()}
     made = origin(
         step,
-        runs=[*_nearest_of_this_task(past.same_task, seen, point), *runs],
-        tasks=task_weights or {trial.task: 1.0 for trial in past.same_task},
+        runs=[trial.run_id for trial in nearest],
+        tasks=by_task or {trial.task: 1.0 for trial in past.same_task},
         sampler="transfer",
         prior_trials=len(past.same_task),
     )
     if past.tasks or past.left_out:
         names = [task.name for task in past.tasks]
-        made["guard"] = guard_record(judgements, names, seen.own, past.left_out)
+        made["guard"] = guard_record(decisions, names, data.own, past.left_out)
     return made
 
 
 def _weights(
-    judgements: Sequence[GuardedObjective], models: Sequence[Process], tasks: int
+    decisions: Sequence[GuardedObjective], models: Sequence[Process], tasks: int
 ) -> Floats:
-    """How much each past task counts, over all objectives; below 0 if mostly in reverse."""
+    """Returns the weight of each past task over all objectives; negative if mostly inverted."""
     each = np.zeros((len(models), tasks))
-    for row, judgement, model in zip(each, judgements, models, strict=True):
-        if judgement.members:
-            row[list(judgement.members)] = weights(model)
-    # A task may count for one objective and in reverse for another: that is no weight of 0.
+    for row, decision, model in zip(each, decisions, models, strict=True):
+        if decision.members:
+            row[list(decision.members)] = task_weights(model)
+    # A task may count for one objective and inverted for another: that is no weight of 0.
     size: Floats = np.abs(each).mean(axis=0)
     return np.where(each.sum(axis=0) < 0, -size, size)
 
 
-def _nearest_of_this_task(
-    same_task: Sequence[Trial], seen: ObservedData, point: Floats
-) -> list[str]:
-    """Runs of the nearest prior trials of this very task, of its better half."""
-    prior = len(same_task)
-    scores = normal_scores(seen.losses[:prior]).mean(axis=1)
-    better = np.flatnonzero(scores <= np.median(scores)) if prior else np.empty(0, dtype=int)
-    distance = ((seen.points[better] - point) ** 2).sum(axis=1)
-    nearest = better[np.argsort(distance, kind="stable")[:RUNS_NAMED]]
-    return [same_task[index].run_id for index in nearest.tolist()]
-
-
-def _nearest(task: TaskModel, point: Floats) -> str:
-    """The run of the task's better half that is nearest to a point."""
-    better = np.flatnonzero(task.scores.mean(axis=1) <= np.median(task.scores.mean(axis=1)))
-    distance = ((task.points[better] - point) ** 2).sum(axis=1)
-    nearest = int(better[int(distance.argmin())])
-    return task.trials[nearest].run_id
+def _nearest(scores: Floats, points: Floats, point: Floats) -> list[int]:
+    """Returns the trials of the better half that are nearest to a point, `RUNS_NAMED` at most."""
+    if not len(scores):
+        return []
+    better = np.flatnonzero(scores <= np.median(scores))
+    distance = ((points[better] - point) ** 2).sum(axis=1)
+    nearest: list[int] = better[np.argsort(distance, kind="stable")[:RUNS_NAMED]].tolist()
+    return nearest

@@ -1,9 +1,9 @@
 """WarmStartSampler: an Optuna sampler that starts from everything already tried.
 
-First come configurations that served other tasks (`portfolio.py`); then a model of this task leans
-on what other tasks predict, as far as that proves true here (`transfer_model.py`, `guard.py`).
-Prior trials of the same task count as they are. Without history it is a Gaussian process that
-opens with the middle of the space.
+First come configurations that were best on other tasks (`portfolio.py`); then a model of this task
+that uses the predictions of other tasks, as far as they prove true here (`transfer_model.py`,
+`guard.py`). Prior trials of the same task count as they are. Without history it is a Gaussian
+process whose first trial is the middle of the space.
 
 Usable in plain Optuna:
 
@@ -44,7 +44,7 @@ from search.history.studies import quiet_study
 from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
 from search.review import reconcile
-from search.space import SearchSpace
+from search.space import SearchSpace, Value
 from search.space import values as space_values
 from search.spec import Spec
 
@@ -55,12 +55,18 @@ TRANSFER = "transfer"
 
 
 class WarmStartSampler(BaseSampler):
-    """Proposes configurations from history first and from a model after that.
+    """An Optuna sampler that proposes configurations from history first, then from a model.
 
     A proposal depends on the seed, the history and the trials so far, and on no random state: the
     same seed gives the same search, and a resumed search continues as an uninterrupted one.
     Configurations tried before, in this search or on its task, are proposed again only when a
     finite space has nothing else. One sampler serves one study at a time, from any thread.
+
+    NOTE: Optuna finds a choice by equality, so of choices that are equal in Python (0 and False,
+    1 and True) a study records the first, whichever was tried. This sampler remembers what it gave
+    to each trial and models that. What it did not give itself (trials that were enqueued, added, or
+    asked before the study was loaded again) it can only read from the study. Fix in plain Optuna:
+    name such choices by different texts.
 
     Attributes:
         left_out: Reason -> number of prior trials that could not be used.
@@ -83,27 +89,27 @@ class WarmStartSampler(BaseSampler):
         """Makes a sampler; it reads the history at its first proposal.
 
         Args:
-            history: Earlier trials; None or empty starts cold. Or what they were found to say for
-                this space, task and these objectives.
-            space: The target space. If None, it is history's until the study has finished trials,
-                and then what these asked for. It goes with `PriorData`.
+            history: Earlier trials; None or empty starts cold. Or `PriorData` for this space, task
+                and these objectives.
+            space: The target space, required with `PriorData`. If None, it is the space of the
+                history until the study has finished trials, and then the space of these.
             seed: None draws one.
             task: The task of this search. History of this task enters the model as it is; with
-                None nothing is known to be of the same task, and all history is other tasks'.
+                None all history is of other tasks.
             objectives: Metric names in the study's order, or `Objective`s. If None, the study's own
-                metric names; without these, prior trials with the same directions count. Where
-                roles differ, the study has the objectives that are searched, in their order, and
-                its trials have the constraints that `Steering.constraints` gives them.
-            directions: Of objectives that are names; if None, the study's. `Objective`s have their
-                own.
-            fingerprint: What the task is made of, see `extract.similarity.compare`. Of many
-                earlier tasks the most similar are learned from.
-            sampler: What continues after the portfolio: "transfer", our model; or, on the joint
-                space and without other tasks, "tpe", "gp" or "random", an `OptunaSampler` with
-                options, or an Optuna sampler of the caller's.
-            portfolio: How many first trials come from other tasks; prior trials of the same task
-                take their places.
-            control: Size of an arm of trials that know nothing of history; see `strategy.py`.
+                metric names; without these, prior trials with the same directions are used. Where
+                roles differ, the study has the searched objectives, in their order, and its trials
+                have the constraints of `ObjectiveModel.constraints`.
+            directions: Directions of objectives that are names; if None, the study's. `Objective`s
+                have their own.
+            fingerprint: Facts of the task, see `search/extract/task_similarity.py`. Of many earlier
+                tasks the most similar ones are used.
+            sampler: The method after the portfolio: "transfer", our model; or, on the joint space
+                and without other tasks, "tpe", "gp" or "random", an `OptunaSampler` with options,
+                or an Optuna sampler of the caller's.
+            portfolio: How many first trials come from other tasks; each complete prior trial of the
+                same task replaces one.
+            control: Size of the control arm, whose trials do not use history; see `strategy.py`.
 
         Raises:
             ValueError: The sampler's name is unknown, a number of trials negative, or objectives
@@ -118,39 +124,42 @@ class WarmStartSampler(BaseSampler):
         self._space = space
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._objectives = from_lists(objectives or (), directions)
-        self._steering: ObjectiveModel | None = None
+        self._objective_model: ObjectiveModel | None = None
         if not is_plain(self._objectives):
-            self._steering = objective_model_of(self._objectives)
-        is_ours = isinstance(sampler, str) and sampler == TRANSFER
-        inner = None if is_ours else _inner(sampler)
+            self._objective_model = objective_model_of(self._objectives)
+        inner: OptunaSampler | BaseSampler | None = None
+        if not isinstance(sampler, str):
+            inner = sampler
+        elif sampler != TRANSFER:
+            inner = OptunaSampler(sampler)
         self._options = Options(inner, portfolio, control, self._seed)
         self._lock = threading.RLock()
         self._study_name = ""
         self._own = OwnTrials(SearchSpace({}))
-        self._arrangement = Strategy(SearchSpace({}), (), PriorData(), self._options)
+        self._strategy = Strategy(SearchSpace({}), (), PriorData(), self._options)
         self._proposals: dict[int, Proposal] = {}
+        self._values: dict[int, dict[str, Value]] = {}  # trial number -> what it was given
         self.left_out: Counter[str] = Counter()
 
     def origin(self, trial_number: int) -> dict[str, Any]:
-        """Where a trial's configuration came from, JSON-able; see `Proposal.origin`.
+        """Returns where a trial's configuration came from, JSON-able; see `Proposal.origin`.
 
-        A configuration that had to be repeated has `"repeated": True` besides. A trial that this
-        sampler was never asked about, because it was enqueued or nothing in it was free, has the
-        step "given".
+        A repeated configuration also has `"repeated": True`. A trial that this sampler was not
+        asked for, because it was enqueued or has fixed values only, has the step "given".
         """
         if trial_number not in self._proposals:
             return origin("given")
         return dict(self._proposals[trial_number].origin)
 
     def propose(self, study: optuna.Study) -> Proposal | None:
-        """What a search tries next; None if nothing is left that this study has not tried.
+        """Returns what a search tries next; None if the study has tried everything.
 
-        It is for the study's next trial, which the caller asks for with this configuration. Unlike
-        in `study.ask`, the control arm leaves to chance what the others have tried already.
+        It is for the study's next trial, see `ask`. Unlike in `study.ask`, the control arm draws
+        a random configuration instead of one that the others have tried already.
         """
         with self._lock:
             context = self._context(study, len(study.get_trials(deepcopy=False)))
-            proposal = self._arrangement.propose(context)
+            proposal = self._strategy.propose(context)
             if context.asked.holds(context.space, proposal.configuration):
                 other = random_proposal(context)
                 if context.asked.holds(context.space, other.configuration):
@@ -160,11 +169,22 @@ class WarmStartSampler(BaseSampler):
             self._proposals[context.number] = proposal
             return proposal
 
+    def ask(self, study: optuna.Study, proposal: Proposal) -> optuna.Trial:
+        """Returns the study's next trial, which tries exactly what is proposed."""
+        with self._lock:
+            self._refresh(study)
+            study.enqueue_trial(dict(proposal.configuration))
+            trial = study.ask()
+            self._values[trial.number] = dict(proposal.configuration)
+            for name in proposal.configuration:
+                space_values.suggest(trial, name, self._own.space.distributions[name])
+            return trial
+
     def is_exhausted(self, study: optuna.Study) -> bool:
         """Whether a finite space has no configuration left that was not tried."""
         with self._lock:
             self._refresh(study)
-            self._own.update(study, self._proposals)
+            self._own.update(study, self._proposals, self._values)
             size = self._own.space.size()
             is_known = bool(self._own.space.distributions)
             return is_known and size is not None and len(self._own.tried) >= size
@@ -172,7 +192,7 @@ class WarmStartSampler(BaseSampler):
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """All hyperparameters of the space, inactive children included."""
+        """Returns all hyperparameters of the space, inactive children included."""
         with self._lock:
             self._refresh(study)
             return dict(self._own.space.distributions)
@@ -183,14 +203,14 @@ class WarmStartSampler(BaseSampler):
         trial: FrozenTrial,
         search_space: dict[str, BaseDistribution],
     ) -> dict[str, Any]:
-        """Makes the proposal for the trial; its values are handed out one by one.
+        """Makes the proposal for the trial; `sample_independent` returns its values.
 
-        NOTE: it returns {} to Optuna, which raises if a value from here meets a distribution of
-        another kind in the objective. `sample_independent` sees that distribution and can adapt.
+        NOTE: it returns {}, because Optuna raises if a value from here does not fit the
+        distribution in the objective. `sample_independent` sees that distribution and can adapt.
         """
         with self._lock:
             context = self._context(study, trial.number)
-            self._proposals[trial.number] = self._arrangement.propose(context)
+            self._proposals[trial.number] = self._strategy.propose(context)
         return {}
 
     def sample_independent(
@@ -200,53 +220,67 @@ class WarmStartSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """The proposal's value in the trial's own distribution, or a draw if it has none."""
+        """Returns the proposal's value in the trial's distribution, or a draw if it has none."""
         proposal = self._proposals.get(trial.number)
+        generator = np.random.default_rng(seed_of(self._seed, trial.number, param_name))
+        value = space_values.draw(param_distribution, generator)
         if proposal is not None and param_name in proposal.configuration:
             found = space_values.read(param_distribution, proposal.configuration[param_name])
             if found.is_known:
-                return space_values.nearest(param_distribution, found.value)
-        generator = np.random.default_rng(seed_of(self._seed, trial.number, param_name))
-        return space_values.draw(param_distribution, generator)
+                value = space_values.nearest(param_distribution, found.value)
+        self._values.setdefault(trial.number, {})[param_name] = value
+        return value
 
     def _context(self, study: optuna.Study, number: int) -> Context:
         self._refresh(study)
-        others = self._own.update(study, self._proposals, without=number)
+        others = self._own.update(study, self._proposals, self._values, without=number)
         own = self._own
         return Context(
-            number, own.space, self._told(study), others, own.tried, self._seed, self._steering,
-            asked=own.asked,
+            number, own.space, self._told(study), others, own.tried, self._seed,
+            self._objective_model, asked=own.asked,
         )  # fmt: skip
 
     def _refresh(self, study: optuna.Study) -> None:
-        """Reads history anew when the study or what is known of its space has changed."""
-        space = self._space or _observed_space(self._history, study)
+        """Reads history again when the study or its observed space has changed."""
+        space = self._space
+        if space is None:  # history's until the study has finished trials
+            spaces = [search.space for search in self._history.searches.values() if search.space]
+            ended = (TrialState.COMPLETE, TrialState.PRUNED)
+            finished = study.get_trials(deepcopy=False, states=ended)
+            space = observed(join_spaces(spaces) if spaces else None, finished)
         is_known_study = study.study_name == self._study_name
         if not is_known_study:
             self._study_name = study.study_name
-            self._proposals = {}
+            self._proposals, self._values = {}, {}
         if is_known_study and space == self._own.space:
             return
         self._own = OwnTrials(space)
         objectives = self._told(study)
         prior = self._prior or self._read(space, objectives)
-        if self._prior is None and prior.left_out != self.left_out:
-            _warn(prior.left_out, len(self._history))
+        if self._prior is None and prior.left_out and prior.left_out != self.left_out:
+            counts = prior.left_out.most_common()
+            _logger.warning(
+                "%d of %d prior trials left out: %s. The search starts from the others. fix: to "
+                "use them too, widen the space, rename hyperparameters when reading the history, "
+                "or name the objectives.",
+                prior.left_out.total(), len(self._history),
+                "; ".join(f"{count} because {reason}" for reason, count in counts),
+            )  # fmt: skip
         self.left_out = prior.left_out
         for trial in prior.same_task:
             if trial.is_exact:
                 self._own.tried.add(space, trial.configuration)
-        # A space that changed has another portfolio; what was handed out of the last one counts.
+        # A space that changed has another portfolio; proposals from the last one count.
         taken = sum(trial.state == "complete" for trial in prior.same_task) + sum(
             proposal.origin["step"] == "portfolio" for proposal in self._proposals.values()
         )
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
-        self._arrangement = Strategy(space, objectives, prior, options)
+        self._strategy = Strategy(space, objectives, prior, options)
 
     def _read(self, space: SearchSpace, told: tuple[Objective, ...]) -> PriorData:
-        """What history says for a space, and for what the study is told if nobody knows better."""
-        # With roles a study is told less than what its objectives are.
-        objectives = told if self._steering is None else self._objectives
+        """Prepares history for a space and for the objectives that the study is told."""
+        # With roles the study is told only some of the objectives.
+        objectives = told if self._objective_model is None else self._objectives
         similarities: dict[str, float] = {}
         if self._fingerprint:
             alike = similarities_of(self._history, self._task or "", self._fingerprint)
@@ -258,7 +292,7 @@ class WarmStartSampler(BaseSampler):
         )  # fmt: skip
 
     def _told(self, study: optuna.Study) -> tuple[Objective, ...]:
-        """What the study is told the values of; without metrics if nobody names them.
+        """Returns the objectives whose values the study is told; metrics may be "".
 
         Raises:
             ValueError: The study has other objectives than this sampler was made for.
@@ -278,30 +312,8 @@ class WarmStartSampler(BaseSampler):
         return tuple(map(Objective, (each.metric for each in named), directions))
 
 
-def _inner(sampler: str | OptunaSampler | BaseSampler) -> OptunaSampler | BaseSampler:
-    return OptunaSampler(sampler) if isinstance(sampler, str) else sampler
-
-
-def _observed_space(history: History, study: optuna.Study) -> SearchSpace:
-    """History's space until a study has finished trials, and then what these asked for."""
-    spaces = [search.space for search in history.searches.values() if search.space]
-    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    return observed(join_spaces(spaces) if spaces else None, finished)
-
-
-def _warn(left_out: Counter[str], total: int) -> None:
-    if not left_out:
-        return
-    reasons = "; ".join(f"{count} because {reason}" for reason, count in left_out.most_common())
-    _logger.warning(
-        "%d of %d prior trials left out: %s. The search starts from the others. To use them too, "
-        "widen the space, rename hyperparameters when reading the history, or name the objectives.",
-        left_out.total(), total, reasons,
-    )  # fmt: skip
-
-
 def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> WarmStartSampler:
-    """The sampler a spec names, on the joint space. Only "warm" learns from other searches."""
+    """Makes the sampler of a spec, on the joint space. Only "warm" learns from other searches."""
     name, options = spec.sampler.name, dict(spec.sampler.options)
     if name == "warm":
         return WarmStartSampler(
@@ -316,19 +328,11 @@ def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> 
 def first_proposals(
     spec: Spec, prior: PriorData, space: SearchSpace, task: str, count: int
 ) -> list[Proposal]:
-    """The first configurations of a search that hears no results in between, `count` at most."""
+    """Returns at most `count` first proposals of a search without results in between."""
     sampler = sampler_for(spec, prior, space, task)
     study = quiet_study(searched(spec.objectives), sampler)
     proposals: list[Proposal] = []
     while len(proposals) < count and (proposal := sampler.propose(study)) is not None:
-        ask_for(study, space, proposal)
+        sampler.ask(study, proposal)
         proposals.append(proposal)
     return proposals
-
-
-def ask_for(study: optuna.Study, space: SearchSpace, proposal: Proposal) -> optuna.Trial:
-    """The study's next trial, which tries just what is proposed."""
-    study.enqueue_trial(dict(proposal.configuration))
-    trial = study.ask()
-    space.suggest(trial)
-    return trial

@@ -1,8 +1,7 @@
-"""Losses as models see them: by rank, so that no unit, outlier or skewed tail matters.
+"""Scores: losses as models see them, by rank: units, outliers and skewed tails do not matter.
 
-Values of two tasks cannot be compared, and neither can an error of 0.01 with one of 0.5 on one
-scale. A model therefore sees normal scores: the rank of a trial among those of its task, placed
-where a normal variable of that rank would be.
+Values of two tasks cannot be compared, and errors of 0.01 and 0.5 do not fit one scale. A model
+therefore sees normal scores: the rank of a trial among those of its task as a normal quantile.
 
 Source: van der Waerden scores, as in Salinas et al. 2020, "A quantile-based approach for
 hyperparameter transfer learning", section 4.
@@ -24,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 def normal_scores(losses: Floats) -> Floats:
-    """Each column's ranks as normal scores, shape `(n, objectives)`; small is good, ties share."""
+    """Returns the ranks of each column as normal scores, `(n, objectives)`; ties share a rank."""
     if not len(losses):
         return np.empty_like(losses)
     scores: Floats = ndtri((rankdata(losses, axis=0) - 0.5) / len(losses))
@@ -32,11 +31,11 @@ def normal_scores(losses: Floats) -> Floats:
 
 
 def warped_scores(losses: Floats) -> Floats:
-    """Half normal scores, half values whose bad side is squashed, `(n, objectives)`.
+    """Returns the mean of normal scores and of values with a squashed bad side, `(n, objectives)`.
 
-    Ranks alone make much of small differences once a search has narrowed down: on Hartmann's six-
+    Ranks alone exaggerate small differences once a search has narrowed down: on Hartmann's six-
     dimensional function the best of 60 trials was -2.52 with ranks and -3.08 with this (optimum
-    -3.32, 12 seeds), on HPOBench both did alike. Past tasks keep ranks, which no scale can spoil.
+    -3.32, 12 seeds); on HPOBench both were alike. Past tasks keep ranks, which have no scale.
 
     The bad side is squashed as in Song et al. 2024, "The Vizier Gaussian process bandit algorithm",
     section 3.2: how bad a bad trial was matters little.
@@ -46,7 +45,7 @@ def warped_scores(losses: Floats) -> Floats:
     middle = np.median(losses, axis=0)
     good = np.where(losses <= middle, losses - middle, np.nan)
     depth = np.sqrt(np.nanmean(good**2, axis=0))
-    # Where half of all are best, the others are measured by how bad they are themselves.
+    # Where half of the losses equal the best, the scale is the mean distance from the median.
     depth = np.where(depth > 0, depth, np.abs(losses - middle).mean(axis=0))
     away = (losses - middle) / np.where(depth > 0, depth, 1.0)
     away = np.where(away > 0, np.log1p(np.maximum(away, 0.0)), away)
@@ -56,9 +55,10 @@ def warped_scores(losses: Floats) -> Floats:
 
 
 def score_of(loss: float, losses: Floats, scores: Floats) -> float:
-    """Where a loss would stand among scored ones; `losses` and `scores` are `(n,)`, n >= 1.
+    """Interpolates the score of a loss from scored losses; both `(n,)`, n >= 1.
 
-    Beyond them on the line through both ends: how far it is says how likely it is to be reached.
+    Beyond the ends it extrapolates along the line through both ends, so that a more distant value
+    is less likely to be reached.
     """
     low, high = int(losses.argmin()), int(losses.argmax())
     width = losses[high] - losses[low]
@@ -72,13 +72,13 @@ def score_of(loss: float, losses: Floats, scores: Floats) -> float:
 
 
 def ceilings_of(losses: Floats, scores: Floats, first: int) -> Floats:
-    """Where 0 would stand in the constraints, the columns from `first` on; `(constraints,)`."""
+    """Returns the scores of 0 in the constraints, the columns from `first` on; `(constraints,)`."""
     columns = zip(losses.T[first:], scores.T[first:], strict=True)
     return np.array([score_of(0.0, column, scored) for column, scored in columns])
 
 
 def losses_of(trials: Sequence[Trial], objectives: Sequence[Objective]) -> Floats:
-    """Losses of trials of one task, those that violate constraints last; see below."""
+    """Returns the losses of trials of one task; see `complete_losses`."""
     return complete_losses(
         [trial.values for trial in trials], [trial.violation for trial in trials], objectives
     )
@@ -89,31 +89,24 @@ def complete_losses(
     violations: Sequence[float],
     objectives: Sequence[Objective],
 ) -> Floats:
-    """Losses of trials with an end, worst for those that have no values, `(n, objectives)`.
+    """Returns the losses of trials that have ended, `(n, objectives)`.
 
-    A trial that was stopped early has no values: at its last epoch others were better, so it
-    counts like the worst complete trial. A partial value would be no substitute, since it measures
-    another epoch. A trial that violates its constraints counts as worse than all others, the more
-    it violates the worse, whatever its values.
+    A trial that was stopped early has no values: others were better at its last epoch, so it counts
+    like the worst complete trial. A partial value is no substitute, since it is of another epoch.
+    An infeasible trial counts as worse than all others, in the order of the violations, whatever
+    its values.
 
     Args:
         values: Empty for a trial that was stopped.
-        violations: Sum of a trial's positive constraint values; 0 if it keeps them all.
-        objectives: What the values are of.
+        violations: The sum of a trial's positive constraint values; 0 if it is feasible.
+        objectives: The objectives of the values.
     """
-    known = [each for each in values if each]
-    worst = np.zeros(len(objectives))
-    if known:
-        measured = pareto.losses(known, objectives)
+    measured = pareto.losses([each for each in values if each], objectives)
+    worst, spread = np.zeros(len(objectives)), np.ones(len(objectives))
+    if len(measured):
         worst, spread = measured.max(axis=0), np.ptp(measured, axis=0) + 1.0
-    else:
-        spread = np.ones(len(objectives))
-    if len(known) == len(values) and not any(violation > 0 for violation in violations):
-        return pareto.losses(known, objectives)
-    rows = [pareto.losses([each], objectives)[0] if each else worst for each in values]
-    return np.array(
-        [
-            row if violation <= 0 else worst + spread * (1.0 + violation)
-            for row, violation in zip(rows, violations, strict=True)
-        ]
-    ).reshape(len(values), len(objectives))
+    complete = iter(measured)
+    rows = np.array([next(complete) if each else worst for each in values])
+    excess = np.array(violations, dtype=np.float64)[:, None]
+    rows = rows.reshape(len(values), len(objectives))
+    return np.where(excess > 0, worst + spread * (1.0 + excess), rows)

@@ -1,9 +1,9 @@
-"""What proposes configurations, and what it is told: the door for every method in `apply/`.
+"""Source: the interface of the methods in `apply/` that propose configurations.
 
-A source is asked for one trial at a time, in an order that the sampler fixes, and answers with a
-configuration and where it came from, or with None, and then the next source is asked. Sources see
-plain values only; none of them sees Optuna's study of the search, and none keeps a random state: a
-proposal depends on the context alone, so a resumed search continues as an uninterrupted one.
+The sampler asks its sources in order, for one trial at a time. A source answers with a
+configuration and its origin, or with None; then the next source is asked. Sources see plain values
+only, not Optuna's study of the search, and keep no random state: a proposal depends on the context
+alone, so a resumed search continues as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from search.space import SearchSpace, Value
 class Tried:
     """Configurations that are not to be proposed again.
 
-    A configuration may lack hyperparameters, because its trial never asked for them. It then
-    stands for all that agree with it in those it has.
+    A configuration may lack hyperparameters that its trial never asked for. It then stands for all
+    configurations that agree with it in the others.
     """
 
     _keys: dict[frozenset[str], set[str]] = field(default_factory=dict)
 
     def add(self, space: SearchSpace, configuration: Mapping[str, Value]) -> None:
-        """Adds one; an empty configuration says nothing and is ignored."""
+        """Adds one; an empty configuration is ignored."""
         if configuration:
             names = frozenset(configuration)
             self._keys.setdefault(names, set()).add(space.key(configuration))
@@ -56,12 +56,12 @@ class Context:
     Attributes:
         number: The number of the trial to propose for.
         space: The target space.
-        objectives: What the study is told the values of.
+        objectives: The objectives whose values the study is told.
         trials: The search's other trials in the order of their numbers, running ones included.
-        tried: What was asked in this search, or tried before on the same task.
+        tried: The configurations of this search, and those tried before on the same task.
         seed: The sampler's seed; derive generators with `seed_of`.
-        steering: How the objectives count, where they are not all searched alike.
-        asked: What was asked in this search.
+        objective_model: How the objectives count; None if all have the role `pareto`.
+        asked: The configurations of this search.
     """
 
     number: int
@@ -70,7 +70,7 @@ class Context:
     trials: tuple[Trial, ...]
     tried: Tried
     seed: int
-    steering: ObjectiveModel | None = None
+    objective_model: ObjectiveModel | None = None
     asked: Tried = field(default_factory=Tried)
 
 
@@ -80,10 +80,10 @@ class Proposal:
 
     Attributes:
         configuration: What to try.
-        origin: JSON-able: `step` ("portfolio"; "history-model", which leans on other tasks;
-            "prior-model", which knows trials of this very task; "model"; "opening"; "random";
-            "control" or "given"), `source_runs` (run ids), `source_tasks` (task -> weight, below
-            0 if it counts in reverse), `sampler`, `prior_trials`, and the guard's decision.
+        origin: JSON-able: `step` ("portfolio"; "history-model", which uses other tasks;
+            "prior-model", which uses prior trials of this task; "model"; "opening"; "random";
+            "control" or "given"), `source_runs` (run ids), `source_tasks` (task -> weight,
+            negative if it is inverted), `sampler`, `prior_trials`, and the guard's decision.
     """
 
     configuration: Mapping[str, Value]
@@ -91,10 +91,10 @@ class Proposal:
 
 
 class Source(Protocol):
-    """Something that proposes configurations."""
+    """A method that proposes configurations."""
 
     def propose(self, context: Context) -> Proposal | None:
-        """The next configuration that was not tried, or None if this source has none."""
+        """Returns a configuration that was not tried, or None if this source has none."""
 
 
 def origin(
@@ -105,7 +105,7 @@ def origin(
     sampler: str = "",
     prior_trials: int = 0,
 ) -> dict[str, Any]:
-    """The record of where a configuration came from; absolute weights sum to 1."""
+    """Makes the record of where a configuration came from; absolute weights sum to 1."""
     total = sum(abs(weight) for weight in (tasks or {}).values()) or 1.0
     return {
         "step": step,
@@ -117,6 +117,6 @@ def origin(
 
 
 def seed_of(seed: int, *parts: int | str) -> int:
-    """A 32-bit seed for one purpose, from the sampler's seed and what names the purpose."""
+    """Derives a 32-bit seed for one purpose from the sampler's seed and the purpose's name."""
     numbers = [part if isinstance(part, int) else zlib.crc32(part.encode()) for part in parts]
     return int(np.random.SeedSequence([seed, *numbers]).generate_state(1)[0])

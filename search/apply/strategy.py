@@ -1,15 +1,15 @@
-"""Strategy: which sources a search asks, in which order, and chance when none has an answer.
+"""Strategy: which sources a search asks, in which order; a random draw when none has an answer.
 
 With our own model: the portfolio, the model, the opening. With one of Optuna's samplers: the
-portfolio, then that sampler on trials of this very task. A control arm goes before all: of the
-first `2 * trials` trials every second is proposed as a search without history would propose it,
-from the control trials alone; the others do not see these until the arm is full. Both arms can then
-be compared at equal numbers of trials. Afterwards all trials serve one model.
+portfolio, then that sampler on trials of this task. A control arm comes before all: of the first
+`2 * trials` trials every second is proposed as a search without history would propose it, from the
+control trials alone; the others do not see these until the arm is full. So both arms can be
+compared at equal numbers of trials. Afterwards one model uses all trials.
 
 The opening is the first trials of a search without history: the middle of every range and the first
-of every choice, for people choose ranges around what they believe in; then chance, until a model
-has enough to speak. On HPOBench, cold, regret after 5 and 20 trials was .205 and .089 with the
-middle first, .366 and .096 without (8 tasks by 3 seeds).
+of every choice, because people choose ranges around what they believe in; then random draws, until
+there are enough results for a model. On HPOBench, cold, regret after 5 and 20 trials was .205 and
+.089 with the middle first, .366 and .096 without (8 tasks by 3 seeds).
 
 Sources: Song et al. 2024, "The Vizier Gaussian process bandit algorithm", section 3 (the centre of
 the space first); Fisher 1935, "The design of experiments", chapter 2 (the randomised control).
@@ -29,24 +29,23 @@ from search.apply.optuna_sampler import CompletedStudy, OptunaSampler
 from search.apply.portfolio import Portfolio
 from search.apply.prior_data import PriorData
 from search.apply.source import Context, Proposal, Source, Tried, origin, seed_of
-from search.apply.task_models import most_telling
+from search.apply.task_models import most_informative
 from search.apply.transfer_model import TransferModel
-from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace, Value
 from search.space import values as space_values
 
-# How many first trials come from other tasks before a model leans on them: three results are the
-# fewest it can judge them by, and history that misleads costs no more than these. Regret after
-# 5/10/20 trials on HPOBench with 1, 3 and 5: .092/.074/.055, .086/.068/.053, .090/.073/.053 (8
-# tasks by 10 seeds, s.e. .004). Two objectives, lost hypervolume at 5/10/20/100 with 3 and 10:
-# .286/.200/.139/.063 and .265/.227/.153/.063 (8 tasks by 3 seeds).
+# How many first trials come from other tasks before a model uses them: the model needs at least
+# three results, and misleading history costs no more than these trials. Regret after 5/10/20 trials
+# on HPOBench with 1, 3 and 5: .092/.074/.055, .086/.068/.053, .090/.073/.053 (8 tasks by 10 seeds,
+# s.e. .004). Two objectives, lost hypervolume at 5/10/20/100 with 3 and 10: .286/.200/.139/.063 and
+# .265/.227/.153/.063 (8 tasks by 3 seeds).
 PORTFOLIO_SIZE = 3
 # Further first trials for those that run at once, before any has ended.
 PORTFOLIO_RESERVE = 13
-# Prior trials of this very task that were stopped early; they say only where it is bad.
+# Prior trials of this task that were stopped early; they say only where it is bad.
 STOPPED_KEPT = 30
-# Draws at random before the configurations of a finite space are gone through one by one.
+# Random draws before the configurations of a finite space are tried one by one.
 RANDOM_DRAWS = 200
 
 
@@ -57,8 +56,8 @@ class Options:
     Attributes:
         sampler: One of Optuna's instead of our own model.
         portfolio: How many first trials come from other tasks.
-        control: How many trials of the control arm.
-        seed: Of everything.
+        control: The number of trials of the control arm.
+        seed: The seed of all draws.
     """
 
     sampler: OptunaSampler | BaseSampler | None = None
@@ -80,31 +79,40 @@ class Strategy:
         """Makes the sources.
 
         Args:
-            space: The target's; in an empty one nothing is proposed.
-            objectives: The target's.
-            prior: What history says for both.
-            options: The caller's.
+            space: The target space; in an empty one nothing is proposed.
+            objectives: The target objectives.
+            prior: History for both.
+            options: Options of the caller.
         """
         self._sources: tuple[Source, ...] = ()
         self._control: Control | None = None
-        # Our own model leaves the first trials to chance, and one of Optuna's no trial.
-        self._why_chance = "" if options.sampler is None else "the sampler repeated itself"
+        # Our own model leaves the first trials to chance; one of Optuna's samplers leaves none.
+        self._why_random = "" if options.sampler is None else "the sampler repeated itself"
         if not space.distributions:
             return
-        positions = CandidateGrid(space)
-        portfolio = Portfolio(prior.tasks, positions, options.portfolio, PORTFOLIO_RESERVE)
+        grid, same = CandidateGrid(space), prior.same_task
+        portfolio = Portfolio(prior.tasks, grid, options.portfolio, PORTFOLIO_RESERVE)
         if options.control:
-            self._control = Control(options.control, positions, options.seed)
+            self._control = Control(options.control, grid, options.seed)
         if options.sampler is not None:
-            inside = [trial for trial in prior.same_task if _is_inside(space, trial)]
+            inside = [
+                trial
+                for trial in same
+                if all(
+                    space_values.holds(space.distributions[name], value)
+                    for name, value in trial.configuration.items()
+                )
+            ]
             self._sources = (portfolio, CompletedStudy(options.sampler, inside, options.seed))
         else:
-            same = _own(prior.same_task, objectives)
-            model = TransferModel(prior.tasks, prior.skipped_tasks, positions, same, options.seed)
-            self._sources = (portfolio, model, Opening(positions))
+            complete = [trial for trial in same if trial.state == "complete"]
+            stopped = [trial for trial in same if trial.state == "stopped"]
+            kept = [*stopped[-STOPPED_KEPT:], *most_informative(complete, objectives)]
+            model = TransferModel(prior.tasks, prior.skipped_tasks, grid, kept, options.seed)
+            self._sources = (portfolio, model, Opening(grid))
 
     def propose(self, context: Context) -> Proposal:
-        """The first answer of a source; a random configuration if there is none."""
+        """Returns the first proposal of a source; a random configuration if there is none."""
         if not context.space.distributions:
             return Proposal({}, origin("random"))
         if self._control is not None:
@@ -112,25 +120,19 @@ class Strategy:
                 made = self._control.propose(context) or random_proposal(context)
                 return Proposal(made.configuration, dict(made.origin) | {"step": "control"})
             context = self._control.hidden(context)
-        for source in self._sources:
-            proposal = source.propose(context)
-            if proposal is not None:
-                return proposal
-        return random_proposal(context, self._why_chance)
+        return _first(self._sources, context) or random_proposal(context, self._why_random)
 
 
-def _own(same: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """Trials of this very task that enter its model: the most telling, and the last stopped."""
-    complete = [trial for trial in same if trial.state == "complete"]
-    stopped = [trial for trial in same if trial.state == "stopped"]
-    return [*stopped[-STOPPED_KEPT:], *most_telling(complete, objectives)]
+def _first(sources: Sequence[Source], context: Context) -> Proposal | None:
+    proposals = (source.propose(context) for source in sources)
+    return next((proposal for proposal in proposals if proposal is not None), None)
 
 
 def random_proposal(context: Context, reason: str = "") -> Proposal:
-    """A configuration drawn at random that was not tried.
+    """Draws a configuration at random that was not tried.
 
-    Where a finite space has none, one that other searches on this task have tried and this one has
-    not; then any. Both say that they are repeated.
+    Where a finite space has none left, it is one that other searches on this task have tried and
+    this one has not; then any. Both are marked as repeated.
     """
     made = origin("random") | ({"reason": reason} if reason else {})
     new = _untried(context, context.tried)
@@ -141,13 +143,12 @@ def random_proposal(context: Context, reason: str = "") -> Proposal:
 
 
 def _untried(context: Context, tried: Tried) -> dict[str, Value] | None:
-    """A configuration that is not among those tried, if `RANDOM_DRAWS` draws find it.
+    """Returns a configuration that was not tried, if `RANDOM_DRAWS` draws find one.
 
-    Else the first of a finite space: nearly all of it was tried then, or chance hardly finds it.
+    Otherwise the first one of a finite space: nearly all was tried, or draws hardly find the rest.
     """
-    space = context.space
-    candidates = chain(_drawn(context), space.configurations())
-    return next((each for each in candidates if not tried.holds(space, each)), None)
+    candidates = chain(_drawn(context), context.space.configurations())
+    return next((each for each in candidates if not tried.holds(context.space, each)), None)
 
 
 def _drawn(context: Context) -> Iterator[dict[str, Value]]:
@@ -155,55 +156,41 @@ def _drawn(context: Context) -> Iterator[dict[str, Value]]:
     return (context.space.random_configuration(generator) for _ in range(RANDOM_DRAWS))
 
 
-def _is_inside(space: SearchSpace, trial: Trial) -> bool:
-    """Whether Optuna's distributions can hold a trial."""
-    return all(
-        space_values.holds(space.distributions[name], value)
-        for name, value in trial.configuration.items()
-    )
-
-
 class Opening:
     """A source: the middle of the space, once."""
 
-    def __init__(self, positions: CandidateGrid) -> None:
-        self._middle = positions.middle()
+    def __init__(self, grid: CandidateGrid) -> None:
+        self._middle = grid.middle()
 
     def propose(self, context: Context) -> Proposal | None:
-        """The middle if nothing was tried yet, here or on this task; else nothing."""
+        """Returns the middle if nothing was tried yet, here or on this task; else None."""
         if context.trials or len(context.tried):
             return None
         return Proposal(self._middle, origin("opening", sampler="transfer"))
 
 
 class Control:
-    """A source for the control trials; None for all others."""
+    """A source for the control trials."""
 
-    def __init__(self, trials: int, positions: CandidateGrid, seed: int) -> None:
+    def __init__(self, trials: int, grid: CandidateGrid, seed: int) -> None:
         self._trials = trials
-        self._sources = (
-            Opening(positions),
-            TransferModel([], {}, positions, [], seed_of(seed, "control")),
-        )
+        model = TransferModel([], {}, grid, [], seed_of(seed, "control"))
+        self._sources = (Opening(grid), model)
 
     def holds(self, number: int) -> bool:
         """Whether a trial belongs to the arm, by its number."""
         return number < 2 * self._trials and number % 2 == 1
 
     def propose(self, context: Context) -> Proposal | None:
-        """What a search of the control trials alone would try next; None to leave it to chance."""
+        """Returns the next trial of a search of the control trials alone; None for a random one."""
         arm = tuple(trial for trial in context.trials if self.holds(trial.number))
         tried = Tried()
         for trial in arm:
             tried.add(context.space, trial.configuration)
-        for source in self._sources:
-            proposal = source.propose(replace(context, trials=arm, tried=tried))
-            if proposal is not None:
-                return proposal
-        return None
+        return _first(self._sources, replace(context, trials=arm, tried=tried))
 
     def hidden(self, context: Context) -> Context:
-        """The context of a trial that is not of the arm: without it until it is full."""
+        """Returns the context of another trial: without the arm until it is full."""
         if context.number >= 2 * self._trials:
             return context
         others = tuple(trial for trial in context.trials if not self.holds(trial.number))

@@ -1,12 +1,12 @@
-"""Past tasks: what each earlier task says of a configuration, by a model of its own.
+"""Past tasks: predict each earlier task's results for a configuration, by a model of its own.
 
-One Gaussian process a task and objective, on normal scores, so tasks of any unit count alike.
-Their predictions are what the portfolio and the history model learn from. Not for weighing tasks
+There is one Gaussian process for each task and objective, on normal scores, so that tasks of any
+unit count alike. The portfolio and the transfer model use their predictions. Not for weighing tasks
 against the present one (`transfer_model.py`, `guard.py`).
 
-What is kept of a long history: `TASKS_KEPT` tasks, the most similar first where their fingerprints
-tell, then the newest; of each task `TRIALS_KEPT` trials, its best third and the rest evenly over
-time. A suggestion's cost grows with both.
+Of a long history `TASKS_KEPT` tasks are kept, the most similar first where their fingerprints are
+known, then the newest; of each task `TRIALS_KEPT` trials, its best third and the rest evenly over
+time. The cost of a proposal grows with both.
 
 Source: Wistuba, Schilling, Schmidt-Thieme 2018, "Scalable Gaussian process-based transfer
 surrogates for hyperparameter optimization" (one process a task instead of one for all).
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from search.apply.candidate_grid import CandidateGrid
-from search.apply.gaussian_process import Process
+from search.apply.gaussian_process import Floats, Process
 from search.apply.gp_fit import fit, usual_prior
 from search.apply.objective_model import CONSTRAINT, unfolded
 from search.apply.scores import ceilings_of, losses_of, normal_scores
@@ -31,17 +31,15 @@ from search.objectives import Objective
 from search.space import SearchSpace
 from search.space.encoding import encode
 
-Floats = NDArray[np.float64]
-
 TASKS_KEPT = 32
 TRIALS_KEPT = 100
-# A task whose results are not foreseen from each other is noise. Its leave-one-out rank correlation
-# must exceed this over the root of its trials. Without fitted parameters 2.3 would hold off 99 of
-# 100 shuffled tasks; with them it takes 4.2 (HPOBench, 96 tasks of 50 and 100 trials; the true ones
-# reached 4.8 at least, mostly 6 and more).
-FORESEEN = 4.2
-# Fewer trials cannot show that a task is noise: fitted parameters foresee shuffled ones as well.
-# The task has the benefit of the doubt, which the guard takes away once this search has results.
+# A task whose results do not predict each other is noise: its leave-one-out rank correlation must
+# exceed this over the root of its number of trials. For fixed parameters 2.3 would reject 99 of 100
+# shuffled tasks; fitted ones need 4.2 (HPOBench, 96 tasks of 50 and 100 trials; the true ones
+# reached at least 4.8, mostly 6 and more).
+LEAST_CORRELATION = 4.2
+# With fewer trials fitted parameters predict shuffled results as well, so no task is rejected. The
+# guard drops it once this search has results.
 FEWEST_TO_DOUBT = 40
 
 
@@ -51,24 +49,23 @@ class TaskModel:
 
     Attributes:
         name: The task's id.
-        trials: What was kept of it, complete trials only.
+        trials: The trials that were kept, complete ones only.
         points: Their encoding, `(n, columns)`.
-        losses: Shape `(n, columns)`: the objectives, and behind them the constraints if roles make
-            any. Each is modelled.
-        judged: Shape `(n, objectives)`: the objectives alone, those that violate constraints last.
+        losses: What is modelled, `(n, k)`: the objectives, then the constraints if roles make any.
+        objective_losses: The objectives alone, `(n, objectives)`; infeasible trials are last.
         scores: Normal scores of the losses.
-        ceilings: For each constraint the largest score that keeps it.
-        columns: The encoded columns whose hyperparameters it knows. In the others nothing was
-            measured, so there its model sees no difference.
-        processes: One a column of the losses.
-        is_foreseen: For each of them whether its results can be foreseen from each other.
+        ceilings: The largest feasible score of each constraint.
+        columns: The encoded columns of the hyperparameters that it has. In the others nothing was
+            measured, so its predictions do not depend on them.
+        processes: One for each column of the losses.
+        is_predictable: For each of them whether its results predict each other.
     """
 
     name: str
     trials: tuple[Trial, ...]
     points: Floats
     losses: Floats
-    judged: Floats
+    objective_losses: Floats
     scores: Floats
     ceilings: Floats
     columns: NDArray[np.intp]
@@ -76,29 +73,31 @@ class TaskModel:
     is_predictable: tuple[bool, ...]
 
     def predict(self, points: Floats) -> Floats:
-        """Predicted scores, `(candidates, columns)`; 0 is the task's average, small is good."""
+        """Returns predicted scores, `(points, k)`; 0 is the task's average, small is good."""
         known = points[:, self.columns]
         return np.column_stack([process.mean(known) for process in self.processes])
 
 
 def task_models(
-    evidence: Sequence[Trial],
+    trials: Sequence[Trial],
     space: SearchSpace,
     objectives: Sequence[Objective],
     similarities: Mapping[str, float],
 ) -> tuple[list[TaskModel], dict[str, str]]:
-    """The tasks that teach something, and task -> why it does not for the others.
+    """Returns the models of the usable tasks, and task -> why it is left out for the others.
 
     Args:
-        evidence: Trials of other tasks, oldest first.
-        space: The target's.
-        objectives: The target's.
+        trials: Trials of other tasks, oldest first.
+        space: The target space.
+        objectives: The target objectives.
         similarities: Task -> 0 to 1, as far as known.
     """
     by_task: dict[str, list[Trial]] = {}
-    for trial in evidence:
+    for trial in trials:
         if trial.state == "complete":
-            by_task.setdefault(_comparable(trial), []).append(trial)
+            # Values that count by rank are ranked within their own search.
+            key = f"{trial.task} ({trial.search})" if trial.is_by_rank else trial.task
+            by_task.setdefault(key, []).append(trial)
     newest_first = list(reversed(by_task))
     order = sorted(newest_first, key=lambda task: -similarities.get(by_task[task][0].task, 0.0))
     left_out = {
@@ -112,13 +111,8 @@ def task_models(
         if any(past.is_predictable):
             found.append(past)
         else:
-            left_out[task] = "its results cannot be foreseen from each other: they look like noise"
+            left_out[task] = "its results do not predict each other: they look like noise"
     return found, left_out
-
-
-def _comparable(trial: Trial) -> str:
-    """Trials of one task are ranked together, unless their values mean something of their own."""
-    return f"{trial.task} ({trial.search})" if trial.is_by_rank else trial.task
 
 
 def _modelled(
@@ -128,39 +122,25 @@ def _modelled(
     objectives: Sequence[Objective],
     groups: NDArray[np.int64],
 ) -> TaskModel:
-    kept = most_telling(trials, objectives)
+    kept = most_informative(trials, objectives)
     points = encode(space, [trial.configuration for trial in kept])
-    judged = losses_of(kept, objectives)
-    constraints = len(kept[0].constraints)
-    losses = losses_of(unfolded(kept), [*objectives, *[CONSTRAINT] * constraints])
+    constraints = [CONSTRAINT] * len(kept[0].constraints)
+    losses = losses_of(unfolded(kept), [*objectives, *constraints])
     scores = normal_scores(losses)
-    ceilings = ceilings_of(losses, scores, len(objectives))
-    names = list(space.distributions)
-    is_known = np.array([any(n in t.configuration for t in kept) for n in names])
+    is_known = np.array([any(n in t.configuration for t in kept) for n in space.distributions])
     columns = np.flatnonzero(is_known[groups])
     own_groups = np.unique(groups[columns], return_inverse=True)[1]
     prior = usual_prior(int(own_groups.max(initial=-1)) + 1)
     processes = tuple(fit(points[:, columns], column, own_groups, prior) for column in scores.T)
-    is_predictable = tuple(
-        _is_predictable(process, column)
-        for process, column in zip(processes, scores.T, strict=True)
-    )
     return TaskModel(
-        name,
-        tuple(kept),
-        points,
-        losses,
-        judged,
-        scores,
-        ceilings,
-        columns,
-        processes,
-        is_predictable,
-    )
+        name, tuple(kept), points, losses, losses_of(kept, objectives), scores,
+        ceilings_of(losses, scores, len(objectives)), columns, processes,
+        tuple(map(_is_predictable, processes, scores.T)),
+    )  # fmt: skip
 
 
-def most_telling(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
-    """At most `TRIALS_KEPT` of a task's complete trials, in their order: see the module."""
+def most_informative(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
+    """Returns at most `TRIALS_KEPT` of a task's complete trials, in order; see the module."""
     if len(trials) <= TRIALS_KEPT:
         return list(trials)
     # By mean rank, not by fronts: finding the fronts of thousands of trials takes minutes.
@@ -180,4 +160,4 @@ def _is_predictable(process: Process, scores: Floats) -> bool:
     predicted = process.left_out_means()
     if np.ptp(predicted) == 0:
         return False
-    return bool(spearmanr(predicted, scores).statistic > FORESEEN / np.sqrt(len(scores)))
+    return bool(spearmanr(predicted, scores).statistic > LEAST_CORRELATION / np.sqrt(len(scores)))

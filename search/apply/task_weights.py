@@ -1,14 +1,14 @@
-"""Leaning: how a model of this task is built on what past tasks predict.
+"""Task weights: how a model of this task is built on the predictions of past tasks.
 
-The objective here is taken to be a combination of the past tasks' predictions plus something of its
-own: `f(x) = c * mean_t(x) + sum_t d_t * (prediction_t(x) - mean(x)) + own(x)`, with normal priors
-on `c` and `d`, so it is one Gaussian process with two linear blocks. A task that disagrees gets
-no weight, or a negative one: history that is wrong way round teaches too. How strongly tasks of
-this history lean on each other is learned beforehand, each in turn from all others.
+The objective here is modelled as a combination of the past tasks' predictions plus a function of
+its own: `f(x) = c * mean_t(x) + sum_t d_t * (prediction_t(x) - mean(x)) + own(x)`, with normal
+priors on `c` and `d`, so it is one Gaussian process with two linear blocks. A task that disagrees
+gets no weight, or a negative one: inverted history is informative too. The priors are learned
+beforehand from the history, by fitting each of its tasks in turn on all others.
 
 Sources: Wang et al. 2024, "Pre-trained Gaussian processes for Bayesian optimization" (a prior
 learned from past tasks); Feurer et al. 2018, "Scalable meta-learning for Bayesian optimization
-using ranking-weighted Gaussian process ensembles" (weights that follow what was seen here).
+using ranking-weighted Gaussian process ensembles" (weights from the results of this task).
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from search.apply.gaussian_process import Floats, Process
 from search.apply.gp_fit import Prior, fit, usual_prior
 from search.apply.task_models import TaskModel
 
-# Where the learning of the prior starts, and its end where there is one past task only: a third of
-# the variance is the task's own, half each what all tasks share and how they differ.
+# Variances at the start of learning the prior, and the prior itself with one past task: the task's
+# own function, its noise, what all tasks share, and how they differ.
 _OWN, _NOISE, _SHARED, _DIFFERENT = 0.3, 0.02, 0.5, 0.5
-# So many tasks are asked how they lean on the others: judgement, to bound the first proposal.
-_ASKED = 8
-# The least spread: this task may be unlike all past ones. With 0.5 regret after inverted history
-# was .062 and .038 at 20 and 50 trials, with 1.0 .056 and .033; after true history .053 and .055
-# at 20 (s.e. .004).
+# So many tasks are fitted on the others, chosen by hand to bound the time of the first proposal.
+_FITTED = 8
+# The least spread of the prior, since this task may be unlike all past ones. With 0.5 regret after
+# inverted history was .062 and .038 at 20 and 50 trials, with 1.0 .056 and .033; after true history
+# .053 and .055 at 20 (s.e. .004).
 _LEAST_SPREAD = 1.0
 
 
 def blocks(task_predictions: Floats) -> list[Floats]:
-    """The linear features of points: what tasks share, and how each differs from that.
+    """Returns the linear features of points: the mean over tasks, and each task's deviation.
 
     Args:
-        task_predictions: Predictions, shape `(points, tasks)`; at least one task.
+        task_predictions: Shape `(points, tasks)`; at least one task.
     """
     shared = task_predictions.mean(axis=1, keepdims=True)
     if task_predictions.shape[1] == 1:
@@ -45,8 +45,8 @@ def blocks(task_predictions: Floats) -> list[Floats]:
     return [shared, (task_predictions - shared) / np.sqrt(task_predictions.shape[1])]
 
 
-def weights(process: Process) -> Floats:
-    """How much each task's prediction counts, signed; absolute values sum to 1 or are all 0."""
+def task_weights(process: Process) -> Floats:
+    """Returns the signed weight of each task; absolute values sum to 1 or are all 0."""
     counts = process.coefficients(0)
     if len(process.blocks) > 1:
         own = process.coefficients(1)
@@ -57,33 +57,33 @@ def weights(process: Process) -> Floats:
 
 
 def learned_prior(tasks: Sequence[TaskModel], groups: NDArray[np.int64], objective: int) -> Prior:
-    """The prior for a task that leans on these, for one objective.
+    """Learns the prior of a model on these tasks, for one objective.
 
     Args:
-        tasks: Those whose results in this objective are foreseen; at least one.
+        tasks: Those whose results in this objective are predictable; at least one.
         groups: Encoded column -> hyperparameter.
-        objective: Its column.
+        objective: The objective's column.
     """
     start = _start(tasks, groups, objective)
     if len(tasks) == 1:
         return start
     fitted = []
-    for task in tasks[:_ASKED]:
+    for task in tasks[:_FITTED]:
         others = np.column_stack(
             [other.predict(task.points)[:, objective] for other in tasks if other is not task]
         )
         scores = task.scores[:, objective]
         features = blocks(others)
-        prior = start if len(features) == 2 else _without_differences(start)
+        prior = start if len(features) == 2 else without_differences(start)
         parameters = fit(task.points, scores, groups, prior, features).parameters
         fitted.append(parameters if len(features) == 2 else np.r_[parameters, start.means[-1]])
     return Prior(np.mean(fitted, axis=0), np.maximum(np.std(fitted, axis=0), _LEAST_SPREAD))
 
 
 def _start(tasks: Sequence[TaskModel], groups: NDArray[np.int64], objective: int) -> Prior:
-    usual = usual_prior(int(groups.max(initial=-1)) + 1, min(len(tasks), 2))
+    lengths = int(groups.max(initial=-1)) + 1
+    usual = usual_prior(lengths, min(len(tasks), 2))
     means = usual.means.copy()
-    lengths = len(means) - 2 - min(len(tasks), 2)
     for group in range(lengths):
         found = [
             task.processes[objective].parameters[position]
@@ -95,5 +95,6 @@ def _start(tasks: Sequence[TaskModel], groups: NDArray[np.int64], objective: int
     return Prior(means, usual.spreads)
 
 
-def _without_differences(prior: Prior) -> Prior:
+def without_differences(prior: Prior) -> Prior:
+    """Returns the prior of a model on one task, which has one block only."""
     return Prior(prior.means[:-1], prior.spreads[:-1])

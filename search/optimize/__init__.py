@@ -1,1 +1,1 @@
-"""Optimize: run the trials on the cluster, stop the hopeless ones, lose nothing."""
+"""Optimize: run the trials on the cluster, stop those that cannot win, lose no result."""

@@ -1,38 +1,38 @@
-"""What of the project travels to a cluster: its nodes have the dependencies, not the code.
+"""Bundle: the part of the project that Ray copies to a cluster, whose nodes lack our code.
 
-Ray carries a working directory without what is excluded here, and without what a `.gitignore` or
-`.rayignore` in it names.
+Ray copies a working directory without the folders that are excluded here, and without the files
+that a `.gitignore` or `.rayignore` in it names.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pathspec
 
-# Of a project, what a search on the cluster does not need: it stays where it is.
+# Folders of a project that a search on the cluster does not need.
 LEFT_BEHIND = (
     "results", "tests", "docs", "benchmarks", "build", ".git", ".venv", ".ci", ".github",
     ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis",
 )  # fmt: skip
 IGNORE_FILES = (".gitignore", ".rayignore")
-# A data set in files is some of them; a folder with more is judged by its first ones.
-FILES_LOOKED_AT = 10_000
+# In a folder with more files only the first ones are checked.
+FILES_CHECKED = 10_000
 
 
 def excludes() -> list[str]:
-    """The same as patterns of a runtime environment: at the top of the project alone."""
+    """Returns `LEFT_BEHIND` as patterns of a runtime environment: top-level folders only."""
     return [f"/{folder}" for folder in LEFT_BEHIND]
 
 
 def code_for_workers(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """The part of a runtime environment that brings our code to the nodes of a cluster one joins.
+    """Returns the part of a runtime environment that brings our code to a cluster's nodes.
 
-    Empty inside a submitted job: it brings its own copy of the project, and two do not merge.
+    Empty inside a submitted job, which has its own copy of the project: two do not merge.
     """
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment:
         return {}
@@ -40,40 +40,41 @@ def code_for_workers(environment: Mapping[str, str] = os.environ) -> dict[str, A
 
 
 def what_stays(place: Path, project: Path) -> str:
-    """Why a file or folder of the project, or a file in it, would not arrive; empty if all does.
+    """Returns why a path of the project, or a file in it, is not copied; empty if all is.
 
     Args:
-        place: Inside the project; need not exist.
-        project: The folder that travels.
+        place: A path inside the project; need not exist.
+        project: The folder that is copied.
     """
     parts = place.relative_to(project).parts
     if parts and parts[0] in LEFT_BEHIND:
         return f"{project / parts[0]} stays behind"
+    files = [place]
+    if place.is_dir():
+        inside = (each for each in place.rglob("*") if each.is_file())
+        files = list(itertools.islice(inside, FILES_CHECKED))
     rules: dict[Path, list[tuple[Path, pathspec.PathSpec[Any]]]] = {}
-    for file in _files(place):
+    for file in files:
         for folder in [each for each in file.parents if each.is_relative_to(project)]:
             if folder not in rules:
-                rules[folder] = list(_rules_of(folder))
+                rules[folder] = _rules_of(folder)
+            # Ray does not look into ignored folders, so a folder's pattern ignores its files too.
+            inner = file.relative_to(folder)
+            paths = [str(each) for each in (inner, *inner.parents) if each.parts]
             for source, patterns in rules[folder]:
-                if _is_ignored(file.relative_to(folder), patterns):
+                if any(map(patterns.match_file, paths)):
                     return f"{file} stays behind: {source} names it"
     return ""
 
 
-def _files(place: Path) -> Iterator[Path]:
-    if not place.is_dir():
-        return iter([place])
-    files = (each for each in place.rglob("*") if each.is_file())
-    return itertools.islice(files, FILES_LOOKED_AT)
-
-
-def _rules_of(folder: Path) -> Iterator[tuple[Path, pathspec.PathSpec[Any]]]:
-    for name in IGNORE_FILES:
-        if (folder / name).is_file():
-            lines = (folder / name).read_text(errors="replace").splitlines()
-            yield folder / name, pathspec.PathSpec.from_lines("gitignore", lines)
-
-
-def _is_ignored(file: Path, patterns: pathspec.PathSpec[Any]) -> bool:
-    """Itself, or a folder above it: Ray does not look into those."""
-    return any(patterns.match_file(str(each)) for each in (file, *file.parents) if each.parts)
+def _rules_of(folder: Path) -> list[tuple[Path, pathspec.PathSpec[Any]]]:
+    return [
+        (
+            file,
+            pathspec.PathSpec.from_lines(
+                "gitignore", file.read_text(errors="replace").splitlines()
+            ),
+        )
+        for file in (folder / name for name in IGNORE_FILES)
+        if file.is_file()
+    ]

@@ -1,9 +1,9 @@
-"""Which trials' robust accuracy is confirmed by a stronger attack, decided where they train.
+"""Confirmation: decide on the worker whether a stronger attack confirms a robust accuracy.
 
-Those that would be among the best of the search so far, and a random tenth: the former are what the
-search steers by and reports, the latter say how the figure does elsewhere. The decision must come
-before the trial's report, and waiting for the driver would hold up a worker; so every trial that
-ends leaves its objective values beside the attack memory, and the next one reads them there.
+Confirmed are the trials that would be among the best of the search so far, which the search reports
+and follows, and a random tenth, which shows how accurate the search's attack is elsewhere. The
+decision comes before the trial's report, and waiting for the driver would block a worker; so each
+trial that ends writes its objective values next to the attack memory, where later ones read them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from search.objectives.roles import best
 
 MEMORY = "attack_memory"  # folder in a search's storage
 SHARE = 0.1
-# Sets this draw apart from a trial's own seed, which comes from the same two numbers.
+# Makes this draw independent of a trial's own seed, which comes from the same two numbers.
 _STREAM = 1
 
 
@@ -33,9 +33,9 @@ class Standing:
     """The objective values of a search's trials, as its workers see them.
 
     Attributes:
-        folder: Where each trial's file is; `trial_0007.json` with `number` and `values`.
-        seed: Of the search.
-        objectives: What the values are of.
+        folder: The folder of the trials' files: `trial_0007.json` with `number` and `values`.
+        seed: The search's seed.
+        objectives: The objectives of the values.
     """
 
     folder: Path
@@ -43,15 +43,15 @@ class Standing:
     objectives: Sequence[Objective]
 
     def must_confirm(self, number: int, values: Sequence[float]) -> bool:
-        """Whether the trial would be among the best now, or is of the random tenth.
+        """Whether the trial would be among the best now, or is one of the random tenth.
 
-        Never, if a value is not finite: such a trial fails.
+        False if a value is not finite: such a trial fails.
         """
         if not all(map(math.isfinite, values)):
             return False
-        others = [self._read(file) for file in sorted(self.folder.glob("trial_*.json"))
-                  if file.name != _name(number)]  # fmt: skip
-        rows = [*(row for row in others if row is not None), list(values)]
+        files = sorted(self.folder.glob("trial_*.json"))
+        others = [self._read(file) for file in files if file.name != _name(number)]
+        rows = [*filter(None, others), list(values)]
         return bool(best(np.array(rows), self.objectives)[-1]) or self.is_drawn(number)
 
     def is_drawn(self, number: int) -> bool:
@@ -60,25 +60,25 @@ class Standing:
         return float(np.random.default_rng(sequence).random()) < SHARE
 
     def note(self, number: int, values: Sequence[float]) -> None:
-        """Leaves a trial's values for those that end after it; complete or not at all."""
+        """Writes a trial's values for those that end after it; the file is complete or absent."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / _name(number)
         temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
         temporary.write_text(json.dumps({"number": number, "values": list(values)}))
         temporary.replace(file)
 
-    def _read(self, file: Path) -> list[float] | None:
-        """A trial's values; None if the file is gone, damaged, or of other objectives."""
+    def _read(self, file: Path) -> list[float]:
+        """Returns a trial's values; [] if the file is gone, damaged, or of other objectives."""
         try:
             values = [float(value) for value in json.loads(file.read_text())["values"]]
         except (OSError, ValueError, KeyError, TypeError):
-            return None
+            return []
         is_usable = len(values) == len(self.objectives) and all(map(math.isfinite, values))
-        return values if is_usable else None
+        return values if is_usable else []
 
 
 def replaced_warning(metrics: Mapping[str, float]) -> str:
-    """What is kept with a run whose robust figure was replaced; "" if it was not."""
+    """Returns the warning of a run whose robust accuracy was replaced; "" if it was not."""
     if metrics.get("robustness.replaced") != 1.0:
         return ""
     changes = "; ".join(
@@ -87,12 +87,12 @@ def replaced_warning(metrics: Mapping[str, float]) -> str:
         if unconfirmed(name) in metrics
     )
     return GradientMaskingWarning(
-        name="The robust figure was replaced",
-        raised_when="targeted APGD breaks more than the search's own attack did, by more than "
-        "two standard errors.",
+        name="The robust accuracy was replaced",
+        raised_when="targeted APGD misclassifies more examples than the search's own attack, by "
+        "more than two standard errors.",
         meaning="the search's attack overstates this model; its gradients may be masked.",
-        remedy="read the warnings of the report, attack it by `twentieth attack`, and trust the "
-        "smaller figure.",
+        remedy="read the warnings of the report, run `twentieth attack` on it, and trust the "
+        "smaller accuracy.",
         measured=f"a gap of {metrics.get('robustness.gap', math.nan):.4f}; {changes}",
     ).as_markdown()
 

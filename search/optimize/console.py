@@ -1,6 +1,6 @@
-"""What a person sees of a running search: a live table in a terminal, plain lines elsewhere.
+"""Console: a live table of a running search in a terminal, plain lines elsewhere.
 
-Drawn from the journal's events alone, in the parent process; Ray's own output goes to a log.
+It is drawn from the journal's events alone, in the parent process; Ray's own output goes to a log.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FRONT_ROWS = 6
 
 @dataclass
 class View:
-    """A search as its events tell it so far."""
+    """The state of a search according to its events so far."""
 
     plan: Plan
     states: dict[int, str] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class View:
     message: str = "starting"
 
     def seed(self, trials: Sequence[Trial]) -> None:
-        """Takes over what earlier launches of this search did."""
+        """Adds the trials of earlier launches of this search."""
         for trial in trials:
             self.states[trial.number] = trial.state
             self.epochs[trial.number] = trial.epoch
@@ -48,7 +48,7 @@ class View:
                 self.values[trial.number] = trial.values
 
     def take(self, event: Event) -> str | None:
-        """Applies an event; returns a line worth printing, or None."""
+        """Applies an event; returns a line to print, or None."""
         fields = event.fields
         if event.name == "driver":
             self.message = fields["message"]
@@ -60,9 +60,7 @@ class View:
             self.origins[fields["number"]] = origin_text(fields["origin"])
         elif event.name == "epoch":
             self.epochs[fields["number"]] = fields["epoch"]
-        elif event.name == "end":
-            return self._take_end(fields)
-        return None
+        return self._take_end(fields) if event.name == "end" else None
 
     def _take_end(self, fields: dict[str, Any]) -> str:
         number, state = fields["number"], fields["state"]
@@ -74,37 +72,35 @@ class View:
             f"{name} {value:.4g}"
             for name, value in zip(self.plan.spec.metrics, fields["values"], strict=False)
         )
-        reason = fields["reason"].strip().splitlines()[-1] if fields["reason"].strip() else ""
-        detail = numbers or reason
+        *_, reason = fields["reason"].strip().split("\n")
+        origin = self.origins.get(number, "?")
         return (
-            f"trial {number:03d} {state:<11} {detail}  ({self.origins.get(number, '?')})  "
+            f"trial {number:03d} {state:<11} {numbers or reason}  ({origin})  "
             f"[{self.done()}/{self.plan.trials_budget}]"
         )
 
     def count(self, *states: str) -> int:
-        """How many trials are in one of these states."""
+        """Counts the trials in any of these states."""
         return sum(state in states for state in self.states.values())
 
     def done(self) -> int:
-        """How many trials need no more work."""
+        """Counts the trials that have ended for good."""
         return self.count("complete", "stopped", "failed")
 
     def front(self) -> list[int]:
-        """Numbers of the best trials, by the roles of the objectives, best primary first."""
+        """Returns the numbers of the best trials, by roles; the best first value comes first."""
         if not self.values:
             return []
-        numbers = list(self.values)
         values, objectives = np.array(list(self.values.values())), self.plan.spec.objectives
-        losses = pareto.losses(values, objectives)
-        mask = best(values, objectives)
-        on_front = [number for number, is_on in zip(numbers, mask, strict=True) if is_on]
-        return sorted(on_front, key=lambda number: losses[numbers.index(number), 0])
+        on_front = np.array(list(self.values))[best(values, objectives)].tolist()
+        sign = -1 if objectives[0].is_maximized else 1
+        return sorted(on_front, key=lambda number: sign * self.values[number][0])
 
     def seconds_left(self) -> float | None:
-        """A guess from the trials that ended in this launch; None before the first."""
-        spent = time.monotonic() - self.began
+        """Estimates the time left from the trials of this launch; None before the first ends."""
         if not self.ended_here:
             return None
+        spent = time.monotonic() - self.began
         guess = spent / self.ended_here * max(self.plan.trials_budget - self.done(), 0)
         if self.plan.hours is not None:
             guess = min(guess, max(self.plan.hours * 3600 - spent, 0.0))
@@ -112,15 +108,13 @@ class View:
 
 
 class Display:
-    """Shows a View: live in a terminal, a line an ended trial otherwise."""
+    """Shows a View: live in a terminal, a line for each ended trial otherwise."""
 
     def __init__(self, view: View, console: Console) -> None:
         self._view, self._console = view, console
-        self._live = (
-            Live(self._draw(), console=console, refresh_per_second=4, transient=True)
-            if console.is_terminal
-            else None
-        )
+        self._live: Live | None = None
+        if console.is_terminal:
+            self._live = Live(self._draw(), console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Display:
         if self._live:
@@ -132,59 +126,50 @@ class Display:
             self._live.stop()
 
     def take(self, event: Event | None) -> None:
-        """Shows one event, or only the time passing."""
+        """Shows one event, or only the time that has passed."""
         line = self._view.take(event) if event is not None else None
+        # The live table shows the other messages itself.
+        if line and (self._live is None or (event is not None and event.name == "end")):
+            self._console.print(line, highlight=False, markup=False, soft_wrap=not self._live)
         if self._live:
-            if event is not None and event.name == "end" and line:
-                self._console.print(line, highlight=False, markup=False)
             self._live.update(self._draw())
-        elif line:
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _draw(self) -> Group:
         view = self._view
-        left = view.seconds_left()
+        left, failed = view.seconds_left(), view.count("failed")
         head = Text.assemble(
             (view.plan.search, "bold"),
             f"  {view.done()}/{view.plan.trials_budget} done",
             f"  {view.count('running')} running",
             f"  {view.count('stopped')} stopped early",
-            (f"  {view.count('failed')} failed", "red" if view.count("failed") else ""),
+            (f"  {failed} failed", "red" if failed else ""),
             f"  about {left / 60:.1f} min left" if left is not None else f"  {view.message}",
         )
-        return Group(head, _running(view), _front(view))
-
-
-def _running(view: View) -> Text:
-    epochs = view.plan.spec.budget.epochs
-    running = [number for number, state in view.states.items() if state == "running"]
-    parts = [f"{number:03d} epoch {view.epochs.get(number, 0)}/{epochs}" for number in running]
-    return Text("running: " + (", ".join(parts[:8]) or "-"), style="dim")
+        epochs = view.plan.spec.budget.epochs
+        running = [
+            f"{number:03d} epoch {view.epochs.get(number, 0)}/{epochs}"
+            for number, state in view.states.items()
+            if state == "running"
+        ]
+        line = Text("running: " + (", ".join(running[:8]) or "-"), style="dim")
+        return Group(head, line, _front(view))
 
 
 def _front(view: View) -> Table:
-    word = "Pareto front" if is_plain(view.plan.spec.objectives) else "Best"
+    objectives, numbers = view.plan.spec.objectives, list(view.values)
+    word = "Pareto front" if is_plain(objectives) else "Best"
     table = Table(title=f"{word} so far", title_justify="left", box=None)
     table.add_column("trial")
-    for objective in view.plan.spec.objectives:
+    for objective in objectives:
         table.add_column(objective.metric, justify="right")
     table.add_column("proposed by", style="dim")
-    best = _best(view)
+    if not numbers:
+        return table
+    lowest = pareto.losses(list(view.values.values()), objectives).argmin(axis=0)
     for number in view.front()[:FRONT_ROWS]:
         cells = [
-            Text(f"{value:.4f}", style="bold green" if best[index] == number else "")
-            for index, value in enumerate(view.values[number])
+            Text(f"{value:.4f}", style="bold green" if numbers[row] == number else "")
+            for value, row in zip(view.values[number], lowest, strict=True)
         ]
         table.add_row(f"{number:03d}", *cells, Text(view.origins.get(number, "")))
     return table
-
-
-def _best(view: View) -> list[int]:
-    """The number of the best trial of each objective."""
-    best = []
-    for index, objective in enumerate(view.plan.spec.objectives):
-        pick = max if objective.is_maximized else min
-        best.append(
-            pick(view.values, key=lambda number: view.values[number][index]) if view.values else -1
-        )
-    return best

@@ -1,11 +1,13 @@
-"""CPU leases: two searches on one machine share its cores instead of each believing in all.
+"""CPU leases: searches on one machine share its cores instead of each taking all of them.
 
-A lease is a locked file, one a core, in a folder all searches of this user share; a lock goes with
-its process, also under kill -9. For local searches only: on a cluster Ray knows every user.
+A lease is a locked file for each core, in a folder that all searches of this user share. A lock is
+released when its process ends, also by kill -9. For local searches only: on a cluster Ray counts
+the cores of all users.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -18,12 +20,12 @@ ASK_AGAIN_SECONDS = 1.0
 
 
 def machine_cpus() -> int:
-    """Cores that this process may use (a container or taskset may allow fewer than exist)."""
+    """Returns the cores that this process may use; a container or taskset may allow fewer."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def lease_folder() -> Path:
-    """The folder of locks that all searches of this user on this machine share."""
+    """Returns the folder of locks that all searches of this user on this machine share."""
     return Path(tempfile.gettempdir()) / f"twentieth-cpus-{os.getuid()}"
 
 
@@ -37,14 +39,14 @@ def lease_cpus(
 ) -> list[FileLock]:
     """Locks `wanted` cores, waiting until that many are free; the caller keeps the locks.
 
-    All or nothing: two searches that each hold half would wait for ever.
+    All or none: two searches that each hold half would wait for ever.
 
     Args:
-        wanted: cores; more than the machine has counts as all of them.
-        say: told once if it has to wait.
-        folder: where the locks lie.
-        total: cores of the machine.
-        must_stop: asked while waiting; True gives up with an empty list.
+        wanted: Number of cores; more than the machine has counts as all of them.
+        say: Called once with a message if it has to wait.
+        folder: Folder of the locks.
+        total: Cores of the machine.
+        must_stop: Called while waiting; True gives up with an empty list.
     """
     total = total or machine_cpus()
     folder = folder or lease_folder()
@@ -52,9 +54,14 @@ def lease_cpus(
     wanted = min(wanted, total)
     has_waited = False
     while not must_stop():
-        held = _try_to_lock(folder, wanted, total)
-        if len(held) == wanted:
-            return held
+        held: list[FileLock] = []
+        for core in range(total):
+            lock = FileLock(folder / f"core-{core}.lock", blocking=False)
+            with contextlib.suppress(Timeout):
+                lock.acquire()
+                held.append(lock)
+            if len(held) == wanted:
+                return held
         for lock in held:
             lock.release()
         if not has_waited:
@@ -62,17 +69,3 @@ def lease_cpus(
             has_waited = True
         time.sleep(ASK_AGAIN_SECONDS)
     return []
-
-
-def _try_to_lock(folder: Path, wanted: int, total: int) -> list[FileLock]:
-    held: list[FileLock] = []
-    for core in range(total):
-        if len(held) == wanted:
-            break
-        lock = FileLock(folder / f"core-{core}.lock", blocking=False)
-        try:
-            lock.acquire()
-            held.append(lock)
-        except Timeout:
-            continue
-    return held

@@ -1,9 +1,9 @@
-"""The driver: the child process that owns a search while it runs.
+"""Driver: the child process that owns a search while it runs.
 
-Tune prints at every verbosity and cannot be killed cleanly from within, so it runs here, its output
-in a log, while the parent draws the journal. The driver claims the search, replays what an earlier
-driver left unsent, runs Tune, settles every trial, looks at the test split once, and waits until
-the store has everything.
+Tune prints at every verbosity and cannot be killed cleanly from within, so it runs here with its
+output in a log, while the parent draws the journal. The driver claims the search, sends what an
+earlier driver left unsent, runs Tune, settles every trial, evaluates the best on the test split,
+and waits until the store has everything.
 """
 
 from __future__ import annotations
@@ -38,43 +38,45 @@ from search.tracking.write.journal import Journal
 from search.tracking.write.writer import Writer
 
 LOG = "driver.log"
-# How long a finished search waits for a store that is away before it leaves the rest to `resume`.
+# How long a finished search waits for an unreachable store before it leaves the rest to `resume`.
 LAST_CHANCE_SECONDS = 60.0
-# Ray needs room in its object store beside the data set: results, the runtime environment.
+# Room in Ray's object store in addition to the data set: results, the runtime environment.
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
-
-_log = logging.getLogger(__name__)
 
 
 def drive(plan: Plan, parent: Connection) -> None:
     """Runs in the child process; sends one dict: "status" and, if it is not "done", "message".
 
-    It stops, keeping what is under way, when the parent sends anything or is gone. (Signals are no
-    way to ask: Ray and Tune take SIGTERM, SIGINT and SIGUSR1 for themselves.)
+    It stops, keeping running trials, when the parent sends anything or is gone. (Ray and Tune
+    handle SIGTERM, SIGINT and SIGUSR1 themselves, so signals cannot ask for it.)
 
-    Statuses: done, alive (someone else owns the search), lost (someone took it over), refused (this
-    machine holds no trial), unsent (all is in the journal, the store is away), failed (with the
-    traceback's last line).
+    Statuses: done, alive (another process owns the search), lost (another process took it over),
+    refused (this machine has no room for a trial), unsent (all is in the journal, but not in the
+    store), failed (with the traceback's last line).
     """
     os.setsid()  # Ctrl-C in the terminal goes to the parent alone, which then asks us to stop
     plan.storage.mkdir(parents=True, exist_ok=True)
     _redirect_output(plan.storage / LOG)
     stop = threading.Event()
     threading.Thread(target=_listen, args=(parent, stop), daemon=True).start()
-    # NOTE: Ray is shut down last. Where a thread of its own still asks for what is gone then, it
-    # ends the whole process ("The process will exit", core_worker_process.cc; seen once, ray 2.60).
+    # NOTE: Ray is shut down last: if one of its threads still uses it afterwards, that ends the
+    # whole process ("The process will exit", core_worker_process.cc; seen once, ray 2.60).
+    answer: dict[str, Any] = {}
     with contextlib.ExitStack() as at_the_end:
         try:
-            _tell(parent, _own_and_run(plan, stop, at_the_end))
+            answer = _own_and_run(plan, stop, at_the_end)
         except SearchIsAlive as error:
-            _tell(parent, {"status": "alive", "message": str(error)})
+            answer = {"status": "alive", "message": str(error)}
         except NoRoom as error:
-            _tell(parent, {"status": "refused", "message": str(error)})
+            answer = {"status": "refused", "message": str(error)}
         except BaseException as error:
             traceback.print_exc()
             last_line = (str(error).strip().splitlines() or [""])[-1][:300]
-            _tell(parent, {"status": "failed", "message": f"{type(error).__name__}: {last_line}"})
+            answer = {"status": "failed", "message": f"{type(error).__name__}: {last_line}"}
             raise
+        finally:
+            with contextlib.suppress(OSError):  # the parent is gone
+                parent.send(answer)
 
 
 def _own_and_run(
@@ -82,16 +84,18 @@ def _own_and_run(
 ) -> dict[str, Any]:
     client = open_client(plan.tracking_uri)
     generation = claim(client, plan.summary_run, plan.storage, owner_name())
+    kinds = plan.space.distributions
+    log_scaled = frozenset(name for name, kind in kinds.items() if getattr(kind, "log", False))
     writer = Writer(
         client, plan.storage, search=plan.search, experiment=plan.experiment,
-        summary_run=plan.summary_run, generation=generation, log_scaled=_log_scaled(plan),
+        summary_run=plan.summary_run, generation=generation, log_scaled=log_scaled,
         metrics=plan.spec.metrics,
     )  # fmt: skip
     journal = Journal(plan.storage, generation)
     writer.drain()
     settle(client, plan.experiment, plan.search)
     own: list[Trial] = []
-    if generation > 1:  # nobody has run this search before its first owner
+    if generation > 1:  # the first owner has no earlier trials
         own = read_history(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
     writer.start()
     state = "interrupted"
@@ -105,13 +109,13 @@ def _own_and_run(
         journal.close()
     if writer.has_lost_ownership.is_set():
         return {"status": "lost", "message": "another process took this search over"}
+    if not unwritten and not unsent:
+        return {"status": "done", "state": state}
+    message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
     if unwritten:
-        message = f"{unwritten} events could not be written to {plan.storage}: is it full, or gone?"
-        return {"status": "unsent", "message": message}
-    if unsent:
-        message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
-        return {"status": "unsent", "message": message}
-    return {"status": "done", "state": state}
+        events = f"{unwritten} event{'' if unwritten == 1 else 's'}"
+        message = f"{events} could not be written to {plan.storage}: is it full, or gone?"
+    return {"status": "unsent", "message": message}
 
 
 def _run(
@@ -123,9 +127,9 @@ def _run(
     generation: int,
     at_the_end: contextlib.ExitStack,
 ) -> str:
-    """Runs trials until the budget, the time or the user says stop; returns the search's state.
+    """Runs trials until the budget or the time is used up or the user stops; returns the state.
 
-    What it takes (cores, Ray, a folder) it gives back at the end.
+    Cores, Ray and a temporary folder are released by `at_the_end`.
     """
     from search.optimize.tuner import Tuning  # ray costs two seconds to import
 
@@ -143,9 +147,7 @@ def _run(
     say("starting Ray" if plan.address is None else "joining Ray")
     import ray
 
-    tuning = Tuning(
-        plan, own, journal, generation, stop, lambda: writer.has_lost_ownership.is_set()
-    )
+    tuning = Tuning(plan, own, journal, generation, stop, writer.has_lost_ownership.is_set)
     ray_folder = Path(tempfile.mkdtemp(prefix="tw-"))  # short: Ray's sockets lie in it (107 bytes)
     at_the_end.callback(shutil.rmtree, ray_folder, ignore_errors=True)
     at_the_end.callback(ray.shutdown)
@@ -155,7 +157,9 @@ def _run(
         _start_ray(plan, ray_folder, tuning.data_bytes)
         _expect_room(plan, journal)
         journal.append("driver", message="running", spent=time.monotonic() - began)
-        state = tuning.run(_seconds_left(plan, began))
+        spent = time.monotonic() - began
+        left = None if plan.hours is None else max(1.0, plan.hours * 3600 - spent)
+        state = tuning.run(left)
         if state == "complete":
             tuning.test_front()
         return state
@@ -164,10 +168,10 @@ def _run(
 
 
 def compute_alone() -> None:
-    """Has numpy and scipy compute in the thread that asks, once both are imported.
+    """Makes numpy and scipy compute in the calling thread; both must be imported already.
 
-    A proposal is made of small matrices, for which their own threads cost more than they bring:
-    they spin for the next product, on cores that the trials need.
+    Proposals use small matrices, for which BLAS threads cost more than they gain: they spin while
+    they wait for the next product, on cores that the trials need.
     """
     threadpool_limits(1, user_api="blas")
 
@@ -175,7 +179,6 @@ def compute_alone() -> None:
 def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
     import ray
 
-    root = str(Path(__file__).resolve().parents[2])
     if plan.address is not None:
         environment = {"env_vars": _quiet(plan)} | code_for_workers()
         ray.init(address=plan.address, runtime_env=environment, log_to_driver=False)
@@ -183,6 +186,7 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
     resources = plan.spec.resources
     # A stale address left by another driver would make a local search join a dead cluster.
     os.environ.pop("RAY_ADDRESS", None)
+    root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     ray.init(
         address="local",
@@ -198,10 +202,10 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
 
 
 def _expect_room(plan: Plan, journal: Journal) -> None:
-    """Tells of a trial that fits no node; Ray itself would wait for one without a word.
+    """Reports a trial that fits no node; Ray itself would wait for one silently.
 
     Raises:
-        NoRoom: no other node can come, for this is one machine.
+        NoRoom: No other node can be added, because this is one machine.
     """
     import ray
 
@@ -209,35 +213,23 @@ def _expect_room(plan: Plan, journal: Journal) -> None:
     offers = {node["NodeManagerAddress"]: node["Resources"] for node in nodes}
     problem = why_no_node(offers, plan.spec.resources)
     if problem and plan.address is None:
-        raise NoRoom(f"{problem}. Lower resources in the spec, or take a machine that holds one")
+        raise NoRoom(f"{problem}; fix: lower resources in the spec, or use a larger machine")
     if problem:
-        journal.append("driver", message=f"{problem}. The search waits for a node that does")
+        journal.append("driver", message=f"{problem}. The search waits for such a node")
 
 
 def _quiet(plan: Plan) -> dict[str, str]:
-    """Of fine-tunings: workers read local folders alone, and tokenize on their own cores."""
+    """Returns variables of a fine-tuning: local files only, and tokenizing on a worker's cores."""
     if plan.spec.task.base is None:
         return {}
     return {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def _cores(plan: Plan) -> int:
-    """Whole cores that all trials at once need; rounded up, or the last would never start."""
+    """Returns the cores of all concurrent trials, rounded up, or the last would never start."""
     parallelism, cpus = plan.spec.resources.parallelism, plan.spec.resources.cpus
     at_once = max(1, int(machine_cpus() / cpus)) if parallelism == "auto" else parallelism
     return max(1, math.ceil(at_once * cpus))
-
-
-def _seconds_left(plan: Plan, began: float) -> float | None:
-    if plan.hours is None:
-        return None
-    return max(1.0, plan.hours * 3600 - (time.monotonic() - began))
-
-
-def _log_scaled(plan: Plan) -> frozenset[str]:
-    return frozenset(
-        name for name, kind in plan.space.distributions.items() if getattr(kind, "log", False)
-    )
 
 
 def _redirect_output(log: Path) -> None:
@@ -250,14 +242,7 @@ def _redirect_output(log: Path) -> None:
     )
 
 
-def _tell(parent: Connection, answer: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # the parent is gone
-        parent.send(answer)
-
-
 def _listen(parent: Connection, stop: threading.Event) -> None:
-    try:
+    with contextlib.suppress(EOFError, OSError):  # the parent is gone, and could not stop it later
         parent.recv()
-    except (EOFError, OSError):
-        pass  # the parent is gone: nobody would see or stop this search
     stop.set()

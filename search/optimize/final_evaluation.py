@@ -1,11 +1,10 @@
-"""The last Ray tasks of a search: its best trials are evaluated on what no search has seen.
+"""Final evaluation: the last Ray tasks of a search evaluate its best trials on unseen data.
 
-Models of images are confirmed on part C and judged on the test split, AutoAttack and all
-(`models/adversarial/pixels/final_evaluation.py`); models of texts are measured on the test split.
-What is found goes to the journal as it comes, so Ctrl-C keeps what is done and `resume` does what
-is left: it looks for the best trials without `test.*` metrics. AutoAttack is expensive, and a
-library of others; an evaluation that breaks is replaced by one without it, so no search is lost by
-it.
+Image models are confirmed on the confirmation part and evaluated on the test split, with AutoAttack
+(`models/adversarial/pixels/final_evaluation.py`); text models are measured on the test split. The
+results go to the journal as they come, so Ctrl-C keeps what is done and `resume` does the rest: it
+evaluates the best trials that have no `test.*` metrics. AutoAttack is expensive and comes from
+another library; if an evaluation fails, one without it is made instead.
 """
 
 from __future__ import annotations
@@ -23,21 +22,12 @@ from models.scores.metric_names import on_split
 from models.training.protocol import AttackableTraining, EvaluatedTraining
 from models.weights.checkpoints import newest_checkpoint
 from search.history import Trial
-from search.optimize.plan import Plan, trial_seed
+from search.optimize.plan import Plan
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.tracking.write.journal import Journal
 
 if TYPE_CHECKING:
     from models.data.loading import Splits
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """A judgement under way: of which trial, by its config, with what task."""
-
-    trial: Trial
-    config: Mapping[str, Any]
-    task: TaskOnWorker
 
 
 def evaluate_front(
@@ -48,94 +38,74 @@ def evaluate_front(
     journal: Journal,
     stop: threading.Event,
 ) -> None:
-    """Judges trials on Ray and writes what is found to the journal.
+    """Evaluates trials on Ray and writes the results to the journal.
 
     Args:
-        plan: Of the search.
+        plan: The search's plan.
         task: What its trials share.
         data: The splits.
-        front: Which; each with its last epoch, for early stopping may have ended it.
-        journal: Where to.
-        stop: Set to leave the rest for `resume`.
+        front: The trials, each with its last epoch, since early stopping may have ended it.
+        journal: The journal.
+        stop: Set to leave the rest to `resume`.
     """
     if not front:
         return
-    resources = plan.spec.resources
-    evaluate_robustness = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(
-        evaluate_trial
-    )
-    stored, pending = ray.put(data), {}
-    for trial in front:
-        asked = _Pending(trial, _config(plan, trial), task)
-        pending[evaluate_robustness.remote(asked.task, asked.config, stored)] = asked
-    journal.append("driver", message=_announced(task, len(front)))
+    resources, threat = plan.spec.resources, task.spec.threat
+    remote = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(evaluate_trial)
+    stored = ray.put(data)
+
+    def start(trial: Trial, task: TaskOnWorker) -> Any:
+        return remote.remote(task, plan.config(trial.number, trial.configuration), stored)
+
+    pending = {start(trial, task): (trial, task) for trial in front}
+    by = ""
+    if isinstance(threat, Threat) and threat.final_examples:
+        by = f" by AutoAttack on at most {threat.final_examples} images; this takes a while"
+    count = f"{len(front)} configuration{'' if len(front) == 1 else 's'}"
+    journal.append("driver", message=f"test split: {count}{by}")
     while pending and not stop.is_set():
         ready, _ = ray.wait(list(pending), timeout=1.0)
         for reference in ready:
-            asked = pending.pop(reference)
-            again = _record(asked, reference, journal)
-            if again is not None:
-                pending[evaluate_robustness.remote(again.task, again.config, stored)] = again
+            trial, used = pending.pop(reference)
+            simpler = _record(trial, used, reference, journal)
+            if simpler is not None:
+                pending[start(trial, simpler)] = (trial, simpler)
 
 
-def _record(asked: _Pending, reference: Any, journal: Journal) -> _Pending | None:
-    """Writes one judgement; or returns what to ask instead, where it failed."""
-    number = asked.trial.number
+def _record(
+    trial: Trial, task: TaskOnWorker, reference: Any, journal: Journal
+) -> TaskOnWorker | None:
+    """Writes one evaluation; if it failed, returns the task without AutoAttack, if it has that."""
+    spec = task.spec
     try:
         found: FinalEvaluation = ray.get(reference)
     except ray.exceptions.RayError as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        simpler = _without_autoattack(asked)
-        what = f"the judgement of trial {number} failed: {reason}"
-        rest = "; judging it without AutoAttack" if simpler else ""
-        journal.append("driver", message=what + rest)
-        return simpler
+        what = f"the evaluation of trial {trial.number} failed: {reason}"
+        if not isinstance(spec.threat, Threat) or not spec.threat.final_examples:
+            journal.append("driver", message=what)
+            return None
+        journal.append("driver", message=f"{what}; evaluating it without AutoAttack")
+        robustness = replace(spec.threat, final_examples=0)
+        return replace(task, spec=spec.model_copy(update={"robustness": robustness}))
     if found.message:
-        journal.append("driver", message=f"trial {number}: {found.message}")
+        journal.append("driver", message=f"trial {trial.number}: {found.message}")
     journal.append(
-        "test", number=number, epoch=asked.trial.epoch, metrics=dict(found.metrics),
+        "test", number=trial.number, epoch=trial.epoch, metrics=dict(found.metrics),
         texts=dict(found.texts), files=list(found.files),
     )  # fmt: skip
-    journal.append("driver", message=_told(asked, found))
-    return None
-
-
-def _without_autoattack(asked: _Pending) -> _Pending | None:
-    spec = asked.task.spec
-    if not isinstance(spec.threat, Threat) or not spec.threat.final_examples:
-        return None
-    robustness = replace(spec.threat, final_examples=0)
-    without = spec.model_copy(update={"robustness": robustness})
-    return replace(asked, task=replace(asked.task, spec=without))
-
-
-def _config(plan: Plan, trial: Trial) -> dict[str, Any]:
-    return {
-        "number": trial.number,
-        "configuration": plan.spec.complete(trial.configuration),
-        "checkpoints": str(plan.checkpoints(trial.number)),
-        "seed": trial_seed(plan.spec.seed, trial.number),
-    }
-
-
-def _announced(task: TaskOnWorker, count: int) -> str:
-    by, threat = "", task.spec.threat
-    if isinstance(threat, Threat) and threat.final_examples:
-        by = f" by AutoAttack on at most {threat.final_examples} images; this takes a while"
-    return f"test split: {count} configurations{by}"
-
-
-def _told(asked: _Pending, found: FinalEvaluation) -> str:
-    """The accuracies that a person waits for, in a line."""
-    wanted, threat = ["accuracy.clean"], asked.task.spec.threat
-    if isinstance(threat, Threat):
-        wanted += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
-    told = [
+    shown = ["accuracy.clean"]
+    if isinstance(spec.threat, Threat):
+        threat = spec.threat
+        shown += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
+    values = [
         f"{name} {found.metrics[on_split('test', name)]:.4f}"
-        for name in wanted
+        for name in shown
         if on_split("test", name) in found.metrics
     ]
-    return f"trial {asked.trial.number} on the test split: {', '.join(told) or 'measured'}"
+    message = f"trial {trial.number} on the test split: {', '.join(values) or 'measured'}"
+    journal.append("driver", message=message)
+    return None
 
 
 ADVERSARIAL_EXAMPLES = "witnesses_test.safetensors"
@@ -143,12 +113,12 @@ ADVERSARIAL_EXAMPLES = "witnesses_test.safetensors"
 
 @dataclass(frozen=True)
 class FinalEvaluation:
-    """What was found of one trial.
+    """The results of one trial.
 
     Attributes:
         metrics: `test.*` and `confirmation.*`; empty if the model has no test split.
-        texts: Files for its run, by name.
-        files: Files in its checkpoints' folder that belong to its run, too.
+        texts: Texts for files of its run, by name.
+        files: Files in its checkpoint folder that also belong to its run.
         message: What went wrong, in a sentence; "" if nothing did.
     """
 
@@ -161,10 +131,10 @@ class FinalEvaluation:
 def evaluate_trial(
     task: TaskOnWorker, config: Mapping[str, Any], data: Splits | None
 ) -> FinalEvaluation:
-    """Judges a finished trial by its last checkpoint.
+    """Evaluates a finished trial from its last checkpoint.
 
     Raises:
-        FileNotFoundError: the trial has no checkpoint of its last epoch.
+        FileNotFoundError: The trial has no checkpoint of its last epoch.
     """
     training = training_of(task, config, data, WorkersBase())
     if not isinstance(training, EvaluatedTraining):
@@ -173,23 +143,18 @@ def evaluate_trial(
     checkpoint = newest_checkpoint(folder)
     if checkpoint is not None:
         training.load_state_dict(checkpoint.load_state())
-    is_finished = checkpoint is not None and (checkpoint.epoch >= task.epochs or training.ended)
-    if not is_finished:
+    if checkpoint is None or not (checkpoint.epoch >= task.epochs or training.ended):
         raise FileNotFoundError(f"no checkpoint of epoch {task.epochs} in {folder}")
-    if isinstance(training, AttackableTraining):
-        assert isinstance(task.spec.threat, Threat), "images are attacked by their pixels"
-        return _evaluate_images(training, task.spec.threat, folder)
-    return FinalEvaluation(training.evaluate_test())
-
-
-def _evaluate_images(training: AttackableTraining, threat: Threat, folder: Path) -> FinalEvaluation:
+    if not isinstance(training, AttackableTraining):
+        return FinalEvaluation(training.evaluate_test())
+    threat = task.spec.threat
+    assert isinstance(threat, Threat), "images are attacked in their pixels"
     from models.adversarial.pixels.adversarial_examples import save_adversarial_examples
     from models.adversarial.pixels.autoattack import MISSING, is_installed
     from models.adversarial.pixels.final_evaluation import evaluate_robustness
 
-    judged = evaluate_robustness(training, threat)
-    save_adversarial_examples(judged.adversarial_examples, folder / ADVERSARIAL_EXAMPLES)
+    found = evaluate_robustness(training, threat)
+    save_adversarial_examples(found.adversarial_examples, folder / ADVERSARIAL_EXAMPLES)
     message = "" if is_installed() or not threat.final_examples else MISSING
-    return FinalEvaluation(
-        judged.metrics, judged.texts, (str(folder / ADVERSARIAL_EXAMPLES),), message
-    )
+    files = (str(folder / ADVERSARIAL_EXAMPLES),)
+    return FinalEvaluation(found.metrics, found.texts, files, message)

@@ -1,8 +1,7 @@
-"""How a trial ended, decided in one place for Optuna, the scheduler and the journal.
+"""Outcome: how a trial ended, decided in one place for Optuna, the scheduler and the journal.
 
-Ray calls a trial that its scheduler stopped "complete", and knows no difference between a NaN
-and a value; here a trial is complete only at its full budget, or where early stopping ended it,
-with finite objectives.
+Ray calls a trial that its scheduler stopped "complete", and accepts NaN as a value. Here a trial is
+complete only at its full budget, or where its own early stopping ended it, with finite objectives.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ EARLIER = "earlier_epochs"
 METRICS = "metrics"
 ENDED = "ended"  # whether no epoch is left: the training stopped early by its own criterion
 TABLES = "tables"  # texts of a finished trial, by file name
-WARNING = "warning"  # why its robust figure was replaced; "" if it was not
-# What a training says of itself; 1 where single-step adversarial training has broken down.
+WARNING = "warning"  # why its robust accuracy was replaced; "" if it was not
+# A metric of the training; 1 where single-step adversarial training has collapsed.
 COLLAPSED = "selection.collapsed"
 
 
@@ -38,12 +37,12 @@ class Outcome:
 
 
 def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int) -> Outcome:
-    """Judges a trial's last result.
+    """Returns the outcome of a trial from its last result.
 
     Args:
-        result: what the worker reported last (see trainable.py); may be empty.
-        objectives: metric names, primary first.
-        epochs: the full budget.
+        result: The worker's last result (see trainable.py); may be empty.
+        objectives: Metric names, primary first.
+        epochs: The full budget.
     """
     epoch = int(result.get(EPOCH, 0))
     if result.get(FAILURE):
@@ -59,12 +58,11 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
     missing = [name for name in objectives if name not in metrics]
     if missing:
         reported = ", ".join(sorted(metrics)) or "nothing"
-        return Outcome(
-            "failed", epoch, reason=f"reported no {', '.join(missing)}; it reported {reported}"
-        )
+        reason = f"reported no {', '.join(missing)}; it reported {reported}"
+        return Outcome("failed", epoch, reason=reason)
     return Outcome("complete", epoch, tuple(float(metrics[name]) for name in objectives))
 
 
 def is_out_of_memory(result: Mapping[str, Any]) -> bool:
-    """Whether a trial says that it failed for want of memory; trainable.py ends its failure so."""
+    """Whether a trial failed without memory; trainable.py ends the text of its failure so."""
     return str(result.get(FAILURE) or "").endswith("out of memory")

@@ -1,6 +1,6 @@
-"""The plan: everything the optimize step needs, handed over by the steps before it.
+"""Plan: everything that the optimize step needs from the steps before it.
 
-It is pickled once, to the driver process that this same machine starts; it is never stored.
+It is pickled once, to the driver process on this machine; it is never stored.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from search.spec import Spec
 class Plan:
     """One launch of one search, new or resumed.
 
-    `prior` is what other searches say; what this search did before is read from the store by the
-    driver, after it has become the owner. `hours` bounds this launch, `trials_budget` the search.
+    `prior` is the data of other searches; the driver reads this search's own trials from the store
+    after it has become the owner. `hours` bounds this launch, `trials_budget` the search.
     `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "lineage".
     """
 
@@ -43,27 +43,36 @@ class Plan:
     initial_weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def initial_files(self) -> dict[str, Path]:
-        """The weights that trials may start from: `SEARCH#TRIAL` to the file in this storage."""
+        """Returns the weights that trials may start from: `SEARCH#TRIAL` -> file."""
         folder = self.storage / "initial_weights"
         return {name: folder / str(each["file"]) for name, each in self.initial_weights.items()}
 
     def lineage(self, configuration: Mapping[str, Any]) -> dict[str, Any]:
-        """Of the weights that a trial starts from; empty from scratch."""
+        """Returns the lineage of the weights that a trial starts from; empty from scratch."""
         chosen = str(configuration.get("initial_weights", self.spec.starts_from))
         return dict(self.initial_weights.get(chosen, {}).get("lineage", {}))
 
+    def config(self, number: int, configuration: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what a worker needs to train a trial, or to evaluate it afterwards."""
+        return {
+            "number": number,
+            "configuration": self.spec.complete(configuration),
+            "checkpoints": str(self.checkpoints(number)),
+            "seed": trial_seed(self.spec.seed, number),
+        }
+
     def checkpoints(self, number: int) -> Path:
-        """Where a trial's checkpoints lie, fixed for its whole life."""
+        """Returns the folder of a trial's checkpoints, which never changes."""
         return self.storage / "checkpoints" / f"trial_{number:04d}"
 
 
 def resolved_storage(root: Path, search: str) -> Path:
-    """The storage path of a search: absolute, because workers run in other folders."""
+    """Returns the storage path of a search, absolute because workers run in other folders."""
     return Path(os.path.abspath(root)) / search
 
 
 def origin_text(origin: Mapping[str, Any]) -> str:
-    """An origin in a few words, for the console."""
+    """Returns an origin in a few words, for the console."""
     found = read_origin(origin)
     count = len(found.source_runs)
     step = "?" if found.step == UNKNOWN else found.step
@@ -71,5 +80,5 @@ def origin_text(origin: Mapping[str, Any]) -> str:
 
 
 def trial_seed(seed: int, number: int) -> int:
-    """A trial's own seed: fixed by the search's seed and its number, apart from its neighbours'."""
+    """Derives a trial's seed from the search's seed and the trial's number."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] % (2**31))

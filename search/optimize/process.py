@@ -1,7 +1,8 @@
-"""Runs a plan: starts the driver, follows its journal, stops it politely on Ctrl-C."""
+"""Run a plan: start the driver process, follow its journal, ask it to stop on Ctrl-C."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class DriverAnswer:
-    """How a launch ended: done, alive, lost, refused, unsent, failed (see driver.drive)."""
+    """How a launch ended: done, alive, lost, refused, unsent or failed (see `driver.drive`)."""
 
     status: str
     message: str = ""
@@ -39,7 +40,7 @@ class Launch:
         theirs.close()
 
     def events(self) -> Iterator[Event | None]:
-        """What happens, as it happens; None when nothing new did. Ends with the driver."""
+        """Yields events as they come, None when there is none; ends with the driver."""
         while True:
             ended = not self._process.is_alive()
             is_quiet = True
@@ -53,30 +54,26 @@ class Launch:
                 time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """Asks the driver to stop; it keeps what is under way for `resume`."""
-        try:
+        """Asks the driver to stop; running trials are kept for `resume`."""
+        with contextlib.suppress(OSError):  # it has ended already
             self._connection.send("stop")
-        except OSError:
-            pass  # it has ended already
 
     def kill(self) -> None:
-        """Ends the driver at once. Nothing finished is lost, but runs look alive for a while."""
+        """Kills the driver. No finished trial is lost, but runs look alive for a while."""
         self._process.kill()
 
     def answer(self) -> DriverAnswer:
-        """How it ended, once `events` has."""
+        """Returns how the driver ended, after `events` has."""
         self._process.join()
-        try:
+        with contextlib.suppress(EOFError):
             if self._connection.poll():
                 return DriverAnswer(**self._connection.recv())
-        except EOFError:
-            pass
         code = self._process.exitcode
-        return DriverAnswer("failed", f"the driver ended with code {code} and said nothing")
+        return DriverAnswer("failed", f"the driver ended with code {code} without an answer")
 
 
 def log_tail(storage: Path, lines: int = 12) -> str:
-    """The end of the driver's log, to show when it failed."""
+    """Returns the end of the driver's log, to show when it failed."""
     try:
         return "\n".join((storage / LOG).read_text(errors="replace").splitlines()[-lines:])
     except OSError:

@@ -1,8 +1,8 @@
-"""Ray's callback that writes the journal: every start, epoch and end of a trial, once.
+"""Recorder: Ray's callback that writes every start, epoch and end of a trial to the journal, once.
 
-An exception in a callback kills the whole search, so nothing here talks to a store. When Tune
-returns, `settle` ends the trials that it cut off (a time budget, Ctrl-C): Tune tells neither the
-searcher nor its callbacks of those.
+An exception in a callback kills the whole search, so nothing here uses the store. When Tune
+returns, `settle` ends the trials that it cut off (a time budget, Ctrl-C): Tune calls neither the
+searcher nor the callbacks for those.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from search.tracking.write.journal import Journal
 
 
 class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
-    """Appends to the journal what Tune reports, and has the searcher judge what has ended.
+    """Appends what Tune reports to the journal; the searcher decides how a trial has ended.
 
     Tune calls its searcher first, but with the result flattened, and its callbacks right after it.
 
     Args:
-        journal: where to.
-        searcher: knows each trial's number, configuration and origin.
-        recorded_epochs: number -> last epoch that earlier launches have recorded.
+        journal: The journal.
+        searcher: Has each trial's number, configuration and origin.
+        recorded_epochs: Number -> last epoch that earlier launches have recorded.
 
     Attributes:
-        ended: number -> the trial, of this launch, in the order of their ends.
+        ended: Number -> trial, for the trials that ended in this launch, in that order.
     """
 
     def __init__(
@@ -44,15 +44,15 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self.ended: dict[int, Trial] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Ray pickles callbacks into its own experiment files, which are never read."""
+        """Returns nothing: Ray pickles callbacks into experiment files that are never read."""
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A worker has the trial: from here on it has a run."""
+        """Writes the start of a trial when a worker has it: from here on it has a run."""
         self._searcher.on_trial_start(trial.trial_id)
         asked = self._searcher.asked[trial.trial_id]
         if asked.number in self._started:
-            return  # it is tried again: its worker was lost, or the memory of its machine
+            return  # it is retried: its worker was lost or ran out of memory
         started = Trial(
             number=asked.number, state="running", configuration=asked.proposal.configuration,
             origin=json.loads(json.dumps(asked.proposal.origin, default=str)),
@@ -70,7 +70,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """One epoch, and the ones before it that a crash kept from being reported."""
+        """Writes one epoch, and those before it that a crash kept from being reported."""
         number = trial.config["number"]
         for epoch, metrics in [*result.get(EARLIER, ()), [result[EPOCH], result[METRICS]]]:
             if epoch > self._epoch.get(number, 0):
@@ -78,39 +78,40 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
                 self._epoch[number] = epoch
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """The trial ended by itself or was stopped by the scheduler."""
-        number, result = trial.config["number"], trial.last_result or {}
+        """Writes the end of a trial that ended by itself or was stopped by the scheduler."""
+        self._end_attempt(trial, trial.last_result or {})
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Handles the loss of a worker; the trial has failed if it has lost too many."""
+        self._end_attempt(trial, None)
+
+    def _end_attempt(self, trial: Any, result: Mapping[str, Any] | None) -> None:
+        """Ends a trial, unless the searcher retries it; `result` is None if the worker was lost."""
+        number = trial.config["number"]
         if number in self.ended:
             return
         outcome = self._searcher.end(trial.trial_id, result)
         if outcome is None:
-            message = f"trial {number} ran out of memory beside others; it is tried again alone"
-            self._journal.append("driver", message=message)
+            why = "lost its worker; it is started again"
+            if result is not None:
+                why = "ran out of memory next to others; it is retried alone"
+            self._journal.append("driver", message=f"trial {number} {why}")
             return
-        kept = (TABLES, WARNING) if outcome.state == "complete" else ()
-        self._end(number, outcome, {key: result[key] for key in kept if result.get(key)})
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """The worker itself died; the trial has failed if it has lost too many."""
-        number = trial.config["number"]
-        if number in self.ended:
-            return
-        outcome = self._searcher.end(trial.trial_id, None)
-        if outcome is None:
-            message = f"trial {number} lost its worker; it is started again"
-            self._journal.append("driver", message=message)
-            return
-        reason = f"{outcome.reason}; the last one: {_last_words(trial)}"
-        self._end(number, replace(outcome, reason=reason))
+        kept: dict[str, Any] = {}
+        if result is None:
+            outcome = replace(outcome, reason=f"{outcome.reason}; the last one: {_error_of(trial)}")
+        elif outcome.state == "complete":
+            kept = {key: result[key] for key in (TABLES, WARNING) if result.get(key)}
+        self._end(number, outcome, kept)
 
     def settle(self) -> int:
         """Marks as interrupted what started and never ended; returns how many."""
         cut_off = self._started.keys() - self.ended.keys()
         for number in sorted(cut_off):
-            self._end(number, Outcome("interrupted", reason="interrupted; resume continues it"))
+            self._end(number, Outcome("interrupted", reason="interrupted; resume continues it"), {})
         return len(cut_off)
 
-    def _end(self, number: int, outcome: Outcome, kept: Mapping[str, Any] | None = None) -> None:
+    def _end(self, number: int, outcome: Outcome, kept: Mapping[str, Any]) -> None:
         if number not in self._started:
             return
         trial = replace(
@@ -121,13 +122,13 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self._journal.append(
             "end", number=number, state=trial.state, epoch=trial.epoch,
             configuration=trial.configuration, origin=trial.origin, values=trial.values,
-            reason=outcome.reason, **(kept or {}),
+            reason=outcome.reason, **kept,
         )  # fmt: skip
 
 
-def _last_words(trial: Any) -> str:
-    """What Ray wrote of a dead worker; Tune's own `get_error` looks for it where it comes later."""
+def _error_of(trial: Any) -> str:
+    """Returns Ray's text about a dead worker; Tune's `get_error` reads it from a later place."""
     try:
         return Path(trial.error_file).read_text(errors="replace").strip()
     except (OSError, TypeError):  # None: there is none
-        return "Ray says nothing of it"
+        return "Ray gives no reason"

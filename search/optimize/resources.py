@@ -1,8 +1,8 @@
-"""Where trials find place: what Ray is asked for one, how many fit, how many may be proposed.
+"""Resources: what a trial requests from Ray, how many trials fit, how many may be proposed.
 
-With `parallelism: auto` a search follows its cluster. Every proposal knows the trials that have
-ended, so it is made late: no more trials than what is free now has room for wait for a worker, and
-always one, for which Ray's autoscaler brings a node and which takes the next worker that is free.
+With `parallelism: auto` a search follows the size of its cluster. Proposals use the trials that
+have ended, so they are made late: the trials that wait for a worker are no more than fit into the
+free resources, but always one, for which Ray's autoscaler adds a node.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ ACCELERATOR_SHARE = 0.001
 
 
 class NoRoom(Exception):
-    """No node holds a trial, and none can come. The message says what each lacks."""
+    """No node has room for a trial, and none can be added. The message says what each lacks."""
 
 
 def bundle(resources: Resources, has_whole_gpu: bool = False) -> dict[str, float]:
-    """What one trial asks of Ray: resource -> amount, memory in bytes.
+    """Returns what one trial requests from Ray: resource -> amount, memory in bytes.
 
     Args:
-        resources: The spec's.
+        resources: The spec's resources.
         has_whole_gpu: Whether a trial with a share of a GPU gets all of it this time.
     """
     wanted = {"CPU": resources.cpus, "GPU": 1.0 if has_whole_gpu else resources.gpus}
@@ -38,7 +38,7 @@ def bundle(resources: Resources, has_whole_gpu: bool = False) -> dict[str, float
 
 
 def fitting(offered: Mapping[str, float], resources: Resources) -> int:
-    """Trials at once on a node that offers resource -> amount, as Ray names them."""
+    """Returns how many trials fit on a node that offers resource -> amount, in Ray's names."""
     counts = [_floor(offered.get(name, 0) / each) for name, each in bundle(resources).items()]
     if 0 < resources.gpus < 1:  # a trial never spans two GPUs
         counts.append(int(offered.get("GPU", 0)) * _floor(1 / resources.gpus))
@@ -46,7 +46,7 @@ def fitting(offered: Mapping[str, float], resources: Resources) -> int:
 
 
 def lacking(offered: Mapping[str, float], resources: Resources) -> str:
-    """What a node has too little of for one trial."""
+    """Returns what a node has too little of for one trial, in words."""
     memory_gb = offered.get("memory", 0) / 2**30
     short = [
         f"it has {have:.3g} {unit}"
@@ -65,33 +65,34 @@ def lacking(offered: Mapping[str, float], resources: Resources) -> str:
 
 
 def wanted(resources: Resources) -> str:
-    """What one trial gets, in words."""
+    """Returns the resources of one trial, in words."""
     words = f"{resources.cpus:g} CPUs, {resources.gpus:g} GPUs"
     words += f" of kind {resources.accelerator}" if resources.accelerator else ""
     return words + (f", {resources.memory_gb:g} GB" if resources.memory_gb else "")
 
 
 def why_no_node(nodes: Mapping[str, Mapping[str, float]], resources: Resources) -> str:
-    """What each node lacks if none holds a trial; "" if one does."""
+    """Returns what each node lacks if none has room for a trial; "" if one has."""
     if any(fitting(offered, resources) for offered in nodes.values()):
         return ""
     reasons = [f"{node}: {lacking(offered, resources)}" for node, offered in nodes.items()]
-    more = f"; and {len(reasons) - 4} more nodes" if len(reasons) > 4 else ""
+    count = len(reasons) - 4
+    more = f"; and {count} more node{'' if count == 1 else 's'}" if count > 0 else ""
     return f"no node holds a trial ({wanted(resources)}): {'; '.join(reasons[:4])}{more}"
 
 
 def trials_at_once(resources: Resources, is_cluster: bool) -> Callable[[int], int]:
-    """How many trials may be under way when so many of them have a worker.
+    """Returns the limit of running trials as a function of how many of them have a worker.
 
     Args:
-        resources: The spec's.
-        is_cluster: Whether nodes and other searches may come and go. This machine's own Ray is
-            asked for its size alone.
+        resources: The spec's resources.
+        is_cluster: Whether nodes and other searches may come and go. On this machine's own Ray
+            only the total size counts.
     """
     if resources.parallelism != "auto":
         fixed = resources.parallelism
         return lambda at_work: fixed
-    import ray  # costs two seconds to import, and most of who knows of placement needs none
+    import ray  # takes two seconds to import; most importers of this module do not need it
 
     if not is_cluster:
         return lambda at_work: max(1, fitting(ray.cluster_resources(), resources))

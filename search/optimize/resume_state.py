@@ -1,6 +1,6 @@
-"""What a search has done so far, read from its runs: how a search goes on where it was cut off.
+"""ResumeState: what a search has done so far, read from its runs, so that it can continue.
 
-There is no Optuna database that could disagree with the store: the study is rebuilt from the runs.
+The study is rebuilt from the runs: there is no Optuna database that could disagree with the store.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import create_trial
 
-from search.apply.objective_model import ObjectiveModel, objective_model_of
+from search.apply.objective_model import objective_model_of
 from search.history import Trial
 from search.history.states import TO_OPTUNA
 from search.optimize.plan import Plan
@@ -19,7 +19,7 @@ from search.optimize.plan import Plan
 
 @dataclass
 class ResumeState:
-    """What a search has done so far. Interrupted trials come first when it goes on."""
+    """What a search has done so far. Interrupted trials come first when it continues."""
 
     finished: Sequence[Trial] = ()
     interrupted: Sequence[Trial] = ()
@@ -28,7 +28,7 @@ class ResumeState:
 
 
 def resume_state_of(plan: Plan, trials: Sequence[Trial]) -> ResumeState:
-    """What earlier launches of this search have done, from its runs."""
+    """Returns the state after earlier launches of this search, from its runs."""
     usable = [trial for trial in trials if plan.space.contains(trial.configuration)]
     taken = {trial.number for trial in trials}
     next_number = max(taken, default=-1) + 1
@@ -41,19 +41,14 @@ def resume_state_of(plan: Plan, trials: Sequence[Trial]) -> ResumeState:
 
 
 def as_optuna_trial(plan: Plan, prior: Trial) -> optuna.trial.FrozenTrial:
-    """A trial this search has finished, in Optuna's terms, to rebuild the study from the runs."""
-    steering = objective_model_for(plan)
+    """Returns a finished trial of this search as an Optuna trial, to rebuild the study."""
+    model = objective_model_of(plan.spec.objectives)
     is_complete = prior.state == "complete"
-    values = steering.shown(prior.values) if is_complete else ()
+    values = model.shown(prior.values) if is_complete else ()
     return create_trial(
         state=TO_OPTUNA[prior.state],
         params=dict(prior.configuration),
         distributions={name: plan.space.distributions[name] for name in prior.configuration},
-        values=list(steering.searched(values)) if is_complete else None,
-        constraints=(steering.constraints(values) or None) if is_complete else None,
+        values=list(model.searched(values)) if is_complete else None,
+        constraints=(model.constraints(values) or None) if is_complete else None,
     )
-
-
-def objective_model_for(plan: Plan) -> ObjectiveModel:
-    """What of a trial's values the study is told, and what are its constraints."""
-    return objective_model_of(plan.spec.objectives)

@@ -1,14 +1,14 @@
-"""MultiObjectiveASHA: stops trials that are behind at fixed epochs, on all objectives at once.
+"""MultiObjectiveASHA: stop trials that are behind at fixed epochs, by all objectives at once.
 
-A trial that reaches a rung stays if it is among the best 1/reduction_factor of all that have
-reached it; otherwise it stops. "Best" is by non-domination, and within a front by the epsilon-net,
-so that a front is thinned evenly rather than at one end. With one metric this is ASHA (the stopping
-variant of Ray's AsyncHyperBandScheduler). Where objectives count otherwise than alike, the order is
-that of `objectives/roles.py`. A trial that says it has collapsed stops at once: training on FGSM
-may from one epoch to the next lose its robustness to every other attack, and does not find back.
+A trial that reaches a rung continues if it is among the best 1/reduction_factor of all that have
+reached it; otherwise it is stopped. "Best" is by non-domination, and within a front by the
+epsilon-net, so that a front is thinned evenly rather than at one end. With one metric this is ASHA
+(the stopping variant of Ray's AsyncHyperBandScheduler). Where objectives have roles, the order is
+that of `objectives/roles.py`. A trial that reports a collapse is stopped at once: training on FGSM
+may lose its robustness to every other attack within an epoch, and does not recover.
 
-It is driven by the trial's own `epoch`, never by Ray's
-`training_iteration`, which starts again in a new Tuner. It does not write anything anywhere.
+It counts by the trial's own `epoch`, never by Ray's `training_iteration`, which starts again in a
+new Tuner. It writes nothing.
 
 Sources: Schmucker, Donini, Zafar, Salinas, Archambeau 2021, "Multi-objective Asynchronous
 Successive Halving"; Li et al. 2020, "A system for massively parallel hyperparameter tuning" (ASHA);
@@ -46,11 +46,11 @@ Key = int | str
 
 
 def rung_epochs(grace_epochs: int, reduction_factor: float, max_epochs: int) -> tuple[int, ...]:
-    """Epochs at which trials are judged: grace_epochs * reduction_factor^k below max_epochs."""
+    """Returns the epochs of the rungs: grace_epochs * reduction_factor^k below max_epochs."""
     epochs: list[int] = []
     exact = float(grace_epochs)
     while exact < max_epochs:
-        # Rounded up, so that a fractional factor never judges before the exact epoch.
+        # Rounded up, so that with a fractional factor no rung comes before its exact epoch.
         epoch = math.ceil(exact - 1e-9)
         if epoch < max_epochs and epoch not in epochs:
             epochs.append(epoch)
@@ -62,8 +62,8 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
     """Stops trials early by their rank among all trials at the same epoch.
 
     Attributes:
-        stopped: Ray trial id -> epoch, for every trial that this scheduler told to stop. A trial
-            that ended and is not in here ran to its end.
+        stopped: Ray trial id -> epoch, for every trial that this scheduler stopped. A trial that
+            ended and is not in here ran to its end.
         rungs: Epoch -> key of a trial -> its losses (smaller is better) at that epoch.
     """
 
@@ -80,19 +80,19 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         """Makes a scheduler with empty rungs.
 
         Args:
-            objectives: Of metrics that every epoch reports; one gives plain ASHA.
-            grace_epochs: The first rung: nothing stops before this epoch.
+            objectives: Objectives on metrics that every epoch reports; one gives plain ASHA.
+            grace_epochs: The first rung: no trial is stopped before this epoch.
             max_epochs: The full budget; trials end there by themselves.
-            reduction_factor: Of the trials at a rung the best 1/reduction_factor go on.
-            key: What identifies a trial across Tuners, the same as in `refill`; by default Ray's
-                `trial_id`, which a new Tuner gives anew.
+            reduction_factor: The best 1/reduction_factor of the trials at a rung continue.
+            key: Identifies a trial across Tuners, as in `refill`; by default Ray's `trial_id`,
+                which changes in a new Tuner.
             collapsed: Name of a metric that is 1 where a training has collapsed; it may be missing.
 
         Raises:
             ValueError: The settings contradict each other; says which.
         """
         if not objectives:
-            raise ValueError("no objectives to rank trials by; fix: give at least one")
+            raise ValueError("no objectives to rank trials by; fix: state at least one")
         if not 1 <= grace_epochs <= max_epochs:
             raise ValueError(f"grace_epochs {grace_epochs} is not within 1 to {max_epochs} epochs")
         if not reduction_factor > 1:
@@ -104,7 +104,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         }
         self._objectives = checked(objectives)
         self._metrics = tuple(each.metric for each in objectives)
-        self._losses_wanted = as_losses(objectives)
+        self._loss_objectives = as_losses(objectives)
         self._collapsed = collapsed
         self._max_epochs = max_epochs
         self._ends: dict[Key, tuple[float, ...]] = {}  # losses of the trials that ran to their end
@@ -114,12 +114,12 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
     def refill(self, entries: Iterable[tuple[Key, Mapping[str, Mapping[int, float]]]]) -> None:
         """Fills the rungs from recorded curves when a search resumes.
 
-        A rung takes a trial's metrics at exactly the rung's epoch, whatever became of the trial,
-        and then neither records nor judges it again. What a rung already has stays.
+        A rung takes a trial's metrics at exactly the rung's epoch, however the trial ended, and
+        then neither records nor compares it again. What a rung already has stays.
 
         Args:
-            entries: Key of a trial, and its curves: metric -> epoch -> value. A curve without the
-                rung's epoch, or a missing curve, fills nothing there.
+            entries: Key of a trial, and its curves: metric -> epoch -> value. A curve that is
+                missing, or lacks the rung's epoch, fills nothing there.
         """
         for key, curves in entries:
             for epoch, recorded in self.rungs.items():
@@ -133,80 +133,79 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
     def on_trial_result(
         self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]
     ) -> str:
-        """Records what arrives at a rung and decides whether the trial goes on.
+        """Records what arrives at a rung and decides whether the trial continues.
 
         Raises:
             ValueError: The result lacks `epoch` or one of the metrics.
         """
         if result.get("done") and "epoch" not in result:
             return str(TrialScheduler.CONTINUE)  # it ended without another report
-        epoch = self._epoch(trial, result)
-        is_hopeless = not self._is_kept_at_a_rung(trial, epoch, result)
+        missing = [name for name in ("epoch", *self._metrics) if result.get(name) is None]
+        if missing:
+            raise ValueError(
+                f"trial {trial.trial_id} reported no {', '.join(map(repr, missing))} at epoch "
+                f"{result.get('epoch')}; the scheduler counts by 'epoch' and ranks by "
+                f"{', '.join(self._metrics)}; fix: report them with every result. "
+                f"Reported: {', '.join(sorted(result)) or 'nothing'}"
+            )
+        is_behind = not self._is_kept(trial, result)
         has_collapsed = bool(self._collapsed) and result.get(self._collapsed) == 1
-        if result.get("done") or not (is_hopeless or has_collapsed):
+        if result.get("done") or not (is_behind or has_collapsed):
             return str(TrialScheduler.CONTINUE)
-        self.stopped[str(trial.trial_id)] = epoch
+        self.stopped[str(trial.trial_id)] = int(result["epoch"])
         return str(TrialScheduler.STOP)
-
-    def _is_kept_at_a_rung(self, trial: RayTrial, epoch: int, result: Mapping[str, Any]) -> bool:
-        """Records a result at the highest rung reached; whether it may stay there."""
-        losses = self._losses([self._value_of(trial, result, metric) for metric in self._metrics])
-        key = self._key(trial)
-        reached = [rung for rung in self.rungs if rung <= epoch]
-        # Only the highest rung judges: at the ones it has jumped over, this later result would
-        # stand beside younger trials. Having been judged here settles those below, too.
-        if not reached or any(
-            key in self.rungs[rung] for rung in self.rungs if rung >= reached[-1]
-        ):
-            return True
-        self.rungs[reached[-1]][key] = losses
-        return self._is_kept(key, self.rungs[reached[-1]])
 
     def on_trial_complete(
         self, tune_controller: Any, trial: RayTrial, result: Mapping[str, Any]
     ) -> None:
-        """A trial that early stopping ended stands with its last figures at all later rungs."""
+        """Records a trial that has ended; after early stopping also at all later rungs."""
         values = [result.get(metric) for metric in self._metrics]
         if "epoch" not in result or None in values:
             return
+        key, losses = self._key(trial), self._losses(values)
         if result.get("ended") or int(result["epoch"]) >= self._max_epochs:
-            self._ends[self._key(trial)] = self._losses(values)
+            self._ends[key] = losses
         for epoch, recorded in self.rungs.items():
             if result.get("ended") and epoch >= int(result["epoch"]):
-                recorded.setdefault(self._key(trial), self._losses(values))
+                recorded.setdefault(key, losses)
 
-    def debug_string(self) -> str:
-        """One line: how many trials stand at each rung and how many were stopped."""
-        rungs = ", ".join(f"epoch {epoch}: {len(kept)}" for epoch, kept in self.rungs.items())
-        return f"Multi-objective ASHA: {len(self.stopped)} stopped; trials at {rungs or 'no rung'}"
+    def _is_kept(self, trial: RayTrial, result: Mapping[str, Any]) -> bool:
+        """Records a result at the highest rung reached; whether the trial may continue there.
 
-    def _is_kept(self, key: Key, recorded: Mapping[Key, tuple[float, ...]]) -> bool:
-        """Whether a trial is in the best 1/reduction_factor of its rung, or equal to one there."""
-        if any(math.isnan(loss) for loss in recorded[key]):
+        It may if it is in the best 1/reduction_factor of the rung, or equal to a trial in it.
+        """
+        key = self._key(trial)
+        reached = [rung for rung in self.rungs if rung <= int(result["epoch"])]
+        # Only the highest rung compares: at those it has jumped over, this later result would
+        # stand next to results of earlier epochs. A comparison here settles those below, too.
+        if not reached or any(
+            key in self.rungs[rung] for rung in self.rungs if rung >= reached[-1]
+        ):
+            return True
+        recorded = self.rungs[reached[-1]]
+        recorded[key] = self._losses([result[metric] for metric in self._metrics])
+        if any(map(math.isnan, recorded[key])):
             return False
         if len(recorded) < self._reduction_factor:
             return True
-        rows = _ordered_by(self._at_the_end(recorded), self._losses_wanted)
+        rows = _ordered_by(self._at_the_end(recorded), self._loss_objectives)
         own = rows[list(recorded).index(key)]
         kept = pareto.order(rows)[: math.floor(len(rows) / self._reduction_factor)]
         # NOTE: metrics on a few hundred examples tie often; the order within a tie is arbitrary.
         return bool((rows[kept] == own).all(axis=1).any())
 
     def _at_the_end(self, recorded: Mapping[Key, tuple[float, ...]]) -> NDArray[np.float64]:
-        """Losses at a rung, `(n, metrics)`; of constraints what they may be in the end.
+        """Returns losses at a rung, `(n, metrics)`; those of constraints as expected at the end.
 
-        A bound is for a trial's end, and its figure still moves. It is taken to move as it did, at
-        the median, in the trials that were at this rung and ran to their end.
+        A bound is for the end of a trial, and the metric still changes. It is expected to change by
+        the median change of the trials that were at this rung and ran to their end.
         """
         rows = np.array(list(recorded.values()))
         ended = [index for index, key in enumerate(recorded) if key in self._ends]
-        bounds = [
-            index
-            for index, each in enumerate(self._losses_wanted)
-            if each.role.name == "constraint"
-        ]
+        roles = [each.role.name for each in self._loss_objectives]
+        bounds = [index for index, name in enumerate(roles) if name == "constraint"]
         if ended and bounds:
-            ends = np.array([end for key in recorded if (end := self._ends.get(key)) is not None])
+            ends = np.array([self._ends[key] for key in recorded if key in self._ends])
             rows[:, bounds] += np.median(ends[:, bounds] - rows[ended][:, bounds], axis=0)
         return rows
 
@@ -214,31 +213,15 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         row = pareto.losses([[float(value) for value in values]], self._objectives)[0]
         return tuple(float(loss) for loss in row)
 
-    def _epoch(self, trial: RayTrial, result: Mapping[str, Any]) -> int:
-        if "epoch" not in result:
-            raise ValueError(
-                f"trial {trial.trial_id} reported no 'epoch'; the scheduler counts by it, "
-                f"so report it with every result. Reported: {_names(result)}"
-            )
-        return int(result["epoch"])
-
-    def _value_of(self, trial: RayTrial, result: Mapping[str, Any], metric: str) -> float:
-        if result.get(metric) is None:
-            raise ValueError(
-                f"trial {trial.trial_id} reported no {metric!r} at epoch {result['epoch']}; the "
-                f"scheduler ranks by {', '.join(self._metrics)}. Reported: {_names(result)}"
-            )
-        return float(result[metric])
-
 
 def _ordered_by(
     losses: NDArray[np.float64], objectives: Sequence[Objective]
 ) -> NDArray[np.float64]:
-    """What trials at a rung are ranked by, `(n, k)`: their steering losses.
+    """Returns the losses that rank trials at a rung, `(n, k)`.
 
-    While no trial keeps the bounds, by how much each misses them is one more objective, and the
-    first: a figure that still rises tells who is ahead, not who will keep a bound in the end. By
-    the violation alone only those far within the bound would survive.
+    While no trial is feasible, the violation is one more objective, the first one: a metric that
+    still rises tells which trial is ahead, not which is feasible in the end. By the violation alone
+    only those far within the bound would survive.
     """
     violation = aims(losses, objectives).violation
     if (violation == 0).any():
@@ -246,12 +229,8 @@ def _ordered_by(
     return np.column_stack([violation, losses[:, steering_indices(objectives)]])
 
 
-def _names(result: Mapping[str, Any]) -> str:
-    return ", ".join(sorted(result)) or "nothing"
-
-
 def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
-    """The spec's scheduler, its rungs filled with what the search's trials have shown already."""
+    """Makes the spec's scheduler, its rungs filled from the search's earlier trials."""
     settings, epochs = plan.spec.scheduler, plan.spec.budget.epochs
     objectives, metrics = compared_objectives(plan.spec), compared_metrics(plan.spec)
     if not metrics:
@@ -277,18 +256,18 @@ def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
 
 
 def carried(trial: Trial, metric: str, epochs: int) -> dict[int, float]:
-    """A trial's curve; where early stopping ended it, its last value stands for later epochs."""
+    """Returns a trial's curve; after early stopping its last value counts for later epochs."""
     curve = dict(trial.curves.get(metric, {}))
-    # Without the figure at its end there is none to carry: texts have a cheap one only before.
+    # Without a value at its end there is none to carry: texts have a cheap metric only before.
     if trial.state != "complete" or trial.epoch not in curve:
         return curve
     return dict.fromkeys(range(trial.epoch + 1, epochs + 1), curve[trial.epoch]) | curve
 
 
 def compared_metrics(spec: Spec) -> list[str]:
-    """What the scheduler compares each epoch: the cheap figure where the full one is dear.
+    """Returns the metrics that the scheduler compares: a cheap one where the full one is expensive.
 
-    One for each of `compared_objectives`, in their order.
+    There is one for each of `compared_objectives`, in their order.
     """
     threat, model = spec.threat, spec.task.model
     metrics = [objective.metric for objective in compared_objectives(spec)]
@@ -296,24 +275,24 @@ def compared_metrics(spec: Spec) -> list[str]:
 
 
 def compared_objectives(spec: Spec) -> list[Objective]:
-    """The objectives that a trial is compared by before its end.
+    """Returns the objectives that compare a trial before its end.
 
-    Neither what is only reported nor what only the last epoch measures; the primary one alone under
-    plain ASHA; none without a scheduler or where every trial would end before its first rung.
+    Objectives that are only reported, or only measured at the last epoch, are left out; plain ASHA
+    has the primary one alone. There are none without a scheduler, or if every trial ends before its
+    first rung.
     """
     if spec.scheduler.name == "none" or spec.budget.epochs <= spec.scheduler.grace_epochs:
         return []
     wanted = spec.objectives[:1] if spec.scheduler.name == "asha" else spec.objectives
-    kept = [
+    # What is measured at the end, on the weights of the selected epoch.
+    late = [
         objective
         for objective in wanted
-        if objective.role.name != "report" and not _is_late(spec, objective.metric)
+        if spec.threat is not None
+        and (
+            MetricName.parse(objective.metric).is_corrupted or objective.metric == "epoch.selected"
+        )
     ]
-    # Without the first nothing says how far the others may go at its cost.
+    kept = [each for each in wanted if each.role.name != "report" and each not in late]
+    # Without the first one nothing limits how much the others may cost it.
     return kept if spec.objectives[0] in kept else []
-
-
-def _is_late(spec: Spec, metric: str) -> bool:
-    """Whether it is measured on the picked epoch's weights at the end, and not before."""
-    name = MetricName.parse(metric)
-    return spec.threat is not None and (name.is_corrupted or metric == "epoch.selected")

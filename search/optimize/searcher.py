@@ -1,14 +1,14 @@
-"""Optuna behind Ray's Searcher: ask/tell for several objectives and conditional spaces.
+"""OptunaSearcher: Optuna's ask and tell as a Ray Searcher, for several objectives.
 
 Ray's own OptunaSearch drops intermediate results of two objectives, leaves a trial with a NaN
-RUNNING for ever and tells Optuna that a trial stopped by ASHA is COMPLETE (DESIGN, section 3). Here
-every trial ends COMPLETE, PRUNED or FAILED. Not for storing anything: the recorder writes the
-journal, the study lives in memory and is rebuilt from the runs.
+RUNNING for ever and tells Optuna that a trial stopped by ASHA is COMPLETE (DESIGN, section 4). Here
+every trial ends COMPLETE, PRUNED or FAILED. It stores nothing: the recorder writes the journal, and
+the study is in memory and is rebuilt from the runs.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,23 +17,23 @@ import optuna
 from ray.tune.search import Searcher
 
 from search.apply import Proposal, WarmStartSampler
-from search.apply.sampler import ask_for
+from search.apply.objective_model import objective_model_of
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
 from search.optimize.outcome import Outcome, is_out_of_memory, outcome_of
-from search.optimize.plan import Plan, trial_seed
+from search.optimize.plan import Plan
 from search.optimize.resources import trials_at_once
-from search.optimize.resume_state import ResumeState, as_optuna_trial, objective_model_for
-from search.optimize.retries import LOST_WORKERS_RETRIED, LostWorkerRetries, OutOfMemoryRetries
+from search.optimize.resume_state import ResumeState, as_optuna_trial
+from search.optimize.retries import LOST_WORKERS_RETRIED, OutOfMemoryRetries
 
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial that was handed to Ray.
+    """A trial that was given to Ray.
 
     Attributes:
-        lineage: Of the weights it starts from; empty from scratch.
+        lineage: The lineage of the weights that it starts from; empty from scratch.
     """
 
     number: int
@@ -45,116 +45,115 @@ class RunningTrial:
 class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     """Asks Optuna for configurations and tells it how they ended.
 
-    That no configuration is tried twice, and when a finite space is through, is the sampler's part.
+    The sampler sees to it that no configuration is tried twice, and knows when a finite space is
+    exhausted.
 
     Attributes:
-        asked: Ray's trial id -> the trial, for all that were ever asked.
-        is_exhausted: whether every configuration of a finite space has been tried.
+        asked: Ray's trial id -> the trial, for all that were ever suggested.
+        is_exhausted: Whether every configuration of a finite space has been tried.
     """
 
     def __init__(self, plan: Plan, sampler: WarmStartSampler, done: ResumeState) -> None:
         super().__init__()
         self._plan, self._sampler = plan, sampler
-        self._steering = objective_model_for(plan)
+        self._objective_model = objective_model_of(plan.spec.objectives)
         self._study = quiet_study(searched(plan.spec.objectives), sampler)
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
         self._interrupted = deque(done.interrupted)
-        ahead = range(done.next_number, plan.trials_budget)
-        self._numbers = deque([*done.free_numbers, *ahead])
+        self._numbers = deque([*done.free_numbers, *range(done.next_number, plan.trials_budget)])
         resources = plan.spec.resources
         self._trials_at_once = trials_at_once(resources, is_cluster=plan.address is not None)
         self._running: set[str] = set()  # with those that wait for a worker
-        self._at_work: set[str] = set()
-        self._chances: OutOfMemoryRetries[RunningTrial] = OutOfMemoryRetries(resources.gpus)
-        self._lost_workers: LostWorkerRetries[RunningTrial] = LostWorkerRetries()
+        self._with_worker: set[str] = set()
+        self._memory_retries: OutOfMemoryRetries[RunningTrial] = OutOfMemoryRetries(resources.gpus)
+        self._without_worker: deque[RunningTrial] = deque()  # they have lost it
+        self._lost_workers: Counter[int] = Counter()  # by trial number
         self.is_exhausted = False
         self.asked: dict[str, RunningTrial] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next trial's config for trainable.py; None while enough run; FINISHED at the end."""
-        is_full = len(self._running) >= self._trials_at_once(len(self._at_work))
-        if is_full or self._chances.is_closed(self._running, self._at_work):
+        """Returns the next trial's config for trainable.py; None to wait; FINISHED at the end."""
+        is_full = len(self._running) >= self._trials_at_once(len(self._with_worker))
+        if is_full or self._memory_retries.is_closed(self._running, self._with_worker):
             return None
         asked = self._next(trial_id)
-        if asked is None:  # Tune asks no more after FINISHED, not even for one that comes back
+        if asked is None:  # after FINISHED Tune asks no more, not even for a retry
             return None if self._running else str(Searcher.FINISHED)
         self.asked[trial_id] = asked
         self._running.add(trial_id)
-        self._chances.note(self._running)
+        self._memory_retries.note(self._running)
         return {
-            "number": asked.number,
-            "configuration": self._plan.spec.complete(asked.proposal.configuration),
-            "checkpoints": str(self._plan.checkpoints(asked.number)),
-            "seed": trial_seed(self._plan.spec.seed, asked.number),
-            "has_whole_gpu": self._chances.has_whole_gpu(trial_id),
+            **self._plan.config(asked.number, asked.proposal.configuration),
+            "has_whole_gpu": self._memory_retries.has_whole_gpu(trial_id),
         }
 
     def has_more(self) -> bool:
-        """Whether there is something left to ask: the search was cut off, not finished."""
+        """Whether the search was cut off: trials are left to suggest."""
         is_left = bool(self._numbers) and not self.is_exhausted
-        comes_back = bool(self._interrupted) or bool(self._chances) or bool(self._lost_workers)
-        return comes_back or is_left
+        waiting = (self._interrupted, self._memory_retries, self._without_worker)
+        return is_left or any(map(bool, waiting))
 
     def on_trial_start(self, trial_id: str) -> None:
-        """A worker has the trial; the recorder tells so, for Ray tells no searcher."""
+        """Notes that a worker has the trial; called by the recorder, as Ray tells no searcher."""
         if trial_id in self._running:
-            self._at_work.add(trial_id)
+            self._with_worker.add(trial_id)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Nothing: Optuna cannot hear of epochs when there are several objectives."""
+        """Does nothing: Optuna takes no epochs where there are several objectives."""
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Nothing: the recorder, which Ray calls right after, hands the result to `end`."""
+        """Does nothing: the recorder, which Ray calls right after, gives the result to `end`."""
 
     def end(self, trial_id: str, result: Mapping[str, Any] | None) -> Outcome | None:
-        """Judges how a trial has ended and tells Optuna; None if the trial is tried again.
+        """Decides how a trial has ended and tells Optuna; None if the trial is retried.
 
         Args:
-            trial_id: Ray's.
-            result: The worker's last one; None if the worker was lost.
+            trial_id: Ray's id.
+            result: The worker's last result; None if the worker was lost.
         """
         if trial_id not in self._running:
             return None
         self._running.discard(trial_id)
-        self._at_work.discard(trial_id)
+        self._with_worker.discard(trial_id)
         asked = self.asked[trial_id]
         if result is None:
-            if self._lost_workers.is_forgiven(asked.number):
-                if not self._chances.take_back(trial_id, asked):
-                    self._lost_workers.wait(asked)
+            self._lost_workers[asked.number] += 1
+            if self._lost_workers[asked.number] <= LOST_WORKERS_RETRIED:
+                if not self._memory_retries.take_back(trial_id, asked):
+                    self._without_worker.append(asked)
                 return None
             outcome = Outcome("failed", reason=f"it lost more than {LOST_WORKERS_RETRIED} workers")
         else:
             spec = self._plan.spec
             outcome = outcome_of(result, spec.metrics, spec.budget.epochs)
             if is_out_of_memory(result):
-                if self._chances.wait_if_shared(trial_id, asked):
+                if self._memory_retries.wait_if_shared(trial_id, asked):
                     return None
                 outcome = replace(outcome, reason=f"{outcome.reason}, also alone")
         trial, values = asked.optuna_trial, None
         if outcome.state == "complete":
-            values = self._steering.told(trial, outcome.values)
+            values = self._objective_model.told(trial, outcome.values)
         self._study.tell(trial, values, state=TO_OPTUNA[outcome.state])
         return outcome
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Ray pickles a searcher into its own experiment files, which are never read."""
+        """Returns nothing: Ray pickles a searcher into experiment files that are never read."""
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: a search is resumed from its runs, never from Ray's files."""
+        """Does nothing: a search is resumed from its runs, never from Ray's files."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing, for the same reason."""
+        """Does nothing, for the same reason."""
 
     def _next(self, trial_id: str) -> RunningTrial | None:
-        if self._chances:
-            return self._chances.take(trial_id)
-        if self._lost_workers:
-            return self._lost_workers.take()
+        if self._memory_retries:
+            return self._memory_retries.take(trial_id)
+        if self._without_worker:
+            return self._without_worker.popleft()
         if self._interrupted:
             prior = self._interrupted.popleft()
             return self._ask(prior.number, Proposal(prior.configuration, prior.origin))
@@ -165,5 +164,5 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         return None if proposal is None else self._ask(self._numbers.popleft(), proposal)
 
     def _ask(self, number: int, proposal: Proposal) -> RunningTrial:
-        trial = ask_for(self._study, self._plan.space, proposal)
+        trial = self._sampler.ask(self._study, proposal)
         return RunningTrial(number, proposal, trial, self._plan.lineage(proposal.configuration))

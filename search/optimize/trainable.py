@@ -1,12 +1,13 @@
-"""A trial on a worker: train, checkpoint, report, one epoch a step.
+"""TrialTrainable: a trial on a worker, which trains, checkpoints and reports one epoch a step.
 
-This runs in Ray actors, which are used again for the next trial (a fresh one costs seconds).
-It reports failures as results instead of dying from them: an exception in one trial neither
-costs an actor nor hides its traceback. Not for deciding anything: see searcher.py, scheduler.py.
+It runs in Ray actors, which are reused for the next trial (a new one takes seconds). It reports
+failures as results, so that an exception in a trial neither ends the actor nor hides its traceback.
+It decides nothing: see searcher.py and scheduler.py.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import math
@@ -30,7 +31,7 @@ from search.tracking.ownership import newest_generation
 if TYPE_CHECKING:
     from models.data.loading import Splits
 
-# What MLflow takes, less '/', which Ray uses to flatten results.
+# The names that MLflow accepts, without '/', which Ray uses to flatten results.
 METRIC_NAME = re.compile(r"[\w\-. :]{1,250}", re.ASCII)
 Result = TypeVar("Result")
 
@@ -39,121 +40,124 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
     """Ray's view of a trial. `config`: number, complete configuration, checkpoints, seed."""
 
     def setup(self, config: dict[str, Any], task: TaskOnWorker, data: Splits | None = None) -> None:
-        """Called once an actor; `task` and `data` come from the object store."""
+        """Starts an actor's first trial; `task` and `data` come from the object store."""
         self._task, self._data = task, data
         self._base = WorkersBase()
-        self._attempts: Watchdog | None = None
+        self._watchdog: Watchdog | None = None
         self._training: Training | None = None
         self._epochs: Iterator[dict[str, float]] = iter(())
         self._number = config["number"]
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Takes on another trial in the same process."""
+        """Starts another trial in the same process."""
         self._start(new_config)
         return True
 
     def cleanup(self) -> None:
-        """Called by Ray before it ends the process, which runs no clean-up of the training's."""
+        """Called by Ray before it ends the process, which would skip the training's own cleanup."""
         self._release()
 
     def _release(self) -> None:
         """Ends the training and frees its memory: an idle worker must not keep a GPU full."""
         epochs = self._epochs
-        # The suspended generator holds on to the training as well.
+        # The suspended generator refers to the training as well.
         self._training, self._epochs = None, iter(())
         if isinstance(epochs, Generator):
             try:
                 epochs.close()  # runs the `finally` of a user's own loop
-            except Exception:  # what the trial measured stands
-                logging.getLogger(__name__).exception("trial %d: its clean-up failed", self._number)
+            except Exception:  # the trial's results stay valid
+                logging.getLogger(__name__).exception("trial %d: its cleanup failed", self._number)
         gc.collect()
 
     def _start(self, config: dict[str, Any]) -> None:
-        self._release()  # stopped early: the last trial's tensors go before the next one's come
+        self._release()  # the last trial's tensors go first, if it was stopped early
         began = time.perf_counter()
         self._folder, self._number = Path(config["checkpoints"]), config["number"]
         self._done: list[dict[str, float]] = []
         self._told = 0  # epochs of `_done` that the driver has been told of
         self._failure = ""
         self._tables: dict[str, str] = {}
-        if self._attempts is not None:
-            self._attempts.close()  # of the trial that this worker had before
-        self._attempts = None
-        try:
+        if self._watchdog is not None:
+            self._watchdog.close()  # of this worker's last trial
+        self._watchdog = None
+        with self._failing():
             identity = {"configuration": config["configuration"], "seed": config["seed"]}
             self._stored(lambda: take_folder(self._folder, identity))
             self._set_up(config)
             self._setup_seconds = time.perf_counter() - began
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Turns an exception into the trial's failure, and stops watching in any case."""
+        try:
+            yield
         except Exception as error:
-            self._failure = _failure_of(error)
+            # The last line of a failure says whether memory ran out.
+            kind = "\nout of memory" if _is_out_of_memory(error) else ""
+            self._failure = traceback.format_exc() + kind
         finally:
-            if self._attempts is not None:
-                self._attempts.stop_watching()
+            if self._watchdog is not None:
+                self._watchdog.stop_watching()
 
     def _set_up(self, config: Mapping[str, Any]) -> None:
-        """Makes the training and takes it to where its newest checkpoint was."""
+        """Makes the training and restores its newest checkpoint."""
         task, checkpoint = self._task, self._stored(lambda: newest_checkpoint(self._folder))
         if checkpoint is not None:
             self._done = list(checkpoint.metrics)
-        self._attempts = Watchdog(self._folder, task.generation, task.epoch_seconds)
-        if not self._may_begin():
+        self._watchdog = Watchdog(self._folder, task.generation, task.epoch_seconds)
+        if not self._may_begin(self._watchdog):
             return
-        self._attempts.watch()
+        self._watchdog.watch()
         self._training = training_of(task, config, self._data, self._base)
         if checkpoint is not None:
             self._training.load_state_dict(checkpoint.load_state())
         self._epochs = self._training.run()
 
-    def _may_begin(self) -> bool:
+    def _may_begin(self, watchdog: Watchdog) -> bool:
         """Notes which epoch begins; False, with the failure, if it has killed too many workers."""
-        if len(self._done) >= self._task.epochs:
-            return True  # only its report is missing
-        attempts, epoch = self._attempts, len(self._done) + 1
-        assert attempts is not None, "set up before a step"
-        self._failure = self._stored(lambda: attempts.begin(epoch))
+        epoch = len(self._done) + 1
+        if epoch <= self._task.epochs:  # otherwise only its report is missing
+            self._failure = self._stored(lambda: watchdog.begin(epoch))
         return not self._failure
 
     def _stored(self, action: Callable[[], Result]) -> Result:
-        """Touches storage with patience, and less of it than would count as a hang."""
+        """Retries an action on the storage, for less time than would count as a hang."""
         return patiently(action, min(STORAGE_PATIENCE_SECONDS, self._task.epoch_seconds / 2))
 
     def step(self) -> dict[str, Any]:
-        """Trains one epoch and checkpoints it; or tells why it cannot."""
-        try:
+        """Trains one epoch and checkpoints it, or reports why it cannot."""
+        with self._failing():
             newest = self._stored(lambda: newest_generation(self._task.storage))
             if newest > self._task.generation:
                 self._failure = "another driver has taken this search over"
-            if not self._failure and self._may_begin():
-                self._train_an_epoch()
+            watchdog = self._watchdog
+            if not self._failure and watchdog is not None and self._may_begin(watchdog):
+                self._train_an_epoch(watchdog)
                 if self._is_finished() and isinstance(self._training, TabulatedTraining):
                     self._tables = self._training.tables()
-        except Exception as error:
-            self._failure = _failure_of(error)
-        finally:
-            if self._attempts is not None:
-                self._attempts.stop_watching()
         report = self._report()
         if report["done"]:
             self._release()
         return report
 
-    def _train_an_epoch(self) -> None:
+    def _train_an_epoch(self, watchdog: Watchdog) -> None:
         if self._is_finished() or self._has_diverged():
             return  # restored from its last epoch: only the report was lost
         training = self._training
-        assert training is not None and self._attempts is not None, "set up before a step"
-        self._attempts.watch()
+        assert training is not None, "set up before a step"
+        watchdog.watch()
         began = time.perf_counter()
         metrics = next(self._epochs, None)
         if metrics is None:
             last = self._done[-1] if self._done else {}
             diverged = ", ".join(name for name, value in last.items() if math.isnan(value))
             because = f": not finite: {diverged}" if diverged else ""
-            self._failure = f"the training ended after {len(self._done)} epochs{because}"
+            count = f"{len(self._done)} epoch{'' if len(self._done) == 1 else 's'}"
+            self._failure = f"the training ended after {count}{because}"
             return
         entry = {name: float(value) for name, value in metrics.items() if name != EPOCH}
-        is_last = len(self._done) + 1 >= self._task.epochs or self._has_ended()
+        is_last = len(self._done) + 1 >= self._task.epochs or training.ended
         if is_last and isinstance(training, AttackableTraining):
             entry |= self._confirmed(training, entry)
         _check_names(entry, () if is_last else self._task.compared)
@@ -161,7 +165,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         if self._task.base is not None:
             entry["seconds.setup"] = self._setup_seconds
         self._done.append(entry)
-        self._attempts.watch()  # anew: patience with the storage must not look like a hang
+        watchdog.watch()  # anew: patience with the storage must not look like a hang
         kept = 1 if self._is_finished() else KEPT
         self._stored(
             lambda: save_checkpoint(
@@ -173,10 +177,10 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
     def _confirmed(
         self, training: AttackableTraining, entry: Mapping[str, float]
     ) -> dict[str, float]:
-        """What a stronger attack says of the robust figure, where it is to be asked.
+        """Returns the results of a stronger attack, if it is to confirm the robust accuracy.
 
-        It comes before the checkpoint and the report, so nobody ever sees the figure that it
-        replaces as an objective.
+        It runs before the checkpoint and the report, so that the accuracy that it replaces is never
+        used as an objective.
         """
         objectives = self._task.spec.metrics
         if any(name not in entry for name in objectives):
@@ -192,14 +196,14 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         return found
 
     def _has_ended(self) -> bool:
-        """Whether the training itself says that no epoch is left (early stopping)."""
+        """Whether the training itself has ended, by early stopping."""
         return self._training is not None and self._training.ended
 
     def _is_finished(self) -> bool:
         return len(self._done) >= self._task.epochs or (bool(self._done) and self._has_ended())
 
     def _has_diverged(self) -> bool:
-        """Whether an objective is NaN. That ends a trial: nothing after it can become finite."""
+        """Whether an objective is NaN, which ends a trial: it cannot become finite again."""
         metrics = self._done[-1] if self._done else {}
         return any(math.isnan(metrics.get(name, 0.0)) for name in self._task.spec.metrics)
 
@@ -220,11 +224,16 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
 
 def _check_names(metrics: Mapping[str, float], compared: tuple[str, ...]) -> None:
-    """What would otherwise fail far from its cause: in the scheduler, or in the tracking store."""
+    """Checks what would fail later: in the scheduler, or in the tracking store.
+
+    Raises:
+        ValueError: A name is not allowed, or a metric of `compared` is missing.
+    """
     for name in metrics:
         if not METRIC_NAME.fullmatch(name):
             raise ValueError(
-                f"metric {name!r}: use at most 250 letters, digits, '_', '-', '.', ' ' and ':'"
+                f"metric {name!r} has no valid name; fix: use at most 250 letters, digits, '_', "
+                "'-', '.', ' ' and ':'"
             )
     missing = [name for name in compared if name not in metrics]
     if missing:
@@ -232,12 +241,6 @@ def _check_names(metrics: Mapping[str, float], compared: tuple[str, ...]) -> Non
             f"reported no {', '.join(missing)}, which the scheduler compares after every epoch; it "
             f"reported {', '.join(metrics) or 'nothing'}"
         )
-
-
-def _failure_of(error: Exception) -> str:
-    """The traceback of the exception being handled; its last line says if memory ran out."""
-    kind = "\nout of memory" if _is_out_of_memory(error) else ""
-    return traceback.format_exc() + kind
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,6 +1,6 @@
-"""Tune, told what to do: the searcher, the scheduler and the recorder around one Tuner.
+"""Tuning: one Ray Tuner with our searcher, scheduler and recorder.
 
-Also who is judged at its end, on what no trial has seen: the best configurations, once.
+At its end the best configurations are evaluated once on unseen data.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from search.tracking.write.journal import Journal
 if TYPE_CHECKING:
     from models.data.loading import Splits
 
-# With `parallelism: auto` the searcher alone limits what waits; Tune wants some number.
+# With `parallelism: auto` only the searcher limits pending trials; Tune needs some number.
 MOST_PENDING = 10_000
 
 
@@ -49,10 +49,10 @@ class Tuning:
         journal: Journal,
         generation: int,
         stop: threading.Event,
-        is_given_up: Callable[[], bool],
+        has_lost_ownership: Callable[[], bool],
     ) -> None:
         self._plan, self._own, self._journal = plan, list(own), journal
-        self._stop, self._is_given_up = stop, is_given_up
+        self._stop, self._has_lost_ownership = stop, has_lost_ownership
         self._data = _load_data(plan.spec)
         base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
         self._task = TaskOnWorker(plan.spec, plan.storage, generation, base, plan.initial_files())
@@ -75,10 +75,9 @@ class Tuning:
         resources = self._plan.spec.resources
         os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # MLflow is the memory, not CSV
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # Ray's own experiment state is not used
-        # Tune starts one actor at a time for a searcher that limits itself, and kills the one being
-        # started when an ended trial's actor is free: short trials then run one by one.
-        is_auto = resources.parallelism == "auto"
-        most = MOST_PENDING if is_auto else resources.parallelism
+        # By default Tune starts one actor at a time for a searcher that limits itself, and kills it
+        # when an ended trial's actor is free: short trials would then run one by one.
+        most = MOST_PENDING if resources.parallelism == "auto" else resources.parallelism
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(most)
         trainable = tune.with_parameters(TrialTrainable, task=self._task, data=self._data)
         tuner = tune.Tuner(
@@ -103,7 +102,7 @@ class Tuning:
                 name="ray",
                 storage_path=str(self._plan.storage),
                 callbacks=[self.recorder],
-                stop=_StopOn(lambda: self._stop.is_set() or self._is_given_up()),
+                stop=_StopOn(lambda: self._stop.is_set() or self._has_lost_ownership()),
                 checkpoint_config=tune.CheckpointConfig(
                     checkpoint_at_end=False
                 ),  # ours: trainable.py
@@ -119,27 +118,24 @@ class Tuning:
         return "interrupted" if cut_off or self.searcher.has_more() else "complete"
 
     def has_work(self) -> bool:
-        """Whether Ray is needed at all: there are trials to run, or a front to be tested."""
-        return self.searcher.has_more() or (
-            self._data is not None and bool(self._front_without_test())
-        )
+        """Whether Ray is needed: there are trials to run, or a front to evaluate."""
+        has_test = self._data is not None  # a user's function has no test split
+        return self.searcher.has_more() or (has_test and bool(self._front_without_test()))
 
     def settle(self) -> int:
-        """Ends as interrupted what was cut off; may be called again."""
+        """Marks trials that were cut off as interrupted; may be called again."""
         return self.recorder.settle()
 
     def test_front(self) -> None:
-        """Judges the best configurations on what no trial has seen: the last Ray tasks."""
+        """Evaluates the best configurations on unseen data: the last Ray tasks."""
         if self._data is not None:
             front = self._front_without_test()
             evaluate_front(self._plan, self._task, self._data, front, self._journal, self._stop)
 
     def _front_without_test(self) -> list[Trial]:
-        complete = [
-            trial
-            for trial in (*self._own, *self.recorder.ended.values())
-            if trial.state == "complete"
-        ]
+        """Returns the best trials without `test.*` metrics."""
+        trials = (*self._own, *self.recorder.ended.values())
+        complete = [trial for trial in trials if trial.state == "complete"]
         if not complete:
             return []
         values = np.array([trial.values for trial in complete])
@@ -147,12 +143,13 @@ class Tuning:
         return [
             trial
             for trial, is_wanted in zip(complete, is_best, strict=True)
-            if is_wanted and not _is_tested(trial)
+            if is_wanted
+            and not any(MetricName.parse(each).split == "test" for each in trial.curves)
         ]
 
 
 class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
-    """Stops everything at once when asked to."""
+    """Stops all trials at once when `must_stop` says so."""
 
     def __init__(self, must_stop: Callable[[], bool]) -> None:
         self._must_stop = must_stop
@@ -173,7 +170,3 @@ def _load_data(spec: Spec) -> Splits | None:
     from models.data.loading import load_data
 
     return load_data(spec.task.data, data_kind(spec.task.model))
-
-
-def _is_tested(trial: Trial) -> bool:
-    return any(MetricName.parse(name).split == "test" for name in trial.curves)

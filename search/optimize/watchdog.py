@@ -1,9 +1,9 @@
-"""What a trial is forgiven: a worker that dies, an epoch that hangs, storage that refuses.
+"""Watchdog: what a trial is retried after: a worker that dies, an epoch that hangs, storage errors.
 
-A worker notes in the trial's folder which epoch it begins. Deaths are counted there and not by
-Ray, for a trial that makes progress may lose any number of workers (spot nodes are taken away
-every few hours), while one that kills its worker in the same epoch again and again must end. The
-count lasts for one generation: a search that is resumed begins anew.
+A worker notes in the trial's folder which epoch it begins. Deaths are counted there and not by Ray:
+a trial that makes progress may lose any number of workers (spot nodes are taken away every few
+hours), but one that kills its worker in the same epoch again and again must end. The count is for
+one generation: a resumed search starts from zero.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TypeVar
 
-# As Ray is usually told: two retries. More would let a configuration that always runs its node out
-# of memory take other trials with it more often.
+# Two retries, a usual number with Ray. With more, a configuration that always runs its node out of
+# memory would end other trials there more often.
 DEATHS_IN_ONE_EPOCH = 3
-# A file server that fails over or a full disk that someone clears is back within minutes; a GPU
-# that waits longer costs more than the epoch that is lost.
+# A file server fails over, or somebody clears a full disk, within minutes; a GPU that waits longer
+# costs more than the lost epoch.
 STORAGE_PATIENCE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 30.0
 HANGS = "hangs.txt"
@@ -33,8 +33,8 @@ class Watchdog:
     """The notes of one trial in one generation.
 
     Args:
-        folder: The trial's own, which exists.
-        generation: Of the driver.
+        folder: The trial's folder, which exists.
+        generation: The driver's generation.
         limit_seconds: How long an epoch, or the set-up, may take before it counts as a hang.
     """
 
@@ -46,7 +46,7 @@ class Watchdog:
         self._file: IO[bytes] | None = None
 
     def begin(self, epoch: int) -> str:
-        """Notes that `epoch` begins; returns why it must not, if it has killed too many workers."""
+        """Notes that `epoch` begins; returns the failure if it has killed too many workers."""
         if epoch == self._begun:
             return ""
         self._begun = epoch
@@ -56,7 +56,7 @@ class Watchdog:
         size = self._hangs.stat().st_size if self._hangs.exists() else 0
         line = json.dumps({"epoch": epoch, "hangs": size})
         with self._notes.open("ab") as file:
-            # It begins with the newline, so that a line that a crash has cut spoils no other.
+            # The newline comes first, so that a line that a crash has cut spoils no other.
             file.write(f"\n{line}".encode())
             os.fsync(file.fileno())  # the next attempt may be on another node
         return ""
@@ -64,18 +64,18 @@ class Watchdog:
     def watch(self) -> None:
         """Ends this process, with a traceback in the folder, unless stopped within the limit.
 
-        It is a thread in C: it works although Python is stuck in a call that never returns.
+        A C thread does it, so it works while Python is stuck in a call that never returns.
         """
         if self._file is None:
             self._file = self._hangs.open("ab", buffering=0)
         faulthandler.dump_traceback_later(self._limit_seconds, exit=True, file=self._file)
 
     def stop_watching(self) -> None:
-        """An idle worker, which waits for its next trial, is no hang."""
+        """Stops watching: an idle worker, which waits for its next trial, does not hang."""
         faulthandler.cancel_dump_traceback_later()
 
     def close(self) -> None:
-        """Lets go of the folder: this worker takes on another trial."""
+        """Closes the files in the folder: this worker takes another trial."""
         self.stop_watching()
         if self._file is not None:
             self._file.close()
@@ -92,7 +92,7 @@ class Watchdog:
         return found
 
     def _last_hang(self, since: int) -> str:
-        """The traceback of the last hang after byte `since` of the file; "" if there is none."""
+        """Returns the traceback of the last hang after byte `since` of the file; "" without one."""
         if not self._hangs.exists():
             return ""
         dumps = self._hangs.read_bytes()[since:].decode(errors="replace").split("Timeout (")
@@ -104,10 +104,10 @@ def patiently(
     seconds: float = STORAGE_PATIENCE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """Does what touches storage, again and again for about `seconds` while it raises OSError.
+    """Runs an action on the storage, and retries it for about `seconds` while it raises OSError.
 
     Raises:
-        OSError: the last one, with how long it was tried.
+        OSError: The last one, with how long it was retried.
     """
     pause, waited = 1.0, 0.0
     while True:
@@ -116,8 +116,8 @@ def patiently(
         except OSError as error:
             if waited >= seconds:
                 raise OSError(
-                    f"the storage has refused for {waited:.0f} s: {error}. Make room there or mount"
-                    " it again, then resume the search"
+                    f"the storage has failed for {waited:.0f} s: {error}; fix: make room there or "
+                    "mount it again, then resume the search"
                 ) from error
         pause = min(pause, max(0.01, seconds - waited))
         sleep(pause)
@@ -127,16 +127,15 @@ def patiently(
 def _why(epoch: int, deaths: int, limit_seconds: float, hang: str) -> str:
     what = f"its worker died {deaths} times in epoch {epoch}"
     if not hang:
-        return f"{what}; Ray's log says of what: often memory, or the node"
+        return f"{what}; the cause is in Ray's log: often memory, or the node"
     limit = f"{limit_seconds / 60:g} min (budget.epoch_minutes)"
-    return f"{hang.strip()}\n{what}, at last as it hung for more than {limit} {_place(hang)}"
+    return f"{hang.strip()}\n{what}; the last one hung for more than {limit} {_place(hang)}"
 
 
 def _place(hang: str) -> str:
-    """Where the thread that trains was: its innermost frame and the innermost of ours or theirs.
+    """Returns the innermost frame of the thread that trains.
 
-    Of all threads it is the one that went through trainable.py; a thread's innermost frame comes
-    first.
+    It is the thread that went through trainable.py; a thread's innermost frame comes first.
     """
     threads = re.split(r"\n\s*\n|(?=^(?:Current thread|Thread) 0x)", hang, flags=re.MULTILINE)
     ours = next((each for each in threads if "optimize/trainable.py" in each), threads[-1])

@@ -1,7 +1,7 @@
-"""What a worker trains: the training of a task's model (`models/training/protocol.py`).
+"""Worker task: make the training of a trial (`models/training/protocol.py`).
 
-One of `models/training/` (a CNN, a transformer on texts or on images) or `FunctionTraining` (a
-user's own function). Not for what happens around an epoch: see trainable.py.
+It is one of `models/training/` (a CNN, a transformer on texts or on images), or `FunctionTraining`
+for a user's own function. Not for checkpoints and reports: see trainable.py.
 """
 
 from __future__ import annotations
@@ -24,19 +24,18 @@ if TYPE_CHECKING:
     from models.networks.base_model import BaseModel
     from models.networks.transformer import LoadedBase
     from models.training.protocol import Training
-    from models.weights.initial import InitialWeights
 
 
 @dataclass(frozen=True)
 class TaskOnWorker:
-    """What every trial of a search shares, except the data (which lie in the object store).
+    """What all trials of a search share, except the data (which are in the object store).
 
     Attributes:
-        spec: Of the search.
-        storage: Where the search's files are.
-        generation: Of the driver.
+        spec: The search's spec.
+        storage: The folder of the search's files.
+        generation: The driver's generation.
         base: The pretrained model of a fine-tuning.
-        initial_files: The weights that trials may start from: `SEARCH#TRIAL` to the file.
+        initial_files: The weights that trials may start from: `SEARCH#TRIAL` -> file.
     """
 
     spec: Spec
@@ -52,30 +51,25 @@ class TaskOnWorker:
 
     @property
     def epoch_seconds(self) -> float:
-        """An epoch that takes longer hangs."""
+        """The limit after which an epoch counts as a hang."""
         return 60 * self.spec.budget.epoch_minutes
 
     @property
-    def threads(self) -> int:
-        """How many a trial computes with."""
-        return max(1, int(self.spec.resources.cpus))
-
-    @property
     def device(self) -> str:
-        """Where trials train."""
+        """The device that trials train on."""
         return "cuda" if self.spec.resources.gpus > 0 else "cpu"
 
     @cached_property
     def compared(self) -> tuple[str, ...]:
-        """What the scheduler needs after every epoch but the last."""
+        """The metrics that the scheduler needs after every epoch but the last."""
         return tuple(compared_metrics(self.spec))
 
     def standing(self) -> Standing:
-        """How this search's trials stand so far, for deciding whose figure is confirmed."""
+        """Returns the results of this search's trials so far, which decide what is confirmed."""
         return Standing(self.storage / MEMORY, self.spec.seed, self.spec.objectives)
 
     def memory(self, number: int) -> AttackMemory | None:
-        """What broke other trials of this search; None where images are not attacked."""
+        """Returns the successful perturbations of other trials; None if images are not attacked."""
         if not isinstance(self.spec.threat, Threat):
             return None
         from models.adversarial.pixels.attack_memory import AttackMemory
@@ -84,13 +78,13 @@ class TaskOnWorker:
 
 
 class FunctionTraining:
-    """A user's own training function: a generator of one metrics dict an epoch.
+    """A user's own training function: a generator of one dict of metrics an epoch.
 
-    Its state is the number of epochs that it has reported: after an interruption the function is
-    run again from its first epoch and what was already reported is skipped. It has ended when its
-    budget is through, whatever else it would yield, or when the function returned before; that is
-    found out when the next epoch is asked for. NaN is a value like any other here, for only the
-    trial knows the objectives: it ends at one that is NaN (trainable.py).
+    Its state is the number of epochs that it has reported: after an interruption the function runs
+    again from its first epoch, and epochs that were already reported are skipped. It ends with its
+    budget, or when the function returns before, which shows when the next epoch is asked for. NaN
+    is an ordinary value here: the trial, which has the objectives, ends at one that is NaN
+    (trainable.py).
     """
 
     def __init__(
@@ -107,11 +101,11 @@ class FunctionTraining:
 
     @property
     def ended(self) -> bool:
-        """Whether no epoch is left: the budget is through, or the function has returned."""
+        """Whether no epoch is left: the budget is used up, or the function has returned."""
         return self._has_returned or self._epoch >= self._epochs
 
     def run(self) -> Iterator[dict[str, float]]:
-        """Yields the metrics of the epochs that are still to be reported."""
+        """Yields the metrics of the epochs that were not reported yet."""
         if self.ended:
             return
         already = self._epoch
@@ -125,7 +119,7 @@ class FunctionTraining:
         self._has_returned = True
 
     def state_dict(self) -> dict[str, object]:
-        """How many epochs it has reported."""
+        """Returns the number of epochs that it has reported."""
         return {"epoch": self._epoch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -134,10 +128,10 @@ class FunctionTraining:
 
 
 class WorkersBase:
-    """The pretrained model that a worker keeps between its trials: loading costs seconds.
+    """The pretrained model that a worker keeps between its trials: loading takes seconds.
 
-    Trials share its frozen weights. Whether one has changed them is looked at before the next one
-    gets them, and then they are loaded again.
+    Trials share its frozen weights. If a trial has changed them, which a checksum tells, they are
+    loaded again for the next one.
     """
 
     def __init__(self) -> None:
@@ -145,14 +139,14 @@ class WorkersBase:
         self._checksum = ""
 
     def get(self, task: TaskOnWorker, data: Splits) -> LoadedBase:
-        """The task's pretrained model with a head for the data's labels.
+        """Returns the task's pretrained model with a head for the data's labels.
 
         Raises:
-            ValueError: it cannot be loaded for this task.
+            ValueError: It cannot be loaded for this task.
         """
         if self._loaded is not None and self._loaded.checksum() == self._checksum:
             return self._loaded
-        self._loaded = None  # its memory goes before it is needed again
+        self._loaded = None  # free its memory before the next one is loaded
         self._loaded = _load_base(task, data)
         self._checksum = self._loaded.checksum()
         return self._loaded
@@ -161,21 +155,27 @@ class WorkersBase:
 def training_of(
     task: TaskOnWorker, config: Mapping[str, Any], data: Splits | None, workers_base: WorkersBase
 ) -> Training:
-    """The training of one trial, ready to run or to be continued from a checkpoint.
+    """Makes the training of one trial, ready to run or to continue from a checkpoint.
 
     Args:
-        task: What it shares with the others.
+        task: What it shares with other trials.
         config: `number`, `configuration` and `seed` of this trial. The driver has checked the
             configuration and completed it with the defaults (`Spec.complete`).
         data: The splits; None for a user's function.
-        workers_base: What this worker has loaded already.
+        workers_base: The pretrained model that this worker keeps.
+
+    Raises:
+        ImportError: There is no module of the user's function.
+        AttributeError: The module has no such function.
     """
     if task.spec.task.is_function:
-        function, configuration = _function(task.spec.task.model), config["configuration"]
+        module, _, name = task.spec.task.model.removeprefix("python:").partition(":")
+        function = getattr(importlib.import_module(module), name)
+        configuration = config["configuration"]
         return FunctionTraining(function, configuration, epochs=task.epochs, seed=config["seed"])
     import torch
 
-    torch.set_num_threads(task.threads)
+    torch.set_num_threads(max(1, int(task.spec.resources.cpus)))
     assert data is not None, "only a user's function has no data"
     return _model_training(task, config, data, workers_base)
 
@@ -183,23 +183,28 @@ def training_of(
 def _model_training(
     task: TaskOnWorker, config: Mapping[str, Any], data: Splits, workers_base: WorkersBase
 ) -> Training:
-    """The training of a model of the catalog."""
+    """Makes the training of a model of the catalog."""
     from models.data.loading import ImageSplits
 
     configuration, epochs, seed = dict(config["configuration"]), task.epochs, config["seed"]
     threat = task.spec.threat
-    initial = _initial(task, str(configuration.pop("initial_weights", task.spec.starts_from)))
+    name = str(configuration.pop("initial_weights", task.spec.starts_from))
+    initial = None
+    if name not in ("", "scratch"):
+        from models.weights.initial import load_initial
+
+        initial = load_initial(task.initial_files[name])
     base = None if task.base is None else workers_base.get(task, data)
     if not isinstance(data, ImageSplits):
         from models.training.text_fine_tuning import TextFineTuning
 
-        assert isinstance(threat, TextThreat), "texts are attacked by their words"
+        assert isinstance(threat, TextThreat), "texts are attacked in their words"
         assert base is not None, "a model of texts starts from a pretrained one"
         return TextFineTuning(
             configuration, data, epochs=epochs, seed=seed, threat=threat, base=base,
             initial=initial,
         )  # fmt: skip
-    assert isinstance(threat, Threat), "images are attacked by their pixels"
+    assert isinstance(threat, Threat), "images are attacked in their pixels"
     memory = task.memory(config["number"])
     if base is not None:
         from models.training.image_fine_tuning import ImageFineTuning
@@ -214,29 +219,6 @@ def _model_training(
         configuration, data, epochs=epochs, seed=seed, threat=threat, device=task.device,
         initial=initial, memory=memory,
     )  # fmt: skip
-
-
-def _function(model: str) -> Callable[..., Iterator[Mapping[str, float]]]:
-    """The user's function that `python:MODULE:NAME` names.
-
-    Raises:
-        ImportError: there is no such module.
-        AttributeError: it has no such function.
-    """
-    module, _, name = model.removeprefix("python:").partition(":")
-    function: Callable[..., Iterator[Mapping[str, float]]] = getattr(
-        importlib.import_module(module), name
-    )
-    return function
-
-
-def _initial(task: TaskOnWorker, name: str) -> InitialWeights | None:
-    """The weights called `name`; None from scratch."""
-    if name in ("", "scratch"):
-        return None
-    from models.weights.initial import load_initial
-
-    return load_initial(task.initial_files[name])
 
 
 def _load_base(task: TaskOnWorker, data: Splits) -> LoadedBase:

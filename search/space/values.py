@@ -64,6 +64,15 @@ def is_same(first: object, second: object) -> bool:
     return type(first) is type(second) and bool(first == second)
 
 
+def index_of(distribution: CategoricalDistribution, value: object) -> int | None:
+    """The place of a category among the choices; None if it is none of them.
+
+    `choices.index` would find 0 for False, which Python takes for equal.
+    """
+    places = (i for i, choice in enumerate(distribution.choices) if is_same(choice, value))
+    return next(places, None)
+
+
 def is_number(value: object) -> bool:
     """Whether a value is a real number; booleans are not."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
@@ -103,7 +112,7 @@ def describe(distribution: BaseDistribution) -> str:
 def holds(distribution: BaseDistribution, value: Any) -> bool:
     """Whether a value belongs to a distribution, type included: `"64"` is not 64, nor True 1."""
     if isinstance(distribution, CategoricalDistribution):
-        return is_among(value, distribution.choices)
+        return index_of(distribution, value) is not None
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     if not is_number(value) or not distribution.low <= value <= distribution.high:
         return False  # NaN too

@@ -49,9 +49,10 @@ class Case:
     Attributes:
         task: `objectives` are in the last report of every training.
         data: None for a user's function.
-        configuration: Of the trial that is looked at.
-        other: Of another trial.
-        patient: Of one that early stopping ends before `patient_epochs`; None: it cannot be.
+        configuration: The configuration of the tested trial.
+        other: The configuration of another trial.
+        patient: The configuration of a trial that early stopping ends before `patient_epochs`;
+            None if it cannot be stopped so.
         worker: Where its trainings are made, one after another, unless a test says otherwise.
     """
 
@@ -70,14 +71,14 @@ class Case:
         seed: int = 3,
         worker: WorkersBase | None = None,
     ) -> Training:
-        """A training whose search knows no other trial: its attack memory is empty."""
+        """Makes a training whose search has no other trial: its attack memory is empty."""
         storage = Path(tempfile.mkdtemp(dir=self.task.storage))
         config = {"number": 0, "configuration": configuration or self.configuration, "seed": seed}
         task = replace(self.task, storage=storage)
         return training_of(task, config, self.data, worker or self.worker)
 
     def make_patient(self) -> Training:
-        """A training that early stopping ends."""
+        """Makes a training that early stopping ends."""
         if self.patient is None:
             pytest.skip("it has no early stopping")
         return replace(self, task=with_epochs(self.task, self.patient_epochs)).make(self.patient)
@@ -168,7 +169,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @functools.cache
 def uninterrupted(case: Case) -> tuple[list[dict[str, str]], dict[str, object], list[Any]]:
-    """Metrics, last state and findings of the case's training, alone on a new worker."""
+    """Returns metrics, last state and results of the training, alone on a new worker."""
     training = case.make(worker=WorkersBase())
     return exact(training.run()), training.state_dict(), findings(training)
 
@@ -189,7 +190,7 @@ def test_the_same_seed_gives_the_same_metrics(case: Case) -> None:
 def test_resumed_at_any_epoch_it_equals_an_uninterrupted_one(case: Case, epoch: int) -> None:
     """`epoch` is counted from 0, before the first one, to the budget, after the last one.
 
-    The interrupted training goes on after its state was taken: the state is a copy.
+    The interrupted training continues after its state was taken: the state is a copy.
     """
     expected, last_state, found = uninterrupted(case)
     begun, resumed = case.make(), case.make()
@@ -304,7 +305,7 @@ def test_a_tabulated_training_leaves_texts(case: Case) -> None:
 
 
 def exact(entries: Iterable[Mapping[str, float]]) -> list[dict[str, str]]:
-    """Metrics to the last bit, where NaN equals NaN, without what clock and machine decide."""
+    """Returns metrics as bits, where NaN equals NaN, without those of time and memory."""
     return [
         {k: float(v).hex() for k, v in entry.items() if not k.startswith(("seconds", "memory"))}
         for entry in entries
@@ -312,7 +313,7 @@ def exact(entries: Iterable[Mapping[str, float]]) -> list[dict[str, str]]:
 
 
 def findings(training: Training) -> list[Any]:
-    """All that the capabilities of an ended training give."""
+    """Returns the results of all capabilities of an ended training."""
     found: list[Any] = []
     if isinstance(training, EvaluatedTraining):
         found.append(training.evaluate_test())
@@ -324,7 +325,7 @@ def findings(training: Training) -> list[Any]:
 
 
 def stored(state: Mapping[str, object]) -> dict[str, Any]:
-    """A state as a checkpoint gives it back."""
+    """Returns a state as a checkpoint restores it."""
     with tempfile.TemporaryDirectory() as folder:
         save_checkpoint(Path(folder), 1, 1, [{}], state)
         checkpoint = newest_checkpoint(Path(folder))
@@ -333,7 +334,7 @@ def stored(state: Mapping[str, object]) -> dict[str, Any]:
 
 
 def spoil(state: Any) -> Any:
-    """The state with NaN in all its floating-point tensors."""
+    """Returns the state with NaN in all its floating-point tensors."""
     if isinstance(state, dict):
         return {key: spoil(value) for key, value in state.items()}
     if isinstance(state, list | tuple):

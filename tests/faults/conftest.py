@@ -1,4 +1,4 @@
-"""What tests of real searches under faults may ask for."""
+"""Fixtures of the tests of real searches under faults."""
 
 from tests.support.fixtures import gate, place, server
 

@@ -1,4 +1,4 @@
-"""Trials that find no memory beside another, with real Ray and a real store."""
+"""Trials that run out of memory next to another, with real Ray and a real store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 def crowded(folder: Path, **resources: Any) -> dict[str, Any]:
-    """Of two trials side by side the later one finds no memory."""
+    """Runs two trials side by side; the later one runs out of memory."""
     places = folder / "places"
     places.mkdir()
     spec = hills(budget={"trials": 3, "epochs": 2})
@@ -23,7 +23,7 @@ def crowded(folder: Path, **resources: Any) -> dict[str, Any]:
     return spec | {"resources": spec["resources"] | resources}
 
 
-def test_trials_that_find_no_memory_beside_others_finish_alone(tmp_path: Path) -> None:
+def test_trials_that_run_out_of_memory_next_to_others_finish_alone(tmp_path: Path) -> None:
     place = Place(tmp_path)
     finished(place.run(crowded(tmp_path)))
     search = place.search()
@@ -36,7 +36,7 @@ def test_trials_with_a_share_of_a_gpu_get_a_whole_one_for_their_second_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = Place(tmp_path)
-    # Ray believes in a GPU that a node is said to have; the trials need none.
+    # Ray accepts any stated number of GPUs; the trials need none.
     with running_nodes(1, monkeypatch, NODE | {"num_cpus": 4, "num_gpus": 1}) as nodes:
         finished(place.run(crowded(tmp_path, gpus=0.5), "--address", nodes.address))
     search = place.search()

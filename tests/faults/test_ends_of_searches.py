@@ -49,7 +49,7 @@ def test_a_finished_search_is_extended(place: Place) -> None:
     assert before.items() <= fingerprints(place, search).items()
 
 
-def test_broken_trials_fail_with_their_reason_and_cost_nobody_else_anything(place: Place) -> None:
+def test_broken_trials_fail_with_their_reason_and_change_no_other_trial(place: Place) -> None:
     faults = ["none", "raises", "nan", "memory", "dies"]
     spec = hills(
         "sometimes_broken",

@@ -1,4 +1,4 @@
-"""Where trials find place on real Ray: nodes that come and go, trials that none of them holds."""
+"""Where trials run on real Ray: nodes that come and go, trials that fit none of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRIALS, EPOCHS = 6, 2
 
 
 def at_work(place: Place, search: str) -> int:
-    """Trials that have begun and not ended."""
+    """Returns the trials that have begun and not ended."""
     names = [event.name for event in place.events(search)]
     return names.count("start") - names.count("end")
 
@@ -46,7 +46,7 @@ def test_a_search_grows_with_its_cluster_and_survives_its_shrinking(
     assert_truthful(place, search, TRIALS, EPOCHS)
 
 
-def test_a_trial_that_no_node_holds_is_told_of_and_waits_for_one(
+def test_a_trial_that_fits_no_node_is_reported_and_waits_for_one(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = hills(budget={"trials": 2, "epochs": 2}, resources={"parallelism": "auto", "cpus": 2})
@@ -61,7 +61,7 @@ def test_a_trial_that_no_node_holds_is_told_of_and_waits_for_one(
     assert_truthful(place, search, 2, 2)
 
 
-def test_a_trial_that_this_machine_cannot_hold_is_refused_before_any_starts(place: Place) -> None:
+def test_a_trial_that_does_not_fit_this_machine_is_refused_before_any_starts(place: Place) -> None:
     command = place.run(hills(resources={"parallelism": "auto", "cpus": 1, "memory_gb": 1e5}))
     said, _ = command.communicate(timeout=PATIENCE_SECONDS)
     assert command.returncode == 2, said

@@ -1,4 +1,4 @@
-"""An object store that others have filled, under a search whose data set must lie in it."""
+"""A search whose data set must go into an object store that another driver has filled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage that is full for a while under a whole search, a real file system and real Ray.
+"""A search whose storage is full for a while, with a real file system and real Ray.
 
 What it took to recover is printed: `pytest -s`.
 """
@@ -33,7 +33,7 @@ TRIALS, EPOCHS = 6, 6
 FULL_SECONDS = 20.0
 
 
-def test_a_search_goes_on_after_its_storage_was_full_for_a_while(tmp_path: Path) -> None:
+def test_a_search_continues_after_its_storage_was_full_for_a_while(tmp_path: Path) -> None:
     with small_disk(tmp_path, kilobytes=50_000) as disk:
         (tmp_path / "store").mkdir()
         place = Place(disk, Place(tmp_path / "store").uri)
@@ -65,18 +65,18 @@ def full_for_a_while(
     """Fills the disk, kills a worker, and makes room again.
 
     Returns:
-        Number of each trial under way -> its newest checkpoint when there was room again.
+        Number of each running trial -> its newest checkpoint when there was room again.
     """
     reached = {number: checkpoint(storage, number) for number in under_way}
     fill(disk)
     began = time.monotonic()
-    # A trial that loses its worker now must begin anew on a full disk.
+    # A trial that loses its worker now must begin again on a full disk.
     one_that_trains(driver_of(command)).kill()
     while time.monotonic() - began < FULL_SECONDS:
         assert command.poll() is None, command.communicate()[0]
         time.sleep(1.0)
     stood = {number: checkpoint(storage, number) for number in under_way}
-    # One may have been written between the look and the filling.
+    # One may have been written between this check and the filling.
     assert all(stood[number] <= reached[number] + 1 for number in under_way), "it was not full"
     make_room(disk)
     return stood
@@ -95,18 +95,18 @@ def wait_for_all(storage: Path, stood: dict[int, int]) -> None:
 
 
 def numbers(place: Place, search: str, name: str) -> set[int]:
-    """The trials of which the journal has an event of this name."""
+    """Returns the trials that have an event of this name in the journal."""
     return {event.fields["number"] for event in place.events(search) if event.name == name}
 
 
 def checkpoint(storage: Path, number: int) -> int:
-    """The newest epoch of which a trial has a checkpoint; 0 without one."""
+    """Returns the newest epoch that a trial has a checkpoint of; 0 without one."""
     found = (storage / "checkpoints").glob(f"*{number:04d}/generation_1/epoch_*.json")
     return max((int(file.stem.partition("_")[2]) for file in found), default=0)
 
 
 def one_that_trains(driver: psutil.Process) -> psutil.Process:
-    """A worker that is in an epoch at this moment."""
+    """Returns a worker that is in an epoch at this moment."""
     while True:
         for process in driver.children(recursive=True):
             if re.match(r"ray::\w+\.train", " ".join(process.cmdline())):

@@ -21,7 +21,7 @@ TRIALS, EPOCHS = 4, 5
 LIMIT_SECONDS = 9.0
 
 
-def test_a_trial_that_hangs_is_ended_in_time_retried_and_costs_no_other_anything(
+def test_a_trial_that_hangs_is_ended_in_time_and_retried_and_changes_no_other(
     tmp_path: Path,
 ) -> None:
     place, hung = Place(tmp_path), tmp_path / "hung"

@@ -1,4 +1,4 @@
-"""A tracking server that is there and does not answer, for longer than any call waits.
+"""A tracking server that accepts calls and does not answer, for longer than any call waits.
 
 What it took to catch up is printed: `pytest -s`.
 """
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.long
 
 TRIALS, EPOCHS = 12, 4
 CALL_SECONDS = HTTP_TIMEOUT_SECONDS * (1 + HTTP_RETRIES)
-# Calls fail more than once, and so does the look at the store after one has failed. With 600 here
+# Calls fail more than once, and so does the check of the store after a failure. With 600 here
 # it was tried once, too: see the table in the README.
 OUTAGE_SECONDS = 60.0
-# The last pause, a call that was under way, and as much again for the events that waited.
+# The last pause, a running call, and as much again for the queued events.
 BACK_WITHIN = LONGEST_PAUSE_SECONDS + 2 * CALL_SECONDS + 20.0
 
 
@@ -57,5 +57,5 @@ def test_a_server_that_does_not_answer_for_long_has_everything_once_in_the_end(
 
 
 def count(place: Place, search: str, name: str) -> int:
-    """How many events of a name the journal has."""
+    """Counts the events of a name in the journal."""
     return sum(event.name == name for event in place.events(search))

@@ -1,4 +1,4 @@
-"""A node that vanishes: real Ray nodes, all on this machine.
+"""A node is lost: real Ray nodes, all on this machine.
 
 What it took to notice and to recover is printed: `pytest -s`.
 """
@@ -27,7 +27,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
 
 
 def running_search(place: Place, cluster: Cluster) -> tuple[subprocess.Popen[str], str]:
-    """A search with a trial on each node, of which each has ended an epoch."""
+    """Starts a search with a trial on each node; each has ended an epoch."""
     budget = {"trials": TRIALS, "epochs": EPOCHS}
     spec = hills(budget=budget, resources={"parallelism": 3, "cpus": 1})
     spec["task"]["settings"] = {"pause": 1.0}
@@ -42,7 +42,7 @@ def running_search(place: Place, cluster: Cluster) -> tuple[subprocess.Popen[str
     return command, search
 
 
-def test_a_node_that_vanishes_without_grace_costs_no_trial(
+def test_a_node_that_is_lost_without_warning_costs_no_trial(
     tmp_path: Path, cluster: Cluster
 ) -> None:
     place = Place(tmp_path)

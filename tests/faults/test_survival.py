@@ -1,4 +1,4 @@
-"""What a search survives, with real Ray, real MLflow and real processes that really die."""
+"""What a search survives, with real Ray, real MLflow and processes that really die."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_after_kill_9_of_everything_resume_finishes_the_search(
     assert {number: after[number] for number in before} == before, "a finished trial was touched"
 
 
-def test_a_dead_driver_is_reported_with_how_to_go_on(place: Place, gate: Gate) -> None:
+def test_a_dead_driver_is_reported_with_how_to_continue(place: Place, gate: Gate) -> None:
     command = place.run(held_hills(gate, 1))
     search = place.search()
     place.wait_for(search, "epoch")
@@ -57,7 +57,7 @@ def test_a_dead_driver_is_reported_with_how_to_go_on(place: Place, gate: Gate) -
     assert f"twentieth resume {search}" in output
 
 
-def test_a_driver_whose_terminal_is_gone_settles_what_is_under_way(
+def test_a_driver_whose_terminal_is_gone_settles_its_running_trials(
     place: Place, gate: Gate
 ) -> None:
     command = place.run(held_hills(gate, 2))
@@ -74,7 +74,7 @@ def test_a_driver_whose_terminal_is_gone_settles_what_is_under_way(
     assert_truthful(place, search, trials=5, epochs=4)
 
 
-def test_ctrl_c_keeps_what_is_under_way_for_resume(place: Place, gate: Gate) -> None:
+def test_ctrl_c_keeps_running_trials_for_resume(place: Place, gate: Gate) -> None:
     command = place.run(held_hills(gate, 2))
     search = place.search()
     place.wait_for(search, "epoch", 2)

@@ -1,4 +1,4 @@
-"""Workers that are gone before the trial they were handed has begun: a real search on real Ray."""
+"""Workers that are lost before their next trial has begun, in a search on real Ray."""
 
 from __future__ import annotations
 

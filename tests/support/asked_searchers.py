@@ -1,4 +1,4 @@
-"""A searcher that tests ask and tell as Tune does it."""
+"""A searcher that tests call as Tune does it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONDITIONAL = {
 
 
 class Stubborn(RandomSampler):
-    """Proposes one and the same configuration for ever."""
+    """Always proposes the same configuration."""
 
     def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
         return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
@@ -43,7 +43,7 @@ def prior(number: int, state: str, x: Any, **changes: Any) -> Trial:
 def searcher_of(
     plan: Plan, own: Sequence[Trial] = (), sampler: str | BaseSampler = "random"
 ) -> OptunaSearcher:
-    """A searcher that goes on with a sampler, without our own model."""
+    """Makes a searcher that continues with a sampler, without our own model."""
     made = WarmStartSampler(
         None, plan.space, plan.spec.seed, task=plan.task, objectives=plan.spec.objectives,
         sampler=sampler, portfolio=0,
@@ -52,7 +52,7 @@ def searcher_of(
 
 
 def study_trials(searcher: OptunaSearcher) -> list[FrozenTrial]:
-    """The trials of its study."""
+    """Returns the trials of its study."""
     return searcher._study.get_trials()
 
 
@@ -61,12 +61,12 @@ def states(searcher: OptunaSearcher) -> list[TrialState]:
 
 
 def reported(epoch: int, **metrics: float) -> dict[str, Any]:
-    """A worker's last result."""
+    """Makes a worker's last result."""
     return {"epoch": epoch, "metrics": metrics}
 
 
 def run_to_the_end(searcher: OptunaSearcher) -> list[dict[str, Any]]:
-    """Asks one by one and completes each; returns what was suggested."""
+    """Completes suggestions one by one; returns all of them."""
     suggested = []
     while isinstance(config := searcher.suggest(trial_id := f"t{len(suggested)}"), dict):
         suggested.append(config)

@@ -1,4 +1,4 @@
-"""A function that finds no memory while another trial is under way in the same folder."""
+"""A function that runs out of memory while another trial runs in the same folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 def crowded_hills(
     configuration: dict[str, Any], *, epochs: int, seed: int
 ) -> Iterator[dict[str, float]]:
-    """Takes a place in the folder `places`; of the first two, which wait for each other, and of
-    any other two at once, one finds no memory."""
+    """Makes a file in the folder `places`; of two trials at once one runs out of memory.
+
+    The first two wait for each other.
+    """
     places = Path(configuration["places"])
     mine, met = places / str(seed), places.with_name("met")
     mine.touch()

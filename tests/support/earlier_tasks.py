@@ -35,7 +35,7 @@ def prior_trial(
     search: str = "",
     is_by_rank: bool = False,
 ) -> Trial:
-    """A trial of an earlier search, in the target's terms."""
+    """Makes a trial of an earlier search, in the target's terms."""
     return Trial(
         task=task, run_id=run_id, state=state, configuration=configuration, values=values,
         is_exact=is_exact, search=search, is_by_rank=is_by_rank,
@@ -49,7 +49,7 @@ def own_trial(
     values: tuple[float, ...] = (),
     constraints: Mapping[str, float] | None = None,
 ) -> Trial:
-    """A trial of the search itself."""
+    """Makes a trial of the search itself."""
     return Trial(
         number=number, state=state, configuration=configuration, values=values,
         constraints=constraints or {},
@@ -57,7 +57,7 @@ def own_trial(
 
 
 def on_line(name: str, loss: Loss, count: int = 21) -> list[Trial]:
-    """Trials at equal distances on the line."""
+    """Makes trials at equal distances on the line."""
     return [
         prior_trial(name, f"{name}/{x:.3f}", "complete", {"x": x}, as_values(loss(x)), True)
         for x in np.linspace(0.0, 1.0, count).tolist()
@@ -67,7 +67,7 @@ def on_line(name: str, loss: Loss, count: int = 21) -> list[Trial]:
 def at_random(
     name: str, loss: Loss, count: int = 30, seed: int = 0, space: SearchSpace = SQUARE
 ) -> list[Trial]:
-    """Trials of a random search."""
+    """Makes the trials of a random search."""
     generator = np.random.default_rng(seed)
     drawn = [space.random_configuration(generator) for _ in range(count)]
     return [
@@ -77,7 +77,7 @@ def at_random(
 
 
 def unnamed(directions: Sequence[str]) -> tuple[Objective, ...]:
-    """Objectives of a study that does not name them."""
+    """Makes the objectives of a study that does not name them."""
     return from_lists([""] * len(directions), directions)
 
 
@@ -86,7 +86,7 @@ def modelled(
     space: SearchSpace = LINE,
     directions: Sequence[str] = ("minimize",),
 ) -> list[TaskModel]:
-    """The tasks of the trials, none of them left out."""
+    """Returns the models of the trials' tasks, none of them left out."""
     found, left_out = task_models(evidence, space, unnamed(directions), {})
     assert left_out == {}
     return found
@@ -100,7 +100,7 @@ def context(
     directions: Sequence[str] = ("minimize",),
     seed: int = 0,
 ) -> Context:
-    """That of the trial after the given ones, which are all that was tried."""
+    """Makes the context of the trial after the given ones, which are all that was tried."""
     tried = Tried()
     for trial in trials:
         tried.add(space, trial.configuration)
@@ -109,7 +109,7 @@ def context(
 
 
 def own_trials(loss: Loss, count: int, seed: int = 1, space: SearchSpace = SQUARE) -> list[Trial]:
-    """Complete trials of this search at random places."""
+    """Makes complete trials of this search at random places."""
     return [
         own_trial(number, "complete", dict(each.configuration), each.values)
         for number, each in enumerate(at_random("own", loss, count, seed, space))

@@ -1,7 +1,7 @@
-"""A driver that fills a Ray cluster's object store with what it reads, and holds it.
+"""A driver that fills a Ray cluster's object store with objects that it keeps in use.
 
 `python -m tests.support.filling_store ADDRESS`; says "full" once it is. What a process has
-mapped can neither be evicted nor spilled: whoever puts more gets room on the disk.
+mapped can neither be evicted nor spilled: more objects go to the disk.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import time
 import numpy as np
 import ray
 
-# The small ones fill what no large one fits into; smaller still, they would not go to the store.
+# Small objects fill the rest; still smaller ones would not go to the store.
 LARGE, SMALL = 4 * 2**20, 128 * 2**10
 
 
 def fill(address: str) -> None:
-    """Fills the store of the node that it joins to the brim, and beyond it, and stays."""
+    """Fills the object store of the node that it joins, and waits."""
     ray.init(address=address, log_to_driver=False)
     room = int(ray.cluster_resources()["object_store_memory"])
     sizes = [LARGE] * (room // LARGE + 2) + [SMALL] * (LARGE // SMALL + 2)

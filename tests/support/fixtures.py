@@ -16,7 +16,7 @@ from tests.support.servers import Server
 
 @pytest.fixture(scope="module")
 def quick_collection() -> Iterator[None]:
-    """Every trial collects garbage; among all that torch and ray have loaded it takes a second."""
+    """Freezes loaded objects: trials collect garbage, which takes a second with torch and ray."""
     gc.freeze()
     yield
     gc.unfreeze()
@@ -24,13 +24,13 @@ def quick_collection() -> Iterator[None]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    """A folder of its own, with a store, for real searches."""
+    """Makes a folder with a store for real searches."""
     return Place(tmp_path)
 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Gate]:
-    """Where such a search is held; open in the end, or what a failed test left would hold cores."""
+    """Makes a gate that holds a search, and opens it at the end: a held search keeps cores."""
     gate = Gate(tmp_path / "gate")
     yield gate
     gate.open()
@@ -38,7 +38,7 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """An MLflow server on an SQLite store."""
+    """Starts an MLflow server on an SQLite store."""
     store = f"sqlite:///{tmp_path / 'server.db'}"
     open_client(store)
     server = Server(store, tmp_path / "artifacts")

@@ -18,7 +18,7 @@ from typing import Any
 def two_hills(
     configuration: dict[str, Any], *, epochs: int, seed: int
 ) -> Iterator[dict[str, float]]:
-    """Two objectives that disagree about x; both rise with the epoch."""
+    """Yields two objectives that disagree about x; both rise with the epoch."""
     x = float(configuration["x"])
     for epoch in range(1, epochs + 1):
         share = epoch / epochs
@@ -28,7 +28,7 @@ def two_hills(
 def slow_hills(
     configuration: dict[str, Any], *, epochs: int, seed: int
 ) -> Iterator[dict[str, float]]:
-    """The same, slowed down by `pause` seconds an epoch, or held where a test wants it.
+    """Yields the same with a pause of `pause` seconds an epoch, or held at a gate.
 
     With a setting `gate` (see `Gate`) every trial waits at it before each of its epochs, so that a
     test can act in the middle of a search whatever the speed of the machine.
@@ -43,29 +43,29 @@ def slow_hills(
 
 @dataclass(frozen=True)
 class Gate:
-    """A file that lets so many epochs of a search pass, and holds all others until it is gone."""
+    """A file that lets some epochs of a search pass and holds all others until it is deleted."""
 
     file: Path
 
     def close_after(self, epochs: int) -> None:
-        """Lets `epochs` epochs pass in all, of whichever trials come first; for the test."""
+        """Lets `epochs` epochs pass, of whichever trials come first; called by the test."""
         new = self.file.with_name(f"{self.file.name}.new")
         new.write_text(str(epochs))
-        new.replace(self.file)  # nobody reads a file that is half written
+        new.replace(self.file)  # so that no trial reads a file that is half written
 
     def open(self) -> None:
-        """Lets everybody pass; for the test."""
+        """Lets all epochs pass; called by the test."""
         self.file.unlink(missing_ok=True)
 
     def pass_through(self) -> None:
-        """Waits until an epoch may begin; for the trial."""
+        """Waits until an epoch may begin; called by the trial."""
         while self.file.exists():
             if self._takes_a_place():
                 return
             time.sleep(0.05)
 
     def _takes_a_place(self) -> bool:
-        """Whether one of the epochs that may pass was left: a marker file each, made once."""
+        """Whether an epoch may pass: each that does makes a marker file."""
         try:
             allowed = int(self.file.read_text())
         except FileNotFoundError:  # opened between two looks
@@ -82,7 +82,7 @@ class Gate:
 def sometimes_broken(
     configuration: dict[str, Any], *, epochs: int, seed: int
 ) -> Iterator[dict[str, float]]:
-    """Raises, returns NaN, runs out of memory or dies, as `fault` says."""
+    """Raises, yields NaN, runs out of memory or dies, according to `fault`."""
     fault = configuration["fault"]
     for epoch, metrics in enumerate(two_hills(configuration, epochs=epochs, seed=seed), start=1):
         if epoch == 2 and fault == "raises":
@@ -97,6 +97,6 @@ def sometimes_broken(
 
 
 def nothing(configuration: dict[str, Any], *, epochs: int, seed: int) -> Iterator[dict[str, float]]:
-    """One epoch of no work at all, to measure everything around it."""
+    """Yields epochs without any work, to measure the overhead."""
     for _ in range(epochs):
         yield {"left": float(configuration["x"]), "right": -float(configuration["x"])}

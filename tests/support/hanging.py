@@ -1,4 +1,4 @@
-"""A function that never ends its third epoch, the first time that a trial comes to it."""
+"""A function whose third epoch never ends the first time that a trial reaches it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.functions import slow_hills
 def hangs_once(
     configuration: dict[str, Any], *, epochs: int, seed: int
 ) -> Iterator[dict[str, float]]:
-    """The file `hung` remembers that it did, and holds the id of the process that hangs."""
+    """Hangs once; the file `hung` marks that, and has the id of the process that hangs."""
     hills = slow_hills(configuration, epochs=epochs, seed=seed)
     for epoch, metrics in enumerate(hills, start=1):
         if epoch == 3:

@@ -1,4 +1,4 @@
-"""Launches real searches from the command line, and looks at what they left in the store."""
+"""Launches of real searches from the command line, and checks of their stores."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.support.functions import Gate
 from tests.support.stores import migrated_store
 
 ROOT = Path(__file__).resolve().parents[2]
-# A busy machine needs a minute to start Ray twice; a hang is found by this.
+# A busy machine needs a minute to start Ray twice; more than this is a hang.
 PATIENCE_SECONDS = 400
 
 
 def hills(function: str = "slow_hills", **changes: Any) -> dict[str, Any]:
-    """A spec of two cheap objectives; `changes` replace top-level keys."""
+    """Returns a spec of two cheap objectives; `changes` replace top-level keys."""
     spec: dict[str, Any] = {
         "name": "hills",
         "task": {"name": "hills", "model": f"python:tests.support.functions:{function}"},
@@ -47,7 +47,7 @@ def hills(function: str = "slow_hills", **changes: Any) -> dict[str, Any]:
 
 
 def held_hills(gate: Gate, epochs: int, **changes: Any) -> dict[str, Any]:
-    """The same search, which lets `epochs` epochs pass and then waits until the gate is opened."""
+    """Returns the same spec with a gate, closed after `epochs` epochs."""
     gate.close_after(epochs)
     spec = hills(**changes)
     spec["task"]["settings"] = {"gate": str(gate.file)}
@@ -81,13 +81,13 @@ class Place:
                 shutil.copy(migrated_store(), self.folder / "mlflow.db")
 
     def start(self, command: str, *arguments: str) -> subprocess.Popen[str]:
-        """Starts a command of ours without waiting for it."""
+        """Starts a `twentieth` command without waiting for it."""
         return subprocess.Popen(
             [sys.executable, "-m", "search", command, *arguments,
              "--tracking-uri", self.uri, "--results", str(self.folder)],
             cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
-            # A suite that runs in the background ignores Ctrl-C, which children would inherit.
+            # A suite in the background ignores Ctrl-C, and its children would inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
@@ -103,7 +103,7 @@ class Place:
         return self.start("resume", search, "--allow-function", function, *arguments)
 
     def search(self, name: str = "") -> str:
-        """The id of the newest search in this place, or of the only one with this name."""
+        """Returns the id of the newest search in this place, or of the only one with this name."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             storage = self.folder / "storage"
@@ -114,7 +114,7 @@ class Place:
         raise AssertionError("no search appeared")
 
     def events(self, search: str) -> list[Event]:
-        """The journal so far."""
+        """Returns the journal so far."""
         return list(read_events(self.folder / "storage" / search))
 
     def wait_for(self, search: str, event: str, count: int = 1) -> None:
@@ -125,11 +125,11 @@ class Place:
             time.sleep(0.05)
 
     def trials(self, search: str) -> list[Trial]:
-        """The search's trials, from the store alone."""
+        """Returns the search's trials, from the store alone."""
         return read_history(self.uri, searches=[search]).prior_trials(state=None)
 
     def raw_runs(self, search: str) -> list[Any]:
-        """The search's trial runs as MLflow has them."""
+        """Returns the search's trial runs in MLflow."""
         client = open_client(self.uri)
         experiments = [entry.experiment_id for entry in client.search_experiments()]
         runs = all_runs(client, experiments, f"tags.`twentieth.search` = '{search}'")
@@ -144,7 +144,7 @@ def finished(process: subprocess.Popen[str]) -> str:
 
 
 def driver_of(process: subprocess.Popen[str]) -> psutil.Process:
-    """The driver process that a launched command has started."""
+    """Returns the driver process of a launched command."""
     for child in psutil.Process(process.pid).children():
         if "spawn_main" in " ".join(child.cmdline()):
             return child
@@ -152,7 +152,7 @@ def driver_of(process: subprocess.Popen[str]) -> psutil.Process:
 
 
 def assert_truthful(place: Place, search: str, trials: int, epochs: int) -> None:
-    """No trial lost, repeated, doubled or left running, and no epoch told twice or left out."""
+    """Asserts that no trial is lost, doubled or left running, and every epoch is there once."""
     runs = place.raw_runs(search)
     numbers = sorted(int(run.data.tags["twentieth.number"]) for run in runs)
     assert numbers == list(range(trials)), f"lost or doubled: {numbers}"
@@ -168,7 +168,7 @@ def assert_truthful(place: Place, search: str, trials: int, epochs: int) -> None
 
 
 def fingerprints(place: Place, search: str) -> dict[int, tuple[str, int]]:
-    """Trial number -> (run id, end time) of the finished ones: what no resume may touch."""
+    """Returns trial number -> (run id, end time) of finished trials, which no resume may change."""
     return {
         int(run.data.tags["twentieth.number"]): (run.info.run_id, run.info.end_time)
         for run in place.raw_runs(search)

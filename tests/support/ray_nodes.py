@@ -1,4 +1,4 @@
-"""Real Ray nodes on this machine, and what the loss of a worker leaves in a search's storage."""
+"""Real Ray nodes on this machine, and traces of lost workers in a search's storage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}
 def running_nodes(
     count: int, monkeypatch: pytest.MonkeyPatch, node: Mapping[str, Any] = NODE
 ) -> Iterator[Cluster]:
-    """So many nodes of one core; the first is the head. Workers find the tests' functions."""
+    """Starts nodes of one core; the first is the head. Workers can import the tests' functions."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     started = Cluster(
         initialize_head=True, head_node_args={**node, "include_dashboard": False}
@@ -36,7 +36,7 @@ def running_nodes(
 
 
 def seconds_until(is_so: Callable[[], bool], patience: float = PATIENCE_SECONDS) -> float:
-    """Waits for it; returns how long that took."""
+    """Waits for a condition; returns after how many seconds it held."""
     began = time.monotonic()
     while not is_so():
         assert time.monotonic() - began < patience, "it did not come"
@@ -45,7 +45,7 @@ def seconds_until(is_so: Callable[[], bool], patience: float = PATIENCE_SECONDS)
 
 
 def begun_again(storage: Path) -> int:
-    """How often trials of a search began an epoch again, because their worker had gone.
+    """Counts how often trials of a search began an epoch again, because a worker was lost.
 
     Args:
         storage: The search's folder.

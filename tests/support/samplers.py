@@ -1,4 +1,4 @@
-"""Samplers on histories of several kinds."""
+"""Samplers on several kinds of history, for the contract tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAST = {
     "gp": OptunaSampler("gp", {"n_startup_trials": 12}),  # half a second a proposal on one core
     "random": OptunaSampler("random"),
 }
-# Kind -> the task of the search. That of history is "task 0", and "task 1" if there is another.
+# Kind of history -> the task of the search. History has "task 0", and some kinds "task 1".
 HISTORIES = {
     "cold": None,
     "empty": "task 0",

@@ -28,7 +28,7 @@ def task_of(
     scheduler: str = "none",
     **more: Any,
 ) -> TaskOnWorker:
-    """A task whose trials train a function of tests/support/functions.py, or a model."""
+    """Makes a task whose trials train a function of tests/support/functions.py, or a model."""
     spec = Spec(
         name="hills",
         task=Task(name="hills", model=model or f"python:tests.support.functions:{function}"),
@@ -42,7 +42,7 @@ def task_of(
 
 
 def with_epochs(task: TaskOnWorker, epochs: int) -> TaskOnWorker:
-    """The same task with another budget of a trial."""
+    """Returns the task with another budget of a trial."""
     budget = task.spec.budget.model_copy(update={"epochs": epochs})
     return replace(task, spec=task.spec.model_copy(update={"budget": budget}))
 
@@ -55,14 +55,14 @@ def config_of(folder: Path, number: int = 0, **configuration: Any) -> dict[str, 
 
 
 def trial_of(task: TaskOnWorker, config: dict[str, Any]) -> TrialTrainable:
-    """A trial in a new process, as far as TrialTrainable can tell."""
+    """Makes a trial as TrialTrainable would in a new process."""
     trial = object.__new__(TrialTrainable)
     trial.setup(config, task=task)
     return trial
 
 
 def run(trial: TrialTrainable) -> list[dict[str, Any]]:
-    """Steps until it is done."""
+    """Steps a trial until it is done; returns its reports."""
     results = [trial.step()]
     while not results[-1]["done"]:
         results.append(trial.step())

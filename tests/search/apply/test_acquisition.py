@@ -1,4 +1,4 @@
-"""Acquisition: closed forms against Monte Carlo, and order and finiteness where that is blind."""
+"""Acquisition: closed forms against Monte Carlo; order and finiteness where it cannot tell."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_expected_improvement_is_that_of_monte_carlo(mean, variance):
 
 
 def _exactly(z):
-    """log(phi(z) + z Phi(z)) with so many digits that what cancels leaves enough."""
+    """Returns log(phi(z) + z Phi(z)) with enough digits for the cancellation."""
     with mpmath.workdps(80):
         z = mpmath.mpf(z)
         return float(mpmath.log(mpmath.npdf(z) + z * mpmath.ncdf(z)))
@@ -49,7 +49,7 @@ def test_its_logarithm_is_exact_far_into_the_tail(z):
 
 @pytest.mark.parametrize("z", [-1_001.0, -5_000.0])
 def test_beyond_what_cancels_its_logarithm_is_still_exact(z):
-    # phi(z) / z^2 is short of the truth by a relative 3 / z^2; the logarithm is near 1e7.
+    # phi(z) / z^2 has a relative error of 3 / z^2; the logarithm is near 1e7.
     assert log_improvement(-z, 1.0, 0.0) == pytest.approx(_exactly(z), abs=1e-4)
 
 
@@ -113,7 +113,7 @@ def test_without_a_front_the_gain_is_the_product_of_two_improvements():
     assert found == pytest.approx(ahead[0] * ahead[1], rel=1e-9)
 
 
-def test_a_hopeless_candidate_is_finite_and_gains_next_to_nothing():
+def test_a_bad_candidate_is_finite_and_gains_almost_nothing():
     assert 0.0 <= expected((1e3, 1e3), (1e-4, 1e-4)) < 1e-12
 
 
@@ -149,7 +149,7 @@ def promised(*arguments, **more):
     return acquisition_value(predicted(*arguments, **more), np.random.default_rng(0))
 
 
-def test_without_constraints_a_candidate_promises_its_improvement():
+def test_without_constraints_the_acquisition_value_is_the_improvement():
     one = promised([[0.4], [1.5]], [[1.0], [1.0]], [[0.3], [0.5]])
     assert one.tolist() == [log_improvement(0.4, 1.0, 0.3), log_improvement(1.5, 1.0, 0.3)]
     means, variances, known = [[0.0, 0.0]], [[1.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]
@@ -160,8 +160,8 @@ def test_without_constraints_a_candidate_promises_its_improvement():
     assert two.tolist() == expected.tolist()
 
 
-def test_under_a_constraint_the_improvement_counts_by_the_chance_of_keeping_it():
-    # The constraint is N(2, 4) and kept up to 0: one standard deviation off, a chance of 0.1587.
+def test_under_a_constraint_the_improvement_is_multiplied_by_the_probability_of_feasibility():
+    # The constraint is N(2, 4) and kept up to 0, one standard deviation off: probability 0.1587.
     found = promised([[0.4, 2.0]], [[1.0, 4.0]], [[0.3, -1.0]], ceilings=[0.0])
     assert found[0] == pytest.approx(log_improvement(0.4, 1.0, 0.3) + np.log(0.158655), abs=1e-5)
     # Two objectives and two such constraints: the product.
@@ -171,14 +171,14 @@ def test_under_a_constraint_the_improvement_counts_by_the_chance_of_keeping_it()
     assert both[0] == pytest.approx(plain[0] * 0.158655**2, rel=1e-4)
 
 
-def test_only_trials_that_keep_the_constraints_are_to_be_beaten():
+def test_only_feasible_trials_are_to_be_improved_on():
     known = [[-9.0, 5.0], [0.3, -1.0]]
     found = promised([[0.4, -99.0]], [[1.0, 1.0]], known, ceilings=[0.0],
                      is_feasible=np.array([False, True]))  # fmt: skip
     assert found[0] == pytest.approx(log_improvement(0.4, 1.0, 0.3))
 
 
-def test_while_no_trial_keeps_the_constraints_the_likeliest_to_do_so_is_best():
+def test_while_no_trial_is_feasible_the_most_probably_feasible_candidate_is_best():
     found = promised([[-9.0, 2.0], [9.0, 1.0]], [[1.0, 1.0]] * 2, [[0.0, 3.0]], ceilings=[0.0],
                      is_feasible=np.array([False]))  # fmt: skip
     assert found[1] > found[0]

@@ -1,4 +1,4 @@
-"""Positions: candidates as arrays are the configurations they stand for."""
+"""CandidateGrid: arrays of candidates are equal to the configurations that they encode."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from search.space import SearchSpace
 from search.space.encoding import encode
 from tests.support import studies
 
-# Optuna says so where rounding makes it shorten a drawn grid by a step.
+# Optuna warns where rounding makes it shorten a drawn grid by a step.
 pytestmark = pytest.mark.filterwarnings("ignore:The distribution is specified")
 EXAMPLES = settings(max_examples=60)
 
@@ -52,7 +52,7 @@ def distributions(draw: st.DrawFn) -> BaseDistribution:
 
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
-    """A category, and hyperparameters of which some wait for it, or for one that does."""
+    """Draws a category and hyperparameters, some of them conditional on it or on each other."""
     parent = CategoricalDistribution(["p", "q", True])
     found: dict[str, BaseDistribution] = {"parent": parent}
     conditions = {}
@@ -67,40 +67,40 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
     return SearchSpace(found, conditions)
 
 
-def assert_legal(positions: CandidateGrid, places: np.ndarray) -> None:
-    space = positions.space
-    configurations = [positions.configuration(place) for place in places]
+def assert_legal(grid: CandidateGrid, places: np.ndarray) -> None:
+    space = grid.space
+    configurations = [grid.configuration(place) for place in places]
     assert [each for each in configurations if not space.contains(each)] == []
     assert ((places >= 0) & (places <= 1 + 1e-12)).all()
     # Through a logarithm and back: rounding only. The finest grid here has 300 values.
-    assert positions.encoded(places) == pytest.approx(encode(space, configurations), abs=1e-7)
+    assert grid.encoded(places) == pytest.approx(encode(space, configurations), abs=1e-7)
 
 
 @pytest.mark.slow
 @EXAMPLES
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_drawn_candidates_are_legal_and_their_columns_are_those_of_encode(space, seed):
-    positions = CandidateGrid(space)
-    assert_legal(positions, positions.draw(np.random.default_rng(seed), 12))
+    grid = CandidateGrid(space)
+    assert_legal(grid, grid.draw(np.random.default_rng(seed), 12))
 
 
 @pytest.mark.slow
 @EXAMPLES
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_neighbours_are_legal_and_half_of_them_change_one_hyperparameter(space, seed):
-    positions, generator = CandidateGrid(space), np.random.default_rng(seed)
-    centre = positions.draw(generator, 1)[0]
-    near = positions.near(centre, generator, 12)
-    assert_legal(positions, near)
+    grid, generator = CandidateGrid(space), np.random.default_rng(seed)
+    centre = grid.draw(generator, 1)[0]
+    near = grid.near(centre, generator, 12)
+    assert_legal(grid, near)
     assert ((near[:6] != centre).sum(axis=1) <= 1).all()
 
 
 @EXAMPLES
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_a_configuration_is_found_again_at_its_position(space, seed):
-    positions = CandidateGrid(space)
+    grid = CandidateGrid(space)
     configuration = space.random_configuration(np.random.default_rng(seed))
-    again = positions.configuration(positions.of(configuration))
+    again = grid.configuration(grid.of(configuration))
     assert again.keys() == configuration.keys()
     for name, value in configuration.items():
         if isinstance(value, float):
@@ -120,8 +120,8 @@ def test_groups_name_the_hyperparameter_of_every_column(space):
     for name in space.conditions:
         sizes[name] += 1
     expected = [index for index, size in enumerate(sizes.values()) for _ in range(size)]
-    positions = CandidateGrid(space)
-    assert positions.groups.tolist() == expected
+    grid = CandidateGrid(space)
+    assert grid.groups.tolist() == expected
     assert encode(space, [{}]).shape == (1, len(expected))
 
 
@@ -130,21 +130,21 @@ STRAY = [{}, {"optimizer": "sgd", "width": 4096, "sgd.momentum": 0.44}, {"width"
 
 @pytest.mark.parametrize("stray", STRAY, ids=["empty", "outside", "between"])
 def test_a_configuration_outside_the_space_or_with_gaps_becomes_a_legal_one(stray):
-    positions = CandidateGrid(studies.CONDITIONAL)
-    made = positions.configuration(positions.of(stray))
+    grid = CandidateGrid(studies.CONDITIONAL)
+    made = grid.configuration(grid.of(stray))
     assert studies.CONDITIONAL.problems(made) == []
     assert made["width"] == (64 if stray.get("width") == 4096 else 23)  # 23: the middle, and 22.6
 
 
 def test_what_a_configuration_lacks_starts_in_the_middle_as_a_cold_search_does():
-    positions = CandidateGrid(studies.CONDITIONAL)
-    assert positions.configuration(positions.of({})) == positions.middle()
+    grid = CandidateGrid(studies.CONDITIONAL)
+    assert grid.configuration(grid.of({})) == grid.middle()
 
 
 @pytest.mark.parametrize("stray", STRAY, ids=["empty", "outside", "between"])
 def test_its_columns_are_those_of_the_configuration_it_becomes(stray):
-    positions = CandidateGrid(studies.CONDITIONAL)
-    assert_legal(positions, positions.of(stray)[None])
+    grid = CandidateGrid(studies.CONDITIONAL)
+    assert_legal(grid, grid.of(stray)[None])
 
 
 def test_the_middle_is_the_middle_of_ranges_and_the_first_choice():
@@ -166,8 +166,8 @@ def test_every_value_of_a_grid_is_drawn_equally_often():
             "kind": CategoricalDistribution(["a", "b", "c"]),
         }
     )
-    positions = CandidateGrid(space)
-    places = positions.draw(np.random.default_rng(0), 6_000)
+    grid = CandidateGrid(space)
+    places = grid.draw(np.random.default_rng(0), 6_000)
     for index, count in enumerate((5, 4, 3)):
         found = Counter(places[:, index].tolist())
         share = 1 / count
@@ -178,8 +178,8 @@ def test_every_value_of_a_grid_is_drawn_equally_often():
 
 
 def test_a_move_on_a_coarse_grid_reaches_another_value():
-    positions = CandidateGrid(SearchSpace({"blocks": IntDistribution(1, 3)}))
-    near = positions.near(np.array([0.5]), np.random.default_rng(0), 40)
+    grid = CandidateGrid(SearchSpace({"blocks": IntDistribution(1, 3)}))
+    near = grid.near(np.array([0.5]), np.random.default_rng(0), 40)
     # One hyperparameter, which the first half changes; from the middle there is room both ways.
     assert set(near[:20, 0].tolist()) == {0.0, 1.0}
 
@@ -191,6 +191,6 @@ def test_a_range_as_wide_as_one_rounding_error_is_no_error():
 
 
 def test_nothing_to_encode_has_no_rows():
-    positions = CandidateGrid(studies.CONDITIONAL)
-    empty = positions.encoded(np.empty((0, len(studies.CONDITIONAL.distributions))))
-    assert empty.shape == (0, len(positions.groups))
+    grid = CandidateGrid(studies.CONDITIONAL)
+    empty = grid.encoded(np.empty((0, len(studies.CONDITIONAL.distributions))))
+    assert empty.shape == (0, len(grid.groups))

@@ -1,4 +1,4 @@
-"""Candidates: what a model is asked about at a proposal."""
+"""Candidates: the configurations that a model is asked about at a proposal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def around(tasks, best=(CENTRE,), seed=0):
     return Candidates(POSITIONS, tasks, 1, 0).around(best, np.random.default_rng(seed))
 
 
-def test_points_and_opinions_are_those_of_the_candidates(tasks):
+def test_points_and_predictions_are_those_of_the_candidates(tasks):
     places, points, task_predictions = around(tasks)
     configurations = [POSITIONS.configuration(place) for place in places[::50]]
     assert points[::50] == pytest.approx(encode(SQUARE, configurations), abs=1e-9)
@@ -48,7 +48,7 @@ def test_the_best_of_every_past_task_are_among_them(tasks):
             assert np.abs(places - there).max(axis=1).min() < 1e-9
 
 
-def test_neighbours_of_the_best_are_many_times_denser_than_chance():
+def test_neighbours_of_the_best_are_many_times_denser_than_random_draws():
     places, _, _ = around([])
     # Moves that end at the same edge are one.
     assert POOLED + FRESH + NEIGHBOURS // 2 < len(places) <= POOLED + FRESH + NEIGHBOURS
@@ -64,8 +64,8 @@ def test_the_pool_is_the_same_at_every_proposal_and_the_rest_is_not():
 
 
 def test_a_coarse_grid_is_not_asked_the_same_twice():
-    positions = CandidateGrid(studies.CONDITIONAL)
-    candidates = Candidates(positions, [], 2, 0)
+    grid = CandidateGrid(studies.CONDITIONAL)
+    candidates = Candidates(grid, [], 2, 0)
     best = studies.CONDITIONAL.random_configuration(np.random.default_rng(3))
     places, _, task_predictions = candidates.around([best, best], np.random.default_rng(0))
     assert task_predictions.shape == (len(places), 0, 2)

@@ -34,7 +34,7 @@ def data():
 
 
 def fixed(parameters):
-    """A prior at whose means the parameters stay, if no step is taken."""
+    """Makes a prior with given means, which are the parameters if no step is taken."""
     return gp_fit.Prior(parameters, np.ones_like(parameters))
 
 
@@ -61,7 +61,7 @@ def test_posterior_and_evidence_are_those_of_scikit_learn(data, with_block):
     expected_mean, expected_spread = oracle.predict(elsewhere, return_std=True)
     assert mean == pytest.approx(expected_mean + values.mean(), **EQUAL)
     assert process.mean(elsewhere, there) == pytest.approx(mean, **EQUAL)
-    # Theirs is the variance of a measurement, ours that of the function.
+    # scikit-learn gives the variance of a measurement, we that of the function.
     assert variance == pytest.approx(expected_spread**2 - process.noise, **EQUAL)
     # At the prior's means the prior adds nothing, and the constant is left out.
     expected = oracle.log_marginal_likelihood_value_ + N / 2 * np.log(2 * np.pi)
@@ -143,7 +143,7 @@ def test_coefficients_of_a_block_recover_known_weights(data):
     assert found == pytest.approx(ridge.fit(features, features @ known).coef_, abs=1e-6)
 
 
-def test_believing_lowers_the_variance_and_keeps_the_mean(data):
+def test_fantasizing_lowers_the_variance_and_keeps_the_mean(data):
     points, values, elsewhere = data
     process = ours.assemble(points, values, GROUPS, [points], PARAMETERS, 0.3)
     under_way = elsewhere[:4]
@@ -162,7 +162,7 @@ def test_believing_lowers_the_variance_and_keeps_the_mean(data):
 def test_repeated_configurations_are_no_error():
     points = np.full((6, 1), 0.5)
     process = gp_fit.fit(points, np.arange(6.0), np.array([0]), gp_fit.usual_prior(1))
-    # Nothing but the mean of what was seen there can be told.
+    # It can only predict the mean of the values there.
     assert process.mean(np.array([[0.5]]))[0] == pytest.approx(2.5, abs=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""The target's space, guessed from history and then from the study's own trials."""
+"""The target space, inferred from history and then from the study's own trials."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_ranges_widen_and_choices_collect():
     }
 
 
-def test_a_disagreement_about_kind_or_condition_is_settled_for_the_first_and_for_none():
+def test_of_two_kinds_the_first_counts_and_of_two_conditions_none():
     child = {"kind": CategoricalDistribution(["a", "b"]), "x": FloatDistribution(0, 1)}
     joined = join_spaces(
         [

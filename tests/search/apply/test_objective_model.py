@@ -1,4 +1,4 @@
-"""What samplers are told of objectives under roles, and what trials are beside each other."""
+"""What samplers see of objectives with roles, and how trials are compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WITHIN = Role("lexicographic", tolerance=0.25)
 REPORT = Role("report")
 
 
-def steering(*second: Role) -> ObjectiveModel:
+def model_of(*second: Role) -> ObjectiveModel:
     count = 1 + len(second)
     names = [f"metric_{index}" for index in range(count)]
     return objective_model_of(from_lists(names, ["maximize"] * count, (PARETO, *second)))
@@ -41,10 +41,10 @@ def prior(task: str, *values: float, search: str = "s", is_by_rank: bool = False
 def test_a_study_is_told_what_is_searched_and_its_trials_get_the_constraints() -> None:
     study = optuna.create_study()
     trial = study.ask()
-    found = steering(AT_LEAST, REPORT)
+    found = model_of(AT_LEAST, REPORT)
     assert found.told(trial, [0.9, 0.75, 60.0]) == [0.9]
     assert trial.constraints == {"metric_1": -0.25}
-    assert steering(WITHIN).told(study.ask(), [0.9, 0.75]) == [0.9, 0.75]
+    assert model_of(WITHIN).told(study.ask(), [0.9, 0.75]) == [0.9, 0.75]
 
 
 def test_a_minimised_bound_is_missed_from_above() -> None:
@@ -55,15 +55,15 @@ def test_a_minimised_bound_is_missed_from_above() -> None:
 
 def test_without_roles_trials_stay_as_they_are() -> None:
     rows = [own(0, 0.9, 0.1), own(1, state="stopped")]
-    for none in (None, steering(PARETO), steering(REPORT)):
+    for none in (None, model_of(PARETO), model_of(REPORT)):
         assert with_constraints(rows, none) == rows
 
 
 def test_the_tolerance_is_from_the_best_of_all_trials_at_hand() -> None:
     rows = [own(0, 0.5, 0.9), own(1, 0.75, 0.5), own(2, state="running")]
-    found = with_constraints(rows, steering(WITHIN))
+    found = with_constraints(rows, model_of(WITHIN))
     assert [row.constraints for row in found] == [{TOLERANCE: 0.0}, {TOLERANCE: -0.25}, {}]
-    found = with_constraints([*found, own(3, 1.0, 0.0)], steering(WITHIN))
+    found = with_constraints([*found, own(3, 1.0, 0.0)], model_of(WITHIN))
     assert [row.constraints.get(TOLERANCE) for row in found] == [0.25, 0.0, None, -0.25]
 
 
@@ -76,7 +76,7 @@ def test_what_is_within_the_tolerance_but_for_rounding_keeps_it() -> None:
 
 
 def test_only_a_trial_that_keeps_the_bounds_sets_the_tolerance() -> None:
-    given = steering(AT_LEAST, WITHIN)
+    given = model_of(AT_LEAST, WITHIN)
     rows = [own(0, 1.0, 0.9, metric_1=0.25), own(1, 0.5, 0.1, metric_1=-0.25)]
     found = with_constraints(rows, given)
     assert [row.constraints[TOLERANCE] for row in found] == [-0.75, -0.25]
@@ -86,28 +86,28 @@ def test_only_a_trial_that_keeps_the_bounds_sets_the_tolerance() -> None:
 
 def test_a_stopped_trial_misses_bounds_as_the_worst_complete_one_does() -> None:
     rows = [own(0, 1.0, metric_1=0.25), own(1, 0.5, metric_1=-0.25), own(2, state="stopped")]
-    assert with_constraints(rows, steering(AT_LEAST))[2].constraints == {"metric_1": 0.25}
-    assert with_constraints(rows[2:], steering(AT_LEAST))[0].constraints == {}
+    assert with_constraints(rows, model_of(AT_LEAST))[2].constraints == {"metric_1": 0.25}
+    assert with_constraints(rows[2:], model_of(AT_LEAST))[0].constraints == {}
 
 
-def test_prior_trials_are_beside_those_of_their_own_task() -> None:
+def test_prior_trials_are_compared_with_those_of_their_own_task() -> None:
     trials = [prior("a", 0.5, 0.5), prior("b", 1.0, 0.5), prior("a", 1.0, 0.25)]
-    found = with_task_constraints(trials, steering(WITHIN))
+    found = with_task_constraints(trials, model_of(WITHIN))
     assert [each.constraints[TOLERANCE] for each in found] == [
         0.25, -0.25, -0.25,
     ]  # fmt: skip
-    found = with_task_constraints(trials, steering(AT_LEAST))
+    found = with_task_constraints(trials, model_of(AT_LEAST))
     assert [(each.by_metric, each.violation) for each in found] == [
         ({"metric_0": 0.5}, 0.0), ({"metric_0": 1.0}, 0.0), ({"metric_0": 1.0}, 0.25),
     ]  # fmt: skip
 
 
-def test_values_that_count_by_rank_are_beside_those_of_their_own_search() -> None:
+def test_values_that_count_by_rank_are_compared_within_their_own_search() -> None:
     trials = [
         prior("a", 0.5, 0.5, search="one", is_by_rank=True),
         prior("a", 1.0, 0.5, search="two", is_by_rank=True),
     ]
-    found = with_task_constraints(trials, steering(WITHIN))
+    found = with_task_constraints(trials, model_of(WITHIN))
     assert [each.constraints[TOLERANCE] for each in found] == [-0.25, -0.25]
 
 
@@ -117,7 +117,7 @@ def test_unfolded_trials_have_their_constraints_as_further_values() -> None:
         ((0.9, 0.25), {}),
         ((), {}),
     ]
-    assert directions_of(steering(AT_LEAST, WITHIN).modelled) == [
+    assert directions_of(model_of(AT_LEAST, WITHIN).modelled) == [
         "maximize", "maximize", "minimize", "minimize",
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""InnerStudy: what an Optuna sampler gets to see."""
+"""CompletedStudy: the study that an Optuna sampler sees."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_prior_trials_keep_the_target_space_joint():
     ]
     ask(spy, [own_trial(0, "complete", SGD, (1.0, 0.0))], foreign)
     assert spy.joint == set(SPACE.distributions)
-    # Through the front door too, and for comparison what plain Optuna makes of the same trials.
+    # Also with WarmStartSampler, and for comparison with plain Optuna on the same trials.
     study = studies.create_study(WarmStartSampler(history, SPACE, task="task 0", sampler=spy), 2)
     studies.run(study, 3)
     assert spy.joint == set(SPACE.distributions)
@@ -77,7 +77,7 @@ def test_imputed_values_are_spread_and_belong_to_their_trial():
     ask(spy, own)
     drawn = [trial.params["sgd.learning_rate"] for trial in spy.trials]
     assert len(set(drawn)) == 30
-    assert min(drawn) < 0.01 < 0.1 < max(drawn)  # of 1e-3 to 1: missed with chance 2 (2/3)^30
+    assert min(drawn) < 0.01 < 0.1 < max(drawn)  # of 1e-3 to 1: missed with probability 2 (2/3)^30
     ask(spy, own[:5])
     assert [trial.params["sgd.learning_rate"] for trial in spy.trials] == drawn[:5]
     assert all(trial.params["adamw.learning_rate"] == 0.01 for trial in spy.trials)
@@ -134,7 +134,7 @@ def test_constraints_go_with_the_values_to_every_trial_that_has_some():
         own_trial(2, "running", SGD | {"width": 8}),
     ]
     source = ask(spy, own)
-    # Optuna's Gaussian process wants the same constraints of all; what nobody set is kept.
+    # Optuna's Gaussian process needs the same constraints of all; a missing one counts as kept.
     assert [trial.constraints for trial in spy.trials] == [{"seconds": 2.0}, {"seconds": 0.0}, {}]
     done = own_trial(2, "complete", SGD | {"width": 8}, (0.7, 3.0), {"seconds": -1.0})
     again(source, [*own[:2], done])
@@ -142,7 +142,7 @@ def test_constraints_go_with_the_values_to_every_trial_that_has_some():
     assert [trial.state for trial in spy.trials] == [TrialState.COMPLETE] * 3
 
 
-def test_a_running_trial_that_fails_under_constraints_is_forgotten_once():
+def test_a_running_trial_that_fails_under_constraints_is_removed_once():
     spy = Spy()
     own = [own_trial(0, "complete", SGD, (0.9, 5.0), {"seconds": 2.0})]
     source = ask(spy, [*own, own_trial(1, "running", ADAMW)])
@@ -155,12 +155,12 @@ def test_a_tolerance_that_moves_is_shown_of_every_trial_anew():
     spy = Spy()
     last = Role("lexicographic", tolerance=0.25)
     goals = (Objective("a", "maximize"), Objective("b", "minimize", last))
-    steering = objective_model_of(goals)
+    model = objective_model_of(goals)
     prior = [prior_trial("t", "r", "complete", ADAMW, (0.5, 1.0), True)]
     source = CompletedStudy(spy, prior, 0)
 
     def proposed(*own: Trial) -> list[float]:
-        source.propose(Context(9, SPACE, goals, own, Tried(), 0, steering))
+        source.propose(Context(9, SPACE, goals, own, Tried(), 0, model))
         return [trial.constraints[TOLERANCE] for trial in spy.trials]
 
     first = own_trial(0, "complete", SGD, (0.75, 2.0))

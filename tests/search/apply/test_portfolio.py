@@ -34,7 +34,7 @@ def places(choices):
     return [choice.configuration["x"] for choice in choices]
 
 
-def test_the_first_serves_most_tasks_and_the_second_the_one_left_over():
+def test_the_first_is_best_on_most_tasks_and_the_second_on_the_rest():
     evidence = [
         *on_line("a", distance_from(0.2)),
         *on_line("b", distance_from(0.2)),
@@ -84,7 +84,7 @@ def test_the_greedy_choice_is_that_of_plain_greedy():
 
 
 def _assert_plain_greedy(tasks, evidence, choices):
-    """Asks every candidate anew at every step. All trials are: no task has more than twenty."""
+    """Computes the greedy choice from all candidates at every step; no task has over 20 trials."""
     points = np.array([[trial.configuration["x"], trial.configuration["y"]] for trial in evidence])
     losses = []
     for task in tasks:
@@ -135,7 +135,7 @@ def portfolio(size, reserve=0):
 
 
 def handed_out(source, ended, running=0):
-    """A trial of each configuration that the source gives out after the given trials."""
+    """Returns the trials of all configurations that the source proposes after given trials."""
     trials = [*ended]
     for _ in range(running):
         proposal = source.propose(context(trials, LINE))
@@ -157,7 +157,7 @@ def test_what_was_tried_is_skipped():
 def test_the_reserve_is_used_only_while_fewer_than_size_trials_have_ended():
     source = portfolio(2, reserve=4)
     assert len(handed_out(source, [], running=9)) == 6
-    # At places the portfolio does not know, so that nothing of it is taken.
+    # At configurations that are not in the portfolio.
     ended = [
         own_trial(number, "complete", {"x": 0.011 * (number + 1)}, (1.0,)) for number in range(3)
     ]
@@ -173,7 +173,7 @@ def test_a_stopped_trial_has_ended_and_a_failed_one_leaves_the_reserve_open(stat
     assert len(handed_out(source, ended, running=9)) == (1 if counts else 2)
 
 
-def test_a_proposal_says_whose_it_was_and_which_tasks_it_serves():
+def test_a_proposal_names_its_run_and_the_tasks_that_gain_by_it():
     tasks = modelled([*on_line("a", distance_from(0.2)), *on_line("b", distance_from(0.2))])
     made = Portfolio(tasks, CandidateGrid(LINE), 1).propose(context([], LINE)).origin
     assert made["step"] == "portfolio"
@@ -182,7 +182,7 @@ def test_a_proposal_says_whose_it_was_and_which_tasks_it_serves():
     assert made["prior_trials"] == 42
 
 
-def test_a_choice_that_no_task_gains_by_is_said_to_be_of_the_task_it_comes_from():
+def test_a_choice_that_no_task_gains_by_is_recorded_for_the_task_of_its_run():
     # One task: its best comes first, and what comes after gains nothing.
     tasks = modelled(on_line("a", distance_from(0.5)))
     source = Portfolio(tasks, CandidateGrid(LINE), 3)
@@ -200,10 +200,10 @@ def under_a_bound(bound, loss=lambda x: x):
     ]
 
 
-def test_the_portfolio_keeps_to_what_is_predicted_to_keep_the_bounds():
+def test_the_portfolio_has_only_configurations_that_are_predicted_to_be_feasible():
     # The smallest x is best, and those below 0.5 are out; trials are 0.05 apart.
     assert places(chosen(under_a_bound(0.5), 1)) == pytest.approx([0.5], abs=0.051)
 
 
-def test_where_no_earlier_trial_kept_the_bounds_the_nearest_comes_first():
+def test_where_no_earlier_trial_was_feasible_the_nearest_comes_first():
     assert places(chosen(under_a_bound(3.0), 1)) == pytest.approx([1.0], abs=0.051)

@@ -32,7 +32,7 @@ PAST_TRIALS = 40
 
 
 def proposals(objectives: int, has_history: bool) -> list[int]:
-    """Rows of the table of phoneme that a search tries, in their order."""
+    """Returns the rows of phoneme's table that a search tries, in their order."""
     names = list(OBJECTIVES)[:objectives]
     directions = [OBJECTIVES[name] for name in names]
     history = None
@@ -58,7 +58,7 @@ def proposals(objectives: int, has_history: bool) -> list[int]:
 
 
 def past_trials(task: str, names: list[str]) -> list[optuna.trial.FrozenTrial]:
-    """A past search by random rows."""
+    """Makes a past search of random rows."""
     answers = values_of(task, names)
     rows = np.random.default_rng(len(task)).integers(0, len(answers), PAST_TRIALS)
     positions = np.stack(np.unravel_index(rows, tuple(GRID.values())), axis=1)

@@ -31,9 +31,9 @@ def test_a_sampler_of_the_callers_runs_on_the_joint_space():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
-def test_a_value_that_the_objective_does_not_know_is_adapted(name):
+def test_a_value_outside_the_objectives_distribution_is_adapted(name):
     def objective(trial):
-        # History knows "sgd" and "adamw", widths from 8 to 64, and learning rates as floats.
+        # History has "sgd" and "adamw", widths from 8 to 64, and learning rates as floats.
         trial.suggest_categorical("optimizer", ["lion", "sgd"])
         trial.suggest_int("width", 100, 200)
         trial.suggest_categorical("sgd.learning_rate", ["low", "high"])
@@ -47,7 +47,7 @@ def test_a_value_that_the_objective_does_not_know_is_adapted(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
-def test_it_serves_several_threads(name):
+def test_it_works_from_several_threads(name):
     sampler = maker(name, "other tasks")(0)
     study = studies.create_study(sampler, 2)
 
@@ -98,7 +98,7 @@ def test_a_cold_search_opens_with_the_middle_draws_five_times_and_then_models():
     assert steps_of(sampler, 8) == ["opening"] + ["random"] * 5 + ["model"] * 2
 
 
-def test_a_warm_search_starts_with_the_portfolio_and_then_the_model_leans_on_history():
+def test_a_warm_search_starts_with_the_portfolio_and_then_the_model_uses_history():
     sampler = maker(TRANSFER, "other tasks")(0)
     # The tasks of history are this one.
     assert steps_of(sampler, 7) == ["portfolio"] * 3 + ["history-model"] * 4

@@ -1,4 +1,4 @@
-"""WarmStartSampler on malformed history: what is used, what is left out, and that it is said."""
+"""WarmStartSampler on malformed history: what is used, and what is left out with a warning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def history_of(rows, objectives=("loss",), task="digits"):
-    """A history of complete trials from configurations that Optuna itself would refuse."""
+    """Makes a history of complete trials from configurations that Optuna itself would refuse."""
     good = studies.prior_history(objectives=1, trials=1, tasks=1)
     row = good.trials.to_pylist()[0]
     table = [
@@ -51,7 +51,7 @@ def test_out_of_range_trials_stay_in_the_model_at_their_place(caplog):
     assert studies.CONDITIONAL.problems(first) == []
 
 
-def test_trials_of_this_task_beyond_the_space_speak_before_the_opening():
+def test_trials_of_this_task_beyond_the_space_make_the_opening_unnecessary():
     rows = [(SGD | {"width": 100 * index}, [1.0 / index]) for index in range(1, 5)]
     sampler = WarmStartSampler(history_of(rows), studies.CONDITIONAL, task="digits")
     # Four results are not the six of a cold start, but two trials later they are.
@@ -63,7 +63,7 @@ def test_trials_of_this_task_beyond_the_space_speak_before_the_opening():
     assert more.origin(0)["step"] == "prior-model"
 
 
-def test_trials_left_out_are_counted_and_said(caplog):
+def test_trials_left_out_are_counted_and_logged(caplog):
     history = history_of([(SGD, [1.0]), (SGD | {"width": 32}, [math.nan])])
     sampler = WarmStartSampler(history, studies.CONDITIONAL)
     with caplog.at_level(logging.WARNING, logger="search"):

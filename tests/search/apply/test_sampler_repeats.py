@@ -1,4 +1,4 @@
-"""WarmStartSampler: what was tried is not proposed again while anything else is left."""
+"""WarmStartSampler proposes nothing that was tried while anything else is left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
 
 from search.apply import WarmStartSampler
-from search.apply.sampler import TRANSFER, ask_for
+from search.apply.sampler import TRANSFER
 from search.history import History
 from search.space import SearchSpace
 from tests.support import studies
@@ -98,12 +98,12 @@ def test_a_search_is_proposed_what_its_study_would_be_and_nothing_once_all_is_tr
     while (proposal := sampler.propose(study)) is not None:
         proposals.append(dict(proposal.configuration))
         assert dict(proposal.origin) == sampler.origin(len(proposals) - 1)
-        study.tell(ask_for(study, SMALL, proposal), 0.0)
+        study.tell(sampler.ask(study, proposal), 0.0)
     assert proposals == _run_small(asked, 6)
     assert [trial.params for trial in study.trials] == proposals
 
 
-def test_a_sampler_that_repeats_itself_is_replaced_by_chance_and_that_is_said():
+def test_a_sampler_that_repeats_itself_is_replaced_by_random_draws_and_that_is_recorded():
     class Stubborn(optuna.samplers.RandomSampler):
         def sample_independent(self, study, trial, name, distribution):
             return {"width": 1, "optimizer": "sgd"}[name]

@@ -1,4 +1,4 @@
-"""Searches under roles: each finds what its role asks for, with our model and with Optuna's."""
+"""Searches with roles: each finds what its roles ask for, with our model and with Optuna's."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def study_under(given: Sequence[Role], sampler, seed: int, **settings) -> optuna
 
 
 def run(study: optuna.Study, given: Sequence[Role], trials: int) -> np.ndarray:
-    """Values of all objectives, `(trials, 2)`."""
-    steering, found = objective_model_of(goals(given)), []
+    """Returns the values of all objectives, `(trials, 2)`."""
+    model, found = objective_model_of(goals(given)), []
     for _ in range(trials):
         trial = study.ask()
         found.append(measured(SPACE.suggest(trial)))
-        study.tell(trial, steering.told(trial, found[-1]))
+        study.tell(trial, model.told(trial, found[-1]))
     return np.array(found)
 
 
@@ -64,7 +64,7 @@ def best_of(values: np.ndarray, given: Sequence[Role]) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_under_a_constraint_the_best_clean_value_that_keeps_it_is_found() -> None:
+def test_under_a_constraint_the_best_feasible_clean_value_is_found() -> None:
     for seed in range(2):
         best = best_of(run(study_under(AT_LEAST, TRANSFER, seed), AT_LEAST, 20), AT_LEAST)
         assert best[1] >= 0.75
@@ -92,7 +92,7 @@ def test_a_reported_objective_is_not_searched() -> None:
 
 
 def worth(given: Sequence[Role], sampler: OptunaSampler, seed: int) -> float:
-    """Clean accuracy among what keeps the bound, robust accuracy where clean is 0.96 or more."""
+    """Returns the best clean accuracy within the bound, or robust accuracy where clean >= 0.96."""
     values = run(study_under(given, sampler, seed), given, 18)
     if given is AT_LEAST:
         return float(values[values[:, 1] >= 0.75, 0].max(initial=0.0))
@@ -101,7 +101,7 @@ def worth(given: Sequence[Role], sampler: OptunaSampler, seed: int) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [AT_LEAST, WITHIN], ids=["constraint", "lexicographic"])
-def test_tpe_searches_under_roles_better_than_chance(given) -> None:
+def test_tpe_searches_with_roles_better_than_random(given) -> None:
     tpe, chance = OptunaSampler("tpe", {"n_startup_trials": 6}), OptunaSampler("random")
     found, drawn = (sum(worth(given, each, seed) for seed in range(6)) for each in (tpe, chance))
     assert found > drawn
@@ -137,7 +137,7 @@ def test_a_search_that_is_rebuilt_continues_as_an_uninterrupted_one(name, given)
 
 
 def earlier(tasks: Sequence[str] = ("task",), trials: int = 12) -> History:
-    """Random searches for both objectives, which knew of no roles."""
+    """Makes random searches for both objectives without roles."""
     studies = {}
     for seed, task in enumerate(tasks):
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed), directions=UP)
@@ -147,7 +147,7 @@ def earlier(tasks: Sequence[str] = ("task",), trials: int = 12) -> History:
 
 
 @pytest.mark.parametrize("sampler", [TRANSFER, OptunaSampler("tpe")], ids=["transfer", "tpe"])
-def test_trials_of_the_same_task_serve_a_constraint_as_they_are(sampler) -> None:
+def test_trials_of_the_same_task_count_as_they_are_under_a_constraint(sampler) -> None:
     study = study_under(AT_LEAST, sampler, 0, history=earlier(), task="task", portfolio=0)
     run(study, AT_LEAST, 1)
     assert study.sampler.origin(0)["step"] == "prior-model"
@@ -169,7 +169,7 @@ def test_a_portfolio_takes_from_other_tasks_what_was_best_by_the_role() -> None:
 def test_a_search_survives_every_end_of_its_trials_under_roles() -> None:
     for sampler in (TRANSFER, OptunaSampler("tpe", {"n_startup_trials": 3})):
         study = study_under(WITHIN, sampler, 0)
-        steering = objective_model_of(goals(WITHIN))
+        model = objective_model_of(goals(WITHIN))
         waiting = [study.ask() for _ in range(3)]
         for index in range(12):
             trial = study.ask() if index % 4 else waiting.pop() if waiting else study.ask()
@@ -178,7 +178,7 @@ def test_a_search_survives_every_end_of_its_trials_under_roles() -> None:
                 state = TrialState.FAIL if index % 2 else TrialState.PRUNED
                 study.tell(trial, state=state)
             else:
-                study.tell(trial, steering.told(trial, measured(configuration)))
+                study.tell(trial, model.told(trial, measured(configuration)))
         assert len(study.trials) >= 12
 
 

@@ -1,4 +1,4 @@
-"""Opening: the first trial of a search without history."""
+"""Strategy: the opening of a search without history, and the control arm."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_conditional_space_is_opened_with_a_legal_configuration():
 
 
 @pytest.mark.parametrize("state", ["running", "complete", "stopped", "failed"])
-def test_after_any_trial_it_has_nothing_to_say(state):
+def test_after_any_trial_it_proposes_nothing(state):
     assert OPENING.propose(context([own_trial(0, state, {"x": 0.1, "y": 0.2})])) is None
 
 
@@ -81,20 +81,20 @@ def test_the_arm_proposes_the_same_with_and_without_history(warm, task):
         warm = searched(studies.prior_history(objectives=1), evaluate=plainly, task=task)
     _, cold = searched(History.empty(), evaluate=plainly, task=task)
     assert [warm[1][number] for number in ARM] == [cold[number] for number in ARM]
-    # It is history that the others know, so they differ.
+    # The others use history, so they differ.
     assert warm[1][:8:2] != cold[:8:2]
 
 
 @pytest.mark.slow
 def test_the_others_do_not_see_the_arm_until_it_is_full(warm):
     def misleading(configuration, number):
-        # What the arm finds is turned around, and nothing else.
+        # Only the values of the arm are inverted.
         sign = -1 if number in ARM else 1
         return tuple(sign * value for value in studies.evaluate(configuration))
 
     _, turned = searched(studies.prior_history(objectives=1), evaluate=misleading)
     assert turned[: 2 * SIZE : 2] == warm[1][: 2 * SIZE : 2]
-    assert turned[2 * SIZE :] != warm[1][2 * SIZE :]  # afterwards all trials serve one model
+    assert turned[2 * SIZE :] != warm[1][2 * SIZE :]  # afterwards one model uses all trials
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_origins_are_json_and_the_arm_has_neither_sources_nor_a_guard(warm):
         assert "guard" not in origins[number]
 
 
-def test_an_arm_at_work_proposes_distinct_configurations(warm):
+def test_a_running_arm_proposes_distinct_configurations(warm):
     keys = {studies.CONDITIONAL.key(configuration) for configuration in warm[1]}
     assert len(keys) == len(warm[1])
 
@@ -126,14 +126,14 @@ def test_the_arm_opens_like_a_search_without_history(warm):
     assert warm[1][1] == CandidateGrid(studies.CONDITIONAL).middle()
 
 
-def test_the_arms_model_speaks_after_as_many_trials_as_a_cold_one():
+def test_the_arms_model_proposes_after_as_many_trials_as_a_cold_one():
     control = Control(20, CandidateGrid(SQUARE), 0)
     trials = own_trials(lambda x, y: (x - 0.3) ** 2 + y, 12)
     assert control.propose(context(trials[:11])) is None  # five of them are of the arm
     assert control.propose(context(trials, number=13)) is not None
 
 
-def test_situations_of_the_others_hide_the_arm_and_later_ones_nothing():
+def test_contexts_of_the_others_hide_the_arm_and_later_ones_nothing():
     control = Control(2, CandidateGrid(SQUARE), 0)
     trials = [own_trial(n, "complete", {"x": n / 9, "y": 0.5}, (float(n),)) for n in range(4)]
     hidden = control.hidden(context(trials[:2], number=2))

@@ -1,4 +1,4 @@
-"""Past tasks: what is kept of them, which teach something, and what their models say."""
+"""Past tasks: what is kept of them, which are usable, and what their models predict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search.apply.task_models import (
     FEWEST_TO_DOUBT,
     TASKS_KEPT,
     TRIALS_KEPT,
-    most_telling,
+    most_informative,
     task_models,
 )
 from search.space import SearchSpace
@@ -39,7 +39,7 @@ def read(evidence, similarities=None, directions=("minimize",), space=SQUARE):
     return task_models(evidence, space, unnamed(directions), similarities or {})
 
 
-# Which tasks teach something.
+# Which tasks are usable.
 
 
 def test_a_shuffled_task_of_a_hundred_trials_is_left_out_and_a_real_one_kept():
@@ -53,7 +53,7 @@ def test_a_shuffled_task_of_a_hundred_trials_is_left_out_and_a_real_one_kept():
 @pytest.mark.slow
 def test_a_shuffled_task_is_hardly_ever_kept():
     kept = [bool(read(at_random("shuffled", noise(seed), 50))[0]) for seed in range(10)]
-    # Meant to hold off 99 of 100. Were it so, two of ten would be kept one time in 240.
+    # Meant to reject 99 of 100; then two of ten are kept one time in 240.
     assert sum(kept) <= 1
 
 
@@ -75,7 +75,7 @@ def test_a_short_task_has_the_benefit_of_the_doubt_unless_all_its_results_are_eq
 
 
 @pytest.mark.slow
-def test_objectives_are_judged_apart():
+def test_each_objective_is_predictable_or_not_on_its_own():
     hidden = noise(2)
     task = read(
         at_random("a", lambda x, y: (bowl(x, y), hidden(x, y)), 60),
@@ -84,7 +84,7 @@ def test_objectives_are_judged_apart():
     assert task.is_predictable == (True, False)
 
 
-def test_failed_and_stopped_trials_teach_nothing():
+def test_failed_and_stopped_trials_are_not_used():
     evidence = [
         prior_trial("a", "r0", "failed", {"x": 0.1, "y": 0.1}, (), True),
         prior_trial("b", "r1", "stopped", {"x": 0.1, "y": 0.1}, (), True),
@@ -92,7 +92,7 @@ def test_failed_and_stopped_trials_teach_nothing():
     assert read(evidence) == ([], {})
 
 
-def test_searches_whose_values_mean_something_of_their_own_are_ranked_apart():
+def test_searches_whose_values_count_by_rank_are_ranked_apart():
     evidence = [
         prior_trial("a", str(i), "complete", {"x": i / 3}, (float(i),), True, search=search,
                  is_by_rank=True)
@@ -136,7 +136,7 @@ def test_of_a_long_task_the_best_third_is_kept_and_the_rest_evenly_over_time():
         prior_trial("a", str(index), "complete", {"x": index / count}, (value,), True)
         for index, value in enumerate(values.tolist())
     ]
-    kept = [int(trial.run_id) for trial in most_telling(trials, unnamed(["minimize"]))]
+    kept = [int(trial.run_id) for trial in most_informative(trials, unnamed(["minimize"]))]
     assert len(kept) == TRIALS_KEPT
     assert kept == sorted(kept)
     best = set(range(50, 50 + TRIALS_KEPT // 3))
@@ -150,10 +150,10 @@ def test_of_a_long_task_the_best_third_is_kept_and_the_rest_evenly_over_time():
 
 def test_a_task_of_no_more_trials_is_kept_whole():
     trials = on_line("a", lambda x: x, TRIALS_KEPT)
-    assert most_telling(trials, unnamed(["maximize"])) == trials
+    assert most_informative(trials, unnamed(["maximize"])) == trials
 
 
-# What their models say.
+# What their models predict.
 
 
 def test_predictions_are_low_where_the_task_was_good_and_average_to_zero():

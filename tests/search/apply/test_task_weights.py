@@ -1,4 +1,4 @@
-"""Leaning: which past tasks a model of this task is built on, and which way round."""
+"""Task weights: which past tasks a model of this task uses, and whether inverted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search.apply.candidate_grid import CandidateGrid
 from search.apply.gaussian_process import assemble
 from search.apply.gp_fit import fit
 from search.apply.scores import normal_scores
-from search.apply.task_weights import blocks, learned_prior, weights
+from search.apply.task_weights import blocks, learned_prior, task_weights
 from search.space.encoding import encode
 from tests.support.earlier_tasks import SQUARE, at_random, modelled
 
@@ -23,7 +23,7 @@ def bowl(left, right):
 
 
 def sources(**losses):
-    """Past tasks in the order of their names."""
+    """Makes past tasks, in the order of their names."""
     tasks = modelled(
         [
             trial
@@ -35,14 +35,14 @@ def sources(**losses):
     return sorted(tasks, key=lambda task: task.name)
 
 
-def leaned(tasks, loss, count=15):
-    """Weights after so many trials of a task."""
+def weights_after(tasks, loss, count=15):
+    """Returns the task weights after `count` trials of a task."""
     trials = at_random("target", loss, count, seed=99)
     points = encode(SQUARE, [trial.configuration for trial in trials])
     scores = normal_scores(np.array([trial.values for trial in trials]))[:, 0]
     task_predictions = np.column_stack([task.predict(points)[:, 0] for task in tasks])
     prior = learned_prior(tasks, GROUPS, 0)
-    return weights(fit(points, scores, GROUPS, prior, blocks(task_predictions)))
+    return task_weights(fit(points, scores, GROUPS, prior, blocks(task_predictions)))
 
 
 @pytest.mark.slow
@@ -53,26 +53,26 @@ def test_a_task_equal_to_one_source_gives_that_source_the_largest_weight():
     for index, loss in enumerate(
         [bowl(0.1, 0.9), bowl(0.8, 0.3), lambda x, y: np.sin(9 * x) + np.cos(8 * y)]
     ):
-        found = leaned(tasks, loss)
+        found = weights_after(tasks, loss)
         assert int(np.argmax(found)) == index
         assert np.abs(found).sum() == pytest.approx(1.0)
 
 
 def test_an_inverted_source_gets_a_negative_weight():
     inverted = sources(a=lambda x, y: -bowl(0.2, 0.7)(x, y))
-    assert leaned(inverted, bowl(0.2, 0.7)).tolist() == [-1.0]
+    assert weights_after(inverted, bowl(0.2, 0.7)).tolist() == [-1.0]
 
 
-def test_of_two_sources_only_the_inverted_one_counts_in_reverse():
+def test_of_two_sources_only_the_inverted_one_has_a_negative_weight():
     tasks = sources(
         like=lambda x, y: np.sin(7 * x) + y, unlike=lambda x, y: -((x - 0.2) ** 2) - (y - 0.7) ** 2
     )
-    found = leaned(tasks, bowl(0.2, 0.7), count=30)
+    found = weights_after(tasks, bowl(0.2, 0.7), count=30)
     assert found[1] < 0
     assert abs(found[1]) > abs(found[0])
 
 
-def test_blocks_are_the_mean_opinion_and_what_each_task_adds():
+def test_blocks_are_the_mean_prediction_and_each_tasks_deviation():
     shared, different = blocks(np.array([[1.0, 3.0], [2.0, 2.0]]))
     assert shared.tolist() == [[2.0], [2.0]]
     # By hand: -1 and 1 away from the mean of 2, over the root of two tasks.
@@ -80,7 +80,7 @@ def test_blocks_are_the_mean_opinion_and_what_each_task_adds():
     assert [block.tolist() for block in blocks(np.array([[4.0]]))] == [[[4.0]]]
 
 
-def test_weights_are_those_of_the_opinions_in_the_posterior_mean():
+def test_weights_are_those_of_the_predictions_in_the_posterior_mean():
     generator = np.random.default_rng(0)
     task_predictions = generator.standard_normal((40, 3))
     points = generator.random((40, 2))
@@ -91,20 +91,20 @@ def test_weights_are_those_of_the_opinions_in_the_posterior_mean():
         points, task_predictions @ known, GROUPS, blocks(task_predictions), parameters, 0.0
     )
     # Weights of 2, -1 and 1, divided by their absolute sum; a ridge of 1e-5 moves them as little.
-    assert weights(process) == pytest.approx(known / 4, abs=1e-3)
+    assert task_weights(process) == pytest.approx(known / 4, abs=1e-3)
 
 
-def test_opinions_that_never_differ_get_no_weight():
+def test_predictions_that_never_differ_get_no_weight():
     points = np.random.default_rng(0).random((6, 2))
     process = fit(
         points, np.arange(6.0), GROUPS, learned_prior(sources(a=bowl(0, 0)), GROUPS, 0),
         blocks(np.zeros((6, 1))),
     )  # fmt: skip
-    assert weights(process).tolist() == [0.0]
+    assert task_weights(process).tolist() == [0.0]
 
 
 @pytest.mark.slow
-def test_tasks_that_agree_are_leaned_on_more_than_tasks_that_do_not():
+def test_tasks_that_agree_have_larger_weights_than_tasks_that_do_not():
     alike = sources(a=bowl(0.2, 0.7), b=bowl(0.25, 0.65), c=bowl(0.2, 0.75))
     apart = sources(
         a=bowl(0.1, 0.9),
@@ -121,7 +121,7 @@ def test_past_tasks_that_are_all_alike_leave_room_for_one_that_is_not():
     trials = at_random("a", bowl(0.2, 0.7), 40)
     names = ["a", "b", "c"]
     tasks = modelled([replace(trial, task=name) for name in names for trial in trials], SQUARE)
-    # Three equal tasks lean on each other all alike, so nothing was seen to vary. A parameter may
+    # Three equal tasks have equal weights for each other, so nothing varies. A parameter may
     # still be a third or three times as large: two standard deviations of half an e-fold.
     assert learned_prior(tasks, GROUPS, 0).spreads.min() >= 0.5
 

@@ -1,4 +1,4 @@
-"""HistoryModel: when it speaks, what it leans on, and that it keeps no state."""
+"""TransferModel: when it proposes, which tasks it uses, and that it keeps no state."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def past(loss=bowl, name="past", seed=7):
     return modelled(at_random(name, loss, 30, seed), SQUARE)
 
 
-# When it speaks.
+# When it proposes.
 
 
 def test_results_are_fitted_always_at_first_and_then_at_every_tenth_more():
     assert [_milestone(count) for count in range(FITTED_ALWAYS + 1)] == list(range(21))
-    # By hand, ever a tenth more, rounded up: 22, 24.2, 27.5, 30.8, 34.1, 38.5.
+    # By hand, each a tenth more, rounded up: 22, 24.2, 27.5, 30.8, 34.1, 38.5.
     following = {21: 20, 22: 22, 24: 22, 25: 25, 27: 25, 28: 28, 30: 28, 31: 31, 35: 35, 39: 39}
     assert {count: _milestone(count) for count in following} == following
 
@@ -58,7 +58,7 @@ def test_milestones_end():
 @pytest.mark.parametrize(
     ("tasks", "fewest"), [((), FEWEST_COLD), (past(), FEWEST_WARM)], ids=["cold", "warm"]
 )
-def test_it_is_silent_until_it_has_seen_enough(tasks, fewest):
+def test_it_proposes_nothing_until_it_has_enough_results(tasks, fewest):
     trials = own_trials(bowl, fewest)
     assert model(tasks).propose(context(trials[:-1])) is None
     assert model(tasks).propose(context(trials)) is not None
@@ -72,7 +72,7 @@ def test_cold_it_waits_for_starts_and_not_for_ends():
 
 
 @pytest.mark.slow
-def test_if_history_is_dropped_before_a_cold_model_would_speak_it_is_silent():
+def test_if_history_is_dropped_before_a_cold_model_would_propose_it_proposes_nothing():
     asked = [model(past(cliff)).propose(context(own_trials(bowl, 5, seed))) for seed in range(12)]
     assert {made.origin["step"] for made in asked if made} <= {"history-model"}
     assert None in asked  # the tasks are unrelated, so five results are enough in some
@@ -92,10 +92,10 @@ def test_prior_trials_of_the_same_task_are_results():
     assert bowl(**proposal.configuration) < 0.05
 
 
-# What it leans on.
+# Which tasks it uses.
 
 
-def test_true_history_is_leaned_on_and_leads_to_the_best_place():
+def test_true_history_is_used_and_leads_to_the_best_place():
     proposal = model(past()).propose(context(own_trials(bowl, 6)))
     assert proposal.origin["step"] == "history-model"
     assert proposal.origin["source_tasks"] == {"past": 1.0}
@@ -104,13 +104,13 @@ def test_true_history_is_leaned_on_and_leads_to_the_best_place():
     assert bowl(**proposal.configuration) < 0.01
 
 
-def test_inverted_history_counts_in_reverse_or_not_at_all():
+def test_inverted_history_has_a_negative_weight_or_none():
     made = model(past(inverted)).propose(context(own_trials(bowl, 15))).origin
     assert sum(made["source_tasks"].values()) <= 0
     assert made["guard"]["agreement"]["past"] < -0.5
 
 
-def test_unrelated_history_is_dropped_and_said_to_be():
+def test_unrelated_history_is_dropped_and_that_is_recorded():
     trials = own_trials(bowl, 20)
     made = model(past(cliff)).propose(context(trials)).origin
     assert made["step"] == "model"
@@ -133,7 +133,7 @@ def test_without_history_there_is_no_guard():
     assert "guard" not in made
 
 
-def test_a_task_foreseen_in_one_objective_is_leaned_on_in_that_one():
+def test_a_task_that_is_predictable_in_one_objective_is_used_in_that_one():
     hidden = np.random.default_rng(0)
     tasks = modelled(
         at_random("past", lambda x, y: (bowl(x, y), float(hidden.random())), 60),
@@ -145,7 +145,7 @@ def test_a_task_foreseen_in_one_objective_is_leaned_on_in_that_one():
     at = context(trials, directions=["minimize"] * 2)
     made = model(tasks).propose(at).origin
     assert made["step"] == "history-model"
-    # In the other it predicts nothing, so nothing can be said of its agreement in all.
+    # In the other it predicts no difference, so its agreement over all is unknown.
     assert made["guard"]["agreement"] == {}
     assert made["guard"]["history"] == "agreeing"
 

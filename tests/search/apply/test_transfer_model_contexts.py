@@ -1,4 +1,4 @@
-"""HistoryModel keeps no state: a proposal depends on the context, and on all of it."""
+"""TransferModel keeps no state: a proposal depends on the context, and on all of it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_what_was_tried_is_not_proposed_again():
 
 
 @pytest.mark.slow
-def test_a_trial_under_way_keeps_others_away_from_its_place():
+def test_a_running_trial_keeps_others_away_from_its_place():
     from_tried, from_running = [], []
     for seed in range(5):
         trials = own_trials(cliff, 10, seed=10 + seed)
@@ -86,7 +86,8 @@ def test_a_trial_under_way_keeps_others_away_from_its_place():
         for found, proposal in zip((from_tried, from_running), following, strict=True):
             second = proposal.configuration
             found.append(np.hypot(first["x"] - second["x"], first["y"] - second["y"]))
-    # Forbidden only, the place is replaced by one beside it; believed in, there is little to learn.
+    # A place that is only forbidden is replaced by one next to it; with a fantasy there is little
+    # to learn nearby.
     assert sum(from_running) > 3 * sum(from_tried)
 
 

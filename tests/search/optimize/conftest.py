@@ -1,4 +1,4 @@
-"""What tests that step trials by hand may ask for."""
+"""Fixtures of the tests that step trials by hand."""
 
 from tests.support.fixtures import gate, place, quick_collection, server
 

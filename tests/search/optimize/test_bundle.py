@@ -9,7 +9,7 @@ from search.optimize.bundle import code_for_workers, what_stays
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A data set of two files in a project."""
+    """Makes a data set of two files in a project."""
     folder = tmp_path / "data" / "images"
     folder.mkdir(parents=True)
     for name in ("train.parquet", "test.parquet"):
@@ -17,13 +17,13 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def test_data_in_the_project_travels(images: Path, tmp_path: Path) -> None:
+def test_data_in_the_project_is_copied(images: Path, tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.pt\n/images/\n")
     assert what_stays(images, tmp_path) == ""
 
 
 @pytest.mark.parametrize("pattern", ["data/", "/data", "images", "*.parquet", "data/*/test.*", "*"])
-def test_data_that_git_ignores_stays(images: Path, tmp_path: Path, pattern: str) -> None:
+def test_data_that_git_ignores_is_not_copied(images: Path, tmp_path: Path, pattern: str) -> None:
     (tmp_path / ".gitignore").write_text(f"# ours\n{pattern}\n")
     assert f"{tmp_path / '.gitignore'} names it" in what_stays(images, tmp_path)
 
@@ -37,12 +37,12 @@ def test_a_file_of_patterns_deeper_in_the_project_counts(
     assert what_stays(images / "train.parquet", tmp_path) == ""
 
 
-def test_an_exception_from_a_pattern_travels(images: Path, tmp_path: Path) -> None:
+def test_an_exception_from_a_pattern_is_copied(images: Path, tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("data/images/*\n!data/images/*.parquet\n")
     assert what_stays(images, tmp_path) == ""
 
 
-def test_results_stay_whatever_git_says(tmp_path: Path) -> None:
+def test_results_are_never_copied(tmp_path: Path) -> None:
     assert (
         what_stays(tmp_path / "results" / "data", tmp_path)
         == f"{tmp_path / 'results'} stays behind"

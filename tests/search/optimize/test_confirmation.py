@@ -1,4 +1,4 @@
-"""Whose robust figure is confirmed, decided on the workers from what they left each other."""
+"""Which robust accuracies are confirmed, decided on workers from what earlier ones wrote."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_roles_decide_who_is_a_candidate(tmp_path: Path) -> None:
     assert not made.must_confirm(NOT_DRAWN, [0.99, 0.49])
 
 
-def test_a_tenth_is_confirmed_whatever_it_shows_and_the_same_one_in_every_launch(
+def test_a_random_tenth_is_confirmed_and_the_same_one_in_every_launch(
     tmp_path: Path,
 ) -> None:
     made = standing(tmp_path, (0.9, 0.9))
@@ -63,7 +63,7 @@ def test_a_tenth_is_confirmed_whatever_it_shows_and_the_same_one_in_every_launch
     assert [n for n in range(40) if Standing(tmp_path, 1, BOTH).is_drawn(n)] != DRAWN
 
 
-def test_a_trial_is_not_compared_with_what_it_left_itself_before_a_crash(tmp_path: Path) -> None:
+def test_a_trial_is_not_compared_with_its_own_values_from_before_a_crash(tmp_path: Path) -> None:
     made = standing(tmp_path)
     made.note(NOT_DRAWN, [0.9, 0.9])
     assert made.must_confirm(NOT_DRAWN, [0.8, 0.8])
@@ -77,7 +77,7 @@ def test_a_damaged_file_is_passed_over(tmp_path: Path, content: str) -> None:
 
 
 class Confirmed:
-    """A training of one epoch whose robust figure a stronger attack corrects."""
+    """A training of one epoch whose robust accuracy a stronger attack corrects."""
 
     def __init__(self) -> None:
         self.asked, self.ended = 0, False
@@ -120,7 +120,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Confirmed:
 
 
 @pytest.mark.slow
-def test_a_replaced_figure_is_all_that_anybody_sees(tmp_path: Path, training: Confirmed) -> None:
+def test_only_the_replaced_accuracy_is_reported(tmp_path: Path, training: Confirmed) -> None:
     (result,) = run(trial_of(images(tmp_path), config_of(tmp_path)))
     assert result["failure"] == "" and training.asked == 1
     metrics = result["metrics"]
@@ -144,13 +144,13 @@ def test_what_is_far_behind_is_not_attacked_again(tmp_path: Path, training: Conf
 
 
 @pytest.mark.slow
-def test_what_is_not_judged_by_pixels_is_not_confirmed(tmp_path: Path) -> None:
+def test_what_is_not_attacked_in_pixels_is_not_confirmed(tmp_path: Path) -> None:
     (result,) = run(trial_of(images(tmp_path, threat=None), config_of(tmp_path)))
     assert result["failure"] == "" and not (tmp_path / MEMORY).exists()
 
 
 @pytest.mark.slow
-def test_an_attack_that_breaks_fails_its_own_trial(
+def test_an_attack_that_raises_fails_its_own_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: Confirmed
 ) -> None:
     monkeypatch.setattr(Confirmed, "confirm", lambda self: {}["nothing"])

@@ -1,4 +1,4 @@
-"""What a person sees of a search, drawn from events alone."""
+"""The console of a search, drawn from events alone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def view_of(plan: Plan, *events: Event) -> View:
 
 
 def shown(view: View, *events: Event, is_terminal: bool) -> str:
-    """All that a display writes while these events arrive, escape sequences included."""
+    """Returns all that a display writes for these events, escape sequences included."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=is_terminal, width=120, color_system=None)
     with Display(view, console) as display:
@@ -84,7 +84,7 @@ def test_a_missing_reason_is_no_mistake(plan: Plan, reason: str) -> None:
     assert view_of(plan, start(0)).take(end(0, state="failed", reason=reason)) is not None
 
 
-def test_starts_and_epochs_say_nothing_and_the_driver_speaks_for_itself(plan: Plan) -> None:
+def test_starts_and_epochs_print_nothing_and_driver_messages_are_printed(plan: Plan) -> None:
     view = View(plan)
     assert view.take(start(0)) is None
     assert view.take(event("epoch", number=0, epoch=2, metrics={})) is None
@@ -111,7 +111,7 @@ def test_a_minimized_primary_objective_turns_the_order_round(tmp_path: Path) -> 
     assert view.front() == [3, 0, 1]
 
 
-def test_under_a_bound_the_best_that_keeps_it_is_shown(tmp_path: Path) -> None:
+def test_under_a_bound_the_best_feasible_trial_is_shown(tmp_path: Path) -> None:
     objectives = [
         {"metric": "left", "direction": "maximize"},
         {"metric": "right", "direction": "maximize", "role": "constraint", "bound": 0.4},

@@ -22,7 +22,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def take(folder: Path, wanted: int, total: int, patience: int = 3) -> tuple[list[Any], list[str]]:
-    """Asks, at most `patience` times; returns the leases and what was said."""
+    """Asks at most `patience` times; returns the leases and the messages."""
     said: list[str] = []
     asked = iter(range(patience))
     held = lease_cpus(
@@ -43,26 +43,26 @@ def test_two_takers_never_hold_the_same_core(tmp_path: Path) -> None:
     assert not cores(first) & cores(second)
 
 
-def test_what_is_free_is_given_without_a_word(tmp_path: Path) -> None:
+def test_free_cores_are_given_without_a_message(tmp_path: Path) -> None:
     held, said = take(tmp_path, 2, total=2)
     assert (len(held), said) == (2, [])
 
 
-def test_who_must_wait_says_so_once(tmp_path: Path) -> None:
+def test_a_search_that_waits_says_so_once(tmp_path: Path) -> None:
     first, _ = take(tmp_path, 1, total=2)
     second, said = take(tmp_path, 2, total=2, patience=5)
     assert len(first) == 1 and second == []
     assert said == ["waiting for 2 of 2 cores: other searches on this machine hold them"]
 
 
-def test_who_waits_holds_nothing_meanwhile(tmp_path: Path) -> None:
+def test_a_search_that_waits_holds_no_core(tmp_path: Path) -> None:
     first, _ = take(tmp_path, 1, total=2)
     assert take(tmp_path, 2, total=2)[0] == []
     third, said = take(tmp_path, 1, total=2)
     assert (len(third), said) == (1, []) and cores(first) != cores(third)
 
 
-def test_a_released_core_goes_to_who_waits(tmp_path: Path) -> None:
+def test_a_released_core_goes_to_a_search_that_waits(tmp_path: Path) -> None:
     first, _ = take(tmp_path, 1, total=1)
     said: list[str] = []
 

@@ -28,7 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def killed_and_resumed(place: Place) -> str:
-    """A search whose driver was killed while trials were between their epochs."""
+    """Makes a search whose driver was killed while trials were between their epochs."""
     command = place.run(small_digits())
     search = place.search()
     place.wait_for(search, "epoch", 7)  # of two trials of five: one is in the middle
@@ -39,7 +39,7 @@ def killed_and_resumed(place: Place) -> str:
     return search
 
 
-def test_a_trial_in_flight_goes_on_from_its_last_checkpoint_in_the_same_run(
+def test_a_running_trial_continues_from_its_last_checkpoint_in_the_same_run(
     place: Place, killed_and_resumed: str
 ) -> None:
     runs = place.raw_runs(killed_and_resumed)

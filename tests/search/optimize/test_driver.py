@@ -1,4 +1,4 @@
-"""The driver process tells its parent how it ended, whatever comes after."""
+"""The driver process tells its parent how it ended, whatever fails afterwards."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from search.optimize import driver
 from search.optimize.plan import Plan
 from tests.support.plans import a_plan
 
-# Forked, so that it has what the test puts in the place of a search.
+# Forked, so that it has the test's replacement of a search.
 FORK = multiprocessing.get_context("fork")
 
 
-def test_a_process_that_ray_ends_while_it_shuts_down_has_told_how_the_search_ended(
+def test_a_driver_that_ray_ends_at_shutdown_has_already_told_how_the_search_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def searched(

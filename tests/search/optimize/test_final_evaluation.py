@@ -32,10 +32,10 @@ class Reference:
 
 
 class Rays:
-    """Ray as judging uses it; a task runs when it is asked for, and keeps what it raises."""
+    """Ray as the evaluation uses it; a task runs when it is started, and keeps what it raises."""
 
-    def __init__(self, judge: Any) -> None:
-        self.judge, self.asked = judge, []
+    def __init__(self, evaluate: Any) -> None:
+        self.evaluate, self.asked = evaluate, []
 
     def remote(self, **_: Any) -> Any:
         return lambda function: SimpleNamespace(remote=self._start)
@@ -43,7 +43,7 @@ class Rays:
     def _start(self, task: Any, config: Any, data: Any) -> Any:
         self.asked.append((config["number"], task.spec.threat))
         try:
-            return Reference(self.judge(task, config))
+            return Reference(self.evaluate(task, config))
         except ray.exceptions.RayError as error:
             return Reference(None, error)
 
@@ -53,8 +53,8 @@ class Rays:
         return reference.value
 
 
-def judged(folder: Path, judge: Any, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Rays:
-    rays = Rays(judge)
+def evaluated(folder: Path, evaluate: Any, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Rays:
+    rays = Rays(evaluate)
     for name in ("remote", "get"):
         monkeypatch.setattr(final_evaluation.ray, name, getattr(rays, name))
     monkeypatch.setattr(final_evaluation.ray, "put", lambda data: data)
@@ -80,7 +80,7 @@ def found(task: Any, config: Any) -> FinalEvaluation:
 def test_what_is_found_is_written_as_it_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged(tmp_path, found, monkeypatch)
+    evaluated(tmp_path, found, monkeypatch)
     first, second = events(tmp_path, "test")
     assert (first["number"], first["epoch"], second["number"], second["epoch"]) == (3, 4, 8, 2)
     assert first["metrics"]["test.accuracy.clean"] == 0.9
@@ -90,46 +90,46 @@ def test_what_is_found_is_written_as_it_comes(
     assert "accuracy.autoattack_linf_0.1 0.5000" in messages[1]
 
 
-def test_a_judge_that_breaks_is_replaced_by_one_without_autoattack(
+def test_an_evaluation_that_fails_is_replaced_by_one_without_autoattack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(task: Any, config: Any) -> FinalEvaluation:
+    def fails(task: Any, config: Any) -> FinalEvaluation:
         if task.spec.threat.final_examples and config["number"] == 3:
             raise ray.exceptions.RayError("first line\nIndexError: in the library")
         return FinalEvaluation({"test.accuracy.clean": 0.9})
 
-    rays = judged(tmp_path, breaks, monkeypatch)
+    rays = evaluated(tmp_path, fails, monkeypatch)
     assert [(n, threat.final_examples) for n, threat in rays.asked] == [(3, 20), (8, 20), (3, 0)]
     assert sorted(each["number"] for each in events(tmp_path, "test")) == [3, 8]
     messages = " ".join(each["message"] for each in events(tmp_path, "driver"))
-    assert "trial 3 failed: IndexError: in the library; judging it without" in messages
+    assert "trial 3 failed: IndexError: in the library; evaluating it without" in messages
 
 
-def test_one_that_breaks_for_good_costs_only_its_own_figures(
+def test_one_that_fails_again_costs_only_its_own_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(task: Any, config: Any) -> FinalEvaluation:
+    def fails(task: Any, config: Any) -> FinalEvaluation:
         if config["number"] == 3:
             raise ray.exceptions.RayError("no checkpoint")
         return FinalEvaluation({"test.accuracy.clean": 0.9})
 
-    judged(tmp_path, breaks, monkeypatch, model="text_classifier", threat=TextThreat())
+    evaluated(tmp_path, fails, monkeypatch, model="text_classifier", threat=TextThreat())
     assert [each["number"] for each in events(tmp_path, "test")] == [8]
 
 
-def test_what_is_not_judged_when_it_is_stopped_is_left_for_resume(
+def test_what_is_not_evaluated_when_it_is_stopped_is_left_for_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = threading.Event()
     stop.set()
-    judged(tmp_path, found, monkeypatch, stop=stop)
+    evaluated(tmp_path, found, monkeypatch, stop=stop)
     assert events(tmp_path, "test") == []
 
 
-def test_a_missing_package_is_said_and_the_rest_recorded(
+def test_a_missing_package_is_reported_and_the_rest_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = FinalEvaluation({"test.accuracy.clean": 0.9}, message="pip install it")
-    judged(tmp_path, lambda *_: answer, monkeypatch)
+    evaluated(tmp_path, lambda *_: answer, monkeypatch)
     assert len(events(tmp_path, "test")) == 2
     assert "trial 3: pip install it" in [each["message"] for each in events(tmp_path, "driver")]

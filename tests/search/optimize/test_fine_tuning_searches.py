@@ -30,7 +30,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_classes(folder: Path) -> None:
-    """Sentences of words that give their class away."""
+    """Makes sentences whose words tell their class."""
     generator = np.random.default_rng(0)
     for split, rows in (("train", 96), ("validation", 24), ("test", 24)):
         labels = [row % 2 for row in range(rows)]
@@ -43,7 +43,7 @@ def write_classes(folder: Path) -> None:
 
 
 def write_entities(folder: Path) -> None:
-    """A person does something in a city."""
+    """Makes sentences in which a person does something in a city."""
     generator = np.random.default_rng(1)
     for split, rows in (("train", 96), ("validation", 24), ("test", 24)):
         tokens = [
@@ -94,7 +94,7 @@ def spec(model: str, data: str, clean: str, robust: str) -> dict[str, Any]:
 
 
 def killed_and_resumed(place: Place, document: dict[str, Any], event: str, count: int) -> str:
-    """The id of a search that `kill -9` ended after so many events, and `resume` went on with."""
+    """Returns the id of a search that was killed after so many events and then resumed."""
     command = place.run(document)
     search = place.search(document["name"])
     place.wait_for(search, event, count)
@@ -159,7 +159,7 @@ def test_a_search_of_entity_taggers_survives_kill_9_and_keeps_its_tables(place: 
 def test_a_trial_that_early_stopping_ends_is_complete_in_the_store(place: Place) -> None:
     document = spec("text_classifier", "classes", "accuracy.clean", "accuracy.robust")
     document["task"]["settings"] |= {"patience": 1, "adaptation": "full"}
-    # Too large a rate for anything to get better for long.
+    # The rate is too large for the loss to fall for long.
     document["space"] = {"full.learning_rate": {"type": "float", "low": 0.05, "high": 0.5}}
     document["budget"] = {"trials": 3, "epochs": 12}
     finished(place.run(document))

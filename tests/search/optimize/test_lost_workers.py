@@ -1,4 +1,4 @@
-"""Trials whose worker was lost: started again, at the front. Asked as Tune does it."""
+"""Trials whose worker was lost are started again first. Called as Tune does it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_search_does_not_finish_while_a_worker_may_be_lost(tmp_path: Path) -> 
     assert searcher.suggest("c") == "FINISHED"
 
 
-def test_a_trial_that_loses_every_worker_fails_and_lets_the_others_go_on(tmp_path: Path) -> None:
+def test_a_trial_that_loses_every_worker_fails_and_the_others_continue(tmp_path: Path) -> None:
     searcher = searcher_of(a_plan(tmp_path, trials=2))
     for attempt in range(LOST_WORKERS_RETRIED + 1):
         config = searcher.suggest(f"a{attempt}")

@@ -1,4 +1,4 @@
-"""How a trial's end is judged, for every way in which it can end."""
+"""The outcome of a trial, for every way in which it can end."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_every_objective_that_is_not_finite_is_named() -> None:
     assert ended.reason == "not finite: left, right"
 
 
-def test_a_metric_that_is_no_objective_may_be_nan_without_harm() -> None:
+def test_a_metric_that_is_no_objective_may_be_nan() -> None:
     metrics = {"left": 0.5, "right": 0.5, "ratio": math.nan}
     assert outcome({"epoch": 3, "metrics": metrics}).state == "complete"
 

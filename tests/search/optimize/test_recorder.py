@@ -1,4 +1,4 @@
-"""Ray's callback, called as Tune calls it, and the journal it leaves."""
+"""The recorder, called as Tune calls it, and the journal that it writes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Tune:
         return self.asked(f"t{number}", error_file)
 
     def asked(self, trial_id: str, error_file: Path | None = None) -> Any:
-        """What the searcher hands out next."""
+        """Returns the trial that the searcher suggests next."""
         config = self.searcher.suggest(trial_id)
         assert isinstance(config, dict)
         return SimpleNamespace(
@@ -102,7 +102,7 @@ def test_epochs_that_a_crash_kept_back_are_recorded_when_the_trial_comes_again(t
     trial = tune.trial(0)
     tune.start(trial)
     tune.report(trial, 1)
-    # 2 was trained and saved, its report lost with the worker; the next worker tells all it found.
+    # Epoch 2 was trained and saved, but its report was lost with the worker; the next reports it.
     tune.report(trial, 3, earlier=[[1, {"left": 9.0}], [2, {"left": 0.2}]])
     epochs = [(event["epoch"], event["metrics"]["left"]) for event in tune.events("epoch")]
     assert epochs == [(1, 0.1), (2, 0.2), (3, 0.3)]
@@ -179,7 +179,7 @@ def test_a_trial_that_lost_too_many_workers_fails_with_what_ray_says_of_the_last
 ) -> None:
     said = tmp_path / "error.txt"
     said.write_text("Failure # 1\nActorDiedError: gone\n")
-    for number, (file, reason) in enumerate([(said, "ActorDiedError: gone"), (None, "nothing")]):
+    for number, (file, reason) in enumerate([(said, "ActorDiedError: gone"), (None, "no reason")]):
         trial = tune.trial(number, file)
         tune.start(trial)
         tune.report(trial, 2)
@@ -243,15 +243,15 @@ def test_a_warning_of_a_complete_trial_is_kept(tune: Tune) -> None:
     assert tune.events("end")[0]["warning"] == "## replaced"
 
 
-def test_a_trial_that_is_tried_again_alone_goes_on_in_its_run(tune: Tune) -> None:
+def test_a_trial_that_is_retried_alone_continues_in_its_run(tune: Tune) -> None:
     first = tune.trial(0)
     tune.start(first)
     tune.report(first, 1, failure="Traceback\nout of memory")
-    beside = tune.trial(1)
+    other = tune.trial(1)
     tune.recorder.on_trial_complete(0, [], first)
     assert tune.events("end") == []
     assert "trial 0 ran out of memory" in tune.events("driver")[0]["message"]
-    tune.recorder.on_trial_complete(0, [], beside)
+    tune.recorder.on_trial_complete(0, [], other)
     second = tune.asked("again")
     tune.start(second)
     tune.report(second, 1, failure="Traceback\nout of memory")

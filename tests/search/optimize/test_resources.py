@@ -1,4 +1,4 @@
-"""What Ray is asked for a trial, and how many trials find place."""
+"""What a trial requests from Ray, and how many trials fit."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def test_trials_that_fit_a_node(
     assert fitting(offered, Resources(**resources)) == count
 
 
-def test_ray_is_asked_for_what_a_trial_gets_and_for_nothing_it_does_not() -> None:
+def test_a_trial_requests_exactly_what_it_gets() -> None:
     assert bundle(Resources(cpus=2.0)) == {"CPU": 2.0}
     everything = Resources(cpus=1.0, gpus=0.5, memory_gb=2.0, accelerator="A10G")
     assert bundle(everything) == {"CPU": 1.0, "GPU": 0.5, "memory": 2**31, A10G: 0.001}
     assert bundle(everything, has_whole_gpu=True)["GPU"] == 1.0
 
 
-def test_a_node_that_holds_no_trial_says_what_it_lacks() -> None:
+def test_a_node_without_room_for_a_trial_says_what_it_lacks() -> None:
     wanted = Resources(cpus=4.0, gpus=1.0, accelerator="H100")
     assert lacking({"CPU": 2.0, "GPU": 1.0, A10G: 1.0}, wanted) == (
         "it has 2 CPUs and its GPUs are A10G"
@@ -48,7 +48,7 @@ def test_a_node_that_holds_no_trial_says_what_it_lacks() -> None:
     assert "no known kind of GPU" in lacking({"CPU": 8.0, "GPU": 1.0}, wanted)
 
 
-def test_no_node_is_blamed_while_one_holds_a_trial() -> None:
+def test_no_node_is_reported_while_one_has_room_for_a_trial() -> None:
     small, large = {"CPU": 1.0}, {"CPU": 4.0}
     assert why_no_node({"a": small, "b": large}, Resources(cpus=4.0)) == ""
     problem = why_no_node({"a": small}, Resources(cpus=4.0))

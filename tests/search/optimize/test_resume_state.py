@@ -1,4 +1,4 @@
-"""A search that goes on: what its runs say it has done, and what it asks next."""
+"""A resumed search: the state read from its runs, and what it suggests next."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from search.optimize.plan import trial_seed
 from search.optimize.resume_state import resume_state_of
+from search.tracking.read.history import read_history
 from tests.support.asked_searchers import (
     CHOICES,
     CONDITIONAL,
@@ -20,6 +21,7 @@ from tests.support.asked_searchers import (
     study_trials,
 )
 from tests.support.plans import a_plan
+from tests.support.stores import RANDOM, new_store
 
 
 def test_interrupted_trials_come_first_with_their_own_number_configuration_and_origin(
@@ -67,6 +69,20 @@ def test_an_interrupted_conditional_trial_is_asked_again_as_it_was(tmp_path: Pat
     own = [prior(0, "interrupted", 0, configuration=configuration)]
     config = searcher_of(a_plan(tmp_path, space=CONDITIONAL), own).suggest("a")
     assert isinstance(config, dict) and config["configuration"] == configuration
+
+
+def test_a_resumed_search_keeps_choices_apart_that_are_equal_in_python(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    for number, (state, x) in enumerate([("complete", 2), ("interrupted", False)]):
+        fields = {"number": number, "configuration": {"x": x}, "origin": RANDOM}
+        values = [0.5, 0.5] if state == "complete" else []
+        store.journal.append("start", **fields, checkpoints="/nowhere")
+        store.journal.append("end", **fields, state=state, epoch=3, values=values, reason="")
+    store.writer().drain()
+    own = read_history(store.uri).prior_trials(state=None)
+    space = {"x": {"type": "categorical", "choices": [0, False, 2]}}
+    asked = run_to_the_end(searcher_of(a_plan(tmp_path, trials=9, space=space), own))
+    assert [repr(config["configuration"]["x"]) for config in asked] == ["False", "0"]
 
 
 def test_a_study_rebuilt_from_its_runs_equals_the_one_that_was_lost(tmp_path: Path) -> None:

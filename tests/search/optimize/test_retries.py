@@ -1,4 +1,4 @@
-"""Trials that find no memory left: once more alone, then no more. Asked as Tune does it."""
+"""Trials without memory are retried once, alone. Called as Tune does it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PAIRS: dict[str, Any] = {"parallelism": 2, "cpus": 1}
 
 
 def failed_alone(searcher: OptunaSearcher, trial_id: str) -> bool:
-    """Ends a trial for want of memory; whether that was its last attempt."""
+    """Ends a trial without memory; whether that was its last attempt."""
     outcome = searcher.end(trial_id, NO_MEMORY)
     return outcome is not None and outcome.reason.endswith("out of memory, also alone")
 
 
-def test_a_trial_without_memory_is_tried_again_when_nothing_runs_beside_it(tmp_path: Path) -> None:
+def test_a_trial_without_memory_is_retried_when_nothing_runs_next_to_it(tmp_path: Path) -> None:
     searcher = searcher_of(a_plan(tmp_path, trials=4, resources=PAIRS))
     first, _ = searcher.suggest("a"), searcher.suggest("b")
     searcher.end("a", NO_MEMORY)
@@ -70,7 +70,7 @@ def test_a_trial_with_a_whole_gpu_shares_no_memory(tmp_path: Path) -> None:
     assert failed_alone(searcher, "a") and not searcher.has_more()
 
 
-def test_two_trials_without_memory_are_tried_again_one_after_the_other(tmp_path: Path) -> None:
+def test_two_trials_without_memory_are_retried_one_after_the_other(tmp_path: Path) -> None:
     searcher = searcher_of(a_plan(tmp_path, trials=2, resources=PAIRS))
     first, second = searcher.suggest("a"), searcher.suggest("b")
     searcher.end("a", NO_MEMORY)
@@ -89,7 +89,7 @@ def test_a_share_of_a_gpu_becomes_a_whole_one_and_waits_for_no_other_trial(tmp_p
     assert not first["has_whole_gpu"] and not second["has_whole_gpu"]
     searcher.on_trial_start("b")
     searcher.end("a", NO_MEMORY)
-    assert searcher.suggest("c") == first | {"has_whole_gpu": True}, "b goes on beside it"
+    assert searcher.suggest("c") == first | {"has_whole_gpu": True}, "b continues next to it"
     assert searcher.suggest("d") is None, "a new trial would take the GPU's shares from it"
     searcher.on_trial_start("c")
     new = searcher.suggest("d")

@@ -1,4 +1,4 @@
-"""MultiObjectiveASHA: who stops at a rung, alone and after a resume. No Ray is started."""
+"""MultiObjectiveASHA: which trials stop at a rung, also after a resume. No Ray is started."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_rungs_lie_at_powers_of_the_reduction_factor_below_the_budget():
     assert rung_epochs(1, 1.5, 5) == (1, 2, 3, 4)  # 1, 1.5, 2.25, 3.375
 
 
-def test_nobody_stops_before_the_first_rung_or_while_a_rung_has_few_trials():
+def test_no_trial_stops_before_the_first_rung_or_while_a_rung_has_few_trials():
     scheduler = single(grace_epochs=3, max_epochs=20)
     assert report(scheduler, "a", 1, 0.1) == "CONTINUE"
     assert report(scheduler, "b", 3, 0.9) == "CONTINUE"
@@ -48,7 +48,7 @@ def test_a_minimised_metric_keeps_the_smallest():
     assert scheduler.on_trial_result(None, trial("c"), {"epoch": 1, "loss": 0.5}) == "CONTINUE"
 
 
-def test_clean_accuracy_alone_kills_the_robust_configuration_and_both_objectives_keep_it():
+def test_clean_accuracy_alone_stops_the_robust_configuration_and_both_objectives_keep_it():
     clean, both = single(), double()
     for index in range(5):
         report(clean, f"plain {index}", 1, 0.90 + index / 100, 0.05)
@@ -69,7 +69,7 @@ def test_a_crowded_front_is_thinned_in_its_middle():
     for clean, robust in ((0.95, 0.10), (0.60, 0.60), (0.94, 0.11), (0.93, 0.12), (0.91, 0.125)):
         report(scheduler, f"{clean}", 1, clean, robust)
     # Six trials, all on the front, two places: the ends take them.
-    assert report(scheduler, "beside an end", 1, 0.92, 0.122) == "STOP"
+    assert report(scheduler, "next to an end", 1, 0.92, 0.122) == "STOP"
 
 
 def test_equal_trials_are_treated_equally():
@@ -86,7 +86,7 @@ def test_nan_is_worst_and_stops_at_a_rung():
     assert scheduler.stopped == {"diverged": 1}
 
 
-def test_a_trial_is_judged_once_at_a_rung():
+def test_a_trial_is_compared_once_at_a_rung():
     scheduler = single()
     assert report(scheduler, "early", 1, 0.1) == "CONTINUE"
     for index in range(5):
@@ -131,7 +131,7 @@ def test_refill_twice_is_refill_once_and_skips_rungs_without_a_value():
     assert scheduler.rungs == first == {1: {0: (-0.5, -0.2)}, 3: {}}
 
 
-def test_a_resumed_trial_is_not_judged_again_where_it_was_recorded():
+def test_a_resumed_trial_is_not_compared_again_where_it_was_recorded():
     scheduler = single(key=lambda entry: int(entry.trial_id))
     scheduler.refill((number, {CLEAN: {1: number / 10}}) for number in range(9))
     assert report(scheduler, "0", 1, 0.0) == "CONTINUE"

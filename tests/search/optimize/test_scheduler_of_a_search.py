@@ -1,4 +1,4 @@
-"""What trials are compared by, epoch by epoch, under roles."""
+"""What trials are compared by in a search with roles, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def digits(*objectives: dict[str, Any]) -> Spec:
     return spec_from_yaml(changed("objectives", list(objectives), GOOD))
 
 
-def test_a_bound_is_compared_by_the_cheap_figure_of_its_attack() -> None:
+def test_a_bound_is_compared_by_the_cheap_accuracy_of_its_attack() -> None:
     spec = digits(CLEAN, ROBUST | BOUND)
     assert compared_metrics(spec) == [
         "selection.accuracy.clean", f"selection.{spec.robustness.cheap_metric()}",
@@ -55,7 +55,7 @@ def test_the_scheduler_ranks_by_the_roles_of_the_spec(tmp_path: Path, role: Any)
     assert isinstance(scheduler, MultiObjectiveASHA)
     wanted = plan.spec.objectives[1].role
     bound = None if wanted.bound is None else -wanted.bound  # the rungs hold losses
-    assert tuple(each.role for each in scheduler._losses_wanted) == (
+    assert tuple(each.role for each in scheduler._loss_objectives) == (
         PARETO,
         Role(wanted.name, bound, wanted.tolerance),
     )

@@ -1,4 +1,4 @@
-"""Who stops at a rung when objectives count otherwise than alike, and who has collapsed."""
+"""Which trials stop at a rung when objectives have roles, or after a collapse."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def decisions(scheduler, *rows):
     return [report(scheduler, str(index), 1, *row) for index, row in enumerate(rows)]
 
 
-def test_at_a_rung_a_trial_that_keeps_the_bound_comes_before_any_that_does_not():
+def test_at_a_rung_a_feasible_trial_comes_before_an_infeasible_one():
     scheduler = double(roles=AT_LEAST)
     rows = [(0.9, 0.1), (0.5, 0.3), (0.95, 0.2), (0.4, 0.9)]
-    # Of three one stays and (0.5, 0.3) is the only one that keeps the bound; of four still one,
+    # Of three one stays, and only (0.5, 0.3) is feasible; of four still one stays,
     # and (0.4, 0.9), on every front, is less clean.
     assert decisions(scheduler, *rows) == ["CONTINUE", "CONTINUE", "STOP", "STOP"]
     assert report(double(roles=()), "x", 1, 0.4, 0.9) == "CONTINUE"
 
 
-def test_while_none_keeps_the_bound_the_nearest_stays_and_then_the_best_of_the_front():
+def test_while_none_is_feasible_the_nearest_stays_and_then_the_best_of_the_front():
     scheduler = double(roles=AT_LEAST)
     assert decisions(scheduler, (0.9, 0.1), (0.9, 0.05), (0.2, 0.2)) == ["CONTINUE"] * 3
     assert report(scheduler, "x", 1, 0.99, 0.15) == "STOP"  # one of four stays
@@ -57,14 +57,14 @@ def test_the_best_first_value_of_a_rung_says_who_is_within_the_tolerance():
     assert report(scheduler, "late", 1, 0.79, 0.9) == "STOP"
 
 
-def test_a_refilled_rung_judges_by_roles_as_well():
+def test_a_refilled_rung_compares_by_roles_as_well():
     scheduler = double(roles=AT_LEAST)
     scheduler.refill([("a", {CLEAN: {1: 0.9}, ROBUST: {1: 0.1}}),
                       ("b", {CLEAN: {1: 0.5}, ROBUST: {1: 0.4}})])  # fmt: skip
     assert report(scheduler, "c", 1, 0.95, 0.2) == "STOP"
 
 
-def test_a_bound_is_held_against_what_the_figure_may_be_in_the_end():
+def test_a_bound_is_compared_with_the_expected_value_at_the_end():
     at_the_end = [("a", {CLEAN: {1: 0.4, 9: 0.8}, ROBUST: {1: 0.2, 9: 0.4}}),
                   ("b", {CLEAN: {1: 0.4, 9: 0.8}, ROBUST: {1: 0.25, 9: 0.45}})]  # fmt: skip
     scheduler = double(roles=AT_LEAST)

@@ -1,4 +1,4 @@
-"""Optuna behind Ray's Searcher, asked and told as Tune does it, without Tune."""
+"""OptunaSearcher, called as Tune does it, without Tune."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.support.plans import a_plan
 
 
 def as_told(plan: Plan, own: Sequence[Trial] = ()) -> OptunaSearcher:
-    """A searcher with the sampler that its spec names."""
+    """Makes a searcher with the sampler of its spec."""
     sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
     return OptunaSearcher(plan, sampler, resume_state_of(plan, own))
 
@@ -116,7 +116,7 @@ def test_a_trial_that_ended_is_not_told_twice(tmp_path: Path) -> None:
     assert states(searcher) == [TrialState.COMPLETE]
 
 
-def test_a_sampler_that_repeats_itself_is_replaced_by_chance_and_that_is_said(
+def test_a_sampler_that_repeats_itself_is_replaced_by_random_draws_and_that_is_recorded(
     tmp_path: Path,
 ) -> None:
     searcher = searcher_of(a_plan(tmp_path, trials=5), sampler=Stubborn())
@@ -127,7 +127,7 @@ def test_a_sampler_that_repeats_itself_is_replaced_by_chance_and_that_is_said(
     assert all(origin["reason"] == "the sampler repeated itself" for origin in origins[1:])
 
 
-def test_repetitions_teach_the_sampler_nothing(tmp_path: Path) -> None:
+def test_repetitions_change_nothing_for_the_sampler(tmp_path: Path) -> None:
     searcher = searcher_of(a_plan(tmp_path, trials=2), sampler=Stubborn())
     run_to_the_end(searcher)
     assert states(searcher) == [TrialState.COMPLETE] * 2
@@ -147,7 +147,7 @@ def test_an_exhausted_finite_space_ends_the_search(tmp_path: Path, sampler: str)
 def test_a_finite_space_is_not_called_exhausted_while_a_configuration_is_left(
     tmp_path: Path, log: bool
 ) -> None:
-    # Of a logarithmic range chance hardly finds a large integer.
+    # Random draws hardly find a large integer of a logarithmic range.
     space = {"x": {"type": "int", "low": 1, "high": 10_000, "log": log}}
     own = [prior(x, "failed", x) for x in range(1, 10_001) if x != 4711]
     plan = a_plan(tmp_path, trials=10_001, space=space, sampler={"name": "random"})
@@ -219,7 +219,7 @@ def test_what_is_proposed_depends_on_the_trials_that_still_run(tmp_path: Path, n
         return searcher._sampler.propose(searcher._study)
 
     def replaced(trial: FrozenTrial, unseen: int) -> FrozenTrial:
-        """One that waits has no configuration yet."""
+        """Replaces a trial by a waiting one, which has no configuration yet."""
         return create_trial(state=TrialState.WAITING) if trial.number == unseen else trial
 
     seen, again, unseen = (second_proposal(sees) for sees in (True, True, False))

@@ -1,4 +1,4 @@
-"""What a study hears of trials whose objectives count as bounds, ties or reports."""
+"""What a study is told of trials whose objectives have roles."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_a_report_is_not_told(tmp_path: Path) -> None:
     assert (trial.values, trial.constraints) == ([0.5], {})
 
 
-def test_of_a_lexicographic_objective_the_study_hears_both_values(tmp_path: Path) -> None:
+def test_of_a_lexicographic_objective_the_study_is_told_both_values(tmp_path: Path) -> None:
     study, trial = told(plan_under(tmp_path, TIE), 0.5, 0.25)
     assert len(study.directions) == 2
     assert (trial.values, trial.constraints) == ([0.5, 0.25], {})
 
 
 @pytest.mark.parametrize("role", [BOUND, TIE, REPORT], ids=lambda each: each["role"])
-def test_a_study_rebuilt_from_the_runs_equals_the_one_that_heard_them(
+def test_a_study_rebuilt_from_the_runs_equals_the_one_that_was_told_them(
     tmp_path: Path, role: dict[str, Any]
 ) -> None:
     plan = plan_under(tmp_path, role)

@@ -1,4 +1,4 @@
-"""A trial step by step: its epochs and checkpoints, and that it goes on after whatever ended it."""
+"""A trial step by step: its epochs and checkpoints, and that it continues after any end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def test_every_epoch_is_checkpointed_before_it_is_reported(tmp_path: Path) -> No
         assert (place / f"epoch_000{epoch}.json").exists()
 
 
-def test_after_a_crash_it_goes_on_and_tells_the_epochs_that_nobody_heard_of(tmp_path: Path) -> None:
+def test_after_a_crash_it_continues_and_reports_the_epochs_that_were_not_reported(
+    tmp_path: Path,
+) -> None:
     crashed = trial_of(task_of(tmp_path), config_of(tmp_path))
     crashed.step()
     crashed.step()
@@ -65,14 +67,14 @@ def test_a_crash_between_the_last_epoch_and_its_report_trains_nothing_again(
     assert result["metrics"]["left"] == left(0.0, 3)
 
 
-def test_the_next_generation_goes_on_from_the_last_ones_checkpoints(tmp_path: Path) -> None:
+def test_the_next_generation_continues_from_the_last_ones_checkpoints(tmp_path: Path) -> None:
     trial_of(task_of(tmp_path, generation=1), config_of(tmp_path)).step()
     result = trial_of(task_of(tmp_path, generation=2), config_of(tmp_path)).step()
     assert result["epoch"] == 2
 
 
 def test_a_checkpoint_of_another_configuration_is_not_continued(tmp_path: Path) -> None:
-    # Its run was deleted in the MLflow page, so a resumed search gives its number away again.
+    # Its run was deleted in the MLflow page, so a resumed search reuses its number.
     run(trial_of(task_of(tmp_path), config_of(tmp_path, number=3, x=0.5)))
     result = trial_of(task_of(tmp_path), config_of(tmp_path, number=3, x=2.0)).step()
     assert (result["epoch"], result["metrics"]["left"]) == (1, left(2.0, 1))
@@ -117,7 +119,7 @@ def test_storage_that_stays_full_fails_the_trial_and_says_so(
         trial.step()
         fill(disk)
         result = trial.step()
-        assert result["done"] and "the storage has refused for 0 s" in result["failure"]
+        assert result["done"] and "the storage has failed for 0 s" in result["failure"]
         assert "No space left on device" in result["failure"].splitlines()[-1]
 
 

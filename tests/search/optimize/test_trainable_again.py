@@ -1,4 +1,4 @@
-"""A worker that takes on one trial after another, and keeps nothing of the last."""
+"""A worker that runs one trial after another keeps nothing of the last one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.stepped_trials import config_of, left, run, task_of, trial_of
 pytestmark = pytest.mark.usefixtures("quick_collection")
 
 
-def test_a_worker_takes_on_another_trial_and_keeps_nothing_of_the_last(tmp_path: Path) -> None:
+def test_a_worker_takes_another_trial_and_keeps_nothing_of_the_last(tmp_path: Path) -> None:
     trial = trial_of(task_of(tmp_path, "sometimes_broken"), config_of(tmp_path, fault="raises"))
     assert run(trial)[-1]["failure"]
     second = config_of(tmp_path, number=1, x=0.5, fault="none")
@@ -26,7 +26,7 @@ def test_a_worker_takes_on_another_trial_and_keeps_nothing_of_the_last(tmp_path:
     assert (tmp_path / "checkpoints" / "1" / "generation_1" / "epoch_0003.json").exists()
 
 
-def test_a_worker_that_takes_on_an_interrupted_trial_goes_on_from_its_checkpoint(
+def test_a_worker_that_takes_an_interrupted_trial_continues_from_its_checkpoint(
     tmp_path: Path,
 ) -> None:
     trial_of(task_of(tmp_path), config_of(tmp_path, number=1)).step()
@@ -37,7 +37,7 @@ def test_a_worker_that_takes_on_an_interrupted_trial_goes_on_from_its_checkpoint
     assert (result["epoch"], len(result["earlier_epochs"])) == (2, 1)
 
 
-def test_the_last_training_is_gone_before_the_next_one_is_made(
+def test_the_last_training_is_freed_before_the_next_one_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial = trial_of(task_of(tmp_path), config_of(tmp_path))

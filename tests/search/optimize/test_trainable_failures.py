@@ -31,7 +31,7 @@ def test_a_trial_that_cannot_start_is_a_result_too(tmp_path: Path) -> None:
     assert "AttributeError" in result["failure"] and "no_such_function" in result["failure"]
 
 
-def test_running_out_of_memory_is_said_last(tmp_path: Path) -> None:
+def test_running_out_of_memory_is_the_last_line(tmp_path: Path) -> None:
     config = config_of(tmp_path, fault="memory")
     result = run(trial_of(task_of(tmp_path, "sometimes_broken"), config))[-1]
     assert result["failure"].splitlines()[-1] == "out of memory"
@@ -62,7 +62,7 @@ def test_a_training_that_ends_early_fails_and_says_when(tmp_path: Path) -> None:
     trial.step()
     trial._epochs = iter(())
     result = trial.step()
-    assert result["done"] and result["failure"] == "the training ended after 1 epochs"
+    assert result["done"] and result["failure"] == "the training ended after 1 epoch"
 
 
 def test_an_objective_that_becomes_nan_fails_the_trial_at_once(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_an_objective_that_becomes_nan_fails_the_trial_at_once(tmp_path: Path) -
     assert (ended.state, ended.epoch) == ("failed", 2)
 
 
-def test_a_trial_that_was_interrupted_after_nan_does_not_go_on(tmp_path: Path) -> None:
+def test_a_trial_that_was_interrupted_after_nan_does_not_continue(tmp_path: Path) -> None:
     task, config = task_of(tmp_path, "sometimes_broken"), config_of(tmp_path, fault="nan")
     run(trial_of(task, config))  # and the report of its second epoch is lost
     (result,) = run(trial_of(task, config))
@@ -89,7 +89,7 @@ def test_a_training_that_gave_up_names_what_diverged(
     assert result["failure"] == "the training ended after 2 epochs: not finite: loss.train"
 
 
-def test_a_metric_that_no_store_takes_fails_its_own_trial_only(
+def test_a_metric_that_no_store_accepts_fails_its_own_trial_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""What is told to Tune, without starting it."""
+"""What Tune is configured with, without starting it."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def prior(number: int, state: str, curves: Any = None, values: Any = ()) -> Tria
     )  # fmt: skip
 
 
-def judged(tuning: Tuning, number: int, epoch: int, **metrics: float) -> str:
-    """What the scheduler says to a result as Ray hands it on."""
+def decided(tuning: Tuning, number: int, epoch: int, **metrics: float) -> str:
+    """Returns the scheduler's decision for a result in Ray's form."""
     trial = SimpleNamespace(trial_id=f"t{number}", config={"number": number})
     result = {"epoch": epoch, "done": False}
     result |= {f"metrics/{name}": value for name, value in metrics.items()}
     return str(scheduler_for(tuning._plan, tuning._own).on_trial_result(None, trial, result))
 
 
-def test_each_epoch_is_compared_by_the_cheap_figure_of_the_same_attack(digits: Spec) -> None:
+def test_each_epoch_is_compared_by_the_cheap_accuracy_of_the_same_attack(digits: Spec) -> None:
     clean, robust = compared_metrics(digits)
     assert clean == "selection.accuracy.clean"
     assert robust == f"selection.{digits.robustness.cheap_metric()}"
@@ -73,13 +73,13 @@ def test_a_model_of_ours_is_attacked_as_the_spec_says(digits: Spec) -> None:
     assert (threat.epsilon, threat.steps, threat.examples) == (0.1, 10, 297)
 
 
-def test_texts_are_compared_by_the_cheap_figure_of_their_attack() -> None:
+def test_texts_are_compared_by_the_cheap_accuracy_of_their_attack() -> None:
     scheduler = {"name": "multi_objective_asha", "grace_epochs": 1}
     metrics = compared_metrics(spec_from_yaml(fine_tuning(scheduler=scheduler)))
     assert metrics == ["accuracy.clean", "accuracy.characters_0.15_cheap32"]
 
 
-def test_the_last_figure_of_a_trial_that_ended_early_stands_for_later_epochs() -> None:
+def test_the_last_value_of_a_trial_that_ended_early_counts_for_later_epochs() -> None:
     trial = prior(0, "complete", {"left": {1: 0.2}}, (0.2, 0.1))
     assert carried(trial, "left", 4) == {1: 0.2, 2: 0.2, 3: 0.2, 4: 0.2}
     assert carried(trial, "right", 4) == {}
@@ -94,22 +94,22 @@ def test_without_a_scheduler_nothing_is_stopped(tmp_path: Path) -> None:
     assert type(scheduler) is FIFOScheduler
 
 
-def test_a_resumed_search_judges_by_what_it_had_recorded(tmp_path: Path) -> None:
+def test_a_resumed_search_compares_with_what_it_had_recorded(tmp_path: Path) -> None:
     plan = a_plan(tmp_path, scheduler=ASHA)
     own = [
         prior(number, "stopped", {"left": {1: 0.9}, "right": {1: 0.9}}) for number in range(3)
     ]  # fmt: skip
-    assert judged(tuning_of(plan, own), 7, 1, left=0.1, right=0.1) == TrialScheduler.STOP
-    assert judged(tuning_of(plan), 7, 1, left=0.1, right=0.1) == TrialScheduler.CONTINUE
+    assert decided(tuning_of(plan, own), 7, 1, left=0.1, right=0.1) == TrialScheduler.STOP
+    assert decided(tuning_of(plan), 7, 1, left=0.1, right=0.1) == TrialScheduler.CONTINUE
 
 
-def test_plain_asha_looks_at_the_primary_objective_alone(tmp_path: Path) -> None:
+def test_plain_asha_compares_by_the_primary_objective_alone(tmp_path: Path) -> None:
     own = [prior(number, "stopped", {"left": {1: 0.5}, "right": {1: 0.9}}) for number in range(3)]
     single = tuning_of(a_plan(tmp_path, scheduler=ASHA | {"name": "asha"}), own)
     assert isinstance(scheduler_for(single._plan, single._own), MultiObjectiveASHA)
-    assert judged(single, 7, 1, left=0.1, right=1.0) == TrialScheduler.STOP
+    assert decided(single, 7, 1, left=0.1, right=1.0) == TrialScheduler.STOP
     both = tuning_of(a_plan(tmp_path, scheduler=ASHA), own)
-    assert judged(both, 7, 1, left=0.1, right=1.0) == TrialScheduler.CONTINUE
+    assert decided(both, 7, 1, left=0.1, right=1.0) == TrialScheduler.CONTINUE
 
 
 def test_nothing_is_settled_before_anything_started(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_nothing_is_settled_before_anything_started(tmp_path: Path) -> None:
     assert list(read_events(tmp_path)) == []
 
 
-def test_a_users_function_has_no_test_split_to_look_at(tmp_path: Path) -> None:
+def test_a_users_function_has_no_test_split_to_evaluate(tmp_path: Path) -> None:
     tuning = tuning_of(a_plan(tmp_path), [prior(0, "complete", values=(0.5, 0.5))])
     tuning.test_front()
     assert list(read_events(tmp_path)) == []
@@ -173,7 +173,7 @@ def test_a_resumed_search_knows_what_is_left_of_it(tmp_path: Path) -> None:
 def test_ray_is_given_the_cores_that_its_trials_need(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parallelism: int, cpus: float, least: float
 ) -> None:
-    # With fewer, Tune waits for ever for a place that can never be free.
+    # With fewer, Tune would wait for ever for cores that are never free.
     given: dict[str, Any] = {}
     monkeypatch.setattr(ray, "init", lambda **options: given.update(options))
     resources = {"parallelism": parallelism, "cpus": cpus}

@@ -1,4 +1,4 @@
-"""Workers that die or hang, and storage that refuses: each trial with processes that really end."""
+"""Workers that die or hang, and storage errors, with processes that really end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ print(run(trial)[-1]["failure"])
 
 
 def worker(folder: Path, action: str, generation: int = 1, idle: float = 0.0) -> tuple[int, str]:
-    """Exit status and output of one attempt."""
+    """Returns exit status and output of one attempt."""
     script = WORKER.replace("{action}", action).replace("{idle}", str(idle))
     ended = subprocess.run(
         [sys.executable, "-c", script, str(folder), str(generation)], cwd=ROOT,
@@ -63,7 +63,7 @@ def test_a_trial_that_makes_progress_may_lose_any_number_of_workers(tmp_path: Pa
         assert Watchdog(tmp_path, 1, 1.0).begin(epoch) == ""
 
 
-def test_one_that_dies_in_the_same_epoch_again_and_again_ends_and_says_where(
+def test_a_trial_that_dies_in_the_same_epoch_again_and_again_ends_and_says_where(
     tmp_path: Path,
 ) -> None:
     Watchdog(tmp_path, 1, 1.0).begin(3)
@@ -100,7 +100,7 @@ def test_the_reason_says_where_the_training_hung_and_how_to_allow_more(tmp_path:
         Watchdog(tmp_path, 1, 1.0).begin(4)
     reason = hung(tmp_path).begin(4).splitlines()
     assert reason[-1] == (
-        "its worker died 3 times in epoch 4, at last as it hung for more than 1.5 min "
+        "its worker died 3 times in epoch 4; the last one hung for more than 1.5 min "
         "(budget.epoch_minutes) in slow_part (user/code.py, line 33)"
     )
     assert any("threading.py" in line for line in reason), "the whole traceback stands above it"
@@ -123,7 +123,7 @@ def test_a_worker_that_hangs_is_ended_and_the_fourth_one_tells_where(tmp_path: P
 
 
 @pytest.mark.slow
-def test_a_hang_in_c_that_never_lets_go_of_python_is_ended_too(tmp_path: Path) -> None:
+def test_a_hang_in_c_that_never_releases_the_interpreter_is_ended_too(tmp_path: Path) -> None:
     holds_the_lock = "__import__('re').match('(a+)+$', 'a' * 60 + 'b')"
     assert worker(tmp_path, holds_the_lock)[0] == 1
 
@@ -144,19 +144,19 @@ def refusing(times: int) -> Callable[[], str]:
     return action
 
 
-def test_storage_that_refuses_for_a_while_is_tried_again_with_longer_pauses() -> None:
+def test_storage_that_fails_for_a_while_is_retried_with_longer_pauses() -> None:
     pauses: list[float] = []
     assert patiently(refusing(4), 600, pauses.append) == "written"
     assert pauses == [1, 2, 4, 8]
 
 
-def test_storage_that_refuses_for_too_long_says_for_how_long_and_what_to_do() -> None:
+def test_storage_that_fails_for_too_long_says_for_how_long_and_the_fix() -> None:
     pauses: list[float] = []
-    with pytest.raises(OSError, match=r"refused for 600 s: .*No space left.*Make room"):
+    with pytest.raises(OSError, match=r"failed for 600 s: .*No space left.*fix: make room"):
         patiently(refusing(1000), 600, pauses.append)
     assert sum(pauses) == pytest.approx(600)
 
 
-def test_what_is_no_matter_of_storage_is_not_tried_again() -> None:
+def test_errors_that_are_not_of_the_storage_are_not_retried() -> None:
     with pytest.raises(ValueError):
         patiently(lambda: int("x"), 600, lambda _: pytest.fail("it waited"))

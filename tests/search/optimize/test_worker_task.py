@@ -57,7 +57,7 @@ class StopsEarly:
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[Loaded]:
-    """Every pretrained model that was loaded."""
+    """Returns the list that every loaded pretrained model is added to."""
     loaded: list[Loaded] = []
 
     def load(*_: Any) -> Loaded:
@@ -150,7 +150,7 @@ def test_a_table_that_cannot_be_made_fails_the_trial_with_its_traceback(
 
 
 @pytest.mark.slow
-def test_the_test_split_is_looked_at_after_early_stopping_too(
+def test_the_test_split_is_evaluated_after_early_stopping_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_early(monkeypatch)
@@ -221,7 +221,7 @@ def test_a_function_has_ended_when_it_returns_before_its_budget() -> None:
     assert list(training.run()) == [{"x": 1.0}] and training.ended
 
 
-def test_a_function_that_yields_on_is_left_at_its_budget() -> None:
+def test_a_function_that_yields_more_ends_at_its_budget() -> None:
     def function(configuration: Any, *, epochs: int, seed: int) -> Any:
         yield from ({"epoch_seen": float(epoch)} for epoch in itertools.count(1))
 
@@ -245,7 +245,7 @@ def test_a_users_function_has_no_test_split(tmp_path: Path) -> None:
 
 
 class Cleaned(StopsEarly):
-    """A training that says when its memory is free, and whose own clean-up may fail."""
+    """A training that says when its memory is free, and whose own cleanup may fail."""
 
     cleaned = 0
     fails = False
