@@ -79,8 +79,8 @@ def test_a_heavy_library_stays_in_its_room(library: str) -> None:
         for file in FILES
         if any(name.split(".")[0] == library for name in imports_of(file))
     }
-    strangers = {user for user in users if not user.startswith(ROOMS_OF[library])}
-    assert not strangers, f"{library} is imported by {sorted(strangers)}"
+    users_outside = {user for user in users if not user.startswith(ROOMS_OF[library])}
+    assert not users_outside, f"{library} is imported by {sorted(users_outside)}"
 
 
 def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:

@@ -38,9 +38,10 @@ PHRASES = {
 # File -> the words it may use, each with its reason.
 ALLOWED = {
     "tests/test_names.py": set(WORDS) | set(PHRASES),  # it lists them
+    "models/data/text/dialogue/generate.py": {"dear"},  # shops of the data set: cheap and dear
 }
-# A figure of matplotlib's or plotly's is one.
-LIBRARY = re.compile(r"(plt|matplotlib|graph_objects|go|plotly)\.[fF]igure|\b[fF]igure\(|Figure\b")
+# A figure of matplotlib's or plotly's is one, and so is one of a paper.
+DRAWS = re.compile(r"new_figure|matplotlib|[pP]lotly|figure \d")
 
 
 def files(*suffixes: str) -> list[Path]:
@@ -59,7 +60,7 @@ def words_of(name: str) -> list[str]:
 
 def found_in(text: str) -> set[str]:
     """The replaced words and phrases of a text, one line or more."""
-    flat = re.sub(r"[\s#]+", " ", LIBRARY.sub(" ", text)).lower()
+    flat = re.sub(r"[\s#]+", " ", text).lower()
     alone = set(re.findall(r"[a-z]+", flat))
     phrases = {phrase for phrase in PHRASES if re.search(rf"\b{phrase}\b", flat)}
     return (alone & set(WORDS)) | phrases
@@ -76,7 +77,7 @@ def replaced_in(file: Path) -> set[str]:
             comment.append(token.string)
         elif token.type == tokenize.STRING:
             found |= found_in(token.string)
-        elif token.type == tokenize.NAME and not LIBRARY.search(token.line):
+        elif token.type == tokenize.NAME:
             found |= set(words_of(token.string)) & set(WORDS)
     return found | found_in(" ".join(comment))
 
@@ -86,5 +87,7 @@ def replaced_in(file: Path) -> set[str]:
 )
 def test_no_replaced_word_comes_back(file: Path) -> None:
     name = str(file.relative_to(ROOT))
-    found = {word: (WORDS | PHRASES)[word] for word in replaced_in(file)}
-    assert not {word: new for word, new in found.items() if word not in ALLOWED.get(name, set())}
+    allowed = set(ALLOWED.get(name, ()))
+    if file.suffix == ".py" and DRAWS.search(file.read_text(encoding="utf-8")):
+        allowed |= {"figure", "figures"}
+    assert not {word: (WORDS | PHRASES)[word] for word in replaced_in(file) - allowed}

@@ -1,7 +1,8 @@
 """Checks whether the robust metric inside a search puts configurations in the right order.
 
 Twenty differently trained networks on digits (networks.py), L-infinity 0.1. Of each:
-- the metric that a search would use: PGD-10 on part B of the validation split (149 images), without
+- the metric that a search would use: PGD-10 on the objective part of the
+  validation split (149 images), without
   attack memory;
 - on the 500 images of the test split, example by example: the same attack, its parts alone, and
   the final evaluation: APGD on cross-entropy and targeted (`pyautoattack`), then all of AutoAttack.
@@ -15,8 +16,8 @@ Nothing was tuned on these images. `run` goes on where it was killed; after a ch
 `models/` all cells are run again.
 Cost: about 25 minutes of one core.
 
-    python -m benchmarks.cheap_figure run --jobs 2
-    python -m benchmarks.cheap_figure report
+    python -m benchmarks.cheap_metric run --jobs 2
+    python -m benchmarks.cheap_metric report
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class CNNTraining:
                 "model": self.model.state_dict(),
                 "learning": None if self.ended else self._optimization.state_dict(),
                 "picked": self._picked,
-                "judgement": self._evaluation.state_dict(),
+                "evaluation": self._evaluation.state_dict(),
             }
         )
 
@@ -128,7 +128,7 @@ class CNNTraining:
         self.epoch, self.ended = state["epoch"], state["ended"]
         self.diverged = state["diverged"]
         self._picked = state["picked"]
-        self._evaluation.load_state_dict(state["judgement"])
+        self._evaluation.load_state_dict(state["evaluation"])
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
         """Return images in [0, 1] and labels of a part: see `ImageEvaluation.examples`."""

@@ -92,7 +92,7 @@ class ImageFineTuning:
                 "diverged": self.diverged,
                 **self._optimization.state_dict(ended=self.ended),
                 "picked": None if self.ended else self._picked,
-                "judgement": self._evaluation.state_dict(),
+                "evaluation": self._evaluation.state_dict(),
             }
         )
 
@@ -105,7 +105,7 @@ class ImageFineTuning:
         self._optimization.load_state_dict(state)
         self.epoch, self.ended = state["epoch"], state["ended"]
         self.diverged, self._picked = state["diverged"], state["picked"]
-        self._evaluation.load_state_dict(state["judgement"])
+        self._evaluation.load_state_dict(state["evaluation"])
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
         """Return images in [0, 1] and labels of a part: see `ImageEvaluation.examples`."""

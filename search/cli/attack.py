@@ -93,7 +93,7 @@ def attack_trial(tracking_uri: str, reference: str, asked: AttackRequest) -> Ite
         yield _table(f"{source.name} on {images}", columns, rows)
         document = {
             "threat": dataclasses.asdict(threat), "split": split,
-            "figures": [each.to_json() for each in found.metrics],
+            "metrics": [each.to_json() for each in found.metrics],
         }  # fmt: skip
         name = f"{asked.attack}_{split}_{threat.ball}"
         _store(tracking_uri, source, name, document, found.adversarial_examples)
@@ -213,7 +213,7 @@ def _store(
     from models.adversarial.pixels.adversarial_examples import save_adversarial_examples
 
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"witnesses_{name}{ADVERSARIAL_EXAMPLES}"
+        file = Path(folder) / f"adversarial_examples_{name}{ADVERSARIAL_EXAMPLES}"
         save_adversarial_examples(examples, file)
         texts = {f"attack_{name}.json": json.dumps(document, indent=1) + "\n"}
         keep_robustness(open_client(tracking_uri), source.trial.run_id, texts, [file])

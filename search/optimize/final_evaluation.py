@@ -108,7 +108,7 @@ def _record(
     return None
 
 
-ADVERSARIAL_EXAMPLES = "witnesses_test.safetensors"
+ADVERSARIAL_EXAMPLES = "adversarial_examples_test.safetensors"
 
 
 @dataclass(frozen=True)

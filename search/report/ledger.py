@@ -64,7 +64,7 @@ def guard_section(done: GuardRecord) -> str:
     note = (
         "Log evidence: the logarithm of how much more probable the results of this search are "
         "under the best model that uses earlier tasks than under the one that does not. A value "
-        "below 0 speaks against history."
+        "below 0 is against history."
     )
     if len(rows) < len(done.decisions):
         note += f" The table shows {len(rows)} of {len(done.decisions)} decisions."

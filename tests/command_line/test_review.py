@@ -28,7 +28,7 @@ def test_review_shows_how_history_was_fitted_to_this_space(
     said = cli("review", spec, *arguments)
     assert f"review    narrowed: x -2..3 in {store.search}, 2.5..3 here: " in said.out
     # An interrupted trial has no end.
-    assert "review    left out: 1 trial, because interrupted: it has no end" in said.out
+    assert "review    left out: 1 trial, because interrupted: it has not ended" in said.out
     (decision,) = json.loads(cli("review", spec, *arguments, "--json").out)["decisions"]
     assert decision["kind"] == "narrowed" and decision["search"] == store.search
 

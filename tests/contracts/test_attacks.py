@@ -273,7 +273,7 @@ class NanAlways(NanBeside):
 
 @each()
 def test_nan_is_not_called_robust(name: str, threat: Threat) -> None:
-    """An error may lie beside an image that is classified correctly."""
+    """An error may lie next to an image that is classified correctly."""
     near = threat.at(0.7 * threat.epsilon)  # so that no image is moved to where another one is
     found = ATTACKS[name](NanBeside(), IMAGES, LABELS, near, 0)
     assert np.array_equal(found.clean, IS_CLEAN) and not found.robust.any()

@@ -87,7 +87,7 @@ def families_of(uri: str) -> list[Family]:
         signatures = database.signatures([experiment], {experiment: {}})[experiment]
         table = database.fetch(experiment, list(signatures), signatures, True)
         families = sorted_families(parsed_runs(table), {})
-        found += [(run, families.around.get(run.parent or "")) for run in families.trials]
+        found += [(run, families.parents.get(run.parent or "")) for run in families.trials]
     assert found, "the store has no trial"
     return found
 

@@ -112,7 +112,7 @@ def test_the_evaluation_is_stored_and_its_adversarial_examples_verify_it(
         assert document["autoattack"] == ["apgd-ce", "apgd-t", "fab-t", "square"]
         assert [
             each.name for each in fetch_adversarial_examples(client, run.info.run_id, tmp_path)
-        ] == ["witnesses_test.safetensors"]
+        ] == ["adversarial_examples_test.safetensors"]
         number = run.data.tags["twentieth.number"]
         said = attack(place, f"{search}#{number}", "--verify")
         assert said.returncode == 0, said.stderr

@@ -28,7 +28,7 @@ HOSTILE = "ValueError: [/oops] <b>bold</b>"
 
 @dataclass(frozen=True)
 class Stored:
-    """A store, an empty one beside it, and the plan of the one search in the first."""
+    """A store, an empty one next to it, and the plan of the one search in the first."""
 
     uri: str
     empty_uri: str

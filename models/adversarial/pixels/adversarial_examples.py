@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from models.adversarial.pixels.evaluation import correct
 
-_FORMAT = "twentieth witnesses 1"
+_FORMAT = "twentieth adversarial examples 1"
 _TEXTS = ("norm", "epsilon", "split", "metric", "model")
 # Pixels in [0, 1] have a spacing of 2^-24 or less in float32, and a perturbation is rounded once in
 # the attack and once in the difference taken here.

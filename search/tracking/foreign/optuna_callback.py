@@ -66,15 +66,15 @@ def _known(texts: dict[str, str], distributions: dict[str, BaseDistribution]) ->
     return known
 
 
-def _metrics(run: Run, directions: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the metrics that hold the values, one per direction; empty if that is unclear.
+def _metrics(run: Run, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the metrics that hold the values, one a wanted direction; empty if unclear.
 
     Nobody logged the order of metrics named by the user, so their directions must be the same.
     """
-    numbered = tuple(f"value_{index}" for index in range(len(directions)))
+    numbered = tuple(f"value_{index}" for index in range(len(wanted)))
     for names in (("value",), numbered):
-        if len(names) == len(directions) and all(name in run.metrics for name in names):
+        if len(names) == len(wanted) and all(name in run.metrics for name in names):
             return names
     chosen = tuple(sorted(name for name in run.metrics if not is_noise(name)))
-    is_clear = len(chosen) == len(directions) and len(set(directions)) == 1
+    is_clear = len(chosen) == len(wanted) and len(set(wanted)) == 1
     return chosen if is_clear else ()

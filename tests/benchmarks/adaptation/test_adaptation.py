@@ -107,7 +107,7 @@ def test_a_method_is_tested_once_and_only_when_all_its_cells_are_there(
 
 
 @pytest.mark.slow
-def test_a_lost_state_is_trained_again_to_the_same_test_figures(
+def test_a_lost_state_is_trained_again_to_the_same_test_metrics(
     setting: Setting, tmp_path: Path, trainings: list[str]
 ) -> None:
     again = Setting(**(vars(setting) | {"cache": tmp_path / "again"}))
@@ -132,20 +132,20 @@ def test_states_are_gone_once_the_method_is_tested(setting: Setting) -> None:
     assert not list(states.iterdir())
 
 
-def _record(figure: float, loss: float, **more: Any) -> dict[str, Any]:
+def _record(metric: float, loss: float, **more: Any) -> dict[str, Any]:
     # The first epoch is the better one, and does not count.
     curve = [{"accuracy.clean": 1.0, "loss.validation": 0.0}]
-    return {"curve": [*curve, {"accuracy.clean": figure, "loss.validation": loss}], **more}
+    return {"curve": [*curve, {"accuracy.clean": metric, "loss.validation": loss}], **more}
 
 
-def test_the_choice_is_the_last_validation_figure_then_the_lower_loss() -> None:
+def test_the_choice_is_the_last_validation_metric_then_the_lower_loss() -> None:
     low, high = _record(0.8, 0.1), _record(0.9, 0.9)
     assert chosen([low, high], "accuracy.clean") is high
     tied = _record(0.9, 0.5)
     assert chosen([high, tied, low], "accuracy.clean") is tied
 
 
-def test_the_choice_does_not_see_test_figures_and_a_diverged_training_is_last() -> None:
+def test_the_choice_does_not_see_test_metrics_and_a_diverged_training_is_last() -> None:
     better, tested = _record(0.9, 0.5), _record(0.8, 0.5, metrics={"test.accuracy.clean": 1.0})
     diverged = _record(math.nan, math.nan)
     assert chosen([diverged, tested, better], "accuracy.clean") is better

@@ -13,9 +13,9 @@ from benchmarks.adaptation.report import Found, against_untuned, table
 from benchmarks.harness import provenance
 
 
-def _cell(rate: float, figure: float) -> dict[str, Any]:
+def _cell(rate: float, metric: float) -> dict[str, Any]:
     epoch = {
-        "accuracy.clean": figure, "accuracy.characters_0.15": 0.5, "seconds.train": 10.0,
+        "accuracy.clean": metric, "accuracy.characters_0.15": 0.5, "seconds.train": 10.0,
         "seconds.evaluation": 4.0, "parameters.trainable": 1234.0, "memory.peak_mb": 900.0,
     }  # fmt: skip
     return {

@@ -31,8 +31,8 @@ def test_history_that_was_dropped_to_the_end_names_the_last_trial_that_had_it() 
                  decided("none", -2.3, "mnist"))  # fmt: skip
     assert found.dropped_after == 2
     assert guard_sentence(found) == (
-        "History did not help and was dropped after trial 2: history speaks against itself here by "
-        "a factor of 10 (log evidence -2.3)."
+        "History did not help and was dropped after trial 2: the results so far are against "
+        "history by a factor of 10 (log evidence -2.3)."
     )
 
 
@@ -44,8 +44,8 @@ def test_what_was_used_again_was_not_dropped() -> None:
 
 def test_history_that_one_objective_still_uses_is_not_called_a_help_for_all() -> None:
     assert guard_sentence(done(decided("all", -3.0))) == (
-        "History was still in use at the end (all of it), although history speaks against "
-        "itself here by a factor of 20 (log evidence -3.0)."
+        "History was still in use at the end (all of it), although the results so far "
+        "are against history by a factor of 20 (log evidence -3.0)."
     )
 
 

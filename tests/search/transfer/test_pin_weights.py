@@ -163,7 +163,7 @@ def test_a_trial_is_found_by_its_run_too(shelf: Shelf, source: str) -> None:
      ({"initial_weights": {"from": "x"}, "space": start(CHOICE)}, "is searched in space too"),
      ({"space": start({"type": "int", "low": 1, "high": 2})}, "must be categorical"),
      ({"space": start(CHOICE | {"choices": ["scratch", 3]})}, "names no search or trial"),
-     ({"space": start(CHOICE | {"when": {"width": 2}})}, "always counts"),
+     ({"space": start(CHOICE | {"when": {"width": 2}})}, "is always active"),
      ({"task": {"model": "python:tests.support.functions:hills"}, "space": {"x": RATE},
        "initial_weights": {"from": "x"}}, "does nothing for your own training function")],
 )  # fmt: skip
