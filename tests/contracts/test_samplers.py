@@ -79,7 +79,7 @@ SAMPLERS: dict[str, Sampler] = {
     # Half a second a proposal.
     "gp": Sampler(
         partial(maker, "gp"), starts("cold", "same task"),
-        slow=[("cold", 1)],
+        slow=[("cold", 1), ("same task", 1)],
     ),
     # Plain Optuna: nobody states a space.
     "transfer without a space": Sampler(

@@ -14,7 +14,7 @@ from search.apply import WarmStartSampler
 from search.apply.sampler import TRANSFER
 from search.history import History
 from search.space import SearchSpace
-from tests.contracts import sampler as contracts
+from tests.support import studies
 from tests.support.samplers import FAST
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -42,7 +42,7 @@ def loss(configuration, best=False):
 
 def searched(sampler, space, trials, best=False):
     """Returns the configurations that a search tries, asked for as in `search/optimize`."""
-    study = contracts.create_study(sampler, 1)
+    study = studies.create_study(sampler, 1)
     tried = []
     while len(tried) < trials and (proposal := sampler.propose(study)) is not None:
         trial = sampler.ask(study, proposal)
@@ -98,7 +98,7 @@ def plainly_given(sampler, suggest, trials, best=False):
         given.append(suggest(trial))
         return loss({"rate": 0.0, **given[-1]}, best)
 
-    study = contracts.create_study(sampler, 1)
+    study = studies.create_study(sampler, 1)
     study.optimize(objective, n_trials=trials)
     return given, study
 

@@ -123,5 +123,5 @@ def test_unfolded_trials_have_their_constraints_as_further_values() -> None:
 
 
 def test_objectives_that_do_not_go_together_are_refused() -> None:
-    with pytest.raises(ValueError, match="first objective is pareto"):
+    with pytest.raises(ValueError, match="first objective must be pareto"):
         objective_model_of((Objective("a", "maximize", REPORT),))
