@@ -28,7 +28,7 @@ def test_trials_that_run_out_of_memory_next_to_others_finish_alone(tmp_path: Pat
     finished(place.run(crowded(tmp_path)))
     search = place.search()
     said = [str(event.fields.get("message")) for event in place.events(search)]
-    assert any("tried again alone" in message for message in said)
+    assert any("retried alone" in message for message in said)
     assert_truthful(place, search, trials=3, epochs=2)
 
 
@@ -41,5 +41,5 @@ def test_trials_with_a_share_of_a_gpu_get_a_whole_one_for_their_second_attempt(
         finished(place.run(crowded(tmp_path, gpus=0.5), "--address", nodes.address))
     search = place.search()
     said = [str(event.fields.get("message")) for event in place.events(search)]
-    assert any("tried again alone" in message for message in said)
+    assert any("retried alone" in message for message in said)
     assert_truthful(place, search, trials=3, epochs=2)
