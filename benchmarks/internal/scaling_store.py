@@ -27,7 +27,7 @@ from search.objectives import Objective
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
 from search.tracking.write.journal import Journal, read_events
-from search.tracking.write.writer import Writer
+from search.tracking.write.journal_sender import Writer
 
 TRIALS, EPOCHS = 50, 10
 WARM_UP_SECONDS = 3.0

@@ -14,7 +14,7 @@ from models.hyperparameters.transformer import METHODS
 from models.networks.architectures import supported
 
 if TYPE_CHECKING:
-    from models.adaptation.adapted import Adapted
+    from models.adaptation.adapted_model import Adapted
 
 __all__ = ["METHODS", "adapt", "supported"]
 

@@ -17,8 +17,8 @@ import torch
 from peft import AdaLoraConfig
 from torch import Tensor
 
-from models.adaptation.adapted import Adapted
-from models.adaptation.wrapping import shared_settings, unload, wrap, wrapped_modules
+from models.adaptation.adapted_model import Adapted
+from models.adaptation.peft_modules import shared_settings, unload, wrap, wrapped_modules
 from models.hyperparameters.hyperparameter import Value
 
 # Shares of the steps before and after pruning. The paper uses about a tenth before and a third or

@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.adaptation.adapted import Adapted
+from models.adaptation.adapted_model import Adapted
 from models.hyperparameters.hyperparameter import Value
 from models.networks.architectures import ARCHITECTURES, layer_pattern, module_pattern
 from models.networks.transformer import head_modules

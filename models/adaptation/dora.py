@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from models.adaptation.adapted import Adapted
+from models.adaptation.adapted_model import Adapted
 from models.adaptation.lora import low_rank
 from models.hyperparameters.hyperparameter import Value
 

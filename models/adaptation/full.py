@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from models.adaptation.adapted import Adapted
+from models.adaptation.adapted_model import Adapted
 from models.hyperparameters.hyperparameter import Value
 from models.networks.transformer import head_modules
 

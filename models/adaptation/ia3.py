@@ -12,8 +12,8 @@ from typing import Any
 
 from peft import IA3Config
 
-from models.adaptation.adapted import Adapted
-from models.adaptation.wrapping import shared_settings, unload, wrap
+from models.adaptation.adapted_model import Adapted
+from models.adaptation.peft_modules import shared_settings, unload, wrap
 from models.hyperparameters.hyperparameter import Value
 from models.networks.architectures import ARCHITECTURES, module_pattern
 

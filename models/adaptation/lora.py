@@ -11,8 +11,8 @@ from typing import Any
 
 from peft import LoraConfig
 
-from models.adaptation.adapted import Adapted
-from models.adaptation.wrapping import shared_settings, unload, wrap, wrapped_modules
+from models.adaptation.adapted_model import Adapted
+from models.adaptation.peft_modules import shared_settings, unload, wrap, wrapped_modules
 from models.hyperparameters.hyperparameter import Value
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from peft import PrefixTuningConfig, TaskType
 
-from models.adaptation.adapted import Adapted
-from models.adaptation.wrapping import wrap
+from models.adaptation.adapted_model import Adapted
+from models.adaptation.peft_modules import wrap
 from models.hyperparameters.hyperparameter import Value
 from models.networks.transformer import head_modules, kind_of
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
-from models.data.sources import DataError, ImageSource, digits_source, whole_setting
+from models.data.sources import DataError, ImageSource, open_source, whole_setting
 from models.data.validation_split import FEWEST, too_few
 
 _SOURCES = ("name", "parquet", "hub")
@@ -94,7 +94,7 @@ def select(settings: Mapping[str, Any]) -> Selection:
         raise DataError(f"data {dict(settings)}: {problem}; fix: give one of name, parquet or hub, "
                         f"and optionally {', '.join(_OPTIONS)}")  # fmt: skip
     seed = whole_setting(settings, "split_seed", 0) or 0
-    source = _open(given[0], str(settings[given[0]]), seed)
+    source = open_source(given[0], str(settings[given[0]]), seed)
     examples = whole_setting(settings, "train_examples", len(source.label_names))
     size = whole_setting(settings, "image_size", 1)
     if examples is not None and examples > source.counts["train"]:
@@ -178,19 +178,3 @@ def _describe_text(settings: Mapping[str, Any], kind: str) -> TextDescription:
         digest=splits.digest,
         removed=selection.removed,
     )
-
-
-def _open(kind: str, value: str, split_seed: int) -> ImageSource:
-    if kind == "parquet":
-        from models.data.parquet import parquet_source
-
-        return parquet_source(value)
-    if kind == "hub":
-        from models.data.hub import hub_source
-
-        return hub_source(value, split_seed)
-    if value != "digits":
-        raise DataError(
-            f"no embedded data set {value!r}; fix: use 'digits', or a folder by parquet"
-        )
-    return digits_source(split_seed)

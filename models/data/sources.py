@@ -127,3 +127,20 @@ def digits_source(split_seed: int) -> ImageSource:
         read=read,
         digest=lambda: _DIGITS_DIGEST,
     )
+
+
+def open_source(kind: str, value: str, split_seed: int) -> ImageSource:
+    """Open a data set: of a `kind` (name, parquet or hub), under its name, folder or hub name."""
+    if kind == "parquet":
+        from models.data.parquet import parquet_source
+
+        return parquet_source(value)
+    if kind == "hub":
+        from models.data.hub import hub_source
+
+        return hub_source(value, split_seed)
+    if value != "digits":
+        raise DataError(
+            f"no embedded data set {value!r}; fix: use 'digits', or a folder by parquet"
+        )
+    return digits_source(split_seed)

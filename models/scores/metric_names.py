@@ -20,8 +20,9 @@ Norm = Literal["linf", "l2"]
 # gives the objectives. The part "selection" picks the epoch, "confirmation" selects nothing.
 Split = Literal["validation", "selection", "confirmation", "test"]
 
-# In a ball around the pixels; "worst" is the worst case of all attacks, example by example.
-PixelAttack = Literal["fgsm", "pgd", "apgdt", "square", "autoattack", "worst"]
+# Attacks on pixels in a ball; "worst" is the worst case of all of them, example by example.
+AttackName = Literal["fgsm", "pgd", "apgdt", "square", "autoattack"]
+PixelAttack = Literal[AttackName, "worst"]
 # Edits of words; the size is the share of a text's words that may be changed.
 TextAttack = Literal["characters", "words"]
 # On the embeddings of a text; the size of the ball is derived from the same share.

@@ -25,13 +25,13 @@ from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.pixels.final_evaluation import adversarial_examples_of
 from models.adversarial.pixels.metrics import (
     AttackMetric,
-    AttackName,
     attack_metric,
     clean_metric,
     worst_case,
 )
 from models.adversarial.threat_model import Threat
 from models.networks.pixel_input import PixelLogits
+from models.scores.metric_names import AttackName
 from models.training.image_evaluation import ImageEvaluation
 from models.weights.rebuild import Trained, rebuild
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from models.adaptation import adapt
-from models.adaptation.adapted import Adapted
+from models.adaptation.adapted_model import Adapted
 from models.hyperparameters.hyperparameter import Value
 from models.networks.transformer import LoadedBase
 from models.weights.initial import InitialWeights, apply_initial

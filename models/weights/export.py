@@ -19,7 +19,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import nn
 
-from models.adaptation.adapted import plain_name
+from models.adaptation.adapted_model import plain_name
 from models.catalog import data_kind
 from models.networks.base_model import BaseModel
 from models.networks.cnn import CNN

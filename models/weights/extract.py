@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.adaptation.adapted import plain_name
+from models.adaptation.adapted_model import plain_name
 from models.hyperparameters.hyperparameter import Value
 from models.networks.cnn import CNN
 from models.weights.head_rows import head_tensors

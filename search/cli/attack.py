@@ -14,13 +14,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rich.table import Table
 from rich.text import Text
 
 from models.adversarial.epsilons import default_epsilon
 from models.catalog import Threat
+from models.scores.metric_names import AttackName
 from search.tracking.artifacts import (
     ADVERSARIAL_EXAMPLES,
     fetch_adversarial_examples,
@@ -31,7 +32,7 @@ from search.transfer.best import interval_text
 from search.transfer.costs import counted
 from search.transfer.sources import WeightSource, check_checkpoint, find_trial
 
-ATTACKS = ("all", "pgd", "apgdt", "autoattack", "square", "fgsm")
+ATTACKS = ("all", *get_args(AttackName))
 SPLITS = ("test", "confirmation")
 NORMS = ("linf", "l2")
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
+from models.scores.metric_names import AttackName
 from search.cli.options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fail, out, say
 
 
@@ -67,7 +68,7 @@ def attack(
     ] = None,
     norm: Annotated[str | None, typer.Option(help="linf or l2.")] = None,
     attack: Annotated[
-        str, typer.Option(help="pgd, apgdt, autoattack, square, fgsm, or all.")
+        str, typer.Option(help=f"{', '.join(get_args(AttackName))}, or all.")
     ] = "all",
     examples: Annotated[int | None, typer.Option(min=1, help="Number of images.")] = None,
     split: Annotated[

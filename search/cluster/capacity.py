@@ -14,7 +14,7 @@ from typing import Any
 from search.cluster.check import Check, counted, failed, failed_if, passed, warned
 from search.cluster.nodes import Nodes, Reply, problems
 from search.optimize.resources import fitting, wanted, why_no_node
-from search.spec.parts import Resources
+from search.spec.sections import Resources
 
 
 def check_fitting(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from search.cluster import capacity, consistency, security, storage, store
+from search.cluster import capacity, consistency, security, storage, tracking_store
 from search.cluster.check import Check, run_check
 from search.cluster.nodes import HERE, Nodes, RayNodes, autoscaler_node_types
 from search.spec import Spec
@@ -46,18 +46,18 @@ def examine(
         steps += [
             ("trials that fit", lambda: _trials(nodes, spec), 2 * capacity.GPU_SECONDS),
             ("data set", lambda: consistency.check_data(nodes, spec), DATA_SECONDS),
-            ("params", lambda: [store.check_params(spec)], SECONDS),
+            ("params", lambda: [tracking_store.check_params(spec)], SECONDS),
         ]
     if tracking_uri:
         steps += [
             (
-                store.STORE,
-                lambda: store.check_tracking_store(
+                tracking_store.STORE,
+                lambda: tracking_store.check_tracking_store(
                     tracking_uri, is_cluster=isinstance(nodes, RayNodes)
                 ),
                 SECONDS,
             ),
-            (store.ACCESS, lambda: store.check_access(tracking_uri), SECONDS),
+            (tracking_store.ACCESS, lambda: tracking_store.check_access(tracking_uri), SECONDS),
         ]
     for name, check, seconds in steps:
         yield from run_check(name, check, seconds)

@@ -20,7 +20,7 @@ from search.cluster.cluster_file import ClusterFile, mistakes_in, texts_in, why_
 from search.optimize.bundle import LEFT_BEHIND, what_stays
 from search.spec import Spec, load_spec
 from search.spec.overrides import override
-from search.spec.reading import read_document, read_file
+from search.spec.yaml_document import read_document, read_file
 
 STORES = ("http", "https", "postgresql")
 

@@ -19,7 +19,13 @@ from search.cluster.jobs import TOKEN, Connect, entrypoint, follow_job, other_ve
 from search.cluster.launcher import connection, head_address
 from search.cluster.preflight import LaunchArguments, check_spec
 from search.cluster.security import FROM_HERE, check_from_here
-from search.cluster.store import ACCESS, STORE, check_access, check_params, check_tracking_store
+from search.cluster.tracking_store import (
+    ACCESS,
+    STORE,
+    check_access,
+    check_params,
+    check_tracking_store,
+)
 
 # Not the prefix of searches: `attach` takes the newest of those.
 PREFIX = "doctor-"

@@ -21,9 +21,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-NAMES = ("pareto", "constraint", "lexicographic", "report")
+RoleName = Literal["pareto", "constraint", "lexicographic", "report"]
+NAMES: tuple[RoleName, ...] = get_args(RoleName)
+# Role -> the key that only it has, and the value of that key.
+KEYS = {
+    "constraint": ("bound", "the value that a trial must reach, such as bound: 0.80"),
+    "lexicographic": (
+        "tolerance",
+        "the distance to the best first value within which it decides, such as tolerance: 0.01",
+    ),
+}
 DIRECTIONS = ("minimize", "maximize")
 # The direction of an objective in a store that has none or an illegal one.
 UNKNOWN = "unknown"
@@ -50,10 +59,8 @@ class Role:
     def __post_init__(self) -> None:
         if self.name not in NAMES:
             raise ValueError(f"role {self.name!r} is none of {', '.join(NAMES)}")
-        for owner, key, value in (
-            ("constraint", "bound", self.bound),
-            ("lexicographic", "tolerance", self.tolerance),
-        ):
+        for owner, (key, _) in KEYS.items():
+            value = getattr(self, key)
             if (value is not None) != (self.name == owner):
                 raise ValueError(f"role {self.name} with {key} {value}: only {owner} has a {key}")
             if value is not None and not math.isfinite(value):

@@ -35,7 +35,7 @@ from search.tracking.read.history import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import settle
 from search.tracking.write.journal import Journal
-from search.tracking.write.writer import Writer
+from search.tracking.write.journal_sender import Writer
 
 LOG = "driver.log"
 # How long a finished search waits for an unreachable store before it leaves the rest to `resume`.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from search.spec.parts import Resources
+from search.spec.sections import Resources
 
 # Ray adds fractions up in ten-thousandths; floats do not add up exactly.
 SMALLEST = 1e-4

@@ -27,7 +27,7 @@ from search.report.robustness_section import PICTURE, robustness_section
 from search.report.robustness_values import confirmed_trials, evaluated_trials
 from search.report.tables import TRIALS_SHOWN, tables_section
 from search.review import reconcile
-from search.spec.file import history_settings
+from search.spec.load import history_settings
 from search.tracking import tag_names
 from search.tracking.artifacts import read_robustness, read_tables, read_text
 from search.tracking.read.history import read_history

@@ -1,10 +1,9 @@
 """The spec of a search: its YAML file, checked once, then frozen."""
 
-from search.spec.checked import Spec, task_id
 from search.spec.checks import SAMPLER_OPTIONS
 from search.spec.errors import Problem, SpecError
-from search.spec.file import checked_again, load_spec, spec_from_yaml
-from search.spec.parts import (
+from search.spec.load import checked_again, load_spec, spec_from_yaml
+from search.spec.sections import (
     Budget,
     HistorySettings,
     HyperparameterSpec,
@@ -13,6 +12,7 @@ from search.spec.parts import (
     Scheduler,
     Task,
 )
+from search.spec.spec import Spec, task_id
 
 __all__ = [
     "SAMPLER_OPTIONS",

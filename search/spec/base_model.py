@@ -15,7 +15,7 @@ from models.networks.architectures import supported
 from models.networks.base_model import BaseModel, locate_base
 from search.spec.conditions import Parts
 from search.spec.errors import Document, KeyPath
-from search.spec.parts import Task
+from search.spec.sections import Task
 
 BASE_FORMS = ("a model folder", "hub:NAME", "hub:NAME@REVISION", "package:MODULE")
 _PATH: KeyPath = ("task", "base")

@@ -2,7 +2,8 @@
 
 Each function reads one section of a document, notes every problem in it and returns what could be
 read, so that one wrong section does not hide the mistakes of the others. The task is checked in
-`task.py`, the space in `space.py`, the metrics in `metrics.py`; keys and types are in `parts.py`.
+`task.py`, the space in `space.py`, the metrics in `metrics.py`; keys and types are in
+`sections.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic import Field, StrictBool, TypeAdapter, ValidationError
 
 from models.catalog import TextThreat, Threat
 from search.spec.errors import Document, KeyPath
-from search.spec.parts import NAME_RULE, Budget, Part, Resources, Sampler, Scheduler
+from search.spec.sections import NAME_RULE, Budget, Part, Resources, Sampler, Scheduler
 
 SomePart = TypeVar("SomePart", bound=Part | Threat | TextThreat)
 

@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from models.catalog import Value
 from search.space.values import count, describe, holds, is_among
 from search.spec.errors import Document, KeyPath
-from search.spec.parts import HyperparameterSpec
+from search.spec.sections import HyperparameterSpec
 
 Parts = dict[str, HyperparameterSpec]
 

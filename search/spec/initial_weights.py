@@ -16,7 +16,7 @@ from pydantic import Field
 from search.spec.checks import read_part
 from search.spec.conditions import Parts
 from search.spec.errors import Document
-from search.spec.parts import CheckedValue, HyperparameterSpec, Part
+from search.spec.sections import CheckedValue, HyperparameterSpec, Part
 
 SCRATCH = "scratch"
 INITIAL_WEIGHTS = "initial_weights"

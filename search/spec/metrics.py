@@ -11,25 +11,16 @@ from typing import Any
 from models.catalog import AnyThreat
 from models.scores.metric_names import MetricName
 from search.objectives import Objective
-from search.objectives.objective import NAMES, PARETO, Role
+from search.objectives.objective import KEYS, NAMES, PARETO, Role
 from search.spec.checks import read_part
 from search.spec.errors import Document
-from search.spec.parts import HistorySettings, ObjectiveKeys
 from search.spec.robustness import (
     full_name,
     reported_metrics,
     short_name,
     why_no_objective,
 )
-
-# Role -> the key that only it has, and the value of that key.
-_OWNERS = {
-    "constraint": ("bound", "the value that a trial must reach, such as bound: 0.80"),
-    "lexicographic": (
-        "tolerance",
-        "the distance to the best first value within which it decides, such as tolerance: 0.01",
-    ),
-}
+from search.spec.sections import HistorySettings, ObjectiveKeys
 
 
 def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Objective, ...]:
@@ -74,7 +65,7 @@ def _check_roles(document: Document, raw: list[Any]) -> bool:
                 "objective first",
                 role,
             )
-        for owner, (key, needed) in _OWNERS.items():
+        for owner, (key, needed) in KEYS.items():
             value = entry.get(key)
             if role == owner and value is None:
                 document.add((*where, key), f"is missing: role {owner} needs {needed}")

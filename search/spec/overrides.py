@@ -16,7 +16,8 @@ import yaml
 from search.spec.checks import SAMPLER_OPTIONS
 from search.spec.errors import Document, KeyPath, Problem, nearest_name
 from search.spec.initial_weights import INITIAL_WEIGHTS
-from search.spec.parts import (
+from search.spec.robustness import threat_type
+from search.spec.sections import (
     Budget,
     Data,
     HistorySettings,
@@ -28,8 +29,7 @@ from search.spec.parts import (
     Scheduler,
     Task,
 )
-from search.spec.reading import Loader
-from search.spec.robustness import threat_type
+from search.spec.yaml_document import Loader
 
 SECTIONS: dict[str, type[Part]] = {
     "task": Task,

@@ -14,8 +14,8 @@ from search.spec.checks import read_part
 from search.spec.conditions import Parts, check_conditions, check_cycles, check_parents
 from search.spec.errors import Document, KeyPath
 from search.spec.initial_weights import INITIAL_WEIGHTS, check_choices
-from search.spec.parts import NAME, NAME_RULE, HyperparameterSpec
 from search.spec.robustness import threat_keys
+from search.spec.sections import NAME, NAME_RULE, HyperparameterSpec
 
 _NUMERIC_KEYS = ("low", "high", "log", "step")
 _SAME_FOR_ALL = (

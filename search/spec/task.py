@@ -18,7 +18,7 @@ from models.catalog import MODELS, data_kind
 from search.spec.base_model import check_base
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
-from search.spec.parts import Data, Task
+from search.spec.sections import Data, Task
 
 EMBEDDED_DATA = {"images": ("digits",), "dialogue": ("dialogue",)}
 SOURCES = ("name", "parquet", "hub", "targets")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from search.spec.parts import Resources
+from search.spec.sections import Resources
 
 
 @dataclass(frozen=True)

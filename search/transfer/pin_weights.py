@@ -13,7 +13,7 @@ from models.catalog import Value
 from models.networks.base_model import locate_base
 from search.spec import Spec, checked_again
 from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeightsKeys, choices
-from search.spec.parts import HyperparameterSpec
+from search.spec.sections import HyperparameterSpec
 from search.transfer.sources import (
     WeightSource,
     best_trial,

@@ -15,8 +15,8 @@ from search.spec import Spec, load_spec
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary, publish_files
 from search.tracking.write.journal import Journal
+from search.tracking.write.journal_sender import Writer
 from search.tracking.write.mlflow_views import write_views
-from search.tracking.write.writer import Writer
 
 SPEC = Path(__file__).resolve().parents[2] / "search" / "specs" / "digits.yaml"
 SEARCHES = ("digits-0102-0900-aaaa", "digits-0102-0901-bbbb")

@@ -23,7 +23,7 @@ from search.spec import Spec, spec_from_yaml
 from search.tracking.read import history
 from search.tracking.store import open_client
 from search.tracking.write.journal import Journal
-from search.tracking.write.writer import Writer
+from search.tracking.write.journal_sender import Writer
 from tests.support.launches import hills
 from tests.support.stores import migrated_store
 

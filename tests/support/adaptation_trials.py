@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.adaptation import adapt
-from models.adaptation.adapted import Adapted
+from models.adaptation.adapted_model import Adapted
 from models.catalog import Value, complete
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase

@@ -18,7 +18,7 @@ from search.optimize.plan import Plan
 from search.spec import Spec, spec_from_yaml
 from search.tracking.store import open_client
 from search.tracking.write.journal import Journal
-from search.tracking.write.writer import Writer
+from search.tracking.write.journal_sender import Writer
 from tests.support.stores import migrated_store
 
 DIGITS = {"name": "digits", "train_examples": 100}

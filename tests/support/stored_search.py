@@ -19,7 +19,7 @@ from search.spec import Spec, spec_from_yaml
 from search.tracking import tag_names
 from search.tracking.store import open_client
 from search.tracking.write.journal import Journal
-from search.tracking.write.writer import Writer
+from search.tracking.write.journal_sender import Writer
 from tests.support.launches import hills
 
 FUNCTION = "tests.support.functions:two_hills"

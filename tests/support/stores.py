@@ -15,7 +15,7 @@ from search.objectives import Objective
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
 from search.tracking.write.journal import Journal
-from search.tracking.write.writer import Writer
+from search.tracking.write.journal_sender import Writer
 
 SPACE = (
     '{"distributions": {"x": {"name": "FloatDistribution", "attributes": '

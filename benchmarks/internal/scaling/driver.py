@@ -33,7 +33,7 @@ def drive_timed(plan: Plan, parent: Connection, folder: Path, is_profiled: bool)
     tempfile.tempdir = str(folder)  # Ray's session and the CPU leases, apart from other searches'
     from search.optimize.searcher import OptunaSearcher
     from search.optimize.tuner import Tuning
-    from search.tracking.write.writer import Writer
+    from search.tracking.write.journal_sender import Writer
 
     # In this child process alone.
     OptunaSearcher.suggest = _timed(OptunaSearcher.suggest, folder / PROPOSALS)  # type: ignore[method-assign]

@@ -23,13 +23,12 @@ from models.adversarial.pixels.autoattack import is_installed, standard_parts
 from models.adversarial.pixels.evaluation import Replay, fixed_subset, measure
 from models.adversarial.pixels.metrics import (
     AttackMetric,
-    AttackName,
     attack_metric,
     clean_metric,
     worst_case,
 )
 from models.adversarial.threat_model import Threat
-from models.scores.metric_names import on_split
+from models.scores.metric_names import AttackName, on_split
 
 # Epsilons of the curve as multiples of the threat's: dense below it, and large enough to show a
 # curve that does not fall.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -27,8 +27,8 @@ from models.adversarial.pixels.evaluation import (
     record_misclassified,
 )
 from models.adversarial.threat_model import Threat
+from models.scores.metric_names import AttackName
 
-AttackName = Literal["fgsm", "pgd", "apgdt", "square", "autoattack"]
 ATTACKS: tuple[AttackName, ...] = get_args(AttackName)
 
 

@@ -1,4 +1,4 @@
-"""Read runs that Twentieth logged: one summary run per search, one run per trial (see writer.py).
+"""Read runs that Twentieth logged: one summary run per search, one run per trial.
 
 The content of a run is not trusted: text is parsed as JSON, numbers are checked, and a run that
 cannot be read is left out with its reason.

@@ -2,7 +2,7 @@
 
 An exception in a Tune callback kills the whole search and a call to a dead tracking server blocks
 for minutes, so the search only appends lines here. One thread sends them to the store
-(writer.py), the console draws them, and a resume replays what was not sent.
+(journal_sender.py), the console draws them, and a resume replays what was not sent.
 
 A line is one JSON object with "event", "time" (milliseconds since 1970) and the "generation" of the
 driver that wrote it. A last line without a newline was cut by a crash and is not read.

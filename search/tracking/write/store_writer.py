@@ -2,7 +2,8 @@
 
 Sending an event twice has the effect of sending it once: a trial's run is looked up by its key
 before it is created, metrics carry the event's own time (MLflow drops identical points), and tags
-and states are set again to the same text. writer.py decides when events are sent and resent.
+and states are set again to the same text. journal_sender.py decides when events are sent and
+resent.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def test_grey_levels_are_not_taken_for_pixels() -> None:
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        (AttackRequest(attack="pdg"), "--attack 'pdg': choose one of all, pgd"),
+        (AttackRequest(attack="pdg"), "--attack 'pdg': choose one of all, fgsm"),
         (AttackRequest(split="train"), "--split 'train': choose one of test"),
         (AttackRequest(norm="l1"), "--norm 'l1': choose one of linf, l2"),
     ],

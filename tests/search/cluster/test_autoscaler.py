@@ -9,7 +9,7 @@ import yaml
 
 from search.cluster.capacity import check_fitting
 from search.cluster.nodes import BOOTSTRAP, autoscaler_node_types
-from search.spec.parts import Resources
+from search.spec.sections import Resources
 
 CLOUD = {
     "provider": {"type": "aws"},

@@ -11,7 +11,7 @@ from search.cluster.capacity import check_fitting
 from search.cluster.consistency import check_data, digest_check
 from search.cluster.nodes import HERE, Reply, ThisMachine
 from search.spec import load_spec
-from search.spec.parts import Resources
+from search.spec.sections import Resources
 from tests.support.pretended_nodes import PretendedNodes
 
 GB = 10**9

@@ -8,7 +8,7 @@ import pytest
 import ray
 
 from search.optimize.resources import bundle, fitting, lacking, trials_at_once, why_no_node
-from search.spec.parts import Resources
+from search.spec.sections import Resources
 
 A10G = "accelerator_type:A10G"
 

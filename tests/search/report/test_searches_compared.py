@@ -10,7 +10,7 @@ from search.experience import Agreement, Experience
 from search.report.report import SEARCHES_COMPARED, agreements_with
 from search.report.tables import agreement_table
 from search.spec import HistorySettings
-from search.spec.file import history_settings
+from search.spec.load import history_settings
 from tests.support.experience_of_a_search import learned
 from tests.support.synthetic_history import (
     CLEAN,

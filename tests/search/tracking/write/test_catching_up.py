@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from search.tracking import tag_names
 from search.tracking.write.journal import read_events, sent_offset
-from search.tracking.write.writer import REFUSED_FILE
+from search.tracking.write.journal_sender import REFUSED_FILE
 from tests.support.stores import Store, counted, new_store
 
 
@@ -37,7 +37,7 @@ def test_a_backlog_of_epochs_of_a_trial_is_one_write(
 def test_the_backlog_of_a_long_outage_is_sent_in_portions(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.tracking.write.writer.EVENTS_AT_ONCE", 4)
+    monkeypatch.setattr("search.tracking.write.journal_sender.EVENTS_AT_ONCE", 4)
     for number in range(3):
         store.trial(number, epochs=5)
     store.writer().drain()

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from search.cluster.store import check_access, check_params, check_tracking_store, server_check
+from search.cluster.tracking_store import (
+    check_access,
+    check_params,
+    check_tracking_store,
+    server_check,
+)
 from search.spec import spec_from_yaml
 from search.tracking.health import ServerAnswer
 from tests.support.stores import new_store

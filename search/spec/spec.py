@@ -1,7 +1,7 @@
 """Spec: a checked, frozen description of a search.
 
 Writes it as YAML, and derives the identity of its task and the hyperparameters of each trial. Not
-for reading and checking one (`file.py`) nor for Optuna's view of the space
+for reading and checking one (`load.py`) nor for Optuna's view of the space
 (`search/space/space.py`).
 """
 
@@ -24,7 +24,7 @@ from models.networks.base_model import BaseModel
 from search.objectives import Objective
 from search.space import SearchSpace
 from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeightsKeys, choices
-from search.spec.parts import (
+from search.spec.sections import (
     Budget,
     HistorySettings,
     HyperparameterSpec,
@@ -35,7 +35,7 @@ from search.spec.parts import (
     Scheduler,
     Task,
 )
-from search.spec.reading import Dumper
+from search.spec.yaml_document import Dumper
 
 SearchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 # numpy's legacy seeding, which scikit-learn and Optuna use, takes 32 bits.

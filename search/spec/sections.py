@@ -25,6 +25,7 @@ from pydantic import (
 
 from models.catalog import Value
 from models.hyperparameters.hyperparameter import Counted, NotNegative, Positive, Whole, read_whole
+from search.objectives.objective import RoleName
 
 # Names are used in MLflow, file names and dotted keys.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
@@ -133,7 +134,7 @@ class ObjectiveKeys(Part):
 
     metric: Name
     direction: Literal["maximize", "minimize"]
-    role: Literal["pareto", "constraint", "lexicographic", "report"] = "pareto"
+    role: RoleName = "pareto"
     bound: Finite | None = None
     tolerance: Annotated[Finite, Field(ge=0)] | None = None
 

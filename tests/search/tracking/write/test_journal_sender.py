@@ -9,7 +9,7 @@ import pytest
 
 from search.tracking import tag_names
 from search.tracking.write.journal import Journal, save_sent_offset
-from search.tracking.write.writer import REFUSED_FILE
+from search.tracking.write.journal_sender import REFUSED_FILE
 from tests.support.stores import Store, new_store
 
 
@@ -63,7 +63,7 @@ def test_a_store_that_is_down_for_a_while_loses_nothing(
         log_batch(*arguments, **options)
 
     monkeypatch.setattr(store.client, "log_batch", away)
-    monkeypatch.setattr("search.tracking.write.writer.LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("search.tracking.write.journal_sender.LONGEST_PAUSE_SECONDS", 0.1)
     writer = store.writer()
     writer.start()
     store.trial(0)
@@ -79,7 +79,7 @@ def test_unsent_events_are_counted_and_kept(store: Store, monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patch:
         patch.setattr(store.client, "log_batch", away)
-        patch.setattr("search.tracking.write.writer.LONGEST_PAUSE_SECONDS", 0.1)
+        patch.setattr("search.tracking.write.journal_sender.LONGEST_PAUSE_SECONDS", 0.1)
         writer = store.writer()
         writer.start()
         store.trial(0)
@@ -125,7 +125,7 @@ def test_an_event_that_the_store_keeps_refusing_is_set_aside_and_blocks_nothing(
 def test_the_heartbeat_continues_while_a_backlog_is_sent(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.tracking.write.writer.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("search.tracking.write.journal_sender.HEARTBEAT_SECONDS", 0.0)
     beats = []
     set_tag = store.client.set_tag
 
@@ -144,7 +144,7 @@ def test_the_heartbeat_continues_while_a_backlog_is_sent(
 def test_a_writer_survives_storage_that_cannot_be_read_or_written_for_a_while(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.tracking.write.writer.LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("search.tracking.write.journal_sender.LONGEST_PAUSE_SECONDS", 0.1)
 
     def refuses(*_: object) -> None:
         raise OSError(5, "Input/output error")
@@ -152,7 +152,7 @@ def test_a_writer_survives_storage_that_cannot_be_read_or_written_for_a_while(
     writer = store.writer()
     with monkeypatch.context() as away:
         for name in ("read_events", "save_sent_offset"):
-            away.setattr(f"search.tracking.write.writer.{name}", refuses)
+            away.setattr(f"search.tracking.write.journal_sender.{name}", refuses)
         writer.start()
         store.trial(0)
         deadline = time.monotonic() + 20

@@ -1,6 +1,6 @@
 """Reads and checks a spec's YAML file; reports all mistakes at once.
 
-Not for the checked spec itself (`checked.py`) nor for what each section allows (the other files of
+Not for the checked spec itself (`spec.py`) nor for what each section allows (the other files of
 this folder). An example with every key is in `search/specs/`.
 """
 
@@ -13,16 +13,16 @@ import yaml
 
 from search.spec import checks
 from search.spec.base_model import check_adaptation
-from search.spec.checked import SearchName, Seed, Spec
 from search.spec.errors import Document, SpecError
 from search.spec.initial_weights import check_initial_weights
 from search.spec.metrics import check_history, check_objectives
 from search.spec.overrides import override
-from search.spec.parts import Budget, HistorySettings
-from search.spec.reading import read_document, read_file
 from search.spec.robustness import check_robustness
+from search.spec.sections import Budget, HistorySettings
 from search.spec.space import check_settings, check_space
+from search.spec.spec import SearchName, Seed, Spec
 from search.spec.task import check_task
+from search.spec.yaml_document import read_document, read_file
 
 
 def load_spec(path: str | Path, overrides: Sequence[str] = (), *, must_exist: bool = True) -> Spec:
