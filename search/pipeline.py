@@ -25,6 +25,7 @@ from search.experience import Experience
 from search.extract import learn
 from search.extract.describe import lines
 from search.history import History
+from search.history.plurals import counted
 from search.optimize.plan import Plan, resolved_storage
 from search.review import Reconciled, reconcile
 from search.space import SearchSpace
@@ -34,7 +35,6 @@ from search.tracking.read.history import read_history
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
 from search.tracking.write.mlflow_views import write_views
-from search.transfer.costs import counted
 from search.transfer.pin_weights import pin
 from search.transfer.weights import copy_weights, missing_weights
 

@@ -22,6 +22,7 @@ from rich.text import Text
 from models.adversarial.epsilons import default_epsilon
 from models.catalog import Threat
 from models.scores.metric_names import AttackName
+from search.history.plurals import counted
 from search.tracking.artifacts import (
     ADVERSARIAL_EXAMPLES,
     fetch_adversarial_examples,
@@ -29,7 +30,6 @@ from search.tracking.artifacts import (
 )
 from search.tracking.store import open_client
 from search.transfer.best import interval_text
-from search.transfer.costs import counted
 from search.transfer.sources import WeightSource, check_checkpoint, find_trial
 
 ATTACKS = ("all", *get_args(AttackName))

@@ -23,8 +23,8 @@ from search.cluster.doctor import examine
 from search.cluster.nodes import ThisMachine, join_cluster
 from search.cluster.preflight import LaunchArguments
 from search.cluster.remote import LAST_LINE, as_line, check_remotely
+from search.history.plurals import counted
 from search.spec import Spec, SpecError, load_spec
-from search.transfer.costs import counted
 
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}
 

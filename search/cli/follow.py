@@ -7,12 +7,12 @@ from pathlib import Path
 
 from search.cli.options import STOPPED, fail, out, say
 from search.history import Trial
+from search.history.plurals import counted
 from search.optimize.console import Display, View
 from search.optimize.plan import Plan
 from search.optimize.process import DriverAnswer, Launch, log_tail
 from search.report.report import publish_report
 from search.tracking.read.history import read_history
-from search.transfer.costs import counted
 
 EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
 

@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from search.history import Trial
+from search.history.plurals import counted
 from search.history.provenance import provenance_text, read_origin
 from search.tracking import tag_names
 from search.tracking.read.history import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import all_summaries, find_summary
 from search.transfer.best import best_trials, to_yaml, values_on_test
-from search.transfer.costs import counted
 from search.transfer.objective_text import best_in_words, none_keeps, value_text
 from search.transfer.weights import lineage_in_words, lineage_of
 

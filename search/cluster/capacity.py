@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.cluster.check import Check, counted, failed, failed_if, passed, warned
+from search.cluster.check import Check, failed, failed_if, passed, warned
 from search.cluster.nodes import Nodes, Reply, problems
+from search.history.plurals import counted
 from search.optimize.resources import fitting, wanted, why_no_node
 from search.spec.sections import Resources
 

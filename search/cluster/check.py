@@ -92,8 +92,3 @@ def listed(names: Iterable[str], most: int = 4) -> str:
     every = sorted(names)
     more = f" and {len(every) - most} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number and its noun: "1 node", "2 nodes"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -12,8 +12,9 @@ from typing import Any
 
 from models.catalog import data_kind, describe_data
 from models.networks.base_model import locate_base
-from search.cluster.check import Check, counted, failed, failed_if, listed
+from search.cluster.check import Check, failed, failed_if, listed
 from search.cluster.nodes import Nodes, Reply, problems
+from search.history.plurals import counted
 from search.spec import Spec
 
 # What pickles between driver and workers, or changes what a trial's metrics mean.

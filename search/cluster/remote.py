@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from search.cluster import preflight
-from search.cluster.check import Check, counted, failed, failed_if, in_a_line, run_check, warned
+from search.cluster.check import Check, failed, failed_if, in_a_line, run_check, warned
 from search.cluster.cluster_file import ClusterFile, read_cluster_file
 from search.cluster.jobs import TOKEN, Connect, entrypoint, follow_job, other_version
 from search.cluster.launcher import connection, head_address
@@ -26,6 +26,7 @@ from search.cluster.tracking_store import (
     check_params,
     check_tracking_store,
 )
+from search.history.plurals import counted
 
 # Not the prefix of searches: `attach` takes the newest of those.
 PREFIX = "doctor-"

@@ -18,9 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 
 from search.cluster.access import MODE, Answer, ask, is_open, token_file
-from search.cluster.check import Check, counted, failed, failed_if, listed, passed, warned
+from search.cluster.check import Check, failed, failed_if, listed, passed, warned
 from search.cluster.nodes import Nodes, RayNodes, problems
 from search.cluster.preflight import check_secret, is_loopback
+from search.history.plurals import counted
 
 TOKEN, DASHBOARD, HEAD, PORTS = "token", "dashboard", "head without token", "ports"
 FROM_HERE = "ports from here"

@@ -12,8 +12,9 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from search.cluster.check import Check, counted, failed, failed_if
+from search.cluster.check import Check, failed, failed_if
 from search.cluster.nodes import HERE, Nodes, problems
+from search.history.plurals import counted
 
 DRIVER = "the driver"
 # NFS may answer "no such file" from its cache for some seconds after another host wrote it.

@@ -6,8 +6,9 @@ import stat
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from search.cluster.check import Check, counted, failed, failed_if, listed, passed, warned
+from search.cluster.check import Check, failed, failed_if, listed, passed, warned
 from search.cluster.preflight import is_loopback
+from search.history.plurals import counted
 from search.spec import Spec
 from search.tracking import health
 from search.tracking.store import database_path, open_client

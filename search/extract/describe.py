@@ -10,6 +10,7 @@ from search.experience import (
     Experience,
     Region,
 )
+from search.history.plurals import counted
 
 # How many of each kind `lines` shows, so that there are about ten lines in all.
 _SEARCHES_SHOWN = 3
@@ -27,8 +28,8 @@ def lines(experience: Experience) -> list[str]:
     same = sum(search.is_same_task for search in experience.searches)
     trials = sum(search.trials for search in experience.searches)
     head = (
-        f"{_count(len(experience.searches), 'earlier search', 'earlier searches')} with "
-        f"{_count(trials, 'complete trial')}; {same} of this very task."
+        f"{counted(len(experience.searches), 'earlier search', 'earlier searches')} with "
+        f"{counted(trials, 'complete trial')}; {same} of this very task."
     )
     return [
         head,
@@ -47,7 +48,7 @@ def _searches(experience: Experience) -> list[str]:
         kind = "same task" if search.is_same_task else f"similarity {search.similarity:.2f}"
         why = "" if search.is_same_task else f" ({'; '.join(search.reasons)})"
         best = ", ".join(f"best {entry.objective} {entry.value:.4g}" for entry in search.best)
-        texts.append(f"{search.id}: {kind}{why}, {_count(search.trials, 'trial')}, {best}")
+        texts.append(f"{search.id}: {kind}{why}, {counted(search.trials, 'trial')}, {best}")
     hidden = len(experience.searches) - _SEARCHES_SHOWN
     return texts + ([f"and {hidden} more, which are less similar"] if hidden > 0 else [])
 
@@ -59,7 +60,7 @@ def _importances(experience: Experience) -> list[str]:
         shown = entries[:_HYPERPARAMETERS_SHOWN]
         shares = ", ".join(f"{entry.hyperparameter} {entry.importance:.0%}" for entry in shown)
         searches = {search for entry in shown for search in entry.searches}
-        source = f"{_count(len(searches), 'search', 'searches')}"
+        source = f"{counted(len(searches), 'search', 'searches')}"
         agreements = [entry.agreement for entry in shown if entry.agreement is not None]
         if agreements:
             source += f", within {100 * (1 - min(agreements)):.0f} points of each other"
@@ -83,7 +84,7 @@ def _regions(experience: Experience) -> list[str]:
     # The narrowest first, since they say the most.
     shown = sorted(experience.regions, key=_width)[: _HYPERPARAMETERS_SHOWN + 2]
     trials = max(region.trials for region in experience.regions)
-    return [f"Best quarter ({_count(trials, 'trial')}): " + "; ".join(map(_region, shown))]
+    return [f"Best quarter ({counted(trials, 'trial')}): " + "; ".join(map(_region, shown))]
 
 
 def _width(region: Region) -> float:
@@ -103,7 +104,7 @@ def _region(region: Region) -> str:
 def _conflicts(experience: Experience) -> list[str]:
     return [
         f"{entry.first} and {entry.second} {_relation(entry.correlation)}: rank correlation "
-        f"{entry.correlation:+.2f} over {_count(entry.trials, 'trial')}"
+        f"{entry.correlation:+.2f} over {counted(entry.trials, 'trial')}"
         for entry in experience.conflicts
     ]
 
@@ -118,7 +119,7 @@ def _relation(correlation: float) -> str:
 def _noises(experience: Experience) -> list[str]:
     texts = []
     for entry in experience.noises:
-        repeats = _count(entry.repeats, "repeat")
+        repeats = counted(entry.repeats, "repeat")
         where = "" if entry.is_same_task else " of similar tasks"
         if entry.deviation == 0:
             never = f"Repeating a configuration{where} never changed {entry.objective}"
@@ -138,8 +139,4 @@ def _left_out(experience: Experience) -> list[str]:
         return []
     shown = "; ".join(f"{reason} ({number})" for reason, number in reasons[:_REASONS_SHOWN])
     more = "; others" if len(reasons) > _REASONS_SHOWN else ""
-    return [f"Left out: {_count(len(experience.left_out), 'run')}: {shown}{more}"]
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+    return [f"Left out: {counted(len(experience.left_out), 'run')}: {shown}{more}"]

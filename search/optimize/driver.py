@@ -25,6 +25,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from search.history import Trial
+from search.history.plurals import counted
 from search.optimize.bundle import code_for_workers
 from search.optimize.cpu_leases import lease_cpus, machine_cpus
 from search.optimize.plan import Plan
@@ -113,7 +114,7 @@ def _own_and_run(
         return {"status": "done", "state": state}
     message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
     if unwritten:
-        events = f"{unwritten} event{'' if unwritten == 1 else 's'}"
+        events = counted(unwritten, "event")
         message = f"{events} could not be written to {plan.storage}: is it full, or gone?"
     return {"status": "unsent", "message": message}
 

@@ -22,6 +22,7 @@ from models.scores.metric_names import on_split
 from models.training.protocol import AttackableTraining, EvaluatedTraining
 from models.weights.checkpoints import newest_checkpoint
 from search.history import Trial
+from search.history.plurals import counted
 from search.optimize.plan import Plan
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.tracking.write.journal import Journal
@@ -61,7 +62,7 @@ def evaluate_front(
     by = ""
     if isinstance(threat, Threat) and threat.final_examples:
         by = f" by AutoAttack on at most {threat.final_examples} images; this takes a while"
-    count = f"{len(front)} configuration{'' if len(front) == 1 else 's'}"
+    count = counted(len(front), "configuration")
     journal.append("driver", message=f"test split: {count}{by}")
     while pending and not stop.is_set():
         ready, _ = ray.wait(list(pending), timeout=1.0)

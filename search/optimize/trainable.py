@@ -22,6 +22,7 @@ from ray import tune
 
 from models.training.protocol import AttackableTraining, TabulatedTraining, Training
 from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
+from search.history.plurals import counted
 from search.optimize.confirmation import replaced_warning
 from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES, WARNING
 from search.optimize.watchdog import STORAGE_PATIENCE_SECONDS, Watchdog, patiently
@@ -153,7 +154,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
             last = self._done[-1] if self._done else {}
             diverged = ", ".join(name for name, value in last.items() if math.isnan(value))
             because = f": not finite: {diverged}" if diverged else ""
-            count = f"{len(self._done)} epoch{'' if len(self._done) == 1 else 's'}"
+            count = counted(len(self._done), "epoch")
             self._failure = f"the training ended after {count}{because}"
             return
         entry = {name: float(value) for name, value in metrics.items() if name != EPOCH}

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from search.experience import Experience
 from search.extract.describe import lines
 from search.history import Search, Trial
+from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.history.states import State
 from search.report.ledger import arms_table, guard_section, proposals_table
 from search.report.tables import agreement_table, escape, fenced, table
 from search.transfer.best import to_yaml, values_on_test
-from search.transfer.costs import counted
 from search.transfer.objective_text import (
     best_in_words,
     none_keeps,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.scores.metric_names import MetricName, on_split
 from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import History, Search, Trial
+from search.history.plurals import counted
 from search.objectives.roles import aims, best, is_plain, judging_indices, lexicographic_of
 from search.report.style import (
     BLUE,
@@ -32,7 +33,6 @@ from search.report.style import (
     short,
 )
 from search.transfer.best import best_trials
-from search.transfer.costs import counted
 from search.transfer.objective_text import bound_in_words, conditions, tolerance_in_words
 from search.transfer.progress import Progress, compared, find_search, trials_of
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from search.history.plurals import counted
+
 Kind = Literal[
     "proposed rename", "renamed", "objective renamed", "direction turned", "kind changed",
     "scale changed", "moved", "narrowed", "widened", "vanished category", "new category",
@@ -98,11 +100,6 @@ def decision_lines(decisions: Iterable[Decision]) -> list[str]:
     return [_line(group) for group in groups]
 
 
-def counted(trials: int) -> str:
-    """Returns a number of trials in words: "1 trial", "2 trials"."""
-    return f"{trials} trial" if trials == 1 else f"{trials} trials"
-
-
 def _line(group: Sequence[Decision]) -> str:
     many = f"in {len(group)} earlier searches"
     where = f"in {group[0].search}" if len(group) == 1 else many
@@ -115,7 +112,7 @@ def _sum(group: Sequence[Decision]) -> int:
 
 def _sentence(decision: Decision, where: str, trials: int) -> str:
     is_one = trials == 1
-    count = counted(trials)
+    count = counted(trials, "trial")
     if decision.kind in ("moved", "narrowed"):
         count += " lies" if is_one else " lie"
     text = _SENTENCES[decision.kind].format(

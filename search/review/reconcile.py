@@ -21,8 +21,9 @@ from typing import Any, TypeAlias
 
 from search.history import History, Trial
 from search.history.lazy_curves import restated_curves
+from search.history.plurals import counted
 from search.objectives.objective import UNKNOWN, Objective
-from search.review.decisions import Decision, counted, decide, decision_lines
+from search.review.decisions import Decision, decide, decision_lines
 from search.review.renames import proposed_renames
 from search.review.space_diff import changes, tally
 from search.space import SearchSpace
@@ -50,7 +51,9 @@ class Reconciled:
         texts = decision_lines(self.decisions)
         if limit is None:
             counts = self.left_out.most_common()
-            return texts + [f"left out: {counted(count)}, because {why}" for why, count in counts]
+            return texts + [
+                f"left out: {counted(count, 'trial')}, because {why}" for why, count in counts
+            ]
         shown = [text for text in texts if text.startswith("proposed rename")][:limit]
         hidden = len(texts) - len(shown)
         what = "difference" if hidden == 1 else "differences"

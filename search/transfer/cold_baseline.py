@@ -14,7 +14,8 @@ from statistics import mean, median, stdev
 from scipy.stats import t as student
 
 from search.history import Search
-from search.transfer.costs import Cost, counted, saved_in_words
+from search.history.plurals import counted
+from search.transfer.costs import Cost, saved_in_words
 from search.transfer.progress import Progress
 
 # Fewer cold searches than this support no range and no interval.

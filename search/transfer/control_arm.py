@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.history import Search, Trial
+from search.history.plurals import counted
 from search.history.provenance import CONTROL, read_origin
-from search.transfer.costs import Cost, counted, saved_in_words
+from search.transfer.costs import Cost, saved_in_words
 from search.transfer.progress import (
     Progress,
     counted_losses,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from search.history.plurals import counted
 from search.spec.sections import Resources
 
 
@@ -46,11 +47,6 @@ def cost_of(spec_yaml: str) -> Cost | None:
     if resources.gpus > 0:
         return Cost(resources.gpus, "GPU")
     return Cost(resources.cpus, "CPU")
-
-
-def counted(number: float, one: str, many: str = "") -> str:
-    """A number and its noun, which agree: "1 trial", "1.5 trials", "2 searches"."""
-    return f"{number:g} {one if abs(number) == 1 else many or one + 's'}"
 
 
 def saved_in_words(trials: float, hours: float | None, cost: Cost | None) -> str:

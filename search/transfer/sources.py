@@ -19,6 +19,7 @@ from models.catalog import Value, architecture, data_kind, describe_data
 from models.networks.base_model import locate_base
 from models.weights.checkpoints import newest_checkpoint
 from search.history import History, Trial
+from search.history.plurals import counted
 from search.objectives.roles import steering
 from search.spec import Spec, spec_from_yaml
 from search.tracking import tag_names
@@ -26,7 +27,6 @@ from search.tracking.read.history import read_history
 from search.tracking.store import open_client, tags_of
 from search.tracking.summary import Summary, find_summary
 from search.transfer.best import best_trials
-from search.transfer.costs import counted
 
 if TYPE_CHECKING:
     from models.weights.rebuild import Trained

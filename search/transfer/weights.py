@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from models.networks.base_model import BaseModel
+from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.spec import Spec
 from search.tracking import tag_names
 from search.tracking.store import open_client, tags_of
 from search.tracking.summary import Summary
-from search.transfer.costs import counted
 from search.transfer.pin_weights import check_fit
 from search.transfer.sources import WeightSource, find_trial, initial_folder
 
