@@ -60,7 +60,7 @@ def _importances(experience: Experience) -> list[str]:
         shown = entries[:_HYPERPARAMETERS_SHOWN]
         shares = ", ".join(f"{entry.hyperparameter} {entry.importance:.0%}" for entry in shown)
         searches = {search for entry in shown for search in entry.searches}
-        source = f"{counted(len(searches), 'search', 'searches')}"
+        source = counted(len(searches), "search", "searches")
         agreements = [entry.agreement for entry in shown if entry.agreement is not None]
         if agreements:
             source += f", within {100 * (1 - min(agreements)):.0f} points of each other"

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from search.history.plurals import counted
 from search.space.values import read_number
 
 UNKNOWN = "unknown"
@@ -239,7 +240,7 @@ def _proposed(origin: Origin) -> str:
     tasks, count = tasks_in_words(origin.source_tasks), len(origin.source_tasks)
     earlier = f"{count} earlier task{'s' if count != 1 else ''} ({tasks})" if count else ""
     prior = origin.prior_trials
-    known = f"{_trials(prior, 'earlier ')} of this very task" if prior else ""
+    known = f"{counted(prior, 'earlier trial')} of this very task" if prior else ""
     if origin.step == "portfolio":
         where = f"on {earlier}" if earlier else "elsewhere"
         return f"It comes from the portfolio, before any model: it did well {where}"
@@ -256,7 +257,7 @@ def _proposed(origin: Origin) -> str:
 def _guarded(guard: Guard | None) -> str:
     if guard is None:
         return ""
-    text = "" if guard.trials is None else f", after {_trials(guard.trials)} here"
+    text = "" if guard.trials is None else f", after {counted(guard.trials, 'trial')} here"
     evidence = evidence_in_words(guard.log_evidence)
     if guard.history == "none":
         return f"{text}; history is not used" + (f": {evidence}" if evidence else "")
@@ -290,7 +291,3 @@ def _dropped(guard: Guard | None) -> str:
 def _by(origin: Origin) -> str:
     """Name the sampler in brackets, unless it is our own model."""
     return f" ({origin.sampler})" if origin.sampler not in ("", "transfer") else ""
-
-
-def _trials(count: int, kind: str = "") -> str:
-    return f"{count} {kind}trial{'' if count == 1 else 's'}"

@@ -62,8 +62,7 @@ def evaluate_front(
     by = ""
     if isinstance(threat, Threat) and threat.final_examples:
         by = f" by AutoAttack on at most {threat.final_examples} images; this takes a while"
-    count = counted(len(front), "configuration")
-    journal.append("driver", message=f"test split: {count}{by}")
+    journal.append("driver", message=f"test split: {counted(len(front), 'configuration')}{by}")
     while pending and not stop.is_set():
         ready, _ = ray.wait(list(pending), timeout=1.0)
         for reference in ready:

@@ -154,8 +154,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
             last = self._done[-1] if self._done else {}
             diverged = ", ".join(name for name, value in last.items() if math.isnan(value))
             because = f": not finite: {diverged}" if diverged else ""
-            count = counted(len(self._done), "epoch")
-            self._failure = f"the training ended after {count}{because}"
+            self._failure = f"the training ended after {counted(len(self._done), 'epoch')}{because}"
             return
         entry = {name: float(value) for name, value in metrics.items() if name != EPOCH}
         is_last = len(self._done) + 1 >= self._task.epochs or training.ended
