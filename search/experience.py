@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydantic import TypeAdapter
 
@@ -161,6 +161,15 @@ class Noise:
     searches: tuple[str, ...]
 
 
+class RankCorrelation(NamedTuple):
+    """Kendall's tau of two orders, its 95 % interval, and the number of pairs without a tie."""
+
+    tau: float
+    low: float
+    high: float
+    pairs: int
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How well one earlier search predicts the order of this search's trials.
@@ -168,10 +177,7 @@ class Agreement:
     Attributes:
         search: The earlier search.
         similarity: The estimate before the first trial, 0 to 1.
-        tau: Kendall's rank correlation of predicted and observed values, -1 to 1.
-        low: Lower end of its 95 % interval.
-        high: Upper end.
-        pairs: Pairs of trials compared, without ties.
+        order: The rank correlation of predicted and observed values.
         trials: Trials of this search that were compared.
         own_tau: The same when the earlier search predicts each of its own trials from the others:
             an upper limit for trust in its predictions.
@@ -182,10 +188,7 @@ class Agreement:
     task: str
     objective: str
     similarity: float
-    tau: float
-    low: float
-    high: float
-    pairs: int
+    order: RankCorrelation
     trials: int
     own_tau: float
     source_trials: int

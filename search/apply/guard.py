@@ -63,7 +63,10 @@ def guard_objective(
     everyone = tuple(range(task_predictions.shape[1]))
     if not everyone:
         return GuardedObjective((), alone.parameters, 0.0, ())
-    agreement = tuple(_tau(task_predictions[:, task], scores) for task in everyone)
+    # NaN where the predictions or the results are all equal, or with a single result
+    agreement = tuple(
+        float(kendalltau(task_predictions[:, task], scores).statistic) for task in everyone
+    )
     models = {everyone: model_with(everyone)}
     agreeing = tuple(task for task in everyone if agreement[task] > 0)
     if len(scores) >= FEWEST_TO_DISAGREE and agreeing and agreeing != everyone:
@@ -110,9 +113,3 @@ def guard_record(
             if np.isfinite(value)
         },
     }
-
-
-def _tau(predicted: Floats, scores: Floats) -> float:
-    if len(scores) < 2 or np.ptp(predicted) == 0 or np.ptp(scores) == 0:
-        return float("nan")
-    return float(kendalltau(predicted, scores).statistic)

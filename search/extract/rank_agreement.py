@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
-from search.experience import Agreement
+from search.experience import Agreement, RankCorrelation
 from search.extract.objective_matrix import FEWEST_TRIALS
 from search.history import Trial
 from search.objectives import Objective, pareto
@@ -33,15 +32,6 @@ Floats = NDArray[np.float64]
 FEWEST_OWN = 5
 # Numbers of neighbours that cross-validation chooses from.
 NEIGHBOURS = (3, 5, 10, 20)
-
-
-class Order(NamedTuple):
-    """Kendall's tau of two orders, its 95 % interval, and the number of pairs without a tie."""
-
-    tau: float
-    low: float
-    high: float
-    pairs: int
 
 
 def agreements(
@@ -71,7 +61,7 @@ def agreements(
             by_search[trial.search].append(trial)
     return tuple(
         Agreement(
-            search, trials[0].task, objective, similarities[search], *order,
+            search, trials[0].task, objective, similarities[search], order,
             len(seen), own_tau, len(trials),
         )
         for search, trials in by_search.items()
@@ -86,7 +76,7 @@ def _orders(
     space: SearchSpace,
     objectives: Sequence[Objective],
     seen: Sequence[Trial],
-) -> Iterator[tuple[str, Order, float]]:
+) -> Iterator[tuple[str, RankCorrelation, float]]:
     """Yields for each objective the order of one earlier search's prediction, and its own tau."""
     known, points = (
         encode(space, [trial.configuration for trial in group]) for group in (trials, seen)
@@ -130,15 +120,15 @@ def predict(known: Floats, losses: Floats, points: Floats) -> tuple[Floats, floa
     return _mean_of_nearest(_squares(points, known, weights), ranks, count), tau
 
 
-def compare_orders(first: Floats, second: Floats) -> Order:
+def compare_orders(first: Floats, second: Floats) -> RankCorrelation:
     """Returns Kendall's tau over the pairs without a tie; tau 0 if there are none."""
     upper = np.triu_indices(len(first), 1)
     signs = np.sign(np.subtract.outer(first, first) * np.subtract.outer(second, second))[upper]
     pairs = int(np.count_nonzero(signs))
     if not pairs:
-        return Order(0.0, -1.0, 1.0, 0)
+        return RankCorrelation(0.0, -1.0, 1.0, 0)
     tau = float(signs.sum()) / pairs
-    return Order(tau, *_interval(tau, len(first), pairs / len(signs)), pairs)
+    return RankCorrelation(tau, *_interval(tau, len(first), pairs / len(signs)), pairs)
 
 
 def _interval(tau: float, trials: int, untied: float) -> tuple[float, float]:

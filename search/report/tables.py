@@ -59,10 +59,8 @@ def agreement_table(agreements: Sequence[Agreement], objectives: Sequence[str]) 
 def _in_order(found: Agreement | None) -> list[str]:
     if found is None:
         return ["", ""]
-    share, low, high, own = (
-        f"{(1 + tau) / 2:.0%}" for tau in (found.tau, found.low, found.high, found.own_tau)
-    )
-    return [f"{share} of {found.pairs} ({low} to {high}), tau {found.tau:+.2f}", own]
+    share, low, high, own = (f"{(1 + tau) / 2:.0%}" for tau in (*found.order[:3], found.own_tau))
+    return [f"{share} of {found.order.pairs} ({low} to {high}), tau {found.order.tau:+.2f}", own]
 
 
 # The tables of more trials are not read.

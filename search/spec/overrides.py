@@ -17,29 +17,9 @@ from search.spec.checks import SAMPLER_OPTIONS
 from search.spec.errors import Document, KeyPath, Problem, nearest_name
 from search.spec.initial_weights import INITIAL_WEIGHTS
 from search.spec.robustness import threat_type
-from search.spec.sections import (
-    Budget,
-    Data,
-    HistorySettings,
-    HyperparameterSpec,
-    ObjectiveKeys,
-    Part,
-    Resources,
-    Sampler,
-    Scheduler,
-    Task,
-)
+from search.spec.sections import Data, HyperparameterSpec, ObjectiveKeys
+from search.spec.spec import Spec
 from search.spec.yaml_document import Loader
-
-SECTIONS: dict[str, type[Part]] = {
-    "task": Task,
-    "budget": Budget,
-    "resources": Resources,
-    "sampler": Sampler,
-    "scheduler": Scheduler,
-    "history": HistorySettings,
-}
-KEYS = ("name", "objectives", "space", "seed", INITIAL_WEIGHTS, *SECTIONS, "robustness")
 
 _SOURCE = "--set"
 
@@ -102,7 +82,7 @@ def _resolve(
             return key, names[end:]
     if legal is None:
         return ".".join(names), []
-    allowed = dict.fromkeys((*legal, *container)) if path else KEYS
+    allowed = dict.fromkeys((*legal, *container)) if path else Spec.model_fields
     _note(document, written, f"unknown key `{names[0]}`", None, allowed, ".".join(names))
     return None
 
@@ -112,7 +92,7 @@ def _legal_names(document: Document, path: KeyPath) -> Iterable[str] | None:
     known = document.known
     match path:
         case ():
-            return KEYS
+            return Spec.model_fields
         case ("space",) if known is not None:
             return (*known, INITIAL_WEIGHTS)
         case ("task", "settings"):
@@ -127,8 +107,8 @@ def _legal_names(document: Document, path: KeyPath) -> Iterable[str] | None:
             return SAMPLER_OPTIONS.get(document.data["sampler"].get("name", "warm"))
         case ("robustness",):
             return [each.name for each in fields(threat_type(document.model))]
-        case (str(section),) if section in SECTIONS:
-            return SECTIONS[section].model_fields
+        case (str(section),) if section in Spec.model_fields:
+            return getattr(Spec.model_fields[section].annotation, "model_fields", None)
         case ("objectives", int()):
             return ObjectiveKeys.model_fields
     return None

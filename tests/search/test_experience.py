@@ -14,6 +14,7 @@ from search.experience import (
     Importance,
     LeftOut,
     Noise,
+    RankCorrelation,
     Region,
     RelevantSearch,
 )
@@ -42,8 +43,8 @@ FULL = Experience(
         Noise("robust", 0.0, 0.0, 0.0, 1, 0.0, False, ("r1", "r2"), ("s2",)),
     ),
     agreements=(
-        Agreement("s1", "t@1", "acc", 1.0, 0.6, 0.2, 0.9, 45, 10, 0.7, 20),
-        Agreement("s2", "u@2", "acc", 0.6, -0.2, -0.5, 0.2, 45, 10, 0.5, 9),
+        Agreement("s1", "t@1", "acc", 1.0, RankCorrelation(0.6, 0.2, 0.9, 45), 10, 0.7, 20),
+        Agreement("s2", "u@2", "acc", 0.6, RankCorrelation(-0.2, -0.5, 0.2, 45), 10, 0.5, 9),
     ),
     left_out=(LeftOut("r9", "n", "no space"), LeftOut("r8", "n", "no space")),
 )  # fmt: skip

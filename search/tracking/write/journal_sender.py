@@ -76,7 +76,6 @@ class Writer:
         self._next_heartbeat = 0.0
         self._thread = threading.Thread(target=self._loop, name="mlflow-writer", daemon=True)
         self.has_lost_ownership = threading.Event()
-        self.is_unavailable = False
 
     def start(self) -> None:
         """Starts sending in the background."""
@@ -175,13 +174,12 @@ class Writer:
                 self.drain()
                 if self.has_lost_ownership.is_set():
                     return
-                pause, self.is_unavailable = 1.0, False
+                pause = 1.0
                 if self._closing.is_set():
                     return
                 self._closing.wait(POLL_SECONDS)
             except (MlflowException, SQLAlchemyError, OSError) as error:
                 _log.warning("the tracking store or the storage is not available: %s", error)
-                self.is_unavailable = True
                 self._sender.forget_runs()
                 if time.monotonic() > self._deadline:
                     return

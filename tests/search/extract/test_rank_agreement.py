@@ -86,7 +86,7 @@ def test_a_similar_task_agrees_and_a_reversed_one_disagrees() -> None:
     earlier = trials("like", 40, seed=1) + trials("reversed", 40, sign=-1.0, seed=2)
     like, other = agreed(earlier, trials("own", 20, seed=3), like=0.4, reversed=0.9)[::-1]
     assert (like.search, other.search) == ("like", "reversed")  # the more similar came first
-    assert like.low > 0.5 and other.high < -0.5
+    assert like.order.low > 0.5 and other.order.high < -0.5
     assert (like.trials, like.source_trials, like.similarity) == (20, 40, 0.4)
     assert like.own_tau > 0.6 and other.own_tau > 0.6
 
@@ -100,7 +100,7 @@ def test_a_search_without_order_neither_agrees_nor_predicts_itself() -> None:
     ]  # fmt: skip
     (found,) = agreed(noise, trials("own", 20))
     # The best of eight cross-validations of chance; each has a standard deviation of .09.
-    assert found.low < 0 < found.high and found.own_tau < 0.35
+    assert found.order.low < 0 < found.order.high and found.own_tau < 0.35
 
 
 def test_irrelevant_columns_get_small_weights() -> None:
@@ -118,7 +118,7 @@ def test_values_far_outside_the_range_are_tolerated() -> None:
         for _ in range(3)
     ]
     (found,) = agreed(trials("like", 40, seed=1) + far, trials("own", 20, seed=3))
-    assert found.tau > 0.5
+    assert found.order.tau > 0.5
 
 
 def test_too_few_trials_on_either_side_give_no_agreement() -> None:
@@ -137,4 +137,4 @@ def test_a_constant_objective_has_no_order() -> None:
     ]  # fmt: skip
     assert agreed(trials("a", 40), flat) == []
     (found,) = agreed(trials("a", 40), trials("own", 20)[:18] + flat[:2])
-    assert found.pairs < 190
+    assert found.order.pairs < 190

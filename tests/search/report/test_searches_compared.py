@@ -36,7 +36,7 @@ def test_earlier_searches_of_the_task_are_compared_with_what_was_seen() -> None:
     clean, robust = taught(rows, "cold")
     assert (clean.search, clean.objective, robust.objective) == ("cold", CLEAN, ROBUST)
     assert (clean.trials, clean.source_trials) == (23, 47)  # the complete ones
-    assert clean.low > 0 and robust.low > 0  # one function made them both
+    assert clean.order.low > 0 and robust.order.low > 0  # one function made them both
     assert clean.similarity == 1.0
 
 
@@ -82,8 +82,8 @@ def test_the_table_has_the_similarity_and_the_agreement() -> None:
     rows = rows_of_random_search("cold", 60, 1) + rows_of_random_search("this", 30, 2)
     agreements = taught(rows, "cold")
     first = agreement_table(agreements, (CLEAN, ROBUST)).splitlines()[2]
-    share = (1 + agreements[0].tau) / 2
-    assert first.startswith(f"| cold | 1.00 | {share:.0%} of {agreements[0].pairs} (")
+    share = (1 + agreements[0].order.tau) / 2
+    assert first.startswith(f"| cold | 1.00 | {share:.0%} of {agreements[0].order.pairs} (")
     # An objective that a search did not measure leaves its cells empty.
     half = agreement_table(agreements[:1], (CLEAN, ROBUST)).splitlines()[2]
     assert half.endswith("|  |  |") and agreement_table((), (CLEAN,)) == ""
