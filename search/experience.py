@@ -67,7 +67,7 @@ class Importance:
 
 
 @dataclass(frozen=True)
-class Accord:
+class ImportanceAgreement:
     """How consistent importances for an objective are between earlier tasks.
 
     Attributes:
@@ -120,7 +120,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Conflict:
+class ObjectiveCorrelation:
     """Rank correlation of two objectives over complete trials, larger meaning better for both.
 
     `correlation` is -1 (a better value of one costs the other) to 1 (they improve together).
@@ -212,7 +212,7 @@ class Experience:
         similarities: Earlier search -> similarity of its task, 0 to 1.
         searches: The searches learned from, the most similar first.
         importances: By objective, the most important first.
-        accords: Consistency of importances between tasks; none with a single task.
+        importance_agreements: Consistency of importances between tasks; none with a single task.
         noises: By objective; none without repeated configurations.
         agreements: How well earlier searches predict this one; none before its first trials.
         left_out: Runs that were not learned from; those that history rejected come first.
@@ -224,8 +224,8 @@ class Experience:
     searches: tuple[RelevantSearch, ...] = ()
     importances: tuple[Importance, ...] = ()
     regions: tuple[Region, ...] = ()
-    conflicts: tuple[Conflict, ...] = ()
-    accords: tuple[Accord, ...] = ()
+    objective_correlations: tuple[ObjectiveCorrelation, ...] = ()
+    importance_agreements: tuple[ImportanceAgreement, ...] = ()
     noises: tuple[Noise, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     left_out: tuple[LeftOut, ...] = ()

@@ -35,8 +35,8 @@ from search.tracking.read.history import read_history
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
 from search.tracking.write.mlflow_views import write_views
+from search.transfer.inherited_weights import copy_weights, missing_weights
 from search.transfer.pin_weights import pin
-from search.transfer.weights import copy_weights, missing_weights
 
 PREVIEWED = 3
 # A launch shows the first lines of what was learned; `review` shows all.

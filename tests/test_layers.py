@@ -93,7 +93,9 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
     )  # fmt: skip
     # What hands weights on looks at checkpoints; it imports torch when it needs it.
     hand_on = ("models.weights",)
-    handing_on = [f"search/transfer/{name}.py" for name in ("sources", "weights", "export")]
+    handing_on = [
+        f"search/transfer/{name}.py" for name in ("sources", "inherited_weights", "export")
+    ]
     at_work = tuple(
         f"search/{file}.py"
         for file in (

@@ -22,7 +22,7 @@ from benchmarks.adaptation.training import Setting, base, data, fit, quality
 from benchmarks.harness.code_version import sampler_version
 from benchmarks.harness.statistics import Estimate, bootstrap
 from search.apply import WarmStartSampler
-from search.apply.source import seed_of
+from search.apply.proposal_source import seed_of
 from search.space import SearchSpace
 
 TASK = "trec6"

@@ -36,7 +36,7 @@ from models.weights.head_rows import rows_by_name
 from models.weights.initial import InitialWeights
 from models.weights.overlap import overlap_of
 from search.apply import WarmStartSampler
-from search.apply.source import seed_of
+from search.apply.proposal_source import seed_of
 from search.history import History
 from search.optimize.plan import trial_seed
 from search.space import SearchSpace
@@ -233,7 +233,7 @@ def initial_of(place: Place, cell: Cell) -> tuple[InitialWeights | None, dict[st
     )  # fmt: skip
     rows = rows_by_name(source.label_names, target.label_names)
     return initial, {
-        "source": name, "rows_carried": list(rows.carried), "rows_fresh": list(rows.fresh),
+        "source": name, "rows_carried": list(rows.carried), "rows_initialized": list(rows.fresh),
         "overlap": overlap_of([source], target).count,
     }  # fmt: skip
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from models.data.text.selection import select_text
 from models.data.text.splits import TextExamples, TextSplits
-from search.apply.source import seed_of
+from search.apply.proposal_source import seed_of
 
 KIND = "entities"
 DOMAINS = ("ai", "literature", "music", "politics", "science")

@@ -24,7 +24,7 @@ from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
 from models.scores.metric_names import MetricName
 from models.training.text_fine_tuning import TextFineTuning
-from models.weights.extract import from_adapted
+from models.weights.from_checkpoint import from_adapted
 from models.weights.initial import InitialWeights
 
 OBJECTIVE = "f1.clean"

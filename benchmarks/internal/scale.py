@@ -37,7 +37,7 @@ from optuna.trial import FrozenTrial, create_trial
 from benchmarks.harness import provenance, tables
 from benchmarks.harness.command_line import command, parser
 from search.apply import WarmStartSampler
-from search.apply.source import seed_of
+from search.apply.proposal_source import seed_of
 from search.history import History
 from search.space import SearchSpace, Value
 

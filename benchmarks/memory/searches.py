@@ -17,8 +17,8 @@ from optuna.trial import TrialState
 
 from benchmarks.harness.trainings import Trainings
 from models.catalog import describe_data
+from search.apply.proposal_source import seed_of
 from search.apply.sampler import WarmStartSampler
-from search.apply.source import seed_of
 from search.history import History
 from search.objectives import pareto
 from search.objectives.objective import directions_of

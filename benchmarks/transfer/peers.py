@@ -21,7 +21,7 @@ from benchmarks.harness.code_version import file_hash, sampler_version
 from benchmarks.transfer.recorded_tasks import OBJECTIVES, Rows, Task, configurations_of
 from benchmarks.transfer.scenarios import DISTRIBUTIONS, Past, objectives_of, search
 from search.apply import WarmStartSampler
-from search.apply.source import seed_of
+from search.apply.proposal_source import seed_of
 from search.history import History
 from search.objectives import Objective, pareto
 from search.space import SearchSpace

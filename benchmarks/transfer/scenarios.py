@@ -29,7 +29,7 @@ from benchmarks.transfer.recorded_tasks import (
     configurations_of,
     row_of,
 )
-from search.apply.source import seed_of
+from search.apply.proposal_source import seed_of
 
 SCENARIOS = ("related", "inverted", "shuffled", "half", "none", "two")
 MISLEADING = ("inverted", "shuffled", "half")

@@ -21,7 +21,7 @@ from benchmarks.transfer.scenarios import DISTRIBUTIONS, Past, search
 from benchmarks.twentieth.costs import Recorded
 from benchmarks.twentieth.training import repetition
 from search.apply import WarmStartSampler
-from search.apply.source import seed_of
+from search.apply.proposal_source import seed_of
 from search.history import History
 from search.space import SearchSpace
 

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.harness.trainings import Trainings
 from benchmarks.memory import searches
 from benchmarks.memory.protocol import RELATED_POINT, RELATED_SPEC
-from search.apply.source import seed_of
+from search.apply.proposal_source import seed_of
 from search.history import History
 from search.spec import Spec, load_spec
 

@@ -20,7 +20,7 @@ Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class EpochChoice:
+class SelectedEpoch:
     """The choice so far.
 
     Attributes:
@@ -33,7 +33,7 @@ class EpochChoice:
     stale: int = 0
     best: Scores = field(default_factory=lambda: np.empty(0))
 
-    def after(self, epoch: int, scores: Scores) -> EpochChoice:
+    def after(self, epoch: int, scores: Scores) -> SelectedEpoch:
         """Return the choice after `epoch` with its scores (n,), n > 0, higher is better.
 
         An epoch is kept if its mean is at most one standard error of the paired differences below
@@ -43,23 +43,23 @@ class EpochChoice:
             ValueError: the number of scores differs from before.
         """
         if len(self.best) == 0:
-            return EpochChoice(epoch, 0, scores)
+            return SelectedEpoch(epoch, 0, scores)
         if len(scores) != len(self.best):
             raise ValueError(
                 f"{len(scores)} scores after {len(self.best)}; fix: give the same examples"
             )
         behind = self.best - scores
         if behind.mean() < 0:
-            return EpochChoice(epoch, 0, scores)
+            return SelectedEpoch(epoch, 0, scores)
         error = behind.std(ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else 0.0
         picked = epoch if behind.mean() <= error else self.picked
-        return EpochChoice(picked, self.stale + 1, self.best)
+        return SelectedEpoch(picked, self.stale + 1, self.best)
 
     def state(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""
         return {"picked": self.picked, "stale": self.stale, "best": torch.from_numpy(self.best)}
 
     @staticmethod
-    def of(state: Mapping[str, Any]) -> EpochChoice:
+    def of(state: Mapping[str, Any]) -> SelectedEpoch:
         """Return the choice that `state` was taken from."""
-        return EpochChoice(state["picked"], state["stale"], state["best"].numpy())
+        return SelectedEpoch(state["picked"], state["stale"], state["best"].numpy())

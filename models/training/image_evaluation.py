@@ -34,7 +34,7 @@ from models.adversarial.threat_model import Threat
 from models.data.loading import ImageSplits
 from models.data.validation_split import cut
 from models.scores.metric_names import corruption_metric, on_split, unconfirmed
-from models.training.checkpoint_selection import EpochChoice
+from models.training.checkpoint_selection import SelectedEpoch
 
 # Losses of the attack after every epoch; the full attack's nine targets would cost more than the
 # training. Neither loss depends on the scale of the logits, so the choice of epoch does not either.
@@ -67,7 +67,7 @@ class ImageEvaluation:
         attacked_training: bool,
         memory: AttackMemory | None = None,
     ) -> None:
-        self.choice = EpochChoice()
+        self.choice = SelectedEpoch()
         self.collapse = Collapse()
         self._robust: Flags | None = None
         self._data, self._threat, self._device = data, threat, device
@@ -192,7 +192,7 @@ class ImageEvaluation:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from `state_dict`."""
-        self.choice = EpochChoice.of(state["choice"])
+        self.choice = SelectedEpoch.of(state["choice"])
         self.collapse = Collapse(**state["collapse"])
         self._robust = None if state["robust"] is None else state["robust"].numpy()
 

@@ -33,7 +33,7 @@ from models.adversarial.threat_model import Threat
 from models.networks.pixel_input import PixelLogits
 from models.scores.metric_names import AttackName
 from models.training.image_evaluation import ImageEvaluation
-from models.weights.rebuild import Trained, rebuild
+from models.weights.rebuild import TrainedTrial, rebuild
 
 Split = Literal["test", "confirmation"]
 
@@ -46,7 +46,7 @@ class PastTrial:
         DataError: the data set cannot be read.
     """
 
-    def __init__(self, trained: Trained, threat: Threat) -> None:
+    def __init__(self, trained: TrainedTrial, threat: Threat) -> None:
         rebuilt = rebuild(trained)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = rebuilt.model if rebuilt.plain is None else PixelLogits(rebuilt.model)

@@ -17,8 +17,8 @@ from models.hyperparameters.hyperparameter import Value
 from models.networks.transformer import LoadedBase
 from models.training.optimizer import warmed_up
 from models.training.peak_memory import peak_memory_mb
-from models.weights.apply import start
 from models.weights.initial import InitialWeights
+from models.weights.starting_model import start
 
 
 class Batches(Protocol):

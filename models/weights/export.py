@@ -23,8 +23,8 @@ from models.adaptation.adapted_model import plain_name
 from models.catalog import data_kind
 from models.networks.base_model import BaseModel
 from models.networks.cnn import CNN
-from models.weights.extract import changed_body
-from models.weights.rebuild import Rebuilt, Trained, rebuild
+from models.weights.from_checkpoint import changed_body
+from models.weights.rebuild import RebuiltModel, TrainedTrial, rebuild
 
 LOADER = "load_model.py"
 BODY = "body.safetensors"  # weights of the base that an earlier trial changed
@@ -54,7 +54,7 @@ class Exported:
     how: str
 
 
-def export(trained: Trained, folder: Path) -> Exported:
+def export(trained: TrainedTrial, folder: Path) -> Exported:
     """Write the model of a trial into an empty or new folder.
 
     Raises:
@@ -72,7 +72,7 @@ def export(trained: Trained, folder: Path) -> Exported:
     return exported
 
 
-def _write(trained: Trained, rebuilt: Rebuilt, folder: Path) -> Exported:
+def _write(trained: TrainedTrial, rebuilt: RebuiltModel, folder: Path) -> Exported:
     if trained.base is None:
         return _export_cnn(rebuilt, folder)
     if data_kind(trained.model) == "images":
@@ -90,7 +90,7 @@ def _write(trained: Trained, rebuilt: Rebuilt, folder: Path) -> Exported:
     return Exported(rebuilt.label_names, True, how)
 
 
-def _export_cnn(rebuilt: Rebuilt, folder: Path) -> Exported:
+def _export_cnn(rebuilt: RebuiltModel, folder: Path) -> Exported:
     model = rebuilt.model
     assert isinstance(model, CNN)
     config = {
@@ -117,7 +117,7 @@ def _layer(layer: nn.Module) -> dict[str, Any]:
 
 
 def _export_adaptation(
-    trained: Trained, base: BaseModel, rebuilt: Rebuilt, folder: Path
+    trained: TrainedTrial, base: BaseModel, rebuilt: RebuiltModel, folder: Path
 ) -> Exported:
     """Write the trained weights without the frozen base, and how to combine both."""
     assert rebuilt.plain is not None
@@ -156,7 +156,7 @@ def _weights(folder: Path) -> dict[str, str]:
     return digests
 
 
-def _write_preprocessing(base: BaseModel, rebuilt: Rebuilt, folder: Path) -> None:
+def _write_preprocessing(base: BaseModel, rebuilt: RebuiltModel, folder: Path) -> None:
     """Write the preprocessing of images, which a hook does in this project (`PixelInput`)."""
     path = base.folder / "preprocessor_config.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -6,7 +6,7 @@ started from, and a resumed trial does not need its source any more.
 
 Weights of a method that merges (full, LoRA, DoRA, AdaLoRA, IA3) belong to a plain model and go
 below the target's adaptation. Prefixes and adapters cannot be merged and fit only a model under the
-same adaptation. `extract.py` takes both from a checkpoint.
+same adaptation. `from_checkpoint.py` takes both from a checkpoint.
 """
 
 from __future__ import annotations

@@ -18,14 +18,14 @@ from models.data.loading import load_data
 from models.networks.base_model import BaseModel
 from models.networks.cnn import CNN
 from models.weights.checkpoints import newest_checkpoint
-from models.weights.extract import from_adapted, from_cnn, trained_cnn
+from models.weights.from_checkpoint import from_adapted, from_cnn, trained_cnn
 from models.weights.head_rows import Rows, rows_by_name
 from models.weights.initial import InitialWeights, apply_initial, load_initial
 from models.weights.overlap import Overlap, overlap_of
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedTrial:
     """A trained trial, with all that is needed to rebuild its model.
 
     Attributes:
@@ -48,7 +48,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class RebuiltModel:
     """A trained model: a CNN, or a transformer under its adaptation, with its data.
 
     `plain` is the pretrained base with a fresh head; None for a CNN, like `adapted`.
@@ -70,7 +70,7 @@ class ExtractedWeights:
     rows: Rows
 
 
-def rebuild(trained: Trained) -> Rebuilt:
+def rebuild(trained: TrainedTrial) -> RebuiltModel:
     """Rebuild the model of a trial from its last checkpoint, in eval mode on the CPU.
 
     Raises:
@@ -87,11 +87,11 @@ def rebuild(trained: Trained) -> Rebuilt:
         return _transformer(trained, trained.base, state, names, splits)
     shape = _shape(splits)
     assert shape is not None, "only a model of images has no base"
-    return Rebuilt(trained_cnn(state, trained.configuration, shape, len(names)), names, splits)
+    return RebuiltModel(trained_cnn(state, trained.configuration, shape, len(names)), names, splits)
 
 
 def extract_weights(
-    trained: Trained, ancestors: Sequence[Mapping[str, Any]], target_data: Mapping[str, Any]
+    trained: TrainedTrial, ancestors: Sequence[Mapping[str, Any]], target_data: Mapping[str, Any]
 ) -> ExtractedWeights:
     """Extract initial weights from a trial, and its overlap with the target's splits.
 
@@ -125,8 +125,12 @@ def extract_weights(
 
 
 def _transformer(
-    trained: Trained, base: BaseModel, state: Mapping[str, Any], names: tuple[str, ...], splits: Any
-) -> Rebuilt:
+    trained: TrainedTrial,
+    base: BaseModel,
+    state: Mapping[str, Any],
+    names: tuple[str, ...],
+    splits: Any,
+) -> RebuiltModel:
     from models.adaptation import (
         adapt,  # importing transformers takes seconds, a CNN does not need it
     )
@@ -145,7 +149,7 @@ def _transformer(
     if initial is not None and not initial.is_merged:
         apply_initial(adapted.model, initial, names)
     adapted.load(state["weights"])
-    return Rebuilt(adapted.model.eval(), names, splits, adapted, plain.eval())
+    return RebuiltModel(adapted.model.eval(), names, splits, adapted, plain.eval())
 
 
 def _shape(splits: Any) -> tuple[int, int, int] | None:

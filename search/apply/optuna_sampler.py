@@ -28,8 +28,8 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
 from search.apply.objective_model import with_constraints
+from search.apply.proposal_source import Context, Proposal, origin, seed_of
 from search.apply.scores import losses_of
-from search.apply.source import Context, Proposal, origin, seed_of
 from search.history import Trial
 from search.history.studies import quiet_study
 from search.objectives import pareto

@@ -15,8 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.apply.gaussian_process import Floats
 from search.apply.objective_model import unfolded, with_constraints
+from search.apply.proposal_source import Context, Proposal, Tried
 from search.apply.scores import losses_of
-from search.apply.source import Context, Proposal, Tried
 from search.history import Trial
 from search.history.states import FROM_OPTUNA
 from search.space import SearchSpace, Value

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.apply.candidate_grid import CandidateGrid, Floats
-from search.apply.source import Context, Proposal, origin
+from search.apply.proposal_source import Context, Proposal, origin
 from search.apply.task_models import TaskModel
 from search.objectives import pareto
 from search.space import Value

@@ -15,8 +15,8 @@ import numpy as np
 from search.apply.gaussian_process import Floats, Process
 from search.apply.guard import GuardedObjective, guard_record
 from search.apply.own_data import ObservedData
+from search.apply.proposal_source import origin
 from search.apply.scores import normal_scores
-from search.apply.source import origin
 from search.apply.task_models import TaskModel
 from search.apply.task_weights import task_weights
 from search.history import Trial

@@ -36,7 +36,7 @@ from search.apply.objective_model import ObjectiveModel, objective_model_of
 from search.apply.optuna_sampler import OptunaSampler
 from search.apply.own_data import OwnTrials
 from search.apply.prior_data import PriorData, prior_data
-from search.apply.source import Context, Proposal, origin, seed_of
+from search.apply.proposal_source import Context, Proposal, origin, seed_of
 from search.apply.strategy import PORTFOLIO_SIZE, Options, Strategy, random_proposal
 from search.extract.task_similarity import similarities_of
 from search.history import History

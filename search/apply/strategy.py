@@ -28,7 +28,7 @@ from search.apply.candidate_grid import CandidateGrid
 from search.apply.optuna_sampler import CompletedStudy, OptunaSampler
 from search.apply.portfolio import Portfolio
 from search.apply.prior_data import PriorData
-from search.apply.source import Context, Proposal, Source, Tried, origin, seed_of
+from search.apply.proposal_source import Context, Proposal, Source, Tried, origin, seed_of
 from search.apply.task_models import most_informative
 from search.apply.transfer_model import TransferModel
 from search.objectives import Objective

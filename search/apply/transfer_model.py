@@ -22,9 +22,9 @@ from search.apply.gaussian_process import Floats, Process, assemble
 from search.apply.gp_fit import Prior, fit, usual_prior
 from search.apply.guard import GuardedObjective, guard_objective
 from search.apply.own_data import ObservedData, observed_data
+from search.apply.proposal_source import Context, Proposal, seed_of
 from search.apply.provenance import Past, origin_of
 from search.apply.scores import ceilings_of, warped_scores
-from search.apply.source import Context, Proposal, seed_of
 from search.apply.task_models import TaskModel
 from search.apply.task_weights import blocks, learned_prior, without_differences
 from search.history import Trial

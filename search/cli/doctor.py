@@ -18,8 +18,8 @@ import typer
 
 from search.cli.cluster import use_token_of_the_cluster
 from search.cli.options import PROJECT, RESULTS, Settings
+from search.cluster.all_checks import examine
 from search.cluster.check import Check, failed, in_a_line, passed
-from search.cluster.doctor import examine
 from search.cluster.nodes import ThisMachine, join_cluster
 from search.cluster.preflight import LaunchArguments
 from search.cluster.remote import LAST_LINE, as_line, check_remotely

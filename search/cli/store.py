@@ -1,6 +1,6 @@
 """The commands on the store: show past searches, report them, export or attack a trial.
 
-None of them starts a trial. Their code (`views.py`, `report/`, `attack.py`, `transfer/export.py`)
+None of them starts a trial. Their code (`tables.py`, `report/`, `attack.py`, `transfer/export.py`)
 is imported only by the command that needs it.
 """
 
@@ -19,7 +19,7 @@ from search.cli.options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fai
 
 def history(tracking_uri: Uri = DEFAULT_URI) -> None:
     """List the earlier searches."""
-    from search.cli.views import searches_table
+    from search.cli.tables import searches_table
 
     out.print(searches_table(tracking_uri))
 
@@ -30,7 +30,7 @@ def show(
     trial: Annotated[int | None, typer.Option(min=0, help="Explain one trial.")] = None,
 ) -> None:
     """Show one search: its best trials and their configurations, ready to paste."""
-    from search.cli.views import print_search, print_trial
+    from search.cli.tables import print_search, print_trial
 
     if trial is None:
         print_search(out, search, tracking_uri)

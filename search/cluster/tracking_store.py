@@ -33,7 +33,7 @@ def check_tracking_store(tracking_uri: str, *, is_cluster: bool) -> Iterator[Che
         yield warned(STORE, f"{shown} opens; it is lost with this machine", fix)
     else:
         yield passed(STORE, f"{shown} opens")
-    if stale := health.zombies(client):
+    if stale := health.runs_without_owner(client):
         runs = counted(sum(stale.values()), "run")
         searches = listed(f"{search} ({count})" for search, count in stale.items())
         fix = f"twentieth resume {next(iter(stale))} continues that search and settles its runs"

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from search.experience import (
-    Accord,
     Experience,
+    ImportanceAgreement,
     Region,
 )
 from search.history.plurals import counted
@@ -36,7 +36,7 @@ def lines(experience: Experience) -> list[str]:
         *_searches(experience),
         *_importances(experience),
         *_regions(experience),
-        *_conflicts(experience),
+        *_objective_correlations(experience),
         *_noises(experience),
         *_left_out(experience),
     ]
@@ -64,18 +64,20 @@ def _importances(experience: Experience) -> list[str]:
         agreements = [entry.agreement for entry in shown if entry.agreement is not None]
         if agreements:
             source += f", within {100 * (1 - min(agreements)):.0f} points of each other"
-        accord = next((each for each in experience.accords if each.objective == objective), None)
-        texts.append(f"What moves {objective}: {shares} ({source}){_accord(accord)}")
+        agreed = next(
+            (each for each in experience.importance_agreements if each.objective == objective), None
+        )
+        texts.append(f"What moves {objective}: {shares} ({source}){_agreement(agreed)}")
     return texts
 
 
-def _accord(accord: Accord | None) -> str:
-    if accord is None:
+def _agreement(found: ImportanceAgreement | None) -> str:
+    if found is None:
         return ""
     # From 0.7 on, the ranks of one task explain half of the variance of another's.
-    r = accord.correlation
+    r = found.correlation
     words = "agree" if r >= 0.7 else "agree roughly" if r >= 0.3 else "disagree about the order"
-    return f"; {accord.tasks} tasks {words} (rank correlation {r:+.2f})"
+    return f"; {found.tasks} tasks {words} (rank correlation {r:+.2f})"
 
 
 def _regions(experience: Experience) -> list[str]:
@@ -101,11 +103,11 @@ def _region(region: Region) -> str:
     return f"{region.hyperparameter} {best.value} ({share})"
 
 
-def _conflicts(experience: Experience) -> list[str]:
+def _objective_correlations(experience: Experience) -> list[str]:
     return [
         f"{entry.first} and {entry.second} {_relation(entry.correlation)}: rank correlation "
         f"{entry.correlation:+.2f} over {counted(entry.trials, 'trial')}"
-        for entry in experience.conflicts
+        for entry in experience.objective_correlations
     ]
 
 

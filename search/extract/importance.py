@@ -29,7 +29,7 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 from scipy.stats import spearmanr
 
-from search.experience import Accord, Importance
+from search.experience import Importance, ImportanceAgreement
 from search.extract.objective_matrix import FEWEST_TRIALS, ObjectiveMatrix
 from search.history.studies import quiet_study
 from search.objectives import Objective
@@ -123,9 +123,9 @@ def _middle(distribution: BaseDistribution) -> Any:
 FEWEST_HYPERPARAMETERS = 3
 
 
-def accord(
+def importance_agreement(
     shares: Mapping[str, Mapping[str, float]], tasks: Mapping[str, str], objective: str
-) -> Accord | None:
+) -> ImportanceAgreement | None:
     """Returns how far tasks agree; None for one task or too few hyperparameters in common.
 
     Args:
@@ -153,4 +153,4 @@ def accord(
     if not correlations:
         return None
     mean = float(np.mean(correlations))
-    return Accord(objective, mean, len(by_task), tuple(common), tuple(speaking))
+    return ImportanceAgreement(objective, mean, len(by_task), tuple(common), tuple(speaking))

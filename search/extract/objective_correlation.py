@@ -14,14 +14,14 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import spearmanr
 
-from search.experience import Conflict
+from search.experience import ObjectiveCorrelation
 from search.extract.objective_matrix import FEWEST_TRIALS, ObjectiveMatrix
 from search.objectives import Objective
 
 
-def conflicts(
+def objective_correlations(
     measured: Mapping[str, ObjectiveMatrix], objectives: Sequence[Objective]
-) -> tuple[Conflict, ...]:
+) -> tuple[ObjectiveCorrelation, ...]:
     """Returns the correlation of every pair of objectives, the strongest conflict first.
 
     Args:
@@ -32,7 +32,7 @@ def conflicts(
     Returns:
         The mean over searches, weighted by their trials; no entry for a pair without any search.
     """
-    found: list[Conflict] = []
+    found: list[ObjectiveCorrelation] = []
     for first, second in combinations(range(len(objectives)), 2):
         correlations: list[float] = []
         trials: list[int] = []
@@ -47,5 +47,5 @@ def conflicts(
         if searches:
             mean = float(np.average(correlations, weights=trials))
             pair = (objectives[first].metric, objectives[second].metric)
-            found.append(Conflict(*pair, mean, sum(trials), tuple(searches)))
+            found.append(ObjectiveCorrelation(*pair, mean, sum(trials), tuple(searches)))
     return tuple(sorted(found, key=lambda entry: entry.correlation))

@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from search.experience import Accord, Best, Experience, Importance, LeftOut, RelevantSearch
-from search.extract.importance import accord, importance_in, importances
+from search.experience import (
+    Best,
+    Experience,
+    Importance,
+    ImportanceAgreement,
+    LeftOut,
+    RelevantSearch,
+)
+from search.extract.importance import importance_agreement, importance_in, importances
 from search.extract.noise import noises
-from search.extract.objective_correlation import conflicts
+from search.extract.objective_correlation import objective_correlations
 from search.extract.objective_matrix import FEWEST_TRIALS, ObjectiveMatrix, objective_matrix
 from search.extract.regions import regions
 from search.extract.task_similarity import RELEVANT, Similarity, similarities_of
@@ -48,15 +55,15 @@ def learn(
     alike = similarities_of(history, task, fingerprint)
     relevant, single, left_out = _select(by_search, alike, objectives, history.renames.metrics)
     nearest = _nearest(relevant, alike)
-    spoken, accords = _importances(history, single, alike, objectives, space)
+    spoken, importance_agreements = _importances(history, single, alike, objectives, space)
     return Experience(
         task=task,
         similarities={name: each.value for name, each in alike.items()},
         searches=_describe(by_search, relevant, single, alike, objectives),
         importances=spoken,
-        accords=accords,
+        importance_agreements=importance_agreements,
         regions=regions(nearest, space),
-        conflicts=conflicts(nearest, objectives),
+        objective_correlations=objective_correlations(nearest, objectives),
         noises=noises(single, objectives, task),
         left_out=(
             *(LeftOut(row.run_id, row.name, row.reason) for row in history.rejected),
@@ -167,10 +174,10 @@ def _importances(
     alike: Mapping[str, Similarity],
     objectives: Sequence[Objective],
     space: SearchSpace,
-) -> tuple[tuple[Importance, ...], tuple[Accord, ...]]:
+) -> tuple[tuple[Importance, ...], tuple[ImportanceAgreement, ...]]:
     """Returns the importances of this space's hyperparameters, and how far tasks agree on them."""
     found: list[Importance] = []
-    accords: list[Accord] = []
+    importance_agreements: list[ImportanceAgreement] = []
     for column, objective in enumerate(objectives):
         parts = _for_importance({name: each[column] for name, each in single.items()}, alike)
         shares = {
@@ -181,9 +188,9 @@ def _importances(
         entries = importances(parts, shares, similarities, objective.metric)
         found += [entry for entry in entries if entry.hyperparameter in space.distributions]
         tasks = {name: part.trials[0].task for name, part in parts.items()}
-        agreed = accord(shares, tasks, objective.metric)
-        accords += [agreed] if agreed is not None else []
-    return tuple(found), tuple(accords)
+        agreed = importance_agreement(shares, tasks, objective.metric)
+        importance_agreements += [agreed] if agreed is not None else []
+    return tuple(found), tuple(importance_agreements)
 
 
 def _for_importance(

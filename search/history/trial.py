@@ -33,7 +33,8 @@ class Trial:
         seconds: The duration; 0 if unknown.
         constraints: Name -> value, 0 or less is kept: what a sampler is told of constraint
             objectives. Empty in history.
-        origin: How the configuration was proposed, JSON-able; see `search.apply.source.Proposal`.
+        origin: How the configuration was proposed, JSON-able; see
+            `search.apply.proposal_source.Proposal`.
         task: The id of the task.
         search: The id of the search.
         number: The number in the search.

@@ -27,7 +27,7 @@ _ROUNDING = 8 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
-class Aims:
+class ConstrainedLosses:
     """The numbers that trials are compared by. NaN where a steering objective is not finite.
 
     Attributes:
@@ -77,7 +77,7 @@ def as_losses(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
 
 
 def judging_indices(objectives: Sequence[Objective]) -> list[int]:
-    """Returns which objectives are the columns of `Aims.losses`."""
+    """Returns which objectives are the columns of `ConstrainedLosses.losses`."""
     first = [0] if lexicographic_of(objectives) is not None else []
     return [index for index in steering_indices(objectives) if index not in first]
 
@@ -103,7 +103,7 @@ def beyond(first: Floats, lowest: float, tolerance: float) -> Floats:
     return np.where(is_rounding, 0.0, off)
 
 
-def aims(values: ArrayLike, objectives: Sequence[Objective]) -> Aims:
+def constrained_losses(values: ArrayLike, objectives: Sequence[Objective]) -> ConstrainedLosses:
     """Returns what trials are compared by; `values` as logged, shape `(n, objectives)`.
 
     Raises:
@@ -123,7 +123,7 @@ def aims(values: ArrayLike, objectives: Sequence[Objective]) -> Aims:
         tolerance = objectives[lexicographic].role.tolerance or 0.0
         off = beyond(losses[:, 0], losses[violation == 0, 0].min(), tolerance)
         excess = np.where(violation == 0, np.maximum(off, 0.0), 0.0)
-    return Aims(losses[:, judging_indices(objectives)], violation, excess)
+    return ConstrainedLosses(losses[:, judging_indices(objectives)], violation, excess)
 
 
 def steering(values: ArrayLike, objectives: Sequence[Objective]) -> Floats:
@@ -136,7 +136,7 @@ def steering(values: ArrayLike, objectives: Sequence[Objective]) -> Floats:
     """
     if is_plain(objectives):
         return pareto.losses(values, objectives)
-    found = aims(values, objectives)
+    found = constrained_losses(values, objectives)
     columns = found.losses.copy()
     is_known = ~np.isnan(found.violation)
     columns[~is_known] = np.nan
@@ -159,7 +159,7 @@ def best(values: ArrayLike, objectives: Sequence[Objective]) -> NDArray[np.bool_
     """
     if is_plain(objectives):
         return pareto.front(pareto.losses(values, objectives))
-    found = aims(values, objectives)
+    found = constrained_losses(values, objectives)
     is_eligible = found.is_counted
     if not is_eligible.any():
         is_eligible = found.violation == np.nanmin(found.violation, initial=np.inf)

@@ -33,7 +33,7 @@ from models.catalog import compared_metric
 from models.scores.metric_names import MetricName
 from search.objectives import Objective, pareto
 from search.objectives.objective import checked
-from search.objectives.roles import aims, as_losses, steering, steering_indices
+from search.objectives.roles import as_losses, constrained_losses, steering, steering_indices
 from search.optimize.outcome import COLLAPSED, METRICS
 from search.spec import Spec
 
@@ -223,7 +223,7 @@ def _ordered_by(
     still rises tells which trial is ahead, not which is feasible in the end. By the violation alone
     only those far within the bound would survive.
     """
-    violation = aims(losses, objectives).violation
+    violation = constrained_losses(losses, objectives).violation
     if (violation == 0).any():
         return steering(losses, objectives)
     return np.column_stack([violation, losses[:, steering_indices(objectives)]])

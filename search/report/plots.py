@@ -19,7 +19,13 @@ from models.scores.metric_names import MetricName, on_split
 from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import History, Search, Trial
 from search.history.plurals import counted
-from search.objectives.roles import aims, best, is_plain, judging_indices, lexicographic_of
+from search.objectives.roles import (
+    best,
+    constrained_losses,
+    is_plain,
+    judging_indices,
+    lexicographic_of,
+)
 from search.report.style import (
     BLUE,
     GREEN,
@@ -132,7 +138,7 @@ def _draw_limits(axes: Axes, this: Search, measured: ObjectiveMatrix) -> None:
         label = bound_in_words(objectives[1])
         axes.axhline(objectives[1].role.bound, label=short(label, 60), **style)
     index = lexicographic_of(objectives)
-    keeps_bounds = aims(measured.values, objectives).violation == 0
+    keeps_bounds = constrained_losses(measured.values, objectives).violation == 0
     if index is not None and keeps_bounds.any():
         tolerance = objectives[index].role.tolerance or 0.0
         furthest = measured.losses[keeps_bounds, 0].min() + tolerance

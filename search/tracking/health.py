@@ -78,7 +78,7 @@ def lets_in_without_password(database_uri: str) -> bool:
     return True
 
 
-def zombies(client: MlflowClient) -> dict[str, int]:
+def runs_without_owner(client: MlflowClient) -> dict[str, int]:
     """Returns search -> number of its runs that are RUNNING though no process runs it.
 
     Runs of other tools are not counted.

@@ -53,7 +53,7 @@ NUMBERS = "twentieth.numbers"  # JSON: epochs and seed of the spec
 INITIAL_WEIGHTS = "twentieth.initial_weights"  # "<search>#<number>"
 SOURCE_RUN = "twentieth.source_run"
 ROWS_CARRIED = "twentieth.rows_carried"
-ROWS_FRESH = "twentieth.rows_fresh"
+ROWS_INITIALIZED = "twentieth.rows_initialized"
 OVERLAP = "twentieth.overlap"
 BASE = "twentieth.base"
 LINEAGE = "twentieth.lineage"
@@ -104,7 +104,7 @@ def joined_tag(name: str, tags: Mapping[str, str]) -> str | None:
     return "".join(pieces) if pieces else None
 
 
-def ledger_tags(record: object) -> dict[str, str]:
+def provenance_tags(record: object) -> dict[str, str]:
     """Returns the recorded parts of a trial's origin as tags to filter by, and as a sentence."""
     origin = read_origin(record)
     tags = {
@@ -125,7 +125,7 @@ def weights_tags(lineage: Mapping[str, Any]) -> dict[str, str]:
         INITIAL_WEIGHTS: str(lineage["source"]),
         SOURCE_RUN: str(lineage["source_run"]),
         ROWS_CARRIED: str(len(lineage["rows_carried"])),
-        ROWS_FRESH: str(len(lineage["rows_fresh"])),
+        ROWS_INITIALIZED: str(len(lineage["rows_initialized"])),
         OVERLAP: str(lineage["overlap"]["count"]),
         BASE: str(lineage.get("base") or ""),
     }

@@ -16,9 +16,9 @@ from models.scores.metric_names import MetricName
 from search.history import Trial
 from search.history.plurals import counted
 from search.transfer.best import values_on_test
+from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.objective_text import value_text
 from search.transfer.sources import WeightSource, check_checkpoint, find_trial
-from search.transfer.weights import lineage_in_words
 
 
 def export_trial(tracking_uri: str, reference: str, folder: Path) -> str:

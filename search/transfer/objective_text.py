@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from search.history import Search, Trial
 from search.objectives import Objective
-from search.objectives.roles import aims, is_plain, judging_indices, lexicographic_of
+from search.objectives.roles import constrained_losses, is_plain, judging_indices, lexicographic_of
 
 
 def best_in_words(search: Search) -> str:
@@ -67,7 +67,7 @@ def objectives_in_words(search: Search) -> str:
 
 def none_keeps(search: Search, best: Sequence[Trial]) -> str:
     """A warning that no trial keeps the bounds, and by how much; "" if some do."""
-    missed = aims([each.values for each in best], search.objectives).violation
+    missed = constrained_losses([each.values for each in best], search.objectives).violation
     if not len(missed) or min(missed) <= 0:
         return ""
     return (

@@ -2,7 +2,7 @@
 
 Names become `SEARCH#TRIAL`, so that a search starts from the same weights however often it is
 resumed, and the hyperparameters that the checkpoints fix leave the space. Not for copying the
-weights (`weights.py`), nor for the form of the spec (`search/spec/initial_weights.py`).
+weights (`inherited_weights.py`), nor for the form of the spec (`search/spec/initial_weights.py`).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from search.extract.objective_matrix import objective_matrix
 from search.history import History, Search, Trial
 from search.objectives.pareto import hypervolume
-from search.objectives.roles import aims
+from search.objectives.roles import constrained_losses
 
 REFERENCE_RULE = (
     "the worst value of each objective over the complete trials of all compared searches, moved "
@@ -125,7 +125,7 @@ def counted_losses(searches: Sequence[Sequence[Trial]], this: Search) -> list[li
     misses a bound, or is beyond the tolerance of the best that any of these searches found.
     """
     measured = objective_matrix([*chain.from_iterable(searches)], this.objectives)
-    found = aims(measured.values, this.objectives)
+    found = constrained_losses(measured.values, this.objectives)
     row_of = {
         id(trial): losses
         for trial, losses, counts in zip(

@@ -1,7 +1,7 @@
 """Trials whose weights can be used again, found in the store by name.
 
-A name is `SEARCH#TRIAL`, or an MLflow run id. Not for copying the weights (`weights.py`) nor for
-exporting them (`export.py`).
+A name is `SEARCH#TRIAL`, or an MLflow run id. Not for copying the weights
+(`inherited_weights.py`) nor for exporting them (`export.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from search.tracking.summary import Summary, find_summary
 from search.transfer.best import best_trials
 
 if TYPE_CHECKING:
-    from models.weights.rebuild import Trained
+    from models.weights.rebuild import TrainedTrial
 
 _NAME = re.compile(r"(?P<search>[^#]+)#(?P<number>\d+)")
 # What of a transformer's adaptation cannot be merged into its base.
@@ -115,12 +115,12 @@ class WeightSource:
             if digest != each["digest"]:
                 raise ValueError(f"{problem} has changed since (now {digest}), {fix}")
 
-    def trained(self, base: str | None) -> Trained:
+    def trained(self, base: str | None) -> TrainedTrial:
         """What it takes to rebuild its model on a base of this machine; None for a CNN."""
-        from models.weights.rebuild import Trained  # torch costs seconds
+        from models.weights.rebuild import TrainedTrial  # torch costs seconds
 
         task, found = self.spec.task, locate_base(base) if base else None
-        return Trained(
+        return TrainedTrial(
             self.name, task.model, self.configuration, task.data, self.checkpoints, found,
             self.initial,
         )  # fmt: skip

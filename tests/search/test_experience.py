@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from search.experience import (
-    Accord,
     Agreement,
     Best,
     Category,
-    Conflict,
     Experience,
     Importance,
+    ImportanceAgreement,
     LeftOut,
     Noise,
+    ObjectiveCorrelation,
     RankCorrelation,
     Region,
     RelevantSearch,
@@ -36,8 +36,10 @@ FULL = Experience(
                (Category(True, 0.8, 0.5), Category(1, 0.1, 0.3), Category("a", 0.1, 0.2)),
                5, ("r1",), ("s1",)),
     ),
-    conflicts=(Conflict("acc", "robust", -0.5, 20, ("s1",)),),
-    accords=(Accord("acc", 0.8, 2, ("width", "depth", "flag"), ("s1", "s2")),),
+    objective_correlations=(ObjectiveCorrelation("acc", "robust", -0.5, 20, ("s1",)),),
+    importance_agreements=(
+        ImportanceAgreement("acc", 0.8, 2, ("width", "depth", "flag"), ("s1", "s2")),
+    ),
     noises=(
         Noise("acc", 0.004, 0.003, 0.007, 12, 0.0123, True, ("r1", "r2"), ("s1",)),
         Noise("robust", 0.0, 0.0, 0.0, 1, 0.0, False, ("r1", "r2"), ("s2",)),

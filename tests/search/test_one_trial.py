@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Classes that hold a configuration, or values next to where they come from, and why.
 KNOWN = {
     "search/history/trial.py": {"Trial": "a trial that was asked"},
-    "search/apply/source.py": {"Proposal": "what is being asked"},
+    "search/apply/proposal_source.py": {"Proposal": "what is being asked"},
     "search/apply/portfolio.py": {"Choice": "a past trial's configuration and what tasks gain"},
     "search/space/restating.py": {"Restated": "a configuration in another space, and what is off"},
     "search/transfer/sources.py": {"WeightSource": "a trial with the files its weights lie in"},

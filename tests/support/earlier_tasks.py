@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from optuna.distributions import FloatDistribution
 
-from search.apply.source import Context, Tried
+from search.apply.proposal_source import Context, Tried
 from search.apply.task_models import TaskModel, task_models
 from search.history import Trial
 from search.history.states import State

@@ -17,7 +17,7 @@ from models.data.loading import load_data
 from models.networks.base_model import BaseModel, locate_base
 from models.networks.transformer import LoadedBase
 from models.weights.checkpoints import save_checkpoint
-from models.weights.rebuild import Trained
+from models.weights.rebuild import TrainedTrial
 from tests.support.tiny_models import tiny_bert, tiny_gpt2, tiny_vit, wordpiece
 
 WORDS = "ada sings in oslo and new york while bands play old songs by night".split()
@@ -74,7 +74,7 @@ def tiny_base(folder: Path, model: str) -> BaseModel:
 
 def finished(
     folder: Path, model: str, data: Path, base: BaseModel, seed: int = 0, **settings: Any
-) -> Trained:
+) -> TrainedTrial:
     """A trial of `model` whose weights have moved away from the base's."""
     kind = data_kind(model)
     short = {} if kind == "images" else {"max_length": 32}
@@ -90,7 +90,7 @@ def finished(
         if not name.startswith("allocation."):
             tensor += 0.1 * torch.randn(tensor.shape, generator=generator)
     save_checkpoint(folder, 1, 1, [{"loss.train": 1.0}], {"weights": state})
-    return Trained("source#0", model, configuration, {"parquet": str(data)}, folder, base)
+    return TrainedTrial("source#0", model, configuration, {"parquet": str(data)}, folder, base)
 
 
 def load_by(folder: Path, *arguments: Any) -> Any:

@@ -1,10 +1,10 @@
 """Accuracy under perturbed token embeddings: a diagnostic, not a threat.
 
 Attackers cannot send embeddings, but gradients find weaknesses that greedy edits miss. The size is
-a share of the *pretrained* embeddings' unit (unit.py), fixed per task, so a model does not gain by
-rescaling its own. The worst of all visited points counts, per example, the clean one included. The
-margin is attacked in addition to the cross-entropy, whose gradient scaled logits mask. Accuracies
-are upper bounds: the attacks may miss the worst case.
+a share of the *pretrained* embeddings' unit (epsilon_unit.py), fixed per task, so a model does not
+gain by rescaling its own. The worst of all visited points counts, per example, the clean one
+included. The margin is attacked in addition to the cross-entropy, whose gradient scaled logits
+mask. Accuracies are upper bounds: the attacks may miss the worst case.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.adversarial.embeddings.epsilon_unit import TokenBall
 from models.adversarial.embeddings.training import Forward
-from models.adversarial.embeddings.unit import TokenBall
 from models.adversarial.pixels.attacks import cross_entropy, margin, margin_loss
 from models.adversarial.pixels.evaluation import evaluating
 

@@ -1,9 +1,9 @@
 """Adversarial training of text models by perturbed token embeddings: FGM, PGD, FreeLB, SMART.
 
 Each method is one function: it adds the gradients of one optimizer step and returns its loss. Sizes
-are per token and in units of the pretrained embeddings (unit.py), while the papers bound a whole
-text. Crafting leaves no gradient in the model's parameters. The model stays in its mode, and every
-pass draws its own dropout.
+are per token and in units of the pretrained embeddings (epsilon_unit.py), while the papers bound a
+whole text. Crafting leaves no gradient in the model's parameters. The model stays in its mode, and
+every pass draws its own dropout.
 
 Sources: Miyato et al. 2017, "Adversarial training methods for semi-supervised text classification"
 (FGM); Madry et al. 2018 (PGD); Zhu et al. 2020, "FreeLB", Algorithm 1; Jiang et al. 2020, "SMART",
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.adversarial.embeddings.unit import TokenBall
+from models.adversarial.embeddings.epsilon_unit import TokenBall
 from models.hyperparameters.hyperparameter import Value
 
 Forward = Callable[[Tensor | None], Tensor]  # perturbation (batch, tokens, width) -> logits

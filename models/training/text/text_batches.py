@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.adversarial.embeddings.epsilon_unit import pretrained_unit
 from models.adversarial.embeddings.perturbed_logits import perturbed, zero_perturbation
 from models.adversarial.embeddings.training import adversarial_step
-from models.adversarial.embeddings.unit import pretrained_unit
 from models.adversarial.threat_model import TextThreat
 from models.data.sources import DataError
 from models.data.text.splits import TextSplits

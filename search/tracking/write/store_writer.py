@@ -170,7 +170,7 @@ class Sender:
                 tag_names.CONFIGURATION, json.dumps(event.fields["configuration"])
             ),
             **tag_names.split_tags(tag_names.ORIGIN, json.dumps(origin)),
-            **tag_names.ledger_tags(origin),
+            **tag_names.provenance_tags(origin),
             **tag_names.weights_tags(event.fields.get("lineage", {})),
         }
 

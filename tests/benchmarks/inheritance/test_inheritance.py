@@ -193,7 +193,7 @@ def test_weights_come_from_the_source_and_those_of_the_control_learned_other_lab
         record = finished.read(Cell("ai", 0, arm))
         assert record["source"] == "science" and record["overlap"] == 0
         assert record["rows_carried"] == ["O", "B-person", "I-person", "B-task", "I-task"]
-        assert record["rows_fresh"] == []
+        assert record["rows_initialized"] == []
     known, shuffled_ = (
         cells.initial_of(finished, Cell("ai", 0, arm))[0] for arm in (BOTH, CONTROL)
     )

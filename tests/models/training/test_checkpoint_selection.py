@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from models.training.checkpoint_selection import EpochChoice
+from models.training.checkpoint_selection import SelectedEpoch
 
 
-def after(*epochs: list[float]) -> EpochChoice:
-    choice = EpochChoice()
+def after(*epochs: list[float]) -> SelectedEpoch:
+    choice = SelectedEpoch()
     for number, scores in enumerate(epochs, start=1):
         choice = choice.after(number, np.array(scores))
     return choice
@@ -45,7 +45,7 @@ def test_only_a_better_mean_ends_the_count_of_stale_epochs() -> None:
 
 def test_a_choice_comes_back_from_its_state_and_refuses_other_examples() -> None:
     choice = after([1.0, 0.0], [1.0, 0.0])
-    again = EpochChoice.of(choice.state()).after(3, np.array([1.0, 1.0]))
+    again = SelectedEpoch.of(choice.state()).after(3, np.array([1.0, 1.0]))
     assert (again.picked, again.stale) == (3, 0)
     with pytest.raises(ValueError, match="same examples"):
         choice.after(3, np.array([1.0]))

@@ -15,20 +15,20 @@ from models.data.loading import load_images
 from models.training.cnn import CNNTraining
 from models.training.past_trial import PastTrial, attack, verify_file, warnings_of
 from models.weights.checkpoints import save_checkpoint
-from models.weights.rebuild import Trained
+from models.weights.rebuild import TrainedTrial
 from tests.support.trained_trials import finished, tiny_base
 
 THREAT = Threat(epsilon=0.2, steps=3)
 
 
-def trained_cnn(folder: Path, data: Path) -> tuple[Trained, CNNTraining]:
+def trained_cnn(folder: Path, data: Path) -> tuple[TrainedTrial, CNNTraining]:
     """A trial of two epochs on images of 4x6 pixels in three classes, and its training."""
     settings = {"parquet": str(data)}
     configuration = complete("cnn", {"width": 8})
     training = CNNTraining(configuration, load_images(settings), epochs=2, seed=0, threat=THREAT)
     metrics = list(training.run())
     save_checkpoint(folder, 1, 2, metrics, training.state_dict())
-    return Trained("small#0", "cnn", configuration, settings, folder), training
+    return TrainedTrial("small#0", "cnn", configuration, settings, folder), training
 
 
 def test_it_is_the_same_model_with_the_same_parts(folder: Path, tmp_path: Path) -> None:

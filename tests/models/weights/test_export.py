@@ -20,7 +20,7 @@ from models.networks.base_model import BaseModel
 from models.training.cnn import CNNTraining
 from models.weights.checkpoints import save_checkpoint
 from models.weights.export import export
-from models.weights.rebuild import Trained, rebuild
+from models.weights.rebuild import TrainedTrial, rebuild
 from tests.support.trained_trials import classes, entities, finished, load_by, tiny_base
 
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}
@@ -130,7 +130,7 @@ def test_a_cnn_is_loaded_by_the_loader_in_the_folder(
     training = CNNTraining(configuration, few_digits, epochs=1, seed=0, threat=threat)
     save_checkpoint(tmp_path / "trial", 1, 1, list(training.run()), training.state_dict())
     data = {"name": "digits", "train_examples": 60}
-    trial = Trained("source#0", "cnn", configuration, data, tmp_path / "trial")
+    trial = TrainedTrial("source#0", "cnn", configuration, data, tmp_path / "trial")
     export(trial, tmp_path / "out")
     model, names = load_by(tmp_path / "out")
     assert names == list(few_digits.label_names)

@@ -14,7 +14,7 @@ from models.networks.base_model import BaseModel
 from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
 from models.weights.initial import InitialWeights, load_initial, save_initial
-from models.weights.rebuild import Trained, extract_weights, rebuild
+from models.weights.rebuild import TrainedTrial, extract_weights, rebuild
 from tests.support.trained_trials import classes, finished, tiny_base
 
 THREAT = TextThreat(examples=2, cheap_examples=2, queries=4)
@@ -33,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def source(base: BaseModel, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def source(base: BaseModel, data: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedTrial:
     folder = tmp_path_factory.mktemp("source")
     return finished(folder, "text_classifier", data, base, adaptation="lora")
 
@@ -43,7 +43,7 @@ def loaded(base: BaseModel, data: Path) -> LoadedBase:
     return LoadedBase(base, "classification", tuple(names))
 
 
-def taken(source: Trained, data: Path, folder: Path) -> InitialWeights:
+def taken(source: TrainedTrial, data: Path, folder: Path) -> InitialWeights:
     return load_initial(
         save_initial(folder, extract_weights(source, [], {"parquet": str(data)}).weights)
     )
@@ -61,7 +61,7 @@ def starting(held: LoadedBase, data: Path, initial: InitialWeights, method: str)
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS[:3])
 def test_before_its_first_step_it_computes_what_its_source_did(
-    method: str, base: BaseModel, data: Path, source: Trained, tmp_path: Path
+    method: str, base: BaseModel, data: Path, source: TrainedTrial, tmp_path: Path
 ) -> None:
     training = starting(loaded(base, data), data, taken(source, data, tmp_path), method)
     expected = rebuild(source).model(**BATCH).logits
@@ -72,7 +72,7 @@ def test_before_its_first_step_it_computes_what_its_source_did(
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_resumed_it_equals_one_that_was_not_and_the_base_stays_as_it_was(
-    method: str, base: BaseModel, data: Path, source: Trained, tmp_path: Path
+    method: str, base: BaseModel, data: Path, source: TrainedTrial, tmp_path: Path
 ) -> None:
     held = loaded(base, data)
     before, initial = held.checksum(), taken(source, data, tmp_path)

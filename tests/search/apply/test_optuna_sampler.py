@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from search.apply import WarmStartSampler
 from search.apply.objective_model import TOLERANCE, objective_model_of
 from search.apply.optuna_sampler import CompletedStudy
-from search.apply.source import Context, Tried
+from search.apply.proposal_source import Context, Tried
 from search.history import Trial
 from search.objectives.objective import Objective, Role
 from tests.support import studies

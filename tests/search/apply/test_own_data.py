@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.apply.own_data import OwnTrials
-from search.apply.source import Proposal
+from search.apply.proposal_source import Proposal
 from tests.support import studies
 from tests.support.earlier_tasks import own_trial
 

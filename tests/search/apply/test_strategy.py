@@ -9,7 +9,7 @@ import pytest
 
 from search.apply import WarmStartSampler
 from search.apply.candidate_grid import CandidateGrid
-from search.apply.source import Context, Tried
+from search.apply.proposal_source import Context, Tried
 from search.apply.strategy import Control, Opening
 from search.history import History
 from tests.support import studies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search.extract.importance import accord
+from search.extract.importance import importance_agreement
 
 ABC = {"a": 0.6, "b": 0.3, "c": 0.1}
 CBA = {"a": 0.1, "b": 0.3, "c": 0.6}
@@ -13,7 +13,9 @@ BAC = {"a": 0.3, "b": 0.6, "c": 0.1}
 
 def correlation(*shares: dict[str, float]) -> float:
     names = [f"s{number}" for number in range(len(shares))]
-    found = accord(dict(zip(names, shares, strict=True)), {name: name for name in names}, "acc")
+    found = importance_agreement(
+        dict(zip(names, shares, strict=True)), {name: name for name in names}, "acc"
+    )
     assert found is not None
     return found.correlation
 
@@ -38,7 +40,7 @@ def test_it_is_equivalent_to_kendalls_concordance() -> None:
 
 def test_searches_of_one_task_are_averaged_first() -> None:
     shares = {"s1": ABC, "s2": CBA, "s3": {"a": 0.9, "b": 0.1, "c": 0.0}, "s4": {}}
-    found = accord(shares, {"s1": "t", "s2": "t", "s3": "u", "s4": "v"}, "acc")
+    found = importance_agreement(shares, {"s1": "t", "s2": "t", "s3": "u", "s4": "v"}, "acc")
     # s1 and s2 average to .35, .3, .35, of which the ties share rank 2.5: Pearson of the ranks
     # (2.5, 1, 2.5) and (3, 2, 1) is 0.
     assert found is not None and found.correlation == pytest.approx(0.0)
@@ -62,4 +64,4 @@ def test_only_hyperparameters_that_all_searched_are_compared() -> None:
     ],
 )
 def test_too_little_data_gives_no_result(shares: dict[str, dict[str, float]]) -> None:
-    assert accord(shares, {"s1": "t", "s2": "u"}, "acc") is None
+    assert importance_agreement(shares, {"s1": "t", "s2": "u"}, "acc") is None

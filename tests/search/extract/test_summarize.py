@@ -54,7 +54,7 @@ def test_it_learns_the_structure_of_the_synthetic_task() -> None:
     region = next(each for each in found.regions if each.hyperparameter == "adamw.learning_rate")
     assert region.low is not None and region.high is not None
     assert region.low < 10**-2.5 < region.high
-    assert found.conflicts[0].correlation < 0
+    assert found.objective_correlations[0].correlation < 0
     assert found.reasons() == {"its search 'z' has no summary run": 1}
     assert Experience.from_json(found.to_json()) == found
     assert 5 <= len(lines(found)) <= 12
@@ -72,7 +72,10 @@ def test_every_result_names_runs_or_searches_that_exist() -> None:
     runs = {trial.run_id for trial in TWO.prior_trials()}
     assert {best.run_id for search in found.searches for best in search.best} <= runs
     assert {run for region in found.regions for run in region.runs} <= runs
-    assert all(entry.searches for entry in (*found.importances, *found.regions, *found.conflicts))
+    assert all(
+        entry.searches
+        for entry in (*found.importances, *found.regions, *found.objective_correlations)
+    )
 
 
 def test_the_best_of_each_objective_follows_its_direction() -> None:
@@ -114,7 +117,7 @@ def test_a_search_that_measured_one_of_two_objectives_is_used_for_that_one() -> 
     found = learned(history(rows, [search(objectives=(Objective(CLEAN, "maximize"),))]))
     assert {entry.objective for entry in found.importances} == {CLEAN}
     assert found.searches[0].trials == 0
-    assert not found.left_out and not found.regions and not found.conflicts
+    assert not found.left_out and not found.regions and not found.objective_correlations
 
 
 def test_an_opposite_direction_is_left_out() -> None:
@@ -157,7 +160,7 @@ def test_importance_uses_two_searches_per_task_and_six_in_all() -> None:
     # Equally similar, so the larger first (s0, s3, s6, s9), then by name, two per task at most.
     speaking = {name for entry in found.importances for name in entry.searches}
     assert speaking == {"s0", "s3", "s6", "s9", "s1", "s10"}
-    assert {entry.tasks for entry in found.accords} == {4}
+    assert {entry.tasks for entry in found.importance_agreements} == {4}
 
 
 @pytest.mark.parametrize(

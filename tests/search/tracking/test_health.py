@@ -18,9 +18,9 @@ def test_running_runs_of_a_live_search_are_not_zombies(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.start(0)
     store.writer().drain()
-    assert sum(health.zombies(store.client).values()) >= 1
+    assert sum(health.runs_without_owner(store.client).values()) >= 1
     claim(store.client, store.summary_run, store.folder, owner_name())
-    assert health.zombies(store.client) == {}
+    assert health.runs_without_owner(store.client) == {}
 
 
 def test_a_heartbeat_that_is_not_a_number_is_not_alive(tmp_path: Path) -> None:
@@ -30,14 +30,14 @@ def test_a_heartbeat_that_is_not_a_number_is_not_alive(tmp_path: Path) -> None:
     for name, text in ((tag_names.OWNER, "elsewhere:1:1"), (tag_names.STATE, "running"),
                        (tag_names.HEARTBEAT, "soon")):  # fmt: skip
         store.client.set_tag(store.summary_run, name, text)
-    assert store.search in health.zombies(store.client)
+    assert store.search in health.runs_without_owner(store.client)
 
 
 def test_running_runs_of_other_tools_are_not_counted(tmp_path: Path) -> None:
     store = new_store(tmp_path)
-    before = health.zombies(store.client)
+    before = health.runs_without_owner(store.client)
     store.client.create_run(store.experiment)
-    assert health.zombies(store.client) == before
+    assert health.runs_without_owner(store.client) == before
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def test_a_lora_trial_passes_its_merged_weights_to_any_method(shelf: Shelf) -> N
     weights = load_initial(plan.initial_files()[f"{source.search}#0"])
     assert weights.is_merged
     assert weights.lineage["rows_carried"] == ["glad"]
-    assert weights.lineage["rows_fresh"] == ["angry"]
+    assert weights.lineage["rows_initialized"] == ["angry"]
     base = tiny_base_of(shelf)
     assert weights.lineage["base"] == f"bert@{base.digest}"
 

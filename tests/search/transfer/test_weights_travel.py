@@ -74,7 +74,7 @@ def test_a_search_starts_where_the_best_trial_of_another_ended_and_is_resumed_wi
         tags = run.data.tags
         assert tags[tag_names.INITIAL_WEIGHTS] == f"{source}#{best.number}"
         assert tags[tag_names.SOURCE_RUN] == best.run_id
-        assert (tags[tag_names.ROWS_CARRIED], tags[tag_names.ROWS_FRESH]) == ("10", "0")
+        assert (tags[tag_names.ROWS_CARRIED], tags[tag_names.ROWS_INITIALIZED]) == ("10", "0")
         assert tags[tag_names.OVERLAP] == "0"
         assert "width" not in json.loads(tags[tag_names.CONFIGURATION])
     scratch = min(trial.curves["loss.train"][1] for trial in place.trials(source))

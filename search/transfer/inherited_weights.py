@@ -101,7 +101,7 @@ def _lineage(source: WeightSource, base: BaseModel | None, found: Any) -> dict[s
         "merged": found.weights.is_merged,
         "tensors": len(found.weights.tensors),
         "rows_carried": list(found.rows.carried) if has_head else [],
-        "rows_fresh": list(found.rows.fresh) if has_head else [],
+        "rows_initialized": list(found.rows.fresh) if has_head else [],
         "overlap": {key: overlap[key] for key in ("count", "known", "compared")},
         "trained_on": source.trained_on(),
     }
@@ -132,7 +132,7 @@ def lineage_in_words(lineage: Mapping[str, Any]) -> str:
 
 
 def _rows(lineage: Mapping[str, Any]) -> str:
-    carried, fresh = list(lineage["rows_carried"]), list(lineage["rows_fresh"])
+    carried, fresh = list(lineage["rows_carried"]), list(lineage["rows_initialized"])
     if not carried and not fresh:
         return "with the whole head"
     named = f" ({names_in_words(carried, _LABELS_NAMED)})" if carried else ""

@@ -20,8 +20,8 @@ from search.tracking.read.history import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import all_summaries, find_summary
 from search.transfer.best import best_trials, to_yaml, values_on_test
+from search.transfer.inherited_weights import lineage_in_words, lineage_of
 from search.transfer.objective_text import best_in_words, none_keeps, value_text
-from search.transfer.weights import lineage_in_words, lineage_of
 
 
 def searches_table(tracking_uri: str) -> Table:

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from search.cli import views
-from search.cli.views import print_search, print_trial, searches_table
+from search.cli import tables
+from search.cli.tables import print_search, print_trial, searches_table
 from search.history.provenance import provenance_text, read_origin
 from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import tag_names
@@ -105,12 +105,12 @@ def test_configurations_and_verdicts_are_printed_as_they_are(store: Stored, tmp_
 def test_a_state_read_from_the_store_is_shown_as_it_is(
     store: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summaries = views.all_summaries
+    summaries = tables.all_summaries
 
     def tampered(client: Any) -> list[Any]:
         return [replace(entry, state="[/oops]") for entry in summaries(client)]
 
-    monkeypatch.setattr(views, "all_summaries", tampered)
+    monkeypatch.setattr(tables, "all_summaries", tampered)
     assert "[/oops]" in printed(lambda out: out.print(searches_table(store.uri)))
 
 

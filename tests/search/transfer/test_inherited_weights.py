@@ -16,7 +16,7 @@ from models.data.loading import load_data
 from models.weights.checkpoints import newest_checkpoint
 from models.weights.initial import load_initial
 from search import pipeline
-from search.cli.views import print_search, print_trial
+from search.cli.tables import print_search, print_trial
 from search.optimize.plan import Plan
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.pipeline import fingerprint_of
@@ -24,8 +24,8 @@ from search.tracking import tag_names
 from search.tracking.store import open_client, tags_of
 from search.tracking.summary import find_summary
 from search.transfer.export import export_trial
+from search.transfer.inherited_weights import lineage_in_words, lineage_of
 from search.transfer.sources import find_trial
-from search.transfer.weights import lineage_in_words, lineage_of
 from tests.support.source_searches import DIGITS, Shelf, configured, digits_spec
 
 
@@ -57,7 +57,7 @@ def test_a_search_keeps_the_weights_and_the_lineage_of_its_source(
         assert torch.equal(tensor, state["model"][tensor_name])
     lineage = weights.lineage
     assert lineage == plan.lineage({"adamw.learning_rate": 2e-3})
-    assert (len(lineage["rows_carried"]), lineage["rows_fresh"]) == (10, [])
+    assert (len(lineage["rows_carried"]), lineage["rows_initialized"]) == (10, [])
     assert lineage["overlap"] == {"count": 0, "known": 0, "compared": 100}
     assert lineage["ancestors"] == [name] and lineage["base"] is None
     summary = find_summary(open_client(shelf.uri), plan.search)
@@ -176,7 +176,7 @@ def test_a_source_whose_data_have_changed_is_refused(tmp_path: Path) -> None:
 def test_a_language_models_head_goes_as_a_whole() -> None:
     lineage = {
         "source": "s#1", "source_run": "r", "source_task": "t", "base": "gpt@1", "tensors": 3,
-        "rows_carried": [], "rows_fresh": [], "ancestors": ["s#1"],
+        "rows_carried": [], "rows_initialized": [], "ancestors": ["s#1"],
         "overlap": {"count": 0, "known": 0, "compared": 7},
     }  # fmt: skip
     assert "on the base gpt@1: 3 tensors, with the whole head." in lineage_in_words(lineage)

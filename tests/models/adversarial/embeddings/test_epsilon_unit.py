@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.adversarial.embeddings.unit import TokenBall, pretrained_unit
+from models.adversarial.embeddings.epsilon_unit import TokenBall, pretrained_unit
 
 TABLE = torch.tensor([[3.0, 4.0], [0.0, 1.0], [100.0, 0.0]])
 MASK = torch.tensor([[1, 1, 0], [1, 0, 0]])

@@ -12,7 +12,7 @@ from models.catalog import Threat, complete
 from models.data.loading import ImageSplits
 from models.training.cnn import CNNTraining
 from models.weights.checkpoints import newest_checkpoint, save_checkpoint
-from models.weights.extract import from_cnn, trained_cnn
+from models.weights.from_checkpoint import from_cnn, trained_cnn
 from models.weights.initial import InitialWeights, load_initial, save_initial
 
 SMALL = complete("cnn", {"width": 4, "fully_connected_width": 8, "normalisation": "batch"})
