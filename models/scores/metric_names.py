@@ -129,6 +129,12 @@ class MetricName:
         return str(self.on("validation")) in _COUNTS
 
     @property
+    def is_share(self) -> bool:
+        """Whether its values lie in [0, 1] by definition. Not of a metric without a point."""
+        shares = ("accuracy", "f1", "precision", "recall")
+        return self.measure in shares and (self.is_attacked or self.condition is not None)
+
+    @property
     def is_corrupted(self) -> bool:
         """Whether it is an accuracy on corrupted images."""
         kind, _, _ = (self.condition or "").partition("_")

@@ -23,10 +23,10 @@ from search.history.provenance import CONTROL, read_origin
 from search.transfer.costs import Cost, saved_in_words
 from search.transfer.progress import (
     Progress,
+    beyond_worst,
     counted_losses,
     levels_of,
     progress_of,
-    reference_point,
 )
 
 # At 400 resamples each end of a 95 % interval rests on ten of them.
@@ -76,7 +76,7 @@ def compare_arms(trials: Sequence[Trial], this: Search, cost: Cost | None) -> Ar
     present = [[row for row in arm if row is not None] for arm in rows]
     if not all(present):
         return None
-    point = reference_point(np.vstack([*present[0], *present[1]]))
+    point = beyond_worst(np.vstack([*present[0], *present[1]]))
     theirs, mine = progress_of(control, rows[0], point), progress_of(others, rows[1], point)
     reached = _reached(theirs, mine)
     assert reached is not None  # both arms have a trial that counts, beyond the reference

@@ -1,12 +1,13 @@
 """The progress of a search after each of its trials, as one number for any count of objectives.
 
-That number is the hypervolume against a reference point that all compared searches share; with one
-objective it is the distance of the best value from that point. Not for comparing searches of
-different tasks: their values have no common scale.
+That number is the hypervolume against the reference point of the task; with one objective it is the
+distance of the best value from that point. The point is fixed: a later search changes neither it
+nor the numbers of earlier ones. Not for comparing searches of different tasks: their values have no
+common scale.
 
-Source: the reference point lies beyond the worst observed values by a tenth of their range, as
-Ishibuchi et al. 2018, "How to specify a reference point in hypervolume calculation", discuss for
-fronts of about ten points.
+Source: the reference point lies beyond the worst values by a tenth of their range, as Ishibuchi et
+al. 2018, "How to specify a reference point in hypervolume calculation", discuss for fronts of about
+ten points.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from search.extract.objective_matrix import objective_matrix
+from models.scores.metric_names import MetricName
+from search.extract.objective_matrix import FEWEST_TRIALS, objective_matrix
 from search.history import History, Search, Trial
 from search.objectives.pareto import hypervolume
-from search.objectives.roles import constrained_losses
+from search.objectives.roles import constrained_losses, judging_indices
 
 REFERENCE_RULE = (
-    "the worst value of each objective over the complete trials of all compared searches, moved "
-    "away by a tenth of its range"
+    "the worst possible value of a share of examples, and of any other objective the worst value "
+    f"in the task's first search with {FEWEST_TRIALS} complete trials (or in all of them, if none "
+    "has so many), moved away by a tenth of the range"
 )
 _MARGIN = 0.1
 
@@ -86,16 +89,24 @@ def find_search(history: History, search: str) -> Search:
 def cold_searches(history: History, search: str) -> list[Search]:
     """The searches to compare with: earlier, cold, same task, same objectives; oldest first."""
     this = find_search(history, search)
+    return [
+        other
+        for other in alike_searches(history, this)
+        if other.id != search
+        and not other.warm
+        and other.started <= this.started
+        and len(objective_matrix(trials_of(history, other.id), this.objectives))
+    ]
+
+
+def alike_searches(history: History, this: Search) -> list[Search]:
+    """The searches of the same task with the same objectives, `this` among them; oldest first."""
     goal = {each.metric: each.direction for each in this.objectives}
     found = [
         other
         for other in history.searches.values()
-        if other.id != search
-        and other.task == this.task
-        and not other.warm
-        and other.started <= this.started
+        if other.task == this.task
         and {each.metric: each.direction for each in other.objectives} == goal
-        and len(objective_matrix(trials_of(history, other.id), this.objectives))
     ]
     return sorted(found, key=lambda other: (other.started, other.id))
 
@@ -107,12 +118,33 @@ def trials_of(history: History, search: str) -> list[Trial]:
     return sorted(ended, key=lambda each: (each.number, each.run_id))
 
 
-def reference_point(losses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The point that bounds the hypervolume, shape `(objectives,)`; see `REFERENCE_RULE`.
+def reference_point(history: History, this: Search) -> Row | None:
+    """The point that bounds the hypervolume; see `REFERENCE_RULE`. None if no trial counts.
+
+    Returns:
+        Shape `(k,)`: a loss for each objective that counts, as in `counted_losses`.
+    """
+    every = [trials_of(history, each.id) for each in alike_searches(history, this)]
+    parts = [[row for row in counted_losses([each], this)[0] if row is not None] for each in every]
+    rows = next((part for part in parts if len(part) >= FEWEST_TRIALS), [*chain(*parts)])
+    if not rows:
+        return None
+    point = beyond_worst(np.vstack(rows))
+    for column, index in enumerate(judging_indices(this.objectives)):
+        objective = this.objectives[index]
+        worst, best = (0.0, -1.0) if objective.is_maximized else (1.0, 0.0)
+        is_in_range = all(best <= row[column] <= worst for row in chain(*parts))
+        if MetricName.parse(objective.metric).is_share and is_in_range:
+            point[column] = worst + _MARGIN
+    return point
+
+
+def beyond_worst(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The worst of these losses, moved away by a tenth of their range, shape `(objectives,)`.
 
     Args:
-        losses: Shape `(n, objectives)`, n >= 1, of all compared searches together. An objective
-            that never changes gets a margin of one, so that reaching it counts.
+        losses: Shape `(n, objectives)`, n >= 1. An objective that never changes gets a margin of
+            one, so that reaching it counts.
     """
     worst, width = losses.max(axis=0), np.ptp(losses, axis=0)
     return np.asarray(worst + np.where(width > 0, _MARGIN * width, 1.0))
@@ -140,11 +172,9 @@ def compared(history: History, this: Search) -> Compared | None:
     """Compares a search with the cold ones of its task; None if no trial of any of them counts."""
     colds = cold_searches(history, this.id)
     every = [trials_of(history, each.id) for each in (this, *colds)]
-    parts = counted_losses(every, this)
-    rows = [row for part in parts for row in part if row is not None]
-    if not rows:
+    parts, point = counted_losses(every, this), reference_point(history, this)
+    if point is None or not any(row is not None for part in parts for row in part):
         return None
-    point = reference_point(np.vstack(rows))
     mine, *theirs = (
         progress_of(trials, part, point) for trials, part in zip(every, parts, strict=True)
     )

@@ -10,6 +10,7 @@ import pytest
 from search.objectives import Objective
 from search.transfer.progress import (
     Progress,
+    beyond_worst,
     cold_searches,
     counted_losses,
     find_search,
@@ -23,7 +24,37 @@ from tests.support.synthetic_history import START, history, row, search
 def test_the_reference_lies_a_tenth_of_the_range_beyond_the_worst() -> None:
     losses = np.array([[0.0, 5.0], [1.0, 5.0]])
     # By hand: 1 + 0.1 * 1; the second objective never changes and gets a margin of one.
-    assert reference_point(losses).tolist() == pytest.approx([1.1, 6.0])
+    assert beyond_worst(losses).tolist() == pytest.approx([1.1, 6.0])
+
+
+CLEAN, LOSS = Objective("accuracy.clean", "maximize"), Objective("loss", "minimize")
+
+
+def test_the_reference_of_a_share_is_beyond_its_worst_possible_value() -> None:
+    goal = (CLEAN, Objective("f1.macro", "maximize"))
+    names = [each.metric for each in goal]
+    known = history([row(0, [0.9, 0.8], objectives=names)], [search(objectives=goal)])
+    assert reference_point(known, known.searches["cold"]) == pytest.approx([0.1, 0.1])
+    # Percent are no shares, whatever the name: 90 is the worst, and never changes.
+    percent = history([row(0, [90.0, 0.8], objectives=names)], [search(objectives=goal)])
+    assert reference_point(percent, percent.searches["cold"]) == pytest.approx([-89.0, 0.1])
+
+
+def test_a_later_search_does_not_move_the_reference_of_a_loss() -> None:
+    goal = (CLEAN, LOSS)
+    logged = {"objectives": ["accuracy.clean", "loss"], "directions": ["maximize", "minimize"]}
+    first = [row(number, [0.5, 1.0 + number], **logged) for number in range(8)]  # losses 1 to 8
+    later = [row(number, [0.5, 90.0], search="later", **logged) for number in range(9)]
+    searches = [
+        search(objectives=goal),
+        search("later", objectives=goal, started=START + timedelta(hours=1)),
+    ]
+    known = history(first + later, searches)
+    for each in known.searches.values():
+        assert reference_point(known, each) == pytest.approx([0.1, 8.7])
+    # With fewer complete trials in the first search all of them count.
+    few = history(first[:2] + later[:2], searches)
+    assert reference_point(few, few.searches["cold"]) == pytest.approx([0.1, 90 + 8.9])
 
 
 def test_levels_never_fall_and_count_epochs_of_all_trials() -> None:

@@ -42,15 +42,15 @@ def one_objective(*searches: Sequence[float], is_warm: bool = True, **changes: A
 
 def test_two_objectives_by_hand() -> None:
     rows = [row(0, [0.5, 0.5]), row(1, [0.7, 0.4]), row(2, [0.4, 0.7])]
-    rows += [row(0, [], search="this", state="failed", epoch=1), row(1, [0.6, 0.6], search="this")]
+    rows += [row(0, [], search="this", state="failed", epoch=1), row(1, [0.7, 0.7], search="this")]
     this = search("this", warm=True, started=START + timedelta(hours=1))
     found = verdict(history(rows, [search(), this]), "this")
-    # Worst value 0.4, best 0.7 in both: the reference is 0.4 - 0.03.
-    assert found.reference == pytest.approx((0.37, 0.37))
-    # From there the cold front is (.13, .13), (.33, .03), (.03, .33): .0099 + .0130 + .0060.
+    # Both are shares: the reference is a tenth below 0.
+    assert found.reference == pytest.approx((-0.1, -0.1))
+    # From there the cold front is (.6, .6), (.8, .5), (.5, .8): .8 * .5 + .6 * .1 + .5 * .2.
     (only,) = found.comparisons
-    assert only.level == pytest.approx(0.0289)
-    assert found.level == pytest.approx(0.23**2)
+    assert only.level == pytest.approx(0.56)
+    assert found.level == pytest.approx(0.8**2)
     assert (only.cold_reached, only.cold_trials, only.cold_epochs) == (3, 3, 15)
     assert (only.reached, only.epochs, only.trials_saved) == (2, 6, 1)
     assert found.trials_saved == 1
@@ -216,4 +216,4 @@ def test_the_verdict_is_json_without_infinities() -> None:
     found = verdict(one_objective([0.5, 0.9], [0.6]), "this")
     record = json.loads(found.to_json(), parse_constant=lambda name: pytest.fail(name))
     assert record["comparisons"][0]["search"] == "cold-0"
-    assert record["reference_rule"].startswith("the worst value")
+    assert record["reference_rule"].startswith("the worst possible value of a share")

@@ -1,0 +1,109 @@
+"""Totals: the numbers of a whole search, by which two searches are compared.
+
+They are the metrics of the search's run in MLflow, the columns of `twentieth compare` and the first
+table of the report, so that all three say the same. What history saved is the verdict's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from search.history import History, Trial
+from search.transfer.best import best_trials
+from search.transfer.costs import Cost
+from search.transfer.progress import (
+    alike_searches,
+    counted_losses,
+    find_search,
+    levels_of,
+    reference_point,
+    trials_of,
+)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The numbers of one search.
+
+    Attributes:
+        search: Id of the search.
+        states: State -> number of trials that ended in it.
+        best: Objective -> the best of its values among the best trials; each may be of another
+            trial. Empty without a complete trial.
+        front: Number of best trials.
+        hypervolume: Dominated by the best trials, against the task's reference point; 0 if no
+            trial counts. With one objective, the distance of the best value from that point.
+        share_of_best_known: The hypervolume relative to that of all searches of the task with the
+            same objectives together, 0 to 1; None if no trial of any counts.
+        epochs: Epochs trained by all trials, stopped and failed ones included.
+        trial_seconds: Seconds of trials, added up over parallel ones.
+        wall_seconds: Seconds from the start of the first trial to the end of the last; pauses
+            between a kill and a resume included.
+        hours: GPU-hours or CPU-hours of the trials; None if the cost of a trial is not known.
+        hours_unit: "GPU-hours", "CPU-hours", or "".
+    """
+
+    search: str
+    states: Mapping[str, int]
+    best: Mapping[str, float]
+    front: int
+    hypervolume: float
+    share_of_best_known: float | None
+    epochs: int
+    trial_seconds: float
+    wall_seconds: float
+    hours: float | None
+    hours_unit: str
+
+
+def totals(history: History, search: str, cost: Cost | None = None) -> Totals:
+    """The totals of a search.
+
+    Args:
+        history: The trials of the search and of the other searches of its task.
+        search: Id of the search.
+        cost: What one trial occupies; without it there are no hours.
+
+    Raises:
+        ValueError: history does not contain the search.
+    """
+    this, trials = find_search(history, search), trials_of(history, search)
+    alike = [trials_of(history, each.id) for each in alike_searches(history, this)]
+    point, level, known = reference_point(history, this), 0.0, None
+    if point is not None:
+        level, known = (
+            max(levels_of([row for part in counted_losses(group, this) for row in part], point),
+                default=0.0)
+            for group in ([trials], alike)
+        )  # fmt: skip
+    front = best_trials(history, search)
+    best = {
+        each.metric: (max if each.is_maximized else min)(
+            trial.by_metric[each.metric] for trial in front
+        )
+        for each in (this.objectives if front else ())
+    }
+    seconds = sum(trial.seconds for trial in trials)
+    return Totals(
+        search=search, states=dict(Counter(trial.state for trial in trials)), best=best,
+        front=len(front), hypervolume=level,
+        share_of_best_known=level / known if known else None,
+        epochs=sum(trial.epoch for trial in trials), trial_seconds=seconds,
+        wall_seconds=_wall_seconds(trials),
+        hours=None if cost is None else cost.hours(seconds),
+        hours_unit="" if cost is None else f"{cost.unit}-hours",
+    )  # fmt: skip
+
+
+def _wall_seconds(trials: list[Trial]) -> float:
+    spans = [
+        (trial.started, trial.started + timedelta(seconds=trial.seconds))
+        for trial in trials
+        if trial.started is not None
+    ]
+    if not spans:
+        return 0.0
+    return (max(end for _, end in spans) - min(start for start, _ in spans)).total_seconds()

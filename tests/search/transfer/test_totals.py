@@ -1,0 +1,57 @@
+"""The numbers of a whole search, by which two searches are compared."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from search.objectives.objective import Role, from_lists
+from search.transfer.costs import Cost
+from search.transfer.totals import totals
+from tests.support.synthetic_history import CLEAN, ROBUST, START, history, row, search
+
+
+def test_the_totals_by_hand() -> None:
+    rows = [
+        row(0, [0.5, 0.5]),
+        row(1, [0.7, 0.4], started=START + timedelta(seconds=5)),
+        row(2, [], state="stopped", epoch=2, started=START + timedelta(seconds=60)),
+        row(3, [], state="running", epoch=1),
+    ]
+    found = totals(history(rows, [search()]), "cold", Cost(2, "GPU"))
+    assert found.states == {"complete": 2, "stopped": 1}
+    assert (found.best, found.front) == ({CLEAN: 0.7, ROBUST: 0.5}, 2)
+    # From (-0.1, -0.1): .8 * .5 + .6 * .1.
+    assert found.hypervolume == pytest.approx(0.46)
+    assert found.share_of_best_known == 1.0
+    assert (found.epochs, found.trial_seconds, found.wall_seconds) == (12, 30.0, 70.0)
+    assert (found.hours, found.hours_unit) == (pytest.approx(2 * 30 / 3600), "GPU-hours")
+
+
+def test_the_best_known_front_is_that_of_all_searches_of_the_task_together() -> None:
+    rows = [row(0, [0.5, 0.5]), row(0, [0.7, 0.4], search="this")]
+    rows += [row(0, [1.0, 1.0], search="elsewhere", task="another@1")]
+    this = search("this", started=START + timedelta(hours=1))
+    known = history(rows, [search(), this, search("elsewhere", task="another@1")])
+    assert totals(known, "this").share_of_best_known == pytest.approx(0.8 * 0.5 / 0.46)
+    assert totals(known, "cold").share_of_best_known == pytest.approx(0.6 * 0.6 / 0.46)
+
+
+def test_a_search_without_a_complete_trial_has_no_best_and_no_share() -> None:
+    found = totals(history([row(0, [], state="failed", epoch=1)], [search()]), "cold")
+    assert (found.best, found.front, found.hypervolume) == ({}, 0, 0.0)
+    assert found.share_of_best_known is None
+    assert (found.hours, found.hours_unit) == (None, "")
+    empty = totals(history([], [search()]), "cold")
+    assert (empty.states, empty.wall_seconds) == ({}, 0.0)
+
+
+def test_only_trials_that_keep_the_bounds_count() -> None:
+    roles = from_lists(
+        (CLEAN, ROBUST), ("maximize", "maximize"), (Role(), Role("constraint", bound=0.45))
+    )
+    rows = [row(0, [0.5, 0.5]), row(1, [0.9, 0.4])]
+    found = totals(history(rows, [search(objectives=roles)]), "cold")
+    assert found.hypervolume == pytest.approx(0.6)  # one objective is left: 0.5 + 0.1
+    assert found.best == {CLEAN: 0.5, ROBUST: 0.5}
