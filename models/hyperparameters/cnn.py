@@ -12,9 +12,9 @@ from models.hyperparameters.pixel_training import ATTACKED_OR_FREE_TRAINING
 
 CNN = (
     choice("optimizer", "adamw", ("sgd", "adamw"), "SGD with Nesterov momentum, or AdamW"),
-    number("sgd.learning_rate", 0.05, 1e-6, 10.0, "peak learning rate", optimizer=("sgd",)),
-    number("sgd.momentum", 0.9, 0.0, 0.999, "Nesterov momentum; 0: plain SGD", optimizer=("sgd",)),
-    number("adamw.learning_rate", 2e-3, 1e-7, 1.0, "peak learning rate", optimizer=("adamw",)),
+    number("sgd.learning_rate", 0.05, 1e-6, 10.0, "peak learning rate", optimizer="sgd"),
+    number("sgd.momentum", 0.9, 0.0, 0.999, "Nesterov momentum; 0: plain SGD", optimizer="sgd"),
+    number("adamw.learning_rate", 2e-3, 1e-7, 1.0, "peak learning rate", optimizer="adamw"),
     number("weight_decay", 1e-4, 0.0, 1.0, "on weights; not on biases and normalisation"),
     choice(
         "schedule",
@@ -41,7 +41,7 @@ CNN = (
         0.9,
         0.9999,
         "share kept of the average at a step",
-        weight_averaging=("ema",),
+        weight_averaging="ema",
     ),
     # Izmailov et al. 2018, section 4.1: averaging begins at 75 % of the budget.
     number(
@@ -50,7 +50,7 @@ CNN = (
         0.0,
         0.99,
         "share of the epochs before the first one averaged",
-        weight_averaging=("swa",),
+        weight_averaging="swa",
     ),
     number("patience", 0, 0, 1000, "epochs without a better one before stopping; 0: off"),
     *ATTACKED_OR_FREE_TRAINING,

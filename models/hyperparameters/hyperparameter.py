@@ -63,18 +63,33 @@ def choice(
     default: Value,
     choices: tuple[Value, ...],
     meaning: str,
-    **when: tuple[Value, ...],
+    **when: Value | tuple[Value, ...],
 ) -> Hyperparameter:
-    """Return a hyperparameter with several values; keywords name the parent it depends on."""
-    return Hyperparameter(name, "categorical", default, choices=choices, meaning=meaning, when=when)
+    """Return a hyperparameter with several values.
+
+    Keywords name the parent it depends on, and the parent's value, or values, under which it is
+    active.
+    """
+    return Hyperparameter(
+        name, "categorical", default, choices=choices, meaning=meaning, when=_values(when)
+    )
 
 
 def number(
-    name: str, default: float, low: float, high: float, meaning: str, **when: tuple[Value, ...]
+    name: str,
+    default: float,
+    low: float,
+    high: float,
+    meaning: str,
+    **when: Value | tuple[Value, ...],
 ) -> Hyperparameter:
-    """Return a float or int one, by the type of its default; keywords name its parent."""
+    """Return a float or int one, by the type of its default; keywords as for `choice`."""
     kind: Literal["float", "int"] = "int" if isinstance(default, int) else "float"
-    return Hyperparameter(name, kind, default, low, high, meaning=meaning, when=when)
+    return Hyperparameter(name, kind, default, low, high, meaning=meaning, when=_values(when))
+
+
+def _values(when: Mapping[str, Value | tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
+    return {name: each if isinstance(each, tuple) else (each,) for name, each in when.items()}
 
 
 def is_active(hyperparameter: Hyperparameter, values: Mapping[str, Value]) -> bool:

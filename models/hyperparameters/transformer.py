@@ -23,8 +23,8 @@ _UNIT = "multiple of the mean norm of the pretrained embeddings"
 def _low_rank(method: str) -> tuple[Hyperparameter, ...]:
     """Return the hyperparameters that LoRA and DoRA share, under the names of `method`."""
     return (
-        number(f"{method}.learning_rate", 1e-3, 1e-7, 1.0, _RATE, adaptation=(method,)),
-        number(f"{method}.rank", 8, 1, 512, "rank of each update", adaptation=(method,)),
+        number(f"{method}.learning_rate", 1e-3, 1e-7, 1.0, _RATE, adaptation=method),
+        number(f"{method}.rank", 8, 1, 512, "rank of each update", adaptation=method),
         *_low_rank_rest(method),
     )
 
@@ -38,7 +38,7 @@ def _low_rank_rest(method: str) -> tuple[Hyperparameter, ...]:
             0.01,
             64.0,
             "factor of the update: alpha / rank",
-            adaptation=(method,),
+            adaptation=method,
         ),
         number(
             f"{method}.dropout",
@@ -46,27 +46,23 @@ def _low_rank_rest(method: str) -> tuple[Hyperparameter, ...]:
             0.0,
             0.95,
             "share of the update's input dropped",
-            adaptation=(method,),
+            adaptation=method,
         ),
         choice(
-            f"{method}.modules",
-            "attention",
-            places,
-            "which linear layers adapt",
-            adaptation=(method,),
+            f"{method}.modules", "attention", places, "which linear layers adapt", adaptation=method
         ),
     )
 
 
 _ADAPTATION = (
     choice("adaptation", "full", METHODS, "which weights train"),
-    number("full.learning_rate", 5e-5, 1e-7, 1.0, _RATE, adaptation=("full",)),
+    number("full.learning_rate", 5e-5, 1e-7, 1.0, _RATE, adaptation="full"),
     choice(
         "full.freeze_embeddings",
         False,
         (False, True),
         "embeddings stay as they are",
-        adaptation=("full",),
+        adaptation="full",
     ),
     # Howard and Ruder 2018, section 3.2 (discriminative fine-tuning).
     number(
@@ -75,31 +71,29 @@ _ADAPTATION = (
         0.01,
         1.0,
         "rate multiplied per layer below the top",
-        adaptation=("full",),
+        adaptation="full",
     ),
     *_low_rank("lora"),
     *_low_rank("dora"),
-    number("adalora.learning_rate", 2e-3, 1e-7, 1.0, _RATE, adaptation=("adalora",)),
+    number("adalora.learning_rate", 2e-3, 1e-7, 1.0, _RATE, adaptation="adalora"),
     number(
-        "adalora.initial_rank", 12, 1, 512, "rank of each update at first", adaptation=("adalora",)
+        "adalora.initial_rank", 12, 1, 512, "rank of each update at first", adaptation="adalora"
     ),
-    number("adalora.rank", 8, 1, 512, "mean rank at the end", adaptation=("adalora",)),
+    number("adalora.rank", 8, 1, 512, "mean rank at the end", adaptation="adalora"),
     *_low_rank_rest("adalora"),
-    number(
-        "adalora.orthogonality", 0.5, 0.0, 10.0, "weight of the penalty", adaptation=("adalora",)
-    ),
-    number("prefix.learning_rate", 1e-2, 1e-7, 1.0, _RATE, adaptation=("prefix",)),
+    number("adalora.orthogonality", 0.5, 0.0, 10.0, "weight of the penalty", adaptation="adalora"),
+    number("prefix.learning_rate", 1e-2, 1e-7, 1.0, _RATE, adaptation="prefix"),
     number(
         "prefix.tokens",
         20,
         1,
         512,
         "virtual tokens before the text, each layer",
-        adaptation=("prefix",),
+        adaptation="prefix",
     ),
-    number("ia3.learning_rate", 5e-3, 1e-7, 1.0, _RATE, adaptation=("ia3",)),
-    number("adapters.learning_rate", 1e-3, 1e-7, 1.0, _RATE, adaptation=("adapters",)),
-    number("adapters.width", 48, 1, 4096, "units of each bottleneck", adaptation=("adapters",)),
+    number("ia3.learning_rate", 5e-3, 1e-7, 1.0, _RATE, adaptation="ia3"),
+    number("adapters.learning_rate", 1e-3, 1e-7, 1.0, _RATE, adaptation="adapters"),
+    number("adapters.width", 48, 1, 4096, "units of each bottleneck", adaptation="adapters"),
 )
 
 _TRAINING = (
@@ -132,27 +126,27 @@ _EMBEDDING_ADVERSARIAL_TRAINING = (
         ("none", "fgm", "pgd", "freelb", "smart"),
         "perturbation of the embeddings inside training",
     ),
-    number("fgm.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training=("fgm",)),
-    number("pgd.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training=("pgd",)),
-    number("pgd.steps", 3, 1, 100, "gradient steps", adversarial_training=("pgd",)),
-    number("pgd.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training=("pgd",)),
-    number("freelb.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training=("freelb",)),
+    number("fgm.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training="fgm"),
+    number("pgd.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training="pgd"),
+    number("pgd.steps", 3, 1, 100, "gradient steps", adversarial_training="pgd"),
+    number("pgd.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training="pgd"),
+    number("freelb.epsilon", 0.2, 1e-4, 10.0, _UNIT, adversarial_training="freelb"),
     number(
         "freelb.steps",
         3,
         1,
         100,
         "gradient steps, each of which trains",
-        adversarial_training=("freelb",),
+        adversarial_training="freelb",
     ),
-    number("freelb.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training=("freelb",)),
+    number("freelb.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training="freelb"),
     number(
         "freelb.initial",
         0.1,
         0.0,
         10.0,
         "size of the random start, " + _UNIT,
-        adversarial_training=("freelb",),
+        adversarial_training="freelb",
     ),
     number(
         "smart.weight",
@@ -160,18 +154,18 @@ _EMBEDDING_ADVERSARIAL_TRAINING = (
         0.0,
         1000.0,
         "weight of the smoothness term",
-        adversarial_training=("smart",),
+        adversarial_training="smart",
     ),
-    number("smart.epsilon", 0.1, 1e-5, 10.0, _SMOOTH, adversarial_training=("smart",)),
+    number("smart.epsilon", 0.1, 1e-5, 10.0, _SMOOTH, adversarial_training="smart"),
     number(
         "smart.steps",
         1,
         1,
         100,
         "gradient steps towards the worst noise",
-        adversarial_training=("smart",),
+        adversarial_training="smart",
     ),
-    number("smart.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training=("smart",)),
+    number("smart.step_size", 0.1, 1e-5, 10.0, _UNIT, adversarial_training="smart"),
 )
 
 _TEXT = (*_ADAPTATION, *_TRAINING, _MAX_LENGTH)

@@ -35,14 +35,18 @@ def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Obje
     are_sound = _check_roles(document, raw)
     for index, entry in enumerate(raw):
         keys = read_part(document, (*path, index), ObjectiveKeys, entry)
-        if keys is None:
+        # A wrong direction or role must not hide a wrong metric.
+        given = entry.get("metric") if isinstance(entry, dict) else None
+        if not isinstance(given, str):
             continue
-        metric, where = full_name(document, keys.metric, threat), (*path, index, "metric")
+        metric, where = full_name(document, given, threat), (*path, index, "metric")
         # With a faulty threat the names of metrics under attack are unknown.
         name = MetricName.parse(metric)
         is_unclear = threat is None and name.is_attacked and name.split == "validation"
         if document.known is not None and metric not in legal and not is_unclear:
             document.add(where, why_no_objective(document, metric, threat), metric, legal)
+        if keys is None:
+            continue
         if metric in objectives:
             document.add(where, "this metric is an objective already", keys.metric)
         role = Role(keys.role, keys.bound, keys.tolerance) if are_sound else PARETO

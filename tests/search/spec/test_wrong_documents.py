@@ -40,6 +40,11 @@ WRONG = [
     ("objectives/0/metric", "accuracy.claen", ["objectives[0].metric", "`accuracy.clean`"]),
     ("objectives/1/metric", "accuracy.clean", ["objectives[1].metric", "already"]),
     ("objectives/0/direction", "max", ["objectives[0].direction = 'max'", "maximize, minimize"]),
+    (
+        "objectives/0",
+        {"metric": "accuracy.claen", "direction": "max"},
+        ["objectives[0].direction = 'max'", "objectives[0].metric", "`accuracy.clean`"],
+    ),
     ("objectives/0/weight", 2, ["objectives[0].weight", "unknown key", "metric, direction"]),
     ("space", {}, ["space", "at least one hyperparameter", "optimizer"]),
     ("space/learning_rate", FLOAT, ["space.learning_rate", "cnn", "sgd.learning_rate"]),
