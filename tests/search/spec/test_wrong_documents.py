@@ -40,11 +40,6 @@ WRONG = [
     ("objectives/0/metric", "accuracy.claen", ["objectives[0].metric", "`accuracy.clean`"]),
     ("objectives/1/metric", "accuracy.clean", ["objectives[1].metric", "already"]),
     ("objectives/0/direction", "max", ["objectives[0].direction = 'max'", "maximize, minimize"]),
-    (
-        "objectives/0",
-        {"metric": "accuracy.claen", "direction": "max"},
-        ["objectives[0].direction = 'max'", "objectives[0].metric", "`accuracy.clean`"],
-    ),
     ("objectives/0/weight", 2, ["objectives[0].weight", "unknown key", "metric, direction"]),
     ("space", {}, ["space", "at least one hyperparameter", "optimizer"]),
     ("space/learning_rate", FLOAT, ["space.learning_rate", "cnn", "sgd.learning_rate"]),
@@ -192,6 +187,16 @@ def test_all_mistakes_are_reported_at_once_with_their_lines() -> None:
     assert len(lines) == 5
     assert lines[2].startswith("wrong.yaml:7  space.widht: unknown hyperparameter of model cnn. ")
     assert "Did you mean `width`? Allowed: optimizer, " in lines[2]
+
+
+def test_a_wrong_direction_does_not_hide_a_wrong_metric() -> None:
+    text = GOOD.replace("accuracy.clean, direction: maximize", "accuracy.claen, direction: max")
+    with pytest.raises(SpecError) as caught:
+        spec_from_yaml(text)
+    assert [problem.key for problem in caught.value.problems] == [
+        "objectives[0].direction",
+        "objectives[0].metric",
+    ]
 
 
 def test_a_spec_error_survives_pickling() -> None:
