@@ -30,8 +30,9 @@ NEEDED = {"ip": "iproute2", "/usr/sbin/sshd": "openssh-server", "ssh": "openssh-
 
 # As Ray names processes. Its agents and idle workers have such names too, but belong to no trial.
 ACTOR_OF_A_TRIAL = r"^ray::\w*Trainable"
-# Not its log monitor, which outlives a lost head until the next `ray stop`.
-ANY_OF_RAY = "/raylet/raylet |/gcs_server |/autoscaler/_private/monitor.py|^ray::"
+# Not its log monitor, which outlives a lost head until the next `ray stop`. That ends every process
+# with monitor.py in its arguments, so the one that looks for it writes the name otherwise.
+ANY_OF_RAY = "/raylet/raylet |/gcs_server |/autoscaler/_private/monitor[.]py|^ray::"
 
 NODES = """
 import json, urllib.request
