@@ -100,7 +100,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         kept: dict[str, Any] = {}
         if result is None and outcome.state == "failed":
             outcome = replace(outcome, reason=f"{outcome.reason}; the last one: {_error_of(trial)}")
-        elif outcome.state == "complete":
+        elif result is not None and outcome.state == "complete":
             kept = {key: result[key] for key in (TABLES, WARNING) if result.get(key)}
         self._end(number, outcome, kept)
 
