@@ -83,9 +83,8 @@ def _request(text: str) -> tuple[StopRequest, int] | None:
     try:
         record = json.loads(text)
         by, generation = str(record["by"])[:_LONGEST_NAME], int(record["generation"])
-        return StopRequest(
-            " ".join(by.split()), record.get("lets_trials_finish") is True
-        ), generation
+        finish = record.get("lets_trials_finish") is True
+        return StopRequest(" ".join(by.split()), finish), generation
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 

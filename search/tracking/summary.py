@@ -122,9 +122,10 @@ def find_summary(client: MlflowClient, search: str) -> Summary:
         return matching[0]
     listed = ", ".join(entry.search for entry in (matching or every)[-8:]) or "none yet"
     problem = "several searches begin with" if matching else "no search is called"
-    names = {name for entry in every for name in _called(entry)}
-    near = difflib.get_close_matches(search, sorted(names), n=1)
-    hint = f" Did you mean {near[0]}?" if near and not matching else ""
+    # By their beginnings, for that is what people type.
+    heads = {name[: len(search)]: name for entry in every for name in _called(entry)}
+    near = [] if matching else difflib.get_close_matches(search, heads, n=1)
+    hint = f" Did you mean {heads[near[0]]}?" if near else ""
     raise LookupError(f"{problem} {search!r}.{hint} Searches in this store: {listed}")
 
 
