@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import typer
 
-from search.cli import cluster, doctor, run, store
+from search.cli import cluster, compare, doctor, edit, run, store
 from search.cli.options import fail
 from search.tracking.ownership import SearchIsAlive
 
@@ -26,10 +26,15 @@ EXAMPLES: dict[Callable[..., None], str] = {
     run.review: "review search/specs/digits.yaml --json",
     store.history: "history",
     store.show: "show digits-1123-0915-a1b2",
+    compare.compare: "compare digits-1123-0915-a1b2 digits-1124-1031-c3d4",
     store.report: "report digits-1123-0915-a1b2",
     store.export: "export digits-1123-0915-a1b2#7 digits_network",
     store.attack: "attack digits-1123-0915-a1b2#7 --epsilon 8/255",
     store.ui: "ui --port 5001",
+    edit.stop: "stop digits-1123-0915-a1b2#7",
+    edit.note: "note digits-1123-0915-a1b2 'augmentation was switched off by mistake'",
+    edit.rename: "rename digits-1123-0915-a1b2 digits-without-augmentation",
+    edit.delete: "delete digits-1123-0915-a1b2",
     cluster.launch: "launch search/specs/digits.yaml --cluster cluster.yaml "
     "--tracking-uri https://mlflow.example.org --results /shared/results",
     cluster.attach: "attach --cluster cluster.yaml",

@@ -48,7 +48,7 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
         fail(f"all trials are stored, but the report could not be written: {error}; {fix}", 1)
     say(f"transfer  {verdict}\n          {place / 'report.md'}")
     if answer.state != "complete":
-        say(f"          interrupted; {again}")
+        say(f"          {answer.state}; {again}")
     if was_stopped:
         raise SystemExit(STOPPED)
     # The view lacks what was replayed from the journal.

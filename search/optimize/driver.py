@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import traceback
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ from search.optimize.resources import NoRoom, why_no_node
 from search.tracking import tag_names
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
 from search.tracking.read.history import read_history
-from search.tracking.store import open_client
+from search.tracking.stop_requests import StopRequests, read_stop_requests
+from search.tracking.store import open_client, tags_of
 from search.tracking.summary import settle
 from search.tracking.write.journal import Journal
 from search.tracking.write.journal_sender import Writer
@@ -98,6 +100,8 @@ def _own_and_run(
     own: list[Trial] = []
     if generation > 1:  # the first owner has no earlier trials
         own = read_history(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
+        requests = read_stop_requests(tags_of(client, plan.summary_run), generation)
+        own = [_ended_as_asked(trial, requests, journal) for trial in own]
     writer.start()
     state = "interrupted"
     try:
@@ -128,7 +132,7 @@ def _run(
     generation: int,
     at_the_end: contextlib.ExitStack,
 ) -> str:
-    """Runs trials until the budget or the time is used up or the user stops; returns the state.
+    """Runs trials until the budget or the time is used up or a user stops; returns the state.
 
     Cores, Ray and a temporary folder are released by `at_the_end`.
     """
@@ -137,18 +141,24 @@ def _run(
     def say(text: str) -> None:
         journal.append("driver", message=text)
 
+    def must_stop() -> bool:
+        return stop.is_set() or writer.stop_requests.search is not None
+
     compute_alone()
     if plan.address is None:
-        leases = lease_cpus(_cores(plan), say=say, must_stop=stop.is_set)
+        leases = lease_cpus(_cores(plan), say=say, must_stop=must_stop)
         if not leases:
-            return "interrupted"
+            return "interrupted" if stop.is_set() else "stopped"
         for lease in leases:
             at_the_end.callback(lease.release)
     began = time.monotonic()  # waiting for cores is not the search's time
     say("starting Ray" if plan.address is None else "joining Ray")
     import ray
 
-    tuning = Tuning(plan, own, journal, generation, stop, writer.has_lost_ownership.is_set)
+    tuning = Tuning(
+        plan, own, journal, generation, stop, writer.has_lost_ownership.is_set,
+        lambda: writer.stop_requests,
+    )  # fmt: skip
     ray_folder = Path(tempfile.mkdtemp(prefix="tw-"))  # short: Ray's sockets lie in it (107 bytes)
     at_the_end.callback(shutil.rmtree, ray_folder, ignore_errors=True)
     at_the_end.callback(ray.shutdown)
@@ -161,11 +171,24 @@ def _run(
         spent = time.monotonic() - began
         left = None if plan.hours is None else max(1.0, plan.hours * 3600 - spent)
         state = tuning.run(left)
-        if state == "complete":
+        if state in ("complete", "stopped"):
             tuning.test_front()
         return state
     finally:
         tuning.settle()
+
+
+def _ended_as_asked(trial: Trial, requests: StopRequests, journal: Journal) -> Trial:
+    """Ends an interrupted trial that a user had asked to stop; its driver did not live to do it."""
+    request = requests.trials.get(trial.number)
+    if request is None or trial.state not in ("interrupted", "running"):
+        return trial
+    journal.append(
+        "end", number=trial.number, state="stopped", epoch=trial.epoch, values=[],
+        configuration=dict(trial.configuration), origin=dict(trial.origin),
+        reason=f"{request.in_words} after epoch {trial.epoch}",
+    )  # fmt: skip
+    return replace(trial, state="stopped")
 
 
 def compute_alone() -> None:

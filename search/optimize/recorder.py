@@ -98,17 +98,21 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             self._journal.append("driver", message=f"trial {number} {why}")
             return
         kept: dict[str, Any] = {}
-        if result is None:
+        if result is None and outcome.state == "failed":
             outcome = replace(outcome, reason=f"{outcome.reason}; the last one: {_error_of(trial)}")
-        elif outcome.state == "complete":
+        elif result is not None and outcome.state == "complete":
             kept = {key: result[key] for key in (TABLES, WARNING) if result.get(key)}
         self._end(number, outcome, kept)
 
-    def settle(self) -> int:
+    def running(self) -> set[int]:
+        """Returns the numbers of the trials that started and have not ended."""
+        return self._started.keys() - self.ended.keys()
+
+    def settle(self, because: str = "interrupted") -> int:
         """Marks as interrupted what started and never ended; returns how many."""
-        cut_off = self._started.keys() - self.ended.keys()
+        cut_off = self.running()
         for number in sorted(cut_off):
-            self._end(number, Outcome("interrupted", reason="interrupted; resume continues it"), {})
+            self._end(number, Outcome("interrupted", reason=f"{because}; resume continues it"), {})
         return len(cut_off)
 
     def _end(self, number: int, outcome: Outcome, kept: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ the study is in memory and is rebuilt from the runs.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from search.optimize.plan import Plan
 from search.optimize.resources import trials_at_once
 from search.optimize.resume_state import ResumeState, as_optuna_trial
 from search.optimize.retries import LOST_WORKERS_RETRIED, OutOfMemoryRetries
+from search.tracking.stop_requests import StopRequests
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,28 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     """Asks Optuna for configurations and tells it how they ended.
 
     The sampler sees to it that no configuration is tried twice, and knows when a finite space is
-    exhausted.
+    exhausted. When a user stops the search, no further trial begins.
+
+    Args:
+        plan: The search's plan.
+        sampler: Makes the proposals.
+        done: What earlier launches did.
+        stop_requests: Returns what users asked to stop so far.
 
     Attributes:
         asked: Ray's trial id -> the trial, for all that were ever suggested.
         is_exhausted: Whether every configuration of a finite space has been tried.
     """
 
-    def __init__(self, plan: Plan, sampler: WarmStartSampler, done: ResumeState) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        sampler: WarmStartSampler,
+        done: ResumeState,
+        stop_requests: Callable[[], StopRequests] = StopRequests,
+    ) -> None:
         super().__init__()
+        self._stop_requests = stop_requests
         self._plan, self._sampler = plan, sampler
         self._objective_model = objective_model_of(plan.spec.objectives)
         self._study = quiet_study(searched(plan.spec.objectives), sampler)
@@ -119,20 +133,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._running.discard(trial_id)
         self._with_worker.discard(trial_id)
         asked = self.asked[trial_id]
-        if result is None:
-            self._lost_workers[asked.number] += 1
-            if self._lost_workers[asked.number] <= LOST_WORKERS_RETRIED:
-                if not self._memory_retries.take_back(trial_id, asked):
-                    self._without_worker.append(asked)
-                return None
-            outcome = Outcome("failed", reason=f"it lost more than {LOST_WORKERS_RETRIED} workers")
-        else:
-            spec = self._plan.spec
-            outcome = outcome_of(result, spec.metrics, spec.budget.epochs)
-            if is_out_of_memory(result):
-                if self._memory_retries.wait_if_shared(trial_id, asked):
-                    return None
-                outcome = replace(outcome, reason=f"{outcome.reason}, also alone")
+        outcome = self._outcome(trial_id, asked, result)
+        if outcome is None:
+            return None
         trial, values = asked.optuna_trial, None
         if outcome.state == "complete":
             values = self._objective_model.told(trial, outcome.values)
@@ -149,11 +152,36 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     def restore(self, checkpoint_path: str) -> None:
         """Does nothing, for the same reason."""
 
+    def _outcome(
+        self, trial_id: str, asked: RunningTrial, result: Mapping[str, Any] | None
+    ) -> Outcome | None:
+        """Returns how a trial has ended; None if it is retried, but never one that a user stops."""
+        request = self._stop_requests().trials.get(asked.number)
+        if result is None and request is not None:
+            return Outcome("stopped", reason=request.in_words)
+        if result is None:
+            self._lost_workers[asked.number] += 1
+            if self._lost_workers[asked.number] <= LOST_WORKERS_RETRIED:
+                if not self._memory_retries.take_back(trial_id, asked):
+                    self._without_worker.append(asked)
+                return None
+            return Outcome("failed", reason=f"it lost more than {LOST_WORKERS_RETRIED} workers")
+        outcome = outcome_of(result, self._plan.spec.metrics, self._plan.spec.budget.epochs)
+        if outcome.state == "stopped" and request is not None:
+            return replace(outcome, reason=f"{request.in_words} after epoch {outcome.epoch}")
+        if is_out_of_memory(result) and request is None:
+            if self._memory_retries.wait_if_shared(trial_id, asked):
+                return None
+            return replace(outcome, reason=f"{outcome.reason}, also alone")
+        return outcome
+
     def _next(self, trial_id: str) -> RunningTrial | None:
         if self._memory_retries:
             return self._memory_retries.take(trial_id)
         if self._without_worker:
             return self._without_worker.popleft()
+        if self._stop_requests().search is not None:
+            return None
         if self._interrupted:
             prior = self._interrupted.popleft()
             return self._ask(prior.number, Proposal(prior.configuration, prior.origin))

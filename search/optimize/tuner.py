@@ -30,6 +30,7 @@ from search.optimize.searcher import OptunaSearcher
 from search.optimize.trainable import TrialTrainable
 from search.optimize.worker_task import TaskOnWorker
 from search.spec import Spec
+from search.tracking.stop_requests import StopRequests
 from search.tracking.write.journal import Journal
 
 if TYPE_CHECKING:
@@ -50,15 +51,17 @@ class Tuning:
         generation: int,
         stop: threading.Event,
         has_lost_ownership: Callable[[], bool],
+        stop_requests: Callable[[], StopRequests] = StopRequests,
     ) -> None:
         self._plan, self._own, self._journal = plan, list(own), journal
         self._stop, self._has_lost_ownership = stop, has_lost_ownership
+        self._stop_requests, self._noticed = stop_requests, StopRequests()
         self._data = _load_data(plan.spec)
         base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
         self._task = TaskOnWorker(plan.spec, plan.storage, generation, base, plan.initial_files())
         done = resume_state_of(plan, own)
         sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
-        self.searcher = OptunaSearcher(plan, sampler, done)
+        self.searcher = OptunaSearcher(plan, sampler, done, stop_requests)
         recorded_epochs = {trial.number: trial.epoch for trial in own}
         self.recorder = Recorder(journal, self.searcher, recorded_epochs)
 
@@ -71,7 +74,7 @@ class Tuning:
         return sum(each.nbytes for each in arrays) or len(pickle.dumps(self._data))
 
     def run(self, seconds: float | None) -> str:
-        """Runs Tune; returns "complete", or "interrupted" if it was cut off."""
+        """Runs Tune; returns "complete", or how it was cut off: "stopped" or "interrupted"."""
         resources = self._plan.spec.resources
         os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # MLflow is the memory, not CSV
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # Ray's own experiment state is not used
@@ -102,7 +105,7 @@ class Tuning:
                 name="ray",
                 storage_path=str(self._plan.storage),
                 callbacks=[self.recorder],
-                stop=_StopOn(lambda: self._stop.is_set() or self._has_lost_ownership()),
+                stop=_StopOn(self._must_stop, self._must_end),
                 checkpoint_config=tune.CheckpointConfig(
                     checkpoint_at_end=False
                 ),  # ours: trainable.py
@@ -115,7 +118,9 @@ class Tuning:
             message = "every configuration of this finite space has been tried"
             self._journal.append("driver", message=message)
         cut_off = self.settle()
-        return "interrupted" if cut_off or self.searcher.has_more() else "complete"
+        if not cut_off and not self.searcher.has_more():
+            return "complete"
+        return "stopped" if self._is_stopped_by_a_user() else "interrupted"
 
     def has_work(self) -> bool:
         """Whether Ray is needed: there are trials to run, or a front to evaluate."""
@@ -124,7 +129,38 @@ class Tuning:
 
     def settle(self) -> int:
         """Marks trials that were cut off as interrupted; may be called again."""
+        request = self._stop_requests().search
+        if request is not None and self._is_stopped_by_a_user():
+            return self.recorder.settle(f"interrupted: the search was {request.in_words}")
         return self.recorder.settle()
+
+    def _must_stop(self) -> bool:
+        """Whether all trials must stop at once; Tune asks several times a second."""
+        self._notice(self._stop_requests())
+        if self._stop.is_set() or self._has_lost_ownership():
+            return True
+        request = self._stop_requests().search
+        return request is not None and not request.lets_trials_finish
+
+    def _must_end(self, trial_id: str) -> bool:
+        """Whether a user asked to stop this trial; Tune asks after each of its epochs."""
+        return self.searcher.asked[trial_id].number in self._stop_requests().trials
+
+    def _is_stopped_by_a_user(self) -> bool:
+        is_cut_off_otherwise = self._stop.is_set() or self._has_lost_ownership()
+        return self._stop_requests().search is not None and not is_cut_off_otherwise
+
+    def _notice(self, found: StopRequests) -> None:
+        """Writes to the journal what users have asked for since the last look."""
+        known, self._noticed = self._noticed, found
+        if found.search is not None and found.search != known.search:
+            rest = "run to their end" if found.search.lets_trials_finish else "are interrupted"
+            message = f"{found.search.in_words}: no further trial begins, running ones {rest}"
+            self._journal.append("driver", message=message)
+        for number in found.trials.keys() - known.trials.keys():
+            if number in self.recorder.running():
+                message = f"trial {number} is {found.trials[number].in_words}, after this epoch"
+                self._journal.append("driver", message=message)
 
     def test_front(self) -> None:
         """Evaluates the best configurations on unseen data: the last Ray tasks."""
@@ -149,16 +185,16 @@ class Tuning:
 
 
 class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
-    """Stops all trials at once when `must_stop` says so."""
+    """Stops all trials at once when `must_stop` says so, and one by its id after an epoch."""
 
-    def __init__(self, must_stop: Callable[[], bool]) -> None:
-        self._must_stop = must_stop
+    def __init__(self, must_stop: Callable[[], bool], must_end: Callable[[str], bool]) -> None:
+        self._must_stop, self._must_end = must_stop, must_end
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles it into files that are never read
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
+        return self._must_end(trial_id)
 
     def stop_all(self) -> bool:
         return self._must_stop()

@@ -69,7 +69,7 @@ def changes(
         text = distribution_text(distribution)
         if name in known:
             found += _compared(search, name, known[name], distribution, counts)
-            texts = _condition_in_words(theirs, name), _condition_in_words(ours, name)
+            texts = condition_in_words(theirs, name), condition_in_words(ours, name)
             if texts[0] != texts[1]:
                 number = counts.unknown[name]
                 found.append(decide(search, name, "condition changed", number, *texts))
@@ -187,7 +187,8 @@ def _if_any(
     return [decide(search, name, kind, trials, theirs, ours)] if trials else []
 
 
-def _condition_in_words(space: SearchSpace, name: str) -> str:
+def condition_in_words(space: SearchSpace, name: str) -> str:
+    """Returns when a hyperparameter is active: `always`, `when optimizer in {sgd}`."""
     when = space.conditions.get(name, {})
     parts = [
         f"{parent} in {_set_in_words(sorted(values, key=repr))}"

@@ -6,6 +6,7 @@ writes them and read/history.py reads them back.
 
 from __future__ import annotations
 
+import difflib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -23,15 +24,28 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+RUN_NAME = "search "  # the run's name in the page begins with it
+
+
 @dataclass(frozen=True)
 class Summary:
-    """A search as its summary run describes it."""
+    """A search as its summary run describes it.
+
+    Attributes:
+        search: The id, which never changes: trials, references and the storage go by it.
+        name: The name that people gave it, in the page or by `rename`; the id without one.
+        state: "starting", "running", "complete", "interrupted" (Ctrl-C, a time limit, a death), or
+            "stopped" (by `twentieth stop`).
+        generation: Which launch of it this is; 0 before the first.
+    """
 
     search: str
+    name: str
     run_id: str
     experiment_id: str
     task: str
     state: str
+    generation: int
     spec_yaml: str
     storage: Path
     trials_budget: int
@@ -83,7 +97,7 @@ def create_summary(
         texts[tag_names.LINEAGES] = json.dumps(dict(initial_weights), sort_keys=True)
     tags = tag_names.all_split(texts)
     run = client.create_run(
-        experiment, start_time=int(time.time() * 1000), run_name=f"search {search}", tags=tags
+        experiment, start_time=int(time.time() * 1000), run_name=RUN_NAME + search, tags=tags
     )
     client.log_text(run.info.run_id, spec_yaml, "spec.yaml")
     client.log_text(run.info.run_id, space_json, "space.json")
@@ -93,19 +107,30 @@ def create_summary(
 
 
 def find_summary(client: MlflowClient, search: str) -> Summary:
-    """Returns the summary of the search whose id is `search`, or the only one that begins with it.
+    """Returns the summary of the search with this id or name, or the only one that begins so.
 
     Raises:
         LookupError: none or several match; the message lists the searches.
     """
     every = all_summaries(client)
-    exact = [entry for entry in every if entry.search == search]
-    matching = exact or [entry for entry in every if entry.search.startswith(search)]
+    matching = (
+        [entry for entry in every if entry.search == search]
+        or [entry for entry in every if entry.name == search]
+        or [entry for entry in every if any(name.startswith(search) for name in _called(entry))]
+    )
     if len(matching) == 1:
         return matching[0]
     listed = ", ".join(entry.search for entry in (matching or every)[-8:]) or "none yet"
     problem = "several searches begin with" if matching else "no search is called"
-    raise LookupError(f"{problem} {search!r}. Searches in this store: {listed}")
+    # By their beginnings, for that is what people type.
+    heads = {name[: len(search)]: name for entry in every for name in _called(entry)}
+    near = [] if matching else difflib.get_close_matches(search, heads, n=1)
+    hint = f" Did you mean {heads[near[0]]}?" if near else ""
+    raise LookupError(f"{problem} {search!r}.{hint} Searches in this store: {listed}")
+
+
+def _called(entry: Summary) -> tuple[str, str]:
+    return entry.search, entry.name
 
 
 def all_summaries(client: MlflowClient) -> list[Summary]:
@@ -126,11 +151,26 @@ def raise_budget(client: MlflowClient, summary_run: str, trials_budget: int) -> 
 
 
 def publish_files(client: MlflowClient, summary_run: str, folder: Path, verdict: str) -> None:
-    """Logs a report's folder as artifacts of the search, and the verdict as a tag."""
+    """Logs a report's folder as artifacts of the search, and the verdict as tags.
+
+    What people wrote into the description stays there, below the verdict.
+    """
     client.log_artifacts(summary_run, str(folder), "report")
+    note = note_of(client.get_run(summary_run).data.tags)
     for name, text in tag_names.split_tags(tag_names.VERDICT, verdict).items():
         client.set_tag(summary_run, name, text)
-    client.set_tag(summary_run, tag_names.NOTE, verdict)
+    client.set_tag(summary_run, tag_names.NOTE, described(verdict, note))
+
+
+def note_of(tags: Mapping[str, str]) -> str:
+    """Returns what people wrote about a search: its description in the page without our verdict."""
+    verdict = tag_names.joined_tag(tag_names.VERDICT, tags) or ""
+    return tags.get(tag_names.NOTE, "").removeprefix(verdict).strip()
+
+
+def described(verdict: str, note: str) -> str:
+    """Returns a search's description in the page: our verdict first, then what people wrote."""
+    return "\n\n".join(part for part in (verdict, note) if part)
 
 
 def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]:
@@ -176,10 +216,12 @@ def _summary(run: Any) -> Summary:
         raise ValueError("the summary run has no spec")
     return Summary(
         search=tags[tag_names.SEARCH],
+        name=str(run.info.run_name or "").removeprefix(RUN_NAME) or tags[tag_names.SEARCH],
         run_id=run.info.run_id,
         experiment_id=run.info.experiment_id,
         task=tags[tag_names.TASK],
         state="interrupted" if is_stale else state,
+        generation=int(tags.get(tag_names.GENERATION, "0")),
         spec_yaml=spec_yaml,
         storage=Path(tag_names.joined_tag(tag_names.STORAGE, tags) or ""),
         trials_budget=int(tags[tag_names.BUDGET]),

@@ -20,8 +20,8 @@ from tests.support.commands import Said
 from tests.support.stored_search import Stored
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["run", "resume", "review", "history", "show", "report", "export", "attack",
-            "ui", "launch", "attach", "doctor"]  # fmt: skip
+COMMANDS = ["run", "resume", "review", "history", "show", "compare", "report", "export", "attack",
+            "ui", "stop", "note", "rename", "delete", "launch", "attach", "doctor"]  # fmt: skip
 
 
 def test_these_are_all_the_commands() -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from search.tracking import tag_names
 from search.tracking.ownership import HEARTBEAT_SECONDS
+from search.tracking.stop_requests import StopRequests, read_stop_requests
 from search.tracking.write.journal import Event, read_events, save_sent_offset, sent_offset, size
 from search.tracking.write.store_writer import Sender, together
 
@@ -44,7 +45,12 @@ _log = logging.getLogger(__name__)
 
 
 class Writer:
-    """Sends one search's journal to its runs, and its heartbeat to its summary run."""
+    """Sends one search's journal to its runs, and its heartbeat to its summary run.
+
+    Attributes:
+        has_lost_ownership: Set when another driver has taken the search over.
+        stop_requests: What users asked to stop, as of the last heartbeat.
+    """
 
     def __init__(
         self,
@@ -76,6 +82,7 @@ class Writer:
         self._next_heartbeat = 0.0
         self._thread = threading.Thread(target=self._loop, name="mlflow-writer", daemon=True)
         self.has_lost_ownership = threading.Event()
+        self.stop_requests = StopRequests()
 
     def start(self) -> None:
         """Starts sending in the background."""
@@ -193,5 +200,6 @@ class Writer:
         if int(tags.get(tag_names.GENERATION, self._generation)) > self._generation:
             self.has_lost_ownership.set()
             return
+        self.stop_requests = read_stop_requests(tags, self._generation)
         self._client.set_tag(self._summary_run, tag_names.HEARTBEAT, str(int(time.time())))
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS

@@ -1,0 +1,177 @@
+"""`twentieth compare`: several searches side by side, from the store.
+
+The numbers are those of `transfer/totals.py`, which the page and the report show too. Their
+reference point and what is best known depend on the task's other searches, so the whole store is
+read. How it is printed is in `compare_text.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from search.cli.options import DEFAULT_URI, Uri, out, say
+
+if TYPE_CHECKING:
+    from search.history import History, Search, Trial
+    from search.tracking.summary import Summary
+    from search.transfer.totals import Totals
+
+
+@dataclass(frozen=True)
+class Column:
+    """One search of a comparison.
+
+    Attributes:
+        summary: As its summary run describes it.
+        search: As history has it, under the names of its own spec.
+        totals: Its numbers.
+        front: Its best trials, sorted by the first objective.
+    """
+
+    summary: Summary
+    search: Search
+    totals: Totals
+    front: Sequence[Trial]
+
+
+def compare(
+    searches: Annotated[
+        list[str], typer.Argument(metavar="SEARCH SEARCH...", help="Two or more searches.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """Show searches side by side: spaces, best values, hypervolume, best trials, costs."""
+    from search.cli.compare_text import lines
+
+    columns = read_columns(tracking_uri, searches)
+    if as_json:
+        print(json.dumps(as_document(columns), indent=2))
+        return
+    for line in lines(columns, out.width):
+        say(line)
+
+
+def read_columns(tracking_uri: str, names: Sequence[str]) -> list[Column]:
+    """Reads searches by their ids or names, in this order.
+
+    Raises:
+        LookupError: there is no such search.
+        ValueError: there are fewer than two, one is named twice, or one cannot be read.
+    """
+    from search.tracking.store import open_client
+    from search.tracking.summary import find_summary
+    from search.transfer.best import best_trials
+    from search.transfer.costs import cost_of
+    from search.transfer.progress import find_search
+    from search.transfer.totals import totals
+
+    if len(names) < 2:
+        raise ValueError("one search is not enough to compare; fix: name another one")
+    client = open_client(tracking_uri)
+    summaries = [find_summary(client, name) for name in names]
+    ids = [summary.search for summary in summaries]
+    twice = [each for each in dict.fromkeys(ids) if ids.count(each) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is named twice; fix: name each search once")
+    columns, known = [], dict[str, "History"]()
+    for summary in summaries:
+        history = _history_of(tracking_uri, summary, known)
+        columns.append(
+            Column(
+                summary, find_search(history, summary.search),
+                totals(history, summary.search, cost_of(summary.spec_yaml)),
+                best_trials(history, summary.search),
+            )
+        )  # fmt: skip
+    return columns
+
+
+def _history_of(tracking_uri: str, summary: Summary, known: dict[str, History]) -> History:
+    """Returns the whole store as a search's report sees it; `known` keeps what was read."""
+    from search.spec.load import history_settings
+    from search.tracking.read.history import read_history
+
+    settings = history_settings(summary.spec_yaml)
+    task = summary.task if settings.same_task else ""
+    key = repr((settings.same_task, task, settings.rename, settings.rename_metrics))
+    if key not in known:
+        history = read_history(tracking_uri, same_task=settings.same_task, task=task)
+        known[key] = history.renamed(settings.rename, settings.rename_metrics)
+    return known[key]
+
+
+def differing(columns: Sequence[Column]) -> str:
+    """Returns what keeps the values from being compared: "tasks", "objectives", or ""."""
+    if len({column.search.task for column in columns}) > 1:
+        return "tasks"
+    # With other bounds or roles other trials count, and the hypervolume has other axes.
+    return "objectives" if len({frozenset(each.search.objectives) for each in columns}) > 1 else ""
+
+
+def metrics_of(columns: Sequence[Column]) -> list[str]:
+    """Returns the metrics of all objectives, in order of appearance."""
+    return list(dict.fromkeys(metric for each in columns for metric in each.search.metrics))
+
+
+def space_texts(columns: Sequence[Column]) -> dict[str, list[str | None]]:
+    """Returns hyperparameter -> its range in each search; None where it is not searched."""
+    spaces = [_space_text(column.search) for column in columns]
+    names = dict.fromkeys(name for space in spaces for name in space)
+    return {name: [space.get(name) for space in spaces] for name in names}
+
+
+def _space_text(search: Search) -> dict[str, str]:
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    from search.review.space_diff import condition_in_words, distribution_text
+
+    found = {}
+    for name, kind in search.space.distributions.items() if search.space else ():
+        parts = [distribution_text(kind)]
+        if isinstance(kind, IntDistribution):
+            parts.append("whole")
+        step = None if isinstance(kind, CategoricalDistribution) else getattr(kind, "step", None)
+        if step not in (None, 1):
+            parts.append(f"in steps of {step:g}")
+        if search.space is not None and name in search.space.conditions:
+            parts.append(condition_in_words(search.space, name))
+        found[name] = ", ".join(parts)
+    return found
+
+
+def as_document(columns: Sequence[Column]) -> dict[str, Any]:
+    """Returns a comparison as JSON; without hypervolumes where they do not compare."""
+    why_not, spaces = differing(columns), space_texts(columns)
+    return {
+        "is_comparable": not why_not,
+        "differing": why_not or None,
+        "searches": [_search_document(column, not why_not) for column in columns],
+        "space_differences": {
+            name: {column.summary.search: text for column, text in zip(columns, texts, strict=True)}
+            for name, texts in spaces.items()
+            if len(set(texts)) > 1
+        },
+    }
+
+
+def _search_document(column: Column, is_comparable: bool) -> dict[str, Any]:
+    numbers = asdict(column.totals)
+    if not is_comparable:
+        del numbers["hypervolume"], numbers["share_of_best_known"]
+    return {
+        **numbers,
+        "name": column.summary.name, "task": column.search.task, "state": column.summary.state,
+        "objectives": [
+            {"metric": each.metric, "direction": each.direction, "role": each.role.name}
+            for each in column.search.objectives
+        ],
+        "best_trials": [
+            {"number": trial.number, "values": trial.by_metric} for trial in column.front
+        ],
+    }  # fmt: skip

@@ -1,0 +1,174 @@
+"""The commands that act on a search in the store: stop, note, rename and delete it.
+
+They work from any machine that reaches the store. None of them changes a trial's results.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search.cli.options import DEFAULT_URI, SearchId, Uri, say
+from search.history.plurals import counted
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from search.tracking.summary import Summary
+
+_TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")
+
+
+def stop(
+    search: Annotated[str, typer.Argument(metavar="SEARCH[#TRIAL]", help="A search, or a trial.")],
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Let the trials that run now run to their end.")
+    ] = False,
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """End a running search, or one of its trials; the search can be resumed.
+
+    A search begins no further trial and interrupts those that run, then evaluates its best trials
+    and writes its report; `resume` goes on with all. A single trial ends after its epoch, is marked
+    as stopped by the user, and is not resumed; the other trials go on.
+    """
+    from search.tracking.ownership import HEARTBEAT_SECONDS
+    from search.tracking.stop_requests import request_stop
+    from search.tracking.store import open_client
+    from search.tracking.summary import find_summary
+
+    match = _TRIAL.fullmatch(search)
+    if "#" in search and match is None:
+        raise ValueError(f"{search!r} is no trial; fix: write SEARCH#TRIAL, such as digits-1123#7")
+    client = open_client(tracking_uri)
+    summary = find_summary(client, match["search"] if match else search)
+    _check_that_it_runs(summary)
+    number = int(match["number"]) if match else None
+    if number is not None:
+        if finish:
+            raise ValueError("--finish is for a whole search; fix: leave it out for one trial")
+        _check_that_the_trial_runs(tracking_uri, summary, number)
+    request_stop(
+        client, summary.run_id, summary.generation, trial=number, lets_trials_finish=finish
+    )
+    seen = f"its driver looks every {HEARTBEAT_SECONDS:.0f} s"
+    if number is not None:
+        say(f"asked {summary.search} to stop trial {number}: {seen}, and ends it after its epoch")
+        return
+    rest = "lets its running trials finish" if finish else "interrupts its running trials"
+    say(
+        f"asked {summary.search} to stop: {seen}, {rest}, and evaluates its best trials\n"
+        f"go on later with: twentieth resume {summary.search}"
+    )
+
+
+def note(
+    search: SearchId,
+    text: Annotated[str, typer.Argument(help="One paragraph; Markdown is shown in the page.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace all earlier notes; '' removes them.")
+    ] = False,
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """Add a note to a search: the description of its run in the MLflow page."""
+    from search.tracking.edits import add_note
+    from search.tracking.store import open_client
+    from search.tracking.summary import find_summary
+
+    client = open_client(tracking_uri)
+    summary = find_summary(client, search)
+    written = add_note(client, summary, text, replaces=replace)
+    say(f"{summary.search}: {written or 'no note'}")
+
+
+def rename(
+    search: SearchId,
+    name: Annotated[str, typer.Argument(metavar="NEW", help="The new name; its id undoes it.")],
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """Give a search another name in the MLflow page; its id stays, and commands take both.
+
+    The id cannot change: trials, references such as SEARCH#TRIAL and the storage folder go by it.
+    """
+    from search.tracking.edits import rename_search
+    from search.tracking.store import open_client
+    from search.tracking.summary import find_summary
+
+    client = open_client(tracking_uri)
+    summary = find_summary(client, search)
+    rename_search(client, summary, name)
+    say(f"{summary.search} is now called {name.strip()}; commands find it by both")
+
+
+def delete(
+    search: SearchId,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    with_files: Annotated[
+        bool, typer.Option("--with-files", help="Delete its checkpoints too, for good.")
+    ] = False,
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """Delete a search and its trials from the store; later searches no longer learn from it.
+
+    The runs can be restored with `mlflow runs restore` until `mlflow gc`. Searches that learned
+    from it, or started from its weights, keep what they took.
+    """
+    from search.tracking.edits import delete_runs, delete_storage, own_storage
+    from search.tracking.store import open_client, trial_runs
+    from search.tracking.summary import find_summary
+
+    client = open_client(tracking_uri)
+    summary = find_summary(client, search)
+    _refuse_while_it_runs(client, summary)
+    folder = own_storage(summary) if with_files else None
+    trials = len(trial_runs(client, summary.experiment_id, summary.search))
+    files = _files_in_words(summary.storage, folder, with_files=with_files)
+    say(f"{summary.search}: {counted(trials, 'trial')}, {summary.state}\n{files}")
+    if not yes:
+        typer.confirm("Delete it?", abort=True)
+        _refuse_while_it_runs(client, summary)  # somebody may have resumed it meanwhile
+    runs = delete_runs(client, summary)
+    if folder is not None:
+        delete_storage(folder)
+    say(f"deleted {counted(runs, 'run')}; to restore one: mlflow runs restore --run-id RUN")
+
+
+def _refuse_while_it_runs(client: MlflowClient, summary: Summary) -> None:
+    from search.tracking.ownership import SearchIsAlive, refuse_if_alive
+
+    try:
+        refuse_if_alive(client, summary.run_id, say)
+    except SearchIsAlive as error:
+        fix = f"fix: twentieth stop {summary.search}"
+        raise SearchIsAlive(f"{summary.search} is not deleted: {error}; {fix}") from None
+
+
+def _check_that_it_runs(summary: Summary) -> None:
+    if summary.state != "running":
+        raise ValueError(f"{summary.search} is not running: it is {summary.state}")
+
+
+def _check_that_the_trial_runs(tracking_uri: str, summary: Summary, number: int) -> None:
+    from search.tracking.read.history import read_history
+
+    trials = read_history(tracking_uri, searches=[summary.search]).prior_trials(state=None)
+    states = {trial.number: trial.state for trial in trials}
+    running = [str(each) for each, state in sorted(states.items()) if state == "running"]
+    listed = f"running are: {', '.join(running) or 'none'}"
+    if number not in states:
+        raise LookupError(f"{summary.search} has no trial {number}; {listed}")
+    if states[number] != "running":
+        raise ValueError(
+            f"trial {number} of {summary.search} is not running: it is {states[number]}; {listed}"
+        )
+
+
+def _files_in_words(storage: Path, folder: Path | None, *, with_files: bool) -> str:
+    if folder is not None:
+        return f"its checkpoints are deleted too: {folder}"
+    if with_files:
+        return f"its checkpoints are not on this machine and stay where they are: {storage}"
+    return f"its checkpoints stay in {storage}; --with-files deletes them too"
