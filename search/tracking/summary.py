@@ -18,6 +18,7 @@ from search.objectives.objective import Objective, to_row
 from search.tracking import tag_names
 from search.tracking.ownership import is_alive
 from search.tracking.store import all_experiments, all_runs, trial_runs
+from search.tracking.write.store_writer import Batch
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -125,12 +126,23 @@ def raise_budget(client: MlflowClient, summary_run: str, trials_budget: int) -> 
     client.set_tag(summary_run, tag_names.BUDGET, str(trials_budget))
 
 
-def publish_files(client: MlflowClient, summary_run: str, folder: Path, verdict: str) -> None:
-    """Logs a report's folder as artifacts of the search, and the verdict as a tag."""
+def publish_files(
+    client: MlflowClient, summary_run: str, folder: Path, verdict: str, totals: Mapping[str, float]
+) -> None:
+    """Logs a report's folder as artifacts of the search, its verdict as a tag, and its totals.
+
+    Args:
+        client: a client of the store.
+        summary_run: the search's own run.
+        folder: the report.
+        verdict: becomes the run's description too.
+        totals: name -> number of the search as a whole; a later report replaces them.
+    """
     client.log_artifacts(summary_run, str(folder), "report")
-    for name, text in tag_names.split_tags(tag_names.VERDICT, verdict).items():
-        client.set_tag(summary_run, name, text)
-    client.set_tag(summary_run, tag_names.NOTE, verdict)
+    batch = Batch(tags=tag_names.split_tags(tag_names.VERDICT, verdict) | {tag_names.NOTE: verdict})
+    metrics = {f"{tag_names.TOTAL}{name}": value for name, value in totals.items()}
+    batch.add_metrics(metrics, time=int(time.time() * 1000), step=0)
+    batch.log(client, summary_run)
 
 
 def settle(client: MlflowClient, experiment: str, search: str) -> dict[str, int]:

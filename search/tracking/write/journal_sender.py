@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,13 +57,13 @@ class Writer:
         summary_run: str,
         generation: int,
         log_scaled: frozenset[str] = frozenset(),
-        metrics: tuple[str, ...] = (),
+        objectives: Mapping[str, str] | None = None,
     ) -> None:
         self._client = client
         self._folder = folder
         self._sender = Sender(
             client, search=search, experiment=experiment, summary_run=summary_run,
-            log_scaled=log_scaled, metrics=metrics,
+            log_scaled=log_scaled, objectives=objectives or {},
         )  # fmt: skip
         self._summary_run = summary_run
         self._generation = generation
