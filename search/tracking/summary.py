@@ -66,6 +66,7 @@ def create_summary(
         tag_names.KIND: "search",
         tag_names.SEARCH: search,
         tag_names.STATE: "starting",
+        tag_names.COLOR: tag_names.color(search),
         tag_names.TASK: task,
         tag_names.FINGERPRINT: json.dumps(dict(fingerprint), sort_keys=True),
         tag_names.SPEC: spec_yaml,

@@ -31,7 +31,7 @@ VIEWS = {
     "searches": ("Searches and verdicts", False),
 }
 # The description of an experiment begins so unless somebody wrote their own.
-OURS = "Searches of **Twentieth**"
+OURS = "**Twentieth**: "
 # An experiment's tag holds 5,000 characters, and nobody reads wider tables.
 HYPERPARAMETERS_SHOWN = 6
 # The labels of more axes overlap in a plot of half the page's width.
@@ -61,12 +61,11 @@ def write_views(
     """
     shown = list(hyperparameters)[:HYPERPARAMETERS_SHOWN]
     names = tag_names.objective_names(each.metric for each in objectives)
-    curves = [_curve(name) for name in names.values()]
+    curves, table = [_curve(name) for name in names.values()], _trials(objectives, names, shown)
     states = {
-        "trials": _trials(objectives, names, shown),
-        "charts": _trials(objectives, names, shown) | _charts("Objectives over epochs", curves),
-        "front": _trials(objectives, names, shown)
-        | _charts("Pareto front and hyperparameters", _front(list(names.values()), shown)),
+        "trials": table,
+        "charts": table | _charts(VIEWS["charts"][0], curves),
+        "front": table | _charts(VIEWS["front"][0], _front(names, shown)),
         "searches": _searches(objectives),
     }
     from mlflow.exceptions import MlflowException
@@ -101,14 +100,15 @@ def _links(page: str, experiment: str) -> dict[str, str]:
 
 def _description(experiment: str) -> str:
     """Returns Markdown; its links are relative, as the server's address differs by reader."""
-    listed = [f"- [{title}]({url})" for title, url in _links("", experiment).items()]
-    lines = [
-        f"{OURS}: one run a trial, one run a search.", "", *listed, "",
-        f"`{tag_names.OBJECTIVE}*` is the newest value of an objective: the final one of a "
-        "complete trial; of a stopped or running one that of its last epoch, as the scheduler "
-        "compares it.",
-    ]  # fmt: skip
-    return "\n".join(lines)
+    listed = " · ".join(f"[{title}]({url})" for title, url in _links("", experiment).items())
+    return (
+        f"{OURS}{listed}\n\n"  # the page shows the first line, and the others on a click
+        "One run is a trial or a search. Trials have the colour of their search; grey ones were "
+        f"stopped by the scheduler, red ones failed. `{tag_names.OBJECTIVE}*` is the newest value "
+        "of an objective: the final one of a complete trial, and of any other trial that of its "
+        f"last epoch, as the scheduler compares it. `{tag_names.TOTAL}*` are the numbers of a "
+        "search as a whole."
+    )
 
 
 def _trials(
@@ -132,7 +132,7 @@ def _trials(
         "runsHiddenMode": "SHOW_ALL",
         "selectedColumns": columns,
         "columnOrder": ["attributes.`Run Name`", "attributes.`Created`", *columns],
-        "columnWidths": {"attributes.`Run Name`": 330, **dict.fromkeys(metrics, 190)},
+        "columnWidths": {"attributes.`Run Name`": 310, **dict.fromkeys(metrics, 190)},
     }
 
 
@@ -165,8 +165,21 @@ def _curve(metric: str) -> dict[str, Any]:
     return _card(metric, line)
 
 
-def _front(metrics: Sequence[str], hyperparameters: Sequence[str]) -> list[dict[str, Any]]:
+def _front(names: Mapping[str, str], hyperparameters: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns the front, of complete trials alone; the same with all trials; hyperparameters."""
+    pairs = [list(metrics)[:2] for metrics in (names, names.values())] if len(names) > 1 else []
     plots = [
+        _card(
+            f"front-{index}",
+            {
+                "type": "SCATTER",
+                "xaxis": {"key": first, "type": "METRIC"},
+                "yaxis": {"key": second, "type": "METRIC"},
+            },
+        )
+        for index, (first, second) in enumerate(pairs)
+    ]
+    return plots + [
         _card(
             f"parallel-{index}",
             {
@@ -176,12 +189,8 @@ def _front(metrics: Sequence[str], hyperparameters: Sequence[str]) -> list[dict[
                 "showAllRuns": True,
             },
         )
-        for index, metric in enumerate(metrics)
+        for index, metric in enumerate(names)
     ]
-    if len(metrics) > 1:
-        first, second = ({"key": metric, "type": "METRIC"} for metric in metrics[:2])
-        plots.insert(0, _card("front", {"type": "SCATTER", "xaxis": first, "yaxis": second}))
-    return plots
 
 
 def _searches(objectives: Sequence[Objective]) -> dict[str, Any]:
@@ -189,7 +198,8 @@ def _searches(objectives: Sequence[Objective]) -> dict[str, Any]:
     columns = [
         f"tags.`{tag_names.STATE}`",
         *(f"metrics.`{tag_names.TOTAL}{name}`" for name in totals),
-        "attributes.`Description`",
+        # The page cuts a description at 40 characters.
+        f"tags.`{tag_names.VERDICT}`",
     ]
     return {
         "searchFilter": f"tags.`{tag_names.KIND}` = 'search'",

@@ -43,6 +43,11 @@ GATHERED = ("start", "epoch", "end")
 EVENTS_TOGETHER = 50
 
 
+def rounded(value: float) -> float:
+    """Returns a value with five digits: the page's tables show all of a number's digits."""
+    return float(f"{value:.5g}")
+
+
 def together(events: Iterable[Event]) -> list[list[Event]]:
     """Groups events that are written together; groups are ordered by their first event.
 
@@ -196,7 +201,7 @@ class Sender:
     def _add_epoch(self, batch: Batch, event: Event) -> None:
         metrics, epoch = event.fields["metrics"], event.fields["epoch"]
         newest = {
-            self._names[name]: metrics[name if name in metrics else earlier]
+            self._names[name]: rounded(metrics[name if name in metrics else earlier])
             for name, earlier in self._objectives.items()
             if name in metrics or earlier in metrics
         }
