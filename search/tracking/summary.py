@@ -18,7 +18,7 @@ from search.objectives.objective import Objective, to_row
 from search.tracking import tag_names
 from search.tracking.ownership import is_alive
 from search.tracking.store import all_experiments, all_runs, trial_runs
-from search.tracking.write.store_writer import Batch
+from search.tracking.write.store_writer import Batch, rounded
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -141,7 +141,7 @@ def publish_files(
     """
     client.log_artifacts(summary_run, str(folder), "report")
     batch = Batch(tags=tag_names.split_tags(tag_names.VERDICT, verdict) | {tag_names.NOTE: verdict})
-    metrics = {f"{tag_names.TOTAL}{name}": value for name, value in totals.items()}
+    metrics = {f"{tag_names.TOTAL}{name}": rounded(value) for name, value in totals.items()}
     batch.add_metrics(metrics, time=int(time.time() * 1000), step=0)
     batch.log(client, summary_run)
 

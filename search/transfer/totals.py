@@ -65,10 +65,10 @@ class Totals:
         """The numbers by the names they have as metrics of the search's run; None is left out."""
         unit = self.hours_unit.removesuffix("-hours").lower()
         found: dict[str, float | None] = {
-            **{f"best.{metric}": value for metric, value in self.best.items()},
-            "best_trials": self.front,
             "hypervolume": self.hypervolume,
             "share_of_best_known": self.share_of_best_known,
+            **{f"best.{metric}": value for metric, value in self.best.items()},
+            "best_trials": self.front,
             "trials": sum(self.states.values()),
             **{f"trials.{state}": self.states.get(state, 0) for state in ENDED},
             "epochs": self.epochs,

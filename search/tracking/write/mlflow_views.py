@@ -40,7 +40,7 @@ AXES_SHOWN = 5
 RUNS_DRAWN = 100
 # The sections in which MLflow draws all other metrics by itself; closed, they are one click away.
 CLOSED = ("search", "Model metrics")
-SECTION_HEIGHT = 460  # pixels of a chart; MLflow's 360 leaves a third for the plot itself
+WIDTH_OF_A_LETTER = 7  # pixels, in a table's header
 # Flags of a chart or section that nobody changed in the page.
 UNTOUCHED = {"deleted": False, "isGenerated": False}
 
@@ -137,8 +137,8 @@ def _trials(
 
 
 def _charts(title: str, charts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    open_section = {"uuid": "twentieth", "name": title, "display": True}
-    open_section |= {"columns": 2, "cardHeight": SECTION_HEIGHT}
+    # In MLflow's three columns the labels of a chart overlap.
+    open_section = {"uuid": "twentieth", "name": title, "display": True, "columns": 2}
     closed = [{"uuid": f"twentieth-{name}", "name": name, "display": False} for name in CLOSED]
     return {
         "compareRunCharts": [*charts],
@@ -194,10 +194,11 @@ def _front(names: Mapping[str, str], hyperparameters: Sequence[str]) -> list[dic
 
 
 def _searches(objectives: Sequence[Objective]) -> dict[str, Any]:
-    totals = [f"best.{each.metric}" for each in objectives] + ["hypervolume", "share_of_best_known"]
+    totals = ["hypervolume", "share_of_best_known", *(f"best.{each.metric}" for each in objectives)]
+    names = [f"{tag_names.TOTAL}{name}" for name in totals]
     columns = [
+        *(f"metrics.`{name}`" for name in names),
         f"tags.`{tag_names.STATE}`",
-        *(f"metrics.`{tag_names.TOTAL}{name}`" for name in totals),
         # The page cuts a description at 40 characters.
         f"tags.`{tag_names.VERDICT}`",
     ]
@@ -205,5 +206,9 @@ def _searches(objectives: Sequence[Objective]) -> dict[str, Any]:
         "searchFilter": f"tags.`{tag_names.KIND}` = 'search'",
         "selectedColumns": columns,
         "columnOrder": ["attributes.`Run Name`", "attributes.`Created`", *columns],
-        "columnWidths": {"attributes.`Run Name`": 270, columns[-1]: 640},
+        "columnWidths": {
+            "attributes.`Run Name`": 250,
+            **{f"metrics.`{name}`": WIDTH_OF_A_LETTER * len(name) + 30 for name in names},
+            columns[-1]: 900,
+        },
     }

@@ -44,8 +44,8 @@ EVENTS_TOGETHER = 50
 
 
 def rounded(value: float) -> float:
-    """Returns a value with five digits: the page's tables show all of a number's digits."""
-    return float(f"{value:.5g}")
+    """Returns a value with five digits, as the page's tables show all; a whole number stays."""
+    return value if float(value).is_integer() else float(f"{value:.5g}")
 
 
 def together(events: Iterable[Event]) -> list[list[Event]]:
