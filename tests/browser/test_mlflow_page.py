@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from search.tracking.store import open_client
-from search.tracking.write.mlflow_views import links
+from search.tracking.write.mlflow_views import VIEWS, links
 
 pytest.importorskip("selenium", reason="the browser tests need selenium (pip install '.[dev]')")
 
@@ -193,7 +193,12 @@ def test_a_link_opens_few_charts_and_leaves_the_others_closed(
 def test_the_experiments_description_leads_to_its_views(
     browser: Browser, port: int, store: TwoSearches
 ) -> None:
-    browser.open(f"http://127.0.0.1:{port}/#/experiments/{store.experiment}/runs", "Runs")
+    page = f"http://127.0.0.1:{port}/#/experiments/{store.experiment}"
+    browser.open(page, *(title for title, _ in VIEWS.values()))  # MLflow's overview of traces
+    browser.picture("overview")
+    browser.click("Got it")
+    browser.click("Pareto front")
+    browser.wait_for("objective/accuracy.clean vs. objective/accuracy.robust")
 
 
 def test_searches_are_compared_by_their_totals(
