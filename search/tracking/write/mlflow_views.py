@@ -34,13 +34,11 @@ VIEWS = {
 OURS = "**Twentieth**: "
 # An experiment's tag holds 5,000 characters, and nobody reads wider tables.
 HYPERPARAMETERS_SHOWN = 6
-# The labels of more axes overlap in a plot of half the page's width.
-AXES_SHOWN = 5
 # MLflow's default is ten.
 RUNS_DRAWN = 100
 # The sections in which MLflow draws all other metrics by itself; closed, they are one click away.
-CLOSED = ("search", "Model metrics")
-WIDTH_OF_A_LETTER = 7  # pixels, in a table's header
+OTHERS = "Model metrics"
+OBJECTIVES = tag_names.OBJECTIVE.rstrip("/")
 # Flags of a chart or section that nobody changed in the page.
 UNTOUCHED = {"deleted": False, "isGenerated": False}
 
@@ -64,8 +62,8 @@ def write_views(
     curves, table = [_curve(name) for name in names.values()], _trials(objectives, names, shown)
     states = {
         "trials": table,
-        "charts": table | _charts(VIEWS["charts"][0], curves),
-        "front": table | _charts(VIEWS["front"][0], _front(names, shown)),
+        "charts": table | _charts({VIEWS["charts"][0]: curves}, closed=[OTHERS]),
+        "front": table | _charts(_front(names, shown), closed=[OBJECTIVES, OTHERS]),
         "searches": _searches(objectives),
     }
     from mlflow.exceptions import MlflowException
@@ -132,72 +130,88 @@ def _trials(
         "runsHiddenMode": "SHOW_ALL",
         "selectedColumns": columns,
         "columnOrder": ["attributes.`Run Name`", "attributes.`Created`", *columns],
-        "columnWidths": {"attributes.`Run Name`": 310, **dict.fromkeys(metrics, 190)},
+        "columnWidths": {"attributes.`Run Name`": 310, **_widths(columns)},
     }
 
 
-def _charts(title: str, charts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    # In MLflow's three columns the labels of a chart overlap.
-    open_section = {"uuid": "twentieth", "name": title, "display": True, "columns": 2}
-    closed = [{"uuid": f"twentieth-{name}", "name": name, "display": False} for name in CLOSED]
+def _widths(columns: Sequence[str]) -> dict[str, int]:
+    """Returns column -> pixels in which its name fits."""
+    return {column: 7 * len(column.split("`")[1]) + 30 for column in columns}
+
+
+def _charts(
+    sections: Mapping[str, Sequence[Mapping[str, Any]]], closed: Sequence[str]
+) -> dict[str, Any]:
+    """Returns sections with their charts, title -> charts, and empty closed ones below them."""
+    titles = {
+        # In MLflow's three columns the labels of a chart overlap; a plot of many axes needs a row.
+        title: {"display": True, "columns": 1 if _is_wide(charts) else 2}
+        for title, charts in sections.items()
+    } | {title: {"display": False} for title in closed}
     return {
-        "compareRunCharts": [*charts],
+        "compareRunCharts": [
+            {
+                "uuid": f"twentieth-{title}-{index}",
+                "metricSectionId": f"twentieth-{title}",
+                "runsCountToCompare": RUNS_DRAWN,
+                **UNTOUCHED,
+                **chart,
+            }
+            for title, charts in sections.items()
+            for index, chart in enumerate(charts)
+        ],
         "compareRunSections": [
-            each | UNTOUCHED | {"isReordered": False} for each in (open_section, *closed)
+            {"uuid": f"twentieth-{title}", "name": title, "isReordered": False, **UNTOUCHED, **how}
+            for title, how in titles.items()
         ],
         "isAccordionReordered": True,  # else MLflow sorts the sections by name
     }
 
 
-def _card(name: str, chart: Mapping[str, Any]) -> dict[str, Any]:
-    place = {"uuid": f"twentieth-{name}", "metricSectionId": "twentieth"}
-    return {**place, **UNTOUCHED, "runsCountToCompare": RUNS_DRAWN, **chart}
+def _is_wide(charts: Sequence[Mapping[str, Any]]) -> bool:
+    return any(chart["type"] == "PARALLEL" for chart in charts)
 
 
 def _curve(metric: str) -> dict[str, Any]:
-    line = {
+    return {
         "type": "LINE", "metricKey": metric, "selectedMetricKeys": [metric],
         "displayName": metric, "xAxisKey": "step", "yAxisKey": "metric", "yAxisExpressions": [],
         "selectedXAxisMetricKey": "", "xAxisScaleType": "linear", "scaleType": "linear",
         "range": {}, "lineSmoothness": 0, "ignoreOutliers": False, "useGlobalXaxisKey": True,
         "useGlobalLineSmoothing": True,
     }  # fmt: skip
-    return _card(metric, line)
 
 
-def _front(names: Mapping[str, str], hyperparameters: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns the front, of complete trials alone; the same with all trials; hyperparameters."""
+def _front(
+    names: Mapping[str, str], hyperparameters: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Returns two scatter plots, the first of complete trials alone, and the hyperparameters."""
     pairs = [list(metrics)[:2] for metrics in (names, names.values())] if len(names) > 1 else []
-    plots = [
-        _card(
-            f"front-{index}",
-            {
-                "type": "SCATTER",
-                "xaxis": {"key": first, "type": "METRIC"},
-                "yaxis": {"key": second, "type": "METRIC"},
-            },
-        )
-        for index, (first, second) in enumerate(pairs)
+    scatters = [
+        {
+            "type": "SCATTER",
+            "xaxis": {"key": first, "type": "METRIC"},
+            "yaxis": {"key": second, "type": "METRIC"},
+        }
+        for first, second in pairs
     ]
-    return plots + [
-        _card(
-            f"parallel-{index}",
-            {
-                "type": "PARALLEL",
-                "selectedParams": list(hyperparameters[:AXES_SHOWN]),
-                "selectedMetrics": [metric],
-                "showAllRuns": True,
-            },
-        )
-        for index, metric in enumerate(names)
+    parallels = [
+        {
+            "type": "PARALLEL",
+            "selectedParams": list(hyperparameters),
+            "selectedMetrics": [metric],
+            "showAllRuns": True,
+        }
+        for metric in names
     ]
+    fronts = {VIEWS["front"][0]: scatters} if scatters else {}
+    return fronts | {"Hyperparameters": parallels}
 
 
 def _searches(objectives: Sequence[Objective]) -> dict[str, Any]:
     totals = ["hypervolume", "share_of_best_known", *(f"best.{each.metric}" for each in objectives)]
-    names = [f"{tag_names.TOTAL}{name}" for name in totals]
     columns = [
-        *(f"metrics.`{name}`" for name in names),
+        *(f"metrics.`{tag_names.TOTAL}{name}`" for name in totals),
         f"tags.`{tag_names.STATE}`",
         # The page cuts a description at 40 characters.
         f"tags.`{tag_names.VERDICT}`",
@@ -206,9 +220,5 @@ def _searches(objectives: Sequence[Objective]) -> dict[str, Any]:
         "searchFilter": f"tags.`{tag_names.KIND}` = 'search'",
         "selectedColumns": columns,
         "columnOrder": ["attributes.`Run Name`", "attributes.`Created`", *columns],
-        "columnWidths": {
-            "attributes.`Run Name`": 250,
-            **{f"metrics.`{name}`": WIDTH_OF_A_LETTER * len(name) + 30 for name in names},
-            columns[-1]: 900,
-        },
+        "columnWidths": {"attributes.`Run Name`": 250, **_widths(columns), columns[-1]: 900},
     }
