@@ -1,7 +1,7 @@
 """The summary run of a search: its spec, where its files are, and its state.
 
-A search can be resumed from this run and its trial runs alone. Not for trials: write/writer.py
-writes them and read/history.py reads them back.
+A search can be resumed from this run and its trial runs alone. Not for trials:
+write/store_writer.py writes them and read/history.py reads them back.
 """
 
 from __future__ import annotations
