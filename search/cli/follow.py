@@ -9,10 +9,12 @@ from search.cli.options import STOPPED, fail, out, say
 from search.history import Trial
 from search.history.plurals import counted
 from search.optimize.console import Display, View
+from search.optimize.driver import LAST_CHANCE_SECONDS
 from search.optimize.plan import Plan
 from search.optimize.process import DriverAnswer, Launch, log_tail
 from search.report.report import publish_report
 from search.tracking.read.history import read_history
+from search.tracking.store import while_away
 
 EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
 
@@ -42,7 +44,9 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
         hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
         fail(f"{hint}{answer.message}; {again}", EXIT_CODES[answer.status])
     try:
-        place, verdict = publish_report(plan.search, plan.tracking_uri, results)
+        place, verdict = while_away(
+            lambda: publish_report(plan.search, plan.tracking_uri, results), LAST_CHANCE_SECONDS
+        )
     except OSError as error:
         fix = f"fix: twentieth report {plan.search}"
         fail(f"all trials are stored, but the report could not be written: {error}; {fix}", 1)

@@ -103,8 +103,10 @@ def ui(
     client = open_client(tracking_uri)  # creates the store, on which MLflow's workers would race
     address = f"http://127.0.0.1:{port}"
     say(f"{address} (Ctrl-C stops the server)")
-    for experiment, link in links(client, address).items():
-        say(f"{experiment}: {link}")
+    for experiment, views in links(client, address).items():
+        say(f"\n{experiment}")
+        for title, link in views.items():
+            say(f"  {title:<{max(map(len, views))}}  {link}")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri,
                "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]  # fmt: skip
     # Replaces this process, so that one signal ends all; without MLflow's eight job workers.

@@ -92,7 +92,7 @@ def _own_and_run(
     writer = Writer(
         client, plan.storage, search=plan.search, experiment=plan.experiment,
         summary_run=plan.summary_run, generation=generation, log_scaled=log_scaled,
-        metrics=plan.spec.metrics,
+        objectives={metric: plan.spec.epoch_metric(metric) for metric in plan.spec.metrics},
     )  # fmt: skip
     journal = Journal(plan.storage, generation)
     writer.drain()

@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from models.catalog import compared_metric
 from models.scores.metric_names import MetricName
 from search.objectives import Objective, pareto
 from search.objectives.objective import checked
@@ -269,9 +268,7 @@ def compared_metrics(spec: Spec) -> list[str]:
 
     There is one for each of `compared_objectives`, in their order.
     """
-    threat, model = spec.threat, spec.task.model
-    metrics = [objective.metric for objective in compared_objectives(spec)]
-    return [compared_metric(model, threat, each) for each in metrics] if threat else metrics
+    return [spec.epoch_metric(objective.metric) for objective in compared_objectives(spec)]
 
 
 def compared_objectives(spec: Spec) -> list[Objective]:

@@ -36,6 +36,7 @@ from search.tracking.summary import find_summary, publish_files
 from search.transfer.best import best_trials
 from search.transfer.costs import cost_of
 from search.transfer.progress import find_search, trials_of
+from search.transfer.totals import totals
 from search.transfer.verdict import Verdict, verdict
 
 # The most similar searches; a table of a hundred rows is not read.
@@ -204,5 +205,8 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
         appendix=robustness_section(evaluated, confirmed, has_picture=is_drawn)
         + tables_section(best, tables),
     )  # fmt: skip
-    publish_files(client, summary.run_id, place, written.verdict.sentence)
+    found = totals(history, summary.search, cost_of(summary.spec_yaml))
+    publish_files(
+        client, summary.run_id, place, written.verdict.sentence, totals=found.as_metrics()
+    )
     return place, written.verdict.sentence

@@ -93,6 +93,15 @@ class Spec(Part):
         """The threat that attacks every trial; None for the user's own training function."""
         return None if self.task.is_function else self.robustness
 
+    def epoch_metric(self, objective: str) -> str:
+        """Return the metric that stands for an objective until a trial's last epoch.
+
+        It is a cheaper one where the objective is too expensive for every epoch.
+        """
+        if self.threat is None:
+            return objective
+        return catalog.compared_metric(self.task.model, self.threat, objective)
+
     @property
     def starts_from(self) -> str:
         """The earlier trial that all trials start from; "" for scratch or one choice per trial."""

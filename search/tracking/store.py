@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlparse
 
 from filelock import FileLock
@@ -21,12 +22,21 @@ from search.tracking import tag_names
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+Result = TypeVar("Result")
 
 # With MLflow's defaults (120 s, 7 retries) one call to a dead port blocked for 246 s.
 HTTP_TIMEOUT_SECONDS = 10
 HTTP_RETRIES = 1
 # A migration takes 5 to 20 s on a busy machine; a lock held longer than this is stuck.
 CREATION_LOCK_SECONDS = 180
+LONGEST_PAUSE_SECONDS = 15.0  # between two tries at a dead server
+# Errors that another try does not fix.
+FINAL_ERRORS = (
+    "INVALID_PARAMETER_VALUE",
+    "BAD_REQUEST",
+    "RESOURCE_DOES_NOT_EXIST",
+    "INVALID_STATE",
+)
 # The largest page that a server returns.
 PAGE = 1_000
 
@@ -61,6 +71,31 @@ def open_client(tracking_uri: str) -> MlflowClient:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{lock}.lock", timeout=CREATION_LOCK_SECONDS):
         return _answering(tracking_uri)
+
+
+def while_away(
+    action: Callable[[], Result], seconds: float, sleep: Callable[[float], None] = time.sleep
+) -> Result:
+    """Runs an action on the store, and again for about `seconds` while the store is away.
+
+    Raises:
+        ConnectionError: the store was away all the time.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    pause, waited = 1.0, 0.0
+    while True:
+        try:
+            return action()
+        except (ConnectionError, MlflowException, SQLAlchemyError) as error:
+            if getattr(error, "error_code", "") in FINAL_ERRORS:
+                raise
+            if waited >= seconds:
+                why = str(error).splitlines()[0]
+                raise ConnectionError(f"the store was away for {waited:.0f} s: {why}") from error
+        sleep(pause)
+        waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
 def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str:

@@ -1,7 +1,7 @@
 """The summary run of a search: its spec, where its files are, and its state.
 
-A search can be resumed from this run and its trial runs alone. Not for trials: write/writer.py
-writes them and read/history.py reads them back.
+A search can be resumed from this run and its trial runs alone. Not for trials:
+write/store_writer.py writes them and read/history.py reads them back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from search.objectives.objective import Objective, to_row
 from search.tracking import tag_names
 from search.tracking.ownership import is_alive
 from search.tracking.store import all_experiments, all_runs, trial_runs
+from search.tracking.write.store_writer import Batch, rounded
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -79,6 +80,7 @@ def create_summary(
         tag_names.KIND: "search",
         tag_names.SEARCH: search,
         tag_names.STATE: "starting",
+        tag_names.COLOR: tag_names.color(search),
         tag_names.TASK: task,
         tag_names.FINGERPRINT: json.dumps(dict(fingerprint), sort_keys=True),
         tag_names.SPEC: spec_yaml,
@@ -150,16 +152,25 @@ def raise_budget(client: MlflowClient, summary_run: str, trials_budget: int) -> 
     client.set_tag(summary_run, tag_names.BUDGET, str(trials_budget))
 
 
-def publish_files(client: MlflowClient, summary_run: str, folder: Path, verdict: str) -> None:
-    """Logs a report's folder as artifacts of the search, and the verdict as tags.
+def publish_files(
+    client: MlflowClient, summary_run: str, folder: Path, verdict: str, totals: Mapping[str, float]
+) -> None:
+    """Logs a report's folder as artifacts of the search, its verdict as a tag, and its totals.
 
-    What people wrote into the description stays there, below the verdict.
+    Args:
+        client: a client of the store.
+        summary_run: the search's own run.
+        folder: the report.
+        verdict: the beginning of the run's description; what people wrote there stays, below it.
+        totals: name -> number of the search as a whole; a later report replaces them.
     """
     client.log_artifacts(summary_run, str(folder), "report")
     note = note_of(client.get_run(summary_run).data.tags)
-    for name, text in tag_names.split_tags(tag_names.VERDICT, verdict).items():
-        client.set_tag(summary_run, name, text)
-    client.set_tag(summary_run, tag_names.NOTE, described(verdict, note))
+    tags = tag_names.split_tags(tag_names.VERDICT, verdict)
+    batch = Batch(tags=tags | {tag_names.NOTE: described(verdict, note)})
+    metrics = {f"{tag_names.TOTAL}{name}": rounded(value) for name, value in totals.items()}
+    batch.add_metrics(metrics, time=int(time.time() * 1000), step=0)
+    batch.log(client, summary_run)
 
 
 def note_of(tags: Mapping[str, str]) -> str:

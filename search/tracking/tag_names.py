@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
+from zlib import crc32
 
+from models.scores.metric_names import MetricName
 from search.history.provenance import provenance_text, read_origin, tasks_in_words
 
 KIND = "twentieth.kind"  # "search" for the summary run, "trial" for the others
@@ -50,6 +53,7 @@ STOP = "twentieth.stop"  # a request to stop the search; see stop_requests.py
 STOP_TRIAL = "twentieth.stop_trial"  # with ".<number>": a request to stop this trial
 VERDICT = "twentieth.verdict"
 NOTE = "mlflow.note.content"  # the description in the page
+COLOR = "mlflow.runColor"  # of a run in the page's table and charts
 NUMBERS = "twentieth.numbers"  # JSON: epochs and seed of the spec
 # The weights a trial started from: the whole lineage as JSON, and parts of it to filter by.
 INITIAL_WEIGHTS = "twentieth.initial_weights"  # "<search>#<number>"
@@ -61,11 +65,22 @@ BASE = "twentieth.base"
 LINEAGE = "twentieth.lineage"
 LINEAGES = "twentieth.lineages"  # of a search, JSON: "<search>#<number>" -> file and lineage
 
+# Metrics. The page draws those with the same text before the "/" as one section of charts, and the
+# sections before all other charts. The metrics of the training keep the names that it gave them.
+OBJECTIVE = "objective/"  # of a trial, see `objective_names`
+TOTAL = "search/"  # of a search's run: its numbers as a whole, `search.transfer.totals`
+LOGARITHM = "log10."  # of a trial: the logarithm of a hyperparameter
+
 EXPERIENCE = "experience.json"  # artifact of a search: what history taught at its start
 TABLES = "tables"  # folder of a trial's artifacts: its tables as text files
 ROBUSTNESS = "robustness"  # another: evaluations, warnings, later attacks, examples
 REPLACED_FILE = "replaced.md"  # in it: why a stronger attack replaced the robust accuracy
 REPLACED = "twentieth.robust_value"  # tag: "replaced" if it was
+
+# Colours that are told apart with every kind of colour vision: Okabe and Ito 2008, "Color universal
+# design", without black and yellow, and without vermilion, which is for failed trials.
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+COLORS_OF_STATES = {"stopped": "#B0B0B0", "failed": "#D55E00"}
 
 # Below the limits of 8,000 characters of mlflow 3 and 5,000 of older servers.
 PIECE = 4_500
@@ -76,9 +91,35 @@ def trial_key(search: str, number: int) -> str:
     return f"{search}/{number}"
 
 
-def trial_name(search: str, number: int) -> str:
-    """Returns a run name that begins with the number, since the page cuts names on the right."""
-    return f"{number:03d} {search}"
+def trial_name(search: str, number: int, state: str = "", epoch: int = 0) -> str:
+    """Returns a trial's run name: "004 digits-0102", "004 stopped (epoch 3) digits-0102".
+
+    It begins with what differs, since the page cuts names on the right. A running or complete trial
+    is named without its state; MLflow has the same status for a stopped and an interrupted one.
+    """
+    if state in ("", "running", "complete"):
+        return f"{number:03d} {search}"
+    return f"{number:03d} {state} (epoch {epoch}) {search}"
+
+
+def color(search: str, state: str = "") -> str:
+    """Returns the colour of a trial in the page: its search's; grey if stopped, red if failed."""
+    return COLORS_OF_STATES.get(state) or COLORS[crc32(search.encode()) % len(COLORS)]
+
+
+def objective_names(objectives: Iterable[str]) -> dict[str, str]:
+    """Returns objective -> name of the metric with its newest value: "objective/accuracy.robust".
+
+    Every trial has one, after every epoch: the objective once it is measured, and until then the
+    metric that stands for it (`Spec.epoch_metric`). So all trials can be sorted and drawn together,
+    and a stopped one has the value of its last epoch. The name is the objective's role, as the
+    metric differs between the epochs. Nothing reads it back: a value of history is an objective's.
+    """
+    roles = {name: MetricName.parse(name).role for name in objectives}
+    shared = Counter(roles.values())
+    return {
+        name: f"{OBJECTIVE}{role if shared[role] == 1 else name}" for name, role in roles.items()
+    }
 
 
 def split_tags(name: str, text: str) -> dict[str, str]:
@@ -139,7 +180,7 @@ def weights_tags(lineage: Mapping[str, Any]) -> dict[str, str]:
 def logarithms(configuration: Mapping[str, Any], log_scaled: frozenset[str]) -> dict[str, float]:
     """Returns log10 of log-scaled hyperparameters as metrics: the page draws params linearly."""
     return {
-        f"log10.{name}": math.log10(value)
+        f"{LOGARITHM}{name}": math.log10(value)
         for name, value in configuration.items()
         if name in log_scaled and isinstance(value, int | float) and value > 0
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from search.history import History, Trial
+from search.history.states import STATES
 from search.transfer.best import best_trials
 from search.transfer.costs import Cost
 from search.transfer.progress import (
@@ -22,6 +23,8 @@ from search.transfer.progress import (
     reference_point,
     trials_of,
 )
+
+ENDED = tuple(state for state in STATES if state != "running")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,22 @@ class Totals:
     wall_seconds: float
     hours: float | None
     hours_unit: str
+
+    def as_metrics(self) -> dict[str, float]:
+        """The numbers by the names they have as metrics of the search's run; None is left out."""
+        unit = self.hours_unit.removesuffix("-hours").lower()
+        found: dict[str, float | None] = {
+            "hypervolume": self.hypervolume,
+            "share_of_best_known": self.share_of_best_known,
+            **{f"best.{metric}": value for metric, value in self.best.items()},
+            "best_trials": self.front,
+            "trials": sum(self.states.values()),
+            **{f"trials.{state}": self.states.get(state, 0) for state in ENDED},
+            "epochs": self.epochs,
+            "hours.wall": self.wall_seconds / 3600,
+            f"hours.{unit}": self.hours,
+        }
+        return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def totals(history: History, search: str, cost: Cost | None = None) -> Totals:

@@ -23,13 +23,12 @@ import psutil
 import pytest
 
 from search.tracking.store import open_client
-from search.tracking.write.mlflow_views import links
+from search.tracking.write.mlflow_views import VIEWS, links
 
 pytest.importorskip("selenium", reason="the browser tests need selenium (pip install '.[dev]')")
 
 from tests.browser.browser import Browser, missing_programs
 from tests.browser.two_searches import (
-    CLEAN,
     FAILED,
     ROBUST,
     SEARCHES,
@@ -37,6 +36,9 @@ from tests.browser.two_searches import (
     TwoSearches,
     configuration,
     objective_values,
+    run_name,
+    stopped_values,
+    totals,
     uri,
     verdict,
     write_two_searches,
@@ -123,7 +125,7 @@ def test_the_page_is_served_on_loopback_only(port: int, store: TwoSearches) -> N
 def test_the_runs_table_lists_every_trial_under_its_own_name(
     browser: Browser, runs_page: str
 ) -> None:
-    names = [f"{number:03d} {search}" for search in SEARCHES for number in range(4)]
+    names = [run_name(search, number) for search in SEARCHES for number in range(4)]
     text = browser.open(runs_page, *names, "10 matching runs")
     browser.picture("runs")
     assert [text.count(name) for name in names] == [1] * 8
@@ -141,23 +143,77 @@ def test_grouped_by_the_search_tag_each_search_is_a_group(browser: Browser, runs
     assert text.index(f"000 {SEARCHES[1]}") < text.index(f"Group: {SEARCHES[0]}")
 
 
-def test_the_link_that_ui_prints_opens_the_trials_grouped_and_sorted_best_first(
-    browser: Browser, port: int, store: TwoSearches, folder: Path
+@pytest.fixture
+def views(port: int, store: TwoSearches, folder: Path) -> dict[str, str]:
+    """Returns the links that `twentieth ui` prints, by title."""
+    (found,) = links(open_client(uri(folder)), f"http://127.0.0.1:{port}").values()
+    return found
+
+
+def test_a_stopped_trial_is_sorted_among_the_complete_ones_and_says_so(
+    browser: Browser, views: dict[str, str]
 ) -> None:
-    (link,) = links(open_client(uri(folder)), f"http://127.0.0.1:{port}").values()
+    link = views["Trials by search"]
     text = browser.open(link, *(f"Group: {search}" for search in SEARCHES), "Trials by search")
     browser.picture("view")
-    assert f"Sort: {ROBUST}" in text and "twentieth.state" in text
-    complete = [number for number in range(4) if number not in (FAILED, STOPPED)]
-    best = max(objective_values(1, number)[1] for number in complete)
-    assert f"{best:.3f}" in text, "a complete trial with its robust accuracy"
+    assert "Sort: objective/accuracy.robust" in text and "twentieth.state" in text
+    values = [objective_values(1, 1)[1], stopped_values(1)[1], objective_values(1, 0)[1]]
+    places = [text.index(f"{value:.3f}") for value in values]
+    assert places == sorted(places), "best first, the stopped one between the complete ones"
+    names = [text.index(run_name(SEARCHES[1], number)) for number in (1, STOPPED, 0, FAILED)]
+    assert names == sorted(names), "a trial without a value comes last"
 
 
-def test_the_chart_view_draws_every_trial(browser: Browser, runs_page: str) -> None:
-    lines = [f"{number:03d} {search} ({CLEAN})" for search in SEARCHES for number in range(4)]
-    text = browser.open(f"{runs_page}&compareRunsMode=CHART", ROBUST, *lines)
+def test_the_chart_page_draws_the_objectives_of_every_trial_over_epochs_before_all_else(
+    browser: Browser, runs_page: str
+) -> None:
+    text = browser.open(f"{runs_page}&compareRunsMode=CHART", "objective\n(2)", "search\n(2)")
     browser.picture("charts")
-    assert "log10.sgd.learning_rate" in text
+    assert text.index("objective\n(2)") < text.index("search\n(2)")
+    for name in ("accuracy.clean", "accuracy.robust"):
+        assert f"{run_name(SEARCHES[0], STOPPED)} (objective/{name})" in text
+
+
+@pytest.mark.parametrize(
+    ("title", "charts"),
+    [
+        ("Objectives over epochs", ["objective/accuracy.clean", "objective/accuracy.robust"]),
+        ("Pareto front", ["objective/accuracy.clean vs. objective/accuracy.robust"]),
+    ],
+)
+def test_a_link_opens_few_charts_and_leaves_the_others_closed(
+    browser: Browser, views: dict[str, str], title: str, charts: list[str]
+) -> None:
+    text = browser.open(views[title], title, *charts, run_name(SEARCHES[1], STOPPED))
+    browser.picture(title.split()[0])
+    assert "Model metrics" in text
+    assert "log10.sgd.learning_rate" not in text, "a chart of a closed section"
+
+
+def test_the_experiments_description_leads_to_its_views(
+    browser: Browser, port: int, store: TwoSearches, views: dict[str, str]
+) -> None:
+    page = f"http://127.0.0.1:{port}/#/experiments/{store.experiment}"
+    browser.open(page, *views)  # MLflow's overview of traces, where it lands
+    browser.picture("overview")
+    for key, (title, _) in VIEWS.items():
+        link = browser.field(f"a[href*='viewStateShareKey=twentieth-{key}']")
+        assert link.get_attribute("href") == views[title]
+
+
+def test_searches_are_compared_by_their_totals(
+    browser: Browser, port: int, store: TwoSearches, views: dict[str, str]
+) -> None:
+    browser.open(views["Searches and verdicts"], *(f"search {search}" for search in SEARCHES))
+    browser.picture("searches")
+    runs = quote(json.dumps([store.summaries[search] for search in SEARCHES]))
+    experiments = quote(json.dumps([store.experiment]))
+    page = f"http://127.0.0.1:{port}/#/compare-runs?runs={runs}&experiments={experiments}"
+    text = browser.open(page, "Comparing 2 Runs from 1 Experiment", "search/hypervolume")
+    browser.picture("compare-searches")
+    for index in range(len(SEARCHES)):
+        for name, value in totals(index).items():
+            assert f"search/{name}" in text and f"{value:.3f}".rstrip("0") in text
 
 
 def test_the_compare_page_shows_hyperparameters_and_both_objectives_of_four_trials(
@@ -173,7 +229,7 @@ def test_the_compare_page_shows_hyperparameters_and_both_objectives_of_four_tria
     browser.picture("compare")
     for search, number in chosen:
         index = SEARCHES.index(search)
-        assert f"{number:03d} {search}" in text
+        assert run_name(search, number) in text
         for name, value in configuration(index, number).items():
             assert name in text
             assert str(value) in text
@@ -189,7 +245,7 @@ def test_a_stopped_trial_differs_from_a_failed_one(
         (FAILED, "failed", "ValueError: the"),  # the page cuts a tag's value
     ):
         page = _run_page(port, store, store.trials[SEARCHES[0], number])
-        text = browser.open(page, f"{number:03d} {SEARCHES[0]}", "Tags", reason)
+        text = browser.open(page, run_name(SEARCHES[0], number), "Tags", reason)
         browser.picture(state)
         assert re.search(rf"twentieth\.state\s*:\s*{state}", text)
 

@@ -21,6 +21,8 @@ from search.tracking.write.mlflow_views import write_views
 SPEC = Path(__file__).resolve().parents[2] / "search" / "specs" / "digits.yaml"
 SEARCHES = ("digits-0102-0900-aaaa", "digits-0102-0901-bbbb")
 CLEAN, ROBUST = "accuracy.clean", "accuracy.pgd10_linf_0.1"
+# What stands for an objective until a trial's last epoch.
+AT_EPOCHS = {CLEAN: "selection.accuracy.clean", ROBUST: "selection.accuracy.pgd3_linf_0.1"}
 STOPPED, FAILED = 2, 3
 LOG_SCALED = frozenset({"sgd.learning_rate", "adamw.learning_rate"})
 
@@ -53,6 +55,22 @@ def objective_values(index: int, number: int) -> list[float]:
     return [0.901 + 0.01 * number + 0.002 * index, 0.501 + 0.1 * number + 0.02 * index]
 
 
+def run_name(search: str, number: int) -> str:
+    """Returns the name of a trial's run."""
+    said = {STOPPED: "stopped (epoch 1) ", FAILED: "failed (epoch 1) "}.get(number, "")
+    return f"{number:03d} {said}{search}"
+
+
+def stopped_values(index: int) -> list[float]:
+    """Returns what stands for clean and robust accuracy of the stopped trial at its one epoch."""
+    return [0.711 + 0.002 * index, 0.555 + 0.002 * index]
+
+
+def totals(index: int) -> dict[str, float]:
+    """Returns numbers of search `index` as a whole; every value occurs once."""
+    return {f"best.{ROBUST}": 0.601 + 0.02 * index, "hypervolume": 0.7301 + 0.1 * index}
+
+
 def verdict(search: str) -> str:
     return f"The verdict on {search} is a sentence."
 
@@ -83,10 +101,12 @@ def write_two_searches(folder: Path) -> TwoSearches:
         writer = Writer(
             client, storage, search=search, experiment=experiment,
             summary_run=summaries[search], generation=1, log_scaled=LOG_SCALED,
-            metrics=(CLEAN, ROBUST),
+            objectives=AT_EPOCHS,
         )  # fmt: skip
         writer.drain()
-        publish_files(client, summaries[search], folder / "report", verdict(search))
+        publish_files(
+            client, summaries[search], folder / "report", verdict(search), totals=totals(index)
+        )
     runs = client.search_runs([experiment], "tags.`twentieth.kind` = 'trial'")
     trials = {
         (run.data.tags["twentieth.search"], int(run.data.tags["twentieth.number"])): run.info.run_id
@@ -108,7 +128,9 @@ def _trial(journal: Journal, index: int, number: int) -> None:
     clean, robust = objective_values(index, number)
     trial = {"number": number, "configuration": configuration(index, number)}
     journal.append("start", **trial, origin={"step": "random"}, checkpoints="/nowhere")
-    journal.append("epoch", number=number, epoch=1, metrics={CLEAN: 0.5})
+    early = dict(zip(AT_EPOCHS.values(), stopped_values(index), strict=True))
+    metrics = {"loss.train": 9.0} if number == FAILED else early
+    journal.append("epoch", number=number, epoch=1, metrics=metrics)
     if number == FAILED:
         reason = "Traceback\nValueError: the loss is not a number"
         journal.append("end", **trial, state="failed", epoch=1, values=[], reason=reason)

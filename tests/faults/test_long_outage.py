@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from search.tracking.store import HTTP_RETRIES, HTTP_TIMEOUT_SECONDS
+from search.tracking.store import HTTP_RETRIES, HTTP_TIMEOUT_SECONDS, LONGEST_PAUSE_SECONDS
 from search.tracking.write.journal import sent_offset, size
-from search.tracking.write.journal_sender import LONGEST_PAUSE_SECONDS
 from tests.support.launches import Place, assert_truthful, finished, hills
 from tests.support.ray_nodes import seconds_until
 from tests.support.servers import Server

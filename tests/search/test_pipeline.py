@@ -26,6 +26,8 @@ from search.tracking.ownership import SearchIsAlive, owner_name
 from search.tracking.read.history import read_history
 from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary
+from search.transfer.costs import cost_of
+from search.transfer.totals import totals
 from tests.support.runs_by_hand import Hand
 from tests.support.stepped_trials import HILLS
 from tests.support.stored_search import FUNCTION, Stored, hills_spec, silent, stored
@@ -189,7 +191,15 @@ def test_a_report_comes_from_the_store_alone(store: Stored, tmp_path: Path) -> N
     place, verdict = publish_report("hills", copy.uri, tmp_path / "reports")
     assert place == tmp_path / "reports" / store.search
     assert store.search in (place / "report.md").read_text() and verdict
-    assert find_summary(open_client(copy.uri), "hills").tags[tag_names.VERDICT] == verdict
+    summary = find_summary(open_client(copy.uri), "hills")
+    assert summary.tags[tag_names.VERDICT] == verdict
+    numbers = totals(read_history(copy.uri), store.search, cost_of(summary.spec_yaml))
+    metrics = open_client(copy.uri).get_run(summary.run_id).data.metrics
+    assert metrics == {
+        f"search/{name}": pytest.approx(value, rel=1e-4)  # the page's five digits
+        for name, value in numbers.as_metrics().items()
+    }
+    assert metrics["search/trials.failed"] == 1 and metrics["search/best.left"] == 0.9
 
 
 def test_a_search_without_a_trial_has_a_report_too(store: Stored, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ class Store:
         return Writer(
             self.client, self.folder, search=self.search, experiment=self.experiment,
             summary_run=self.summary_run, generation=generation, log_scaled=frozenset({"x"}),
+            objectives={"left": "left", "right": "right"},
         )  # fmt: skip
 
     def runs(self, status: str = "") -> list[Any]:

@@ -18,7 +18,8 @@ from search.tracking.read.cache import Meaning
 from search.tracking.read.own_runs import read_own
 from search.tracking.runs import parsed_runs, rejection
 
-LOGARITHM = "log10."
+# Metrics for the page only, made of others.
+FOR_THE_PAGE = (tag_names.LOGARITHM, tag_names.OBJECTIVE)
 
 
 def interpreted(experiment: str, table: pa.Table) -> Meaning:
@@ -42,7 +43,7 @@ def interpreted(experiment: str, table: pa.Table) -> Meaning:
 
     def name_of(place: int, metric: str) -> str | None:
         if place in own_places:
-            return None if metric.startswith(LOGARITHM) else metric
+            return None if metric.startswith(FOR_THE_PAGE) else metric
         return foreign.curve_name(place, metric)
 
     curves = renamed(table.column("curves").combine_chunks(), name_of)

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,25 +20,18 @@ from typing import TYPE_CHECKING
 from search.tracking import tag_names
 from search.tracking.ownership import HEARTBEAT_SECONDS
 from search.tracking.stop_requests import StopRequests, read_stop_requests
+from search.tracking.store import FINAL_ERRORS, LONGEST_PAUSE_SECONDS
 from search.tracking.write.journal import Event, read_events, save_sent_offset, sent_offset, size
 from search.tracking.write.store_writer import Sender, together
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# How often the journal is read, and the longest pause between two tries at a dead server.
-POLL_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 15.0
+POLL_SECONDS = 0.25  # how often the journal is read
 # Events read at once: held in memory, and sent again after a crash.
 EVENTS_AT_ONCE = 1_000
-# Errors that another try does not fix. Some races have these codes too (two first writes of one
-# tag), so an event is set aside only after this many refusals in a row.
-FINAL_ERRORS = (
-    "INVALID_PARAMETER_VALUE",
-    "BAD_REQUEST",
-    "RESOURCE_DOES_NOT_EXIST",
-    "INVALID_STATE",
-)
+# Some races have the codes of `FINAL_ERRORS` too (two first writes of one tag), so an event is set
+# aside only after this many refusals in a row.
 REFUSALS = 4
 REFUSED_FILE = "journal.refused.jsonl"
 
@@ -62,13 +56,13 @@ class Writer:
         summary_run: str,
         generation: int,
         log_scaled: frozenset[str] = frozenset(),
-        metrics: tuple[str, ...] = (),
+        objectives: Mapping[str, str] | None = None,
     ) -> None:
         self._client = client
         self._folder = folder
         self._sender = Sender(
             client, search=search, experiment=experiment, summary_run=summary_run,
-            log_scaled=log_scaled, metrics=metrics,
+            log_scaled=log_scaled, objectives=objectives or {},
         )  # fmt: skip
         self._summary_run = summary_run
         self._generation = generation

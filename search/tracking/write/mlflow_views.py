@@ -1,9 +1,10 @@
-"""Saved views of the MLflow page: trials by search, the Pareto front, searches and verdicts.
+"""Saved views of the MLflow page, and the links that open them.
 
-By default MLflow 3.17 shows no objectives, draws ten runs, and groups nothing. A view saved as an
-experiment tag is listed in the page's Views menu and opened by a link. The format was read from the
-page's requests, it is not documented; a page that does not know it ignores the tag. Nothing reads a
-view back.
+Of itself MLflow 3.17 lands on an overview of GenAI traces, shows no objectives, draws ten runs and
+one chart for every metric. A view saved as an experiment tag is listed in the page's Views menu and
+opened by a link; the links stand in the experiment's description and in what `twentieth ui` prints.
+The format was read from the page's requests and code, it is not documented; a page that does not
+know it ignores the tag. Nothing reads a view back.
 """
 
 from __future__ import annotations
@@ -22,10 +23,22 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 TAG = "mlflow.sharedViewState.twentieth-"
+# Key of a view -> its title in the page, and whether it opens as charts.
+VIEWS = {
+    "trials": ("Trials by search", False),
+    "charts": ("Objectives over epochs", True),
+    "front": ("Pareto front", True),
+    "searches": ("Searches and verdicts", False),
+}
+# The description of an experiment begins so unless somebody wrote their own.
+OURS = "**Twentieth**: "
 # An experiment's tag holds 5,000 characters, and nobody reads wider tables.
 HYPERPARAMETERS_SHOWN = 6
 # MLflow's default is ten.
 RUNS_DRAWN = 100
+# The sections in which MLflow draws all other metrics by itself; closed, they are one click away.
+OTHERS = "Model metrics"
+OBJECTIVES = tag_names.OBJECTIVE.rstrip("/")
 # Flags of a chart or section that nobody changed in the page.
 UNTOUCHED = {"deleted": False, "isGenerated": False}
 
@@ -36,7 +49,7 @@ def write_views(
     objectives: Sequence[Objective],
     hyperparameters: Sequence[str],
 ) -> None:
-    """Saves three views in an experiment: "trials", "front" and "searches".
+    """Saves the views of an experiment, and links to them in its description.
 
     Args:
         client: a client of the store.
@@ -45,45 +58,71 @@ def write_views(
         hyperparameters: names to show as columns, best those that every trial has.
     """
     shown = list(hyperparameters)[:HYPERPARAMETERS_SHOWN]
-    trials = _trials(objectives, shown)
-    views = {
-        "trials": ("Trials by search", trials),
-        "front": ("Pareto front", trials | _charts(objectives, shown)),
-        "searches": ("Searches and verdicts", _searches()),
+    names = tag_names.objective_names(each.metric for each in objectives)
+    curves, table = [_curve(name) for name in names.values()], _trials(objectives, names, shown)
+    states = {
+        "trials": table,
+        "charts": table | _charts({VIEWS["charts"][0]: curves}, closed=[OTHERS]),
+        "front": table | _charts(_front(names, shown), closed=[OBJECTIVES, OTHERS]),
+        "searches": _searches(objectives),
     }
     from mlflow.exceptions import MlflowException
 
     now = int(time.time() * 1000)
-    for key, (title, state) in views.items():
+    for key, state in states.items():
+        title = VIEWS[key][0]
         view = {"name": title, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
         with contextlib.suppress(MlflowException):  # for example too long; a search needs no view
             client.set_experiment_tag(experiment, TAG + key, json.dumps(view))
+    described = client.get_experiment(experiment).tags.get(tag_names.NOTE, OURS)
+    if described.startswith(OURS):
+        client.set_experiment_tag(experiment, tag_names.NOTE, _description(experiment))
 
 
-def links(client: MlflowClient, address: str) -> dict[str, str]:
-    """Returns experiment name -> URL of its trials by search, on the page at `address`."""
+def links(client: MlflowClient, address: str) -> dict[str, dict[str, str]]:
+    """Returns experiment name -> title -> URL of its views, on the page at `address`."""
     return {
-        experiment.name: (
-            f"{address}/#/experiments/{experiment.experiment_id}/runs"
-            "?workflowType=machine_learning&viewStateShareKey=twentieth-trials"
-        )
+        experiment.name: _links(f"{address}/", experiment.experiment_id)
         for experiment in all_experiments(client)
         if TAG + "trials" in experiment.tags
     }
 
 
-def _trials(objectives: Sequence[Objective], hyperparameters: Sequence[str]) -> dict[str, Any]:
-    metrics = [f"metrics.`{each.metric}`" for each in objectives]
+def _links(page: str, experiment: str) -> dict[str, str]:
+    runs = f"{page}#/experiments/{experiment}/runs?workflowType=machine_learning"
+    return {
+        title: f"{runs}&viewStateShareKey=twentieth-{key}" + "&compareRunsMode=CHART" * is_chart
+        for key, (title, is_chart) in VIEWS.items()
+    }
+
+
+def _description(experiment: str) -> str:
+    """Returns Markdown; its links are relative, as the server's address differs by reader."""
+    listed = " · ".join(f"[{title}]({url})" for title, url in _links("", experiment).items())
+    return (
+        f"{OURS}{listed}\n\n"  # the page shows the first line, and the others on a click
+        "One run is a trial or a search. Trials have the colour of their search; grey ones were "
+        f"stopped by the scheduler, red ones failed. `{tag_names.OBJECTIVE}*` is the newest value "
+        "of an objective: the final one of a complete trial, and of any other trial that of its "
+        f"last epoch, as the scheduler compares it. `{tag_names.TOTAL}*` are the numbers of a "
+        "search as a whole."
+    )
+
+
+def _trials(
+    objectives: Sequence[Objective], names: Mapping[str, str], hyperparameters: Sequence[str]
+) -> dict[str, Any]:
+    metrics = [f"metrics.`{name}`" for name in names.values()]
     columns = [
         *metrics,
         f"tags.`{tag_names.STATE}`",
+        f"tags.`{tag_names.EPOCH}`",
         f"tags.`{tag_names.STEP}`",
         *(f"params.`{name}`" for name in hyperparameters),
     ]
     aggregate = {"maximize": "max", "minimize": "min"}[objectives[-1].direction]
     return {
         "searchFilter": f"tags.`{tag_names.KIND}` = 'trial'",
-        # Only complete trials have the last objective, so they come first.
         "orderByKey": metrics[-1],
         "orderByAsc": not objectives[-1].is_maximized,
         "groupBy": f"tag.{aggregate}.{tag_names.SEARCH}",
@@ -91,48 +130,95 @@ def _trials(objectives: Sequence[Objective], hyperparameters: Sequence[str]) -> 
         "runsHiddenMode": "SHOW_ALL",
         "selectedColumns": columns,
         "columnOrder": ["attributes.`Run Name`", "attributes.`Created`", *columns],
-        "columnWidths": {"attributes.`Run Name`": 270, **dict.fromkeys(metrics, 185)},
+        "columnWidths": {"attributes.`Run Name`": 310, **_widths(columns)},
     }
 
 
-def _charts(objectives: Sequence[Objective], hyperparameters: Sequence[str]) -> dict[str, Any]:
-    charts = [
-        _card(
-            f"parallel-{index}",
-            {
-                "type": "PARALLEL",
-                "selectedParams": list(hyperparameters),
-                "selectedMetrics": [objective.metric],
-                "showAllRuns": True,
-            },
-        )
-        for index, objective in enumerate(objectives)
-    ]
-    if len(objectives) > 1:
-        first, second = ({"key": each.metric, "type": "METRIC"} for each in objectives[:2])
-        charts.insert(0, _card("front", {"type": "SCATTER", "xaxis": first, "yaxis": second}))
-    section = {"uuid": "twentieth", "name": "Trials of all searches", "display": True}
+def _widths(columns: Sequence[str]) -> dict[str, int]:
+    """Returns column -> pixels in which its name fits."""
+    return {column: 7 * len(column.split("`")[1]) + 30 for column in columns}
+
+
+def _charts(
+    sections: Mapping[str, Sequence[Mapping[str, Any]]], closed: Sequence[str]
+) -> dict[str, Any]:
+    """Returns sections with their charts, title -> charts, and empty closed ones below them."""
+    titles = {
+        # In MLflow's three columns the labels of a chart overlap; a plot of many axes needs a row.
+        title: {"display": True, "columns": 1 if _is_wide(charts) else 2}
+        for title, charts in sections.items()
+    } | {title: {"display": False} for title in closed}
     return {
-        "compareRunCharts": charts,
-        "compareRunSections": [section | UNTOUCHED | {"isReordered": False}],
+        "compareRunCharts": [
+            {
+                "uuid": f"twentieth-{title}-{index}",
+                "metricSectionId": f"twentieth-{title}",
+                "runsCountToCompare": RUNS_DRAWN,
+                **UNTOUCHED,
+                **chart,
+            }
+            for title, charts in sections.items()
+            for index, chart in enumerate(charts)
+        ],
+        "compareRunSections": [
+            {"uuid": f"twentieth-{title}", "name": title, "isReordered": False, **UNTOUCHED, **how}
+            for title, how in titles.items()
+        ],
+        "isAccordionReordered": True,  # else MLflow sorts the sections by name
     }
 
 
-def _card(name: str, chart: Mapping[str, Any]) -> dict[str, Any]:
-    place = {"uuid": f"twentieth-{name}", "metricSectionId": "twentieth"}
-    return {**place, **UNTOUCHED, "runsCountToCompare": RUNS_DRAWN, **chart}
+def _is_wide(charts: Sequence[Mapping[str, Any]]) -> bool:
+    return any(chart["type"] == "PARALLEL" for chart in charts)
 
 
-def _searches() -> dict[str, Any]:
+def _curve(metric: str) -> dict[str, Any]:
+    return {
+        "type": "LINE", "metricKey": metric, "selectedMetricKeys": [metric],
+        "displayName": metric, "xAxisKey": "step", "yAxisKey": "metric", "yAxisExpressions": [],
+        "selectedXAxisMetricKey": "", "xAxisScaleType": "linear", "scaleType": "linear",
+        "range": {}, "lineSmoothness": 0, "ignoreOutliers": False, "useGlobalXaxisKey": True,
+        "useGlobalLineSmoothing": True,
+    }  # fmt: skip
+
+
+def _front(
+    names: Mapping[str, str], hyperparameters: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Returns two scatter plots, the first of complete trials alone, and the hyperparameters."""
+    pairs = [list(metrics)[:2] for metrics in (names, names.values())] if len(names) > 1 else []
+    scatters = [
+        {
+            "type": "SCATTER",
+            "xaxis": {"key": first, "type": "METRIC"},
+            "yaxis": {"key": second, "type": "METRIC"},
+        }
+        for first, second in pairs
+    ]
+    parallels = [
+        {
+            "type": "PARALLEL",
+            "selectedParams": list(hyperparameters),
+            "selectedMetrics": [metric],
+            "showAllRuns": True,
+        }
+        for metric in names
+    ]
+    fronts = {VIEWS["front"][0]: scatters} if scatters else {}
+    return fronts | {"Hyperparameters": parallels}
+
+
+def _searches(objectives: Sequence[Objective]) -> dict[str, Any]:
+    totals = ["hypervolume", "share_of_best_known", *(f"best.{each.metric}" for each in objectives)]
     columns = [
-        "attributes.`Description`",
+        *(f"metrics.`{tag_names.TOTAL}{name}`" for name in totals),
         f"tags.`{tag_names.STATE}`",
-        f"tags.`{tag_names.BUDGET}`",
-        f"tags.`{tag_names.WARM}`",
+        # The page cuts a description at 40 characters.
+        f"tags.`{tag_names.VERDICT}`",
     ]
     return {
         "searchFilter": f"tags.`{tag_names.KIND}` = 'search'",
         "selectedColumns": columns,
         "columnOrder": ["attributes.`Run Name`", "attributes.`Created`", *columns],
-        "columnWidths": {"attributes.`Run Name`": 270, columns[0]: 640},
+        "columnWidths": {"attributes.`Run Name`": 250, **_widths(columns), columns[-1]: 900},
     }

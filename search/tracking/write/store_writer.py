@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from search.history.provenance import ledger_metrics, read_origin
-from search.history.states import TO_MLFLOW
+from search.history.states import TO_MLFLOW, State
 from search.tracking import tag_names
 from search.tracking.artifacts import keep_robustness
 from search.tracking.store import runs_by_number
@@ -32,9 +32,20 @@ if TYPE_CHECKING:
 # use the steps of metrics), and written with each epoch it would be a third of the cost of an epoch
 # (results/LOG.md).
 EPOCH_TAG_SECONDS = 30.0
+# A trial's description in the page, by its state. MLflow draws the same icon for a stopped trial as
+# for one that somebody killed.
+NOTES = {
+    "stopped": "{reason}. Not complete: its `objective/` metrics are the values at epoch {epoch}.",
+    "failed": "failed at epoch {epoch}: {reason}",
+}
 GATHERED = ("start", "epoch", "end")
 # A group takes one or a few calls; also on a slow server a heartbeat must fit in between.
 EVENTS_TOGETHER = 50
+
+
+def rounded(value: float) -> float:
+    """Returns a value with five digits, as the page's tables show all; a whole number stays."""
+    return value if float(value).is_integer() else float(f"{value:.5g}")
 
 
 def together(events: Iterable[Event]) -> list[list[Event]]:
@@ -69,7 +80,8 @@ class Sender:
         experiment: the id of the experiment of its runs.
         summary_run: the id of the search's own run.
         log_scaled: hyperparameters whose logarithm is logged too.
-        metrics: the metrics of the objectives, primary first.
+        objectives: the metric of each objective, primary first -> the metric that stands for it
+            until it is measured.
     """
 
     def __init__(
@@ -80,14 +92,15 @@ class Sender:
         experiment: str,
         summary_run: str,
         log_scaled: frozenset[str],
-        metrics: tuple[str, ...],
+        objectives: Mapping[str, str],
     ) -> None:
         self._client = client
         self._search = search
         self._experiment = experiment
         self._summary_run = summary_run
         self._log_scaled = log_scaled
-        self._metrics = metrics
+        self._objectives = objectives
+        self._names = tag_names.objective_names(objectives)
         self._runs: dict[int, str] = {}
         self._must_list = True  # an unknown run may exist (resume, lost answer)
         self._tagged: dict[int, float] = {}  # running trial -> when its epoch tag was last written
@@ -108,12 +121,15 @@ class Sender:
     def _send_trial(self, events: list[Event]) -> None:
         first, last, batch = events[0], events[-1], Batch()
         number = first.fields["number"]
-        run, is_new = self._run_of(number), False
+        run, is_again = self._run_of(number), False
         if first.name == "start":
             batch.params = first.fields["configuration"]
             batch.tags = self._start_tags(first)
             if run is None:
-                run, is_new = self._create(first, batch.tags), True
+                run = self._create(first, batch.tags)
+            else:  # it was interrupted, and still says so
+                is_again = True
+                batch.tags |= {tag_names.REASON: "", tag_names.NOTE: ""}
         if run is None:
             return
         for event in events:
@@ -129,10 +145,17 @@ class Sender:
             self._tagged[number] = time.monotonic()
         if last.name == "end":
             self._tagged.pop(number, None)
-            status = TO_MLFLOW[last.fields["state"]]
-            self._client.set_terminated(run, status, end_time=last.time)
-        elif first.name == "start" and not is_new:
+            state = last.fields["state"]
+            if is_again or state != "complete":
+                self._rename(run, number, state, last.fields["epoch"])
+            self._client.set_terminated(run, TO_MLFLOW[state], end_time=last.time)
+        elif is_again:
             self._client.update_run(run, status="RUNNING")
+            self._rename(run, number)
+
+    def _rename(self, run: str, number: int, state: State = "running", epoch: int = 0) -> None:
+        name = tag_names.trial_name(self._search, number, state, epoch)
+        self._client.update_run(run, name=name)
 
     def _run_of(self, number: int) -> str | None:
         if self._must_list:
@@ -165,6 +188,7 @@ class Sender:
             tag_names.NUMBER: str(number),
             tag_names.TRIAL_KEY: tag_names.trial_key(self._search, number),
             tag_names.STATE: "running",
+            tag_names.COLOR: tag_names.color(self._search),
             tag_names.CHECKPOINTS: event.fields["checkpoints"],
             **tag_names.split_tags(
                 tag_names.CONFIGURATION, json.dumps(event.fields["configuration"])
@@ -176,9 +200,13 @@ class Sender:
 
     def _add_epoch(self, batch: Batch, event: Event) -> None:
         metrics, epoch = event.fields["metrics"], event.fields["epoch"]
+        newest = {
+            self._names[name]: rounded(metrics[name if name in metrics else earlier])
+            for name, earlier in self._objectives.items()
+            if name in metrics or earlier in metrics
+        }
         # The compare page colours by the metric logged first, which should be an objective.
-        first = {name: metrics[name] for name in self._metrics if name in metrics}
-        batch.add_metrics({**first, **metrics}, time=event.time, step=epoch)
+        batch.add_metrics({**newest, **metrics}, time=event.time, step=epoch)
         batch.tags[tag_names.EPOCH] = str(epoch)
 
     def _add_end(self, run: str, batch: Batch, event: Event) -> None:
@@ -187,11 +215,14 @@ class Sender:
             tag_names.STATE: state,
             tag_names.VALUES: json.dumps(event.fields.get("values") or []),
             tag_names.EPOCH: str(event.fields["epoch"]),
+            tag_names.COLOR: tag_names.color(self._search, state),
         }
         if reason.strip():
             self._client.log_text(run, reason, "reason.txt")
             last_line = reason.strip().splitlines()[-1][:500]
-            batch.tags |= {tag_names.REASON: last_line, tag_names.NOTE: last_line}
+            note = NOTES.get(state, "{reason}")
+            note = note.format(epoch=event.fields["epoch"], reason=last_line)
+            batch.tags |= {tag_names.REASON: last_line, tag_names.NOTE: note}
         for name, text in event.fields.get("tables", {}).items():
             self._client.log_text(run, text, f"{tag_names.TABLES}/{name}")
         if event.fields.get("warning"):

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from search.cli import follow
 from search.optimize.process import DriverAnswer
+from search.tracking.store import while_away
 from tests.support.plans import a_plan
+
+
+def test_a_report_waits_for_a_store_that_is_away_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[Exception] = [ConnectionError("no answer"), ConnectionError("no answer")]
+
+    def publish(*given: object) -> tuple[Path, str]:
+        if answers:
+            raise answers.pop()
+        return tmp_path, "History helped."
+
+    monkeypatch.setattr(follow, "Launch", lambda plan: None)
+    answer = DriverAnswer("done", state="interrupted")
+    monkeypatch.setattr(follow, "_watch", lambda *given: (answer, False))
+    monkeypatch.setattr(follow, "publish_report", publish)
+    patient = partial(while_away, sleep=lambda seconds: None)
+    monkeypatch.setattr(follow, "while_away", patient)
+    follow.follow(a_plan(tmp_path), [], tmp_path)
+    assert "History helped." in capsys.readouterr().out
 
 
 def test_a_report_that_cannot_be_written_is_not_a_failed_search(

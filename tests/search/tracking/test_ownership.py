@@ -21,7 +21,7 @@ from search.tracking.ownership import (
     newest_generation,
     owner_name,
 )
-from search.tracking.write.journal_sender import LONGEST_PAUSE_SECONDS
+from search.tracking.store import LONGEST_PAUSE_SECONDS
 from tests.support.stores import Store, new_store
 
 

@@ -1,4 +1,4 @@
-"""Settling corrects the runs that a dead driver left behind."""
+"""Settling corrects what a dead driver left behind; a report is published with the search."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.tracking import tag_names
-from search.tracking.summary import settle
+from search.tracking.summary import publish_files, settle
 from tests.support.stores import Store, new_store
 
 
@@ -44,3 +44,17 @@ def test_of_runs_that_share_a_key_the_one_with_the_most_epochs_stays(
     assert counts == {"interrupted": 1, "merged": 1}
     assert [each.info.run_id for each in store.runs()] == [run.info.run_id]
     assert store.client.get_run(other.info.run_id).info.lifecycle_stage == "deleted"
+
+
+def test_a_report_leaves_the_verdict_and_the_totals_with_the_search_and_a_later_one_replaces_them(
+    store: Store, tmp_path: Path
+) -> None:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "report.md").write_text("text")
+    for verdict, hypervolume in (("First.", 0.5), ("Second.", 0.25)):
+        totals = {"hypervolume": hypervolume, "trials.stopped": 0.0}
+        publish_files(store.client, store.summary_run, folder, verdict, totals=totals)
+    data = store.client.get_run(store.summary_run).data
+    assert data.metrics == {"search/hypervolume": 0.25, "search/trials.stopped": 0.0}
+    assert data.tags[tag_names.VERDICT] == data.tags[tag_names.NOTE] == "Second."

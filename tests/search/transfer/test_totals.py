@@ -55,3 +55,15 @@ def test_only_trials_that_keep_the_bounds_count() -> None:
     found = totals(history(rows, [search(objectives=roles)]), "cold")
     assert found.hypervolume == pytest.approx(0.6)  # one objective is left: 0.5 + 0.1
     assert found.best == {CLEAN: 0.5, ROBUST: 0.5}
+
+
+def test_totals_are_metrics_by_name_and_unknown_ones_are_left_out() -> None:
+    rows = [row(0, [0.5, 0.5]), row(1, [], state="stopped", epoch=2)]
+    found = totals(history(rows, [search()]), "cold", Cost(2, "GPU")).as_metrics()
+    assert found[f"best.{CLEAN}"] == 0.5 and found["best_trials"] == 1
+    assert (found["trials"], found["trials.complete"], found["trials.stopped"]) == (2, 1, 1)
+    assert found["trials.failed"] == found["trials.interrupted"] == 0
+    assert found["hours.gpu"] == pytest.approx(2 * 20 / 3600)
+    unknown = totals(history([], [search()]), "cold").as_metrics()
+    assert not {name for name in unknown if name.startswith(("hours.gpu", "hours.cpu", "best."))}
+    assert "share_of_best_known" not in unknown

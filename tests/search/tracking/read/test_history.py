@@ -52,6 +52,17 @@ def test_trials_are_read_with_types_values_curves_and_true_states(store: Store) 
     assert "log10.x" not in first.curves
 
 
+def test_the_newest_objectives_of_a_stopped_trial_do_not_make_it_complete(store: Store) -> None:
+    runs = store.client.search_runs([store.experiment], "tags.`twentieth.state` = 'stopped'")
+    assert runs[0].data.metrics["objective/left"] == 0.2, "shown in the page"
+    (stopped,) = [
+        trial for trial in read_history(store.uri).prior_trials(state=None) if trial.number == 1
+    ]
+    assert (stopped.state, stopped.values) == ("stopped", ())
+    assert stopped.curves.keys() == {"left", "right"}
+    assert 1 not in {trial.number for trial in read_history(store.uri).prior_trials()}
+
+
 def test_the_space_is_read_with_the_search(store: Store) -> None:
     search = read_history(store.uri).searches[store.search]
     assert search.space == SearchSpace.from_json(SPACE)

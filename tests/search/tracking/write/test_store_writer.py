@@ -10,6 +10,7 @@ import pytest
 from search.tracking import tag_names
 from search.tracking.artifacts import fetch_adversarial_examples, read_robustness, read_tables
 from search.tracking.write.journal import Event, read_events, save_sent_offset
+from search.tracking.write.journal_sender import Writer
 from search.tracking.write.store_writer import EVENTS_TOGETHER, together
 from tests.support.stores import Store, counted, new_store
 
@@ -222,3 +223,57 @@ def test_the_epoch_tag_is_rarely_written_while_a_trial_runs_and_exact_at_its_end
     store.journal.append("end", number=0, state="stopped", epoch=4)
     writer.drain()
     assert store.runs("KILLED")[0].data.tags[tag_names.EPOCH] == "4"
+
+
+def objectives_of(store: Store, metrics: list[dict[str, float]], **end: object) -> dict[str, float]:
+    """Writes a trial whose objective `full` is replaced by `cheap` until its last epoch."""
+    store.start(0)
+    for epoch, reported in enumerate(metrics, start=1):
+        store.journal.append("epoch", number=0, epoch=epoch, metrics=reported)
+    store.journal.append("end", number=0, epoch=len(metrics), configuration={}, **end)
+    Writer(
+        store.client, store.folder, search=store.search, experiment=store.experiment,
+        summary_run=store.summary_run, generation=1, objectives={"full": "cheap"},
+    ).drain()  # fmt: skip
+    (run,) = store.runs()
+    points = store.client.get_metric_history(run.info.run_id, "objective/full")
+    return {point.step: point.value for point in points}
+
+
+def test_an_objective_has_a_value_at_every_epoch_and_its_own_at_the_last(store: Store) -> None:
+    metrics = [{"cheap": 0.2}, {"cheap": 0.3, "full": 0.123456789}]
+    found = objectives_of(store, metrics, state="complete", values=[0.123456789])
+    assert found == {1: 0.2, 2: 0.12346}
+
+
+def test_a_stopped_trial_has_the_objective_of_its_last_epoch_and_says_that_it_is_not_complete(
+    store: Store,
+) -> None:
+    reason = "stopped by the scheduler after epoch 2"
+    metrics = [{"cheap": 0.2}, {"cheap": 0.3}]
+    found = objectives_of(store, metrics, state="stopped", values=[], reason=reason)
+    assert found == {1: 0.2, 2: 0.3}
+    (run,) = store.runs("KILLED")
+    assert run.info.run_name == "000 stopped (epoch 2) demo-2"
+    note = run.data.tags[tag_names.NOTE]
+    assert note == f"{reason}. Not complete: its `objective/` metrics are the values at epoch 2."
+
+
+def test_a_metric_that_stands_for_no_objective_yet_is_left_out(store: Store) -> None:
+    assert objectives_of(store, [{"loss": 2.0}], state="failed", values=[], reason="x") == {}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_resumed_trial_no_longer_says_that_it_was_interrupted(
+    store: Store, at_once: bool
+) -> None:
+    store.trial(0, state="interrupted")
+    store.writer().drain()
+    assert store.runs()[0].info.run_name == "000 interrupted (epoch 2) demo-2"
+    store.start(0)
+    if not at_once:
+        store.writer().drain()
+    store.journal.append("end", number=0, epoch=3, state="complete", values=[0.5, 0.5])
+    store.writer().drain()
+    (run,) = store.runs("FINISHED")
+    assert (run.info.run_name, run.data.tags[tag_names.NOTE]) == ("000 demo-2", "")
