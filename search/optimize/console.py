@@ -69,7 +69,7 @@ class View:
         if fields["values"]:
             self.values[number] = tuple(fields["values"])
         numbers = " ".join(
-            f"{name} {value:.4g}"
+            f"{name} {value:.4f}"
             for name, value in zip(self.plan.spec.metrics, fields["values"], strict=False)
         )
         *_, reason = fields["reason"].strip().split("\n")

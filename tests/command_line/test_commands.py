@@ -20,7 +20,7 @@ from tests.support.commands import Said
 from tests.support.stored_search import Stored
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["run", "resume", "review", "history", "show", "report", "export", "attack",
+COMMANDS = ["run", "resume", "review", "history", "show", "schema", "report", "export", "attack",
             "ui", "launch", "attach", "doctor"]  # fmt: skip
 
 
