@@ -109,7 +109,7 @@ def prepare(
     proposals = first_proposals(spec, prior, space, task, PREVIEWED)
     step = proposals[0].origin.get("step", "?")
     first = in_words(proposals[0].configuration)
-    say(f"apply     the {spec.sampler.name} sampler begins with ({step}): {first}")
+    say(f"apply     the {spec.sampler.name} sampler first tries {first} (step {step})")
     return Prepared(
         spec, space, task, fingerprint, history, reconciled, experience, prior, proposals
     )

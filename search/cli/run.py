@@ -46,7 +46,7 @@ def run(
     """Start a search: review, extract, apply, optimize, transfer."""
     changes = changed_keys(settings, trials, seed) + ["history.enabled=false"] * cold
     checked = load_spec(spec, changes)
-    _announce(tracking_uri)
+    _announce(tracking_uri, "" if cold else "the history of ")
     from search import pipeline
     from search.cli.follow import follow
 
@@ -124,9 +124,9 @@ def review(
         say(f"left out  {row.run_id} {row.name}: {row.reason}")
 
 
-def _announce(tracking_uri: str) -> None:
+def _announce(tracking_uri: str, what: str = "the history of ") -> None:
     """Says what is done first, before the imports, which take seconds."""
-    say(f"review    reading the history of {tracking_uri}")
+    say(f"review    reading {what}{tracking_uri}")
 
 
 def _admit(address: str | None) -> None:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from search.cli.documents import (
     HistoryDocument,
@@ -29,9 +28,6 @@ from search.transfer.best import best_trials, values_on_test
 from search.transfer.costs import cost_of
 from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.totals import totals
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,7 @@ class StoredSearch:
         tags: Run of a trial -> its tags.
     """
 
-    client: MlflowClient
+    tracking_uri: str
     summary: Summary
     history: History
     trials: tuple[Trial, ...]
@@ -145,7 +141,7 @@ def stored_search(tracking_uri: str, search: str) -> StoredSearch:
     runs = trial_runs(client, summary.experiment_id, summary.search)
     tags = {run.info.run_id: run.data.tags for run in runs}
     in_order = tuple(sorted(trials, key=lambda trial: trial.number))
-    return StoredSearch(client, summary, history, in_order, tags)
+    return StoredSearch(tracking_uri, summary, history, in_order, tags)
 
 
 def show_document(stored: StoredSearch) -> ShowDocument:
@@ -163,7 +159,9 @@ def show_document(stored: StoredSearch) -> ShowDocument:
 def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str]) -> TrialDocument:
     """Returns one trial; `names` are those of earlier trials, by their runs."""
     tags = stored.tags.get(trial.run_id, {})
-    has_failed = trial.state == "failed"
+    traceback = ""
+    if trial.state == "failed":
+        traceback = read_text(open_client(stored.tracking_uri), trial.run_id, "reason.txt")
     return TrialDocument(
         trial=f"{stored.summary.search}#{trial.number}", number=trial.number,
         run_id=trial.run_id, state=trial.state, epoch=trial.epoch, seconds=trial.seconds,
@@ -176,6 +174,6 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
         origin=provenance_text(read_origin(trial.origin), names),
         lineage=lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}")),
         reason=tags.get(tag_names.REASON, ""),
-        traceback=read_text(stored.client, trial.run_id, "reason.txt") if has_failed else "",
+        traceback=traceback,
         log=stored.log,
     )  # fmt: skip

@@ -186,7 +186,8 @@ def _front(view: View) -> Table:
     table = Table(title=f"{word} so far", title_justify="left", box=None)
     table.add_column("trial")
     for objective in objectives:
-        table.add_column(objective.metric, justify="right")
+        two_lines = Text(objective.metric.replace(".", ".\n", 1))
+        table.add_column(two_lines, justify="right", no_wrap=True)
     table.add_column("proposed by", style="dim")
     if not numbers:
         return table

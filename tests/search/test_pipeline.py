@@ -52,7 +52,7 @@ def test_the_first_search_of_a_store_says_that_it_starts_cold(store: Stored) -> 
     prepared = prepare(hills_spec(), store.empty_uri, say=said.append)
     assert said[0].startswith("review    0 trials of 0 earlier searches")
     assert said[1] == "extract   No earlier search to learn from: this search starts cold."
-    assert said[-1].startswith("apply     warm sampler; first: {")
+    assert said[-1] == "apply     the warm sampler first tries x 0.5 (step opening)"
     assert len(prepared.history) == 0 and prepared.task.startswith("hills@")
 
 
