@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from search.cli import cluster, compare, doctor, edit, run, store
-from search.cli.options import fail
+from search.cli.options import fail, say
+from search.tracking.environment import commit
 from search.tracking.ownership import SearchIsAlive
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
-    help="Hyperparameter search that starts from everything already tried.",
+    no_args_is_help=True, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 EXAMPLES: dict[Callable[..., None], str] = {
     run.run: "run search/specs/digits.yaml --trials 20 --seed 1",
@@ -27,6 +30,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     store.history: "history",
     store.show: "show digits-1123-0915-a1b2",
     compare.compare: "compare digits-1123-0915-a1b2 digits-1124-1031-c3d4",
+    store.schema: "schema history",
     store.report: "report digits-1123-0915-a1b2",
     store.export: "export digits-1123-0915-a1b2#7 digits_network",
     store.attack: "attack digits-1123-0915-a1b2#7 --epsilon 8/255",
@@ -45,12 +49,31 @@ for command, example in EXAMPLES.items():
     app.command(epilog=f"Example: twentieth {example}")(command)
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        found = commit()
+        say(f"twentieth {version('twentieth')}" + (f" (commit {found})" if found else ""))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Hyperparameter search that starts from everything already tried."""
+
+
 def main() -> None:
     """Runs a command; an error that a user can cause is printed without a traceback."""
     logging.getLogger("optuna").setLevel(logging.WARNING)
     logging.getLogger("search").setLevel(logging.ERROR)  # `extract` prints the warnings
     try:
-        app()
+        app(prog_name="twentieth")  # completion is of this name, however it was started
     except (LookupError, OSError, ValueError) as error:
         fail(str(error), 2)
     except SearchIsAlive as error:

@@ -5,14 +5,10 @@ The command line calls this. It prints nothing itself; it passes lines to `say`.
 
 from __future__ import annotations
 
-import json
-import platform
 import secrets
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +24,9 @@ from search.history import History
 from search.history.plurals import counted
 from search.optimize.plan import Plan, resolved_storage
 from search.review import Reconciled, reconcile
-from search.space import SearchSpace
+from search.space import SearchSpace, Value
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
+from search.tracking.environment import environment
 from search.tracking.ownership import refuse_if_alive
 from search.tracking.read.history import read_history
 from search.tracking.store import ensure_experiment, open_client
@@ -41,7 +38,6 @@ from search.transfer.pin_weights import pin
 PREVIEWED = 3
 # A launch shows the first lines of what was learned; `review` shows all.
 LINES_SHOWN = 4
-VERSIONS_OF = ("ray", "optuna", "mlflow", "torch", "transformers", "peft", "numpy")
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ def prepare(
         found = (
             f"{counted(len(history), 'trial')} of "
             f"{counted(len(history.searches), 'earlier search', 'earlier searches')}"
-            f" ({len(history.prior_trials(task))} complete ones of this very task),"
+            f" ({counted(len(history.prior_trials(task)), 'complete trial')} of this very task),"
             f" {counted(len(history.rejected), 'run')} left out"
         )
     for line in [found, *reconciled.lines(lines_shown)]:
@@ -111,9 +107,9 @@ def prepare(
         has_models=spec.sampler.name == "warm",
     )  # fmt: skip
     proposals = first_proposals(spec, prior, space, task, PREVIEWED)
-    first = json.dumps(dict(proposals[0].configuration))
     step = proposals[0].origin.get("step", "?")
-    say(f"apply     {spec.sampler.name} sampler; first: {first} ({step})")
+    first = in_words(proposals[0].configuration)
+    say(f"apply     the {spec.sampler.name} sampler first tries {first} (step {step})")
     return Prepared(
         spec, space, task, fingerprint, history, reconciled, experience, prior, proposals
     )
@@ -206,6 +202,14 @@ def resumed_plan(
     )  # fmt: skip
 
 
+def in_words(configuration: Mapping[str, Value]) -> str:
+    """A configuration as a line that people read, its numbers rounded: "width 32, dropout 0.2"."""
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in configuration.items()
+    )
+
+
 def fingerprint_of(spec: Spec) -> dict[str, Any]:
     """The fingerprint of a spec, with its data and its pretrained model described and checked.
 
@@ -252,21 +256,3 @@ def gather(
         task=task,
     )
     return history.renamed(settings.rename, settings.rename_metrics)
-
-
-def environment() -> dict[str, str]:
-    """Part -> version; "code" is the commit, marked "-dirty" if files differ from it."""
-    root = Path(__file__).resolve().parents[1]
-    try:
-        commit = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty"],
-            capture_output=True, text=True, timeout=10, check=True,
-        ).stdout.strip()  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        commit = "unknown"
-    return {
-        "code": commit,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        **{name: version(name) for name in VERSIONS_OF},
-    }

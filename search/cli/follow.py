@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from search.cli.options import STOPPED, fail, out, say
+from search.cli.tables import print_best
 from search.history import Trial
 from search.history.plurals import counted
 from search.optimize.console import Display, View
@@ -51,6 +52,8 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
         fix = f"fix: twentieth report {plan.search}"
         fail(f"all trials are stored, but the report could not be written: {error}; {fix}", 1)
     say(f"transfer  {verdict}\n          {place / 'report.md'}")
+    if print_best(out, read_history(plan.tracking_uri), plan.search):
+        say(f"configurations: twentieth show {plan.search}")
     if answer.state != "complete":
         say(f"          {answer.state}; {again}")
     if was_stopped:

@@ -7,15 +7,18 @@ defaults.
 from __future__ import annotations
 
 import os
+import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-# Piped output has no width; 80 columns would wrap the tables.
-WIDTH = None if sys.stdout.isatty() else 160
+# Piped output has no width, unless COLUMNS gives one; 80 columns would wrap the tables.
+HAS_WIDTH = sys.stdout.isatty() or "COLUMNS" in os.environ
+WIDTH = None if HAS_WIDTH else 160
 out, err = Console(width=WIDTH), Console(width=WIDTH, stderr=True)
 
 STOPPED = 130  # a shell's exit code for what Ctrl-C ended
@@ -29,20 +32,46 @@ SearchId = Annotated[str, typer.Argument(help="A search's id, or the beginning o
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; see `twentieth schema`.")]
 Results = Annotated[
     Path, typer.Option(help="For reports; its storage/, for checkpoints, is shared by all nodes.")
 ]
 
 
-def say(text: str) -> None:
-    """Prints a text as it is."""
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
+def say(text: str, to: Console = out) -> None:
+    """Prints sentences as they are, broken only between words and only where there is a width."""
+    say_raw(_wrapped(text, to), to)
+
+
+def say_raw(text: str, to: Console = out) -> None:
+    """Prints a text as it is, for what people copy or programs read."""
+    to.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def fail(text: str, code: int) -> NoReturn:
     """Prints what went wrong and ends the command."""
-    err.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
+    wrapped = _wrapped(text, err)
+    err.print(wrapped, style="red", highlight=False, markup=False, soft_wrap=True)
     raise SystemExit(code)
+
+
+def _wrapped(text: str, console: Console) -> str:
+    if not HAS_WIDTH:
+        return text
+    return "\n".join(wrapped_line(line, console.width) for line in text.split("\n"))
+
+
+def wrapped_line(line: str, width: int) -> str:
+    """Breaks a line between words; further lines begin under its text, not under its label.
+
+    A label is what two or more spaces follow, as in "review    4 trials". No id, path or option is
+    broken, even if it is longer than the width.
+    """
+    label = re.match(r"\S*\s{2,}", line)
+    indent = " " * (label.end() if label else 0)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def changed_keys(settings: list[str] | None, trials: int | None, seed: int | None) -> list[str]:

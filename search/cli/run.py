@@ -6,7 +6,6 @@ first three. Imports are inside the commands, so that `twentieth --help` is fast
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +15,7 @@ import typer
 from search.cli.options import (
     DEFAULT_URI,
     RESULTS,
+    AsJson,
     Results,
     SearchId,
     Settings,
@@ -44,11 +44,12 @@ def run(
     results: Results = RESULTS,
 ) -> None:
     """Start a search: review, extract, apply, optimize, transfer."""
+    changes = changed_keys(settings, trials, seed) + ["history.enabled=false"] * cold
+    checked = load_spec(spec, changes)
+    _announce(tracking_uri, "" if cold else "the history of ")
     from search import pipeline
     from search.cli.follow import follow
 
-    changes = changed_keys(settings, trials, seed) + ["history.enabled=false"] * cold
-    checked = load_spec(spec, changes)
     _admit(address)
     prepared = pipeline.prepare(checked, tracking_uri, say=say)
     plan = pipeline.new_plan(prepared, tracking_uri, results / "storage", address, say)
@@ -67,6 +68,7 @@ def resume(
     results: Results = RESULTS,
 ) -> None:
     """Continue an interrupted search, or extend a finished one."""
+    _announce(tracking_uri)
     from search import pipeline
     from search.cli.follow import follow
     from search.tracking.read.history import read_history
@@ -83,34 +85,48 @@ def resume(
 def review(
     spec: SpecFile,
     settings: Settings = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     rejected: Annotated[bool, typer.Option("--rejected", help="List every run left out.")] = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Show what history teaches for a spec and what would be tried; run nothing."""
+    checked = load_spec(spec, settings or [])
+    if not as_json:
+        _announce(tracking_uri)
     from search import pipeline
+    from search.cli.documents import ProposalDocument, ReviewDocument, to_json
+    from search.experience import LeftOut
 
     speak = (lambda text: None) if as_json else say
-    checked = load_spec(spec, settings or [])
     prepared = pipeline.prepare(checked, tracking_uri, say=speak, lines_shown=None)
-    first = [vars(proposal) for proposal in prepared.proposals]
-    left_out = [vars(row) for row in prepared.history.rejected]
+    names = prepared.history.trial_names()
+    first = [
+        ProposalDocument(
+            dict(proposal.configuration), provenance_text(read_origin(proposal.origin), names)
+        )
+        for proposal in prepared.proposals
+    ]
+    left_out = prepared.history.rejected
     if as_json:
-        experience = json.loads(prepared.experience.to_json())
         reconciled = prepared.reconciled
-        document = {
-            "task": prepared.task, "experience": experience,
-            "decisions": [vars(decision) for decision in reconciled.decisions],
-            "trials_left_out": reconciled.left_out,
-            "first_configurations": first, "rejected": left_out,
-        }  # fmt: skip
-        print(json.dumps(document, indent=2, default=str))
+        document = ReviewDocument(
+            task=prepared.task, experience=prepared.experience,
+            decisions=tuple(reconciled.decisions), trials_left_out=reconciled.left_out,
+            first_configurations=tuple(first),
+            rejected=tuple(LeftOut(row.run_id, row.name, row.reason) for row in left_out),
+        )  # fmt: skip
+        print(to_json(document))
         return
     for proposal in first:
-        say(f"try       {json.dumps(proposal['configuration'])}")
-        say(f"          because: {provenance_text(read_origin(proposal['origin']))}")
-    for row in left_out if rejected else []:
-        say(f"left out  {row['run_id']} {row['name']}: {row['reason']}")
+        say(f"try       {pipeline.in_words(proposal.configuration)}")
+        say(f"          {proposal.origin}")
+    for row in left_out if rejected else ():
+        say(f"left out  {row.run_id} {row.name}: {row.reason}")
+
+
+def _announce(tracking_uri: str, what: str = "the history of ") -> None:
+    """Says what is done first, before the imports, which take seconds."""
+    say(f"review    reading {what}{tracking_uri}")
 
 
 def _admit(address: str | None) -> None:

@@ -8,34 +8,86 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 
 from models.scores.metric_names import AttackName
-from search.cli.options import DEFAULT_URI, RESULTS, Results, SearchId, Uri, fail, out, say
+from search.cli.options import (
+    DEFAULT_URI,
+    RESULTS,
+    AsJson,
+    Results,
+    SearchId,
+    Uri,
+    fail,
+    out,
+    say,
+    say_raw,
+)
 
 
-def history(tracking_uri: Uri = DEFAULT_URI) -> None:
-    """List the earlier searches."""
-    from search.cli.tables import searches_table
+def history(
+    task: Annotated[str, typer.Option(help="A task's id, or the beginning of it.")] = "",
+    state: Annotated[str, typer.Option(help="complete, interrupted, running or starting.")] = "",
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Started then or later."),
+    ] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Only the newest ones.")] = None,
+    as_json: AsJson = False,
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """List the earlier searches: a line each, with its best values, its cost and its duration."""
+    from search.cli.documents import to_json
+    from search.cli.stored_searches import Wanted, stored_searches
+    from search.cli.tables import history_lines
 
-    out.print(searches_table(tracking_uri))
+    found = stored_searches(tracking_uri, Wanted(task, state, since, last))
+    if as_json:
+        print(to_json(found))
+        return
+    for line in history_lines(found.searches, out.width):
+        say_raw(line)
 
 
 def show(
     search: SearchId,
     tracking_uri: Uri = DEFAULT_URI,
     trial: Annotated[int | None, typer.Option(min=0, help="Explain one trial.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show one search: its best trials and their configurations, ready to paste."""
+    if as_json:
+        from search.cli import stored_searches as stored
+        from search.cli.documents import to_json
+
+        found = stored.stored_search(tracking_uri, search)
+        if trial is None:
+            print(to_json(stored.show_document(found)))
+        else:
+            names = found.history.trial_names()
+            print(to_json(stored.trial_document(found, found.trial(trial), names)))
+        return
     from search.cli.tables import print_search, print_trial
 
     if trial is None:
         print_search(out, search, tracking_uri)
     else:
         print_trial(out, search, trial, tracking_uri)
+
+
+def schema(
+    document: Annotated[
+        str, typer.Argument(help="history, show, trial (of show --trial), or review.")
+    ],
+) -> None:
+    """Print the JSON schema of what a command prints with --json."""
+    from search.cli.documents import schema_of
+
+    print(schema_of(document))
 
 
 def report(

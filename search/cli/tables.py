@@ -1,126 +1,217 @@
-"""What `history` and `show` print: a table of searches, one search, or one trial.
+"""What `history` and `show` print: the searches of a store, one search, or one trial.
 
-Nothing is cut on a narrow terminal: ids stay on one line, so that they can be copied.
+No id, number or word is cut on a narrow terminal: the layout changes instead.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from math import nan
 
 import yaml
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from search.history import Trial
+from search.cli.documents import SearchDocument
+from search.cli.options import say, say_raw
+from search.cli.stored_searches import search_document, stored_search, trial_document
+from search.history import History, Trial
 from search.history.plurals import counted
-from search.history.provenance import provenance_text, read_origin
 from search.tracking import tag_names
-from search.tracking.read.history import read_history
-from search.tracking.store import open_client
-from search.tracking.summary import all_summaries, find_summary
 from search.transfer.best import best_trials, to_yaml, values_on_test
-from search.transfer.inherited_weights import lineage_in_words, lineage_of
+from search.transfer.costs import cost_of
+from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.objective_text import best_in_words, none_keeps, value_text
 
+# `show` gives the reasons of so many failed trials.
+FAILED_SHOWN = 5
 
-def searches_table(tracking_uri: str) -> Table:
-    """A table of every search of the store, newest last."""
-    table = Table(box=None, pad_edge=False, collapse_padding=True)
-    for column in ("search", "task", "state", "trials", "best", "learned from"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("search", "task"))
-    history = read_history(tracking_uri)
-    for summary in all_summaries(open_client(tracking_uri)):
-        trials = history.prior_trials(state=None, search=summary.search)
-        done = sum(trial.state in ("complete", "stopped", "failed") for trial in trials)
-        table.add_row(
-            Text(summary.search), Text(summary.task), Text(summary.state),
-            f"{done}/{summary.trials_budget}", Text(_best_of_each(trials)),
-            counted(len(summary.warm_started_from), "search", "searches"),
+
+def history_lines(searches: Sequence[SearchDocument], width: int) -> Iterator[str]:
+    """Yields a line a search under its task and objectives, the newest search last.
+
+    Values of different tasks or objectives cannot be compared, so they are in different blocks; the
+    block with the newest search is the last one.
+    """
+    blocks: dict[tuple[str, str], list[SearchDocument]] = {}
+    for search in searches:  # a key that comes again moves to the end
+        key = (search.task, _objectives_text(search))
+        blocks[key] = [*blocks.pop(key, []), search]
+    if not blocks:
+        yield "No search."
+    for index, ((task, objectives), listed) in enumerate(blocks.items()):
+        yield from [""] * bool(index)
+        yield f"{task}: {objectives}"
+        yield from _block(listed, width)
+
+
+def _objectives_text(search: SearchDocument) -> str:
+    if not search.objectives:
+        return "no trial yet"
+    return ", ".join(
+        f"{each.direction} {each.metric}" + ("" if each.role == "pareto" else f" ({each.role})")
+        for each in search.objectives
+    )
+
+
+def _block(searches: Sequence[SearchDocument], width: int) -> Iterator[str]:
+    metrics = [each.metric for each in searches[0].objectives]
+    best = ["best", *[""] * (len(metrics) - 1)] if metrics else []
+    longest = max((each.hours or 0.0 for each in searches), default=0.0)
+    digits = 3 if longest < 1 else 1  # a column has one number of digits, so that it aligns
+    rows = [["search", "state", "trials", *best, "cost", "duration", "start"]]
+    for each in searches:
+        done = sum(each.trials.get(state, 0) for state in ("complete", "stopped", "failed"))
+        values = [each.best.get(metric) for metric in metrics]
+        cost = "" if each.hours is None else f"{each.hours:.{digits}f} {each.hours_unit[:5]}"
+        rows.append(
+            [each.search, each.state, f"{done}/{each.trials_budget}",
+             *(value_text(nan if value is None else value) for value in values),
+             cost, duration(each.wall_seconds),
+             "warm" if each.learned_from else "cold"]
         )  # fmt: skip
-    return table
+    lines = _aligned(rows, left={0, 1, len(rows[0]) - 1})
+    if max(map(len, lines)) <= width:
+        yield from lines
+        return
+    for row, line in zip(rows, _aligned([row[1:] for row in rows], left={0, len(rows[0]) - 2}),
+                         strict=True):  # fmt: skip
+        yield from (row[0], f"  {line}")
+
+
+def _aligned(rows: Sequence[Sequence[str]], left: set[int]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(size) if index in left else cell.rjust(size)
+            for index, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def print_search(out: Console, search: str, tracking_uri: str) -> None:
-    """Prints one search: its states, its verdict, and its best trials with their YAML."""
-    summary = find_summary(open_client(tracking_uri), search)
-    history = read_history(tracking_uri, searches=[summary.search])
-    trials = history.prior_trials(state=None, search=summary.search)
-    counts = sorted(Counter(trial.state for trial in trials).items())
-    _print(out, f"{summary.search}  {summary.state}  task {summary.task}")
-    _print(out, "trials: " + ", ".join(f"{count} {state}" for state, count in counts))
-    if summary.tags.get(tag_names.VERDICT):
-        _print(out, summary.tags[tag_names.VERDICT])
-    for name, weights in summary.initial_weights.items():
+    """Prints one search: its totals, its verdict, and its best trials with their YAML."""
+    stored = stored_search(tracking_uri, search)
+    known = search_document(stored.history, stored.summary)
+    say(f"{known.search}  {known.state}  task {known.task}", out)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(known.trials.items()))
+    learned = counted(len(known.learned_from), "earlier search", "earlier searches")
+    say(f"trials: {counts or 'none yet'}", out)
+    of_a_trial = cost_of(stored.summary.spec_yaml)
+    cost = of_a_trial.in_words(known.hours or 0.0) if of_a_trial else "unknown"
+    say(f"duration: {duration(known.wall_seconds)}, cost: {cost}, learned from: {learned}", out)
+    if stored.summary.tags.get(tag_names.VERDICT):
+        say(stored.summary.tags[tag_names.VERDICT], out)
+    for name, weights in stored.summary.initial_weights.items():
         lineage = lineage_in_words(weights["lineage"])
-        _print(out, f"trials may start from the weights of {name}. Such a trial: {lineage}")
-    best = best_trials(history, summary.search)
-    known = history.searches[summary.search]
-    missed = none_keeps(known, best)
-    if missed:
-        _print(out, missed)
-    out.print(_best_table(best, best_in_words(known)))
+        say(f"trials may start from the weights of {name}. Such a trial: {lineage}", out)
+    best = print_best(out, stored.history, known.search)
     for entry in best:
         values = ", ".join(f"{metric} {value_text(v)}" for metric, v in entry.by_metric.items())
-        _print(out, f"\n# trial {entry.number:03d}: {values}")
-        _print(out, to_yaml(entry).rstrip())
-    for trial in trials:
-        if trial.state == "failed":
-            _print(out, f"failed: trial {trial.number:03d}, see reason.txt of run {trial.run_id}")
+        say_raw(f"\n# trial {entry.number:03d}: {values}\n{to_yaml(entry).rstrip()}", out)
+    failed = [trial for trial in stored.trials if trial.state == "failed"]
+    for trial in failed[:FAILED_SHOWN]:
+        reason = stored.tags.get(trial.run_id, {}).get(tag_names.REASON) or "no reason is recorded"
+        say(f"\ntrial {trial.number:03d} failed: {reason}", out)
+    if failed:
+        more = len(failed) - FAILED_SHOWN
+        rest = f"{counted(more, 'more trial')} failed; " if more > 0 else ""
+        which = failed[0].number if len(failed) == 1 else "N"
+        say(f"{rest}traceback: twentieth show {known.search} --trial {which}", out)
+
+
+def print_best(out: Console, history: History, search: str) -> list[Trial]:
+    """Prints the best trials of a search as a table; returns them."""
+    known, best = history.searches[search], best_trials(history, search)
+    missed = none_keeps(known, best)
+    if missed:
+        say(missed, out)
+    if best:
+        test = " (on validation, and on test where measured)"
+        say(f"{best_in_words(known)}{test}", out)
+        out.print(best_table(best, out))
+    return best
+
+
+def best_table(best: Sequence[Trial], out: Console) -> Table:
+    """Returns trials, at least one, as a table that is as wide as the console allows."""
+    wide = _columns_of_metrics(best)
+    # A measurement is never more than the width that it is asked for.
+    asked = out.options.update(max_width=2 * out.width)
+    fits = Measurement.get(out, asked, wide).maximum <= out.width
+    return wide if fits else _rows_of_metrics(best)
 
 
 def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> None:
-    """Prints one trial: its configuration, its results, and why it was proposed.
+    """Prints one trial: its configuration, its results, why it was proposed, and why it failed.
 
     Raises:
         LookupError: the search has no such trial.
     """
-    summary = find_summary(open_client(tracking_uri), search)
-    history = read_history(tracking_uri, searches=[summary.search])
-    trials = history.prior_trials(state=None, search=summary.search)
-    trial = next((trial for trial in trials if trial.number == number), None)
-    if trial is None:
-        raise LookupError(f"{summary.search} has no trial {number}")
-    _print(out, f"trial {number:03d} of {summary.search}: {trial.state} at epoch {trial.epoch}")
-    _print(out, yaml.safe_dump(dict(trial.configuration), sort_keys=False).rstrip())
+    stored = stored_search(tracking_uri, search)
+    trial = stored.trial(number)
+    found = trial_document(stored, trial, stored.history.trial_names())
+    name = f"trial {number:03d} of {stored.summary.search}"
+    say(f"{name}: {found.state} at epoch {found.epoch}", out)
+    say_raw(yaml.safe_dump(dict(found.configuration), sort_keys=False).rstrip(), out)
+    test = values_on_test(trial)
+    width = max(map(len, trial.by_metric), default=0) + 1
     for metric, value in trial.by_metric.items():
-        _print(out, f"{metric}: {value_text(value)}")
-    _print(out, provenance_text(read_origin(trial.origin)))
-    lineage = lineage_of(tracking_uri, trial.run_id)
-    if lineage:
-        _print(out, lineage)
+        on_test = f"  on test {test[metric]}" if metric in test else ""
+        say_raw(f"{metric + ':':<{width}} {value_text(value):>6}{on_test}", out)
+    for sentence in filter(None, (found.origin, found.lineage)):
+        say(sentence, out)
+    if found.state == "failed":
+        say(f"reason: {found.reason or 'none is recorded'}", out)
+        if found.traceback.strip():
+            say_raw(found.traceback.rstrip(), out)
+        say(f"log: {found.log} (on the machine that ran it)", out)
+    elif found.reason:
+        say(f"reason: {found.reason}", out)
 
 
-def _best_table(best: list[Trial], word: str) -> Table:
-    # A long title stays on one line, even if the table is narrower.
-    text = f"{word} (on validation, and on test where measured)"
-    title = Text(text, no_wrap=True, overflow="ignore")
-    table = Table(
-        title=title, title_justify="left", box=None, pad_edge=False, collapse_padding=True
-    )
-    table.add_column("trial")
-    for metric in best[0].metrics if best else ():
+def duration(seconds: float) -> str:
+    """Returns a duration as hours, minutes and seconds: "0:01:02"."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+def _columns_of_metrics(best: Sequence[Trial]) -> Table:
+    """Returns a table with a row a trial."""
+    table, tests = _table(), [values_on_test(entry) for entry in best]
+    for metric in best[0].metrics:
         two_lines = Text(metric.replace(".", ".\n", 1))
-        table.add_column(two_lines, justify="right", overflow="fold")
-        table.add_column("test (95 %)", justify="right", no_wrap=True)
-    for entry in best:
-        cells, test = [f"{entry.number:03d}"], values_on_test(entry)
+        table.add_column(two_lines, justify="right", no_wrap=True)
+        if any(metric in test for test in tests):
+            table.add_column("test (95 %)", justify="right", no_wrap=True)
+    for entry, test in zip(best, tests, strict=True):
+        cells = [f"{entry.number:03d}"]
         for metric, value in entry.by_metric.items():
-            cells += [value_text(value), str(test.get(metric, ""))]
+            cells.append(value_text(value))
+            if any(metric in each for each in tests):
+                cells.append(str(test.get(metric, "")))
         table.add_row(*cells)
     return table
 
 
-def _best_of_each(trials: list[Trial]) -> str:
-    complete = [trial for trial in trials if trial.values]
-    if not complete:
-        return "-"
-    best = []
-    for index, objective in enumerate(complete[0].objectives):
-        pick = max if objective.is_maximized else min
-        best.append(value_text(pick(trial.values[index] for trial in complete)))
-    return " / ".join(best)
+def _rows_of_metrics(best: Sequence[Trial]) -> Table:
+    """Returns the same values with a row a trial and metric, which is narrower."""
+    table = _table()
+    table.add_column("metric", no_wrap=True)
+    table.add_column("validation", justify="right", no_wrap=True)
+    table.add_column("test (95 %)", justify="right", no_wrap=True)
+    for entry in best:
+        test = values_on_test(entry)
+        for index, (metric, value) in enumerate(entry.by_metric.items()):
+            number = "" if index else f"{entry.number:03d}"
+            table.add_row(number, Text(metric), value_text(value), str(test.get(metric, "")))
+    return table
 
 
-def _print(out: Console, text: str) -> None:
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
+def _table() -> Table:
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("trial", no_wrap=True)
+    return table

@@ -47,10 +47,13 @@ def _searches(experience: Experience) -> list[str]:
     for search in experience.searches[:_SEARCHES_SHOWN]:
         kind = "same task" if search.is_same_task else f"similarity {search.similarity:.2f}"
         why = "" if search.is_same_task else f" ({'; '.join(search.reasons)})"
-        best = ", ".join(f"best {entry.objective} {entry.value:.4g}" for entry in search.best)
+        best = ", ".join(f"best {entry.objective} {entry.value:.4f}" for entry in search.best)
         texts.append(f"{search.id}: {kind}{why}, {counted(search.trials, 'trial')}, {best}")
     hidden = len(experience.searches) - _SEARCHES_SHOWN
-    return texts + ([f"and {hidden} more, which are less similar"] if hidden > 0 else [])
+    if hidden <= 0:
+        return texts
+    verb = "is" if hidden == 1 else "are"
+    return [*texts, f"and {hidden} more, which {verb} less similar"]
 
 
 def _importances(experience: Experience) -> list[str]:
@@ -63,7 +66,9 @@ def _importances(experience: Experience) -> list[str]:
         source = counted(len(searches), "search", "searches")
         agreements = [entry.agreement for entry in shown if entry.agreement is not None]
         if agreements:
-            source += f", within {100 * (1 - min(agreements)):.0f} points of each other"
+            source += (
+                f", within {counted(round(100 * (1 - min(agreements))), 'point')} of each other"
+            )
         agreed = next(
             (each for each in experience.importance_agreements if each.objective == objective), None
         )

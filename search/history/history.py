@@ -131,6 +131,13 @@ class History:
                 chosen = chosen.filter(pc.equal(chosen.column(column), wanted))
         return trials_from_table(chosen)
 
+    def trial_names(self) -> dict[str, str]:
+        """Returns run -> SEARCH#TRIAL for every trial."""
+        columns = (self.trials.column(name).to_pylist() for name in ("run_id", "search", "number"))
+        return {
+            run: f"{search}#{number}" for run, search, number in zip(*columns, strict=True) if run
+        }
+
     def only(self, searches: Iterable[str]) -> History:
         """Returns the history as if only these searches had been run."""
         names = set(searches)

@@ -189,8 +189,13 @@ _STEPS = {
 }
 
 
-def provenance_text(origin: Origin) -> str:
-    """Say why a trial was tried, in a sentence or two."""
+def provenance_text(origin: Origin, trial_names: Mapping[str, str] | None = None) -> str:
+    """Say why a trial was tried, in a sentence or two.
+
+    Args:
+        origin: The origin of its configuration.
+        trial_names: Run -> SEARCH#TRIAL; a run that has none is called by its id.
+    """
     if origin.step in ("portfolio", "history-model", "prior-model", "model"):
         text = _proposed(origin)
     else:
@@ -198,7 +203,7 @@ def provenance_text(origin: Origin) -> str:
         because = f" because {origin.reason}" if origin.reason else ""
         text = _STEPS.get(origin.step, named) + because
     repeated = "No untried configuration was left, so it repeats one." if origin.is_repeated else ""
-    parts = (text + ".", _sources(origin), _dropped(origin.guard), repeated)
+    parts = (text + ".", _sources(origin, trial_names or {}), _dropped(origin.guard), repeated)
     return " ".join(part for part in parts if part)
 
 
@@ -267,12 +272,19 @@ def _guarded(guard: Guard | None) -> str:
     return f"{text}; {'even so, ' if guard.log_evidence < 0 else ''}{evidence}"
 
 
-def _sources(origin: Origin) -> str:
+def _sources(origin: Origin, trial_names: Mapping[str, str]) -> str:
     if not origin.source_runs:
         return ""
-    lead = "Tried before in" if origin.step == "portfolio" else "Nearest earlier trials:"
-    noun = "run" if len(origin.source_runs) == 1 else "runs"
-    return f"{lead} {noun} {names_in_words(list(origin.source_runs), RUNS_NAMED)}."
+    one = len(origin.source_runs) == 1
+    named = [trial_names.get(run, "") for run in origin.source_runs]
+    if all(named):
+        lead, noun = "Tried before as", ""
+    else:
+        named = [name or run for name, run in zip(named, origin.source_runs, strict=True)]
+        lead, noun = "Tried before in", "run " if one else "runs "
+    if origin.step != "portfolio":
+        lead = f"Nearest earlier {'trial' if one else 'trials'}:"
+    return f"{lead} {noun}{names_in_words(named, RUNS_NAMED)}."
 
 
 def _dropped(guard: Guard | None) -> str:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.history import Trial
+from search.history.plurals import counted
 from search.objectives import pareto
 from search.objectives.roles import best, is_plain
 from search.optimize.plan import Plan, origin_text
@@ -34,6 +35,8 @@ class View:
     values: dict[int, tuple[float, ...]] = field(default_factory=dict)
     epochs: dict[int, int] = field(default_factory=dict)
     origins: dict[int, str] = field(default_factory=dict)
+    evaluating: dict[int, tuple[str, float]] = field(default_factory=dict)  # step, and its begin
+    evaluated: tuple[int, int] = (0, 0)  # of the best trials, and how many these are
     ended_here: int = 0
     began: float = field(default_factory=time.monotonic)
     message: str = "starting"
@@ -60,7 +63,16 @@ class View:
             self.origins[fields["number"]] = origin_text(fields["origin"])
         elif event.name == "epoch":
             self.epochs[fields["number"]] = fields["epoch"]
+        elif event.name == "evaluating":
+            self._take_evaluating(fields)
         return self._take_end(fields) if event.name == "end" else None
+
+    def _take_evaluating(self, fields: dict[str, Any]) -> None:
+        number, step = fields["number"], fields["step"]
+        self.evaluating.pop(number, None)
+        if step:
+            self.evaluating[number] = (step, time.monotonic())
+        self.evaluated = (self.evaluated[0] + (not step), fields["of"])
 
     def _take_end(self, fields: dict[str, Any]) -> str:
         number, state = fields["number"], fields["state"]
@@ -69,7 +81,7 @@ class View:
         if fields["values"]:
             self.values[number] = tuple(fields["values"])
         numbers = " ".join(
-            f"{name} {value:.4g}"
+            f"{name} {value:.4f}"
             for name, value in zip(self.plan.spec.metrics, fields["values"], strict=False)
         )
         *_, reason = fields["reason"].strip().split("\n")
@@ -128,8 +140,7 @@ class Display:
     def take(self, event: Event | None) -> None:
         """Shows one event, or only the time that has passed."""
         line = self._view.take(event) if event is not None else None
-        # The live table shows the other messages itself.
-        if line and (self._live is None or (event is not None and event.name == "end")):
+        if line:
             self._console.print(line, highlight=False, markup=False, soft_wrap=not self._live)
         if self._live:
             self._live.update(self._draw())
@@ -142,17 +153,31 @@ class Display:
             f"  {view.done()}/{view.plan.trials_budget} done",
             f"  {view.count('running')} running",
             f"  {view.count('stopped')} stopped early",
-            (f"  {failed} failed", "red" if failed else ""),
-            f"  about {left / 60:.1f} min left" if left is not None else f"  {view.message}",
+            (f"  {failed} failed", "red") if failed else "",
         )
-        epochs = view.plan.spec.budget.epochs
-        running = [
-            f"{number:03d} epoch {view.epochs.get(number, 0)}/{epochs}"
-            for number, state in view.states.items()
-            if state == "running"
+        lines = [head, Text(_activity(view, left), style="dim")]
+        return Group(*lines, _front(view)) if view.values else Group(*lines)
+
+
+def _activity(view: View, seconds_left: float | None) -> str:
+    """What runs now, and for how long it will, as far as that can be known."""
+    if view.evaluated[1]:
+        now = time.monotonic()
+        steps = [
+            f"trial {number:03d}: {step}, for {now - began:.0f} s"
+            for number, (step, began) in view.evaluating.items()
         ]
-        line = Text("running: " + (", ".join(running[:8]) or "-"), style="dim")
-        return Group(head, line, _front(view))
+        done = f"test split: {view.evaluated[0]} of {counted(view.evaluated[1], 'trial')} done"
+        return "\n".join([done, *steps])
+    running = [
+        f"{number:03d} epoch {view.epochs.get(number, 0)}/{view.plan.spec.budget.epochs}"
+        for number, state in view.states.items()
+        if state == "running"
+    ]
+    if not running:
+        return view.message
+    left = "" if seconds_left is None else f"; about {seconds_left / 60:.1f} min left"
+    return f"running: {', '.join(running[:8])}{left}"
 
 
 def _front(view: View) -> Table:
@@ -161,7 +186,8 @@ def _front(view: View) -> Table:
     table = Table(title=f"{word} so far", title_justify="left", box=None)
     table.add_column("trial")
     for objective in objectives:
-        table.add_column(objective.metric, justify="right")
+        two_lines = Text(objective.metric.replace(".", ".\n", 1))
+        table.add_column(two_lines, justify="right", no_wrap=True)
     table.add_column("proposed by", style="dim")
     if not numbers:
         return table

@@ -29,7 +29,7 @@ from search.history import Trial
 from search.history.plurals import counted
 from search.optimize.bundle import code_for_workers
 from search.optimize.cpu_leases import lease_cpus, machine_cpus
-from search.optimize.plan import Plan
+from search.optimize.plan import LOG, Plan
 from search.optimize.resources import NoRoom, why_no_node
 from search.tracking import tag_names
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
@@ -40,7 +40,6 @@ from search.tracking.summary import settle
 from search.tracking.write.journal import Journal
 from search.tracking.write.journal_sender import Writer
 
-LOG = "driver.log"
 # How long a finished search waits for an unreachable store before it leaves the rest to `resume`.
 LAST_CHANCE_SECONDS = 60.0
 # Room in Ray's object store in addition to the data set: results, the runtime environment.

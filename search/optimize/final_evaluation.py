@@ -10,7 +10,7 @@ another library; if an evaluation fails, one without it is made instead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,7 @@ def evaluate_front(
     def start(trial: Trial, task: TaskOnWorker) -> Any:
         return remote.remote(task, plan.config(trial.number, trial.configuration), stored)
 
+    # A stream of steps, and at its end the result.
     pending = {start(trial, task): (trial, task) for trial in front}
     by = ""
     if isinstance(threat, Threat) and threat.final_examples:
@@ -65,47 +66,61 @@ def evaluate_front(
     journal.append("driver", message=f"test split: {counted(len(front), 'configuration')}{by}")
     while pending and not stop.is_set():
         ready, _ = ray.wait(list(pending), timeout=1.0)
-        for reference in ready:
-            trial, used = pending.pop(reference)
-            simpler = _record(trial, used, reference, journal)
-            if simpler is not None:
+        for stream in ready:
+            trial, used = pending[stream]
+            try:
+                found: str | FinalEvaluation | ray.exceptions.RayError = ray.get(next(stream))
+            except ray.exceptions.RayError as error:
+                found = error
+            if isinstance(found, str):
+                journal.append("evaluating", number=trial.number, step=found, of=len(front))
+                continue
+            del pending[stream]
+            count = f"[{len(front) - len(pending)}/{len(front)}]"
+            if isinstance(found, FinalEvaluation):
+                _record(trial, task.spec.threat, found, journal, count)
+            elif simpler := _simpler(trial, used, found, journal):
                 pending[start(trial, simpler)] = (trial, simpler)
+                continue
+            journal.append("evaluating", number=trial.number, step="", of=len(front))
+
+
+def _simpler(
+    trial: Trial, task: TaskOnWorker, error: Exception, journal: Journal
+) -> TaskOnWorker | None:
+    """Writes that an evaluation failed; returns the task without AutoAttack, if it has that."""
+    spec = task.spec
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    what = f"the evaluation of trial {trial.number:03d} failed: {reason}"
+    if not isinstance(spec.threat, Threat) or not spec.threat.final_examples:
+        journal.append("driver", message=what)
+        return None
+    journal.append("driver", message=f"{what}; evaluating it without AutoAttack")
+    robustness = replace(spec.threat, final_examples=0)
+    return replace(task, spec=spec.model_copy(update={"robustness": robustness}))
 
 
 def _record(
-    trial: Trial, task: TaskOnWorker, reference: Any, journal: Journal
-) -> TaskOnWorker | None:
-    """Writes one evaluation; if it failed, returns the task without AutoAttack, if it has that."""
-    spec = task.spec
-    try:
-        found: FinalEvaluation = ray.get(reference)
-    except ray.exceptions.RayError as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        what = f"the evaluation of trial {trial.number} failed: {reason}"
-        if not isinstance(spec.threat, Threat) or not spec.threat.final_examples:
-            journal.append("driver", message=what)
-            return None
-        journal.append("driver", message=f"{what}; evaluating it without AutoAttack")
-        robustness = replace(spec.threat, final_examples=0)
-        return replace(task, spec=spec.model_copy(update={"robustness": robustness}))
+    trial: Trial, threat: object, found: FinalEvaluation, journal: Journal, count: str
+) -> None:
+    """Writes one evaluation."""
     if found.message:
-        journal.append("driver", message=f"trial {trial.number}: {found.message}")
+        journal.append("driver", message=f"trial {trial.number:03d}: {found.message}")
     journal.append(
         "test", number=trial.number, epoch=trial.epoch, metrics=dict(found.metrics),
         texts=dict(found.texts), files=list(found.files),
     )  # fmt: skip
     shown = ["accuracy.clean"]
-    if isinstance(spec.threat, Threat):
-        threat = spec.threat
+    if isinstance(threat, Threat):
         shown += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
     values = [
         f"{name} {found.metrics[on_split('test', name)]:.4f}"
         for name in shown
         if on_split("test", name) in found.metrics
     ]
-    message = f"trial {trial.number} on the test split: {', '.join(values) or 'measured'}"
+    measured = ", ".join(values) or "measured"
+    message = f"trial {trial.number:03d} on the test split: {measured}  {count}"
     journal.append("driver", message=message)
-    return None
 
 
 ADVERSARIAL_EXAMPLES = "adversarial_examples_test.safetensors"
@@ -130,15 +145,18 @@ class FinalEvaluation:
 
 def evaluate_trial(
     task: TaskOnWorker, config: Mapping[str, Any], data: Splits | None
-) -> FinalEvaluation:
+) -> Iterator[str | FinalEvaluation]:
     """Evaluates a finished trial from its last checkpoint.
+
+    Yields each step in words before it is taken; the result is the last item.
 
     Raises:
         FileNotFoundError: The trial has no checkpoint of its last epoch.
     """
     training = training_of(task, config, data, WorkersBase())
     if not isinstance(training, EvaluatedTraining):
-        return FinalEvaluation()
+        yield FinalEvaluation()
+        return
     folder = Path(config["checkpoints"])
     checkpoint = newest_checkpoint(folder)
     if checkpoint is not None:
@@ -146,15 +164,20 @@ def evaluate_trial(
     if checkpoint is None or not (checkpoint.epoch >= task.epochs or training.ended):
         raise FileNotFoundError(f"no checkpoint of epoch {task.epochs} in {folder}")
     if not isinstance(training, AttackableTraining):
-        return FinalEvaluation(training.evaluate_test())
+        yield "measuring"
+        yield FinalEvaluation(training.evaluate_test())
+        return
     threat = task.spec.threat
     assert isinstance(threat, Threat), "images are attacked in their pixels"
     from models.adversarial.pixels.adversarial_examples import save_adversarial_examples
     from models.adversarial.pixels.autoattack import MISSING, is_installed
     from models.adversarial.pixels.final_evaluation import evaluate_robustness
 
-    found = evaluate_robustness(training, threat)
+    for found in evaluate_robustness(training, threat):
+        if isinstance(found, str):
+            yield found
+    assert not isinstance(found, str), "the result is the last item"
     save_adversarial_examples(found.adversarial_examples, folder / ADVERSARIAL_EXAMPLES)
     message = "" if is_installed() or not threat.final_examples else MISSING
     files = (str(folder / ADVERSARIAL_EXAMPLES),)
-    return FinalEvaluation(found.metrics, found.texts, files, message)
+    yield FinalEvaluation(found.metrics, found.texts, files, message)

@@ -18,6 +18,8 @@ from search.history.provenance import UNKNOWN, read_origin
 from search.space import SearchSpace
 from search.spec import Spec
 
+LOG = "driver.log"  # in the storage of a search: the output of its driver
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.optimize.driver import LOG, drive
-from search.optimize.plan import Plan
+from search.optimize.driver import drive
+from search.optimize.plan import LOG, Plan
 from search.tracking.write.journal import Event, read_events, size
 
 POLL_SECONDS = 0.2

@@ -6,7 +6,6 @@ but the file written here. The lineage is also put into words here.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,8 +16,6 @@ from models.networks.base_model import BaseModel
 from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.spec import Spec
-from search.tracking import tag_names
-from search.tracking.store import open_client, tags_of
 from search.tracking.summary import Summary
 from search.transfer.pin_weights import check_fit
 from search.transfer.sources import WeightSource, find_trial, initial_folder
@@ -105,13 +102,6 @@ def _lineage(source: WeightSource, base: BaseModel | None, found: Any) -> dict[s
         "overlap": {key: overlap[key] for key in ("count", "known", "compared")},
         "trained_on": source.trained_on(),
     }
-
-
-def lineage_of(tracking_uri: str, run_id: str) -> str:
-    """The weights that a run's trial started from, in words; "" if from scratch."""
-    tags = tags_of(open_client(tracking_uri), run_id)
-    lineage = json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}")
-    return lineage_in_words(lineage)
 
 
 def lineage_in_words(lineage: Mapping[str, Any]) -> str:

@@ -5,8 +5,10 @@ Nothing here starts Ray.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,8 +22,9 @@ from tests.support.commands import Said
 from tests.support.stored_search import Stored
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["run", "resume", "review", "history", "show", "compare", "report", "export", "attack",
-            "ui", "stop", "note", "rename", "delete", "launch", "attach", "doctor"]  # fmt: skip
+COMMANDS = ["run", "resume", "review", "history", "show", "compare", "schema", "report", "export",
+            "attack", "ui", "stop", "note", "rename", "delete", "launch", "attach",
+            "doctor"]  # fmt: skip
 
 
 def test_these_are_all_the_commands() -> None:
@@ -36,6 +39,28 @@ def test_every_command_explains_itself_with_an_example(
     said = cli(command, "--help")
     assert said.code == 0
     assert f"Example: twentieth {command}" in " ".join(said.out.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_short_option_for_help_does_the_same(cli: Callable[..., Said], command: str) -> None:
+    assert cli(command, "-h") == cli(command, "--help")
+
+
+def test_the_version_is_that_of_the_package_and_its_commit(cli: Callable[..., Said]) -> None:
+    said = cli("--version")
+    version = importlib.metadata.version("twentieth")
+    assert said.code == 0
+    assert re.fullmatch(rf"twentieth {re.escape(version)}( \(commit \S+\))?\n", said.out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_of_a_shell_is_a_script_for_the_installed_name(shell: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "search"], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "_TWENTIETH_COMPLETE": f"source_{shell}"},
+    )  # fmt: skip
+    assert "_TWENTIETH_COMPLETE" in ended.stdout and "twentieth" in ended.stdout
 
 
 def test_without_a_command_the_commands_are_listed(cli: Callable[..., Said]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+
+import pytest
 
 from tests.support.commands import Said
 from tests.support.stored_search import Stored
@@ -10,7 +13,7 @@ from tests.support.stored_search import Stored
 
 def test_a_new_store_has_an_empty_history(cli: Callable[..., Said], store: Stored) -> None:
     said = cli("history", "--tracking-uri", store.empty_uri)
-    assert said.code == 0 and said.out.split()[:2] == ["search", "task"]
+    assert said.code == 0 and said.out == "No search.\n"
 
 
 def test_history_lists_a_search_with_its_whole_id(cli: Callable[..., Said], store: Stored) -> None:
@@ -25,3 +28,30 @@ def test_show_explains_a_search_and_one_trial_of_it(
     assert said.code == 0 and "It comes from the portfolio" in said.out
     missing = cli("show", "hills", "--trial", "9", "--tracking-uri", store.uri)
     assert missing.code == 2 and "has no trial 9" in missing.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("history",), ("show", "hills"), ("show", "hills", "--trial", "2")]
+)
+def test_json_is_all_that_is_printed(
+    cli: Callable[..., Said], store: Stored, arguments: tuple[str, ...]
+) -> None:
+    said = cli(*arguments, "--json", "--tracking-uri", store.uri)
+    assert said.code == 0 and store.search in json.dumps(json.loads(said.out))
+
+
+def test_history_is_filtered(cli: Callable[..., Said], store: Stored) -> None:
+    def listed(*options: str) -> bool:
+        return store.search in cli("history", *options, "--tracking-uri", store.uri).out
+
+    assert listed(
+        "--task", "hills", "--state", "interrupted", "--since", "2020-01-31", "--last", "1"
+    )
+    assert not listed("--task", "other") and not listed("--since", "2999-01-01")
+    wrong = cli("history", "--state", "done", "--tracking-uri", store.uri)
+    assert wrong.code == 2 and "fix: --state with one of interrupted" in wrong.err
+
+
+def test_a_schema_is_printed(cli: Callable[..., Said]) -> None:
+    assert json.loads(cli("schema", "history").out)["title"] == "HistoryDocument"
+    assert cli("schema", "histroy").code == 2

@@ -18,7 +18,7 @@ def test_review_shows_what_would_be_tried_and_why(
 ) -> None:
     said = cli("review", spec, "--tracking-uri", store.uri)
     assert said.code == 0
-    assert said.out.count("\ntry       {") == 3 and said.out.count("\n          because: It ") == 3
+    assert said.out.count("\ntry       x ") == 3 and said.out.count("\n          It ") == 3
 
 
 def test_review_shows_how_history_was_fitted_to_this_space(

@@ -69,7 +69,7 @@ def test_lines_say_where_each_statement_comes_from() -> None:
     text = lines(FULL)
     assert len(text) <= 10
     assert text[0] == "2 earlier searches with 29 complete trials; 1 of this very task."
-    assert text[1] == "s1: same task, 20 trials, best acc 0.9"
+    assert text[1] == "s1: same task, 20 trials, best acc 0.9000"
     assert "similarity 0.60 (same model)" in text[2]
     assert (
         "What moves acc: width 70%, depth 30% (2 searches, within 10 points of each other); "

@@ -54,7 +54,7 @@ def test_the_first_search_of_a_store_says_that_it_starts_cold(store: Stored) -> 
     prepared = prepare(hills_spec(), store.empty_uri, say=said.append)
     assert said[0].startswith("review    0 trials of 0 earlier searches")
     assert said[1] == "extract   No earlier search to learn from: this search starts cold."
-    assert said[-1].startswith("apply     warm sampler; first: {")
+    assert said[-1] == "apply     the warm sampler first tries x 0.5 (step opening)"
     assert len(prepared.history) == 0 and prepared.task.startswith("hills@")
 
 
@@ -62,7 +62,7 @@ def test_a_second_search_says_what_it_starts_from(store: Stored) -> None:
     said: list[str] = []
     prepared = prepare(hills_spec(), store.uri, say=said.append)
     assert said[0] == (
-        "review    4 trials of 1 earlier search (2 complete ones of this very task),"
+        "review    4 trials of 1 earlier search (2 complete trials of this very task),"
         " 0 runs left out"
     )
     assert list(prepared.history.searches) == [store.search]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +35,8 @@ from models.scores.metric_names import AttackName, on_split
 CURVE = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 # Enough for a curve (a standard error of 3.5 points at most), and nine attacks remain cheap.
 CURVE_EXAMPLES = 200
+# The attacks as people are told of them while they run.
+_IN_WORDS = {"fgsm": "FGSM", "pgd": "PGD", "apgdt": "targeted APGD", "autoattack": "AutoAttack"}
 
 
 class Subject(Protocol):
@@ -64,25 +66,30 @@ class RobustnessEvaluation:
     adversarial_examples: AdversarialExamples
 
 
-def evaluate_robustness(training: Subject, threat: Threat) -> RobustnessEvaluation:
+def evaluate_robustness(training: Subject, threat: Threat) -> Iterator[str | RobustnessEvaluation]:
     """Evaluate a finished model on the confirmation part and on the test split.
+
+    Yields each step in words before it is taken, as some take minutes; the result is the last item.
 
     Random starts have another seed than on the validation split, so nothing was selected against
     them. If AutoAttack is installed and `final_examples` is not 0, all attacks use the same
     `final_examples` test images, else all test images.
     """
     model, seed = training.classifier(), threat.seed + 1
-    confirmed = _clean_and(["pgd"], model, *training.examples("confirmation"), threat, seed)
+    part = training.examples("confirmation")
+    confirmed = yield from _clean_and(["pgd"], model, *part, threat, seed, "confirmation")
     images, labels = training.examples("test")
     index = _index(len(labels), threat.final_examples or len(labels), threat, images)
     attacked = images[index], labels[index]
     attacks: list[AttackName] = ["fgsm", "pgd", "apgdt"]
     if threat.final_examples and is_installed():
         attacks.append("autoattack")
-    tested = _clean_and(attacks, model, *attacked, threat, seed)
+    tested = yield from _clean_and(attacks, model, *attacked, threat, seed, "test")
     tested.append(worst_case(tested[1:], threat))
+    yield "checks for gradient masking"
     warnings = tuple(check(model, *attacked, threat, seed))
     metrics = _metrics(confirmed, tested, clean_metric(model, images, labels))
+    yield f"PGD at {len(CURVE) - 1} epsilons"
     curve = accuracy_curve(model, *attacked, threat, seed)
     document = {
         "threat": dataclasses.asdict(threat),
@@ -95,7 +102,7 @@ def evaluate_robustness(training: Subject, threat: Threat) -> RobustnessEvaluati
     texts = {"robustness.json": json.dumps(document, indent=1) + "\n"}
     if warnings:
         texts["warnings.md"] = warnings_text(warnings)
-    return RobustnessEvaluation(
+    yield RobustnessEvaluation(
         metrics, warnings, texts, adversarial_examples_of(tested[-1], index, "test", model, threat)
     )
 
@@ -149,8 +156,13 @@ def _clean_and(
     labels: Tensor,
     threat: Threat,
     seed: int,
-) -> list[AttackMetric]:
-    attacked = [attack_metric(name, model, images, labels, threat, seed) for name in attacks]
+    split: str,
+) -> Generator[str, None, list[AttackMetric]]:
+    """Yield each attack in words before it runs; return the metrics."""
+    attacked = []
+    for name in attacks:
+        yield f"{_IN_WORDS[name]} on {len(labels)} {split} images"
+        attacked.append(attack_metric(name, model, images, labels, threat, seed))
     return [clean_metric(model, images, labels), *attacked]
 
 

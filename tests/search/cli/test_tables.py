@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ import pytest
 import yaml
 from rich.console import Console
 
-from search.cli import tables
-from search.cli.tables import print_search, print_trial, searches_table
+from search.cli import stored_searches as module
+from search.cli.documents import ObjectiveDocument, SearchDocument
+from search.cli.stored_searches import Wanted, stored_searches
+from search.cli.tables import best_table, history_lines, print_search, print_trial
+from search.history import Trial
 from search.history.provenance import provenance_text, read_origin
-from search.objectives.objective import PARETO, Role, to_json
+from search.objectives.objective import PARETO, Objective, Role, to_json
 from search.tracking import tag_names
 from search.tracking.store import open_client
 from tests.support.stored_search import HOSTILE, Stored, stored
@@ -33,20 +37,79 @@ def printed(write: Callable[[Console], Any]) -> str:
     return file.getvalue()
 
 
-def test_a_search_is_a_line_with_its_state_and_its_best_value_of_each_objective(
+def listed(uri: str, width: int = 160) -> list[str]:
+    return list(history_lines(stored_searches(uri, Wanted()).searches, width))
+
+
+def test_a_search_is_a_line_under_its_task_with_its_best_value_of_each_objective(
     store: Stored,
 ) -> None:
-    text = printed(lambda out: out.print(searches_table(store.uri)))
-    (line,) = [line for line in text.splitlines() if store.search in line]
-    assert line.split() == [
-        store.search, store.plan.task, "interrupted", "3/5", "0.9000", "/", "0.9000", "0",
-        "searches",
-    ]  # fmt: skip
+    heading, titles, line = listed(store.uri)
+    assert heading == f"{store.plan.task}: maximize left, maximize right"
+    assert titles.split() == ["search", "state", "trials", "best", "cost", "duration", "start"]
+    cells = line.split()
+    assert cells[:5] == [store.search, "interrupted", "3/5", "0.9000", "0.9000"]
+    assert cells[6:] == ["CPU-h", cells[7], "cold"]
 
 
-def test_an_empty_store_has_an_empty_table(store: Stored) -> None:
-    text = printed(lambda out: out.print(searches_table(store.empty_uri)))
-    assert len(text.splitlines()) == 1 and text.split()[0] == "search"
+def test_an_empty_store_says_that_there_is_no_search(store: Stored) -> None:
+    assert listed(store.empty_uri) == ["No search."]
+
+
+def a_search(search: str, task: str = "t@1", hours: float = 0.5, **best: float) -> SearchDocument:
+    objectives = tuple(ObjectiveDocument(name, "maximize", "pareto", None, None) for name in best)
+    return SearchDocument(
+        search, task, "interrupted", None, objectives, {"complete": 4}, 16, dict(best), 1800.0,
+        3700.0, hours, "GPU-hours", ("earlier",),
+    )  # fmt: skip
+
+
+def test_searches_are_in_blocks_whose_values_can_be_compared_the_newest_last() -> None:
+    found = [a_search("a-1", acc=0.9), a_search("b-1", "t@2", acc=0.8), a_search("a-2", acc=1.0)]
+    lines = list(history_lines([*found, a_search("a-3", loss=0.5)], 100))
+    starts = [line.split()[0] for line in lines if line]
+    assert starts == ["t@2:", "search", "b-1", "t@1:", "search", "a-1", "a-2", "t@1:", "search",
+                      "a-3"]  # fmt: skip
+
+
+def test_numbers_of_a_block_align() -> None:
+    found = [a_search("a-1", hours=0.5, acc=9.5), a_search("a-12", hours=120.25, acc=10.0)]
+    _, _, first, second = history_lines(found, 100)
+    assert first == "a-1     interrupted    4/16  9.5000    0.5 GPU-h   1:01:40  warm"
+    assert second == "a-12    interrupted    4/16   10.00  120.2 GPU-h   1:01:40  warm"
+
+
+@pytest.mark.parametrize("width", [70, 80, 120])
+def test_no_id_is_cut_however_narrow_the_terminal(width: int) -> None:
+    name = "adversarial_training-1123-0915-a1b2"
+    lines = list(history_lines([a_search(name, acc=0.9, robust=0.5)], width))
+    assert any(line.split()[:1] == [name] for line in lines[1:])
+    assert all(len(line) <= width for line in lines[1:])
+
+
+def test_the_history_is_filtered_by_task_state_time_and_number(
+    store: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def names(**wanted: Any) -> int:
+        return len(stored_searches(store.uri, Wanted(**wanted)).searches)
+
+    started = stored_searches(store.uri, Wanted()).searches[0].started
+    assert started is not None
+    assert names(task=store.plan.task[:3]) == 1 and names(task="other") == 0
+    assert names(since=started) == 1 and names(since=started + timedelta(seconds=1)) == 0
+    local = started.astimezone().replace(tzinfo=None)
+    assert names(since=local) == 1 and names(since=local + timedelta(seconds=1)) == 0
+    assert names(state="interrupted", last=3) == 1
+    with pytest.raises(ValueError, match="fix: --state with one of interrupted"):
+        names(state="compleet")
+    summaries = module.all_summaries
+    monkeypatch.setattr(
+        module, "all_summaries",
+        lambda client: [replace(each, search=name, trials_budget=number)
+                        for each in summaries(client) for number, name in enumerate("ab")],
+    )  # fmt: skip
+    (newest,) = stored_searches(store.uri, Wanted(last=1)).searches
+    assert newest.search == "b"
 
 
 def test_a_search_shows_its_states_and_its_front_best_first(store: Stored) -> None:
@@ -57,7 +120,8 @@ def test_a_search_shows_its_states_and_its_front_best_first(store: Stored) -> No
     assert text.index("# trial 000: left 0.9000, right 0.1000") < text.index(
         "# trial 001: left 0.1000, right 0.9000"
     )
-    assert "failed: trial 002" in text
+    assert "trial 002 failed: ValueError: [/oops] <b>bold</b>" in text
+    assert f"traceback: twentieth show {store.search} --trial 2" in text
 
 
 def test_the_best_trials_are_ready_to_paste(store: Stored) -> None:
@@ -69,11 +133,53 @@ def test_the_best_trials_are_ready_to_paste(store: Stored) -> None:
 def test_a_trial_shows_its_configuration_its_values_and_its_origin(store: Stored) -> None:
     text = printed(lambda out: print_trial(out, store.search, 0, store.uri))
     assert text.splitlines() == [
-        f"trial 000 of {store.search}: complete at epoch 4", "x: 0.0", "left: 0.9000",
+        f"trial 000 of {store.search}: complete at epoch 4", "x: 0.0", "left:  0.9000",
         "right: 0.1000",
         "It comes from the portfolio, before any model: it did well on 1 earlier task "
         "(t@1 0.50). Tried before in runs run-a, run-b.",
     ]  # fmt: skip
+
+
+def test_a_failed_trial_shows_its_reason_and_where_the_log_is(
+    store: Stored, tmp_path: Path
+) -> None:
+    text = printed(lambda out: print_trial(out, store.search, 2, store.uri))
+    assert f"trial 002 of {store.search}: failed at epoch 1" in text
+    assert f"reason: {HOSTILE}\n{HOSTILE}\n" in text  # the last line, and all of reason.txt
+    assert f"log: {store.plan.storage}/driver.log (on the machine that ran it)" in text
+
+
+def test_a_trial_names_the_nearest_earlier_trials_as_search_and_number() -> None:
+    origin = read_origin({"step": "model", "source_runs": ["r1", "r2"]})
+    names = {"r1": "digits-1#3", "r2": "digits-2#10"}
+    assert provenance_text(origin, names).endswith(
+        "Nearest earlier trials: digits-1#3, digits-2#10."
+    )
+    one = read_origin({"step": "portfolio", "source_runs": ["r1"]})
+    assert provenance_text(one, names).endswith("Tried before as digits-1#3.")
+    gone = read_origin({"step": "model", "source_runs": ["r3"]})
+    assert provenance_text(gone, names).endswith("Nearest earlier trial: run r3.")
+
+
+@pytest.mark.parametrize(("objectives", "rows"), [(2, 4), (3, 8)])
+def test_a_table_too_wide_for_80_columns_has_a_line_a_metric_instead(
+    objectives: int, rows: int
+) -> None:
+    metrics = ["accuracy.clean", "accuracy.pgd10_linf_8_255", "accuracy.pgd10_l2_0.5"][:objectives]
+    counts = {"test.examples": {4: 500.0}, "test.attacked_examples": {4: 500.0}}
+    curves = {f"test.{name}": {4: 0.5} for name in metrics} | counts
+    goals = tuple(Objective(name, "maximize") for name in metrics)
+    trials = [
+        Trial(state="complete", configuration={}, values=(1.0,) * objectives, objectives=goals,
+              curves=curves, epoch=4, number=number)
+        for number in range(2)
+    ]  # fmt: skip
+    file = io.StringIO()
+    console = Console(file=file, width=80)
+    console.print(best_table(trials, console))
+    text = file.getvalue()
+    assert "…" not in text and text.count("0.5000 (0.456 to 0.544)") == 2 * objectives
+    assert len(text.splitlines()) == rows - (objectives == 3)
 
 
 def test_a_trial_that_does_not_exist_is_refused(store: Stored) -> None:
@@ -105,13 +211,13 @@ def test_configurations_and_verdicts_are_printed_as_they_are(store: Stored, tmp_
 def test_a_state_read_from_the_store_is_shown_as_it_is(
     store: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summaries = tables.all_summaries
+    summaries = module.all_summaries
 
     def tampered(client: Any) -> list[Any]:
         return [replace(entry, state="[/oops]") for entry in summaries(client)]
 
-    monkeypatch.setattr(tables, "all_summaries", tampered)
-    assert "[/oops]" in printed(lambda out: out.print(searches_table(store.uri)))
+    monkeypatch.setattr(module, "all_summaries", tampered)
+    assert "[/oops]" in "\n".join(listed(store.uri))
 
 
 def test_an_objective_read_from_the_store_is_shown_as_it_is(store: Stored, tmp_path: Path) -> None:

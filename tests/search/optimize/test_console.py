@@ -69,7 +69,7 @@ def test_trials_are_counted_by_state(plan: Plan) -> None:
 def test_an_ended_trial_is_a_line_with_its_values_and_who_proposed_it(plan: Plan) -> None:
     view = view_of(plan, start(7, step="portfolio", source_runs=["a", "b"]))
     assert view.take(end(7, 0.123456, 0.5)) == (
-        "trial 007 complete    left 0.1235 right 0.5  (portfolio from 2 past runs)  [1/8]"
+        "trial 007 complete    left 0.1235 right 0.5000  (portfolio from 2 past runs)  [1/8]"
     )
 
 
@@ -174,7 +174,7 @@ def test_where_output_is_no_terminal_there_are_plain_lines(plan: Plan) -> None:
         View(plan), event("driver", message="running"), start(0),
         event("epoch", number=0, epoch=1, metrics={}), end(0, 0.1, 0.2), is_terminal=False,
     )  # fmt: skip
-    assert text == "running\ntrial 000 complete    left 0.1 right 0.2  (random)  [1/8]\n"
+    assert text == "running\ntrial 000 complete    left 0.1000 right 0.2000  (random)  [1/8]\n"
 
 
 def test_a_long_line_is_not_cut_where_output_is_no_terminal(plan: Plan) -> None:
@@ -187,9 +187,22 @@ def test_a_terminal_shows_what_runs_and_the_front(plan: Plan) -> None:
         View(plan), start(0), start(1), event("epoch", number=1, epoch=2, metrics={}),
         end(0, 0.1, 0.25), is_terminal=True,
     )  # fmt: skip
-    assert "hills-1  1/8 done  1 running  0 stopped early  0 failed" in text
+    assert "hills-1  1/8 done  1 running  0 stopped early\n" in text
     assert "running: 001 epoch 2/3" in text
     assert "0.1000" in text and "0.2500" in text
+
+
+def test_while_the_best_trials_are_evaluated_the_terminal_says_which_and_how(plan: Plan) -> None:
+    def evaluating(number: int, step: str) -> Event:
+        return event("evaluating", number=number, step=step, of=3)
+
+    text = shown(
+        View(plan), start(0), end(0, 0.1, 0.25), evaluating(0, "PGD on 9 test images"),
+        evaluating(0, ""), evaluating(4, "AutoAttack on 100 test images"), is_terminal=True,
+    )  # fmt: skip
+    last = text[text.rindex("hills-1") :]
+    assert "test split: 1 of 3 trials done" in last and "min left" not in last
+    assert "trial 004: AutoAttack on 100 test images, for 0 s" in last and "trial 000" not in last
 
 
 @pytest.mark.parametrize("text", ["[red]hidden[/red]", "[/]", "<b>bold</b>", "[link=x]", "\\[a]"])

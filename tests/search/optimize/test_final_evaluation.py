@@ -43,9 +43,10 @@ class Rays:
     def _start(self, task: Any, config: Any, data: Any) -> Any:
         self.asked.append((config["number"], task.spec.threat))
         try:
-            return Reference(self.evaluate(task, config))
+            last = Reference(self.evaluate(task, config))
         except ray.exceptions.RayError as error:
-            return Reference(None, error)
+            last = Reference(None, error)
+        return iter([Reference("PGD on 9 test images"), last])
 
     def get(self, reference: Any) -> Any:
         if reference.error is not None:
@@ -88,6 +89,9 @@ def test_what_is_found_is_written_as_it_comes(
     messages = [each["message"] for each in events(tmp_path, "driver")]
     assert "AutoAttack on at most 20 images" in messages[0]
     assert "accuracy.autoattack_linf_0.1 0.5000" in messages[1]
+    assert messages[1].endswith("[1/2]") and messages[2].endswith("[2/2]")
+    steps = [(each["number"], each["step"]) for each in events(tmp_path, "evaluating")]
+    assert steps == [(3, "PGD on 9 test images"), (3, ""), (8, "PGD on 9 test images"), (8, "")]
 
 
 def test_an_evaluation_that_fails_is_replaced_by_one_without_autoattack(
@@ -102,7 +106,7 @@ def test_an_evaluation_that_fails_is_replaced_by_one_without_autoattack(
     assert [(n, threat.final_examples) for n, threat in rays.asked] == [(3, 20), (8, 20), (3, 0)]
     assert sorted(each["number"] for each in events(tmp_path, "test")) == [3, 8]
     messages = " ".join(each["message"] for each in events(tmp_path, "driver"))
-    assert "trial 3 failed: IndexError: in the library; evaluating it without" in messages
+    assert "trial 003 failed: IndexError: in the library; evaluating it without" in messages
 
 
 def test_one_that_fails_again_costs_only_its_own_metrics(
@@ -132,4 +136,4 @@ def test_a_missing_package_is_reported_and_the_rest_recorded(
     answer = FinalEvaluation({"test.accuracy.clean": 0.9}, message="pip install it")
     evaluated(tmp_path, lambda *_: answer, monkeypatch)
     assert len(events(tmp_path, "test")) == 2
-    assert "trial 3: pip install it" in [each["message"] for each in events(tmp_path, "driver")]
+    assert "trial 003: pip install it" in [each["message"] for each in events(tmp_path, "driver")]

@@ -158,9 +158,10 @@ def test_the_test_split_is_evaluated_after_early_stopping_too(
     trial = trial_of(task, config)
     trial.step()
     with pytest.raises(FileNotFoundError, match="no checkpoint of epoch 5"):
-        evaluate_trial(task, config, None)
+        list(evaluate_trial(task, config, None))
     trial.step()
-    assert evaluate_trial(task, config, None) == FinalEvaluation({"test.left": 0.02})
+    *_, found = evaluate_trial(task, config, None)
+    assert found == FinalEvaluation({"test.left": 0.02})
 
 
 @pytest.mark.slow
@@ -241,7 +242,8 @@ def test_a_function_cannot_change_the_configuration_that_is_recorded(tmp_path: P
 
 
 def test_a_users_function_has_no_test_split(tmp_path: Path) -> None:
-    assert evaluate_trial(task_of(tmp_path), config_of(tmp_path), None) == FinalEvaluation()
+    (found,) = evaluate_trial(task_of(tmp_path), config_of(tmp_path), None)
+    assert found == FinalEvaluation()
 
 
 class Cleaned(StopsEarly):

@@ -13,7 +13,11 @@ from models.adversarial.checks.gradient_masking import GradientMaskingWarning
 from models.adversarial.pixels import final_evaluation as module
 from models.adversarial.pixels.adversarial_examples import verify
 from models.adversarial.pixels.autoattack import is_installed
-from models.adversarial.pixels.final_evaluation import accuracy_curve, evaluate_robustness
+from models.adversarial.pixels.final_evaluation import (
+    RobustnessEvaluation,
+    accuracy_curve,
+    evaluate_robustness,
+)
 from models.adversarial.pixels.metrics import attack_metric, worst_case
 from models.adversarial.threat_model import Threat
 
@@ -56,6 +60,20 @@ def no_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "check", lambda *_: [])
 
 
+def evaluated(subject: Subject, threat: Threat) -> RobustnessEvaluation:
+    *_, found = evaluate_robustness(subject, threat)
+    assert isinstance(found, RobustnessEvaluation)
+    return found
+
+
+def test_every_step_is_named_before_it_is_taken() -> None:
+    *steps, _ = evaluate_robustness(Subject(), THREAT)
+    assert steps == [
+        "PGD on 10 confirmation images", "FGSM on 40 test images", "PGD on 40 test images",
+        "targeted APGD on 40 test images", "checks for gradient masking", "PGD at 8 epsilons",
+    ]  # fmt: skip
+
+
 def test_the_worst_case_is_what_every_attack_leaves_standing() -> None:
     images, labels = Subject().examples("test")
     strong = attack_metric("pgd", Nearest(), images, labels, THREAT, 0)
@@ -68,7 +86,7 @@ def test_the_worst_case_is_what_every_attack_leaves_standing() -> None:
 
 
 def test_an_evaluation_has_both_sets_and_counts_attacked_examples() -> None:
-    found = evaluate_robustness(Subject(), THREAT)
+    found = evaluated(Subject(), THREAT)
     assert found.metrics == {
         "confirmation.accuracy.clean": 1.0,
         "confirmation.accuracy.pgd4_linf_0.1": 1.0,
@@ -87,7 +105,7 @@ def test_an_evaluation_has_both_sets_and_counts_attacked_examples() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not is_installed(), reason="needs the extra 'autoattack'")
 def test_autoattack_and_all_beside_it_see_the_first_of_a_fixed_order() -> None:
-    found = evaluate_robustness(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
+    found = evaluated(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
     assert found.metrics["test.attacked_examples"] == 10
     assert found.metrics["test.examples"] == 40
     same = found.metrics["test.accuracy.pgd4_linf_0.1"]
@@ -100,7 +118,7 @@ def test_autoattack_and_all_beside_it_see_the_first_of_a_fixed_order() -> None:
 
 def test_without_the_package_everything_else_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "is_installed", lambda: False)
-    found = evaluate_robustness(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
+    found = evaluated(Subject(), Threat(epsilon=0.1, steps=4, final_examples=10))
     assert "test.accuracy.autoattack_linf_0.1" not in found.metrics
     assert "test.accuracy.worst_linf_0.1" in found.metrics
     assert json.loads(found.texts["robustness.json"])["autoattack"] == []
@@ -108,7 +126,7 @@ def test_without_the_package_everything_else_is_evaluated(monkeypatch: pytest.Mo
 
 def test_the_adversarial_examples_of_an_evaluation_prove_its_worst_case() -> None:
     subject = Subject()
-    found = evaluate_robustness(subject, THREAT)
+    found = evaluated(subject, THREAT)
     checked = verify(subject.model, *subject.examples("test"), found.adversarial_examples)
     assert checked.bound == found.metrics["test.accuracy.worst_linf_0.1"]
     assert checked.in_ball == checked.confirmed == 20 and checked.is_same_model
@@ -125,7 +143,7 @@ def test_the_curve_comes_down_where_the_border_is() -> None:
 
 
 def test_counts_for_intervals_are_in_a_file_that_programs_read() -> None:
-    document = json.loads(evaluate_robustness(Subject(), THREAT).texts["robustness.json"])
+    document = json.loads(evaluated(Subject(), THREAT).texts["robustness.json"])
     by_attack = {each["attack"]: each for each in document["test"]}
     assert {"clean", "fgsm", "pgd", "apgdt", "worst"} == set(by_attack)
     assert (by_attack["worst"]["correct"], by_attack["worst"]["examples"]) == (20, 40)
@@ -135,7 +153,7 @@ def test_counts_for_intervals_are_in_a_file_that_programs_read() -> None:
 def test_warnings_are_kept_for_people_and_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     warning = GradientMaskingWarning("masked", "when it is", "it is", "undo it", "cosine 0.2")
     monkeypatch.setattr(module, "check", lambda *_: [warning])
-    found = evaluate_robustness(Subject(), THREAT)
+    found = evaluated(Subject(), THREAT)
     assert found.warnings == (warning,)
     for part in ("masked", "when it is", "it is", "undo it", "cosine 0.2"):
         assert part in found.texts["warnings.md"]

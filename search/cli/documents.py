@@ -1,0 +1,189 @@
+"""The documents that `history`, `show` and `review` print with `--json`, and their JSON schemas.
+
+Keys are stable, numbers are numbers, and what is not known is null. `stored_searches.py` fills the
+first three from a store, `run.py` that of `review`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from search.experience import Experience, LeftOut, Value
+from search.review.decisions import Decision
+
+
+@dataclass(frozen=True)
+class ObjectiveDocument:
+    """An objective; `bound` only of a constraint, `tolerance` only of a lexicographic one."""
+
+    metric: str
+    direction: str
+    role: str
+    bound: float | None
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
+class SearchDocument:
+    """A search and its totals.
+
+    Attributes:
+        state: "starting", "running", "complete" or "interrupted".
+        started: When it was launched first; null if it has no trial.
+        trials: State -> number of trials that ended in it.
+        trials_budget: Number of trials that it may run.
+        best: Objective -> its best value among the best trials; each may be of another trial.
+        trial_seconds: Seconds of trials, added up over parallel ones.
+        wall_seconds: From the start of the first trial to the end of the last, pauses included.
+        hours: GPU-hours or CPU-hours of the trials; null if the cost of a trial is not known.
+        hours_unit: "GPU-hours", "CPU-hours" or "".
+        learned_from: The earlier searches whose trials it started from.
+    """
+
+    search: str
+    task: str
+    state: str
+    started: datetime | None
+    objectives: tuple[ObjectiveDocument, ...]
+    trials: Mapping[str, int]
+    trials_budget: int
+    best: Mapping[str, float | None]
+    trial_seconds: float
+    wall_seconds: float
+    hours: float | None
+    hours_unit: str
+    learned_from: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HistoryDocument:
+    """The searches of a store, oldest first."""
+
+    searches: tuple[SearchDocument, ...]
+
+
+@dataclass(frozen=True)
+class MeasuredDocument:
+    """A metric on the test split and its 95 % interval; null bounds if it is not a share."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class TrialDocument:
+    """A trial.
+
+    Attributes:
+        trial: Its name, SEARCH#TRIAL.
+        number: Its number in the search.
+        run_id: Its MLflow run.
+        state: "complete", "stopped", "failed", "interrupted" or "running".
+        epoch: The last epoch.
+        started: When it started; null if unknown.
+        validation: Objective -> value on the validation split; empty unless it is complete.
+        test: Metric -> value on the test split; empty unless it was among the best.
+        origin: Why it was proposed, in a sentence.
+        lineage: Where its initial weights come from, in a sentence; "" if from scratch.
+        reason: Why it failed or was stopped, in a line; "" otherwise.
+        traceback: The whole reason, if it failed and that can be read; else "".
+        log: The file with the output of the driver of its search, on the machine that ran it.
+    """
+
+    trial: str
+    number: int
+    run_id: str
+    state: str
+    epoch: int
+    seconds: float
+    started: datetime | None
+    configuration: Mapping[str, Value]
+    validation: Mapping[str, float | None]
+    test: Mapping[str, MeasuredDocument]
+    origin: str
+    lineage: str
+    reason: str
+    traceback: str
+    log: str
+
+
+@dataclass(frozen=True)
+class ShowDocument:
+    """A search with its trials in the order of their numbers.
+
+    Attributes:
+        verdict: What history was worth to it, in a sentence; "" before its report.
+        best_trials: Numbers of the best trials, sorted by the first objective.
+    """
+
+    search: SearchDocument
+    verdict: str
+    best_trials: tuple[int, ...]
+    trials: tuple[TrialDocument, ...]
+
+
+@dataclass(frozen=True)
+class ProposalDocument:
+    """A configuration that would be tried, and why, in a sentence."""
+
+    configuration: Mapping[str, Value]
+    origin: str
+
+
+@dataclass(frozen=True)
+class ReviewDocument:
+    """What history teaches for a spec, and what would be tried first.
+
+    Attributes:
+        task: Id of the spec's task.
+        experience: What history taught.
+        decisions: How earlier spaces and objectives were fitted to those of the spec.
+        trials_left_out: Reason -> number of earlier trials that are not used.
+        first_configurations: The first that would be tried.
+        rejected: Runs of the store that are no trials, and why.
+    """
+
+    task: str
+    experience: Experience
+    decisions: tuple[Decision, ...]
+    trials_left_out: Mapping[str, int]
+    first_configurations: tuple[ProposalDocument, ...]
+    rejected: tuple[LeftOut, ...]
+
+
+# What `--json` prints, by what `twentieth schema` is asked for.
+DOCUMENTS: Mapping[str, type] = {
+    "history": HistoryDocument,
+    "show": ShowDocument,
+    "trial": TrialDocument,
+    "review": ReviewDocument,
+}
+
+
+def to_json(document: Any) -> str:
+    """Returns a document as JSON; a number that is not finite becomes null."""
+    return TypeAdapter(type(document)).dump_json(document, indent=2).decode()
+
+
+def schema_of(name: str) -> str:
+    """Returns the JSON schema of what a command prints with `--json`.
+
+    Raises:
+        ValueError: no command prints such a document.
+    """
+    if name not in DOCUMENTS:
+        raise ValueError(f"no document is called {name!r}; fix: use one of {', '.join(DOCUMENTS)}")
+    return json.dumps(TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization"), indent=2)
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Returns values with None for those that are not finite."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}

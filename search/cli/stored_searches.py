@@ -1,0 +1,179 @@
+"""The searches and trials of a store as the documents that `history` and `show` print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from search.cli.documents import (
+    HistoryDocument,
+    MeasuredDocument,
+    ObjectiveDocument,
+    SearchDocument,
+    ShowDocument,
+    TrialDocument,
+    finite,
+)
+from search.history import History, Trial
+from search.history.provenance import provenance_text, read_origin
+from search.optimize.plan import LOG
+from search.tracking import tag_names
+from search.tracking.artifacts import read_text
+from search.tracking.read.history import read_history
+from search.tracking.store import open_client, trial_runs
+from search.tracking.summary import Summary, all_summaries, find_summary
+from search.transfer.best import best_trials, values_on_test
+from search.transfer.costs import cost_of
+from search.transfer.inherited_weights import lineage_in_words
+from search.transfer.totals import totals
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which searches `history` lists; all by default.
+
+    Attributes:
+        task: The beginning of a task's id.
+        state: A state of a search.
+        since: When the search started at the earliest, in local time if it has no time zone.
+        last: The number of the newest searches to keep.
+    """
+
+    task: str = ""
+    state: str = ""
+    since: datetime | None = None
+    last: int | None = None
+
+
+def stored_searches(tracking_uri: str, wanted: Wanted) -> HistoryDocument:
+    """Returns the searches of a store that are wanted, oldest first.
+
+    Raises:
+        ValueError: no search of the store has the state that is wanted; the message lists those
+            that there are.
+    """
+    history, summaries = read_history(tracking_uri), all_summaries(open_client(tracking_uri))
+    states = sorted({summary.state for summary in summaries})
+    if wanted.state and states and wanted.state not in states:
+        known = ", ".join(states)
+        raise ValueError(f"no search is {wanted.state!r}; fix: --state with one of {known}")
+    found = [
+        search_document(history, summary)
+        for summary in summaries
+        if summary.task.startswith(wanted.task) and wanted.state in ("", summary.state)
+    ]
+    if wanted.since is not None:
+        since = wanted.since.astimezone()
+        found = [each for each in found if each.started and each.started.astimezone() >= since]
+    return HistoryDocument(tuple(found if wanted.last is None else found[-wanted.last :]))
+
+
+def search_document(history: History, summary: Summary) -> SearchDocument:
+    """Returns a search and its totals."""
+    known = history.searches.get(summary.search)
+    total = None
+    if known is not None:
+        own = history.only([summary.search])
+        total = totals(own, summary.search, cost_of(summary.spec_yaml))
+    return SearchDocument(
+        search=summary.search, task=summary.task, state=summary.state,
+        started=known.started if known else None,
+        objectives=tuple(
+            ObjectiveDocument(
+                each.metric, each.direction, each.role.name, each.role.bound, each.role.tolerance
+            )
+            for each in (known.objectives if known else ())
+        ),
+        trials=total.states if total else {}, trials_budget=summary.trials_budget,
+        best=finite(total.best) if total else {},
+        trial_seconds=total.trial_seconds if total else 0.0,
+        wall_seconds=total.wall_seconds if total else 0.0,
+        hours=total.hours if total else None, hours_unit=total.hours_unit if total else "",
+        learned_from=summary.warm_started_from,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoredSearch:
+    """One search of a store, with its trials.
+
+    Attributes:
+        history: All of the store's, since trials name those of other searches.
+        trials: Its trials, by number.
+        tags: Run of a trial -> its tags.
+    """
+
+    tracking_uri: str
+    summary: Summary
+    history: History
+    trials: tuple[Trial, ...]
+    tags: Mapping[str, Mapping[str, str]]
+
+    def trial(self, number: int) -> Trial:
+        """Returns the trial of this number.
+
+        Raises:
+            LookupError: the search has no such trial.
+        """
+        for trial in self.trials:
+            if trial.number == number:
+                return trial
+        raise LookupError(f"{self.summary.search} has no trial {number}")
+
+    @property
+    def log(self) -> str:
+        """The file with the driver's output, on the machine that ran the search."""
+        return str(self.summary.storage / LOG)
+
+
+def stored_search(tracking_uri: str, search: str) -> StoredSearch:
+    """Reads one search.
+
+    Raises:
+        LookupError: there is no such search, or several.
+    """
+    client = open_client(tracking_uri)
+    summary = find_summary(client, search)
+    history = read_history(tracking_uri)
+    trials = history.prior_trials(state=None, search=summary.search)
+    runs = trial_runs(client, summary.experiment_id, summary.search)
+    tags = {run.info.run_id: run.data.tags for run in runs}
+    in_order = tuple(sorted(trials, key=lambda trial: trial.number))
+    return StoredSearch(tracking_uri, summary, history, in_order, tags)
+
+
+def show_document(stored: StoredSearch) -> ShowDocument:
+    """Returns a search with all of its trials."""
+    search = stored.summary.search
+    names = stored.history.trial_names()
+    return ShowDocument(
+        search=search_document(stored.history, stored.summary),
+        verdict=stored.summary.tags.get(tag_names.VERDICT, ""),
+        best_trials=tuple(trial.number for trial in best_trials(stored.history, search)),
+        trials=tuple(trial_document(stored, trial, names) for trial in stored.trials),
+    )
+
+
+def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str]) -> TrialDocument:
+    """Returns one trial; `names` are those of earlier trials, by their runs."""
+    tags = stored.tags.get(trial.run_id, {})
+    traceback = ""
+    if trial.state == "failed":
+        traceback = read_text(open_client(stored.tracking_uri), trial.run_id, "reason.txt")
+    return TrialDocument(
+        trial=f"{stored.summary.search}#{trial.number}", number=trial.number,
+        run_id=trial.run_id, state=trial.state, epoch=trial.epoch, seconds=trial.seconds,
+        started=trial.started, configuration=dict(trial.configuration),
+        validation=finite(trial.by_metric),
+        test={
+            metric: MeasuredDocument(finite({"": found.value})[""], found.low, found.high)
+            for metric, found in values_on_test(trial).items()
+        },
+        origin=provenance_text(read_origin(trial.origin), names),
+        lineage=lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}")),
+        reason=tags.get(tag_names.REASON, ""),
+        traceback=traceback,
+        log=stored.log,
+    )  # fmt: skip

@@ -1,0 +1,34 @@
+"""How commands print sentences."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from search.cli import options
+from search.cli.options import say, wrapped_line
+
+
+def test_a_line_is_broken_between_words_and_goes_on_under_its_text() -> None:
+    assert wrapped_line("extract   one two three", 18) == "extract   one two\n          three"
+    assert wrapped_line("          one two three", 18) == "          one two\n          three"
+    assert wrapped_line("one two three", 8) == "one two\nthree"
+
+
+def test_no_id_path_or_option_is_broken() -> None:
+    path = "/a-b/c-d/digits-1123-0915-a1b2"
+    assert wrapped_line(f"log in {path}", 12) == f"log in\n{path}"
+
+
+@pytest.mark.parametrize("has_width", [True, False])
+def test_lines_are_broken_only_where_there_is_a_width(
+    monkeypatch: pytest.MonkeyPatch, has_width: bool
+) -> None:
+    monkeypatch.setattr(options, "HAS_WIDTH", has_width)
+    file = io.StringIO()
+    say("one two [three]\n\nfour", Console(file=file, width=8))
+    assert file.getvalue() == (
+        "one two\n[three]\n\nfour\n" if has_width else "one two [three]\n\nfour\n"
+    )
