@@ -71,7 +71,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 def test_everything_is_written_and_named(report: Report) -> None:
     assert set(report.files) == ALL == {path.name for path in report.folder.iterdir()}
     text = (report.folder / "report.md").read_text()
-    for heading in ("The search in numbers", "What was searched", "Pareto front", "Did history help?",
+    for heading in ("The search in numbers", "What was searched", "Pareto front",
+                    "Did history help?",
                     "Trials", "Where the proposals came from", "What history taught",
                     "How well the earlier searches predicted this one", "How to reproduce",
                     "Best configurations"):  # fmt: skip
