@@ -46,10 +46,10 @@ def reproduction(search: Search, spec_yaml: str, environment: Mapping[str, str])
         ["history", _history(settings)],
         ["initial weights", _weights(spec_yaml)],
     ]
-    changed = " with changed files, which are not recorded" if code.endswith(_CHANGED) else ""
+    changed = " Files of the code differed from its commit; how is not recorded."
     free = [
-        f"The code{changed} and the libraries: their versions are below, and `twentieth run` does "
-        "not compare them.",
+        "The code and the libraries: `twentieth run` does not compare the versions below."
+        + (changed if code.endswith(_CHANGED) else ""),
         "The order in which trials at the same time end: a proposal depends on the results before "
         "it, and replayed adversarial examples on the trials before. With `resources.parallelism` "
         "1 a search has one order.",
@@ -58,7 +58,7 @@ def reproduction(search: Search, spec_yaml: str, environment: Mapping[str, str])
     versions = [[escape(name), escape(value)] for name, value in sorted(environment.items())]
     return "\n\n".join(
         [
-            "In the folder that has this one, with the store of this search:",
+            "In the folder that has this one, with the store of this search (`--tracking-uri`):",
             fenced("\n".join(commands), "sh"),
             table(["pinned", "by"], rows),
             "Not pinned:",
