@@ -67,7 +67,7 @@ def write_interactive(
         *_parallels(measured, space, this),
     ]
     script = _shared_script(path.parent.parent)
-    path.write_text(_page(this.id, figures, f"../{script.name}"), encoding="utf-8")
+    path.write_text(page(this.id, figures, f"../{script.name}"), encoding="utf-8")
     return True
 
 
@@ -199,7 +199,8 @@ def plain(value: Any) -> Any:
     return value.replace("<", "‹").replace(">", "›") if isinstance(value, str) else value
 
 
-def _page(title: str, figures: Sequence[tuple[str, Any]], script: str) -> str:
+def page(title: str, figures: Sequence[tuple[str, Any]], script: str) -> str:
+    """The page with these figures under their headings; `script` is the path of plotly from it."""
     parts = []
     for index, (heading, figure) in enumerate(figures):
         drawing = plotly.io.to_html(
@@ -217,9 +218,9 @@ def _page(title: str, figures: Sequence[tuple[str, Any]], script: str) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
         f'<style>{_STYLE}</style>\n<script src="{script}" charset="utf-8"></script></head>'
         f"<body>\n<h1>{name}</h1>\n"
-        f'<p id="missing">The plots need the file {script[3:]} in the folder above this page\'s. '
-        f"fix: write the report again with <code>twentieth report {name}</code> and open "
-        f"interactive.html of its folder; in MLflow's page, select the trials and Compare.</p>\n"
+        f'<p id="missing">The plots need {Path(script).name} in the folder above that of this '
+        f"page; fix: run <code>twentieth report {name}</code> and open interactive.html in the "
+        f"folder that it names, or select the trials in MLflow's page and Compare.</p>\n"
         f'<script>document.getElementById("missing").hidden = "Plotly" in window</script>\n'
         f"<p>Complete trials only; the report's plots also show stopped ones.</p>\n"
         f"{body}\n</body></html>\n"

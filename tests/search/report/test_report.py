@@ -100,7 +100,7 @@ def test_the_pages_of_all_searches_load_plotly_from_one_file(tmp_path: Path) -> 
     for name in ("cold", "this"):
         written(WARM, tmp_path / name, name)
         page = (tmp_path / name / "interactive.html").read_text()
-        assert len(page) < 200_000 and "The plots need the file plotly-" in page
+        assert len(page) < 200_000 and "The plots need plotly-" in page
         (source,) = re.findall(r'<script src="\.\./(plotly-[0-9.]+\.min\.js)"', page)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [source]
     assert "Plotly" in (tmp_path / source).read_text()
