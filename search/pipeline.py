@@ -21,6 +21,7 @@ from search.experience import Experience
 from search.extract import learn
 from search.extract.describe import lines
 from search.history import History
+from search.history.digest import history_digest
 from search.history.plurals import counted
 from search.optimize.plan import Plan, resolved_storage
 from search.review import Reconciled, reconcile
@@ -60,7 +61,7 @@ def prepare(
     tracking_uri: str,
     *,
     say: Callable[[str], None],
-    searches: Sequence[str] | None = None,
+    is_resumed: bool = False,
     lines_shown: int | None = LINES_SHOWN,
 ) -> Prepared:
     """Reviews history, extracts what it teaches, and makes the first proposals.
@@ -69,14 +70,17 @@ def prepare(
         spec: The checked spec.
         tracking_uri: The store with the history.
         say: Called with a few lines about each step.
-        searches: The only searches to learn from; all that the spec allows if None.
+        is_resumed: Whether to go on, with a line, if the history is not the one that the spec pins.
         lines_shown: Number of lines of the experience to show; all if None.
+
+    Returns:
+        The spec with its history and its initial weights pinned, and what was made of them.
 
     Raises:
         ConnectionError: the store does not answer.
         LookupError: a trial to start from does not exist.
-        ValueError: the data set or the pretrained model cannot be read, or the weights of a trial
-            do not fit.
+        ValueError: the data set or the pretrained model cannot be read, the weights of a trial do
+            not fit, or the history is not the one that the spec pins.
     """
     spec, lines_on_weights = pin(spec, tracking_uri)
     for line in lines_on_weights:
@@ -84,7 +88,11 @@ def prepare(
     space = spec.search_space()
     fingerprint = fingerprint_of(spec)
     task = task_id(fingerprint)
-    history = gather(tracking_uri, spec.history, task=task, searches=searches)
+    history = gather(tracking_uri, spec.history, task=task)
+    changed = history_change(spec.history, history)
+    if changed and not is_resumed:
+        raise ValueError(f"{changed}; fix: remove history.digest to learn from what is there now")
+    spec = pin_history(spec, history)
     reconciled = reconcile(history, space, spec.objectives)
     found = "history is switched off: this search starts cold"
     if spec.history.enabled:
@@ -94,7 +102,7 @@ def prepare(
             f" ({counted(len(history.prior_trials(task)), 'complete trial')} of this very task),"
             f" {counted(len(history.rejected), 'run')} left out"
         )
-    for line in [found, *reconciled.lines(lines_shown)]:
+    for line in [*([changed] if changed else []), found, *reconciled.lines(lines_shown)]:
         say(f"review    {line}")
     experience = learn(
         history, space, task=task, fingerprint=fingerprint, objectives=spec.objectives
@@ -155,6 +163,28 @@ def new_plan(
     )  # fmt: skip
 
 
+def pin_history(spec: Spec, history: History) -> Spec:
+    """A spec that learns from this history alone, however much is logged later."""
+    if not spec.history.enabled:
+        return spec
+    pinned = {"searches": tuple(sorted(history.searches)), "digest": history_digest(history)}
+    return spec.model_copy(update={"history": spec.history.model_copy(update=pinned)})
+
+
+def history_change(settings: HistorySettings, history: History) -> str:
+    """What differs between a history and the one that a spec pins; "" if nothing does."""
+    found = history_digest(history) if settings.enabled and settings.digest else settings.digest
+    if found == settings.digest:
+        return ""
+    gone = sorted(set(settings.searches or ()) - history.searches.keys())
+    what = f"the store lacks {', '.join(gone)}" if gone else "their trials have changed"
+    count = counted(len(settings.searches or ()), "earlier search", "earlier searches")
+    return (
+        f"history.digest = {settings.digest}: the {count} to learn from now have the digest "
+        f"{found}, for {what}"
+    )
+
+
 def resumed_plan(
     search: str,
     tracking_uri: str,
@@ -189,8 +219,8 @@ def resumed_plan(
             f"the folder, or start a new search"
         )
     budget = summary.trials_budget + more_trials
-    # It learns only from what it started from, not from later searches.
-    prepared = prepare(spec, tracking_uri, say=say, searches=summary.warm_started_from)
+    # Its spec pins what it started from, so it does not learn from later searches.
+    prepared = prepare(spec, tracking_uri, say=say, is_resumed=True)
     if more_trials:
         raise_budget(client, summary.run_id, budget)
     return Plan(
@@ -233,7 +263,6 @@ def gather(
     settings: HistorySettings,
     *,
     task: str = "",
-    searches: Sequence[str] | None = None,
 ) -> History:
     """Reads the history that a search may use; it is empty if the spec switches it off.
 
@@ -241,7 +270,6 @@ def gather(
         tracking_uri: The store.
         settings: Which experiments to read, and what was renamed since.
         task: Id of the new search's task, for the experiments that the settings say are of it.
-        searches: The only searches to read; all if None.
 
     Raises:
         ConnectionError: the store does not answer.
@@ -251,7 +279,7 @@ def gather(
     history = read_history(
         tracking_uri,
         settings.experiments,
-        searches=searches,
+        searches=settings.searches,
         same_task=settings.same_task,
         task=task,
     )

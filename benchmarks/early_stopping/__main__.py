@@ -1,6 +1,6 @@
 """Checks that stopping by all objectives at once is worth more than stopping by the primary one.
 
-60 random configurations of search/specs/digits.yaml are trained in full, once, and their
+60 random configurations of benchmarks/digits.yaml are trained in full, once, and their
 learning curves kept (results/reference/early_stopping_curves.parquet). The real scheduler,
 `MultiObjectiveASHA`, then replays them in 200 random orders with two asynchronous workers,
 each trial as slow as it was: ranked by both objectives, by clean accuracy alone, or not at all. At

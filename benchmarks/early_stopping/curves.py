@@ -20,7 +20,7 @@ from models.scores.metric_names import MetricName
 from search.optimize.plan import trial_seed
 from search.spec import Spec, load_spec
 
-SPEC = provenance.ROOT / "search" / "specs" / "digits.yaml"
+SPEC = provenance.ROOT / "benchmarks" / "digits.yaml"
 CURVES = provenance.REFERENCE / "early_stopping_curves.parquet"
 CONFIGURATIONS = 60
 

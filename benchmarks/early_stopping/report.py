@@ -60,7 +60,7 @@ def report(
     header = ["", "split", *(f"{budget} epochs" for budget in BUDGETS)]
     body = [
         "# Early stopping by both objectives, by one, or not at all", "",
-        f"{len(recorded)} random configurations of `search/specs/digits.yaml`, {ORDERS} orders, "
+        f"{len(recorded)} random configurations of `benchmarks/digits.yaml`, {ORDERS} orders, "
         f"{WORKERS} workers, grace 3 epochs, reduction 3. Hypervolume above clean "
         f"{REFERENCE_POINT[0]}, robust {REFERENCE_POINT[1]} (at most 0.5) of trials that ran to "
         f"their end, all configurations together {whole[0]:.3f} (validation), {whole[1]:.3f} "

@@ -1,6 +1,6 @@
 """Checks what memory is worth: a search with history against the same search without.
 
-`same` (the same task again): on search/specs/digits.yaml, with 8 epochs instead of its 15 to halve
+`same` (the same task again): on benchmarks/digits.yaml, with 8 epochs instead of its 15 to halve
 the cost, 16 trials that learned from 16 earlier ones are as good as a cold search of 32. Each
 repetition runs the 16 earlier trials cold, then 16 warm ones, and in addition 32 cold ones with
 another seed, whose first half shows what 16 cold trials are worth. A warm trial that repeats an

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.harness.provenance import ROOT
 
-SAME_SPEC = ROOT / "search" / "specs" / "digits.yaml"
+SAME_SPEC = ROOT / "benchmarks" / "digits.yaml"
 RELATED_SPEC = Path(__file__).with_name("related.yaml")
 # Of a warm search.
 TRIALS = 16

@@ -53,7 +53,7 @@ def report_same(done: list[dict[str, Any]], trials: int, origin: Origin) -> None
     claim = bootstrap(gaps["warm less cold"], np.mean)
     body = [
         f"# The same task again: {trials} warm trials against {2 * trials} cold ones", "",
-        f"`search/specs/digits.yaml` with {SAME_EPOCHS} epochs instead of 15, {len(done)} paired "
+        f"`benchmarks/digits.yaml` with {SAME_EPOCHS} epochs instead of 15, {len(done)} paired "
         "repetitions, no early stopping, in one process. Hypervolume above clean "
         f"{SAME_POINT[0]}, robust {SAME_POINT[1]} (at most 0.5) of the validation front's "
         f"configurations, trained again with {FRESH_SEEDS} new seeds and measured on the test "

@@ -1,9 +1,10 @@
 """Measures what several small trials on one GPU are worth against one trial at a time.
 
-The CNN search of the quick start, cold and at random, without early stopping: the same trials each
-time, in a new process on a new store, with 1, 2, 4 and 8 of them on one GPU at once (`resources:
-{gpus: 1/n}`), settings in turn. Counted is the time from the first trial's start to the last
-one's end, so Ray's start and the report are left out, and the workers' own start is included.
+The CNN search of benchmarks/digits.yaml, cold and at random, without early stopping: the same
+trials each time, in a new process on a new store, with 1, 2, 4 and 8 of them on one GPU at once
+(`resources: {gpus: 1/n}`), settings in turn. Counted is the time from the first trial's start to
+the last one's end, so Ray's start and the report are left out, and the workers' own start is
+included.
 
 Without a GPU there is `--on cpu`: one core a trial, as many at once as are asked for, which shows
 what the driver leaves of the machine, and nothing about GPUs.
@@ -59,7 +60,7 @@ def report(
     header = ["trials at once", "runs", "trials an hour", f"over {counts[0]} at once"]
     body = [
         f"# Several small trials on one {device}", "",
-        f"{TRIALS} random trials of search/specs/digits.yaml, settings in turn, from the first "
+        f"{TRIALS} random trials of benchmarks/digits.yaml, settings in turn, from the first "
         "trial's start to the last one's end. Medians (least to greatest); ratios run by run.", "",
         *tables.table(header, lines),
     ]  # fmt: skip

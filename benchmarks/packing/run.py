@@ -15,12 +15,12 @@ import yaml
 from benchmarks.harness.provenance import ROOT
 from search.tracking.write.journal import read_events
 
-SPEC = ROOT / "search" / "specs" / "digits.yaml"
+SPEC = ROOT / "benchmarks" / "digits.yaml"
 TRIALS = 16
 
 
 def spec_of(on: str, at_once: int, seed: int) -> dict[str, Any]:
-    """Return the quick start's search with so many trials at once, each with its share."""
+    """Return the search with so many trials at once, each with its share."""
     spec: dict[str, Any] = yaml.safe_load(SPEC.read_text())
     cores = os.cpu_count() or 1
     resources: dict[str, Any] = {"parallelism": at_once, "cpus": 1}

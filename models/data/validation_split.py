@@ -40,11 +40,20 @@ def too_few(n: int) -> str:
     )
 
 
+def sizes(n: int) -> tuple[int, int, int]:
+    """Return the sizes of the selection, objective and confirmation part of `n` examples."""
+    exact = n * _SHARES
+    found = np.floor(exact).astype(np.int64)
+    found[np.argsort(found - exact, kind="stable")[: n - found.sum()]] += 1
+    selection, objective, confirmation = found.tolist()
+    return selection, objective, confirmation
+
+
 def cut(labels: Labels, seed: int) -> Parts:
     """Cut examples with these labels (n,) into a quarter, a half and a quarter.
 
-    Sizes are rounded by the largest remainder, the earlier part first on a tie. Parts keep the
-    shares of the classes as far as whole examples go. The same arguments give the same parts.
+    Their `sizes` are rounded by the largest remainder, the earlier part first on a tie. Parts keep
+    the shares of the classes as far as whole examples go. The same arguments give the same parts.
 
     Raises:
         ValueError: fewer than three examples, so that a part would be empty.
@@ -52,11 +61,9 @@ def cut(labels: Labels, seed: int) -> Parts:
     n = len(labels)
     if n < FEWEST:
         raise ValueError(too_few(n))
-    exact = n * _SHARES
-    sizes = np.floor(exact).astype(np.int64)
-    sizes[np.argsort(sizes - exact, kind="stable")[: n - sizes.sum()]] += 1
-    selection = stratified(labels, int(sizes[0]), seed)
+    selected, _, confirmed = sizes(n)
+    selection = stratified(labels, selected, seed)
     rest = np.setdiff1d(np.arange(n), selection)
     # Another seed than the first draw's, so that the two permutations are unrelated.
-    confirmation = rest[stratified(labels[rest], int(sizes[2]), seed + 1)]
+    confirmation = rest[stratified(labels[rest], confirmed, seed + 1)]
     return Parts(selection, np.setdiff1d(rest, confirmation), confirmation)

@@ -1,8 +1,9 @@
 """The interactive page: Optuna's own plots of the search's complete trials, in one HTML file.
 
-One file with plotly inside it, not one for each plot: MLflow shows an HTML artifact from a blob, so
-a script next to it would not load, and four copies of plotly are 19 MB. Not for stopped trials,
-which Optuna's plots leave out and the PNG plots show.
+All pages load plotly from one file next to their folders: inside each page it would be 4.9 MB a
+search, in the results and again in the store. Where that file is missing, as in MLflow's page, the
+page says how to open it. Not for stopped trials, which Optuna's plots leave out and the PNG plots
+show.
 
 Names and choices are written by users and end up inside a page that runs scripts. Angle brackets
 are replaced by ‹ › before plotly sees them, and plotly escapes the rest for JSON in a script.
@@ -11,6 +12,7 @@ are replaced by ‹ › before plotly sees them, and plotly escapes the rest for
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import optuna
 import plotly.io
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import History, Search, Trial
@@ -47,7 +50,7 @@ def write_interactive(
         history: The history with the search.
         search: Id of the search.
         shares: Objective -> (hyperparameter -> share of its variation), as in importance.png.
-        path: The HTML file to write.
+        path: The HTML file to write; plotly is written to the parent of its folder.
 
     Returns:
         Whether there was a complete trial to draw; the file is written only then.
@@ -63,8 +66,22 @@ def write_interactive(
         *_importances(shares),
         *_parallels(measured, space, this),
     ]
-    path.write_text(_page(this.id, figures), encoding="utf-8")
+    script = _shared_script(path.parent.parent)
+    path.write_text(page(this.id, figures, f"../{script.name}"), encoding="utf-8")
     return True
+
+
+def _shared_script(folder: Path) -> Path:
+    """The file with plotly for all pages below a folder; written if it is not there.
+
+    Its name has plotly's version, so a page keeps the one that it was written for.
+    """
+    path = folder / f"plotly-{get_plotlyjs_version()}.min.js"
+    if not path.exists():
+        new = path.with_name(f"{path.name}.{os.getpid()}.new")  # another search may end right now
+        new.write_text(get_plotlyjs(), encoding="utf-8")
+        new.replace(path)
+    return path
 
 
 def _front(measured: ObjectiveMatrix, space: SearchSpace, this: Search) -> list[tuple[str, Any]]:
@@ -182,13 +199,14 @@ def plain(value: Any) -> Any:
     return value.replace("<", "‹").replace(">", "›") if isinstance(value, str) else value
 
 
-def _page(title: str, figures: Sequence[tuple[str, Any]]) -> str:
+def page(title: str, figures: Sequence[tuple[str, Any]], script: str) -> str:
+    """The page with these figures under their headings; `script` is the path of plotly from it."""
     parts = []
     for index, (heading, figure) in enumerate(figures):
         drawing = plotly.io.to_html(
             figure,
             full_html=False,
-            include_plotlyjs=index == 0,
+            include_plotlyjs=False,
             div_id=f"figure-{index}",  # plotly's own id is random
             default_height=480,
             config={"displaylogo": False, "responsive": True},
@@ -198,7 +216,12 @@ def _page(title: str, figures: Sequence[tuple[str, Any]]) -> str:
     name = html.escape(title)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
-        f"<style>{_STYLE}</style></head><body>\n<h1>{name}</h1>\n"
+        f'<style>{_STYLE}</style>\n<script src="{script}" charset="utf-8"></script></head>'
+        f"<body>\n<h1>{name}</h1>\n"
+        f'<p id="missing">The plots need {Path(script).name} in the folder above that of this '
+        f"page; fix: run <code>twentieth report {name}</code> and open interactive.html in the "
+        f"folder that it names, or select the trials in MLflow's page and Compare.</p>\n"
+        f'<script>document.getElementById("missing").hidden = "Plotly" in window</script>\n'
         f"<p>Complete trials only; the report's plots also show stopped ones.</p>\n"
         f"{body}\n</body></html>\n"
     )

@@ -16,15 +16,19 @@ from search.history import Search, Trial
 from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.history.states import State
+from search.report.examples import ValidationExamples
 from search.report.ledger import arms_table, guard_section, proposals_table
+from search.report.reproduction import learned_from, reproduction
 from search.report.tables import agreement_table, escape, fenced, table
-from search.transfer.best import to_yaml, values_on_test
+from search.report.totals_table import seconds_text, totals_table
+from search.transfer.best import TestValue, to_yaml, values_on_test
 from search.transfer.objective_text import (
     best_in_words,
     none_keeps,
     objectives_in_words,
     value_text,
 )
+from search.transfer.totals import Totals
 from search.transfer.verdict import Verdict
 
 _KEY_HYPERPARAMETERS = 4
@@ -48,30 +52,43 @@ class Contents:
         trials: Its trials, by number.
         best: Its best trials, sorted by the first objective.
         verdict: Whether history helped.
+        totals: The numbers of the whole search.
+        examples: How many examples are behind the objectives.
+        spec_yaml: The spec as it was run.
+        state: The search's state in words; "" if it is not known.
+        robustness: The section on attacks, in Markdown.
+        tables: The section with tables of the best trials, in Markdown.
         key_hyperparameters: The columns of the table of the best, the most important first.
         experience: What history had taught; None if it is not known.
         files: Names of the files next to the report.
         environment: Part -> version.
-        summary: More facts on what was searched, name -> text.
     """
 
     search: Search
     trials: Sequence[Trial]
     best: Sequence[Trial]
     verdict: Verdict
+    totals: Totals
+    examples: ValidationExamples
+    spec_yaml: str
+    state: str = ""
+    robustness: str = ""
+    tables: str = ""
     key_hyperparameters: Sequence[str] = ()
     experience: Experience | None = None
     files: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    summary: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(contents: Contents) -> str:
     """Writes the report's text; the same for the same contents."""
     sections = [
         f"# {escape(contents.search.id)}\n\n**{escape(contents.verdict.sentence)}**",
+        _section("The search in numbers",
+                 totals_table(contents.totals, contents.verdict, contents.trials)),
         _section("What was searched", _searched(contents)),
         _section(escape(best_in_words(contents.search)), _front(contents)),
+        _section("Robustness", contents.robustness),
         _section("Did history help?", _comparison(contents)),
         _section("Trials", _trials(contents)),
         _section("Where the proposals came from",
@@ -80,8 +97,10 @@ def render(contents: Contents) -> str:
         _section("What moved the objectives", _picture("importance.png", contents)
                  or "Too few complete trials to tell."),
         *_history(contents),
-        _section("How to reproduce", _reproduction(contents)),
+        _section("Tables of the best trials", contents.tables),
         _section("Best configurations", _configurations(contents.best)),
+        _section("How to reproduce",
+                 reproduction(contents.search, contents.spec_yaml, contents.environment)),
         _section("Files", _files(contents.files)),
     ]  # fmt: skip
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -119,10 +138,10 @@ def _searched(contents: Contents) -> str:
         "budget": f"{counted(search.trials_budget, 'trial')} of {counted(search.epochs, 'epoch')}",
         "seed": str(search.seed),
         "started": search.started.strftime("%Y-%m-%d %H:%M UTC"),
-        "history": "used (warm)" if search.warm else "not used (cold)",
+        "state": contents.state,
+        "learned from": learned_from(contents.spec_yaml, is_warm=search.warm),
     }
-    facts |= contents.summary
-    return _bullets([f"{name}: {value}" for name, value in facts.items()])
+    return _bullets([f"{name}: {value}" for name, value in facts.items() if value])
 
 
 def _front(contents: Contents) -> str:
@@ -132,25 +151,38 @@ def _front(contents: Contents) -> str:
     names = contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]
     header = ["trial"]
     for metric in contents.search.metrics:
-        header += [escape(metric), *(["test (95 %)"] if any(tested) else [])]
+        header.append(f"{escape(metric)}{_of(contents.examples.behind(metric))}")
+        if any(tested):
+            header.append(f"test, 95 %{_of(*(each.get(metric) for each in tested))}")
     rows = []
     for best, test in zip(contents.best, tested, strict=True):
         cells = [str(best.number)]
         for metric, value in best.by_metric.items():
             cells += [value_text(value), *([str(test.get(metric, ""))] if any(tested) else [])]
-        rows.append(cells + [_value(best.configuration.get(name)) for name in names])
+        cells += [_value(best.configuration.get(name)) for name in names]
+        rows.append([*cells, seconds_text(best.seconds)])
     note = (
         "The objectives were measured on the validation split, which chose these trials, so they "
         "are optimistic."
     )
     if any(tested):
         note += " The test split took no part; its 95 % intervals are Wilson's."
+    note += " A head says of how many examples its column is."
+    header = [*header, *map(escape, names), "time"]
     missed = escape(none_keeps(contents.search, contents.best))
     parts = [
-        missed and f"**{missed}**", table([*header, *map(escape, names)], rows), note,
+        missed and f"**{missed}**", table(header, rows), note,
         _picture("pareto.png", contents),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
+
+
+def _of(*counts: int | TestValue | None) -> str:
+    """How many examples are behind a column: ", of 149"; "" if that differs or is not known."""
+    known = [each for each in counts if each is not None]
+    found = {each.examples if isinstance(each, TestValue) else each for each in known}
+    (count,) = found if len(found) == 1 else (None,)
+    return "" if count is None else f", of {count}"
 
 
 def _value(value: object) -> str:
@@ -165,7 +197,7 @@ def _comparison(contents: Contents) -> str:
     if verdict.comparisons:
         rows = [
             [
-                escape(each.search), value_text(each.level),
+                escape(each.search), f"{contents.totals.share(each.level):.3f}",
                 f"{each.cold_reached} of {each.cold_trials}", str(each.cold_epochs),
                 "never" if each.reached is None else str(each.reached),
                 "" if each.epochs is None else str(each.epochs),
@@ -178,10 +210,9 @@ def _comparison(contents: Contents) -> str:
                   "this search's trials to it", "epochs", "trials saved",
                   f"{verdict.hours_unit or 'hours'} saved"]  # fmt: skip
         parts.append(table(header, rows))
-        point = ", ".join(map(value_text, verdict.reference))
         parts.append(
-            f"The levels are hypervolumes against the reference point ({point}): "
-            f"{verdict.reference_rule}. This search ended at {value_text(verdict.level)} after "
+            "The levels are hypervolumes, as in the numbers of the search: the best known is 1. "
+            f"This search ended at {contents.totals.share(verdict.level):.3f} after "
             f"{counted(verdict.trials, 'trial')}."
         )
         if verdict.hours_unit:
@@ -212,18 +243,6 @@ def _trials(contents: Contents) -> str:
         parts.append(f"Failed trials and their runs: {names_in_words(failed, _RUNS_NAMED)}.")
     parts.append(_picture("curves.png", contents))
     return "\n\n".join(part for part in parts if part)
-
-
-def _reproduction(contents: Contents) -> str:
-    rows = [[escape(name), escape(value)] for name, value in sorted(contents.environment.items())]
-    text = f"The spec is spec.yaml of this folder; its seed is {contents.search.seed}."
-    return "\n\n".join(
-        [
-            fenced("twentieth run spec.yaml", "sh"),
-            text,
-            *([table(["part", "version"], rows)] if rows else []),
-        ]
-    )
 
 
 def _configurations(best: Sequence[Trial]) -> str:

@@ -1,6 +1,7 @@
-"""The plots of the report as PNG: Pareto front, progress, learning curves, importance.
+"""The plots of the report as PNG: progress, learning curves, importance.
 
-Not for exploring: `interactive.py` makes a page for that.
+The Pareto front has its own file, `pareto_plot.py`. Not for exploring: `interactive.py` makes a
+page for that.
 """
 
 from __future__ import annotations
@@ -13,90 +14,33 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from models.scores.metric_names import MetricName, on_split
-from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
-from search.history import History, Search, Trial
-from search.history.plurals import counted
-from search.objectives.roles import (
-    best,
-    constrained_losses,
-    is_plain,
-    judging_indices,
-    lexicographic_of,
-)
+from search.history import History, Trial
+from search.objectives.roles import judging_indices
 from search.report.style import (
     BLUE,
-    GREEN,
     GREY,
     OBJECTIVE_COLOURS,
     ORANGE,
     axis_label,
-    label_points,
     new_figure,
     save,
     short,
 )
 from search.transfer.best import best_trials
-from search.transfer.objective_text import bound_in_words, conditions, tolerance_in_words
+from search.transfer.objective_text import conditions
 from search.transfer.progress import Progress, compared, find_search, trials_of
+from search.transfer.totals import totals
 
 _BARS_SHOWN = 12
-
-
-def draw_pareto(history: History, search: str, path: Path) -> bool:
-    """Draws the search's complete trials, the best marked, and the task's earlier ones in grey.
-
-    The first two objectives are the axes. With one objective, the trial's number is the other axis.
-    Bounds and tolerances are lines.
-
-    Returns:
-        Whether there was a complete trial to draw; the file is written only then.
-    """
-    this = find_search(history, search)
-    measured = objective_matrix(trials_of(history, search), this.objectives)
-    if not len(measured):
-        return False
-    shown = f", the first two of {len(this.objectives)} objectives"
-    title = f"Complete trials of {this.id}" + (shown if len(this.objectives) > 2 else "")
-    figure, (axes,) = new_figure(title)
-    mask = best(measured.values, this.objectives)
-    x, y = _coordinates(measured)
-    earlier = _earlier(history, this)
-    if len(earlier):
-        axes.scatter(*_coordinates(earlier), s=22, color=GREY, alpha=0.55, linewidths=0,
-                     label=f"earlier searches ({counted(len(earlier), 'trial')})")  # fmt: skip
-    axes.scatter(x[~mask], y[~mask], s=34, color=BLUE, alpha=0.75, linewidths=0,
-                 label=f"this search ({counted(len(measured), 'trial')})")  # fmt: skip
-    is_front = len(this.objectives) > 1 and is_plain(this.objectives)
-    word = "Pareto front" if is_front else "best"
-    axes.scatter(x[mask], y[mask], s=64, color=ORANGE, edgecolors="white", zorder=4,
-                 label=f"{word} of this search ({int(mask.sum())})")  # fmt: skip
-    _draw_limits(axes, this, measured)
-    if is_front and len(this.objectives) == 2:
-        order = np.argsort(x[mask], kind="stable")
-        is_max = this.objectives[0].is_maximized
-        axes.plot(x[mask][order], y[mask][order], color=ORANGE, linewidth=1.4, alpha=0.8, zorder=3,
-                  drawstyle="steps-pre" if is_max else "steps-post")  # fmt: skip
-    labels = [axis_label(each.metric, each.direction) for each in this.objectives]
-    x_label, y_label, *_ = labels if len(labels) > 1 else ["trial", *labels]
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
-    axes.legend(loc="best", frameon=True, framealpha=0.9)
-    numbers = [
-        str(trial.number) for trial, is_best in zip(measured.trials, mask, strict=True) if is_best
-    ]
-    label_points(figure, axes, x[mask], y[mask], numbers)
-    save(figure, path)
-    return True
 
 
 def draw_history(history: History, search: str, path: Path) -> bool:
     """Draws the progress of the search after each trial, and that of its task's cold ones in grey.
 
-    Progress is the hypervolume against the verdict's reference point; with one objective it is the
-    best value itself.
+    Progress is the hypervolume relative to the best known of the task, as in the totals; with one
+    objective it is the best value itself.
 
     Returns:
         Whether there was a trial that counts; the file is written only then.
@@ -105,76 +49,38 @@ def draw_history(history: History, search: str, path: Path) -> bool:
     found = compared(history, this)
     if found is None or not any(found.mine.levels):
         return False
-    point, colds = found.reference, found.theirs
     counting = judging_indices(this.objectives)
     is_single, objective = len(counting) == 1, this.objectives[counting[0]]
     name = f"Best {objective.metric}" if is_single else "Hypervolume"
     title = " ".join([name, *conditions(this), "after each trial,", this.id])
     figure, (axes,) = new_figure(title)
+    sign = -1.0 if objective.is_maximized else 1.0
+    best_known = totals(history, search).best_known
+
+    def draw(progress: Progress, **style: Any) -> float:
+        """Draws a search's progress, from its first complete trial; returns where it ends."""
+        levels = np.array(progress.levels, dtype=np.float64)
+        levels[levels <= 0] = np.nan
+        heights = sign * (found.reference[0] - levels) if is_single else levels / best_known
+        axes.step(np.arange(1, len(heights) + 1), heights, where="post", **style)
+        return float(heights[-1])
+
     # Matplotlib leaves a label with a leading underscore out of the legend.
-    labels = f"cold searches ({len(colds)})", "final level of a cold search"
-    for _, theirs in colds:
-        heights = _draw_progress(axes, theirs, this, point,
-                                 color=GREY, linewidth=1.6, label=labels[0])  # fmt: skip
-        axes.axhline(heights[-1], color=GREY, linewidth=1.1, linestyle=":", label=labels[1])
+    labels = f"cold searches ({len(found.theirs)})", "final level of a cold search"
+    for _, theirs in found.theirs:
+        end = draw(theirs, color=GREY, linewidth=1.6, label=labels[0])
+        axes.axhline(end, color=GREY, linewidth=1.1, linestyle=":", label=labels[1])
         labels = "_", "_"
     label = "this search" + (", warm" if this.warm else ", cold")
-    _draw_progress(axes, found.mine, this, point, color=BLUE, linewidth=2.4, label=label)
+    draw(found.mine, color=BLUE, linewidth=2.4, label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trials that have ended, stopped and failed ones included")
     unit = axis_label(objective.metric, objective.direction)
-    axes.set_ylabel(unit if is_single else "hypervolume (higher is better)")
+    axes.set_ylabel(unit if is_single else "hypervolume, best known of the task = 1")
     is_falling = is_single and not objective.is_maximized
     axes.legend(loc="upper right" if is_falling else "lower right", frameon=True, framealpha=0.9)
     save(figure, path)
     return True
-
-
-def _draw_limits(axes: Axes, this: Search, measured: ObjectiveMatrix) -> None:
-    """Draws the bound of the second objective, and the tolerance of the first."""
-    objectives = this.objectives
-    style: dict[str, Any] = {"color": GREEN, "linestyle": "--", "linewidth": 1.4}
-    if len(objectives) > 1 and objectives[1].role.bound is not None:
-        label = bound_in_words(objectives[1])
-        axes.axhline(objectives[1].role.bound, label=short(label, 60), **style)
-    index = lexicographic_of(objectives)
-    keeps_bounds = constrained_losses(measured.values, objectives).violation == 0
-    if index is not None and keeps_bounds.any():
-        tolerance = objectives[index].role.tolerance or 0.0
-        furthest = measured.losses[keeps_bounds, 0].min() + tolerance
-        sign = -1.0 if objectives[0].is_maximized else 1.0
-        axes.axvline(sign * furthest, label=short(tolerance_in_words(this), 60), **style)
-
-
-def _earlier(history: History, this: Search) -> ObjectiveMatrix:
-    """The complete trials of the task's earlier searches, cold and warm."""
-    trials = [
-        trial
-        for other in sorted(history.searches.values(), key=lambda each: each.id)
-        if other.id != this.id and other.task == this.task and other.started <= this.started
-        for trial in trials_of(history, other.id)
-    ]
-    return objective_matrix(trials, this.objectives)
-
-
-def _coordinates(measured: ObjectiveMatrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if measured.values.shape[1] > 1:
-        return measured.values[:, 0], measured.values[:, 1]
-    return np.array([float(trial.number) for trial in measured.trials]), measured.values[:, 0]
-
-
-def _draw_progress(
-    axes: Axes, theirs: Progress, this: Search, point: NDArray[np.float64], **style: Any
-) -> NDArray[np.float64]:
-    """Draws a search's progress; returns the heights drawn, NaN before the first complete trial."""
-    heights = np.array(theirs.levels, dtype=np.float64)
-    heights[heights <= 0] = np.nan
-    counting = judging_indices(this.objectives)
-    if len(counting) == 1:
-        sign = -1.0 if this.objectives[counting[0]].is_maximized else 1.0
-        heights = sign * (point[0] - heights)
-    axes.step(np.arange(1, len(heights) + 1), heights, where="post", **style)
-    return heights
 
 
 def draw_curves(history: History, search: str, path: Path) -> bool:

@@ -6,10 +6,12 @@ So it can be written again on any machine that reaches the store.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
 import pyarrow.parquet as pq
 
@@ -18,13 +20,20 @@ from search.extract import agreements
 from search.extract.importance import importance_in
 from search.extract.objective_matrix import objective_matrix
 from search.history import History, Search
+from search.report.examples import validation_examples
 from search.report.flat_table import flat_table
 from search.report.interactive import write_interactive
 from search.report.markdown import Contents, render
-from search.report.plots import draw_curves, draw_history, draw_importance, draw_pareto
+from search.report.pareto_plot import draw_pareto
+from search.report.plots import draw_curves, draw_history, draw_importance
 from search.report.robustness_plot import draw_robustness
 from search.report.robustness_section import PICTURE, robustness_section
-from search.report.robustness_values import confirmed_trials, evaluated_trials
+from search.report.robustness_values import (
+    ConfirmedTrial,
+    EvaluatedTrial,
+    confirmed_trials,
+    evaluated_trials,
+)
 from search.report.tables import TRIALS_SHOWN, tables_section
 from search.review import reconcile
 from search.spec.load import history_settings
@@ -38,6 +47,9 @@ from search.transfer.costs import cost_of
 from search.transfer.progress import find_search, trials_of
 from search.transfer.totals import totals
 from search.transfer.verdict import Verdict, verdict
+
+# Run id -> file name -> text.
+Texts: TypeAlias = Mapping[str, Mapping[str, str]]
 
 # The most similar searches; a table of a hundred rows is not read.
 SEARCHES_COMPARED = 20
@@ -59,14 +71,15 @@ def write_report(
     *,
     spec_yaml: str,
     environment: Mapping[str, str],
-    summary: Mapping[str, str],
+    state: str = "",
     experience: Experience | None = None,
-    appendix: str = "",
+    tables: Texts = MappingProxyType({}),
+    robustness: Texts = MappingProxyType({}),
 ) -> Report:
     """Writes report.md, plots, tables and verdict of a search into a folder.
 
     Files of an earlier report in the folder are replaced; other files are left alone. A plot with
-    nothing to show is not written.
+    nothing to show is not written. The folder's parent gets the script of the interactive page.
 
     Args:
         history: The trials of this search and the earlier ones.
@@ -74,18 +87,21 @@ def write_report(
         folder: The folder; it is created if it does not exist.
         spec_yaml: The spec as it was run.
         environment: Part -> version, of the software that the result depends on.
-        summary: More facts on what was searched, name -> text.
+        state: The state of the search; "" if it is not known.
         experience: What history had taught when the search started; None if it is not known.
-        appendix: Further sections, in Markdown.
+        tables: Run id -> file name -> text, of the best trials' tables.
+        robustness: The same of the files on their robustness.
 
     Raises:
         ValueError: history does not contain the search.
         OSError: the folder cannot be written.
     """
-    this = find_search(history, search)
+    this, cost = find_search(history, search), cost_of(spec_yaml)
     folder.mkdir(parents=True, exist_ok=True)
     best, shares = best_trials(history, search), _shares(history, this)
-    decided = verdict(history, search, cost_of(spec_yaml))
+    evaluated = evaluated_trials(best, robustness)
+    confirmed = confirmed_trials(trials_of(history, search), best)
+    decided = verdict(history, search, cost)
     if experience is not None:
         found = agreements_with(history, this, experience)
         experience = replace(experience, agreements=found)
@@ -96,27 +112,33 @@ def write_report(
         "spec.yaml": spec_yaml,
     }
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
-    files = (*_draw(history, search, shares, folder), "trials.parquet", *texts)
-    trials = history.prior_trials(state=None, search=search)
+    drawn = _draw(history, search, shares, folder, evaluated, confirmed)
+    files = (*drawn, "trials.parquet", *texts)
+    trials, examples = history.prior_trials(state=None, search=search), validation_examples(this)
     contents = Contents(
         this, sorted(trials, key=lambda each: each.number), best, decided,
+        totals(history, search, cost), examples, spec_yaml, state,
+        robustness_section(evaluated, confirmed, examples, has_picture=PICTURE in drawn),
+        tables_section(best, tables),
         _key_hyperparameters(shares, [each.configuration for each in best]),
-        experience, files, environment, summary,
+        experience, files, environment,
     )  # fmt: skip
-    for name, text in {**texts, "report.md": render(contents) + appendix}.items():
+    for name, text in {**texts, "report.md": render(contents)}.items():
         (folder / name).write_text(text, encoding="utf-8")
     return Report(folder, ("report.md", *files), decided)
 
 
 def _draw(
-    history: History, search: str, shares: Mapping[str, Mapping[str, float]], folder: Path
-) -> list[str]:
+    history: History, search: str, shares: Mapping[str, Mapping[str, float]], folder: Path,
+    evaluated: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial],
+) -> list[str]:  # fmt: skip
     """Draws all plots; returns the names of those that had something to show."""
     is_drawn = {
         "pareto.png": draw_pareto(history, search, folder / "pareto.png"),
         "history.png": draw_history(history, search, folder / "history.png"),
         "importance.png": draw_importance(shares, search, folder / "importance.png"),
         "curves.png": draw_curves(history, search, folder / "curves.png"),
+        PICTURE: draw_robustness(evaluated, confirmed, search, folder / PICTURE),
         "interactive.html": write_interactive(history, search, shares, folder / "interactive.html"),
     }
     for name, is_there in is_drawn.items():
@@ -181,29 +203,16 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     history = read_history(
         tracking_uri, same_task=settings.same_task, task=summary.task
     ).renamed(settings.rename, settings.rename_metrics)  # fmt: skip
-    place = folder / summary.search
-    best = best_trials(history, summary.search)
-    tables = {each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]}
-    texts = {each.run_id: read_robustness(client, each.run_id) for each in best}
-    evaluated = evaluated_trials(best, texts)
-    confirmed = confirmed_trials(trials_of(history, summary.search), best)
-    place.mkdir(parents=True, exist_ok=True)
-    is_drawn = draw_robustness(evaluated, confirmed, summary.search, place / PICTURE)
-    if not is_drawn:
-        (place / PICTURE).unlink(missing_ok=True)  # of an earlier report
+    place, best = folder / summary.search, best_trials(history, summary.search)
     experience = None
     with suppress(ValueError):  # it was not stored, or is damaged
         experience = Experience.from_json(read_text(client, summary.run_id, tag_names.EXPERIENCE))
     written = write_report(
         history, summary.search, place,
-        spec_yaml=summary.spec_yaml, environment=summary.environment,
-        summary={
-            "state": summary.state,
-            "warm-started from": ", ".join(summary.warm_started_from) or "nothing",
-        },
+        spec_yaml=summary.spec_yaml, environment=summary.environment, state=summary.state,
         experience=experience,
-        appendix=robustness_section(evaluated, confirmed, has_picture=is_drawn)
-        + tables_section(best, tables),
+        tables={each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]},
+        robustness={each.run_id: read_robustness(client, each.run_id) for each in best},
     )  # fmt: skip
     found = totals(history, summary.search, cost_of(summary.spec_yaml))
     publish_files(

@@ -68,9 +68,10 @@ def _draw_curves(axes: Axes, evaluated: Sequence[EvaluatedTrial]) -> None:
                  label="epsilon of the search")  # fmt: skip
     axes.set_ylim(0.0, 1.02)
     axes.set_xlim(left=0.0)
-    axes.set_title("Test accuracy under PGD (95 % bands)", fontsize=11)
+    examples = max(point.examples for each in evaluated for point in each.curve)
+    axes.set_title(f"Accuracy on {examples} test images (95 % bands)", fontsize=11)
     axes.set_xlabel("epsilon (pixels are in [0, 1])")
-    axes.set_ylabel("accuracy (higher is better)")
+    axes.set_ylabel("accuracy under PGD (higher is better)")
     axes.legend(loc="upper right", frameon=True, framealpha=0.9, fontsize=9)
 
 

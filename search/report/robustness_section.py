@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.adversarial.checks.warning import GradientMaskingWarning
+from search.report.examples import ValidationExamples
 from search.report.robustness_values import ConfirmedTrial, Count, EvaluatedTrial
 from search.report.tables import escape, table
 from search.transfer.best import interval_text
@@ -27,11 +28,14 @@ _COLUMNS = {
 def robustness_section(
     evaluated: Sequence[EvaluatedTrial],
     confirmed: Sequence[ConfirmedTrial],
+    examples: ValidationExamples,
     *,
     has_picture: bool = False,
 ) -> str:
-    """Markdown, or "" if no trial was evaluated or confirmed."""
-    parts = [*_tested(evaluated), *_held_out(evaluated), *_confirmations(evaluated, confirmed)]
+    """Markdown without a heading, or "" if no trial was evaluated or confirmed."""
+    parts = [
+        *_tested(evaluated), *_held_out(evaluated, examples), *_confirmations(confirmed, examples)
+    ]  # fmt: skip
     if not parts:
         return ""
     intro = (
@@ -40,7 +44,7 @@ def robustness_section(
     )
     picture = [f"![Accuracy against epsilon]({PICTURE})"] if has_picture else []
     warnings = _warnings(evaluated, confirmed)
-    return "\n\n".join(["\n## Robustness", intro, *picture, *parts, *warnings]) + "\n"
+    return "\n\n".join([intro, *picture, *parts, *warnings])
 
 
 def _tested(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
@@ -62,11 +66,12 @@ def _tested(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
     return parts
 
 
-def _held_out(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
+def _held_out(evaluated: Sequence[EvaluatedTrial], examples: ValidationExamples) -> list[str]:
     """How much the examples that the search optimized on overestimate the best trials."""
     rows = [
         [f"{each.number}", f"`{escape(count.metric)}`", f"{each.values[count.metric]:.3f}",
-         _cell(count), f"{count.examples}", f"{each.values[count.metric] - count.share:+.3f}"]
+         _number(examples.behind(count.metric)), _cell(count), f"{count.examples}",
+         f"{each.values[count.metric] - count.share:+.3f}"]
         for each in evaluated
         for count in each.confirmation
         if count.metric in each.values
@@ -78,14 +83,12 @@ def _held_out(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
         "confirmation part. Where the objective part gives the higher value, this is the winner's "
         "curse, or chance: compare it with the interval of the confirmation part."
     )
-    head = ["trial", "objective", "objective part", "confirmation part", "confirmation images",
+    head = ["trial", "objective", "objective part", "images", "confirmation part (95 %)", "images",
             "difference"]  # fmt: skip
     return ["### Objective part and confirmation part", note, table(head, rows)]
 
 
-def _confirmations(
-    evaluated: Sequence[EvaluatedTrial], confirmed: Sequence[ConfirmedTrial]
-) -> list[str]:
+def _confirmations(confirmed: Sequence[ConfirmedTrial], examples: ValidationExamples) -> list[str]:
     if not confirmed:
         return []
     rows = [
@@ -94,14 +97,15 @@ def _confirmations(
          f"**{each.kept:.3f}, replaced**" if each.is_replaced else f"{each.kept:.3f}"]
         for each in confirmed
     ]  # fmt: skip
-    some = f"at most {evaluated[0].confirm_examples}" if evaluated else "some"
+    some = _number(examples.confirmed) or "some"
     note = (
         f"Trials that were among the best when they ended, and a random tenth of all trials, were "
         f"also attacked by targeted APGD on {some} images of the objective part. The gap is the "
         f"share of these images that only this attack misclassified; if it exceeds two standard "
         f"errors, it is subtracted from the PGD accuracy."
     )
-    head = ["trial", "PGD, all images", "PGD, these images", "with APGD-T", "gap",
+    every = f"PGD, all {_number(examples.attacked)}".strip()
+    head = ["trial", f"{every} images", f"PGD, {some} images", f"with APGD-T, {some} images", "gap",
             "accuracy that counts"]  # fmt: skip
     return ["### Cheap and confirmed accuracies", note, table(head, rows)]
 
@@ -138,6 +142,10 @@ def _three_parts(trial: int, warning: GradientMaskingWarning) -> str:
         f"  - What it means: {escape(warning.meaning)}\n"
         f"  - What to do: {escape(warning.remedy)}"
     )
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else str(count)
 
 
 def _find(counts: Sequence[Count], attack: str) -> Count | None:

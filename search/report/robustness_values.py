@@ -45,7 +45,6 @@ class EvaluatedTrial:
 
     number: int
     epsilon: float
-    confirm_examples: int
     values: Mapping[str, float]  # objective -> value on the objective part
     confirmation: tuple[Count, ...]
     test: tuple[Count, ...]
@@ -122,11 +121,9 @@ def _evaluated(best: Trial, text: str) -> EvaluatedTrial | None:
     """Reads an evaluation; None for a text that is not one."""
     try:
         document = json.loads(text)
-        threat = document["threat"]
         return EvaluatedTrial(
             number=best.number,
-            epsilon=float(threat["epsilon"]),
-            confirm_examples=int(threat["confirm_examples"]),
+            epsilon=float(document["threat"]["epsilon"]),
             values=best.by_metric,
             confirmation=_COUNTS.validate_python(document["confirmation"]),
             test=_COUNTS.validate_python(document["test"]),

@@ -18,9 +18,17 @@ from numpy.typing import NDArray
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9A9A9A"
 OBJECTIVE_COLOURS = (BLUE, ORANGE, GREEN, PINK)
 
+Floats = NDArray[np.float64]
+
 _DOTS_PER_INCH = 150
 _LONGEST_NAME = 40
-_LABEL_OFFSETS = ((7, 5), (7, -13), (-16, 5), (-16, -13))
+# Near a point first, then further away; the text begins or ends there.
+_LABEL_OFFSETS = tuple(
+    ((sign * dx, dy), "left" if sign > 0 else "right")
+    for dx, dys in ((6, (5, -12)), (12, (12, -19)), (18, (-3, 22, -29)))
+    for sign in (1, -1)
+    for dy in dys
+)
 
 
 def new_figure(title: str, *, columns: int = 1, height: float = 5.0) -> tuple[Figure, list[Axes]]:
@@ -55,26 +63,39 @@ def axis_label(objective: str, direction: str) -> str:
 
 
 def label_points(
-    figure: Figure,
-    axes: Axes,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    texts: Sequence[str],
-) -> None:
-    """Writes a text next to each point where there is room, and leaves out the others."""
+    figure: Figure, axes: Axes, x: Floats, y: Floats, texts: Sequence[str],
+    others: Floats | None = None,
+) -> None:  # fmt: skip
+    """Writes a text next to each point where there is room, and leaves out the rest.
+
+    Points at the same place share one label. No label covers another, a point, or one of `others`,
+    (n, 2), what else is drawn.
+    """
     figure.draw_without_rendering()  # fixes the layout, so that the texts' sizes are known
-    points = axes.transData.transform(np.column_stack([x, y]))
-    # A marker covers about 5 pixels around its point at 100 dots an inch.
-    taken = [Bbox.from_extents(px - 5, py - 5, px + 5, py + 5) for px, py in points]
-    for index, text in enumerate(texts):
-        for offset in _LABEL_OFFSETS:
+    names: dict[tuple[float, float], list[str]] = {}
+    for at, text in zip(zip(x.tolist(), y.tolist(), strict=True), texts, strict=True):
+        if np.isfinite(at).all():
+            names.setdefault(at, []).append(text)
+    # A marker covers about 5 pixels around its point at 100 dots an inch, a line one.
+    taken = _boxes(axes, np.array([*names]).reshape(-1, 2), 5)
+    taken += [] if others is None else _boxes(axes, others, 2)
+    for index, (at, each) in enumerate(names.items()):
+        for offset, alignment in _LABEL_OFFSETS:
             label = axes.annotate(
-                text, (x[index], y[index]), xytext=offset, textcoords="offset points", fontsize=9
-            )
+                ", ".join(each), at, xytext=offset, textcoords="offset points", fontsize=9,
+                ha=alignment, zorder=6,
+            )  # fmt: skip
             box = label.get_window_extent()
             is_inside = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
-            others = taken[:index] + taken[index + 1 :]
-            if is_inside and not any(box.fully_overlaps(other) for other in others):
+            rest = taken[:index] + taken[index + 1 :]
+            if is_inside and not any(box.fully_overlaps(other) for other in rest):
                 taken.append(box)
                 break
             label.remove()
+
+
+def _boxes(axes: Axes, points: Floats, size: float) -> list[Bbox]:
+    return [
+        Bbox.from_extents(px - size, py - size, px + size, py + size)
+        for px, py in axes.transData.transform(points)
+    ]

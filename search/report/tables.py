@@ -70,7 +70,7 @@ _LINES_SHOWN = 80
 
 
 def tables_section(best: Sequence[Trial], tables: Mapping[str, Mapping[str, str]]) -> str:
-    """The section with the tables of the best trials; "" without any.
+    """The tables of the best trials under their names, in Markdown; "" without any.
 
     Args:
         best: The best trials, sorted by the first objective.
@@ -88,7 +88,7 @@ def tables_section(best: Sequence[Trial], tables: Mapping[str, Mapping[str, str]
     if not parts:
         return ""
     note = "Measured on the validation split; each table is also a file of its trial's run."
-    return "\n\n".join(["\n## Tables of the best trials", note, *parts]) + "\n"
+    return "\n\n".join([note, *parts])
 
 
 def _beginning(text: str) -> str:

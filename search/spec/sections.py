@@ -243,6 +243,10 @@ class HistorySettings(Part):
         rename_metrics: Metric as logged to its name in this search.
         same_task: Names of experiments, `*` and `?` as in a shell, whose runs have this very task:
             data, model, epochs. Runs of other tools do not record it.
+        searches: Ids of the only searches to learn from; all by default. A search that has begun
+            has them in its stored spec.
+        digest: The digest of their trials, also in a stored spec; a search with another history
+            does not start. Empty: any history.
     """
 
     enabled: StrictBool = True
@@ -250,3 +254,5 @@ class HistorySettings(Part):
     rename: dict[str, str] = Field(default_factory=dict)
     rename_metrics: dict[str, str] = Field(default_factory=dict)
     same_task: tuple[str, ...] = ()
+    searches: tuple[str, ...] | None = None
+    digest: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{16})?$")] = ""

@@ -128,7 +128,11 @@ class Spec(Part):
             "sampler": self.sampler.model_dump(),
             "scheduler": {"name": self.scheduler.name, **self.scheduler.options},
             "robustness": asdict(self.robustness),
-            "history": self.history.model_dump(mode="json"),
+            "history": {
+                key: value
+                for key, value in self.history.model_dump(mode="json").items()
+                if value not in (None, "")  # not pinned
+            },
             "seed": self.seed,
         }
         part = self.initial_weights

@@ -25,13 +25,14 @@ from search.transfer.progress import find_search, trials_of
 class TestValue:
     """A metric on the test split; `low` and `high` bound it with 95 % confidence if it is a share.
 
-    They are None where the number of examples is unknown or the metric is not a share of them. As
-    text it is "0.9760 (0.959 to 0.986)".
+    They and the number of `examples` are None where that number is unknown or the metric is not a
+    share of them. As text it is "0.9760 (0.959 to 0.986)".
     """
 
     value: float
     low: float | None = None
     high: float | None = None
+    examples: int | None = None
 
     def __str__(self) -> str:
         interval = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
@@ -93,4 +94,4 @@ def _result(trial: Trial, name: MetricName) -> TestValue:
     examples = math.nan if counted is None else trial.last(counted)
     if not 0.0 <= value <= 1.0 or not math.isfinite(examples) or examples < 1:
         return TestValue(value)
-    return TestValue(value, *wilson_interval(value, int(examples)))
+    return TestValue(value, *wilson_interval(value, int(examples)), int(examples))

@@ -39,8 +39,8 @@ class Totals:
         front: Number of best trials.
         hypervolume: Dominated by the best trials, against the task's reference point; 0 if no
             trial counts. With one objective, the distance of the best value from that point.
-        share_of_best_known: The hypervolume relative to that of all searches of the task with the
-            same objectives together, 0 to 1; None if no trial of any counts.
+        best_known: The hypervolume of all searches of the task with the same objectives together;
+            0 if no trial of any counts.
         epochs: Epochs trained by all trials, stopped and failed ones included.
         trial_seconds: Seconds of trials, added up over parallel ones.
         wall_seconds: Seconds from the start of the first trial to the end of the last; pauses
@@ -54,12 +54,21 @@ class Totals:
     best: Mapping[str, float]
     front: int
     hypervolume: float
-    share_of_best_known: float | None
+    best_known: float
     epochs: int
     trial_seconds: float
     wall_seconds: float
     hours: float | None
     hours_unit: str
+
+    @property
+    def share_of_best_known(self) -> float | None:
+        """The hypervolume relative to the best known, 0 to 1; None if no trial of any counts."""
+        return self.share(self.hypervolume) if self.best_known else None
+
+    def share(self, hypervolume: float) -> float:
+        """A hypervolume of the same task relative to the best known; 0 if there is none."""
+        return hypervolume / self.best_known if self.best_known else 0.0
 
     def as_metrics(self) -> dict[str, float]:
         """The numbers by the names they have as metrics of the search's run; None is left out."""
@@ -91,7 +100,7 @@ def totals(history: History, search: str, cost: Cost | None = None) -> Totals:
     """
     this, trials = find_search(history, search), trials_of(history, search)
     alike = [trials_of(history, each.id) for each in alike_searches(history, this)]
-    point, level, known = reference_point(history, this), 0.0, None
+    point, level, known = reference_point(history, this), 0.0, 0.0
     if point is not None:
         level, known = (
             max(levels_of([row for part in counted_losses(group, this) for row in part], point),
@@ -109,7 +118,7 @@ def totals(history: History, search: str, cost: Cost | None = None) -> Totals:
     return Totals(
         search=search, states=dict(Counter(trial.state for trial in trials)), best=best,
         front=len(front), hypervolume=level,
-        share_of_best_known=level / known if known else None,
+        best_known=known,
         epochs=sum(trial.epoch for trial in trials), trial_seconds=seconds,
         wall_seconds=_wall_seconds(trials),
         hours=None if cost is None else cost.hours(seconds),

@@ -256,14 +256,14 @@ def test_the_search_run_shows_its_verdict(browser: Browser, port: int, store: Tw
     browser.picture("summary")
 
 
-def test_the_interactive_report_runs_inside_the_page(
+def test_the_interactive_report_says_inside_the_page_where_it_can_be_opened(
     browser: Browser, port: int, store: TwoSearches
 ) -> None:
     page = _run_page(port, store, store.summaries[SEARCHES[0]])
     browser.open(f"{page}/artifacts/report/interactive.html", "report/interactive.html")
     browser.driver.switch_to.frame(browser.field("iframe"))
     try:
-        browser.wait_for("drawn by a script")
+        browser.wait_for(f"twentieth report {SEARCHES[0]}")
     finally:
         browser.driver.switch_to.default_content()
     browser.picture("report")

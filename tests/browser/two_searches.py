@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from search.objectives import Objective
+from search.report.interactive import page
 from search.spec import Spec, load_spec
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary, publish_files
@@ -26,10 +27,7 @@ AT_EPOCHS = {CLEAN: "selection.accuracy.clean", ROBUST: "selection.accuracy.pgd3
 STOPPED, FAILED = 2, 3
 LOG_SCALED = frozenset({"sgd.learning_rate", "adamw.learning_rate"})
 
-# A script writes its heading, so the heading can be read only where the script ran.
-PAGE = """<!doctype html><html><body><h1 id="heading">not drawn yet</h1>
-<script>document.getElementById("heading").textContent = "drawn by a " + "script";</script>
-</body></html>"""
+PAGE = page(SEARCHES[0], [], "../plotly.min.js")
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from search import pipeline
+from search.history import History
+from search.history.digest import history_digest
 from search.objectives.objective import PARETO, Role
 from search.optimize.plan import Plan
 from search.pipeline import (
     environment,
     gather,
     new_plan,
+    pin_history,
     prepare,
     resumed_plan,
     stored_spec,
@@ -86,7 +89,7 @@ def test_a_preview_proposes_different_configurations_and_writes_nothing(store: S
 def test_a_new_search_is_in_the_store_before_anything_runs(store: Stored) -> None:
     summary = find_summary(open_client(store.uri), store.search)
     assert summary.storage == store.plan.storage and summary.trials_budget == 5
-    assert stored_spec(summary) == hills_spec()
+    assert stored_spec(summary) == pin_history(hills_spec(), History.empty())
     assert summary.environment.keys() >= {"code", "python", "ray", "optuna", "mlflow", "torch"}
 
 
@@ -130,6 +133,43 @@ def test_a_resumed_search_learns_neither_from_itself_nor_from_what_came_later(
     later = new_search(copy, tmp_path, name="later")
     assert resume(copy).prior.same_task == ()
     assert {each.search for each in resume(copy, later.search).prior.same_task} == {store.search}
+
+
+def test_a_stored_spec_repeats_a_search_whatever_the_store_has_learned_since(
+    store: Stored, tmp_path: Path
+) -> None:
+    copy = store.copied(tmp_path)
+    first = prepare(hills_spec(), copy.uri, say=silent)
+    kept = find_summary(open_client(copy.uri), new_search(copy, tmp_path, name="kept").search)
+    new_search(copy, tmp_path, name="since")
+    again = prepare(stored_spec(kept), copy.uri, say=silent)
+    assert again.spec.history.searches == (store.search,)
+    assert again.spec.history.digest == history_digest(first.history)
+    assert again.proposals == first.proposals
+    assert len(prepare(hills_spec(), copy.uri, say=silent).history.searches) == 3
+
+
+def test_a_search_with_another_history_than_it_pins_does_not_start_but_resumes(
+    store: Stored, tmp_path: Path
+) -> None:
+    copy = store.copied(tmp_path)
+    plan = new_search(copy, tmp_path, name="kept")
+    trials = read_history(copy.uri, searches=[store.search]).prior_trials()
+    open_client(copy.uri).delete_run(trials[0].run_id)
+    said: list[str] = []
+    with pytest.raises(ValueError, match=r"history\.digest = sha256.*have changed; fix: remove"):
+        prepare(plan.spec, copy.uri, say=silent)
+    assert resume(copy, plan.search, say=said.append).search == plan.search
+    assert "their trials have changed" in said[0]
+    nowhere = hills_spec(history={"searches": ["gone"], "digest": plan.spec.history.digest})
+    with pytest.raises(ValueError, match="the store lacks gone"):
+        prepare(nowhere, copy.uri, say=silent)
+
+
+def test_a_spec_may_name_the_searches_to_learn_from(store: Stored) -> None:
+    for named in ([], [store.search]):
+        prepared = prepare(hills_spec(history={"searches": named}), store.uri, say=silent)
+        assert [*prepared.history.searches] == named
 
 
 def test_a_function_named_by_the_store_runs_only_if_it_is_allowed_by_name(store: Stored) -> None:

@@ -70,7 +70,7 @@ def test_a_users_function_is_compared_by_its_objectives_and_never_attacked(tmp_p
 def test_a_model_of_ours_is_attacked_as_the_spec_says(digits: Spec) -> None:
     threat = digits.threat
     assert isinstance(threat, Threat)
-    assert (threat.epsilon, threat.steps, threat.examples) == (0.1, 10, 297)
+    assert (threat.epsilon, threat.steps, threat.examples) == (0.2, 10, 297)
 
 
 def test_texts_are_compared_by_the_cheap_accuracy_of_their_attack() -> None:

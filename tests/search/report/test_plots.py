@@ -10,13 +10,8 @@ import pytest
 
 from search.history import History
 from search.objectives.objective import from_lists
-from search.report.plots import (
-    curve_metrics,
-    draw_curves,
-    draw_history,
-    draw_importance,
-    draw_pareto,
-)
+from search.report.pareto_plot import dominated_edge, draw_pareto
+from search.report.plots import curve_metrics, draw_curves, draw_history, draw_importance
 from search.report.style import axis_label, label_points, new_figure, short
 from tests.support.synthetic_history import (
     CHEAP,
@@ -96,6 +91,42 @@ def test_labels_never_cover_each_other() -> None:
     assert boxes
     for index, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+
+
+def test_points_at_the_same_place_share_a_label() -> None:
+    figure, (axes,) = new_figure("two at once")
+    axes.plot([0, 1], [0, 1])
+    x = np.array([0.5, 0.5, 0.2, np.nan])
+    label_points(figure, axes, x, x, ["3", "7", "9", "without a test value"])
+    assert [text.get_text() for text in axes.texts] == ["3, 7", "9"]
+
+
+@pytest.mark.parametrize(
+    ("directions", "corner"),
+    [(("maximize", "maximize"), [1.0, 2.0]), (("minimize", "minimize"), [3.0, 4.0])],
+)
+def test_the_front_is_joined_through_what_both_neighbours_dominate(
+    directions: tuple[str, str], corner: list[float]
+) -> None:
+    this = search(objectives=from_lists(("a", "b"), directions))
+    edge = dominated_edge(this, np.array([3.0, 1.0]), np.array([2.0, 4.0]))
+    assert edge.tolist() == [[1.0, 4.0], corner, [3.0, 2.0]]
+
+
+@pytest.mark.slow
+def test_the_best_trials_are_also_drawn_on_the_test_split(tmp_path: Path) -> None:
+    tested = {f"test.{CLEAN}": 0.8, f"test.{ROBUST}": 0.4, "test.examples": 100.0}
+    curves = [each for name, value in tested.items() for each in points(name, {5: value})]
+    rows = [row(0, [0.9, 0.5]), row(1, [0.8, 0.6], curves=curves)]
+    sizes = []
+    for number in (1, 2):  # the second trial alone has test values
+        path = tmp_path / f"{number}.png"
+        assert draw_pareto(history(rows[:number], [search()]), "cold", path)
+        sizes.append(path.stat().st_size)
+    assert sizes[1] > sizes[0]
+    alone = [row(0, [0.9], objectives=[CLEAN], curves=curves)]
+    one = history(alone, [search(objectives=from_lists([CLEAN], ["maximize"]))])
+    assert draw_pareto(one, "cold", tmp_path / "one.png")
 
 
 def test_curves_of_images_are_those_of_the_part_that_picks_the_epoch() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +19,17 @@ from search.objectives.objective import from_lists
 from search.report.report import Report, write_report
 from search.space import SearchSpace
 from tests.support.experience_of_a_search import learned
-from tests.support.synthetic_history import START, history, row, rows_of_random_search, search
+from tests.support.synthetic_history import (
+    CLEAN,
+    FINGERPRINT,
+    ROBUST,
+    START,
+    history,
+    points,
+    row,
+    rows_of_random_search,
+    search,
+)
 
 LATER = START + timedelta(hours=1)
 WARM = history(
@@ -30,6 +41,11 @@ ALL = {
     "history.png", "importance.png", "curves.png", "interactive.html",
     "experience.json",
 }  # fmt: skip
+SPEC = """
+name: digits
+resources: {cpus: 2}
+history: {searches: [cold], digest: "sha256:0123456789abcdef"}
+"""
 EVIL = "<script>alert(1)</script>"
 CLOSING = "</script><script>alert(2)</script><img src=x onerror=alert(3)>|`[a](javascript:alert(4))"
 
@@ -38,10 +54,13 @@ def written(known: History, folder: Path, name: str = "this") -> Report:
     this = known.searches[name]
     return write_report(
         known, name, folder,
-        spec_yaml="name: digits\n", environment={"python": "3.11", "code": "abc"},
-        summary={"name": "digits", "warm started from": "cold"},
+        spec_yaml=SPEC, environment={"python": "3.11", "code": "abc"}, state="complete",
         experience=learned(known, this) if this.space else None,
     )  # fmt: skip
+
+
+def report_of(known: History, folder: Path) -> str:
+    return (written(known, folder).folder / "report.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +71,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 def test_everything_is_written_and_named(report: Report) -> None:
     assert set(report.files) == ALL == {path.name for path in report.folder.iterdir()}
     text = (report.folder / "report.md").read_text()
-    for heading in ("What was searched", "Pareto front", "Did history help?", "Trials",
-                    "Where the proposals came from", "What history taught",
+    for heading in ("The search in numbers", "What was searched", "Pareto front",
+                    "Did history help?",
+                    "Trials", "Where the proposals came from", "What history taught",
                     "How well the earlier searches predicted this one", "How to reproduce",
                     "Best configurations"):  # fmt: skip
         assert f"\n## {heading}\n" in text
@@ -65,7 +85,7 @@ def test_everything_is_written_and_named(report: Report) -> None:
     assert pq.read_table(report.folder / "trials.parquet").num_rows == 20
     experience = Experience.from_json((report.folder / "experience.json").read_text())
     assert {each.search for each in experience.agreements} == {"cold"}
-    assert (report.folder / "spec.yaml").read_text() == "name: digits\n"
+    assert (report.folder / "spec.yaml").read_text() == SPEC
 
 
 @pytest.mark.slow
@@ -76,14 +96,55 @@ def test_the_same_history_gives_the_same_report(report: Report, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_the_pages_of_all_searches_load_plotly_from_one_file(tmp_path: Path) -> None:
+    for name in ("cold", "this"):
+        written(WARM, tmp_path / name, name)
+        page = (tmp_path / name / "interactive.html").read_text()
+        assert len(page) < 200_000 and "The plots need plotly-" in page
+        (source,) = re.findall(r'<script src="\.\./(plotly-[0-9.]+\.min\.js)"', page)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [source]
+    assert "Plotly" in (tmp_path / source).read_text()
+
+
+def test_the_report_says_how_many_examples_are_behind_each_number(tmp_path: Path) -> None:
+    more = {"test.accuracy.clean": 0.8, f"test.{ROBUST}": 0.4, "test.examples": 500.0,
+            "test.attacked_examples": 100.0}  # fmt: skip
+    curves = [each for name, value in more.items() for each in points(name, {5: value})]
+    fingerprint = FINGERPRINT | {"robustness": {"norm": "linf", "examples": 120}}
+    rows = [row(0, [0.9, 0.5], search="this", curves=curves), row(1, [0.8, 0.6], search="this")]
+    text = report_of(history(rows, [search("this", fingerprint=fingerprint)]), tmp_path)
+    assert (
+        f"| trial | {CLEAN}, of 150 | test, 95 %, of 500 | {ROBUST}, of 120 | test, 95 %, of 100 |"
+    ) in text
+    assert "| 0 | 0.9000 | 0.8000 (0.763 to 0.833) | 0.5000 | 0.4000 (0.309 to 0.498) |" in text
+
+
+def test_the_search_in_numbers_is_that_of_the_totals(tmp_path: Path) -> None:
+    rows = [row(0, [0.5, 0.5]), row(0, [0.7, 0.4], search="this", seconds=75.0)]
+    text = report_of(history(rows, [search(), search("this", started=LATER)]), tmp_path)
+    # From (-0.1, -0.1): 0.8 * 0.5 of 0.8 * 0.5 + 0.6 * 0.1.
+    assert "| hypervolume | 0.870 (best known of the task: 1) |" in text
+    assert "reference point (-0.1000, -0.1000): 0.4000, where all searches of the task" in text
+    assert "| time of the trials, added up | 1 min 15 s |" in text
+    assert "| cost of the trials | 0.0417 CPU-hours |" in text  # two CPUs
+
+
+def test_the_report_says_what_a_repetition_has_in_common_and_what_not(report: Report) -> None:
+    text = (report.folder / "report.md").read_text()
+    assert "twentieth run this/spec.yaml" in text and "git checkout abc" in text
+    assert "the digest of their trials, `sha256:0123456789abcdef`" in text
+    assert "- learned from: 1 earlier search (warm): cold" in text
+    assert "The order in which trials at the same time end" in text
+
+
+@pytest.mark.slow
 def test_the_guard_and_the_cost_of_a_trial_are_in_the_report(tmp_path: Path) -> None:
     guard = {"history": "all", "log_evidence": 1.5, "trials": 4, "dropped": {EVIL: EVIL}}
     origin = {"step": "history-model", "source_tasks": {EVIL: -1.0}, "guard": guard}
     rows = rows_of_random_search("cold", 12, 1) + rows_of_random_search("this", 12, 2,
                                                                          origin=origin)  # fmt: skip
     known = history(rows, [search(), search("this", warm=True, started=LATER)])
-    write_report(known, "this", tmp_path, spec_yaml="resources: {gpus: 2}", environment={},
-                 summary={})  # fmt: skip
+    write_report(known, "this", tmp_path, spec_yaml="resources: {gpus: 2}", environment={})
     text = (tmp_path / "report.md").read_text()
     assert "## What the guard did" in text and "| +1.5 | all of it | 1 |" in text
     assert "GPU-hours saved" in text and "<script" not in text
@@ -139,7 +200,7 @@ def test_what_was_learned_at_the_start_is_reported_and_nothing_since(tmp_path: P
     rows = rows_of_random_search("later", 10, 1) + rows_of_random_search("this", 10, 2)
     known = history(rows, [later, search("this", started=LATER)])
     write_report(
-        known, "this", tmp_path, spec_yaml="name: digits\n", environment={}, summary={},
+        known, "this", tmp_path, spec_yaml="name: digits\n", environment={},
         experience=Experience("digits"),
     )  # fmt: skip
     assert "this search starts cold" in (tmp_path / "report.md").read_text()
@@ -190,7 +251,8 @@ def test_names_and_choices_of_users_cannot_run_a_script(tmp_path: Path) -> None:
     page = (report.folder / "interactive.html").read_text()
     found = Scripts(page)
     assert "img" not in found.tags
-    # plotly itself, its settings, and one script for each plot: none begins with a user's text.
+    # Whether plotly is there, its settings, and one script for each plot: none begins with a user's
+    # text.
     assert not any(script.strip().startswith("alert") for script in found.scripts)
     assert not any(f"alert({n})</" in page for n in range(1, 5))
     figures = page.count("<h2>")

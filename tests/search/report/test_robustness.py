@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from search.report.examples import ValidationExamples
 from search.report.robustness_plot import draw_robustness
 from search.report.robustness_section import robustness_section
 from search.report.robustness_values import (
@@ -19,6 +20,7 @@ from search.report.robustness_values import (
 from search.transfer.best import best_trials
 from tests.support.synthetic_history import CLEAN, ROBUST, history, points, row, search
 
+KNOWN = ValidationExamples(clean=149, attacked=140, confirmed=128)
 APGD = "accuracy.apgdt_linf_0.1"
 WARNING = {"name": "masked | gradients", "raised_when": "they vanish", "meaning": "no attack works",
            "remedy": "look at them", "measured": "0.3"}  # fmt: skip
@@ -33,7 +35,7 @@ def count(attack: str, correct: int, examples: int = 100, epsilon: float = 0.1) 
 def document(**changes: Any) -> str:
     tested = zip(("clean", "fgsm", "pgd", "autoattack", "worst"), (90, 70, 60, 55, 50), strict=True)
     made = {
-        "threat": {"epsilon": 0.1, "confirm_examples": 128},
+        "threat": {"epsilon": 0.1},
         "confirmation": [count("clean", 42, 50), count("pgd", 20, 50)],
         "test": [count(*each) for each in tested],
         "curve": [count("clean", 90, epsilon=0.0), count("pgd", 60), count("pgd", 5, epsilon=0.4)],
@@ -64,11 +66,11 @@ def replaced() -> list[ConfirmedTrial]:
 
 
 def test_an_evaluation_without_a_test_result_is_shown_without_one() -> None:
-    assert "| 3 | 0 |" in robustness_section(evaluated(document(test=[])), [])
+    assert "| 3 | 0 |" in robustness_section(evaluated(document(test=[])), [], KNOWN)
 
 
 def test_every_attack_is_shown_with_its_interval() -> None:
-    text = robustness_section(evaluated(document()), [])
+    text = robustness_section(evaluated(document()), [], KNOWN)
     # Wilson's interval of 55 of 100, by hand from the formula with z = 1.96.
     assert "0.550 (0.452 to 0.644)" in text
     (header,) = [line for line in text.splitlines() if line.startswith("| trial | clean")]
@@ -76,19 +78,21 @@ def test_every_attack_is_shown_with_its_interval() -> None:
 
 
 def test_the_winners_curse_is_a_difference_for_each_objective() -> None:
-    lines = robustness_section(evaluated(document()), []).splitlines()
+    lines = robustness_section(evaluated(document()), [], KNOWN).splitlines()
     # The objective part gave 0.9 and 0.5; the confirmation part 42 and 20 of 50.
     (clean,) = [line for line in lines if f"`{CLEAN}`" in line]
     (robust,) = [line for line in lines if f"`{ROBUST}`" in line]
-    assert clean.startswith("| 3 |") and clean.endswith("| 0.840 (0.715 to 0.917) | 50 | +0.060 |")
-    assert robust.endswith("| 50 | +0.100 |")
+    assert clean.startswith("| 3 |")
+    assert clean.endswith("| 0.900 | 149 | 0.840 (0.715 to 0.917) | 50 | +0.060 |")
+    assert "| 0.500 | 140 |" in robust and robust.endswith("| 50 | +0.100 |")
 
 
 def test_a_confirmed_trial_shows_both_accuracies() -> None:
     (each,) = replaced()
     assert (each.cheap, each.stronger, each.gap, each.kept) == (0.6, 0.38, 0.2, 0.4)
     assert each.is_replaced and each.is_best and each.number == 3
-    text = robustness_section([], [each])
+    text = robustness_section([], [each], KNOWN)
+    assert "| PGD, all 140 images | PGD, 128 images | with APGD-T, 128 images |" in text
     assert "| 3 (best) | 0.600 | 0.580 | 0.380 | 0.200 | **0.400, replaced** |" in text
     for part in ("Raised when:", "What it means:", "What to do:", "0.600 became 0.400"):
         assert part in text
@@ -100,23 +104,25 @@ def test_an_accuracy_that_was_not_replaced_is_the_cheap_one() -> None:
 
 
 def test_warnings_have_three_parts_and_cannot_break_the_page() -> None:
-    text = robustness_section(evaluated(document(warnings=[WARNING])), [])
+    text = robustness_section(evaluated(document(warnings=[WARNING])), [], KNOWN)
     assert "Trial 3: masked &#124; gradients" in text
     for part in ("they vanish", "no attack works", "look at them", "0.3"):
         assert part in text
     assert "No check for gradient masking raised a warning." in robustness_section(
-        evaluated(document()), []
+        evaluated(document()), [], KNOWN
     )
 
 
 def test_without_autoattack_it_says_so() -> None:
     tested = [count("clean", 90), count("pgd", 60)]
-    assert "AutoAttack did not run" in robustness_section(evaluated(document(test=tested)), [])
-    assert "did not run" not in robustness_section(evaluated(document()), [])
+    assert "AutoAttack did not run" in robustness_section(
+        evaluated(document(test=tested)), [], KNOWN
+    )
+    assert "did not run" not in robustness_section(evaluated(document()), [], KNOWN)
 
 
 def test_a_search_without_evaluations_has_no_section() -> None:
-    assert robustness_section([], []) == ""
+    assert robustness_section([], [], KNOWN) == ""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""The section on reproducing a search: the commands, what they pin, and what nothing pins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import yaml
+
+from search.history import Search
+from search.history.plurals import counted
+from search.history.provenance import names_in_words
+from search.report.tables import escape, fenced, table
+from search.spec.load import history_settings
+from search.spec.sections import HistorySettings
+
+_SEARCHES_NAMED = 5
+_CHANGED = "-dirty"  # as git describes a commit with changed files
+
+
+def learned_from(spec_yaml: str, *, is_warm: bool) -> str:
+    """The earlier searches that a search was warm-started from, in words."""
+    settings = history_settings(spec_yaml)
+    if not is_warm:
+        return "nothing (cold)"
+    named = names_in_words(list(settings.searches or ()), _SEARCHES_NAMED)
+    return f"{_searches(settings)} (warm): {named}" if named else "earlier searches (warm)"
+
+
+def reproduction(search: Search, spec_yaml: str, environment: Mapping[str, str]) -> str:
+    """Markdown: how to run a search again with the same history.
+
+    Args:
+        search: The search.
+        spec_yaml: The spec as it was run, with its history pinned.
+        environment: Part -> version.
+    """
+    settings = history_settings(spec_yaml)
+    code = environment.get("code", "unknown")
+    commands = [f"twentieth run {search.id}/spec.yaml"]
+    commit = code.removesuffix(_CHANGED)
+    if commit != "unknown" and commit.isalnum():
+        commands.insert(0, f"git checkout {commit}")
+    rows = [
+        ["spec", f"spec.yaml: space, budget, settings and the seed {search.seed}"],
+        ["data and model", f"the task's id, {escape(search.task)}; other data give another id"],
+        ["history", _history(settings)],
+        ["initial weights", _weights(spec_yaml)],
+    ]
+    changed = " Files of the code differed from its commit; how is not recorded."
+    free = [
+        "The code and the libraries: `twentieth run` does not compare the versions below."
+        + (changed if code.endswith(_CHANGED) else ""),
+        "The order in which trials at the same time end: a proposal depends on the results before "
+        "it, and replayed adversarial examples on the trials before. With `resources.parallelism` "
+        "1 a search has one order.",
+        "Rounding: another processor, number of threads or GPU gives slightly different weights.",
+    ]
+    versions = [[escape(name), escape(value)] for name, value in sorted(environment.items())]
+    return "\n\n".join(
+        [
+            "In the folder that has this one, with the store of this search (`--tracking-uri`):",
+            fenced("\n".join(commands), "sh"),
+            table(["pinned", "by"], rows),
+            "Not pinned:",
+            "\n".join(f"- {text}" for text in free),
+            *([table(["part", "version"], versions)] if versions else []),
+        ]
+    )
+
+
+def _history(settings: HistorySettings) -> str:
+    if not settings.enabled:
+        return "switched off in spec.yaml"
+    if settings.searches is None:
+        return "not pinned: the spec names no searches"
+    if not settings.searches:
+        return "`history.searches: []` in spec.yaml: none, whatever the store has by now"
+    return (
+        f"`history.searches` in spec.yaml, {_searches(settings)}, and the digest of their trials, "
+        f"`{settings.digest}`: the search does not start if they have changed"
+    )
+
+
+def _weights(spec_yaml: str) -> str:
+    try:
+        has_source = "initial_weights" in (yaml.safe_load(spec_yaml) or {})
+    except (yaml.YAMLError, TypeError):
+        has_source = False
+    if has_source:
+        return "`initial_weights` in spec.yaml, which names trials of the store"
+    return "the seed: all trials start from scratch, or from the model of the task"
+
+
+def _searches(settings: HistorySettings) -> str:
+    return counted(len(settings.searches or ()), "earlier search", "earlier searches")
