@@ -1,4 +1,4 @@
-"""Generates the reference of metrics and tags from `metric_names.py`, the catalog and `tag_names.py`.
+"""Generates the reference of metrics and tags from the code that writes and reads them.
 
 A tag's meaning is the comment at its constant. A metric without a meaning fails the build.
 """
@@ -11,13 +11,14 @@ from collections.abc import Iterator
 
 from spec_pages import meanings, table
 
-from models.catalog import MODELS, default_threat, metrics as metrics_of
+from models.catalog import MODELS, default_threat
+from models.catalog import metrics as metrics_of
 from models.scores.metric_names import MetricName
 from search.tracking import tag_names
 
 # Metrics that are not measured under an attack. The rest of a name follows the form of MetricName.
 PLAIN = {
-    "accuracy.clean": "share of examples classified correctly; of a language model, of answer tokens",
+    "accuracy.clean": "share of examples (of a language model: of answer tokens) predicted correctly",
     "accuracy.tokens": "share of first sub-tokens with the right tag",
     "accuracy.corrupted": "mean accuracy over the three corruptions; no attack, and cheap",
     "accuracy.corrupted_noise": "accuracy on images with Gaussian noise",
