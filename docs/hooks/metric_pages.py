@@ -18,7 +18,7 @@ from search.tracking import tag_names
 
 # Metrics that are not measured under an attack. The rest of a name follows the form of MetricName.
 PLAIN = {
-    "accuracy.clean": "share of examples (of a language model: of answer tokens) predicted correctly",
+    "accuracy.clean": "share of examples, or of a language model's answer tokens, that are right",
     "accuracy.tokens": "share of first sub-tokens with the right tag",
     "accuracy.corrupted": "mean accuracy over the three corruptions; no attack, and cheap",
     "accuracy.corrupted_noise": "accuracy on images with Gaussian noise",

@@ -15,7 +15,7 @@ from spec_pages import table
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = re.compile(r"(?:^|(?<=[.] ))Sources?(?: of [\w ]+)?: (.+)", re.DOTALL)
-CITATION = re.compile(r"[A-Z][\w-]+(?: et al\.| (?:&|and) [A-Z][\w-]+)? (?:19|20)\d\d(?!-)")
+CITATION = re.compile(r"(?!In |Since )[A-Z][\w-]+(?: et al\.| (?:&|and) [A-Z][\w-]+)? (?:19|20)\d\d(?!-)")
 SENTENCE = re.compile(r"(?<!al\.)(?<=[.;]) (?=[A-Z-])")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 TITLES = {
