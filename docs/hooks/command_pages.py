@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -32,8 +33,9 @@ def every_command() -> Iterator[tuple[str, Any]]:
 
 
 def exit_codes() -> str:
-    """Returns what the command line says about its exit codes."""
-    return (inspect.getdoc(command_line) or "").split("\n\n", 1)[1]
+    """Returns a table of the exit codes that the docstring of the command line lists."""
+    listed = " ".join((inspect.getdoc(command_line) or "").split()).partition("an exit code: ")[2]
+    return table(("exit code", "meaning"), re.findall(r"(\d+) ([^,.]+)", f"0 done, {listed}"))
 
 
 def _command(name: str, command: Any) -> str:

@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Iterator
 
-from spec_pages import meanings, table
+from spec_pages import table
 
 from models.catalog import MODELS, default_threat
 from models.catalog import metrics as metrics_of
@@ -46,24 +46,37 @@ PLAIN = {
 ATTACKS = {
     "fgsm": "one gradient step",
     "pgd": "PGD",
+    "apgdt": "targeted APGD",
+    "square": "Square, which needs no gradients",
+    "autoattack": "AutoAttack",
+    "worst": "all attacks that were run, example by example",
     "characters": "greedy typos (DeepWordBug)",
     "words": "greedy synonyms",
     "fgm": "FGM on the embeddings, a diagnostic",
     "pgd_embedding": "PGD on the embeddings, a diagnostic",
 }
+PARTS = {"selection": "selection part", "confirmation": "confirmation part", "test": "test split"}
+# One name of each form.
+FORMS = (
+    "accuracy.clean",
+    "accuracy.pgd10_linf_0.1",
+    "accuracy.pgd10x2_linf_8_255",
+    "accuracy.apgdt_l2_0.5",
+    "test.accuracy.autoattack_linf_8_255",
+    "test.accuracy.worst_linf_8_255",
+    "selection.accuracy.pgd3_linf_0.1",
+    "accuracy.characters_0.15",
+    "f1.words_0.1_cheap32",
+    "unconfirmed.accuracy.pgd10_linf_0.1",
+)
 CONSTANT = re.compile(
     r'^[A-Z_]+ = "(?P<tag>twentieth\.[\w.]+|mlflow\.[\w.]+)"(?:  # (?P<after>.+))?$'
 )
 
 
 def metric_names() -> str:
-    """Returns the form of metric names and a table of its parts."""
-    parts = [
-        (f"`{name}`", text)
-        for name, text in meanings(MetricName.__doc__ or "", "Attributes:").items()
-    ]
-    summary = (inspect.getdoc(inspect.getmodule(MetricName)) or "").split("\n\n")[1]
-    return f"{summary}\n\n" + table(("part", "meaning"), parts)
+    """Returns a table of names as examples, each with what it says."""
+    return table(("metric", "meaning"), [(f"`{name}`", meaning(name)) for name in FORMS])
 
 
 def metrics() -> str:
@@ -78,12 +91,15 @@ def metrics() -> str:
 def meaning(metric: str) -> str:
     """Returns what a metric of the catalog is; fails on one that has no meaning here."""
     name = MetricName.parse(metric)
-    where = f" (on the {name.split} part)" if name.split != "validation" else ""
+    where = "" if name.split == "validation" else f" (on the {PARTS[name.split]})"
+    where += " (replaced by a stronger attack)" if name.is_unconfirmed else ""
     if name.attack is None:
         return PLAIN[str(name.on("validation"))] + where
     words = f"{name.measure} under {ATTACKS[name.attack]}"
     if name.steps:
         words += f" of {name.steps} steps"
+    if name.restarts:
+        words += f", {name.restarts} random starts"
     words += f", {name.norm} {name.size.replace('_', '/')}" if name.norm else f", share {name.size}"
     if name.cheap_examples:
         words += f", on {name.cheap_examples} examples after every epoch"

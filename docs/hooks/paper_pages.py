@@ -15,7 +15,9 @@ from spec_pages import table
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = re.compile(r"(?:^|(?<=[.] ))Sources?(?: of [\w ]+)?: (.+)", re.DOTALL)
-CITATION = re.compile(r"(?!In |Since )[A-Z][\w-]+(?: et al\.| (?:&|and) [A-Z][\w-]+)? (?:19|20)\d\d(?!-)")
+CITATION = re.compile(
+    r"(?!In |Since )[A-Z][\w-]+(?: et al\.| (?:&|and) [A-Z][\w-]+)? (?:19|20)\d\d(?!-)"
+)
 SENTENCE = re.compile(r"(?<!al\.)(?<=[.;]) (?=[A-Z-])")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 TITLES = {
@@ -44,7 +46,9 @@ def papers() -> str:
         name = file.relative_to(ROOT).as_posix()
         folder = "/".join(name.split("/")[:2])
         for method, source in sources_of(file.read_text(encoding="utf-8")):
-            groups.setdefault(folder, []).append((method, source, f"`{name}`"))
+            place, _, file_name = name.rpartition("/")
+            row = (method, source, f"`{place}/`<br>`{file_name}`")
+            groups.setdefault(folder, []).append(row)
     order = [*TITLES, *sorted(set(groups) - set(TITLES))]
     return "\n\n".join(
         f"## {TITLES.get(folder, folder)}\n\n" + table(("method", "source", "file"), groups[folder])

@@ -171,7 +171,8 @@ def type_text(kind: Any) -> str:
             dict.fromkeys(type_text(each) for each in args if each is not type(None))
         )
     if origin in (tuple, list):
-        return f"list of {type_text(args[0])}"
+        inner = type_text(args[0])
+        return "list of sections" if inner == "section" else f"list of {inner}"
     if origin is dict or origin is Mapping:
         return "mapping" if args[1] is Any else f"mapping to {type_text(args[1])}"
     if isinstance(kind, type) and kind in SECTIONS.values():

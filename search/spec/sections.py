@@ -111,7 +111,8 @@ class Task(Part):
 
     Attributes:
         name: The first part of the task's id; by default data set and model.
-        data: As `models.catalog.describe_data` takes it; empty if a training function needs none.
+        data: A name, a folder, `hub:NAME`, or the keys of `task.data`; empty if a training function
+            needs none.
         model: A name in the catalog, or `python:package.module:function`.
         base: The pretrained model to fine-tune: a folder, `hub:NAME[@REVISION]` or
             `package:MODULE`.
