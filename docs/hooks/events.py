@@ -41,6 +41,11 @@ GENERATED: dict[str, Callable[[], str]] = {
     "tags": metric_pages.tags,
     "papers": paper_pages.papers,
 }
+# Heading in the navigation -> pages that are outside docs/.
+EVIDENCE = {
+    "Results": sorted((ROOT / "results/reference").rglob("*.md")),
+    "How it is measured": sorted(ROOT.glob("benchmarks/*/README.md")),
+}
 PLACE = re.compile(r"^<!-- generated: ([\w ]+) -->$", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#|/)([^)#\s]+)(?=#[^)]*\)|\))")
 # What a site may show as it is; any other file becomes a page with its text.
@@ -49,17 +54,17 @@ LANGUAGES = {".yaml": "yaml", ".py": "python", ".toml": "toml", ".sh": "sh"}
 
 
 def on_config(config: Any) -> Any:
-    """Adds every result page to the navigation."""
-    pages = sorted((ROOT / "results/reference").rglob("*.md"))
-    evidence = next(part["Evidence"] for part in config.nav if "Evidence" in part)
-    evidence.append({"Results": [{_title(page): _uri(page)} for page in pages]})
+    """Adds every page of `EVIDENCE` to the navigation."""
+    part = next(part["Evidence"] for part in config.nav if "Evidence" in part)
+    for title, pages in EVIDENCE.items():
+        part.append({title: [{_title(page): _uri(page)} for page in pages]})
     return config
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Adds the files outside docs/ that pages link to, and those that these link to."""
     waiting = [Path(str(page.abs_src_path)) for page in files.documentation_pages()]
-    waiting += sorted((ROOT / "results/reference").rglob("*.md"))
+    waiting += [page for pages in EVIDENCE.values() for page in pages]
     seen: set[Path] = set()
     while waiting:
         path = waiting.pop()
@@ -112,6 +117,6 @@ def _file(path: Path, config: Any) -> File:
 
 
 def _title(page: Path) -> str:
-    """Returns a result page's name in the navigation."""
-    name = page.parent.name if page.stem == "report" else page.stem
+    """Returns the name of a page of `EVIDENCE` in the navigation."""
+    name = page.parent.name if page.stem in ("report", "README") else page.stem
     return name.replace("_", " ").capitalize()
