@@ -7,13 +7,14 @@ FAST := not slow and not long and not gpu and not browser and not cluster
 # Without bytecode each of pytest's workers compiles all tests anew: 6 of the 22 s that collecting them takes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup search ui test test-all check format clean
+.PHONY: help setup search ui test test-all check docs format clean
 
 help:
 	@echo "make search   set up, then run the quick-start search (digits, two objectives)"
 	@echo "make test     set up, then run the suite (under 20 minutes on two cores)"
 	@echo "make test-all the same, then what is long by nature (hosts, outages, the browser)"
 	@echo "make check    fast suite, lint and types (under two minutes on two cores)"
+	@echo "make docs     build the documentation into build/site; any warning fails it"
 	@echo "make ui       the MLflow page on this project's store, loopback only"
 
 # --use-pep517: an older pip, as of Debian 12, builds seqeval in the environment itself, and fails.
@@ -46,6 +47,10 @@ check: setup
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(RUN) -m pytest -n 2 -m "$(FAST)"
+
+# To read it with its search box: python3 -m http.server --bind 127.0.0.1 --directory build/site
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 format: setup
 	$(RUN) -m ruff check --fix .

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
-PAGES += sorted(ROOT.glob("docs/*.md")) + sorted(ROOT.glob("benchmarks/**/README.md"))
+PAGES += sorted(ROOT.glob("docs/**/*.md")) + sorted(ROOT.glob("benchmarks/**/README.md"))
 OF_THE_REPOSITORY = re.compile(
     r"(?<![\w/.])(?:search|models|tests|benchmarks|docs|deploy|examples)/[\w./-]*\w/?"
 )

@@ -81,7 +81,15 @@ class Data(Part):
     """The source of the examples: exactly one of the first four.
 
     Attributes:
+        name: Embedded data: `digits`, or `dialogue`.
+        parquet: A folder with train.parquet, validation.parquet and test.parquet, relative to the
+            spec.
+        hub: A data set by its name on the Hugging Face hub.
         targets: Target, in words, to a folder of texts about it: pairs to classify.
+        train_examples: The number of training examples to use; all by default.
+        image_size: The height that images are pooled down to; divides their own.
+        split_seed: The seed of the splits that the source does not have itself, and of the choice
+            of `train_examples`.
         deduplicate: Whether training texts that repeat or are in another split are dropped.
         without: Folders of other data sets; training texts that are in their validation or test
             splits are dropped.
@@ -103,7 +111,8 @@ class Task(Part):
 
     Attributes:
         name: The first part of the task's id; by default data set and model.
-        data: As `models.catalog.describe_data` takes it; empty if a training function needs none.
+        data: A name, a folder, `hub:NAME`, or the keys of `task.data`; empty if a training function
+            needs none.
         model: A name in the catalog, or `python:package.module:function`.
         base: The pretrained model to fine-tune: a folder, `hub:NAME[@REVISION]` or
             `package:MODULE`.
@@ -126,6 +135,9 @@ class ObjectiveKeys(Part):
     """An objective as a spec writes it: the keys of `search.objectives.Objective`.
 
     Attributes:
+        metric: A metric of the model; `accuracy.robust`, of entities `f1.robust`, stands for the
+            one that `robustness` names.
+        direction: Whether more of it is better.
         role: The first objective's is always `pareto`.
         bound: The least legal value of a maximised constraint, the largest of a minimised one.
         tolerance: How far behind the best value of the first objective a trial may be for a
@@ -180,6 +192,9 @@ class Budget(Part):
     """When a search ends: after so many trials of so many epochs, or after so many hours.
 
     Attributes:
+        trials: The number of trials, whatever becomes of them.
+        epochs: The epochs of a trial that is not stopped early.
+        hours: The time after which a launch ends, its running trials settled.
         epoch_minutes: An epoch (or set-up) that takes longer counts as hanging: its worker is
             ended, with a traceback in the trial's folder, and the trial is retried from its
             checkpoint. Two hours is more than any epoch that a search of many trials can afford,
@@ -199,7 +214,9 @@ class Resources(Part):
     Attributes:
         parallelism: `auto` for as many as fit: on one machine all its cores, on a cluster as many
             as its current nodes take.
+        cpus: CPU cores of one trial.
         gpus: May be a fraction below 1.
+        memory_gb: Memory that one trial requests from Ray.
         accelerator: The kind of GPU, as Ray names it (`A10G`, `L4`, `H100`), for a cluster with
             several kinds.
     """
@@ -212,14 +229,26 @@ class Resources(Part):
 
 
 class Sampler(Part):
-    """The sampler that proposes configurations; options as in `checks.SAMPLER_OPTIONS`."""
+    """The sampler that proposes configurations.
+
+    Attributes:
+        name: `warm` learns from history; the others are Optuna's and learn from no other search.
+        options: Those of `checks.SAMPLER_OPTIONS`.
+    """
 
     name: Literal["warm", "tpe", "gp", "random"] = "warm"
     options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Scheduler(Part):
-    """The scheduler that stops trials: after `grace_epochs`, all but one in `reduction_factor`."""
+    """The scheduler that stops trials: after `grace_epochs`, all but one in `reduction_factor`.
+
+    Attributes:
+        name: `multi_objective_asha` ranks by all objectives, `asha` by the first one.
+        grace_epochs: The first rung: no trial is stopped before this epoch.
+        reduction_factor: At a rung the best 1/reduction_factor continue; the next rung is at so
+            many times its epochs.
+    """
 
     name: Literal["multi_objective_asha", "asha", "none"] = "multi_objective_asha"
     grace_epochs: Counted = 3

@@ -16,54 +16,58 @@ from zlib import crc32
 from models.scores.metric_names import MetricName
 from search.history.provenance import provenance_text, read_origin, tasks_in_words
 
-KIND = "twentieth.kind"  # "search" for the summary run, "trial" for the others
-SEARCH = "twentieth.search"
-TRIAL_KEY = "twentieth.trial"  # "<search>/<number>", the stable key of a trial
-NUMBER = "twentieth.number"
+# The comment at each tag is its meaning in the reference (docs/reference/metrics_and_tags.md).
+KIND = "twentieth.kind"  # `search` for the summary run, `trial` for the others
+SEARCH = "twentieth.search"  # the search's id
+TRIAL_KEY = "twentieth.trial"  # `SEARCH/NUMBER`, the stable key of a trial
+NUMBER = "twentieth.number"  # the trial's number in its search
+# `running`, `complete`, `stopped` (by the scheduler), `failed` or `interrupted`; of a search also
+# `starting`.
 STATE = "twentieth.state"
-REASON = "twentieth.reason"
+REASON = "twentieth.reason"  # the last line of why a trial failed or stopped; all: reason.txt
 # The last epoch of a trial that ended. While it runs, and if its driver was killed, the tag may lag
 # (`store_writer.EPOCH_TAG_SECONDS`): the steps of the metrics are exact.
 EPOCH = "twentieth.epoch"
-VALUES = "twentieth.values"
-CONFIGURATION = "twentieth.configuration"
-ORIGIN = "twentieth.origin"
-# Parts of the origin to filter and compare trials by in the page; nothing reads them back.
-STEP = "twentieth.step"
-ARM = "twentieth.arm"
-GUARD = "twentieth.guard"
-TASK_WEIGHTS = "twentieth.task_weights"
-EXPLANATION = "twentieth.explanation"
-CHECKPOINTS = "twentieth.checkpoints"
-TASK = "twentieth.task"
-FINGERPRINT = "twentieth.fingerprint"
-SPACE = "twentieth.space"
-SPEC = "twentieth.spec"
-OBJECTIVES = "twentieth.objectives"
-DIRECTIONS = "twentieth.directions"
-ROLES = "twentieth.roles"  # JSON, the role of each objective; absent if all are pareto
-STORAGE = "twentieth.storage"
-WARM = "twentieth.warm_started_from"
-ENVIRONMENT = "twentieth.environment"
-OWNER = "twentieth.owner"
-GENERATION = "twentieth.generation"
-HEARTBEAT = "twentieth.heartbeat"
-BUDGET = "twentieth.trials_budget"
+VALUES = "twentieth.values"  # JSON: the objectives of a complete trial, in order; else empty
+CONFIGURATION = "twentieth.configuration"  # JSON: what was proposed, with types
+ORIGIN = "twentieth.origin"  # JSON: the whole provenance, of which the next tags are parts
+# Nothing reads the next five back: they are to filter and compare trials by in the page.
+STEP = "twentieth.step"  # the method that proposed the trial
+ARM = "twentieth.arm"  # `control` if it was proposed without history on purpose, else `main`
+GUARD = "twentieth.guard"  # how much history the guard let propose: `all`, `agreeing`, `none`
+TASK_WEIGHTS = "twentieth.task_weights"  # the earlier tasks of the model, with their weights
+EXPLANATION = "twentieth.explanation"  # why the trial was tried, as a sentence
+CHECKPOINTS = "twentieth.checkpoints"  # the folder of the trial's checkpoints
+TASK = "twentieth.task"  # the task's id: its name and a digest of its fingerprint
+FINGERPRINT = "twentieth.fingerprint"  # JSON: what identifies the task
+SPACE = "twentieth.space"  # JSON: the search space
+SPEC = "twentieth.spec"  # YAML: the whole spec, from which a search is resumed
+OBJECTIVES = "twentieth.objectives"  # JSON: the objectives' metrics, primary first
+DIRECTIONS = "twentieth.directions"  # JSON: `maximize` or `minimize` for each objective
+ROLES = "twentieth.roles"  # JSON: the role of each objective; absent if all are pareto
+STORAGE = "twentieth.storage"  # the folder of the search's journal and checkpoints
+WARM = "twentieth.warm_started_from"  # JSON: the searches that it learned from
+ENVIRONMENT = "twentieth.environment"  # JSON: commit, Python, machine, library versions
+OWNER = "twentieth.owner"  # the process that runs the search: host and process id
+GENERATION = "twentieth.generation"  # counts launches and resumes; older ones stop writing
+HEARTBEAT = "twentieth.heartbeat"  # when the owner was last seen alive, in seconds since 1970
+BUDGET = "twentieth.trials_budget"  # trials that the search may run in all
 STOP = "twentieth.stop"  # a request to stop the search; see stop_requests.py
-STOP_TRIAL = "twentieth.stop_trial"  # with ".<number>": a request to stop this trial
-VERDICT = "twentieth.verdict"
+STOP_TRIAL = "twentieth.stop_trial"  # with `.NUMBER`: a request to stop this trial
+VERDICT = "twentieth.verdict"  # whether history helped, in a few sentences
 NOTE = "mlflow.note.content"  # the description in the page
 COLOR = "mlflow.runColor"  # of a run in the page's table and charts
 NUMBERS = "twentieth.numbers"  # JSON: epochs and seed of the spec
 # The weights a trial started from: the whole lineage as JSON, and parts of it to filter by.
-INITIAL_WEIGHTS = "twentieth.initial_weights"  # "<search>#<number>"
-SOURCE_RUN = "twentieth.source_run"
-ROWS_CARRIED = "twentieth.rows_carried"
-ROWS_INITIALIZED = "twentieth.rows_initialized"
-OVERLAP = "twentieth.overlap"
-BASE = "twentieth.base"
-LINEAGE = "twentieth.lineage"
-LINEAGES = "twentieth.lineages"  # of a search, JSON: "<search>#<number>" -> file and lineage
+INITIAL_WEIGHTS = "twentieth.initial_weights"  # `SEARCH#NUMBER` whose weights the trial starts from
+SOURCE_RUN = "twentieth.source_run"  # the MLflow run of that trial
+ROWS_CARRIED = "twentieth.rows_carried"  # number of head rows taken over by label name
+ROWS_INITIALIZED = "twentieth.rows_initialized"  # number of head rows initialised anew
+OVERLAP = "twentieth.overlap"  # training examples of the source that are in the evaluation data
+BASE = "twentieth.base"  # the pretrained model underneath
+LINEAGE = "twentieth.lineage"  # JSON: where the initial weights come from, through all ancestors
+LINEAGES = "twentieth.lineages"  # JSON, of a search: `SEARCH#NUMBER` to its file and lineage
+REPLACED = "twentieth.robust_value"  # `replaced` if a stronger attack replaced the robust accuracy
 
 # Metrics. The page draws those with the same text before the "/" as one section of charts, and the
 # sections before all other charts. The metrics of the training keep the names that it gave them.
@@ -75,7 +79,6 @@ EXPERIENCE = "experience.json"  # artifact of a search: what history taught at i
 TABLES = "tables"  # folder of a trial's artifacts: its tables as text files
 ROBUSTNESS = "robustness"  # another: evaluations, warnings, later attacks, examples
 REPLACED_FILE = "replaced.md"  # in it: why a stronger attack replaced the robust accuracy
-REPLACED = "twentieth.robust_value"  # tag: "replaced" if it was
 
 # Colours that are told apart with every kind of colour vision: Okabe and Ito 2008, "Color universal
 # design", without black and yellow, and without vermilion, which is for failed trials.

@@ -1,0 +1,149 @@
+"""The examples of the pages for readers work: commands parse, specs load, Python runs.
+
+A command is parsed by the command line's own parser. It is really run by the test that `RUN_BY`
+names, with other arguments; what no test runs has its reason in `NOT_RUN`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.main import get_command
+
+from search.__main__ import app
+from search.spec import SpecError, spec_from_yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+BLOCK = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+# What the page shows of each message, which may end in "...".
+WRONG = re.compile(r"^(wrong\.yaml:.*?)(?:\.\.\.)?$", re.MULTILINE)
+COMMANDS: dict[str, Any] = get_command(app).commands
+# Command -> a test that runs it.
+RUN_BY = {
+    "run": "tests/command_line/test_commands.py",
+    "resume": "tests/search/optimize/test_digits.py",
+    "review": "tests/command_line/test_review.py",
+    "history": "tests/command_line/test_history_and_show.py",
+    "show": "tests/command_line/test_history_and_show.py",
+    "report": "tests/search/optimize/test_digits.py",
+    "export": "tests/search/transfer/test_weights_travel.py",
+    "attack": "tests/search/test_robust_search.py",
+    "ui": "tests/browser/test_mlflow_page.py",
+    "launch": "tests/cluster/test_launch.py",
+    "attach": "tests/command_line/test_cluster_commands.py",
+    "doctor": "tests/cluster/test_faults.py",
+}
+# First word of a line -> why no test runs it.
+NOT_RUN = {
+    "make": "its targets are the tests and what they use; that each exists is checked",
+    "pip": "installs packages",
+    "ray": "makes a secret of the user's account",
+    "chmod": "the same",
+    ".": "changes the reader's shell",
+    "python": "a benchmark, minutes to hours; tests/test_docs.py checks that its module exists",
+}
+# Fragments of a spec are completed by one of these.
+BASES = ("digits.yaml", "trec6.yaml")
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [textwrap.dedent(text) for _, language, text in found if language in languages]
+
+
+def shell_lines() -> Iterator[Any]:
+    for page in PAGES:
+        for block in blocks(page, "sh"):
+            for line in block.replace("\\\n", " ").splitlines():
+                for command in line.partition(" #")[0].split("&&"):
+                    if command.strip():
+                        place = page.relative_to(ROOT)
+                        yield pytest.param(command.strip(), id=f"{place}: {command.strip()}")
+
+
+@pytest.mark.parametrize("line", shell_lines())
+def test_every_command_shown_is_one_that_the_command_line_takes(line: str) -> None:
+    first, *arguments = shlex.split(line)
+    if (first, *arguments[:2]) == ("python", "-m", "search"):
+        first, arguments = "twentieth", arguments[2:]
+    if first != "twentieth":
+        assert first in NOT_RUN
+        if first == "make":
+            makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+            assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in arguments)
+        return
+    name, *rest = arguments
+    assert name in RUN_BY
+    COMMANDS[name].make_context(name, rest)  # raises for an option that there is not
+    for argument in rest:
+        if argument.startswith("search/specs/"):
+            assert (ROOT / argument).is_file()
+
+
+@pytest.mark.parametrize("command", RUN_BY)
+def test_the_test_that_runs_a_command_exists(command: str) -> None:
+    assert command in (ROOT / RUN_BY[command]).read_text(encoding="utf-8")
+
+
+def yaml_blocks() -> Iterator[Any]:
+    for page in PAGES:
+        for index, block in enumerate(blocks(page, "yaml")):
+            yield pytest.param(block, id=f"{page.relative_to(ROOT)}[{index}]")
+
+
+@pytest.mark.parametrize("block", yaml_blocks())
+def test_every_piece_of_yaml_is_a_spec_or_completes_one(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_training.py").touch()  # the module that a page has its reader write
+    monkeypatch.chdir(tmp_path)
+    piece = yaml.safe_load(block)
+    if piece.get("name") == "wrong":  # the page shows what is said about it
+        with pytest.raises(SpecError) as raised:
+            spec_from_yaml(block, "wrong.yaml")
+        said = str(raised.value).splitlines()
+        shown = WRONG.findall((ROOT / "docs/reference/spec.md").read_text(encoding="utf-8"))
+        assert len(said) == len(shown)
+        assert all(line.startswith(start) for line, start in zip(said, shown, strict=True))
+        return
+    if "task" in piece:
+        spec_from_yaml(block)
+        return
+    errors = []
+    for base in BASES:
+        record = yaml.safe_load((ROOT / "search/specs" / base).read_text(encoding="utf-8"))
+        if "adaptation" in record["space"] and "space" in piece:
+            record["space"] = {}
+        try:
+            spec_from_yaml(yaml.safe_dump(record | piece))
+            return
+        except SpecError as error:
+            errors.append(f"{base}: {error}")
+    pytest.fail("\n".join(errors))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES[1:] if blocks(page, "python")],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_piece_of_python_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), names)
+    if "train" in names:
+        rows = list(names["train"]({"rate": 0.1}, epochs=3, seed=0))
+        assert len(rows) == 3
+        assert all(isinstance(row, dict) for row in rows)
