@@ -177,11 +177,11 @@ def history_change(settings: HistorySettings, history: History) -> str:
     if found == settings.digest:
         return ""
     gone = sorted(set(settings.searches or ()) - history.searches.keys())
-    what = f"the store lacks {', '.join(gone)}" if gone else "their trials have changed"
+    what = f"the store lacks {', '.join(gone)}" if gone else "they have changed since"
     count = counted(len(settings.searches or ()), "earlier search", "earlier searches")
     return (
-        f"history.digest = {settings.digest}: the {count} to learn from now have the digest "
-        f"{found}, for {what}"
+        f"history.digest = {settings.digest}, but the trials of {count} have the digest {found}: "
+        f"{what}"
     )
 
 

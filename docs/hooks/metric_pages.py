@@ -93,6 +93,8 @@ def meaning(metric: str) -> str:
     name = MetricName.parse(metric)
     where = "" if name.split == "validation" else f" (on the {PARTS[name.split]})"
     where += " (replaced by a stronger attack)" if name.is_unconfirmed else ""
+    if name.attack is None and str(name.on("validation")) not in PLAIN:
+        raise ValueError(f"metric {metric} has no meaning; fix: add it to PLAIN in {__file__}")
     if name.attack is None:
         return PLAIN[str(name.on("validation"))] + where
     words = f"{name.measure} under {ATTACKS[name.attack]}"

@@ -111,6 +111,8 @@ def hyperparameters() -> str:
 def _section(heading: str, owner: type[Any]) -> str:
     told = meanings(inspect.getdoc(owner) or "", "Attributes:")
     hints = get_type_hints(owner, include_extras=True)
+    for name in {name for name, _, _ in _keys(owner)} - set(told):
+        raise ValueError(f"{owner.__name__}.{name} has no meaning; fix: add it to `Attributes:`")
     rows = [
         (f"`{key}`", type_text(hints[name]), default, told[name])
         for name, key, default in _keys(owner)

@@ -59,12 +59,12 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
     title = f"Complete trials of {this.id}" + (shown if len(this.objectives) > 2 else "")
     figure, axes = new_figure(title, columns=panels)
     x, y = _coordinates(measured)
-    places = [(x[mask], y[mask])]
+    others = np.vstack([np.column_stack([x, y]), _along(dominated_edge(this, x[mask], y[mask]))])
     _draw_all(axes[0], this, measured, mask, _earlier(history, this))
     if panels == 2:
         axes[0].set_title("on validation, which chose the best", fontsize=11)
         axes[1].set_title("the best on the test split", fontsize=11)
-        places.append(_draw_tested(axes[1], this, (x[mask], y[mask]), chosen, tested))
+        points, bars = _draw_tested(axes[1], this, (x[mask], y[mask]), chosen, tested)
     handles = {
         label: handle
         for panel in axes
@@ -73,9 +73,9 @@ def draw_pareto(history: History, search: str, path: Path) -> bool:
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2,
                   frameon=False, fontsize=9)  # fmt: skip
     numbers = [str(trial.number) for trial in chosen]
-    others = np.vstack([np.column_stack([x, y]), _along(dominated_edge(this, x[mask], y[mask]))])
-    for panel, points in zip(axes, places, strict=True):
-        label_points(figure, panel, *points, numbers, others)
+    label_points(figure, axes[0], x[mask], y[mask], numbers, others)
+    if panels == 2:
+        label_points(figure, axes[1], *points, numbers, np.vstack([others, bars]))
     save(figure, path)
     return True
 
@@ -101,11 +101,12 @@ def _draw_all(
 def _draw_tested(
     axes: Axes, this: Search, chosen_at: tuple[Floats, Floats], chosen: Sequence[Trial],
     tested: Sequence[dict[str, TestValue]],
-) -> tuple[Floats, Floats]:  # fmt: skip
+) -> tuple[tuple[Floats, Floats], Floats]:  # fmt: skip
     """Draws the best trials on the test split, next to their validation values in pale.
 
     Returns:
-        Where they were drawn; NaN for a trial without a test value of both axes.
+        Where they were drawn, NaN for a trial without a test value of both axes; and points along
+        their intervals (n, 2).
     """
     x, y = chosen_at
     axes.scatter(x, y, s=40, facecolors="none", edgecolors=ORANGE, alpha=0.6, zorder=3,
@@ -123,7 +124,17 @@ def _draw_tested(
     for ends in zip(zip(x, test_x, strict=True), zip(y, test_y, strict=True), strict=True):
         axes.plot(*ends, color=GREY, linewidth=0.9, linestyle=":", zorder=2)
     _name_axes(axes, this)
-    return test_x, test_y
+    bars = [
+        _along(np.array(ends))
+        for at_x, at_y, left, right, low, high in zip(
+            test_x, test_y, *x_error, *y_error, strict=True
+        )
+        for ends in (
+            [[at_x - left, at_y], [at_x + right, at_y]],
+            [[at_x, at_y - low], [at_x, at_y + high]],
+        )
+    ]
+    return (test_x, test_y), np.vstack(bars)
 
 
 def _bars(tested: Sequence[dict[str, TestValue]], metric: str) -> tuple[Floats, Floats]:
@@ -152,6 +163,7 @@ def _name_axes(axes: Axes, this: Search) -> None:
     x_label, y_label, *_ = labels if len(labels) > 1 else ["trial", *labels]
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
+    axes.margins(0.1)  # room for labels
 
 
 def _join(axes: Axes, this: Search, x: Floats, y: Floats, alpha: float = 0.8) -> None:

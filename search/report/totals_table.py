@@ -40,7 +40,7 @@ def totals_table(found: Totals, verdict: Verdict, trials: Sequence[Trial]) -> st
         )
     if found.hours is not None:
         facts["cost of the trials"] = f"{found.hours:.3g} {found.hours_unit}"
-    parts = [table(["of the search", ""], [[name, text] for name, text in facts.items()])]
+    parts = [table(["number", "value"], [[name, text] for name, text in facts.items()])]
     if verdict.reference:
         point = ", ".join(map(value_text, verdict.reference))
         parts.append(

@@ -6,6 +6,7 @@ Checks what concerns one section. What concerns two, or the catalog, is in `chec
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any, Literal
 
 from optuna.distributions import (
@@ -53,6 +54,12 @@ def _read_parallelism(value: Any) -> int | str:
     if value != "auto" and (type(number) is not int or number < 1):
         raise ValueError("must be a whole number of 1 or more, or auto")
     return "auto" if value == "auto" else int(number)
+
+
+def _read_digest(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"(sha256:[0-9a-f]{16})?", value):
+        raise ValueError("must be a digest as a stored spec has it, or empty")
+    return value
 
 
 def _listed(value: Any) -> Any:
@@ -284,4 +291,4 @@ class HistorySettings(Part):
     rename_metrics: dict[str, str] = Field(default_factory=dict)
     same_task: tuple[str, ...] = ()
     searches: tuple[str, ...] | None = None
-    digest: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{16})?$")] = ""
+    digest: Annotated[str, PlainValidator(_read_digest)] = ""

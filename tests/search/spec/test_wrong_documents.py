@@ -26,6 +26,7 @@ WRONG = [
     ("task/data", None, ["task.data: is missing", "digits"]),
     ("task/data", {"name": "digits", "hub": "mnist"}, ["task.data", "name, hub", "name one"]),
     ("task/data", {"name": "digits", "sise": 3}, ["task.data.sise", "unknown key", "image_size"]),
+    ("history", {"digest": "abc"}, ["history.digest = 'abc'", "must be a digest"]),
     ("task/data", {"name": "digits", "image_size": 0}, ["task.data.image_size = 0", "at least 1"]),
     ("task/settings", [1], ["task.settings = [1]", "mapping"]),
     ("task/settings/widht", 3, ["task.settings.widht", "`width`"]),
