@@ -40,11 +40,12 @@ from search.spec.load import history_settings
 from search.tracking import tag_names
 from search.tracking.artifacts import read_robustness, read_tables, read_text
 from search.tracking.read.history import read_history
+from search.tracking.runs import FOREIGN
 from search.tracking.store import open_client
-from search.tracking.summary import find_summary, publish_files
+from search.tracking.summary import find_summary, publish_files, publish_totals
 from search.transfer.best import best_trials
 from search.transfer.costs import cost_of
-from search.transfer.progress import find_search, trials_of
+from search.transfer.progress import alike_searches, find_search, trials_of
 from search.transfer.totals import totals
 from search.transfer.verdict import Verdict, verdict
 
@@ -214,8 +215,19 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
         tables={each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]},
         robustness={each.run_id: read_robustness(client, each.run_id) for each in best},
     )  # fmt: skip
-    found = totals(history, summary.search, cost_of(summary.spec_yaml))
-    publish_files(
-        client, summary.run_id, place, written.verdict.sentence, totals=found.as_metrics()
-    )
+    numbers = totals(history, summary.search, cost_of(summary.spec_yaml)).as_metrics()
+    publish_files(client, summary.run_id, place, written.verdict.sentence, totals=numbers)
+    for run_id, share in _other_shares(history, summary.search).items():
+        publish_totals(client, run_id, {"share_of_best_known": share})
     return place, written.verdict.sentence
+
+
+def _other_shares(history: History, search: str) -> dict[str, float]:
+    """The run of each other search of the task -> its share of the best known, which may be new."""
+    others = [
+        each
+        for each in alike_searches(history, find_search(history, search))
+        if each.id != search and each.state != "running" and not each.id.startswith(FOREIGN)
+    ]
+    shares = {each.run_id: totals(history, each.id).share_of_best_known for each in others}
+    return {run_id: share for run_id, share in shares.items() if share is not None}

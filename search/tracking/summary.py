@@ -167,7 +167,13 @@ def publish_files(
     client.log_artifacts(summary_run, str(folder), "report")
     note = note_of(client.get_run(summary_run).data.tags)
     tags = tag_names.split_tags(tag_names.VERDICT, verdict)
-    batch = Batch(tags=tags | {tag_names.NOTE: described(verdict, note)})
+    Batch(tags=tags | {tag_names.NOTE: described(verdict, note)}).log(client, summary_run)
+    publish_totals(client, summary_run, totals)
+
+
+def publish_totals(client: MlflowClient, summary_run: str, totals: Mapping[str, float]) -> None:
+    """Logs numbers of a search as a whole, as metrics of its run; later ones replace them."""
+    batch = Batch()
     metrics = {f"{tag_names.TOTAL}{name}": rounded(value) for name, value in totals.items()}
     batch.add_metrics(metrics, time=int(time.time() * 1000), step=0)
     batch.log(client, summary_run)

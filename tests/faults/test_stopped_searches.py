@@ -1,4 +1,4 @@
-"""Users stop a trial, then a search, while it runs: real Ray, and the command in another process."""
+"""Users stop a trial, then a search, while it runs: real Ray, the command in another process."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from search.tracking import tag_names
 from search.tracking.ownership import SearchIsAlive, owner_name
 from search.tracking.read.history import read_history
 from search.tracking.store import open_client
-from search.tracking.summary import create_summary, find_summary
+from search.tracking.summary import create_summary, find_summary, publish_totals
 from search.transfer.costs import cost_of
 from search.transfer.totals import totals
 from tests.support.runs_by_hand import Hand
@@ -240,6 +240,21 @@ def test_a_report_comes_from_the_store_alone(store: Stored, tmp_path: Path) -> N
         for name, value in numbers.as_metrics().items()
     }
     assert metrics["search/trials.failed"] == 1 and metrics["search/best.left"] == 0.9
+
+
+def test_a_report_corrects_the_share_of_the_best_known_of_the_tasks_other_searches(
+    store: Stored, tmp_path: Path
+) -> None:
+    copy = store.copied(tmp_path)
+    client = open_client(copy.uri)
+    old = find_summary(client, store.search)
+    publish_totals(client, old.run_id, {"share_of_best_known": 0.5})
+    plan = new_search(copy, tmp_path, name="bare")
+    client.set_tag(plan.summary_run, tag_names.STATE, "complete")
+    publish_report(plan.search, copy.uri, tmp_path / "reports")
+    metrics = {run: client.get_run(run).data.metrics for run in (old.run_id, plan.summary_run)}
+    assert metrics[old.run_id] == {"search/share_of_best_known": 1.0}, "of the best known"
+    assert metrics[plan.summary_run]["search/share_of_best_known"] == 0.0
 
 
 def test_a_search_without_a_trial_has_a_report_too(store: Stored, tmp_path: Path) -> None:
