@@ -18,7 +18,7 @@ from search.history.provenance import provenance_text, read_origin
 from search.tracking import tag_names
 from search.tracking.read.history import read_history
 from search.tracking.store import open_client
-from search.tracking.summary import all_summaries, find_summary
+from search.tracking.summary import all_summaries, find_summary, note_of
 from search.transfer.best import best_trials, to_yaml, values_on_test
 from search.transfer.inherited_weights import lineage_in_words, lineage_of
 from search.transfer.objective_text import best_in_words, none_keeps, value_text
@@ -51,6 +51,8 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     _print(out, "trials: " + ", ".join(f"{count} {state}" for state, count in counts))
     if summary.tags.get(tag_names.VERDICT):
         _print(out, summary.tags[tag_names.VERDICT])
+    if note := note_of(summary.tags):
+        _print(out, f"note: {note}")
     for name, weights in summary.initial_weights.items():
         lineage = lineage_in_words(weights["lineage"])
         _print(out, f"trials may start from the weights of {name}. Such a trial: {lineage}")

@@ -102,7 +102,8 @@ def test_a_note_and_a_name_are_shown_and_the_id_stays(
     assert cli("note", "hills", "Wrong split.", *uri).out == f"{copy.search}: Wrong split.\n"
     said = cli("rename", "hills", "baseline", *uri)
     assert said.out == f"{copy.search} is now called baseline; commands find it by both\n"
-    assert cli("show", "baseline", *uri).out.startswith(copy.search)
+    shown = cli("show", "baseline", *uri).out
+    assert shown.startswith(copy.search) and "\nnote: Wrong split.\n" in shown
     assert cli("note", "baseline", "", "--replace", *uri).out == f"{copy.search}: no note\n"
 
 

@@ -1,4 +1,4 @@
-"""Users who stop a trial and a search while it runs, with real Ray and another process's command."""
+"""Users who stop a trial and a search while it runs, with real Ray, from another process."""
 
 from __future__ import annotations
 
