@@ -172,7 +172,7 @@ def _check_that_the_trial_runs(tracking_uri: str, summary: Summary, number: int)
 
 def _files_in_words(storage: Path, folder: Path | None, *, with_files: bool) -> str:
     if folder is not None:
-        return f"its checkpoints are deleted too: {folder}"
+        return f"its checkpoints are lost for good: {folder}"
     if with_files:
         return f"its checkpoints are not on this machine and stay where they are: {storage}"
     return f"its checkpoints stay in {storage}; --with-files deletes them too"

@@ -136,7 +136,7 @@ def test_delete_with_files_removes_the_folder_of_this_search_alone(
     client = open_client(copy.uri)
     client.set_tag(copy.plan.summary_run, tag_names.STORAGE, str(storage))
     said = cli("delete", "hills", "--yes", "--with-files", "--tracking-uri", copy.uri)
-    assert said.code == 0 and f"its checkpoints are deleted too: {storage}" in said.out
+    assert said.code == 0 and f"its checkpoints are lost for good: {storage}" in said.out
     assert [each.name for each in (tmp_path / "storage").iterdir()] == ["another-search"]
 
 
