@@ -143,10 +143,10 @@ def _spaces(columns: Sequence[Column], letters: Sequence[str], width: int) -> li
     """Returns the hyperparameters whose ranges differ, with the searches that share a range."""
     texts = space_texts(columns)
     differ = {name: each for name, each in texts.items() if len(set(each)) > 1}
-    same = f"space: the same for {counted(len(texts) - len(differ), 'hyperparameter')}"
+    same = counted(len(texts) - len(differ), "hyperparameter")
     if not differ:
-        return [f"{same}, that is for all"]
-    text = [f"{same}, not for {len(differ)}:"]
+        return [f"space: the same in all, {same}"]
+    text = [f"space: the same for {same}, different for {len(differ)}:"]
     for name, ranges in differ.items():
         text.append(f"  {name}")
         for wanted in dict.fromkeys(ranges):

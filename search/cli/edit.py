@@ -1,6 +1,7 @@
 """The commands that act on a search in the store: stop, note, rename and delete it.
 
-They work from any machine that reaches the store. None of them changes a trial's results.
+They work from any machine that reaches the store. None of them changes a trial's results. Lines of
+a help text are short here, for typer keeps their ends.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ def stop(
 ) -> None:
     """End a running search, or one of its trials; the search can be resumed.
 
-    A search begins no further trial and interrupts those that run, then evaluates its best trials
-    and writes its report; `resume` goes on with all. A single trial ends after its epoch, is marked
-    as stopped by the user, and is not resumed; the other trials go on.
+    A search begins no further trial and interrupts those that run, then
+    evaluates its best trials and writes its report; `resume` goes on with all.
+    A single trial ends after its epoch, is marked as stopped by the user, and
+    is not resumed; the other trials go on.
     """
     from search.tracking.ownership import HEARTBEAT_SECONDS
     from search.tracking.stop_requests import request_stop
@@ -91,7 +93,8 @@ def rename(
 ) -> None:
     """Give a search another name in the MLflow page; its id stays, and commands take both.
 
-    The id cannot change: trials, references such as SEARCH#TRIAL and the storage folder go by it.
+    The id cannot change: trials, references such as SEARCH#TRIAL and the
+    storage folder go by it.
     """
     from search.tracking.edits import rename_search
     from search.tracking.store import open_client
@@ -113,8 +116,9 @@ def delete(
 ) -> None:
     """Delete a search and its trials from the store; later searches no longer learn from it.
 
-    The runs can be restored with `mlflow runs restore` until `mlflow gc`. Searches that learned
-    from it, or started from its weights, keep what they took.
+    The runs can be restored with `mlflow runs restore` until `mlflow gc`.
+    Searches that learned from it, or started from its weights, keep what they
+    took.
     """
     from search.tracking.edits import delete_runs, delete_storage, own_storage
     from search.tracking.store import open_client, trial_runs
@@ -168,7 +172,7 @@ def _check_that_the_trial_runs(tracking_uri: str, summary: Summary, number: int)
 
 def _files_in_words(storage: Path, folder: Path | None, *, with_files: bool) -> str:
     if folder is not None:
-        return f"its checkpoints are deleted too: {folder}"
+        return f"its checkpoints are lost for good: {folder}"
     if with_files:
         return f"its checkpoints are not on this machine and stay where they are: {storage}"
     return f"its checkpoints stay in {storage}; --with-files deletes them too"

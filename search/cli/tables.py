@@ -21,6 +21,7 @@ from search.cli.stored_searches import search_document, stored_search, trial_doc
 from search.history import History, Trial
 from search.history.plurals import counted
 from search.tracking import tag_names
+from search.tracking.summary import note_of
 from search.transfer.best import best_trials, to_yaml, values_on_test
 from search.transfer.costs import cost_of
 from search.transfer.inherited_weights import lineage_in_words
@@ -106,6 +107,8 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     say(f"duration: {duration(known.wall_seconds)}, cost: {cost}, learned from: {learned}", out)
     if stored.summary.tags.get(tag_names.VERDICT):
         say(stored.summary.tags[tag_names.VERDICT], out)
+    if note := note_of(stored.summary.tags):
+        say(f"note: {note}", out)
     for name, weights in stored.summary.initial_weights.items():
         lineage = lineage_in_words(weights["lineage"])
         say(f"trials may start from the weights of {name}. Such a trial: {lineage}", out)

@@ -102,7 +102,8 @@ def test_a_note_and_a_name_are_shown_and_the_id_stays(
     assert cli("note", "hills", "Wrong split.", *uri).out == f"{copy.search}: Wrong split.\n"
     said = cli("rename", "hills", "baseline", *uri)
     assert said.out == f"{copy.search} is now called baseline; commands find it by both\n"
-    assert cli("show", "baseline", *uri).out.startswith(copy.search)
+    shown = cli("show", "baseline", *uri).out
+    assert shown.startswith(copy.search) and "\nnote: Wrong split.\n" in shown
     assert cli("note", "baseline", "", "--replace", *uri).out == f"{copy.search}: no note\n"
 
 
@@ -135,7 +136,7 @@ def test_delete_with_files_removes_the_folder_of_this_search_alone(
     client = open_client(copy.uri)
     client.set_tag(copy.plan.summary_run, tag_names.STORAGE, str(storage))
     said = cli("delete", "hills", "--yes", "--with-files", "--tracking-uri", copy.uri)
-    assert said.code == 0 and f"its checkpoints are deleted too: {storage}" in said.out
+    assert said.code == 0 and f"its checkpoints are lost for good: {storage}" in said.out
     assert [each.name for each in (tmp_path / "storage").iterdir()] == ["another-search"]
 
 

@@ -106,7 +106,7 @@ def test_of_a_long_front_the_first_are_shown_and_the_others_counted() -> None:
 def test_of_the_spaces_only_what_differs_is_shown() -> None:
     found = text_of(two(space=OTHER_SPACE)).splitlines()
     assert found[-18:-3] == [
-        "space: the same for 2 hyperparameters, not for 4:",
+        "space: the same for 2 hyperparameters, different for 4:",
         "  width",
         "    A   8..64, whole",
         "    B   16..64, whole, in steps of 16",
@@ -122,7 +122,7 @@ def test_of_the_spaces_only_what_differs_is_shown() -> None:
         "",
         "best trials, and their accuracy.clean, accuracy.pgd10_linf_0.1:",
     ]
-    assert "space: the same for 5 hyperparameters, that is for all" in text_of(two(space=SPACE))
+    assert "space: the same in all, 5 hyperparameters" in text_of(two(space=SPACE))
 
 
 @pytest.mark.parametrize(
