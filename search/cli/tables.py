@@ -73,19 +73,21 @@ def _block(searches: Sequence[SearchDocument], width: int) -> Iterator[str]:
              cost, duration(each.wall_seconds),
              "warm" if each.learned_from else "cold"]
         )  # fmt: skip
-    lines = _aligned(rows, left={0, 1, len(rows[0]) - 1})
-    if max(map(len, lines)) <= width:
-        yield from lines
-        return
-    for row, line in zip(rows, _aligned([row[1:] for row in rows], left={0, len(rows[0]) - 2}),
-                         strict=True):  # fmt: skip
-        yield from (row[0], f"  {line}")
+    for gap in ("  ", " "):
+        lines = _aligned(rows, gap, left={0, 1, len(rows[0]) - 1})
+        if max(map(len, lines)) <= width:
+            yield from lines
+            return
+    lines = _aligned([row[1:] for row in rows], "  ", left={0, len(rows[0]) - 2})
+    for (search, *_), line in zip(rows, lines, strict=True):
+        yield from (search, f"  {line}")
 
 
-def _aligned(rows: Sequence[Sequence[str]], left: set[int]) -> list[str]:
+def _aligned(rows: Sequence[Sequence[str]], gap: str, left: set[int]) -> list[str]:
+    """Returns rows as lines of aligned columns; those at `left` begin at the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(
+        gap.join(
             cell.ljust(size) if index in left else cell.rjust(size)
             for index, (cell, size) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
