@@ -17,7 +17,7 @@ from rich.text import Text
 
 from search.cli.documents import SearchDocument
 from search.cli.options import say, say_raw
-from search.cli.stored_searches import search_document, stored_search, trial_document
+from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
 from search.history import History, Trial
 from search.history.plurals import counted
 from search.tracking import tag_names
@@ -115,15 +115,21 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     for entry in best:
         values = ", ".join(f"{metric} {value_text(v)}" for metric, v in entry.by_metric.items())
         say_raw(f"\n# trial {entry.number:03d}: {values}\n{to_yaml(entry).rstrip()}", out)
+    _print_failed(out, stored)
+
+
+def _print_failed(out: Console, stored: StoredSearch) -> None:
     failed = [trial for trial in stored.trials if trial.state == "failed"]
+    if not failed:
+        return
+    say("", out)
     for trial in failed[:FAILED_SHOWN]:
         reason = stored.tags.get(trial.run_id, {}).get(tag_names.REASON) or "no reason is recorded"
-        say(f"\ntrial {trial.number:03d} failed: {reason}", out)
-    if failed:
-        more = len(failed) - FAILED_SHOWN
-        rest = f"{counted(more, 'more trial')} failed; " if more > 0 else ""
-        which = failed[0].number if len(failed) == 1 else "N"
-        say(f"{rest}traceback: twentieth show {known.search} --trial {which}", out)
+        say(f"trial {trial.number:03d} failed: {reason}", out)
+    more = len(failed) - FAILED_SHOWN
+    rest = f"{counted(more, 'more trial')} failed; " if more > 0 else ""
+    which = failed[0].number if len(failed) == 1 else "N"
+    say(f"{rest}traceback: twentieth show {stored.summary.search} --trial {which}", out)
 
 
 def print_best(out: Console, history: History, search: str) -> list[Trial]:
@@ -158,7 +164,7 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     trial = stored.trial(number)
     found = trial_document(stored, trial, stored.history.trial_names())
     name = f"trial {number:03d} of {stored.summary.search}"
-    say(f"{name}: {found.state} at epoch {found.epoch}", out)
+    say(f"{name}: {found.state} after {counted(found.epoch, 'epoch')}", out)
     say_raw(yaml.safe_dump(dict(found.configuration), sort_keys=False).rstrip(), out)
     test = values_on_test(trial)
     width = max(map(len, trial.by_metric), default=0) + 1
