@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from search.experience import Experience, LeftOut, Value
+from search.history.provenance import provenance_text, read_origin
 from search.review.decisions import Decision
 
 
@@ -91,6 +92,8 @@ class TrialDocument:
         started: When it started; null if unknown.
         validation: Objective -> value on the validation split; empty unless it is complete.
         test: Metric -> value on the test split; empty unless it was among the best.
+        step: The step that proposed it, such as "portfolio", "history-model" or "random".
+        earlier_trials: The earlier trials that it was made from or that are nearest to it.
         origin: Why it was proposed, in a sentence.
         lineage: Where its initial weights come from, in a sentence; "" if from scratch.
         reason: Why it failed or was stopped, in a line; "" otherwise.
@@ -108,6 +111,8 @@ class TrialDocument:
     configuration: Mapping[str, Value]
     validation: Mapping[str, float | None]
     test: Mapping[str, MeasuredDocument]
+    step: str
+    earlier_trials: tuple[str, ...]
     origin: str
     lineage: str
     reason: str
@@ -132,9 +137,11 @@ class ShowDocument:
 
 @dataclass(frozen=True)
 class ProposalDocument:
-    """A configuration that would be tried, and why, in a sentence."""
+    """A configuration that would be tried; the other keys are those of a trial."""
 
     configuration: Mapping[str, Value]
+    step: str
+    earlier_trials: tuple[str, ...]
     origin: str
 
 
@@ -182,6 +189,21 @@ def schema_of(name: str) -> str:
     if name not in DOCUMENTS:
         raise ValueError(f"no document is called {name!r}; fix: use one of {', '.join(DOCUMENTS)}")
     return json.dumps(TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization"), indent=2)
+
+
+def origin_keys(record: object, names: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the keys `step`, `earlier_trials` and `origin` of a recorded origin.
+
+    Args:
+        record: The origin, as the run of a trial has it.
+        names: Run -> SEARCH#TRIAL; a run that has none is called by its id.
+    """
+    origin = read_origin(record)
+    return {
+        "step": origin.step,
+        "earlier_trials": tuple(names.get(run, run) for run in origin.source_runs),
+        "origin": provenance_text(origin, names),
+    }
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float | None]:

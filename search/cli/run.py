@@ -23,7 +23,6 @@ from search.cli.options import (
     changed_keys,
     say,
 )
-from search.history.provenance import provenance_text, read_origin
 from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
@@ -94,16 +93,14 @@ def review(
     if not as_json:
         _announce(tracking_uri)
     from search import pipeline
-    from search.cli.documents import ProposalDocument, ReviewDocument, to_json
+    from search.cli.documents import ProposalDocument, ReviewDocument, origin_keys, to_json
     from search.experience import LeftOut
 
     speak = (lambda text: None) if as_json else say
     prepared = pipeline.prepare(checked, tracking_uri, say=speak, lines_shown=None)
     names = prepared.history.trial_names()
     first = [
-        ProposalDocument(
-            dict(proposal.configuration), provenance_text(read_origin(proposal.origin), names)
-        )
+        ProposalDocument(dict(proposal.configuration), **origin_keys(proposal.origin, names))
         for proposal in prepared.proposals
     ]
     left_out = prepared.history.rejected

@@ -15,9 +15,9 @@ from search.cli.documents import (
     ShowDocument,
     TrialDocument,
     finite,
+    origin_keys,
 )
 from search.history import History, Trial
-from search.history.provenance import provenance_text, read_origin
 from search.optimize.plan import LOG
 from search.tracking import tag_names
 from search.tracking.artifacts import read_text
@@ -171,7 +171,7 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
             metric: MeasuredDocument(finite({"": found.value})[""], found.low, found.high)
             for metric, found in values_on_test(trial).items()
         },
-        origin=provenance_text(read_origin(trial.origin), names),
+        **origin_keys(trial.origin, names),
         lineage=lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}")),
         reason=tags.get(tag_names.REASON, ""),
         traceback=traceback,

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from search.cli.documents import SearchDocument
 from search.cli.options import say, say_raw
-from search.cli.stored_searches import search_document, stored_search, trial_document
+from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
 from search.history import History, Trial
 from search.history.plurals import counted
 from search.tracking import tag_names
@@ -74,19 +74,21 @@ def _block(searches: Sequence[SearchDocument], width: int) -> Iterator[str]:
              cost, duration(each.wall_seconds),
              "warm" if each.learned_from else "cold"]
         )  # fmt: skip
-    lines = _aligned(rows, left={0, 1, len(rows[0]) - 1})
-    if max(map(len, lines)) <= width:
-        yield from lines
-        return
-    for row, line in zip(rows, _aligned([row[1:] for row in rows], left={0, len(rows[0]) - 2}),
-                         strict=True):  # fmt: skip
-        yield from (row[0], f"  {line}")
+    for gap in ("  ", " "):
+        lines = _aligned(rows, gap, left={0, 1, len(rows[0]) - 1})
+        if max(map(len, lines)) <= width:
+            yield from lines
+            return
+    lines = _aligned([row[1:] for row in rows], "  ", left={0, len(rows[0]) - 2})
+    for (search, *_), line in zip(rows, lines, strict=True):
+        yield from (search, f"  {line}")
 
 
-def _aligned(rows: Sequence[Sequence[str]], left: set[int]) -> list[str]:
+def _aligned(rows: Sequence[Sequence[str]], gap: str, left: set[int]) -> list[str]:
+    """Returns rows as lines of aligned columns; those at `left` begin at the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join(
+        gap.join(
             cell.ljust(size) if index in left else cell.rjust(size)
             for index, (cell, size) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
@@ -116,15 +118,21 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     for entry in best:
         values = ", ".join(f"{metric} {value_text(v)}" for metric, v in entry.by_metric.items())
         say_raw(f"\n# trial {entry.number:03d}: {values}\n{to_yaml(entry).rstrip()}", out)
+    _print_failed(out, stored)
+
+
+def _print_failed(out: Console, stored: StoredSearch) -> None:
     failed = [trial for trial in stored.trials if trial.state == "failed"]
+    if not failed:
+        return
+    say("", out)
     for trial in failed[:FAILED_SHOWN]:
         reason = stored.tags.get(trial.run_id, {}).get(tag_names.REASON) or "no reason is recorded"
-        say(f"\ntrial {trial.number:03d} failed: {reason}", out)
-    if failed:
-        more = len(failed) - FAILED_SHOWN
-        rest = f"{counted(more, 'more trial')} failed; " if more > 0 else ""
-        which = failed[0].number if len(failed) == 1 else "N"
-        say(f"{rest}traceback: twentieth show {known.search} --trial {which}", out)
+        say(f"trial {trial.number:03d} failed: {reason}", out)
+    more = len(failed) - FAILED_SHOWN
+    rest = f"{counted(more, 'more trial')} failed; " if more > 0 else ""
+    which = failed[0].number if len(failed) == 1 else "N"
+    say(f"{rest}traceback: twentieth show {stored.summary.search} --trial {which}", out)
 
 
 def print_best(out: Console, history: History, search: str) -> list[Trial]:
@@ -159,7 +167,7 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     trial = stored.trial(number)
     found = trial_document(stored, trial, stored.history.trial_names())
     name = f"trial {number:03d} of {stored.summary.search}"
-    say(f"{name}: {found.state} at epoch {found.epoch}", out)
+    say(f"{name}: {found.state} after {counted(found.epoch, 'epoch')}", out)
     say_raw(yaml.safe_dump(dict(found.configuration), sort_keys=False).rstrip(), out)
     test = values_on_test(trial)
     width = max(map(len, trial.by_metric), default=0) + 1

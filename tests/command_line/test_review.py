@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from search.cli.documents import schema_of
 from search.tracking.store import open_client
 from tests.support.commands import Said
 from tests.support.stored_search import Stored
@@ -43,6 +45,7 @@ def test_review_as_json_prints_nothing_else(
     said = cli("review", spec, "--json", "--tracking-uri", getattr(store, of))
     document = json.loads(said.out, parse_constant=refuse)
     assert said.code == 0
+    Draft202012Validator(json.loads(schema_of("review"))).validate(document)
     assert document.keys() == {
         "task", "experience", "decisions", "trials_left_out", "first_configurations", "rejected",
     }  # fmt: skip

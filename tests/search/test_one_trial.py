@@ -13,6 +13,10 @@ KNOWN = {
     "search/apply/portfolio.py": {"Choice": "a past trial's configuration and what tasks gain"},
     "search/space/restating.py": {"Restated": "a configuration in another space, and what is off"},
     "search/transfer/sources.py": {"WeightSource": "a trial with the files its weights lie in"},
+    "search/cli/documents.py": {
+        "TrialDocument": "a trial as `--json` prints it, which nothing reads back",
+        "ProposalDocument": "a proposal as `review --json` prints it",
+    },
 }
 CONFIGURATION = {"configuration"}
 RESULT = {"values", "state", "run_id"}

@@ -59,6 +59,7 @@ def test_a_search_has_all_of_its_trials_and_says_which_are_the_best(store: Store
     assert [trial["number"] for trial in found["trials"]] == [0, 1, 2, 3]
     first, failed = found["trials"][0], found["trials"][2]
     assert first["trial"] == f"{store.search}#0" and first["configuration"] == {"x": 0.0}
+    assert first["step"] == "portfolio" and first["earlier_trials"] == ["run-a", "run-b"]
     assert first["validation"] == {"left": 0.9, "right": 0.1} and first["traceback"] == ""
     assert failed["reason"] == failed["traceback"] == HOSTILE and failed["validation"] == {}
 

@@ -12,6 +12,7 @@ from search.cli import follow
 from search.optimize.process import DriverAnswer
 from search.tracking.store import while_away
 from tests.support.plans import a_plan
+from tests.support.stored_search import stored
 
 
 def test_a_report_waits_for_a_store_that_is_away_for_a_while(
@@ -51,3 +52,19 @@ def test_a_report_that_cannot_be_written_is_not_a_failed_search(
     printed = capsys.readouterr().err
     for part in ("all trials are stored", "No space left", "report.md", "twentieth report hills-1"):
         assert part in printed
+
+
+def test_a_launch_ends_with_the_best_trials_as_show_prints_them(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = stored(tmp_path_factory.getbasetemp())
+    answer = DriverAnswer("done", state="complete")
+    monkeypatch.setattr(follow, "Launch", lambda plan: None)
+    monkeypatch.setattr(follow, "_watch", lambda *given: (answer, False))
+    monkeypatch.setattr(follow, "publish_report", lambda *given: (Path("reports"), "It helped."))
+    follow.follow(store.plan, [], Path("results"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-5].startswith("Pareto front") and lines[-3].split()[0] == "000"
+    assert lines[-1] == f"configurations: twentieth show {store.search}"

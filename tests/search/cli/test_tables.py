@@ -133,7 +133,7 @@ def test_the_best_trials_are_ready_to_paste(store: Stored) -> None:
 def test_a_trial_shows_its_configuration_its_values_and_its_origin(store: Stored) -> None:
     text = printed(lambda out: print_trial(out, store.search, 0, store.uri))
     assert text.splitlines() == [
-        f"trial 000 of {store.search}: complete at epoch 4", "x: 0.0", "left:  0.9000",
+        f"trial 000 of {store.search}: complete after 4 epochs", "x: 0.0", "left:  0.9000",
         "right: 0.1000",
         "It comes from the portfolio, before any model: it did well on 1 earlier task "
         "(t@1 0.50). Tried before in runs run-a, run-b.",
@@ -144,7 +144,7 @@ def test_a_failed_trial_shows_its_reason_and_where_the_log_is(
     store: Stored, tmp_path: Path
 ) -> None:
     text = printed(lambda out: print_trial(out, store.search, 2, store.uri))
-    assert f"trial 002 of {store.search}: failed at epoch 1" in text
+    assert f"trial 002 of {store.search}: failed after 1 epoch" in text
     assert f"reason: {HOSTILE}\n{HOSTILE}\n" in text  # the last line, and all of reason.txt
     assert f"log: {store.plan.storage}/driver.log (on the machine that ran it)" in text
 
