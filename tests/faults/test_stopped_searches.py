@@ -1,10 +1,11 @@
-"""Users stop a trial, then a search, while it runs: real Ray, the command in another process."""
+"""Users who stop a trial and a search while it runs, with real Ray, from another process."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -38,11 +39,15 @@ def stop(place: Place, reference: str, *arguments: str) -> None:
         assert time.monotonic() < deadline, ended.stderr
 
 
-def wait_for_message(place: Place, search: str, text: str) -> None:
+def wait_for(is_true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not any(text in event.fields.get("message", "") for event in place.events(search)):
-        assert time.monotonic() < deadline, f"the driver never said {text!r}"
+    while not is_true():
+        assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def wait_for_message(place: Place, search: str, text: str) -> None:
+    wait_for(lambda: any(text in event.fields.get("message", "") for event in place.events(search)))
 
 
 def state_of(place: Place, search: str) -> str:
@@ -58,8 +63,13 @@ def test_one_trial_and_then_the_search_are_stopped_and_the_search_is_resumed(
     number = place.events(search)[-1].fields["number"]
     stop(place, f"{search}#{number}")
     wait_for_message(place, search, f"trial {number} is stopped by the user")
-    gate.close_after(6)  # some more epochs pass, of whichever trials come first
-    place.wait_for(search, "end")
+    gate.close_after(8)  # the other running trial cannot take all of the six
+    wait_for(
+        lambda: any(
+            event.name == "end" and event.fields["number"] == number
+            for event in place.events(search)
+        )
+    )
     stop(place, search)
     wait_for_message(place, search, "no further trial begins, running ones are interrupted")
     gate.open()
