@@ -16,8 +16,6 @@ from search.cli.options import DEFAULT_URI, SearchId, Uri, say
 from search.history.plurals import counted
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from search.tracking.summary import Summary
 
 _TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")
@@ -126,25 +124,26 @@ def delete(
 
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
-    _refuse_while_it_runs(client, summary)
+    _refuse_while_it_runs(tracking_uri, summary)
     folder = own_storage(summary) if with_files else None
     trials = len(trial_runs(client, summary.experiment_id, summary.search))
     files = _files_in_words(summary.storage, folder, with_files=with_files)
     say(f"{summary.search}: {counted(trials, 'trial')}, {summary.state}\n{files}")
     if not yes:
         typer.confirm("Delete it?", abort=True)
-        _refuse_while_it_runs(client, summary)  # somebody may have resumed it meanwhile
+        _refuse_while_it_runs(tracking_uri, summary)  # somebody may have resumed it meanwhile
     runs = delete_runs(client, summary)
     if folder is not None:
         delete_storage(folder)
     say(f"deleted {counted(runs, 'run')}; to restore one: mlflow runs restore --run-id RUN")
 
 
-def _refuse_while_it_runs(client: MlflowClient, summary: Summary) -> None:
+def _refuse_while_it_runs(tracking_uri: str, summary: Summary) -> None:
     from search.tracking.ownership import SearchIsAlive, refuse_if_alive
+    from search.tracking.store import open_client
 
     try:
-        refuse_if_alive(client, summary.run_id, say)
+        refuse_if_alive(open_client(tracking_uri), summary.run_id, say)
     except SearchIsAlive as error:
         fix = f"fix: twentieth stop {summary.search}"
         raise SearchIsAlive(f"{summary.search} is not deleted: {error}; {fix}") from None
