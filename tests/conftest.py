@@ -19,6 +19,8 @@ settings.load_profile("shared machine")
 
 # The store that whoever runs the tests works with; ours would read and write it.
 os.environ.pop("MLFLOW_TRACKING_URI", None)
+# Workers of pytest-xdist have 80; the commands then wrap what they print, as on a terminal.
+os.environ.pop("COLUMNS", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -161,9 +161,9 @@ def as_document(columns: Sequence[Column]) -> dict[str, Any]:
 
 
 def _search_document(column: Column, is_comparable: bool) -> dict[str, Any]:
-    numbers = asdict(column.totals)
+    numbers = asdict(column.totals) | {"share_of_best_known": column.totals.share_of_best_known}
     if not is_comparable:
-        del numbers["hypervolume"], numbers["share_of_best_known"]
+        del numbers["hypervolume"], numbers["best_known"], numbers["share_of_best_known"]
     return {
         **numbers,
         "name": column.summary.name, "task": column.search.task, "state": column.summary.state,

@@ -65,10 +65,12 @@ def wrapped_line(line: str, width: int) -> str:
     """Breaks a line between words; further lines begin under its text, not under its label.
 
     A label is what two or more spaces follow, as in "review    4 trials". No id, path or option is
-    broken, even if it is longer than the width.
+    broken, even if it is longer than the width. Under a label that takes over a third of the width,
+    as a path in "folder/spec.yaml:1  budget: ...", lines begin after two spaces.
     """
     label = re.match(r"\S*\s{2,}", line)
-    indent = " " * (label.end() if label else 0)
+    size = label.end() if label else 0
+    indent = " " * (size if size <= width // 3 else 2)
     return textwrap.fill(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )

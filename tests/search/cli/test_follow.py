@@ -31,6 +31,7 @@ def test_a_report_waits_for_a_store_that_is_away_for_a_while(
     monkeypatch.setattr(follow, "publish_report", publish)
     patient = partial(while_away, sleep=lambda seconds: None)
     monkeypatch.setattr(follow, "while_away", patient)
+    monkeypatch.setattr(follow, "print_best", lambda *given: [])
     follow.follow(a_plan(tmp_path), [], tmp_path)
     assert "History helped." in capsys.readouterr().out
 

@@ -12,9 +12,14 @@ from search.cli.options import say, wrapped_line
 
 
 def test_a_line_is_broken_between_words_and_goes_on_under_its_text() -> None:
-    assert wrapped_line("extract   one two three", 18) == "extract   one two\n          three"
-    assert wrapped_line("          one two three", 18) == "          one two\n          three"
+    text = "one two three four five six"
+    indent = " " * 10
+    assert (
+        wrapped_line(f"extract   {text}", 30) == f"extract   one two three four\n{indent}five six"
+    )
+    assert wrapped_line(f"{indent}{text}", 30) == f"{indent}one two three four\n{indent}five six"
     assert wrapped_line("one two three", 8) == "one two\nthree"
+    assert wrapped_line("folder/spec.yaml:1  one two", 24) == "folder/spec.yaml:1  one\n  two"
 
 
 def test_no_id_path_or_option_is_broken() -> None:

@@ -35,11 +35,11 @@ def description(store: Store) -> str:
 def test_notes_and_verdicts_leave_each_other_alone(store: Store, tmp_path: Path) -> None:
     report = tmp_path / "report"
     report.mkdir()
-    publish_files(store.client, store.summary_run, report, "History saved 3 trials.")
+    publish_files(store.client, store.summary_run, report, "History saved 3 trials.", {})
     assert add_note(store.client, summary_of(store), " Wrong split. ") == "Wrong split."
     assert description(store) == "History saved 3 trials.\n\nWrong split."
     assert add_note(store.client, summary_of(store), "Do *not* use.").count("\n\n") == 1
-    publish_files(store.client, store.summary_run, report, "History saved 4 trials.")
+    publish_files(store.client, store.summary_run, report, "History saved 4 trials.", {})
     notes = "Wrong split.\n\nDo *not* use."
     assert description(store) == f"History saved 4 trials.\n\n{notes}"
     assert note_of(summary_of(store).tags) == notes
@@ -50,7 +50,7 @@ def test_notes_and_verdicts_leave_each_other_alone(store: Store, tmp_path: Path)
 def test_what_somebody_wrote_in_the_page_is_kept_too(store: Store, tmp_path: Path) -> None:
     store.client.set_tag(store.summary_run, tag_names.NOTE, "written in the page")
     (tmp_path / "report").mkdir()
-    publish_files(store.client, store.summary_run, tmp_path / "report", "No cold search.")
+    publish_files(store.client, store.summary_run, tmp_path / "report", "No cold search.", {})
     assert description(store) == "No cold search.\n\nwritten in the page"
 
 
