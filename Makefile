@@ -11,11 +11,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make search   set up, then run the quick-start search (digits, two objectives)"
-	@echo "make test     set up, then run the suite (under 20 minutes on two cores)"
+	@echo "make test     set up, then run the suite (under 25 minutes on two cores)"
 	@echo "make test-all the same, then what is long by nature (hosts, outages, the browser)"
-	@echo "make check    fast suite, lint and types (under two minutes on two cores)"
+	@echo "make check    fast suite, lint and types (under three minutes on two cores)"
 	@echo "make docs     build the documentation into build/site; any warning fails it"
-	@echo "make ui       the MLflow page on this project's store, loopback only"
+	@echo "make ui       the MLflow UI on this project's store, on localhost only"
 
 # --use-pep517: an older pip, as of Debian 12, builds seqeval in the environment itself, and fails.
 $(VENV)/.ready: pyproject.toml constraints.txt

@@ -99,7 +99,7 @@ def prepare(
         found = (
             f"{counted(len(history), 'trial')} of "
             f"{counted(len(history.searches), 'earlier search', 'earlier searches')}"
-            f" ({counted(len(history.prior_trials(task)), 'complete trial')} of this very task),"
+            f" ({counted(len(history.prior_trials(task)), 'complete trial')} of this same task),"
             f" {counted(len(history.rejected), 'run')} left out"
         )
     for line in [*([changed] if changed else []), found, *reconciled.lines(lines_shown)]:

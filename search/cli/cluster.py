@@ -29,7 +29,9 @@ from search.cluster.preflight import check_results, check_secret, check_spec, ch
 
 CREDENTIALS = Path("~/.mlflow/credentials")
 
-Cluster = Annotated[Path, typer.Option("--cluster", help="A file of Ray's cluster launcher.")]
+Cluster = Annotated[
+    Path, typer.Option("--cluster", help="Config of Ray's cluster launcher (YAML).")
+]
 
 
 def launch(
@@ -39,16 +41,16 @@ def launch(
     cluster: Cluster = Path("cluster.yaml"),
     tracking_uri: Annotated[
         str | None,
-        typer.Option(envvar="MLFLOW_TRACKING_URI", help="A server that all nodes reach."),
+        typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow server that all nodes can reach."),
     ] = None,
     results: Annotated[
         Path | None,
-        typer.Option(envvar="TWENTIETH_RESULTS", help="On storage that all nodes share."),
+        typer.Option(envvar="TWENTIETH_RESULTS", help="Folder on storage that all nodes share."),
     ] = None,
     settings: Settings = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of trials; with --resume, of additional trials."),
+        typer.Option(min=1, help="Number of trials (with --resume: number to add)."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of the sampler and the trials.")
@@ -58,7 +60,7 @@ def launch(
         str | None, typer.Option(metavar="SEARCH", help="Continue a search, on any cluster.")
     ] = None,
     allow_function: Annotated[
-        str | None, typer.Option(help="With --resume: trust this module:function.")
+        str | None, typer.Option(help="With --resume: allow the spec to run this module:function.")
     ] = None,
     nodes: Annotated[
         int | None, typer.Option(min=1, help="Nodes to wait for, including the head.")
@@ -105,7 +107,7 @@ def attach(
         bool, typer.Option("--stop", help="Stop the search; it can be resumed.")
     ] = False,
 ) -> None:
-    """Follow a launched search again, from its first line; or stop it."""
+    """Follow the log of a launched search again, from its beginning, or stop the search."""
     asked = read_cluster_file(cluster)
     _check_secrets()
     try:

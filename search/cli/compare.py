@@ -7,16 +7,16 @@ read. How it is printed is in `compare_text.py`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import DEFAULT_URI, Uri, out, say
+from search.cli.options import DEFAULT_URI, AsJson, Uri, out, say, say_raw
 
 if TYPE_CHECKING:
+    from search.cli.documents import CompareDocument
     from search.history import History, Search, Trial
     from search.tracking.summary import Summary
     from search.transfer.totals import Totals
@@ -27,12 +27,14 @@ class Column:
     """One search of a comparison.
 
     Attributes:
+        history: The whole store, as its own report sees it.
         summary: As its summary run describes it.
         search: As history has it, under the names of its own spec.
         totals: Its numbers.
         front: Its best trials, sorted by the first objective.
     """
 
+    history: History
     summary: Summary
     search: Search
     totals: Totals
@@ -43,15 +45,16 @@ def compare(
     searches: Annotated[
         list[str], typer.Argument(metavar="SEARCH SEARCH...", help="Two or more searches.")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Show searches side by side: spaces, best values, hypervolume, best trials, costs."""
     from search.cli.compare_text import lines
+    from search.cli.documents import to_json
 
     columns = read_columns(tracking_uri, searches)
     if as_json:
-        print(json.dumps(as_document(columns), indent=2))
+        say_raw(to_json(as_document(columns)))
         return
     for line in lines(columns, out.width):
         say(line)
@@ -84,7 +87,7 @@ def read_columns(tracking_uri: str, names: Sequence[str]) -> list[Column]:
         history = _history_of(tracking_uri, summary, known)
         columns.append(
             Column(
-                summary, find_search(history, summary.search),
+                history, summary, find_search(history, summary.search),
                 totals(history, summary.search, cost_of(summary.spec_yaml)),
                 best_trials(history, summary.search),
             )
@@ -145,33 +148,28 @@ def _space_text(search: Search) -> dict[str, str]:
     return found
 
 
-def as_document(columns: Sequence[Column]) -> dict[str, Any]:
-    """Returns a comparison as JSON; without hypervolumes where they do not compare."""
+def as_document(columns: Sequence[Column]) -> CompareDocument:
+    """Returns a comparison; without hypervolumes where they do not compare."""
+    from search.cli.documents import ComparedDocument, CompareDocument, finite
+    from search.cli.stored_searches import search_document
+
     why_not, spaces = differing(columns), space_texts(columns)
-    return {
-        "is_comparable": not why_not,
-        "differing": why_not or None,
-        "searches": [_search_document(column, not why_not) for column in columns],
-        "space_differences": {
+    return CompareDocument(
+        is_comparable=not why_not,
+        differing=why_not,
+        searches=tuple(
+            ComparedDocument(
+                search=search_document(column.history, column.summary),
+                name=column.summary.name,
+                hypervolume=None if why_not else column.totals.hypervolume,
+                share_of_best_known=None if why_not else column.totals.share_of_best_known,
+                best_trials={trial.number: finite(trial.by_metric) for trial in column.front},
+            )
+            for column in columns
+        ),
+        space_differences={
             name: {column.summary.search: text for column, text in zip(columns, texts, strict=True)}
             for name, texts in spaces.items()
             if len(set(texts)) > 1
         },
-    }
-
-
-def _search_document(column: Column, is_comparable: bool) -> dict[str, Any]:
-    numbers = asdict(column.totals) | {"share_of_best_known": column.totals.share_of_best_known}
-    if not is_comparable:
-        del numbers["hypervolume"], numbers["best_known"], numbers["share_of_best_known"]
-    return {
-        **numbers,
-        "name": column.summary.name, "task": column.search.task, "state": column.summary.state,
-        "objectives": [
-            {"metric": each.metric, "direction": each.direction, "role": each.role.name}
-            for each in column.search.objectives
-        ],
-        "best_trials": [
-            {"number": trial.number, "values": trial.by_metric} for trial in column.front
-        ],
-    }  # fmt: skip
+    )

@@ -31,14 +31,15 @@ _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}
 
 def doctor(
     spec: Annotated[
-        Path | None, typer.Argument(help="A spec, to check what its trials need.")
+        Path | None, typer.Argument(help="A spec: also check what its trials need.")
     ] = None,
     settings: Settings = None,
     tracking_uri: Annotated[
         str | None, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store or server.")
     ] = None,
     cluster: Annotated[
-        Path | None, typer.Option(help="As for `launch`: a remote check of a running cluster.")
+        Path | None,
+        typer.Option(help="Cluster config, as for `launch`: check that cluster remotely."),
     ] = None,
     address: Annotated[
         str | None,
@@ -46,7 +47,9 @@ def doctor(
     ] = None,
     results: Annotated[
         Path | None,
-        typer.Option(envvar="TWENTIETH_RESULTS", help="Its storage/ is shared by all nodes."),
+        typer.Option(
+            envvar="TWENTIETH_RESULTS", help="Results folder, on storage that all nodes share."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     lines: Annotated[bool, typer.Option("--lines", hidden=True)] = False,

@@ -1,7 +1,7 @@
-"""The documents that `history`, `show` and `review` print with `--json`, and their JSON schemas.
+"""The documents that commands print with `--json`, and their JSON schemas.
 
-Keys are stable, numbers are numbers, and what is not known is null. `stored_searches.py` fills the
-first three from a store, `run.py` that of `review`.
+Keys are stable, numbers are numbers, and what is not known is null. `stored_searches.py` fills
+those of `history` and `show` from a store, `compare.py` that of `compare`, `run.py` that of `review`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SearchDocument:
     """A search and its totals.
 
     Attributes:
-        state: "starting", "running", "complete" or "interrupted".
+        state: "starting", "running", "complete", "stopped" (by a user) or "interrupted".
         started: When it was launched first; null if it has no trial.
         trials: State -> number of trials that ended in it.
         trials_budget: Number of trials that it may run.
@@ -166,11 +166,47 @@ class ReviewDocument:
     rejected: tuple[LeftOut, ...]
 
 
+@dataclass(frozen=True)
+class ComparedDocument:
+    """One search of a comparison.
+
+    Attributes:
+        name: The name that it was given; its id if it was given none.
+        hypervolume: Dominated by its best trials, against the reference point of the task.
+        share_of_best_known: The same relative to that of all searches of the task, 0 to 1.
+        best_trials: Number of a best trial -> objective -> value on the validation split.
+    """
+
+    search: SearchDocument
+    name: str
+    hypervolume: float | None
+    share_of_best_known: float | None
+    best_trials: Mapping[int, Mapping[str, float | None]]
+
+
+@dataclass(frozen=True)
+class CompareDocument:
+    """Several searches side by side.
+
+    Attributes:
+        is_comparable: Whether their values compare; if not, there are no hypervolumes.
+        differing: What keeps them from it: "tasks", "objectives" or "".
+        searches: In the order in which they were named.
+        space_differences: Hyperparameter -> search -> its range; null where it was not searched.
+    """
+
+    is_comparable: bool
+    differing: str
+    searches: tuple[ComparedDocument, ...]
+    space_differences: Mapping[str, Mapping[str, str | None]]
+
+
 # What `--json` prints, by what `twentieth schema` is asked for.
 DOCUMENTS: Mapping[str, type] = {
     "history": HistoryDocument,
     "show": ShowDocument,
     "trial": TrialDocument,
+    "compare": CompareDocument,
     "review": ReviewDocument,
 }
 

@@ -24,16 +24,17 @@ _TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")
 def stop(
     search: Annotated[str, typer.Argument(metavar="SEARCH[#TRIAL]", help="A search, or a trial.")],
     finish: Annotated[
-        bool, typer.Option("--finish", help="Let the trials that run now run to their end.")
+        bool, typer.Option("--finish", help="Let running trials finish first.")
     ] = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """End a running search, or one of its trials; the search can be resumed.
 
-    A search begins no further trial and interrupts those that run, then
-    evaluates its best trials and writes its report; `resume` goes on with all.
-    A single trial ends after its epoch, is marked as stopped by the user, and
-    is not resumed; the other trials go on.
+    Stopping a search starts no new trials, interrupts the running ones,
+    evaluates the best trials and writes the report; `resume` continues the
+    interrupted trials. Stopping a single trial ends it after its current epoch
+    and marks it as stopped by the user. It is not resumed, and the other
+    trials continue.
     """
     from search.tracking.ownership import HEARTBEAT_SECONDS
     from search.tracking.stop_requests import request_stop
@@ -73,7 +74,7 @@ def note(
     ] = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
-    """Add a note to a search: the description of its run in the MLflow page."""
+    """Add a note to a search, shown as the description of its run in the MLflow UI."""
     from search.tracking.edits import add_note
     from search.tracking.store import open_client
     from search.tracking.summary import find_summary
@@ -89,7 +90,7 @@ def rename(
     name: Annotated[str, typer.Argument(metavar="NEW", help="The new name; its id undoes it.")],
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
-    """Give a search another name in the MLflow page; its id stays, and commands take both.
+    """Rename a search in the MLflow UI; its id does not change, and commands accept either.
 
     The id cannot change: trials, references such as SEARCH#TRIAL and the
     storage folder go by it.

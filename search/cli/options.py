@@ -28,13 +28,15 @@ RESULTS = PROJECT / "results"
 DEFAULT_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RESULTS / 'mlflow.db'}"
 
 Uri = Annotated[str, typer.Option("--tracking-uri", help="MLflow store or server.")]
-SearchId = Annotated[str, typer.Argument(help="A search's id, or the beginning of it.")]
+SearchId = Annotated[str, typer.Argument(help="Search id or name, or an unambiguous prefix.")]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the spec.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec (repeatable)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; see `twentieth schema`.")]
 Results = Annotated[
-    Path, typer.Option(help="For reports; its storage/, for checkpoints, is shared by all nodes.")
+    Path,
+    typer.Option(help="Folder for reports and checkpoints; all nodes must share its storage/."),
 ]
 
 

@@ -58,11 +58,13 @@ def run(
 def resume(
     search: SearchId,
     trials: Annotated[int, typer.Option(min=0, help="Number of trials to add to its budget.")] = 0,
-    hours: Annotated[float | None, typer.Option(min=0, help="Time limit of this launch.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Time limit of this run, in hours.")
+    ] = None,
     tracking_uri: Uri = DEFAULT_URI,
     address: Address = None,
     allow_function: Annotated[
-        str | None, typer.Option(help="Run this module:function, which the stored spec names.")
+        str | None, typer.Option(help="Allow the stored spec to run this module:function.")
     ] = None,
     results: Results = RESULTS,
 ) -> None:
@@ -88,7 +90,7 @@ def review(
     rejected: Annotated[bool, typer.Option("--rejected", help="List every run left out.")] = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
-    """Show what history teaches for a spec and what would be tried; run nothing."""
+    """Dry run: show what history says about a spec and what would be tried first."""
     checked = load_spec(spec, settings or [])
     if not as_json:
         _announce(tracking_uri)

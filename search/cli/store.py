@@ -30,17 +30,24 @@ from search.cli.options import (
 
 
 def history(
-    task: Annotated[str, typer.Option(help="A task's id, or the beginning of it.")] = "",
-    state: Annotated[str, typer.Option(help="complete, interrupted, running or starting.")] = "",
+    task: Annotated[str, typer.Option(help="Task id or a prefix of it.")] = "",
+    state: Annotated[
+        str, typer.Option(help="complete, stopped, interrupted, running or starting.")
+    ] = "",
     since: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Started then or later."),
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
+            help="Only searches started at or after this time.",
+        ),
     ] = None,
-    last: Annotated[int | None, typer.Option(min=1, help="Only the newest ones.")] = None,
+    last: Annotated[
+        int | None, typer.Option(min=1, help="Only the N most recent searches.")
+    ] = None,
     as_json: AsJson = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
-    """List the earlier searches: a line each, with its best values, its cost and its duration."""
+    """List earlier searches, one per line, with best values, cost and duration."""
     from search.cli.documents import to_json
     from search.cli.stored_searches import Wanted, stored_searches
     from search.cli.tables import history_lines
@@ -81,10 +88,10 @@ def show(
 
 def schema(
     document: Annotated[
-        str, typer.Argument(help="history, show, trial (of show --trial), or review.")
+        str, typer.Argument(help="history, show, trial (of show --trial), compare, or review.")
     ],
 ) -> None:
-    """Print the JSON schema of what a command prints with --json."""
+    """Print the JSON schema of a command's --json output."""
     from search.cli.documents import schema_of
 
     print(schema_of(document))
@@ -95,7 +102,7 @@ def report(
     tracking_uri: Uri = DEFAULT_URI,
     results: Results = RESULTS,
 ) -> None:
-    """Write results/<search>/ again from the store."""
+    """Regenerate results/<search>/ from the MLflow store."""
     from search.report.report import publish_report
 
     place, verdict = publish_report(search, tracking_uri, results)
@@ -107,7 +114,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
-    """Export a trial's model to a folder that others can load, with a model card."""
+    """Export a trial's model and a model card to a folder that other tools can load."""
     from search.transfer.export import export_trial
 
     say(export_trial(tracking_uri, trial, folder))
@@ -146,7 +153,7 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
-    """Serve the MLflow page of the project's store, on this machine only."""
+    """Serve the MLflow UI for the project's store, on localhost only."""
     from search.tracking.store import open_client
     from search.tracking.write.mlflow_views import links
 

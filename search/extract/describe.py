@@ -29,7 +29,7 @@ def lines(experience: Experience) -> list[str]:
     trials = sum(search.trials for search in experience.searches)
     head = (
         f"{counted(len(experience.searches), 'earlier search', 'earlier searches')} with "
-        f"{counted(trials, 'complete trial')}; {same} of this very task."
+        f"{counted(trials, 'complete trial')}; {same} of this same task."
     )
     return [
         head,

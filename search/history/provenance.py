@@ -245,7 +245,7 @@ def _proposed(origin: Origin) -> str:
     tasks, count = tasks_in_words(origin.source_tasks), len(origin.source_tasks)
     earlier = f"{count} earlier task{'s' if count != 1 else ''} ({tasks})" if count else ""
     prior = origin.prior_trials
-    known = f"{counted(prior, 'earlier trial')} of this very task" if prior else ""
+    known = f"{counted(prior, 'earlier trial')} of this same task" if prior else ""
     if origin.step == "portfolio":
         where = f"on {earlier}" if earlier else "elsewhere"
         return f"It comes from the portfolio, before any model: it did well {where}"

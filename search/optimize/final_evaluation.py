@@ -62,7 +62,7 @@ def evaluate_front(
     pending = {start(trial, task): (trial, task) for trial in front}
     by = ""
     if isinstance(threat, Threat) and threat.final_examples:
-        by = f" by AutoAttack on at most {threat.final_examples} images; this takes a while"
+        by = f" with AutoAttack on up to {threat.final_examples} images; this may take a while"
     journal.append("driver", message=f"test split: {counted(len(front), 'configuration')}{by}")
     while pending and not stop.is_set():
         ready, _ = ray.wait(list(pending), timeout=1.0)

@@ -277,7 +277,7 @@ class HistorySettings(Part):
         experiments: Names of MLflow experiments, `*` and `?` as in a shell.
         rename: Hyperparameter as logged to its name in this space.
         rename_metrics: Metric as logged to its name in this search.
-        same_task: Names of experiments, `*` and `?` as in a shell, whose runs have this very task:
+        same_task: Names of experiments, `*` and `?` as in a shell, whose runs have this same task:
             data, model, epochs. Runs of other tools do not record it.
         searches: Ids of the only searches to learn from; all by default. A search that has begun
             has them in its stored spec.

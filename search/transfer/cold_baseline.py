@@ -135,14 +135,14 @@ def cold_sentence(
 
 def _sentence_of_one(trials: int, only: Comparison, cost: Cost | None) -> str:
     theirs = (
-        f"the level that the cold search {only.search} had reached after {only.cold_reached} of "
+        f"the level that the cold search {only.search} reached after {only.cold_reached} of "
         f"its {counted(only.cold_trials, 'trial')} ({counted(only.cold_epochs, 'epoch')})"
     )
     if only.reached is None or only.epochs is None or only.trials_saved is None:
         return f"In {counted(trials, 'trial')} this search did not reach {theirs}."
     return (
-        f"After {counted(only.reached, 'trial')} ({counted(only.epochs, 'epoch')}) this search had "
-        f"reached {theirs}: it {saved_in_words(only.trials_saved, only.hours_saved, cost)}."
+        f"This search needed {counted(only.reached, 'trial')} ({counted(only.epochs, 'epoch')}) to "
+        f"reach {theirs}: it {saved_in_words(only.trials_saved, only.hours_saved, cost)}."
     )
 
 
@@ -152,7 +152,7 @@ def cold_caveats(this: Search, colds: Sequence[Search]) -> tuple[str, ...]:
     if not this.warm:
         texts.append("This search started cold too, so the difference does not come from history.")
     if len(colds) == 1:
-        texts.append("This compares one run with one run, so the difference may be chance.")
+        texts.append("This compares one run with one run, so the difference may be due to chance.")
     elif len(colds) < FEWEST_SEARCHES:
         texts.append(f"{len(colds)} cold searches are too few to state a range.")
     else:

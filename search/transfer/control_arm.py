@@ -114,7 +114,7 @@ def arms_sentence(arms: ArmsComparison, cost: Cost | None) -> str:
         f"ended higher in {arms.higher:.0%} of resamples)."
     )
     if low <= 0 <= high:
-        text += " So the difference may be chance."
+        text += " So the difference may be due to chance."
     return text
 
 

@@ -30,7 +30,7 @@ from search.transfer.objective_text import conditions
 from search.transfer.progress import REFERENCE_RULE, compared, find_search, trials_of
 
 NOTHING = "No trial of this search is complete, so there is nothing to compare."
-NO_COLD = "There is no cold search of this task to compare with."
+NO_COLD = "There is no earlier cold search of this task to compare with."
 NO_EVIDENCE = (
     "There is nothing to compare with; fix: run the spec once with --cold, or with a control arm "
     "(--set sampler.options.control=5)."

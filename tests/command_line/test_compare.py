@@ -34,7 +34,7 @@ def test_compare_shows_two_searches_of_a_store_side_by_side(
     for text in (f"A  {first}", f"B  {second}", "left (maximize)", "hypervolume", "-2..3", "-1..3"):
         assert text in said.out
     document = json.loads(cli("compare", "hills", "other", "--json", "--tracking-uri", uri).out)
-    assert [each["search"] for each in document["searches"]] == [first, second]
+    assert [each["search"]["search"] for each in document["searches"]] == [first, second]
 
 
 def test_its_numbers_are_those_of_the_whole_store(pair: tuple[str, str, str]) -> None:

@@ -68,7 +68,7 @@ def test_other_json_is_refused(text: str) -> None:
 def test_lines_say_where_each_statement_comes_from() -> None:
     text = lines(FULL)
     assert len(text) <= 10
-    assert text[0] == "2 earlier searches with 29 complete trials; 1 of this very task."
+    assert text[0] == "2 earlier searches with 29 complete trials; 1 of this same task."
     assert text[1] == "s1: same task, 20 trials, best acc 0.9000"
     assert "similarity 0.60 (same model)" in text[2]
     assert (

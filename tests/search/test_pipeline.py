@@ -65,7 +65,7 @@ def test_a_second_search_says_what_it_starts_from(store: Stored) -> None:
     said: list[str] = []
     prepared = prepare(hills_spec(), store.uri, say=said.append)
     assert said[0] == (
-        "review    4 trials of 1 earlier search (2 complete trials of this very task),"
+        "review    4 trials of 1 earlier search (2 complete trials of this same task),"
         " 0 runs left out"
     )
     assert list(prepared.history.searches) == [store.search]

@@ -37,6 +37,7 @@ def columns_of(known: History, cost: Cost | None = CPU, **names: str) -> list[Co
     """Returns the columns of all searches; `names` are those that people gave them."""
     return [
         Column(
+            known,
             Summary(
                 search=each.id, name=names.get(each.id, each.id), run_id="r", experiment_id="1",
                 task=each.task, state=each.state, generation=1, spec_yaml="", storage=Path("/s"),
@@ -143,8 +144,8 @@ def test_values_of_other_tasks_or_objectives_are_not_called_comparable(
     assert f"These searches have different {what}, so their values do not compare" in said
     assert "hypervolume " not in text and "share" not in text
     document = as_document(columns)
-    assert document["is_comparable"] is False and document["differing"] == what
-    assert all("hypervolume" not in each for each in document["searches"])
+    assert not document.is_comparable and document.differing == what
+    assert all(each.hypervolume is each.share_of_best_known is None for each in document.searches)
 
 
 def test_an_objective_that_a_search_does_not_have_is_a_dash() -> None:
@@ -188,10 +189,10 @@ def test_a_name_that_people_gave_is_shown_next_to_the_id() -> None:
 
 def test_the_document_has_the_totals_the_best_trials_and_what_differs_in_the_spaces() -> None:
     document = as_document(columns_of(two(space=OTHER_SPACE)))
-    first, second = document["searches"]
-    assert document["is_comparable"] and document["differing"] is None
-    assert first["hypervolume"] == pytest.approx(0.46) and first["hours_unit"] == "CPU-hours"
-    assert second["best"] == {CLEAN: 0.9866, ROBUST: 0.4} and second["task"] == TASK
-    assert first["best_trials"][0] == {"number": 1, "values": {CLEAN: 0.7, ROBUST: 0.4}}
-    assert document["space_differences"]["dropout"] == {"cold": None, "later": "0..0.4"}
-    assert "optimizer" not in document["space_differences"]
+    first, second = document.searches
+    assert document.is_comparable and not document.differing
+    assert first.hypervolume == pytest.approx(0.46) and first.search.trials["complete"] == 2
+    assert second.search.best == {CLEAN: 0.9866, ROBUST: 0.4} and second.search.task == TASK
+    assert first.best_trials[1] == {CLEAN: 0.7, ROBUST: 0.4}
+    assert document.space_differences["dropout"] == {"cold": None, "later": "0..0.4"}
+    assert "optimizer" not in document.space_differences

@@ -103,7 +103,7 @@ def test_the_next_search_starts_from_what_this_one_learned(
 ) -> None:
     budget = {"trials": 3, "epochs": 5}
     output = finished(place.run(small_digits(name="second", seed=1, budget=budget)))
-    assert f"{TRIALS} complete trials of this very task" in output
+    assert f"{TRIALS} complete trials of this same task" in output
     second = place.search("second")
     origins = [trial.origin for trial in place.trials(second)]
     past_runs = {run.info.run_id for run in place.raw_runs(killed_and_resumed)}

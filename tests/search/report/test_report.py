@@ -78,7 +78,7 @@ def test_everything_is_written_and_named(report: Report) -> None:
                     "Best configurations"):  # fmt: skip
         assert f"\n## {heading}\n" in text
     assert report.verdict.sentence in text
-    assert "1 earlier search with 15 complete trials; 1 of this very task." in text
+    assert "1 earlier search with 15 complete trials; 1 of this same task." in text
     assert "| portfolio | 3 | 3 |" in text
     record = json.loads((report.folder / "verdict.json").read_text())
     assert record["sentence"] == report.verdict.sentence

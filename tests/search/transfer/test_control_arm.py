@@ -72,7 +72,7 @@ def test_arms_without_a_difference_may_differ_by_chance() -> None:
     found = arms_of([0.5, 0.7, 0.6, 0.8, 0.75, 0.9], [0.6, 0.5, 0.7, 0.75, 0.8, 0.9])
     assert found is not None and found.interval is not None
     assert found.interval[0] <= 0 <= found.interval[1]
-    assert "the difference may be chance" in arms_sentence(found, None)
+    assert "the difference may be due to chance" in arms_sentence(found, None)
 
 
 def test_a_clear_difference_is_an_interval_above_zero() -> None:

@@ -55,9 +55,9 @@ def test_two_objectives_by_hand() -> None:
     assert (only.reached, only.epochs, only.trials_saved) == (2, 6, 1)
     assert found.trials_saved == 1
     assert found.sentence == (
-        "After 2 trials (6 epochs) this search had reached the level that the cold search cold had "
+        "This search needed 2 trials (6 epochs) to reach the level that the cold search cold "
         "reached after 3 of its 3 trials (15 epochs): it saved 1 trial. This compares one run with "
-        "one run, so the difference may be chance."
+        "one run, so the difference may be due to chance."
     )
 
 
@@ -196,7 +196,7 @@ def test_minimised_objectives_are_compared_by_their_direction() -> None:
 
 def test_without_a_cold_search_there_is_nothing_to_compare_with() -> None:
     found = verdict(one_objective([0.9], is_warm=False), "this")
-    assert found.sentence == "There is no cold search of this task to compare with."
+    assert found.sentence == "There is no earlier cold search of this task to compare with."
     assert found.trials_saved is None and found.level > 0
 
 
