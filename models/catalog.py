@@ -158,7 +158,7 @@ def compared_metric(model: str, threat: AnyThreat, objective: str) -> str:
 
     On images both accuracies are those of the selection part, because the objective part is
     evaluated once, at the end. On texts it is the cheap robust metric instead of the full one. Any
-    other objective is returned itself, and may be reported with the last epoch only.
+    other objective is returned itself; a scheduler needs it after every epoch.
 
     Raises:
         ValueError: an unknown model.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from search.history import History as History
     from search.history import Trial as Trial
     from search.objectives import Objective as Objective
-    from search.tracking.read.history import read_history as load_history
+    from search.tracking.read.history import load_history as load_history
 
 # Imported on first access: together they take seconds, which `twentieth --help` does not need.
 _PLACES = {
@@ -22,7 +22,7 @@ _PLACES = {
     "Objective": ("search.objectives", "Objective"),
     "Trial": ("search.history", "Trial"),
     "WarmStartSampler": ("search.apply", "WarmStartSampler"),
-    "load_history": ("search.tracking.read.history", "read_history"),
+    "load_history": ("search.tracking.read.history", "load_history"),
 }
 __all__ = ["History", "Objective", "Trial", "WarmStartSampler", "load_history"]
 

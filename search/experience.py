@@ -32,7 +32,7 @@ class RelevantSearch:
     Attributes:
         similarity: 0 (nothing in common) to 1 (the same task), see `extract/task_similarity.py`.
         reasons: The reasons for the similarity, in words.
-        trials: Complete trials that measured every objective of the new search.
+        trials: Complete trials that measured an objective of the new search.
         best: One entry per objective that any of its trials measured.
     """
 

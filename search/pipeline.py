@@ -29,7 +29,7 @@ from search.space import SearchSpace, Value
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.tracking.environment import environment
 from search.tracking.ownership import refuse_if_alive
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
 from search.tracking.write.mlflow_views import write_views
@@ -276,7 +276,7 @@ def gather(
     """
     if not settings.enabled:
         return History.empty()
-    history = read_history(
+    history = load_history(
         tracking_uri,
         settings.experiments,
         searches=settings.searches,

@@ -52,6 +52,7 @@ NOT_RUN = {
     "pip": "installs packages",
     "ray": "makes a secret of the user's account",
     "chmod": "the same",
+    "git": "changes the checkout",
     ".": "changes the reader's shell",
     "python": "a benchmark, minutes to hours; tests/test_docs.py checks that its module exists",
 }

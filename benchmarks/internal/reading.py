@@ -35,7 +35,7 @@ from benchmarks.harness.command_line import command, parser
 from benchmarks.harness.tables import median_and_range
 from benchmarks.internal.big_store import fill
 from search.tracking.read.cache import folder_for
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.store import all_runs, ensure_experiment, open_client
 
 EXPERIMENT = "big"
@@ -88,18 +88,18 @@ def of_store(
     firsts = options.repetitions if is_file else 1
     for _ in range(firsts):
         shutil.rmtree(folder_for(uri), ignore_errors=True)
-        seconds["first"].append(timed(lambda: read_history(uri)))
+        seconds["first"].append(timed(lambda: load_history(uri)))
     for _ in range(options.repetitions):
-        seconds["second"].append(timed(lambda: read_history(uri)))
+        seconds["second"].append(timed(lambda: load_history(uri)))
     for _ in range(options.repetitions if is_file else 0):
         os.utime(database)
-        seconds["touched"].append(timed(lambda: read_history(uri)))
+        seconds["touched"].append(timed(lambda: load_history(uri)))
     for _ in range(options.repetitions):
-        known = len(read_history(uri))
+        known = len(load_history(uri))
         start = int(time.time() * 1000)  # a server of this size is asked for runs that began since
         fill(database, experiment, first=known, runs=NEW_RUNS, steps=options.steps, start=start)
-        seconds["new"].append(timed(lambda: read_history(uri)))
-    history = read_history(uri)
+        seconds["new"].append(timed(lambda: load_history(uri)))
+    history = load_history(uri)
     assert len(history) == known + NEW_RUNS and not history.rejected
     for _ in range(options.repetitions):
         seconds["trials"].append(timed(history.prior_trials))

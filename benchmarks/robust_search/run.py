@@ -14,7 +14,7 @@ from benchmarks.harness.code_version import tree_hash
 from benchmarks.harness.provenance import ROOT
 from models.scores.metric_names import MetricName
 from search.history import Trial
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.transfer.best import best_trials, values_on_test
 
 SPEC = ROOT / "search" / "specs" / "robust_digits.yaml"
@@ -55,7 +55,7 @@ def run(cache: Path, seeds: Sequence[int] = SEEDS) -> None:
         if (folder / "done").exists():
             continue
         where = ["--tracking-uri", uri(folder), "--results", str(folder / "results")]
-        known = read_history(uri(folder)).searches if (folder / "mlflow.db").exists() else {}
+        known = load_history(uri(folder)).searches if (folder / "mlflow.db").exists() else {}
         if known:
             command = ["resume", next(iter(known)), *where]
         else:
@@ -76,7 +76,7 @@ def uri(folder: Path) -> str:
 
 def found_by(cache: Path, goal: Goal, seed: int) -> dict[str, Any]:
     """Return what one search found: its front on test, and the plain trials' robust metric."""
-    history = read_history(uri(store(cache, goal, seed)))
+    history = load_history(uri(store(cache, goal, seed)))
     search = next(iter(history.searches))
     trials = history.prior_trials(state=None, search=search)
     front = [_tested(each) for each in best_trials(history, search)]

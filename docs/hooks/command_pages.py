@@ -39,9 +39,14 @@ def exit_codes() -> str:
 
 
 def _command(name: str, command: Any) -> str:
-    parts = [f"## twentieth {name}", inspect.cleandoc(command.help or "")]
+    text = inspect.cleandoc(command.help or "").replace("<", "&lt;")
+    parts = [f"## twentieth {name}", text]
     kinds = get_type_hints(inspect.unwrap(command.callback))
-    rows = [_row(each, kinds[each.name]) for each in command.params if each.name != "help"]
+    rows = [
+        _row(each, kinds[each.name])
+        for each in command.params
+        if each.name != "help" and not getattr(each, "hidden", False)
+    ]
     if rows:
         parts.append(table(("argument or option", "value", "default", "meaning"), rows))
     if command.epilog:

@@ -98,13 +98,13 @@ def read_columns(tracking_uri: str, names: Sequence[str]) -> list[Column]:
 def _history_of(tracking_uri: str, summary: Summary, known: dict[str, History]) -> History:
     """Returns the whole store as a search's report sees it; `known` keeps what was read."""
     from search.spec.load import history_settings
-    from search.tracking.read.history import read_history
+    from search.tracking.read.history import load_history
 
     settings = history_settings(summary.spec_yaml)
     task = summary.task if settings.same_task else ""
     key = repr((settings.same_task, task, settings.rename, settings.rename_metrics))
     if key not in known:
-        history = read_history(tracking_uri, same_task=settings.same_task, task=task)
+        history = load_history(tracking_uri, same_task=settings.same_task, task=task)
         known[key] = history.renamed(settings.rename, settings.rename_metrics)
     return known[key]
 

@@ -1,7 +1,7 @@
 """The documents that commands print with `--json`, and their JSON schemas.
 
 Keys are stable, numbers are numbers, and what is not known is null. `stored_searches.py` fills
-those of `history` and `show` from a store, `compare.py` that of `compare`, `run.py` that of `review`.
+those of `history` and `show` from a store, the files of `compare` and `review` theirs.
 """
 
 from __future__ import annotations

@@ -156,9 +156,9 @@ def _check_that_it_runs(summary: Summary) -> None:
 
 
 def _check_that_the_trial_runs(tracking_uri: str, summary: Summary, number: int) -> None:
-    from search.tracking.read.history import read_history
+    from search.tracking.read.history import load_history
 
-    trials = read_history(tracking_uri, searches=[summary.search]).prior_trials(state=None)
+    trials = load_history(tracking_uri, searches=[summary.search]).prior_trials(state=None)
     states = {trial.number: trial.state for trial in trials}
     running = [str(each) for each, state in sorted(states.items()) if state == "running"]
     listed = f"running are: {', '.join(running) or 'none'}"

@@ -14,7 +14,7 @@ from search.optimize.driver import LAST_CHANCE_SECONDS
 from search.optimize.plan import Plan
 from search.optimize.process import DriverAnswer, Launch, log_tail
 from search.report.report import publish_report
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.store import while_away
 
 EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
@@ -52,7 +52,7 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
         fix = f"fix: twentieth report {plan.search}"
         fail(f"all trials are stored, but the report could not be written: {error}; {fix}", 1)
     say(f"transfer  {verdict}\n          {place / 'report.md'}")
-    if print_best(out, read_history(plan.tracking_uri), plan.search):
+    if print_best(out, load_history(plan.tracking_uri), plan.search):
         say(f"configurations: twentieth show {plan.search}")
     if answer.state != "complete":
         say(f"          {answer.state}; {again}")
@@ -60,7 +60,7 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
         raise SystemExit(STOPPED)
     # The view lacks what was replayed from the journal.
     if answer.state == "complete" and not (
-        view.values or read_history(plan.tracking_uri, searches=[plan.search]).prior_trials()
+        view.values or load_history(plan.tracking_uri, searches=[plan.search]).prior_trials()
     ):
         fail(f"no trial is complete; for the reasons: twentieth show {plan.search}", 1)
 

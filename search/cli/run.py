@@ -72,14 +72,14 @@ def resume(
     _announce(tracking_uri)
     from search import pipeline
     from search.cli.follow import follow
-    from search.tracking.read.history import read_history
+    from search.tracking.read.history import load_history
 
     _admit(address)
     plan = pipeline.resumed_plan(
         search, tracking_uri, more_trials=trials, hours=hours, address=address,
         allow_function=allow_function, say=say,
     )  # fmt: skip
-    own = read_history(tracking_uri, searches=[plan.search]).prior_trials(state=None)
+    own = load_history(tracking_uri, searches=[plan.search]).prior_trials(state=None)
     follow(plan, own, results)
 
 

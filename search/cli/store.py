@@ -38,7 +38,7 @@ def history(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
-            help="Only searches started at or after this time.",
+            help="Only searches started at or after this time: 2026-11-29 or 2026-11-29T18:00.",
         ),
     ] = None,
     last: Annotated[

@@ -21,7 +21,7 @@ from search.history import History, Trial
 from search.optimize.plan import LOG
 from search.tracking import tag_names
 from search.tracking.artifacts import read_text
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.store import open_client, trial_runs
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer.best import best_trials, values_on_test
@@ -54,7 +54,7 @@ def stored_searches(tracking_uri: str, wanted: Wanted) -> HistoryDocument:
         ValueError: no search of the store has the state that is wanted; the message lists those
             that there are.
     """
-    history, summaries = read_history(tracking_uri), all_summaries(open_client(tracking_uri))
+    history, summaries = load_history(tracking_uri), all_summaries(open_client(tracking_uri))
     states = sorted({summary.state for summary in summaries})
     if wanted.state and states and wanted.state not in states:
         known = ", ".join(states)
@@ -136,7 +136,7 @@ def stored_search(tracking_uri: str, search: str) -> StoredSearch:
     """
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
-    history = read_history(tracking_uri)
+    history = load_history(tracking_uri)
     trials = history.prior_trials(state=None, search=summary.search)
     runs = trial_runs(client, summary.experiment_id, summary.search)
     tags = {run.info.run_id: run.data.tags for run in runs}

@@ -148,14 +148,14 @@ def _describe(
             is_same_task=alike[name].value == 1.0,
             similarity=alike[name].value,
             reasons=alike[name].reasons,
-            trials=len(part),
+            trials=max(map(len, single[name])),
             best=tuple(
                 _best(objective.metric, each)
                 for objective, each in zip(objectives, single[name], strict=True)
                 if len(each)
             ),
         )
-        for name, part in relevant.items()
+        for name in relevant
     )
 
 

@@ -33,7 +33,7 @@ from search.optimize.plan import LOG, Plan
 from search.optimize.resources import NoRoom, why_no_node
 from search.tracking import tag_names
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.stop_requests import StopRequests, read_stop_requests
 from search.tracking.store import open_client, tags_of
 from search.tracking.summary import settle
@@ -98,7 +98,7 @@ def _own_and_run(
     settle(client, plan.experiment, plan.search)
     own: list[Trial] = []
     if generation > 1:  # the first owner has no earlier trials
-        own = read_history(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
+        own = load_history(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
         requests = read_stop_requests(tags_of(client, plan.summary_run), generation)
         own = [_ended_as_asked(trial, requests, journal) for trial in own]
     writer.start()

@@ -39,7 +39,7 @@ from search.review import reconcile
 from search.spec.load import history_settings
 from search.tracking import tag_names
 from search.tracking.artifacts import read_robustness, read_tables, read_text
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.runs import FOREIGN
 from search.tracking.store import open_client
 from search.tracking.summary import find_summary, publish_files, publish_totals
@@ -201,7 +201,7 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
     settings = history_settings(summary.spec_yaml)
-    history = read_history(
+    history = load_history(
         tracking_uri, same_task=settings.same_task, task=summary.task
     ).renamed(settings.rename, settings.rename_metrics)  # fmt: skip
     place, best = folder / summary.search, best_trials(history, summary.search)

@@ -21,8 +21,8 @@ KIND = "twentieth.kind"  # `search` for the summary run, `trial` for the others
 SEARCH = "twentieth.search"  # the search's id
 TRIAL_KEY = "twentieth.trial"  # `SEARCH/NUMBER`, the stable key of a trial
 NUMBER = "twentieth.number"  # the trial's number in its search
-# `running`, `complete`, `stopped` (by the scheduler), `failed` or `interrupted`; of a search also
-# `starting`.
+# `running`, `complete`, `stopped` (by the scheduler or a user), `failed` or `interrupted`; of a
+# search also `starting`.
 STATE = "twentieth.state"
 REASON = "twentieth.reason"  # the last line of why a trial failed or stopped; all: reason.txt
 # The last epoch of a trial that ended. While it runs, and if its driver was killed, the tag may lag

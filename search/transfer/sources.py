@@ -23,7 +23,7 @@ from search.history.plurals import counted
 from search.objectives.roles import steering
 from search.spec import Spec, spec_from_yaml
 from search.tracking import tag_names
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.store import open_client, tags_of
 from search.tracking.summary import Summary, find_summary
 from search.transfer.best import best_trials
@@ -207,7 +207,7 @@ def front_trials(tracking_uri: str, search: str) -> list[WeightSource]:
 
 def _read(tracking_uri: str, search: str) -> tuple[Summary, History]:
     summary = find_summary(open_client(tracking_uri), search)
-    return summary, read_history(tracking_uri, searches=[summary.search])
+    return summary, load_history(tracking_uri, searches=[summary.search])
 
 
 def _complete(history: History) -> list[Trial]:

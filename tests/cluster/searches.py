@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from search.history import Trial
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.store import all_runs, open_client
 from tests.cluster.hosts import MLFLOW, Hosts
 from tests.support.launches import hills
@@ -86,7 +86,7 @@ def runs(hosts: Hosts, search: str = "") -> list[Any]:
 
 def trials(hosts: Hosts, search: str = "") -> list[Trial]:
     searches = [search] if search else None
-    return read_history(hosts.store, searches=searches).prior_trials(state=None)
+    return load_history(hosts.store, searches=searches).prior_trials(state=None)
 
 
 def times_of_complete(hosts: Hosts, search: str = "") -> dict[str, float]:

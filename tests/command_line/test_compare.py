@@ -9,7 +9,7 @@ import pytest
 
 from search.cli.compare import read_columns
 from search.pipeline import new_plan, prepare
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.transfer.totals import totals
 from tests.support.commands import Said
 from tests.support.stored_search import Stored, hills_spec, silent
@@ -39,7 +39,7 @@ def test_compare_shows_two_searches_of_a_store_side_by_side(
 
 def test_its_numbers_are_those_of_the_whole_store(pair: tuple[str, str, str]) -> None:
     uri, first, _ = pair
-    history = read_history(uri)
+    history = load_history(uri)
     column = read_columns(uri, [first, "other"])[0]
     known = totals(history, first)
     assert column.totals.hypervolume == known.hypervolume > 0

@@ -12,7 +12,7 @@ import yaml
 from search.pipeline import prepare, resumed_plan
 from search.tracking import tag_names
 from search.tracking.ownership import owner_name
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.stop_requests import StopRequests, read_stop_requests
 from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary
@@ -43,7 +43,7 @@ def running(copy: Stored) -> Stored:
 
 
 def history_of(stored: Stored) -> list:
-    return read_history(stored.uri, searches=[stored.search]).prior_trials(state=None)
+    return load_history(stored.uri, searches=[stored.search]).prior_trials(state=None)
 
 
 def requests_in(stored: Stored) -> StopRequests:
@@ -123,7 +123,7 @@ def test_delete_asks_first_and_says_where_the_checkpoints_stay(
     assert len(history_of(copy)) == 4
     said = cli("delete", "hills", "--tracking-uri", copy.uri)
     assert said.code == 0 and "deleted 5 runs; to restore one: mlflow runs restore" in said.out
-    assert read_history(copy.uri).searches == {}
+    assert load_history(copy.uri).searches == {}
 
 
 def test_delete_with_files_removes_the_folder_of_this_search_alone(

@@ -23,7 +23,7 @@ from search.tracking.foreign.layout import Layout, Reading
 from search.tracking.foreign.nesting import sorted_families
 from search.tracking.foreign.param_types import parsed
 from search.tracking.foreign.rows import LAYOUTS as READ_BY
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.read.sql_reader import Database
 from search.tracking.runs import Run, parsed_runs
 from search.tracking.store import open_client
@@ -203,7 +203,7 @@ def test_states_are_those_of_history(tool: Tool, session_folder: Path) -> None:
 @each_tool
 def test_hyperparameters_come_back_typed(tool: Tool, session_folder: Path) -> None:
     """No text that reads as a number, bool or None; numbers of one name are all of one type."""
-    history = read_history(tool.store(session_folder))
+    history = load_history(tool.store(session_folder))
     trials = history.prior_trials(state=None)
     assert trials and all(trial.configuration for trial in trials)
     types: dict[tuple[str, str], set[type]] = {}

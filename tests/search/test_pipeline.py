@@ -26,7 +26,7 @@ from search.report.report import publish_report
 from search.spec import HistorySettings
 from search.tracking import tag_names
 from search.tracking.ownership import SearchIsAlive, owner_name
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary, publish_totals
 from search.transfer.costs import cost_of
@@ -99,7 +99,7 @@ def test_a_new_search_stores_how_its_objectives_count(store: Stored, tmp_path: P
     left = {"metric": "left", "direction": "maximize"}
     plan = new_search(copy, tmp_path, name="bound", objectives=[left, bound])
     assert plan.task == store.plan.task
-    found = read_history(copy.uri).searches[plan.search]
+    found = load_history(copy.uri).searches[plan.search]
     assert found.objectives == plan.spec.objectives
     assert [each.role for each in found.objectives] == [PARETO, Role("constraint", bound=0.8)]
 
@@ -154,7 +154,7 @@ def test_a_search_with_another_history_than_it_pins_does_not_start_but_resumes(
 ) -> None:
     copy = store.copied(tmp_path)
     plan = new_search(copy, tmp_path, name="kept")
-    trials = read_history(copy.uri, searches=[store.search]).prior_trials()
+    trials = load_history(copy.uri, searches=[store.search]).prior_trials()
     open_client(copy.uri).delete_run(trials[0].run_id)
     said: list[str] = []
     with pytest.raises(ValueError, match=r"history\.digest = sha.*changed since; fix: remove"):
@@ -233,7 +233,7 @@ def test_a_report_comes_from_the_store_alone(store: Stored, tmp_path: Path) -> N
     assert store.search in (place / "report.md").read_text() and verdict
     summary = find_summary(open_client(copy.uri), "hills")
     assert summary.tags[tag_names.VERDICT] == verdict
-    numbers = totals(read_history(copy.uri), store.search, cost_of(summary.spec_yaml))
+    numbers = totals(load_history(copy.uri), store.search, cost_of(summary.spec_yaml))
     metrics = open_client(copy.uri).get_run(summary.run_id).data.metrics
     assert metrics == {
         f"search/{name}": pytest.approx(value, rel=1e-4)  # the page's five digits

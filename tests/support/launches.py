@@ -18,7 +18,7 @@ import psutil
 import yaml
 
 from search.history import Trial
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.store import all_runs, open_client
 from search.tracking.write.journal import Event, read_events
 from tests.support.functions import Gate
@@ -126,7 +126,7 @@ class Place:
 
     def trials(self, search: str) -> list[Trial]:
         """Returns the search's trials, from the store alone."""
-        return read_history(self.uri, searches=[search]).prior_trials(state=None)
+        return load_history(self.uri, searches=[search]).prior_trials(state=None)
 
     def raw_runs(self, search: str) -> list[Any]:
         """Returns the search's trial runs in MLflow."""

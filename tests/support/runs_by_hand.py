@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
 from search.history import History, Trial
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.store import open_client
 from tests.support.foreign_stores import all_run_ids, assert_accounted_for, empty_store
 
@@ -49,7 +49,7 @@ class Hand:
         return str(run)
 
     def history(self, **options: Any) -> History:
-        history = read_history(self.uri, **options)
+        history = load_history(self.uri, **options)
         assert_accounted_for(history, all_run_ids(self.uri))
         return history
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def read_history(
+def load_history(
     tracking_uri: str,
     experiments: Sequence[str] = ("*",),
     *,

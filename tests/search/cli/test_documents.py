@@ -40,7 +40,9 @@ def test_every_document_has_a_schema_that_requires_its_keys(name: str) -> None:
 
 
 def test_an_unknown_document_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'shwo'; fix: use one of history, show, trial, review"):
+    with pytest.raises(
+        ValueError, match="'shwo'; fix: use one of history, show, trial, compare, review"
+    ):
         schema_of("shwo")
 
 

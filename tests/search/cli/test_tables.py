@@ -191,7 +191,7 @@ def test_an_origin_is_explained_in_a_sentence() -> None:
     assert provenance_text(read_origin({})) == "What proposed it is not recorded."
     model = {"step": "model", "sampler": "tpe", "prior_trials": 12}
     assert provenance_text(read_origin(model)) == (
-        "It was proposed by a model of this search's own trials and 12 earlier trials of this very "
+        "It was proposed by a model of this search's own trials and 12 earlier trials of this same "
         "task (tpe)."
     )
 

@@ -87,7 +87,7 @@ def test_what_is_found_is_written_as_it_comes(
     assert first["metrics"]["test.accuracy.clean"] == 0.9
     assert first["texts"] == {"robustness.json": "{}"} and first["files"] == ["/w.safetensors"]
     messages = [each["message"] for each in events(tmp_path, "driver")]
-    assert "AutoAttack on at most 20 images" in messages[0]
+    assert "AutoAttack on up to 20 images" in messages[0]
     assert "accuracy.autoattack_linf_0.1 0.5000" in messages[1]
     assert messages[1].endswith("[1/2]") and messages[2].endswith("[2/2]")
     steps = [(each["number"], each["step"]) for each in events(tmp_path, "evaluating")]

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from search.optimize.plan import trial_seed
 from search.optimize.resume_state import resume_state_of
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from tests.support.asked_searchers import (
     CHOICES,
     CONDITIONAL,
@@ -79,7 +79,7 @@ def test_a_resumed_search_keeps_choices_apart_that_are_equal_in_python(tmp_path:
         store.journal.append("start", **fields, checkpoints="/nowhere")
         store.journal.append("end", **fields, state=state, epoch=3, values=values, reason="")
     store.writer().drain()
-    own = read_history(store.uri).prior_trials(state=None)
+    own = load_history(store.uri).prior_trials(state=None)
     space = {"x": {"type": "categorical", "choices": [0, False, 2]}}
     asked = run_to_the_end(searcher_of(a_plan(tmp_path, trials=9, space=space), own))
     assert [repr(config["configuration"]["x"]) for config in asked] == ["False", "0"]

@@ -14,7 +14,7 @@ from search.tracking.edits import (
     own_storage,
     rename_search,
 )
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.summary import Summary, find_summary, note_of, publish_files
 from tests.support.stores import Store, new_store
 
@@ -102,9 +102,9 @@ def test_history_no_longer_has_a_deleted_search_and_its_runs_can_be_restored(
     other = new_store(tmp_path, "other-1")
     other.trial(0)
     other.writer().drain()
-    assert len(read_history(store.uri)) == 3
+    assert len(load_history(store.uri)) == 3
     assert delete_runs(store.client, summary_of(store)) == 3
-    history = read_history(store.uri)
+    history = load_history(store.uri)
     assert list(history.searches) == ["other-1"] and len(history) == 1
     assert {row.reason for row in history.rejected} == {
         "deleted in MLflow; restore it there to learn from it"

@@ -9,7 +9,7 @@ import pytest
 from search.history import History
 from search.objectives.objective import PARETO, Role, to_json
 from search.tracking import tag_names
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from tests.support.stores import Store, new_store
 
 UNDER = (PARETO, Role("constraint", bound=0.8))
@@ -23,7 +23,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def roles_of(store: Store) -> tuple[Role, ...]:
-    objectives = read_history(store.uri).searches[store.search].objectives
+    objectives = load_history(store.uri).searches[store.search].objectives
     return tuple(each.role for each in objectives)
 
 
@@ -35,7 +35,7 @@ def test_a_search_without_roles_has_none(store: Store) -> None:
 def test_roles_come_back_with_their_search_and_survive_a_file(store: Store, tmp_path: Path) -> None:
     store.client.set_tag(store.summary_run, tag_names.ROLES, to_json(UNDER))
     assert roles_of(store) == UNDER
-    history = read_history(store.uri)
+    history = load_history(store.uri)
     history.to_parquet(tmp_path / "history.parquet")
     assert History.from_parquet(tmp_path / "history.parquet").searches == history.searches
 

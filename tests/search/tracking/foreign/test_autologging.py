@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from optuna.distributions import FloatDistribution
 
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
@@ -23,7 +23,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_each_candidate_is_a_trial_of_its_grid_search(uri: str) -> None:
-    history = read_history(uri)
+    history = load_history(uri)
     trials = sorted(history.prior_trials(), key=lambda trial: trial.configuration["C"])
     assert [trial.configuration["C"] for trial in trials] == GRID
     (search,) = history.searches.values()
@@ -32,7 +32,7 @@ def test_each_candidate_is_a_trial_of_its_grid_search(uri: str) -> None:
 
 
 def test_the_objective_is_the_score_that_the_grid_search_maximises(uri: str) -> None:
-    trials = read_history(uri).prior_trials()
+    trials = load_history(uri).prior_trials()
     assert {trial.metrics for trial in trials} == {("mean_test_score",)}
     assert {each.direction for trial in trials for each in trial.objectives} == {"maximize"}
     assert all(0.3 < trial.values[0] <= 1.0 for trial in trials)
@@ -41,7 +41,7 @@ def test_the_objective_is_the_score_that_the_grid_search_maximises(uri: str) -> 
 def test_all_parameters_of_the_estimator_are_kept_and_the_varied_ones_are_the_space(
     uri: str,
 ) -> None:
-    history = read_history(uri)
+    history = load_history(uri)
     trial, *_ = history.prior_trials()
     types = types_of(trial.configuration)
     assert {name: types[name] for name in ("C", "max_iter", "fit_intercept", "solver")} == {
@@ -56,7 +56,7 @@ def test_all_parameters_of_the_estimator_are_kept_and_the_varied_ones_are_the_sp
 def test_the_fingerprint_has_data_and_model_and_the_times_of_the_grid_search_are_not_used(
     uri: str,
 ) -> None:
-    history = read_history(uri)
+    history = load_history(uri)
     (search,) = history.searches.values()
     assert str(search.fingerprint["model"]).endswith("LogisticRegression")
     assert search.fingerprint["data"]["digest"] and search.fingerprint["data"]["train"] == 150

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 
 from search.history import History
 from search.tracking import tag_names
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from tests.support.foreign_stores import assert_accounted_for
 from tests.support.runs_by_hand import Hand
 
@@ -225,7 +225,7 @@ def test_every_run_of_any_store_is_a_trial_the_run_of_a_search_or_left_out(
         if run["is_deleted"]:
             hand.client.delete_run(run_id)
     name = hand.client.get_experiment(hand.experiment).name
-    history = read_history(hand.uri, [name])
+    history = load_history(hand.uri, [name])
     assert_accounted_for(history, logged)
     assert {trial.search for trial in history.prior_trials(state=None)} <= set(history.searches)
     hand.client.delete_experiment(hand.experiment)

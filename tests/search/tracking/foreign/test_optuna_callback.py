@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna_integration import MLflowCallback
 
 from search.objectives import Objective
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
@@ -28,7 +28,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_the_study_is_read_with_its_types_states_and_values(uri: str) -> None:
-    history = read_history(uri)
+    history = load_history(uri)
     trials = sorted(history.prior_trials(state=None), key=lambda trial: trial.number)
     assert [dict(trial.configuration) for trial in trials] == WIDTHS
     for trial, tried in zip(trials, WIDTHS, strict=True):
@@ -41,7 +41,7 @@ def test_the_study_is_read_with_its_types_states_and_values(uri: str) -> None:
 
 
 def test_the_space_is_the_studys_own(uri: str) -> None:
-    (search,) = read_history(uri).searches.values()
+    (search,) = load_history(uri).searches.values()
     assert search.space is not None
     assert search.space.distributions == {
         "rate": FloatDistribution(1e-4, 1.0, log=True),
@@ -61,7 +61,7 @@ def test_several_objectives_are_numbered_and_keep_their_directions(tmp_path: Pat
             lambda trial: (trial.suggest_float("x", 0, 1), 2.0),
             n_trials=1, callbacks=[MLflowCallback(tracking_uri=uri)],
         )  # fmt: skip
-    (trial,) = read_history(uri).prior_trials()
+    (trial,) = load_history(uri).prior_trials()
     assert trial.metrics == ("value_0", "value_1")
     assert [each.direction for each in trial.objectives] == ["minimize", "maximize"]
     assert trial.values == (trial.configuration["x"], 2.0)
@@ -80,7 +80,7 @@ def test_a_metric_with_the_users_name_is_the_objective_of_runs_nested_by_hand(
         study.optimize(
             lambda trial: trial.suggest_float("x", 0, 1), n_trials=2, callbacks=[callback]
         )
-    history = read_history(uri)
+    history = load_history(uri)
     (search,) = history.searches.values()
     assert search.run_id == parent.info.run_id
     assert search.objectives == (Objective("accuracy", "maximize"),)

@@ -6,7 +6,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.history import Trial
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
@@ -21,7 +21,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def tried(uri: str) -> list[Trial]:
-    trials = read_history(uri).prior_trials(state=None)
+    trials = load_history(uri).prior_trials(state=None)
     return sorted(trials, key=lambda trial: [each["width"] for each in KEPT].index(
         trial.configuration["width"]
     ))  # fmt: skip
@@ -48,7 +48,7 @@ def test_intermediate_values_are_the_objectives_curve(uri: str) -> None:
 
 
 def test_the_study_is_the_search_and_its_space_is_the_studys_own(uri: str) -> None:
-    history = read_history(uri)
+    history = load_history(uri)
     (search,) = history.searches.values()
     assert search.space is not None
     assert search.space.distributions == {

@@ -9,7 +9,7 @@ import mlflow
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from tests.support.foreign_stores import (
     all_run_ids,
     assert_accounted_for,
@@ -26,7 +26,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_configurations_are_read_typed_and_without_rays_own_metrics(uri: str) -> None:
-    history = read_history(uri)
+    history = load_history(uri)
     first, *_ = history.prior_trials(state=None)
     assert first.configuration == {
         "lr": 1.0, "model/width": 16, "model/bias": True, "data": "mnist",
@@ -41,14 +41,14 @@ def test_configurations_are_read_typed_and_without_rays_own_metrics(uri: str) ->
 
 
 def test_trials_that_finished_early_were_stopped(uri: str) -> None:
-    trials = read_history(uri).prior_trials(state=None)
+    trials = load_history(uri).prior_trials(state=None)
     assert [trial.state for trial in trials] == [
         "complete", "complete", "stopped", "failed", "running",
     ]  # fmt: skip
 
 
 def test_the_space_is_inferred_from_what_varied(uri: str) -> None:
-    (search,) = read_history(uri).searches.values()
+    (search,) = load_history(uri).searches.values()
     assert search.space is not None
     distributions = search.space.distributions
     assert distributions["lr"] == FloatDistribution(0.01, 1.0, log=True)
@@ -65,7 +65,7 @@ def test_a_trial_that_a_resumed_tuner_logged_again_counts_once(tmp_path: Path) -
         log_as_ray_does(
             uri, [("train_1", {"lr": 0.1}, 2, "running"), ("train_1", {"lr": 0.1}, 4, "done")]
         )
-    history = read_history(uri)
+    history = load_history(uri)
     (trial,) = history.prior_trials(state=None)
     assert (trial.state, trial.epoch) == ("complete", 4)
     (left_out,) = history.rejected
@@ -77,7 +77,7 @@ def test_params_under_rays_prefix_lose_it(tmp_path: Path) -> None:
     with tracked_in(uri, "old"), mlflow.start_run():
         mlflow.log_params({"config/lr": 0.5, "config/width": 3})
         mlflow.log_metric("loss", 0.25, step=7)
-    (trial,) = read_history(uri).prior_trials()
+    (trial,) = load_history(uri).prior_trials()
     assert trial.configuration == {"lr": 0.5, "width": 3}
     assert trial.curves == {"loss": {7: 0.25}}
 
@@ -105,7 +105,7 @@ def test_a_real_run_of_tune_is_read(tmp_path: Path) -> None:
         ).fit()
     finally:
         ray.shutdown()
-    history = read_history(uri)
+    history = load_history(uri)
     trials = sorted(history.prior_trials(), key=lambda trial: trial.configuration["lr"])
     assert [dict(trial.configuration) for trial in trials] == [
         {"lr": 0.25, "net/width": 8}, {"lr": 0.5, "net/width": 8},

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.internal.big_store import fill
 from search.tracking.read import cache
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.read.sql_reader import Database
 from tests.support.foreign_stores import all_run_ids, assert_accounted_for
 from tests.support.runs_by_hand import Hand
@@ -221,13 +221,13 @@ def test_our_own_trials_are_cached_too_and_their_end_is_noticed(tmp_path: Path) 
     store.trial(0)
     store.start(1)
     store.writer().drain()
-    first = read_history(store.uri)
-    again = read_history(store.uri)
+    first = load_history(store.uri)
+    again = load_history(store.uri)
     assert again.trials.equals(first.trials) and again.searches == first.searches
     store.journal.append("end", number=1, state="failed", epoch=0, values=[], reason="because")
     store.writer().drain()
     states = {
-        trial.number: trial.state for trial in read_history(store.uri).prior_trials(state=None)
+        trial.number: trial.state for trial in load_history(store.uri).prior_trials(state=None)
     }
     assert states == {0: "complete", 1: "failed"}
 
@@ -251,7 +251,7 @@ def test_two_processes_can_read_at_once(tmp_path: Path) -> None:
     hand = Hand(tmp_path)
     fill(tmp_path / "mlflow.db", hand.experiment, first=0, runs=300, steps=20)
     program = (
-        f"from search.tracking.read.history import read_history; h = read_history({hand.uri!r}); "
+        f"from search.tracking.read.history import load_history; h = load_history({hand.uri!r}); "
         "print(len(h), sum(len(c) for t in h.prior_trials() for c in t.curves.values()))"
     )
     readers = [
@@ -260,4 +260,4 @@ def test_two_processes_can_read_at_once(tmp_path: Path) -> None:
     ]
     # 300 runs with two metrics of 20 steps each.
     assert [reader.communicate(timeout=120)[0].strip() for reader in readers] == ["300 12000"] * 2
-    assert_accounted_for(read_history(hand.uri), all_run_ids(hand.uri))
+    assert_accounted_for(load_history(hand.uri), all_run_ids(hand.uri))

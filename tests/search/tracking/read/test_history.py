@@ -10,7 +10,7 @@ from search.history import History
 from search.space import SearchSpace
 from search.tracking import tag_names
 from search.tracking.ownership import owner_name
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from tests.support.stores import SPACE, Store, new_store
 
 
@@ -41,7 +41,7 @@ def corrupt(store: Store, **tags: str) -> str:
 
 
 def test_trials_are_read_with_types_values_curves_and_true_states(store: Store) -> None:
-    trials = read_history(store.uri).prior_trials(state=None)
+    trials = load_history(store.uri).prior_trials(state=None)
     states = {trial.number: trial.state for trial in trials if trial.number < 4}
     assert states == {0: "complete", 1: "stopped", 2: "failed", 3: "interrupted"}
     first = next(trial for trial in trials if trial.number == 0)
@@ -56,15 +56,15 @@ def test_the_newest_objectives_of_a_stopped_trial_do_not_make_it_complete(store:
     runs = store.client.search_runs([store.experiment], "tags.`twentieth.state` = 'stopped'")
     assert runs[0].data.metrics["objective/left"] == 0.2, "shown in the page"
     (stopped,) = [
-        trial for trial in read_history(store.uri).prior_trials(state=None) if trial.number == 1
+        trial for trial in load_history(store.uri).prior_trials(state=None) if trial.number == 1
     ]
     assert (stopped.state, stopped.values) == ("stopped", ())
     assert stopped.curves.keys() == {"left", "right"}
-    assert 1 not in {trial.number for trial in read_history(store.uri).prior_trials()}
+    assert 1 not in {trial.number for trial in load_history(store.uri).prior_trials()}
 
 
 def test_the_space_is_read_with_the_search(store: Store) -> None:
-    search = read_history(store.uri).searches[store.search]
+    search = load_history(store.uri).searches[store.search]
     assert search.space == SearchSpace.from_json(SPACE)
     assert search.metrics == ("left", "right")
 
@@ -90,14 +90,14 @@ def test_a_corrupt_run_is_left_out_with_its_reason_and_nothing_else_is(
     store: Store, tag: str, text: str
 ) -> None:
     run = corrupt(store, **{tag: text})
-    history = read_history(store.uri)
+    history = load_history(store.uri)
     assert run in {row.run_id for row in history.rejected if row.reason}
     assert {trial.number for trial in history.prior_trials(state=None)} >= {0, 1, 2, 3}
 
 
 def test_an_empty_foreign_run_is_left_out_with_its_reason(store: Store) -> None:
     run = store.client.create_run(store.experiment, run_name="by hand").info.run_id
-    (row,) = (row for row in read_history(store.uri).rejected if row.run_id == run)
+    (row,) = (row for row in load_history(store.uri).rejected if row.run_id == run)
     assert "has no hyperparameter" in row.reason and row.name == "by hand"
 
 
@@ -113,7 +113,7 @@ def test_a_corrupt_summary_drops_its_own_search_only(store: Store, tag: str, tex
     tags = {name: value for name, value in tags.items() if name.startswith("twentieth.")}
     other = f"other-{abs(hash((tag, text)))}"
     store.client.create_run(store.experiment, tags=tags | {tag_names.SEARCH: other, tag: text})
-    history = read_history(store.uri)
+    history = load_history(store.uri)
     assert other not in history.searches
     assert store.search in history.searches
 
@@ -122,7 +122,7 @@ def test_of_two_runs_with_one_key_the_one_furthest_along_counts(store: Store) ->
     for epoch, values in (("1", "[0.7, 0.7]"), ("2", "[0.9, 0.9]"), ("0", "[0.8, 0.8]")):
         tags = {tag_names.NUMBER: "50", tag_names.TRIAL_KEY: f"{store.search}/50"}
         corrupt(store, **tags, **{tag_names.EPOCH: epoch, tag_names.VALUES: values})
-    history = read_history(store.uri)
+    history = load_history(store.uri)
     (trial,) = (trial for trial in history.prior_trials() if trial.number == 50)
     assert trial.values == (0.9, 0.9)
     assert sum("shares its trial key" in row.reason for row in history.rejected) == 2
@@ -139,7 +139,7 @@ def test_the_epoch_of_a_trial_that_has_not_ended_comes_from_its_metrics(
     }
     run = corrupt(store, **key, **{tag_names.STATE: state, tag_names.EPOCH: "2"})
     store.client.log_metric(run, "left", 0.5, step=5)
-    trials = read_history(store.uri).prior_trials(state=None)
+    trials = load_history(store.uri).prior_trials(state=None)
     assert [trial.epoch for trial in trials if trial.number == 60] == [5]
     store.client.delete_run(run)
 
@@ -152,7 +152,7 @@ def test_a_step_that_is_not_a_count_changes_no_epoch(store: Store) -> None:
     }
     run = corrupt(store, **key, **{tag_names.STATE: "interrupted", tag_names.EPOCH: "2"})
     store.client.log_metric(run, "left", 0.5, step=2**40)
-    trials = read_history(store.uri).prior_trials(state=None)
+    trials = load_history(store.uri).prior_trials(state=None)
     assert [trial.epoch for trial in trials if trial.number == 61] == [2]
 
 
@@ -160,7 +160,7 @@ def test_the_epoch_of_an_ended_trial_is_that_of_its_end(store: Store) -> None:
     key = {tag_names.NUMBER: "62", tag_names.TRIAL_KEY: f"{store.search}/62", tag_names.EPOCH: "2"}
     run = corrupt(store, **key)
     store.client.log_metric(run, "added later", 0.5, step=9)
-    trials = read_history(store.uri).prior_trials(state=None)
+    trials = load_history(store.uri).prior_trials(state=None)
     assert [trial.epoch for trial in trials if trial.number == 62] == [2]
 
 
@@ -174,12 +174,12 @@ def test_without_its_journal_a_killed_search_is_known_up_to_the_last_epoch_sent(
         store.epoch(0, epoch)
         writer.drain()
     (store.folder / "journal.jsonl").unlink()
-    (trial,) = read_history(store.uri).prior_trials(state=None)
+    (trial,) = load_history(store.uri).prior_trials(state=None)
     assert (trial.epoch, max(trial.curves["left"])) == (5, 5)
 
 
 def test_what_was_renamed_is_read_under_its_new_name(store: Store) -> None:
-    history = read_history(store.uri).renamed({"x": "y"}, {"left": "west"})
+    history = load_history(store.uri).renamed({"x": "y"}, {"left": "west"})
     search = history.searches[store.search]
     trial = next(trial for trial in history.prior_trials() if trial.number == 0)
     assert trial.configuration == {"y": 0.1}
@@ -189,21 +189,21 @@ def test_what_was_renamed_is_read_under_its_new_name(store: Store) -> None:
 
 
 def test_only_the_experiments_asked_for_are_read(store: Store) -> None:
-    assert len(read_history(store.uri, ["other-*"])) == 0
-    assert len(read_history(store.uri, ["dem?"])) > 0
+    assert len(load_history(store.uri, ["other-*"])) == 0
+    assert len(load_history(store.uri, ["dem?"])) > 0
 
 
 def test_a_running_trial_of_a_live_search_is_running(store: Store) -> None:
     client = store.client
     client.set_tag(store.summary_run, tag_names.STATE, "running")
     client.set_tag(store.summary_run, tag_names.OWNER, owner_name())
-    trials = read_history(store.uri).prior_trials(state=None)
+    trials = load_history(store.uri).prior_trials(state=None)
     assert next(trial for trial in trials if trial.number == 3).state == "running"
     client.set_tag(store.summary_run, tag_names.STATE, "interrupted")
 
 
 def test_history_survives_a_parquet_file(store: Store, tmp_path: Path) -> None:
-    history = read_history(store.uri)
+    history = load_history(store.uri)
     history.to_parquet(tmp_path / "history.parquet")
     again = History.from_parquet(tmp_path / "history.parquet")
     assert again.trials.equals(history.trials)
@@ -216,7 +216,7 @@ def test_a_configuration_longer_than_a_tag_is_read_whole(tmp_path: Path) -> None
     long = {f"hyperparameter_{index}": "v" * 200 for index in range(60)}
     store.journal.append("start", number=0, configuration=long, origin={}, checkpoints="/x")
     store.writer().drain()
-    (trial,) = read_history(store.uri).prior_trials(state=None)
+    (trial,) = load_history(store.uri).prior_trials(state=None)
     assert trial.configuration == long
     assert len(json.dumps(long)) > 8_000
 
@@ -229,7 +229,7 @@ def test_a_search_with_a_wrong_clock_is_read_and_cached(tmp_path: Path) -> None:
     with connection:
         connection.execute("UPDATE runs SET start_time = 9223372036854775807, end_time = -5")
     connection.close()
-    history = read_history(store.uri)
+    history = load_history(store.uri)
     history.to_parquet(tmp_path / "history.parquet")
     (trial,) = history.prior_trials()
     assert (trial.started, trial.seconds) == (None, 0.0)

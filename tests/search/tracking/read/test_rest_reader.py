@@ -15,7 +15,7 @@ from mlflow.entities import Metric, Param
 
 from search.tracking import tag_names
 from search.tracking.read import cache
-from search.tracking.read.history import read_history
+from search.tracking.read.history import load_history
 from search.tracking.read.rest_reader import Server
 from search.tracking.store import open_client
 from tests.support.foreign_stores import assert_accounted_for, empty_store
@@ -60,7 +60,7 @@ def assert_reads_and_follows(
     name = client.get_experiment(experiment).name
 
     def read() -> dict[str, Any]:
-        history = read_history(uri, [name])
+        history = load_history(uri, [name])
         assert_accounted_for(history, runs)
         return {trial.run_id: trial for trial in history.prior_trials(state=None)}
 
@@ -116,13 +116,13 @@ def test_only_the_curves_of_new_runs_are_requested(
         return fetch(self, experiment, ids, *rest, **more)
 
     monkeypatch.setattr(Server, "fetch", watched)
-    read_history(server, [name])
+    load_history(server, [name])
     assert sorted(fetched) == sorted(runs)
     fetched.clear()
-    read_history(server, [name])
+    load_history(server, [name])
     assert fetched == []
     new = log(client, experiment, 0.6)
-    read_history(server, [name])
+    load_history(server, [name])
     assert fetched == [new]
 
 
@@ -132,14 +132,14 @@ def test_a_deleted_run_that_was_purged_is_left_out_until_the_daily_list_forgets_
 ) -> None:
     client, experiment, runs = filled(server)
     name = client.get_experiment(experiment).name
-    read_history(server, [name])
+    load_history(server, [name])
     with closing(sqlite3.connect(server_folder / "mlflow.db")) as connection, connection:
         for table in ("params", "tags", "metrics", "latest_metrics", "runs"):
             connection.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (runs[3],))
     monkeypatch.setattr("search.tracking.read.rest_reader.PAGE", 1)
-    assert_accounted_for(read_history(server, [name]), runs)
+    assert_accounted_for(load_history(server, [name]), runs)
     monkeypatch.setattr("search.tracking.read.rest_reader.FULL_LIST_SECONDS", 0.0)
-    assert_accounted_for(read_history(server, [name]), runs[:3])
+    assert_accounted_for(load_history(server, [name]), runs[:3])
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_an_answer_that_the_server_cuts_is_requested_in_halves(
 ) -> None:
     client, experiment, runs = filled(server)
     monkeypatch.setattr("search.tracking.read.rest_reader.POINTS_A_REQUEST", 4)
-    history = read_history(server, [client.get_experiment(experiment).name])
+    history = load_history(server, [client.get_experiment(experiment).name])
     assert all(
         len(trial.curves["loss"]) == 3 and len(trial.curves["broken"]) == 2
         for trial in history.prior_trials(state=None)
@@ -162,12 +162,12 @@ def test_a_server_without_the_bulk_endpoint_is_queried_run_by_run(
 ) -> None:
     client, experiment, _ = filled(server)
     name = client.get_experiment(experiment).name
-    before = read_history(server, [name]).trials
+    before = load_history(server, [name]).trials
     monkeypatch.setattr(
         "search.tracking.read.rest_reader.BULK_ENDPOINT", "/api/2.0/mlflow/no-such-endpoint"
     )
     monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
-    assert str(read_history(server, [name]).trials.to_pylist()) == str(before.to_pylist())
+    assert str(load_history(server, [name]).trials.to_pylist()) == str(before.to_pylist())
 
 
 @pytest.mark.slow
@@ -181,7 +181,7 @@ def test_a_tag_edited_later_is_noticed_at_once_on_a_small_server_and_within_a_da
     monkeypatch.setattr("search.tracking.read.rest_reader.CLOCK_MARGIN_MILLISECONDS", -10_000)
 
     def tasks() -> list[str]:
-        return read_history(server, [name]).tasks()
+        return load_history(server, [name]).tasks()
 
     assert tasks() == [f"mlflow:{name}"]
     for run in runs[:3]:
@@ -214,11 +214,11 @@ def test_test_metrics_that_our_trials_get_after_their_end_are_noticed(
     client.log_metric(trial, "a", 0.5, step=1)
     for run in (summary, trial):
         client.set_terminated(run, end_time=old + 1)
-    (before,) = read_history(server, ["ours"]).prior_trials()
+    (before,) = load_history(server, ["ours"]).prior_trials()
     assert before.curves == {"a": {1: 0.5}}
     client.log_metric(trial, "test.a", 0.25, step=1)
     client.set_tag(summary, tag_names.NUMBERS, '{"epochs": 1}')
-    (after,) = read_history(server, ["ours"]).prior_trials()
+    (after,) = load_history(server, ["ours"]).prior_trials()
     assert after.curves == {"a": {1: 0.5}, "test.a": {1: 0.25}}
 
 
