@@ -30,9 +30,9 @@ def stop(
 ) -> None:
     """End a running search, or one of its trials; the search can be resumed.
 
-    Stopping a search starts no new trials, interrupts the running ones,
-    evaluates the best trials and writes the report; `resume` continues the
-    interrupted trials. Stopping a single trial ends it after its current epoch
+    When a search is stopped, no new trials start, the running ones are
+    interrupted, the best trials are evaluated and the report is written;
+    `resume` continues the interrupted trials. Stopping a single trial ends it after its current epoch
     and marks it as stopped by the user. It is not resumed, and the other
     trials continue.
     """
@@ -68,7 +68,9 @@ def stop(
 
 def note(
     search: SearchId,
-    text: Annotated[str, typer.Argument(help="One paragraph; Markdown is shown in the page.")],
+    text: Annotated[
+        str, typer.Argument(help="One paragraph; Markdown is rendered in the MLflow UI.")
+    ],
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace all earlier notes; '' removes them.")
     ] = False,
@@ -87,13 +89,15 @@ def note(
 
 def rename(
     search: SearchId,
-    name: Annotated[str, typer.Argument(metavar="NEW", help="The new name; its id undoes it.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NEW", help="The new name; give the id to undo it.")
+    ],
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Rename a search in the MLflow UI; its id does not change, and commands accept either.
 
-    The id cannot change: trials, references such as SEARCH#TRIAL and the
-    storage folder go by it.
+    The id cannot change: it is used by trials, by the storage folder and in
+    references such as SEARCH#TRIAL.
     """
     from search.tracking.edits import rename_search
     from search.tracking.store import open_client
@@ -115,7 +119,7 @@ def delete(
 ) -> None:
     """Delete a search and its trials from the store; later searches no longer learn from it.
 
-    The runs can be restored with `mlflow runs restore` until `mlflow gc`.
+    The runs can be restored with `mlflow runs restore` until `mlflow gc` is run.
     Searches that learned from it, or started from its weights, keep what they
     took.
     """

@@ -123,7 +123,8 @@ def export(
 def attack(
     trial: Annotated[str, typer.Argument(metavar="SEARCH#TRIAL", help="Or an MLflow run id.")],
     epsilon: Annotated[
-        list[str] | None, typer.Option(help="Radius on the pixel scale [0, 1], such as 0.1, 8/255.")
+        list[str] | None,
+        typer.Option(help="Radius on the pixel scale [0, 1], such as 0.1 or 8/255."),
     ] = None,
     norm: Annotated[str | None, typer.Option(help="linf or l2.")] = None,
     attack: Annotated[
@@ -131,7 +132,7 @@ def attack(
     ] = "all",
     examples: Annotated[int | None, typer.Option(min=1, help="Number of images.")] = None,
     split: Annotated[
-        str, typer.Option(help="test, or confirmation (of the validation split).")
+        str, typer.Option(help="test, or confirmation (a part of the validation split).")
     ] = "test",
     verify: Annotated[
         bool, typer.Option("--verify", help="Only check the stored adversarial examples.")

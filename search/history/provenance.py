@@ -251,9 +251,9 @@ def _proposed(origin: Origin) -> str:
         return f"It comes from the portfolio, before any model: it did well {where}"
     if origin.step == "history-model":
         weighted = f"a model that weights {earlier or 'earlier tasks'}"
-        what = f"{weighted} and knows {known}" if known else weighted
+        what = f"{weighted} and is fitted to {known}" if known else weighted
     elif origin.step == "prior-model":
-        what = f"a model of this task that knows {known or 'earlier trials of it'}"
+        what = f"a model fitted to {known or 'earlier trials of this same task'}"
     else:
         what = f"a model of this search's own trials{f' and {known}' if known else ' alone'}"
     return f"It was proposed by {what}{_by(origin)}{_guarded(origin.guard)}"

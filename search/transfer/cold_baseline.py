@@ -152,7 +152,7 @@ def cold_caveats(this: Search, colds: Sequence[Search]) -> tuple[str, ...]:
     if not this.warm:
         texts.append("This search started cold too, so the difference does not come from history.")
     if len(colds) == 1:
-        texts.append("This compares one run with one run, so the difference may be due to chance.")
+        texts.append("This compares just two searches, so the difference may be due to chance.")
     elif len(colds) < FEWEST_SEARCHES:
         texts.append(f"{len(colds)} cold searches are too few to state a range.")
     else:

@@ -72,7 +72,7 @@ def test_dropped_history_is_reported_as_not_used() -> None:
          "It comes from the portfolio, before any model: it did well on 1 earlier task "
          "(mnist 1.00). Tried before in run r."),
         ({"step": "prior-model", "prior_trials": 12, "sampler": "tpe"},
-         "It was proposed by a model of this task that knows 12 earlier trials of this same task "
+         "It was proposed by a model fitted to 12 earlier trials of this same task "
          "(tpe)."),
         ({"step": "model"}, "It was proposed by a model of this search's own trials alone."),
         ({"step": "opening"}, "It belongs to the cold opening: the middle of the space, then "

@@ -56,8 +56,8 @@ def test_two_objectives_by_hand() -> None:
     assert found.trials_saved == 1
     assert found.sentence == (
         "This search needed 2 trials (6 epochs) to reach the level that the cold search cold "
-        "reached after 3 of its 3 trials (15 epochs): it saved 1 trial. This compares one run with "
-        "one run, so the difference may be due to chance."
+        "reached after 3 of its 3 trials (15 epochs): it saved 1 trial. This compares just two "
+        "searches, so the difference may be due to chance."
     )
 
 
