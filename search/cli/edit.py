@@ -32,9 +32,9 @@ def stop(
 
     When a search is stopped, no new trials start, the running ones are
     interrupted, the best trials are evaluated and the report is written;
-    `resume` continues the interrupted trials. Stopping a single trial ends it after its current epoch
-    and marks it as stopped by the user. It is not resumed, and the other
-    trials continue.
+    `resume` continues the interrupted trials. Stopping a single trial ends it
+    after its current epoch and marks it as stopped by the user. It is not
+    resumed, and the other trials continue.
     """
     from search.tracking.ownership import HEARTBEAT_SECONDS
     from search.tracking.stop_requests import request_stop
