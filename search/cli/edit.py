@@ -94,7 +94,7 @@ def rename(
     ],
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
-    """Rename a search in the MLflow UI; its id does not change, and commands accept either.
+    """Rename a search in the MLflow UI; commands accept its id and its name.
 
     The id cannot change: it is used by trials, by the storage folder and in
     references such as SEARCH#TRIAL.
