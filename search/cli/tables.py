@@ -20,12 +20,13 @@ from search.cli.options import say, say_raw
 from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
 from search.history import History, Trial
 from search.history.plurals import counted
+from search.objectives.objective import value_text
 from search.tracking import tag_names
 from search.tracking.summary import note_of
 from search.transfer.best import best_trials, to_yaml, values_on_test
 from search.transfer.costs import cost_of
 from search.transfer.inherited_weights import lineage_in_words
-from search.transfer.objective_text import best_in_words, none_keeps, value_text
+from search.transfer.objective_text import best_in_words, none_keeps
 
 # `show` gives the reasons of so many failed trials.
 FAILED_SHOWN = 5

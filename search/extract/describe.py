@@ -11,6 +11,7 @@ from search.experience import (
     Region,
 )
 from search.history.plurals import counted
+from search.objectives.objective import value_text
 
 # How many of each kind `lines` shows, so that there are about ten lines in all.
 _SEARCHES_SHOWN = 3
@@ -47,7 +48,9 @@ def _searches(experience: Experience) -> list[str]:
     for search in experience.searches[:_SEARCHES_SHOWN]:
         kind = "same task" if search.is_same_task else f"similarity {search.similarity:.2f}"
         why = "" if search.is_same_task else f" ({'; '.join(search.reasons)})"
-        best = ", ".join(f"best {entry.objective} {entry.value:.4f}" for entry in search.best)
+        best = ", ".join(
+            f"best {entry.objective} {value_text(entry.value)}" for entry in search.best
+        )
         texts.append(f"{search.id}: {kind}{why}, {counted(search.trials, 'trial')}, {best}")
     hidden = len(experience.searches) - _SEARCHES_SHOWN
     if hidden <= 0:

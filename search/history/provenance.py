@@ -243,7 +243,7 @@ def names_in_words(names: list[str], named: int = TASKS_NAMED) -> str:
 
 def _proposed(origin: Origin) -> str:
     tasks, count = tasks_in_words(origin.source_tasks), len(origin.source_tasks)
-    earlier = f"{count} earlier task{'s' if count != 1 else ''} ({tasks})" if count else ""
+    earlier = f"{counted(count, 'earlier task')} ({tasks})" if count else ""
     prior = origin.prior_trials
     known = f"{counted(prior, 'earlier trial')} of this same task" if prior else ""
     if origin.step == "portfolio":

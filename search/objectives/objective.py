@@ -203,3 +203,12 @@ def _read(
         return from_lists([each.metric for each in plain], directions, roles)
     except (ValueError, TypeError, RecursionError, OverflowError):
         return plain
+
+
+def value_text(value: float) -> str:
+    """Return a metric's value as people read it: 0.9867, 2.5e-05, 23.41, "" for NaN."""
+    if math.isnan(value):
+        return ""
+    if 0 < abs(value) < 5e-4:  # fewer than two of its digits would be left
+        return f"{value:.2g}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"

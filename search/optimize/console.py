@@ -19,6 +19,7 @@ from rich.text import Text
 from search.history import Trial
 from search.history.plurals import counted
 from search.objectives import pareto
+from search.objectives.objective import value_text
 from search.objectives.roles import best, is_plain
 from search.optimize.plan import Plan, origin_text
 from search.tracking.write.journal import Event
@@ -81,7 +82,7 @@ class View:
         if fields["values"]:
             self.values[number] = tuple(fields["values"])
         numbers = " ".join(
-            f"{name} {value:.4f}"
+            f"{name} {value_text(value)}"
             for name, value in zip(self.plan.spec.metrics, fields["values"], strict=False)
         )
         *_, reason = fields["reason"].strip().split("\n")
@@ -194,7 +195,7 @@ def _front(view: View) -> Table:
     lowest = pareto.losses(list(view.values.values()), objectives).argmin(axis=0)
     for number in view.front()[:FRONT_ROWS]:
         cells = [
-            Text(f"{value:.4f}", style="bold green" if numbers[row] == number else "")
+            Text(value_text(value), style="bold green" if numbers[row] == number else "")
             for value, row in zip(view.values[number], lowest, strict=True)
         ]
         table.add_row(f"{number:03d}", *cells, Text(view.origins.get(number, "")))

@@ -23,6 +23,7 @@ from models.training.protocol import AttackableTraining, EvaluatedTraining
 from models.weights.checkpoints import newest_checkpoint
 from search.history import Trial
 from search.history.plurals import counted
+from search.objectives.objective import value_text
 from search.optimize.plan import Plan
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.tracking.write.journal import Journal
@@ -114,7 +115,7 @@ def _record(
     if isinstance(threat, Threat):
         shown += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
     values = [
-        f"{name} {found.metrics[on_split('test', name)]:.4f}"
+        f"{name} {value_text(found.metrics[on_split('test', name)])}"
         for name in shown
         if on_split("test", name) in found.metrics
     ]

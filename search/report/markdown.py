@@ -16,18 +16,14 @@ from search.history import Search, Trial
 from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.history.states import State
+from search.objectives.objective import value_text
 from search.report.examples import ValidationExamples
 from search.report.ledger import arms_table, guard_section, proposals_table
 from search.report.reproduction import learned_from, reproduction
 from search.report.tables import agreement_table, escape, fenced, table
 from search.report.totals_table import seconds_text, totals_table
 from search.transfer.best import TestValue, to_yaml, values_on_test
-from search.transfer.objective_text import (
-    best_in_words,
-    none_keeps,
-    objectives_in_words,
-    value_text,
-)
+from search.transfer.objective_text import best_in_words, none_keeps, objectives_in_words
 from search.transfer.totals import Totals
 from search.transfer.verdict import Verdict
 

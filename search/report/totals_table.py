@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from search.history import Trial
+from search.objectives.objective import value_text
 from search.report.tables import escape, table
-from search.transfer.objective_text import value_text
 from search.transfer.totals import Totals
 from search.transfer.verdict import Verdict
 

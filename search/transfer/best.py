@@ -16,8 +16,8 @@ from scipy.stats import binomtest
 from models.scores.metric_names import MetricName
 from search.extract.objective_matrix import objective_matrix
 from search.history import History, Trial
+from search.objectives.objective import value_text
 from search.objectives.roles import best
-from search.transfer.objective_text import value_text
 from search.transfer.progress import find_search, trials_of
 
 

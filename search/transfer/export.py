@@ -15,9 +15,9 @@ import yaml
 from models.scores.metric_names import MetricName
 from search.history import Trial
 from search.history.plurals import counted
+from search.objectives.objective import value_text
 from search.transfer.best import values_on_test
 from search.transfer.inherited_weights import lineage_in_words
-from search.transfer.objective_text import value_text
 from search.transfer.sources import WeightSource, check_checkpoint, find_trial
 
 

@@ -5,7 +5,6 @@ Not for choosing the best (`objectives/roles.py`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from search.history import Search, Trial
@@ -74,13 +73,6 @@ def none_keeps(search: Search, best: Sequence[Trial]) -> str:
         f"No complete trial keeps {bounds_in_words(search)}. The closest misses it by "
         f"{_number(min(missed))}."
     )
-
-
-def value_text(value: float) -> str:
-    """A metric's value as reports and tables show it: 0.9867, 23.41, "" for NaN."""
-    if math.isnan(value):
-        return ""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
 
 
 def _number(value: float) -> str:

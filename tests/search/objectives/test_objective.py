@@ -15,6 +15,7 @@ from search.objectives.objective import (
     from_row,
     to_json,
     to_row,
+    value_text,
 )
 
 NAN = float("nan")
@@ -114,3 +115,8 @@ def test_a_direction_that_a_store_lacks_is_unknown():
     row = {"objectives": ["a", "b", "c"], "directions": ["up", "minimize"]}
     assert [each.direction for each in from_row(row)] == [UNKNOWN, "minimize", UNKNOWN]
     assert from_row({"objectives": None, "directions": None}) == ()
+
+
+def test_a_value_has_four_decimals_below_ten_and_two_above() -> None:
+    texts = [value_text(each) for each in (0.98666, 2.5e-5, -3.0, 23.4567, 38662.0, float("nan"))]
+    assert texts == ["0.9867", "2.5e-05", "-3.0000", "23.46", "38662.00", ""]

@@ -18,12 +18,7 @@ from search.report.plots import draw_history
 from search.report.report import write_report
 from search.transfer.best import best_trials
 from search.transfer.control_arm import compare_arms
-from search.transfer.objective_text import (
-    best_in_words,
-    none_keeps,
-    objectives_in_words,
-    value_text,
-)
+from search.transfer.objective_text import best_in_words, none_keeps, objectives_in_words
 from search.transfer.progress import compared, counted_losses, progress_of, trials_of
 from search.transfer.verdict import verdict
 from tests.support.synthetic_history import (
@@ -193,8 +188,3 @@ def test_the_report_says_by_what_is_judged_and_whether_the_bound_is_kept(
     assert f"- objectives: maximize {CLEAN}, keep {ROBUST} >= 0.80\n" in text
     assert ("**No complete trial keeps" in text) == (values[1] < 0.80)
     assert "\n| 0 | 0.9000 |" in text and "\n| 1 | 0.8000 |" not in text
-
-
-def test_a_value_has_four_decimals_below_ten_and_two_above() -> None:
-    texts = [value_text(each) for each in (0.98666, -3.0, 23.4567, 38662.0, float("nan"))]
-    assert texts == ["0.9867", "-3.0000", "23.46", "38662.00", ""]
