@@ -85,7 +85,7 @@ def test_a_heavy_library_stays_in_its_room(library: str) -> None:
 
 def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
     allowed = (
-        "models.catalog", "models.data.description", "models.data.sources",
+        "models.catalog", "models.data.description", "models.data.settings", "models.data.sources",
         "models.data.validation_split",
         "models.networks.base_model", "models.networks.architectures",
         "models.adversarial.text.word_substitution", "models.adversarial.epsilons",

@@ -101,7 +101,7 @@ def data(setting: Setting, task: str) -> Any:
     from models.data.text.selection import load_text
 
     settings = {
-        "parquet": str(setting.data / task),
+        "path": str(setting.data / task),
         "train_examples": setting.train_examples,
         "deduplicate": True,
     }

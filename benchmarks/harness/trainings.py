@@ -73,9 +73,9 @@ class Trainings:
         return {"curve": curve, "test": training.evaluate_test() if tests else {}}
 
     def _key(self, configuration: Mapping[str, Any], seed: int, tests: bool) -> dict[str, Any]:
-        folder = Path(self._spec.task.data.get("parquet", "")).name
+        folder = Path(self._spec.task.data.get("path", "")).name
         return {
-            "data": {**self._spec.task.data, "parquet": folder},
+            "data": {**self._spec.task.data, "path": folder},
             "configuration": dict(configuration),
             "epochs": self._spec.budget.epochs,
             "threat": asdict(self.threat),

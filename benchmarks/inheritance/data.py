@@ -45,7 +45,7 @@ def load_domains(folder: Path, names: Sequence[str] = DOMAINS) -> dict[str, Doma
     domains = {}
     for name in names:
         others = [folders[other] for other in names if other != name]
-        settings = {"parquet": folders[name], "deduplicate": True, "without": others}
+        settings = {"path": folders[name], "deduplicate": True, "without": others}
         found = select_text(settings, KIND)
         dropped = {"repeated": found.repeated, "own": found.leaked, "others": found.removed}
         domains[name] = Domain(found.splits, dropped)

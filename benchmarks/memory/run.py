@@ -32,7 +32,7 @@ def same_spec() -> Spec:
 
 def related_spec(data: Path, name: str) -> Spec:
     """Return the spec of `related` on the data set `name` in the folder `data`."""
-    return load_spec(RELATED_SPEC, [f"task.data.parquet={(data / name).resolve()}"])
+    return load_spec(RELATED_SPEC, [f"task.data.path={(data / name).resolve()}"])
 
 
 def same_task(repetition: int, cache: Path, trials: int) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def spec_of(name: str, images: Path) -> Spec:
     """Return the spec of benchmarks/memory/related.yaml with another data set."""
     if name == "digits":
         return load_spec(RELATED_SPEC, ["task.data=digits"])
-    return load_spec(RELATED_SPEC, [f"task.data.parquet={(images / name).resolve()}"])
+    return load_spec(RELATED_SPEC, [f"task.data.path={(images / name).resolve()}"])
 
 
 def _history(past: list[tuple[Spec, searches.Done]]) -> History | None:

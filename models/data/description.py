@@ -15,7 +15,7 @@ from typing import Any, Literal, overload
 from models.data.sources import DataError, ImageSource, open_source, whole_setting
 from models.data.validation_split import FEWEST, too_few
 
-_SOURCES = ("name", "parquet", "hub")
+_SOURCES = ("name", "path", "hub")
 _OPTIONS = ("train_examples", "image_size", "split_seed")
 
 
@@ -128,7 +128,7 @@ def describe_data(
 
     `kind` is the model's kind of data: "images", or "classification", "entities" or "dialogue",
     whose settings `models.data.text.selection.select_text` lists. For images `settings` name one
-    source: {"name": "digits"}, {"parquet": folder} or {"hub": name}; optional are `train_examples`
+    source: {"name": "digits"}, {"path": folder} or {"hub": name}; optional are `train_examples`
     (a fixed stratified subset of the training split, drawn by the split seed), `image_size`
     (area-pooled down to this height) and `split_seed` (default 0).
 

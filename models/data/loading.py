@@ -52,7 +52,7 @@ def load_images(settings: Mapping[str, Any]) -> ImageSplits:
     """Load what `settings` select; their keys are those of `models.catalog.describe_data`.
 
     Example:
-        `load_images({"parquet": "/data/mnist", "train_examples": 1000, "image_size": 14})`
+        `load_images({"path": "/data/mnist", "train_examples": 1000, "image_size": 14})`
 
     Raises:
         DataError: as `describe_data`.

@@ -130,8 +130,8 @@ def digits_source(split_seed: int) -> ImageSource:
 
 
 def open_source(kind: str, value: str, split_seed: int) -> ImageSource:
-    """Open a data set: of a `kind` (name, parquet or hub), under its name, folder or hub name."""
-    if kind == "parquet":
+    """Open a data set: of a `kind` (name, path or hub), under its name, folder or hub name."""
+    if kind == "path":
         from models.data.parquet import parquet_source
 
         return parquet_source(value)

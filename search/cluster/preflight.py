@@ -165,8 +165,8 @@ def _is_unspecified(host: str) -> bool:
 def _places(spec: Spec) -> Iterator[tuple[str, str]]:
     """Yield the key and path of each folder and file in a spec; `load_spec` made them absolute."""
     data: Mapping[str, Any] = spec.task.data
-    if data.get("parquet"):
-        yield "task.data.parquet", data["parquet"]
+    if data.get("path"):
+        yield "task.data.path", data["path"]
     for name, folder in (data.get("targets") or {}).items():
         yield f"task.data.targets.{name}", folder
     for index, folder in enumerate(data.get("without") or ()):
@@ -179,9 +179,9 @@ def _places(spec: Spec) -> Iterator[tuple[str, str]]:
 
 
 def _absolute_paths(document: Mapping[str, Any]) -> set[str]:
-    """Return the texts in a document that are absolute paths, also those after `parquet:`."""
-    parts = [part for _, text in texts_in(document) for part in (text, text.partition(":")[2])]
-    paths = [Path(part).expanduser() for part in parts if part.startswith(("/", "~"))]
+    """Return the texts in a document that are absolute paths."""
+    texts = [text for _, text in texts_in(document) if text.startswith(("/", "~"))]
+    paths = [Path(text).expanduser() for text in texts]
     return {str(path.resolve()) for path in paths}
 
 

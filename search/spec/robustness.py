@@ -81,7 +81,7 @@ def _default_epsilon(document: Document, threat: Threat) -> float | None:
     """Return the usual epsilon of the document's data set; note that it is missing without one."""
     data = document.task.get("data")
     settings = data if isinstance(data, dict) else {"name": data}
-    sources = [settings.get(key) for key in ("name", "parquet", "hub")]
+    sources = [settings.get(key) for key in ("name", "path", "hub")]
     names = [source for source in sources if isinstance(source, str) and source]
     is_wrong = any(problem.key.startswith("task.data") for problem in document.problems)
     if document.known is None or len(names) != 1 or is_wrong:

@@ -85,16 +85,24 @@ class Part(BaseModel):
 
 
 class Data(Part):
-    """The source of the examples: exactly one of the first four.
+    """The data set: exactly one of the first four is its source.
 
     Attributes:
         name: Embedded data: `digits`, or `dialogue`.
-        parquet: A folder with train.parquet, validation.parquet and test.parquet, relative to the
-            spec.
-        hub: A data set by its name on the Hugging Face hub.
+        path: A file or folder, relative to the spec: pictures in folders, parquet, CSV, TSV, JSON
+            lines, CoNLL columns or `.npz`.
+        hub: A data set on the Hugging Face hub: `NAME` or `NAME@REVISION`.
         targets: Target, in words, to a folder of texts about it: pairs to classify.
+        subset: Which configuration of a data set of the hub.
+        splits: `train`, `validation` and `test` to the name of a split of the source, or to a share
+            of the training examples to hold out.
+        image_column: The column of pictures; by default the only one of that type.
+        text_column: The column of texts (`text`), words (`tokens`) or messages (`messages`).
+        pair_column: The column of a pair's second text; by default `text_pair`, if there is one.
+        label_column: The column of labels (`label`), tags (`tags`) or answers (`answer`).
+        group_column: A column whose equal values are never divided between splits.
         train_examples: The number of training examples to use; all by default.
-        image_size: The height that images are pooled down to; divides their own.
+        image_size: The height that images are reduced to.
         split_seed: The seed of the splits that the source does not have itself, and of the choice
             of `train_examples`.
         deduplicate: Whether training texts that repeat or are in another split are dropped.
@@ -103,9 +111,16 @@ class Data(Part):
     """
 
     name: str | None = None
-    parquet: str | None = None
+    path: str | None = None
     hub: str | None = None
     targets: dict[str, str] | None = None
+    subset: str | None = None
+    splits: dict[Literal["train", "validation", "test"], str | float] | None = None
+    image_column: str | None = None
+    text_column: str | None = None
+    pair_column: str | None = None
+    label_column: str | None = None
+    group_column: str | None = None
     train_examples: Counted | None = None
     image_size: Counted | None = None
     split_seed: NotNegative | None = None

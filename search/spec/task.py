@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import MODELS, data_kind
+from models.data.settings import IMAGES_ONLY, SOURCES, TEXTS_ONLY
 from search.spec.base_model import check_base
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
 from search.spec.sections import Data, Task
 
 EMBEDDED_DATA = {"images": ("digits",), "dialogue": ("dialogue",)}
-SOURCES = ("name", "parquet", "hub", "targets")
-# Keys of `data:` that mean nothing to the other models.
-_IMAGES_ONLY, _TEXTS_ONLY = ("image_size",), ("targets", "deduplicate", "without")
 MODEL_FORMS = (*MODELS, "python:package.module:function")
 _DATA: KeyPath = ("task", "data")
 
@@ -48,7 +46,7 @@ def check_task(document: Document, folder: Path, must_exist: bool) -> Task | Non
 def _data_name(data: Mapping[str, Any]) -> str:
     if "targets" in data:
         return "-".join(re.sub(r"\W+", "_", each).strip("_") for each in sorted(data["targets"]))
-    return Path(data.get("name") or data.get("parquet") or data.get("hub") or "").name
+    return Path(data.get("name") or data.get("path") or data.get("hub") or "").name
 
 
 def _check_data(document: Document, folder: Path, must_exist: bool) -> dict[str, Any]:
@@ -58,7 +56,7 @@ def _check_data(document: Document, folder: Path, must_exist: bool) -> dict[str,
         kind = data_kind(document.model)
     kinds = EMBEDDED_DATA if kind is None else {kind}
     embedded = tuple(name for each in kinds for name in EMBEDDED_DATA.get(each, ()))
-    forms = (*embedded, "a folder of parquet files", "hub:NAME")
+    forms = (*embedded, "a file or folder", "hub:NAME")
     if raw is None or raw == {}:
         if not document.is_function:
             document.add(_DATA, "is missing", allowed=forms)
@@ -77,13 +75,13 @@ def _check_data(document: Document, folder: Path, must_exist: bool) -> dict[str,
     if len(given) != 1:
         message = f"names {len(given)} sources ({', '.join(given)}); name one"
         document.add(_DATA, message, allowed=SOURCES)
-    for key in (_TEXTS_ONLY if kind == "images" else _IMAGES_ONLY) if kind else ():
+    for key in (TEXTS_ONLY if kind == "images" else IMAGES_ONLY) if kind else ():
         if key in settings:
             document.add((*_DATA, key), f"means nothing for data of kind {kind}; remove it")
     if data.name is not None and data.name not in embedded:
         document.add((*_DATA, "name"), "no embedded data set", data.name, embedded)
-    if data.parquet is not None:
-        settings["parquet"] = _found(document, _DATA, folder, data.parquet, must_exist)
+    if data.path is not None:
+        settings["path"] = _found(document, _DATA, folder, data.path, must_exist)
     for key, texts in (data.targets or {}).items():
         path = (*_DATA, "targets", key)
         settings["targets"][key] = _found(document, path, folder, texts, must_exist)
@@ -94,10 +92,10 @@ def _check_data(document: Document, folder: Path, must_exist: bool) -> dict[str,
 
 
 def _found(document: Document, path: KeyPath, folder: Path, written: str, must_exist: bool) -> str:
-    """Return a folder as an absolute path; note that it is missing if it must exist."""
+    """Return a file or folder as an absolute path; note that it is missing if it must exist."""
     source = (folder / Path(written).expanduser()).resolve()
-    if must_exist and not source.is_dir():
-        document.add(path, f"there is no folder {source}", written)
+    if must_exist and not source.exists():
+        document.add(path, f"there is no file or folder {source}", written)
     return str(source)
 
 
@@ -108,7 +106,7 @@ def _source_of(text: str, folder: Path, embedded: tuple[str, ...]) -> str | None
     if text.startswith("hub:"):
         return "hub"
     is_path = any(mark in text for mark in "/\\") or text.startswith((".", "~"))
-    return "parquet" if is_path or (folder / text).is_dir() else None
+    return "path" if is_path or (folder / text).exists() else None
 
 
 def _check_model(document: Document) -> None:

@@ -79,7 +79,7 @@ def finished(
     kind = data_kind(model)
     short = {} if kind == "images" else {"max_length": 32}
     configuration = complete(model, short | settings)
-    splits = load_data({"parquet": str(data)}, kind)
+    splits = load_data({"path": str(data)}, kind)
     image = tuple(splits.train_images.shape[1:]) if kind == "images" else None
     loaded = LoadedBase(base, kind, tuple(splits.label_names), image=image)
     plain = loaded.fresh(seed, configuration, own_copy=True)
@@ -90,7 +90,7 @@ def finished(
         if not name.startswith("allocation."):
             tensor += 0.1 * torch.randn(tensor.shape, generator=generator)
     save_checkpoint(folder, 1, 1, [{"loss.train": 1.0}], {"weights": state})
-    return TrainedTrial("source#0", model, configuration, {"parquet": str(data)}, folder, base)
+    return TrainedTrial("source#0", model, configuration, {"path": str(data)}, folder, base)
 
 
 def load_by(folder: Path, *arguments: Any) -> Any:

@@ -18,7 +18,7 @@ from models.data.text.deduplication import contained_in, find_repeats
 from models.data.text.entity_tags import number_tags
 from models.data.text.splits import TextExamples, TextSource, TextSplits, check_kind
 
-_SOURCES = ("name", "parquet", "targets", "hub")
+_SOURCES = ("name", "path", "targets", "hub")
 _OPTIONS = ("train_examples", "split_seed", "deduplicate", "without")
 
 
@@ -41,7 +41,7 @@ def load_text(settings: Mapping[str, Any], kind: str) -> TextSplits:
     """Load what `settings` select.
 
     Example:
-        `load_text({"parquet": "/data/trec6", "train_examples": 2000, "deduplicate": True},
+        `load_text({"path": "/data/trec6", "train_examples": 2000, "deduplicate": True},
         "classification")`
 
     Raises:
@@ -53,7 +53,7 @@ def load_text(settings: Mapping[str, Any], kind: str) -> TextSplits:
 def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
     """Load what `settings` select, with the counts of repeated examples.
 
-    `settings` name one source: {"parquet": folder}, {"targets": {target: folder}}, {"hub": name}
+    `settings` name one source: {"path": folder}, {"targets": {target: folder}}, {"hub": name}
     or {"name": "dialogue"}; optional are `train_examples` (a fixed subset of the training split,
     drawn by the split seed, for classification with the shares of its classes), `split_seed`
     (default 0), `deduplicate` (drop repeated and leaked training examples, before the subset) and
@@ -115,7 +115,7 @@ def _without(
 
 
 def _open(source: str, value: Any, kind: str, split_seed: int) -> TextSource:
-    if source == "parquet":
+    if source == "path":
         from models.data.text.folders import read_folder
 
         return read_folder(str(value), kind)

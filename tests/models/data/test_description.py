@@ -12,11 +12,11 @@ def digest(**settings: object) -> str:
 
 def test_the_digest_changes_with_whatever_changes_what_a_trial_sees(folder: Path) -> None:
     variants = [
-        digest(parquet=str(folder)),
-        digest(parquet=str(folder), train_examples=9),
-        digest(parquet=str(folder), train_examples=10),
-        digest(parquet=str(folder), train_examples=10, split_seed=1),
-        digest(parquet=str(folder), image_size=2),
+        digest(path=str(folder)),
+        digest(path=str(folder), train_examples=9),
+        digest(path=str(folder), train_examples=10),
+        digest(path=str(folder), train_examples=10, split_seed=1),
+        digest(path=str(folder), image_size=2),
         digest(name="digits"),
         digest(name="digits", split_seed=1),
         digest(name="digits", image_size=4),
@@ -25,20 +25,20 @@ def test_the_digest_changes_with_whatever_changes_what_a_trial_sees(folder: Path
 
 
 def test_settings_that_change_nothing_leave_the_digest_alone(folder: Path) -> None:
-    plain = digest(parquet=str(folder))
-    assert plain == digest(parquet=str(folder), train_examples=30, image_size=4)
+    plain = digest(path=str(folder))
+    assert plain == digest(path=str(folder), train_examples=30, image_size=4)
     # A folder brings its own splits; without a subset there is nothing for the seed to decide.
-    assert plain == digest(parquet=str(folder), split_seed=7)
+    assert plain == digest(path=str(folder), split_seed=7)
 
 
 def test_the_digest_follows_the_content_not_the_place(
     folder: Path, write_split: Callable[..., Path]
 ) -> None:
-    before = digest(parquet=str(folder))
+    before = digest(path=str(folder))
     moved = folder.rename(folder.parent / "elsewhere")
-    assert digest(parquet=str(moved)) == before
+    assert digest(path=str(moved)) == before
     write_split(moved / "test.parquet", 15)
-    assert digest(parquet=str(moved)) != before
+    assert digest(path=str(moved)) != before
 
 
 def test_a_validation_split_too_small_to_be_cut_into_parts_is_refused(
@@ -46,7 +46,7 @@ def test_a_validation_split_too_small_to_be_cut_into_parts_is_refused(
 ) -> None:
     write_split(folder / "validation.parquet", 2)
     with pytest.raises(DataError, match="shapes: the validation split has 2 examples, but one"):
-        describe_data({"parquet": str(folder)})
+        describe_data({"path": str(folder)})
 
 
 def test_a_description_says_what_is_left_after_pooling_and_selecting() -> None:

@@ -15,13 +15,13 @@ Write = Callable[..., Path]
 
 
 def test_a_correct_folder_is_described(folder: Path) -> None:
-    description = describe_data({"parquet": str(folder)})
+    description = describe_data({"path": str(folder)})
     assert (description.name, description.shape, description.classes) == ("shapes", (1, 4, 6), 3)
     assert (description.train, description.validation, description.test) == (30, 9, 12)
 
 
 def test_pixels_come_back_as_they_were_written(folder: Path) -> None:
-    data = load_images({"parquet": str(folder)})
+    data = load_images({"path": str(folder)})
     expected = np.random.default_rng(30).integers(0, 256, (30, 24), dtype=np.uint8)
     assert np.array_equal(data.train_images.reshape(30, 24), expected)
     assert data.train_labels.tolist() == [i % 3 for i in range(30)]
@@ -37,7 +37,7 @@ def test_layouts_with_channels_become_channels_first(
     for split in ("train", "validation", "test"):
         metadata = {"layout": layout, "shape": json.dumps(shape)}
         write_split(tmp_path / f"{split}.parquet", 3, columns=columns, metadata=metadata)
-    images = load_images({"parquet": str(tmp_path)}).test_images
+    images = load_images({"path": str(tmp_path)}).test_images
     assert images.shape == (3, 3, 2, 4)
     assert np.array_equal(images[0], image if layout == "CHW" else np.moveaxis(image, -1, 0))
 
@@ -68,7 +68,7 @@ def test_a_wrong_file_is_named_with_problem_and_remedy(
 ) -> None:
     write_split(folder / "validation.parquet", **change)
     with pytest.raises(DataError) as error:
-        describe_data({"parquet": str(folder)})
+        describe_data({"path": str(folder)})
     assert str(error.value).startswith(str(folder / "validation.parquet"))
     assert all(word in str(error.value) for word in words), error.value
 
@@ -76,21 +76,21 @@ def test_a_wrong_file_is_named_with_problem_and_remedy(
 def test_a_split_of_another_shape_is_named(folder: Path, write_split: Write) -> None:
     write_split(folder / "test.parquet", metadata={"shape": "[6, 4]"})
     with pytest.raises(DataError, match=r"test\.parquet: metadata differ"):
-        describe_data({"parquet": str(folder)})
+        describe_data({"path": str(folder)})
 
 
 def test_a_missing_folder_and_a_missing_split_are_named(folder: Path) -> None:
     with pytest.raises(DataError, match="nowhere: no such folder"):
-        describe_data({"parquet": str(folder / "nowhere")})
+        describe_data({"path": str(folder / "nowhere")})
     (folder / "test.parquet").unlink()
     with pytest.raises(DataError, match=r"test\.parquet: missing"):
-        describe_data({"parquet": str(folder)})
+        describe_data({"path": str(folder)})
 
 
 def test_a_damaged_file_is_named(folder: Path) -> None:
     (folder / "train.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(DataError, match=r"train\.parquet: not a readable parquet file"):
-        describe_data({"parquet": str(folder)})
+        describe_data({"path": str(folder)})
 
 
 def test_files_are_checked_and_hashed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

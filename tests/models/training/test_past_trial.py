@@ -23,7 +23,7 @@ THREAT = Threat(epsilon=0.2, steps=3)
 
 def trained_cnn(folder: Path, data: Path) -> tuple[TrainedTrial, CNNTraining]:
     """A trial of two epochs on images of 4x6 pixels in three classes, and its training."""
-    settings = {"parquet": str(data)}
+    settings = {"path": str(data)}
     configuration = complete("cnn", {"width": 8})
     training = CNNTraining(configuration, load_images(settings), epochs=2, seed=0, threat=THREAT)
     metrics = list(training.run())

@@ -34,13 +34,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fresh(base: BaseModel, data: Path, configuration: Any, seed: int = 7) -> Any:
-    splits = load_data({"parquet": str(data)}, "classification")
+    splits = load_data({"path": str(data)}, "classification")
     loaded = LoadedBase(base, "classification", splits.label_names)
     return loaded.fresh(seed, configuration, own_copy=True)
 
 
 def passed_to(trial: Any, target: Path, folder: Path) -> ExtractedWeights:
-    passed = extract_weights(trial, [], {"parquet": str(target)})
+    passed = extract_weights(trial, [], {"path": str(target)})
     return replace(passed, weights=load_initial(save_initial(folder, passed.weights)))
 
 
@@ -134,7 +134,7 @@ def test_tags_of_an_entity_type_that_both_have_are_copied(tmp_path: Path) -> Non
     source = entities(tmp_path / "music", "person", "place")
     trial = finished(tmp_path / "trial", "entity_tagger", source, base, adaptation="lora")
     target = entities(tmp_path / "books", "book", "person")
-    passed = extract_weights(trial, [], {"parquet": str(target)})
+    passed = extract_weights(trial, [], {"path": str(target)})
     assert passed.rows.carried == ("O", "B-person", "I-person")
     assert passed.rows.fresh == ("B-book", "I-book")
     assert passed.overlap.count == 0
@@ -149,15 +149,13 @@ def test_what_was_trained_on_is_compared_with_the_targets_splits(
     (swapped / "train.parquet").rename(swapped / "spare")
     (swapped / "test.parquet").rename(swapped / "train.parquet")
     (swapped / "spare").rename(swapped / "test.parquet")
-    found = extract_weights(trial, [], {"parquet": str(swapped)}).overlap
+    found = extract_weights(trial, [], {"path": str(swapped)}).overlap
     assert len(found.test) == found.compared > 0 and found.validation == ()
-    ancestor = [{"parquet": str(data)}]
+    ancestor = [{"path": str(data)}]
     other = finished(tmp_path / "other", "text_classifier", swapped, base, adaptation="lora")
-    clean = extract_weights(other, [], {"parquet": str(swapped)})
+    clean = extract_weights(other, [], {"path": str(swapped)})
     assert clean.overlap.count == 0
-    assert extract_weights(other, ancestor, {"parquet": str(swapped)}).overlap.count == len(
-        found.test
-    )
+    assert extract_weights(other, ancestor, {"path": str(swapped)}).overlap.count == len(found.test)
 
 
 def test_a_checkpoint_that_is_gone_is_named(base: BaseModel, data: Path, tmp_path: Path) -> None:

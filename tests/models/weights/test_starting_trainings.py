@@ -39,20 +39,20 @@ def source(base: BaseModel, data: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 def loaded(base: BaseModel, data: Path) -> LoadedBase:
-    names = load_data({"parquet": str(data)}, "classification").label_names
+    names = load_data({"path": str(data)}, "classification").label_names
     return LoadedBase(base, "classification", tuple(names))
 
 
 def taken(source: TrainedTrial, data: Path, folder: Path) -> InitialWeights:
     return load_initial(
-        save_initial(folder, extract_weights(source, [], {"parquet": str(data)}).weights)
+        save_initial(folder, extract_weights(source, [], {"path": str(data)}).weights)
     )
 
 
 def starting(held: LoadedBase, data: Path, initial: InitialWeights, method: str) -> TextFineTuning:
     settings = {"adaptation": method, "max_length": 16, "batch_size": 4}
     configuration = complete("text_classifier", settings)
-    splits = load_data({"parquet": str(data)}, "classification")
+    splits = load_data({"path": str(data)}, "classification")
     return TextFineTuning(
         configuration, splits, epochs=2, seed=3, threat=THREAT, base=held, initial=initial
     )

@@ -37,11 +37,11 @@ def test_a_spec_in_a_folder_that_stays_behind_is_refused(project: Path) -> None:
 
 def test_a_relative_data_path_must_travel_with_the_project(project: Path, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    with pytest.raises(ValueError, match=r"task\.data\.parquet: .*outside.*absolute path"):
+    with pytest.raises(ValueError, match=r"task\.data\.path: .*outside.*absolute path"):
         check_spec(written(project, "../images"), project, [])
     (project / "images").mkdir()
     data = check_spec(written(project, "./images"), project, []).task.data
-    assert data["parquet"] == str(project / "images")
+    assert data["path"] == str(project / "images")
 
 
 def test_a_path_in_an_override_must_travel_too(project: Path) -> None:
@@ -58,9 +58,7 @@ def test_data_that_git_ignores_is_refused_with_key_path_and_fix(project: Path) -
     (project / "images").mkdir()
     (project / "images" / "train.parquet").write_text("")
     (project / ".gitignore").write_text("*.parquet\n")
-    message = (
-        r"spec\.yaml: task\.data\.parquet: .*train\.parquet stays behind: .*\.gitignore names it"
-    )
+    message = r"spec\.yaml: task\.data\.path: .*train\.parquet stays behind: .*\.gitignore names it"
     with pytest.raises(ValueError, match=f"{message}.*shared storage"):
         check_spec(written(project, "./images"), project, [])
 
@@ -73,7 +71,7 @@ def test_a_spec_that_git_ignores_is_refused(project: Path) -> None:
 
 def test_an_absolute_data_path_is_one_on_the_nodes(project: Path) -> None:
     spec = check_spec(written(project, "/mnt/data/images"), project, [])
-    assert spec.task.data["parquet"] == "/mnt/data/images"
+    assert spec.task.data["path"] == "/mnt/data/images"
 
 
 def test_a_training_function_in_the_tests_does_not_travel(project: Path) -> None:

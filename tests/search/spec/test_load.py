@@ -117,10 +117,10 @@ def test_data_folders_are_relative_to_the_spec_and_must_exist(tmp_path: Path) ->
     path = tmp_path / "spec.yaml"
     path.write_text(changed("task/data", "data/mine", changed("robustness/epsilon", 0.05)))
     spec = load_spec(path)
-    assert spec.task.data == {"parquet": str(tmp_path / "data" / "mine")}
+    assert spec.task.data == {"path": str(tmp_path / "data" / "mine")}
     assert spec.task.name == "mine-cnn"
-    path.write_text(changed("task/data", {"parquet": "data/other"}))
-    with pytest.raises(SpecError, match=r"task\.data = 'data/other': there is no folder"):
+    path.write_text(changed("task/data", {"path": "data/other"}))
+    with pytest.raises(SpecError, match=r"task\.data = 'data/other': there is no file or folder"):
         load_spec(path)
 
 

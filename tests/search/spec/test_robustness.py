@@ -52,9 +52,9 @@ def test_images_are_attacked_by_their_pixels_whatever_the_model() -> None:
         ({"name": "digits"}, "l2", 0.2),
         ({"hub": "ylecun/mnist"}, "linf", 0.3),
         ("hub:ylecun/mnist", "l2", 2.0),
-        ({"parquet": "/data/fashion_mnist_10k"}, "linf", 0.1),
-        ({"parquet": "/data/fashion_mnist_10k", "image_size": 14}, "l2", 0.35),
-        ({"parquet": "/data/kmnist_t10k"}, "linf", 0.3),
+        ({"path": "/data/fashion_mnist_10k"}, "linf", 0.1),
+        ({"path": "/data/fashion_mnist_10k", "image_size": 14}, "l2", 0.35),
+        ({"path": "/data/kmnist_t10k"}, "linf", 0.3),
         ({"hub": "uoft-cs/cifar10"}, "linf", 8 / 255),
         ({"hub": "uoft-cs/cifar10"}, "l2", 0.5),
     ],
@@ -69,7 +69,7 @@ def test_the_default_epsilon_is_the_usual_one_of_the_data_set_and_the_norm(
 
 
 def test_unknown_images_need_an_epsilon() -> None:
-    for data in ({"parquet": "/data/leaves"}, {"hub": "uoft-cs/cifar100"}):
+    for data in ({"path": "/data/leaves"}, {"hub": "uoft-cs/cifar100"}):
         text = changed("task/data", data)
         message = said(text)
         assert "robustness.epsilon: is missing, and the field has none for" in message
@@ -205,7 +205,7 @@ def test_a_table_of_synonyms_that_cannot_be_used_is_refused(tmp_path: Path) -> N
 )
 def test_overrides_know_the_keys_of_the_model(tmp_path: Path, override: str, words: str) -> None:
     text = yaml.safe_load(fine_tuning())
-    text["task"]["data"] = {"parquet": "data/texts"}
+    text["task"]["data"] = {"path": "data/texts"}
     path = place(tmp_path, yaml.safe_dump(text))
     if not words:
         load_spec(path, [override])

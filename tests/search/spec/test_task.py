@@ -39,20 +39,21 @@ def test_folders_of_targets_are_relative_to_the_spec(tmp_path: Path) -> None:
 
 def test_a_targets_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     data = {"targets": {"sport": "data/texts", "music": "data/none"}}
-    with pytest.raises(SpecError, match=r"task\.data\.targets\.music = 'data/none'.*no folder"):
+    problem = r"task\.data\.targets\.music = 'data/none'.*no file or folder"
+    with pytest.raises(SpecError, match=problem):
         load_spec(place(tmp_path, with_task(data=data)))
 
 
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"parquet": "x", "image_size": 8}, ["data.image_size", "kind classification"]),
-        ({"parquet": "x", "deduplicate": "yes"}, ["data.deduplicate = 'yes'", "true or false"]),
-        ({"parquet": "x", "targets": {"a": "y"}}, ["names 2 sources (parquet, targets)"]),
-        ({"parquet": "x", "dedupliacte": True}, ["unknown key", "`deduplicate`"]),
+        ({"path": "x", "image_size": 8}, ["data.image_size", "kind classification"]),
+        ({"path": "x", "deduplicate": "yes"}, ["data.deduplicate = 'yes'", "true or false"]),
+        ({"path": "x", "targets": {"a": "y"}}, ["names 2 sources (path, targets)"]),
+        ({"path": "x", "dedupliacte": True}, ["unknown key", "`deduplicate`"]),
         ({"name": "digits"}, ["data.name = 'digits'", "no embedded data set"]),
         ("digits", ["task.data = 'digits'", "unknown data set", "hub:NAME"]),
-        (None, ["task.data: is missing", "a folder of parquet files"]),
+        (None, ["task.data: is missing", "a file or folder"]),
     ],
 )
 def test_wrong_data_of_texts_are_refused(data: Any, words: list[str]) -> None:

@@ -36,7 +36,7 @@ def text_spec(shelf: Shelf, name: str, data: str, method: str, **changes: Any) -
     record: dict[str, Any] = {
         "name": name,
         "task": {
-            "name": data, "data": {"parquet": str(shelf.folder / data)},
+            "name": data, "data": {"path": str(shelf.folder / data)},
             "model": "text_classifier", "base": str(shelf.folder / "bert"),
             "settings": {"adaptation": method, "max_length": 32},
         },
@@ -143,7 +143,7 @@ def test_a_source_that_left_these_texts_out_is_accepted(shelf: Shelf) -> None:
     some = pq.read_table(shelf.folder / "tones" / "train.parquet").slice(0, 3)
     pq.write_table(some, guarded / "test.parquet")
     shutil.copy(shelf.folder / "tones" / "validation.parquet", guarded / "train.parquet")
-    data = {"parquet": str(shelf.folder / "moods"), "without": [str(guarded)]}
+    data = {"path": str(shelf.folder / "moods"), "without": [str(guarded)]}
     for changes, leaks in (({}, True), ({"data": data}, False)):
         task = text_spec(shelf, "x", "moods", "lora").task.model_dump(exclude_none=True) | changes
         source = finished_search(shelf, "lora", task=task)

@@ -26,7 +26,7 @@ def digest(kind: str, **settings: object) -> str:
 
 
 def test_what_is_loaded_is_what_was_described(tmp_path: Path, write_text: WriteText) -> None:
-    settings = {"parquet": str(write_text(tmp_path / "set", "entities"))}
+    settings = {"path": str(write_text(tmp_path / "set", "entities"))}
     description, data = describe_data(settings, "entities"), load_data(settings, "entities")
     assert data.label_names == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER") == description.label_names
     assert data.train.labels == ((3, 0), (0, 1, 2))
@@ -37,7 +37,7 @@ def test_what_is_loaded_is_what_was_described(tmp_path: Path, write_text: WriteT
 
 def test_a_subset_keeps_the_shares_of_the_classes_and_is_seeded(many: Path) -> None:
     def drawn(**settings: object) -> tuple:
-        return load_text({"parquet": str(many), **settings}, "classification").train
+        return load_text({"path": str(many), **settings}, "classification").train
 
     assert Counter(drawn(train_examples=8).labels) == {0: 6, 1: 2}
     assert drawn(train_examples=8) == drawn(train_examples=8, split_seed=0)
@@ -50,7 +50,7 @@ def test_a_subset_of_sentences_is_drawn_without_replacement(
 ) -> None:
     columns = {"tokens": [[f"w{i}"] for i in range(20)], "tags": [["B-x"]] * 20}
     folder = write_text(tmp_path, "entities", columns=columns)
-    settings = {"parquet": str(folder), "train_examples": 19}
+    settings = {"path": str(folder), "train_examples": 19}
     assert len(set(load_text(settings, "entities").train.texts)) == 19
 
 
@@ -59,7 +59,7 @@ def test_deduplication_comes_before_the_subset_and_is_counted(
 ) -> None:
     columns = {**MANY, "text": ["Text 1 ", "good  TEST", *MANY["text"][2:39], "text 1"]}
     write_text(many, "classification", "train", columns=columns)
-    settings = {"parquet": str(many)}
+    settings = {"path": str(many)}
     all_of_it = select_text(settings, "classification")
     assert (all_of_it.repeated, all_of_it.leaked, len(all_of_it.splits.train)) == (1, 1, 40)
     description = describe_data({**settings, "deduplicate": True}, "classification")
@@ -73,24 +73,24 @@ def test_the_digest_follows_what_a_trial_sees(
     many: Path, tmp_path: Path, write_text: WriteText
 ) -> None:
     folder = str(many)
-    plain = digest("classification", parquet=folder)
+    plain = digest("classification", path=folder)
     seen = [
         plain,
-        digest("classification", parquet=folder, train_examples=8),
-        digest("classification", parquet=folder, train_examples=9),
-        digest("classification", parquet=folder, train_examples=8, split_seed=1),
+        digest("classification", path=folder, train_examples=8),
+        digest("classification", path=folder, train_examples=9),
+        digest("classification", path=folder, train_examples=8, split_seed=1),
         digest("classification", targets={"sun": folder}),
         digest("classification", targets={"rain": folder}),
     ]
     assert len(set(seen)) == len(seen)
     same = {"train_examples": 40, "split_seed": 3, "deduplicate": True}  # nothing is repeated
-    assert digest("classification", parquet=folder, **same) == plain
-    assert digest("classification", parquet=str(many.rename(tmp_path / "moved"))) == plain
+    assert digest("classification", path=folder, **same) == plain
+    assert digest("classification", path=str(many.rename(tmp_path / "moved"))) == plain
     names = {"label_names": '["up", "left"]'}
     for split in ("train", "validation", "test"):
         columns = MANY if split == "train" else {}
         write_text(tmp_path / "moved", "classification", split, columns=columns, metadata=names)
-    assert digest("classification", parquet=str(tmp_path / "moved")) != plain
+    assert digest("classification", path=str(tmp_path / "moved")) != plain
 
 
 def test_training_needs_two_classes_and_an_entity(tmp_path: Path, write_text: WriteText) -> None:
@@ -98,20 +98,20 @@ def test_training_needs_two_classes_and_an_entity(tmp_path: Path, write_text: Wr
     for split in ("validation", "test"):
         write_text(one, "classification", split)
     with pytest.raises(DataError, match=r"one, train: every example is 'down'; .* two classes"):
-        load_text({"parquet": str(one)}, "classification")
+        load_text({"path": str(one)}, "classification")
     tags = {"tags": [["O", "O"], ["O", "O", "O"]]}
     none = write_text(tmp_path / "none", "entities", columns=tags)
     with pytest.raises(DataError, match="every tag of every split is 'O'"):
-        load_text({"parquet": str(none)}, "entities")
+        load_text({"path": str(none)}, "entities")
     same = write_text(tmp_path / "same", "dialogue", columns=ROWS["dialogue"])
     with pytest.raises(DataError, match="every training example is in validation or test"):
-        load_text({"parquet": str(same), "deduplicate": True}, "dialogue")
+        load_text({"path": str(same), "deduplicate": True}, "dialogue")
 
 
 @pytest.mark.parametrize(
     ("kind", "settings", "words"),
     [
-        ("dialogue", {}, ["give one of name, parquet, targets, hub"]),
+        ("dialogue", {}, ["give one of name, path, targets, hub"]),
         ("dialogue", {"name": "dialogue", "hub": "x"}, ["'name'", "'hub'"]),
         ("dialogue", {"name": "dialogue", "image_size": 4}, ["image_size", "deduplicate"]),
         ("dialogue", {"name": "digits"}, ["'digits'", "'dialogue'"]),
@@ -133,7 +133,7 @@ def test_settings_that_do_not_fit_are_named(kind: str, settings: dict, words: li
 def test_describing_texts_starts_no_heavy_library(many: Path) -> None:
     code = (
         "import sys; from models.catalog import describe_data; "
-        f"describe_data({{'parquet': {str(many)!r}}}, 'classification'); "
+        f"describe_data({{'path': {str(many)!r}}}, 'classification'); "
         "describe_data({'name': 'dialogue'}, 'dialogue'); "
         "print({'torch', 'transformers', 'tokenizers', 'datasets'} & set(sys.modules))"
     )
@@ -147,19 +147,19 @@ def test_texts_that_another_set_is_evaluated_on_are_left_out_and_counted(
     other = write_text(tmp_path / "other", "classification")
     columns = {"text": ["TEXT  3", "text 39", "else", "text 39"], "label": [0, 1, 0, 1]}
     write_text(other, "classification", "test", columns=columns)
-    settings = {"parquet": str(many), "without": [str(other)]}
+    settings = {"path": str(many), "without": [str(other)]}
     left = select_text(settings, "classification")
     assert left.removed == 2
     assert {("text 3",), ("text 39",)}.isdisjoint(left.splits.train.texts)
     assert len(left.splits.train) == 38
-    everything = load_text({"parquet": str(many)}, "classification")
+    everything = load_text({"path": str(many)}, "classification")
     assert left.splits.digest != everything.digest
     assert left.splits.validation == everything.validation
     assert describe_data(settings, "classification").removed == 2
-    assert digest("classification", parquet=str(many), without=[]) == everything.digest
+    assert digest("classification", path=str(many), without=[]) == everything.digest
 
 
 @pytest.mark.parametrize("without", ["folder", [3], {"a": "b"}])
 def test_other_sets_are_given_as_a_list_of_folders(many: Path, without: object) -> None:
     with pytest.raises(DataError, match="give a list of folders"):
-        load_text({"parquet": str(many), "without": without}, "classification")
+        load_text({"path": str(many), "without": without}, "classification")

@@ -1,0 +1,106 @@
+"""Tables of examples, one a split, parsed by the package `datasets`.
+
+From files of this machine (a folder of pictures, one with `metadata.csv`, parquet, CSV, TSV, JSON
+lines) and from the Hugging Face hub. Pictures are not decoded here. What `datasets` builds lies in
+our cache folder, keyed by the files' times and sizes; it needs no network for files, and never
+runs code of a data set.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from models.data.settings import DataSettings
+from models.data.sources import DataError
+
+CACHE = Path(platformdirs.user_cache_dir("twentieth")) / "data"
+_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json"}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The splits of a source as it names them; rows are `datasets.Dataset`, in the source's order.
+
+    `place` names the source in messages, `licence` is "" if it states none.
+    """
+
+    name: str
+    place: str
+    rows: Mapping[str, Any]
+    licence: str = ""
+
+
+def open_tables(settings: DataSettings) -> Tables:
+    """Open the file, the folder or the data set of the hub that `settings` name.
+
+    Raises:
+        DataError: it does not exist, is empty or damaged, or is of no format that is read.
+    """
+    if settings.hub is not None:
+        return _open_hub(settings.hub, settings.subset)
+    assert settings.path is not None, "embedded data are no tables"
+    path = Path(settings.path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; fix: correct task.data.path")
+    return _open_path(path, _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return name, size and time of change of every file, the key of what was read."""
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    stats = ((str(file), file.stat()) for file in files)
+    return tuple((name, status.st_size, status.st_mtime_ns) for name, status in stats)
+
+
+@functools.lru_cache(maxsize=4)
+def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
+    """Open a file or folder; `stamp` is part of the cache's key."""
+    empty = [name for name, size, _ in stamp if not size and not Path(name).name.startswith(".")]
+    if empty or not stamp:
+        what = f"{empty[0]}: an empty file" if empty else f"{path}: an empty folder"
+        raise DataError(f"{what}; fix: write it again, or remove it")
+    endings = {Path(name).suffix.lower() for name, _, _ in stamp}
+    arguments: dict[str, Any] = {"path": str(path)}
+    if path.is_file():
+        (ending,) = endings
+        if ending not in _FORMATS:
+            raise DataError(f"{path}: no format that is read here; fix: give one of "
+                            f"{', '.join(_FORMATS)}, or a folder")  # fmt: skip
+        arguments = {"path": _FORMATS[ending], "data_files": str(path)}
+        arguments |= {"sep": "\t"} if ending == ".tsv" else {}
+    if endings <= {".csv", ".tsv"}:
+        arguments["keep_default_na"] = False  # "None" and "NA" are texts and labels, too
+    return Tables(path.stem if path.is_file() else path.resolve().name, str(path),
+                  _load(arguments, str(path), "write it again"))  # fmt: skip
+
+
+@functools.lru_cache(maxsize=2)
+def _open_hub(name: str, subset: str | None) -> Tables:
+    name, _, revision = name.partition("@")
+    arguments = {"path": name, "name": subset, "revision": revision or None}
+    place = f"hub {name!r}"
+    rows = _load(arguments, place, "check the name and the network, or give a path")
+    licence = getattr(getattr(next(iter(rows.values())), "info", None), "license", None)
+    return Tables(name, place, rows, str(licence or ""))
+
+
+def _load(arguments: Mapping[str, Any], place: str, fix: str) -> dict[str, Any]:
+    # Imported here: it takes over a second, and embedded data do not need it.
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # what fails is raised as well
+    try:
+        return dict(datasets.load_dataset(**arguments, cache_dir=str(CACHE)))
+    # `datasets` and the hub's client raise errors of five packages; the cause says which file.
+    except Exception as error:
+        cause = error.__cause__ or error
+        reason = " ".join(str(cause).split()) or type(cause).__name__
+        raise DataError(f"{place}: cannot be read ({reason}); fix: {fix}") from error
