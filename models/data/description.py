@@ -25,7 +25,8 @@ class DataDescription:
 
     `digest` has 12 hex digits over the content of the source and over `train_examples`,
     `image_size` and the split seed, each only where it changes the data: all training examples or
-    the native size give the same digest as no setting.
+    the native size give the same digest as no setting. `warnings` say what is suspicious, each with
+    its fix.
     """
 
     name: str
@@ -36,6 +37,7 @@ class DataDescription:
     validation: int
     test: int
     digest: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class TextDescription:
     `leaked` count training examples of the source that repeat an earlier one, or are also in
     validation or test; the setting `deduplicate` drops them. `removed` counts those dropped because
     other data sets are evaluated on them (`without`). `digest` has 12 hex digits over all texts,
-    labels and label names of a trial.
+    labels and label names of a trial. `warnings` say what is suspicious, each with its fix.
     """
 
     name: str
@@ -62,6 +64,7 @@ class TextDescription:
     licence: str
     digest: str
     removed: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,8 @@ class Spec(Part):
             fingerprint["settings"] = {
                 k: v for k, v in self.task.settings.items() if k not in fixed
             }
+        if fingerprint["data"] is not None:
+            del fingerprint["data"]["warnings"]  # of no meaning for the values
         if base is not None:
             fingerprint["base"] = {"name": base.name, "digest": base.digest}
         if not self.task.is_function:

@@ -1,0 +1,112 @@
+"""Class names and numbers of the labels in a source, and checks of the classes.
+
+Names come from the source's metadata (a ClassLabel, `label_names`) where it has them. Otherwise
+labels name themselves: the different values over all splits, sorted, texts as texts and whole
+numbers as numbers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.data.sources import SPLITS, DataError
+
+_SHOWN = 5
+
+
+def number_labels(
+    columns: Mapping[str, Sequence[Any]], names: Sequence[str], places: Mapping[str, str]
+) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.int64]]]:
+    """Return the classes' names, and each split's labels as their numbers.
+
+    Args:
+        columns: the labels of each split, as the source has them.
+        names: the names that the source states, in the order of their numbers; empty for none.
+        places: the file or split of each, for messages.
+
+    Raises:
+        DataError: a label is missing, hidden (-1), of another type than the first one, or none of
+            the names.
+    """
+    kinds = {type(label) for labels in columns.values() for label in labels}
+    expected = int if names and str not in kinds else next(iter(kinds & {bool, int, str}), str)
+    for split, labels in columns.items():
+        for row, label in enumerate(labels):
+            _check_label(f"{places[split]}, row {row}", label, expected, names)
+    if names and expected is int:
+        numbers: dict[Any, int] = {number: number for number in range(len(names))}
+    elif names:
+        numbers = {name: number for number, name in enumerate(names)}
+    else:
+        found = sorted({label for labels in columns.values() for label in labels})
+        numbers = {label: number for number, label in enumerate(found)}
+        names = [str(label).lower() if expected is bool else str(label) for label in found]
+    return tuple(names), {
+        split: np.asarray([numbers[label] for label in labels], np.int64)
+        for split, labels in columns.items()
+    }
+
+
+def _check_label(place: str, label: Any, expected: type, names: Sequence[str]) -> None:
+    if label is None or label == "":
+        raise DataError(f"{place}: the label is missing; fix: remove the row or fill it in")
+    if type(label) is not expected:
+        problem = f"{place}: label is {label!r}, not {_WORDS[expected]}"
+        raise DataError(f"{problem} as others are; fix: write all labels in one way")
+    if label == -1:  # the usual mark of a hidden test label
+        raise DataError(f"{place}: label is -1, a hidden label; fix: use a split with labels")
+    if names and not (label in names if expected is str else 0 <= int(label) < len(names)):
+        raise DataError(
+            f"{place}: label is {label!r}, but there are {len(names)} label names "
+            f"(0..{len(names) - 1}): {list(names)[:_SHOWN]}; fix: correct it or name every class"
+        )
+
+
+_WORDS = {int: "a whole number", str: "text", bool: "true or false"}
+
+
+def check_classes(
+    name: str, label_names: Sequence[str], splits: Mapping[str, npt.NDArray[np.int64]]
+) -> list[str]:
+    """Check which classes each split has; return warnings, each with its fix.
+
+    Raises:
+        DataError: training has fewer examples than classes or a single class, or lacks a class that
+            another split has.
+    """
+    counts = {split: Counter(splits[split].tolist()) for split in SPLITS}
+    train, examples = counts["train"], len(splits["train"])
+    if len(train) < 2:
+        only = label_names[next(iter(train))] if train else "none"
+        raise DataError(f"{name}, train: every example is {only!r}; fix: give examples of two "
+                        "classes")  # fmt: skip
+    if examples < len(label_names):
+        raise DataError(f"{name}, train: {examples} examples of {len(label_names)} classes; "
+                        "fix: give at least one example of each class")  # fmt: skip
+    warnings = []
+    for split in SPLITS[1:]:
+        unknown = [label_names[number] for number in sorted(counts[split].keys() - train.keys())]
+        if unknown:
+            raise DataError(
+                f"{name}, {split}: {_listed(unknown)} is not in the training split; "
+                "fix: give training examples of it, or remove those rows"
+            )
+        missing = [label_names[number] for number in sorted(train.keys() - counts[split].keys())]
+        if missing:
+            warnings.append(f"{name}, {split}: no example of {_listed(missing)}, so nothing is "
+                            "measured of it; fix: give examples")  # fmt: skip
+    empty = [each for number, each in enumerate(label_names) if number not in train]
+    if empty:
+        warnings.append(f"{name}: no example of {_listed(empty)} in any split; fix: give examples, "
+                        "or remove the name")  # fmt: skip
+    return warnings
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(repr, names[:_SHOWN])) + more
