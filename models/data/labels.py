@@ -60,7 +60,8 @@ def _check_label(place: str, label: Any, expected: type, names: Sequence[str]) -
         raise DataError(f"{problem} as others are; fix: write all labels in one way")
     if label == -1:  # the usual mark of a hidden test label
         raise DataError(f"{place}: label is -1, a hidden label; fix: use a split with labels")
-    if names and not (label in names if expected is str else 0 <= int(label) < len(names)):
+    is_known = label in names if isinstance(label, str) else 0 <= label < len(names)
+    if names and not is_known:
         raise DataError(
             f"{place}: label is {label!r}, but there are {len(names)} label names "
             f"(0..{len(names) - 1}): {list(names)[:_SHOWN]}; fix: correct it or name every class"
