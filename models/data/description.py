@@ -2,7 +2,7 @@
 
 Two searches have the same task only if the digests agree, so the digest covers the content of the
 source and all settings that change the data of a trial. Imports neither torch nor transformers, and
-datasets only for a data set of the hub.
+`datasets` for no embedded data.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
-from models.data.sources import DataError, ImageSource, open_source, whole_setting
+from models.data.images import open_images
+from models.data.settings import read_settings
+from models.data.sources import DataError, ImageSource
 from models.data.validation_split import FEWEST, too_few
-
-_SOURCES = ("name", "path", "hub")
-_OPTIONS = ("train_examples", "image_size", "split_seed")
 
 
 @dataclass(frozen=True)
@@ -69,19 +68,18 @@ class TextDescription:
 
 @dataclass(frozen=True)
 class Selection:
-    """A checked source and the selected part; None: all examples, native size."""
+    """A checked source and the selected part; None: all examples, native size.
+
+    `shape` is (channels, height, width) of the selected images. They are pooled if `is_pooled`,
+    else, with an `image_size`, resized and cut to squares.
+    """
 
     source: ImageSource
     train_examples: int | None
     image_size: int | None
     split_seed: int
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape (channels, height, width) after pooling."""
-        channels, height, width = self.source.shape
-        factor = height // self.image_size if self.image_size else 1
-        return channels, height // factor, width // factor
+    shape: tuple[int, int, int]
+    is_pooled: bool
 
 
 def select(settings: Mapping[str, Any]) -> Selection:
@@ -90,30 +88,35 @@ def select(settings: Mapping[str, Any]) -> Selection:
     Raises:
         DataError: as `describe_data`.
     """
-    unknown = [key for key in settings if key not in (*_SOURCES, *_OPTIONS)]
-    given = [key for key in _SOURCES if settings.get(key) is not None]
-    if unknown or len(given) != 1:
-        problem = f"unknown {unknown}" if unknown else f"sources {given}"
-        raise DataError(f"data {dict(settings)}: {problem}; fix: give one of name, parquet or hub, "
-                        f"and optionally {', '.join(_OPTIONS)}")  # fmt: skip
-    seed = whole_setting(settings, "split_seed", 0) or 0
-    source = open_source(given[0], str(settings[given[0]]), seed)
-    examples = whole_setting(settings, "train_examples", len(source.label_names))
-    size = whole_setting(settings, "image_size", 1)
-    if examples is not None and examples > source.counts["train"]:
+    checked = read_settings(settings, "images")
+    source = open_images(checked)
+    examples, size = checked.train_examples, checked.image_size
+    fewest, most = len(source.label_names), source.counts["train"]
+    if examples is not None and not fewest <= examples <= most:
         raise DataError(f"{source.name}: train_examples is {examples}, but the training split has "
-                        f"{source.counts['train']}; fix: give at most that")  # fmt: skip
-    _, height, width = source.shape
-    if size is not None and (size > height or height % size or width % (height // size)):
-        fitting = [s for s in range(1, height + 1) if not (height % s or width % (height // s))]
-        raise DataError(f"{source.name}: image_size is {size}, which does not divide the images of "
-                        f"{height}x{width}; fix: choose one of {fitting}")  # fmt: skip
+                        f"{most} of {fewest} classes; fix: give {fewest} to {most}")  # fmt: skip
+    channels, height, width = source.shape
+    if size is not None and (size > height or (size > width and not _divides(size, source.shape))):
+        raise DataError(f"{source.name}: image_size is {size}, but the images have {height}x{width}"
+                        f" pixels; fix: give at most {min(height, width)}")  # fmt: skip
+    is_pooled = size is not None and _divides(size, source.shape)
+    shape = source.shape
+    if size is not None:
+        shape = (channels, size, width // (height // size) if is_pooled else size)
     return Selection(
         source,
         None if examples == source.counts["train"] else examples,
         None if size == height else size,
-        seed,
+        checked.split_seed,
+        shape,
+        is_pooled,
     )
+
+
+def _divides(size: int, shape: tuple[int, int, int]) -> bool:
+    """Whether images can be reduced to a height by averaging whole squares of pixels."""
+    _, height, width = shape
+    return height % size == 0 and width % (height // size) == 0
 
 
 @overload
@@ -129,11 +132,8 @@ def describe_data(
 ) -> DataDescription | TextDescription:
     """Describe the data set of a task, after checking all of it but the values of its pixels.
 
-    `kind` is the model's kind of data: "images", or "classification", "entities" or "dialogue",
-    whose settings `models.data.text.selection.select_text` lists. For images `settings` name one
-    source: {"name": "digits"}, {"path": folder} or {"hub": name}; optional are `train_examples`
-    (a fixed stratified subset of the training split, drawn by the split seed), `image_size`
-    (area-pooled down to this height) and `split_seed` (default 0).
+    `kind` is the model's kind of data: "images", or "classification", "entities" or "dialogue".
+    The keys of `settings` are those of `models.data.settings.DataSettings`, of a spec `task.data`.
 
     Raises:
         DataError: the source is missing or damaged, or a setting does not fit it; the message
@@ -159,6 +159,7 @@ def _describe_images(settings: Mapping[str, Any]) -> DataDescription:
         validation=source.counts["validation"],
         test=source.counts["test"],
         digest=hashlib.sha256(repr(seen).encode()).hexdigest()[:12],
+        warnings=source.warnings,
     )
 
 

@@ -1,7 +1,7 @@
 """Loading of a task's images or texts; `describe_data` documents the settings.
 
-Images stay uint8: a data set crosses Ray's object store once per node, at a quarter of the size of
-float32. There they are shared and read-only, so nothing may write to them.
+Images of 8 bits stay uint8: a data set crosses Ray's object store once per node, at a quarter of
+the size of float32. There they are shared and read-only, so nothing may write to them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from models.data.description import select
+from models.data.description import Selection, select
+from models.data.pictures import fit
 from models.data.sources import Images, Labels, stratified
 from models.data.text.selection import load_text
 from models.data.text.splits import TextSplits
@@ -20,9 +21,10 @@ from models.data.text.splits import TextSplits
 
 @dataclass(frozen=True)
 class ImageSplits:
-    """Three splits; images uint8 (n, channels, height, width), labels int64 (n,).
+    """Three splits; images (n, channels, height, width), labels int64 (n,).
 
-    `scale` is the largest pixel: pixel / scale lies in [0, 1].
+    `scale` is the largest pixel: pixel / scale lies in [0, 1]. Images are uint8; those of 16 bits
+    are int32, because torch cannot index uint16 on a GPU.
     """
 
     train_images: Images
@@ -63,17 +65,25 @@ def load_images(settings: Mapping[str, Any]) -> ImageSplits:
     if selection.train_examples is not None:
         kept = stratified(labels, selection.train_examples, selection.split_seed)
         images, labels = images[kept], labels[kept]
-    height = selection.shape[1]
     return ImageSplits(
-        train_images=pool(images, height),
+        train_images=_reduced(images, selection),
         train_labels=labels,
-        validation_images=pool(splits["validation"][0], height),
+        validation_images=_reduced(splits["validation"][0], selection),
         validation_labels=splits["validation"][1],
-        test_images=pool(splits["test"][0], height),
+        test_images=_reduced(splits["test"][0], selection),
         test_labels=splits["test"][1],
         scale=selection.source.scale,
         label_names=selection.source.label_names,
     )
+
+
+def _reduced(images: Images, selection: Selection) -> Images:
+    _, height, width = selection.shape
+    if selection.is_pooled:
+        images = pool(images, height)
+    elif images.shape[2:] != (height, width):
+        images = np.stack([fit(image, height) for image in images])
+    return images if images.dtype == np.uint8 else images.astype(np.int32)
 
 
 def pool(images: Images, height: int) -> Images:
@@ -87,5 +97,5 @@ def pool(images: Images, height: int) -> Images:
         return images
     # (n, channels, height, factor, width, factor): the two factors are the squares' sides.
     squares = images.reshape(n, channels, height, factor, columns // factor, factor)
-    pooled: Images = np.rint(squares.mean(axis=(3, 5), dtype=np.float32)).astype(np.uint8)
+    pooled: Images = np.rint(squares.mean(axis=(3, 5), dtype=np.float32)).astype(images.dtype)
     return pooled

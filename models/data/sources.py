@@ -1,7 +1,7 @@
 """Sources of images: the type of every source, and the digits embedded in scikit-learn.
 
-Parquet folders and the Hugging Face hub have their own files. Imports no torch, because describing
-a data set is part of checking a specification.
+Files and the Hugging Face hub are opened by `images.py`. Imports no torch, because describing a
+data set is part of checking a specification.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Images = npt.NDArray[np.uint8]  # (n, channels, height, width)
+# (n, channels, height, width): uint8, uint16, or int32 for trials (`loading.py`).
+Images = npt.NDArray[np.integer[Any]]
 Labels = npt.NDArray[np.int64]  # (n,)
 Splits = Mapping[str, tuple[Images, Labels]]
 
@@ -35,7 +36,8 @@ class ImageSource:
     """A checked data set; pixels are read and content is hashed on demand.
 
     `shape` is (channels, height, width); pixel / `scale` lies in [0, 1]. `seeded_splits` says
-    whether the split seed decided which example is in which split.
+    whether the split seed decided which example is in which split. `warnings` say what is
+    suspicious, each with its fix.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ImageSource:
     seeded_splits: bool
     read: Callable[[], Splits]
     digest: Callable[[], str]
+    warnings: tuple[str, ...] = ()
 
 
 def whole_setting(settings: Mapping[str, Any], key: str, low: int) -> int | None:
@@ -98,7 +101,7 @@ def _digits() -> tuple[Images, Labels]:
     if content_digest(images, labels) != _DIGITS_DIGEST:
         raise DataError(
             "digits: this scikit-learn has other images than those of history; "
-            "fix: install another version, or give a folder by parquet"
+            "fix: install another version, or give a path"
         )
     return images, labels
 
@@ -127,20 +130,3 @@ def digits_source(split_seed: int) -> ImageSource:
         read=read,
         digest=lambda: _DIGITS_DIGEST,
     )
-
-
-def open_source(kind: str, value: str, split_seed: int) -> ImageSource:
-    """Open a data set: of a `kind` (name, path or hub), under its name, folder or hub name."""
-    if kind == "path":
-        from models.data.parquet import parquet_source
-
-        return parquet_source(value)
-    if kind == "hub":
-        from models.data.hub import hub_source
-
-        return hub_source(value, split_seed)
-    if value != "digits":
-        raise DataError(
-            f"no embedded data set {value!r}; fix: use 'digits', or a folder by parquet"
-        )
-    return digits_source(split_seed)

@@ -17,6 +17,7 @@ from typing import Any
 
 import platformdirs
 
+from models.data.picture_folders import PictureFolder, picture_folder
 from models.data.settings import DataSettings
 from models.data.sources import DataError
 
@@ -28,13 +29,15 @@ _FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json
 class Tables:
     """The splits of a source as it names them; rows are `datasets.Dataset`, in the source's order.
 
-    `place` names the source in messages, `licence` is "" if it states none.
+    `place` names the source in messages, `licence` is "" if it states none. `warnings` say what was
+    not read, each with its fix.
     """
 
     name: str
     place: str
     rows: Mapping[str, Any]
     licence: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def open_tables(settings: DataSettings) -> Tables:
@@ -49,10 +52,10 @@ def open_tables(settings: DataSettings) -> Tables:
     path = Path(settings.path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; fix: correct task.data.path")
-    return _open_path(path, _stamp(path))
+    return _open_path(path, stamp(path))
 
 
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
     """Return name, size and time of change of every file, the key of what was read."""
     files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
     stats = ((str(file), file.stat()) for file in files)
@@ -60,13 +63,13 @@ def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
-    """Open a file or folder; `stamp` is part of the cache's key."""
-    empty = [name for name, size, _ in stamp if not size and not Path(name).name.startswith(".")]
-    if empty or not stamp:
+def _open_path(path: Path, files: tuple[tuple[str, int, int], ...]) -> Tables:
+    """Open a file or folder; `files` is part of the cache's key."""
+    empty = [name for name, size, _ in files if not size and not Path(name).name.startswith(".")]
+    if empty or not files:
         what = f"{empty[0]}: an empty file" if empty else f"{path}: an empty folder"
         raise DataError(f"{what}; fix: write it again, or remove it")
-    endings = {Path(name).suffix.lower() for name, _, _ in stamp}
+    endings = {Path(name).suffix.lower() for name, _, _ in files}
     arguments: dict[str, Any] = {"path": str(path)}
     if path.is_file():
         (ending,) = endings
@@ -75,10 +78,32 @@ def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
                             f"{', '.join(_FORMATS)}, or a folder")  # fmt: skip
         arguments = {"path": _FORMATS[ending], "data_files": str(path)}
         arguments |= {"sep": "\t"} if ending == ".tsv" else {}
+    elif pictures := picture_folder(path, [Path(name) for name, _, _ in files]):
+        return _open_pictures(path, pictures)
+    elif not endings & _FORMATS.keys():
+        raise DataError(f"{path}: neither pictures nor tables ({', '.join(sorted(endings))}); fix: "
+                        "give a folder with one of them")  # fmt: skip
     if endings <= {".csv", ".tsv"}:
         arguments["keep_default_na"] = False  # "None" and "NA" are texts and labels, too
     return Tables(path.stem if path.is_file() else path.resolve().name, str(path),
                   _load(arguments, str(path), "write it again"))  # fmt: skip
+
+
+def _open_pictures(path: Path, pictures: PictureFolder) -> Tables:
+    # Neutral names, because `datasets` does not take every name of a folder for a split.
+    names = {f"part{number}": split for number, split in enumerate(pictures.patterns)}
+    arguments: dict[str, Any] = {"path": "imagefolder"}
+    arguments["data_files"] = {part: pictures.patterns[split] for part, split in names.items()}
+    if not pictures.has_metadata:
+        arguments["drop_labels"] = False  # else a single class is none
+    rows = _load(arguments, str(path), "correct metadata.csv, or write the file again")
+    unlisted = pictures.pictures - sum(map(len, rows.values()))
+    warnings = pictures.warnings
+    if unlisted:
+        warnings += (f"{path}: {unlisted} pictures are not in the metadata, so they are not read; "
+                     "fix: list or remove them",)  # fmt: skip
+    found = {split: rows[part] for part, split in names.items()}
+    return Tables(path.resolve().name, str(path), found, warnings=warnings)
 
 
 @functools.lru_cache(maxsize=2)

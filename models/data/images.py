@@ -1,0 +1,137 @@
+"""The images of a task: their source, splits and classes, checked.
+
+One way for all formats: `image_tables.py` and `npz.py` read a source as it is; here it gets the
+splits that it lacks and numbers for its labels, and what is suspicious is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.data.labels import check_classes, number_labels
+from models.data.settings import DataSettings
+from models.data.sources import (
+    SPLITS,
+    DataError,
+    Images,
+    ImageSource,
+    Labels,
+    content_digest,
+    digits_source,
+)
+from models.data.splitting import Indices, hold_out, named_splits
+from models.data.stored_images import StoredImages, in_memory
+
+
+def open_images(settings: DataSettings) -> ImageSource:
+    """Open and check the images that `settings` name, before any selection.
+
+    Raises:
+        DataError: the source is missing or damaged, or a setting does not fit it.
+    """
+    if settings.name == "digits":
+        return digits_source(settings.split_seed)
+    if settings.name is not None:
+        raise DataError(f"no embedded data set {settings.name!r} of images; fix: use 'digits', or "
+                        "give a path")  # fmt: skip
+    if settings.path is not None and Path(settings.path).suffix.lower() == ".npz":
+        if not Path(settings.path).is_file():
+            raise DataError(f"{settings.path}: no such file; fix: correct task.data.path")
+        from models.data.npz import read_npz
+
+        return _source(in_memory(read_npz(settings)), settings)
+    from models.data.image_tables import read_image_tables
+
+    return _source(read_image_tables(settings), settings)
+
+
+def _source(stored: StoredImages, settings: DataSettings) -> ImageSource:
+    names, shares = named_splits(list(stored.labels), settings.splits, stored.place)
+    used = {split: stored.labels[name] for split, name in names.items()}
+    places = {split: f"{stored.place}, {name}" for split, name in names.items()}
+    label_names, numbers = number_labels(used, stored.label_names, places)
+    rows: dict[str, Indices | None] = dict.fromkeys(names)  # None: all of a split
+    if shares:
+        groups = stored.groups.get(names["train"])
+        _check_groups(places["train"], groups)
+        rows |= hold_out(numbers["train"], shares, settings.split_seed, groups)
+    origin = {split: names.get(split, names["train"]) for split in SPLITS}
+    at = {split: slice(None) if rows[split] is None else rows[split] for split in SPLITS}
+    labels = {split: numbers[split if split in names else "train"][at[split]] for split in SPLITS}
+    keys = {split: stored.keys[origin[split]][at[split]] for split in SPLITS}
+
+    def read() -> Mapping[str, tuple[Images, Labels]]:
+        images = stored.read()
+        return {split: (images[origin[split]][at[split]], labels[split]) for split in SPLITS}
+
+    def digest() -> str:
+        if stored.kind == "hub":
+            return content_digest(*(array for _, each in sorted(read().items()) for array in each))
+        if stored.file_digest and all(split == name for split, name in names.items()):
+            return stored.file_digest
+        form = repr((stored.dtype, stored.shape, label_names))
+        parts = [array for split in SPLITS for array in (keys[split], labels[split])]
+        return hashlib.sha256((form + content_digest(*parts)).encode()).hexdigest()
+
+    divided = {} if shares else {split: stored.groups.get(origin[split]) for split in SPLITS}
+    return ImageSource(
+        name=stored.name,
+        kind=stored.kind,
+        shape=stored.shape,
+        label_names=label_names,
+        counts={split: len(labels[split]) for split in SPLITS},
+        scale=float(np.iinfo(stored.dtype).max),
+        seeded_splits=bool(shares),
+        read=read,
+        digest=digest,
+        warnings=(
+            *stored.warnings,
+            *check_classes(stored.place, label_names, labels),
+            *_repeats(stored.place, keys, labels),
+            *_divided_groups(stored.place, divided),
+        ),
+    )
+
+
+def _check_groups(place: str, groups: Sequence[Any] | None) -> None:
+    for row, group in enumerate(groups or ()):
+        if group is None or group == "":
+            raise DataError(f"{place}, row {row}: the group is missing; fix: fill it in")
+
+
+def _divided_groups(place: str, groups: Mapping[str, Sequence[Any] | None]) -> list[str]:
+    """Warn of groups that the source's own splits divide."""
+    train = set(groups.get("train") or ())
+    shared = {split: len(train & set(groups.get(split) or ())) for split in SPLITS[1:]}
+    return [f"{place}, {split}: {count} groups are also in train; fix: put each into one split"
+            for split, count in shared.items() if count]  # fmt: skip
+
+
+def _repeats(
+    place: str, keys: Mapping[str, npt.NDArray[np.uint8]], labels: Mapping[str, Labels]
+) -> list[str]:
+    """Warn of images with the same pixels, within training and between splits."""
+    train = [key.tobytes() for key in keys["train"]]
+    seen = set(train)
+    warnings = []
+    if len(seen) < len(train):
+        classes = len(set(zip(train, labels["train"].tolist(), strict=True))) - len(seen)
+        warnings.append(
+            f"{place}, train: {len(train) - len(seen)} images repeat the pixels of others"
+            + (f", {classes} of them with another label" if classes else "")
+            + "; fix: remove them"
+        )
+    for split in SPLITS[1:]:
+        count = sum(key.tobytes() in seen for key in keys[split])
+        if count:
+            warnings.append(
+                f"{place}, {split}: {count} of {len(keys[split])} images are also in train, so "
+                "results look better than they are; fix: remove them from one"
+            )
+    return warnings
