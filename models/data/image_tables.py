@@ -55,6 +55,7 @@ def _read(settings: DataSettings) -> Found:
     return Found(
         name=tables.name,
         place=tables.place,
+        places=places,
         kind="hub" if settings.hub else "parquet" if form else "files",
         images=images,
         labels={split: table[label].to_pylist() for split, table in data.items()},
@@ -70,6 +71,7 @@ def _parquet_files(settings: DataSettings) -> list[Path]:
         return []
     path = Path(settings.path)
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    files.sort(key=lambda file: "train" not in file.stem)  # others are compared with it
     return [
         file for file in files
         if file.suffix == ".parquet" and file.name != "metadata.parquet"

@@ -54,7 +54,7 @@ def open_images(settings: DataSettings) -> ImageSource:
 def _source(stored: StoredImages, settings: DataSettings) -> ImageSource:
     names, shares = named_splits(list(stored.labels), settings.splits, stored.place)
     used = {split: stored.labels[name] for split, name in names.items()}
-    places = {split: f"{stored.place}, {name}" for split, name in names.items()}
+    places = {split: stored.places[name] for split, name in names.items()}
     label_names, numbers = number_labels(used, stored.label_names, places)
     rows: dict[str, Indices | None] = dict.fromkeys(names)  # None: all of a split
     if shares:
@@ -109,8 +109,10 @@ def _divided_groups(place: str, groups: Mapping[str, Sequence[Any] | None]) -> l
     """Warn of groups that the source's own splits divide."""
     train = set(groups.get("train") or ())
     shared = {split: len(train & set(groups.get(split) or ())) for split in SPLITS[1:]}
-    return [f"{place}, {split}: {count} groups are also in train; fix: put each into one split"
-            for split, count in shared.items() if count]  # fmt: skip
+    return [
+        f"{place}, {split}: groups that are also in train: {count}; fix: put each into one split"
+        for split, count in shared.items() if count
+    ]  # fmt: skip
 
 
 def _repeats(
@@ -121,17 +123,16 @@ def _repeats(
     seen = set(train)
     warnings = []
     if len(seen) < len(train):
-        classes = len(set(zip(train, labels["train"].tolist(), strict=True))) - len(seen)
+        other = len(set(zip(train, labels["train"].tolist(), strict=True))) - len(seen)
         warnings.append(
-            f"{place}, train: {len(train) - len(seen)} images repeat the pixels of others"
-            + (f", {classes} of them with another label" if classes else "")
-            + "; fix: remove them"
+            f"{place}, train: images that repeat the pixels of another: {len(train) - len(seen)} of "
+            f"{len(train)}" + f", with another label: {other}" * bool(other) + "; fix: remove them"
         )
     for split in SPLITS[1:]:
         count = sum(key.tobytes() in seen for key in keys[split])
         if count:
             warnings.append(
-                f"{place}, {split}: {count} of {len(keys[split])} images are also in train, so "
-                "results look better than they are; fix: remove them from one"
+                f"{place}, {split}: images that are also in train: {count} of {len(keys[split])}, "
+                "so results look better than they are; fix: remove them from one"
             )
     return warnings

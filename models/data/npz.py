@@ -69,6 +69,7 @@ def _read(path: Path, file: Mapping[str, Array], settings: DataSettings) -> Foun
     return Found(
         name=path.stem,
         place=str(path),
+        places={split or "train": f"{path}, {key}" for split, key in found.items()},
         kind="files",
         images=_as_whole(images),
         labels=labels,

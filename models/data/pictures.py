@@ -30,6 +30,13 @@ _DAMAGE = (OSError, SyntaxError, ValueError, IndexError, EOFError, struct.error,
 _ORIENTATION = 274  # the tag of EXIF
 _GREY = ("1", "L", "LA", "La")
 _SIXTEEN = 257  # 255 * 257 == 65535
+# What is said of some pictures of a data set: what they are, and what to do.
+_TRANSPARENT = ("transparent in parts, read on white", "write them on another background if it "
+                "matters")  # fmt: skip
+_FRAMES = ("of several frames, of which the first is read", "write the others as files if needed")
+_COLOURS = ("of 16 bits a colour, of which 8 are read", "give .npz of uint16 if they matter")
+_ENLARGED = ("smaller than image_size, enlarged", "give a smaller image_size")
+_Note = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -74,12 +81,12 @@ def read_pictures(
         shape = (max((f.channels for f in every), default=1),
                  *((cut, cut) if cut else next(iter(sizes), (1, 1))))  # fmt: skip
         bits = max((form.bits for form in every), default=8)
-        notes: Counter[str] = Counter()
+        notes: Counter[_Note] = Counter()
         images: dict[str, Images] = {}
         for split, count in counts.items():
             images[split] = np.empty((count, *shape), f"uint{bits}")
 
-            def fill(at: int, split: str = split) -> list[str]:
+            def fill(at: int, split: str = split) -> list[_Note]:
                 pixels, found = _decode(*get(split, at), shape[0], bits)
                 images[split][at] = fit(pixels, cut) if cut else pixels
                 return found
@@ -87,9 +94,11 @@ def read_pictures(
             for found in threads.map(fill, range(count)):
                 notes.update(found)
     small = sum(n for size, n in sizes.items() if cut and min(size) < cut)
-    notes.update({f"are smaller than image_size {cut} and were enlarged": small} if small else {})
-    return images, [f"{name}: {count} of {len(every)} pictures {note}"
-                    for note, count in sorted(notes.items())]  # fmt: skip
+    notes.update({_ENLARGED: small} if small else {})
+    return images, [
+        f"{name}: pictures {what}: {count} of {len(every)}; fix: {fix}"
+        for (what, fix), count in sorted(notes.items())
+    ]
 
 
 def _mixed(name: str, sizes: Counter[tuple[int, int]]) -> str:
@@ -149,15 +158,15 @@ def _is_turned(image: Image.Image, place: str) -> bool:
 
 def _decode(
     picture: Picture, place: str, channels: int, bits: int
-) -> tuple[npt.NDArray[np.generic], list[str]]:
+) -> tuple[npt.NDArray[np.generic], list[_Note]]:
     """Return (channels, height, width), uint8 or uint16, and what is to be said of it."""
-    notes = []
+    notes: list[_Note] = []
     with _open(picture, place) as image:
         if getattr(image, "is_animated", False):
-            notes.append("have several frames, of which the first is used")
+            notes.append(_FRAMES)
         tiles = getattr(image, "tile", [])
         if image.mode in ("RGB", "RGBA") and tiles and ";16" in str(tiles[0][3]):
-            notes.append("have colours of 16 bits, of which 8 are kept")
+            notes.append(_COLOURS)
         try:
             image.load()
             shown = ImageOps.exif_transpose(image) if _is_turned(image, place) else image
@@ -167,7 +176,7 @@ def _decode(
                 f"{place}: a damaged picture ({_reason(error)}); fix: write it again, or remove it"
             ) from error
     if is_transparent:
-        notes.append("are transparent in parts, which become white")
+        notes.append(_TRANSPARENT)
     if plain.mode == "F":
         raise DataError(
             f"{place}: pixels are floats; fix: write it with 8 or 16 bits, or give .npz"

@@ -38,16 +38,26 @@ def raw_format(files: Sequence[Path]) -> RawFormat | None:
     """Return what the metadata of parquet files say; None if none of them is of this format.
 
     Raises:
-        DataError: a file is damaged, or metadata are missing, wrong or different.
+        DataError: a file is damaged or empty, columns differ, or metadata are missing, wrong or
+            different.
     """
     stated: dict[Path, Mapping[bytes, bytes]] = {}
+    columns: dict[str, pa.DataType] = {}
     for file in files:
         try:
-            stated[file] = pq.read_schema(file).metadata or {}
+            metadata, schema = pq.read_metadata(file), pq.read_schema(file)
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(
                 f"{file}: not a readable parquet file ({error}); fix: write it again"
             ) from error
+        if metadata.num_rows == 0:  # which `datasets` fails to read
+            raise DataError(f"{file}: empty, it has no rows; fix: give at least one example")
+        found = dict(zip(schema.names, schema.types, strict=True))
+        columns = columns or found
+        if found != columns:
+            raise DataError(f"{file}: columns are {_listed(found)}, those of {files[0].name} are "
+                            f"{_listed(columns)}; fix: write the same in all")  # fmt: skip
+        stated[file] = metadata.metadata or {}
     # Names of classes alone are also those of texts and of encoded pictures.
     if not any(key.encode() in raw for raw in stated.values() for key in _KEYS[:3]):
         return None
@@ -58,6 +68,10 @@ def raw_format(files: Sequence[Path]) -> RawFormat | None:
             raise DataError(f"{file}: metadata differ from {first.name}'s; fix: write the same in "
                             "both")  # fmt: skip
     return form
+
+
+def _listed(columns: Mapping[str, pa.DataType]) -> str:
+    return ", ".join(f"{name!r} ({kind})" for name, kind in columns.items())
 
 
 def _format(path: Path, raw: Mapping[bytes, bytes]) -> RawFormat:

@@ -36,6 +36,7 @@ class StoredImages:
     Attributes:
         name: Of the data set.
         place: File, folder or name on the hub, for messages.
+        places: Split to its file, or another name of its place.
         kind: "files", "parquet" (raw pixels) or "hub".
         shape: (channels, height, width).
         dtype: "uint8" or "uint16".
@@ -50,6 +51,7 @@ class StoredImages:
 
     name: str
     place: str
+    places: Mapping[str, str]
     kind: str
     shape: tuple[int, int, int]
     dtype: str
@@ -68,6 +70,7 @@ class Found:
 
     name: str
     place: str
+    places: Mapping[str, str]
     kind: str
     images: Mapping[str, Images] = field(repr=False)
     labels: Mapping[str, Sequence[Any]] = field(repr=False)
@@ -85,18 +88,19 @@ def in_memory(found: Found) -> StoredImages:
     """
     for split, images in found.images.items():
         if not len(images):
-            raise DataError(f"{found.place}, {split}: no images; fix: give some, or remove it")
+            raise DataError(f"{found.places[split]}: no images; fix: give some, or remove it")
     first, *others = found.images.values()
     for split, other in zip(list(found.images)[1:], others, strict=True):
         if other.shape[1:] != first.shape[1:] or other.dtype != first.dtype:
             raise DataError(
-                f"{found.place}, {split}: images are {_form(other)}, those of "
+                f"{found.places[split]}: images are {_form(other)}, those of "
                 f"{next(iter(found.images))} are {_form(first)}; fix: write all in one form"
             )
     _, channels, height, width = first.shape
     return StoredImages(
         name=found.name,
         place=found.place,
+        places=found.places,
         kind=found.kind,
         shape=(channels, height, width),
         dtype=str(first.dtype),
@@ -153,7 +157,7 @@ def cached(
 
 def _keep(path: Path, stored: StoredImages) -> None:
     """Write a file of the cache at once, so that no other process sees half of it."""
-    names = ("name", "place", "kind", "shape", "dtype", "label_names", "labels", "groups",
+    names = ("name", "place", "places", "kind", "shape", "dtype", "label_names", "labels", "groups",
              "warnings", "file_digest")  # fmt: skip
     known = asdict(replace(stored, keys={}, read=dict))
     text = json.dumps({name: known[name] for name in names})

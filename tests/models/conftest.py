@@ -15,6 +15,7 @@ import torch
 from tokenizers import processors
 from transformers import PreTrainedTokenizerBase
 
+from models.data import tables
 from models.data.loading import ImageSplits, load_images
 from models.networks.tokenizer import load_tokenizer
 from tests.support.text_folders import CORPUS, ROWS, WriteText
@@ -27,6 +28,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that a test reads is kept in the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "CACHE", tmp_path_factory.mktemp("cache"))
+        yield
 
 
 @pytest.fixture(scope="session")
