@@ -125,8 +125,10 @@ def _repeats(
     if len(seen) < len(train):
         other = len(set(zip(train, labels["train"].tolist(), strict=True))) - len(seen)
         warnings.append(
-            f"{place}, train: images that repeat the pixels of another: {len(train) - len(seen)} of "
-            f"{len(train)}" + f", with another label: {other}" * bool(other) + "; fix: remove them"
+            f"{place}, train: images that repeat the pixels of another: "
+            f"{len(train) - len(seen)} of {len(train)}"
+            + f", with another label: {other}" * bool(other)
+            + "; fix: remove them"
         )
     for split in SPLITS[1:]:
         count = sum(key.tobytes() in seen for key in keys[split])

@@ -69,7 +69,7 @@ def _read(path: Path, file: Mapping[str, Array], settings: DataSettings) -> Foun
     return Found(
         name=path.stem,
         place=str(path),
-        places={split or "train": f"{path}, {key}" for split, key in found.items()},
+        places={split or "train": f"{path}, {split}" if split else str(path) for split in found},
         kind="files",
         images=_as_whole(images),
         labels=labels,

@@ -88,7 +88,7 @@ def _splits_with_metadata(
 
 
 def _splits_of_classes(root: Path, pictures: Sequence[Path]) -> list[str]:
-    by_depth = {len(file.parts): file for file in pictures}
+    by_depth = {len(file.parts): file for file in reversed(pictures)}
     folders = [each for each in root.iterdir() if each.is_dir() and each.name[0] not in "._"]
     names = {folder.name for folder in folders}
     if 1 in by_depth or (set(by_depth) == {2} and names <= _SPLITS):

@@ -146,9 +146,10 @@ def _form(picture: Picture, place: str) -> _Form:
 def _is_turned(image: Image.Image, place: str) -> bool:
     """Whether a picture is to be turned as EXIF says.
 
-    Of a PNG only what stands before its pixels counts: looking for more decodes it.
+    Of a PNG only what stands before its pixels counts: looking for more decodes it. Pillow turns
+    TIFF by itself.
     """
-    if image.format == "PNG" and "exif" not in image.info:
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return False
     try:
         return image.getexif().get(_ORIENTATION, 1) in range(2, 9)

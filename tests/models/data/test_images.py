@@ -148,8 +148,8 @@ def test_metadata_name_labels_and_groups(tmp_path: Path, in_splits: bool) -> Non
     if not in_splits:
         whole = {image.tobytes(): n // 4 for n, image in enumerate(
             np.asarray(Image.open(root / f"{n}.png")) for n in range(24))}  # fmt: skip
-        groups = [{whole[image.tobytes()] for image in images}
-                  for images in (data.train_images, data.validation_images, data.test_images)]  # fmt: skip
+        splits = (data.train_images, data.validation_images, data.test_images)
+        groups = [{whole[image.tobytes()] for image in images} for images in splits]
         assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
 
 

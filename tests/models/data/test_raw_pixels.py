@@ -4,12 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from models.catalog import DataError, describe_data
 from models.data.loading import load_images
-
 
 Write = Callable[..., Path]
 
