@@ -89,7 +89,7 @@ def rows(values: str) -> str:
             {},
             ["pets, test: 'cats' is not in the training split"],
         ),
-        (moved_up, {}, ["train/cat-000.png", "without a class", "metadata.csv"]),
+        (moved_up, {}, ["test/cat-000.png", "without a class", "metadata.csv"]),
         (lambda root: picture(0).save(root / "logo.png"), {}, ["logo.png: a picture without"]),
         (
             lambda root: (root / "train/cat/old").mkdir() or picture(0).save(
