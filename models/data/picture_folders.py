@@ -138,4 +138,4 @@ def _left_out(root: Path, others: Sequence[Path]) -> list[str]:
     fix = "remove them"
     if counts.keys() & {".csv", ".tsv", ".json", ".jsonl"}:
         fix = "call a table of labels metadata.csv, with the column file_name; remove the rest"
-    return [f"{root}: files beside the pictures are not read ({listed}); fix: {fix}"]
+    return [f"{root}: files next to the pictures are not read ({listed}); fix: {fix}"]

@@ -1,5 +1,6 @@
 """Images of the Hugging Face hub, which the tests cannot reach: what it would return is made."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,8 +57,6 @@ def test_the_digest_is_over_pixels_and_labels_as_it_has_always_been(hub: dict) -
         getattr(data, f"{split}_{part}")
         for split in ("test", "train", "validation") for part in ("images", "labels")
     ]  # fmt: skip
-    import hashlib
-
     seen = (content_digest(*arrays), None, None, None)
     expected = hashlib.sha256(repr(seen).encode()).hexdigest()[:12]
     assert describe_data({"hub": "pets"}).digest == expected

@@ -129,7 +129,7 @@ def test_splits_of_any_name_are_chosen_by_a_setting(tmp_path: Path) -> None:
     assert (found.train, found.validation, found.test) == (12, 6, 6)
 
 
-@pytest.mark.parametrize("in_splits", [True, False])
+@pytest.mark.parametrize("in_splits", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_metadata_name_labels_and_groups(tmp_path: Path, in_splits: bool) -> None:
     root = tmp_path / "scans"
     for split in COUNTS if in_splits else [""]:

@@ -2,7 +2,7 @@
 
 A digest is part of a task's identity: if it changed, searches would no longer learn from those
 before. The values were recorded by the code before `datasets` read files; they are of the data sets
-that lie beside the repository.
+that lie next to the repository.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from models.data.loading import ImageSplits, Splits, load_data
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 # Folder -> kind, digest, digest of 90 training examples by split seed 3, digest of their order.
+# fmt: off
 PINNED = {
     "images/fashion_mnist_10k": ("images", "2afb57d50b3c", "d6067b925ee3", "315c6d1ea247"),
     "images/kmnist_t10k": ("images", "5f4b5b37d734", "0c1782cecebe", "140635ef0ac9"),
@@ -33,23 +34,16 @@ PINNED = {
     "text/trec6": ("classification", "19ac42d2cccc", "31d53a0786fa", "2e71949043a7"),
     "text/tweet_emotion": ("classification", "9c20ad812b46", "2d35bae19515", "9265aae0bd38"),
     "text/tweet_irony": ("classification", "3f6d78976f00", "875b573e6776", "cb04b621e97f"),
-    "text/tweet_stance_abortion": (
-        "classification",
-        "d210b72c1a1a",
-        "69fe906ca6b0",
-        "ec32094c8135",
-    ),
+    "text/tweet_stance_abortion":
+        ("classification", "d210b72c1a1a", "69fe906ca6b0", "ec32094c8135"),
     "text/tweet_stance_atheism": ("classification", "c5045194ccd1", "ab82c80eff00", "adfcb1fd8618"),
     "text/tweet_stance_climate": ("classification", "f2395735c5a8", "79e569768d82", "39787b2b706c"),
-    "text/tweet_stance_feminist": (
-        "classification",
-        "1e097294e79d",
-        "c5d8771bee03",
-        "7a3d6dbf9412",
-    ),
+    "text/tweet_stance_feminist":
+        ("classification", "1e097294e79d", "c5d8771bee03", "7a3d6dbf9412"),
     "text/tweet_stance_hillary": ("classification", "39d3a217d966", "4ac2ed398a9a", "c81751f1a799"),
     "text/wnut17": ("entities", "e1353cb77735", "c51e3dadee5f", "bec01dc99cca"),
 }
+# fmt: on
 # Split seed -> digest and order of the digits.
 DIGITS = {0: ("d057663734dc", "a603ace81ed3"), 5: ("fc97738dea1d", "e4c9fc74a1d6")}
 SPLITS = ("train", "validation", "test")
@@ -69,7 +63,7 @@ def order(data: Splits) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not beside the repository")
+@pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not next to the repository")
 @pytest.mark.parametrize("name", PINNED)
 def test_digest_and_order_of_a_folder_are_those_of_history(name: str) -> None:
     kind, whole, few, ordered = PINNED[name]

@@ -42,9 +42,8 @@ def test_pictures_are_decoded_once_for_describing_and_loading(
     assert describe_data({"path": str(root)}) == first and len(decoded) == 24
     assert np.array_equal(data.test_images[:, 0], pixels(root, "test"))
     # The settings of the selection do not decide about pixels; a column does.
-    describe_data(
-        {"path": str(root), "split_seed": 3, "splits": {"train": "test", "test": "train"}}
-    )
+    swapped = {"train": "test", "test": "train"}
+    describe_data({"path": str(root), "split_seed": 3, "splits": swapped})
     assert len(decoded) == 24
     describe_data({"path": str(root), "label_column": "label"})
     assert len(decoded) == 48
@@ -80,9 +79,8 @@ def test_pixels_that_changed_in_the_cache_are_not_used(tmp_path: Path, cache: Pa
     image = pixels(root, "train")[3].tobytes()
     assert image in kept.read_bytes()
     kept.write_bytes(kept.read_bytes().replace(image, b"\0" * len(image)))
-    assert np.array_equal(
-        load_images({"path": str(root)}).train_images[:, 0], pixels(root, "train")
-    )
+    found = load_images({"path": str(root)}).train_images
+    assert np.array_equal(found[:, 0], pixels(root, "train"))
 
 
 def test_a_pickle_in_the_cache_is_not_loaded(tmp_path: Path, cache: Path) -> None:
@@ -101,9 +99,8 @@ def test_without_a_place_for_the_cache_pictures_are_read_all_the_same(
 
     monkeypatch.setattr(stored_images, "_keep", refuse)
     root = write_splits(tmp_path / "pets")
-    assert np.array_equal(
-        load_images({"path": str(root)}).train_images[:, 0], pixels(root, "train")
-    )
+    found = load_images({"path": str(root)}).train_images
+    assert np.array_equal(found[:, 0], pixels(root, "train"))
 
 
 def test_several_readers_at_once_do_not_hurt_each_other(tmp_path: Path, cache: Path) -> None:
