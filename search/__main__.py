@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli import cluster, compare, doctor, edit, run, store
+from search.cli import cluster, compare, data, doctor, edit, run, store
 from search.cli.options import fail, say
 from search.tracking.environment import commit
 from search.tracking.ownership import SearchIsAlive
@@ -27,6 +27,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     run.run: "run search/specs/digits.yaml --trials 20 --seed 1",
     run.resume: "resume digits-1123-0915-a1b2 --trials 8",
     run.review: "review search/specs/digits.yaml --json",
+    data.data: "data digits --set image_size=4",
     store.history: "history",
     store.show: "show digits-1123-0915-a1b2",
     compare.compare: "compare digits-1123-0915-a1b2 digits-1124-1031-c3d4",

@@ -31,6 +31,7 @@ RUN_BY = {
     "run": "tests/command_line/test_commands.py",
     "resume": "tests/search/optimize/test_digits.py",
     "review": "tests/command_line/test_review.py",
+    "data": "tests/command_line/test_data.py",
     "history": "tests/command_line/test_history_and_show.py",
     "show": "tests/command_line/test_history_and_show.py",
     "compare": "tests/command_line/test_compare.py",

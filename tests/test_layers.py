@@ -101,7 +101,7 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
         f"search/{file}.py"
         for file in (
             "optimize/trainable", "optimize/worker_task", "optimize/tuner",
-            "optimize/final_evaluation", "cli/attack",
+            "optimize/final_evaluation", "cli/attack", "cli/data",
         )
     )  # fmt: skip
     for file in FILES:

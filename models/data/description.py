@@ -24,8 +24,8 @@ class DataDescription:
 
     `digest` has 12 hex digits over the content of the source and over `train_examples`,
     `image_size` and the split seed, each only where it changes the data: all training examples or
-    the native size give the same digest as no setting. `warnings` say what is suspicious, each with
-    its fix.
+    the native size give the same digest as no setting. `seeded_splits` says whether the split seed
+    decided which example is in which split. `warnings` say what is suspicious, each with its fix.
     """
 
     name: str
@@ -36,6 +36,7 @@ class DataDescription:
     validation: int
     test: int
     digest: str
+    seeded_splits: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -159,6 +160,7 @@ def _describe_images(settings: Mapping[str, Any]) -> DataDescription:
         validation=source.counts["validation"],
         test=source.counts["test"],
         digest=hashlib.sha256(repr(seen).encode()).hexdigest()[:12],
+        seeded_splits=source.seeded_splits,
         warnings=source.warnings,
     )
 

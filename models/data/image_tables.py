@@ -15,7 +15,7 @@ from models.data.raw_pixels import RawFormat, file_digest, raw_format, raw_image
 from models.data.settings import DataSettings
 from models.data.sources import DataError, Images
 from models.data.stored_images import Found, StoredImages, cached
-from models.data.tables import Tables, open_tables, stamp
+from models.data.tables import Tables, open_tables, stamp_of
 
 
 def read_image_tables(settings: DataSettings) -> StoredImages:
@@ -27,10 +27,10 @@ def read_image_tables(settings: DataSettings) -> StoredImages:
     if settings.hub is not None:
         rows = open_tables(settings).rows.values()
         built = [Path(file["filename"]) for each in rows for file in each.cache_files]
-        place, files = settings.hub, [each for path in built for each in stamp(path)]
+        place, files = settings.hub, [each for path in built for each in stamp_of(path)]
     else:
         path = Path(settings.path or "")
-        place, files = str(path.absolute()), list(stamp(path)) if path.exists() else []
+        place, files = str(path.absolute()), list(stamp_of(path)) if path.exists() else []
     chosen = (settings.subset, settings.image_column, settings.label_column, settings.group_column,
               settings.image_size)  # fmt: skip
     return cached(place, files, chosen, lambda: _read(settings))
@@ -133,6 +133,11 @@ def _image_column(
         raise DataError(f"{places[first]}: column {column!r} is {features[column]}, no pictures; "
                         "fix: name another in image_column")  # fmt: skip
     return column
+
+
+def holds_pictures(features: Mapping[str, Any]) -> bool:
+    """Return whether a table has a column of pictures or of raw pixels."""
+    return any(map(_kind, features.values()))
 
 
 def _kind(feature: Any) -> str:

@@ -22,7 +22,7 @@ from models.data.settings import DataSettings
 from models.data.sources import DataError
 
 CACHE = Path(platformdirs.user_cache_dir("twentieth")) / "data"
-_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json"}
+FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json"}
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ def open_tables(settings: DataSettings) -> Tables:
     path = Path(settings.path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; fix: correct task.data.path")
-    return _open_path(path, stamp(path))
+    return _open_path(path, stamp_of(path))
 
 
-def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+def stamp_of(path: Path) -> tuple[tuple[str, int, int], ...]:
     """Return name, size and time of change of every file, the key of what was read."""
     files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
     stats = ((str(file), file.stat()) for file in files)
@@ -63,24 +63,24 @@ def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def _open_path(path: Path, files: tuple[tuple[str, int, int], ...]) -> Tables:
-    """Open a file or folder; `files` is part of the cache's key."""
-    empty = [name for name, size, _ in files if not size and not Path(name).name.startswith(".")]
-    if empty or not files:
+def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
+    """Open a file or folder; `stamp` is part of the cache's key."""
+    empty = [name for name, size, _ in stamp if not size and not Path(name).name.startswith(".")]
+    if empty or not stamp:
         what = f"{empty[0]}: an empty file" if empty else f"{path}: an empty folder"
         raise DataError(f"{what}; fix: write it again, or remove it")
-    endings = {Path(name).suffix.lower() for name, _, _ in files}
+    endings = {Path(name).suffix.lower() for name, _, _ in stamp}
     arguments: dict[str, Any] = {"path": str(path)}
     if path.is_file():
         (ending,) = endings
-        if ending not in _FORMATS:
+        if ending not in FORMATS:
             raise DataError(f"{path}: no format that is read here; fix: give one of "
-                            f"{', '.join(_FORMATS)}, or a folder")  # fmt: skip
-        arguments = {"path": _FORMATS[ending], "data_files": str(path)}
+                            f"{', '.join(FORMATS)}, or a folder")  # fmt: skip
+        arguments = {"path": FORMATS[ending], "data_files": str(path)}
         arguments |= {"sep": "\t"} if ending == ".tsv" else {}
-    elif pictures := picture_folder(path, [Path(name) for name, _, _ in files]):
+    elif pictures := picture_folder(path, [Path(name) for name, _, _ in stamp]):
         return _open_pictures(path, pictures)
-    elif not endings & _FORMATS.keys():
+    elif not endings & FORMATS.keys():
         raise DataError(f"{path}: neither pictures nor tables ({', '.join(sorted(endings))}); fix: "
                         "give a folder with one of them")  # fmt: skip
     if endings <= {".csv", ".tsv"}:
@@ -100,7 +100,7 @@ def _open_pictures(path: Path, pictures: PictureFolder) -> Tables:
     unlisted = pictures.pictures - sum(map(len, rows.values()))
     warnings = pictures.warnings
     if unlisted:
-        warnings += (f"{path}: {unlisted} pictures are not in the metadata, so they are not read; "
+        warnings += (f"{path}: pictures that no metadata list and that are not read: {unlisted}; "
                      "fix: list or remove them",)  # fmt: skip
     found = {split: rows[part] for part, split in names.items()}
     return Tables(path.resolve().name, str(path), found, warnings=warnings)

@@ -1,7 +1,7 @@
 """The documents that commands print with `--json`, and their JSON schemas.
 
 Keys are stable, numbers are numbers, and what is not known is null. `stored_searches.py` fills
-those of `history` and `show` from a store, the files of `compare` and `review` theirs.
+those of `history` and `show` from a store, the files of `compare`, `review` and `data` theirs.
 """
 
 from __future__ import annotations
@@ -201,6 +201,41 @@ class CompareDocument:
     space_differences: Mapping[str, Mapping[str, str | None]]
 
 
+@dataclass(frozen=True)
+class DataDocument:
+    """A data set as trials see it.
+
+    Attributes:
+        name: Its name.
+        kind: "images", "classification", "entities" or "dialogue".
+        source: "files", "parquet" (raw pixels), "hub", "digits" or "embedded".
+        splits: Split -> number of examples.
+        split_seed: The seed by which splits of images were drawn; null if the source has them all,
+            and for texts.
+        classes: Class -> split -> number of examples; of entities the entities of each type; empty
+            without classes.
+        shape: Channels, height and width of images; null for texts.
+        dtype: Type of the pixels of trials; null for texts.
+        scale: Largest pixel, by which trials divide; null for texts.
+        digest: Identifies the data in the task of a search.
+        warnings: What is suspicious, each with its fix.
+        picture: The file with examples of images; null for texts.
+    """
+
+    name: str
+    kind: str
+    source: str
+    splits: Mapping[str, int]
+    split_seed: int | None
+    classes: Mapping[str, Mapping[str, int]]
+    shape: tuple[int, int, int] | None
+    dtype: str | None
+    scale: float | None
+    digest: str
+    warnings: tuple[str, ...]
+    picture: str | None
+
+
 # What `--json` prints, by what `twentieth schema` is asked for.
 DOCUMENTS: Mapping[str, type] = {
     "history": HistoryDocument,
@@ -208,6 +243,7 @@ DOCUMENTS: Mapping[str, type] = {
     "trial": TrialDocument,
     "compare": CompareDocument,
     "review": ReviewDocument,
+    "data": DataDocument,
 }
 
 

@@ -88,7 +88,7 @@ def show(
 
 def schema(
     document: Annotated[
-        str, typer.Argument(help="history, show, trial (of show --trial), compare, or review.")
+        str, typer.Argument(help="history, show, trial (of show --trial), compare, review or data.")
     ],
 ) -> None:
     """Print the JSON schema of a command's --json output."""

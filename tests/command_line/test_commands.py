@@ -22,8 +22,8 @@ from tests.support.commands import Said
 from tests.support.stored_search import Stored
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["run", "resume", "review", "history", "show", "compare", "schema", "report", "export",
-            "attack", "ui", "stop", "note", "rename", "delete", "launch", "attach",
+COMMANDS = ["run", "resume", "review", "data", "history", "show", "compare", "schema", "report",
+            "export", "attack", "ui", "stop", "note", "rename", "delete", "launch", "attach",
             "doctor"]  # fmt: skip
 
 

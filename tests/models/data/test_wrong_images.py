@@ -130,7 +130,7 @@ def rows(values: str) -> str:
             ["pets, train, row 5: the label is missing"],
         ),
         (with_metadata("file_name,label\n" + rows("1 0 1 0 -1 1")), {}, ["row 4: label is -1"]),
-        (with_metadata("file_name,label\n" + rows("1.5 0 1")), {}, ["label is 1.5, not"]),
+        (with_metadata("file_name,label\n" + rows("1.5 0 1")), {}, ["label is 1.5"]),
     ],
 )  # fmt: skip
 def test_wrong_pictures_are_named_with_problem_and_fix(

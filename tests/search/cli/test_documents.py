@@ -41,7 +41,7 @@ def test_every_document_has_a_schema_that_requires_its_keys(name: str) -> None:
 
 def test_an_unknown_document_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match="'shwo'; fix: use one of history, show, trial, compare, review"
+        ValueError, match="'shwo'; fix: use one of history, show, trial, compare, review, data"
     ):
         schema_of("shwo")
 

@@ -1,0 +1,32 @@
+"""The kind of data that a source holds, if nobody says it."""
+
+from pathlib import Path
+
+import datasets
+import pytest
+
+from models.data.kind import guess_kind
+from tests.support.pictures import write_classes
+from tests.support.text_folders import WriteText
+
+
+@pytest.mark.parametrize("kind", ["classification", "entities", "dialogue"])
+def test_texts_are_known_by_their_columns(tmp_path: Path, write_text: WriteText, kind: str) -> None:
+    assert guess_kind({"path": str(write_text(tmp_path / "texts", kind))}) == kind
+
+
+def test_images_are_known_by_their_pictures_pixels_or_arrays(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "a.npz").touch()
+    for source in (folder, write_classes(tmp_path / "pets", 3), tmp_path / "a.npz"):
+        assert guess_kind({"path": str(source)}) == "images"
+
+
+def test_conversations_are_dialogues_and_settings_may_say_more(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "Who?"}]
+    path = tmp_path / "a.parquet"
+    datasets.Dataset.from_dict({"messages": [turns] * 4}).to_parquet(path)
+    assert guess_kind({"path": str(path)}) == "dialogue"
+    assert guess_kind({"path": str(path), "image_size": 8}) == "images"
+    assert guess_kind({"targets": {"it": "folder"}}) == "classification"
+    (tmp_path / "words.conll").touch()
+    assert guess_kind({"path": str(tmp_path / "words.conll")}) == "entities"
