@@ -60,7 +60,10 @@ def _source(stored: StoredImages, settings: DataSettings) -> ImageSource:
     if shares:
         groups = stored.groups.get(names["train"])
         _check_groups(places["train"], groups)
-        rows |= hold_out(numbers["train"], shares, settings.split_seed, groups)
+        try:
+            rows |= hold_out(numbers["train"], shares, settings.split_seed, groups)
+        except DataError as error:
+            raise DataError(f"{places['train']}: {error}") from error
     origin = {split: names.get(split, names["train"]) for split in SPLITS}
     at = {split: slice(None) if rows[split] is None else rows[split] for split in SPLITS}
     labels = {split: numbers[split if split in names else "train"][at[split]] for split in SPLITS}
@@ -92,11 +95,20 @@ def _source(stored: StoredImages, settings: DataSettings) -> ImageSource:
         digest=digest,
         warnings=(
             *stored.warnings,
+            *_unused(stored, names),
             *check_classes(stored.place, label_names, labels),
             *_repeats(stored.place, keys, labels),
             *_divided_groups(stored.place, divided),
         ),
     )
+
+
+def _unused(stored: StoredImages, names: Mapping[str, str]) -> list[str]:
+    unused = sorted(stored.labels.keys() - set(names.values()))
+    if not unused:
+        return []
+    return [f"{stored.place}: splits that are not used: {', '.join(unused)}; fix: choose them in "
+            "task.data.splits, or remove them"]  # fmt: skip
 
 
 def _check_groups(place: str, groups: Sequence[Any] | None) -> None:

@@ -36,7 +36,10 @@ def read_npz(settings: DataSettings) -> Found:
     """
     path = Path(settings.path or "")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        opened = np.load(path, allow_pickle=False)
+        if isinstance(opened, np.ndarray):
+            raise DataError(f"{path}: a single array; fix: write images and labels by np.savez")
+        with opened as file:
             return _read(path, file, settings)
     except DataError:
         raise

@@ -51,7 +51,7 @@ def picture_folder(root: Path, files: Sequence[Path]) -> PictureFolder | None:
     inside = [file.relative_to(root) for file in files]
     inside = [
         file for file in inside
-        if file.name not in _JUNK and not any(part.startswith((".", "__")) for part in file.parts)
+        if file.name not in _JUNK and not any(map(_is_hidden, file.parts))
     ]  # fmt: skip
     pictures = [file for file in inside if file.suffix.lower() in _PICTURES]
     metadata = [file for file in inside if file.name in _METADATA]
@@ -68,6 +68,10 @@ def picture_folder(root: Path, files: Sequence[Path]) -> PictureFolder | None:
         bool(metadata),
         tuple(_left_out(root, others)),
     )
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__"))  # what `datasets` does not read either
 
 
 def _splits_with_metadata(
@@ -89,7 +93,7 @@ def _splits_with_metadata(
 
 def _splits_of_classes(root: Path, pictures: Sequence[Path]) -> list[str]:
     by_depth = {len(file.parts): file for file in reversed(pictures)}
-    folders = [each for each in root.iterdir() if each.is_dir() and each.name[0] not in "._"]
+    folders = [each for each in root.iterdir() if each.is_dir() and not _is_hidden(each.name)]
     names = {folder.name for folder in folders}
     if 1 in by_depth or (set(by_depth) == {2} and names <= _SPLITS):
         place = root / by_depth[min(by_depth)]
@@ -116,7 +120,7 @@ def _splits_of_classes(root: Path, pictures: Sequence[Path]) -> list[str]:
 def _check_classes(folder: Path, pictures: Sequence[Path]) -> None:
     known = {file.parts[0] for file in pictures}
     for each in sorted(folder.iterdir()):
-        if each.is_dir() and each.name[0] not in "._" and each.name not in known:
+        if each.is_dir() and not _is_hidden(each.name) and each.name not in known:
             raise DataError(f"{each}: a class without pictures; fix: add some, or remove the "
                             "folder")  # fmt: skip
 

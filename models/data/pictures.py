@@ -166,7 +166,7 @@ def _decode(
         if getattr(image, "is_animated", False):
             notes.append(_FRAMES)
         tiles = getattr(image, "tile", [])
-        if image.mode in ("RGB", "RGBA") and tiles and ";16" in str(tiles[0][3]):
+        if image.mode in ("RGB", "RGBA", "LA") and tiles and ";16" in str(tiles[0][3]):
             notes.append(_COLOURS)
         try:
             image.load()

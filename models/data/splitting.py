@@ -87,6 +87,9 @@ def hold_out(
         shares: "validation" and "test", as far as they are held out, to shares of all rows.
         seed: the split seed.
         groups: (n,), what must not be divided; None: every row by itself.
+
+    Raises:
+        DataError: fewer groups than splits.
     """
     rest = np.arange(len(labels))
     found: dict[str, Indices] = {}
@@ -110,6 +113,9 @@ def _whole_groups(
     groups: Sequence[Any], labels: npt.NDArray[np.int64], count: int, seed: int
 ) -> Indices:
     """Return about `count` rows of whole groups that keep the shares of the classes."""
+    if len(set(groups)) < 2:
+        raise DataError("the rows to divide into splits are one group; fix: give splits, more "
+                        "groups, or no group_column")  # fmt: skip
     # Imported here: scikit-learn takes a second to import.
     from sklearn.model_selection import StratifiedGroupKFold
 

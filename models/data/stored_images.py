@@ -26,6 +26,9 @@ from models.data.sources import DataError, Images
 
 # Goes up when the same files give other pixels or labels than before.
 _VERSION = 1
+# Pixels of less than this share of their range are probably of fewer bits than their type, or masks
+# of 0 and 1. An attack's epsilon is relative to the whole range.
+_BRIGHT = 1 / 8
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
@@ -97,6 +100,11 @@ def in_memory(found: Found) -> StoredImages:
                 f"{next(iter(found.images))} are {_form(first)}; fix: write all in one form"
             )
     _, channels, height, width = first.shape
+    warnings = found.warnings
+    top, high = np.iinfo(first.dtype).max, max(int(each.max()) for each in found.images.values())
+    if high < top * _BRIGHT:
+        warnings += (f"{found.place}: no pixel is above {high}, of {top} in {first.dtype}, so all "
+                     "images are dark; fix: scale them to the whole range",)  # fmt: skip
     return StoredImages(
         name=found.name,
         place=found.place,
@@ -109,7 +117,7 @@ def in_memory(found: Found) -> StoredImages:
         groups=found.groups,
         keys={split: _keys(images) for split, images in found.images.items()},
         read=lambda: found.images,
-        warnings=found.warnings,
+        warnings=warnings,
         file_digest=found.file_digest,
     )
 

@@ -218,6 +218,16 @@ def test_what_is_suspicious_is_said_with_its_fix(tmp_path: Path) -> None:
         assert words in warnings
 
 
+def test_splits_that_are_not_used_and_dark_pixels_are_said(tmp_path: Path) -> None:
+    root = write_splits(tmp_path / "pets")
+    write_classes(root / "extra", 2, start=9000)
+    assert "splits that are not used: extra; fix" in describe_data({"path": str(root)}).warnings[0]
+    images = np.random.default_rng(0).integers(0, 4096, (30, 4, 4), dtype=np.uint16)
+    np.savez(tmp_path / "dark.npz", images=images, labels=np.arange(30) % 2)
+    (warning,) = describe_data({"path": str(tmp_path / "dark.npz")}).warnings
+    assert f"no pixel is above {images.max()}, of 65535 in uint16" in warning
+
+
 def test_groups_that_the_source_divides_are_said(tmp_path: Path) -> None:
     arrays = {}
     for index, split in enumerate(("train", "val", "test")):

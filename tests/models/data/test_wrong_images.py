@@ -177,6 +177,11 @@ Y = np.arange(30) % 2
             ["test: images are 1x3x4 uint8", "train are 1x4x4 uint8"],
         ),
         ({"images": IMAGES, "labels": Y}, {"group_column": "who"}, ["no array 'who'"]),
+        (
+            {"images": IMAGES, "labels": Y, "who": Y * 0},
+            {"group_column": "who"},
+            ["one group", "group_column"],
+        ),
         ({"images": IMAGES, "labels": Y}, {"splits": {"test": "hard"}}, ["'hard'", "['train']"]),
         (
             {"images": IMAGES, "labels": Y, "label_names": np.array(["a"])},
@@ -247,3 +252,10 @@ def test_wrong_tables_are_named_with_problem_and_fix(
         describe_data({"path": str(path), **settings})
     assert "pets.parquet" in str(error.value)
     assert all(word in str(error.value) for word in [*words, "fix: "]), error.value
+
+
+def test_a_single_array_is_no_archive(tmp_path: Path) -> None:
+    with (tmp_path / "pets.npz").open("wb") as file:
+        np.save(file, IMAGES)
+    with pytest.raises(DataError, match=r"pets\.npz: a single array; fix: .*np\.savez"):
+        describe_data({"path": str(tmp_path / "pets.npz")})
