@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from models.data.settings import DataSettings
 from models.data.sources import (
     SPLITS,
     DataError,
-    Images,
     ImageSource,
     Labels,
+    Splits,
     content_digest,
     digits_source,
 )
@@ -51,56 +52,87 @@ def open_images(settings: DataSettings) -> ImageSource:
     return _source(read_image_tables(settings), settings)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A split of a task: all rows of a split of the source, or some."""
+
+    name: str
+    rows: Indices | slice
+    labels: Labels
+
+
 def _source(stored: StoredImages, settings: DataSettings) -> ImageSource:
     names, shares = named_splits(list(stored.labels), settings.splits, stored.place)
-    used = {split: stored.labels[name] for split, name in names.items()}
-    places = {split: stored.places[name] for split, name in names.items()}
-    label_names, numbers = number_labels(used, stored.label_names, places)
-    rows: dict[str, Indices | None] = dict.fromkeys(names)  # None: all of a split
-    if shares:
-        groups = stored.groups.get(names["train"])
-        _check_groups(places["train"], groups)
-        try:
-            rows |= hold_out(numbers["train"], shares, settings.split_seed, groups)
-        except DataError as error:
-            raise DataError(f"{places['train']}: {error}") from error
-    origin = {split: names.get(split, names["train"]) for split in SPLITS}
-    at = {split: slice(None) if rows[split] is None else rows[split] for split in SPLITS}
-    labels = {split: numbers[split if split in names else "train"][at[split]] for split in SPLITS}
-    keys = {split: stored.keys[origin[split]][at[split]] for split in SPLITS}
-
-    def read() -> Mapping[str, tuple[Images, Labels]]:
-        images = stored.read()
-        return {split: (images[origin[split]][at[split]], labels[split]) for split in SPLITS}
-
-    def digest() -> str:
-        if stored.kind == "hub":
-            return content_digest(*(array for _, each in sorted(read().items()) for array in each))
-        if stored.file_digest and all(split == name for split, name in names.items()):
-            return stored.file_digest
-        form = repr((stored.dtype, stored.shape, label_names))
-        parts = [array for split in SPLITS for array in (keys[split], labels[split])]
-        return hashlib.sha256((form + content_digest(*parts)).encode()).hexdigest()
-
-    divided = {} if shares else {split: stored.groups.get(origin[split]) for split in SPLITS}
+    label_names, parts = _parts(stored, names, shares, settings.split_seed)
+    labels = {split: part.labels for split, part in parts.items()}
+    keys = {split: stored.keys[part.name][part.rows] for split, part in parts.items()}
+    warnings = (
+        *stored.warnings,
+        *_unused(stored, names),
+        *check_classes(stored.place, label_names, labels),
+        *_repeats(stored.place, keys, labels),
+    )
+    if not shares:
+        groups = {split: stored.groups.get(name) for split, name in names.items()}
+        warnings += tuple(_divided_groups(stored.place, groups))
     return ImageSource(
         name=stored.name,
         kind=stored.kind,
         shape=stored.shape,
         label_names=label_names,
-        counts={split: len(labels[split]) for split in SPLITS},
+        counts={split: len(each) for split, each in labels.items()},
         scale=float(np.iinfo(stored.dtype).max),
         seeded_splits=bool(shares),
-        read=read,
-        digest=digest,
-        warnings=(
-            *stored.warnings,
-            *_unused(stored, names),
-            *check_classes(stored.place, label_names, labels),
-            *_repeats(stored.place, keys, labels),
-            *_divided_groups(stored.place, divided),
-        ),
+        read=lambda: _read(stored, parts),
+        digest=lambda: _digest(stored, label_names, parts),
+        warnings=warnings,
     )
+
+
+def _parts(
+    stored: StoredImages, names: Mapping[str, str], shares: Mapping[str, float], seed: int
+) -> tuple[tuple[str, ...], dict[str, _Part]]:
+    """Return the names of the classes, and train, validation and test with numbers for labels."""
+    used = {split: stored.labels[name] for split, name in names.items()}
+    places = {split: stored.places[name] for split, name in names.items()}
+    label_names, labels = number_labels(used, stored.label_names, places)
+    rows: dict[str, Indices | slice] = dict.fromkeys(names, slice(None))
+    if shares:
+        groups = stored.groups.get(names["train"])
+        _check_groups(places["train"], groups)
+        try:
+            rows |= hold_out(labels["train"], shares, seed, groups)
+        except DataError as error:
+            raise DataError(f"{places['train']}: {error}") from error
+    parts = {}
+    for split in SPLITS:
+        origin = split if split in names else "train"
+        parts[split] = _Part(names[origin], rows[split], labels[origin][rows[split]])
+    return label_names, parts
+
+
+def _read(stored: StoredImages, parts: Mapping[str, _Part]) -> Splits:
+    images = stored.read()
+    return {split: (images[part.name][part.rows], part.labels) for split, part in parts.items()}
+
+
+def _digest(
+    stored: StoredImages, label_names: tuple[str, ...], parts: Mapping[str, _Part]
+) -> str:  # fmt: skip
+    """Return hex digits over the content; by the files' bytes and the hub as they always were."""
+    if stored.kind == "hub":
+        pairs = sorted(_read(stored, parts).items())
+        return content_digest(*(array for _, pair in pairs for array in pair))
+    is_as_stored = all(part.name == split and isinstance(part.rows, slice)
+                       for split, part in parts.items())  # fmt: skip
+    if stored.file_digest and is_as_stored:
+        return stored.file_digest
+    form = repr((stored.dtype, stored.shape, label_names))
+    content = [
+        array for split in SPLITS
+        for array in (stored.keys[parts[split].name][parts[split].rows], parts[split].labels)
+    ]  # fmt: skip
+    return hashlib.sha256((form + content_digest(*content)).encode()).hexdigest()
 
 
 def _unused(stored: StoredImages, names: Mapping[str, str]) -> list[str]:

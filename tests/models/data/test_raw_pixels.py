@@ -106,6 +106,18 @@ def test_a_split_that_is_missing_is_held_out_of_training(folder: Path) -> None:
     assert description.digest != describe_data({"path": str(folder), "split_seed": 1}).digest
 
 
+def test_splits_chosen_otherwise_have_another_digest(folder: Path) -> None:
+    chosen = [
+        {},
+        {"validation": 0.2},
+        {"validation": 0.3},
+        {"train": "test", "test": "train"},
+        {"train": "train", "validation": "validation", "test": "test"},
+    ]
+    found = [describe_data({"path": str(folder), "splits": splits}).digest for splits in chosen]
+    assert len(set(found)) == 4 and found[0] == found[-1]
+
+
 def test_a_damaged_file_is_named(folder: Path) -> None:
     (folder / "train.parquet").write_bytes(b"PAR1 and then nothing")
     with pytest.raises(DataError, match=r"train\.parquet: not a readable parquet file"):
