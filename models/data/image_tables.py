@@ -6,6 +6,7 @@ or raw pixels (`raw_pixels.py`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def read_image_tables(settings: DataSettings) -> StoredImages:
         place, files = settings.hub, [each for path in built for each in stamp_of(path)]
     else:
         path = Path(settings.path or "")
-        place, files = str(path.absolute()), list(stamp_of(path)) if path.exists() else []
+        place, files = os.path.abspath(path), list(stamp_of(path)) if path.exists() else []
     chosen = (settings.subset, settings.image_column, settings.label_column, settings.group_column,
               settings.image_size)  # fmt: skip
     return cached(place, files, chosen, lambda: _read(settings))
@@ -151,7 +152,7 @@ def _kind(feature: Any) -> str:
 def _decoded(
     tables: Tables, columns: Mapping[str, Any], places: Mapping[str, str], settings: DataSettings
 ) -> tuple[Mapping[str, Images], list[str]]:
-    folder = Path(settings.path).absolute() if settings.path is not None else None
+    folder = os.path.abspath(settings.path) if settings.path is not None else None
 
     def get(split: str, at: int) -> tuple[Picture, str]:
         value, place = columns[split][at].as_py(), f"{places[split]}, row {at}"

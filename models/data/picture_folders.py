@@ -7,6 +7,7 @@ so that a class "train" or a picture "test-1.png" would become a split.
 from __future__ import annotations
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def _patterns(root: Path, split: str, files: Sequence[Path]) -> list[str]:
     inside = [file for file in files if not split or file.parts[0] == split]
     endings = {f"*{file.suffix}" for file in inside if file.name not in _METADATA}
     names = {file.name for file in inside if file.name in _METADATA}
-    folder = glob.escape(str((root / split).absolute()))
+    folder = glob.escape(os.path.abspath(root / split))
     return [f"{folder}/**/{pattern}" for pattern in sorted(endings | names)]
 
 

@@ -120,6 +120,15 @@ def test_names_of_folders_and_files_are_no_splits_by_accident(tmp_path: Path) ->
     assert load_images({"path": str(root)}).label_names == ("bus", "test", "train")
 
 
+def test_a_folder_may_be_named_in_any_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_splits(tmp_path / "pets")
+    (tmp_path / "link").symlink_to(tmp_path / "pets")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    ways = ["../pets", "../link", str(tmp_path / "pets") + "/", f"{tmp_path}/here/../pets"]
+    assert len({describe_data({"path": way}).digest for way in ways}) == 1
+
+
 def test_splits_of_any_name_are_chosen_by_a_setting(tmp_path: Path) -> None:
     root = write_splits(tmp_path / "pets")
     (root / "train").rename(root / "fold-1")
