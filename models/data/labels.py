@@ -60,7 +60,7 @@ def _check_label(place: str, label: Any, expected: type, names: Sequence[str]) -
         raise DataError(f"{problem} as others are; fix: write all labels in one way")
     if label == -1:  # the usual mark of a hidden test label
         raise DataError(f"{place}: label is -1, a hidden label; fix: use a split with labels")
-    is_known = label in names if isinstance(label, str) else 0 <= label < len(names)
+    is_known = label in (names if expected is str else range(len(names)))
     if names and not is_known:
         raise DataError(
             f"{place}: label is {label!r}, but there are {len(names)} label names "
