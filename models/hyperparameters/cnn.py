@@ -65,3 +65,6 @@ CNN_ARCHITECTURE = (
     "normalisation",
     "fully_connected_width",
 )
+
+# Those of training alone, for a user's own network.
+NETWORK = tuple(each for each in CNN if each.name not in (*CNN_ARCHITECTURE, "dropout"))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.hyperparameters.hyperparameter import Value
+from models.networks.builder import NetworkData
 
 _ACTIVATIONS: Mapping[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -101,3 +102,12 @@ def _per_channel(values: Tensor | None, channels: int, default: float) -> Tensor
     if values is None:
         return torch.full((1, channels, 1, 1), default)
     return values.to(torch.float32).reshape(1, channels, 1, 1)
+
+
+def build(configuration: Mapping[str, Value], data: NetworkData) -> CNN:
+    """Build the network for a data set: a `models.networks.builder.Builder`."""
+    channels, height, width = data.shape
+    model = CNN(configuration, (channels, height, width), data.classes, data.mean, data.std)
+    # Faster: forward and backward on one core, 5.0 -> 3.2 ms (batch of 64 at 8x8), 49 -> 34 ms
+    # (28x28).
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -105,7 +105,7 @@ def check_data(nodes: Nodes, spec: Spec) -> Iterator[Check]:
     task = spec.task
     parts: list[tuple[str, tuple[Any, ...]]] = []
     if task.data:
-        kind = "images" if task.is_function else data_kind(task.model)
+        kind = "images" if task.is_function else data_kind(task.catalog_name)
         parts.append(("data set", (describe_data, task.data, kind)))
     if task.base:
         parts.append(("base model", (locate_base, task.base)))

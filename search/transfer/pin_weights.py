@@ -76,20 +76,20 @@ def check_fit(source: WeightSource, spec: Spec) -> None:
         LookupError: its checkpoint is gone.
         ValueError: it is of another model, or adapted another base.
     """
-    model = source.spec.task.model
-    if model != spec.task.model:
+    theirs, ours = source.spec.task.trains, spec.task.trains
+    if theirs != ours:
         raise ValueError(
-            f"initial_weights: the model of {source.name} is {model}, this task's is "
-            f"{spec.task.model}; fix: name a trial of the same model"
+            f"initial_weights: the model of {source.name} is {theirs}, this task's is {ours}; "
+            "fix: name a trial of the same model"
         )
     check_checkpoint(source, "initial_weights: ")
     if spec.task.base is None:
         return
-    theirs, ours = source.fingerprint.get("base") or {}, locate_base(spec.task.base)
-    if theirs.get("digest") != ours.digest:
+    known, base = source.fingerprint.get("base") or {}, locate_base(spec.task.base)
+    if known.get("digest") != base.digest:
         raise ValueError(
-            f"initial_weights: {source.name} adapted {theirs.get('name')}@{theirs.get('digest')}, "
-            f"this task's base is {ours.name}@{ours.digest}; fix: name a trial on the same base"
+            f"initial_weights: {source.name} adapted {known.get('name')}@{known.get('digest')}, "
+            f"this task's base is {base.name}@{base.digest}; fix: name a trial on the same base"
         )
 
 

@@ -17,7 +17,7 @@ from transformers import (
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits
 from models.networks.base_model import BaseModel
-from models.training.cnn import CNNTraining
+from models.training.network import NetworkTraining
 from models.weights.checkpoints import save_checkpoint
 from models.weights.export import export
 from models.weights.rebuild import TrainedTrial, rebuild
@@ -127,7 +127,7 @@ def test_a_cnn_is_loaded_by_the_loader_in_the_folder(
     settings = {"width": 4, "blocks": 4, "normalisation": normalisation, "activation": "silu"}
     threat = Threat(examples=4, cheap_examples=4)
     configuration = complete("cnn", settings)
-    training = CNNTraining(configuration, few_digits, epochs=1, seed=0, threat=threat)
+    training = NetworkTraining(configuration, few_digits, epochs=1, seed=0, threat=threat)
     save_checkpoint(tmp_path / "trial", 1, 1, list(training.run()), training.state_dict())
     data = {"name": "digits", "train_examples": 60}
     trial = TrainedTrial("source#0", "cnn", configuration, data, tmp_path / "trial")

@@ -109,7 +109,7 @@ def test_a_training_function_is_not_imported_by_checking(
     (tmp_path / "loud_package" / "train.py").write_text("raise SystemError('imported')")
     monkeypatch.chdir(tmp_path)
     text = PYTHON.replace("json.decoder:JSONDecoder", "loud_package.train:run")
-    assert spec_from_yaml(text).task.model == "python:loud_package.train:run"
+    assert spec_from_yaml(text).task.train == "python:loud_package.train:run"
 
 
 def test_data_folders_are_relative_to_the_spec_and_must_exist(tmp_path: Path) -> None:

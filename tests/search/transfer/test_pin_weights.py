@@ -164,7 +164,7 @@ def test_a_trial_is_found_by_its_run_too(shelf: Shelf, source: str) -> None:
      ({"space": start({"type": "int", "low": 1, "high": 2})}, "must be categorical"),
      ({"space": start(CHOICE | {"choices": ["scratch", 3]})}, "names no search or trial"),
      ({"space": start(CHOICE | {"when": {"width": 2}})}, "is always active"),
-     ({"task": {"model": "python:tests.support.functions:hills"}, "space": {"x": RATE},
+     ({"task": {"train": "python:tests.support.functions:hills"}, "space": {"x": RATE},
        "initial_weights": {"from": "x"}}, "does nothing for your own training function")],
 )  # fmt: skip
 def test_a_mistake_in_a_spec_is_reported_with_its_key(
@@ -175,7 +175,7 @@ def test_a_mistake_in_a_spec_is_reported_with_its_key(
 
 
 def test_a_users_own_function_may_call_a_hyperparameter_so(shelf: Shelf) -> None:
-    task = {"model": "python:tests.support.functions:hills"}
+    task = {"train": "python:tests.support.functions:hills"}
     objectives = [{"metric": "left", "direction": "maximize"}]
     part = {"type": "categorical", "choices": ["scratch", "other"]}
     spec = digits_spec("own", task=task, objectives=objectives, space={"initial_weights": part})
