@@ -53,9 +53,12 @@ def number_labels(
 
 
 def _check_label(place: str, label: Any, expected: type, names: Sequence[str]) -> None:
-    if label is None or label == "":
+    if label is None or label == "" or label != label:  # NaN is not equal to itself
         raise DataError(f"{place}: the label is missing; fix: remove the row or fill it in")
     if type(label) is not expected:
+        if isinstance(label, float):
+            raise DataError(f"{place}: label is {label!r}, and regression is not supported; "
+                            "fix: write classes, as text or whole numbers")  # fmt: skip
         problem = f"{place}: label is {label!r}, not {_WORDS[expected]}"
         raise DataError(f"{problem} as others are; fix: write all labels in one way")
     if label == -1:  # the usual mark of a hidden test label
