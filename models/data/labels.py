@@ -55,8 +55,9 @@ def number_labels(
 def _check_label(place: str, label: Any, expected: type, names: Sequence[str]) -> None:
     if label is None or label == "" or label != label:  # NaN is not equal to itself
         raise DataError(f"{place}: the label is missing; fix: remove the row or fill it in")
-    if type(label) is not expected:
-        if isinstance(label, float):
+    kind = type(label)
+    if kind is not expected:
+        if kind is float:
             raise DataError(f"{place}: label is {label!r}, and regression is not supported; "
                             "fix: write classes, as text or whole numbers")  # fmt: skip
         problem = f"{place}: label is {label!r}, not {_WORDS[expected]}"
