@@ -114,6 +114,7 @@ _FIXES = {
     "codec can't decode": "save it as UTF-8",
     "corresponds to no data": "give at least one example: it has no rows",
     "must have the same columns": "give all files the same columns",
+    "column names don't match": "give all files the same columns",
     "EOF inside string": "close the quotation mark, or double a quotation mark inside a text",
     "Error tokenizing data": "put a text that contains the separator into quotation marks",
 }

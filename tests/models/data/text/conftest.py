@@ -3,6 +3,7 @@ from pathlib import Path
 
 import datasets  # noqa: F401  (takes over a second: here, so that no test is slow for it)
 import pytest
+import sklearn.model_selection  # noqa: F401  (as well)
 
 from models.data import tables
 

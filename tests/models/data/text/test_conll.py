@@ -53,10 +53,10 @@ def test_the_files_of_conll_2003_are_read_by_their_names(tmp_path: Path) -> None
     for name in ("eng.train", "eng.testa", "eng.testb"):
         write(tmp_path / name, CONLL2003.replace("EU", name))
     source = read(tmp_path)
-    train, validation = source.splits["train"], source.splits["validation"]
+    train, validation, test = (source.splits[each] for each in ("train", "validation", "test"))
     assert train.texts == (("eng.train", "rejects", "German", "call"), ("Peter", "Blackburn"))
     assert train.labels == (("B-ORG", "O", "B-MISC", "O"), ("B-PER", "I-PER"))
-    assert validation.texts[0][0] == "eng.testa" and source.splits["test"].texts[0][0] == "eng.testb"
+    assert validation.texts[0][0] == "eng.testa" and test.texts[0][0] == "eng.testb"
     (note,) = source.warnings
     assert "the tags are IOB1 and are read as IOB2; fix: none is needed" in note
 

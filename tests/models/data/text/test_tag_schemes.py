@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.data.sources import DataError
@@ -62,11 +62,13 @@ def iob2(draw: st.DrawFn) -> list[str]:
 SENTENCES = st.lists(iob2(), min_size=1, max_size=4)
 
 
+@settings(max_examples=50)
 @given(SENTENCES)
 def test_iob2_stays_as_it_is(sentences: list[list[str]]) -> None:
     assert converted(*sentences) == (sentences, "IOB2")
 
 
+@settings(max_examples=50)
 @given(SENTENCES)
 def test_iob1_is_converted_to_the_same_entities(sentences: list[list[str]]) -> None:
     written = [as_iob1(tags) for tags in sentences]
@@ -75,6 +77,7 @@ def test_iob1_is_converted_to_the_same_entities(sentences: list[list[str]]) -> N
     assert scheme == ("IOB2" if written == sentences else "IOB1")
 
 
+@settings(max_examples=50)
 @given(SENTENCES, st.sampled_from([("E", "S"), ("L", "U")]))
 def test_bioes_and_bilou_are_converted_to_the_same_entities(
     sentences: list[list[str]], ends: tuple[str, str]
@@ -88,6 +91,7 @@ def test_bioes_and_bilou_are_converted_to_the_same_entities(
 TAG = st.sampled_from(["O", "B-a", "I-a", "B-b", "I-b"])
 
 
+@settings(max_examples=50)
 @given(st.lists(TAG, min_size=1, max_size=12))
 def test_exactly_the_sequences_that_seqeval_reads_unchanged_are_iob2(tags: list[str]) -> None:
     scheme = pytest.importorskip("seqeval.scheme")
