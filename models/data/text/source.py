@@ -1,13 +1,11 @@
 """Texts of a file, a folder or the hub: checked row by row and divided into three splits.
 
-Tables come from `datasets` (CSV, TSV, JSON lines, parquet) or are CoNLL columns. Rows are checked
-before they are divided, so that a message has the row of the file.
+Rows are checked before they are divided, so that a message has the row of the file.
 """
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +17,11 @@ import numpy.typing as npt
 from models.data.labels import check_classes, number_labels
 from models.data.settings import DataSettings
 from models.data.sources import SPLITS, DataError
-from models.data.splitting import NAMES, hold_out, named_splits
-from models.data.tables import FORMATS, open_tables, stamp_of
-from models.data.text.columns import GROUP, MESSAGES, choose_columns
-from models.data.text.conll import is_conll, read_conll
+from models.data.splitting import hold_out
+from models.data.tables import stamp_of
+from models.data.text.columns import GROUP, MESSAGES
 from models.data.text.messages import read_messages
-from models.data.text.parquet_metadata import licence_of, stated_classes
+from models.data.text.opening import open_texts
 from models.data.text.rows import read_exchanges, read_sentences, read_texts
 from models.data.text.splits import NOT_STATED, TextExamples, TextSource
 from models.data.text.table import TextTable
@@ -54,22 +51,8 @@ def read_source(settings: DataSettings, kind: str) -> TextSource:
 @functools.lru_cache(maxsize=16)
 def _read(settings: DataSettings, kind: str, stamp: Any) -> TextSource:
     """Read a path or a data set of the hub; `stamp` is part of the cache's key."""
-    path = Path(settings.path) if settings.path is not None else None
-    if kind == "entities" and path is not None and path.exists() and is_conll(path):
-        name, place, licence = path.stem if path.is_file() else path.resolve().name, str(path), ""
-        tables: Mapping[str, TextTable] = read_conll(path, settings)
-        names, shares = named_splits(list(tables), settings.splits, place)
-        tables = {split: tables[own] for split, own in names.items()}
-    else:
-        opened = open_tables(settings)
-        name, place, licence = opened.name, opened.place, opened.licence
-        names, shares = named_splits(list(opened.rows), settings.splits, place)
-        files = {split: _files(path, split, own) for split, own in names.items()}
-        tables = {
-            split: _table(opened.rows[own], files[split], f"{place}, {own}", kind, settings)
-            for split, own in names.items()
-        }
-        licence = licence or licence_of(files["train"])
+    opened = open_texts(settings, kind)
+    tables, place = opened.tables, opened.place
     for table in tables.values():
         if not len(table):
             raise DataError(f"{table.place}: no rows; fix: give at least one example")
@@ -80,61 +63,13 @@ def _read(settings: DataSettings, kind: str, stamp: Any) -> TextSource:
     rows, label_names, warnings = _examples(tables, kind, place)
     warnings += _groups_in_two(tables, place)
     splits = {split: each.examples for split, each in rows.items()}
-    if shares:
-        splits |= _held_out(rows["train"], tables["train"], shares, settings.split_seed)
+    if opened.shares:
+        splits |= _held_out(rows["train"], tables["train"], opened.shares, settings.split_seed)
     if kind == "classification":
         numbers = {split: np.asarray(splits[split].labels, np.int64) for split in SPLITS}
-        warnings += check_classes(name, label_names, numbers)
-    return TextSource(name, splits, label_names, licence or NOT_STATED, tuple(warnings))
-
-
-def _table(
-    rows: Any, files: Sequence[Path], place: str, kind: str, settings: DataSettings
-) -> TextTable:
-    """Return the columns of one split of `datasets`, which has `files` if they are local."""
-    place = str(files[0]) if len(files) == 1 else place
-    features = rows.features
-    # A list that is not the same in all rows has no type of its own.
-    lists = [name for name, each in features.items() if type(each).__name__ not in _SCALARS]
-    chosen = choose_columns(place, kind, settings, list(features), lists)
-    values = rows.select_columns(list(dict.fromkeys(chosen.values())))[:]
-    columns = {name: values[own] for name, own in chosen.items()}
-    class_names: tuple[str, ...] = ()
-    if kind == "classification":
-        own = chosen["label"]
-        stated = {stated_classes(file, own) for file in files}
-        if len(stated) > 1:
-            raise DataError(f"{place}: its files state the label names {sorted(stated)}; "
-                            "fix: write the same in all, in the same order")  # fmt: skip
-        of_type = tuple(getattr(features[own], "names", None) or ())
-        class_names = next(iter(stated), ()) or of_type
-    tag_names = kind == "entities" and _tag_names(features[chosen["tags"]])
-    if tag_names:
-        # A number without a name (-1: a hidden tag) stays, so that its row is refused.
-        named = dict(enumerate(tag_names))
-        columns["tags"] = [[named.get(tag, tag) for tag in tags] for tags in columns["tags"]]
-    return TextTable(place, columns, chosen, class_names)
-
-
-_SCALARS = ("Value", "ClassLabel", "Image", "Audio")
-
-
-def _tag_names(feature: Any) -> Sequence[str]:
-    return getattr(getattr(feature, "feature", None), "names", None) or ()
-
-
-def _files(path: Path | None, split: str, own: str) -> list[Path]:
-    """Return the files of a split of `path`, as far as their names say so."""
-    if path is None or path.is_file():
-        return [] if path is None else [path]
-    files = sorted(each for each in path.rglob("*") if each.suffix.lower() in FORMATS)
-    names = {*NAMES[split], own}
-    found = [
-        each
-        for each in files
-        if names & set(re.split(r"[^a-z]+", str(each.relative_to(path)).lower()))
-    ]
-    return files if len(files) == 1 else found
+        warnings += check_classes(opened.name, label_names, numbers)
+    licence = opened.licence or NOT_STATED
+    return TextSource(opened.name, splits, label_names, licence, tuple(warnings))
 
 
 def _examples(
