@@ -21,7 +21,7 @@ from models.data.settings import DataSettings
 from models.data.sources import DataError
 
 CACHE = Path(platformdirs.user_cache_dir("twentieth")) / "data"
-# What lies beside tables and is none, so that a folder with a README is one of CSV files, too.
+# No tables: a folder of CSV files may have a README in addition.
 _NOTES = {"", ".md", ".txt", ".pdf"}
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json"}
 

@@ -68,7 +68,7 @@ def read_conll(path: Path, settings: DataSettings) -> dict[str, TextTable]:
 
 
 def _is_note(file: Path) -> bool:
-    """Whether a text file beside the data says what they are, and holds none."""
+    """Whether a text file is a note about the data, and holds none."""
     return file.suffix.lower() == ".txt" and file.stem.lower() in ("readme", "licence", "license")
 
 

@@ -102,7 +102,7 @@ def test_exactly_the_sequences_that_seqeval_reads_unchanged_are_iob2(tags: list[
         found[entity.start] = f"B-{entity.tag}"
         for index in range(entity.start + 1, entity.end):
             found[index] = f"I-{entity.tag}"
-    # Beside a sentence with two entities that begin with B-, a mistake is no sign of IOB1.
+    # With a sentence of entities that begin with B-, a mistake is no sign of IOB1.
     clear = ["B-a", "O"] * 12
     if found == tags:
         assert converted(clear, tags) == ([clear, tags], "IOB2")

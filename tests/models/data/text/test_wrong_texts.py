@@ -119,7 +119,7 @@ CASES: dict[str, tuple[str, dict[str, object], dict[str, Any], list[str]]] = {
                                 ["a.csv, row 1: answer is empty"]),
     "an unknown role": ("dialogue", {"a.jsonl": MESSAGES.replace("user", "human")}, {},
                         ["a.jsonl, row 0, message 0: role is 'human'", "'user'"]),
-    "answers beside messages": ("dialogue", {"a.jsonl": MESSAGES},
+    "answers in addition to messages": ("dialogue", {"a.jsonl": MESSAGES},
                                 {"text_column": "messages", "label_column": "x"},
                                 ["label_column means nothing for messages"]),
     "a label of a dialogue": ("dialogue", {"a.csv": GOOD}, {}, ["no column 'prompt'"]),
