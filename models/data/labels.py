@@ -38,6 +38,10 @@ def number_labels(
     for split, labels in columns.items():
         for row, label in enumerate(labels):
             _check_label(f"{places[split]}, row {row}", label, expected, names)
+        # The usual mark of hidden test labels. Of a source without names it may be a class.
+        if -1 in labels and (names or set(labels) == {-1}):
+            raise DataError(f"{places[split]}, row {list(labels).index(-1)}: label is -1, a hidden "
+                            "label; fix: use a split with labels")  # fmt: skip
     if names and expected is int:
         numbers: dict[Any, int] = {number: number for number in range(len(names))}
     elif names:
@@ -62,8 +66,8 @@ def _check_label(place: str, label: Any, expected: type, names: Sequence[str]) -
                             "fix: write classes, as text or whole numbers")  # fmt: skip
         problem = f"{place}: label is {label!r}, not {_WORDS[expected]}"
         raise DataError(f"{problem} as others are; fix: write all labels in one way")
-    if label == -1:  # the usual mark of a hidden test label
-        raise DataError(f"{place}: label is -1, a hidden label; fix: use a split with labels")
+    if label == -1:  # checked over the whole split
+        return
     is_known = label in names if isinstance(label, str) else 0 <= label < len(names)
     if names and not is_known:
         raise DataError(

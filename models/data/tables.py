@@ -113,6 +113,7 @@ def _load(arguments: Mapping[str, Any], place: str, fix: str) -> dict[str, Any]:
 _FIXES = {
     "codec can't decode": "save it as UTF-8",
     "corresponds to no data": "give at least one example: it has no rows",
+    "same data file format": "give all splits in one format",
     "must have the same columns": "give all files the same columns",
     "column names don't match": "give all files the same columns",
     "EOF inside string": "close the quotation mark, or double a quotation mark inside a text",

@@ -90,7 +90,8 @@ def _column(
         fix = f"did you mean {close[0]!r}?" if close else "name one of them"
         raise DataError(f"{place}: {key} is {given!r}, but {there}; fix: {fix}")
     example = f", e.g. {key}: {close[0]}" if close else ""
-    raise DataError(f"{place}: no column {usual!r} for {kind}; {there}; fix: say in {key} which "
+    names = f"{usual!r} or {MESSAGES!r}" if usual == "prompt" else repr(usual)
+    raise DataError(f"{place}: no column {names} for {kind}; {there}; fix: say in {key} which "
                     f"one it is{example}, or choose a model for other data")  # fmt: skip
 
 

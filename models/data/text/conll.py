@@ -25,7 +25,7 @@ from models.data.text.columns import GROUP
 from models.data.text.table import TextTable
 
 DOCUMENT = "document"
-_ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".txt", ".train", ".testa", ".testb")
+ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".txt", ".train", ".testa", ".testb")
 _SPLITS = {name: split for split in SPLITS for name in NAMES[split]} | {
     "testa": "validation",
     "testb": "test",
@@ -41,9 +41,9 @@ class _Line(NamedTuple):
 def is_conll(path: Path) -> bool:
     """Whether a file or folder has CoNLL columns; in a folder files of other formats come first."""
     if path.is_file():
-        return path.suffix.lower() in _ENDINGS
+        return path.suffix.lower() in ENDINGS
     endings = {file.suffix.lower() for file in path.rglob("*")}
-    return bool(endings & set(_ENDINGS)) and not endings & FORMATS.keys()
+    return bool(endings & set(ENDINGS)) and not endings & FORMATS.keys()
 
 
 def read_conll(path: Path, settings: DataSettings) -> dict[str, TextTable]:
@@ -55,7 +55,7 @@ def read_conll(path: Path, settings: DataSettings) -> dict[str, TextTable]:
     """
     if path.is_file():
         return {"train": _read_file(path, settings)}
-    files = [each for each in sorted(path.rglob("*")) if each.suffix.lower() in _ENDINGS]
+    files = [each for each in sorted(path.rglob("*")) if each.suffix.lower() in ENDINGS]
     files = [each for each in files if each.is_file() and not _is_note(each)]
     named: dict[str, Path] = {}
     for file in files:

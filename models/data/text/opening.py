@@ -17,7 +17,7 @@ from models.data.sources import DataError
 from models.data.splitting import NAMES, named_splits
 from models.data.tables import FORMATS, open_tables
 from models.data.text.columns import choose_columns
-from models.data.text.conll import is_conll, read_conll
+from models.data.text.conll import ENDINGS, is_conll, read_conll
 from models.data.text.parquet_metadata import licence_of, stated_classes
 from models.data.text.table import TextTable
 
@@ -50,6 +50,11 @@ def open_texts(settings: DataSettings, kind: str) -> OpenedTexts:
         tables = {split: by_name[own] for split, own in names.items()}
         name = path.stem if path.is_file() else path.resolve().name
         return OpenedTexts(name, str(path), "", tables, shares)
+    formats = (*FORMATS, *ENDINGS)
+    is_file = path is not None and path.is_file()
+    if kind == "entities" and path and is_file and path.suffix.lower() not in formats:
+        raise DataError(f"{path}: no format that is read here; fix: give one of "
+                        f"{', '.join(formats)}, or a folder")  # fmt: skip
     opened = open_tables(settings)
     names, shares = named_splits(list(opened.rows), settings.splits, opened.place)
     files = {split: _files(path, split, own) for split, own in names.items()}

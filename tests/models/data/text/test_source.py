@@ -203,3 +203,14 @@ def test_a_file_is_read_once(
     write_text(folder, "dialogue", "test")
     with pytest.raises(DataError, match="a second time"):
         read(folder, "dialogue")
+
+
+def test_the_mark_that_a_windows_program_writes_is_no_part_of_a_name(tmp_path: Path) -> None:
+    path = as_csv(tmp_path / "all.csv", CLASSES)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert len(read(path).splits["train"]) == 18
+
+
+def test_minus_one_is_a_class_of_a_source_without_names(tmp_path: Path) -> None:
+    rows = [{"text": f"text {i}", "label": i % 3 - 1} for i in range(30)]
+    assert read(as_csv(tmp_path / "all.csv", rows)).label_names == ("-1", "0", "1")
