@@ -22,6 +22,10 @@ from models.data.text.parquet_metadata import licence_of, stated_classes
 from models.data.text.table import TextTable
 
 
+# Types of `datasets` that are no lists; a list that differs between rows has the type Json.
+_SCALARS = ("Value", "ClassLabel", "Image", "Audio")
+
+
 @dataclass(frozen=True)
 class OpenedTexts:
     """A source before its rows are checked.
@@ -57,7 +61,7 @@ def open_texts(settings: DataSettings, kind: str) -> OpenedTexts:
                         f"{', '.join(formats)}, or a folder")  # fmt: skip
     opened = open_tables(settings)
     names, shares = named_splits(list(opened.rows), settings.splits, opened.place)
-    files = {split: _files(path, split, own) for split, own in names.items()}
+    files = _files(path, names, len(opened.rows))
     tables = {
         split: _table(opened.rows[own], files[split], f"{opened.place}, {own}", kind, settings)
         for split, own in names.items()
@@ -72,7 +76,6 @@ def _table(
     """Return the columns of one split of `datasets`, which has `files` if they are local."""
     place = str(files[0]) if len(files) == 1 else place
     features = rows.features
-    # A list that is not the same in all rows has no type of its own.
     lists = [name for name, each in features.items() if type(each).__name__ not in _SCALARS]
     chosen = choose_columns(place, kind, settings, list(features), lists)
     values = rows.select_columns(list(dict.fromkeys(chosen.values())))[:]
@@ -86,7 +89,7 @@ def _table(
                             "fix: write the same in all, in the same order")  # fmt: skip
         of_type = tuple(getattr(features[own], "names", None) or ())
         class_names = next(iter(stated), ()) or of_type
-    tag_names = kind == "entities" and _tag_names(features[chosen["tags"]])
+    tag_names = _tag_names(features[chosen["tags"]]) if kind == "entities" else ()
     if tag_names:
         # A number without a name (-1: a hidden tag) stays, so that its row is refused.
         named = dict(enumerate(tag_names))
@@ -94,22 +97,19 @@ def _table(
     return TextTable(place, columns, chosen, class_names)
 
 
-_SCALARS = ("Value", "ClassLabel", "Image", "Audio")
-
-
 def _tag_names(feature: Any) -> Sequence[str]:
     return getattr(getattr(feature, "feature", None), "names", None) or ()
 
 
-def _files(path: Path | None, split: str, own: str) -> list[Path]:
-    """Return the files of a split of `path`, as far as their names say so."""
+def _files(path: Path | None, names: Mapping[str, str], available: int) -> dict[str, list[Path]]:
+    """Return the local files of each split: all of the only one, else those named like it."""
     if path is None or path.is_file():
-        return [] if path is None else [path]
+        return {split: [path] if path else [] for split in names}
     files = sorted(each for each in path.rglob("*") if each.suffix.lower() in FORMATS)
-    names = {*NAMES[split], own}
-    found = [
-        each
-        for each in files
-        if names & set(re.split(r"[^a-z]+", str(each.relative_to(path)).lower()))
-    ]
-    return files if len(files) == 1 else found
+    if available == 1:
+        return dict.fromkeys(names, files)
+    words = {each: set(re.split(r"[^a-z]+", str(each.relative_to(path)).lower())) for each in files}
+    return {
+        split: [each for each in files if words[each] & {*NAMES[split], own}]
+        for split, own in names.items()
+    }

@@ -33,6 +33,16 @@ def test_labels_name_themselves_without_metadata(tmp_path: Path, write_text: Wri
     assert source.label_names == ("0", "1") and source.licence == "not stated"
 
 
+def test_names_are_those_of_all_parts_of_a_split(tmp_path: Path, write_text: WriteText) -> None:
+    columns = {"text": [f"text {i}" for i in range(8)], "label": [0, 1] * 4}
+    for name in ("part-0", "part-1"):
+        write_text(tmp_path, "classification", name, columns=columns)
+    assert read(tmp_path).label_names == ("up", "down")
+    write_text(tmp_path, "classification", "part-2", metadata={"label_names": '["no", "yes"]'})
+    with pytest.raises(DataError, match=r"train: its files state the label names .*fix: write"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("metadata", "words"),
     [
