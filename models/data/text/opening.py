@@ -21,7 +21,6 @@ from models.data.text.conll import ENDINGS, is_conll, read_conll
 from models.data.text.parquet_metadata import licence_of, stated_classes
 from models.data.text.table import TextTable
 
-
 # Types of `datasets` that are no lists; a list that differs between rows has the type Json.
 _SCALARS = ("Value", "ClassLabel", "Image", "Audio")
 
