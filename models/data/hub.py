@@ -1,7 +1,6 @@
-"""Data sets of the Hugging Face hub, by name: images with a class, and texts.
+"""Images with a class of the Hugging Face hub, by name.
 
-They need the optional package `datasets` and, the first time, the network. Images must have one
-size; texts must be in the columns that `models/data/text/rows.py` lists.
+They need the package `datasets` and, the first time, the network. Images must have one size.
 """
 
 from __future__ import annotations
@@ -21,8 +20,6 @@ from models.data.sources import (
     content_digest,
     stratified,
 )
-from models.data.text.rows import COLUMNS, SECOND_TEXT, check_columns, checked_examples
-from models.data.text.splits import NOT_STATED, TextExamples, TextSource
 
 _FIX = "fix: pip install 'twentieth[hub]', or give a folder by parquet"
 
@@ -58,62 +55,6 @@ def hub_source(name: str, split_seed: int) -> ImageSource:
         read=lambda: splits,
         digest=lambda: content_digest(*arrays),
     )
-
-
-def hub_texts(name: str, kind: str, split_seed: int) -> TextSource:
-    """Return the texts `name` of the hub, checked; without a validation split, a tenth of train.
-
-    Classes are named by the ClassLabel of `label`; `tags` are strings or a list of ClassLabel.
-
-    Raises:
-        DataError: as `hub_source`, with the columns of `kind` for those of images; a row is wrong.
-    """
-    loaded = _load(name)
-    features = loaded["train"].features
-    check_columns(f"hub {name!r}, train", kind, list(features))
-    label_names = _class_names(features) if kind == "classification" else ()
-    if kind == "classification" and len(label_names) < 2:
-        raise DataError(f"hub {name!r}: label has no names (ClassLabel) of two or more classes; "
-                        "fix: use another, or give a folder by parquet")  # fmt: skip
-    splits = {
-        split: _texts(f"hub {name!r}, {split}", loaded[split], kind, label_names)
-        for split in SPLITS
-        if split in loaded
-    }
-    if "validation" not in splits:
-        kept, held_out = _held_out(splits["train"], kind, split_seed)
-        splits = {**splits, "train": kept, "validation": held_out}
-    licence = getattr(getattr(loaded["train"], "info", None), "license", None) or NOT_STATED
-    return TextSource(name, splits, label_names, str(licence))
-
-
-def _texts(place: str, rows: Any, kind: str, label_names: tuple[str, ...]) -> TextExamples:
-    features = rows.features
-    check_columns(place, kind, list(features))
-    if kind == "classification" and _class_names(features) != label_names:
-        raise DataError(f"{place}: label names {list(_class_names(features))} are not those of "
-                        f"train, {list(label_names)}; fix: use another data set")  # fmt: skip
-    wanted = list(COLUMNS[kind])
-    if kind == "classification" and SECOND_TEXT in features:
-        wanted.append(SECOND_TEXT)
-    columns = {column: list(rows[column]) for column in wanted}
-    tag_names = getattr(getattr(features.get("tags"), "feature", None), "names", None)
-    if kind == "entities" and tag_names:
-        # A number without a name (-1: a hidden tag) stays, so that its row is refused.
-        named = dict(enumerate(tag_names))
-        columns["tags"] = [[named.get(tag, tag) for tag in tags] for tags in columns["tags"]]
-    return checked_examples(place, kind, columns, label_names)
-
-
-def _class_names(features: Any) -> tuple[str, ...]:
-    return tuple(map(str, getattr(features["label"], "names", None) or ()))
-
-
-def _held_out(train: TextExamples, kind: str, split_seed: int) -> tuple[TextExamples, TextExamples]:
-    """Split `train` into nine tenths and a tenth, stratified for classification."""
-    labels = train.labels if kind == "classification" else (0,) * len(train)
-    chosen = stratified(np.asarray(labels, np.int64), max(1, len(train) // 10), split_seed)
-    return train.take(np.setdiff1d(np.arange(len(train)), chosen)), train.take(chosen)
 
 
 @functools.lru_cache(maxsize=2)

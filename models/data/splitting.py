@@ -7,6 +7,7 @@ patient) stay together.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from models.data.sources import SPLITS, DataError, stratified
 
 # Names under which the splits go, the best one first.
-_NAMES = {
+NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev", "development"),
     "test": ("test", "testing", "eval", "evaluation"),
@@ -51,7 +52,7 @@ def named_splits(
         if isinstance(value, str) and value not in available:
             raise DataError(f"{place}: splits.{split} is {value!r}, but its splits are "
                             f"{sorted(available)}; fix: name one of them")  # fmt: skip
-        known = (value,) if isinstance(value, str) else _NAMES[split] if value is None else ()
+        known = (value,) if isinstance(value, str) else NAMES[split] if value is None else ()
         found = [name for name in known if name in available]
         names |= {split: found[0]} if found else {}
     if "train" not in names and len(available) == 1:
@@ -117,4 +118,7 @@ def _whole_groups(
     chosen = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(
         labels, labels, groups
     )
-    return np.sort(next(iter(chosen))[1])
+    with warnings.catch_warnings():
+        # Of classes smaller than the number of folds, of which only one is taken.
+        warnings.simplefilter("ignore", UserWarning)
+        return np.sort(next(iter(chosen))[1])

@@ -21,7 +21,9 @@ from models.data.settings import DataSettings
 from models.data.sources import DataError
 
 CACHE = Path(platformdirs.user_cache_dir("twentieth")) / "data"
-_FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json"}
+# No tables: a folder of CSV files may have a README in addition.
+_NOTES = {"", ".md", ".txt", ".pdf"}
+FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json"}
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,10 @@ def open_tables(settings: DataSettings) -> Tables:
     path = Path(settings.path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; fix: correct task.data.path")
-    return _open_path(path, _stamp(path))
+    return _open_path(path, stamp_of(path))
 
 
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+def stamp_of(path: Path) -> tuple[tuple[str, int, int], ...]:
     """Return name, size and time of change of every file, the key of what was read."""
     files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
     stats = ((str(file), file.stat()) for file in files)
@@ -70,12 +72,12 @@ def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
     arguments: dict[str, Any] = {"path": str(path)}
     if path.is_file():
         (ending,) = endings
-        if ending not in _FORMATS:
+        if ending not in FORMATS:
             raise DataError(f"{path}: no format that is read here; fix: give one of "
-                            f"{', '.join(_FORMATS)}, or a folder")  # fmt: skip
-        arguments = {"path": _FORMATS[ending], "data_files": str(path)}
+                            f"{', '.join(FORMATS)}, or a folder")  # fmt: skip
+        arguments = {"path": FORMATS[ending], "data_files": str(path)}
         arguments |= {"sep": "\t"} if ending == ".tsv" else {}
-    if endings <= {".csv", ".tsv"}:
+    if endings & {".csv", ".tsv"} and endings - _NOTES <= {".csv", ".tsv"}:
         arguments["keep_default_na"] = False  # "None" and "NA" are texts and labels, too
     return Tables(path.stem if path.is_file() else path.resolve().name, str(path),
                   _load(arguments, str(path), "write it again"))  # fmt: skip
@@ -103,4 +105,17 @@ def _load(arguments: Mapping[str, Any], place: str, fix: str) -> dict[str, Any]:
     except Exception as error:
         cause = error.__cause__ or error
         reason = " ".join(str(cause).split()) or type(cause).__name__
+        fix = next((better for words, better in _FIXES.items() if words in reason), fix)
         raise DataError(f"{place}: cannot be read ({reason}); fix: {fix}") from error
+
+
+# What to do about the errors of `datasets` that say it only in other words.
+_FIXES = {
+    "codec can't decode": "save it as UTF-8",
+    "corresponds to no data": "give at least one example: it has no rows",
+    "same data file format": "give all splits in one format",
+    "must have the same columns": "give all files the same columns",
+    "column names don't match": "give all files the same columns",
+    "EOF inside string": "close the quotation mark, or double a quotation mark inside a text",
+    "Error tokenizing data": "put a text that contains the separator into quotation marks",
+}
