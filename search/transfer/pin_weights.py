@@ -159,7 +159,7 @@ def _agreeing(spec: Spec, source: WeightSource) -> dict[str, Value]:
 
 def _conditions(spec: Spec, name: str) -> Mapping[str, tuple[Value, ...]]:
     """The catalog's conditions of a hyperparameter, which a spec need not state."""
-    known = MODELS[spec.task.model].get(name)  # initial weights are not in the catalog
+    known = MODELS[spec.task.catalog_name].get(name)  # initial weights are not in the catalog
     return known.when if known else {}
 
 
