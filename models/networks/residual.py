@@ -1,18 +1,20 @@
 """Residual networks for small images: ResNet-18 and its relatives, ResNet-9 and its relatives.
 
-`downsampling` names the family, `stages` the number of residual blocks of each stage; each stage
-after the first convolution of `width` filters halves the sides and doubles the filters.
+After a first convolution of `width` filters, with normalisation and activation but no pooling,
+`stages` gives the number of residual blocks of each stage, and `downsampling` their form:
 
-- "stride" (He et al. 2016, section 4.2 and Table 1; the form for 32x32 images has a first
-  convolution of 3x3 without pooling): basic blocks, act(shortcut(x) + norm(conv(act(norm(conv
-  x))))). The first stage keeps sides and filters; the first block of every other one has stride 2,
-  and a shortcut of a 1x1 convolution with stride 2. A stage of 0 blocks has no layers: the next one
-  then quadruples the filters. Then the mean over the pixels, and a linear layer.
-- "pool" (David Page 2018, "How to train your ResNet", part 4, from DAWNBench): every stage, the
-  first too, begins with act(norm(conv x)) that doubles the filters, and a maximum over 2x2 pixels,
-  followed by blocks x + act(norm(conv(act(norm(conv x))))). Then the maximum over the pixels, and a
-  linear layer without a bias. Page's factor of 0.125 on the logits is left out: it is a temperature
-  of his learning rates.
+- "stride": blocks are act(shortcut(x) + norm(conv(act(norm(conv x))))). The first stage keeps sides
+  and filters. The first block of every other stage halves the sides by a stride of 2 and doubles
+  the filters, with a 1x1 convolution and normalisation as its shortcut; other shortcuts are the
+  identity. A stage of 0 blocks has no layers, so that the next one quadruples the filters. The head
+  is the mean over the pixels and a linear layer.
+- "pool": every stage, the first too, begins with act(norm(conv x)), which doubles the filters, and
+  a maximum over 2x2 pixels; blocks are x + act(norm(conv(act(norm(conv x))))). The head is the
+  maximum over the pixels and a linear layer without a bias.
+
+Sources: He et al. 2016, section 3.3 and Table 1 (stride, the blocks with projections, in the usual
+form for 32x32 pixels); Page 2018, "How to train your ResNet" (pool, without his factor of 0.125 on
+the logits).
 
 A sum is a layer (`Residual`) and all others are PyTorch's, so that an export can list them.
 """
@@ -54,9 +56,8 @@ def residual_features(
     stem = [*convolution(configuration, shape[0], width), activation(configuration)]
     stages = [int(blocks) for blocks in str(configuration["stages"]).split("-")]
     if configuration["downsampling"] == "stride":
-        return [*stem, *_strided(configuration, stages), nn.AdaptiveAvgPool2d(1)], width * 2 ** (
-            len(stages) - 1
-        )
+        strided = _strided(configuration, stages)
+        return [*stem, *strided, nn.AdaptiveAvgPool2d(1)], width * 2 ** (len(stages) - 1)
     pooled = _pooled(configuration, stages, shape[1:])
     return [*stem, *pooled, nn.AdaptiveMaxPool2d(1)], width * 2 ** len(stages)
 
