@@ -25,6 +25,7 @@ from models.catalog import data_kind
 from models.networks.base_model import BaseModel
 from models.networks.cnn import CNN
 from models.networks.own_code import locate_code, normalised_source, parts_of
+from models.networks.residual import Residual
 from models.weights.from_checkpoint import changed_body
 from models.weights.rebuild import RebuiltModel, TrainedTrial, rebuild
 
@@ -39,10 +40,12 @@ _CLASSES = {
 }
 # Constructor arguments of each type of layer.
 _ARGUMENTS = {
-    nn.Conv2d: ("in_channels", "out_channels", "kernel_size", "padding"),
+    nn.Conv2d: ("in_channels", "out_channels", "kernel_size", "stride", "padding"),
     nn.BatchNorm2d: ("num_features",),
     nn.GroupNorm: ("num_groups", "num_channels"),
     nn.MaxPool2d: ("kernel_size",),
+    nn.AdaptiveAvgPool2d: ("output_size",),
+    nn.AdaptiveMaxPool2d: ("output_size",),
     nn.Linear: ("in_features", "out_features"),
     nn.Dropout: ("p",),
 }
@@ -144,6 +147,11 @@ def _save_weights(model: nn.Module, folder: Path) -> None:
 
 
 def _layer(layer: nn.Module) -> dict[str, Any]:
+    if isinstance(layer, Residual):
+        parts = {"body": layer.body, "shortcut": layer.shortcut}
+        return {"type": "Residual"} | {
+            name: [_layer(each) for each in part] for name, part in parts.items()
+        }
     names = _ARGUMENTS.get(type(layer), ())
     arguments = {name: getattr(layer, name) for name in names}
     if isinstance(layer, nn.Conv2d | nn.Linear):

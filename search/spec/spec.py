@@ -219,14 +219,7 @@ class Spec(Part):
         chosen = {name: tried.pop(name) for name in (INITIAL_WEIGHTS,) if name in tried}
         fixed = self.initial_weights.fixed if self.initial_weights else {}
         settings = self.task.settings | fixed.get(str(chosen.get(INITIAL_WEIGHTS)), {})
-        model = self.task.catalog_name
-        values = {name: value for name, value in settings.items() if catalog.is_own(model, name)}
-        for name, hyperparameter in catalog.MODELS[model].items():
-            if name in settings and catalog.is_active(hyperparameter, values):
-                values[name] = settings[name]
-            if name in tried:
-                values[name] = tried[name]
-        return catalog.complete(model, values | tried) | chosen
+        return catalog.complete(self.task.catalog_name, {**settings, **tried}) | chosen
 
     def starting_points(self) -> list[str]:
         """Return the earlier trials that trials may start from, as `SEARCH#TRIAL` once pinned."""

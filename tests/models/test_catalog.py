@@ -52,6 +52,14 @@ def test_defaults_are_the_classic_small_cnn() -> None:
     assert configuration["adversarial_training"] == "none"
 
 
+def test_a_residual_network_has_stages_and_no_blocks() -> None:
+    plain, residual = complete("cnn", {}), complete("cnn", {"block": "residual", "blocks": 3})
+    assert plain.keys() - residual.keys() == {"blocks", "fully_connected_width"}
+    assert residual.keys() - plain.keys() == {"stages", "downsampling"}
+    assert {"block", "blocks", "stages", "downsampling"} <= set(architecture("cnn"))
+    assert complete("cnn", residual) == residual
+
+
 def test_complete_adds_the_active_hyperparameters_only() -> None:
     configuration = complete("cnn", {"optimizer": "sgd", "adversarial_training": "pgd"})
     assert {"sgd.learning_rate", "sgd.momentum", "pgd.steps", "adversarial_share"} <= set(
