@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from models.adversarial.threat_model import TextThreat, Threat
 from models.data.description import DataDescription, TextDescription, describe_data
 from models.data.sources import DataError
-from models.hyperparameters.cnn import CNN, CNN_ARCHITECTURE
-from models.hyperparameters.hyperparameter import Hyperparameter, Value, is_active
+from models.hyperparameters.cnn import CNN, CNN_ARCHITECTURE, NETWORK
+from models.hyperparameters.hyperparameter import OWN_PREFIX, Hyperparameter, Value, is_active
 from models.hyperparameters.transformer import (
     CAUSAL_MODEL,
     ENTITY_TAGGER,
     TEXT_CLASSIFIER,
+    TEXT_NETWORK,
     TRANSFORMER_ARCHITECTURE,
     VISION_TRANSFORMER,
 )
@@ -26,6 +27,8 @@ from models.scores.metric_names import corruption_metric, on_split
 
 __all__ = [
     "MODELS",
+    "NETWORKS",
+    "OWN_PREFIX",
     "AnyThreat",
     "DataDescription",
     "DataError",
@@ -35,6 +38,7 @@ __all__ = [
     "Threat",
     "Value",
     "architecture",
+    "catalog_name",
     "cheap_metric",
     "compared_metric",
     "complete",
@@ -42,6 +46,7 @@ __all__ = [
     "default_threat",
     "describe_data",
     "is_active",
+    "is_own",
     "metrics",
     "needs_base",
     "robust_metric",
@@ -77,11 +82,24 @@ _MODELS = {
     "entity_tagger": _Model("entities", ENTITY_TAGGER, _ENTITIES),
     "causal_model": _Model("dialogue", CAUSAL_MODEL, _ANSWERS),
     "vision_transformer": _Model("images", VISION_TRANSFORMER, ("accuracy.clean",)),
+    # A user's own network: trained and evaluated as the models above, with hyperparameters of its
+    # own, whose names begin with OWN_PREFIX.
+    "network": _Model("images", NETWORK, ("accuracy.clean",), (), needs_base=False),
+    "text_network": _Model("classification", TEXT_NETWORK, _CLASSES, ()),
 }
+# No names of models: a specification names the builder of its network instead.
+NETWORKS = ("network", "text_network")
 
 MODELS: Mapping[str, Mapping[str, Hyperparameter]] = {
     name: {each.name: each for each in model.hyperparameters} for name, model in _MODELS.items()
 }
+
+
+def catalog_name(model: str | None, network: object, base: object) -> str:
+    """Return the name here of a model, or of a user's own network; "" for a training function."""
+    if network is not None:
+        return "network" if base is None else "text_network"
+    return model or ""
 
 
 def data_kind(model: str) -> str:
@@ -106,7 +124,8 @@ def architecture(model: str) -> tuple[str, ...]:
     """Return the hyperparameters that determine the shape and function of a model's weights.
 
     A trial that starts from the weights of another one takes their values from it. Some may be
-    inactive.
+    inactive. Of a user's own network they are all whose names begin with OWN_PREFIX, and are not
+    listed here.
 
     Raises:
         ValueError: an unknown model.
@@ -173,22 +192,28 @@ def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
     """Return `values`, checked, with the defaults of all other active hyperparameters.
 
     An inactive value is checked and left out: a task may fix `sgd.momentum` while its trials
-    choose the optimizer.
+    choose the optimizer. A network's own hyperparameters come last, as they are.
 
     Raises:
         ValueError: an unknown model or name (with the nearest valid one), or an illegal value.
     """
     _known(model)
     known = MODELS[model]
+    own = {name: value for name, value in values.items() if is_own(model, name)}
     for name in values:
-        if name not in known:
+        if name not in known and name not in own:
             raise ValueError(f"unknown hyperparameter {name!r} of {model}{_nearest(name, known)}")
     configuration: dict[str, Value] = {}
     for name, hyperparameter in known.items():
         value = hyperparameter.check(values.get(name, hyperparameter.default))
         if is_active(hyperparameter, configuration):
             configuration[name] = value
-    return configuration
+    return configuration | own
+
+
+def is_own(model: str, name: str) -> bool:
+    """Return whether a hyperparameter is one of a user's own network."""
+    return model in NETWORKS and name.startswith(OWN_PREFIX)
 
 
 def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:

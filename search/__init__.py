@@ -6,7 +6,10 @@ history = search.load_history("http://mlflow.example.org:5000", ["digits*"])
 sampler = search.WarmStartSampler(history, task="digits-cnn@ab12cd34")
 """
 
+import sys
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +18,14 @@ if TYPE_CHECKING:
     from search.history import Trial as Trial
     from search.objectives import Objective as Objective
     from search.tracking.read.history import load_history as load_history
+
+_HOME = Path(__file__).resolve().parents[1]
+_found = find_spec("models")
+_place = _found.origin if _found is not None else None
+if _place is None or Path(_place).resolve().parents[1] != _HOME:
+    _hidden = f"{_place} hides Twentieth's package models; fix: rename it, or run elsewhere"
+    # While Python looks for the command of `python -m search`, a traceback would follow.
+    raise SystemExit(_hidden) if sys.argv[:1] == ["-m"] else ImportError(_hidden)
 
 # Imported on first access: together they take seconds, which `twentieth --help` does not need.
 _PLACES = {

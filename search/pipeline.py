@@ -8,12 +8,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from models.catalog import data_kind, describe_data
 from models.networks.base_model import locate_base
+from models.networks.own_code import locate_code, refuse_hiding
 from search.apply import Proposal
 from search.apply.prior_data import PriorData, prior_data
 from search.apply.sampler import first_proposals
@@ -23,10 +24,13 @@ from search.extract.describe import lines
 from search.history import History
 from search.history.digest import history_digest
 from search.history.plurals import counted
+from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
 from search.review import Reconciled, reconcile
 from search.space import SearchSpace, Value
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
+from search.spec.own_code import Allowed, require_allowed
+from search.tracking.edits import add_note
 from search.tracking.environment import environment
 from search.tracking.ownership import refuse_if_alive
 from search.tracking.read.history import load_history
@@ -63,6 +67,7 @@ def prepare(
     say: Callable[[str], None],
     is_resumed: bool = False,
     lines_shown: int | None = LINES_SHOWN,
+    code: str | None = None,
 ) -> Prepared:
     """Reviews history, extracts what it teaches, and makes the first proposals.
 
@@ -72,6 +77,7 @@ def prepare(
         say: Called with a few lines about each step.
         is_resumed: Whether to go on, with a line, if the history is not the one that the spec pins.
         lines_shown: Number of lines of the experience to show; all if None.
+        code: The digest of the user's own code in the fingerprint; None for that of today.
 
     Returns:
         The spec with its history and its initial weights pinned, and what was made of them.
@@ -79,14 +85,21 @@ def prepare(
     Raises:
         ConnectionError: the store does not answer.
         LookupError: a trial to start from does not exist.
-        ValueError: the data set or the pretrained model cannot be read, the weights of a trial do
-            not fit, or the history is not the one that the spec pins.
+        ValueError: the data set or the pretrained model cannot be read, the user's own network
+            fails its check, the weights of a trial do not fit, or the history is not the one that
+            the spec pins.
     """
+    refuse_hiding()
     spec, lines_on_weights = pin(spec, tracking_uri)
     for line in lines_on_weights:
         say(f"review    {line}")
     space = spec.search_space()
-    fingerprint = fingerprint_of(spec)
+    fingerprint, warnings = fingerprint_of(spec, code)
+    for warning in warnings:
+        say(f"review    data: {warning}")
+    if spec.task.network:
+        say(f"review    checking {spec.task.network}: passes forward and backward")
+        check_network(spec)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task)
     changed = history_change(spec.history, history)
@@ -192,7 +205,7 @@ def resumed_plan(
     more_trials: int,
     hours: float | None,
     address: str | None,
-    allow_function: str | None,
+    allowed: Allowed,
     say: Callable[[str], None],
 ) -> Plan:
     """Makes the plan of a resumed search, from its summary run alone.
@@ -200,18 +213,16 @@ def resumed_plan(
     Raises:
         LookupError: there is no such search.
         SearchIsAlive: another process runs it.
-        PermissionError: its model is a Python function that was not allowed by name.
+        PermissionError: it runs code of the user's that was not allowed, or has changed since.
+        ValueError: its data set or its pretrained model has changed since.
         FileNotFoundError: the weights that its trials start from are gone.
     """
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
     refuse_if_alive(client, summary.run_id, lambda text: say(f"review    {text}"))
     spec = stored_spec(summary)
-    if spec.task.is_function and spec.task.model != f"python:{allow_function}":
-        raise PermissionError(
-            f"{summary.search} trains with {spec.task.model}, a name read from the store; fix: if "
-            f"it is yours, add --allow-function {spec.task.model.removeprefix('python:')}"
-        )
+    known = summary.fingerprint
+    changed = require_allowed(summary.search, spec.task, known, allowed)
     missing = missing_weights(summary)
     if missing:
         raise FileNotFoundError(
@@ -220,7 +231,11 @@ def resumed_plan(
         )
     budget = summary.trials_budget + more_trials
     # Its spec pins what it started from, so it does not learn from later searches.
-    prepared = prepare(spec, tracking_uri, say=say, is_resumed=True)
+    prepared = prepare(spec, tracking_uri, say=say, is_resumed=True, code=known.get("code"))
+    _refuse_changed(summary, prepared.fingerprint)
+    if changed:
+        say(f"review    {changed}")
+        add_note(client, summary, f"Resumed on {date.today()} with changed code: {changed}.")
     if more_trials:
         raise_budget(client, summary.run_id, budget)
     return Plan(
@@ -240,17 +255,35 @@ def in_words(configuration: Mapping[str, Value]) -> str:
     )
 
 
-def fingerprint_of(spec: Spec) -> dict[str, Any]:
-    """The fingerprint of a spec, with its data and its pretrained model described and checked.
+def _refuse_changed(summary: Summary, fingerprint: Mapping[str, Any]) -> None:
+    """Refuses to mix trials on other data, or of another pretrained model, into a search."""
+    for part, what in (("data", "data set"), ("base", "pretrained model")):
+        before, now = summary.fingerprint.get(part) or {}, fingerprint.get(part) or {}
+        if before.get("digest") != now.get("digest"):
+            raise ValueError(
+                f"the {what} of {summary.search} was {before.get('name')}@{before.get('digest')} "
+                f"and is {now.get('name')}@{now.get('digest')} now; fix: restore it, or start a "
+                "new search"
+            )
+
+
+def fingerprint_of(spec: Spec, code: str | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The fingerprint of a spec, and warnings about its data; all that it names is checked.
+
+    Args:
+        spec: The checked spec.
+        code: The digest of the user's own code; None for that of today.
 
     Raises:
         ValueError: one of them is missing, damaged or of a kind that the model cannot use.
     """
     task = spec.task
-    kind = "images" if task.is_function else data_kind(task.model)
+    kind = "images" if task.is_function else data_kind(task.catalog_name)
     data = describe_data(task.data, kind) if task.data else None
     base = locate_base(task.base) if task.base else None
-    return spec.fingerprint(data, base)
+    if code is None and task.code:
+        code = locate_code(task.code).digest
+    return spec.fingerprint(data, base, code or ""), data.warnings if data else ()
 
 
 def stored_spec(summary: Summary) -> Spec:

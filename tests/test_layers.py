@@ -87,7 +87,7 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
     allowed = (
         "models.catalog", "models.data.description", "models.data.settings", "models.data.sources",
         "models.data.validation_split",
-        "models.networks.base_model", "models.networks.architectures",
+        "models.networks.base_model", "models.networks.architectures", "models.networks.own_code",
         "models.adversarial.text.word_substitution", "models.adversarial.epsilons",
         "models.adversarial.checks.warning", "models.scores.metric_names",
         "models.hyperparameters.hyperparameter",
@@ -101,7 +101,7 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
         f"search/{file}.py"
         for file in (
             "optimize/trainable", "optimize/worker_task", "optimize/tuner",
-            "optimize/final_evaluation", "cli/attack", "cli/data",
+            "optimize/final_evaluation", "optimize/network_check", "cli/attack", "cli/data",
         )
     )  # fmt: skip
     for file in FILES:

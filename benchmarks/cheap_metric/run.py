@@ -38,10 +38,10 @@ def run_cell(name: str, seed: int) -> dict[str, Any]:
     from models.adversarial.pixels.autoattack import autoattack
     from models.adversarial.pixels.evaluation import correct, measure
     from models.data.loading import load_images
-    from models.training.cnn import CNNTraining
+    from models.training.network import NetworkTraining
 
     torch.set_num_threads(1)
-    training = CNNTraining(
+    training = NetworkTraining(
         complete("cnn", models()[name]), load_images({"name": "digits"}), epochs=EPOCHS, seed=seed,
         threat=THREAT,
     )  # fmt: skip

@@ -62,10 +62,10 @@ class Trainings:
     def _trained(self, configuration: dict[str, Any], seed: int, tests: bool) -> dict[str, Any]:
         import torch
 
-        from models.training.cnn import CNNTraining
+        from models.training.network import NetworkTraining
 
         torch.set_num_threads(1)
-        training = CNNTraining(
+        training = NetworkTraining(
             configuration, images(json.dumps(self._spec.task.data)),
             epochs=self._spec.budget.epochs, seed=seed, threat=self.threat,
         )  # fmt: skip

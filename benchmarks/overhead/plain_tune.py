@@ -48,11 +48,11 @@ def trained(
     import torch
 
     from models.catalog import Threat, complete
-    from models.training.cnn import CNNTraining
+    from models.training.network import NetworkTraining
 
     torch.set_num_threads(1)
     configuration = complete("cnn", configuration)
-    return CNNTraining(configuration, data, epochs=epochs, seed=0, threat=Threat()).run()
+    return NetworkTraining(configuration, data, epochs=epochs, seed=0, threat=Threat()).run()
 
 
 def run(name: str, trials: int, epochs: int, parallelism: int, folder: Path) -> dict[str, Any]:

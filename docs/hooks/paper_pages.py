@@ -30,6 +30,7 @@ TITLES = {
     "models/adversarial": "Attacks and training against them",
     "models/adaptation": "Fine-tuning methods",
     "models/hyperparameters": "Defaults of hyperparameters",
+    "models/networks": "Networks",
     "models/training": "Training",
     "models/scores": "Metrics",
     "models/data": "Data",

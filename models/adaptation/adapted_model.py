@@ -35,7 +35,8 @@ class Adapted:
 
     `model(**batch)` returns an output of transformers with `.logits`. `scales` multiply the
     learning rate of a weight by its name in `state`; others have 1. `merge` turns a copy of
-    `model` into a plain transformer, None where the method cannot.
+    `model` into a plain transformer, None where the method cannot. Of a user's own network
+    (`is_whole`) the state is all of it: what is frozen need not be the base's.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Adapted:
     merge: Callable[[Any], Any] | None = None
     scales: Mapping[str, float] = field(default_factory=dict)
     allocation: Allocation | None = None
+    is_whole: bool = False
 
     @property
     def trainable_parameters(self) -> int:
@@ -79,6 +81,8 @@ class Adapted:
         Names are those of the plain model ("classifier.weight"); weights that a method adds have
         their own ("...query.lora_A.weight").
         """
+        if self.is_whole:
+            return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         state = {name: parameter.detach().clone() for name, parameter in self._trained().items()}
         if self.allocation is not None:
             memory = self.allocation.state()
@@ -90,7 +94,11 @@ class Adapted:
 
         Raises:
             ValueError: the state belongs to another method, configuration or task.
+            RuntimeError: it belongs to another network of the user's.
         """
+        if self.is_whole:
+            self.model.load_state_dict(state)
+            return
         trained = self._trained()
         weights = {name for name in state if not name.startswith(_ALLOCATION)}
         if weights != set(trained):

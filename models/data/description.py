@@ -183,4 +183,5 @@ def _describe_text(settings: Mapping[str, Any], kind: str) -> TextDescription:
         licence=splits.licence,
         digest=splits.digest,
         removed=selection.removed,
+        warnings=selection.warnings,
     )

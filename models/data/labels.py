@@ -38,6 +38,10 @@ def number_labels(
     for split, labels in columns.items():
         for row, label in enumerate(labels):
             _check_label(f"{places[split]}, row {row}", label, expected, names)
+        # The usual mark of hidden test labels. Of a source without names it may be a class.
+        if -1 in labels and (names or set(labels) == {-1}):
+            raise DataError(f"{places[split]}, row {list(labels).index(-1)}: label is -1, a hidden "
+                            "label; fix: use a split with labels")  # fmt: skip
     if names and expected is int:
         numbers: dict[Any, int] = {number: number for number in range(len(names))}
     elif names:
@@ -53,13 +57,17 @@ def number_labels(
 
 
 def _check_label(place: str, label: Any, expected: type, names: Sequence[str]) -> None:
-    if label is None or label == "":
+    if label is None or label == "" or label != label:  # NaN is not equal to itself
         raise DataError(f"{place}: the label is missing; fix: remove the row or fill it in")
-    if type(label) is not expected:
+    kind = type(label)
+    if kind is not expected:
+        if kind is float:
+            raise DataError(f"{place}: label is {label!r}, and regression is not supported; "
+                            "fix: write classes, as text or whole numbers")  # fmt: skip
         problem = f"{place}: label is {label!r}, not {_WORDS[expected]}"
         raise DataError(f"{problem} as others are; fix: write all labels in one way")
-    if label == -1:  # the usual mark of a hidden test label
-        raise DataError(f"{place}: label is -1, a hidden label; fix: use a split with labels")
+    if label == -1:  # checked over the whole split
+        return
     is_known = label in (names if expected is str else range(len(names)))
     if names and not is_known:
         raise DataError(

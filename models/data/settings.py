@@ -48,9 +48,9 @@ class DataSettings:
     name: str | None = None
     path: str | None = None
     hub: str | None = None
-    targets: Mapping[str, str] | None = None
+    targets: Mapping[str, str] | None = field(default=None, hash=False)
     subset: str | None = None
-    splits: Mapping[str, str | float] = field(default_factory=dict)
+    splits: Mapping[str, str | float] = field(default_factory=dict, hash=False)
     image_column: str | None = None
     text_column: str | None = None
     pair_column: str | None = None

@@ -52,20 +52,6 @@ class ImageSource:
     warnings: tuple[str, ...] = ()
 
 
-def whole_setting(settings: Mapping[str, Any], key: str, low: int) -> int | None:
-    """Return the whole number under `key` of a task's data settings; None if it is missing.
-
-    Raises:
-        DataError: the value is no whole number, or below `low`.
-    """
-    value = settings.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise DataError(f"{key} is {value!r}; fix: give a whole number of at least {low}")
-    return value
-
-
 def stratified(labels: Labels, count: int, seed: int) -> npt.NDArray[np.int64]:
     """Return indices (count,), ascending, of a seeded subset that keeps the class shares.
 

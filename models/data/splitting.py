@@ -7,6 +7,7 @@ patient) stay together.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -123,4 +124,7 @@ def _whole_groups(
     chosen = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(
         labels, labels, groups
     )
-    return np.sort(next(iter(chosen))[1])
+    with warnings.catch_warnings():
+        # Of classes smaller than the number of folds, of which only one is taken.
+        warnings.simplefilter("ignore", UserWarning)
+        return np.sort(next(iter(chosen))[1])

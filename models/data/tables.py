@@ -22,6 +22,8 @@ from models.data.settings import DataSettings
 from models.data.sources import DataError
 
 CACHE = Path(platformdirs.user_cache_dir("twentieth")) / "data"
+# No tables: a folder of CSV files may have a README in addition.
+_NOTES = {"", ".md", ".txt", ".pdf"}
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json"}
 
 
@@ -83,7 +85,7 @@ def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
     elif not endings & FORMATS.keys():
         raise DataError(f"{path}: neither pictures nor tables ({', '.join(sorted(endings))}); fix: "
                         "give a folder with one of them")  # fmt: skip
-    if endings <= {".csv", ".tsv"}:
+    if endings & {".csv", ".tsv"} and endings - _NOTES <= {".csv", ".tsv"}:
         arguments["keep_default_na"] = False  # "None" and "NA" are texts and labels, too
     return Tables(path.stem if path.is_file() else path.resolve().name, str(path),
                   _load(arguments, str(path), "write it again"))  # fmt: skip
@@ -128,4 +130,17 @@ def _load(arguments: Mapping[str, Any], place: str, fix: str) -> dict[str, Any]:
     except Exception as error:
         cause = error.__cause__ or error
         reason = " ".join(str(cause).split()) or type(cause).__name__
+        fix = next((better for words, better in _FIXES.items() if words in reason), fix)
         raise DataError(f"{place}: cannot be read ({reason}); fix: {fix}") from error
+
+
+# What to do about the errors of `datasets` that say it only in other words.
+_FIXES = {
+    "codec can't decode": "save it as UTF-8",
+    "corresponds to no data": "give at least one example: it has no rows",
+    "same data file format": "give all splits in one format",
+    "must have the same columns": "give all files the same columns",
+    "column names don't match": "give all files the same columns",
+    "EOF inside string": "close the quotation mark, or double a quotation mark inside a text",
+    "Error tokenizing data": "put a text that contains the separator into quotation marks",
+}

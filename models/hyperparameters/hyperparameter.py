@@ -14,6 +14,9 @@ from pydantic import BeforeValidator, Field
 
 Value = bool | int | float | str
 
+# The hyperparameters of a user's own network: whatever the space names so.
+OWN_PREFIX = "model."
+
 
 @dataclass(frozen=True)
 class Hyperparameter:

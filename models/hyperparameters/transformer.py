@@ -172,6 +172,15 @@ _TEXT = (*_ADAPTATION, *_TRAINING, _MAX_LENGTH)
 TEXT_CLASSIFIER = (*_TEXT, _CLASS_WEIGHTS, *_EMBEDDING_ADVERSARIAL_TRAINING)
 ENTITY_TAGGER = TEXT_CLASSIFIER
 CAUSAL_MODEL = (*_TEXT, *_EMBEDDING_ADVERSARIAL_TRAINING)
+# A user's own network over a pretrained model: all that it leaves trainable trains at one rate.
+_OF_THE_BASE = ("dropout", "gradient_checkpointing")
+TEXT_NETWORK = (
+    number("learning_rate", 5e-5, 1e-7, 1.0, _RATE),
+    *(each for each in _TRAINING if each.name not in _OF_THE_BASE),
+    _MAX_LENGTH,
+    _CLASS_WEIGHTS,
+    *_EMBEDDING_ADVERSARIAL_TRAINING,
+)
 VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *ATTACKED_TRAINING)
 
 # They determine the shape of the trained weights and the function that they compute.

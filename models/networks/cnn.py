@@ -1,4 +1,4 @@
-"""A configurable convolutional network for images from 8x8 up.
+"""A configurable convolutional network for images of any size: plain, or residual.
 
 It returns logits, never probabilities: a softmax in the model would be applied twice by the
 cross-entropy, which weakens training and attacks. The model normalises its input, so attacks work
@@ -14,20 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from models.hyperparameters.hyperparameter import Value
-
-_ACTIVATIONS: Mapping[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-}
+from models.networks.builder import NetworkData
+from models.networks.convolutions import activation, convolution, halving
+from models.networks.residual import residual_classifier, residual_features
 
 
 class CNN(nn.Module):
-    """Blocks of convolution, normalisation, activation and pooling; one hidden layer; logits.
+    """Features of an image, flattened, and a classifier of them.
 
-    Maps float images (batch, channels, height, width) in [0, 1] to logits (batch, classes). A
-    block pools by 2 unless a side would fall below 1, so any number of blocks fits any image.
+    Maps float images (batch, channels, height, width) in [0, 1] to logits (batch, classes). A plain
+    network has blocks of convolution, normalisation, activation and pooling, and one hidden layer;
+    a residual one ends in a global pool and a linear layer. Any depth fits any image, because
+    nothing is pooled whose side would fall below 1.
 
     Args:
         configuration: complete hyperparameters of "cnn" (see `models.catalog.complete`).
@@ -51,25 +49,19 @@ class CNN(nn.Module):
         super().__init__()
         self.configuration = dict(configuration)
         self.shape = shape
-        channels, height, width = shape
-        self.register_buffer("mean", _per_channel(mean, channels, 0.0))
-        self.register_buffer("std", _per_channel(std, channels, 1.0))
-        filters = int(self.configuration["width"])
-        layers: list[nn.Module] = []
-        for _ in range(int(self.configuration["blocks"])):
-            layers += _block(self.configuration, channels, filters)
-            if min(height, width) >= 2:
-                layers.append(nn.MaxPool2d(2))
-                height, width = height // 2, width // 2
-            channels, filters = filters, filters * 2
-        self.features = nn.Sequential(*layers)
-        hidden = int(self.configuration["fully_connected_width"])
-        self.classifier = nn.Sequential(
-            nn.Linear(channels * height * width, hidden),
-            _activation(self.configuration),
-            nn.Dropout(float(self.configuration["dropout"])),
-            nn.Linear(hidden, classes),
-        )
+        self.register_buffer("mean", _per_channel(mean, shape[0], 0.0))
+        self.register_buffer("std", _per_channel(std, shape[0], 1.0))
+        if self.configuration["block"] == "residual":
+            features, filters = residual_features(self.configuration, shape)
+            classifier = residual_classifier(self.configuration, filters, classes)
+        else:
+            features, flat = _plain_features(self.configuration, shape)
+            classifier = _plain_classifier(self.configuration, flat, classes)
+        self.features = nn.Sequential(*features)
+        self.classifier = nn.Sequential(*classifier)
+        # Faster: forward and backward on one core, 5.0 -> 3.2 ms (batch of 64 at 8x8), 49 -> 34 ms
+        # (28x28).
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch, classes) of images (batch, channels, height, width) in [0, 1]."""
@@ -78,26 +70,39 @@ class CNN(nn.Module):
         return logits
 
 
-def _block(configuration: Mapping[str, Value], channels: int, filters: int) -> list[nn.Module]:
-    kernel = int(configuration["kernel_size"])
-    normalisation = configuration["normalisation"]
-    # A normalisation has a shift of its own, which makes the convolution's bias redundant.
-    bias = normalisation == "none"
-    block: list[nn.Module] = [nn.Conv2d(channels, filters, kernel, padding=kernel // 2, bias=bias)]
-    if normalisation == "batch":
-        block.append(nn.BatchNorm2d(filters))
-    elif normalisation == "group":
-        # Wu & He 2018 fix the number of groups; 8 suits narrow nets, gcd fits any width.
-        block.append(nn.GroupNorm(math.gcd(filters, 8), filters))
-    block.append(_activation(configuration))
-    return block
+def _plain_features(
+    configuration: Mapping[str, Value], shape: tuple[int, int, int]
+) -> tuple[list[nn.Module], int]:
+    """Return the blocks, and the number of values that they give for an image."""
+    channels, *sides = shape
+    filters = int(configuration["width"])
+    layers: list[nn.Module] = []
+    for _ in range(int(configuration["blocks"])):
+        pool, sides = halving(sides)
+        layers += [*convolution(configuration, channels, filters), activation(configuration), *pool]
+        channels, filters = filters, filters * 2
+    return layers, channels * math.prod(sides)
 
 
-def _activation(configuration: Mapping[str, Value]) -> nn.Module:
-    return _ACTIVATIONS[str(configuration["activation"])]()
+def _plain_classifier(
+    configuration: Mapping[str, Value], flat: int, classes: int
+) -> list[nn.Module]:
+    hidden = int(configuration["fully_connected_width"])
+    return [
+        nn.Linear(flat, hidden),
+        activation(configuration),
+        nn.Dropout(float(configuration["dropout"])),
+        nn.Linear(hidden, classes),
+    ]
 
 
 def _per_channel(values: Tensor | None, channels: int, default: float) -> Tensor:
     if values is None:
         return torch.full((1, channels, 1, 1), default)
     return values.to(torch.float32).reshape(1, channels, 1, 1)
+
+
+def build(configuration: Mapping[str, Value], data: NetworkData) -> CNN:
+    """Build the network for a data set: a `models.networks.builder.Builder`."""
+    channels, height, width = data.shape
+    return CNN(configuration, (channels, height, width), data.classes, data.mean, data.std)

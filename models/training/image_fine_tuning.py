@@ -1,7 +1,7 @@
 """Fine-tuning of a pretrained vision transformer, evaluated epoch by epoch like a CNN.
 
-The guarantees are those of `cnn.py`: the selection part of the validation split picks the epoch,
-the objective part gives the objectives, once, from the picked weights; a resumed training is
+The guarantees are those of `network.py`: the selection part of the validation split picks the
+epoch, the objective part gives the objectives, once, from the picked weights; a resumed training is
 bit-equal to an uninterrupted one; a training that diverges reports NaN and ends. Batches and losses
 are in `models/training/image_batches.py`. Texts: `text_fine_tuning.py`.
 """

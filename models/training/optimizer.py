@@ -70,11 +70,14 @@ def _cosine(first: float, last: float, progress: float) -> float:
 def warmed_up(configuration: Mapping[str, Value], step: int, steps: int) -> float:
     """Return the learning rate at `step` (from 0) of `steps`; the adaptation's rate is its peak.
 
+    A user's own network has no adaptation and a single rate.
+
     It rises linearly over the first `warmup_share` of the steps, so that Adam's second moments
     settle before large steps are taken (Devlin et al. 2019, A.3), then falls to 0 linearly or on
     half a cosine, or stays constant.
     """
-    peak = float(configuration[f"{configuration['adaptation']}.learning_rate"])
+    adaptation = configuration.get("adaptation")
+    peak = float(configuration[f"{adaptation}.learning_rate" if adaptation else "learning_rate"])
     rise = round(float(configuration["warmup_share"]) * steps)
     if step < rise:
         return peak * (step + 1) / (rise + 1)

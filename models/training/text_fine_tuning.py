@@ -1,9 +1,9 @@
 """Fine-tuning of a pretrained transformer on texts, evaluated epoch by epoch.
 
-The guarantees are those of `models/training/cnn.py`: all randomness of an epoch follows from (seed,
-epoch), so on the CPU, with as many threads, a training resumed from `state_dict` is bit-equal to an
-uninterrupted one; the objectives are measured on the validation split in eval mode and float32; a
-training that diverges reports NaN and ends.
+The guarantees are those of `models/training/network.py`: all randomness of an epoch follows from
+(seed, epoch), so on the CPU, with as many threads, a training resumed from `state_dict` is
+bit-equal to an uninterrupted one; the objectives are measured on the validation split in eval mode
+and float32; a training that diverges reports NaN and ends.
 
 Batches and losses are in `models/training/text/text_batches.py`, the optimization in
 `models/training/transformer_optimization.py`. Images: `image_fine_tuning.py`.
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextSplits
 from models.hyperparameters.hyperparameter import Value
+from models.networks.own_text import OwnTextNetwork
 from models.networks.transformer import LoadedBase
 from models.training.epochs import name_as_test, run_epochs
 from models.training.peak_memory import reset_peak_memory
@@ -58,7 +59,7 @@ class TextFineTuning:
         epochs: int,
         seed: int,
         threat: TextThreat,
-        base: LoadedBase,
+        base: LoadedBase | OwnTextNetwork,
         initial: InitialWeights | None = None,
     ) -> None:
         reset_peak_memory(base.device)

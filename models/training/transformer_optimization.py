@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.data.sources import DataError
 from models.hyperparameters.hyperparameter import Value
+from models.networks.own_text import OwnTextNetwork
 from models.networks.transformer import LoadedBase
 from models.training.optimizer import warmed_up
 from models.training.peak_memory import peak_memory_mb
@@ -61,7 +62,7 @@ class TransformerOptimization:
 
     def __init__(
         self,
-        base: LoadedBase,
+        base: LoadedBase | OwnTextNetwork,
         batches: Batches,
         configuration: Mapping[str, Value],
         *,

@@ -1,6 +1,7 @@
 """Export of a trained model to a folder that others can load without this project.
 
-A CNN is written as safetensors with the list of its layers. A transformer whose adaptation merges
+A CNN is written as safetensors with the list of its layers, a user's own network as safetensors
+with the name and the source digest of its builder. A transformer whose adaptation merges
 is written as a plain transformer; prefixes and adapters are written alone, with the base identified
 by the hash of its weights. `load_model.py` in the folder loads the model. The model card is written
 elsewhere, by the search, which knows the trial.
@@ -23,10 +24,13 @@ from models.adaptation.adapted_model import plain_name
 from models.catalog import data_kind
 from models.networks.base_model import BaseModel
 from models.networks.cnn import CNN
+from models.networks.own_code import locate_code, normalised_source, parts_of
+from models.networks.residual import Residual
 from models.weights.from_checkpoint import changed_body
 from models.weights.rebuild import RebuiltModel, TrainedTrial, rebuild
 
 LOADER = "load_model.py"
+_LOADED = "model, label_names"
 BODY = "body.safetensors"  # weights of the base that an earlier trial changed
 _CLASSES = {
     "classification": "AutoModelForSequenceClassification",
@@ -36,10 +40,12 @@ _CLASSES = {
 }
 # Constructor arguments of each type of layer.
 _ARGUMENTS = {
-    nn.Conv2d: ("in_channels", "out_channels", "kernel_size", "padding"),
+    nn.Conv2d: ("in_channels", "out_channels", "kernel_size", "stride", "padding"),
     nn.BatchNorm2d: ("num_features",),
     nn.GroupNorm: ("num_groups", "num_channels"),
     nn.MaxPool2d: ("kernel_size",),
+    nn.AdaptiveAvgPool2d: ("output_size",),
+    nn.AdaptiveMaxPool2d: ("output_size",),
     nn.Linear: ("in_features", "out_features"),
     nn.Dropout: ("p",),
 }
@@ -73,6 +79,8 @@ def export(trained: TrainedTrial, folder: Path) -> Exported:
 
 
 def _write(trained: TrainedTrial, rebuilt: RebuiltModel, folder: Path) -> Exported:
+    if trained.network is not None:
+        return _export_network(trained, rebuilt, folder)
     if trained.base is None:
         return _export_cnn(rebuilt, folder)
     if data_kind(trained.model) == "images":
@@ -102,13 +110,48 @@ def _export_cnn(rebuilt: RebuiltModel, folder: Path) -> Exported:
         "classifier": [_layer(each) for each in model.classifier],
     }
     _write_json(folder / "config.json", config)
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, folder / "model.safetensors")
+    _save_weights(model, folder)
     _copy_loader("load_cnn.py", folder)
-    return Exported(rebuilt.label_names, True, _how("load(FOLDER)", "model, label_names"))
+    return Exported(rebuilt.label_names, True, _how("load(FOLDER)", _LOADED))
+
+
+def _export_network(trained: TrainedTrial, rebuilt: RebuiltModel, folder: Path) -> Exported:
+    """Write the weights of a user's own network, and what its builder is to be given."""
+    assert trained.network is not None and rebuilt.data is not None
+    module, function = parts_of(trained.network)
+    code = locate_code(trained.network)
+    config = {
+        "builder": f"{module}:{function}",
+        "digest": code.digest,
+        "sources": {
+            name: hashlib.sha256(normalised_source(file)).hexdigest()
+            for name, file in sorted(code.files.items())
+        },
+        "hyperparameters": dict(trained.configuration),
+        "shape": list(rebuilt.data.shape),
+        "label_names": list(rebuilt.label_names),
+        "mean": rebuilt.data.mean.flatten().tolist(),
+        "std": rebuilt.data.std.flatten().tolist(),
+    }
+    _write_json(folder / "config.json", config)
+    _save_weights(rebuilt.model, folder)
+    _copy_loader("load_network.py", folder)
+    how = f"from {module} import {function}\n{_how(f'load(FOLDER, {function})', _LOADED)}"
+    return Exported(rebuilt.label_names, True, how)
+
+
+def _save_weights(model: nn.Module, folder: Path) -> None:
+    # Tied weights share memory, which safetensors refuses to write.
+    state = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
+    save_file(state, folder / "model.safetensors")
 
 
 def _layer(layer: nn.Module) -> dict[str, Any]:
+    if isinstance(layer, Residual):
+        parts = {"body": layer.body, "shortcut": layer.shortcut}
+        return {"type": "Residual"} | {
+            name: [_layer(each) for each in part] for name, part in parts.items()
+        }
     names = _ARGUMENTS.get(type(layer), ())
     arguments = {name: getattr(layer, name) for name in names}
     if isinstance(layer, nn.Conv2d | nn.Linear):

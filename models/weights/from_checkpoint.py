@@ -8,6 +8,7 @@ compares model and base.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,42 +16,57 @@ from torch import Tensor, nn
 
 from models.adaptation.adapted_model import plain_name
 from models.hyperparameters.hyperparameter import Value
-from models.networks.cnn import CNN
+from models.networks.builder import Builder, NetworkData, build
 from models.weights.head_rows import head_tensors
 from models.weights.initial import InitialWeights
 
-# The input's normalisation belongs to the data, not to the learned weights.
-_OF_THE_DATA = ("mean", "std")
 
-
-def trained_cnn(
+def trained_network(
     state: Mapping[str, Any],
+    builder: Builder,
     configuration: Mapping[str, Value],
-    shape: tuple[int, int, int],
-    labels: int,
-) -> CNN:
-    """Return the network of a checkpoint of `models.training.cnn.CNNTraining`, in eval mode.
+    data: NetworkData,
+) -> nn.Module:
+    """Return the network of a checkpoint of `NetworkTraining`, in eval mode.
 
     Args:
         state: the checkpoint's state.
+        builder: builds the network.
         configuration: its hyperparameters.
-        shape: (channels, height, width) of its images.
-        labels: number of classes.
+        data: what the builder was given.
 
     Raises:
-        RuntimeError: the state belongs to another configuration.
+        RuntimeError: the state belongs to another configuration, or the builder has changed.
     """
-    model = CNN(configuration, shape, labels)
+    model = build(builder, configuration, data, seed=0)
     model.load_state_dict(state["model"])
     return model.eval()
 
 
-def from_cnn(model: CNN, label_names: tuple[str, ...]) -> InitialWeights:
-    """Return initial weights from a trained network, without the input's normalisation."""
-    tensors = {
-        name: tensor for name, tensor in model.state_dict().items() if name not in _OF_THE_DATA
-    }
-    return InitialWeights(tensors, head_tensors(model, len(label_names)), label_names)
+def from_network(
+    model: nn.Module, builder: Builder, configuration: Mapping[str, Value], data: NetworkData
+) -> InitialWeights:
+    """Return initial weights from a trained network, without what belongs to its data.
+
+    Nothing is known of a user's network, so its builder is asked: a tensor that has one row more
+    for one more class has a row for each class; a tensor that differs for pixels with another mean
+    and spread holds the normalisation, which the target has of its own. What depends on the number
+    of classes in any other way is not transferred.
+    """
+    one_more = replace(data, classes=data.classes + 1, label_names=(*data.label_names, ""))
+    shifted = replace(data, mean=data.mean + 0.5, std=data.std * 2)
+    plain, wider, moved = (
+        build(builder, configuration, each, seed=0).state_dict()
+        for each in (data, one_more, shifted)
+    )
+    tensors, head = {}, []
+    for name, tensor in model.state_dict().items():
+        shape = tuple(wider[name].shape) if name in wider else None
+        has_rows = tensor.ndim > 0 and shape == (len(tensor) + 1, *tensor.shape[1:])
+        if (shape == tuple(tensor.shape) or has_rows) and torch.equal(plain[name], moved[name]):
+            tensors[name] = tensor
+            head += [name] if has_rows else []
+    return InitialWeights(tensors, tuple(head), data.label_names)
 
 
 def from_adapted(adapted: Any, plain: nn.Module, label_names: tuple[str, ...]) -> InitialWeights:

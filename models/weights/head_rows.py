@@ -71,8 +71,9 @@ def carry_rows(target: Tensor, source: Tensor, rows: Rows) -> None:
 def head_tensors(model: nn.Module, labels: int) -> tuple[str, ...]:
     """Return the names of the parameters with one row for each label: the last linear layer.
 
-    In the models here it is `classifier.3` of our CNN, `classifier`, `score` or
-    `classifier.out_proj` of a transformer. Without labels, as in a language model, there are none.
+    In the models here it is `classifier.3` of a plain CNN and `classifier.1` of a residual one,
+    `classifier`, `score` or `classifier.out_proj` of a transformer. Without
+    labels, as in a language model, there are none.
 
     Raises:
         ValueError: the last linear layer does not have `labels` outputs.

@@ -14,11 +14,14 @@ from typing import Any
 from torch import nn
 
 from models.catalog import Value, data_kind
-from models.data.loading import load_data
+from models.data.loading import ImageSplits, load_data
+from models.networks import cnn
 from models.networks.base_model import BaseModel
-from models.networks.cnn import CNN
+from models.networks.builder import Builder, NetworkData, build, network_data
+from models.networks.own_network import load_builder
+from models.networks.own_text import text_data
 from models.weights.checkpoints import newest_checkpoint
-from models.weights.from_checkpoint import from_adapted, from_cnn, trained_cnn
+from models.weights.from_checkpoint import from_adapted, from_network, trained_network
 from models.weights.head_rows import Rows, rows_by_name
 from models.weights.initial import InitialWeights, apply_initial, load_initial
 from models.weights.overlap import Overlap, overlap_of
@@ -34,8 +37,9 @@ class TrainedTrial:
         configuration: Complete hyperparameters.
         data: Settings of its data set.
         checkpoints: Folder of its checkpoints.
-        base: The pretrained model that it adapted; None for a CNN.
+        base: The pretrained model that it adapted; None for a network trained from scratch.
         initial: File of the weights that it started from; None: none.
+        network: The builder of the user's own network, which is imported; None for a model.
     """
 
     name: str
@@ -45,13 +49,19 @@ class TrainedTrial:
     checkpoints: Path
     base: BaseModel | None = None
     initial: Path | None = None
+    network: str | None = None
+
+    def builder(self) -> Builder:
+        """Return the builder of the built-in CNN, or of the user's own network."""
+        return load_builder(self.network) if self.network else cnn.build
 
 
 @dataclass(frozen=True)
 class RebuiltModel:
-    """A trained model: a CNN, or a transformer under its adaptation, with its data.
+    """A trained model: a network, or a transformer under its adaptation, with its data.
 
-    `plain` is the pretrained base with a fresh head; None for a CNN, like `adapted`.
+    `plain` is the pretrained base with a fresh head; None for a network, like `adapted`. `data` is
+    what a network's builder was given; None for a transformer.
     """
 
     model: nn.Module
@@ -59,6 +69,7 @@ class RebuiltModel:
     splits: Any
     adapted: Any = None
     plain: nn.Module | None = None
+    data: NetworkData | None = None
 
 
 @dataclass(frozen=True)
@@ -83,11 +94,17 @@ def rebuild(trained: TrainedTrial) -> RebuiltModel:
     state = checkpoint.load_state()
     splits = load_data(trained.data, data_kind(trained.model))
     names = tuple(splits.label_names)
+    if trained.base is not None and trained.network is not None:
+        data = text_data(trained.base, names)
+        model = build(trained.builder(), trained.configuration, data, seed=0)
+        model.load_state_dict(state["weights"])
+        return RebuiltModel(model.eval(), names, splits, data=data)
     if trained.base is not None:
         return _transformer(trained, trained.base, state, names, splits)
-    shape = _shape(splits)
-    assert shape is not None, "only a model of images has no base"
-    return RebuiltModel(trained_cnn(state, trained.configuration, shape, len(names)), names, splits)
+    assert isinstance(splits, ImageSplits), "only a network on images has no base"
+    data = network_data(splits)
+    model = trained_network(state, trained.builder(), trained.configuration, data)
+    return RebuiltModel(model, names, splits, data=data)
 
 
 def extract_weights(
@@ -115,8 +132,10 @@ def extract_weights(
             f"{'x'.join(map(str, ours))}; fix: set task.data.image_size so that both are equal"
         )
     seen = [rebuilt.splits, *(load_data(settings, kind) for settings in ancestors)]
-    if isinstance(rebuilt.model, CNN):
-        weights = from_cnn(rebuilt.model, rebuilt.label_names)
+    if rebuilt.data is not None:
+        weights = from_network(
+            rebuilt.model, trained.builder(), trained.configuration, rebuilt.data
+        )
     else:
         assert rebuilt.plain is not None
         weights = from_adapted(rebuilt.adapted, rebuilt.plain, rebuilt.label_names)

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from models.adaptation import adapt
 from models.adaptation.adapted_model import Adapted
 from models.hyperparameters.hyperparameter import Value
+from models.networks.own_text import OwnTextNetwork
 from models.networks.transformer import LoadedBase
 from models.weights.initial import InitialWeights, apply_initial
 
 
 def start(
-    base: LoadedBase,
+    base: LoadedBase | OwnTextNetwork,
     configuration: Mapping[str, Value],
     *,
     steps: int,
@@ -28,7 +29,7 @@ def start(
     (prefix, adapters) only fit the same adaptation. The base is not changed.
 
     Args:
-        base: on the device to train on.
+        base: on the device to train on; of a user's own network, its builder.
         configuration: complete hyperparameters.
         steps: steps of the training, for AdaLoRA's schedule.
         seed: seed of the head and of new weights.
@@ -37,6 +38,11 @@ def start(
     Raises:
         ValueError: the method or the weights do not fit the model.
     """
+    if isinstance(base, OwnTextNetwork):
+        network = base.fresh(seed, configuration)
+        if initial is not None:
+            apply_initial(network, initial, base.label_names)
+        return Adapted("own", network.to(base.device), is_whole=True)
     own_copy = configuration["adaptation"] == "full" or initial is not None
     model = base.fresh(seed, configuration, own_copy=own_copy)
     if initial is not None and initial.is_merged:

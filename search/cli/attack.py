@@ -23,6 +23,7 @@ from models.adversarial.epsilons import default_epsilon
 from models.catalog import Threat
 from models.scores.metric_names import AttackName
 from search.history.plurals import counted
+from search.spec.own_code import NOTHING, Allowed
 from search.tracking.artifacts import (
     ADVERSARIAL_EXAMPLES,
     fetch_adversarial_examples,
@@ -48,10 +49,13 @@ class AttackRequest:
     split: str = "test"
 
 
-def attack_trial(tracking_uri: str, reference: str, asked: AttackRequest) -> Iterator[str | Table]:
+def attack_trial(
+    tracking_uri: str, reference: str, asked: AttackRequest, allowed: Allowed = NOTHING
+) -> Iterator[str | Table]:
     """Attacks a trial; yields results as they come, and stores them with its run.
 
     Raises:
+        PermissionError: it has a network of the user's, whose code was not allowed or has changed.
         LookupError: there is no such trial, or its checkpoint is gone.
         ValueError: its model is not one of images, or an option is invalid; names the valid ones.
     """
@@ -70,7 +74,7 @@ def attack_trial(tracking_uri: str, reference: str, asked: AttackRequest) -> Ite
 
     if asked.attack in ("autoattack", "square") and not is_installed():
         raise ValueError(MISSING)
-    past = PastTrial(source.trained(source.spec.task.base), own)
+    past = PastTrial(source.trained(source.spec.task.base, allowed), own)
     attacks: list[Any] = [asked.attack]
     if asked.attack == "all":
         attacks = ["fgsm", "pgd", "apgdt"]
@@ -105,10 +109,13 @@ def attack_trial(tracking_uri: str, reference: str, asked: AttackRequest) -> Ite
         keep_robustness(open_client(tracking_uri), source.trial.run_id, texts, [])
 
 
-def verify_trial(tracking_uri: str, reference: str) -> Iterator[str | Table]:
+def verify_trial(
+    tracking_uri: str, reference: str, allowed: Allowed = NOTHING
+) -> Iterator[str | Table]:
     """Checks all adversarial examples of a trial against its rebuilt model; yields the results.
 
     Raises:
+        PermissionError: as `attack_trial`.
         LookupError: there is no such trial, its checkpoint is gone, or it has no adversarial
             examples.
         ValueError: its model is not one of images, or a file is damaged.
@@ -126,7 +133,7 @@ def verify_trial(tracking_uri: str, reference: str) -> Iterator[str | Table]:
                 f"{source.name} has no stored adversarial examples; fix: `twentieth attack "
                 f"{reference}` makes some"
             )
-        past = PastTrial(source.trained(source.spec.task.base), own)
+        past = PastTrial(source.trained(source.spec.task.base, allowed), own)
         for file in files:
             begun = time.perf_counter()
             stored, checked = verify_file(past, file)
@@ -179,7 +186,7 @@ def _find(tracking_uri: str, reference: str) -> tuple[WeightSource, Threat]:
     own = source.spec.robustness
     if not isinstance(own, Threat):
         raise ValueError(
-            f"the model of {source.name} is {source.spec.task.model}, and `attack` is for models "
+            f"the model of {source.name} is {source.spec.task.trains}, and `attack` is for models "
             f"of images; fix: texts are attacked by 'characters' or 'words' in every trial, so set "
             f"`robustness:` in a spec and run it"
         )

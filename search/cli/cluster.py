@@ -12,7 +12,16 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import PROJECT, STOPPED, Settings, changed_keys, fail, say
+from search.cli.options import (
+    PROJECT,
+    STOPPED,
+    AllowCode,
+    ChangedCode,
+    Settings,
+    changed_keys,
+    fail,
+    say,
+)
 from search.cluster.cluster_file import ClusterFile, mistakes_in, read_cluster_file, why_no_ssh
 from search.cluster.jobs import (
     ENDED,
@@ -59,9 +68,8 @@ def launch(
     resume: Annotated[
         str | None, typer.Option(metavar="SEARCH", help="Continue a search, on any cluster.")
     ] = None,
-    allow_function: Annotated[
-        str | None, typer.Option(help="With --resume: allow the spec to run this module:function.")
-    ] = None,
+    allow_code: AllowCode = None,
+    changed_code: ChangedCode = False,
     nodes: Annotated[
         int | None, typer.Option(min=1, help="Nodes to wait for, including the head.")
     ] = None,
@@ -85,7 +93,8 @@ def launch(
     else:
         name, what = resume, ["resume", resume]
         what += ["--trials", str(trials)] if trials else []
-        what += ["--allow-function", allow_function] if allow_function else []
+        what += ["--allow-code", allow_code] if allow_code else []
+        what += ["--changed-code"] * changed_code
     what += ["--address", "auto", "--tracking-uri", check_store(tracking_uri)]
     what += ["--results", str(check_results(results))]
     _check_secrets()

@@ -33,6 +33,16 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec (repeatable)."),
 ]
+AllowCode = Annotated[
+    str | None,
+    typer.Option(metavar="MODULE:FUNCTION", help="Allow the stored spec to run this own code."),
+]
+ChangedCode = Annotated[
+    bool,
+    typer.Option(
+        "--changed-code", help="Go on although that code has changed, with comparable results."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; see `twentieth schema`.")]
 Results = Annotated[
     Path,

@@ -15,7 +15,9 @@ import typer
 from search.cli.options import (
     DEFAULT_URI,
     RESULTS,
+    AllowCode,
     AsJson,
+    ChangedCode,
     Results,
     SearchId,
     Settings,
@@ -63,21 +65,21 @@ def resume(
     ] = None,
     tracking_uri: Uri = DEFAULT_URI,
     address: Address = None,
-    allow_function: Annotated[
-        str | None, typer.Option(help="Allow the stored spec to run this module:function.")
-    ] = None,
+    allow_code: AllowCode = None,
+    changed_code: ChangedCode = False,
     results: Results = RESULTS,
 ) -> None:
     """Continue an interrupted search, or extend a finished one."""
     _announce(tracking_uri)
     from search import pipeline
     from search.cli.follow import follow
+    from search.spec.own_code import Allowed
     from search.tracking.read.history import load_history
 
     _admit(address)
     plan = pipeline.resumed_plan(
         search, tracking_uri, more_trials=trials, hours=hours, address=address,
-        allow_function=allow_function, say=say,
+        allowed=Allowed(allow_code, changed_code), say=say,
     )  # fmt: skip
     own = load_history(tracking_uri, searches=[plan.search]).prior_trials(state=None)
     follow(plan, own, results)

@@ -18,7 +18,9 @@ from models.scores.metric_names import AttackName
 from search.cli.options import (
     DEFAULT_URI,
     RESULTS,
+    AllowCode,
     AsJson,
+    ChangedCode,
     Results,
     SearchId,
     Uri,
@@ -112,12 +114,15 @@ def report(
 def export(
     trial: Annotated[str, typer.Argument(metavar="SEARCH#TRIAL", help="Or an MLflow run id.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    allow_code: AllowCode = None,
+    changed_code: ChangedCode = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Export a trial's model and a model card to a folder that other tools can load."""
+    from search.spec.own_code import Allowed
     from search.transfer.export import export_trial
 
-    say(export_trial(tracking_uri, trial, folder))
+    say(export_trial(tracking_uri, trial, folder, Allowed(allow_code, changed_code)))
 
 
 def attack(
@@ -137,14 +142,20 @@ def attack(
     verify: Annotated[
         bool, typer.Option("--verify", help="Only check the stored adversarial examples.")
     ] = False,
+    allow_code: AllowCode = None,
+    changed_code: ChangedCode = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Attack a trial's model again, or check its stored adversarial examples."""
     from search.cli.attack import AttackRequest, attack_trial, verify_trial
+    from search.spec.own_code import Allowed
 
     asked = AttackRequest(epsilon or (), norm, attack, examples, split)
+    allowed = Allowed(allow_code, changed_code)
     found = (
-        verify_trial(tracking_uri, trial) if verify else attack_trial(tracking_uri, trial, asked)
+        verify_trial(tracking_uri, trial, allowed)
+        if verify
+        else attack_trial(tracking_uri, trial, asked, allowed)
     )
     for part in found:
         say(part) if isinstance(part, str) else out.print(part)

@@ -12,9 +12,11 @@ from typing import Any
 
 from models.catalog import data_kind, describe_data
 from models.networks.base_model import locate_base
-from search.cluster.check import Check, failed, failed_if, listed
+from models.networks.own_code import locate_code
+from search.cluster.check import Check, failed, failed_if, listed, passed, warned
 from search.cluster.nodes import Nodes, Reply, problems
 from search.history.plurals import counted
+from search.optimize.network_check import check_network
 from search.spec import Spec
 
 # What pickles between driver and workers, or changes what a trial's metrics mean.
@@ -101,17 +103,31 @@ def digest_of(describe: Callable[..., Any], *arguments: Any) -> str:
 
 
 def check_data(nodes: Nodes, spec: Spec) -> Iterator[Check]:
-    """Check the data set and the pretrained model, of those that the spec names."""
+    """Check the data set and the pretrained model that the spec names, and warn of the data."""
     task = spec.task
     parts: list[tuple[str, tuple[Any, ...]]] = []
     if task.data:
-        kind = "images" if task.is_function else data_kind(task.model)
+        kind = "images" if task.is_function else data_kind(task.catalog_name)
         parts.append(("data set", (describe_data, task.data, kind)))
     if task.base:
         parts.append(("base model", (locate_base, task.base)))
     for name, call in parts:
-        here = digest_of(*call)
-        yield digest_check(name, here, nodes.ask(digest_of, *call, seconds=DIGEST_SECONDS))
+        describe, *arguments = call
+        found = describe(*arguments)
+        replies = nodes.ask(digest_of, *call, seconds=DIGEST_SECONDS)
+        yield digest_check(name, found.digest, replies)
+        for warning in getattr(found, "warnings", ()):
+            problem, _, fix = warning.partition("; fix: ")
+            yield warned(name, problem, fix)
+
+
+def check_code(spec: Spec) -> Check:
+    """Check that the user's own code is found, and that a network of it can be searched."""
+    code = locate_code(spec.task.code)
+    if spec.task.network:
+        check_network(spec)
+    files = counted(len(code.files), "file")
+    return passed("own code", f"{spec.task.code}, source digest {code.digest} over {files}")
 
 
 def digest_check(name: str, here: str, replies: Mapping[str, Reply]) -> Check:

@@ -15,9 +15,10 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from models.networks.own_code import locate_code
 from search.cluster.check import Check, failed, failed_if, passed
 from search.cluster.cluster_file import ClusterFile, mistakes_in, texts_in, why_no_ssh
-from search.optimize.bundle import LEFT_BEHIND, what_stays
+from search.optimize.bundle import what_stays
 from search.spec import Spec, load_spec
 from search.spec.overrides import override
 from search.spec.yaml_document import read_document, read_file
@@ -63,15 +64,8 @@ def check_spec(path: Path, project: Path, overrides: Sequence[str]) -> Spec:
             _must_travel(Path(place), project, f"{path}: {key}")
             if not Path(place).exists():
                 raise ValueError(f"{path}: {key}: there is no {place}")
-    module = spec.task.model.removeprefix("python:").partition(".")[0].partition(":")[0]
-    if spec.task.is_function and module in LEFT_BEHIND:
-        raise ValueError(
-            f"{path}: task.model: {module}/ does not travel to the cluster; fix: move the function "
-            f"of {spec.task.model} to a module elsewhere in {project}"
-        )
-    for source in (project / f"{module}.py", project / module / "__init__.py"):
-        if spec.task.is_function and source.exists():
-            _must_travel(source, project, f"{path}: task.model")
+    for source in locate_code(spec.task.code).files.values() if spec.task.code else ():
+        _must_travel(source, project, f"{path}: {spec.task.code}")
     return spec
 
 

@@ -205,4 +205,4 @@ def _load_data(spec: Spec) -> Splits | None:
         return None
     from models.data.loading import load_data
 
-    return load_data(spec.task.data, data_kind(spec.task.model))
+    return load_data(spec.task.data, data_kind(spec.task.catalog_name))

@@ -1,12 +1,12 @@
 """Worker task: make the training of a trial (`models/training/protocol.py`).
 
-It is one of `models/training/` (a CNN, a transformer on texts or on images), or `FunctionTraining`
-for a user's own function. Not for checkpoints and reports: see trainable.py.
+It is one of `models/training/` (a CNN or the user's own network, a transformer on texts or on
+images), or `FunctionTraining` for a user's own function. Not for checkpoints and reports: see
+trainable.py.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.catalog import TextThreat, Threat, data_kind
+from models.networks.own_code import load_function
 from search.optimize.confirmation import MEMORY, Standing
 from search.optimize.scheduler import compared_metrics
 from search.spec import Spec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from models.adversarial.pixels.attack_memory import AttackMemory
     from models.data.loading import Splits
     from models.networks.base_model import BaseModel
+    from models.networks.own_text import OwnTextNetwork
     from models.networks.transformer import LoadedBase
     from models.training.protocol import Training
 
@@ -135,10 +137,10 @@ class WorkersBase:
     """
 
     def __init__(self) -> None:
-        self._loaded: LoadedBase | None = None
+        self._loaded: LoadedBase | OwnTextNetwork | None = None
         self._checksum = ""
 
-    def get(self, task: TaskOnWorker, data: Splits) -> LoadedBase:
+    def get(self, task: TaskOnWorker, data: Splits) -> LoadedBase | OwnTextNetwork:
         """Returns the task's pretrained model with a head for the data's labels.
 
         Raises:
@@ -165,12 +167,10 @@ def training_of(
         workers_base: The pretrained model that this worker keeps.
 
     Raises:
-        ImportError: There is no module of the user's function.
-        AttributeError: The module has no such function.
+        ValueError: There is no module of the user's function, or it defines no such function.
     """
-    if task.spec.task.is_function:
-        module, _, name = task.spec.task.model.removeprefix("python:").partition(":")
-        function = getattr(importlib.import_module(module), name)
+    if task.spec.task.train is not None:
+        function = load_function(task.spec.task.train)
         configuration = config["configuration"]
         return FunctionTraining(function, configuration, epochs=task.epochs, seed=config["seed"])
     import torch
@@ -207,26 +207,37 @@ def _model_training(
     assert isinstance(threat, Threat), "images are attacked in their pixels"
     memory = task.memory(config["number"])
     if base is not None:
+        from models.networks.transformer import LoadedBase
         from models.training.image_fine_tuning import ImageFineTuning
 
+        assert isinstance(base, LoadedBase), "a user's own network on images has no base"
         return ImageFineTuning(
             configuration, data, epochs=epochs, seed=seed, threat=threat, base=base,
             initial=initial, memory=memory,
         )  # fmt: skip
-    from models.training.cnn import CNNTraining
+    from models.networks import cnn
+    from models.networks.own_network import load_builder
+    from models.training.network import NetworkTraining
 
-    return CNNTraining(
+    network = task.spec.task.network
+    return NetworkTraining(
         configuration, data, epochs=epochs, seed=seed, threat=threat, device=task.device,
-        initial=initial, memory=memory,
+        initial=initial, memory=memory, builder=load_builder(network) if network else cnn.build,
     )  # fmt: skip
 
 
-def _load_base(task: TaskOnWorker, data: Splits) -> LoadedBase:
+def _load_base(task: TaskOnWorker, data: Splits) -> LoadedBase | OwnTextNetwork:
     from models.data.loading import ImageSplits
+    from models.networks.own_network import load_builder
+    from models.networks.own_text import OwnTextNetwork
     from models.networks.transformer import LoadedBase
 
     assert task.base is not None, "only a fine-tuning has a pretrained model"
-    kind, image = data_kind(task.spec.task.model), None
+    network = task.spec.task.network
+    if network is not None:
+        builder = load_builder(network)
+        return OwnTextNetwork(task.base, builder, data.label_names, device=task.device)
+    kind, image = data_kind(task.spec.task.catalog_name), None
     if isinstance(data, ImageSplits):
         _, channels, height, width = data.train_images.shape
         image = channels, height, width

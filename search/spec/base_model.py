@@ -37,7 +37,8 @@ def check_base(document: Document, folder: Path, must_exist: bool) -> str | None
         return None
     if not wants:
         if model in MODELS or document.is_function:
-            document.add(_PATH, f"model {model} starts from no pretrained one; remove it", base)
+            what = f"model {model}" if model else "a training function"
+            document.add(_PATH, f"{what} starts from no pretrained one; remove it", base)
         return None
     kind, colon, name = base.partition(":")
     is_folder = not colon or kind not in ("hub", "package")
@@ -64,8 +65,8 @@ def check_adaptation(
     """Note every method, length and rank that the pretrained model cannot take."""
     if task is None or task.base is None or not must_exist:
         return
-    base, kind = locate_base(task.base), data_kind(task.model)
-    methods = _methods(task.model, settings, space)
+    base, kind = locate_base(task.base), data_kind(task.catalog_name)
+    methods = _methods(task.catalog_name, settings, space)
     for path, method in methods.items():
         reason = supported(method, base.model_type, kind)
         if reason:
@@ -83,6 +84,8 @@ def check_adaptation(
 
 def _methods(model: str, settings: Mapping[str, Value], space: Parts) -> dict[KeyPath, str]:
     """Return every method that trials may use, by its place in the spec."""
+    if "adaptation" not in MODELS[model]:
+        return {}  # a network of the user's decides itself what trains
     if "adaptation" in space:
         choices = space["adaptation"].choices or ()
         where: KeyPath = ("space", "adaptation", "choices")
@@ -107,8 +110,10 @@ def _check_lengths(
         message = f"is more than the {room} tokens that {base.name} takes; ask for at most those"
         document.add(path, message, longest)
         return
+    if "prefix" not in methods:
+        return
     _, prefix, path = _extremes("prefix.tokens", document, settings, space)
-    if "prefix" in methods and longest + prefix > room:
+    if longest + prefix > room:
         document.add(
             path,
             f"and max_length {longest} are more than the {room} tokens that {base.name} "

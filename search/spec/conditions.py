@@ -1,6 +1,7 @@
 """Checks whether each hyperparameter of a spec can become active, and under which parents.
 
-Checks the conditions in the spec and those in the catalog; missing ones of the catalog are added.
+Checks the conditions in the spec and those in the catalog; missing ones of the catalog are added. A
+parent of the catalog that the spec does not mention has its default.
 Not for deciding what is active in a configuration (`search/space/conditions.py`).
 """
 
@@ -64,8 +65,9 @@ def check_parents(
     """Check one hyperparameter against the catalog's conditions; add those that were left out."""
     name, space = str(path[-1]), document.data.get("space")
     in_space = space if isinstance(space, dict) else {}
+    known = document.known or {}
     # Initial weights are no hyperparameter of a model.
-    legal = document.known.get(name) if document.known else None
+    legal = known.get(name)
     for parent, values in (legal.when if legal else {}).items():
         needed = " or ".join(str(value) for value in values)
         if parent in settings:
@@ -73,7 +75,10 @@ def check_parents(
                 has = f"task.settings have {settings[parent]}"
                 document.add(path, f"never active: it needs {parent} {needed}, but {has}")
         elif parent not in in_space:
-            document.add(path, f"needs its parent `{parent}` ({needed}) in space or task.settings")
+            # A parent that is stated nowhere has its default in every trial.
+            if not is_among(known[parent].default, values):
+                where = "in space or task.settings"
+                document.add(path, f"needs its parent `{parent}` ({needed}) {where}")
         elif parent in parts and name in parts:
             parts[name] = _add_condition(document, path, parts[name], parts[parent], parent, values)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from models.catalog import MODELS, Hyperparameter
+from models.catalog import MODELS, Hyperparameter, catalog_name
 from search.space.values import brief
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -86,14 +86,16 @@ class Document:
 
     @property
     def model(self) -> str:
-        """The name of the task's model; "" without one."""
+        """The catalog's name of what the task trains; "" for a training function or nothing."""
+        if "network" in self.task:
+            return catalog_name(None, self.task["network"], self.task.get("base"))
         model = self.task.get("model")
         return model if isinstance(model, str) else ""
 
     @property
     def is_function(self) -> bool:
-        """Whether the model is the user's own training function."""
-        return self.model.startswith("python:")
+        """Whether the task names the user's own training function."""
+        return "train" in self.task
 
     @property
     def known(self) -> Mapping[str, Hyperparameter] | None:

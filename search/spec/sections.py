@@ -24,7 +24,7 @@ from pydantic import (
     StrictBool,
 )
 
-from models.catalog import Value
+from models.catalog import Value, catalog_name
 from models.hyperparameters.hyperparameter import Counted, NotNegative, Positive, Whole, read_whole
 from search.objectives.objective import RoleName
 
@@ -129,28 +129,47 @@ class Data(Part):
 
 
 class Task(Part):
-    """The data set and the model.
+    """The data set, and what is trained on it: exactly one of `model`, `network` and `train`.
 
     Attributes:
         name: The first part of the task's id; by default data set and model.
-        data: A name, a folder, `hub:NAME`, or the keys of `task.data`; empty if a training function
-            needs none.
-        model: A name in the catalog, or `python:package.module:function`.
+        data: A name, a file or folder, `hub:NAME`, or the keys of `task.data`; empty if a training
+            function needs none.
+        model: A model of the catalog.
+        network: Your own network: `python:package.module:function`, which builds it.
+        train: Your own training function: `python:package.module:function`.
         base: The pretrained model to fine-tune: a folder, `hub:NAME[@REVISION]` or
-            `package:MODULE`.
+            `package:MODULE`. A network of your own for texts has one, too, whose tokenizer it uses.
         settings: Hyperparameters fixed for the whole search.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = ""
     data: dict[str, Any] = Field(default_factory=dict)
-    model: str
+    model: str | None = None
+    network: str | None = None
+    train: str | None = None
     base: str | None = None
     settings: dict[Name, CheckedValue] = Field(default_factory=dict)
 
     @property
     def is_function(self) -> bool:
-        """Whether the model is the user's own training function."""
-        return self.model.startswith("python:")
+        """Whether the user's own function trains."""
+        return self.train is not None
+
+    @property
+    def code(self) -> str:
+        """The user's own function that builds the network or trains; "" for a model."""
+        return self.network or self.train or ""
+
+    @property
+    def trains(self) -> str:
+        """What is trained, as the spec names it."""
+        return self.model or self.code
+
+    @property
+    def catalog_name(self) -> str:
+        """The catalog's name of what is trained; "" for a training function."""
+        return catalog_name(self.model, self.network, self.base)
 
 
 class ObjectiveKeys(Part):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from models.catalog import Hyperparameter, Value
+from models.catalog import NETWORKS, OWN_PREFIX, Hyperparameter, Value, is_own
 from search.space.values import is_among
 from search.spec.checks import read_part
 from search.spec.conditions import Parts, check_conditions, check_cycles, check_parents
@@ -33,7 +33,8 @@ def check_settings(document: Document) -> dict[str, Value]:
         # Values of another type are noted with the task.
         if _is_legal_name(document, path) and isinstance(value, bool | int | float | str):
             known = document.known
-            settings[name] = _read_legal(document, path, value, known[name]) if known else value
+            legal = known.get(name) if known else None
+            settings[name] = _read_legal(document, path, value, legal) if legal else value
     for name in settings:
         check_parents(document, ("task", "settings", name), settings, {})
     return settings
@@ -59,7 +60,7 @@ def check_space(document: Document, settings: dict[str, Value]) -> Parts:
         _check_shape(document, path, part)
         if is_named and known is not None and name == INITIAL_WEIGHTS:
             check_choices(document, part)
-        elif is_named and known is not None:
+        elif is_named and known is not None and name in known:
             part = _check_legal(document, path, part, known[name])
         if is_named and len(document.problems) == before:
             parts[name] = part
@@ -79,11 +80,19 @@ def _is_legal_name(document: Document, path: KeyPath) -> bool:
         document.add(path, _SAME_FOR_ALL)
     elif not re.match(NAME, name):
         document.add(path, NAME_RULE)
-    elif known is not None and name not in known and path != ("space", INITIAL_WEIGHTS):
-        document.add(path, f"unknown hyperparameter of model {model}", allowed=known)
+    elif is_own(model, name) or path == ("space", INITIAL_WEIGHTS):
+        return True
+    elif known is not None and name not in known:
+        document.add(path, _unknown(model), allowed=known)
     else:
         return True
     return False
+
+
+def _unknown(model: str) -> str:
+    if model in NETWORKS:
+        return f"unknown hyperparameter of training; your network's own begin with {OWN_PREFIX}"
+    return f"unknown hyperparameter of model {model}"
 
 
 def _legal(hyperparameter: Hyperparameter) -> tuple[object, ...]:

@@ -100,7 +100,7 @@ class Spec(Part):
         """
         if self.threat is None:
             return objective
-        return catalog.compared_metric(self.task.model, self.threat, objective)
+        return catalog.compared_metric(self.task.catalog_name, self.threat, objective)
 
     @property
     def starts_from(self) -> str:
@@ -143,7 +143,10 @@ class Spec(Part):
         return record
 
     def fingerprint(
-        self, data: DataDescription | TextDescription | None, base: BaseModel | None = None
+        self,
+        data: DataDescription | TextDescription | None,
+        base: BaseModel | None = None,
+        code: str = "",
     ) -> dict[str, Any]:
         """Return everything that changes the meaning of an objective value, as JSON-ready data.
 
@@ -154,6 +157,7 @@ class Spec(Part):
             data: From `models.catalog.describe_data`; None without data.
             base: The pretrained model, from `models.networks.base_model.locate_base`; None without
                 one.
+            code: The digest of the user's own code, from `models.networks.own_code.locate_code`.
 
         Raises:
             OSError: The table of synonyms cannot be read.
@@ -161,7 +165,7 @@ class Spec(Part):
         fingerprint: dict[str, Any] = {
             "name": self.task.name,
             "data": None if data is None else asdict(data),
-            "model": self.task.model,
+            "model": self.task.trains,
             "settings": dict(self.task.settings),
             "epochs": self.budget.epochs,
             # Roles do not change the meaning of the values.
@@ -181,6 +185,8 @@ class Spec(Part):
             del fingerprint["data"]["warnings"]  # of no meaning for the values
         if base is not None:
             fingerprint["base"] = {"name": base.name, "digest": base.digest}
+        if code:
+            fingerprint["code"] = code
         if not self.task.is_function:
             fingerprint["robustness"] = asdict(self.robustness)
             # Only the final evaluation uses it, after the trials were measured.
@@ -213,13 +219,7 @@ class Spec(Part):
         chosen = {name: tried.pop(name) for name in (INITIAL_WEIGHTS,) if name in tried}
         fixed = self.initial_weights.fixed if self.initial_weights else {}
         settings = self.task.settings | fixed.get(str(chosen.get(INITIAL_WEIGHTS)), {})
-        values: dict[str, Value] = {}
-        for name, hyperparameter in catalog.MODELS[self.task.model].items():
-            if name in settings and catalog.is_active(hyperparameter, values):
-                values[name] = settings[name]
-            if name in tried:
-                values[name] = tried[name]
-        return catalog.complete(self.task.model, values | tried) | chosen
+        return catalog.complete(self.task.catalog_name, {**settings, **tried}) | chosen
 
     def starting_points(self) -> list[str]:
         """Return the earlier trials that trials may start from, as `SEARCH#TRIAL` once pinned."""

@@ -6,23 +6,23 @@ nothing.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Mapping
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from models.catalog import MODELS, data_kind
+from models.catalog import MODELS, NETWORKS, data_kind
 from models.data.settings import IMAGES_ONLY, SOURCES, TEXTS_ONLY
+from models.networks.own_code import PREFIX, locate_code, parts_of
 from search.spec.base_model import check_base
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
 from search.spec.sections import Data, Task
 
 EMBEDDED_DATA = {"images": ("digits",), "dialogue": ("dialogue",)}
-MODEL_FORMS = (*MODELS, "python:package.module:function")
+_NAMED = tuple(name for name in MODELS if name not in NETWORKS)
+# What a task trains: one of the three keys.
+_TRAINED = ("model", "network", "train")
 _DATA: KeyPath = ("task", "data")
 
 
@@ -33,13 +33,15 @@ def check_task(document: Document, folder: Path, must_exist: bool) -> Task | Non
         return read_part(document, ("task",), Task, raw)
     before = len(document.problems)
     data = _check_data(document, folder, must_exist)
-    _check_model(document)
+    _check_trained(document, must_exist)
     base = check_base(document, folder, must_exist)
     task = read_part(document, ("task",), Task, {**raw, "data": data, "base": base})
     if task is None or len(document.problems) > before:
         return None
-    model = document.model.rpartition(":")[2].replace(".", "_")
-    default = "-".join(part for part in (_data_name(data), model) if part)
+    trained = task.trains.removeprefix(PREFIX).replace(":", ".").rpartition(".")
+    # A module says more than the name of its builder, which is often `build`.
+    what = trained[0].rpartition(".")[2] if task.network else trained[2]
+    default = "-".join(part for part in (_data_name(data), what) if part)
     return task.model_copy(update={"name": task.name or default})
 
 
@@ -109,26 +111,32 @@ def _source_of(text: str, folder: Path, embedded: tuple[str, ...]) -> str | None
     return "path" if is_path or (folder / text).exists() else None
 
 
-def _check_model(document: Document) -> None:
-    path, model = ("task", "model"), document.model
-    module, _, function = model.removeprefix("python:").partition(":")
-    if not document.is_function:
-        if model not in MODELS and isinstance(document.task.get("model"), str):
-            document.add(path, "unknown model", model, MODEL_FORMS)
-    elif not all(part.isidentifier() for part in (*module.split("."), function)):
-        document.add(path, "is not of the form python:package.module:function", model)
-    elif not _is_module(module):
-        message = f"there is no module {module} here; run from the folder that holds it"
-        document.add(path, message, model)
-
-
-def _is_module(name: str) -> bool:
-    """Whether a module can be found; runs none of its packages."""
-    path: list[str] | None = [os.getcwd(), *sys.path]
-    parts = name.split(".")
-    for end in range(1, len(parts) + 1):
-        found = PathFinder.find_spec(".".join(parts[:end]), path)
-        if found is None:
-            return False
-        path = list(found.submodule_search_locations or [])
-    return True
+def _check_trained(document: Document, must_exist: bool) -> None:
+    """Check that the task names one thing to train, and that it exists."""
+    given = [key for key in _TRAINED if key in document.task]
+    if len(given) != 1:
+        message = f"names {' and '.join(given)}; keep one" if given else "names nothing to train"
+        document.add(("task",), message, allowed=_TRAINED)
+        return
+    (key,) = given
+    path: KeyPath = ("task", key)
+    value = document.task[key]
+    if not isinstance(value, str):
+        return  # noted with the section
+    if key == "model":
+        if value.startswith(PREFIX):
+            message = (
+                "is no model of the catalog; write `network:` for a function that builds a "
+                "network, `train:` for one that trains"
+            )
+            document.add(path, message, value)
+        elif value not in _NAMED:
+            document.add(path, "unknown model", value, _NAMED)
+        return
+    try:
+        if must_exist:
+            locate_code(value)
+        else:
+            parts_of(value)
+    except ValueError as error:
+        document.add(path, str(error), value if f"{value!r}" not in str(error) else None)

@@ -55,6 +55,11 @@ class Summary:
     initial_weights: Mapping[str, Mapping[str, Any]]
     tags: Mapping[str, str]
 
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """The fingerprint of its task; empty if the store has none."""
+        return dict(json.loads(tag_names.joined_tag(tag_names.FINGERPRINT, self.tags) or "{}"))
+
 
 def create_summary(
     client: MlflowClient,

@@ -12,19 +12,24 @@ from typing import Any
 
 import yaml
 
+from models.networks.own_code import PREFIX
 from models.scores.metric_names import MetricName
 from search.history import Trial
 from search.history.plurals import counted
 from search.objectives.objective import value_text
+from search.spec.own_code import NOTHING, Allowed
 from search.transfer.best import values_on_test
 from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.sources import WeightSource, check_checkpoint, find_trial
 
 
-def export_trial(tracking_uri: str, reference: str, folder: Path) -> str:
+def export_trial(
+    tracking_uri: str, reference: str, folder: Path, allowed: Allowed = NOTHING
+) -> str:
     """Exports the trial `SEARCH#TRIAL`, or of an MLflow run id; returns a message for the user.
 
     Raises:
+        PermissionError: it has a network of the user's, whose code was not allowed or has changed.
         LookupError: there is no such trial, or its checkpoint is gone.
         ValueError: its data set or its base cannot be read, or has changed since.
         FileExistsError: the folder is not empty.
@@ -33,7 +38,7 @@ def export_trial(tracking_uri: str, reference: str, folder: Path) -> str:
 
     source = find_trial(tracking_uri, reference)
     check_checkpoint(source)
-    trained = source.trained(source.spec.task.base)
+    trained = source.trained(source.spec.task.base, allowed)
     known = source.fingerprint.get("base") or {}
     if trained.base is not None and trained.base.digest != known.get("digest"):
         raise ValueError(
@@ -68,7 +73,7 @@ def model_card(
         "library_name": "transformers" if base else "pytorch",
         "license": "other",
         "license_name": f"that of its data ({licence})",
-        "tags": ["twentieth", source.spec.task.model],
+        "tags": ["twentieth", source.spec.task.model or "pytorch"],
     }
     labels = ", ".join(f"{number} {name}" for number, name in enumerate(label_names))
     sizes = ", ".join(f"{data[split]} {split}" for split in ("train", "validation", "test"))
@@ -77,8 +82,7 @@ def model_card(
     sections = [
         f"---\n{_yaml(front_matter)}---",
         f"# {source.spec.task.name}, {source.name}",
-        f"Model: {source.spec.task.model.replace('_', ' ')}, found by a hyperparameter search with "
-        f"Twentieth.",
+        f"{_what(source)}, found by a hyperparameter search with Twentieth.",
         f"## Use\n\n```python\n{how}\n```",
         f"Labels by number: {labels}." if labels else "",
         f"## Metrics\n\n{_metrics(trial)}",
@@ -95,6 +99,14 @@ def model_card(
         f"{trial.seconds:.0f} seconds. Software: {made}.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _what(source: WeightSource) -> str:
+    task = source.spec.task
+    if task.network is None:
+        return f"Model: {task.trains.replace('_', ' ')}"
+    digest = source.fingerprint.get("code", "unknown")
+    return f"Network: built by `{task.network.removeprefix(PREFIX)}`, source digest {digest}"
 
 
 def _metrics(trial: Trial) -> str:

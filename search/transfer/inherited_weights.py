@@ -16,6 +16,7 @@ from models.networks.base_model import BaseModel
 from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.spec import Spec
+from search.spec.own_code import Allowed
 from search.tracking.summary import Summary
 from search.transfer.pin_weights import check_fit
 from search.transfer.sources import WeightSource, find_trial, initial_folder
@@ -63,7 +64,8 @@ def _copied(
 
     check_fit(source, spec)
     source.check_data()
-    trained = source.trained(spec.task.base)
+    # The user's own spec names this code.
+    trained = source.trained(spec.task.base, Allowed(spec.task.network))
     ancestors = [each["settings"] for each in source.trained_on()[1:]]
     found = extract_weights(trained, ancestors, spec.task.data)
     if found.overlap.count:

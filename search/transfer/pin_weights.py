@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from models.catalog import Value
+from models.catalog import MODELS, Value
 from models.networks.base_model import locate_base
 from search.spec import Spec, checked_again
 from search.spec.initial_weights import INITIAL_WEIGHTS, SCRATCH, InitialWeightsKeys, choices
@@ -76,20 +76,20 @@ def check_fit(source: WeightSource, spec: Spec) -> None:
         LookupError: its checkpoint is gone.
         ValueError: it is of another model, or adapted another base.
     """
-    model = source.spec.task.model
-    if model != spec.task.model:
+    theirs, ours = source.spec.task.trains, spec.task.trains
+    if theirs != ours:
         raise ValueError(
-            f"initial_weights: the model of {source.name} is {model}, this task's is "
-            f"{spec.task.model}; fix: name a trial of the same model"
+            f"initial_weights: the model of {source.name} is {theirs}, this task's is {ours}; "
+            "fix: name a trial of the same model"
         )
     check_checkpoint(source, "initial_weights: ")
     if spec.task.base is None:
         return
-    theirs, ours = source.fingerprint.get("base") or {}, locate_base(spec.task.base)
-    if theirs.get("digest") != ours.digest:
+    known, base = source.fingerprint.get("base") or {}, locate_base(spec.task.base)
+    if known.get("digest") != base.digest:
         raise ValueError(
-            f"initial_weights: {source.name} adapted {theirs.get('name')}@{theirs.get('digest')}, "
-            f"this task's base is {ours.name}@{ours.digest}; fix: name a trial on the same base"
+            f"initial_weights: {source.name} adapted {known.get('name')}@{known.get('digest')}, "
+            f"this task's base is {base.name}@{base.digest}; fix: name a trial on the same base"
         )
 
 
@@ -124,6 +124,8 @@ def _choosing(spec: Spec, sources: list[WeightSource], chosen: list[str]) -> tup
     """A spec whose trials choose a source each; and what is no longer searched."""
     fixed = {source.name: _agreeing(spec, source) for source in sources}
     names = {name for fixes in fixed.values() for name in fixes}
+    # An architecture fixes what has no effect in it, too: `blocks` under `block: residual`.
+    names |= {name for name in spec.space if names & _conditions(spec, name).keys()}
     if "adaptation" in names:
         raise ValueError(
             "initial_weights: prefixes and adapters fit one adaptation only; fix: where trials "
@@ -155,6 +157,12 @@ def _agreeing(spec: Spec, source: WeightSource) -> dict[str, Value]:
     return {name: value for name, value in fixes.items() if name not in spec.task.settings}
 
 
+def _conditions(spec: Spec, name: str) -> Mapping[str, tuple[Value, ...]]:
+    """The catalog's conditions of a hyperparameter, which a spec need not state."""
+    known = MODELS[spec.task.catalog_name].get(name)  # initial weights are not in the catalog
+    return known.when if known else {}
+
+
 def _without(
     spec: Spec, settings: Mapping[str, Value]
 ) -> tuple[dict[str, HyperparameterSpec], list[str]]:
@@ -162,10 +170,14 @@ def _without(
     # Initial weights are fixed too: all choices are the same trial.
     searched = {name for name in spec.space if name not in settings and name != INITIAL_WEIGHTS}
 
+    def conditions(name: str) -> dict[str, tuple[Value, ...]]:
+        known = _conditions(spec, name)
+        return {p: known[p] for p in known if p in settings} | spec.space[name].when
+
     def can_be_active(name: str) -> bool:
         return all(
             can_be_active(parent) if parent in searched else settings.get(parent) in values
-            for parent, values in spec.space[name].when.items()
+            for parent, values in conditions(name).items()
         )
 
     space = {}

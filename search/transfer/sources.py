@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.catalog import Value, architecture, data_kind, describe_data
+from models.catalog import Value, architecture, data_kind, describe_data, is_own
 from models.networks.base_model import locate_base
 from models.weights.checkpoints import newest_checkpoint
 from search.history import History, Trial
 from search.history.plurals import counted
 from search.objectives.roles import steering
 from search.spec import Spec, spec_from_yaml
+from search.spec.own_code import Allowed, require_allowed
 from search.tracking import tag_names
 from search.tracking.read.history import load_history
 from search.tracking.store import open_client, tags_of
@@ -83,10 +84,11 @@ class WeightSource:
     def fixes(self) -> dict[str, Value]:
         """The hyperparameters that a trial starting from its weights must share.
 
-        For a CNN, those of its architecture. For a transformer, only the method and size of what
-        cannot be merged into the base: prefixes and adapters.
+        For a network, those of its architecture. For a transformer, only the method and size of
+        what cannot be merged into the base: prefixes and adapters.
         """
-        known = architecture(self.spec.task.model)
+        model = self.spec.task.catalog_name
+        known = architecture(model) + tuple(n for n in self.configuration if is_own(model, n))
         if "adaptation" in known:
             known = _UNMERGED.get(str(self.configuration["adaptation"]), ())
         return {name: self.configuration[name] for name in known if name in self.configuration}
@@ -104,7 +106,7 @@ class WeightSource:
         Raises:
             ValueError: they can no longer be read, or have changed.
         """
-        kind = data_kind(self.spec.task.model)
+        kind = data_kind(self.spec.task.catalog_name)
         for each in self.trained_on():
             problem = f"{self.name} was trained on {each['name']}@{each['digest']}, which"
             fix = "so its training data cannot be compared with this task; fix: name another trial"
@@ -115,14 +117,24 @@ class WeightSource:
             if digest != each["digest"]:
                 raise ValueError(f"{problem} has changed since (now {digest}), {fix}")
 
-    def trained(self, base: str | None) -> TrainedTrial:
-        """What it takes to rebuild its model on a base of this machine; None for a CNN."""
+    def trained(self, base: str | None, allowed: Allowed) -> TrainedTrial:
+        """What it takes to rebuild its model, which runs the user's own code if it is of that.
+
+        Args:
+            base: The pretrained model on this machine; None for a network.
+            allowed: What the user allows to run.
+
+        Raises:
+            PermissionError: the user has not allowed its code, or it has changed.
+            ValueError: its code or its base cannot be found.
+        """
+        require_allowed(self.name, self.spec.task, self.fingerprint, allowed)
         from models.weights.rebuild import TrainedTrial  # torch costs seconds
 
         task, found = self.spec.task, locate_base(base) if base else None
         return TrainedTrial(
-            self.name, task.model, self.configuration, task.data, self.checkpoints, found,
-            self.initial,
+            self.name, task.catalog_name, self.configuration, task.data, self.checkpoints, found,
+            self.initial, task.network,
         )  # fmt: skip
 
 
@@ -218,8 +230,8 @@ def _source(tracking_uri: str, summary: Summary, trial: Trial) -> WeightSource:
     spec = spec_from_yaml(summary.spec_yaml, f"the spec of {summary.search}")
     if spec.task.is_function:
         raise ValueError(
-            f"{summary.search} trains with {spec.task.model}, your own function, whose weights are "
-            f"not stored here; fix: name a trial of a model of the catalog"
+            f"{summary.search} trains with {spec.task.trains}, your own function, whose weights "
+            f"are not stored here; fix: name a trial of a model or of a network"
         )
     tags = tags_of(open_client(tracking_uri), trial.run_id)
     configuration = dict(spec.complete(trial.configuration))
@@ -227,7 +239,7 @@ def _source(tracking_uri: str, summary: Summary, trial: Trial) -> WeightSource:
     return WeightSource(
         summary=summary,
         spec=spec,
-        fingerprint=json.loads(tag_names.joined_tag(tag_names.FINGERPRINT, summary.tags) or "{}"),
+        fingerprint=summary.fingerprint,
         trial=trial,
         configuration=configuration,
         checkpoints=Path(tags.get(tag_names.CHECKPOINTS, "")),

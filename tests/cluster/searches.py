@@ -19,13 +19,13 @@ from tests.support.launches import hills
 # Two cores run three hosts, MLflow and the search; anything longer is a hang.
 PATIENCE_SECONDS = 420
 EPOCHS = 10
-TRUST = "--allow-function hills:slow_hills"
+TRUST = "--allow-code hills:slow_hills"
 WHERE = f"--tracking-uri {MLFLOW} --results /shared/results"
 
 
 def slow_spec(trials: int, name: str = "hills") -> dict[str, Any]:
     """Returns a spec with trials of 20 seconds, four at a time: time for faults while they run."""
-    task = {"name": "hills", "model": "python:hills:slow_hills", "settings": {"pause": 2.0}}
+    task = {"name": "hills", "train": "python:hills:slow_hills", "settings": {"pause": 2.0}}
     return hills(
         name=name, task=task, budget={"trials": trials, "epochs": EPOCHS},
         resources={"parallelism": 4, "cpus": 1},

@@ -207,10 +207,10 @@ def test_credentials_travel_as_a_file_and_in_no_command(project: Path, ray: Ray)
 
 
 def test_an_interrupted_search_continues_on_a_new_cluster(project: Path, ray: Ray) -> None:
-    result = call("launch", "--resume", "digits-1", "--allow-function", "hills:slow", *PLACES)
+    result = call("launch", "--resume", "digits-1", "--allow-code", "hills:slow", *PLACES)
     assert result.exit_code == 0, result.output
     assert ray.done[1].startswith(
-        "python -m search resume digits-1 --allow-function hills:slow --address auto"
+        "python -m search resume digits-1 --allow-code hills:slow --address auto"
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from search.pipeline import prepare, resumed_plan
+from search.spec.own_code import Allowed
 from search.tracking import tag_names
 from search.tracking.ownership import owner_name
 from search.tracking.read.history import load_history
@@ -172,7 +173,7 @@ def test_a_search_that_learned_from_a_deleted_one_is_resumed(
     assert cli("delete", "hills-", "--yes", "--tracking-uri", copy.uri).code == 0
     plan = resumed_plan(
         "later-1", copy.uri, more_trials=0, hours=None, address=None,
-        allow_function=FUNCTION.removeprefix("python:"), say=silent,
+        allowed=Allowed(FUNCTION.removeprefix("python:")), say=silent,
     )  # fmt: skip
     assert plan.search == "later-1" and not plan.prior.same_task
     assert find_summary(client, "later-1").warm_started_from == (copy.search,)

@@ -20,7 +20,7 @@ def test_a_wrong_spec_is_refused_with_all_its_mistakes_and_their_lines(
     path = tmp_path / "wrong.yaml"
     path.write_text(
         "name: wrong\n"
-        "task: {name: hills, model: 'python:tests.support.functions:two_hills'}\n"
+        "task: {name: hills, train: 'python:tests.support.functions:two_hills'}\n"
         "objectives: [{metric: left, direction: upwards}]\n"
         "space:\n"
         "  x: {type: float, low: 2, high: 1}\n"
@@ -67,7 +67,7 @@ def test_resuming_a_function_named_by_the_store_must_be_allowed(
     cli: Callable[..., Said], store: Stored
 ) -> None:
     said = cli("resume", store.search, "--trials", "2", "--tracking-uri", store.uri)
-    assert said.code == 2 and f"--allow-function {FUNCTION}" in said.err
+    assert said.code == 2 and f"--allow-code {FUNCTION}" in said.err
     assert find_summary(open_client(store.uri), store.search).trials_budget == 5
 
 

@@ -125,13 +125,40 @@ def text_fine_tuning(folder: Path) -> Case:
     return Case(task, data, *(complete(model, each) for each in (busy, other, patient)))
 
 
+def own_network(folder: Path) -> Case:
+    own = {"model.depth": 2, "model.width": 4}
+    busy = own | {"batch_size": 16, "augmentation": "shift_flip", "weight_averaging": "swa",
+                  "adversarial_training": "trades"}  # fmt: skip
+    other = own | {"model.depth": 1, "optimizer": "sgd"}
+    patient = own | {"adamw.learning_rate": 1e-5, "patience": 1}
+    task = images(folder, "network", "python:tests.support.networks:resnet")
+    return Case(task, few_images(), *(complete("network", each) for each in (busy, other, patient)))
+
+
+def own_text_network(folder: Path) -> Case:
+    data, own = tiny_texts("classification"), {"model.hidden": 8, "batch_size": 8, "max_length": 24}
+    busy = own | {"learning_rate": 1e-3, "adversarial_training": "fgm", "patience": 2}
+    other = own | {"learning_rate": 5e-3, "accumulation": 2}
+    patient = other | {"learning_rate": 0.05, "schedule": "constant", "warmup_share": 0.0,
+                       "patience": 1}  # fmt: skip
+    network = "python:tests.support.networks:text_head"
+    base = tiny_base(folder / "bert", "classification", data.label_names).base
+    task = task_of(
+        folder, network=network, epochs=EPOCHS, threat=WORDS, base=base,
+        objectives=both(robust_metric("text_network", WORDS)),
+    )  # fmt: skip
+    complete_ones = (complete("text_network", each) for each in (busy, other, patient))
+    return Case(task, data, *complete_ones)
+
+
 def users_function(folder: Path) -> Case:
     return Case(task_of(folder, epochs=EPOCHS), None, {"x": 0.5}, {"x": 1.5})
 
 
-def images(folder: Path, model: str) -> Any:
+def images(folder: Path, model: str, network: str = "") -> Any:
     objectives = both(robust_metric(model, PIXELS))
-    return task_of(folder, model=model, epochs=EPOCHS, threat=PIXELS, objectives=objectives)
+    what = {"network": network} if network else {"model": model}
+    return task_of(folder, **what, epochs=EPOCHS, threat=PIXELS, objectives=objectives)
 
 
 def both(robust: str) -> tuple[Objective, ...]:
@@ -158,6 +185,8 @@ TRAININGS: dict[str, Callable[[Path], Case]] = {
     "cnn": cnn,
     "image fine-tuning": image_fine_tuning,
     "text fine-tuning": text_fine_tuning,
+    "own network": own_network,
+    "own network on texts": own_text_network,
     "user's function": users_function,
 }
 

@@ -18,7 +18,7 @@ def crowded(folder: Path, **resources: Any) -> dict[str, Any]:
     places = folder / "places"
     places.mkdir()
     spec = hills(budget={"trials": 3, "epochs": 2})
-    spec["task"]["model"] = "python:tests.support.crowded:crowded_hills"
+    spec["task"]["train"] = "python:tests.support.crowded:crowded_hills"
     spec["task"]["settings"] = {"places": str(places)}
     return spec | {"resources": spec["resources"] | resources}
 

@@ -27,7 +27,7 @@ def test_a_trial_that_hangs_is_ended_in_time_and_retried_and_changes_no_other(
     place, hung = Place(tmp_path), tmp_path / "hung"
     budget = {"trials": TRIALS, "epochs": EPOCHS, "epoch_minutes": LIMIT_SECONDS / 60}
     spec = hills(budget=budget)
-    spec["task"]["model"] = "python:tests.support.hanging:hangs_once"
+    spec["task"]["train"] = "python:tests.support.hanging:hangs_once"
     spec["task"]["settings"] = {"hung": str(hung), "pause": 0.5}
     command = place.run(spec)
     storage = place.folder / "storage" / place.search()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 def test_a_worker_lost_before_its_trial_began_costs_that_trial_nothing(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    model = {"name": "hills", "model": "python:tests.support.lost_between_trials:hills"}
+    model = {"name": "hills", "train": "python:tests.support.lost_between_trials:hills"}
     budget, resources = {"trials": 4, "epochs": 2}, {"parallelism": 1, "cpus": 1}
     said = finished(place.run(hills(task=model, budget=budget, resources=resources)))
     assert_truthful(place, place.search(), trials=4, epochs=2)

@@ -6,6 +6,7 @@ import pytest
 
 from models.catalog import (
     MODELS,
+    NETWORKS,
     TextThreat,
     Threat,
     architecture,
@@ -49,6 +50,14 @@ def test_defaults_are_the_classic_small_cnn() -> None:
     assert (configuration["blocks"], configuration["width"]) == (2, 32)
     assert (configuration["kernel_size"], configuration["fully_connected_width"]) == (3, 128)
     assert configuration["adversarial_training"] == "none"
+
+
+def test_a_residual_network_has_stages_and_no_blocks() -> None:
+    plain, residual = complete("cnn", {}), complete("cnn", {"block": "residual", "blocks": 3})
+    assert plain.keys() - residual.keys() == {"blocks", "fully_connected_width"}
+    assert residual.keys() - plain.keys() == {"stages", "downsampling"}
+    assert {"block", "blocks", "stages", "downsampling"} <= set(architecture("cnn"))
+    assert complete("cnn", residual) == residual
 
 
 def test_complete_adds_the_active_hyperparameters_only() -> None:
@@ -179,11 +188,14 @@ def test_each_model_says_what_it_learns_from_and_whether_from_a_pretrained_one()
         "entity_tagger": "entities",
         "causal_model": "dialogue",
         "vision_transformer": "images",
+        "network": "images",
+        "text_network": "classification",
     }
-    assert {model for model in MODELS if needs_base(model)} == set(TRANSFORMERS)
+    needing = {*TRANSFORMERS, "text_network"}
+    assert {model for model in MODELS if needs_base(model)} == needing
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [each for each in MODELS if each not in NETWORKS])
 def test_an_architecture_names_hyperparameters_that_there_are(model: str) -> None:
     names = architecture(model)
     assert names and set(names) <= set(MODELS[model])

@@ -32,7 +32,7 @@ TRIALS = 12
 
 
 def spec_of(task: str) -> Spec:
-    named = {"name": task, "model": "python:tests.support.functions:two_hills"}
+    named = {"name": task, "train": "python:tests.support.functions:two_hills"}
     return spec_from_yaml(yaml.safe_dump(hills(name=task, task=named)))
 
 

@@ -24,6 +24,7 @@ from search.pipeline import (
 )
 from search.report.report import publish_report
 from search.spec import HistorySettings
+from search.spec.own_code import Allowed
 from search.tracking import tag_names
 from search.tracking.ownership import SearchIsAlive, owner_name
 from search.tracking.read.history import load_history
@@ -47,7 +48,8 @@ def new_search(store: Stored, folder: Path, **changes: Any) -> Plan:
 
 def resume(store: Stored, search: str = "", **changes: Any) -> Plan:
     options: dict[str, Any] = {
-        "more_trials": 0, "hours": None, "address": None, "allow_function": FUNCTION, "say": silent,
+        "more_trials": 0, "hours": None, "address": None, "allowed": Allowed(FUNCTION),
+        "say": silent,
     }  # fmt: skip
     return resumed_plan(search or store.search, store.uri, **options | changes)
 
@@ -177,12 +179,11 @@ def test_a_function_named_by_the_store_runs_only_if_it_is_allowed_by_name(store:
         None,
         "",
         "tests.support.functions:slow_hills",
-        f"python:{FUNCTION}",
         "tests.support.functions",
     )
     for allowed in others:
-        with pytest.raises(PermissionError, match=f"--allow-function {FUNCTION}"):
-            resume(store, allow_function=allowed)
+        with pytest.raises(PermissionError, match=f"--allow-code {FUNCTION}"):
+            resume(store, allowed=Allowed(allowed))
 
 
 def test_a_search_that_is_alive_is_not_resumed(store: Stored, tmp_path: Path) -> None:

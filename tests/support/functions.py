@@ -1,6 +1,6 @@
 """Training functions that tests search over instead of a network: quick, slow, broken in every way.
 
-Each is a generator of one metrics dict an epoch, as `model: python:tests.support.functions:NAME`
+Each is a generator of one metrics dict an epoch, as `train: python:tests.support.functions:NAME`
 wants.
 """
 

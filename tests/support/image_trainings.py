@@ -8,7 +8,7 @@ import torch
 
 from models.catalog import Threat, Value, complete
 from models.data.loading import ImageSplits
-from models.training.cnn import CNNTraining
+from models.training.network import NetworkTraining
 
 QUICK = Threat(steps=2, cheap_steps=1, examples=20, cheap_examples=10)
 SMALL: dict[str, Value] = {"width": 4, "fully_connected_width": 16, "batch_size": 16}
@@ -31,20 +31,20 @@ EACH_METHOD: list[dict[str, Value]] = [
 ]
 
 
-def train(configuration: dict[str, Value], data: ImageSplits, **changes: Any) -> CNNTraining:
+def train(configuration: dict[str, Value], data: ImageSplits, **changes: Any) -> NetworkTraining:
     arguments: dict[str, Any] = {"epochs": 2, "seed": 0, "threat": QUICK, **changes}
-    return CNNTraining(complete("cnn", configuration), data, **arguments)
+    return NetworkTraining(complete("cnn", configuration), data, **arguments)
 
 
 def without_seconds(report: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in report.items() if not name.startswith("seconds")}
 
 
-def weights(training: CNNTraining) -> dict[str, torch.Tensor]:
+def weights(training: NetworkTraining) -> dict[str, torch.Tensor]:
     return training.model.state_dict()
 
 
-def are_equal(one: CNNTraining, other: CNNTraining) -> bool:
+def are_equal(one: NetworkTraining, other: NetworkTraining) -> bool:
     left, right = weights(one), weights(other)
     return all(torch.equal(left[name], right[name]) for name in left)
 

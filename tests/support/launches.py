@@ -33,7 +33,7 @@ def hills(function: str = "slow_hills", **changes: Any) -> dict[str, Any]:
     """Returns a spec of two cheap objectives; `changes` replace top-level keys."""
     spec: dict[str, Any] = {
         "name": "hills",
-        "task": {"name": "hills", "model": f"python:tests.support.functions:{function}"},
+        "task": {"name": "hills", "train": f"python:tests.support.functions:{function}"},
         "objectives": [
             {"metric": "left", "direction": "maximize"},
             {"metric": "right", "direction": "maximize"},
@@ -100,7 +100,7 @@ class Place:
     def resume(self, search: str, *arguments: str) -> subprocess.Popen[str]:
         """Starts `twentieth resume`, trusting the test functions."""
         function = "tests.support.functions:slow_hills"
-        return self.start("resume", search, "--allow-function", function, *arguments)
+        return self.start("resume", search, "--allow-code", function, *arguments)
 
     def search(self, name: str = "") -> str:
         """Returns the id of the newest search in this place, or of the only one with this name."""

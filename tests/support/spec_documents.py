@@ -21,7 +21,7 @@ budget: {trials: 16, epochs: 15, hours: null}
 """
 PYTHON = """\
 name: mine
-task: {model: "python:json.decoder:JSONDecoder", settings: {depth: 3}}
+task: {train: "python:json.decoder:JSONDecoder", settings: {depth: 3}}
 objectives: [{metric: score, direction: minimize}]
 space: {steps: {type: int, low: 1, high: 9}, use_bias: {type: bool}}
 budget: {trials: 2, epochs: 1}

@@ -21,6 +21,7 @@ def task_of(
     function: str = "two_hills",
     *,
     model: str = "",
+    network: str = "",
     objectives: tuple[Objective, ...] = HILLS,
     epochs: int = 3,
     epoch_seconds: float = 7200.0,
@@ -29,9 +30,14 @@ def task_of(
     **more: Any,
 ) -> TaskOnWorker:
     """Makes a task whose trials train a function of tests/support/functions.py, or a model."""
+    what: dict[str, Any] = {"train": f"python:tests.support.functions:{function}"}
+    if model or network:
+        what = {"model": model} if model else {"network": network}
+    if network and more.get("base") is not None:
+        what["base"] = str(more["base"].folder)
     spec = Spec(
         name="hills",
-        task=Task(name="hills", model=model or f"python:tests.support.functions:{function}"),
+        task=Task(name="hills", **what),
         objectives=objectives,
         space={},
         budget=Budget(trials=1, epochs=epochs, epoch_minutes=epoch_seconds / 60),

@@ -19,7 +19,7 @@ def perturbed(
     """Return a function from a perturbation (batch, tokens, width), or None, to logits.
 
     Args:
-        model: takes `inputs` by keyword and returns an object with `.logits`.
+        model: takes `inputs` by keyword and returns logits, or an object with `.logits`.
         inputs: a batch without its labels.
         exactly: compute in float32 on a GPU too, as in evaluation; training uses bfloat16 there.
     """
@@ -29,10 +29,10 @@ def perturbed(
     def forward(delta: Tensor | None) -> Tensor:
         with torch.autocast(device, dtype=torch.bfloat16, enabled=is_reduced):
             if delta is None:
-                return _logits(model, inputs)
+                return logits_of(model, inputs)
             handle = _table(model).register_forward_hook(lambda _, __, output: output + delta)
             try:
-                return _logits(model, inputs)
+                return logits_of(model, inputs)
             finally:
                 handle.remove()
 
@@ -44,11 +44,15 @@ def zero_perturbation(model: nn.Module, mask: Tensor) -> Tensor:
     return torch.zeros((*mask.shape, _table(model).weight.shape[1]), device=mask.device)
 
 
-def _table(model: Any) -> nn.Embedding:
-    table: nn.Embedding = model.get_input_embeddings()
-    return table
-
-
-def _logits(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
-    logits: Tensor = model(**inputs).logits
+def logits_of(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Return the logits of a model of transformers, or of a user's own network."""
+    output: Any = model(**inputs)
+    logits: Tensor = output if isinstance(output, Tensor) else output.logits
     return logits
+
+
+def _table(model: nn.Module) -> nn.Embedding:
+    # A user's own network has the pretrained model somewhere within it.
+    part: Any = next(each for each in model.modules() if hasattr(each, "get_input_embeddings"))
+    table: nn.Embedding = part.get_input_embeddings()
+    return table

@@ -1,7 +1,8 @@
 """The words of an example that an attack may edit, and their replacement.
 
 Classification: the words of the text; of a pair those of the second text only, because the first
-may be a target or a history that the attacker does not write. Dialogue: the words of the prompt.
+may be a target or a history that the attacker does not write. Dialogue: the words of the prompt; of
+a conversation those of its last turn before the answer, which is the user's.
 Entities: the words whose true tag is "O"; an edit inside an entity could change its true tag.
 """
 
@@ -58,7 +59,7 @@ def editable(text: tuple[str, ...], kind: str, tags: Sequence[str] = ()) -> Edit
         parts = [part for part, tag in enumerate(tags) if tag == "O"]
         count = sum(_count(word) for word in text)
     else:
-        parts = [0 if kind == "dialogue" else len(text) - 1]
+        parts = [len(text) - (2 if kind == "dialogue" else 1)]
         count = _count(text[parts[0]])
     places = [place for part in parts for place in _places(part, text[part])]
     return EditableText(text, tuple(places), count)

@@ -6,8 +6,8 @@ are in the training split of subj.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from models.data.text.splits import TextExamples
 
@@ -33,10 +33,11 @@ def keys(examples: TextExamples, kind: str) -> list[str]:
     """Return the normalised text by which each example is recognised.
 
     The words of an entities sentence are joined, so that it is recognised in other kinds of data. A
-    dialogue is recognised by its prompt: the same question with another answer is a repeat.
+    dialogue is recognised by what comes before its answer: the same question with another answer is
+    a repeat.
     """
     if kind == "dialogue":
-        return [normalised(prompt) for prompt, _ in examples.texts]
+        return ["\n".join(map(normalised, texts[:-1])) for texts in examples.texts]
     if kind == "entities":
         return [normalised(" ".join(words)) for words in examples.texts]
     return ["\n".join(map(normalised, texts)) for texts in examples.texts]
@@ -49,6 +50,17 @@ def contained_in(train: TextExamples, others: Iterable[TextExamples], kind: str)
     """
     others_keys = {key for examples in others for key in keys(examples, kind)}
     return frozenset(index for index, key in enumerate(keys(train, kind)) if key in others_keys)
+
+
+def contradictions(splits: Mapping[str, TextExamples], kind: str) -> list[str]:
+    """Return the texts, normalised, that have several labels over all splits; none in dialogue."""
+    if kind == "dialogue":
+        return []
+    labels: dict[str, set[Any]] = {}
+    for examples in splits.values():
+        for key, label in zip(keys(examples, kind), examples.labels, strict=True):
+            labels.setdefault(key, set()).add(label)
+    return [key for key, found in labels.items() if len(found) > 1]
 
 
 def find_repeats(splits: dict[str, TextExamples], kind: str) -> Repeats:

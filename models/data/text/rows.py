@@ -1,118 +1,70 @@
-"""Checks of the rows of a text data set from any source, so that trials need none.
-
-Rows count from 0. Tags are IOB2 (Tjong Kim Sang & Veenstra 1999, "Representing text chunks"): every
-entity starts with `B-TYPE`, its further words have `I-TYPE`, all other words have `O`.
-"""
+"""Checks of the rows of texts, whatever source they are from, so that trials need none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from models.data.sources import DataError
-from models.data.text.splits import TextExamples
-
-COLUMNS = {
-    "classification": ("text", "label"),
-    "entities": ("tokens", "tags"),
-    "dialogue": ("prompt", "answer"),
-}
-SECOND_TEXT = "text_pair"  # optional in classification; named as in transformers
-
-_IOB2 = "fix: use O, B-TYPE or I-TYPE (IOB2)"
+from models.data.text.columns import SECOND_TEXT
+from models.data.text.table import TextTable
 
 
-def check_columns(place: str, kind: str, names: Sequence[str]) -> None:
-    """Refuse a table without the columns of its kind.
+def read_texts(table: TextTable) -> tuple[tuple[str, ...], ...]:
+    """Return the text, or the pair of texts, of every row.
 
     Raises:
-        DataError: a column is missing; the message lists those that are there.
+        DataError: a text is missing, empty or of another type.
     """
-    missing = [name for name in COLUMNS[kind] if name not in names]
-    if missing:
-        raise DataError(
-            f"{place}: no column {missing} for {kind}; there are {list(names)}; "
-            f"fix: name them {list(COLUMNS[kind])}, or choose a model for other data"
-        )
+    return _strings(table, ("text", SECOND_TEXT) if SECOND_TEXT in table.columns else ("text",))
 
 
-def checked_examples(
-    place: str, kind: str, columns: Mapping[str, Sequence[Any]], label_names: Sequence[str] = ()
-) -> TextExamples:
-    """Return the examples in `columns`, each row checked; entity labels stay tags.
-
-    `place` names the file or the split in messages. Only classification uses `label_names`.
+def read_exchanges(table: TextTable) -> tuple[tuple[str, ...], ...]:
+    """Return the prompt and the answer of every row.
 
     Raises:
-        DataError: a column is missing, there are no rows, or a row is wrong.
+        DataError: as `read_texts`.
     """
-    check_columns(place, kind, list(columns))
-    first, second = (columns[name] for name in COLUMNS[kind])
-    if not len(first):
-        raise DataError(f"{place}: no rows; fix: give at least one example")
-    if kind == "entities":
-        for row, (words, tags) in enumerate(zip(first, second, strict=True)):
-            _check_sentence(f"{place}, row {row}", words, tags)
-        return TextExamples(tuple(map(tuple, first)), tuple(map(tuple, second)))
-    texts = [first]
-    if kind == "dialogue":
-        texts.append(second)
-    elif SECOND_TEXT in columns:
-        texts.append(columns[SECOND_TEXT])
-    names = COLUMNS[kind] if kind == "dialogue" else ("text", SECOND_TEXT)
-    for name, column in zip(names, texts, strict=False):
-        for row, text in enumerate(column):
-            _check_text(f"{place}, row {row}", name, text)
-    if kind == "dialogue":
-        return TextExamples(tuple(zip(*texts, strict=True)), (None,) * len(first))
-    for row, label in enumerate(second):
-        _check_label(f"{place}, row {row}", label, label_names)
-    return TextExamples(tuple(zip(*texts, strict=True)), tuple(second))
+    return _strings(table, ("prompt", "answer"))
+
+
+def _strings(table: TextTable, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    for column in columns:
+        for row, text in enumerate(table.columns[column]):
+            _check_text(table.row(row), table.name(column), text)
+    return tuple(zip(*(table.columns[column] for column in columns), strict=True))
+
+
+def read_sentences(table: TextTable) -> tuple[tuple[str, ...], ...]:
+    """Return the words of every row, each with one tag; `tag_schemes.py` checks the tags.
+
+    Raises:
+        DataError: a row has no words, an empty one, or another number of tags than of words.
+    """
+    names = (table.name("tokens"), table.name("tags"))
+    pairs = zip(table.columns["tokens"], table.columns["tags"], strict=True)
+    for row, values in enumerate(pairs):
+        for name, value in zip(names, values, strict=True):
+            if not isinstance(value, list | tuple):
+                raise DataError(f"{table.row(row)}: {name} is {value!r}; fix: store a list of "
+                                "strings")  # fmt: skip
+        words, tags = values
+        if not words:
+            raise DataError(f"{table.row(row)}: a sentence without words; fix: remove the row")
+        if len(words) != len(tags):
+            raise DataError(
+                f"{table.row(row)}: {len(words)} words but {len(tags)} tags "
+                f"({list(words)[:6]}...); fix: give every word exactly one tag"
+            )
+        for index, word in enumerate(words):
+            _check_text(table.word(row, index), "token", word)
+    return tuple(map(tuple, table.columns["tokens"]))
 
 
 def _check_text(place: str, name: str, text: Any) -> None:
+    if text is None or (isinstance(text, float) and text != text):
+        raise DataError(f"{place}: {name} is missing; fix: remove the row or fill it in")
     if not isinstance(text, str):
         raise DataError(f"{place}: {name} is {text!r}; fix: store a string")
     if not text.strip():
         raise DataError(f"{place}: {name} is empty ({text!r}); fix: remove the row or fill it in")
-
-
-def _check_label(place: str, label: Any, label_names: Sequence[str]) -> None:
-    if isinstance(label, bool) or not isinstance(label, int):
-        raise DataError(f"{place}: label is {label!r}; fix: store a whole number (int64)")
-    if label == -1:  # the usual mark of a hidden test label
-        raise DataError(f"{place}: label is -1, a hidden label; fix: use a split with labels")
-    if not 0 <= label < len(label_names):
-        raise DataError(
-            f"{place}: label is {label}, but there are {len(label_names)} label names "
-            f"(0..{len(label_names) - 1}): {list(label_names)}; fix: correct it or name every class"
-        )
-
-
-def _check_sentence(place: str, words: Any, tags: Any) -> None:
-    for name, value in (("tokens", words), ("tags", tags)):
-        if not isinstance(value, list | tuple):
-            raise DataError(f"{place}: {name} is {value!r}; fix: store a list of strings")
-    if not words:
-        raise DataError(f"{place}: a sentence without words; fix: remove the row")
-    if len(words) != len(tags):
-        raise DataError(
-            f"{place}: {len(words)} words but {len(tags)} tags ({list(words)[:6]}...); "
-            "fix: give every word exactly one tag"
-        )
-    for index, word in enumerate(words):
-        _check_text(f"{place}, word {index}", "token", word)
-    _check_tags(place, words, tags)
-
-
-def _check_tags(place: str, words: Sequence[str], tags: Sequence[Any]) -> None:
-    before = "O"
-    for index, (word, tag) in enumerate(zip(words, tags, strict=True)):
-        where = f"{place}, word {index} ({word!r})"
-        if not isinstance(tag, str) or not (tag == "O" or (tag[:2] in ("B-", "I-") and tag[2:])):
-            raise DataError(f"{where}: {tag!r} is no tag; {_IOB2}")
-        if tag[0] == "I" and before[2:] != tag[2:]:
-            raise DataError(f"{where}: tag {tag!r} follows {before!r}; in IOB2 an entity starts "
-                            "with B-; "
-                            f"fix: write 'B-{tag[2:]}', or correct the tag before")  # fmt: skip
-        before = tag

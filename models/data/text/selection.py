@@ -1,4 +1,4 @@
-"""Loading of a task's texts; the settings are those of `describe_data`. Imports no torch.
+"""Loading of a task's texts; `models/data/settings.py` documents the settings. Imports no torch.
 
 The digest is over the selected data, so an option that changes nothing does not change it.
 """
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from models.data.sources import SPLITS, DataError, stratified, whole_setting
-from models.data.text.deduplication import contained_in, find_repeats
+from models.data.settings import DataSettings, read_settings
+from models.data.sources import SPLITS, DataError, stratified
+from models.data.text.deduplication import contained_in, contradictions, find_repeats
 from models.data.text.entity_tags import number_tags
 from models.data.text.splits import TextExamples, TextSource, TextSplits, check_kind
 
-_SOURCES = ("name", "path", "targets", "hub")
-_OPTIONS = ("train_examples", "split_seed", "deduplicate", "without")
+_SHOWN = 80  # characters of a text in a warning
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class TextSelection:
 
     `repeated` and `leaked` count examples of the source's training split that repeat an earlier
     one, or are also in validation or test; `deduplicate` drops them. `removed` counts those that
-    `without` drops in addition.
+    `without` drops in addition. `warnings` say what is suspicious, each with its fix.
     """
 
     splits: TextSplits
     repeated: int
     leaked: int
     removed: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def load_text(settings: Mapping[str, Any], kind: str) -> TextSplits:
@@ -53,38 +54,28 @@ def load_text(settings: Mapping[str, Any], kind: str) -> TextSplits:
 def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
     """Load what `settings` select, with the counts of repeated examples.
 
-    `settings` name one source: {"path": folder}, {"targets": {target: folder}}, {"hub": name}
-    or {"name": "dialogue"}; optional are `train_examples` (a fixed subset of the training split,
-    drawn by the split seed, for classification with the shares of its classes), `split_seed`
-    (default 0), `deduplicate` (drop repeated and leaked training examples, before the subset) and
-    `without` (folders of other data sets of this kind: drop training examples that are in their
-    validation or test splits, so that weights can be transferred to them).
+    Args:
+        settings: the keys of `DataSettings`. `train_examples` is a fixed subset of the training
+            split, drawn by the split seed, for classification with the shares of its classes.
+            `deduplicate` comes before it, and so does `without`, so that weights can be
+            transferred to the tasks of these data sets.
+        kind: "classification", "entities" or "dialogue".
 
     Raises:
         DataError: the source is missing or damaged, or a setting does not fit it; the message
             names the file, the row, the problem and the fix.
     """
     check_kind(kind)
-    unknown = [key for key in settings if key not in (*_SOURCES, *_OPTIONS)]
-    given = [key for key in _SOURCES if settings.get(key) is not None]
-    if unknown or len(given) != 1:
-        problem = f"unknown {unknown}" if unknown else f"sources {given}"
-        raise DataError(f"data {dict(settings)}: {problem}; fix: give one of "
-                        f"{', '.join(_SOURCES)}, and optionally {', '.join(_OPTIONS)}")  # fmt: skip
-    seed = whole_setting(settings, "split_seed", 0) or 0
-    deduplicate = settings.get("deduplicate", False)
-    if not isinstance(deduplicate, bool):
-        raise DataError(f"deduplicate is {deduplicate!r}; fix: give true or false")
-    source = _open(given[0], settings[given[0]], kind, seed)
+    checked = read_settings(settings, kind)
+    source = _open(checked, kind)
     splits, names = source.splits, source.label_names
     if kind == "entities":
         splits, names = number_tags(splits)
     repeats = find_repeats(splits, kind)
-    if deduplicate:
+    if checked.deduplicate:
         splits = {**splits, "train": splits["train"].take(repeats.unique)}
-    splits, removed = _without(splits, settings.get("without"), kind)
-    wanted = whole_setting(settings, "train_examples", max(1, len(source.label_names)))
-    splits = {**splits, "train": _subset(source.name, splits["train"], kind, wanted, seed)}
+    splits, removed = _without(splits, checked, kind)
+    splits = {**splits, "train": _subset(source, splits["train"], kind, checked)}
     _check_training(source.name, splits["train"], kind, names)
     selected = TextSplits(
         kind=kind,
@@ -94,62 +85,93 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
         licence=source.licence,
         digest=_digest(kind, names, splits),
     )
-    return TextSelection(selected, repeats.repeated, repeats.leaked, removed)
+    warnings = [*source.warnings, *_warnings(source, kind)]
+    if not checked.deduplicate and repeats.leaked + repeats.repeated:
+        warnings.append(
+            f"{source.name}: training examples that repeat another one: {repeats.repeated}, that "
+            f"are also in validation or test: {repeats.leaked}, which makes metrics too high; "
+            "fix: deduplicate: true"
+        )
+    return TextSelection(selected, repeats.repeated, repeats.leaked, removed, tuple(warnings))
+
+
+def _warnings(source: TextSource, kind: str) -> list[str]:
+    """Return what is suspicious in the labels of all splits."""
+    warnings = []
+    several = contradictions(source.splits, kind)
+    if several:
+        warnings.append(f"{source.name}: texts with more than one label: {len(several)}, e.g. "
+                        f"{several[0][:_SHOWN]!r}; fix: correct their labels")  # fmt: skip
+    if kind == "entities":
+        types = {split: _types(examples) for split, examples in source.splits.items()}
+        for split in SPLITS[1:]:
+            unknown = sorted(types[split] - types["train"])
+            if unknown:
+                warnings.append(f"{source.name}, {split}: no training example has entities of "
+                                f"{', '.join(map(repr, unknown))}; fix: give examples")  # fmt: skip
+    return warnings
+
+
+def _types(examples: TextExamples) -> set[str]:
+    return {tag[2:] for tags in examples.labels for tag in tags} - {""}
 
 
 def _without(
-    splits: dict[str, TextExamples], folders: Any, kind: str
+    splits: dict[str, TextExamples], settings: DataSettings, kind: str
 ) -> tuple[dict[str, TextExamples], int]:
     """Drop training examples that other data sets are evaluated on, and count them."""
-    if folders is None:
+    if not settings.without:
         return splits, 0
-    if not isinstance(folders, list | tuple) or not all(isinstance(f, str) for f in folders):
-        raise DataError(f"without is {folders!r}; fix: give a list of folders of other data sets")
-    from models.data.text.folders import read_folder
+    from models.data.text.source import read_source
 
-    others = [read_folder(folder, kind).splits for folder in folders]
+    paths = [DataSettings(path=folder, split_seed=settings.split_seed)
+             for folder in settings.without]  # fmt: skip
+    others = [read_source(path, kind).splits for path in paths]
     evaluated = [other[split] for other in others for split in ("validation", "test")]
     gone = contained_in(splits["train"], evaluated, kind)
     kept = [index for index in range(len(splits["train"])) if index not in gone]
     return {**splits, "train": splits["train"].take(kept)}, len(gone)
 
 
-def _open(source: str, value: Any, kind: str, split_seed: int) -> TextSource:
-    if source == "path":
-        from models.data.text.folders import read_folder
-
-        return read_folder(str(value), kind)
-    if source == "targets":
-        from models.data.text.folders import read_targets
+def _open(settings: DataSettings, kind: str) -> TextSource:
+    # Imported here: embedded data need no parser of tables.
+    if settings.targets is not None:
+        from models.data.text.targets import read_targets
 
         if kind != "classification":
-            raise DataError(f"targets make pairs for classification, not {kind}; fix: give parquet")
-        return read_targets(value)
-    if source == "hub":
-        from models.data.hub import hub_texts
+            raise DataError(f"targets make pairs for classification, not {kind}; fix: give a path")
+        return read_targets(settings)
+    if settings.name is None:
+        from models.data.text.source import read_source
 
-        return hub_texts(str(value), kind, split_seed)
-    if value != "dialogue" or kind != "dialogue":
-        raise DataError(f"no embedded data set {value!r} for {kind}; there is 'dialogue' for "
-                        "dialogue; fix: give a folder by parquet")  # fmt: skip
+        return read_source(settings, kind)
+    if settings.name != "dialogue" or kind != "dialogue":
+        raise DataError(f"no embedded data set {settings.name!r} for {kind}; there is 'dialogue' "
+                        "for dialogue; fix: give a path")  # fmt: skip
     from models.data.text.dialogue import read_dialogue
 
     return read_dialogue()
 
 
 def _subset(
-    name: str, train: TextExamples, kind: str, count: int | None, seed: int
+    source: TextSource, train: TextExamples, kind: str, settings: DataSettings
 ) -> TextExamples:
+    count, least = settings.train_examples, len(source.label_names)
     if count is None or count == len(train):
         return train
-    if count > len(train):
+    if not least <= count <= len(train):
         raise DataError(
-            f"{name}: train_examples is {count}, but the training split has "
+            f"{source.name}: train_examples is {count}, but the training split has {len(train)} "
+            f"(after any deduplication), of {least} classes; fix: give a number between these"
+            if least
+            else f"{source.name}: train_examples is {count}, but the training split has "
             f"{len(train)} (after any deduplication); fix: give at most that"
         )
     if kind == "classification":
-        return train.take(stratified(np.asarray(train.labels, np.int64), count, seed))
-    return train.take(np.sort(np.random.default_rng(seed).permutation(len(train))[:count]))
+        labels = np.asarray(train.labels, np.int64)
+        return train.take(stratified(labels, count, settings.split_seed))
+    order = np.random.default_rng(settings.split_seed).permutation(len(train))
+    return train.take(np.sort(order[:count]))
 
 
 def _check_training(

@@ -1,7 +1,7 @@
 """The text data set of a trial: examples in three splits, for three kinds of task.
 
 The kinds are `classification` (a text, or a pair of texts, has a class), `entities` (every word has
-a tag in IOB2) and `dialogue` (a prompt has an answer). Imports no torch.
+a tag in IOB2) and `dialogue` (a prompt, or a conversation, has an answer). Imports no torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class TextExamples:
 
     classification: texts `(text,)` or `(first, second)`, labels the class as an int. entities:
     texts the words, labels one tag id for each word (before `number_tags`: the tag itself).
-    dialogue: texts `(prompt, answer)`, labels None.
+    dialogue: texts `(prompt, answer)`, labels None; or the contents of several turns, the answer
+    last, and their roles as labels: a prompt and an answer in a tokenizer's chat template.
     """
 
     texts: tuple[tuple[str, ...], ...]
@@ -62,12 +63,14 @@ class TextSource:
     """A checked data set before selection; entity labels are still tags.
 
     `splits` has train, validation and test. `label_names` is empty for entities and dialogue.
+    `warnings` say what is suspicious, each with its fix.
     """
 
     name: str
     splits: dict[str, TextExamples]
     label_names: tuple[str, ...]
     licence: str
+    warnings: tuple[str, ...] = ()
 
 
 def check_kind(kind: str) -> None:

@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from models.data.text.splits import check_kind
 from models.networks.tokenizer import split_word_tokenizer
+from models.training.text.chat import write_exchange
 
 IGNORED = -100  # label that the cross-entropy of torch and transformers ignores
 
@@ -86,14 +87,18 @@ class Encoder:
         """Encode `texts` to rows, in their order; an entities example may give several.
 
         `labels` are as in `TextExamples`; None: entities all -100, classification None. A dialogue
-        takes its labels from its answer.
+        takes its labels from its answer; `labels` have the roles of a conversation (`chat.py`).
         """
         self.truncated = 0
         if not len(texts):
             return []
         if self.kind == "entities":
             return self._entities(texts, labels)
-        return self._dialogue(texts) if self.kind == "dialogue" else self._classes(texts, labels)
+        return (
+            self._dialogue(texts, labels)
+            if self.kind == "dialogue"
+            else self._classes(texts, labels)
+        )
 
     def _classes(
         self, texts: Sequence[tuple[str, ...]], labels: Sequence[Any] | None
@@ -171,21 +176,27 @@ class Encoder:
             found.append([piece or [self._unknown] for piece in pieces])
         return found
 
-    def _dialogue(self, texts: Sequence[tuple[str, ...]]) -> list[Encoded]:
-        # The line break belongs to the prompt, so the answer starts with its own first token.
-        prompts, answers = [f"{prompt}\n" for prompt, _ in texts], [answer for _, answer in texts]
+    def _dialogue(
+        self, texts: Sequence[tuple[str, ...]], roles: Sequence[Any] | None
+    ) -> list[Encoded]:
+        exchanges = [
+            write_exchange(self.tokenizer, each, None if roles is None else roles[i])
+            for i, each in enumerate(texts)
+        ]
         plain = {"add_special_tokens": False, "verbose": False}
-        prompt_ids = self.tokenizer(prompts, **plain)["input_ids"]
-        answer_ids = self.tokenizer(answers, **plain)["input_ids"]
-        capacity = self.max_length - len(self._prefix)
+        prompt_ids = self.tokenizer([each.prompt for each in exchanges], **plain)["input_ids"]
+        answer_ids = self.tokenizer([each.answer for each in exchanges], **plain)["input_ids"]
         encoded = []
-        for i, (prompt, answer) in enumerate(zip(prompt_ids, answer_ids, strict=True)):
-            told = [*answer, self.tokenizer.eos_token_id]
+        for i, exchange in enumerate(exchanges):
+            prefix = () if exchange.is_framed else self._prefix
+            capacity = self.max_length - len(prefix)
+            prompt, told = prompt_ids[i], list(answer_ids[i])
+            told += [] if exchange.is_closed else [self.tokenizer.eos_token_id]
             self.truncated += len(prompt) + len(told) > capacity
             # Keep at least one token of the prompt; a cut answer has no end of text.
             told = told[: capacity - 1]
             room = capacity - len(told)
-            asked = (*self._prefix, *prompt[-room:])
+            asked = (*prefix, *prompt[-room:])
             labels = (*(IGNORED,) * len(asked), *told)
             encoded.append(self._row((*asked, *told), labels, i, ()))
         return encoded

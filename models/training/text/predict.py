@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.adversarial.embeddings.perturbed_logits import logits_of
 from models.training.text.collate import collate, length_batches
 from models.training.text.encoding import Encoded, Encoder
 
@@ -88,5 +89,5 @@ def _forward(
         for index in length_batches(lengths, _TEXTS_AT_ONCE, None):
             batch = collate([encoded[number] for number in index], encoder.tokenizer)
             inputs = {k: v.to(device) for k, v in batch.items() if k != "labels"}
-            yield index, batch, model(**inputs).logits.float().cpu()
+            yield index, batch, logits_of(model, inputs).float().cpu()
     model.train(training)

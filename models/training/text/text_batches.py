@@ -19,6 +19,7 @@ from models.adversarial.threat_model import TextThreat
 from models.data.sources import DataError
 from models.data.text.splits import TextSplits
 from models.hyperparameters.hyperparameter import Value
+from models.networks.own_text import OwnTextNetwork
 from models.networks.tokenizer import load_tokenizer
 from models.networks.transformer import LoadedBase
 from models.training.text.collate import collate, length_batches
@@ -36,7 +37,7 @@ class TextBatches:
     def __init__(
         self,
         data: TextSplits,
-        base: LoadedBase,
+        base: LoadedBase | OwnTextNetwork,
         configuration: Mapping[str, Value],
         threat: TextThreat,
     ) -> None:

@@ -12,7 +12,7 @@ from models.adversarial.pixels.adversarial_examples import model_digest, save_ad
 from models.adversarial.threat_model import Threat
 from models.catalog import complete
 from models.data.loading import load_images
-from models.training.cnn import CNNTraining
+from models.training.network import NetworkTraining
 from models.training.past_trial import PastTrial, attack, verify_file, warnings_of
 from models.weights.checkpoints import save_checkpoint
 from models.weights.rebuild import TrainedTrial
@@ -21,11 +21,13 @@ from tests.support.trained_trials import finished, tiny_base
 THREAT = Threat(epsilon=0.2, steps=3)
 
 
-def trained_cnn(folder: Path, data: Path) -> tuple[TrainedTrial, CNNTraining]:
+def trained_cnn(folder: Path, data: Path) -> tuple[TrainedTrial, NetworkTraining]:
     """A trial of two epochs on images of 4x6 pixels in three classes, and its training."""
     settings = {"path": str(data)}
     configuration = complete("cnn", {"width": 8})
-    training = CNNTraining(configuration, load_images(settings), epochs=2, seed=0, threat=THREAT)
+    training = NetworkTraining(
+        configuration, load_images(settings), epochs=2, seed=0, threat=THREAT
+    )
     metrics = list(training.run())
     save_checkpoint(folder, 1, 2, metrics, training.state_dict())
     return TrainedTrial("small#0", "cnn", configuration, settings, folder), training

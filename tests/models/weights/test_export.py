@@ -14,13 +14,14 @@ from transformers import (
     AutoTokenizer,
 )
 
-from models.catalog import Threat, complete
+from models.catalog import Threat, Value, complete
 from models.data.loading import ImageSplits
 from models.networks.base_model import BaseModel
-from models.training.cnn import CNNTraining
+from models.training.network import NetworkTraining
 from models.weights.checkpoints import save_checkpoint
 from models.weights.export import export
 from models.weights.rebuild import TrainedTrial, rebuild
+from tests.support.image_trainings import train
 from tests.support.trained_trials import classes, entities, finished, load_by, tiny_base
 
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}
@@ -121,13 +122,22 @@ def test_a_vision_transformer_comes_with_how_its_pixels_are_prepared(
 
 
 @pytest.mark.parametrize("normalisation", ["none", "batch", "group"])
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        {"blocks": 4},
+        {"block": "residual", "stages": "1-1-1"},
+        {"block": "residual", "downsampling": "pool", "stages": "1-0-1", "dropout": 0.2},
+    ],
+    ids=["plain", "stride", "pool"],
+)
 def test_a_cnn_is_loaded_by_the_loader_in_the_folder(
-    normalisation: str, few_digits: ImageSplits, tmp_path: Path
+    architecture: dict[str, Value], normalisation: str, few_digits: ImageSplits, tmp_path: Path
 ) -> None:
-    settings = {"width": 4, "blocks": 4, "normalisation": normalisation, "activation": "silu"}
+    settings = {"width": 4, "normalisation": normalisation, "activation": "silu", **architecture}
     threat = Threat(examples=4, cheap_examples=4)
     configuration = complete("cnn", settings)
-    training = CNNTraining(configuration, few_digits, epochs=1, seed=0, threat=threat)
+    training = NetworkTraining(configuration, few_digits, epochs=1, seed=0, threat=threat)
     save_checkpoint(tmp_path / "trial", 1, 1, list(training.run()), training.state_dict())
     data = {"name": "digits", "train_examples": 60}
     trial = TrainedTrial("source#0", "cnn", configuration, data, tmp_path / "trial")
@@ -138,6 +148,23 @@ def test_a_cnn_is_loaded_by_the_loader_in_the_folder(
     expected = training.model.eval()(images)
     assert torch.allclose(model(images), expected, atol=1e-5)
     assert "import models" not in texts_in(tmp_path / "out")
+
+
+def test_a_layer_inside_a_residual_block_is_refused_like_any_other(
+    few_digits: ImageSplits, tmp_path: Path
+) -> None:
+    values: dict[str, Value] = {"block": "residual", "stages": "1-1", "width": 2}
+    training = train(values, few_digits, epochs=1)
+    save_checkpoint(tmp_path / "trial", 1, 1, list(training.run()), training.state_dict())
+    data = {"name": "digits", "train_examples": 60}
+    trial = TrainedTrial("source#0", "cnn", complete("cnn", values), data, tmp_path / "trial")
+    export(trial, tmp_path / "out")
+    path = tmp_path / "out" / "config.json"
+    config = json.loads(path.read_text())
+    config["features"][2]["body"][0]["type"] = "Module"
+    path.write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="names a layer 'Module'"):
+        load_by(tmp_path / "out")
 
 
 def test_a_folder_with_something_in_it_is_left_alone(

@@ -10,9 +10,11 @@ import torch
 
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits
-from models.training.cnn import CNNTraining
+from models.networks import cnn
+from models.networks.builder import network_data
+from models.training.network import NetworkTraining
 from models.weights.checkpoints import newest_checkpoint, save_checkpoint
-from models.weights.from_checkpoint import from_cnn, trained_cnn
+from models.weights.from_checkpoint import from_network, trained_network
 from models.weights.initial import InitialWeights, load_initial, save_initial
 
 SMALL = complete("cnn", {"width": 4, "fully_connected_width": 8, "normalisation": "batch"})
@@ -21,8 +23,8 @@ THREAT = Threat(examples=4, cheap_examples=4)
 
 def training(
     data: ImageSplits, initial: InitialWeights | None = None, seed: int = 0
-) -> CNNTraining:
-    return CNNTraining(SMALL, data, epochs=1, seed=seed, threat=THREAT, initial=initial)
+) -> NetworkTraining:
+    return NetworkTraining(SMALL, data, epochs=1, seed=seed, threat=THREAT, initial=initial)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,10 @@ def taken(few_digits: ImageSplits, tmp_path_factory: pytest.TempPathFactory) -> 
     save_checkpoint(folder, 1, 1, metrics, source.state_dict())
     checkpoint = newest_checkpoint(folder)
     assert checkpoint is not None
-    model = trained_cnn(checkpoint.load_state(), SMALL, (1, 8, 8), 10)
-    return load_initial(save_initial(folder / "weights", from_cnn(model, few_digits.label_names)))
+    data = network_data(few_digits)
+    model = trained_network(checkpoint.load_state(), cnn.build, SMALL, data)
+    found = from_network(model, cnn.build, SMALL, data)
+    return load_initial(save_initial(folder / "weights", found))
 
 
 def test_a_network_starts_from_what_another_has_learned(
@@ -82,6 +86,6 @@ def test_all_randomness_but_the_weights_is_as_without_them(
 
 def test_another_architecture_is_refused(few_digits: ImageSplits, taken: InitialWeights) -> None:
     with pytest.raises(ValueError, match="architecture of the source"):
-        CNNTraining(
+        NetworkTraining(
             SMALL | {"width": 8}, few_digits, epochs=1, seed=0, threat=THREAT, initial=taken
         )  # fmt: skip

@@ -77,7 +77,7 @@ def test_an_absolute_data_path_is_one_on_the_nodes(project: Path) -> None:
 def test_a_training_function_in_the_tests_does_not_travel(project: Path) -> None:
     path = project / "spec.yaml"
     path.write_text(
-        "name: x\ntask: {model: 'python:tests.support.functions:two_hills'}\n"
+        "name: x\ntask: {train: 'python:tests.support.functions:two_hills'}\n"
         "objectives: [{metric: left, direction: maximize}]\n"
         "space: {x: {type: float, low: 0, high: 1}}\nbudget: {trials: 1, epochs: 1}\n"
         "resources: {parallelism: 1}\nscheduler: {name: none}\n"

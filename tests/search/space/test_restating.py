@@ -218,3 +218,15 @@ def test_a_configuration_of_the_space_is_restated_as_it_is(seed: int) -> None:
             result = restate(SPACE, given_back, moves_inside=moves_inside)
             assert result.is_exact and result.unknown == frozenset()
             assert SPACE.key(result.configuration) == SPACE.key(configuration)
+
+
+def test_a_trial_from_before_a_parent_existed_shows_its_value_by_its_children() -> None:
+    # A CNN's trial that was logged when `block` was no hyperparameter yet.
+    space = SearchSpace(
+        {"block": CategoricalDistribution(("plain", "residual")), "blocks": IntDistribution(1, 8),
+         "stages": CategoricalDistribution(("1-1", "2-2-2"))},
+        {"blocks": {"block": ("plain",)}, "stages": {"block": ("residual",)}},
+    )  # fmt: skip
+    restated = restate(space, {"blocks": 3, "width": 32})
+    assert restated.configuration == {"block": "plain", "blocks": 3}
+    assert restated.inferred == {"block"} and not restated.unknown

@@ -109,7 +109,7 @@ def test_a_training_function_is_not_imported_by_checking(
     (tmp_path / "loud_package" / "train.py").write_text("raise SystemError('imported')")
     monkeypatch.chdir(tmp_path)
     text = PYTHON.replace("json.decoder:JSONDecoder", "loud_package.train:run")
-    assert spec_from_yaml(text).task.model == "python:loud_package.train:run"
+    assert spec_from_yaml(text).task.train == "python:loud_package.train:run"
 
 
 def test_data_folders_are_relative_to_the_spec_and_must_exist(tmp_path: Path) -> None:
@@ -145,3 +145,19 @@ def test_text_that_looks_like_a_number_survives_a_round_trip() -> None:
     kind = "  kind: {type: categorical, choices: ['1e-3', 'no']}\n"
     spec = spec_from_yaml(PYTHON.replace("space: {", "space:\n" + kind + "  steps: {type: bool} #"))
     assert spec_from_yaml(spec.to_yaml()).space["kind"].choices == ("1e-3", "no")
+
+
+def test_a_parent_that_is_not_mentioned_has_its_default() -> None:
+    # `blocks` needs block: plain, which is the default; with the parent it gets the condition.
+    blocks = {"type": "int", "low": 1, "high": 4}
+    spec = spec_from_yaml(changed("space/blocks", blocks))
+    assert not spec.space["blocks"].when
+    assert spec.complete({"width": 16, "blocks": 3})["block"] == "plain"
+    hidden = spec_from_yaml(changed("task/settings/fully_connected_width", 8))
+    assert hidden.complete({"width": 16})["fully_connected_width"] == 8
+    block = {"type": "categorical", "choices": ["plain", "residual"]}
+    both = spec_from_yaml(changed("space/block", block, changed("space/blocks", blocks)))
+    assert both.space["blocks"].when == {"block": ("plain",)}
+    fixed = changed("task/settings/block", "residual", changed("space/blocks", blocks))
+    with pytest.raises(SpecError, match="never active: it needs block plain"):
+        spec_from_yaml(fixed)

@@ -76,6 +76,12 @@ WRONG = [
     ("space/width/when", {"sgd.learning_rate": 0.1}, ["when.sgd.learning_rate", "is a float"]),
     ("space/width/when", {"width": 16}, ["space.width.when", "cycle", "width > width"]),
     ("space/pgd.steps", {"type": "int", "low": 1, "high": 3}, ["pgd.steps", "needs its parent"]),
+    (
+        "space/stages",
+        {"type": "categorical", "choices": ["1-1", "2-2-2"]},
+        ["space.stages", "needs its parent `block` (residual) in space or task.settings"],
+    ),
+    ("task/settings/stages", "1-1", ["task.settings.stages", "needs its parent `block`"]),
     ("budget", None, ["budget: is empty", "trials, epochs, hours"]),
     ("budget/trials", 0, ["budget.trials = 0", "at least 1"]),
     ("budget/epochs", 1.5, ["budget.epochs = 1.5", "whole number"]),

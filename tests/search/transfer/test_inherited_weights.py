@@ -20,6 +20,7 @@ from search.cli.tables import print_search, print_trial
 from search.optimize.plan import Plan
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.pipeline import fingerprint_of
+from search.spec.own_code import NOTHING
 from search.tracking import tag_names
 from search.tracking.store import open_client, tags_of
 from search.tracking.summary import find_summary
@@ -131,7 +132,7 @@ def test_a_resume_without_the_weights_says_so_at_once(shelf: Shelf, source: str)
 
 def resumed(shelf: Shelf, search: str) -> Plan:
     return pipeline.resumed_plan(
-        search, shelf.uri, more_trials=0, hours=None, address=None, allow_function=None,
+        search, shelf.uri, more_trials=0, hours=None, address=None, allowed=NOTHING,
         say=lambda text: None,
     )  # fmt: skip
 

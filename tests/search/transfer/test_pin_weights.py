@@ -11,7 +11,7 @@ import pytest
 from search.spec import SpecError, spec_from_yaml, task_id
 from search.transfer.pin_weights import pin
 from search.transfer.sources import best_trial, find_trial, front_trials
-from tests.support.source_searches import RATE, Shelf, configured, digits_spec
+from tests.support.source_searches import DIGITS, RATE, Shelf, configured, digits_spec
 
 CHOICE = {"type": "categorical", "choices": ["scratch", "SOURCE#0", "SOURCE#2"]}
 # Trial 1 is best in the first objective, 2 in the second, 0 in neither.
@@ -164,7 +164,7 @@ def test_a_trial_is_found_by_its_run_too(shelf: Shelf, source: str) -> None:
      ({"space": start({"type": "int", "low": 1, "high": 2})}, "must be categorical"),
      ({"space": start(CHOICE | {"choices": ["scratch", 3]})}, "names no search or trial"),
      ({"space": start(CHOICE | {"when": {"width": 2}})}, "is always active"),
-     ({"task": {"model": "python:tests.support.functions:hills"}, "space": {"x": RATE},
+     ({"task": {"train": "python:tests.support.functions:hills"}, "space": {"x": RATE},
        "initial_weights": {"from": "x"}}, "does nothing for your own training function")],
 )  # fmt: skip
 def test_a_mistake_in_a_spec_is_reported_with_its_key(
@@ -175,7 +175,7 @@ def test_a_mistake_in_a_spec_is_reported_with_its_key(
 
 
 def test_a_users_own_function_may_call_a_hyperparameter_so(shelf: Shelf) -> None:
-    task = {"model": "python:tests.support.functions:hills"}
+    task = {"train": "python:tests.support.functions:hills"}
     objectives = [{"metric": "left", "direction": "maximize"}]
     part = {"type": "categorical", "choices": ["scratch", "other"]}
     spec = digits_spec("own", task=task, objectives=objectives, space={"initial_weights": part})
@@ -191,3 +191,35 @@ def test_a_pinned_spec_is_read_back_as_it_was_written(shelf: Shelf, source: str)
     ):
         pinned = pin(spec, shelf.uri)[0]
         assert spec_from_yaml(pinned.to_yaml()) == pinned
+
+
+RESIDUAL = {"name": "digits", "data": DIGITS, "model": "cnn", "settings": {"optimizer": "adamw"}}
+BLOCK = {"type": "categorical", "choices": ["plain", "residual"]}
+MIXED = {
+    "adamw.learning_rate": RATE,
+    "width": {"type": "int", "low": 2, "high": 8},
+    "block": BLOCK,
+    "blocks": {"type": "int", "low": 1, "high": 2},
+    "stages": {"type": "categorical", "choices": ["1-1", "1-1-1"]},
+}
+
+
+def test_a_residual_source_fixes_its_stages_and_takes_blocks_out_of_the_space(
+    shelf: Shelf,
+) -> None:
+    plan = shelf.plan(digits_spec("residual", task=RESIDUAL, space=MIXED))
+    trained = {**configured(2), "block": "residual", "stages": "1-1-1"}
+    shelf.finish(plan, [(trained, [0.5, 0.3])])
+    without = {name: part for name, part in MIXED.items() if name not in ("block", "stages")}
+    for space in (MIXED, without):
+        spec = digits_spec("t", task=RESIDUAL, space=space, initial_weights={"from": plan.search})
+        pinned = pin(spec, shelf.uri)[0]
+        assert list(pinned.space) == ["adamw.learning_rate"]
+        assert pinned.task.settings["stages"] == "1-1-1"
+        assert "blocks" not in pinned.complete({"adamw.learning_rate": 2e-3})
+        choice = {"type": "categorical", "choices": ["scratch", f"{plan.search}#0"]}
+        spec = digits_spec("t", task=RESIDUAL, space={**space, "initial_weights": choice})
+        pinned = pin(spec, shelf.uri)[0]
+        assert pinned.space["blocks"].when["initial_weights"] == ("scratch",)
+        chosen = {"adamw.learning_rate": 2e-3, "initial_weights": f"{plan.search}#0"}
+        assert pinned.complete(chosen)["stages"] == "1-1-1"

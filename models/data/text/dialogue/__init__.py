@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 
 from models.data.sources import SPLITS
-from models.data.text.rows import checked_examples
+from models.data.text.rows import read_exchanges
 from models.data.text.splits import TextExamples, TextSource
+from models.data.text.table import TextTable
 
 FOLDER = Path(__file__).resolve().parent
 TOKENIZER = FOLDER / "tokenizer"
@@ -26,4 +27,5 @@ def _read(split: str) -> TextExamples:
     path = FOLDER / f"{split}.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     columns = {name: [row[name] for row in rows] for name in ("prompt", "answer")}
-    return checked_examples(str(path), "dialogue", columns)
+    texts = read_exchanges(TextTable(str(path), columns))
+    return TextExamples(texts, (None,) * len(texts))

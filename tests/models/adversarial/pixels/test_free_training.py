@@ -6,7 +6,7 @@ from models.adversarial.pixels.free_training import moved, shown
 from models.catalog import complete
 from models.data.loading import ImageSplits
 from models.networks.cnn import CNN
-from models.training.cnn_optimization import CNNOptimization
+from models.training.network_optimization import NetworkOptimization
 
 ZERO = torch.zeros(2, 1, 1, 2)
 
@@ -53,7 +53,7 @@ def test_free_training_is_the_algorithm_of_its_paper(few_digits: ImageSplits) ->
     configuration = complete("cnn", values)
     torch.manual_seed(0)
     model = CNN(configuration, (1, 8, 8), 10)
-    learning = CNNOptimization(model, configuration, few_digits, epochs=2, seed=3, norm="linf")
+    learning = NetworkOptimization(model, configuration, few_digits, epochs=2, seed=3, norm="linf")
     torch.manual_seed(0)
     reference = CNN(configuration, (1, 8, 8), 10)
     images = torch.tensor(few_digits.train_images).float() / few_digits.scale
@@ -87,7 +87,7 @@ def test_the_schedule_counts_every_replay(few_digits: ImageSplits) -> None:
     configuration = complete("cnn", values)
     torch.manual_seed(0)
     model = CNN(configuration, (1, 8, 8), 10)
-    learning = CNNOptimization(model, configuration, few_digits, epochs=2, seed=0, norm="linf")
+    learning = NetworkOptimization(model, configuration, few_digits, epochs=2, seed=0, norm="linf")
     for epoch in range(2):
         learning.epoch(epoch)
     # 2 epochs of 3 batches make 18 steps; the last one begins at 17/18 of half a cosine.

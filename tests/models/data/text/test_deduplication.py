@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data.text.deduplication import find_repeats, keys, normalised
+from models.data.text.deduplication import contradictions, find_repeats, keys, normalised
 from models.data.text.splits import TextExamples
 
 
@@ -34,6 +34,18 @@ def test_a_pair_is_repeated_only_as_a_whole() -> None:
 def test_a_sentence_is_its_words_and_a_dialogue_its_prompt() -> None:
     assert keys(TextExamples((("New", "York"),), ((0, 0),)), "entities") == ["new york"]
     assert keys(TextExamples((("Who?", "Me."),), (None,)), "dialogue") == ["who?"]
+
+
+def test_a_conversation_is_all_that_comes_before_its_answer() -> None:
+    texts, roles = ("Hi", "Hello.", "Who?", "Me."), ("user", "assistant") * 2
+    assert keys(TextExamples((texts,), (roles,)), "dialogue") == ["hi\nhello.\nwho?"]
+
+
+def test_texts_with_several_labels_are_found_over_all_splits() -> None:
+    train = TextExamples((("a",), ("b",), ("c",)), (0, 1, 0))
+    other = TextExamples((("A ",), ("b",)), (1, 1))
+    assert contradictions(splits(train, other, other), "classification") == ["a"]
+    assert contradictions(splits(train, other, other), "dialogue") == []
 
 
 @given(*[st.lists(st.sampled_from("aAbBcC "), min_size=1, max_size=8)] * 3)

@@ -111,11 +111,16 @@ def test_training_needs_two_classes_and_an_entity(tmp_path: Path, write_text: Wr
 @pytest.mark.parametrize(
     ("kind", "settings", "words"),
     [
-        ("dialogue", {}, ["give one of name, path, targets, hub"]),
+        ("dialogue", {}, ["give one of name, path, hub, targets"]),
         ("dialogue", {"name": "dialogue", "hub": "x"}, ["'name'", "'hub'"]),
-        ("dialogue", {"name": "dialogue", "image_size": 4}, ["image_size", "deduplicate"]),
+        ("dialogue", {"name": "dialogue", "label_colum": "x"}, ["did you mean 'label_column'?"]),
+        (
+            "dialogue",
+            {"name": "dialogue", "image_size": 4},
+            ["image_size means nothing for dialogue", "remove it"],
+        ),
         ("dialogue", {"name": "digits"}, ["'digits'", "'dialogue'"]),
-        ("entities", {"name": "dialogue"}, ["for entities", "parquet"]),
+        ("entities", {"name": "dialogue"}, ["for entities", "give a path"]),
         ("entities", {"targets": {"a": "b"}}, ["classification, not entities"]),
         ("dialogue", {"name": "dialogue", "deduplicate": 1}, ["deduplicate is 1", "true or false"]),
         ("dialogue", {"name": "dialogue", "train_examples": 0}, ["train_examples is 0"]),
@@ -133,12 +138,13 @@ def test_settings_that_do_not_fit_are_named(kind: str, settings: dict, words: li
 def test_describing_texts_starts_no_heavy_library(many: Path) -> None:
     code = (
         "import sys; from models.catalog import describe_data; "
+        "heavy = {'torch', 'transformers', 'tokenizers', 'datasets'}; "
+        "describe_data({'name': 'dialogue'}, 'dialogue'); print(heavy & set(sys.modules)); "
         f"describe_data({{'path': {str(many)!r}}}, 'classification'); "
-        "describe_data({'name': 'dialogue'}, 'dialogue'); "
-        "print({'torch', 'transformers', 'tokenizers', 'datasets'} & set(sys.modules))"
+        "print(heavy & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "set()"
+    assert found.stdout.split() == ["set()", "{'datasets'}"]
 
 
 def test_texts_that_another_set_is_evaluated_on_are_left_out_and_counted(
@@ -163,3 +169,41 @@ def test_texts_that_another_set_is_evaluated_on_are_left_out_and_counted(
 def test_other_sets_are_given_as_a_list_of_folders(many: Path, without: object) -> None:
     with pytest.raises(DataError, match="give a list of folders"):
         load_text({"path": str(many), "without": without}, "classification")
+
+
+def warned(settings: dict, kind: str = "classification") -> tuple[str, ...]:
+    return describe_data(settings, kind).warnings
+
+
+def test_repeated_and_leaked_examples_are_a_warning_until_they_are_dropped(
+    many: Path, write_text: WriteText
+) -> None:
+    assert warned({"path": str(many)}) == ()
+    columns = {**MANY, "text": ["Text 1 ", "good  TEST", *MANY["text"][2:39], "text 1"]}
+    write_text(many, "classification", "train", columns={**columns, "label": [0] * 20 + [1] * 20})
+    found = warned({"path": str(many)})
+    assert "repeat another one: 1, that are also in validation or test: 1" in found[-1]
+    assert "fix: deduplicate: true" in found[-1]
+    assert not any("deduplicate" in each for each in warned({"path": str(many),
+                                                             "deduplicate": True}))  # fmt: skip
+
+
+def test_a_text_with_two_labels_is_a_warning(many: Path, write_text: WriteText) -> None:
+    columns = {**MANY, "text": [*MANY["text"][:39], "Text  0"]}
+    write_text(many, "classification", "train", columns=columns)
+    (found,) = warned({"path": str(many), "deduplicate": True})
+    assert "texts with more than one label: 1, e.g. 'text 0'; fix: correct their labels" in found
+
+
+def test_entities_that_are_never_trained_are_a_warning(
+    tmp_path: Path, write_text: WriteText
+) -> None:
+    folder = write_text(tmp_path / "set", "entities")
+    write_text(folder, "entities", "test", columns={"tags": [["B-X", "O"], ["O", "B-Y", "O"]]})
+    (found,) = warned({"path": str(folder)}, "entities")
+    assert "set, test: no training example has entities of 'X', 'Y'; fix: give examples" in found
+
+
+def test_a_subset_has_at_least_an_example_of_each_class(many: Path) -> None:
+    with pytest.raises(DataError, match=r"train_examples is 1, .* of 2 classes"):
+        load_text({"path": str(many), "train_examples": 1}, "classification")

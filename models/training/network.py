@@ -1,4 +1,6 @@
-"""The training of a CNN on images: a generator that yields one dict of metrics for each epoch.
+"""The training of a network on images: a generator that yields one dict of metrics an epoch.
+
+The network is the built-in CNN or a user's own (`models/networks/builder.py`).
 
 The selection part of the validation split picks the epoch; the objective part gives the objectives,
 once, from the picked weights (`models/training/image_evaluation.py`). On the CPU a training is
@@ -15,7 +17,6 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,18 +25,19 @@ from models.adversarial.pixels.training import passes
 from models.adversarial.threat_model import Threat
 from models.data.loading import ImageSplits
 from models.hyperparameters.hyperparameter import Value
-from models.networks.cnn import CNN
-from models.training.cnn_optimization import CNNOptimization
+from models.networks import cnn
+from models.networks.builder import Builder, build, network_data
 from models.training.epochs import name_as_test, run_epochs
 from models.training.image_evaluation import ImageEvaluation
+from models.training.network_optimization import NetworkOptimization
 from models.weights.initial import InitialWeights, apply_initial
 
 
-class CNNTraining:
-    """A CNN in training: a `models.training.protocol.AttackableTraining`.
+class NetworkTraining:
+    """A network in training: a `models.training.protocol.AttackableTraining`.
 
     Args:
-        configuration: complete hyperparameters of "cnn".
+        configuration: complete hyperparameters of "cnn", or of "network" with its own.
         data: three splits of uint8 images; never written to.
         epochs: the full budget; schedules end with it.
         seed: seed of the initial weights, the order of examples, augmentation, dropout and attacks.
@@ -44,6 +46,7 @@ class CNNTraining:
         initial: weights of an earlier trial to start from; rows of labels that it lacks, and all
             other random numbers, are as without it.
         memory: adversarial examples of the search's other trials, replayed in the last report.
+        builder: builds the network; the built-in CNN's if not given.
 
     `ended` says that no epoch is left: by the budget, by divergence, or, with `patience` p, after
     p epochs without a better one on the selection part. Unless it diverged, `model` then holds the
@@ -65,6 +68,7 @@ class CNNTraining:
         device: str = "cpu",
         initial: InitialWeights | None = None,
         memory: AttackMemory | None = None,
+        builder: Builder = cnn.build,
     ) -> None:
         if epochs < 1 or len(data.train_labels) < 2:
             problem = f"{epochs} epochs over {len(data.train_labels)} examples"
@@ -76,14 +80,13 @@ class CNNTraining:
         self._evaluation = ImageEvaluation(
             data, threat, torch.device(device), attacked_training=attacked, memory=memory
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # weights are drawn on the CPU: the same on every device
-            self.model = _build_model(self.configuration, data).to(torch.device(device))
+        self.model = build(builder, configuration, network_data(data), seed).to(device)
         if initial is not None:
             apply_initial(self.model, initial, data.label_names)
-        self._optimization = CNNOptimization(
-            self.model, self.configuration, data, epochs=epochs, seed=seed, norm=threat.norm
-        )
+        self._optimization = NetworkOptimization(
+            self.model, configuration, data, epochs=epochs, seed=seed,
+            norm=threat.norm, device=torch.device(device),
+        )  # fmt: skip
         self._picked: dict[str, Tensor] | None = None
 
     def run(self) -> Iterator[dict[str, float]]:
@@ -164,18 +167,3 @@ class CNNTraining:
             self._picked = None
             metrics |= self._evaluation.conclude(self.model)
         return metrics
-
-
-def _build_model(configuration: Mapping[str, Value], data: ImageSplits) -> CNN:
-    """Build the model; its input normalisation uses mean and spread of the training pixels."""
-    images = data.train_images
-    mean = torch.tensor(images.mean(axis=(0, 2, 3), dtype=np.float64) / data.scale)
-    spread = torch.tensor(images.std(axis=(0, 2, 3), dtype=np.float64) / data.scale)
-    _, channels, height, width = images.shape
-    classes = len(data.label_names)
-    # A constant channel has no spread to divide by.
-    spread = spread.clamp(min=1e-3)
-    model = CNN(configuration, (channels, height, width), classes, mean, spread)
-    # Faster: forward and backward on one core, 5.0 -> 3.2 ms (batch of 64 at 8x8), 49 -> 34 ms
-    # (28x28).
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

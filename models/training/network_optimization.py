@@ -1,7 +1,7 @@
-"""The optimization of a CNN, epoch by epoch.
+"""The optimization of a network on images, epoch by epoch.
 
 It covers batches, augmentation, adversarial training, precision, and averaging of the weights. Not
-for evaluation, nor for deciding when to stop: `models/training/cnn.py`.
+for evaluation, nor for deciding when to stop: `models/training/network.py`.
 """
 
 from __future__ import annotations
@@ -17,37 +17,38 @@ from models.adversarial.pixels import free_training
 from models.adversarial.pixels.training import craft, losses
 from models.data.loading import ImageSplits
 from models.hyperparameters.hyperparameter import Value
-from models.networks.cnn import CNN
 from models.training.augmentation import augment
 from models.training.optimizer import build_optimizer, learning_rate
 from models.training.weight_averaging import WeightAverage
 
 
-class CNNOptimization:
+class NetworkOptimization:
     """The optimizer of `model`, and the other state that is kept between steps.
 
     Args:
         model: on the device to train on.
-        configuration: complete hyperparameters of "cnn".
+        configuration: complete hyperparameters of training.
         data: never written to.
         epochs: the full budget; schedules end with it.
         seed: seed of the order of examples, augmentation, dropout and attacks.
         norm: norm of adversarial training.
+        device: where the model is.
     """
 
     def __init__(
         self,
-        model: CNN,
+        model: nn.Module,
         configuration: Mapping[str, Value],
         data: ImageSplits,
         *,
         epochs: int,
         seed: int,
         norm: Literal["linf", "l2"],
+        device: torch.device,
     ) -> None:
         self.model, self.configuration = model, configuration
         self._epochs, self._seed, self._norm = epochs, seed, norm
-        self._device = model.mean.device
+        self._device = device
         self._scale = data.scale
         # Pixels stay bytes on the device too: converting a batch costs less than copying it.
         self._images = torch.tensor(data.train_images, device=self._device)

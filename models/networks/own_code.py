@@ -1,0 +1,205 @@
+"""Own code: a function of the user's that a specification names as `python:module:function`.
+
+It is found, and its source hashed, without running it: a name that is read from a store must not
+run code by itself. The digest covers the module's file, the packages above it and what they import
+from the same project, as far as `import` statements say; imports made at run time are not seen.
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+PREFIX = "python:"
+FORM = f"{PREFIX}package.module:function"
+DIGITS = 12
+_STANDARD = Path(sysconfig.get_path("stdlib")).resolve()
+_HOME = Path(__file__).resolve().parents[2]
+# The top-level packages of this project; a user's package of the same name hides one, or is hidden.
+OURS = ("models", "search")
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """A function of the user's, found.
+
+    Attributes:
+        reference: As a specification names it.
+        root: The folder that Python finds its top-level package or module in.
+        files: Module name to source file: its module and what that imports from the project.
+        digest: 12 hex digits over these files and the function's name.
+    """
+
+    reference: str
+    root: Path
+    files: dict[str, Path]
+    digest: str
+
+
+def parts_of(reference: str) -> tuple[str, str]:
+    """Return the module and the function of a reference.
+
+    Raises:
+        ValueError: it is not of the form `python:package.module:function`.
+    """
+    module, _, function = reference.removeprefix(PREFIX).partition(":")
+    names = (*module.split("."), function)
+    if not reference.startswith(PREFIX) or not all(name.isidentifier() for name in names):
+        raise ValueError(f"{reference!r} is not of the form {FORM}")
+    return module, function
+
+
+def locate_code(reference: str) -> OwnCode:
+    """Find a function's module and hash its source; runs nothing of it.
+
+    The working folder is searched first, then Python's path.
+
+    Raises:
+        ValueError: the form is wrong, there is no such module, the module does not define the
+            function, or its name is that of a package of this project.
+    """
+    module, function = parts_of(reference)
+    top = module.partition(".")[0]
+    if top in OURS and not _is_our_home():
+        raise ValueError(f"{reference}: Twentieth itself has a package {top}, which hides yours; "
+                         "fix: rename your package")  # fmt: skip
+    path = [os.getcwd(), *sys.path]
+    found = _source(top, path)
+    if found is None:
+        raise ValueError(
+            f"{reference}: there is no module {top} in {os.getcwd()}; fix: run from the folder "
+            "that holds it, or add that to PYTHONPATH"
+        )
+    # A package lies in a folder of its own name.
+    root = found.parents[1] if found.name == "__init__.py" else found.parent
+    files = dict(_imported(module, root))
+    if module not in files:
+        raise ValueError(f"{reference}: there is no module {module} in {root}; fix: correct it")
+    _check_defines(reference, files[module], function)
+    digest = hashlib.sha256(function.encode())
+    for name in sorted(files):
+        content = normalised_source(files[name])
+        digest.update(f"\n{name} {len(content)}\n".encode() + content)
+    return OwnCode(reference, root, files, digest.hexdigest()[:DIGITS])
+
+
+def load_function(reference: str) -> Callable[..., Any]:
+    """Import the module of a reference and return its function.
+
+    Raises:
+        ValueError: as `locate_code`.
+        Exception: whatever importing the module raises.
+    """
+    module, function = parts_of(reference)
+    root = str(locate_code(reference).root)
+    if root not in sys.path:
+        sys.path.append(root)  # last, so that it hides nothing
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return loaded
+
+
+def normalised_source(file: Path) -> bytes:
+    """Return a file's source with the line ends of Unix, which differ between systems."""
+    return file.read_bytes().replace(b"\r\n", b"\n")
+
+
+def refuse_hiding() -> None:
+    """Refuse a working folder whose packages hide ours from workers, which search it first.
+
+    Raises:
+        ValueError: names the package and the fix.
+    """
+    if _is_our_home():
+        return
+    for name in OURS:
+        here = Path.cwd() / name
+        for place in (here / "__init__.py", here.with_suffix(".py")):
+            if place.is_file():
+                raise ValueError(
+                    f"{place}: Twentieth has a package {name} too, and workers would import yours "
+                    f"instead; fix: rename yours, or run from another folder"
+                )
+
+
+def _is_our_home() -> bool:
+    return Path.cwd().resolve() == _HOME
+
+
+def _source(name: str, path: list[str]) -> Path | None:
+    """Return the file of a top-level module; of a package its __init__.py, even if it has none."""
+    found = PathFinder.find_spec(name, path)
+    if found is None:
+        return None
+    if found.origin is not None and found.origin != "namespace":
+        return Path(found.origin).resolve()
+    places = list(found.submodule_search_locations or [])
+    return Path(places[0]).resolve() / "__init__.py" if places else None
+
+
+def _imported(module: str, root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the name and file of a module and of all that it imports from its project."""
+    # Among installed packages and in the standard library every package is a project of its own.
+    is_installed = bool({"site-packages", "dist-packages"} & set(root.parts)) or root == _STANDARD
+    waiting, seen = [module], set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or not name:
+            continue
+        seen.add(name)
+        first = name.partition(".")[0]
+        if first in OURS or (is_installed and first != module.partition(".")[0]):
+            continue
+        waiting.append(name.rpartition(".")[0])
+        stem = root.joinpath(*name.split("."))
+        files = (stem.with_suffix(".py"), stem / "__init__.py")
+        for file in [each for each in files if each.is_file()]:
+            yield name, file
+            package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+            waiting += _imports(file, package)
+
+
+def _imports(file: Path, package: str) -> Iterator[str]:
+    """Yield the names of modules that a file imports; of `from a import b` also `a.b`."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return  # importing it will say so
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".") if node.level else []
+            above = above[: len(above) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
+
+
+def _check_defines(reference: str, file: Path, function: str) -> None:
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        raise ValueError(f"{reference}: {file}:{line}: {error}; fix: correct the module") from error
+    names: set[str] = set()
+    has_star = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            has_star |= any(alias.name == "*" for alias in node.names)
+            names |= {alias.asname or alias.name for alias in node.names}
+    if function not in names and not has_star:
+        raise ValueError(f"{reference}: {file} defines no {function}; fix: correct the name")

@@ -1,0 +1,128 @@
+"""A user's function is found and hashed without running it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.networks.own_code import load_function, locate_code, refuse_hiding
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a builder that imports a module next to it and a package below it."""
+    package = tmp_path / "my_layers"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemError('imported')\n")
+    (package / "blocks.py").write_text("from . import shapes\nfrom torch import nn\n")
+    (package / "shapes.py").write_text("SIDE = 3\n")
+    (package / "unused.py").write_text("OLD = True\n")
+    (tmp_path / "my_heads.py").write_text("import my_layers.blocks\n")
+    (tmp_path / "my_net.py").write_text(
+        "import json\nfrom my_heads import *\n\ndef build(configuration, data):\n    return None\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_what_the_code_imports_from_its_project_belongs_to_it(project: Path) -> None:
+    found = locate_code("python:my_net:build")
+    assert set(found.files) == {
+        "my_net", "my_heads", "my_layers", "my_layers.blocks", "my_layers.shapes",
+    }  # fmt: skip
+    assert found.root == project.resolve() and len(found.digest) == 12
+
+
+def test_the_digest_changes_with_each_of_its_files_and_no_other(project: Path) -> None:
+    before = locate_code("python:my_net:build").digest
+    (project / "my_layers" / "unused.py").write_text("OLD = False\n")
+    (project / "my_net.py").write_bytes(
+        (project / "my_net.py").read_bytes().replace(b"\n", b"\r\n")
+    )
+    assert locate_code("python:my_net:build").digest == before
+    (project / "my_layers" / "shapes.py").write_text("SIDE = 5\n")
+    assert locate_code("python:my_net:build").digest != before
+
+
+def test_the_digest_does_not_depend_on_the_folder(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = locate_code("python:my_net:build").digest
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    for name in ("my_net.py", "my_heads.py", "my_layers"):
+        (project / name).rename(other / name)
+    monkeypatch.chdir(other)
+    assert locate_code("python:my_net:build").digest == before
+
+
+def test_two_functions_of_one_file_have_two_digests(project: Path) -> None:
+    with (project / "my_net.py").open("a") as file:
+        file.write("\ndef other(configuration, data):\n    return None\n")
+    first, second = (locate_code(f"python:my_net:{name}") for name in ("build", "other"))
+    assert first.files == second.files and first.digest != second.digest
+
+
+def test_this_projects_own_files_are_no_part_of_it(project: Path) -> None:
+    (project / "my_heads.py").write_text("from models.networks.cnn import CNN\n")
+    assert set(locate_code("python:my_net:build").files) == {"my_net", "my_heads"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("my_net:build", ["'my_net:build'", "python:package.module:function"]),
+        ("python:my_net", ["python:package.module:function"]),
+        ("python:my-net:build", ["python:package.module:function"]),
+        ("python:your_net:build", ["no module your_net", "fix: run from the folder"]),
+        ("python:my_layers.blcks:build", ["no module my_layers.blcks in", "fix"]),
+        ("python:my_net:biuld", ["my_net.py defines no biuld", "fix: correct the name"]),
+        ("python:models.mine:build", ["a package models, which hides yours", "rename"]),
+    ],
+)
+def test_what_cannot_be_found_is_a_sentence(
+    project: Path, reference: str, words: list[str]
+) -> None:
+    (project / "my_heads.py").write_text("")  # a star could define any name
+    (project / "my_net.py").write_text("def build(configuration, data):\n    return None\n")
+    with pytest.raises(ValueError) as error:
+        locate_code(reference)
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_a_mistake_in_the_syntax_names_file_and_line(project: Path) -> None:
+    (project / "my_net.py").write_text("def build(configuration, data)\n    return None\n")
+    with pytest.raises(ValueError, match=r"my_net\.py:1: .*fix: correct the module"):
+        locate_code("python:my_net:build")
+
+
+def test_a_function_is_imported_from_the_working_folder(project: Path) -> None:
+    (project / "only_here.py").write_text("def build(configuration, data):\n    return 7\n")
+    assert load_function("python:only_here:build")({}, None) == 7
+    assert sys.path[0] != str(project), "what is first hides what others installed"
+
+
+@pytest.mark.parametrize("name", ["models/__init__.py", "search.py"])
+def test_a_package_that_would_hide_ours_from_workers_is_refused(project: Path, name: str) -> None:
+    refuse_hiding()
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).write_text("")
+    package = name.partition("/")[0].removesuffix(".py")
+    with pytest.raises(ValueError, match=rf"{name}: .*a package {package} too.*fix: rename"):
+        refuse_hiding()
+
+
+def test_ours_hidden_by_a_users_package_is_one_sentence(project: Path) -> None:
+    (project / "models").mkdir()
+    (project / "models" / "__init__.py").write_text("")
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-m", "search", "--version"],
+        cwd=project, env={"PYTHONPATH": root}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"{project}/models/__init__.py hides Twentieth's package models" in done.stderr
+    assert "fix: rename it" in done.stderr

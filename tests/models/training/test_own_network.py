@@ -1,0 +1,87 @@
+"""A user's own network trains as the built-in one does, and its weights travel as that one's do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.catalog import Threat, complete
+from models.data.loading import ImageSplits
+from models.networks.builder import Builder, network_data
+from models.training.network import NetworkTraining
+from models.weights.checkpoints import newest_checkpoint, save_checkpoint
+from models.weights.from_checkpoint import from_network, trained_network
+from models.weights.initial import InitialWeights, load_initial, save_initial
+from tests.support.networks import builtin_cnn, linear, resnet
+
+THREAT = Threat(steps=2, cheap_steps=1, examples=20, cheap_examples=20)
+ARCHITECTURE = {"width": 4, "fully_connected_width": 8, "normalisation": "batch"}
+TRAINING = {"adversarial_training": "fgsm", "augmentation": "shift", "weight_averaging": "ema"}
+
+
+def without_time(metrics: dict[str, float]) -> dict[str, str]:
+    return {name: value.hex() for name, value in metrics.items() if "seconds" not in name}
+
+
+@pytest.mark.slow
+def test_the_built_in_cnn_as_a_users_builder_gives_the_same_metrics_bit_for_bit(
+    few_digits: ImageSplits,
+) -> None:
+    whole = complete("cnn", ARCHITECTURE | TRAINING)
+    own = complete("network", TRAINING)
+    own |= {f"model.{name}": value for name, value in whole.items() if name not in own}
+    entries = []
+    for configuration, options in ((whole, {}), (own, {"builder": builtin_cnn})):
+        training = NetworkTraining(
+            configuration, few_digits, epochs=3, seed=4, threat=THREAT, **options
+        )
+        entries.append([without_time(each) for each in training.run()])
+        entries[-1].append(without_time(training.confirm() | training.evaluate_test()))
+    assert entries[0] == entries[1]
+
+
+def taken(builder: Builder, configuration: dict, data: ImageSplits, folder: Path) -> InitialWeights:
+    """The weights of a network trained for an epoch, through a checkpoint and a file."""
+    source = NetworkTraining(configuration, data, epochs=1, seed=0, threat=THREAT, builder=builder)
+    save_checkpoint(folder, 1, 1, list(source.run()), source.state_dict())
+    checkpoint, known = newest_checkpoint(folder), network_data(data)
+    assert checkpoint is not None
+    model = trained_network(checkpoint.load_state(), builder, configuration, known)
+    found = from_network(model, builder, configuration, known)
+    return load_initial(save_initial(folder / "weights", found))
+
+
+def test_the_head_and_the_normalisation_of_an_unknown_network_are_recognised(
+    few_digits: ImageSplits, tmp_path: Path
+) -> None:
+    configuration = complete("network", {"model.depth": 2, "model.width": 4})
+    found = taken(resnet, configuration, few_digits, tmp_path)
+    assert set(found.head) == {"fc.weight", "fc.bias"}
+    assert not {"mean", "std"} & found.tensors.keys()
+    assert "blocks.0.bn1.running_mean" in found.tensors
+    assert set(taken(linear, complete("network", {}), few_digits, tmp_path / "b").head) == {
+        "1.weight", "1.bias",
+    }  # fmt: skip
+
+
+def test_rows_of_labels_that_both_tasks_have_travel(
+    few_digits: ImageSplits, tmp_path: Path
+) -> None:
+    configuration = complete("network", {"model.depth": 1, "model.width": 4})
+    found = taken(resnet, configuration, few_digits, tmp_path)
+    names = tuple("3" if name == "0" else f"letter {name}" for name in few_digits.label_names)
+    renamed = replace(few_digits, label_names=names)
+    started, fresh = (
+        NetworkTraining(
+            configuration, renamed, epochs=1, seed=5, threat=THREAT, builder=resnet, initial=each
+        ).model.state_dict()
+        for each in (found, None)
+    )
+    assert torch.equal(started["fc.weight"][0], found.tensors["fc.weight"][3])
+    assert torch.equal(started["fc.weight"][1:], fresh["fc.weight"][1:])
+    name = "blocks.0.conv1.weight"
+    assert torch.equal(started[name], found.tensors[name])
+    assert torch.equal(started["mean"], fresh["mean"])
