@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
-import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -59,10 +58,12 @@ def parts_of(reference: str) -> tuple[str, str]:
     return module, function
 
 
-def locate_code(reference: str) -> OwnCode:
+def locate_code(reference: str, folder: Path | None = None) -> OwnCode:
     """Find a function's module and hash its source; runs nothing of it.
 
-    The working folder is searched first, then Python's path.
+    Args:
+        reference: As a specification names it.
+        folder: Searched first, then Python's path; None for the working folder.
 
     Raises:
         ValueError: the form is wrong, there is no such module, the module does not define the
@@ -73,13 +74,11 @@ def locate_code(reference: str) -> OwnCode:
     if top in OURS and not _is_our_home():
         raise ValueError(f"{reference}: Twentieth itself has a package {top}, which hides yours; "
                          "fix: rename your package")  # fmt: skip
-    path = [os.getcwd(), *sys.path]
-    found = _source(top, path)
+    folder = folder or Path.cwd()
+    found = _source(top, [str(folder), *sys.path])
     if found is None:
-        raise ValueError(
-            f"{reference}: there is no module {top} in {os.getcwd()}; fix: run from the folder "
-            "that holds it, or add that to PYTHONPATH"
-        )
+        raise ValueError(f"{reference}: there is no module {top} in {folder}; fix: run from the "
+                         "folder that holds it, or add that to PYTHONPATH")  # fmt: skip
     # A package lies in a folder of its own name.
     root = found.parents[1] if found.name == "__init__.py" else found.parent
     files = dict(_imported(module, root))

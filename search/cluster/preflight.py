@@ -64,8 +64,9 @@ def check_spec(path: Path, project: Path, overrides: Sequence[str]) -> Spec:
             _must_travel(Path(place), project, f"{path}: {key}")
             if not Path(place).exists():
                 raise ValueError(f"{path}: {key}: there is no {place}")
-    for source in locate_code(spec.task.code).files.values() if spec.task.code else ():
-        _must_travel(source, project, f"{path}: {spec.task.code}")
+    code = locate_code(spec.task.code, project) if spec.task.code else None
+    for source in code.files.values() if code else ():
+        _must_travel(source, project.resolve(), f"{path}: {spec.task.code}")
     return spec
 
 

@@ -131,7 +131,7 @@ def _check_trained(document: Document, must_exist: bool) -> None:
             )
             document.add(path, message, value)
         elif value not in _NAMED:
-            document.add(path, "unknown model", value, _NAMED)
+            document.add(path, "unknown model; `network:` names one of your own", value, _NAMED)
         return
     try:
         if must_exist:

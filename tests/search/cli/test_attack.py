@@ -17,7 +17,7 @@ def source(**changes: Any) -> Any:
     fields = {
         "name": "digits-1#7", "has_checkpoint": True, "checkpoints": "/gone", "check_data": str,
         "fingerprint": {"data": {"name": "digits"}},
-        "spec": SimpleNamespace(task=SimpleNamespace(model="cnn"), robustness=Threat()),
+        "spec": SimpleNamespace(task=SimpleNamespace(trains="cnn"), robustness=Threat()),
     }  # fmt: skip
     return SimpleNamespace(**fields | changes)
 
@@ -67,7 +67,7 @@ def test_an_unknown_option_is_answered_with_the_valid_ones(
 
 
 def test_for_a_model_of_texts_the_message_names_its_attacks(known: Any) -> None:
-    task = SimpleNamespace(model="text_classifier")
+    task = SimpleNamespace(trains="text_classifier")
     known(source(spec=SimpleNamespace(task=task, robustness=TextThreat())))
     for attempt in (attack_trial("", "sst-1#7", AttackRequest()), verify_trial("", "sst-1#7")):
         with pytest.raises(ValueError, match="'characters' or 'words'"):

@@ -82,7 +82,12 @@ def test_a_training_function_in_the_tests_does_not_travel(project: Path) -> None
         "space: {x: {type: float, low: 0, high: 1}}\nbudget: {trials: 1, epochs: 1}\n"
         "resources: {parallelism: 1}\nscheduler: {name: none}\n"
     )
-    with pytest.raises(ValueError, match="tests/ does not travel"):
+    functions = project / "tests" / "support" / "functions.py"
+    functions.parent.mkdir(parents=True)
+    for package in (functions.parent, functions.parents[1]):
+        (package / "__init__.py").touch()
+    functions.write_text("def two_hills(configuration, *, epochs, seed):\n    yield {}\n")
+    with pytest.raises(ValueError, match=r"two_hills: .*tests stays behind"):
         check_spec(path, project, [])
 
 

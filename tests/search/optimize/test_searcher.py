@@ -67,7 +67,7 @@ def test_a_search_that_was_cut_off_has_more(tmp_path: Path) -> None:
 
 def test_a_worker_is_told_all_it_needs(tmp_path: Path) -> None:
     plan = a_plan(tmp_path, seed=5)
-    task = {"name": "hills", "model": plan.spec.task.model, "settings": {"pause": 0.5}}
+    task = {"name": "hills", "train": plan.spec.task.train, "settings": {"pause": 0.5}}
     config = searcher_of(a_plan(tmp_path, seed=5, task=task)).suggest("a")
     assert isinstance(config, dict)
     assert config.keys() == {"number", "configuration", "checkpoints", "seed", "has_whole_gpu"}

@@ -28,7 +28,7 @@ def test_an_exception_becomes_a_result_with_its_traceback(tmp_path: Path) -> Non
 def test_a_trial_that_cannot_start_is_a_result_too(tmp_path: Path) -> None:
     (result,) = run(trial_of(task_of(tmp_path, "no_such_function"), config_of(tmp_path)))
     assert (result["epoch"], result["metrics"], result["done"]) == (0, {}, True)
-    assert "AttributeError" in result["failure"] and "no_such_function" in result["failure"]
+    assert "functions.py defines no no_such_function" in result["failure"]
 
 
 def test_running_out_of_memory_is_the_last_line(tmp_path: Path) -> None:

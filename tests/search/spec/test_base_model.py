@@ -39,10 +39,11 @@ def test_a_model_that_fine_tunes_needs_a_base(tmp_path: Path) -> None:
     assert "hub:NAME" in said and "package:MODULE" in said
 
 
-@pytest.mark.parametrize("model", ["cnn", "python:json.decoder:JSONDecoder"])
-def test_a_model_without_a_base_is_told_to_leave_it_out(model: str) -> None:
+@pytest.mark.parametrize("trained", [{"model": "cnn"}, {"train": "python:json:loads"}])
+def test_a_model_without_a_base_is_told_to_leave_it_out(trained: dict[str, str]) -> None:
     text = yaml.safe_load(fine_tuning())
-    text["task"] |= {"model": model, "data": "digits", "settings": {}}
+    del text["task"]["model"]
+    text["task"] |= {**trained, "data": "digits", "settings": {}}
     with pytest.raises(SpecError, match=r"task\.base = 'model'.*remove it"):
         spec_from_yaml(yaml.safe_dump(text))
 

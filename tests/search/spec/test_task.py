@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from models.catalog import TextDescription, describe_data
-from search.spec import SpecError, load_spec, spec_from_yaml, task_id
+from search.spec import Spec, SpecError, load_spec, spec_from_yaml, task_id
 from tests.support.spec_texts import fine_tuning, place, with_task, write_texts
 
 SPECS = Path(__file__).parents[3] / "search" / "specs"
@@ -112,3 +112,85 @@ def test_texts_are_told_apart_by_what_a_trial_sees_of_them(tmp_path: Path) -> No
         assert task_id(spec.fingerprint(same)) == task_id(spec.fingerprint(data)), changes
     other = TextDescription(**(known | {"digest": "0" * 12}))
     assert task_id(spec.fingerprint(other)) != task_id(spec.fingerprint(data))
+
+
+OWN = """\
+name: mine
+task: {network: "python:my_net:build", data: digits}
+objectives:
+  - {metric: accuracy.clean, direction: maximize}
+  - {metric: accuracy.robust, direction: maximize}
+space:
+  model.depth: {type: int, low: 1, high: 3}
+  adamw.learning_rate: {type: float, low: 0.001, high: 0.1}
+budget: {trials: 2, epochs: 2}
+"""
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "my_net.py").write_text("def build(configuration, data):\n    return None\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def loaded(folder: Path, text: str = OWN) -> Spec:
+    (folder / "own.yaml").write_text(text)
+    return load_spec(folder / "own.yaml")
+
+
+def test_a_network_of_ones_own_has_the_hyperparameters_of_training_and_its_own(
+    own_folder: Path,
+) -> None:
+    spec = loaded(own_folder)
+    assert spec.task.catalog_name == "network" and spec.task.name == "digits-my_net"
+    assert spec.metrics == ("accuracy.clean", "accuracy.pgd10_linf_0.1")
+    complete = spec.complete({"model.depth": 2, "adamw.learning_rate": 0.01})
+    assert complete["model.depth"] == 2 and complete["optimizer"] == "adamw"
+    assert "width" not in complete and "dropout" not in complete
+    assert spec_from_yaml(spec.to_yaml()) == spec
+
+
+def test_a_setting_of_the_network_reaches_every_trial(own_folder: Path) -> None:
+    text = OWN.replace("data: digits", "data: digits, settings: {model.width: 8, batch_size: 32}")
+    complete = loaded(own_folder, text).complete({"model.depth": 2, "adamw.learning_rate": 0.01})
+    assert (complete["model.width"], complete["batch_size"]) == (8, 32)
+
+
+def test_the_fingerprint_has_the_digest_of_the_code_and_the_id_changes_with_it(
+    own_folder: Path,
+) -> None:
+    spec = loaded(own_folder)
+    first, second = spec.fingerprint(None, code="aaa"), spec.fingerprint(None, code="bbb")
+    assert first["model"] == "python:my_net:build" and first["code"] == "aaa"
+    assert first["robustness"]["epsilon"] == 0.1
+    assert task_id(first) != task_id(second)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("my_net:build", "my_nat:build", ["task.network", "no module my_nat in", "PYTHONPATH"]),
+        ("my_net:build", "my_net:biuld", ["my_net.py defines no biuld"]),
+        ("my_net:build", "my_net", ["is not of the form python:package.module:function"]),
+        ("python:my_net", "my_net", ["is not of the form"]),
+        ("depth: {", "depht: {type: bool}\n  width: {", ["space.width", "begin with model."]),
+        ("network:", "model: cnn, network:", ["names model and network; keep one"]),
+        ("network:", "netwrok:", ["task.netwrok: unknown key", "`network`"]),
+        ('network: "python:my_net:build", ', "", ["names nothing to train", "model, network"]),
+        ("data: digits", "data: digits, settings: {depth: 3}", ["task.settings.depth", "model."]),
+        ("data: digits", "data: digits, settings: {epsilon: 3}", ["same for every trial"]),
+        ("type: float, low: 0.001", "type: float, low: 0",
+         ["space.adamw.learning_rate.low", "outside the legal range"]),
+        ("low: 1, high: 3", "low: 3, high: 1", ["space.model.depth.low", "below high"]),
+        ("accuracy.robust", "accuracy.rubust", ["no such metric", "accuracy.robust"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_network_of_ones_own_is_refused(
+    own_folder: Path, old: str, new: str, words: list[str]
+) -> None:
+    assert old in OWN
+    with pytest.raises(SpecError) as raised:
+        loaded(own_folder, OWN.replace(old, new))
+    message = str(raised.value)
+    assert all(each in message for each in words), message

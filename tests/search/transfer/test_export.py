@@ -23,7 +23,7 @@ def card(*curves: dict[str, Any]) -> str:
     values = [0.9, 0.5]
     known = history([row(0, values, curves=list(curves))], [search()])
     (trial,) = known.prior_trials(state=None, search="cold")
-    task: Any = SimpleNamespace(name="digits-cnn", model="cnn")
+    task: Any = SimpleNamespace(name="digits-cnn", model="cnn", trains="cnn", network=None)
     source = WeightSource(
         SimpleNamespace(search="cold"), SimpleNamespace(task=task), FINGERPRINT, trial, {},
         Path("gone"), {},
