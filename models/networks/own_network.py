@@ -23,9 +23,6 @@ from models.hyperparameters.hyperparameter import OWN_PREFIX, Value
 from models.networks.base_model import BaseModel
 from models.networks.builder import Builder, NetworkData, build, network_data
 from models.networks.own_code import OURS, load_function, locate_code
-from models.networks.own_text import text_data
-from models.networks.tokenizer import load_tokenizer
-from models.networks.transformer import quietly
 
 Inputs = Callable[[nn.Module], Tensor]
 _SHOWN = 3
@@ -94,6 +91,11 @@ def check_text_network(
         NetworkError, ValueError: as `check_image_network`; or no module of the network has
             `get_input_embeddings`, by which attacks on embeddings and adversarial training work.
     """
+    # Imported here: transformers takes seconds, which a network on images does not need.
+    from models.networks.own_text import text_data
+    from models.networks.tokenizer import load_tokenizer
+    from models.networks.transformer import quietly
+
     tokenizer = load_tokenizer(base.folder)
     columns = [list(column) for column in zip(*data.train.texts[:2], strict=True)]
     inputs = tokenizer(*columns, padding=True, truncation=True, max_length=_CHECKED_TOKENS,

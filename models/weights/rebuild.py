@@ -19,7 +19,6 @@ from models.networks import cnn
 from models.networks.base_model import BaseModel
 from models.networks.builder import Builder, NetworkData, build, network_data
 from models.networks.own_network import load_builder
-from models.networks.own_text import text_data
 from models.weights.checkpoints import newest_checkpoint
 from models.weights.from_checkpoint import from_adapted, from_network, trained_network
 from models.weights.head_rows import Rows, rows_by_name
@@ -95,6 +94,8 @@ def rebuild(trained: TrainedTrial) -> RebuiltModel:
     splits = load_data(trained.data, data_kind(trained.model))
     names = tuple(splits.label_names)
     if trained.base is not None and trained.network is not None:
+        from models.networks.own_text import text_data  # transformers takes seconds
+
         data = text_data(trained.base, names)
         model = build(trained.builder(), trained.configuration, data, seed=0)
         model.load_state_dict(state["weights"])
