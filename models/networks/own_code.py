@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import shutil
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -92,19 +93,53 @@ def locate_code(reference: str, folder: Path | None = None) -> OwnCode:
     return OwnCode(reference, root, files, digest.hexdigest()[:DIGITS])
 
 
-def load_function(reference: str) -> Callable[..., Any]:
+def load_function(
+    reference: str, digest: str = "", snapshot: Path | None = None
+) -> Callable[..., Any]:
     """Import the module of a reference and return its function.
 
+    Args:
+        reference: As a specification names it.
+        digest: What its source must have; "" for any.
+        snapshot: A copy of it (`copy_code`), for a node that lacks it, and for a file that has
+            changed since the search began. The original comes first: it may read files next to it.
+
     Raises:
-        ValueError: as `locate_code`.
+        ValueError: as `locate_code`, or no source has the digest.
         Exception: whatever importing the module raises.
     """
     module, function = parts_of(reference)
-    root = str(locate_code(reference).root)
-    if root not in sys.path:
-        sys.path.append(root)  # last, so that it hides nothing
+    try:
+        found = locate_code(reference)
+        is_right = digest in ("", found.digest)
+    except ValueError:
+        if snapshot is None:
+            raise
+        is_right = False
+    if not is_right:
+        found = locate_code(reference, snapshot)
+        if found.digest != digest:
+            raise ValueError(f"{reference}: its source has the digest {found.digest}, not "
+                             f"{digest}, which this search began with; fix: resume it")  # fmt: skip
+        sys.path.insert(0, str(found.root))  # first, since it hides the changed one
+    elif str(found.root) not in sys.path:
+        sys.path.append(str(found.root))  # last, so that it hides nothing
     loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return loaded
+
+
+def copy_code(reference: str, folder: Path) -> str:
+    """Copy a function's source into a folder, for other nodes, and return its digest.
+
+    Raises:
+        ValueError: as `locate_code`.
+    """
+    found = locate_code(reference)
+    for file in found.files.values():
+        place = folder / file.relative_to(found.root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+    return found.digest
 
 
 def normalised_source(file: Path) -> bytes:

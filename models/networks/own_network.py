@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,16 +37,17 @@ class NetworkError(ValueError):
     """A user's own network cannot be searched; the message says where, the problem and the fix."""
 
 
-def load_builder(reference: str) -> Builder:
-    """Import the builder that a specification names.
+def load_builder(reference: str, digest: str = "", snapshot: Path | None = None) -> Builder:
+    """Import the builder that a specification names; see `load_function`.
 
     Raises:
         NetworkError: its module cannot be imported; the message has file and line.
         ValueError: it cannot be found.
     """
-    locate_code(reference)
+    if snapshot is None:
+        locate_code(reference)
     try:
-        return load_function(reference)
+        return load_function(reference, digest, snapshot)
     except Exception as error:
         raise NetworkError(f"{reference}: importing it failed: {_place(reference, error)}"
                            f"{_hint(error)}") from error  # fmt: skip

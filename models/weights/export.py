@@ -79,16 +79,16 @@ def export(trained: TrainedTrial, folder: Path) -> Exported:
 
 
 def _write(trained: TrainedTrial, rebuilt: RebuiltModel, folder: Path) -> Exported:
+    if trained.base is not None and data_kind(trained.model) != "images":
+        from models.networks.tokenizer import load_tokenizer
+
+        load_tokenizer(trained.base.folder, data_kind(trained.model)).save_pretrained(folder)
     if trained.network is not None:
         return _export_network(trained, rebuilt, folder)
     if trained.base is None:
         return _export_cnn(rebuilt, folder)
     if data_kind(trained.model) == "images":
         _write_preprocessing(trained.base, rebuilt, folder)
-    else:
-        from models.networks.tokenizer import load_tokenizer
-
-        load_tokenizer(trained.base.folder, data_kind(trained.model)).save_pretrained(folder)
     merged = rebuilt.adapted.merged()
     if merged is None:
         return _export_adaptation(trained, trained.base, rebuilt, folder)
@@ -136,7 +136,8 @@ def _export_network(trained: TrainedTrial, rebuilt: RebuiltModel, folder: Path) 
     _write_json(folder / "config.json", config)
     _save_weights(rebuilt.model, folder)
     _copy_loader("load_network.py", folder)
-    how = f"from {module} import {function}\n{_how(f'load(FOLDER, {function})', _LOADED)}"
+    given = f"FOLDER, {function}" + (", FOLDER_OF_THE_BASE" if trained.base else "")
+    how = f"from {module} import {function}\n{_how(f'load({given})', _LOADED)}"
     return Exported(rebuilt.label_names, True, how)
 
 

@@ -24,13 +24,22 @@ from torch import nn
 
 
 def load(
-    folder: str | Path, build: Callable[..., nn.Module], *, check_source: bool = True
+    folder: str | Path,
+    build: Callable[..., nn.Module],
+    base: str | Path | None = None,
+    *,
+    check_source: bool = True,
 ) -> tuple[nn.Module, list[str]]:
     """Return the network in eval mode, and the names of its classes by their number.
 
+    Args:
+        folder: of the export.
+        build: the builder.
+        base: folder of the pretrained model, for a network on texts.
+        check_source: whether the builder must come from the source that built the network.
+
     Raises:
-        ValueError: `build` comes from another source than the network; `check_source=False` loads
-            the weights into what it builds all the same.
+        ValueError: `build` comes from another source.
     """
     root = Path(folder)
     config = json.loads((root / "config.json").read_text(encoding="utf-8"))
@@ -40,9 +49,9 @@ def load(
         shape=tuple(config["shape"]),
         classes=len(config["label_names"]),
         label_names=tuple(config["label_names"]),
-        mean=torch.tensor(config["mean"])[:, None, None],
-        std=torch.tensor(config["std"])[:, None, None],
-        base=None,
+        mean=torch.tensor(config["mean"]).reshape(-1, 1, 1),
+        std=torch.tensor(config["std"]).reshape(-1, 1, 1),
+        base=base,
     )
     model = build(config["hyperparameters"], data)
     model.load_state_dict(load_file(root / "model.safetensors"))
@@ -51,8 +60,10 @@ def load(
 
 def _check_source(build: Any, config: dict[str, Any]) -> None:
     """Compare the builder's file with the digest that the export noted."""
-    module = config["builder"].partition(":")[0]
-    file = getattr(sys.modules.get(build.__module__), "__file__", None)
+    module, _, function = config["builder"].partition(":")
+    # Where it is defined: its own module may import it from another one.
+    named = sys.modules.get(module)
+    file = named.__file__ if named and getattr(named, function, None) is build else None
     content = Path(file).read_bytes().replace(b"\r\n", b"\n") if file else b""
     if hashlib.sha256(content).hexdigest() != config["sources"][module]:
         raise ValueError(

@@ -32,11 +32,13 @@ def excludes() -> list[str]:
 def code_for_workers(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """Returns the part of a runtime environment that brings our code to a cluster's nodes.
 
-    Empty inside a submitted job, which has its own copy of the project: two do not merge.
+    Empty inside a submitted job, which has its own copy of the project: two do not merge. Empty
+    for an installed package too: its folder holds all other packages, and nodes install it as well.
     """
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment:
+    root = Path(__file__).resolve().parents[2]
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in environment or not (root / "pyproject.toml").exists():
         return {}
-    return {"working_dir": str(Path(__file__).resolve().parents[2]), "excludes": excludes()}
+    return {"working_dir": str(root), "excludes": excludes()}
 
 
 def what_stays(place: Path, project: Path) -> str:

@@ -16,6 +16,7 @@ from ray import tune
 
 from models.catalog import data_kind
 from models.networks.base_model import locate_base
+from models.networks.own_code import copy_code
 from models.scores.metric_names import MetricName
 from search.apply.sampler import sampler_for
 from search.history import Trial
@@ -28,7 +29,7 @@ from search.optimize.resume_state import resume_state_of
 from search.optimize.scheduler import scheduler_for
 from search.optimize.searcher import OptunaSearcher
 from search.optimize.trainable import TrialTrainable
-from search.optimize.worker_task import TaskOnWorker
+from search.optimize.worker_task import CODE, TaskOnWorker
 from search.spec import Spec
 from search.tracking.stop_requests import StopRequests
 from search.tracking.write.journal import Journal
@@ -58,7 +59,11 @@ class Tuning:
         self._stop_requests, self._noticed = stop_requests, StopRequests()
         self._data = _load_data(plan.spec)
         base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
-        self._task = TaskOnWorker(plan.spec, plan.storage, generation, base, plan.initial_files())
+        code = plan.spec.task.code
+        digest = copy_code(code, plan.storage / CODE) if code else ""
+        self._task = TaskOnWorker(
+            plan.spec, plan.storage, generation, base, plan.initial_files(), digest
+        )
         done = resume_state_of(plan, own)
         sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
         self.searcher = OptunaSearcher(plan, sampler, done, stop_requests)

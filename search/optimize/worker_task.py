@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from models.adversarial.pixels.attack_memory import AttackMemory
     from models.data.loading import Splits
     from models.networks.base_model import BaseModel
+    from models.networks.builder import Builder
     from models.networks.own_text import OwnTextNetwork
     from models.networks.transformer import LoadedBase
     from models.training.protocol import Training
+
+
+CODE = "code"  # folder of a search's storage with its copy of the user's own code
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class TaskOnWorker:
         generation: The driver's generation.
         base: The pretrained model of a fine-tuning.
         initial_files: The weights that trials may start from: `SEARCH#TRIAL` -> file.
+        code: The digest of the user's own code, of which the storage has a copy; "" without any.
     """
 
     spec: Spec
@@ -45,6 +50,7 @@ class TaskOnWorker:
     generation: int
     base: BaseModel | None = None
     initial_files: Mapping[str, Path] = field(default_factory=dict)
+    code: str = ""
 
     @property
     def epochs(self) -> int:
@@ -60,6 +66,11 @@ class TaskOnWorker:
     def device(self) -> str:
         """The device that trials train on."""
         return "cuda" if self.spec.resources.gpus > 0 else "cpu"
+
+    @property
+    def snapshot(self) -> Path | None:
+        """The folder with the copy of the user's own code."""
+        return self.storage / CODE if self.code else None
 
     @cached_property
     def compared(self) -> tuple[str, ...]:
@@ -170,7 +181,7 @@ def training_of(
         ValueError: There is no module of the user's function, or it defines no such function.
     """
     if task.spec.task.train is not None:
-        function = load_function(task.spec.task.train)
+        function = load_function(task.spec.task.train, task.code, task.snapshot)
         configuration = config["configuration"]
         return FunctionTraining(function, configuration, epochs=task.epochs, seed=config["seed"])
     import torch
@@ -220,9 +231,12 @@ def _model_training(
     from models.training.network import NetworkTraining
 
     network = task.spec.task.network
+    builder: Builder = cnn.build
+    if network is not None:
+        builder = load_builder(network, task.code, task.snapshot)
     return NetworkTraining(
         configuration, data, epochs=epochs, seed=seed, threat=threat, device=task.device,
-        initial=initial, memory=memory, builder=load_builder(network) if network else cnn.build,
+        initial=initial, memory=memory, builder=builder,
     )  # fmt: skip
 
 
@@ -235,7 +249,7 @@ def _load_base(task: TaskOnWorker, data: Splits) -> LoadedBase | OwnTextNetwork:
     assert task.base is not None, "only a fine-tuning has a pretrained model"
     network = task.spec.task.network
     if network is not None:
-        builder = load_builder(network)
+        builder = load_builder(network, task.code, task.snapshot)
         return OwnTextNetwork(task.base, builder, data.label_names, device=task.device)
     kind, image = data_kind(task.spec.task.catalog_name), None
     if isinstance(data, ImageSplits):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.networks.own_code import load_function, locate_code, refuse_hiding
+from models.networks.own_code import copy_code, load_function, locate_code, refuse_hiding
 
 
 @pytest.fixture
@@ -103,6 +103,39 @@ def test_a_function_is_imported_from_the_working_folder(project: Path) -> None:
     (project / "only_here.py").write_text("def build(configuration, data):\n    return 7\n")
     assert load_function("python:only_here:build")({}, None) == 7
     assert sys.path[0] != str(project), "what is first hides what others installed"
+
+
+def test_a_node_without_the_code_takes_the_copy(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "lone.py").write_text("def build(configuration, data):\n    return 'copied'\n")
+    snapshot = tmp_path_factory.mktemp("storage") / "code"
+    digest = copy_code("python:lone:build", snapshot)
+    monkeypatch.chdir(tmp_path_factory.mktemp("node"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(ValueError, match="no module lone"):
+        load_function("python:lone:build")
+    assert load_function("python:lone:build", digest, snapshot)({}, None) == "copied"
+
+
+def test_a_file_edited_during_a_search_does_not_change_the_search(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(project), *sys.path])
+    file, snapshot = project / "edited.py", tmp_path_factory.mktemp("storage") / "code"
+    file.write_text("def build(configuration, data):\n    return 'first'\n")
+    digest = copy_code("python:edited:build", snapshot)
+    file.write_text("def build(configuration, data):\n    return 'second'\n")
+    assert load_function("python:edited:build", digest, snapshot)({}, None) == "first"
+
+
+def test_a_copy_that_was_changed_is_not_run(project: Path, tmp_path: Path) -> None:
+    (project / "sound.py").write_text("def build(configuration, data):\n    return None\n")
+    digest = copy_code("python:sound:build", tmp_path / "code")
+    (project / "sound.py").unlink()
+    (tmp_path / "code" / "sound.py").write_text("def build(configuration, data):\n    return 1\n")
+    with pytest.raises(ValueError, match=f"not {digest}, which this search began with"):
+        load_function("python:sound:build", digest, tmp_path / "code")
 
 
 @pytest.mark.parametrize("name", ["models/__init__.py", "search.py"])

@@ -17,11 +17,13 @@ from transformers import (
 from models.catalog import Threat, Value, complete
 from models.data.loading import ImageSplits
 from models.networks.base_model import BaseModel
+from models.networks.own_text import OwnTextNetwork
 from models.training.network import NetworkTraining
 from models.weights.checkpoints import save_checkpoint
 from models.weights.export import export
 from models.weights.rebuild import TrainedTrial, rebuild
 from tests.support.image_trainings import train
+from tests.support.networks import linear, resnet, text_head
 from tests.support.trained_trials import classes, entities, finished, load_by, tiny_base
 
 BATCH = {"input_ids": torch.tensor([[2, 7, 9, 11, 3]]), "attention_mask": torch.ones(1, 5).long()}
@@ -176,3 +178,66 @@ def test_a_folder_with_something_in_it_is_left_alone(
     with pytest.raises(FileExistsError, match="not empty"):
         export(trial, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.tex"]
+
+
+def own_network(folder: Path, data: ImageSplits, monkeypatch: pytest.MonkeyPatch) -> TrainedTrial:
+    """A trial of a network of a user's, in a module of the working folder."""
+    (folder / "my_net.py").write_text("from tests.support.networks import resnet as build\n")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    configuration = complete("network", {"model.depth": 2, "model.width": 4})
+    training = NetworkTraining(
+        configuration, data, epochs=1, seed=0, threat=Threat(examples=4, cheap_examples=4),
+        builder=resnet,
+    )  # fmt: skip
+    save_checkpoint(folder / "trial", 1, 1, list(training.run()), training.state_dict())
+    settings = {"name": "digits", "train_examples": len(data.train_labels)}
+    return TrainedTrial(
+        "mine#0", "network", configuration, settings, folder / "trial",
+        network="python:my_net:build",
+    )  # fmt: skip
+
+
+def test_a_users_network_is_loaded_by_its_builder_with_equal_logits(
+    few_digits: ImageSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = own_network(tmp_path, few_digits, monkeypatch)
+    exported = export(trial, tmp_path / "out")
+    assert "from my_net import build" in exported.how
+    model, names = load_by(tmp_path / "out", resnet, None)
+    images = torch.rand(3, 1, 8, 8)
+    assert torch.equal(model(images), rebuild(trial).model(images))
+    assert tuple(names) == few_digits.label_names
+    record = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert record["builder"] == "my_net:build" and set(record["sources"]) >= {"my_net"}
+
+
+def test_a_builder_whose_source_has_changed_is_refused_by_the_loader(
+    few_digits: ImageSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = own_network(tmp_path, few_digits, monkeypatch)
+    export(trial, tmp_path / "out")
+    (tmp_path / "my_net.py").write_text("from tests.support.networks import linear as build\n")
+    with pytest.raises(ValueError, match=r"is not the source of my_net:build.*fix: restore it"):
+        load_by(tmp_path / "out", linear, None)
+
+
+@pytest.mark.slow
+def test_a_head_over_a_pretrained_model_is_loaded_onto_its_base(
+    data: Path, base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_head.py").write_text("from tests.support.networks import text_head as build\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    configuration = complete("text_network", {"model.hidden": 4})
+    own = OwnTextNetwork(base, text_head, LABELS)
+    network = own.fresh(3, configuration)
+    save_checkpoint(tmp_path / "trial", 1, 1, [{}], {"weights": network.state_dict()})
+    trial = TrainedTrial(
+        "mine#0", "text_network", configuration, {"path": str(data)}, tmp_path / "trial", base,
+        network="python:my_head:build",
+    )  # fmt: skip
+    exported = export(trial, tmp_path / "out")
+    assert "FOLDER_OF_THE_BASE" in exported.how and (tmp_path / "out" / "tokenizer.json").exists()
+    model, _ = load_by(tmp_path / "out", text_head, base.folder)
+    assert torch.equal(model(**BATCH), network.eval()(**BATCH))
