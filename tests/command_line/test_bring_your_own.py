@@ -121,7 +121,7 @@ def test_the_page_works_from_an_empty_folder_to_a_second_search(folder: Path) ->
     data, doctor, search, resume, attack, export = commands()
     results = ("--results", str(folder / "results"))
     understood = run(folder, *data)
-    assert "cat, dog, horse" in understood.replace("\n", " ") or "horse" in understood
+    assert all(name in understood for name in ("cat", "dog", "horse"))
     run(folder, *doctor, *results)
     kill_in_its_middle(folder, start(folder, *search, *results), "animals")
     before = {each.number for each in trials(folder, "animals") if each.state == "complete"}
@@ -138,9 +138,7 @@ def test_the_page_works_from_an_empty_folder_to_a_second_search(folder: Path) ->
     assert re.search(r"head rows of cat and dog|head rows of cat, dog", said), said
     second = trials(folder, "more-animals")
     assert [trial.state for trial in second] == ["complete"] * 4
-    assert {trial.configuration.keys() for trial in second} == {
-        frozenset({"adamw.learning_rate", "adversarial_training"})
-    } or all("model.width" not in trial.configuration for trial in second)
+    assert not any("model.width" in trial.configuration for trial in second)
 
 
 def loaded_by_plain_torch(folder: Path) -> None:
@@ -151,10 +149,10 @@ import torch
 images = torch.linspace(0, 1, 2 * 64).reshape(2, 1, 8, 8)
 with torch.no_grad():
     torch.save(model(images), "logits.pt")
-assert label_names == ["cat", "dog", "horse"] and "models" not in sys.modules
+assert label_names == ["cat", "dog", "horse"]
 """
     hidden = "import sys\nsys.modules['search'] = sys.modules['models'] = None\n"
-    text = hidden + load + check.replace('"models" not in sys.modules', "True")
+    text = hidden + load + check
     subprocess.run([sys.executable, "-c", text], cwd=folder, check=True)
     sys.path.insert(0, str(folder))
     try:
