@@ -17,6 +17,7 @@ from transformers import AutoModel
 from models.hyperparameters.hyperparameter import Value
 from models.networks.base_model import BaseModel
 from models.networks.builder import Builder, NetworkData, build
+from models.networks.transformer import quietly
 
 
 class OwnTextNetwork:
@@ -44,16 +45,18 @@ class OwnTextNetwork:
         self.device = torch.device(device)
         self.data = text_data(base, label_names)
         self._builder = builder
-        pretrained = AutoModel.from_pretrained(
-            base.folder, use_safetensors=True, local_files_only=True, trust_remote_code=False,
-            dtype=torch.float32,
-        )  # fmt: skip
+        with quietly():
+            pretrained = AutoModel.from_pretrained(
+                base.folder, use_safetensors=True, local_files_only=True, trust_remote_code=False,
+                dtype=torch.float32,
+            )  # fmt: skip
         table: Tensor = pretrained.get_input_embeddings().weight.detach()
         self._table = table.to(self.device)
 
     def fresh(self, seed: int, configuration: Mapping[str, Value]) -> nn.Module:
         """Return a network for one trial, on the CPU; its new weights are drawn from `seed`."""
-        return build(self._builder, configuration, self.data, seed)
+        with quietly():
+            return build(self._builder, configuration, self.data, seed)
 
     def embedding_table(self) -> Tensor:
         """Return the pretrained token embeddings (vocabulary, width)."""

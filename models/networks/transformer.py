@@ -157,7 +157,7 @@ def _load(base: BaseModel, kind: str, label_names: tuple[str, ...]) -> tuple[Any
 def _read(base: BaseModel, kind: str, labels: Mapping[str, Any]) -> tuple[Any, set[str]]:
     """Return the model and the names of weights that are missing or of another shape."""
     try:
-        with _quiet():
+        with quietly():
             # Attention is torch's fused one (SDPA) wherever the architecture has it.
             model, report = _CLASSES[kind].from_pretrained(
                 base.folder,
@@ -193,7 +193,7 @@ def _set_padding(model: Any, base: BaseModel) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Suppress progress bar and table of missing weights, which are checked here."""
     level, shows = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -139,7 +139,7 @@ def own_text_network(folder: Path) -> Case:
     data, own = tiny_texts("classification"), {"model.hidden": 8, "batch_size": 8, "max_length": 24}
     busy = own | {"learning_rate": 1e-3, "adversarial_training": "fgm", "patience": 2}
     other = own | {"learning_rate": 5e-3, "accumulation": 2}
-    patient = other | {"learning_rate": 0.05, "schedule": "constant", "warmup_share": 0.0,
+    patient = other | {"learning_rate": 0.5, "schedule": "constant", "warmup_share": 0.0,
                        "patience": 1}  # fmt: skip
     network = "python:tests.support.networks:text_head"
     base = tiny_base(folder / "bert", "classification", data.label_names).base
