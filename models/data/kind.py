@@ -10,8 +10,6 @@ from models.data.settings import IMAGES_ONLY, TEXTS_ONLY, DataSettings
 
 _TAGGED = {"tokens", "words", "tags", "ner_tags"}
 _SPOKEN = {"messages", "conversations", "prompt", "answer"}
-# Files of words and tags in columns, and of arrays.
-_ENDINGS = {".conll": "entities", ".iob": "entities", ".bio": "entities", ".npz": "images"}
 
 
 def guess_kind(settings: Mapping[str, Any]) -> str:
@@ -25,14 +23,11 @@ def guess_kind(settings: Mapping[str, Any]) -> str:
         return "dialogue" if name == "dialogue" else "images"
     if settings.get("targets") is not None:
         return "classification"
-    path = settings.get("path")
-    endings = set()
-    if path is not None:
-        endings = {file.suffix.lower() for file in (Path(path), *Path(path).glob("*"))}
-    for ending in endings & _ENDINGS.keys():
-        return _ENDINGS[ending]
     if any(key in settings for key in IMAGES_ONLY):
         return "images"
+    path = settings.get("path")
+    if path is not None and (found := _kind_of_files(Path(path))):
+        return found
     from models.data.image_tables import holds_pictures
     from models.data.tables import open_tables
 
@@ -46,3 +41,16 @@ def guess_kind(settings: Mapping[str, Any]) -> str:
         if columns & features.keys():
             return kind
     return "classification"
+
+
+def _kind_of_files(path: Path) -> str:
+    """Return the kind of files that are no tables; "" for tables."""
+    from models.data.picture_folders import picture_folder
+    from models.data.text.conll import is_conll
+
+    if path.suffix.lower() == ".npz":
+        return "images"
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else []
+    if files and picture_folder(path, files):
+        return "images"
+    return "entities" if is_conll(path) else ""

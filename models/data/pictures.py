@@ -103,7 +103,7 @@ def read_pictures(
 
 def _mixed(name: str, sizes: Counter[tuple[int, int]]) -> str:
     shown = [f"{count} of {h}x{w}" for (h, w), count in sizes.most_common(3)]
-    more = f" and {len(sizes) - 3} more sizes" if len(sizes) > 3 else ""
+    more = f", of {len(sizes)} sizes in all" if len(sizes) > 3 else ""
     smallest = min(min(size) for size in sizes)
     return (
         f"{name}: the pictures have different sizes (height x width): {', '.join(shown)}{more}; "

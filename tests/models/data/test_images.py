@@ -162,6 +162,34 @@ def test_metadata_name_labels_and_groups(tmp_path: Path, in_splits: bool) -> Non
         assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])
 
 
+def test_pictures_that_no_metadata_list_are_said(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "pets", 10)
+    files = sorted(root.rglob("*.png"))[1:]
+    lines = [f"{file.relative_to(root)},{file.parent.name}" for file in files]
+    (root / "metadata.csv").write_text("\n".join(["file_name,label", *lines]))
+    description = describe_data({"path": str(root)})
+    assert description.train + description.validation + description.test == 19
+    (warning,) = description.warnings
+    assert "pictures that no metadata list and that are not read: 1; fix" in warning
+
+
+def test_one_of_several_columns_is_chosen_in_a_table(tmp_path: Path) -> None:
+    root = write_splits(tmp_path / "pets")
+    files = sorted((root / "train").rglob("*.png"))
+    columns = {
+        "front": [{"bytes": file.read_bytes(), "path": None} for file in files],
+        "back": [file.read_bytes() for file in reversed(files)],  # plain bytes, too
+        "label": ["cat", "dog"] * 6,
+        "indoors": [True, False] * 6,
+    }
+    path = tmp_path / "views.parquet"
+    datasets.Dataset.from_dict(columns).to_parquet(path)
+    settings = {"path": str(path), "splits": {"validation": 0.25, "test": 0.25}}
+    assert load_images(settings).label_names == ("cat", "dog")  # the only column of that type
+    other = load_images({**settings, "image_column": "back", "label_column": "indoors"})
+    assert other.label_names == ("false", "true")
+
+
 @pytest.mark.parametrize(
     ("shape", "found"),
     [((5, 7), (1, 5, 7)), ((5, 7, 1), (1, 5, 7)), ((5, 7, 3), (3, 5, 7)), ((3, 5, 7), (3, 5, 7))],

@@ -28,5 +28,13 @@ def test_conversations_are_dialogues_and_settings_may_say_more(tmp_path: Path) -
     assert guess_kind({"path": str(path)}) == "dialogue"
     assert guess_kind({"path": str(path), "image_size": 8}) == "images"
     assert guess_kind({"targets": {"it": "folder"}}) == "classification"
-    (tmp_path / "words.conll").touch()
-    assert guess_kind({"path": str(tmp_path / "words.conll")}) == "entities"
+
+
+def test_columns_of_words_and_tags_are_entities_unless_there_are_pictures(tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words/train.txt").write_text("In O\nParis B-place\n")
+    assert guess_kind({"path": str(tmp_path / "words")}) == "entities"
+    assert guess_kind({"path": str(tmp_path / "words/train.txt")}) == "entities"
+    pets = write_classes(tmp_path / "pets", 3)
+    (pets / "notes.txt").write_text("of 2024")
+    assert guess_kind({"path": str(pets)}) == "images"
