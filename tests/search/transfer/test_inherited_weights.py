@@ -168,7 +168,7 @@ def test_a_source_whose_data_have_changed_is_refused(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     plan = shelf.plan(digits_spec("source"))
     shelf.finish(plan, [(configured(2), [0.5, 0.3])])
-    fingerprint = fingerprint_of(plan.spec)
+    fingerprint, _ = fingerprint_of(plan.spec)
     fingerprint["data"] = {**fingerprint["data"], "digest": "0" * 12}
     client = open_client(shelf.uri)
     client.set_tag(plan.summary_run, tag_names.FINGERPRINT, json.dumps(fingerprint))
