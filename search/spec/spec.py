@@ -182,7 +182,8 @@ class Spec(Part):
                 k: v for k, v in self.task.settings.items() if k not in fixed
             }
         if fingerprint["data"] is not None:
-            del fingerprint["data"]["warnings"]  # of no meaning for the values
+            for key in ("warnings", "seeded_splits"):  # of no meaning for the values
+                fingerprint["data"].pop(key, None)
         if base is not None:
             fingerprint["base"] = {"name": base.name, "digest": base.digest}
         if code:
