@@ -32,7 +32,7 @@ DIGITS = {
 def spec_of(kind: str) -> dict[str, Any]:
     """Return the spec of one search by this system."""
     trials, epochs = KINDS[kind]
-    task: dict[str, Any] = {"model": f"python:benchmarks.overhead.trials:{kind}"}
+    task: dict[str, Any] = {"train": f"python:benchmarks.overhead.trials:{kind}"}
     metrics = ["left", "right"]
     space: dict[str, Any] = {"x": {"type": "float", "low": 0.0, "high": 1.0}}
     more: dict[str, Any] = {}

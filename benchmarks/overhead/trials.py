@@ -1,6 +1,6 @@
 """The trials of the overhead benchmark, as generators that yield one metrics dict an epoch.
 
-This system uses them as `model: python:benchmarks.overhead.trials:NAME`, plain_tune.py directly.
+This system uses them as `train: python:benchmarks.overhead.trials:NAME`, plain_tune.py directly.
 A file of its own, because workers import it.
 """
 

@@ -37,10 +37,10 @@ def spec_of(concurrent: int, folder: Path) -> dict[str, Any]:
     """Return the spec of one search; its trials never run out."""
     unit = {"type": "float", "low": 0.0, "high": 1.0}
     settings = {"pace_file": str(folder / PACE)}
-    model = "python:benchmarks.internal.scaling.trials:sleeping"
+    train = "python:benchmarks.internal.scaling.trials:sleeping"
     return {
         "name": f"scaling-{concurrent}",
-        "task": {"model": model, "settings": settings},
+        "task": {"train": train, "settings": settings},
         "objectives": [
             {"metric": "score", "direction": "maximize"},
             {"metric": "cost", "direction": "minimize"},

@@ -8,6 +8,7 @@ from models.data.loading import ImageSplits
 from models.networks.cnn import CNN
 from models.training.network_optimization import NetworkOptimization
 
+CPU = torch.device("cpu")
 ZERO = torch.zeros(2, 1, 1, 2)
 
 
@@ -53,7 +54,9 @@ def test_free_training_is_the_algorithm_of_its_paper(few_digits: ImageSplits) ->
     configuration = complete("cnn", values)
     torch.manual_seed(0)
     model = CNN(configuration, (1, 8, 8), 10)
-    learning = NetworkOptimization(model, configuration, few_digits, epochs=2, seed=3, norm="linf")
+    learning = NetworkOptimization(
+        model, configuration, few_digits, epochs=2, seed=3, norm="linf", device=CPU
+    )
     torch.manual_seed(0)
     reference = CNN(configuration, (1, 8, 8), 10)
     images = torch.tensor(few_digits.train_images).float() / few_digits.scale
@@ -87,7 +90,9 @@ def test_the_schedule_counts_every_replay(few_digits: ImageSplits) -> None:
     configuration = complete("cnn", values)
     torch.manual_seed(0)
     model = CNN(configuration, (1, 8, 8), 10)
-    learning = NetworkOptimization(model, configuration, few_digits, epochs=2, seed=0, norm="linf")
+    learning = NetworkOptimization(
+        model, configuration, few_digits, epochs=2, seed=0, norm="linf", device=CPU
+    )
     for epoch in range(2):
         learning.epoch(epoch)
     # 2 epochs of 3 batches make 18 steps; the last one begins at 17/18 of half a cosine.
