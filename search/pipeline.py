@@ -279,7 +279,12 @@ def fingerprint_of(spec: Spec, code: str | None = None) -> tuple[dict[str, Any],
     """
     task = spec.task
     kind = "images" if task.is_function else data_kind(task.catalog_name)
-    data = describe_data(task.data, kind) if task.data else None
+    try:
+        data = describe_data(task.data, kind) if task.data else None
+    except ValueError as error:
+        if task.network is None or kind != "images":
+            raise
+        raise ValueError(f"{error} (a network without task.base is for images)") from error
     base = locate_base(task.base) if task.base else None
     if code is None and task.code:
         code = locate_code(task.code).digest

@@ -69,8 +69,10 @@ def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
     """Open a file or folder; `stamp` is part of the cache's key."""
     empty = [name for name, size, _ in stamp if not size and not Path(name).name.startswith(".")]
     if empty or not stamp:
-        what = f"{empty[0]}: an empty file" if empty else f"{path}: an empty folder"
-        raise DataError(f"{what}; fix: write it again, or remove it")
+        if not empty:
+            raise DataError(f"{path}: an empty folder; fix: put the data there, pictures in a "
+                            "folder a class, or tables")  # fmt: skip
+        raise DataError(f"{empty[0]}: an empty file; fix: write it again, or remove it")
     endings = {Path(name).suffix.lower() for name, _, _ in stamp}
     arguments: dict[str, Any] = {"path": str(path)}
     if path.is_file():

@@ -40,9 +40,13 @@ def reproduction(search: Search, spec_yaml: str, environment: Mapping[str, str])
     commit = code.removesuffix(_CHANGED)
     if commit != "unknown" and commit.isalnum():
         commands.insert(0, f"git checkout {commit}")
+    task = yaml.safe_load(spec_yaml).get("task", {}) if spec_yaml else {}
+    own = str(task.get("network") or task.get("train") or "")
+    place = f"In the folder of `{escape(own)}`" if own else "In the folder that has this one"
     rows = [
         ["spec", f"spec.yaml: space, budget, settings and the seed {search.seed}"],
         ["data and model", f"the task's id, {escape(search.task)}; other data give another id"],
+        *([["your code", f"`{escape(own)}`; changed code gives another id"]] if own else []),
         ["history", _history(settings)],
         ["initial weights", _weights(spec_yaml)],
     ]
@@ -58,7 +62,7 @@ def reproduction(search: Search, spec_yaml: str, environment: Mapping[str, str])
     versions = [[escape(name), escape(value)] for name, value in sorted(environment.items())]
     return "\n\n".join(
         [
-            "In the folder that has this one, with the store of this search (`--tracking-uri`):",
+            f"{place}, with the store of this search (`--tracking-uri`):",
             fenced("\n".join(commands), "sh"),
             table(["pinned", "by"], rows),
             "Not pinned:",

@@ -60,8 +60,8 @@ def _tested(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
     parts = ["### On the test split", table(head, rows)]
     if "autoattack" not in shown:
         parts.append(
-            "AutoAttack did not run; fix: install the extra `autoattack` and run `twentieth "
-            "attack SEARCH#TRIAL`."
+            "AutoAttack did not run: it was switched off (`robustness.final_examples: 0`), failed, "
+            "or the extra `autoattack` is not installed; fix: run `twentieth attack SEARCH#TRIAL`."
         )
     return parts
 

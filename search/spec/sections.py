@@ -75,6 +75,8 @@ def _listed(value: Any) -> Any:
 Number = Annotated[int | float, PlainValidator(_read_number)]
 CheckedValue = Annotated[Value, PlainValidator(_read_value)]
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+# CoNLL columns have numbers.
+Column = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 Name = Annotated[str, Field(pattern=NAME)]
 
 
@@ -117,9 +119,9 @@ class Data(Part):
     subset: str | None = None
     splits: dict[Literal["train", "validation", "test"], str | float] | None = None
     image_column: str | None = None
-    text_column: str | None = None
+    text_column: Column | None = None
     pair_column: str | None = None
-    label_column: str | None = None
+    label_column: Column | None = None
     group_column: str | None = None
     train_examples: Counted | None = None
     image_size: Counted | None = None

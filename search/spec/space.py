@@ -91,7 +91,7 @@ def _is_legal_name(document: Document, path: KeyPath) -> bool:
 
 def _unknown(model: str) -> str:
     if model in NETWORKS:
-        return f"unknown hyperparameter of training; your network's own begin with {OWN_PREFIX}"
+        return f"unknown hyperparameter of training; your network's own begin with `{OWN_PREFIX}`"
     return f"unknown hyperparameter of model {model}"
 
 

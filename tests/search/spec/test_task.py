@@ -174,7 +174,7 @@ def test_the_fingerprint_has_the_digest_of_the_code_and_the_id_changes_with_it(
         ("my_net:build", "my_net:biuld", ["my_net.py defines no biuld"]),
         ("my_net:build", "my_net", ["is not of the form python:package.module:function"]),
         ("python:my_net", "my_net", ["is not of the form"]),
-        ("depth: {", "depht: {type: bool}\n  width: {", ["space.width", "begin with model."]),
+        ("depth: {", "depht: {type: bool}\n  width: {", ["space.width", "begin with `model.`"]),
         ("network:", "model: cnn, network:", ["names model and network; keep one"]),
         ("network:", "netwrok:", ["task.netwrok: unknown key", "`network`"]),
         ('network: "python:my_net:build", ', "", ["names nothing to train", "model, network"]),
