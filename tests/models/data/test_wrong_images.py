@@ -49,7 +49,7 @@ def rows(values: str) -> str:
     ("spoil", "settings", "words"),
     [
         (lambda root: shutil.rmtree(root), {}, ["pets: no such file"]),
-        (emptied, {}, ["pets: an empty folder", "write it again"]),
+        (emptied, {}, ["pets: an empty folder", "a folder a class"]),
         (lambda root: cut_off(root / "train/cat/003.png"), {}, ["train/cat/003.png: a damaged"]),
         (lambda root: (root / "test/dog/001.png").write_bytes(b""), {}, ["001.png: an empty file"]),
         (
