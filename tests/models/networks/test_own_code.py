@@ -143,7 +143,8 @@ def test_a_file_edited_during_a_search_does_not_change_the_search(
     file.write_text("def build(configuration, data):\n    return 'first'\n")
     digest = copy_code("python:edited:build", snapshot)
     file.write_text("def build(configuration, data):\n    return 'second'\n")
-    assert load_function("python:edited:build", digest, snapshot)({}, None) == "first"
+    for _ in range(2):  # the second trial of a worker finds the copy on Python's path
+        assert load_function("python:edited:build", digest, snapshot)({}, None) == "first"
 
 
 def test_a_copy_that_was_changed_is_not_run(project: Path, tmp_path: Path) -> None:
