@@ -133,10 +133,10 @@ def load_function(
 
 
 def _check_imported(found: OwnCode) -> None:
-    """Refuse modules of these names from elsewhere, as of an installed package."""
+    """Refuse names that an installed module has, which Python then finds first."""
     for name, file in found.files.items():
         place = Path(getattr(sys.modules.get(name), "__file__", None) or file)
-        if place.resolve() != file.resolve():
+        if place.resolve() != file.resolve() and _is_installed(place):
             raise ValueError(f"{found.reference}: Python imports {place} instead of {file}; "
                              "fix: rename yours")  # fmt: skip
 
@@ -193,11 +193,16 @@ def _source(name: str, path: list[str]) -> Path | None:
     return Path(places[0]).absolute() / "__init__.py" if places else None
 
 
+def _is_installed(place: Path) -> bool:
+    place = place.resolve()
+    is_package = bool({"site-packages", "dist-packages"} & set(place.parts))
+    return is_package or place.is_relative_to(_STANDARD)
+
+
 def _files_of(module: str, root: Path) -> Iterator[tuple[str, Path]]:
     """Yield the name and file of a module and of all that it imports from its project."""
     # Among installed packages and in the standard library every package is a project of its own.
-    parts = set(root.resolve().parts)
-    is_installed = bool({"site-packages", "dist-packages"} & parts) or root.resolve() == _STANDARD
+    is_installed = _is_installed(root)
     waiting, seen = [module], set()
     while waiting:
         name = waiting.pop()
