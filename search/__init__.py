@@ -24,8 +24,9 @@ _found = find_spec("models")
 _place = _found.origin if _found is not None else None
 if _place is None or Path(_place).resolve().parents[1] != _HOME:
     _hidden = f"{_place} hides Twentieth's package models; fix: rename it, or run elsewhere"
-    # While Python looks for the command of `python -m search`, a traceback would follow.
-    raise SystemExit(_hidden) if sys.argv[:1] == ["-m"] else ImportError(_hidden)
+    # From a command, also while Python looks for that of `python -m search`, it is one sentence.
+    is_command = Path(sys.argv[0]).stem in ("-m", "twentieth")
+    raise SystemExit(_hidden) if is_command else ImportError(_hidden)
 
 # Imported on first access: together they take seconds, which `twentieth --help` does not need.
 _PLACES = {

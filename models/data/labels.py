@@ -97,7 +97,7 @@ def check_classes(
     if examples < len(label_names):
         raise DataError(f"{name}, train: {examples} examples of {len(label_names)} classes; "
                         "fix: give at least one example of each class")  # fmt: skip
-    warnings = []
+    warnings = _similar(name, label_names)
     for split in SPLITS[1:]:
         unknown = [label_names[number] for number in sorted(counts[split].keys() - train.keys())]
         if unknown:
@@ -114,6 +114,16 @@ def check_classes(
         warnings.append(f"{name}: no example of {_listed(empty)} in any split; fix: give examples, "
                         "or remove the name")  # fmt: skip
     return warnings
+
+
+def _similar(name: str, label_names: Sequence[str]) -> list[str]:
+    """Return a warning if names differ only in case or in blanks around them."""
+    counts = Counter(each.strip().casefold() for each in label_names)
+    similar = [each for each in label_names if counts[each.strip().casefold()] > 1]
+    if not similar:
+        return []
+    return [f"{name}: classes differ only in case or blanks ({_listed(similar)}); fix: write those "
+            "that are one in one way"]  # fmt: skip
 
 
 def _listed(names: Sequence[str]) -> str:

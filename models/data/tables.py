@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +59,17 @@ def open_tables(settings: DataSettings) -> Tables:
 
 
 def stamp_of(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return name, size and time of change of every file, the key of what was read."""
-    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    """Return name, size and time of change of every file, the key of what was read.
+
+    Raises:
+        DataError: a link leads to a folder, which `datasets` does not follow, or to nothing.
+    """
+    inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+    files = [each for each in inside if each.is_file()]
+    for each in sorted(set(inside).difference(files)):
+        if each.is_symlink():
+            raise DataError(f"{each}: a link to a folder, or to nothing, is not followed; fix: "
+                            "link each file, or put the folder itself there")  # fmt: skip
     stats = ((str(file), file.stat()) for file in files)
     return tuple((name, status.st_size, status.st_mtime_ns) for name, status in stats)
 
@@ -124,6 +134,12 @@ def _load(arguments: Mapping[str, Any], place: str, fix: str) -> dict[str, Any]:
     # Imported here: it takes over a second, and embedded data do not need it.
     import datasets
 
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=CACHE).close()
+    except OSError as error:
+        raise DataError(f"{CACHE}: the cache of data cannot be written ({error.strerror}); fix: "
+                        "set XDG_CACHE_HOME to a folder of yours") from error  # fmt: skip
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)  # what fails is raised as well
     try:

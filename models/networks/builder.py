@@ -78,6 +78,9 @@ def seeded(seed: int) -> Iterator[None]:
 def build(
     builder: Builder, configuration: Mapping[str, Value], data: NetworkData, seed: int
 ) -> nn.Module:
-    """Return a builder's network, its weights drawn on the CPU: the same on every device."""
+    """Return a builder's network, its weights drawn on the CPU: the same on every device.
+
+    The builder gets a configuration of its own, which it may change.
+    """
     with seeded(seed):
-        return builder(configuration, data)
+        return builder(dict(configuration), data)

@@ -82,7 +82,7 @@ def locate_code(reference: str, folder: Path | None = None) -> OwnCode:
                          "folder that holds it, or add that to PYTHONPATH")  # fmt: skip
     # A package lies in a folder of its own name.
     root = found.parents[1] if found.name == "__init__.py" else found.parent
-    files = dict(_imported(module, root))
+    files = dict(_files_of(module, root))
     if module not in files:
         raise ValueError(f"{reference}: there is no module {module} in {root}; fix: correct it")
     _check_defines(reference, files[module], function)
@@ -105,7 +105,8 @@ def load_function(
             changed since the search began. The original comes first: it may read files next to it.
 
     Raises:
-        ValueError: as `locate_code`, or no source has the digest.
+        ValueError: as `locate_code`, no source has the digest, or another module of that name
+            hides it.
         Exception: whatever importing the module raises.
     """
     module, function = parts_of(reference)
@@ -124,8 +125,20 @@ def load_function(
         sys.path.insert(0, str(found.root))  # first, since it hides the changed one
     elif str(found.root) not in sys.path:
         sys.path.append(str(found.root))  # last, so that it hides nothing
-    loaded: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    imported = importlib.import_module(module)
+    if snapshot is None:
+        _check_imported(found)
+    loaded: Callable[..., Any] = getattr(imported, function)
     return loaded
+
+
+def _check_imported(found: OwnCode) -> None:
+    """Refuse names that an installed module has, which Python then finds first."""
+    for name, file in found.files.items():
+        place = Path(getattr(sys.modules.get(name), "__file__", None) or file)
+        if place.resolve() != file.resolve() and _is_installed(place):
+            raise ValueError(f"{found.reference}: Python imports {place} instead of {file}; "
+                             "fix: rename yours")  # fmt: skip
 
 
 def copy_code(reference: str, folder: Path) -> str:
@@ -175,15 +188,21 @@ def _source(name: str, path: list[str]) -> Path | None:
     if found is None:
         return None
     if found.origin is not None and found.origin != "namespace":
-        return Path(found.origin).resolve()
+        return Path(found.origin).absolute()  # links stay: their targets have other names
     places = list(found.submodule_search_locations or [])
-    return Path(places[0]).resolve() / "__init__.py" if places else None
+    return Path(places[0]).absolute() / "__init__.py" if places else None
 
 
-def _imported(module: str, root: Path) -> Iterator[tuple[str, Path]]:
+def _is_installed(place: Path) -> bool:
+    place = place.resolve()
+    is_package = bool({"site-packages", "dist-packages"} & set(place.parts))
+    return is_package or place.is_relative_to(_STANDARD)
+
+
+def _files_of(module: str, root: Path) -> Iterator[tuple[str, Path]]:
     """Yield the name and file of a module and of all that it imports from its project."""
     # Among installed packages and in the standard library every package is a project of its own.
-    is_installed = bool({"site-packages", "dist-packages"} & set(root.parts)) or root == _STANDARD
+    is_installed = _is_installed(root)
     waiting, seen = [module], set()
     while waiting:
         name = waiting.pop()

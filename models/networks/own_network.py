@@ -9,32 +9,31 @@ trial, the network's own under the names that the space gives them (`model.depth
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.data.loading import ImageSplits
 from models.data.text.splits import TextSplits
 from models.hyperparameters.hyperparameter import OWN_PREFIX, Value
 from models.networks.base_model import BaseModel
-from models.networks.builder import Builder, NetworkData, build, network_data
+from models.networks.builder import Builder, NetworkData, network_data, seeded
+from models.networks.network_checks import (
+    Inputs,
+    NetworkError,
+    check_module,
+    check_passes,
+    check_repeatable,
+    check_restored,
+    listed,
+    place,
+)
 from models.networks.own_code import OURS, load_function, locate_code
 
-Inputs = Callable[[nn.Module], Tensor]
-_SHOWN = 3
 _CHECKED_TOKENS = 32
-# Rows of softmax outputs sum to 1 up to rounding in float32. That logits of an untrained network do
-# so by chance, in both rows and without a negative value, does not happen.
-_SUM_TOLERANCE = 1e-4
-
-
-class NetworkError(ValueError):
-    """A user's own network cannot be searched; the message says where, the problem and the fix."""
 
 
 def load_builder(reference: str, digest: str = "", snapshot: Path | None = None) -> Builder:
@@ -48,8 +47,8 @@ def load_builder(reference: str, digest: str = "", snapshot: Path | None = None)
         locate_code(reference)
     try:
         return load_function(reference, digest, snapshot)
-    except Exception as error:
-        raise NetworkError(f"{reference}: importing it failed: {_place(reference, error)}"
+    except (Exception, SystemExit) as error:  # a script that reads its arguments exits
+        raise NetworkError(f"{reference}: importing it failed: {place(reference, error)}"
                            f"{_hint(error)}") from error  # fmt: skip
 
 
@@ -134,14 +133,18 @@ def _check(
         model = _built(reference, builder, seen, data)
         asked |= seen.read
         if index == 0:
-            again = _built(reference, builder, configuration, data)
-            _check_repeatable(reference, model, again)
+            check_module(reference, model)
+            again = _built(reference, builder, dict(configuration), data)
+            check_repeatable(reference, model, again)
         if index < 2:
-            _check_passes(reference, model, data, logits_of, labels, images)
+            check_passes(reference, model, data, logits_of, labels, images)
+        if index == 0:
+            other = _built(reference, builder, dict(configuration), data, seed=1)
+            check_restored(reference, model, other, logits_of)
     unread = _own_names(configurations) - asked
     if unread:
         raise NetworkError(
-            f"{reference}: it never reads {_listed(sorted(unread))} of its configuration, so "
+            f"{reference}: it never reads {listed(sorted(unread))} of its configuration, so "
             "searching that changes nothing; fix: use configuration[...] in it, or remove the "
             "hyperparameter from the space"
         )
@@ -166,6 +169,10 @@ class _Recorded(dict[str, Value]):
         self.read.add(name)
         return super().get(name, default)
 
+    def pop(self, name: str, *default: Any) -> Any:
+        self.read.add(name)
+        return super().pop(name, *default)
+
     def __iter__(self) -> Iterator[str]:
         self.read.update(super().keys())
         return super().__iter__()
@@ -182,26 +189,40 @@ class _Recorded(dict[str, Value]):
         self.read.update(super().keys())
         return super().values()
 
+    def copy(self) -> dict[str, Value]:
+        return dict(self.items())
+
+    def __or__(self, other: Any) -> Any:
+        return self.copy() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self.copy()
+
 
 def _built(
-    reference: str, builder: Builder, configuration: Mapping[str, Value], data: NetworkData
+    reference: str,
+    builder: Builder,
+    configuration: Mapping[str, Value],
+    data: NetworkData,
+    seed: int = 0,
 ) -> nn.Module:
     if not callable(builder):
         raise NetworkError(f"{reference} is a {type(builder).__name__}; fix: name a function "
                            "build(configuration, data)")  # fmt: skip
     try:
-        model = build(builder, configuration, data, seed=0)
+        with seeded(seed):
+            model = builder(configuration, data)
     except KeyError as error:
         name = error.args[0] if error.args else None
         if isinstance(name, str) and name not in configuration:
             raise NetworkError(
-                f"{reference}: {_place(reference, error)}: it reads configuration[{name!r}], which "
+                f"{reference}: {place(reference, error)}: it reads configuration[{name!r}], which "
                 f"neither the space nor task.settings has; fix: add it there; own "
                 f"hyperparameters begin with {OWN_PREFIX!r}"
             ) from error
-        raise NetworkError(f"{reference}: it failed: {_place(reference, error)}") from error
-    except Exception as error:
-        raise NetworkError(f"{reference}: it failed: {_place(reference, error)}; its configuration "
+        raise NetworkError(f"{reference}: it failed: {place(reference, error)}") from error
+    except (Exception, SystemExit) as error:
+        raise NetworkError(f"{reference}: it failed: {place(reference, error)}; its configuration "
                            f"was {_own(configuration)}{_hint(error)}") from error  # fmt: skip
     if not isinstance(model, nn.Module):
         raise NetworkError(f"{reference}: it returned {type(model).__name__}, not a "
@@ -210,134 +231,6 @@ def _built(
         raise NetworkError(f"{reference}: the network has no parameter to train; fix: keep its "
                            "layers as attributes, and requires_grad on")  # fmt: skip
     return model
-
-
-def _check_passes(
-    reference: str,
-    model: nn.Module,
-    data: NetworkData,
-    logits_of: Inputs,
-    labels: Tensor,
-    images: Tensor | None = None,
-) -> None:
-    """Check the outputs of both modes, and the gradients of parameters and images."""
-    for mode in (False, True):
-        model.train(mode)
-        if images is not None:
-            images.requires_grad_(True).grad = None
-        try:
-            logits = logits_of(model)
-        except NetworkError as error:
-            raise NetworkError(f"{reference}: {error}") from error
-        except Exception as error:
-            mode_name = "training" if mode else "evaluation"
-            raise NetworkError(
-                f"{reference}: its network failed on two examples in {mode_name} mode: "
-                f"{_place(reference, error)}"
-            ) from error
-        _check_logits(reference, logits, data, len(labels))
-        if not logits.requires_grad:
-            raise NetworkError(
-                f"{reference}: its logits have no gradient, so nothing would be trained; fix: "
-                "remove torch.no_grad(), .detach() or .data from forward"
-            )
-        torch.autograd.backward(functional.cross_entropy(logits.float(), labels))
-    if images is not None and not _has_gradient(model, logits_of, images, labels):
-        raise NetworkError(
-            f"{reference}: the images get no gradient, so no attack would find anything; fix: "
-            "remove torch.no_grad(), .detach(), rounding or conversion to integers from forward"
-        )
-    without = [
-        name
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-        and parameter.grad is None
-        # Of a pretrained model a part may be of no use here, as the pooler of an encoder.
-        and not name.startswith(_pretrained_parts(model))
-    ]
-    if without:
-        raise NetworkError(
-            f"{reference}: {_listed(without)} of the network get no gradient: forward does not use "
-            "them, or detaches what follows; fix: use or remove them, or set requires_grad=False "
-            "on purpose"
-        )
-
-
-def _pretrained_parts(model: nn.Module) -> tuple[str, ...]:
-    parts = [name for name, part in model.named_modules() if hasattr(part, "get_input_embeddings")]
-    return tuple(f"{name}." if name else "" for name in parts)
-
-
-def _has_gradient(model: nn.Module, logits_of: Inputs, images: Tensor, labels: Tensor) -> bool:
-    """Whether images get a gradient; weights that begin at zero, as of many heads, are moved."""
-    if images.grad is not None and bool(images.grad.any()):
-        return True
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.01 * torch.randn(parameter.shape, generator=generator))
-    images.grad = None
-    torch.autograd.backward(functional.cross_entropy(logits_of(model).float(), labels))
-    return images.grad is not None and bool(images.grad.any())
-
-
-def _check_logits(reference: str, logits: Any, data: NetworkData, examples: int) -> None:
-    expected = (examples, data.classes)
-    if not isinstance(logits, Tensor):
-        raise NetworkError(f"{reference}: its network returns {type(logits).__name__}, not a "
-                           f"tensor; fix: return the logits {expected}")  # fmt: skip
-    if tuple(logits.shape) != expected:
-        is_count = logits.ndim == 2 and logits.shape[0] == examples
-        problem = f"gives {logits.shape[1]} outputs for {data.classes} classes" if is_count else (
-            f"returns shape {tuple(logits.shape)} for {examples} examples of {data.classes} classes"
-        )  # fmt: skip
-        raise NetworkError(f"{reference}: its network {problem}; fix: end it with data.classes "
-                           "logits an example")  # fmt: skip
-    if not logits.is_floating_point():
-        raise NetworkError(f"{reference}: its network returns {logits.dtype}; fix: return logits, "
-                           "not predicted classes")  # fmt: skip
-    if not bool(torch.isfinite(logits).all()):
-        raise NetworkError(f"{reference}: its logits are not finite before any training; fix: look "
-                           "for a division by zero, or a logarithm of zero")  # fmt: skip
-    values = logits.detach().float()
-    if data.classes > 1 and bool((values >= 0).all()):
-        if bool(((values.sum(dim=1) - 1).abs() < _SUM_TOLERANCE).all()):
-            raise NetworkError(
-                f"{reference}: its network returns probabilities (rows that sum to 1), and the "
-                "loss would apply a softmax to them again, which weakens training and attacks; "
-                "fix: leave the softmax out and return logits"
-            )
-
-
-def _check_repeatable(reference: str, first: nn.Module, second: nn.Module) -> None:
-    own, other = first.state_dict(), second.state_dict()
-    differing = [
-        name
-        for name, tensor in own.items()
-        if name not in other
-        or tensor.shape != other[name].shape
-        or not torch.equal(tensor, other[name])
-    ]
-    if differing:
-        raise NetworkError(
-            f"{reference}: {_listed(differing)} differ between two networks of one seed, so no "
-            "trial could be repeated; fix: draw weights by torch's, NumPy's or random's global "
-            "generator without seeding it"
-        )
-
-
-def _place(reference: str, error: BaseException) -> str:
-    """Return an error with the last line of the user's own files that it came from."""
-    text = " ".join(str(error).split())
-    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}, line {error.lineno}: {what}"
-    try:
-        own = {str(file) for file in locate_code(reference).files.values()}
-    except ValueError:
-        own = set()
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename in own]
-    return f"{frames[-1].filename}, line {frames[-1].lineno}: {what}" if frames else what
 
 
 def _hint(error: BaseException) -> str:
@@ -352,8 +245,3 @@ def _own(configuration: Mapping[str, Value]) -> dict[str, Value]:
     return {
         name: value for name, value in dict(configuration).items() if name.startswith(OWN_PREFIX)
     }
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

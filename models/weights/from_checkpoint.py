@@ -22,24 +22,24 @@ from models.weights.initial import InitialWeights
 
 
 def trained_network(
-    state: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
     builder: Builder,
     configuration: Mapping[str, Value],
     data: NetworkData,
 ) -> nn.Module:
-    """Return the network of a checkpoint of `NetworkTraining`, in eval mode.
+    """Return a trained network in eval mode.
 
     Args:
-        state: the checkpoint's state.
+        weights: its state in a checkpoint.
         builder: builds the network.
         configuration: its hyperparameters.
         data: what the builder was given.
 
     Raises:
-        RuntimeError: the state belongs to another configuration, or the builder has changed.
+        RuntimeError: the weights belong to another configuration, or the builder has changed.
     """
     model = build(builder, configuration, data, seed=0)
-    model.load_state_dict(state["model"])
+    model.load_state_dict(weights)
     return model.eval()
 
 

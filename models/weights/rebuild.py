@@ -17,7 +17,7 @@ from models.catalog import Value, data_kind
 from models.data.loading import ImageSplits, load_data
 from models.networks import cnn
 from models.networks.base_model import BaseModel
-from models.networks.builder import Builder, NetworkData, build, network_data
+from models.networks.builder import Builder, NetworkData, network_data
 from models.networks.own_network import load_builder
 from models.weights.checkpoints import newest_checkpoint
 from models.weights.from_checkpoint import from_adapted, from_network, trained_network
@@ -95,16 +95,19 @@ def rebuild(trained: TrainedTrial) -> RebuiltModel:
     names = tuple(splits.label_names)
     if trained.base is not None and trained.network is not None:
         from models.networks.own_text import text_data  # transformers takes seconds
+        from models.networks.transformer import quietly
 
         data = text_data(trained.base, names)
-        model = build(trained.builder(), trained.configuration, data, seed=0)
-        model.load_state_dict(state["weights"])
-        return RebuiltModel(model.eval(), names, splits, data=data)
+        with quietly():
+            model = trained_network(
+                state["weights"], trained.builder(), trained.configuration, data
+            )
+        return RebuiltModel(model, names, splits, data=data)
     if trained.base is not None:
         return _transformer(trained, trained.base, state, names, splits)
     assert isinstance(splits, ImageSplits), "only a network on images has no base"
     data = network_data(splits)
-    model = trained_network(state, trained.builder(), trained.configuration, data)
+    model = trained_network(state["model"], trained.builder(), trained.configuration, data)
     return RebuiltModel(model, names, splits, data=data)
 
 

@@ -62,7 +62,7 @@ def require_allowed(name: str, task: Task, known: Mapping[str, Any], allowed: Al
     if not allowed.is_changed:
         raise PermissionError(
             f"{name}: {changed} ({', '.join(map(str, code.files.values()))}); fix: restore it, or "
-            "start a new search; if the change does not affect what trials measure, add "
-            "--changed-code"
+            "start a new search; if the change does not affect what trials measure, resume, "
+            "attack and export take --changed-code"
         )
     return changed

@@ -299,3 +299,11 @@ def test_embedded_digits_are_described_without_heavy_packages() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(found.stdout.replace("'", '"')) == []
+
+
+def test_classes_that_differ_only_in_case_are_named(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "pets", 20)
+    write_classes(tmp_path / "more", 20, start=100)
+    (tmp_path / "more" / "cat").rename(root / "Cat")
+    (warning,) = describe_data({"path": str(root)}).warnings
+    assert "classes differ only in case or blanks ('Cat', 'cat'); fix: write those" in warning

@@ -79,6 +79,11 @@ def rows(values: str) -> str:
             {},
             ["pets: the pictures have different sizes", "24 of 4x6, 1 of 5x5", "image_size"],
         ),
+        (
+            lambda root: (root / "train/cow").symlink_to(root / "train/cat"),
+            {},
+            ["train/cow: a link to a folder", "fix: link each file"],
+        ),
         (lambda root: (root / "train/cow").mkdir(), {}, ["train/cow: a class without pictures"]),
         (lambda root: emptied(root / "train/dog"), {}, ["train/dog: a class without pictures"]),
         (lambda root: shutil.rmtree(root / "train/dog"), {}, ["train: every example is 'cat'"]),
@@ -262,3 +267,13 @@ def test_a_single_array_is_no_archive(tmp_path: Path) -> None:
         np.save(file, IMAGES)
     with pytest.raises(DataError, match=r"pets\.npz: a single array; fix: .*np\.savez"):
         describe_data({"path": str(tmp_path / "pets.npz")})
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setattr("models.data.tables.CACHE", tmp_path / "taken" / "data")
+    root = write_classes(tmp_path / "pets", 20)
+    with pytest.raises(DataError, match=r"taken/data: the cache of data.*fix: set XDG_CACHE_HOME"):
+        describe_data({"path": str(root)})

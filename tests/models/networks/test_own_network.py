@@ -63,6 +63,10 @@ RIGHT = {
         "net = Net(configuration, data); net.first.requires_grad_(False); return net"
     ),
     "a configuration given on": "return Net({**configuration}, data)",
+    "a configuration that it changes": (
+        "configuration = configuration | {'batch_size': 1}; configuration.pop('patience'); "
+        "return Net(configuration.copy(), data)"
+    ),
     "normalisation over the batch": (
         "return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(flat(data)), "
         "nn.Linear(flat(data), configuration['model.width']), nn.ReLU(inplace=True), "
@@ -121,6 +125,41 @@ WRONG = {
     ),
     "no module": (BUILD + "return 3", ["returned int, not a torch.nn.Module"]),
     "a class instead": (BUILD + "return Net", ["returned type"]),
+    "layers in a list": (
+        BUILD + "net = Net(configuration, data); hidden = [nn.Linear(flat(data), flat(data))]\n"
+        "    net.register_forward_pre_hook(lambda net, images: hidden[0](images[0].flatten(1)))\n"
+        "    return net",
+        ["same state_dict gives other logits", "nn.ModuleList"],
+    ),
+    "chance in evaluation": (
+        begin("nn.functional.dropout(images, 0.5)"),
+        ["two passes in evaluation mode", "self.training"],
+    ),
+    "lazy layers": (
+        BUILD + "return nn.Sequential(nn.Flatten(), nn.LazyLinear(data.classes))",
+        ["1.weight, 1.bias", "give lazy layers their sizes"],
+    ),
+    "no device": (
+        BUILD + "return Net(configuration, data).to('meta')", ["first.weight", "build on the CPU"],
+    ),
+    "state that is no tensor": (
+        "class Changed(Net):\n    def get_extra_state(self):\n        return {'calls': 1}\n"
+        "    def set_extra_state(self, state):\n        pass\n"
+        + BUILD + "return Changed(configuration, data)",
+        ["_extra_state", "keep state in buffers"],
+    ),
+    "a script": (
+        BUILD + "return torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(flat(data), 10)))",
+        ["cannot be copied", "without torch.jit"],
+    ),
+    "a mode that returns nothing": (
+        "class Changed(Net):\n    def train(self, mode=True):\n        super().train(mode)\n"
+        + BUILD + "return Changed(configuration, data)",
+        ["train() of the network does not return it", "return self"],
+    ),
+    "an exit": (BUILD + "raise SystemExit(2)", ["it failed: ", "SystemExit: 2"]),
+    "an exit while importing": ("import argparse\nargparse.ArgumentParser().parse_args(['--no'])\n"
+                                + BUILD + "pass", ["importing it failed: ", "SystemExit: 2"]),
     "one argument": ("def build(configuration):\n    return 1", ["it failed: TypeError"]),
     "not callable": ("build = 3", ["is a int", "build(configuration, data)"]),
     "its own exception": (

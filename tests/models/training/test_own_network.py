@@ -49,7 +49,7 @@ def taken(builder: Builder, configuration: dict, data: ImageSplits, folder: Path
     save_checkpoint(folder, 1, 1, list(source.run()), source.state_dict())
     checkpoint, known = newest_checkpoint(folder), network_data(data)
     assert checkpoint is not None
-    model = trained_network(checkpoint.load_state(), builder, configuration, known)
+    model = trained_network(checkpoint.load_state()["model"], builder, configuration, known)
     found = from_network(model, builder, configuration, known)
     return load_initial(save_initial(folder / "weights", found))
 

@@ -37,7 +37,7 @@ def taken(few_digits: ImageSplits, tmp_path_factory: pytest.TempPathFactory) -> 
     checkpoint = newest_checkpoint(folder)
     assert checkpoint is not None
     data = network_data(few_digits)
-    model = trained_network(checkpoint.load_state(), cnn.build, SMALL, data)
+    model = trained_network(checkpoint.load_state()["model"], cnn.build, SMALL, data)
     found = from_network(model, cnn.build, SMALL, data)
     return load_initial(save_initial(folder / "weights", found))
 
