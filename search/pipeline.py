@@ -128,9 +128,14 @@ def prepare(
         has_models=spec.sampler.name == "warm",
     )  # fmt: skip
     proposals = first_proposals(spec, prior, space, task, PREVIEWED)
-    step = proposals[0].origin.get("step", "?")
-    first = in_words(proposals[0].configuration)
-    say(f"apply     the {spec.sampler.name} sampler first tries {first} (step {step})")
+    given = len(spec.first)
+    if given:
+        first = in_words(proposals[0].configuration) + ", ..." * (given > 1)
+        say(f"apply     {counted(given, 'configuration')} given to try first: {first}")
+    for proposal in proposals[given:][:1]:
+        tried, step = in_words(proposal.configuration), proposal.origin.get("step", "?")
+        when = "then" if given else "first"
+        say(f"apply     the {spec.sampler.name} sampler {when} tries {tried} (step {step})")
     return Prepared(
         spec, space, task, fingerprint, history, reconciled, experience, prior, proposals
     )

@@ -325,13 +325,24 @@ def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> 
     )
 
 
+def given_proposals(spec: Spec) -> list[Proposal]:
+    """Returns the spec's first configurations; trial N tries the one at place N."""
+    return [Proposal(each, origin("first")) for each in spec.first_configurations()]
+
+
 def first_proposals(
     spec: Spec, prior: PriorData, space: SearchSpace, task: str, count: int
 ) -> list[Proposal]:
-    """Returns at most `count` first proposals of a search without results in between."""
+    """Returns what a search tries first, `count` at most, without results in between.
+
+    The spec's first configurations are additional.
+    """
     sampler = sampler_for(spec, prior, space, task)
     study = quiet_study(searched(spec.objectives), sampler)
-    proposals: list[Proposal] = []
+    proposals = given_proposals(spec)
+    for given in proposals:
+        sampler.ask(study, given)
+    count += len(proposals)
     while len(proposals) < count and (proposal := sampler.propose(study)) is not None:
         sampler.ask(study, proposal)
         proposals.append(proposal)

@@ -29,6 +29,10 @@ from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster ('auto', host:port).")]
+First = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="YAML list of configurations to try before all others."),
+]
 Trials = Annotated[int | None, typer.Option(min=1, help="Number of trials.")]
 
 
@@ -37,6 +41,7 @@ def run(
     settings: Settings = None,
     trials: Trials = None,
     cold: Annotated[bool, typer.Option("--cold", help="Ignore history.")] = False,
+    first: First = None,
     tracking_uri: Uri = DEFAULT_URI,
     address: Address = None,
     seed: Annotated[
@@ -46,7 +51,7 @@ def run(
 ) -> None:
     """Start a search: review, extract, apply, optimize, transfer."""
     changes = changed_keys(settings, trials, seed) + ["history.enabled=false"] * cold
-    checked = load_spec(spec, changes)
+    checked = load_spec(spec, changes, first=first)
     _announce(tracking_uri, "" if cold else "the history of ")
     from search import pipeline
     from search.cli.follow import follow
@@ -88,12 +93,13 @@ def resume(
 def review(
     spec: SpecFile,
     settings: Settings = None,
+    first: First = None,
     as_json: AsJson = False,
     rejected: Annotated[bool, typer.Option("--rejected", help="List every run left out.")] = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Dry run: show what history says about a spec and what would be tried first."""
-    checked = load_spec(spec, settings or [])
+    checked = load_spec(spec, settings or [], first=first)
     if not as_json:
         _announce(tracking_uri)
     from search import pipeline
@@ -103,7 +109,7 @@ def review(
     speak = (lambda text: None) if as_json else say
     prepared = pipeline.prepare(checked, tracking_uri, say=speak, lines_shown=None)
     names = prepared.history.trial_names()
-    first = [
+    tried = [
         ProposalDocument(dict(proposal.configuration), **origin_keys(proposal.origin, names))
         for proposal in prepared.proposals
     ]
@@ -113,12 +119,12 @@ def review(
         document = ReviewDocument(
             task=prepared.task, experience=prepared.experience,
             decisions=tuple(reconciled.decisions), trials_left_out=reconciled.left_out,
-            first_configurations=tuple(first),
+            first_configurations=tuple(tried),
             rejected=tuple(LeftOut(row.run_id, row.name, row.reason) for row in left_out),
         )  # fmt: skip
         print(to_json(document))
         return
-    for proposal in first:
+    for proposal in tried:
         say(f"try       {pipeline.in_words(proposal.configuration)}")
         say(f"          {proposal.origin}")
     for row in left_out if rejected else ():
