@@ -237,7 +237,7 @@ def resumed_plan(
     budget = summary.trials_budget + more_trials
     # Its spec pins what it started from, so it does not learn from later searches.
     prepared = prepare(spec, tracking_uri, say=say, is_resumed=True, code=known.get("code"))
-    _refuse_changed(summary, prepared.fingerprint)
+    refuse_changed(summary, prepared.fingerprint)
     if changed:
         say(f"review    {changed}")
         add_note(client, summary, f"Resumed on {date.today()} with changed code: {changed}.")
@@ -260,7 +260,7 @@ def in_words(configuration: Mapping[str, Value]) -> str:
     )
 
 
-def _refuse_changed(summary: Summary, fingerprint: Mapping[str, Any]) -> None:
+def refuse_changed(summary: Summary, fingerprint: Mapping[str, Any]) -> None:
     """Refuses to mix trials on other data, or of another pretrained model, into a search."""
     for part, what in (("data", "data set"), ("base", "pretrained model")):
         before, now = summary.fingerprint.get(part) or {}, fingerprint.get(part) or {}

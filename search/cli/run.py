@@ -1,7 +1,7 @@
-"""The commands that run trials, `run` and `resume`, and `review`, which runs none.
+"""The commands that run trials, `run`, `resume` and `repeat`, and `review`, which runs none.
 
-`run` and `resume` do all five steps (review, extract, apply, optimize, transfer), `review` the
-first three. Imports are inside the commands, so that `twentieth --help` is fast.
+The former do all five steps (review, extract, apply, optimize, transfer), `review` the first three.
+Imports are inside the commands, so that `twentieth --help` is fast.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from search.cli.options import (
     Settings,
     Uri,
     changed_keys,
+    named_trial,
     say,
 )
 from search.spec import load_spec
@@ -88,6 +89,34 @@ def resume(
     )  # fmt: skip
     own = load_history(tracking_uri, searches=[plan.search]).prior_trials(state=None)
     follow(plan, own, results)
+
+
+def repeat(
+    trial: Annotated[str, typer.Argument(metavar="SEARCH#TRIAL", help="A trial that has ended.")],
+    seeds: Annotated[int, typer.Option(min=2, help="Number of seeds, each a trial.")] = 5,
+    tracking_uri: Uri = DEFAULT_URI,
+    address: Address = None,
+    allow_code: AllowCode = None,
+    changed_code: ChangedCode = False,
+    results: Results = RESULTS,
+) -> None:
+    """Train one configuration again with other seeds, as a small search of its own.
+
+    Prints mean and standard deviation of each objective. Later searches of the
+    task take the noise of its objectives from them.
+    """
+    search, number = named_trial(trial)
+    _announce(tracking_uri)
+    from search.cli.follow import follow
+    from search.cli.repeat import repeating_plan
+    from search.spec.own_code import Allowed
+
+    _admit(address)
+    plan = repeating_plan(
+        search, number, tracking_uri, seeds=seeds, storage_root=results / "storage",
+        address=address, allowed=Allowed(allow_code, changed_code), say=say,
+    )  # fmt: skip
+    follow(plan, [], results)
 
 
 def review(

@@ -27,7 +27,7 @@ from search.transfer.control_arm import ArmsComparison, arms_sentence, compare_a
 from search.transfer.costs import Cost
 from search.transfer.guard_record import GuardRecord, guard_record, guard_sentence
 from search.transfer.objective_text import conditions
-from search.transfer.progress import REFERENCE_RULE, compared, find_search, trials_of
+from search.transfer.progress import REFERENCE_RULE, compared, find_search, given, trials_of
 
 NOTHING = "No trial of this search is complete, so there is nothing to compare."
 NO_COLD = "There is no earlier cold search of this task to compare with."
@@ -108,7 +108,7 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
     if found is not None and level > 0:
         control = compare_arms(trials, this, cost)
         if comparisons:
-            caveats = cold_caveats(this, [cold for cold, _ in found.theirs])
+            caveats = cold_caveats(this, [cold for cold, _ in found.theirs], given(trials))
             texts += [cold_sentence(len(trials), comparisons, saved, cost), *caveats]
         if control is not None:
             texts.append(arms_sentence(control, cost))

@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, said: 
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="no.yaml: there is no such file"):
+    with pytest.raises(SpecError, match=r"no\.yaml: there is no such file"):
         load_spec(DIGITS, first=tmp_path / "no.yaml")
 
 
