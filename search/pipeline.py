@@ -127,8 +127,9 @@ def prepare(
         reconciled, space, spec.objectives, task=task, similarities=experience.similarities,
         has_models=spec.sampler.name == "warm",
     )  # fmt: skip
-    proposals = first_proposals(spec, prior, space, task, PREVIEWED)
     given = len(spec.first)
+    previewed = min(PREVIEWED, spec.budget.trials - given)
+    proposals = first_proposals(spec, prior, space, task, previewed)
     if given:
         first = in_words(proposals[0].configuration) + ", ..." * (given > 1)
         say(f"apply     {counted(given, 'configuration')} given to try first: {first}")

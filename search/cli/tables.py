@@ -18,7 +18,6 @@ from rich.text import Text
 from search.cli.documents import SearchDocument
 from search.cli.options import say, say_raw
 from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
-from search.extract.noise import configuration_key, repeated_trials, spreads
 from search.history import History, Trial
 from search.history.plurals import counted
 from search.objectives.objective import value_text
@@ -28,11 +27,10 @@ from search.transfer.best import best_trials, to_yaml, values_on_test
 from search.transfer.costs import cost_of
 from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.objective_text import best_in_words, none_keeps
+from search.transfer.repetitions import repetition_lines
 
 # `show` gives the reasons of so many failed trials.
 FAILED_SHOWN = 5
-# So many earlier trials of a configuration that was repeated are listed.
-BEFORE_SHOWN = 3
 
 
 def history_lines(searches: Sequence[SearchDocument], width: int) -> Iterator[str]:
@@ -152,33 +150,6 @@ def print_best(out: Console, history: History, search: str) -> list[Trial]:
     for line in repetition_lines(history, search):
         say_raw(line, out)
     return best
-
-
-def repetition_lines(history: History, search: str) -> Iterator[str]:
-    """Yields mean and spread of the objectives, for each configuration that a search repeated."""
-    trials = history.prior_trials(search=search)
-    for group in repeated_trials(trials):
-        first = group[0]
-        key = configuration_key(first.configuration)
-        before = [
-            trial
-            for trial in history.prior_trials(task=first.task)
-            if trial.search != search and configuration_key(trial.configuration) == key
-        ]
-        found = spreads(group)
-        numbers = ", ".join(f"{trial.number:03d}" for trial in group)
-        yield f"trials {numbers} repeat one configuration:"
-        width = max(len(each.objective) for each in found)
-        for each in found:
-            low, high = value_text(min(each.values)), value_text(max(each.values))
-            mean, deviation = value_text(each.mean), value_text(each.deviation)
-            text = f"mean {mean}, standard deviation {deviation}, {low} to {high}"
-            yield f"  {each.objective:<{width}}  {text}"
-        for trial in before[:BEFORE_SHOWN]:
-            own = ", ".join(
-                f"{name} {value_text(value)}" for name, value in trial.by_metric.items()
-            )
-            yield f"  before: {trial.search}#{trial.number} {own}"
 
 
 def best_table(best: Sequence[Trial], out: Console) -> Table:

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -61,44 +59,6 @@ def noise(measured: Mapping[str, ObjectiveMatrix], objective: str, task: str) ->
         runs=tuple(trial.run_id for trial in trials),
         searches=tuple(dict.fromkeys(trial.search for trial in trials)),
     )
-
-
-@dataclass(frozen=True)
-class Spread:
-    """The values of one objective over the complete trials of one configuration.
-
-    Attributes:
-        objective: The metric.
-        values: One for each trial, at least two.
-    """
-
-    objective: str
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """The mean of the values."""
-        return statistics.mean(self.values)
-
-    @property
-    def deviation(self) -> float:
-        """The standard deviation of the values, as of a sample."""
-        return statistics.stdev(self.values)
-
-
-def repeated_trials(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """Returns the complete trials of each configuration that has at least two of them."""
-    groups: dict[str, list[Trial]] = {}
-    for trial in trials:
-        if trial.state == "complete":
-            groups.setdefault(configuration_key(trial.configuration), []).append(trial)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def spreads(trials: Sequence[Trial]) -> list[Spread]:
-    """Returns the spread of each objective over trials of one configuration and one search."""
-    columns = zip(*(trial.values for trial in trials), strict=True)
-    return [Spread(*each) for each in zip(trials[0].metrics, columns, strict=True)]
 
 
 def _squares(values: Sequence[float]) -> float:
