@@ -63,7 +63,7 @@ def test_a_repetition_is_a_search_of_the_same_task_with_other_seeds(
 
 @pytest.mark.slow
 def test_first_configurations_and_repetitions_are_trained_and_feed_the_noise(
-    tmp_path: Path,
+    cli: Callable[..., Said], tmp_path: Path
 ) -> None:
     place = Place(tmp_path)
     spec = hills("noisy_hills", budget={"trials": 4, "epochs": 2})
@@ -83,7 +83,8 @@ def test_first_configurations_and_repetitions_are_trained_and_feed_the_noise(
     assert f"before, as {search}#0: left" in said
     path = tmp_path / "hills.yaml"
     path.write_text(yaml.safe_dump(spec))
-    found = json.loads(finished(place.start("review", str(path), "--json")))
+    answer = cli("review", path, "--json", "--tracking-uri", place.uri)
+    found = json.loads(answer.out)
     noise = {each["objective"]: each for each in found["experience"]["noise"]}
     assert noise["left"]["repeats"] == noise["right"]["repeats"] == 4  # with trial 0 itself
     assert 0.01 < noise["left"]["deviation"] < 0.2  # 4 degrees of freedom: 0.05 by 0.2 to 4
