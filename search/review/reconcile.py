@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
 
-from search.history import History, Trial
+from search.history import History, Search, Trial
 from search.history.lazy_curves import restated_curves
 from search.history.plurals import counted
 from search.objectives.objective import UNKNOWN, Objective
@@ -136,9 +136,20 @@ def _decisions(
             for (search, old, new), count in history.renames.hyperparameters.items()
             if search == name and new in space.distributions
         ),
-        *changes(name, theirs, space, tally(configurations, [each for _, each, _ in part])),
+        *changes(name, _logged(found), space, tally(configurations, [each for _, each, _ in part])),
         *_objectives(name, part),
     ]
+
+
+def _logged(search: Search | None) -> SearchSpace | None:
+    """Returns the space without what was only inferred from values: nobody chose those ranges."""
+    if search is None or search.space is None:
+        return None
+    known = search.space.distributions
+    return SearchSpace(
+        {name: known[name] for name in known if name not in search.inferred},
+        search.space.conditions,
+    )
 
 
 def _objectives(name: str, part: Sequence[_Part]) -> list[Decision]:

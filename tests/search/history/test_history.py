@@ -259,7 +259,9 @@ def test_intermediate_values_from_step_zero_are_those_of_epoch_one() -> None:
 def test_a_representation_is_one_short_line() -> None:
     history = history_of(a=[frozen(0.5, [1.0, 2.0])], b=[frozen(0.5, [1.0, 2.0])])
     assert repr(history) == "History(2 trials of 2 searches)"
-    assert repr(history.prior_trials()[0]) == "Trial(a#0, complete, {'x': 0.5}, accuracy=1, loss=2)"
+    assert repr(history.prior_trials()[0]) == (
+        "Trial(a#-1, complete, {'x': 0.5}, accuracy=1, loss=2)"
+    )
     assert repr(GOALS[0]) == "Objective('accuracy', 'maximize')"
     left_out = History(rejected=(Rejected("r", "a run", "measured nothing"),))
     assert repr(left_out) == "History(0 trials of 0 searches, 1 run left out)"

@@ -221,7 +221,8 @@ def test_what_two_tools_logged_below_one_run_is_one_search(hand: Hand) -> None:
 
 def log_steps(hand: Hand, **curves: dict[int, float]) -> None:
     """Logs a run whose metrics have these steps."""
-    run = hand.log({"lr": 0.1 * (1 + len(all_run_ids(hand.uri)))}, status=None)
+    place = len(all_run_ids(hand.uri))
+    run = hand.log({"lr": 0.1 + place}, status=None, start=1_760_000_000_000 + place)
     for metric, curve in curves.items():
         for step, value in curve.items():
             hand.client.log_metric(run, metric, value, step=step)
