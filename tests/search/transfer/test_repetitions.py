@@ -9,7 +9,7 @@ import pytest
 from search.history import History
 from search.transfer.progress import cold_searches
 from search.transfer.repetitions import repetition_lines, repetitions, spreads
-from search.transfer.verdict import verdict
+from search.transfer.verdict import ALL_GIVEN, verdict
 from tests.support.synthetic_history import BOTH, START, history, row, search
 
 GOAL = BOTH[:1]
@@ -55,6 +55,11 @@ def test_a_search_that_repeats_nothing_has_no_lines() -> None:
 
 def test_no_verdict_compares_with_a_search_of_repetitions() -> None:
     assert [each.id for each in cold_searches(repeated(), "later")] == ["cold"]
+
+
+def test_the_verdict_of_a_search_of_repetitions_claims_nothing() -> None:
+    found = verdict(repeated(), "again")
+    assert found.sentence == ALL_GIVEN and not found.comparisons and found.level > 0
 
 
 def test_a_verdict_says_how_many_configurations_were_given() -> None:
