@@ -320,6 +320,6 @@ def gather(
         settings.experiments,
         searches=settings.searches,
         same_task=settings.same_task,
-        task=task,
+        task=task if settings.same_task else "",
     )
     return history.renamed(settings.rename, settings.rename_metrics)

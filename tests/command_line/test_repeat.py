@@ -85,6 +85,6 @@ def test_first_configurations_and_repetitions_are_trained_and_feed_the_noise(
     path.write_text(yaml.safe_dump(spec))
     answer = cli("review", path, "--json", "--tracking-uri", place.uri)
     found = json.loads(answer.out)
-    noise = {each["objective"]: each for each in found["experience"]["noise"]}
+    noise = {each["objective"]: each for each in found["experience"]["noises"]}
     assert noise["left"]["repeats"] == noise["right"]["repeats"] == 4  # with trial 0 itself
     assert 0.01 < noise["left"]["deviation"] < 0.2  # 4 degrees of freedom: 0.05 by 0.2 to 4
