@@ -26,6 +26,7 @@ app = typer.Typer(
 EXAMPLES: dict[Callable[..., None], str] = {
     run.run: "run search/specs/digits.yaml --trials 20 --seed 1",
     run.resume: "resume digits-1123-0915-a1b2 --trials 8",
+    run.repeat: "repeat digits-1123-0915-a1b2#7 --seeds 5",
     run.review: "review search/specs/digits.yaml --json",
     data.data: "data digits --set image_size=4",
     store.history: "history",

@@ -127,10 +127,16 @@ def prepare(
         reconciled, space, spec.objectives, task=task, similarities=experience.similarities,
         has_models=spec.sampler.name == "warm",
     )  # fmt: skip
-    proposals = first_proposals(spec, prior, space, task, PREVIEWED)
-    step = proposals[0].origin.get("step", "?")
-    first = in_words(proposals[0].configuration)
-    say(f"apply     the {spec.sampler.name} sampler first tries {first} (step {step})")
+    given = len(spec.first)
+    previewed = min(PREVIEWED, spec.budget.trials - given)
+    proposals = first_proposals(spec, prior, space, task, previewed)
+    if given:
+        first = in_words(proposals[0].configuration) + ", ..." * (given > 1)
+        say(f"apply     {counted(given, 'configuration')} given to try first: {first}")
+    for proposal in proposals[given:][:1]:
+        tried, step = in_words(proposal.configuration), proposal.origin.get("step", "?")
+        when = "then" if given else "first"
+        say(f"apply     the {spec.sampler.name} sampler {when} tries {tried} (step {step})")
     return Prepared(
         spec, space, task, fingerprint, history, reconciled, experience, prior, proposals
     )
@@ -232,7 +238,7 @@ def resumed_plan(
     budget = summary.trials_budget + more_trials
     # Its spec pins what it started from, so it does not learn from later searches.
     prepared = prepare(spec, tracking_uri, say=say, is_resumed=True, code=known.get("code"))
-    _refuse_changed(summary, prepared.fingerprint)
+    refuse_changed(summary, prepared.fingerprint)
     if changed:
         say(f"review    {changed}")
         add_note(client, summary, f"Resumed on {date.today()} with changed code: {changed}.")
@@ -255,7 +261,7 @@ def in_words(configuration: Mapping[str, Value]) -> str:
     )
 
 
-def _refuse_changed(summary: Summary, fingerprint: Mapping[str, Any]) -> None:
+def refuse_changed(summary: Summary, fingerprint: Mapping[str, Any]) -> None:
     """Refuses to mix trials on other data, or of another pretrained model, into a search."""
     for part, what in (("data", "data set"), ("base", "pretrained model")):
         before, now = summary.fingerprint.get(part) or {}, fingerprint.get(part) or {}
@@ -319,6 +325,6 @@ def gather(
         settings.experiments,
         searches=settings.searches,
         same_task=settings.same_task,
-        task=task,
+        task=task if settings.same_task else "",
     )
     return history.renamed(settings.rename, settings.rename_metrics)

@@ -30,6 +30,7 @@ COMMANDS: dict[str, Any] = get_command(app).commands
 RUN_BY = {
     "run": "tests/command_line/test_commands.py",
     "resume": "tests/search/optimize/test_digits.py",
+    "repeat": "tests/command_line/test_repeat.py",
     "review": "tests/command_line/test_review.py",
     "data": "tests/command_line/test_data.py",
     "history": "tests/command_line/test_history_and_show.py",

@@ -131,9 +131,8 @@ def run_cell(place: Place, cell: Cell) -> None:
     initial, received = initial_of(place, cell)
     record |= received
     sampler = WarmStartSampler(
-        history_of(place, cell), SPACE, cell.search_seed(), task=f"crossner_{cell.target}",
-        objectives=[OBJECTIVE],
-    )  # fmt: skip
+        history_of(place, cell), SPACE, cell.search_seed(), objectives=[OBJECTIVE]
+    )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=sampler, directions=["maximize"])
     for number in range(place.settings.trials):

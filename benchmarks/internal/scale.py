@@ -143,7 +143,7 @@ def measure(case: Case, path: str, trials: int) -> dict[str, Any]:
     before = _peak_megabytes()
     started = time.perf_counter()
     history = History.from_parquet(path)
-    task = "task-0" if case.is_known else "a-new-task"
+    task = "task-0" if case.is_known else None
     sampler = WarmStartSampler(
         history, SPACE, 0, task=task, objectives=OBJECTIVES[: case.objectives]
     )

@@ -64,7 +64,9 @@ def run(
         first: Configurations that are given to the search as its first trials.
     """
     space = spec.search_space()
-    sampler = WarmStartSampler(history, space, seed, task=task_of(spec), objectives=spec.objectives)
+    known = history.tasks() if history else []
+    task = task_of(spec) if task_of(spec) in known else None
+    sampler = WarmStartSampler(history, space, seed, task=task, objectives=spec.objectives)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions = directions_of(spec.objectives)
     done = Done(study=optuna.create_study(sampler=sampler, directions=directions))

@@ -106,7 +106,7 @@ def _warm_start(
             objectives=names,
         )
     space = SearchSpace.from_distributions(DISTRIBUTIONS)
-    return WarmStartSampler(history, space, seed, task="target", objectives=names)
+    return WarmStartSampler(history, space, seed, objectives=names)
 
 
 def regret_of(scenario: str, task: Task, rows: Rows) -> np.ndarray:

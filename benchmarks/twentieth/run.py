@@ -43,9 +43,11 @@ def run_sequence(sequence: int, data: Path, trials: int) -> list[list[int]]:
     name, direction = next(iter(OBJECTIVES.items()))
     done: list[Rows] = []
     for place, task in enumerate(tasks_of(sequence)):
+        history = _history(tasks_of(sequence), done, family, name, direction)
+        known = history.tasks() if history else []
         sampler = WarmStartSampler(
-            _history(tasks_of(sequence), done, family, name, direction), space,
-            seed_of(sequence, place), task=task, objectives=[name],
+            history, space, seed_of(sequence, place), task=task if task in known else None,
+            objectives=[name],
         )  # fmt: skip
         done.append(search(family.tasks[task], sampler, trials, 1))
     return [rows.tolist() for rows in done]

@@ -82,8 +82,9 @@ class Proposal:
         configuration: What to try.
         origin: JSON-able: `step` ("portfolio"; "history-model", which uses other tasks;
             "prior-model", which uses prior trials of this task; "model"; "opening"; "random";
-            "control" or "given"), `source_runs` (run ids), `source_tasks` (task -> weight,
-            negative if it is inverted), `sampler`, `prior_trials`, and the guard's decision.
+            "control"; "first", which the spec names; or "given"), `source_runs` (run ids),
+            `source_tasks` (task -> weight, negative if it is inverted), `sampler`,
+            `prior_trials`, and the guard's decision.
     """
 
     configuration: Mapping[str, Value]

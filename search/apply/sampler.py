@@ -40,13 +40,17 @@ from search.apply.proposal_source import Context, Proposal, origin, seed_of
 from search.apply.strategy import PORTFOLIO_SIZE, Options, Strategy, random_proposal
 from search.extract.task_similarity import similarities_of
 from search.history import History
+from search.history.plurals import counted
+from search.history.provenance import names_in_words
 from search.history.studies import quiet_study
 from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
-from search.review import reconcile
+from search.review.decisions import Decision, Kind
+from search.review.reconcile import UNSTATED, reconcile
 from search.space import SearchSpace, Value
 from search.space import values as space_values
 from search.spec import Spec
+from search.spec.errors import nearest_name
 
 _logger = logging.getLogger(__name__)
 
@@ -95,9 +99,10 @@ class WarmStartSampler(BaseSampler):
                 history until the study has finished trials, and then the space of these.
             seed: None draws one.
             task: The task of this search. History of this task enters the model as it is; with
-                None all history is of other tasks.
+                None all history is of other tasks. A task that history lacks has a `fingerprint`.
             objectives: Metric names in the study's order, or `Objective`s. If None, the study's own
-                metric names; without these, prior trials with the same directions are used. Where
+                metric names; without these, prior trials with the same directions are used. History
+                that states no directions, as runs logged by hand, needs the names. Where
                 roles differ, the study has the searched objectives, in their order, and its trials
                 have the constraints of `ObjectiveModel.constraints`.
             directions: Directions of objectives that are names; if None, the study's. `Objective`s
@@ -112,14 +117,17 @@ class WarmStartSampler(BaseSampler):
             control: Size of the control arm, whose trials do not use history; see `strategy.py`.
 
         Raises:
-            ValueError: The sampler's name is unknown, a number of trials negative, or objectives
-                and directions do not go together.
+            ValueError: The sampler's name or the task is unknown, a number of trials negative, or
+                objectives and directions do not go together. At the first proposal: no trial of
+                history states its directions, and the objectives have no names.
         """
         for name, number in {"portfolio": portfolio, "control": control}.items():
             if number < 0:
                 raise ValueError(f"{name} is {number}; it counts trials, so 0 or more")
         self._prior = history if isinstance(history, PriorData) else None
         self._history = history if isinstance(history, History) else History.empty()
+        if task is not None and not fingerprint and len(self._history):
+            _check_task(task, self._history.tasks())
         self._task, self._fingerprint = task, fingerprint or {}
         self._space = space
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
@@ -256,15 +264,23 @@ class WarmStartSampler(BaseSampler):
             return
         self._own = OwnTrials(space)
         objectives = self._told(study)
-        prior = self._prior or self._read(space, objectives)
+        prior, hint = (self._prior, "") if self._prior else self._read(space, objectives)
+        unstated = prior.left_out[f"it {UNSTATED}"]
+        if self._prior is None and unstated and prior.left_out.total() == len(self._history):
+            raise ValueError(
+                f"the history {UNSTATED} in {counted(unstated, 'trial')}; fix: name the objectives "
+                f"in the study's order, objectives=[...]; its metrics are "
+                f"{', '.join(self._history.metrics()) or 'none'}"
+            )
         if self._prior is None and prior.left_out and prior.left_out != self.left_out:
             counts = prior.left_out.most_common()
             _logger.warning(
-                "%d of %d prior trials left out: %s. The search starts from the others. fix: to "
-                "use them too, widen the space, rename hyperparameters when reading the history, "
-                "or name the objectives.",
+                "%d of %d prior trials left out: %s. The search starts %s. fix: to use them too, "
+                "widen the space, rename hyperparameters when reading the history, or name the "
+                "objectives.%s",
                 prior.left_out.total(), len(self._history),
                 "; ".join(f"{count} because {reason}" for reason, count in counts),
+                "cold" if prior.left_out.total() == len(self._history) else "from the others", hint,
             )  # fmt: skip
         self.left_out = prior.left_out
         for trial in prior.same_task:
@@ -277,19 +293,25 @@ class WarmStartSampler(BaseSampler):
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
         self._strategy = Strategy(space, objectives, prior, options)
 
-    def _read(self, space: SearchSpace, told: tuple[Objective, ...]) -> PriorData:
-        """Prepares history for a space and for the objectives that the study is told."""
+    def _read(self, space: SearchSpace, told: tuple[Objective, ...]) -> tuple[PriorData, str]:
+        """Prepares history for a space and for the objectives that the study is told.
+
+        Returns:
+            What can be used, and the renames that seem likely, as a sentence; "" without any.
+        """
         # With roles the study is told only some of the objectives.
         objectives = told if self._objective_model is None else self._objectives
         similarities: dict[str, float] = {}
         if self._fingerprint:
             alike = similarities_of(self._history, self._task or "", self._fingerprint)
             similarities = {search: each.value for search, each in alike.items()}
-        return prior_data(
-            reconcile(self._history, space, objectives), space, objectives,
+        reconciled = reconcile(self._history, space, objectives)
+        prior = prior_data(
+            reconciled, space, objectives,
             task=self._task, similarities=similarities,
             has_models=self._options.sampler is None or self._options.portfolio > 0,
         )  # fmt: skip
+        return prior, _renames_in_words(reconciled.decisions)
 
     def _told(self, study: optuna.Study) -> tuple[Objective, ...]:
         """Returns the objectives whose values the study is told; metrics may be "".
@@ -312,6 +334,27 @@ class WarmStartSampler(BaseSampler):
         return tuple(map(Objective, (each.metric for each in named), directions))
 
 
+def _check_task(task: str, known: Sequence[str]) -> None:
+    if task in known:
+        return
+    close = nearest_name(task, known)
+    meant = f"; did you mean {close!r}? It" if close else ": it"
+    raise ValueError(
+        f"no trial of the history is of task {task!r}{meant} has {names_in_words(list(known))}; "
+        "fix: name one of its tasks, or leave task out, then all of it is of other tasks"
+    )
+
+
+def _renames_in_words(decisions: Sequence[Decision]) -> str:
+    likely: dict[Kind, dict[str, str]] = {"proposed rename": {}, "proposed rename of a metric": {}}
+    for each in decisions:
+        if each.kind in likely:
+            likely[each.kind][each.theirs] = each.subject
+    if not any(likely.values()):
+        return ""
+    return " Likely: history.renamed({}, {}).".format(*likely.values())
+
+
 def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> WarmStartSampler:
     """Makes the sampler of a spec, on the joint space. Only "warm" learns from other searches."""
     name, options = spec.sampler.name, dict(spec.sampler.options)
@@ -325,13 +368,24 @@ def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> 
     )
 
 
+def given_proposals(spec: Spec) -> list[Proposal]:
+    """Returns the spec's first configurations; trial N tries the one at place N."""
+    return [Proposal(each, origin("first")) for each in spec.first_configurations()]
+
+
 def first_proposals(
     spec: Spec, prior: PriorData, space: SearchSpace, task: str, count: int
 ) -> list[Proposal]:
-    """Returns at most `count` first proposals of a search without results in between."""
+    """Returns what a search tries first, `count` at most, without results in between.
+
+    The spec's first configurations are additional.
+    """
     sampler = sampler_for(spec, prior, space, task)
     study = quiet_study(searched(spec.objectives), sampler)
-    proposals: list[Proposal] = []
+    proposals = given_proposals(spec)
+    for given in proposals:
+        sampler.ask(study, given)
+    count += len(proposals)
     while len(proposals) < count and (proposal := sampler.propose(study)) is not None:
         sampler.ask(study, proposal)
         proposals.append(proposal)

@@ -6,19 +6,16 @@ a help text are short here, for typer keeps their ends.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import DEFAULT_URI, SearchId, Uri, say
+from search.cli.options import DEFAULT_URI, SearchId, Uri, named_trial, say
 from search.history.plurals import counted
 
 if TYPE_CHECKING:
     from search.tracking.summary import Summary
-
-_TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")
 
 
 def stop(
@@ -41,13 +38,10 @@ def stop(
     from search.tracking.store import open_client
     from search.tracking.summary import find_summary
 
-    match = _TRIAL.fullmatch(search)
-    if "#" in search and match is None:
-        raise ValueError(f"{search!r} is no trial; fix: write SEARCH#TRIAL, such as digits-1123#7")
+    name, number = named_trial(search) if "#" in search else (search, None)
     client = open_client(tracking_uri)
-    summary = find_summary(client, match["search"] if match else search)
+    summary = find_summary(client, name)
     _check_that_it_runs(summary)
-    number = int(match["number"]) if match else None
     if number is not None:
         if finish:
             raise ValueError("--finish is for a whole search; fix: leave it out for one trial")

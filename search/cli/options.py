@@ -26,6 +26,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
 RESULTS = PROJECT / "results"
 DEFAULT_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RESULTS / 'mlflow.db'}"
+_TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")
 
 Uri = Annotated[str, typer.Option("--tracking-uri", help="MLflow store or server.")]
 SearchId = Annotated[str, typer.Argument(help="Search id or name, or an unambiguous prefix.")]
@@ -86,6 +87,18 @@ def wrapped_line(line: str, width: int) -> str:
     return textwrap.fill(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
+
+
+def named_trial(text: str) -> tuple[str, int]:
+    """The search and the number of a trial that is written as SEARCH#TRIAL.
+
+    Raises:
+        ValueError: it is written in another way.
+    """
+    match = _TRIAL.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no trial; fix: write SEARCH#TRIAL, such as digits-1123#7")
+    return match["search"], int(match["number"])
 
 
 def changed_keys(settings: list[str] | None, trials: int | None, seed: int | None) -> list[str]:

@@ -1,7 +1,7 @@
-"""The commands that run trials, `run` and `resume`, and `review`, which runs none.
+"""The commands that run trials, `run`, `resume` and `repeat`, and `review`, which runs none.
 
-`run` and `resume` do all five steps (review, extract, apply, optimize, transfer), `review` the
-first three. Imports are inside the commands, so that `twentieth --help` is fast.
+The former do all five steps (review, extract, apply, optimize, transfer), `review` the first three.
+Imports are inside the commands, so that `twentieth --help` is fast.
 """
 
 from __future__ import annotations
@@ -23,12 +23,17 @@ from search.cli.options import (
     Settings,
     Uri,
     changed_keys,
+    named_trial,
     say,
 )
 from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster ('auto', host:port).")]
+First = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="YAML list of configurations to try before all others."),
+]
 Trials = Annotated[int | None, typer.Option(min=1, help="Number of trials.")]
 
 
@@ -37,6 +42,7 @@ def run(
     settings: Settings = None,
     trials: Trials = None,
     cold: Annotated[bool, typer.Option("--cold", help="Ignore history.")] = False,
+    first: First = None,
     tracking_uri: Uri = DEFAULT_URI,
     address: Address = None,
     seed: Annotated[
@@ -46,7 +52,7 @@ def run(
 ) -> None:
     """Start a search: review, extract, apply, optimize, transfer."""
     changes = changed_keys(settings, trials, seed) + ["history.enabled=false"] * cold
-    checked = load_spec(spec, changes)
+    checked = load_spec(spec, changes, first=first)
     _announce(tracking_uri, "" if cold else "the history of ")
     from search import pipeline
     from search.cli.follow import follow
@@ -85,15 +91,44 @@ def resume(
     follow(plan, own, results)
 
 
+def repeat(
+    trial: Annotated[str, typer.Argument(metavar="SEARCH#TRIAL", help="A trial that has ended.")],
+    seeds: Annotated[int, typer.Option(min=2, help="Number of seeds, each a trial.")] = 5,
+    tracking_uri: Uri = DEFAULT_URI,
+    address: Address = None,
+    allow_code: AllowCode = None,
+    changed_code: ChangedCode = False,
+    results: Results = RESULTS,
+) -> None:
+    """Train one configuration again with other seeds, as a small search of its own.
+
+    Prints mean and standard deviation of each objective. Later searches of the
+    task take the noise of its objectives from them.
+    """
+    search, number = named_trial(trial)
+    _announce(tracking_uri)
+    from search.cli.follow import follow
+    from search.cli.repeat import repeating_plan
+    from search.spec.own_code import Allowed
+
+    _admit(address)
+    plan = repeating_plan(
+        search, number, tracking_uri, seeds=seeds, storage_root=results / "storage",
+        address=address, allowed=Allowed(allow_code, changed_code), say=say,
+    )  # fmt: skip
+    follow(plan, [], results)
+
+
 def review(
     spec: SpecFile,
     settings: Settings = None,
+    first: First = None,
     as_json: AsJson = False,
     rejected: Annotated[bool, typer.Option("--rejected", help="List every run left out.")] = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Dry run: show what history says about a spec and what would be tried first."""
-    checked = load_spec(spec, settings or [])
+    checked = load_spec(spec, settings or [], first=first)
     if not as_json:
         _announce(tracking_uri)
     from search import pipeline
@@ -103,7 +138,7 @@ def review(
     speak = (lambda text: None) if as_json else say
     prepared = pipeline.prepare(checked, tracking_uri, say=speak, lines_shown=None)
     names = prepared.history.trial_names()
-    first = [
+    tried = [
         ProposalDocument(dict(proposal.configuration), **origin_keys(proposal.origin, names))
         for proposal in prepared.proposals
     ]
@@ -113,12 +148,12 @@ def review(
         document = ReviewDocument(
             task=prepared.task, experience=prepared.experience,
             decisions=tuple(reconciled.decisions), trials_left_out=reconciled.left_out,
-            first_configurations=tuple(first),
+            first_configurations=tuple(tried),
             rejected=tuple(LeftOut(row.run_id, row.name, row.reason) for row in left_out),
         )  # fmt: skip
         print(to_json(document))
         return
-    for proposal in first:
+    for proposal in tried:
         say(f"try       {pipeline.in_words(proposal.configuration)}")
         say(f"          {proposal.origin}")
     for row in left_out if rejected else ():

@@ -27,6 +27,7 @@ from search.transfer.best import best_trials, to_yaml, values_on_test
 from search.transfer.costs import cost_of
 from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.objective_text import best_in_words, none_keeps
+from search.transfer.repetitions import repetition_lines
 
 # `show` gives the reasons of so many failed trials.
 FAILED_SHOWN = 5
@@ -137,7 +138,7 @@ def _print_failed(out: Console, stored: StoredSearch) -> None:
 
 
 def print_best(out: Console, history: History, search: str) -> list[Trial]:
-    """Prints the best trials of a search as a table; returns them."""
+    """Prints the best trials of a search as a table, and what it repeated; returns the best."""
     known, best = history.searches[search], best_trials(history, search)
     missed = none_keeps(known, best)
     if missed:
@@ -146,6 +147,8 @@ def print_best(out: Console, history: History, search: str) -> list[Trial]:
         test = " (on validation, and on test where measured)"
         say(f"{best_in_words(known)}{test}", out)
         out.print(best_table(best, out))
+    for line in repetition_lines(history, search):
+        say_raw(line, out)
     return best
 
 

@@ -43,7 +43,8 @@ def curves_of(
 
     There is one value per (metric, epoch): of several, the one written first where `keeps_first`
     (Twentieth's own runs, whose writes are repeatable), else the one written last. A foreign metric
-    whose values all have the same step was logged without steps; its values are numbered by time.
+    whose values all have the same step was logged without steps; its values are numbered by time,
+    from 1.
 
     Args:
         points: In any order.
@@ -56,7 +57,7 @@ def curves_of(
     starts, lengths = _groups(run, metric)
     is_stepless = (step[starts] == step[starts + lengths - 1]) & (lengths > 1)
     is_numbered = np.repeat(is_stepless & ~keeps_first[run[starts]], lengths)
-    step = np.where(is_numbered, np.arange(len(run)) - np.repeat(starts, lengths), step)
+    step = np.where(is_numbered, np.arange(1, len(run) + 1) - np.repeat(starts, lengths), step)
     firsts, sizes = _groups(run, metric, step)
     kept = np.where(keeps_first[run[firsts]], firsts, firsts + sizes - 1)
     value[np.abs(value) >= GREATEST] *= np.inf
@@ -80,6 +81,35 @@ def renamed(curves: pa.ListArray, name_of: Callable[[int, str], str | None]) -> 
     codes = np.repeat(np.array(new, dtype=np.int64), lengths)
     kept = codes >= 0
     return _lists(run[kept], codes[kept], step[kept], value[kept], list(places), len(curves))
+
+
+def counted_from_one(curves: pa.ListArray, is_foreign: NDArray[np.bool_]) -> pa.ListArray:
+    """Return curves whose first epoch is 1, where a run counted its epochs from 0.
+
+    A run with a curve of several values that begins at step 0 counts from 0, and all of its steps
+    move by one. A single value at step 0 is no epoch, for MLflow gives a value that was logged
+    without a step this one, unless its metric has such a curve in another run: then the run ended
+    with its first epoch.
+
+    Args:
+        curves: One list per run of one experiment.
+        is_foreign: Shape `(runs,)`: whether another tool logged the run; only these move.
+    """
+    run, metric, step, value, metrics = columns_of(curves)
+    starts, lengths = _groups(run, metric)
+    owner, name, begins = run[starts], metric[starts], step[starts] == 0
+    counts_from_zero = begins & (lengths > 1) & is_foreign[owner]
+    run_from_zero = np.zeros(len(curves), dtype=bool)
+    run_from_zero[owner[counts_from_zero]] = True
+    has_steps = np.zeros(len(curves), dtype=bool)
+    has_steps[owner[lengths > 1]] = True
+    metric_from_zero = np.zeros(len(metrics), dtype=bool)
+    metric_from_zero[name[counts_from_zero]] = True
+    is_single = begins & (lengths == 1)
+    moves = run_from_zero[owner] & (~is_single | metric_from_zero[name])
+    moves |= ~has_steps[owner] & is_single & metric_from_zero[name] & is_foreign[owner]
+    step = step + np.repeat(moves, lengths)
+    return _lists(run, metric, step, value, metrics, len(curves))
 
 
 def columns_of(curves: pa.ListArray) -> Columns:

@@ -8,6 +8,7 @@ Twentieth wrote, a list of Optuna trials, or a parquet file. Not for learning fr
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,9 +20,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from optuna.trial import FrozenTrial
 
+from search.history.curves import columns_of
+from search.history.plurals import counted
 from search.history.renaming import Renames, renamed_search, renamed_trials
 from search.history.search import Rejected, Search
-from search.history.studies import first_start, trial_of_study, union_of_distributions
+from search.history.studies import (
+    first_start,
+    first_step_of,
+    objectives_of,
+    trial_of_study,
+    union_of_distributions,
+)
 from search.history.table import (
     SEARCHES,
     TRIALS,
@@ -32,11 +41,11 @@ from search.history.table import (
     with_time,
 )
 from search.history.trial import Trial
-from search.objectives.objective import UNKNOWN, Objective, from_lists
+from search.objectives.objective import Objective
 from search.space import SearchSpace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class History:
     """Earlier trials, their searches, the rejected runs, and the renames.
 
@@ -69,17 +78,17 @@ class History:
 
         Args:
             studies: Task -> study or trials. Values must be in the order of the objectives.
-            directions: "maximize" or "minimize", one per objective; not with `Objective`s, which
-                have their own.
-            objectives: `Objective`s, or metric names; "objective_0", ... if not given.
+                Intermediate values at step N are those of epoch N, or of epoch N + 1 where a
+                trial of the study begins at step 0.
+            directions: "maximize" or "minimize", one per objective; by default the studies' own.
+                Not with `Objective`s, which have theirs. Lists of trials have none.
+            objectives: `Objective`s, or metric names; by default those of the studies, or else
+                "objective_0", ...
 
         Raises:
-            ValueError: Objectives and directions do not match.
+            ValueError: Objectives, directions and studies do not match.
         """
-        names = objectives or [f"objective_{index}" for index in range(len(directions or ()))]
-        found = from_lists(names, directions)
-        if not found or UNKNOWN in {each.direction for each in found}:
-            raise ValueError("no directions; fix: give one for each objective, or Objectives")
+        found = objectives_of(studies, objectives, directions)
         rows: list[dict[str, Any]] = []
         searches: dict[str, Search] = {}
         for task, study in studies.items():
@@ -89,7 +98,8 @@ class History:
                 task, task, {"name": task}, space, found,
                 started=first_start(trials), trials_budget=len(trials),
             )  # fmt: skip
-            rows.extend(trial_row(trial_of_study(task, trial, found)) for trial in trials)
+            first = first_step_of(trials)
+            rows.extend(trial_row(trial_of_study(task, trial, found, first)) for trial in trials)
         return cls(pa.Table.from_pylist(rows, schema=TRIALS), searches)
 
     @classmethod
@@ -114,12 +124,27 @@ class History:
         }
         pq.write_table(self.trials.replace_schema_metadata(metadata), path)
 
+    def __repr__(self) -> str:
+        left_out = f", {counted(len(self.rejected), 'run')} left out" if self.rejected else ""
+        searches = counted(len(self.searches), "search", "searches")
+        return f"History({counted(len(self), 'trial')} of {searches}{left_out})"
+
     def __len__(self) -> int:
         return int(self.trials.num_rows)
 
     def tasks(self) -> list[str]:
         """Returns the tasks of the trials, in order of first appearance."""
         return list(dict.fromkeys(self.trials.column("task").to_pylist()))
+
+    def metrics(self) -> list[str]:
+        """Returns the metrics of the trials, objectives and curves, those of most trials first."""
+        objectives = self.trials.column("objectives").to_pylist()
+        run, metric, _, _, names = columns_of(self.trials.column("curves").combine_chunks())
+        logged = {*zip(run.tolist(), metric.tolist(), strict=True)}
+        counts = Counter(name for each in objectives for name in each or ())
+        own = {(row, name) for row, each in enumerate(objectives) for name in each or ()}
+        counts.update(names[code] for row, code in logged if (row, names[code]) not in own)
+        return [name for name, _ in sorted(counts.items(), key=lambda each: (-each[1], each[0]))]
 
     def prior_trials(
         self, task: str | None = None, state: str | None = "complete", search: str | None = None

@@ -184,6 +184,7 @@ _STEPS = {
     "random": "It was drawn at random",
     "control": "It belongs to the cold control arm: proposed without history, to measure what "
     "history is worth",
+    "first": "It is one of the first configurations that were given, before anything is proposed",
     "given": "It was given, not proposed",
     "unknown": "What proposed it is not recorded",
 }

@@ -102,7 +102,8 @@ def renamed_search(
     objectives = tuple(
         replace(each, metric=new.get(each.metric, each.metric)) for each in search.objectives
     )
-    return replace(search, space=space, objectives=objectives)
+    inferred = frozenset(names.get(name, name) for name in search.inferred)
+    return replace(search, space=space, objectives=objectives, inferred=inferred)
 
 
 def _with_column(trials: pa.Table, name: str, column: pa.Array) -> pa.Table:

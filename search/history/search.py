@@ -13,7 +13,11 @@ from search.space import SearchSpace
 
 @dataclass(frozen=True)
 class Search:
-    """One earlier search: its objectives, its task and its space."""
+    """One earlier search: its objectives, its task and its space.
+
+    `inferred` names the hyperparameters whose range nobody logged: the space has that of the values
+    that were tried.
+    """
 
     id: str
     task: str
@@ -27,6 +31,7 @@ class Search:
     state: str = "complete"
     warm: bool = False
     run_id: str = ""
+    inferred: frozenset[str] = frozenset()
 
     @property
     def metrics(self) -> tuple[str, ...]:

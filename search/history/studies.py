@@ -6,7 +6,7 @@ Not for the trials of a running search: the sampler keeps those (`apply/own_data
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import optuna
@@ -16,7 +16,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.history.states import FROM_OPTUNA
 from search.history.trial import Trial
-from search.objectives.objective import Objective, directions_of
+from search.objectives.objective import UNKNOWN, Objective, directions_of, from_lists
+
+_APART = "make a history of each group of studies with the same objectives"
+
+
+def first_step_of(trials: Sequence[FrozenTrial]) -> int:
+    """Return the step that a study's trials report first: 0 if any of them has it, else 1."""
+    return 0 if any(0 in trial.intermediate_values for trial in trials) else 1
 
 
 def quiet_study(
@@ -42,10 +49,58 @@ def first_start(trials: Sequence[FrozenTrial]) -> datetime:
     return min(starts).astimezone(UTC) if starts else datetime.fromtimestamp(0, UTC)
 
 
-def trial_of_study(task: str, frozen: FrozenTrial, objectives: tuple[Objective, ...]) -> Trial:
-    """Convert a trial of a study; its search has the name of its task."""
+def objectives_of(
+    studies: Mapping[str, optuna.Study | Sequence[FrozenTrial]],
+    objectives: Sequence[str] | Sequence[Objective] | None,
+    directions: Sequence[str] | None,
+) -> tuple[Objective, ...]:
+    """Return the objectives of studies: what is given, and what is not as the studies have it.
+
+    Raises:
+        ValueError: The studies disagree with each other or with what is given, or there are only
+            lists of trials, which have no directions.
+    """
+    known = {name: study for name, study in studies.items() if isinstance(study, optuna.Study)}
+    ways = {name: [each.name.lower() for each in study.directions] for name, study in known.items()}
+    named = {tuple(study.metric_names) for study in known.values() if study.metric_names}
+    if not objectives and len(named) > 1:
+        texts = " and ".join(", ".join(each) for each in sorted(named))
+        raise ValueError(f"the studies name different objectives: {texts}; fix: {_APART}")
+    is_ready = any(isinstance(each, Objective) for each in objectives or ())
+    if directions is None and not is_ready:
+        directions = next(iter(ways.values()), None)
+    names = objectives or next(iter(named), ())
+    names = names or [f"objective_{index}" for index in range(len(directions or ()))]
+    found = from_lists(names, directions)
+    if not found or UNKNOWN in {each.direction for each in found}:
+        raise ValueError(
+            "lists of trials have no directions; fix: give directions=[...], one for each "
+            "objective, or objectives=[Objective(...), ...]"
+        )
+    wanted = directions_of(found)
+    for name, own in ways.items():
+        if own != wanted:
+            raise ValueError(
+                f"study {name!r} was to {' and '.join(own)}, not to {' and '.join(wanted)}; fix: "
+                f"give the directions of the studies, or {_APART}"
+            )
+    return found
+
+
+def trial_of_study(
+    task: str, frozen: FrozenTrial, objectives: tuple[Objective, ...], first_step: int = 1
+) -> Trial:
+    """Convert a trial of a study; its search has the name of its task.
+
+    Args:
+        task: The name of the task.
+        frozen: The trial.
+        objectives: Those of the study.
+        first_step: The step that the study reports after a trial's first epoch, 0 or 1.
+    """
     values = tuple(frozen.values or ()) if frozen.state == TrialState.COMPLETE else ()
     is_usable = len(values) == len(objectives) and all(map(math.isfinite, values))
+    curve = {step + 1 - first_step: value for step, value in frozen.intermediate_values.items()}
     is_failed = frozen.state == TrialState.COMPLETE and not is_usable
     return Trial(
         task=task, search=task, number=frozen.number, run_id=f"{task}/{frozen.number}",
@@ -53,8 +108,8 @@ def trial_of_study(task: str, frozen: FrozenTrial, objectives: tuple[Objective, 
         configuration=frozen.params,
         objectives=objectives,
         values=values if is_usable else (),
-        curves={objectives[0].metric: frozen.intermediate_values},
-        epoch=max(frozen.intermediate_values, default=0),
+        curves={objectives[0].metric: curve},
+        epoch=max(curve, default=0),
         started=frozen.datetime_start.astimezone(UTC) if frozen.datetime_start else None,
         seconds=frozen.duration.total_seconds() if frozen.duration else 0.0,
     )  # fmt: skip

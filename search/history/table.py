@@ -61,6 +61,7 @@ SEARCHES = pa.schema(
         ("roles_json", pa.string()),  # null where all objectives are pareto
         ("state", pa.string()),
         ("warm", pa.bool_()),
+        ("inferred", pa.list_(pa.string())),
     ]
 )
 
@@ -127,6 +128,7 @@ def searches_from_table(table: pa.Table) -> dict[str, Search]:
             state=row["state"],
             warm=bool(row["warm"]),
             run_id=row["run_id"] or "",
+            inferred=frozenset(row["inferred"] or ()),
         )
         for row in table.to_pylist()
     }
@@ -141,6 +143,7 @@ def search_row(search: Search) -> dict[str, Any]:
         **to_row(search.objectives),
         "started": search.started.isoformat(), "trials_budget": search.trials_budget,
         "epochs": search.epochs, "seed": search.seed, "state": search.state, "warm": search.warm,
+        "inferred": sorted(search.inferred),
     }  # fmt: skip
 
 

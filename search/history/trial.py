@@ -19,7 +19,7 @@ from search.objectives.roles import violation_of
 from search.space import Value
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Trial:
     """One evaluated configuration.
 
@@ -64,6 +64,13 @@ class Trial:
     unknown: frozenset[str] = frozenset()
     is_exact: bool = True
     is_by_rank: bool = False
+
+    def __repr__(self) -> str:
+        pairs = zip(self.metrics, self.values, strict=False)
+        values = "".join(f", {name}={_number(value):.6g}" for name, value in pairs)
+        return (
+            f"Trial({self.search}#{self.number}, {self.state}, {dict(self.configuration)}{values})"
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class Role:
 PARETO = Role()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Objective:
     """A metric, its direction and its role.
 
@@ -92,6 +92,10 @@ class Objective:
     def __post_init__(self) -> None:
         if self.direction not in (*DIRECTIONS, UNKNOWN):
             raise ValueError(f"direction {self.direction!r} is neither 'minimize' nor 'maximize'")
+
+    def __repr__(self) -> str:
+        role = "" if self.role == PARETO else f", {self.role}"
+        return f"Objective({self.metric!r}, {self.direction!r}{role})"
 
     @property
     def is_maximized(self) -> bool:

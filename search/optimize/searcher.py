@@ -18,6 +18,7 @@ from ray.tune.search import Searcher
 
 from search.apply import Proposal, WarmStartSampler
 from search.apply.objective_model import objective_model_of
+from search.apply.sampler import given_proposals
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
@@ -78,6 +79,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._numbers = deque([*done.free_numbers, *range(done.next_number, plan.trials_budget)])
         resources = plan.spec.resources
         self._trials_at_once = trials_at_once(resources, is_cluster=plan.address is not None)
+        self._first = given_proposals(plan.spec)  # by number, so each once, also when resumed
         self._running: set[str] = set()  # with those that wait for a worker
         self._with_worker: set[str] = set()
         self._memory_retries: OutOfMemoryRetries[RunningTrial] = OutOfMemoryRetries(resources.gpus)
@@ -187,6 +189,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
             return self._ask(prior.number, Proposal(prior.configuration, prior.origin))
         if not self._numbers or self.is_exhausted:
             return None
+        if self._numbers[0] < len(self._first):
+            return self._ask(number := self._numbers.popleft(), self._first[number])
         proposal = self._sampler.propose(self._study)
         self.is_exhausted = proposal is None
         return None if proposal is None else self._ask(self._numbers.popleft(), proposal)

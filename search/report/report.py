@@ -202,7 +202,8 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     summary = find_summary(client, search)
     settings = history_settings(summary.spec_yaml)
     history = load_history(
-        tracking_uri, same_task=settings.same_task, task=summary.task
+        tracking_uri, same_task=settings.same_task,
+        task=summary.task if settings.same_task else "",
     ).renamed(settings.rename, settings.rename_metrics)  # fmt: skip
     place, best = folder / summary.search, best_trials(history, summary.search)
     experience = None

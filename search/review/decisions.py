@@ -12,7 +12,8 @@ from typing import Literal
 from search.history.plurals import counted
 
 Kind = Literal[
-    "proposed rename", "renamed", "objective renamed", "direction turned", "kind changed",
+    "proposed rename", "proposed rename of a metric", "renamed", "objective renamed",
+    "direction turned", "kind changed",
     "scale changed", "moved", "narrowed", "widened", "vanished category", "new category",
     "condition changed", "added", "inferred", "removed", "unreadable",
 ]  # fmt: skip
@@ -23,6 +24,8 @@ _OUTSIDE = "{subject} {theirs} {where}, {ours} here: {trials} outside and {stay}
 _SENTENCES: dict[Kind, str] = {
     "proposed rename": "{theirs} {where} looks like {subject}, which is missing there: add "
     "`history.rename: {{{theirs}: {subject}}}` to use it in {trials}",
+    "proposed rename of a metric": "{theirs} {where} looks like {subject}, which was not measured "
+    "there: add `history.rename_metrics: {{{theirs}: {subject}}}` to use it in {trials}",
     "renamed": "{theirs} {where} is renamed to {subject}: {trials}",
     "objective renamed": "{theirs} {where} stands for {subject}: {trials}, by rank only",
     "direction turned": "{subject} was to {theirs} {where}, to {ours} here: sign changed in "

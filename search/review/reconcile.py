@@ -19,16 +19,18 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
 
-from search.history import History, Trial
+from search.history import History, Search, Trial
 from search.history.lazy_curves import restated_curves
 from search.history.plurals import counted
 from search.objectives.objective import UNKNOWN, Objective
 from search.review.decisions import Decision, decide, decision_lines
-from search.review.renames import proposed_renames
+from search.review.renames import proposed_metric_renames, proposed_renames
 from search.review.space_diff import changes, tally
 from search.space import SearchSpace
 from search.space.restating import Restated, restate
 
+# Of a trial that cannot be matched to objectives without names.
+UNSTATED = "does not say what it minimized or maximized"
 _ENDS = ("complete", "stopped", "failed")
 
 
@@ -93,7 +95,7 @@ def reconcile(
             usable.append(_restated(trial, restated, valued, named))
         if trial.state in _ENDS:
             parts.setdefault(trial.search, []).append((trial, restated, valued))
-    found = (_decisions(history, search, part, space) for search, part in parts.items())
+    found = (_decisions(history, search, part, space, named) for search, part in parts.items())
     return Reconciled(tuple(usable), tuple(chain.from_iterable(found)), left_out)
 
 
@@ -117,7 +119,11 @@ def _restated(
 
 
 def _decisions(
-    history: History, name: str, part: Sequence[_Part], space: SearchSpace
+    history: History,
+    name: str,
+    part: Sequence[_Part],
+    space: SearchSpace,
+    named: Sequence[Objective],
 ) -> list[Decision]:
     found = history.searches.get(name)
     theirs = found.space if found else None
@@ -131,14 +137,39 @@ def _decisions(
             decide(name, new, "proposed rename", len(values[old]), old)
             for old, new in proposed_renames(space, values).items()
         ),
+        *_metric_renames(name, part, named),
         *(
             decide(name, new, "renamed", count, old)
             for (search, old, new), count in history.renames.hyperparameters.items()
             if search == name and new in space.distributions
         ),
-        *changes(name, theirs, space, tally(configurations, [each for _, each, _ in part])),
+        *changes(name, _logged(found), space, tally(configurations, [each for _, each, _ in part])),
         *_objectives(name, part),
     ]
+
+
+def _metric_renames(name: str, part: Sequence[_Part], named: Sequence[Objective]) -> list[Decision]:
+    complete = [(trial, valued) for trial, _, valued in part if trial.state == "complete"]
+    if not complete or any(valued.values for _, valued in complete):
+        return []
+    last, _ = complete[-1]
+    missing = [each.metric for each in named if math.isnan(last.value_of(each.metric))]
+    renames = proposed_metric_renames(missing, {*last.metrics, *last.curves})
+    return [
+        decide(name, new, "proposed rename of a metric", len(complete), old)
+        for old, new in renames.items()
+    ]
+
+
+def _logged(search: Search | None) -> SearchSpace | None:
+    """Returns the space without what was only inferred from values: nobody chose those ranges."""
+    if search is None or search.space is None:
+        return None
+    known = search.space.distributions
+    return SearchSpace(
+        {name: known[name] for name in known if name not in search.inferred},
+        search.space.conditions,
+    )
 
 
 def _objectives(name: str, part: Sequence[_Part]) -> list[Decision]:
@@ -202,7 +233,8 @@ def objective_values(
     is_named = any(each.metric for each in objectives)
     theirs, wanted = ([each.direction for each in of] for of in (trial.objectives, objectives))
     if not is_named and theirs != wanted and trial.state != "failed":
-        return Valued(problem="was searched in other directions")
+        is_unknown = not theirs or UNKNOWN in theirs
+        return Valued(problem=UNSTATED if is_unknown else "was searched in other directions")
     stands_for: list[tuple[str, str]] = []
     turned: list[str] = []
     for objective in objectives if is_named else ():

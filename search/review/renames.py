@@ -1,13 +1,13 @@
 """Propose renames: pairs of a hyperparameter that history lacks and one that only history has.
 
-Pairs are scored by their names and by whether history's values fit the target. Renames are
-proposed, never applied: similar names may mean different things.
+The same for metrics. Pairs are scored by their names and by whether history's values fit the
+target. Renames are proposed, never applied: similar names may mean different things.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from search.space import SearchSpace
@@ -24,6 +24,9 @@ _SYNONYMS = {
     "num layers": "depth", "layers": "depth", "blocks": "depth",
     "num estimators": "trees", "num trees": "trees",
 }  # fmt: skip
+_METRICS = {"acc": "accuracy", "err": "error", "auroc": "auc", "prec": "precision"}
+# The split that objectives are measured on, and what they are measured on without an attack.
+_VALIDATION = frozenset({"val", "valid", "validation", "eval", "dev", "clean", "score"})
 _COUNTS = frozenset({"n", "nr", "no", "number", "count"})
 _IDLE = frozenset({"init", "initial", "base", "value", "of", "the"})
 # "learning rate init" and "learning rate" reach about this much; "width" and "depth" reach 0.6.
@@ -52,6 +55,31 @@ def proposed_renames(space: SearchSpace, values: Mapping[str, Sequence[object]])
         for (old, new), score in scores.items()
         if score > _best_other(scores, old, new)  # of two equally likely names none is proposed
     }
+
+
+def proposed_metric_renames(missing: Sequence[str], logged: Collection[str]) -> dict[str, str]:
+    """Returns history's name -> the objective's name, for likely renames of metrics; one to one.
+
+    Names are alike if they have the same words but for those of the validation split: `val_acc` is
+    `accuracy`. An error is not an accuracy, and a metric of the training or test split is another.
+
+    Args:
+        missing: The target's objectives that an earlier search did not measure.
+        logged: The metrics that it did measure.
+    """
+    found: dict[str, str] = {}
+    for new in missing:
+        alike = [old for old in logged if _metric_words(old) == _metric_words(new)]
+        if len(alike) == 1 and alike[0] not in (*missing, *found):
+            found[alike[0]] = new
+    return found
+
+
+def _metric_words(name: str) -> frozenset[str]:
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)  # valAcc
+    words = {word for word in re.split(r"[\W_]+", spaced.lower()) if word}
+    words = {_METRICS.get(word, word) for word in words}
+    return frozenset(words - _VALIDATION or words)
 
 
 def likeness(first: str, second: str) -> float:

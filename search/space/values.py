@@ -170,6 +170,20 @@ def nearest(distribution: BaseDistribution, value: Any) -> Any:
     return float(min(low + steps * distribution.step, high))
 
 
+def middle(distribution: BaseDistribution) -> Any:
+    """Return the legal value nearest to the middle of a range, in its logarithm if it has one.
+
+    Of categories it is the first.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0]
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    low, high = distribution.low, distribution.high
+    if distribution.log:
+        return nearest(distribution, math.exp((math.log(low) + math.log(high)) / 2))
+    return nearest(distribution, low + (high - low) / 2)
+
+
 def canonical(distribution: BaseDistribution, value: Any) -> Any:
     """Return one form of equal values: 1.0 for 1 of a float, and one float for a grid point."""
     if not isinstance(distribution, FloatDistribution) or not is_number(value):

@@ -6,32 +6,42 @@ this folder). An example with every key is in `search/specs/`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from models.catalog import Value
 from search.spec import checks
 from search.spec.base_model import check_adaptation
 from search.spec.errors import Document, SpecError
+from search.spec.first import FIRST, check_first
 from search.spec.initial_weights import check_initial_weights
 from search.spec.metrics import check_history, check_objectives
 from search.spec.overrides import override
 from search.spec.robustness import check_robustness
 from search.spec.sections import Budget, HistorySettings
-from search.spec.space import check_settings, check_space
+from search.spec.space import check_settings, check_space, space_of
 from search.spec.spec import SearchName, Seed, Spec
 from search.spec.task import check_task
-from search.spec.yaml_document import read_document, read_file
+from search.spec.yaml_document import read_document, read_file, read_list
 
 
-def load_spec(path: str | Path, overrides: Sequence[str] = (), *, must_exist: bool = True) -> Spec:
+def load_spec(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    first: str | Path | None = None,
+    must_exist: bool = True,
+) -> Spec:
     r"""Read and check a spec file.
 
     Args:
         path: The YAML file; relative paths in it are relative to its folder.
         overrides: `key=value` each, value in YAML: `budget.trials=4`, `space.width.high=64`,
             `space.sgd.learning_rate.low=0.01` (or `sgd\.learning_rate`).
+        first: A YAML file with the list of first configurations, in place of the spec's own.
         must_exist: Whether data, base model and tables must be on this machine.
 
     Raises:
@@ -39,6 +49,8 @@ def load_spec(path: str | Path, overrides: Sequence[str] = (), *, must_exist: bo
     """
     path = Path(path)
     document = read_document(read_file(path), str(path))
+    if first is not None:
+        read_list(read_file(Path(first)), str(first), document, FIRST)
     for text in overrides:
         override(document, text)
     return _build(document, path.parent.resolve(), must_exist)
@@ -66,6 +78,18 @@ def checked_again(spec: Spec, source: str) -> Spec:
     return _build(Document(spec.to_record(), source), Path.cwd(), must_exist=False)
 
 
+def with_first(spec: Spec, configurations: Sequence[Mapping[str, Any]], source: str) -> Spec:
+    """Return a spec with these first configurations; messages name `source` as the file.
+
+    Raises:
+        SpecError: A configuration is not one of the space, or there are more than trials.
+    """
+    record = spec.to_record() | {FIRST: [
+        dict(each) if isinstance(each, Mapping) else each for each in configurations
+    ]}  # fmt: skip
+    return _build(Document(record, source), Path.cwd(), must_exist=False)
+
+
 def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     """Check every section, then raise or return."""
     data = document.data
@@ -86,6 +110,10 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     scheduler = checks.check_scheduler(document, budget)
     history = check_history(document, objectives, threat)
     initial_weights = check_initial_weights(document, space)
+    first: tuple[dict[str, Value], ...] = ()
+    if not document.problems:
+        assert budget and sampler
+        first = check_first(document, space_of(space), budget, sampler)
     if document.problems:
         raise SpecError(document.problems)
     assert task and threat and budget and resources and sampler and scheduler and history
@@ -101,6 +129,7 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
         robustness=threat,
         history=history,
         initial_weights=initial_weights,
+        first=first,
         seed=seed,
     )
 

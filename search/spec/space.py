@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from models.catalog import NETWORKS, OWN_PREFIX, Hyperparameter, Value, is_own
+from search.space import SearchSpace
 from search.space.values import is_among
 from search.spec.checks import read_part
 from search.spec.conditions import Parts, check_conditions, check_cycles, check_parents
@@ -22,6 +23,14 @@ _SAME_FOR_ALL = (
     "robustness settings cannot be searched or set per model: the evaluation is the same for every "
     "trial, or their accuracies would not be comparable. Put it under `robustness:`"
 )
+
+
+def space_of(parts: Parts) -> SearchSpace:
+    """Return hyperparameters as Optuna distributions, with their conditions."""
+    return SearchSpace(
+        {name: part.distribution() for name, part in parts.items()},
+        {name: dict(part.when) for name, part in parts.items() if part.when},
+    )
 
 
 def check_settings(document: Document) -> dict[str, Value]:

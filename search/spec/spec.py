@@ -23,9 +23,11 @@ from models.hyperparameters.hyperparameter import Whole
 from models.networks.base_model import BaseModel
 from search.objectives import Objective
 from search.space import SearchSpace
+from search.spec.first import FIRST, completed_first
 from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeightsKeys, choices
 from search.spec.sections import (
     Budget,
+    CheckedValue,
     HistorySettings,
     HyperparameterSpec,
     ObjectiveKeys,
@@ -35,6 +37,7 @@ from search.spec.sections import (
     Scheduler,
     Task,
 )
+from search.spec.space import space_of
 from search.spec.yaml_document import Dumper
 
 SearchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -67,6 +70,8 @@ class Spec(Part):
         history: The earlier trials to learn from.
         initial_weights: The earlier trial whose weights all trials start from; None: scratch, or
             as `space` says.
+        first: Configurations to try before all others, in this order; each may be partial, and one
+            that is given twice is trained twice.
         seed: The seed of sampler and trials.
     """
 
@@ -81,6 +86,7 @@ class Spec(Part):
     robustness: AnyThreat = Threat()
     history: HistorySettings = HistorySettings()
     initial_weights: InitialWeightsKeys | None = None
+    first: tuple[dict[str, CheckedValue], ...] = ()
     seed: Seed = 0
 
     @property
@@ -138,6 +144,8 @@ class Spec(Part):
         part = self.initial_weights
         if part is not None:
             record[INITIAL_WEIGHTS] = part.model_dump(by_alias=True, exclude_defaults=True)
+        if self.first:
+            record[FIRST] = [dict(each) for each in self.first]
         if self.task.is_function:
             del record["robustness"]
         return record
@@ -200,10 +208,7 @@ class Spec(Part):
 
     def search_space(self) -> SearchSpace:
         """Return the hyperparameters as Optuna distributions, with their conditions."""
-        return SearchSpace(
-            {name: part.distribution() for name, part in self.space.items()},
-            {name: dict(part.when) for name, part in self.space.items() if part.when},
-        )
+        return space_of(self.space)
 
     def complete(self, configuration: Mapping[str, Value]) -> dict[str, Value]:
         """Complete a configuration with the settings active under it and the defaults.
@@ -221,6 +226,11 @@ class Spec(Part):
         fixed = self.initial_weights.fixed if self.initial_weights else {}
         settings = self.task.settings | fixed.get(str(chosen.get(INITIAL_WEIGHTS)), {})
         return catalog.complete(self.task.catalog_name, {**settings, **tried}) | chosen
+
+    def first_configurations(self) -> list[dict[str, Value]]:
+        """Return the first configurations, completed; trial N tries the one at place N."""
+        space, known = self.search_space(), catalog.MODELS.get(self.task.catalog_name, {})
+        return [completed_first(each, space, known) for each in self.first]
 
     def starting_points(self) -> list[str]:
         """Return the earlier trials that trials may start from, as `SEARCH#TRIAL` once pinned."""

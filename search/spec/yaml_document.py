@@ -65,11 +65,44 @@ def read_document(text: str, source: str) -> Document:
     Raises:
         SpecError: The text is no YAML mapping; nothing further can be checked then.
     """
-    document = Document({}, source)
+    data, document = _parsed(text, source, ())
+    if not isinstance(data, dict):
+        message = f"the file holds a {type(data).__name__}, not a mapping of keys such as `name:`"
+        raise SpecError([Problem(source, 1, "", None, message)])
+    document.data.update(data)
+    return document
+
+
+def read_list(text: str, source: str, document: Document, key: str) -> None:
+    """Parse a file that holds the list of one key, and put it into the document of a spec.
+
+    Args:
+        text: YAML.
+        source: File name, for messages.
+        document: Changed in place; what it had under the key is replaced.
+        key: The key at the top level.
+
+    Raises:
+        SpecError: The text is no YAML list.
+    """
+    data, part = _parsed(text, source, (key,))
+    if not isinstance(data, list):
+        message = f"the file holds a {type(data).__name__}, not a list: begin each entry with `- `"
+        raise SpecError([Problem(source, 1, "", None, message)])
+    for place in [each for each in document.places if each[:1] == (key,)]:
+        del document.places[place]
+    document.data[key] = data
+    document.places.update(part.places)
+    document.problems.extend(part.problems)
+
+
+def _parsed(text: str, source: str, path: KeyPath) -> tuple[Any, Document]:
+    """Return the plain data of a text, and a document with its places and problems alone."""
+    found = Document({}, source)
     try:
         node = yaml.compose(text, Loader)
-        if isinstance(node, yaml.MappingNode):
-            _place(node, (), document, [])
+        if isinstance(node, yaml.CollectionNode):
+            _place(node, path, found, [])
         data = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise SpecError([_syntax_problem(error, source)]) from error
@@ -78,13 +111,9 @@ def read_document(text: str, source: str) -> Document:
         raise SpecError([Problem(source, None, "", None, f"not readable: {error}")]) from error
     if data is None:
         raise SpecError([Problem(source, None, "", None, "the file is empty")])
-    if not isinstance(data, dict):
-        message = f"the file holds a {type(data).__name__}, not a mapping of keys such as `name:`"
-        raise SpecError([Problem(source, 1, "", None, message)])
-    if any(problem.message == _SELF for problem in document.problems):
-        raise SpecError(document.problems)
-    document.data.update(_with_text_keys(data))
-    return document
+    if any(problem.message == _SELF for problem in found.problems):
+        raise SpecError(found.problems)
+    return _with_text_keys(data), found
 
 
 def _with_text_keys(value: Any) -> Any:

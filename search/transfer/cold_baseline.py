@@ -146,9 +146,12 @@ def _sentence_of_one(trials: int, only: Comparison, cost: Cost | None) -> str:
     )
 
 
-def cold_caveats(this: Search, colds: Sequence[Search]) -> tuple[str, ...]:
-    """What weakens the comparison, a sentence each."""
+def cold_caveats(this: Search, colds: Sequence[Search], given: int = 0) -> tuple[str, ...]:
+    """What weakens the comparison, a sentence each; `given` counts trials of the user's own."""
     texts = []
+    if given:
+        theirs = counted(given, "configuration")
+        texts.append(f"This search was given {theirs} to try first, which are not from history.")
     if not this.warm:
         texts.append("This search started cold too, so the difference does not come from history.")
     if len(colds) == 1:

@@ -106,7 +106,11 @@ def _renamed(spec: Spec, new: Mapping[str, str]) -> Spec:
             space[name] = part.model_copy(update={"when": when})
     chosen = space[INITIAL_WEIGHTS]
     space[INITIAL_WEIGHTS] = chosen.model_copy(update={"choices": pinned(chosen.choices or ())})
-    return spec.model_copy(update={"space": space})
+    first = tuple(
+        {n: new.get(str(v), v) if n == INITIAL_WEIGHTS else v for n, v in each.items()}
+        for each in spec.first
+    )
+    return spec.model_copy(update={"space": space, "first": first})
 
 
 def _fixed(spec: Spec, source: WeightSource) -> tuple[Spec, list[str]]:

@@ -87,16 +87,26 @@ def find_search(history: History, search: str) -> Search:
 
 
 def cold_searches(history: History, search: str) -> list[Search]:
-    """The searches to compare with: earlier, cold, same task, same objectives; oldest first."""
+    """The searches to compare with: earlier, cold, same task, same objectives; oldest first.
+
+    One that tried only configurations that it was given, as `twentieth repeat` does, is none.
+    """
     this = find_search(history, search)
+    earlier = [
+        (other, trials_of(history, other.id))
+        for other in alike_searches(history, this)
+        if other.id != search and not other.warm and other.started <= this.started
+    ]
     return [
         other
-        for other in alike_searches(history, this)
-        if other.id != search
-        and not other.warm
-        and other.started <= this.started
-        and len(objective_matrix(trials_of(history, other.id), this.objectives))
+        for other, trials in earlier
+        if len(objective_matrix(trials, this.objectives)) and given(trials) < len(trials)
     ]
+
+
+def given(trials: Sequence[Trial]) -> int:
+    """The number of trials whose configurations the user gave."""
+    return sum(trial.origin.get("step") == "first" for trial in trials)
 
 
 def alike_searches(history: History, this: Search) -> list[Search]:

@@ -27,10 +27,11 @@ from search.transfer.control_arm import ArmsComparison, arms_sentence, compare_a
 from search.transfer.costs import Cost
 from search.transfer.guard_record import GuardRecord, guard_record, guard_sentence
 from search.transfer.objective_text import conditions
-from search.transfer.progress import REFERENCE_RULE, compared, find_search, trials_of
+from search.transfer.progress import REFERENCE_RULE, compared, find_search, given, trials_of
 
 NOTHING = "No trial of this search is complete, so there is nothing to compare."
 NO_COLD = "There is no earlier cold search of this task to compare with."
+ALL_GIVEN = "All configurations of this search were given to it, so it says nothing about history."
 NO_EVIDENCE = (
     "There is nothing to compare with; fix: run the spec once with --cold, or with a control arm "
     "(--set sampler.options.control=5)."
@@ -92,6 +93,7 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
     """
     this, trials = find_search(history, search), trials_of(history, search)
     found, guard = compared(history, this), guard_record(trials)
+    is_all_given = bool(trials) and given(trials) == len(trials)
     reference: tuple[float, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     caveats: tuple[str, ...] = ()
@@ -100,19 +102,21 @@ def verdict(history: History, search: str, cost: Cost | None = None) -> Verdict:
         level = max(found.mine.levels, default=0.0)
         maximized = [this.objectives[i].is_maximized for i in judging_indices(this.objectives)]
         reference = tuple(np.where(maximized, -found.reference, found.reference).tolist())
+        colds = () if is_all_given else found.theirs
         comparisons = tuple(
-            compare_with_cold(cold, theirs, found.mine, cost) for cold, theirs in found.theirs
+            compare_with_cold(cold, theirs, found.mine, cost) for cold, theirs in colds
         )
     saved, counting = saved_over(comparisons), " ".join(conditions(this))
     rule = REFERENCE_RULE + (f", of those that count: {counting}" if counting else "")
     if found is not None and level > 0:
         control = compare_arms(trials, this, cost)
         if comparisons:
-            caveats = cold_caveats(this, [cold for cold, _ in found.theirs])
+            caveats = cold_caveats(this, [cold for cold, _ in found.theirs], given(trials))
             texts += [cold_sentence(len(trials), comparisons, saved, cost), *caveats]
         if control is not None:
             texts.append(arms_sentence(control, cost))
-        texts = [*(texts or [NO_EVIDENCE if this.warm else NO_COLD]), guard_sentence(guard)]
+        none = ALL_GIVEN if is_all_given else NO_EVIDENCE if this.warm else NO_COLD
+        texts = [*(texts or [none]), guard_sentence(guard)]
     return Verdict(
         search=this.id, is_warm=this.warm, objectives=this.metrics, trials=len(trials),
         reference=reference, reference_rule=rule, level=level,

@@ -22,9 +22,9 @@ from tests.support.commands import Said
 from tests.support.stored_search import Stored
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["run", "resume", "review", "data", "history", "show", "compare", "schema", "report",
-            "export", "attack", "ui", "stop", "note", "rename", "delete", "launch", "attach",
-            "doctor"]  # fmt: skip
+COMMANDS = ["run", "resume", "repeat", "review", "data", "history", "show", "compare", "schema",
+            "report", "export", "attack", "ui", "stop", "note", "rename", "delete", "launch",
+            "attach", "doctor"]  # fmt: skip
 
 
 def test_these_are_all_the_commands() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,15 @@ def two_hills(
     for epoch in range(1, epochs + 1):
         share = epoch / epochs
         yield {"left": share * math.exp(-(x**2)), "right": share * math.exp(-((x - 1) ** 2))}
+
+
+def noisy_hills(
+    configuration: dict[str, Any], *, epochs: int, seed: int
+) -> Iterator[dict[str, float]]:
+    """Yields the same with a deviation of 0.05 that only the seed decides."""
+    noise = random.Random(seed).gauss(0.0, 0.05)
+    for metrics in two_hills(configuration, epochs=epochs, seed=seed):
+        yield {name: value + noise for name, value in metrics.items()}
 
 
 def slow_hills(

@@ -17,12 +17,12 @@ FAST = {
     "random": OptunaSampler("random"),
 }
 # Kind of history -> the task of the search. History has "task 0", and some kinds "task 1".
-HISTORIES = {
+HISTORIES: dict[str, str | None] = {
     "cold": None,
     "empty": "task 0",
-    "one trial": "unknown",
+    "one trial": None,
     "one trial of it": "task 0",
-    "other tasks": "unknown",
+    "other tasks": None,
     "same task": "task 0",
 }
 

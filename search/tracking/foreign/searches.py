@@ -100,7 +100,7 @@ def _search_row(
         "search": FOREIGN + "/".join([experiment, *([nested] if nested else []), *subject]),
         "task": FOREIGN + "@".join([experiment, *subject]),
         "fingerprint_json": json.dumps(fingerprint),
-        "space_json": _space(group, configurations),
+        **_space(group, configurations),
         "objectives": goal["objectives"],
         "directions": goal["directions"],
         "started": min(starts, default=0),
@@ -118,12 +118,19 @@ def _goal(trial: ReadRun, search: Mapping[str, Any]) -> dict[str, Any]:
     return {key: goal[key] or search[key] for key in ("objectives", "directions")}
 
 
-def _space(group: Sequence[ReadRun], configurations: Sequence[Mapping[str, Any]]) -> str | None:
-    """Returns the space as the tool logged it, the rest inferred; None if nothing varied."""
-    found: dict[str, BaseDistribution] = inferred(configurations)
+def _space(group: Sequence[ReadRun], configurations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the space as the tool logged it, and the names whose part of it is inferred.
+
+    There is no space if nothing varied.
+    """
+    logged: dict[str, BaseDistribution] = {}
     for trial in group:  # the latest trial wins: it has the space as last edited
-        found |= trial.reading.distributions
-    return SearchSpace.from_distributions(found).to_json() if found else None
+        logged |= trial.reading.distributions
+    found = inferred(configurations) | logged
+    return {
+        "space_json": SearchSpace.from_distributions(found).to_json() if found else None,
+        "inferred": sorted(found.keys() - logged.keys()),
+    }
 
 
 def _trial_rows(

@@ -55,11 +55,18 @@ def load_history(
         experiments: names or shell patterns ("digits-*") of the experiments to read.
         searches: ids of the only searches to read; all if None.
         same_task: names or patterns of experiments whose runs you know to be of `task`.
-        task: the id of their task.
+        task: the id of their task, as `WarmStartSampler` has it.
 
     Raises:
+        ValueError: one of `same_task` and `task` is missing.
         ConnectionError: the store does not answer; the message names it and says what to do.
     """
+    if bool(task) != bool(same_task):
+        given, lacking = ("task", "same_task") if task else ("same_task", "task")
+        raise ValueError(
+            f"{given} without {lacking} says nothing: the runs of the experiments same_task=[...] "
+            "are of the task; fix: give both, or neither"
+        )
     client = open_client(tracking_uri)
     chosen = {
         str(experiment.experiment_id): str(experiment.name)

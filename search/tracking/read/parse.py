@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from search.history.curves import last_epochs, renamed
+from search.history.curves import counted_from_one, last_epochs, renamed
 from search.history.table import TRIALS
 from search.tracking import tag_names
 from search.tracking.foreign.rows import ForeignRuns
@@ -46,7 +47,9 @@ def interpreted(experiment: str, table: pa.Table) -> Meaning:
             return None if metric.startswith(FOR_THE_PAGE) else metric
         return foreign.curve_name(place, metric)
 
+    is_foreign = np.array([place not in own_places for place in range(len(table))], dtype=bool)
     curves = renamed(table.column("curves").combine_chunks(), name_of)
+    curves = counted_from_one(curves, is_foreign)
     reached = last_epochs(curves).tolist()
     trials, searches = read_own(ours, reached, rejected)
     other_trials, other_searches = foreign.rows(reached, rejected)

@@ -43,7 +43,6 @@ def proposals(objectives: int, has_history: bool) -> list[int]:
         history,
         SearchSpace.from_distributions(SPACE),
         0,
-        task="phoneme",
         objectives=names,
         directions=directions,
     )

@@ -7,11 +7,13 @@ import logging
 import math
 
 import optuna
+import pyarrow as pa
 import pytest
 
 from search.apply import WarmStartSampler
 from search.apply.sampler import TRANSFER
-from search.history import History
+from search.history import History, Trial
+from search.history.table import TRIALS, trial_row
 from tests.support import studies
 from tests.support.samplers import FAST
 
@@ -92,7 +94,7 @@ def test_a_configuration_of_history_inside_the_space_is_proposed_as_it_stands():
     ],
     ids=["empty", "foreign", "partial", "text", "none", "unknown choice", "absurd"],
 )
-@pytest.mark.parametrize("task", ["digits", "other"])
+@pytest.mark.parametrize("task", ["digits", None])
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 def test_malformed_configurations_do_no_harm(configuration, task, name):
     history = history_of([(configuration, [0.5]), (SGD, [1.0])])
@@ -137,3 +139,45 @@ def test_a_proposal_names_good_prior_runs_of_the_same_task(tasks):
     assert set(made["source_runs"][:3]) <= {trial.run_id for trial in better}
     if tasks == 1:
         assert made["source_tasks"] == {"task 0": 1.0}
+
+
+def test_an_unknown_task_is_an_error_with_the_nearest_name():
+    history = studies.prior_history(objectives=1)
+    with pytest.raises(ValueError, match=r"task 'taks 0'; did you mean 'task 0'\? It has task 0"):
+        WarmStartSampler(history, task="taks 0")
+    with pytest.raises(ValueError, match=r"task 'x': it has task 0.*fix: .* leave task out"):
+        WarmStartSampler(history, task="x")
+
+
+def test_a_task_that_is_described_or_has_no_history_may_be_new():
+    WarmStartSampler(studies.prior_history(objectives=1), task="x", fingerprint={"model": "cnn"})
+    WarmStartSampler(History.empty(), task="x")
+
+
+def unstated(metric="val_acc"):
+    """A history as runs logged by hand give it: metrics, and nothing on what was optimised."""
+    trials = [
+        Trial(
+            state="complete", configuration=SGD | {"width": width}, task="mine", search="mine",
+            run_id=f"r{width}", curves={metric: {1: width / 64}, "loss": {1: 1.0}},
+        )
+        for width in (16, 32)
+    ]  # fmt: skip
+    return History(pa.Table.from_pylist([trial_row(trial) for trial in trials], schema=TRIALS))
+
+
+def test_without_any_direction_or_name_the_error_names_the_metrics_that_there_are():
+    study = studies.create_study(WarmStartSampler(unstated(), studies.CONDITIONAL), 1)
+    with pytest.raises(ValueError, match=r"objectives=\[\.\.\.\]; its metrics are loss, val_acc"):
+        studies.run(study, 1)
+    named = WarmStartSampler(unstated(), studies.CONDITIONAL, objectives=["val_acc"])
+    studies.run(studies.create_study(named, 1), 1)
+    assert not named.left_out
+
+
+def test_a_metric_with_another_name_is_a_likely_rename(caplog):
+    sampler = WarmStartSampler(unstated(), studies.CONDITIONAL, objectives=["accuracy"])
+    with caplog.at_level(logging.WARNING, logger="search"):
+        studies.run(studies.create_study(sampler, 1), 1)
+    assert "The search starts cold." in caplog.text
+    assert "Likely: history.renamed({}, {'val_acc': 'accuracy'})." in caplog.text

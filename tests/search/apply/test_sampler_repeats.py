@@ -85,7 +85,7 @@ def test_what_was_tried_on_another_task_may_be_proposed_again():
             )
         )
     history = History.from_studies({"digits": earlier}, ["minimize"])
-    study = studies.create_study(WarmStartSampler(history, SMALL, task="mnist"), 1)
+    study = studies.create_study(WarmStartSampler(history, SMALL), 1)
     assert _run_small(study, 1) == [{"width": 1, "optimizer": "sgd"}]
 
 

@@ -157,7 +157,7 @@ def test_trials_of_the_same_task_count_as_they_are_under_a_constraint(sampler) -
 
 def test_a_portfolio_takes_from_other_tasks_what_was_best_by_the_role() -> None:
     history = earlier(("one", "two"), 30)
-    first = run(study_under(AT_LEAST, TRANSFER, 0, history=history, task="new"), AT_LEAST, 3)
+    first = run(study_under(AT_LEAST, TRANSFER, 0, history=history), AT_LEAST, 3)
     values = np.array([trial.values for trial in history.prior_trials()])
     kept = values[values[:, 1] >= 0.75]
     # What each task had at its best, as models of 30 trials see it.

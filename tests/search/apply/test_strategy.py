@@ -48,7 +48,7 @@ SIZE = 7
 ARM = list(range(1, 2 * SIZE, 2))
 
 
-def searched(history, trials=2 * SIZE + 2, evaluate=studies.evaluate, task="unknown"):
+def searched(history, trials=2 * SIZE + 2, evaluate=studies.evaluate, task=None):
     sampler = WarmStartSampler(history, studies.CONDITIONAL, 0, task=task, control=SIZE)
     study = studies.create_study(sampler, 1)
     configurations = []
@@ -75,7 +75,7 @@ def test_every_second_of_the_first_trials_belongs_to_the_arm_and_no_later_one(wa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["unknown", "task 0"])
+@pytest.mark.parametrize("task", [None, "task 0"])
 def test_the_arm_proposes_the_same_with_and_without_history(warm, task):
     if task == "task 0":
         warm = searched(studies.prior_history(objectives=1), evaluate=plainly, task=task)

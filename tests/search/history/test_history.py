@@ -62,7 +62,9 @@ def test_objectives_are_taken_with_their_directions_and_roles() -> None:
     assert History.from_studies(trials, objectives=goals).searches["a"].objectives == goals
     with pytest.raises(ValueError, match="an Objective has its own direction"):
         History.from_studies(trials, BOTH, objectives=goals)
-    with pytest.raises(ValueError, match="no directions"):
+    with pytest.raises(
+        ValueError, match="lists of trials have no directions; fix: give directions"
+    ):
         History.from_studies(trials, objectives=["accuracy", "loss"])
 
 
@@ -207,3 +209,66 @@ def test_an_empty_history_survives_parquet(tmp_path: Path) -> None:
     History.empty().to_parquet(tmp_path / "history.parquet")
     read = History.from_parquet(tmp_path / "history.parquet")
     assert (len(read), read.searches, read.rejected) == (0, {}, ())
+
+
+def study_of(*directions: str, names: list[str] | None = None) -> optuna.Study:
+    study = optuna.create_study(directions=directions)
+    if names:
+        study.set_metric_names(names)
+    study.add_trial(frozen(0.25, [0.5] * len(directions)))
+    return study
+
+
+def test_a_study_says_its_directions_and_the_names_of_its_objectives() -> None:
+    plain = History.from_studies({"a": study_of(*BOTH)})
+    assert plain.searches["a"].objectives == from_lists(("objective_0", "objective_1"), BOTH)
+    named = History.from_studies({"a": study_of(*BOTH, names=["accuracy", "loss"])})
+    assert named.searches["a"].objectives == GOALS
+    renamed = History.from_studies({"a": study_of(*BOTH)}, objectives=["accuracy", "loss"])
+    assert renamed.searches["a"].objectives == GOALS
+
+
+def test_a_list_of_trials_has_the_directions_of_the_studies_next_to_it() -> None:
+    studies = {"a": [frozen(0.5, [1.0, 2.0])], "b": study_of(*BOTH)}
+    assert History.from_studies(studies).searches["a"].objectives[1].direction == "minimize"
+
+
+def test_studies_that_disagree_are_refused() -> None:
+    two = {"a": study_of("maximize"), "b": study_of("minimize")}
+    with pytest.raises(ValueError, match="study 'b' was to minimize, not to maximize; fix: "):
+        History.from_studies(two)
+    with pytest.raises(ValueError, match="study 'a' was to maximize, not to minimize"):
+        History.from_studies({"a": two["a"]}, ["minimize"])
+    named = {"a": study_of("maximize", names=["f1"]), "b": study_of("maximize", names=["auc"])}
+    with pytest.raises(ValueError, match="name different objectives: auc and f1"):
+        History.from_studies(named)
+
+
+def test_intermediate_values_from_step_zero_are_those_of_epoch_one() -> None:
+    pruned = frozen(0.5, state=TrialState.PRUNED, intermediate_values={0: 3.0})
+    whole = frozen(0.6, [1.0], intermediate_values={0: 3.0, 1: 2.0})
+    from_zero = History.from_studies({"a": [pruned, whole]}, ["minimize"])
+    from_one = History.from_studies(
+        {"a": [frozen(0.6, [1.0], intermediate_values={1: 3.0, 2: 2.0})]}, ["minimize"]
+    )
+    trials = from_zero.prior_trials(state=None)
+    assert [trial.epoch for trial in trials] == [1, 2]
+    assert trials[1].curves == from_one.prior_trials()[0].curves
+
+
+def test_a_representation_is_one_short_line() -> None:
+    history = history_of(a=[frozen(0.5, [1.0, 2.0])], b=[frozen(0.5, [1.0, 2.0])])
+    assert repr(history) == "History(2 trials of 2 searches)"
+    assert repr(history.prior_trials()[0]) == (
+        "Trial(a#-1, complete, {'x': 0.5}, accuracy=1, loss=2)"
+    )
+    assert repr(GOALS[0]) == "Objective('accuracy', 'maximize')"
+    left_out = History(rejected=(Rejected("r", "a run", "measured nothing"),))
+    assert repr(left_out) == "History(0 trials of 0 searches, 1 run left out)"
+
+
+def test_metrics_are_those_of_objectives_and_curves_the_most_frequent_first() -> None:
+    rare = frozen(0.5, [1.0, 2.0], intermediate_values={1: 0.5})
+    history = history_of(a=[rare, frozen(0.6, [1.0, 2.0])])
+    assert history.metrics() == ["accuracy", "loss"]
+    assert History.empty().metrics() == []

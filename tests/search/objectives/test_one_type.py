@@ -17,6 +17,7 @@ ALLOWED = {
     # Public: plain Optuna has names and directions.
     "search/apply/sampler.py WarmStartSampler.__init__",
     "search/history/history.py History.from_studies",
+    "search/history/studies.py objectives_of",
     # The border to stores and to plain Optuna; the way back (`to_row`) takes objectives alone.
     "search/objectives/objective.py from_lists",
 }

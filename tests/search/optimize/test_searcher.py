@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.apply import Proposal
 from search.apply.prior_data import prior_data
-from search.apply.sampler import sampler_for
+from search.apply.sampler import first_proposals, sampler_for
 from search.history import History, Trial
 from search.history.studies import quiet_study
 from search.optimize.plan import Plan, trial_seed
@@ -226,3 +226,57 @@ def test_what_is_proposed_depends_on_the_trials_that_still_run(tmp_path: Path, n
     assert seen is not None and again is not None and unseen is not None
     assert seen.configuration == again.configuration
     assert seen.configuration != unseen.configuration
+
+
+GIVEN = [{"x": 0.25}, {}, {"x": 0.25}]  # the second is completed with the middle, 0.5
+
+
+def test_first_configurations_come_before_all_others_in_their_order(tmp_path: Path) -> None:
+    searcher = as_told(a_plan(tmp_path, trials=5, first=GIVEN))
+    asked = run_to_the_end(searcher)
+    assert [each["configuration"]["x"] for each in asked[:3]] == [0.25, 0.5, 0.25]
+    assert len({each["configuration"]["x"] for each in asked}) == 4  # none of the others repeats
+    steps = [each.proposal.origin["step"] for each in searcher.asked.values()]
+    assert steps[:3] == ["first"] * 3 and "first" not in steps[3:]
+    assert len({each["seed"] for each in asked}) == 5
+
+
+def test_first_configurations_that_run_at_once_are_each_asked_once(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path, trials=5, first=GIVEN, resources={"parallelism": 4})
+    searcher = as_told(plan)
+    asked = [searcher.suggest(f"t{index}") for index in range(4)]
+    assert [each["configuration"]["x"] for each in asked[:3]] == [0.25, 0.5, 0.25]
+    assert searcher.asked["t3"].proposal.origin["step"] != "first"
+
+
+def test_a_resumed_search_tries_the_first_configurations_that_are_left_and_none_twice(
+    tmp_path: Path,
+) -> None:
+    # Number 0 has ended, 2 was interrupted, and 1 never got a worker.
+    own = [
+        prior(0, "complete", 0.25, values=(0.5, 0.5), origin={"step": "first"}),
+        prior(2, "interrupted", 0.25, origin={"step": "first"}),
+    ]
+    searcher = as_told(a_plan(tmp_path, trials=5, first=GIVEN), own)
+    asked = run_to_the_end(searcher)
+    assert [each["number"] for each in asked] == [2, 1, 3, 4]
+    assert [each["configuration"]["x"] for each in asked[:2]] == [0.25, 0.5]
+    steps = [each.proposal.origin["step"] for each in searcher.asked.values()]
+    assert [step == "first" for step in steps] == [True, True, False, False]
+
+
+def test_the_portfolio_goes_on_after_the_first_configurations(tmp_path: Path) -> None:
+    plan = a_plan(tmp_path, trials=7, first=GIVEN)
+    earlier = quiet_study(plan.spec.objectives)
+    for x in np.linspace(-2, 3, 12):
+        trial = prior(0, "complete", float(x), values=(-abs(x + 1), -abs(x - 2)))
+        earlier.add_trial(as_optuna_trial(plan, trial))
+    history = History.from_studies({"other": earlier}, objectives=plan.spec.objectives)
+    known = reconcile(history, plan.space, plan.spec.objectives)
+    tasks = prior_data(known, plan.space, plan.spec.objectives, task=plan.task, similarities={})
+    searcher = as_told(replace(plan, prior=tasks))
+    run_to_the_end(searcher)
+    steps = [each.proposal.origin["step"] for each in searcher.asked.values()]
+    assert steps[:6] == ["first"] * 3 + ["portfolio"] * 3
+    shown = first_proposals(plan.spec, tasks, plan.space, plan.task, 3)
+    assert [each.origin["step"] for each in shown] == steps[:6]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -122,3 +123,26 @@ def test_decisions_are_json() -> None:
     known = earlier([SGD | {"width": 128}], changed(width=IntDistribution(8, 256)))
     (decision,) = reconciled(known).decisions
     assert json.loads(json.dumps(vars(decision)))["sentence"] == decision.sentence
+
+
+def test_a_range_that_was_only_inferred_from_values_was_neither_wider_nor_narrower() -> None:
+    theirs = SearchSpace(
+        {"width": IntDistribution(20, 24), "learning_rate": FloatDistribution(0.01, 0.2)}
+    )
+    trials = [{"width": 20, "learning_rate": 0.01}, {"width": 24, "learning_rate": 0.2}]
+    logged = earlier(trials, theirs)
+    searches = {
+        name: replace(search, inferred=frozenset(theirs.distributions))
+        for name, search in logged.searches.items()
+    }
+    lines = decision_lines(reconciled(replace(logged, searches=searches)).decisions)
+    about = [line for line in lines if "width" in line or "learning_rate " in line]
+    # 0.2 was tried and lies outside; nobody said that nothing else was allowed.
+    assert about == [
+        "narrowed: learning_rate has values in s1, 0.0001..0.1 (log) here: 1 trial lies outside "
+        "and stays in the model unchanged"
+    ]
+    assert any(
+        line.startswith("widened: width 20..24")
+        for line in decision_lines(reconciled(logged).decisions)
+    )

@@ -6,7 +6,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.review import decision_lines
-from search.review.renames import likeness, proposed_renames
+from search.review.renames import likeness, proposed_metric_renames, proposed_renames
 from search.space import SearchSpace
 from tests.support.earlier_searches import SGD, earlier, reconciled
 
@@ -81,3 +81,28 @@ def test_a_proposed_rename_is_not_applied() -> None:
     again = reconciled(earlier([old], None), rename={"lr": "learning_rate"})
     assert again.trials[0].configuration["learning_rate"] == 0.01
     assert {each.kind for each in again.decisions} == {"renamed", "added"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("val_acc", "accuracy"),
+        ("valAcc", "accuracy.clean"),
+        ("validation/accuracy", "accuracy.clean"),
+        ("eval_f1", "f1"),
+        ("f1_score", "f1"),
+        ("val_loss", "loss.validation"),
+        ("err", "error"),
+    ],
+)
+def test_a_metric_of_the_validation_split_may_be_the_objective(old: str, new: str) -> None:
+    assert proposed_metric_renames([new], [old, "seconds"]) == {old: new}
+
+
+@pytest.mark.parametrize("old", ["train_acc", "test_accuracy", "val_err", "accuracy.pgd10", "loss"])
+def test_a_metric_of_another_split_or_quantity_is_not(old: str) -> None:
+    assert proposed_metric_renames(["accuracy.clean"], [old]) == {}
+
+
+def test_of_two_metrics_that_could_be_the_objective_none_is_proposed() -> None:
+    assert proposed_metric_renames(["accuracy"], ["val_acc", "valid_acc"]) == {}

@@ -141,7 +141,7 @@ def test_values_logged_without_steps_are_numbered_in_order_of_time(hand: Hand) -
     for moment, value in ((3, 0.25), (1, 1.0), (2, 0.5)):
         hand.client.log_metric(run, "loss", value, timestamp=1_760_000_000_000 + moment)
     (trial,) = hand.trials()
-    assert trial.curves == {"loss": {0: 1.0, 1: 0.5, 2: 0.25}}
+    assert trial.curves == {"loss": {1: 1.0, 2: 0.5, 3: 0.25}}
 
 
 def test_of_two_values_for_one_step_the_later_counts(hand: Hand) -> None:
@@ -217,3 +217,38 @@ def test_what_two_tools_logged_below_one_run_is_one_search(hand: Hand) -> None:
     hand.log({"lr": 0.2}, {"loss": [1.0]}, parent=parent)
     (search,) = hand.history().searches.values()
     assert search.run_id == parent
+
+
+def log_steps(hand: Hand, **curves: dict[int, float]) -> None:
+    """Logs a run whose metrics have these steps."""
+    place = len(all_run_ids(hand.uri))
+    run = hand.log({"lr": 0.1 + place}, status=None, start=1_760_000_000_000 + place)
+    for metric, curve in curves.items():
+        for step, value in curve.items():
+            hand.client.log_metric(run, metric, value, step=step)
+    hand.client.set_terminated(run, "FINISHED")
+
+
+def test_a_run_that_counts_its_epochs_from_zero_has_as_many_as_it_trained(hand: Hand) -> None:
+    log_steps(hand, loss={0: 3.0, 1: 2.0, 2: 1.0}, accuracy={1: 0.5}, final={0: 0.75})
+    (trial,) = hand.trials()
+    assert trial.epoch == 3
+    # The second metric moves with the first; a value without a step has step 0 in MLflow.
+    assert trial.curves == {
+        "loss": {1: 3.0, 2: 2.0, 3: 1.0}, "accuracy": {2: 0.5}, "final": {0: 0.75}
+    }  # fmt: skip
+
+
+def test_a_run_that_ended_with_its_first_epoch_counts_as_the_others_do(hand: Hand) -> None:
+    log_steps(hand, loss={0: 3.0, 1: 2.0})
+    log_steps(hand, loss={0: 4.0})
+    log_steps(hand, loss={1: 3.5, 2: 2.5})  # by another script, which counts from 1
+    assert [trial.curves["loss"] for trial in hand.trials()] == [
+        {1: 3.0, 2: 2.0}, {1: 4.0}, {1: 3.5, 2: 2.5}
+    ]  # fmt: skip
+
+
+def test_values_without_any_step_are_no_epochs(hand: Hand) -> None:
+    log_steps(hand, loss={0: 3.0}, accuracy={0: 0.5})
+    log_steps(hand, loss={0: 4.0}, accuracy={0: 0.25})
+    assert [trial.epoch for trial in hand.trials()] == [0, 0]

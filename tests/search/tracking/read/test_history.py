@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,3 +235,11 @@ def test_a_search_with_a_wrong_clock_is_read_and_cached(tmp_path: Path) -> None:
     (trial,) = history.prior_trials()
     assert (trial.started, trial.seconds) == (None, 0.0)
     assert History.from_parquet(tmp_path / "history.parquet").searches == history.searches
+
+
+@pytest.mark.parametrize("given", [{"task": "digits@1"}, {"same_task": ["mine"]}])
+def test_a_task_and_the_experiments_that_are_of_it_are_given_together(
+    store: Store, given: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"says nothing: .*fix: give both, or neither"):
+        load_history(store.uri, **given)
