@@ -158,9 +158,7 @@ def users_function(folder: Path) -> Case:
 def function_with_trial(folder: Path) -> Case:
     objective = (Objective("loss", "minimize"),)
     task = task_of(folder, "regression", epochs=EPOCHS, objectives=objective)
-    configuration = {"learning_rate": 0.1}
-    patient = {"learning_rate": 0.1, "most_epochs": 3}
-    return Case(task, None, configuration, {"learning_rate": 0.5}, patient)
+    return Case(task, None, {"learning_rate": 0.1}, {"learning_rate": 0.5})
 
 
 def images(folder: Path, model: str, network: str = "") -> Any:
