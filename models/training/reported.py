@@ -51,7 +51,7 @@ def _number(name: str, value: Any) -> float:
     if len(shape):
         raise TypeError(f"{what} of shape {tuple(shape)}; fix: report one number, such as "
                         f"its .mean().item()")  # fmt: skip
-    return float(value)
+    return float(value.item())
 
 
 def checked_state(state: Mapping[Any, Any]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 
 from models.networks.own_code import load_function, locate_code
 from models.training.function_signature import form_of
 from models.training.function_source import mistakes_in
 from search.spec import Spec
+
+_STANDARD = sysconfig.get_path("stdlib")
 
 
 def check_function(spec: Spec) -> None:
@@ -43,8 +46,9 @@ def _place(error: BaseException) -> str:
 
 
 def _is_own(file: str) -> bool:
-    installed = ("site-packages", "dist-packages", "importlib", "own_code.py", "function_check.py")
-    return not file.startswith("<") and not any(part in file for part in installed)
+    ours = ("own_code.py", "function_check.py")
+    is_installed = any(part in file for part in ("site-packages", "dist-packages", *ours))
+    return not (file.startswith(("<", _STANDARD)) or is_installed)
 
 
 def _text(error: BaseException) -> str:
