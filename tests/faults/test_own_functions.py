@@ -62,7 +62,9 @@ def test_a_changed_function_continues_a_failed_search(place: Place, tmp_path: Pa
     module = tmp_path / "mine.py"
     module.write_text(
         "def train(configuration, trial):\n"
-        "    raise SystemExit(3)\n"
+        "    if configuration['x'] is not None:\n"
+        "        raise SystemExit(3)\n"
+        "    trial.report({'left': 0, 'right': 0})\n"
     )
     spec = hills(budget={"trials": 4, "epochs": 1})
     spec["resources"] = {"parallelism": 1}
