@@ -33,6 +33,8 @@ def train(configuration, trial):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        metrics = evaluate(model, *examples(trial.data, THREAT, device=trial.device), THREAT).metrics
+        metrics = evaluate(
+            model, *examples(trial.data, THREAT, device=trial.device), THREAT
+        ).metrics
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
         trial.report({"loss": loss, **metrics}, checkpoint=state)

@@ -168,7 +168,7 @@ class FunctionTraining:
                     return
 
     def _copied(self, folder: Path) -> Path:
-        """Return the copy of a checkpoint folder; all but the newest two of its kind are removed."""
+        """Return the copy of a checkpoint folder; older ones but the last before are removed."""
         place = self._place.checkpoints
         if folder.parent == place or folder == self._copy:
             return folder

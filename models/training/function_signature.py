@@ -34,10 +34,12 @@ def form_of(function: Callable[..., Any]) -> Form:
         shown = f"takes ({', '.join(names)})" if names else "takes no arguments"
         raise TypeError(f"{shown}; fix: write {FORMS}")
     known = GIVEN if form == "generator" else (_trial_of(parameters),)
-    unknown = [each.name for each in parameters[1:] if _is_required(each) and each.name not in known]
+    unknown = [
+        each.name for each in parameters[1:] if _is_required(each) and each.name not in known
+    ]
     if unknown:
-        raise TypeError(f"asks for {', '.join(unknown)}, which it is not given; fix: write {FORMS}, "
-                        "and read settings from the configuration")  # fmt: skip
+        raise TypeError(f"asks for {', '.join(unknown)}, which it is not given; fix: write "
+                        f"{FORMS}, and read settings from the configuration")  # fmt: skip
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
     missing = [name for name in ("epochs", "seed") if name not in names]
     if form == "generator" and missing and not takes_any:

@@ -147,9 +147,9 @@ def _settings(seen: Seen, known: Collection[str]) -> Iterator[Mistake]:
         if isinstance(node.ctx, ast.Load) and is_unknown:
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            listed = ", ".join(sorted(known)) or "nothing"
-            yield node.lineno, (f"{name}[{key!r}]: the configuration has no {key!r}; {hint}"
-                                f"fix: add it to space or task.settings, which have {listed}")  # fmt: skip
+            fix = f"add it to space or task.settings, which have {', '.join(sorted(known))}"
+            text = f"{name}[{key!r}]: the configuration has no {key!r}; {hint}fix: {fix}"
+            yield node.lineno, text
 
 
 def _uses_of_trial(seen: Seen) -> Iterator[Mistake]:
@@ -174,11 +174,11 @@ def _uses_of_trial(seen: Seen) -> Iterator[Mistake]:
             given = ", ".join(f'"{each}": ...' for each in others) or '"accuracy": ...'
             yield call.lineno, f"{name}.report is given no metrics; fix: {name}.report({{{given}}})"
         elif others or len(call.args) > 2 or _is_number(call.args[1:]):
-            yield call.lineno, (f"{name}.report takes metrics and a checkpoint; fix: leave the step "
-                                "out: one report is one epoch")  # fmt: skip
+            yield call.lineno, (f"{name}.report takes metrics and a checkpoint; fix: leave the "
+                                "step out: one report is one epoch")  # fmt: skip
         elif isinstance(first, ast.Constant):
-            yield call.lineno, (f"{name}.report is given {first.value!r}; fix: a dict that names it, "
-                                'such as {"accuracy": 0.9}')  # fmt: skip
+            yield call.lineno, (f"{name}.report is given {first.value!r}; fix: a dict that names "
+                                'it, such as {"accuracy": 0.9}')  # fmt: skip
 
 
 def _returned(seen: Seen, function: Callable[..., Any]) -> Iterator[Mistake]:
@@ -231,8 +231,8 @@ def _missing(
         names |= set(keys)  # type: ignore[arg-type]
     missing = [name for name in objectives if name not in names]
     if names and missing:
-        yield seen.tree.lineno, (f"{seen.tree.name} reports {', '.join(sorted(names))}, and the "
-                                 f"objective is {', '.join(missing)}; fix: make both the same")  # fmt: skip
+        text = f"{seen.tree.name} reports {', '.join(sorted(names))}, and the objective is "
+        yield seen.tree.lineno, f"{text}{', '.join(missing)}; fix: make both the same"
 
 
 def _reports(seen: Seen) -> list[ast.Call]:

@@ -62,7 +62,13 @@ class TrialContext:
     """
 
     def __init__(
-        self, place: TrialPlace, *, epochs: int, seed: int, epoch: int, checkpoint: Checkpoint | None
+        self,
+        place: TrialPlace,
+        *,
+        epochs: int,
+        seed: int,
+        epoch: int,
+        checkpoint: Checkpoint | None,
     ) -> None:
         self.epochs, self.seed = epochs, seed
         self.device, self.data, self.folder = place.device, place.data, place.folder

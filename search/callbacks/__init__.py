@@ -19,7 +19,7 @@ _LIGHTNINGS = ("lightning.pytorch", "pytorch_lightning")
 _FILE = "trainer.ckpt"
 
 
-def TransformersCallback(trial: TrialContext) -> Any:  # noqa: N802  # it makes an instance
+def TransformersCallback(trial: TrialContext) -> Any:
     """Return a callback for `transformers.Trainer` that reports what each evaluation measures.
 
     With `eval_strategy="epoch"` and `save_strategy="epoch"` one epoch is one report, with the
@@ -53,7 +53,7 @@ def TransformersCallback(trial: TrialContext) -> Any:  # noqa: N802  # it makes 
     return Reporting()
 
 
-def LightningCallback(trial: TrialContext) -> Any:  # noqa: N802  # it makes an instance
+def LightningCallback(trial: TrialContext) -> Any:
     """Return a callback for Lightning's trainer that reports what each epoch has logged.
 
     `trainer.fit(model, ckpt_path=callback.ckpt_path)` continues from the trial's checkpoint. The
@@ -67,7 +67,7 @@ def LightningCallback(trial: TrialContext) -> Any:  # noqa: N802  # it makes an 
     class Reporting(callback):  # type: ignore[misc]  # its class is known at run time only
         """Reports the metrics that were logged by the end of an epoch of training."""
 
-        ckpt_path = None if trial.checkpoint is None else str(Path(trial.checkpoint) / _FILE)
+        ckpt_path = str(trial.checkpoint / _FILE) if isinstance(trial.checkpoint, Path) else None
 
         def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
             folder = trial.folder / "lightning"

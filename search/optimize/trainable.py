@@ -49,7 +49,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._watchdog: Watchdog | None = None
         self._training: Training | None = None
         self._epochs: Iterator[dict[str, float]] = iter(())
-        self._number, self._log = config["number"], None
+        self._number = config["number"]
+        self._log: Path | None = None
         self._is_free = True  # whether nothing of an earlier trial runs on
         self._start(config)
 

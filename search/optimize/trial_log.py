@@ -76,7 +76,7 @@ def _opened(file: Path) -> Any:
 
 
 def _descriptors() -> set[int]:
-    """Returns the file descriptors of the output; a test or a notebook may have others than 1, 2."""
+    """Returns the file descriptors of the output: 1 and 2, and in a test its own."""
     found = {1, 2}
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -35,7 +35,7 @@ class Evaluation:
         metrics: `accuracy.clean` and the means over corruptions on all images, the accuracies under
             attack on those attacked.
         index: Positions (k,) of the attacked images, int64, ascending.
-        outcome: Which of them withstood the full attack, and the adversarial examples of the others.
+        outcome: Which of them withstood the full attack, and adversarial examples.
         warnings: Those of the checks for gradient masking; empty if they were not asked for.
     """
 

@@ -259,7 +259,9 @@ def test_numbers_of_torch_and_numpy_are_metrics(own: tuple[Path, str]) -> None:
 
 
 def test_nan_fails_the_trial_with_its_key(own: tuple[Path, str]) -> None:
-    source = "def train(configuration, trial):\n    trial.report({'left': float('nan'), 'right': 1})"
+    source = (
+        "def train(configuration, trial):\n    trial.report({'left': float('nan'), 'right': 1})"
+    )
     result = run(trial_of(task(own, source), config_of(own[0])))[-1]
     ended = outcome_of(result, ("left", "right"), 3)
     assert (ended.state, ended.reason) == ("failed", "not finite: left")
