@@ -59,6 +59,8 @@ class Tuning:
         self._stop, self._has_lost_ownership = stop, has_lost_ownership
         self._stop_requests, self._noticed = stop_requests, StopRequests()
         self._data = _load_data(plan.spec)
+        # A user's function evaluates nothing on a test split, even if its task names data.
+        self._has_test = self._data is not None and not plan.spec.task.is_function
         base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
         code = plan.spec.task.code
         digest = copy_code(code, plan.storage / CODE) if code else ""
@@ -140,7 +142,7 @@ class Tuning:
 
     def has_work(self) -> bool:
         """Whether Ray is needed: there are trials to run, or a front to evaluate."""
-        return self.searcher.has_more() or bool(self._front_without_test())
+        return self.searcher.has_more() or (self._has_test and bool(self._front_without_test()))
 
     def settle(self) -> int:
         """Marks trials that were cut off as interrupted; may be called again."""
@@ -181,13 +183,12 @@ class Tuning:
 
     def test_front(self) -> None:
         """Evaluates the best configurations on unseen data: the last Ray tasks."""
-        front = self._front_without_test()
-        evaluate_front(self._plan, self._task, self._data, front, self._journal, self._stop)
+        if self._has_test:
+            front = self._front_without_test()
+            evaluate_front(self._plan, self._task, self._data, front, self._journal, self._stop)
 
     def _front_without_test(self) -> list[Trial]:
-        """Returns the best trials without `test.*` metrics; a user's function measures none."""
-        if self._plan.spec.task.is_function:
-            return []
+        """Returns the best trials without `test.*` metrics."""
         trials = (*self._own, *self.recorder.ended.values())
         complete = [trial for trial in trials if trial.state == "complete"]
         if not complete:
