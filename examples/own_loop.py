@@ -7,15 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from search.robustness import Threat, evaluate, examples
-
-THREAT = Threat(epsilon=0.1, steps=5, cheap_steps=2, examples=100)
+from search.robustness import evaluate, examples
 
 
 def train(configuration, trial):
     """Train a small network on the images that the spec names."""
     torch.manual_seed(trial.seed)
-    images, labels = examples(trial.data, THREAT, "train", trial.device)
+    images, labels = examples(trial.data, trial.threat, "train", trial.device)
     width, classes = configuration["width"], len(trial.data.label_names)
     model = nn.Sequential(
         nn.Conv2d(images.shape[1], width, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(4),
@@ -33,8 +31,7 @@ def train(configuration, trial):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        metrics = evaluate(
-            model, *examples(trial.data, THREAT, device=trial.device), THREAT
-        ).metrics
+        attacked = examples(trial.data, trial.threat, device=trial.device)
+        metrics = evaluate(model, *attacked, trial.threat).metrics
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
         trial.report({"loss": loss, **metrics}, checkpoint=state)

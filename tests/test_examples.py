@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from models.catalog import Threat
 from models.data.loading import load_images
 from models.training.function import FunctionTraining
 from models.training.trial_context import TrialPlace
@@ -36,7 +37,8 @@ def test_every_example_is_tested() -> None:
 def training(example: str, folder: Path, epochs: int = 3) -> FunctionTraining:
     module = importlib.import_module(f"examples.{example}")
     data = load_images({"name": "digits", "train_examples": 64}) if example == "own_loop" else None
-    place = TrialPlace(folder / "files", folder / "own" / "generation_1", data=data)
+    threat = Threat(epsilon=0.1, steps=2, cheap_steps=1, examples=20)
+    place = TrialPlace(folder / "files", folder / "own" / "generation_1", data=data, threat=threat)
     return FunctionTraining(module.train, EXAMPLES[example], epochs=epochs, seed=3, place=place)
 
 

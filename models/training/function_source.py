@@ -17,8 +17,8 @@ from typing import Any
 from models.training.function_signature import Form, form_of, takes_state
 
 # The public names of `trial_context.TrialContext`.
-OF_A_TRIAL = ("report", "checkpoint", "device", "epochs", "seed", "folder", "data", "epoch",
-              "should_stop")  # fmt: skip
+OF_A_TRIAL = ("report", "checkpoint", "device", "epochs", "seed", "folder", "data", "threat",
+              "epoch", "should_stop")  # fmt: skip
 # Names of Optuna's and Ray's trials -> what to write here.
 _ELSEWHERE = {
     "suggest_float": "read the configuration: the space is in the spec",

@@ -7,10 +7,11 @@ continues from `trial.checkpoint` if there is one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.catalog import AnyThreat, Threat
 from models.training.function_thread import FunctionThread
 from models.training.reported import checked_folder, checked_metrics, checked_state
 
@@ -29,6 +30,7 @@ class TrialPlace:
         checkpoints: The folder that checkpoint folders are copied into.
         device: "cuda" or "cpu".
         data: The splits that the task names; None if it names no data.
+        threat: The threat of the spec's section `robustness`.
         threads: The number of threads that torch may compute with; 0 for its own default.
     """
 
@@ -36,6 +38,7 @@ class TrialPlace:
     checkpoints: Path
     device: str = "cpu"
     data: Splits | None = None
+    threat: AnyThreat = field(default_factory=Threat)
     threads: int = 0
 
 
@@ -56,6 +59,7 @@ class TrialContext:
         device: "cuda" or "cpu".
         folder: The trial's own folder, which stays; `log.txt` in it has what the function prints.
         data: The splits that the task names; None if it names no data.
+        threat: The threat of the spec's section `robustness`, for `search.robustness.evaluate`.
         epoch: The epochs done: those of `checkpoint` at first, then those reported.
         checkpoint: The newest checkpoint that was reported, also by an attempt that was cut off: a
             state, or the path of a copy of a folder; None at first.
@@ -72,6 +76,7 @@ class TrialContext:
     ) -> None:
         self.epochs, self.seed = epochs, seed
         self.device, self.data, self.folder = place.device, place.data, place.folder
+        self.threat = place.threat
         self.epoch, self.checkpoint = epoch, checkpoint
         self._first, self._skipped = epoch, 0
         self._thread: FunctionThread | None = None

@@ -154,7 +154,7 @@ def _function_training(
     folder = Path(config["checkpoints"]) if "checkpoints" in config else task.storage
     place = TrialPlace(
         folder / FILES, folder / OWN / f"generation_{task.generation}", task.device, data,
-        max(1, int(task.spec.resources.cpus)),
+        task.spec.robustness, max(1, int(task.spec.resources.cpus)),
     )  # fmt: skip
     return FunctionTraining(
         function, config["configuration"], epochs=task.epochs, seed=config["seed"], place=place
