@@ -20,7 +20,7 @@ from search.cli.documents import (
 )
 from search.history import History, Trial
 from search.optimize.plan import LOG
-from search.optimize.trial_log import log_file
+from search.optimize.trial_log import as_printed, log_file
 from search.tracking import tag_names
 from search.tracking.artifacts import read_text
 from search.tracking.read.history import load_history
@@ -156,7 +156,7 @@ def log_of_trial(tracking_uri: str, search: str, number: int) -> str:
     trial = stored.trial(number)
     file = log_file(Path(stored.tags.get(trial.run_id, {}).get(tag_names.CHECKPOINTS, "")))
     try:
-        return file.read_text(encoding="utf-8", errors="replace")
+        return as_printed(file.read_bytes().decode(errors="replace"))
     except OSError as error:
         raise LookupError(
             f"trial {number} of {stored.summary.search} has no log at {file}: only a task with "

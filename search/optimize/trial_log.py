@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +17,23 @@ from typing import Any
 
 FILES = "files"  # the folder of a trial that belongs to the user's own code
 LOG = "log.txt"
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def log_file(checkpoints: Path) -> Path:
     """Returns the log of a trial, given the folder of its checkpoints."""
     return checkpoints / FILES / LOG
+
+
+def as_printed(text: str) -> str:
+    """Returns a log as a terminal ends up showing it: of a progress bar the last state of a line.
+
+    Control sequences are removed: the text is printed on another terminal.
+    """
+    lines = (_CONTROL.sub("", line) for line in text.split("\n"))
+    states = ([part.rstrip() for part in line.split("\r") if part.strip()] for line in lines)
+    return "\n".join(parts[-1] if parts else "" for parts in states)
 
 
 @contextlib.contextmanager
@@ -58,13 +70,17 @@ def logged(file: Path | None) -> Iterator[None]:
 
 
 class _Unheard(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes records, unless another handler prints them already."""
+    """Writes records, unless another handler prints them already, as Lightning's own does."""
 
     def emit(self, record: logging.LogRecord) -> None:
         printed = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
-        others = (getattr(each, "stream", None) for each in logging.getLogger().handlers)
-        if not any(stream is not None and stream in printed for stream in others):
-            super().emit(record)
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None:
+            streams = [getattr(each, "stream", None) for each in logger.handlers]
+            if any(stream is not None and stream in printed for stream in streams):
+                return
+            logger = logger.parent if logger.propagate else None
+        super().emit(record)
 
 
 def _opened(file: Path) -> Any:

@@ -277,22 +277,3 @@ def test_a_sound_function_has_no_mistake(own: tuple[Path, str]) -> None:
                 trial.report(names, checkpoint={"names": [1]})
     """
     check_function(task(own, source).spec)
-
-
-def test_what_a_function_prints_and_logs_is_in_its_folder(own: tuple[Path, str]) -> None:
-    source = """
-        import logging, os, sys
-
-        def train(configuration, trial):
-            print("printed")
-            print("complained", file=sys.stderr)
-            logging.getLogger("mine").info("logged")
-            os.system("echo from a child")
-            trial.report({"left": 1, "right": 1})
-            print("printed again")
-    """
-    config = config_of(own[0])
-    run(trial_of(task(own, source), config))
-    log = (Path(config["checkpoints"]) / "files" / "log.txt").read_text()
-    for text in ("printed\n", "complained\n", "INFO mine: logged\n", "from a child\n", "again\n"):
-        assert text in log
