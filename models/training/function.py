@@ -16,7 +16,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class FunctionTraining:
             self._place, epochs=self._epochs, seed=self._seed, epoch=self._saved_epoch,
             checkpoint=copy.deepcopy(self._saved),
         )  # fmt: skip
-        thread = FunctionThread(lambda: self._call(trial))
+        thread = FunctionThread(lambda: self._call_safely(trial))
         trial.bind(thread, self._epoch)
         try:
             while not self.ended:
@@ -91,8 +91,6 @@ class FunctionTraining:
                 if checkpoint is not None:
                     self._saved, self._saved_epoch = checkpoint, report.epoch
                 yield report.metrics
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise FunctionExit(_why_exit(error)) from error
         finally:
             thread.close()
 
@@ -127,8 +125,17 @@ class FunctionTraining:
                 raise FileNotFoundError(f"the trial's checkpoint folder {self._saved} is gone; "
                                         "fix: restore it, or start a new search")  # fmt: skip
 
+    def _call_safely(self, trial: TrialContext) -> None:
+        """Call the function in its thread; what would end the process becomes an exception.
+
+        Only here: from the thread of the caller these come by a signal, and do end the process.
+        """
+        try:
+            self._call(trial)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise FunctionExit(_why_exit(error)) from error
+
     def _call(self, trial: TrialContext) -> None:
-        """Call the function; runs in its thread."""
         torch = sys.modules.get("torch")
         if torch is not None and self._place.threads:
             torch.set_num_threads(self._place.threads)  # counts for the calling thread
@@ -157,7 +164,7 @@ class FunctionTraining:
             raise TypeError(f"the training function returned {_a(found)} and yields nothing; fix: "
                             "yield a dict of metrics after every epoch")  # fmt: skip
         epochs = iter(found)
-        with closing(epochs) if inspect.isgenerator(epochs) else _nothing():
+        with closing(epochs) if inspect.isgenerator(epochs) else nullcontext():
             for entry in epochs:
                 metrics, state = entry if _is_pair(entry) else (entry, None)
                 if state is not None and not has_state:
@@ -191,12 +198,6 @@ class FunctionTraining:
 
 def _is_pair(entry: object) -> bool:
     return isinstance(entry, tuple) and len(entry) == 2
-
-
-def _nothing() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
 
 
 def _a(value: object) -> str:

@@ -41,7 +41,7 @@ class FunctionThread:
         self._may_go, self._has_come = threading.Semaphore(0), threading.Semaphore(0)
         self._report: Any = None
         self._error: BaseException | None = None
-        self.has_ended = self.is_ending = False
+        self.has_ended = self.is_ending = self._is_waiting = False
 
     def advance(self) -> Any:
         """Run the function up to its next report, and return that; None once it has returned.
@@ -75,21 +75,24 @@ class FunctionThread:
                 "the training function was called in, such as rank 0"
             )
         if not self.is_ending:
-            self._report = report
+            self._report, self._is_waiting = report, True
             self._has_come.release()
             self._may_go.acquire()
+            self._is_waiting = False
         if self.is_ending:
             raise Ended
 
     def close(self) -> None:
         """End the function where it waits, and wait until its `finally` blocks have run.
 
+        A function at work, whose caller was interrupted, is left alone: its process ends.
+
         Raises:
             StillRunning: it goes on all the same.
             BaseException: what it raises while it ends.
         """
         self.is_ending = True
-        if self._thread.ident is None or self.has_ended:
+        if self.has_ended or not self._is_waiting:
             return
         self._may_go.release()
         self._thread.join(_PATIENCE_SECONDS)

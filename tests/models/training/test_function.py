@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
+import signal
 import threading
 import traceback
 from collections.abc import Iterator
@@ -241,6 +243,29 @@ def test_what_would_end_the_process_is_an_exception(tmp_path: Path, error: BaseE
     with pytest.raises(FunctionExit, match="fix: return to end the trial") as raised:
         list(training_of(train, tmp_path).run())
     assert raised.value.__cause__ is error
+
+
+def test_a_caller_that_is_interrupted_meanwhile_does_not_wait_for_the_function(
+    tmp_path: Path,
+) -> None:
+    """A worker that gets SIGTERM in the middle of an epoch ends, and the trial has not failed."""
+    free, begun = threading.Event(), threading.Event()
+
+    def train(configuration: Any, trial: TrialContext) -> None:
+        begun.set()
+        free.wait()
+
+    def interrupt(*_: Any) -> None:
+        raise SystemExit(1)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    threading.Thread(target=lambda: begun.wait() and os.kill(os.getpid(), signal.SIGUSR1)).start()
+    try:
+        with pytest.raises(SystemExit):
+            list(training_of(train, tmp_path).run())
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        free.set()
 
 
 def test_a_report_from_another_process_is_refused(tmp_path: Path) -> None:
