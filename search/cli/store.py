@@ -34,7 +34,7 @@ from search.cli.options import (
 def history(
     task: Annotated[str, typer.Option(help="Task id or a prefix of it.")] = "",
     state: Annotated[
-        str, typer.Option(help="complete, stopped, interrupted, running or starting.")
+        str, typer.Option(help="complete, stopped, interrupted, failed, running, starting.")
     ] = "",
     since: Annotated[
         datetime | None,
