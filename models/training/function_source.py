@@ -128,13 +128,11 @@ def _calls(seen: Seen) -> Iterator[Mistake]:
 
 
 def _settings(seen: Seen, known: Collection[str]) -> Iterator[Mistake]:
-    """Find names that no configuration has."""
-    name, nodes = seen.configuration, list(ast.walk(seen.tree))
-    if any(_is_name(node, name) and isinstance(node.ctx, ast.Store) for node in nodes):  # type: ignore[attr-defined]
+    """Find names that no configuration has, but not where the function sees to that itself."""
+    name = seen.configuration
+    if _is_changed(seen.tree, name):
         return
-    asked_for = {node.value for test in nodes if isinstance(test, ast.Compare)
-                 for node in ast.walk(test) if isinstance(node, ast.Constant)}  # fmt: skip
-    for node in nodes:
+    for node in _unguarded(seen.tree, name):
         if isinstance(node, ast.Attribute) and _is_name(node.value, name):
             if not hasattr(dict, node.attr):
                 fix = f'{name}["{node.attr}"]'
@@ -143,22 +141,61 @@ def _settings(seen: Seen, known: Collection[str]) -> Iterator[Mistake]:
         if not isinstance(node, ast.Subscript) or not _is_name(node.value, name):
             continue
         key = node.slice.value if isinstance(node.slice, ast.Constant) else None
-        is_unknown = isinstance(key, str) and key not in known and key not in asked_for
-        if isinstance(node.ctx, ast.Load) and is_unknown:
-            near = difflib.get_close_matches(str(key), known, n=1)
+        if isinstance(key, str) and key not in known and not _asks_for(seen.tree, key):
+            near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             fix = f"add it to space or task.settings, which have {', '.join(sorted(known))}"
             text = f"{name}[{key!r}]: the configuration has no {key!r}; {hint}fix: {fix}"
             yield node.lineno, text
 
 
+def _is_changed(tree: ast.AST, name: str) -> bool:
+    """Return whether a function gives a dict other entries, or its name another value."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
+            return True
+        if isinstance(node, ast.Subscript | ast.Attribute) and _is_name(node.value, name):
+            is_set = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+            if is_set or (
+                isinstance(node, ast.Attribute) and node.attr in ("setdefault", "update")
+            ):
+                return True
+    return False
+
+
+def _unguarded(tree: ast.AST, name: str) -> Iterator[ast.AST]:
+    """Yield the nodes outside of `try`, and of functions with an argument of the same name."""
+    for node in ast.iter_child_nodes(tree):
+        is_shadowed = isinstance(node, ast.FunctionDef | ast.Lambda) and any(
+            each.arg == name for each in ast.walk(node.args) if isinstance(each, ast.arg)
+        )
+        if not isinstance(node, ast.Try) and not is_shadowed:
+            yield node
+            yield from _unguarded(node, name)
+
+
+def _asks_for(tree: ast.AST, key: str) -> bool:
+    """Return whether a comparison names a key: `"momentum" in configuration`."""
+    tests = (node for node in ast.walk(tree) if isinstance(node, ast.Compare))
+    return any(
+        isinstance(node, ast.Constant) and node.value == key
+        for test in tests
+        for node in ast.walk(test)
+    )
+
+
 def _uses_of_trial(seen: Seen) -> Iterator[Mistake]:
     name, attributes = seen.trial, set()
+    is_asked = any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        and node.func.id in ("hasattr", "getattr") and any(_is_name(a, name) for a in node.args)
+        for node in ast.walk(seen.tree)
+    )  # fmt: skip
     for node in ast.walk(seen.tree):
         if not isinstance(node, ast.Attribute) or not _is_name(node.value, name):
             continue
         attributes.add(node.attr)
-        if node.attr not in OF_A_TRIAL and isinstance(node.ctx, ast.Load):
+        if node.attr not in OF_A_TRIAL and isinstance(node.ctx, ast.Load) and not is_asked:
             near = difflib.get_close_matches(node.attr, OF_A_TRIAL, n=1)
             fix = f"write {name}.{near[0]}" if near else f"it has {', '.join(OF_A_TRIAL)}"
             yield node.lineno, f"{name} has no {node.attr}; fix: {_ELSEWHERE.get(node.attr, fix)}"
