@@ -35,7 +35,6 @@ _CALLS = {
     "input": "a worker has no keyboard; fix: remove it",
     "breakpoint": "a worker has no terminal; fix: remove it, and call the function yourself",
     "set_trace": "a worker has no terminal; fix: remove it, and call the function yourself",
-    "_exit": "it kills the worker without a word; fix: raise an exception to fail the trial",
 }
 
 

@@ -139,10 +139,6 @@ BEFORE = {
         "def train(configuration, trial):\n    breakpoint()\n"
         "    trial.report({'left': 1, 'right': 1})", 2, "a worker has no terminal; fix: remove it",
     ),
-    "os._exit": (
-        "import os\ndef train(configuration, trial):\n    trial.report({'left': 1, 'right': 1})\n"
-        "    os._exit(0)", 4, "fix: raise an exception to fail the trial",
-    ),
     "a text as a metric": (
         "def train(configuration, trial):\n    trial.report({'left': 'good', 'right': 1})", 2,
         "metric 'left' is 'good'; fix: report a number",
