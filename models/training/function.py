@@ -164,7 +164,8 @@ class FunctionTraining:
             raise TypeError(f"the training function returned {_a(found)} and yields nothing; fix: "
                             "yield a dict of metrics after every epoch")  # fmt: skip
         epochs = iter(found)
-        with closing(epochs) if inspect.isgenerator(epochs) else nullcontext():
+        closed: Any = closing(epochs) if inspect.isgenerator(epochs) else nullcontext()
+        with closed:
             for entry in epochs:
                 metrics, state = entry if _is_pair(entry) else (entry, None)
                 if state is not None and not has_state:
