@@ -175,11 +175,12 @@ def _unguarded(tree: ast.AST, name: str) -> Iterator[ast.AST]:
 
 def _asks_for(tree: ast.AST, key: str) -> bool:
     """Return whether a comparison names a key: `"momentum" in configuration`."""
-    tests = (node for node in ast.walk(tree) if isinstance(node, ast.Compare))
     return any(
-        isinstance(node, ast.Constant) and node.value == key
-        for test in tests
-        for node in ast.walk(test)
+        isinstance(node, ast.Compare)
+        and isinstance(node.left, ast.Constant)
+        and node.left.value == key
+        and isinstance(node.ops[0], ast.In | ast.NotIn)
+        for node in ast.walk(tree)
     )
 
 

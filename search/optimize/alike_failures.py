@@ -7,6 +7,7 @@ memory and NaN are results of a configuration and do not count.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from search.history.plurals import counted
 from search.optimize.outcome import Outcome
@@ -14,6 +15,8 @@ from search.optimize.outcome import Outcome
 # A part of the space that fails, say a third of it, gives three in a row about every thirtieth
 # trial, but nine in a row in one of 20,000.
 _MORE_AFTER_A_SUCCESS = 3
+# A failure's own place is in the user's code, where it went through that.
+_OURS = tuple(str(Path(__file__).resolve().parents[2] / each) for each in ("search", "models"))
 _FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+), in (\S+)', re.MULTILINE)
 
 
@@ -57,5 +60,6 @@ def kind_of(outcome: Outcome) -> str:
     if outcome.state != "failed" or not lines or is_memory or lines[-1].startswith("not finite"):
         return ""
     frames = _FRAME.findall(outcome.reason)
-    place = f" ({frames[-1][0]}:{frames[-1][1]})" if frames else ""
+    own = [frame for frame in frames if not frame[0].startswith(_OURS)] or frames
+    place = f" ({own[-1][0]}:{own[-1][1]})" if own else ""
     return lines[-1] + place

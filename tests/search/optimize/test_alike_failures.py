@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from search.optimize.alike_failures import AlikeFailures
+from search.optimize import alike_failures
+from search.optimize.alike_failures import AlikeFailures, kind_of
 from search.optimize.outcome import Outcome
 
 TRACEBACK = """Traceback (most recent call last):
@@ -61,3 +64,11 @@ def test_the_first_verdict_stays() -> None:
     """Trials that were running when the search failed end after it, and are run again too."""
     found = after(*[failed()] * 4)
     assert found.why.startswith("3 trials") and found.numbers == [0, 1, 2, 3]
+
+
+def test_the_place_is_in_the_users_code_if_the_failure_went_through_it() -> None:
+    ours = Path(alike_failures.__file__).with_name("trainable.py")
+    reason = TRACEBACK.format(line=7).replace(
+        "KeyError", f'  File "{ours}", line 9, in step\nKeyError'
+    )
+    assert kind_of(Outcome("failed", reason=reason)) == "KeyError: 'label' (/mine/loop.py:7)"

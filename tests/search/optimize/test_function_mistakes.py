@@ -120,6 +120,10 @@ BEFORE = {
         "    trial.report({'left': rate, 'right': 1})", 2,
         "has no 'learning_rat'; did you mean 'learning_rate'? fix: add it to space",
     ),
+    "a setting that is compared": (
+        "def train(configuration, trial):\n    if configuration['rate'] > 0: pass\n"
+        "    trial.report({'left': 1, 'right': 1})", 2, "the configuration has no 'rate'",
+    ),
     "a setting as an attribute": (
         "def train(configuration, trial):\n    rate = configuration.learning_rate\n"
         "    trial.report({'left': rate, 'right': 1})", 2,
