@@ -24,6 +24,7 @@ from search.extract.describe import lines
 from search.history import History
 from search.history.digest import history_digest
 from search.history.plurals import counted
+from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
 from search.review import Reconciled, reconcile
@@ -85,7 +86,7 @@ def prepare(
     Raises:
         ConnectionError: the store does not answer.
         LookupError: a trial to start from does not exist.
-        ValueError: the data set or the pretrained model cannot be read, the user's own network
+        ValueError: the data set or the pretrained model cannot be read, the user's own code
             fails its check, the weights of a trial do not fit, or the history is not the one that
             the spec pins.
     """
@@ -100,6 +101,8 @@ def prepare(
     if spec.task.network:
         say(f"review    checking {spec.task.network}: passes forward and backward")
         check_network(spec)
+    elif spec.task.train:
+        check_function(spec)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task)
     changed = history_change(spec.history, history)

@@ -6,6 +6,7 @@ names, with other arguments; what no test runs has its reason in `NOT_RUN`.
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import textwrap
@@ -17,7 +18,11 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from models.data.loading import load_images
+from models.training.function import FunctionTraining
+from models.training.trial_context import TrialPlace
 from search.__main__ import app
+from search.optimize.function_check import check_function
 from search.spec import SpecError, spec_from_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -155,3 +160,48 @@ def test_every_piece_of_python_runs(
         rows = list(names["train"]({"rate": 0.1}, epochs=3, seed=0))
         assert len(rows) == 3
         assert all(isinstance(row, dict) for row in rows)
+
+
+def functions_shown() -> list[str]:
+    """The training functions of the page on one's own code."""
+    page = (ROOT / "docs/bring_your_own.md").read_text(encoding="utf-8")
+    section = page[page.index("## A training function") : page.index("## What cannot be brought")]
+    return [textwrap.dedent(text) for _, name, text in BLOCK.findall(section) if name == "python"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", range(len(functions_shown())))
+def test_every_training_function_shown_passes_the_checks_and_continues(
+    index: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainers of other libraries are trained by tests/test_examples.py."""
+    source = functions_shown()[index]
+    if "lightning" in source:
+        pytest.importorskip("lightning")
+    (tmp_path / f"shown_{index}.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names = ("width", "learning_rate", "rate")
+    settings = "".join(f"  {name}: {{type: float, low: 0.01, high: 0.9}}\n" for name in names)
+    metric = "loss" if "loss" in source else "accuracy.clean"
+    spec = spec_from_yaml(
+        f"name: shown\ntask: {{train: 'python:shown_{index}:train'}}\nspace:\n{settings}"
+        f"objectives: [{{metric: {metric}, direction: minimize}}]\n"
+        "budget: {trials: 1, epochs: 3}\nscheduler: {name: none}\n"
+    )
+    check_function(spec)
+    if "my_" in source:
+        return
+    function = importlib.import_module(f"shown_{index}").train
+    place = TrialPlace(tmp_path / "files", tmp_path / "own", data=load_images({"name": "digits"}))
+    configuration = {"width": 16, "learning_rate": 0.01, "rate": 0.5}
+
+    def training() -> FunctionTraining:
+        return FunctionTraining(function, configuration, epochs=3, seed=0, place=place)
+
+    begun, again = training(), training()
+    running = begun.run()
+    next(running)
+    again.load_state_dict(begun.state_dict())
+    running.close()
+    assert len(list(again.run())) == 2

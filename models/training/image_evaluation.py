@@ -20,25 +20,56 @@ from torch import Tensor, nn
 from models.adversarial.pixels.attack_memory import AttackMemory
 from models.adversarial.pixels.attacks import LossName
 from models.adversarial.pixels.catastrophic_overfitting import Collapse
+from models.adversarial.pixels.classifier import evaluate
 from models.adversarial.pixels.confirmation import confirm
-from models.adversarial.pixels.corruptions import CORRUPTIONS, corrupted_accuracy
+from models.adversarial.pixels.corruptions import CORRUPTIONS
 from models.adversarial.pixels.evaluation import (
     Flags,
     correct,
     fgsm_correct,
     fixed_subset,
-    measure,
     robust_correct,
 )
 from models.adversarial.threat_model import Threat
 from models.data.loading import ImageSplits
-from models.data.validation_split import cut
+from models.data.sources import Images, Labels
+from models.data.validation_split import Parts, cut
 from models.scores.metric_names import corruption_metric, on_split, unconfirmed
 from models.training.checkpoint_selection import SelectedEpoch
 
+PARTS = ("selection", "objective", "confirmation", "test", "train")
 # Losses of the attack after every epoch; the full attack's nine targets would cost more than the
 # training. Neither loss depends on the scale of the logits, so the choice of epoch does not either.
 _CHEAP_LOSSES: tuple[LossName, ...] = ("scaled_cross_entropy", "margin")
+
+
+def examples(
+    data: ImageSplits, threat: Threat, part: str = "objective", device: str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Return the images and labels of a part that a built-in training is evaluated on.
+
+    Args:
+        data: the splits of a task, such as `trial.data`.
+        threat: its seed cuts the validation split.
+        part: "selection", which may pick an epoch, "objective" or "confirmation" of the validation
+            split, "test", or "train".
+        device: the device of the tensors.
+
+    Raises:
+        ValueError: the part is unknown, or the validation split is too small to be cut.
+    """
+    if part not in PARTS:
+        raise ValueError(f"unknown part {part!r}; fix: choose one of {', '.join(PARTS)}")
+    images, labels = _part(data, cut(data.validation_labels, threat.seed), part)
+    pixels = torch.tensor(images, device=device).to(torch.float32) / data.scale
+    return pixels, torch.tensor(labels, device=device)
+
+
+def _part(data: ImageSplits, parts: Parts, part: str) -> tuple[Images, Labels]:
+    if part in ("train", "test"):
+        return getattr(data, f"{part}_images"), getattr(data, f"{part}_labels")
+    index = getattr(parts, part)
+    return data.validation_images[index], data.validation_labels[index]
 
 
 class ImageEvaluation:
@@ -81,13 +112,7 @@ class ImageEvaluation:
         Args:
             part: "selection", "objective" or "confirmation" of the validation split, or "test".
         """
-        images, labels = self._data.test_images, self._data.test_labels
-        if part != "test":
-            index = getattr(self._parts, part)
-            images, labels = (
-                self._data.validation_images[index],
-                self._data.validation_labels[index],
-            )
+        images, labels = _part(self._data, self._parts, part)
         pixels = torch.tensor(images, device=self._device).to(torch.float32) / self._data.scale
         return pixels, torch.tensor(labels, device=self._device)
 
@@ -117,20 +142,15 @@ class ImageEvaluation:
 
     def conclude(self, model: nn.Module) -> dict[str, float]:
         """Return metrics of the objective part for the picked weights; fills the attack memory."""
-        threat, (images, labels) = self._threat, self.examples("objective")
-        attacked, truth = self._attacked(images, labels)
+        images, labels = self.examples("objective")
+        attacked, _ = self._attacked(images, labels)
         replays = [] if self._memory is None else self._memory.replays(attacked)
-        found = measure(model, attacked, truth, threat, threat.seed, replays=replays)
+        evaluation = evaluate(model, images, labels, self._threat, replays=replays)
+        found = evaluation.outcome
         if self._memory is not None:
             self._memory.store(found.misclassified, found.adversarial_examples[found.misclassified])
         self._robust = found.robust
-        return {
-            "accuracy.clean": float(correct(model, images, labels).mean()),
-            threat.metric(): float(found.robust.mean()),
-            threat.fgsm_metric(): float(fgsm_correct(model, attacked, truth, threat).mean()),
-            **corrupted_accuracy(model, images, labels, threat.seed),
-            "epoch.selected": float(self.choice.picked),
-        }
+        return {**evaluation.metrics, "epoch.selected": float(self.choice.picked)}
 
     def confirm(self, model: nn.Module) -> dict[str, float]:
         """Return metrics of targeted APGD on the objective part and those that they replace.

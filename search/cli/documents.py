@@ -36,7 +36,8 @@ class SearchDocument:
     """A search and its totals.
 
     Attributes:
-        state: "starting", "running", "complete", "stopped" (by a user) or "interrupted".
+        state: "starting", "running", "complete", "stopped" (by a user), "interrupted" or "failed"
+            (its trials failed alike).
         started: When it was launched first; null if it has no trial.
         trials: State -> number of trials that ended in it.
         trials_budget: Number of trials that it may run.

@@ -58,6 +58,8 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
         say(f"          {answer.state}; {again}")
     if was_stopped:
         raise SystemExit(STOPPED)
+    if answer.state == "failed":
+        raise SystemExit(EXIT_CODES["failed"])
     # The view lacks what was replayed from the journal.
     if answer.state == "complete" and not (
         view.values or load_history(plan.tracking_uri, searches=[plan.search]).prior_trials()

@@ -34,7 +34,7 @@ from search.cli.options import (
 def history(
     task: Annotated[str, typer.Option(help="Task id or a prefix of it.")] = "",
     state: Annotated[
-        str, typer.Option(help="complete, stopped, interrupted, running or starting.")
+        str, typer.Option(help="complete, stopped, interrupted, failed, running, starting.")
     ] = "",
     since: Annotated[
         datetime | None,
@@ -66,9 +66,19 @@ def show(
     search: SearchId,
     tracking_uri: Uri = DEFAULT_URI,
     trial: Annotated[int | None, typer.Option(min=0, help="Explain one trial.")] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Print what your own code printed in that trial.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one search: its best trials and their configurations, ready to paste."""
+    if log:
+        from search.cli.stored_searches import log_of_trial
+
+        if trial is None:
+            fail("--log is of one trial; fix: add --trial N", 2)
+        say_raw(log_of_trial(tracking_uri, search, trial).rstrip())
+        return
     if as_json:
         from search.cli import stored_searches as stored
         from search.cli.documents import to_json

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from search.cli.documents import (
     HistoryDocument,
@@ -19,6 +20,7 @@ from search.cli.documents import (
 )
 from search.history import History, Trial
 from search.optimize.plan import LOG
+from search.optimize.trial_log import as_printed, log_file
 from search.tracking import tag_names
 from search.tracking.artifacts import read_text
 from search.tracking.read.history import load_history
@@ -142,6 +144,25 @@ def stored_search(tracking_uri: str, search: str) -> StoredSearch:
     tags = {run.info.run_id: run.data.tags for run in runs}
     in_order = tuple(sorted(trials, key=lambda trial: trial.number))
     return StoredSearch(tracking_uri, summary, history, in_order, tags)
+
+
+def log_of_trial(tracking_uri: str, search: str, number: int) -> str:
+    """Returns what the user's own code printed and logged in a trial.
+
+    Raises:
+        LookupError: there is no such search or trial, or it has no log here.
+    """
+    stored = stored_search(tracking_uri, search)
+    trial = stored.trial(number)
+    file = log_file(Path(stored.tags.get(trial.run_id, {}).get(tag_names.CHECKPOINTS, "")))
+    try:
+        return as_printed(file.read_bytes().decode(errors="replace"))
+    except OSError as error:
+        raise LookupError(
+            f"trial {number} of {stored.summary.search} has no log at {file}: only a task with "
+            "`train:` or `network:` has one, on the storage of its search; fix: run this on a "
+            "machine that has that storage"
+        ) from error
 
 
 def show_document(stored: StoredSearch) -> ShowDocument:

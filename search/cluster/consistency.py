@@ -16,6 +16,7 @@ from models.networks.own_code import locate_code
 from search.cluster.check import Check, failed, failed_if, listed, passed, warned
 from search.cluster.nodes import Nodes, Reply, problems
 from search.history.plurals import counted
+from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
 from search.spec import Spec
 
@@ -122,10 +123,12 @@ def check_data(nodes: Nodes, spec: Spec) -> Iterator[Check]:
 
 
 def check_code(spec: Spec) -> Check:
-    """Check that the user's own code is found, and that a network of it can be searched."""
+    """Check that the user's own code is found, and that it can be searched."""
     code = locate_code(spec.task.code)
     if spec.task.network:
         check_network(spec)
+    elif spec.task.train:
+        check_function(spec)
     files = counted(len(code.files), "file")
     return passed("own code", f"{spec.task.code}, source digest {code.digest} over {files}")
 

@@ -9,6 +9,7 @@ and waits until the store has everything.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import math
 import os
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -99,8 +101,10 @@ def _own_and_run(
     own: list[Trial] = []
     if generation > 1:  # the first owner has no earlier trials
         own = load_history(plan.tracking_uri, searches=[plan.search]).prior_trials(state=None)
-        requests = read_stop_requests(tags_of(client, plan.summary_run), generation)
+        tags = tags_of(client, plan.summary_run)
+        requests = read_stop_requests(tags, generation)
         own = [_ended_as_asked(trial, requests, journal) for trial in own]
+        own = _with_failed_again(own, tags)
     writer.start()
     state = "interrupted"
     try:
@@ -170,6 +174,9 @@ def _run(
         spent = time.monotonic() - began
         left = None if plan.hours is None else max(1.0, plan.hours * 3600 - spent)
         state = tuning.run(left)
+        failed = {tag_names.FAILED_ALIKE: json.dumps(tuning.failed_alike)}
+        if tuning.failed_alike or generation > 1:  # an earlier launch may have written others
+            journal.append("summary", tags=failed)
         if state in ("complete", "stopped"):
             tuning.test_front()
         return state
@@ -188,6 +195,17 @@ def _ended_as_asked(trial: Trial, requests: StopRequests, journal: Journal) -> T
         reason=f"{request.in_words} after epoch {trial.epoch}",
     )  # fmt: skip
     return replace(trial, state="stopped")
+
+
+def _with_failed_again(own: list[Trial], tags: Mapping[str, str]) -> list[Trial]:
+    """Returns trials with those that failed alike as interrupted, so that they are run again."""
+    again = set(json.loads(tags.get(tag_names.FAILED_ALIKE, "[]")))
+    return [
+        replace(trial, state="interrupted")
+        if trial.state == "failed" and trial.number in again
+        else trial
+        for trial in own
+    ]
 
 
 def compute_alone() -> None:

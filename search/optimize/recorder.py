@@ -16,6 +16,7 @@ from typing import Any
 from ray import tune
 
 from search.history import Trial
+from search.optimize.alike_failures import AlikeFailures
 from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
 from search.optimize.searcher import OptunaSearcher
 from search.tracking.write.journal import Journal
@@ -30,15 +31,22 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         journal: The journal.
         searcher: Has each trial's number, configuration and origin.
         recorded_epochs: Number -> last epoch that earlier launches have recorded.
+        failures: Told of every end; says whether the search has failed.
 
     Attributes:
+        failures: As given.
         ended: Number -> trial, for the trials that ended in this launch, in that order.
     """
 
     def __init__(
-        self, journal: Journal, searcher: OptunaSearcher, recorded_epochs: Mapping[int, int]
+        self,
+        journal: Journal,
+        searcher: OptunaSearcher,
+        recorded_epochs: Mapping[int, int],
+        failures: AlikeFailures | None = None,
     ) -> None:
         self._journal, self._searcher = journal, searcher
+        self.failures = failures or AlikeFailures(0)
         self._epoch = dict(recorded_epochs)
         self._started: dict[int, Trial] = {}
         self.ended: dict[int, Trial] = {}
@@ -103,6 +111,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         elif result is not None and outcome.state == "complete":
             kept = {key: result[key] for key in (TABLES, WARNING) if result.get(key)}
         self._end(number, outcome, kept)
+        self.failures.note(number, outcome)
 
     def running(self) -> set[int]:
         """Returns the numbers of the trials that started and have not ended."""

@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray import tune
 
+from models.training.function_thread import StillRunning
 from models.training.protocol import AttackableTraining, TabulatedTraining, Training
 from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
 from search.history.plurals import counted
 from search.optimize.confirmation import replaced_warning
 from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES, WARNING
+from search.optimize.trial_log import log_file, logged
 from search.optimize.watchdog import STORAGE_PATIENCE_SECONDS, Watchdog, patiently
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
 from search.tracking.ownership import newest_generation
@@ -48,10 +50,15 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._training: Training | None = None
         self._epochs: Iterator[dict[str, float]] = iter(())
         self._number = config["number"]
+        self._log: Path | None = None
+        self._is_free = True  # whether nothing of an earlier trial runs on
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Starts another trial in the same process."""
+        """Starts another trial in the same process; False if it needs a new one."""
+        self._release()
+        if not self._is_free:
+            return False
         self._start(new_config)
         return True
 
@@ -65,16 +72,21 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         # The suspended generator refers to the training as well.
         self._training, self._epochs = None, iter(())
         if isinstance(epochs, Generator):
-            try:
-                epochs.close()  # runs the `finally` of a user's own loop
-            except Exception:  # the trial's results stay valid
-                logging.getLogger(__name__).exception("trial %d: its cleanup failed", self._number)
+            with logged(self._log):
+                try:
+                    epochs.close()  # runs the `finally` of a user's own loop
+                except (Exception, SystemExit, KeyboardInterrupt) as error:
+                    # The trial's results stay valid.
+                    self._is_free = not isinstance(error, StillRunning)
+                    text = "trial %d: its cleanup failed"
+                    logging.getLogger(__name__).exception(text, self._number)
         gc.collect()
 
     def _start(self, config: dict[str, Any]) -> None:
         self._release()  # the last trial's tensors go first, if it was stopped early
         began = time.perf_counter()
         self._folder, self._number = Path(config["checkpoints"]), config["number"]
+        self._log = log_file(self._folder) if self._task.spec.task.code else None
         self._done: list[dict[str, float]] = []
         self._told = 0  # epochs of `_done` that the driver has been told of
         self._failure = ""
@@ -85,7 +97,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         with self._failing():
             identity = {"configuration": config["configuration"], "seed": config["seed"]}
             self._stored(lambda: take_folder(self._folder, identity))
-            self._set_up(config)
+            with logged(self._log):
+                self._set_up(config)
             self._setup_seconds = time.perf_counter() - began
 
     @contextlib.contextmanager
@@ -134,7 +147,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
                 self._failure = "another driver has taken this search over"
             watchdog = self._watchdog
             if not self._failure and watchdog is not None and self._may_begin(watchdog):
-                self._train_an_epoch(watchdog)
+                with logged(self._log):
+                    self._train_an_epoch(watchdog)
                 if self._is_finished() and isinstance(self._training, TabulatedTraining):
                     self._tables = self._training.tables()
         report = self._report()
@@ -153,6 +167,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         if metrics is None:
             last = self._done[-1] if self._done else {}
             diverged = ", ".join(name for name, value in last.items() if math.isnan(value))
+            if last and training.ended and not diverged:
+                self._checkpoint(training)  # a user's function has ended before its budget
+                return
             because = f": not finite: {diverged}" if diverged else ""
             self._failure = f"the training ended after {counted(len(self._done), 'epoch')}{because}"
             return
@@ -166,6 +183,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
             entry["seconds.setup"] = self._setup_seconds
         self._done.append(entry)
         watchdog.watch()  # anew: patience with the storage must not look like a hang
+        self._checkpoint(training)
+
+    def _checkpoint(self, training: Training) -> None:
         kept = 1 if self._is_finished() else KEPT
         self._stored(
             lambda: save_checkpoint(

@@ -21,6 +21,7 @@ from models.scores.metric_names import MetricName
 from search.apply.sampler import sampler_for
 from search.history import Trial
 from search.objectives.roles import best
+from search.optimize.alike_failures import AlikeFailures
 from search.optimize.final_evaluation import evaluate_front
 from search.optimize.plan import Plan
 from search.optimize.recorder import Recorder
@@ -58,6 +59,8 @@ class Tuning:
         self._stop, self._has_lost_ownership = stop, has_lost_ownership
         self._stop_requests, self._noticed = stop_requests, StopRequests()
         self._data = _load_data(plan.spec)
+        # A user's function evaluates nothing on a test split, even if its task names data.
+        self._has_test = self._data is not None and not plan.spec.task.is_function
         base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
         code = plan.spec.task.code
         digest = copy_code(code, plan.storage / CODE) if code else ""
@@ -68,7 +71,8 @@ class Tuning:
         sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
         self.searcher = OptunaSearcher(plan, sampler, done, stop_requests)
         recorded_epochs = {trial.number: trial.epoch for trial in own}
-        self.recorder = Recorder(journal, self.searcher, recorded_epochs)
+        failures = AlikeFailures(plan.spec.budget.failures_alike)
+        self.recorder = Recorder(journal, self.searcher, recorded_epochs, failures)
 
     @property
     def data_bytes(self) -> int:
@@ -78,8 +82,14 @@ class Tuning:
         arrays = [each for each in vars(self._data).values() if isinstance(each, np.ndarray)]
         return sum(each.nbytes for each in arrays) or len(pickle.dumps(self._data))
 
+    @property
+    def failed_alike(self) -> list[int]:
+        """The trials that failed alike; empty unless the search has failed for that."""
+        failures = self.recorder.failures
+        return list(failures.numbers) if failures.why else []
+
     def run(self, seconds: float | None) -> str:
-        """Runs Tune; returns "complete", or how it was cut off: "stopped" or "interrupted"."""
+        """Runs Tune; returns "complete", or how it ended: "stopped", "interrupted" or "failed"."""
         resources = self._plan.spec.resources
         os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # MLflow is the memory, not CSV
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"  # Ray's own experiment state is not used
@@ -123,26 +133,30 @@ class Tuning:
             message = "every configuration of this finite space has been tried"
             self._journal.append("driver", message=message)
         cut_off = self.settle()
+        if why := self.recorder.failures.why:
+            self._journal.append("driver", message=f"the search has failed: {why}")
+            return "failed"
         if not cut_off and not self.searcher.has_more():
             return "complete"
         return "stopped" if self._is_stopped_by_a_user() else "interrupted"
 
     def has_work(self) -> bool:
         """Whether Ray is needed: there are trials to run, or a front to evaluate."""
-        has_test = self._data is not None  # a user's function has no test split
-        return self.searcher.has_more() or (has_test and bool(self._front_without_test()))
+        return self.searcher.has_more() or (self._has_test and bool(self._front_without_test()))
 
     def settle(self) -> int:
         """Marks trials that were cut off as interrupted; may be called again."""
         request = self._stop_requests().search
         if request is not None and self._is_stopped_by_a_user():
             return self.recorder.settle(f"interrupted: the search was {request.in_words}")
+        if self.recorder.failures.why:
+            return self.recorder.settle("interrupted: the search has failed")
         return self.recorder.settle()
 
     def _must_stop(self) -> bool:
         """Whether all trials must stop at once; Tune asks several times a second."""
         self._notice(self._stop_requests())
-        if self._stop.is_set() or self._has_lost_ownership():
+        if self._stop.is_set() or self._has_lost_ownership() or self.recorder.failures.why:
             return True
         request = self._stop_requests().search
         return request is not None and not request.lets_trials_finish
@@ -169,7 +183,7 @@ class Tuning:
 
     def test_front(self) -> None:
         """Evaluates the best configurations on unseen data: the last Ray tasks."""
-        if self._data is not None:
+        if self._has_test:
             front = self._front_without_test()
             evaluate_front(self._plan, self._task, self._data, front, self._journal, self._stop)
 
@@ -206,8 +220,9 @@ class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types
 
 
 def _load_data(spec: Spec) -> Splits | None:
-    if spec.task.is_function:
+    if spec.task.is_function and not spec.task.data:
         return None
     from models.data.loading import load_data
 
-    return load_data(spec.task.data, data_kind(spec.task.catalog_name))
+    kind = "images" if spec.task.is_function else data_kind(spec.task.catalog_name)
+    return load_data(spec.task.data, kind)

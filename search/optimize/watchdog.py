@@ -135,10 +135,13 @@ def _why(epoch: int, deaths: int, limit_seconds: float, hang: str) -> str:
 def _place(hang: str) -> str:
     """Returns the innermost frame of the thread that trains.
 
-    It is the thread that went through trainable.py; a thread's innermost frame comes first.
+    It is that of a user's own function, or the one that went through trainable.py; a thread's
+    innermost frame comes first.
     """
     threads = re.split(r"\n\s*\n|(?=^(?:Current thread|Thread) 0x)", hang, flags=re.MULTILINE)
-    ours = next((each for each in threads if "optimize/trainable.py" in each), threads[-1])
+    marks = ("in call_function", "optimize/trainable.py")
+    found = [each for mark in marks for each in threads if mark in each]
+    ours = next(iter(found), threads[-1])
     frames = re.findall(r'File "([^"]+)", line (\d+) in (\S+)', ours)
     if not frames:
         return "at an unknown place"

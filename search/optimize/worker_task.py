@@ -1,13 +1,12 @@
 """Worker task: make the training of a trial (`models/training/protocol.py`).
 
-It is one of `models/training/` (a CNN or the user's own network, a transformer on texts or on
-images), or `FunctionTraining` for a user's own function. Not for checkpoints and reports: see
-trainable.py.
+It is one of `models/training/`: of a CNN or the user's own network, of a transformer on texts or on
+images, or by the user's own function. Not for checkpoints and reports: see trainable.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from models.catalog import TextThreat, Threat, data_kind
 from models.networks.own_code import load_function
+from models.training.function import FunctionTraining
+from models.training.trial_context import TrialPlace
 from search.optimize.confirmation import MEMORY, Standing
 from search.optimize.scheduler import compared_metrics
+from search.optimize.trial_log import FILES
 from search.spec import Spec
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 
 CODE = "code"  # folder of a search's storage with its copy of the user's own code
+OWN = "own"  # folder of a trial with the checkpoint folders that a user's function reported
 
 
 @dataclass(frozen=True)
@@ -90,56 +93,6 @@ class TaskOnWorker:
         return AttackMemory(self.storage / MEMORY, f"trial_{number:04d}")
 
 
-class FunctionTraining:
-    """A user's own training function: a generator of one dict of metrics an epoch.
-
-    Its state is the number of epochs that it has reported: after an interruption the function runs
-    again from its first epoch, and epochs that were already reported are skipped. It ends with its
-    budget, or when the function returns before, which shows when the next epoch is asked for. NaN
-    is an ordinary value here: the trial, which has the objectives, ends at one that is NaN
-    (trainable.py).
-    """
-
-    def __init__(
-        self,
-        function: Callable[..., Iterator[Mapping[str, float]]],
-        configuration: Mapping[str, Any],
-        *,
-        epochs: int,
-        seed: int,
-    ) -> None:
-        self._function, self._configuration = function, dict(configuration)
-        self._epochs, self._seed = epochs, seed
-        self._epoch, self._has_returned = 0, False
-
-    @property
-    def ended(self) -> bool:
-        """Whether no epoch is left: the budget is used up, or the function has returned."""
-        return self._has_returned or self._epoch >= self._epochs
-
-    def run(self) -> Iterator[dict[str, float]]:
-        """Yields the metrics of the epochs that were not reported yet."""
-        if self.ended:
-            return
-        already = self._epoch
-        epochs = self._function(self._configuration, epochs=self._epochs, seed=self._seed)
-        for index, metrics in enumerate(epochs, start=1):
-            if index > already:
-                self._epoch = index
-                yield dict(metrics)
-                if self.ended:
-                    return
-        self._has_returned = True
-
-    def state_dict(self) -> dict[str, object]:
-        """Returns the number of epochs that it has reported."""
-        return {"epoch": self._epoch}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Remembers how many epochs to skip."""
-        self._epoch, self._has_returned = int(state["epoch"]), False
-
-
 class WorkersBase:
     """The pretrained model that a worker keeps between its trials: loading takes seconds.
 
@@ -174,21 +127,38 @@ def training_of(
         task: What it shares with other trials.
         config: `number`, `configuration` and `seed` of this trial. The driver has checked the
             configuration and completed it with the defaults (`Spec.complete`).
-        data: The splits; None for a user's function.
+        data: The splits; None for a user's function whose task names none.
         workers_base: The pretrained model that this worker keeps.
 
     Raises:
-        ValueError: There is no module of the user's function, or it defines no such function.
+        ValueError: The user's function cannot be found or imported.
     """
     if task.spec.task.train is not None:
-        function = load_function(task.spec.task.train, task.code, task.snapshot)
-        configuration = config["configuration"]
-        return FunctionTraining(function, configuration, epochs=task.epochs, seed=config["seed"])
+        return _function_training(task.spec.task.train, task, config, data)
     import torch
 
     torch.set_num_threads(max(1, int(task.spec.resources.cpus)))
     assert data is not None, "only a user's function has no data"
     return _model_training(task, config, data, workers_base)
+
+
+def _function_training(
+    reference: str, task: TaskOnWorker, config: Mapping[str, Any], data: Splits | None
+) -> FunctionTraining:
+    """Makes the training by the user's own function."""
+    try:
+        function = load_function(reference, task.code, task.snapshot)
+    except SystemExit as error:  # it would end the worker
+        message = f"{reference}: importing it called sys.exit; fix: keep that out of the module"
+        raise ValueError(message) from error
+    folder = Path(config["checkpoints"]) if "checkpoints" in config else task.storage
+    place = TrialPlace(
+        folder / FILES, folder / OWN / f"generation_{task.generation}", task.device, data,
+        task.spec.robustness, max(1, int(task.spec.resources.cpus)),
+    )  # fmt: skip
+    return FunctionTraining(
+        function, config["configuration"], epochs=task.epochs, seed=config["seed"], place=place
+    )
 
 
 def _model_training(

@@ -48,8 +48,6 @@ def threat_keys(model: str) -> tuple[str, ...]:
 def check_robustness(document: Document, folder: Path, must_exist: bool) -> AnyThreat | None:
     """Return the threat under which every trial is evaluated; None if its settings are wrong."""
     raw = document.data.get("robustness", {})
-    if raw and document.is_function:
-        document.add(PATH, "does nothing for your own training function; remove it")
     if threat_type(document.model) is TextThreat:
         return _text_threat(document, raw, folder, must_exist)
     return _pixel_threat(document, raw)
@@ -84,15 +82,17 @@ def _default_epsilon(document: Document, threat: Threat) -> float | None:
     sources = [settings.get(key) for key in ("name", "path", "hub")]
     names = [source for source in sources if isinstance(source, str) and source]
     is_wrong = any(problem.key.startswith("task.data") for problem in document.problems)
-    if document.known is None or len(names) != 1 or is_wrong:
+    is_unused = document.known is None and not _has_own_threat(document)
+    if is_unused or is_wrong or (len(names) != 1 and not document.is_function):
         return threat.epsilon  # the task is wrong, which is noted there, or nothing is attacked
     size = settings.get("image_size")
     height = size if isinstance(size, int) and size > 0 else None
-    epsilon = default_epsilon(names[0].removeprefix("hub:"), threat.norm, height)
+    name = names[0].removeprefix("hub:") if names else "this task"
+    epsilon = default_epsilon(name, threat.norm, height)
     if epsilon is None:
         document.add(
             (*PATH, "epsilon"),
-            f"is missing, and the field has none for {names[0]}: give the size of the attack in "
+            f"is missing, and the field has none for {name}: give the size of the attack in "
             "pixels [0, 1], such as 8/255 (linf)",
         )
     return epsilon
@@ -123,9 +123,16 @@ def short_name(document: Document) -> str:
 
 def full_name(document: Document, metric: str, threat: AnyThreat | None) -> str:
     """Return a metric's name in the store: that of the threat for the short name, else itself."""
+    if isinstance(threat, Threat) and _has_own_threat(document):
+        return threat.metric() if metric == short_name(document) else metric
     if threat is None or document.known is None or metric != short_name(document):
         return metric
     return robust_metric(document.model, threat)
+
+
+def _has_own_threat(document: Document) -> bool:
+    """Return whether the threat is for the user's own training function (`trial.threat`)."""
+    return document.is_function and bool(document.data.get("robustness"))
 
 
 def reported_metrics(document: Document, threat: AnyThreat | None) -> tuple[str, ...]:

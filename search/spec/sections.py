@@ -243,12 +243,16 @@ class Budget(Part):
             checkpoint. Two hours is more than any epoch that a search of many trials can afford,
             and with three attempts a hang costs less than an unattended night. Raise it for longer
             epochs.
+        failures_alike: After so many trials in a row have failed with the same error at the same
+            place the search stops and is `failed`; `resume` runs them again. Once a trial has not
+            failed it takes three times as many. 0 never stops it.
     """
 
     trials: Counted
     epochs: Counted
     hours: Positive | None = None
     epoch_minutes: Positive = 120.0
+    failures_alike: NotNegative = 3
 
 
 class Resources(Part):

@@ -66,7 +66,8 @@ class Spec(Part):
         resources: Parallel trials, and the resources of one.
         sampler: The sampler that proposes configurations.
         scheduler: The scheduler that stops trials early.
-        robustness: The threat that attacks every trial; unused by the user's own training function.
+        robustness: The threat that attacks every trial; the user's own training function gets it as
+            `trial.threat`.
         history: The earlier trials to learn from.
         initial_weights: The earlier trial whose weights all trials start from; None: scratch, or
             as `space` says.
@@ -96,7 +97,7 @@ class Spec(Part):
 
     @property
     def threat(self) -> AnyThreat | None:
-        """The threat that attacks every trial; None for the user's own training function."""
+        """The threat that attacks every trial; None for a user's function, which does so itself."""
         return None if self.task.is_function else self.robustness
 
     def epoch_metric(self, objective: str) -> str:
@@ -146,7 +147,7 @@ class Spec(Part):
             record[INITIAL_WEIGHTS] = part.model_dump(by_alias=True, exclude_defaults=True)
         if self.first:
             record[FIRST] = [dict(each) for each in self.first]
-        if self.task.is_function:
+        if self.task.is_function and self.robustness == Threat():
             del record["robustness"]
         return record
 
@@ -196,7 +197,7 @@ class Spec(Part):
             fingerprint["base"] = {"name": base.name, "digest": base.digest}
         if code:
             fingerprint["code"] = code
-        if not self.task.is_function:
+        if not self.task.is_function or self.robustness != Threat():
             fingerprint["robustness"] = asdict(self.robustness)
             # Only the final evaluation uses it, after the trials were measured.
             fingerprint["robustness"].pop("final_examples", None)

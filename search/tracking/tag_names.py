@@ -22,7 +22,7 @@ SEARCH = "twentieth.search"  # the search's id
 TRIAL_KEY = "twentieth.trial"  # `SEARCH/NUMBER`, the stable key of a trial
 NUMBER = "twentieth.number"  # the trial's number in its search
 # `running`, `complete`, `stopped` (by the scheduler or a user), `failed` or `interrupted`; of a
-# search also `starting`.
+# search also `starting`. A search is `failed` if its trials failed alike.
 STATE = "twentieth.state"
 REASON = "twentieth.reason"  # the last line of why a trial failed or stopped; all: reason.txt
 # The last epoch of a trial that ended. While it runs, and if its driver was killed, the tag may lag
@@ -51,6 +51,7 @@ ENVIRONMENT = "twentieth.environment"  # JSON: commit, Python, machine, library 
 OWNER = "twentieth.owner"  # the process that runs the search: host and process id
 GENERATION = "twentieth.generation"  # counts launches and resumes; older ones stop writing
 HEARTBEAT = "twentieth.heartbeat"  # when the owner was last seen alive, in seconds since 1970
+FAILED_ALIKE = "twentieth.failed_alike"  # JSON: the trials that `resume` runs again
 BUDGET = "twentieth.trials_budget"  # trials that the search may run in all
 STOP = "twentieth.stop"  # a request to stop the search; see stop_requests.py
 STOP_TRIAL = "twentieth.stop_trial"  # with `.NUMBER`: a request to stop this trial

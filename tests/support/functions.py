@@ -1,7 +1,7 @@
 """Training functions that tests search over instead of a network: quick, slow, broken in every way.
 
-Each is a generator of one metrics dict an epoch, as `train: python:tests.support.functions:NAME`
-wants.
+Most are generators of one metrics dict an epoch, as `train: python:tests.support.functions:NAME`
+wants; the others report to their trial.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 import os
 import random
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.training.trial_context import TrialContext
 
 
 def two_hills(
@@ -110,3 +114,59 @@ def nothing(configuration: dict[str, Any], *, epochs: int, seed: int) -> Iterato
     """Yields epochs without any work, to measure the overhead."""
     for _ in range(epochs):
         yield {"left": float(configuration["x"]), "right": -float(configuration["x"])}
+
+
+def regression(configuration: dict[str, Any], trial: TrialContext) -> None:
+    """Fits a line to noise by Adam, with checkpoints of its own."""
+    import torch
+
+    generator = torch.Generator().manual_seed(trial.seed)
+    x, noise = torch.randn(32, 1, generator=generator), torch.randn(32, 1, generator=generator)
+    model = torch.nn.utils.skip_init(torch.nn.Linear, 1, 1)  # draws nothing
+    with torch.no_grad():
+        for part in model.parameters():
+            part.zero_()
+    optimizer = torch.optim.Adam(model.parameters(), lr=configuration["learning_rate"])
+    if trial.checkpoint is not None:
+        model.load_state_dict(trial.checkpoint["model"])
+        optimizer.load_state_dict(trial.checkpoint["optimizer"])
+    for _ in range(trial.epoch, trial.epochs):
+        loss = (model(x) - 2 * x - noise).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        trial.report({"loss": loss.detach()}, checkpoint=state)
+
+
+def counted_epochs(configuration: dict[str, Any], trial: TrialContext) -> None:
+    """Notes each epoch that it trains in `trained`; `how` it ends in its third epoch at first."""
+    done = trial.checkpoint["done"] if trial.checkpoint else 0
+    for epoch in range(done + 1, trial.epochs + 1):
+        with Path(configuration["trained"]).open("a") as file:
+            file.write(f"{epoch}\n")
+        print(f"training epoch {epoch}")
+        if epoch == 3 and trial.folder.joinpath("ended").exists() is False:
+            trial.folder.joinpath("ended").touch()
+            _end(configuration["how"])
+        x = float(configuration["x"])
+        share = epoch / trial.epochs
+        metrics = {"left": share * math.exp(-(x**2)), "right": share * math.exp(-((x - 1) ** 2))}
+        trial.report(metrics, checkpoint={"done": epoch})
+
+
+def _end(how: str) -> None:
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "memory":
+        bytearray(1 << 60)
+
+
+def always_fails(configuration: dict[str, Any], trial: TrialContext) -> None:
+    """Fails in every trial at the same place, as long as the file `broken` exists."""
+    trial.report({"left": 0.1, "right": 0.1})
+    print("about to fail")
+    if Path(configuration["broken"]).exists():
+        raise RuntimeError("the table of labels is empty")
+    while not trial.should_stop:
+        trial.report({"left": float(configuration["x"]), "right": 0.1})

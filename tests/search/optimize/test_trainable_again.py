@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models.catalog import Threat
 from search.optimize import trainable as trial_module
+from search.optimize.trainable import TrialTrainable
 from tests.support.stepped_trials import config_of, left, run, task_of, trial_of
 
 pytestmark = pytest.mark.usefixtures("quick_collection")
@@ -53,3 +56,77 @@ def test_the_last_training_is_freed_before_the_next_one_is_made(
     monkeypatch.setattr(trial_module, "training_of", watched)
     trial.reset_config(config_of(tmp_path, number=1))
     assert was_alive == [False]
+
+
+def test_a_function_that_is_stopped_is_cleaned_up_before_the_worker_takes_its_next_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def train(configuration: Any, trial: Any) -> None:
+        try:
+            for _ in range(trial.epochs):
+                seen.append(f"trains {trial.seed}")
+                trial.report({"left": 1, "right": 1})
+        finally:
+            seen.append(f"closes {trial.seed}")
+
+    monkeypatch.setattr("tests.support.functions.two_hills", train)
+    trial = trial_of(task_of(tmp_path), config_of(tmp_path, number=1))
+    trial.step()
+    assert trial.reset_config(config_of(tmp_path, number=2))
+    trial.step()
+    trial.cleanup()
+    assert seen == ["trains 1", "closes 1", "trains 2", "closes 2"]
+
+
+def test_a_function_that_refuses_to_end_costs_its_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+
+    def train(configuration: Any, trial: Any) -> None:
+        try:
+            trial.report({"left": 1, "right": 1})
+        finally:
+            free.wait()
+
+    monkeypatch.setattr("models.training.function_thread._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("tests.support.functions.two_hills", train)
+    trial = trial_of(task_of(tmp_path), config_of(tmp_path, number=1))
+    trial.step()
+    assert trial.reset_config(config_of(tmp_path, number=2)) is False
+    free.set()
+
+
+def test_a_function_that_ended_early_does_not_train_again_after_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def train(configuration: Any, trial: Any) -> None:
+        calls.append(trial.epoch)
+        trial.report({"left": 1, "right": 1}, checkpoint={"epoch": 1})
+
+    monkeypatch.setattr("tests.support.functions.two_hills", train)
+    results = run(trial_of(task_of(tmp_path), config_of(tmp_path)))
+    assert [(each["epoch"], each["done"], each["ended"]) for each in results] == [
+        (1, False, False), (1, True, True),
+    ]  # fmt: skip
+    (again,) = run(trial_of(task_of(tmp_path), config_of(tmp_path)))
+    assert (again["epoch"], again["ended"], again["failure"]) == (1, True, "")
+    assert calls == [0]
+
+
+def test_a_function_gets_the_data_and_the_threat_of_its_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(configuration: Any, trial: Any) -> None:
+        trial.report({"left": trial.threat.epsilon, "right": trial.data})
+
+    monkeypatch.setattr("tests.support.functions.two_hills", train)
+    trial = object.__new__(TrialTrainable)
+    task = task_of(tmp_path, threat=Threat(epsilon=0.25))
+    trial.setup(config_of(tmp_path), task=task, data=7)  # type: ignore[arg-type]
+    metrics = trial.step()["metrics"]
+    assert (metrics["left"], metrics["right"]) == (0.25, 7.0)

@@ -188,3 +188,15 @@ def test_a_driver_computes_in_one_thread_and_leaves_the_cores_to_its_trials() ->
         pools = [each for each in threadpool_info() if each["user_api"] == "blas"]
         assert {each["num_threads"] for each in pools} == {1}
         assert len(pools) >= 2, "numpy's and scipy's"
+
+
+def test_a_users_function_gets_the_data_that_its_task_names_and_is_not_tested(
+    tmp_path: Path,
+) -> None:
+    plan = a_plan(tmp_path)
+    task = plan.spec.task.model_copy(update={"data": {"name": "digits"}})
+    named = replace(plan, spec=plan.spec.model_copy(update={"task": task}))
+    tuning = tuning_of(named, [prior(0, "complete", values=(0.5, 0.5))])
+    assert tuning.data_bytes > 1000
+    tuning.test_front()
+    assert list(read_events(tmp_path)) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +14,7 @@ from search.optimize import worker_task
 from search.optimize.final_evaluation import FinalEvaluation, evaluate_trial
 from search.optimize.outcome import outcome_of
 from search.optimize.trainable import TrialTrainable
-from search.optimize.worker_task import FunctionTraining, TaskOnWorker, WorkersBase
+from search.optimize.worker_task import TaskOnWorker, WorkersBase
 from tests.support.stepped_trials import config_of, run, task_of, trial_of
 from tests.support.tiny_texts import tiny_texts
 
@@ -196,49 +195,6 @@ def test_a_trial_keeps_the_workers_base_through_its_next_configurations(tmp_path
     before = trial._base
     trial.reset_config(config_of(tmp_path, number=1))
     assert trial._base is before
-
-
-def test_a_function_is_run_again_from_its_start_and_its_known_epochs_are_skipped() -> None:
-    seen = []
-
-    def function(configuration: Any, *, epochs: int, seed: int) -> Any:
-        for epoch in range(1, epochs + 1):
-            seen.append((configuration["x"], seed, epoch))
-            yield {"epoch_seen": epoch}
-
-    training = FunctionTraining(function, {"x": 1}, epochs=3, seed=7)
-    assert training.state_dict() == {"epoch": 0}
-    training.load_state_dict({"epoch": 2})
-    assert list(training.run()) == [{"epoch_seen": 3}]
-    assert seen == [(1, 7, 1), (1, 7, 2), (1, 7, 3)]
-    assert training.state_dict() == {"epoch": 3}
-
-
-def test_a_function_has_ended_when_it_returns_before_its_budget() -> None:
-    def function(configuration: Any, *, epochs: int, seed: int) -> Any:
-        yield {"x": 1.0}
-
-    training = FunctionTraining(function, {}, epochs=3, seed=0)
-    assert list(training.run()) == [{"x": 1.0}] and training.ended
-
-
-def test_a_function_that_yields_more_ends_at_its_budget() -> None:
-    def function(configuration: Any, *, epochs: int, seed: int) -> Any:
-        yield from ({"epoch_seen": float(epoch)} for epoch in itertools.count(1))
-
-    training = FunctionTraining(function, {}, epochs=2, seed=0)
-    assert len(list(training.run())) == 2 and training.ended
-
-
-def test_a_function_cannot_change_the_configuration_that_is_recorded(tmp_path: Path) -> None:
-    configuration = {"x": 1}
-
-    def function(given: dict[str, Any], *, epochs: int, seed: int) -> Any:
-        given["x"] = 99
-        yield {}
-
-    list(FunctionTraining(function, configuration, epochs=1, seed=0).run())
-    assert configuration == {"x": 1}
 
 
 def test_a_users_function_has_no_test_split(tmp_path: Path) -> None:

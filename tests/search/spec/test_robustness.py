@@ -213,3 +213,19 @@ def test_overrides_know_the_keys_of_the_model(tmp_path: Path, override: str, wor
     with pytest.raises(SpecError) as caught:
         load_spec(path, [override])
     assert words in str(caught.value)
+
+
+def test_a_training_functions_robust_accuracy_is_that_of_its_own_threat() -> None:
+    """It gets the threat as `trial.threat`; without the section the name is the function's own."""
+    text = (
+        "name: x\ntask: {train: 'python:tests.support.functions:two_hills'}\n"
+        "objectives: [{metric: accuracy.robust, direction: maximize}]\n"
+        "space: {x: {type: float, low: 0, high: 1}}\nbudget: {trials: 1, epochs: 3}\n"
+    )
+    plain, attacked = spec_from_yaml(text), spec_from_yaml(f"{text}robustness: {{epsilon: 8/255}}")
+    assert plain.metrics == ("accuracy.robust",)
+    assert attacked.metrics == ("accuracy.pgd10_linf_8_255",)
+    assert attacked.robustness.epsilon == 8 / 255  # type: ignore[union-attr]
+    assert spec_from_yaml(attacked.to_yaml()) == attacked
+    assert "robustness" not in plain.fingerprint(None)
+    assert attacked.fingerprint(None)["robustness"]["epsilon"] == 8 / 255

@@ -219,9 +219,9 @@ def test_conditions_in_a_cycle_are_refused() -> None:
     assert "conditions form a cycle" in error_of(text)
 
 
-def test_robustness_of_a_training_function_is_refused() -> None:
-    text = changed("robustness/epsilon", 0.1, PYTHON)
-    assert "robustness: does nothing for your own training function" in error_of(text)
+def test_robustness_of_a_training_function_needs_an_epsilon() -> None:
+    text = changed("robustness/steps", 20, PYTHON)
+    assert "robustness.epsilon: is missing, and the field has none for this task" in error_of(text)
 
 
 def test_a_control_arm_may_take_half_of_the_trials_and_no_more() -> None:

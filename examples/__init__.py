@@ -1,0 +1,1 @@
+"""Training functions to start from; each has its spec next to it."""

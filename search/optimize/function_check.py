@@ -1,0 +1,65 @@
+"""Checks a user's own training function before its search: imports its module, calls nothing."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+
+from models.networks.own_code import load_function, locate_code
+from models.training.function_signature import form_of
+from models.training.function_source import mistakes_in
+from search.spec import Spec
+
+_STANDARD = sysconfig.get_path("stdlib")
+
+
+def check_function(spec: Spec) -> None:
+    """Check that a spec's training function can be imported, has a form, and shows no mistake.
+
+    Raises:
+        ValueError: names the place, the mistake and the fix.
+    """
+    reference = spec.task.train
+    assert reference is not None, "the task names a training function"
+    locate_code(reference)
+    try:
+        function = load_function(reference)
+    except (Exception, SystemExit) as error:
+        raise ValueError(f"{reference}: importing it failed: {_place(error)}{_text(error)}; fix: "
+                         f"{_fix(error)}") from error  # fmt: skip
+    try:
+        form_of(function)
+    except TypeError as error:
+        code = getattr(function, "__code__", None)
+        place = f"{code.co_filename}:{code.co_firstlineno}: " if code else ""
+        raise ValueError(f"{reference}: {place}it {error}") from error
+    known = {*spec.space, *spec.task.settings}
+    if found := mistakes_in(function, known, spec.metrics):
+        raise ValueError(f"{reference}:\n" + "\n".join(found))
+
+
+def _place(error: BaseException) -> str:
+    """Return the innermost place that is no library's: the user's own line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [each for each in frames if _is_own(each.filename)]
+    return f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
+
+
+def _is_own(file: str) -> bool:
+    ours = ("own_code.py", "function_check.py")
+    is_installed = any(part in file for part in ("site-packages", "dist-packages", *ours))
+    return not (file.startswith(("<", _STANDARD)) or is_installed)
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "it called sys.exit"
+    return f"{type(error).__name__}: {error}"
+
+
+def _fix(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return 'put what a script does at its end under `if __name__ == "__main__":`'
+    if isinstance(error, ModuleNotFoundError):
+        return f"install {error.name}, or add its folder to PYTHONPATH"
+    return "correct the module"

@@ -1,0 +1,99 @@
+"""The examples of training functions: each trains, is cut off and continues from its checkpoint."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.catalog import Threat
+from models.data.loading import load_images
+from models.training.function import FunctionTraining
+from models.training.trial_context import TrialPlace
+from search.optimize.function_check import check_function
+from search.spec import load_spec
+from tests.support.image_trainings import comparable
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES: dict[str, Mapping[str, Any]] = {
+    "own_loop": {"width": 4, "learning_rate": 0.01, "noise": 0.1},
+    "transformers_trainer": {"learning_rate": 0.01, "weight_decay": 0.0},
+    "lightning_trainer": {"width": 8, "learning_rate": 0.01},
+}
+
+
+def test_every_example_is_tested() -> None:
+    files = {path.stem for path in ROOT.glob("examples/*.py")} - {"__init__"}
+    assert files == EXAMPLES.keys() == {path.stem for path in ROOT.glob("examples/*.yaml")}
+
+
+def training(example: str, folder: Path, epochs: int = 3) -> FunctionTraining:
+    module = importlib.import_module(f"examples.{example}")
+    data = load_images({"name": "digits", "train_examples": 64}) if example == "own_loop" else None
+    threat = Threat(epsilon=0.1, steps=2, cheap_steps=1, examples=20)
+    place = TrialPlace(folder / "files", folder / "own" / "generation_1", data=data, threat=threat)
+    return FunctionTraining(module.train, EXAMPLES[example], epochs=epochs, seed=3, place=place)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_continues_in_its_third_epoch(
+    example: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if example == "lightning_trainer":
+        pytest.importorskip("lightning")
+    whole = comparable(list(training(example, tmp_path / "whole").run()))
+    assert len(whole) == 3
+    begun = training(example, tmp_path / "cut")
+    running = begun.run()
+    next(running), next(running)
+    state = begun.state_dict()
+    running.close()  # the trainer of a library lets it end, too
+    again = training(example, tmp_path / "cut")
+    again.load_state_dict(state)
+    found = comparable(list(again.run()))
+    assert len(found) == 1 and again.ended
+    names = [name for name in whole[-1] if "runtime" not in name and "per_second" not in name]
+    assert {name: found[0][name] for name in names} == pytest.approx(
+        {name: whole[-1][name] for name in names}, abs=0.1
+    )
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_spec_of_an_example_passes_the_checks(
+    example: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if example == "lightning_trainer":
+        pytest.importorskip("lightning")
+    monkeypatch.chdir(ROOT)
+    spec = load_spec(ROOT / "examples" / f"{example}.yaml")
+    check_function(spec)
+    assert set(EXAMPLES[example]) == set(spec.space)
+
+
+def test_lightning_is_found_under_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    from search import callbacks
+
+    for name in ("lightning.pytorch", "pytorch_lightning"):
+        for other in ("lightning.pytorch", "pytorch_lightning"):
+            monkeypatch.delitem(sys.modules, other, raising=False)
+        module = types.ModuleType(name)
+        module.Callback = type("Callback", (), {})  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, name, module)
+        assert callbacks._lightning() is module
+
+
+def test_lightning_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from search import callbacks
+
+    monkeypatch.setattr(callbacks, "find_spec", lambda name: None)
+    for name in ("lightning.pytorch", "pytorch_lightning"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(ImportError, match="fix: pip install lightning"):
+        callbacks.LightningCallback(None)  # type: ignore[arg-type]
