@@ -9,6 +9,7 @@ trial, the network's own under the names that the space gives them (`model.depth
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,10 +24,14 @@ from models.data.text.splits import TextSplits
 from models.hyperparameters.hyperparameter import OWN_PREFIX, Value
 from models.networks.base_model import BaseModel
 from models.networks.builder import Builder, NetworkData, build, network_data
-from models.networks.own_code import OURS, load_function, locate_code
+from models.networks.own_code import OURS, PassedCode, load_function, locate_code
 
 Inputs = Callable[[nn.Module], Tensor]
 _SHOWN = 3
+# Files that are not those of a script or a notebook: installed ones, and ours.
+_OTHERS = re.compile(
+    r"/(site|dist)-packages/|^<frozen|/(models/(networks|training)|search/\w+)/\w+\.py"
+)
 _CHECKED_TOKENS = 32
 # Rows of softmax outputs sum to 1 up to rounding in float32. That logits of an untrained network do
 # so by chance, in both rows and without a negative value, does not happen.
@@ -37,7 +42,9 @@ class NetworkError(ValueError):
     """A user's own network cannot be searched; the message says where, the problem and the fix."""
 
 
-def load_builder(reference: str, digest: str = "", snapshot: Path | None = None) -> Builder:
+def load_builder(
+    reference: str, digest: str = "", snapshot: Path | PassedCode | None = None
+) -> Builder:
     """Import the builder that a specification names; see `load_function`.
 
     Raises:
@@ -54,7 +61,10 @@ def load_builder(reference: str, digest: str = "", snapshot: Path | None = None)
 
 
 def check_image_network(
-    reference: str, configurations: Sequence[Mapping[str, Value]], data: ImageSplits
+    reference: str,
+    configurations: Sequence[Mapping[str, Value]],
+    data: ImageSplits,
+    passed: PassedCode | None = None,
 ) -> None:
     """Check a builder's networks by a pass forward and backward on two images.
 
@@ -63,6 +73,7 @@ def check_image_network(
         configurations: complete ones that cover the space; passes are made for the first two, the
             others are built where a hyperparameter has not been read yet.
         data: the first two training images are passed.
+        passed: the builder, if a script or a notebook passed it.
 
     Raises:
         NetworkError: the builder fails, ignores a hyperparameter or draws weights from another
@@ -72,7 +83,10 @@ def check_image_network(
     """
     images = torch.tensor(data.train_images[:2]).to(torch.float32) / data.scale
     labels = torch.tensor(data.train_labels[:2])
-    _check(reference, configurations, network_data(data), lambda net: net(images), labels, images)
+    _check(
+        reference, load_builder(reference, snapshot=passed), configurations, network_data(data),
+        lambda net: net(images), labels, images,
+    )  # fmt: skip
 
 
 def check_text_network(
@@ -80,6 +94,7 @@ def check_text_network(
     configurations: Sequence[Mapping[str, Value]],
     data: TextSplits,
     base: BaseModel,
+    passed: PassedCode | None = None,
 ) -> None:
     """Check a builder's networks over a pretrained model by a pass on two training texts.
 
@@ -88,6 +103,7 @@ def check_text_network(
         configurations: as for `check_image_network`.
         data: texts with classes.
         base: whose tokenizer encodes them.
+        passed: as for `check_image_network`.
 
     Raises:
         NetworkError, ValueError: as `check_image_network`; or no module of the network has
@@ -113,18 +129,19 @@ def check_text_network(
 
     labels, known = torch.tensor(data.train.labels[:2]), text_data(base, data.label_names)
     with quietly():
-        _check(reference, configurations, known, logits_of, labels)
+        builder = load_builder(reference, snapshot=passed)
+        _check(reference, builder, configurations, known, logits_of, labels)
 
 
 def _check(
     reference: str,
+    builder: Builder,
     configurations: Sequence[Mapping[str, Value]],
     data: NetworkData,
     logits_of: Inputs,
     labels: Tensor,
     images: Tensor | None = None,
 ) -> None:
-    builder = load_builder(reference)
     asked: set[str] = set()
     for index, configuration in enumerate(configurations):
         unread = _own_names(configurations) - asked
@@ -332,11 +349,12 @@ def _place(reference: str, error: BaseException) -> str:
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: {what}"
+    frames = list(traceback.extract_tb(error.__traceback__))
     try:
         own = {str(file) for file in locate_code(reference).files.values()}
-    except ValueError:
-        own = set()
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename in own]
+        frames = [each for each in frames if each.filename in own]
+    except ValueError:  # of a script or a notebook
+        frames = [each for each in frames if not _OTHERS.search(each.filename)]
     return f"{frames[-1].filename}, line {frames[-1].lineno}: {what}" if frames else what
 
 
