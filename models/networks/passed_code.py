@@ -52,7 +52,7 @@ def pass_code(function: Callable[..., Any]) -> str | PassedCode:
             pass  # a module made at run time
     reference = f"{PREFIX}{SESSION}:{name}"
     # A driver and workers have it from Ray and MLflow; imported here, for `import search` has not.
-    import cloudpickle  # type: ignore[import-untyped]
+    import cloudpickle
 
     digest = _digest(function, name)
     try:
