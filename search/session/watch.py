@@ -54,9 +54,10 @@ def watch(plan: Plan, own: Sequence[Trial], *, again: str) -> tuple[DriverAnswer
             except KeyboardInterrupt:
                 if was_stopped:
                     launch.kill()
+                else:
+                    launch.stop()
+                    say(f"stopping; running trials can be resumed ({again} again: stop at once)")
                 was_stopped = True
-                launch.stop()
-                say(f"stopping; running trials can be resumed ({again} again: stop at once)")
                 events = launch.events()
     return launch.answer(), was_stopped
 

@@ -53,20 +53,21 @@ def require_allowed(name: str, task: Task, known: Mapping[str, Any], allowed: Al
         return ""
     plain = task.code.removeprefix(PREFIX)
     module, function = parts_of(task.code)
+    search, key = name.partition("#")[0], "network" if task.network else "train"
     found: PassedCode | OwnCode
     if module == SESSION:
         if allowed.passed is None:
-            key = "network" if task.network else "train"
             raise PermissionError(
                 f"{name} runs {function}, which a script or a notebook passed and which is not "
-                f"stored; fix: search.resume({name!r}, {key}={function}) there"
+                f"stored; fix: pass it there, as search.resume({search!r}, {key}={function}); what "
+                "else needs it (attack, export, initial weights) wants a function of a module"
             )
         found, files = allowed.passed, ""
     else:
         if allowed.code is None or allowed.code.removeprefix(PREFIX) != plain:
             raise PermissionError(
                 f"{name} runs {task.code}, a name read from the store; fix: if it is yours, add "
-                f"--allow-code {plain}"
+                f"--allow-code {plain} (in Python: {key}={plain!r})"
             )
         found = locate_code(task.code)
         files = f" ({', '.join(map(str, found.files.values()))})"
