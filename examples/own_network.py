@@ -36,6 +36,7 @@ SPEC = {
     },
     "robustness": {"epsilon": 0.1, "final_examples": 0},
     "budget": {"trials": 6, "epochs": 3},
+    "resources": {"parallelism": 2},
 }
 # Next to where the script is run; without these two, in the folder `results` of the project.
 PLACE = {"tracking_uri": "sqlite:///mlflow.db", "results": "results"}

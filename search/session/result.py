@@ -101,7 +101,12 @@ class Result:
             return ""
         numbers = [trial.number for trial in self.front]
         rows = self.trials.set_index("number").loc[numbers].dropna(axis=1, how="all")
-        shown = [each for each in rows if str(each).startswith(("objective.", "test.", "config."))]
+        shown = [
+            name
+            for kind in ("objective.", "test.", "config.")
+            for name in rows
+            if str(name).startswith(kind)
+        ]
         return str(rows[shown].reset_index().to_html(index=False, float_format="{:.4g}".format))
 
 
