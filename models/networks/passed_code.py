@@ -75,57 +75,61 @@ def _is_importable(function: Any) -> bool:
 
 def _digest(function: Any, name: str) -> str:
     """Return a digest over a function and what it uses of the session."""
-    parts: dict[str, bytes] = {}
+    parts: set[tuple[str, bytes]] = set()
+    modules: set[str] = set()
     waiting, seen = [function], set()
     while waiting:
         found = waiting.pop()
         if id(found) in seen:
             continue
         seen.add(id(found))
-        try:
-            source = textwrap.dedent(_source(found))
-        except (OSError, TypeError) as error:
-            raise ValueError(
-                f"the source of {found.__qualname__} cannot be read, by which a search tells "
-                "whether it has changed; fix: define it in a file or in a cell of a notebook"
-            ) from error
-        parts[f"def {found.__qualname__}"] = source.encode()
-        modules = set(_imports(source))
+        source = _source(found)
+        parts.add((f"def {found.__qualname__}", source.encode()))
+        modules |= set(_imports(source))
         for label, used in _used_names(found):
             if isinstance(used, ModuleType):
                 modules.add(used.__name__)
             elif _is_plain(used):
-                parts[f"value {label}"] = repr(used).encode()
+                parts.add((f"value {label}", repr(used).encode()))
             elif inspect.isfunction(used) or inspect.isclass(used):
                 if _is_importable(used):
                     modules.add(used.__module__)
-                elif used.__module__ not in sys.builtin_module_names:
+                else:
                     waiting.append(used)
-        for module in modules:
-            for imported, file in project_files(module).items():
-                parts[f"module {imported}"] = normalised_source(file)
+    files = {name: file for module in modules for name, file in project_files(module).items()}
+    parts |= {(f"module {each}", normalised_source(file)) for each, file in files.items()}
     digest = hashlib.sha256(name.encode())
-    for label in sorted(parts):
-        digest.update(f"\n{label} {len(parts[label])}\n".encode() + parts[label])
+    for label, content in sorted(parts):
+        digest.update(f"\n{label} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:DIGITS]
 
 
 def _source(found: Any) -> str:
+    """Return the source of a function or a class.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     try:
-        return inspect.getsource(found)
-    except (OSError, TypeError):
-        if not inspect.isclass(found):
-            raise
-    # A notebook's class has no file (Python 3.11), but its methods have their cells.
-    methods = [each for each in vars(found).values() if inspect.isfunction(each)]
-    if not methods:
-        raise TypeError(f"{found.__qualname__} has no source")
-    return "\n".join(textwrap.dedent(inspect.getsource(each)) for each in methods)
+        return textwrap.dedent(inspect.getsource(found))
+    except (OSError, TypeError) as error:
+        # A notebook's class has no file (Python 3.11), but its methods have their cells.
+        methods = [each for each in vars(found).values() if inspect.isfunction(each)]
+        if inspect.isclass(found) and methods:
+            return "\n".join(map(_source, methods))
+        raise ValueError(
+            f"the source of {found.__qualname__} cannot be read, by which a search tells whether "
+            "it has changed; fix: define it in a file or in a cell of a notebook"
+        ) from error
 
 
 def _imports(source: str) -> Iterator[str]:
     """Yield the modules that a source imports; of `from a import b` also `a.b`."""
-    for node in ast.walk(ast.parse(source)):
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return  # the line of a lambda inside of an expression
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -143,7 +147,10 @@ def _used_names(found: Any) -> Iterator[tuple[str, Any]]:
         return
     function = inspect.unwrap(found)
     names = set(_names(function.__code__))
-    yield from ((n, function.__globals__[n]) for n in sorted(names & function.__globals__.keys()))
+    for name in names & function.__globals__.keys():
+        used = function.__globals__[name]
+        # Behind decorators that keep what they wrap, as functools does.
+        yield name, used if isinstance(used, ModuleType) else inspect.unwrap(used)
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield name, cell.cell_contents

@@ -58,9 +58,11 @@ def test_a_local_function_is_passed_too() -> None:
 
 BEFORE = """
 SIZE = 8
+import functools
 class Net:
     def forward(self):
         return 1
+@functools.cache
 def helper():
     return Net()
 def f():
