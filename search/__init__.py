@@ -2,8 +2,9 @@
 
 import search
 
-history = search.load_history("http://mlflow.example.org:5000", ["digits*"])
-sampler = search.WarmStartSampler(history, task="digits-cnn@ab12cd34")
+result = search.run("search/specs/digits.yaml", trials=8)
+print(result.best.configuration)
+result = search.resume(result, trials=8)
 """
 
 import sys
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from search.history import History as History
     from search.history import Trial as Trial
     from search.objectives import Objective as Objective
+    from search.session.result import Preview as Preview
+    from search.session.result import Result as Result
+    from search.session.run import SearchFailed as SearchFailed
+    from search.session.run import preview as preview
+    from search.session.run import resume as resume
+    from search.session.run import run as run
+    from search.session.run import show as show
+    from search.spec import Spec as Spec
+    from search.spec import SpecError as SpecError
+    from search.spec import load_spec as load_spec
+    from search.tracking.ownership import SearchIsAlive as SearchIsAlive
     from search.tracking.read.history import load_history as load_history
 
 _HOME = Path(__file__).resolve().parents[1]
@@ -30,17 +42,48 @@ if _place is None or Path(_place).resolve().parents[1] != _HOME:
 
 # Imported on first access: together they take seconds, which `twentieth --help` does not need.
 _PLACES = {
-    "History": ("search.history", "History"),
-    "Objective": ("search.objectives", "Objective"),
-    "Trial": ("search.history", "Trial"),
-    "WarmStartSampler": ("search.apply", "WarmStartSampler"),
-    "load_history": ("search.tracking.read.history", "load_history"),
+    "History": "search.history",
+    "Objective": "search.objectives",
+    "Preview": "search.session.result",
+    "Result": "search.session.result",
+    "SearchFailed": "search.session.run",
+    "SearchIsAlive": "search.tracking.ownership",
+    "Spec": "search.spec",
+    "SpecError": "search.spec",
+    "Trial": "search.history",
+    "WarmStartSampler": "search.apply",
+    "load_history": "search.tracking.read.history",
+    "load_spec": "search.spec",
+    "preview": "search.session.run",
+    "resume": "search.session.run",
+    "run": "search.session.run",
+    "show": "search.session.run",
 }
-__all__ = ["History", "Objective", "Trial", "WarmStartSampler", "load_history"]
+__all__ = [
+    "History",
+    "Objective",
+    "Preview",
+    "Result",
+    "SearchFailed",
+    "SearchIsAlive",
+    "Spec",
+    "SpecError",
+    "Trial",
+    "WarmStartSampler",
+    "load_history",
+    "load_spec",
+    "preview",
+    "resume",
+    "run",
+    "show",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _PLACES[name]
-    return getattr(import_module(module), attribute)
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

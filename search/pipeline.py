@@ -14,7 +14,7 @@ from typing import Any
 
 from models.catalog import data_kind, describe_data
 from models.networks.base_model import locate_base
-from models.networks.own_code import locate_code, refuse_hiding
+from models.networks.own_code import PassedCode, locate_code, refuse_hiding
 from search.apply import Proposal
 from search.apply.prior_data import PriorData, prior_data
 from search.apply.sampler import first_proposals
@@ -59,6 +59,7 @@ class Prepared:
     experience: Experience
     prior: PriorData
     proposals: list[Proposal]
+    passed: PassedCode | None = None
 
 
 def prepare(
@@ -69,6 +70,7 @@ def prepare(
     is_resumed: bool = False,
     lines_shown: int | None = LINES_SHOWN,
     code: str | None = None,
+    passed: PassedCode | None = None,
 ) -> Prepared:
     """Reviews history, extracts what it teaches, and makes the first proposals.
 
@@ -79,6 +81,7 @@ def prepare(
         is_resumed: Whether to go on, with a line, if the history is not the one that the spec pins.
         lines_shown: Number of lines of the experience to show; all if None.
         code: The digest of the user's own code in the fingerprint; None for that of today.
+        passed: The user's own function, if a script or a notebook passes it.
 
     Returns:
         The spec with its history and its initial weights pinned, and what was made of them.
@@ -95,14 +98,15 @@ def prepare(
     for line in lines_on_weights:
         say(f"review    {line}")
     space = spec.search_space()
-    fingerprint, warnings = fingerprint_of(spec, code)
+    today = passed.digest if passed else None
+    fingerprint, warnings = fingerprint_of(spec, today if code is None else code)
     for warning in warnings:
         say(f"review    data: {warning}")
     if spec.task.network:
         say(f"review    checking {spec.task.network}: passes forward and backward")
-        check_network(spec)
+        check_network(spec, passed)
     elif spec.task.train:
-        check_function(spec)
+        check_function(spec, passed)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task)
     changed = history_change(spec.history, history)
@@ -141,7 +145,7 @@ def prepare(
         when = "then" if given else "first"
         say(f"apply     the {spec.sampler.name} sampler {when} tries {tried} (step {step})")
     return Prepared(
-        spec, space, task, fingerprint, history, reconciled, experience, prior, proposals
+        spec, space, task, fingerprint, history, reconciled, experience, prior, proposals, passed
     )
 
 
@@ -181,7 +185,7 @@ def new_plan(
         spec=spec, space=prepared.space, task=prepared.task, search=search,
         tracking_uri=tracking_uri, experiment=experiment, summary_run=summary_run,
         storage=storage, trials_budget=spec.budget.trials, hours=spec.budget.hours,
-        address=address, prior=prepared.prior, initial_weights=weights,
+        address=address, prior=prepared.prior, initial_weights=weights, passed=prepared.passed,
     )  # fmt: skip
 
 
@@ -240,7 +244,9 @@ def resumed_plan(
         )
     budget = summary.trials_budget + more_trials
     # Its spec pins what it started from, so it does not learn from later searches.
-    prepared = prepare(spec, tracking_uri, say=say, is_resumed=True, code=known.get("code"))
+    prepared = prepare(
+        spec, tracking_uri, say=say, is_resumed=True, code=known.get("code"), passed=allowed.passed
+    )
     refuse_changed(summary, prepared.fingerprint)
     if changed:
         say(f"review    {changed}")
@@ -252,7 +258,7 @@ def resumed_plan(
         tracking_uri=tracking_uri, experiment=summary.experiment_id,
         summary_run=summary.run_id, storage=summary.storage, trials_budget=budget,
         hours=hours if hours is not None else spec.budget.hours, address=address,
-        prior=prepared.prior, initial_weights=summary.initial_weights,
+        prior=prepared.prior, initial_weights=summary.initial_weights, passed=prepared.passed,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ LAYERS = [
     ["transfer"],
     ["pipeline"],
     ["report", "cluster"],
+    ["session"],
     ["cli"],
     ["__main__"],
 ]
@@ -89,6 +90,7 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
         "models.catalog", "models.data.description", "models.data.settings", "models.data.sources",
         "models.data.validation_split",
         "models.networks.base_model", "models.networks.architectures", "models.networks.own_code",
+        "models.networks.passed_code",
         "models.adversarial.text.word_substitution", "models.adversarial.epsilons",
         "models.adversarial.checks.warning", "models.scores.metric_names",
         "models.hyperparameters.hyperparameter",

@@ -6,6 +6,7 @@ Whether its builder can be found, and reads the configuration, is checked in `ow
 from __future__ import annotations
 
 import copy
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +21,10 @@ from models.networks.own_code import locate_code
 
 Inputs = Callable[[nn.Module], Tensor]
 _SHOWN = 3
+# Files that are not those of a script or a notebook: installed ones, and ours.
+_OTHERS = re.compile(
+    r"/(site|dist)-packages/|^<frozen|/(models/(networks|training)|search/\w+)/\w+\.py"
+)
 # Rows of softmax outputs sum to 1 up to rounding in float32. That logits of an untrained network do
 # so by chance, in both rows and without a negative value, does not happen.
 _SUM_TOLERANCE = 1e-4
@@ -196,11 +201,12 @@ def place(reference: str, error: BaseException) -> str:
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: {what}"
+    frames = list(traceback.extract_tb(error.__traceback__))
     try:
         own = {str(file) for file in locate_code(reference).files.values()}
-    except ValueError:
-        own = set()
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename in own]
+        frames = [each for each in frames if each.filename in own]
+    except ValueError:  # of a script or a notebook
+        frames = [each for each in frames if not _OTHERS.search(each.filename)]
     return f"{frames[-1].filename}, line {frames[-1].lineno}: {what}" if frames else what
 
 

@@ -3,6 +3,7 @@
 It is found, and its source hashed, without running it: a name that is read from a store must not
 run code by itself. The digest covers the module's file, the packages above it and what they import
 from the same project, as far as `import` statements say; imports made at run time are not seen.
+A function that a script or a notebook defines has no module to name; see `passed_code.py`.
 Imports no torch.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import pickle
 import shutil
 import sys
 import sysconfig
@@ -22,6 +24,8 @@ from typing import Any
 
 PREFIX = "python:"
 FORM = f"{PREFIX}package.module:function"
+# The module that a reference names for a function passed from a script or a notebook.
+SESSION = "__main__"
 DIGITS = 12
 _STANDARD = Path(sysconfig.get_path("stdlib")).resolve()
 _HOME = Path(__file__).resolve().parents[2]
@@ -44,6 +48,30 @@ class OwnCode:
     root: Path
     files: dict[str, Path]
     digest: str
+
+
+@dataclass(frozen=True)
+class PassedCode:
+    """A function that travels by value, made by `passed_code.pass_code`.
+
+    Attributes:
+        reference: As a specification names it: `python:__main__:function`.
+        digest: 12 hex digits over its source.
+        pickled: The function. Only a process that has it from its parent, never from a store, may
+            load it.
+        path: Where the modules that it imports are found, after this process's own path.
+    """
+
+    reference: str
+    digest: str
+    pickled: bytes
+    path: tuple[str, ...]
+
+    def load(self) -> Callable[..., Any]:
+        """Return the function."""
+        sys.path += [each for each in self.path if each not in sys.path]
+        function: Callable[..., Any] = pickle.loads(self.pickled)
+        return function
 
 
 def parts_of(reference: str) -> tuple[str, str]:
@@ -71,6 +99,10 @@ def locate_code(reference: str, folder: Path | None = None) -> OwnCode:
             function, or its name is that of a package of this project.
     """
     module, function = parts_of(reference)
+    if module == SESSION:
+        raise ValueError(f"{reference} was defined in a script or a notebook, and only that can "
+                         f"pass it; fix: pass {function} to search.run or search.resume there, or "
+                         "name a module")  # fmt: skip
     top = module.partition(".")[0]
     if top in OURS and not _is_our_home():
         raise ValueError(f"{reference}: Twentieth itself has a package {top}, which hides yours; "
@@ -93,8 +125,21 @@ def locate_code(reference: str, folder: Path | None = None) -> OwnCode:
     return OwnCode(reference, root, files, digest.hexdigest()[:DIGITS])
 
 
+def project_files(module: str) -> dict[str, Path]:
+    """Return name and source file of a module of the user's and of what it imports from there.
+
+    Empty if it is installed, of the standard library or of this project, or does not exist.
+    """
+    top = module.partition(".")[0]
+    found = None if top in (*OURS, SESSION) else _source(top, [str(Path.cwd()), *sys.path])
+    if found is None or found.suffix != ".py":
+        return {}
+    root = found.parents[1] if found.name == "__init__.py" else found.parent
+    return {} if _is_installed(root) else dict(_files_of(module, root))
+
+
 def load_function(
-    reference: str, digest: str = "", snapshot: Path | None = None
+    reference: str, digest: str = "", snapshot: Path | PassedCode | None = None
 ) -> Callable[..., Any]:
     """Import the module of a reference and return its function.
 
@@ -103,12 +148,15 @@ def load_function(
         digest: What its source must have; "" for any.
         snapshot: A copy of it (`copy_code`), for a node that lacks it, and for a file that has
             changed since the search began. The original comes first: it may read files next to it.
+            Or the function itself, which was passed.
 
     Raises:
         ValueError: as `locate_code`, no source has the digest, or another module of that name
             hides it.
         Exception: whatever importing the module raises.
     """
+    if isinstance(snapshot, PassedCode):
+        return snapshot.load()
     module, function = parts_of(reference)
     try:
         found = locate_code(reference)

@@ -31,12 +31,14 @@ from models.networks.network_checks import (
     listed,
     place,
 )
-from models.networks.own_code import OURS, load_function, locate_code
+from models.networks.own_code import OURS, PassedCode, load_function, locate_code
 
 _CHECKED_TOKENS = 32
 
 
-def load_builder(reference: str, digest: str = "", snapshot: Path | None = None) -> Builder:
+def load_builder(
+    reference: str, digest: str = "", snapshot: Path | PassedCode | None = None
+) -> Builder:
     """Import the builder that a specification names; see `load_function`.
 
     Raises:
@@ -53,7 +55,10 @@ def load_builder(reference: str, digest: str = "", snapshot: Path | None = None)
 
 
 def check_image_network(
-    reference: str, configurations: Sequence[Mapping[str, Value]], data: ImageSplits
+    reference: str,
+    configurations: Sequence[Mapping[str, Value]],
+    data: ImageSplits,
+    passed: PassedCode | None = None,
 ) -> None:
     """Check a builder's networks by a pass forward and backward on two images.
 
@@ -61,6 +66,7 @@ def check_image_network(
         reference: as the specification names the builder.
         configurations: complete ones that cover the space.
         data: the first two training images are passed.
+        passed: the builder, if a script or a notebook passed it.
 
     Raises:
         NetworkError: the builder fails, ignores a hyperparameter or draws weights from another
@@ -70,7 +76,10 @@ def check_image_network(
     """
     images = torch.tensor(data.train_images[:2]).to(torch.float32) / data.scale
     labels = torch.tensor(data.train_labels[:2])
-    _check(reference, configurations, network_data(data), lambda net: net(images), labels, images)
+    _check(
+        reference, load_builder(reference, snapshot=passed), configurations, network_data(data),
+        lambda net: net(images), labels, images,
+    )  # fmt: skip
 
 
 def check_text_network(
@@ -78,6 +87,7 @@ def check_text_network(
     configurations: Sequence[Mapping[str, Value]],
     data: TextSplits,
     base: BaseModel,
+    passed: PassedCode | None = None,
 ) -> None:
     """Check a builder's networks over a pretrained model by a pass on two training texts.
 
@@ -86,6 +96,7 @@ def check_text_network(
         configurations: as for `check_image_network`.
         data: texts with classes.
         base: whose tokenizer encodes them.
+        passed: as for `check_image_network`.
 
     Raises:
         NetworkError, ValueError: as `check_image_network`; or no module of the network has
@@ -111,18 +122,19 @@ def check_text_network(
 
     labels, known = torch.tensor(data.train.labels[:2]), text_data(base, data.label_names)
     with quietly():
-        _check(reference, configurations, known, logits_of, labels)
+        builder = load_builder(reference, snapshot=passed)
+        _check(reference, builder, configurations, known, logits_of, labels)
 
 
 def _check(
     reference: str,
+    builder: Builder,
     configurations: Sequence[Mapping[str, Value]],
     data: NetworkData,
     logits_of: Inputs,
     labels: Tensor,
     images: Tensor | None = None,
 ) -> None:
-    builder = load_builder(reference)
     asked: set[str] = set()
     for index, configuration in enumerate(configurations):
         seen = _Recorded(configuration)

@@ -6,27 +6,23 @@ defaults.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import textwrap
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
-# Piped output has no width, unless COLUMNS gives one; 80 columns would wrap the tables.
-HAS_WIDTH = sys.stdout.isatty() or "COLUMNS" in os.environ
-WIDTH = None if HAS_WIDTH else 160
-out, err = Console(width=WIDTH), Console(width=WIDTH, stderr=True)
+from search.session.defaults import PROJECT as PROJECT
+from search.session.defaults import RESULTS as RESULTS
+from search.session.defaults import default_uri
+from search.session.screen import err, wrapped
+from search.session.screen import out as out
+from search.session.screen import say as say
+from search.session.screen import say_raw as say_raw
 
 STOPPED = 130  # a shell's exit code for what Ctrl-C ended
-_ROOT = Path(__file__).resolve().parents[2]
-PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
-RESULTS = PROJECT / "results"
-DEFAULT_URI = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RESULTS / 'mlflow.db'}"
 _TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")
+DEFAULT_URI = default_uri()
 
 Uri = Annotated[str, typer.Option("--tracking-uri", help="MLflow store or server.")]
 SearchId = Annotated[str, typer.Argument(help="Search id or name, or an unambiguous prefix.")]
@@ -51,42 +47,10 @@ Results = Annotated[
 ]
 
 
-def say(text: str, to: Console = out) -> None:
-    """Prints sentences as they are, broken only between words and only where there is a width."""
-    say_raw(_wrapped(text, to), to)
-
-
-def say_raw(text: str, to: Console = out) -> None:
-    """Prints a text as it is, for what people copy or programs read."""
-    to.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
 def fail(text: str, code: int) -> NoReturn:
     """Prints what went wrong and ends the command."""
-    wrapped = _wrapped(text, err)
-    err.print(wrapped, style="red", highlight=False, markup=False, soft_wrap=True)
+    err.print(wrapped(text, err), style="red", highlight=False, markup=False, soft_wrap=True)
     raise SystemExit(code)
-
-
-def _wrapped(text: str, console: Console) -> str:
-    if not HAS_WIDTH:
-        return text
-    return "\n".join(wrapped_line(line, console.width) for line in text.split("\n"))
-
-
-def wrapped_line(line: str, width: int) -> str:
-    """Breaks a line between words; further lines begin under its text, not under its label.
-
-    A label is what two or more spaces follow, as in "review    4 trials". No id, path or option is
-    broken, even if it is longer than the width. Under a label that takes over a third of the width,
-    as a path in "folder/spec.yaml:1  budget: ...", lines begin after two spaces.
-    """
-    label = re.match(r"\S*\s{2,}", line)
-    size = label.end() if label else 0
-    indent = " " * (size if size <= width // 3 else 2)
-    return textwrap.fill(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def named_trial(text: str) -> tuple[str, int]:

@@ -6,7 +6,6 @@ Imports are inside the commands, so that `twentieth --help` is fast.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -56,8 +55,9 @@ def run(
     _announce(tracking_uri, "" if cold else "the history of ")
     from search import pipeline
     from search.cli.follow import follow
+    from search.session.watch import admit_to
 
-    _admit(address)
+    admit_to(address)
     prepared = pipeline.prepare(checked, tracking_uri, say=say)
     plan = pipeline.new_plan(prepared, tracking_uri, results / "storage", address, say)
     follow(plan, [], results)
@@ -79,10 +79,11 @@ def resume(
     _announce(tracking_uri)
     from search import pipeline
     from search.cli.follow import follow
+    from search.session.watch import admit_to
     from search.spec.own_code import Allowed
     from search.tracking.read.history import load_history
 
-    _admit(address)
+    admit_to(address)
     plan = pipeline.resumed_plan(
         search, tracking_uri, more_trials=trials, hours=hours, address=address,
         allowed=Allowed(allow_code, changed_code), say=say,
@@ -109,9 +110,10 @@ def repeat(
     _announce(tracking_uri)
     from search.cli.follow import follow
     from search.cli.repeat import repeating_plan
+    from search.session.watch import admit_to
     from search.spec.own_code import Allowed
 
-    _admit(address)
+    admit_to(address)
     plan = repeating_plan(
         search, number, tracking_uri, seeds=seeds, storage_root=results / "storage",
         address=address, allowed=Allowed(allow_code, changed_code), say=say,
@@ -163,11 +165,3 @@ def review(
 def _announce(tracking_uri: str, what: str = "the history of ") -> None:
     """Says what is done first, before the imports, which take seconds."""
     say(f"review    reading {what}{tracking_uri}")
-
-
-def _admit(address: str | None) -> None:
-    """Makes Ray use our token, and fails at once if the cluster refuses it; Ray tries for 40 s."""
-    if address is not None:
-        from search.cluster.access import admit, located
-
-        admit(located(address, os.environ), os.environ)

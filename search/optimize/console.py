@@ -1,6 +1,7 @@
 """Console: a live table of a running search in a terminal, plain lines elsewhere.
 
-It is drawn from the journal's events alone, in the parent process; Ray's own output goes to a log.
+A notebook shows the same table (`search/session/notebook.py`). It is drawn from the journal's
+events alone, in the parent process; Ray's own output goes to a log.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ class Display:
         self._view, self._console = view, console
         self._live: Live | None = None
         if console.is_terminal:
-            self._live = Live(self._draw(), console=console, refresh_per_second=4, transient=True)
+            self._live = Live(
+                drawing(self._view), console=console, refresh_per_second=4, transient=True
+            )
 
     def __enter__(self) -> Display:
         if self._live:
@@ -144,20 +147,21 @@ class Display:
         if line:
             self._console.print(line, highlight=False, markup=False, soft_wrap=not self._live)
         if self._live:
-            self._live.update(self._draw())
+            self._live.update(drawing(self._view))
 
-    def _draw(self) -> Group:
-        view = self._view
-        left, failed = view.seconds_left(), view.count("failed")
-        head = Text.assemble(
-            (view.plan.search, "bold"),
-            f"  {view.done()}/{view.plan.trials_budget} done",
-            f"  {view.count('running')} running",
-            f"  {view.count('stopped')} stopped early",
-            (f"  {failed} failed", "red") if failed else "",
-        )
-        lines = [head, Text(_activity(view, left), style="dim")]
-        return Group(*lines, _front(view)) if view.values else Group(*lines)
+
+def drawing(view: View) -> Group:
+    """Returns a View as what is shown of a running search."""
+    left, failed = view.seconds_left(), view.count("failed")
+    head = Text.assemble(
+        (view.plan.search, "bold"),
+        f"  {view.done()}/{view.plan.trials_budget} done",
+        f"  {view.count('running')} running",
+        f"  {view.count('stopped')} stopped early",
+        (f"  {failed} failed", "red") if failed else "",
+    )
+    lines = [head, Text(_activity(view, left), style="dim")]
+    return Group(*lines, _front(view)) if view.values else Group(*lines)
 
 
 def _activity(view: View, seconds_left: float | None) -> str:

@@ -58,7 +58,6 @@ def drive(plan: Plan, parent: Connection) -> None:
     refused (this machine has no room for a trial), unsent (all is in the journal, but not in the
     store), failed (with the traceback's last line).
     """
-    os.setsid()  # Ctrl-C in the terminal goes to the parent alone, which then asks us to stop
     plan.storage.mkdir(parents=True, exist_ok=True)
     _redirect_output(plan.storage / LOG)
     stop = threading.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sysconfig
 import traceback
 
-from models.networks.own_code import load_function, locate_code
+from models.networks.own_code import PassedCode, load_function, locate_code
 from models.training.function_signature import form_of
 from models.training.function_source import mistakes_in
 from search.spec import Spec
@@ -13,17 +13,22 @@ from search.spec import Spec
 _STANDARD = sysconfig.get_path("stdlib")
 
 
-def check_function(spec: Spec) -> None:
+def check_function(spec: Spec, passed: PassedCode | None = None) -> None:
     """Check that a spec's training function can be imported, has a form, and shows no mistake.
+
+    Args:
+        spec: The spec.
+        passed: The function, if a script or a notebook passed it.
 
     Raises:
         ValueError: names the place, the mistake and the fix.
     """
     reference = spec.task.train
     assert reference is not None, "the task names a training function"
-    locate_code(reference)
+    if passed is None:
+        locate_code(reference)
     try:
-        function = load_function(reference)
+        function = load_function(reference, snapshot=passed)
     except (Exception, SystemExit) as error:
         raise ValueError(f"{reference}: importing it failed: {_place(error)}{_text(error)}; fix: "
                          f"{_fix(error)}") from error  # fmt: skip

@@ -10,6 +10,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from models.catalog import data_kind, is_own
 from models.networks.base_model import locate_base
+from models.networks.own_code import PassedCode
 from search.space import SearchSpace, Value
 from search.spec import Spec
 
@@ -21,8 +22,12 @@ _MOST = 40
 _DRAWN = 6
 
 
-def check_network(spec: Spec) -> None:
+def check_network(spec: Spec, passed: PassedCode | None = None) -> None:
     """Build the spec's own network all over its space, and pass two examples through.
+
+    Args:
+        spec: Names the network.
+        passed: Its builder, if a script or a notebook passed it.
 
     Raises:
         ValueError: the network cannot be searched; the message says where, the problem and the fix.
@@ -34,11 +39,11 @@ def check_network(spec: Spec) -> None:
     data = load_data(spec.task.data, data_kind(spec.task.catalog_name))
     configurations = _configurations(spec)
     if isinstance(data, ImageSplits):
-        check_image_network(spec.task.network, configurations, data)
+        check_image_network(spec.task.network, configurations, data, passed)
     else:
         assert spec.task.base is not None, "a network on texts has a base"
         base = locate_base(spec.task.base)
-        check_text_network(spec.task.network, configurations, data, base)
+        check_text_network(spec.task.network, configurations, data, base, passed)
 
 
 def _configurations(spec: Spec) -> list[dict[str, Value]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from models.networks.own_code import PassedCode
 from search.apply.prior_data import PriorData
 from search.history.provenance import UNKNOWN, read_origin
 from search.space import SearchSpace
@@ -28,6 +29,7 @@ class Plan:
     `prior` is the data of other searches; the driver reads this search's own trials from the store
     after it has become the owner. `hours` bounds this launch, `trials_budget` the search.
     `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "lineage".
+    `passed` is the user's own function, if it is not one of a module.
     """
 
     spec: Spec
@@ -43,6 +45,7 @@ class Plan:
     address: str | None = None
     prior: PriorData = field(default_factory=PriorData)
     initial_weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    passed: PassedCode | None = None
 
     def initial_files(self) -> dict[str, Path]:
         """Returns the weights that trials may start from: `SEARCH#TRIAL` -> file."""

@@ -1,15 +1,21 @@
-"""Run a plan: start the driver process, follow its journal, ask it to stop on Ctrl-C."""
+"""Run a plan: start the driver process, follow its journal, ask it to stop on Ctrl-C.
+
+The driver is `python -m search.optimize`, which takes the plan from a pipe. A process of
+multiprocessing would run the user's script again, which then needs a main guard.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Pipe
 from pathlib import Path
 
-from search.optimize.driver import drive
 from search.optimize.plan import LOG, Plan
 from search.tracking.write.journal import Event, read_events, size
 
@@ -31,18 +37,25 @@ class Launch:
     def __init__(self, plan: Plan) -> None:
         self._storage = plan.storage
         self._offset = size(plan.storage)
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=drive, args=(plan, theirs), name=f"driver of {plan.search}"
-        )
-        self._process.start()
-        theirs.close()
+        self._connection, theirs = Pipe()
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "search.optimize", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": path},
+                # Ctrl-C in the terminal goes to this process alone, which then asks it to stop.
+                start_new_session=True,
+            )  # fmt: skip
+        with contextlib.suppress(OSError):  # it has ended already, as its exit code says
+            self._connection.send(sys.path)
+            self._connection.send(plan)
 
     def events(self) -> Iterator[Event | None]:
         """Yields events as they come, None when there is none; ends with the driver."""
         while True:
-            ended = not self._process.is_alive()
+            ended = self._process.poll() is not None
             is_quiet = True
             for event in read_events(self._storage, self._offset):
                 self._offset, is_quiet = event.end, False
@@ -64,11 +77,10 @@ class Launch:
 
     def answer(self) -> DriverAnswer:
         """Returns how the driver ended, after `events` has."""
-        self._process.join()
-        with contextlib.suppress(EOFError):
+        code = self._process.wait()
+        with self._connection, contextlib.suppress(EOFError, OSError):
             if self._connection.poll():
                 return DriverAnswer(**self._connection.recv())
-        code = self._process.exitcode
         return DriverAnswer("failed", f"the driver ended with code {code} without an answer")
 
 

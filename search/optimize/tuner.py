@@ -63,9 +63,10 @@ class Tuning:
         self._has_test = self._data is not None and not plan.spec.task.is_function
         base = locate_base(plan.spec.task.base) if plan.spec.task.base else None
         code = plan.spec.task.code
-        digest = copy_code(code, plan.storage / CODE) if code else ""
+        # What was passed travels by value, and is stored nowhere.
+        digest = copy_code(code, plan.storage / CODE) if code and plan.passed is None else ""
         self._task = TaskOnWorker(
-            plan.spec, plan.storage, generation, base, plan.initial_files(), digest
+            plan.spec, plan.storage, generation, base, plan.initial_files(), digest, plan.passed
         )
         done = resume_state_of(plan, own)
         sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)

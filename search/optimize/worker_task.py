@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.catalog import TextThreat, Threat, data_kind
-from models.networks.own_code import load_function
+from models.networks.own_code import PassedCode, load_function
 from models.training.function import FunctionTraining
 from models.training.trial_context import TrialPlace
 from search.optimize.confirmation import MEMORY, Standing
@@ -46,6 +46,7 @@ class TaskOnWorker:
         base: The pretrained model of a fine-tuning.
         initial_files: The weights that trials may start from: `SEARCH#TRIAL` -> file.
         code: The digest of the user's own code, of which the storage has a copy; "" without any.
+        passed: The user's own function, if a script or a notebook passed it.
     """
 
     spec: Spec
@@ -54,6 +55,7 @@ class TaskOnWorker:
     base: BaseModel | None = None
     initial_files: Mapping[str, Path] = field(default_factory=dict)
     code: str = ""
+    passed: PassedCode | None = None
 
     @property
     def epochs(self) -> int:
@@ -71,9 +73,9 @@ class TaskOnWorker:
         return "cuda" if self.spec.resources.gpus > 0 else "cpu"
 
     @property
-    def snapshot(self) -> Path | None:
-        """The folder with the copy of the user's own code."""
-        return self.storage / CODE if self.code else None
+    def snapshot(self) -> Path | PassedCode | None:
+        """The folder with the copy of the user's own code, or the function that was passed."""
+        return self.passed or (self.storage / CODE if self.code else None)
 
     @cached_property
     def compared(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from search.spec.checks import SAMPLER_OPTIONS
 from search.spec.errors import Problem, SpecError
-from search.spec.load import checked_again, load_spec, spec_from_yaml, with_first
+from search.spec.load import checked_again, load_changed, load_spec, spec_from_yaml, with_first
 from search.spec.sections import (
     Budget,
     HistorySettings,
@@ -27,6 +27,7 @@ __all__ = [
     "SpecError",
     "Task",
     "checked_again",
+    "load_changed",
     "load_spec",
     "spec_from_yaml",
     "task_id",

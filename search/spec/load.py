@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from models.catalog import Value
@@ -19,12 +20,12 @@ from search.spec.errors import Document, SpecError
 from search.spec.first import FIRST, check_first
 from search.spec.initial_weights import check_initial_weights
 from search.spec.metrics import check_history, check_objectives
-from search.spec.overrides import override
+from search.spec.overrides import override, set_value
 from search.spec.robustness import check_robustness
 from search.spec.sections import Budget, HistorySettings
 from search.spec.space import check_settings, check_space, space_of
 from search.spec.spec import SearchName, Seed, Spec
-from search.spec.task import check_task
+from search.spec.task import TRAINED, check_task
 from search.spec.yaml_document import read_document, read_file, read_list
 
 
@@ -54,6 +55,55 @@ def load_spec(
     for text in overrides:
         override(document, text)
     return _build(document, path.parent.resolve(), must_exist)
+
+
+def load_changed(
+    spec: str | Path | Mapping[str, Any] | Spec, changes: Mapping[str, Any], trained: str = ""
+) -> Spec:
+    """Check a spec that Python names, after changing it.
+
+    Args:
+        spec: A file, the data of one (relative paths are relative to the working folder), or a
+            checked spec.
+        changes: Dotted keys and their new values; a mapping changes the keys that it names alone.
+        trained: `network` or `train`, and the reference of the user's own function, as
+            `train=python:my_module:function`: what the task trains instead.
+
+    Raises:
+        SpecError: The result has mistakes; holds all of them.
+        TypeError: `spec` is none of these.
+    """
+    folder = Path.cwd()
+    if isinstance(spec, str | Path):
+        folder = Path(spec).parent.resolve()
+        document = read_document(read_file(Path(spec)), str(spec))
+    elif isinstance(spec, Spec | Mapping):
+        data = spec.to_record() if isinstance(spec, Spec) else plain_data(spec)
+        document = Document(dict(data), "the spec")
+    else:
+        raise TypeError(
+            f"a spec is a file, a dict or search.Spec, not {type(spec).__name__}; fix: pass one"
+        )
+    if trained and isinstance(document.data.get("task", {}), dict):
+        key, _, reference = trained.partition("=")
+        task = document.data.setdefault("task", {})
+        for each in TRAINED:
+            task.pop(each, None)
+        task[key] = reference
+    for key, value in changes.items():
+        set_value(document, key, plain_data(value), "a keyword", merges=True)
+    return _build(document, folder, must_exist=True)
+
+
+def plain_data(value: Any) -> Any:
+    """Return a copy of a value of Python as YAML reads it: tuples as lists, paths as text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain_data(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_data(inner) for inner in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, Path) else value
 
 
 def spec_from_yaml(text: str, source: str = "spec.yaml") -> Spec:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models.networks.own_code import PREFIX, locate_code
+from models.networks.own_code import PREFIX, SESSION, OwnCode, PassedCode, locate_code, parts_of
 from search.spec.sections import Task
 
 
@@ -22,10 +22,12 @@ class Allowed:
         code: `module:function`, as the search names it; None for nothing.
         is_changed: Whether the code may differ from that of the search's trials: the user says that
             the change does not affect what they measure.
+        passed: The function itself, if a script or a notebook passes it.
     """
 
     code: str | None = None
     is_changed: bool = False
+    passed: PassedCode | None = None
 
 
 NOTHING = Allowed()
@@ -50,19 +52,33 @@ def require_allowed(name: str, task: Task, known: Mapping[str, Any], allowed: Al
     if not task.code:
         return ""
     plain = task.code.removeprefix(PREFIX)
-    if allowed.code is None or allowed.code.removeprefix(PREFIX) != plain:
-        raise PermissionError(
-            f"{name} runs {task.code}, a name read from the store; fix: if it is yours, add "
-            f"--allow-code {plain}"
-        )
-    code, before = locate_code(task.code), known.get("code")
-    if before == code.digest:
+    module, function = parts_of(task.code)
+    search, key = name.partition("#")[0], "network" if task.network else "train"
+    found: PassedCode | OwnCode
+    if module == SESSION:
+        if allowed.passed is None:
+            raise PermissionError(
+                f"{name} runs {function}, which a script or a notebook passed and which is not "
+                f"stored; fix: pass it there, as search.resume({search!r}, {key}={function}); what "
+                "else needs it (attack, export, initial weights) wants a function of a module"
+            )
+        found, files = allowed.passed, ""
+    else:
+        if allowed.code is None or allowed.code.removeprefix(PREFIX) != plain:
+            raise PermissionError(
+                f"{name} runs {task.code}, a name read from the store; fix: if it is yours, add "
+                f"--allow-code {plain} (in Python: {key}={plain!r})"
+            )
+        found = locate_code(task.code)
+        files = f" ({', '.join(map(str, found.files.values()))})"
+    before = known.get("code")
+    if before == found.digest:
         return ""
-    changed = f"the source of {plain} had the digest {before} and has {code.digest} now"
+    changed = f"the source of {plain} had the digest {before} and has {found.digest} now"
     if not allowed.is_changed:
         raise PermissionError(
-            f"{name}: {changed} ({', '.join(map(str, code.files.values()))}); fix: restore it, or "
-            "start a new search; if the change does not affect what trials measure, resume, "
-            "attack and export take --changed-code"
+            f"{name}: {changed}{files}; fix: restore it, or start a new search; if the change does "
+            "not affect what trials measure, resume, attack and export take --changed-code (in "
+            "Python: changed_code=True)"
         )
     return changed

@@ -13,7 +13,7 @@ from typing import Any
 
 from models.catalog import MODELS, NETWORKS, data_kind
 from models.data.settings import IMAGES_ONLY, SOURCES, TEXTS_ONLY
-from models.networks.own_code import PREFIX, locate_code, parts_of
+from models.networks.own_code import PREFIX, SESSION, locate_code, parts_of
 from search.spec.base_model import check_base
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
@@ -22,7 +22,7 @@ from search.spec.sections import Data, Task
 EMBEDDED_DATA = {"images": ("digits",), "dialogue": ("dialogue",)}
 _NAMED = tuple(name for name in MODELS if name not in NETWORKS)
 # What a task trains: one of the three keys.
-_TRAINED = ("model", "network", "train")
+TRAINED = ("model", "network", "train")
 _DATA: KeyPath = ("task", "data")
 
 
@@ -40,7 +40,8 @@ def check_task(document: Document, folder: Path, must_exist: bool) -> Task | Non
         return None
     trained = task.trains.removeprefix(PREFIX).replace(":", ".").rpartition(".")
     # A module says more than the name of its builder, which is often `build`.
-    what = trained[0].rpartition(".")[2] if task.network else trained[2]
+    module = trained[0].rpartition(".")[2]
+    what = module if task.network and module != SESSION else trained[2]
     default = "-".join(part for part in (_data_name(data), what) if part)
     return task.model_copy(update={"name": task.name or default})
 
@@ -113,10 +114,10 @@ def _source_of(text: str, folder: Path, embedded: tuple[str, ...]) -> str | None
 
 def _check_trained(document: Document, must_exist: bool) -> None:
     """Check that the task names one thing to train, and that it exists."""
-    given = [key for key in _TRAINED if key in document.task]
+    given = [key for key in TRAINED if key in document.task]
     if len(given) != 1:
         message = f"names {' and '.join(given)}; keep one" if given else "names nothing to train"
-        document.add(("task",), message, allowed=_TRAINED)
+        document.add(("task",), message, allowed=TRAINED)
         return
     (key,) = given
     path: KeyPath = ("task", key)
@@ -134,9 +135,8 @@ def _check_trained(document: Document, must_exist: bool) -> None:
             document.add(path, "unknown model; `network:` names one of your own", value, _NAMED)
         return
     try:
-        if must_exist:
+        module, _ = parts_of(value)
+        if must_exist and module != SESSION:  # that one is passed, not found
             locate_code(value)
-        else:
-            parts_of(value)
     except ValueError as error:
         document.add(path, str(error), value if f"{value!r}" not in str(error) else None)

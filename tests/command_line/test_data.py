@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from models.data import tables
-from search.cli import options
 from search.cli.contact_sheet import write_contact_sheet
 from search.cli.documents import schema_of
+from search.session import screen
 from tests.support.commands import Said
 from tests.support.pictures import write_classes, write_splits
 
@@ -32,8 +32,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(options, "HAS_WIDTH", True)
-    monkeypatch.setattr(options.out, "_width", 80)
+    monkeypatch.setattr(screen, "HAS_WIDTH", True)
+    monkeypatch.setattr(screen.out, "_width", 80)
     return 80
 
 

@@ -146,7 +146,7 @@ def finished(process: subprocess.Popen[str]) -> str:
 def driver_of(process: subprocess.Popen[str]) -> psutil.Process:
     """Returns the driver process of a launched command."""
     for child in psutil.Process(process.pid).children():
-        if "spawn_main" in " ".join(child.cmdline()):
+        if "search.optimize" in child.cmdline():
             return child
     raise AssertionError("no driver process")
 

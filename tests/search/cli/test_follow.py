@@ -10,6 +10,7 @@ import pytest
 
 from search.cli import follow
 from search.optimize.process import DriverAnswer
+from search.session import watch
 from search.tracking.store import while_away
 from tests.support.plans import a_plan
 from tests.support.stored_search import stored
@@ -25,12 +26,11 @@ def test_a_report_waits_for_a_store_that_is_away_for_a_while(
             raise answers.pop()
         return tmp_path, "History helped."
 
-    monkeypatch.setattr(follow, "Launch", lambda plan: None)
     answer = DriverAnswer("done", state="interrupted")
-    monkeypatch.setattr(follow, "_watch", lambda *given: (answer, False))
-    monkeypatch.setattr(follow, "publish_report", publish)
+    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, False))
+    monkeypatch.setattr(watch, "publish_report", publish)
     patient = partial(while_away, sleep=lambda seconds: None)
-    monkeypatch.setattr(follow, "while_away", patient)
+    monkeypatch.setattr(watch, "while_away", patient)
     monkeypatch.setattr(follow, "print_best", lambda *given: [])
     follow.follow(a_plan(tmp_path), [], tmp_path)
     assert "History helped." in capsys.readouterr().out
@@ -42,11 +42,10 @@ def test_a_report_that_cannot_be_written_is_not_a_failed_search(
     def full(*given: object) -> tuple[Path, str]:
         raise OSError(errno.ENOSPC, "No space left on device", "report.md")
 
-    monkeypatch.setattr(follow, "Launch", lambda plan: None)
     monkeypatch.setattr(
-        follow, "_watch", lambda *given: (DriverAnswer("done", state="complete"), False)
+        follow, "watch", lambda *given, again: (DriverAnswer("done", state="complete"), False)
     )
-    monkeypatch.setattr(follow, "publish_report", full)
+    monkeypatch.setattr(watch, "publish_report", full)
     with pytest.raises(SystemExit) as ended:
         follow.follow(a_plan(tmp_path), [], tmp_path)
     assert ended.value.code == 1
@@ -62,9 +61,8 @@ def test_a_launch_ends_with_the_best_trials_as_show_prints_them(
 ) -> None:
     store = stored(tmp_path_factory.getbasetemp())
     answer = DriverAnswer("done", state="complete")
-    monkeypatch.setattr(follow, "Launch", lambda plan: None)
-    monkeypatch.setattr(follow, "_watch", lambda *given: (answer, False))
-    monkeypatch.setattr(follow, "publish_report", lambda *given: (Path("reports"), "It helped."))
+    monkeypatch.setattr(follow, "watch", lambda *given, again: (answer, False))
+    monkeypatch.setattr(watch, "publish_report", lambda *given: (Path("reports"), "It helped."))
     follow.follow(store.plan, [], Path("results"))
     lines = capsys.readouterr().out.splitlines()
     assert lines[-5].startswith("Pareto front") and lines[-3].split()[0] == "000"

@@ -17,10 +17,11 @@ from rich.console import Console
 from search.cli import stored_searches as module
 from search.cli.documents import ObjectiveDocument, SearchDocument
 from search.cli.stored_searches import Wanted, stored_searches
-from search.cli.tables import best_table, history_lines, print_search, print_trial
+from search.cli.tables import history_lines, print_search, print_trial
 from search.history import Trial
 from search.history.provenance import provenance_text, read_origin
 from search.objectives.objective import PARETO, Objective, Role, to_json
+from search.session.best import best_table
 from search.tracking import tag_names
 from search.tracking.store import open_client
 from tests.support.stored_search import HOSTILE, Stored, stored

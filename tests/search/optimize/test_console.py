@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from search.history import Trial
-from search.optimize.console import Display, View
+from search.optimize.console import Display, View, drawing
 from search.optimize.plan import Plan
 from search.tracking.write.journal import Event
 from tests.support.plans import a_plan
@@ -51,7 +51,7 @@ def shown(view: View, *events: Event, is_terminal: bool) -> str:
             display.take(each)
         display.take(None)
         if is_terminal:
-            console.print(display._draw())
+            console.print(drawing(view))
     return file.getvalue()
 
 

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from search.cli import options
-from search.cli.options import say, wrapped_line
+from search.session import screen
+from search.session.screen import say, wrapped_line
 
 
 def test_a_line_is_broken_between_words_and_goes_on_under_its_text() -> None:
@@ -31,7 +31,7 @@ def test_no_id_path_or_option_is_broken() -> None:
 def test_lines_are_broken_only_where_there_is_a_width(
     monkeypatch: pytest.MonkeyPatch, has_width: bool
 ) -> None:
-    monkeypatch.setattr(options, "HAS_WIDTH", has_width)
+    monkeypatch.setattr(screen, "HAS_WIDTH", has_width)
     file = io.StringIO()
     say("one two [three]\n\nfour", Console(file=file, width=8))
     assert file.getvalue() == (

@@ -1,0 +1,79 @@
+"""The best trials of a search as a table, on validation and on the test split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from search.history import History, Trial
+from search.objectives.objective import value_text
+from search.session.screen import say, say_raw
+from search.transfer.best import best_trials, values_on_test
+from search.transfer.objective_text import best_in_words, none_keeps
+from search.transfer.repetitions import repetition_lines
+
+
+def print_best(out: Console, history: History, search: str) -> list[Trial]:
+    """Prints the best trials of a search as a table, and what it repeated; returns the best."""
+    known, best = history.searches[search], best_trials(history, search)
+    missed = none_keeps(known, best)
+    if missed:
+        say(missed, out)
+    if best:
+        test = " (on validation, and on test where measured)"
+        say(f"{best_in_words(known)}{test}", out)
+        out.print(best_table(best, out))
+    for line in repetition_lines(history, search):
+        say_raw(line, out)
+    return best
+
+
+def best_table(best: Sequence[Trial], out: Console) -> Table:
+    """Returns trials, at least one, as a table that is as wide as the console allows."""
+    wide = _columns_of_metrics(best)
+    # A measurement is never more than the width that it is asked for.
+    asked = out.options.update(max_width=2 * out.width)
+    fits = Measurement.get(out, asked, wide).maximum <= out.width
+    return wide if fits else _rows_of_metrics(best)
+
+
+def _columns_of_metrics(best: Sequence[Trial]) -> Table:
+    """Returns a table with a row a trial."""
+    table, tests = _table(), [values_on_test(entry) for entry in best]
+    for metric in best[0].metrics:
+        two_lines = Text(metric.replace(".", ".\n", 1))
+        table.add_column(two_lines, justify="right", no_wrap=True)
+        if any(metric in test for test in tests):
+            table.add_column("test (95 %)", justify="right", no_wrap=True)
+    for entry, test in zip(best, tests, strict=True):
+        cells = [f"{entry.number:03d}"]
+        for metric, value in entry.by_metric.items():
+            cells.append(value_text(value))
+            if any(metric in each for each in tests):
+                cells.append(str(test.get(metric, "")))
+        table.add_row(*cells)
+    return table
+
+
+def _rows_of_metrics(best: Sequence[Trial]) -> Table:
+    """Returns the same values with a row a trial and metric, which is narrower."""
+    table = _table()
+    table.add_column("metric", no_wrap=True)
+    table.add_column("validation", justify="right", no_wrap=True)
+    table.add_column("test (95 %)", justify="right", no_wrap=True)
+    for entry in best:
+        test = values_on_test(entry)
+        for index, (metric, value) in enumerate(entry.by_metric.items()):
+            number = "" if index else f"{entry.number:03d}"
+            table.add_row(number, Text(metric), value_text(value), str(test.get(metric, "")))
+    return table
+
+
+def _table() -> Table:
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("trial", no_wrap=True)
+    return table

@@ -1,0 +1,50 @@
+"""Sentences on a terminal, in a notebook or in a file, wrapped only where there is a width."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import textwrap
+
+from rich.console import Console
+
+# Piped output has no width, unless COLUMNS gives one; 80 columns would wrap the tables.
+HAS_WIDTH = sys.stdout.isatty() or "COLUMNS" in os.environ
+WIDTH = None if HAS_WIDTH else 160
+# In a notebook rich would make a block of HTML of every line.
+out, err = (
+    Console(width=WIDTH, stderr=is_error, force_jupyter=False) for is_error in (False, True)
+)
+
+
+def say(text: str, to: Console = out) -> None:
+    """Prints sentences as they are, broken only between words and only where there is a width."""
+    say_raw(wrapped(text, to), to)
+
+
+def say_raw(text: str, to: Console = out) -> None:
+    """Prints a text as it is, for what people copy or programs read."""
+    to.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def wrapped(text: str, console: Console) -> str:
+    """Breaks a text's lines between words, where there is a width."""
+    if not HAS_WIDTH:
+        return text
+    return "\n".join(wrapped_line(line, console.width) for line in text.split("\n"))
+
+
+def wrapped_line(line: str, width: int) -> str:
+    """Breaks a line between words; further lines begin under its text, not under its label.
+
+    A label is what two or more spaces follow, as in "review    4 trials". No id, path or option is
+    broken, even if it is longer than the width. Under a label that takes over a third of the width,
+    as a path in "folder/spec.yaml:1  budget: ...", lines begin after two spaces.
+    """
+    label = re.match(r"\S*\s{2,}", line)
+    size = label.end() if label else 0
+    indent = " " * (size if size <= width // 3 else 2)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

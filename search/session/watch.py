@@ -1,0 +1,81 @@
+"""Watch a launch until its end, then write the report: what the command line and Python share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from search.cluster.access import admit, located
+from search.history import Trial
+from search.history.plurals import counted
+from search.optimize.console import Display, View
+from search.optimize.driver import LAST_CHANCE_SECONDS
+from search.optimize.plan import Plan
+from search.optimize.process import DriverAnswer, Launch
+from search.report.report import publish_report
+from search.session.notebook import NotebookDisplay, is_notebook
+from search.session.screen import out, say
+from search.tracking.read.history import load_history
+from search.tracking.store import while_away
+
+
+def admit_to(address: str | None) -> None:
+    """Makes Ray use our token, and fails at once if the cluster refuses it; Ray tries for 40 s."""
+    if address is not None:
+        admit(located(address, os.environ), os.environ)
+
+
+def watch(plan: Plan, own: Sequence[Trial], *, again: str) -> tuple[DriverAnswer, bool]:
+    """Starts the driver and shows its events until it ends.
+
+    The first Ctrl-C, or interrupt of a notebook, asks the driver to stop, the second kills it.
+
+    Args:
+        plan: The plan of the launch.
+        own: Trials of earlier launches of this search.
+        again: How the user stops it at once, in words.
+
+    Returns:
+        Its answer, and whether the user stopped it.
+    """
+    trials = counted(plan.trials_budget, "trial")
+    say(f"optimize  {plan.search}: {trials}, log in {plan.storage}")
+    view = View(plan)
+    view.seed(own)
+    launch, was_stopped = Launch(plan), False
+    with NotebookDisplay(view) if is_notebook() else Display(view, out) as display:
+        events = launch.events()
+        while True:
+            try:
+                display.take(next(events))
+            except StopIteration:
+                break
+            except KeyboardInterrupt:
+                if was_stopped:
+                    launch.kill()
+                else:
+                    launch.stop()
+                    say(f"stopping; running trials can be resumed ({again} again: stop at once)")
+                was_stopped = True
+                events = launch.events()
+    return launch.answer(), was_stopped
+
+
+def report(plan: Plan, results: Path) -> tuple[Path, str]:
+    """Writes a search's report, also to the store, for which it waits if it is away.
+
+    Returns:
+        The report's folder and the verdict in words.
+
+    Raises:
+        OSError: the report could not be written, or the store stays away.
+    """
+    return while_away(
+        lambda: publish_report(plan.search, plan.tracking_uri, results), LAST_CHANCE_SECONDS
+    )
+
+
+def has_complete_trials(plan: Plan) -> bool:
+    """Whether any trial of the search has values, in this launch or an earlier one."""
+    return bool(load_history(plan.tracking_uri, searches=[plan.search]).prior_trials())
