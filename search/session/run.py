@@ -16,6 +16,7 @@ from models.networks.passed_code import pass_code
 from search import pipeline
 from search.history import Trial
 from search.history.provenance import provenance_text, read_origin
+from search.optimize.hooks import call_hook
 from search.optimize.plan import Plan
 from search.optimize.process import log_tail
 from search.session.defaults import RESULTS, default_uri
@@ -53,6 +54,8 @@ def run(
     tracking_uri: str | None = None,
     results: str | Path | None = None,
     address: str | None = None,
+    on_trial_end: Callable[[Trial], object] | None = None,
+    on_search_end: Callable[[Result], object] | None = None,
     **overrides: Any,
 ) -> Result:
     """Run a search: review, extract, apply, optimize, transfer.
@@ -72,8 +75,12 @@ def run(
             results/mlflow.db.
         results: The folder for reports and checkpoints; all nodes of a cluster must share it.
         address: A running Ray cluster: "auto" or host:port; inside of a Ray job "auto".
+        on_trial_end: Called in this process with each `Trial` that is complete, stopped or failed.
+            What it raises is printed, and the search goes on.
+        on_search_end: Called with the result before it is returned.
         overrides: Keys of the spec and their new values. A mapping changes the keys that it names
             and keeps the others: `seed=1, budget={"epochs": 4}, history={"enabled": False}`.
+            `first=[...]` lists configurations to try before all others.
 
     Raises:
         SpecError: The spec has mistakes; holds all of them.
@@ -89,7 +96,7 @@ def run(
     with _quiet_libraries():
         prepared = pipeline.prepare(checked, uri, say=say, passed=passed)
         plan = pipeline.new_plan(prepared, uri, folder / "storage", address, say)
-    return _follow(plan, [], folder)
+    return _follow(plan, [], folder, on_trial_end, on_search_end)
 
 
 def resume(
@@ -103,6 +110,8 @@ def resume(
     tracking_uri: str | None = None,
     results: str | Path | None = None,
     address: str | None = None,
+    on_trial_end: Callable[[Trial], object] | None = None,
+    on_search_end: Callable[[Result], object] | None = None,
 ) -> Result:
     """Continue an interrupted search, or extend a finished one.
 
@@ -118,6 +127,8 @@ def resume(
         tracking_uri: As for `run`; that of the result, if `search` is one.
         results: As for `run`; that of the result, if `search` is one.
         address: As for `run`.
+        on_trial_end: As for `run`.
+        on_search_end: As for `run`.
 
     Raises:
         LookupError: There is no such search, or several.
@@ -135,7 +146,7 @@ def resume(
             name, uri, more_trials=trials, hours=hours, address=address, allowed=allowed, say=say
         )
     own = load_history(uri, searches=[plan.search]).prior_trials(state=None)
-    return _follow(plan, own, folder)
+    return _follow(plan, own, folder, on_trial_end, on_search_end)
 
 
 def preview(
@@ -184,9 +195,15 @@ def show(
     return read_result(*_known(search, tracking_uri, results))
 
 
-def _follow(plan: Plan, own: Sequence[Trial], results: Path) -> Result:
+def _follow(
+    plan: Plan,
+    own: Sequence[Trial],
+    results: Path,
+    on_trial_end: Callable[[Trial], object] | None,
+    on_search_end: Callable[[Result], object] | None,
+) -> Result:
     """Runs a plan; returns the search as it then is."""
-    answer, was_stopped = watch(plan, own, again="interrupt")
+    answer, was_stopped = watch(plan, own, again="interrupt", on_trial_end=on_trial_end)
     again = f"continue with: search.resume({plan.search!r})"
     if was_stopped and answer.status == "failed":
         raise KeyboardInterrupt(f"{plan.search} was killed; {again}")
@@ -199,12 +216,16 @@ def _follow(plan: Plan, own: Sequence[Trial], results: Path) -> Result:
     except OSError as error:
         fix = f"fix: twentieth report {plan.search}"
         say(f"all trials are stored, but the report could not be written: {error}; {fix}")
+    if answer.state == "failed":
+        raise SearchFailed(plan.search, f"{answer.message or 'its trials fail alike'}; {again}")
     if answer.state != "complete":
         say(f"          {answer.state}; {again}")
     elif not was_stopped and not has_complete_trials(plan):
         fix = f"search.show({plan.search!r}).trials has their states"
         raise SearchFailed(plan.search, f"no trial is complete; {fix}")
-    return read_result(plan.search, plan.tracking_uri, results)
+    result = read_result(plan.search, plan.tracking_uri, results)
+    call_hook("on_search_end", on_search_end, result, say)
+    return result
 
 
 def _checked(

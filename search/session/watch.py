@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from search.cluster.access import admit, located
@@ -11,6 +11,7 @@ from search.history import Trial
 from search.history.plurals import counted
 from search.optimize.console import Display, View
 from search.optimize.driver import LAST_CHANCE_SECONDS
+from search.optimize.hooks import FinishedTrials, call_hook
 from search.optimize.plan import Plan
 from search.optimize.process import DriverAnswer, Launch
 from search.report.report import publish_report
@@ -26,7 +27,13 @@ def admit_to(address: str | None) -> None:
         admit(located(address, os.environ), os.environ)
 
 
-def watch(plan: Plan, own: Sequence[Trial], *, again: str) -> tuple[DriverAnswer, bool]:
+def watch(
+    plan: Plan,
+    own: Sequence[Trial],
+    *,
+    again: str,
+    on_trial_end: Callable[[Trial], object] | None = None,
+) -> tuple[DriverAnswer, bool]:
     """Starts the driver and shows its events until it ends.
 
     The first Ctrl-C, or interrupt of a notebook, asks the driver to stop, the second kills it.
@@ -35,6 +42,7 @@ def watch(plan: Plan, own: Sequence[Trial], *, again: str) -> tuple[DriverAnswer
         plan: The plan of the launch.
         own: Trials of earlier launches of this search.
         again: How the user stops it at once, in words.
+        on_trial_end: Called with each trial of this launch that is complete, stopped or failed.
 
     Returns:
         Its answer, and whether the user stopped it.
@@ -43,12 +51,17 @@ def watch(plan: Plan, own: Sequence[Trial], *, again: str) -> tuple[DriverAnswer
     say(f"optimize  {plan.search}: {trials}, log in {plan.storage}")
     view = View(plan)
     view.seed(own)
+    finished = FinishedTrials(plan, own)
     launch, was_stopped = Launch(plan), False
     with NotebookDisplay(view) if is_notebook() else Display(view, out) as display:
         events = launch.events()
         while True:
             try:
-                display.take(next(events))
+                event = next(events)
+                display.take(event)
+                trial = finished.take(event)
+                if trial is not None:
+                    call_hook("on_trial_end", on_trial_end, trial, say)
             except StopIteration:
                 break
             except KeyboardInterrupt:
