@@ -49,7 +49,8 @@ def test_images_are_told_in_a_screen(cli: Cli, tmp_path: Path, narrow: int) -> N
     assert any(line.split() == ["cat", "6", "3", "3"] for line in lines)
     assert "files next to the pictures are not read (1 .txt)" in " ".join(said.out.split())
     assert lines[-1] == f"picture   {tmp_path / 'sheet.png'}"
-    assert all(len(line) <= narrow for line in lines[:-1])
+    # No path is broken, however long it is.
+    assert all(len(line) <= narrow or str(tmp_path) in line for line in lines[:-1])
 
 
 def test_the_document_keeps_to_its_schema(cli: Cli, tmp_path: Path) -> None:
