@@ -61,7 +61,7 @@ def test_a_repetition_is_a_search_of_the_same_task_with_other_seeds(
     assert f"apply     Repeats {store.search}#1 with 3 seeds." in said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_first_configurations_and_repetitions_are_trained_and_feed_the_noise(
     cli: Callable[..., Said], tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.launches import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[2]
 
