@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 
 from search.cli import cluster, compare, data, doctor, edit, run, store
-from search.cli.options import fail, say
+from search.cli.options import fail
+from search.session.screen import say
 from search.tracking.environment import commit
 from search.tracking.ownership import SearchIsAlive
 

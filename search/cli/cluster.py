@@ -12,16 +12,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import (
-    PROJECT,
-    STOPPED,
-    AllowCode,
-    ChangedCode,
-    Settings,
-    changed_keys,
-    fail,
-    say,
-)
+from search.cli.options import STOPPED, AllowCode, ChangedCode, Settings, changed_keys, fail
 from search.cluster.cluster_file import ClusterFile, mistakes_in, read_cluster_file, why_no_ssh
 from search.cluster.jobs import (
     ENDED,
@@ -35,6 +26,8 @@ from search.cluster.jobs import (
 )
 from search.cluster.launcher import HeadUnreachable, bring_up, connection, copy_credentials, log_of
 from search.cluster.preflight import check_results, check_secret, check_spec, check_store
+from search.session.defaults import PROJECT
+from search.session.screen import say
 
 CREDENTIALS = Path("~/.mlflow/credentials")
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import DEFAULT_URI, AsJson, Uri, out, say, say_raw
+from search.cli.options import DEFAULT_URI, AsJson, Uri
+from search.session.screen import out, say, say_raw
 
 if TYPE_CHECKING:
     from search.cli.documents import CompareDocument

@@ -17,13 +17,14 @@ from typing import Annotated
 import typer
 
 from search.cli.cluster import use_token_of_the_cluster
-from search.cli.options import PROJECT, RESULTS, Settings
+from search.cli.options import Settings
 from search.cluster.all_checks import examine
 from search.cluster.check import Check, failed, in_a_line, passed
 from search.cluster.nodes import ThisMachine, join_cluster
 from search.cluster.preflight import LaunchArguments
 from search.cluster.remote import LAST_LINE, as_line, check_remotely
 from search.history.plurals import counted
+from search.session.defaults import PROJECT, RESULTS
 from search.spec import Spec, SpecError, load_spec
 
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}

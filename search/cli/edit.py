@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.cli.options import DEFAULT_URI, SearchId, Uri, named_trial, say
+from search.cli.options import DEFAULT_URI, SearchId, Uri, named_trial
 from search.history.plurals import counted
+from search.session.screen import say
 
 if TYPE_CHECKING:
     from search.tracking.summary import Summary

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.cli.options import STOPPED, fail, out, say
+from search.cli.options import STOPPED, fail
 from search.history import Trial
 from search.optimize.plan import Plan
 from search.optimize.process import log_tail
 from search.session.best import print_best
+from search.session.screen import out, say
 from search.session.watch import has_complete_trials, report, watch
 from search.tracking.read.history import load_history
 

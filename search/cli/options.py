@@ -12,13 +12,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from search.session.defaults import PROJECT as PROJECT
-from search.session.defaults import RESULTS as RESULTS
 from search.session.defaults import default_uri
 from search.session.screen import err, wrapped
-from search.session.screen import out as out
-from search.session.screen import say as say
-from search.session.screen import say_raw as say_raw
 
 STOPPED = 130  # a shell's exit code for what Ctrl-C ended
 _TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")

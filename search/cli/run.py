@@ -13,7 +13,6 @@ import typer
 
 from search.cli.options import (
     DEFAULT_URI,
-    RESULTS,
     AllowCode,
     AsJson,
     ChangedCode,
@@ -23,8 +22,9 @@ from search.cli.options import (
     Uri,
     changed_keys,
     named_trial,
-    say,
 )
+from search.session.defaults import RESULTS
+from search.session.screen import say
 from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]

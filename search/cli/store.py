@@ -17,7 +17,6 @@ import typer
 from models.scores.metric_names import AttackName
 from search.cli.options import (
     DEFAULT_URI,
-    RESULTS,
     AllowCode,
     AsJson,
     ChangedCode,
@@ -25,10 +24,9 @@ from search.cli.options import (
     SearchId,
     Uri,
     fail,
-    out,
-    say,
-    say_raw,
 )
+from search.session.defaults import RESULTS
+from search.session.screen import out, say, say_raw
 
 
 def history(

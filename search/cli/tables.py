@@ -13,11 +13,11 @@ import yaml
 from rich.console import Console
 
 from search.cli.documents import SearchDocument
-from search.cli.options import say, say_raw
 from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
 from search.history.plurals import counted
 from search.objectives.objective import value_text
 from search.session.best import print_best
+from search.session.screen import say, say_raw
 from search.tracking import tag_names
 from search.tracking.summary import note_of
 from search.transfer.best import to_yaml, values_on_test
