@@ -89,7 +89,7 @@ def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
         (ending,) = endings
         if ending not in FORMATS:
             raise DataError(f"{path}: no format that is read here; fix: give one of "
-                            f"{', '.join(FORMATS)}, or a folder")  # fmt: skip
+                            f"{', '.join(FORMATS)}, .npz, .conll, or a folder")  # fmt: skip
         arguments = {"path": FORMATS[ending], "data_files": str(path)}
         arguments |= {"sep": "\t"} if ending == ".tsv" else {}
     elif pictures := picture_folder(path, [Path(name) for name, _, _ in stamp]):
