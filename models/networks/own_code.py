@@ -18,8 +18,9 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
+from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 PREFIX = "python:"
@@ -181,12 +182,40 @@ def load_function(
 
 
 def _check_imported(found: OwnCode) -> None:
-    """Refuse names that an installed module has, which Python then finds first."""
+    """Refuse what this process has imported where workers, which import the files, have another."""
     for name, file in found.files.items():
-        place = Path(getattr(sys.modules.get(name), "__file__", None) or file)
+        module = sys.modules.get(name)
+        place = Path(getattr(module, "__file__", None) or file)
         if place.resolve() != file.resolve() and _is_installed(place):
             raise ValueError(f"{found.reference}: Python imports {place} instead of {file}; "
                              "fix: rename yours")  # fmt: skip
+        if module is not None and _was_edited(module, file):
+            raise ValueError(f"{found.reference}: {file} was edited after this process imported "
+                             f"{name}; fix: importlib.reload({name}) and what imported from it, or "
+                             "restart the process")  # fmt: skip
+
+
+def _was_edited(module: ModuleType, file: Path) -> bool:
+    """Tell whether a module has a function that its file no longer defines in these words."""
+    loader = module.__spec__.loader if module.__spec__ else None
+    if not isinstance(loader, SourceFileLoader):
+        return False  # one that rewrites what it imports, as pytest's does
+    defined = set(_code_in(loader.source_to_code(file.read_bytes(), str(file))))
+    owners = [each for each in vars(module).values() if isinstance(each, type)]
+    return any(
+        found.__code__ not in defined
+        for owner in (module, *owners)
+        for found in vars(owner).values()
+        # Not what a module imported, nor what exec or a decorator made elsewhere.
+        if isinstance(found, FunctionType) and found.__code__.co_filename == module.__file__
+    )
+
+
+def _code_in(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _code_in(constant)
 
 
 def copy_code(reference: str, folder: Path) -> str:

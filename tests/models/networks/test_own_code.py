@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -145,6 +146,23 @@ def test_a_file_edited_during_a_search_does_not_change_the_search(
     file.write_text("def build(configuration, data):\n    return 'second'\n")
     for _ in range(2):  # the second trial of a worker finds the copy on Python's path
         assert load_function("python:edited:build", digest, snapshot)({}, None) == "first"
+
+
+def test_an_edit_after_the_import_is_refused_where_workers_would_run_the_edited_file(
+    project: Path,
+) -> None:
+    helper = project / "edited_helper.py"
+    helper.write_text("class Size:\n    def of(self): return 1\n")
+    (project / "edited_later.py").write_text(
+        "from edited_helper import Size\ndef build(configuration, data): return Size().of()\n"
+    )
+    assert load_function("python:edited_later:build")({}, None) == 1
+    helper.write_text("class Size:\n    # Wider.\n    def of(self): return 2\n")
+    with pytest.raises(ValueError, match=r"edited_helper\.py was edited .*reload\(edited_helper\)"):
+        load_function("python:edited_later:build")
+    importlib.reload(sys.modules["edited_helper"])
+    importlib.reload(sys.modules["edited_later"])
+    assert load_function("python:edited_later:build")({}, None) == 2
 
 
 def test_a_copy_that_was_changed_is_not_run(project: Path, tmp_path: Path) -> None:
