@@ -21,7 +21,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from models.data.loading import load_images
+from models.data.loading import load_data
 from models.training.function import FunctionTraining
 from models.training.trial_context import TrialPlace
 from search.__main__ import app
@@ -190,11 +190,17 @@ def test_every_training_function_shown_passes_the_checks_and_continues(
     (tmp_path / f"shown_{index}.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    names = ("width", "learning_rate", "rate")
+    names = ("width", "learning_rate", "rate", "words", "alpha")
     settings = "".join(f"  {name}: {{type: float, low: 0.01, high: 0.9}}\n" for name in names)
     metric = "loss" if "loss" in source else "accuracy.clean"
+    settings_of_data, kind = {"name": "digits"}, "images"
+    if "train.texts" in source:
+        rows = "".join(f"a {word} film,{word}\n" for word in ("good", "bad") for _ in range(20))
+        (tmp_path / "reviews.csv").write_text(f"text,label\n{rows}")
+        settings_of_data, kind, metric = {"path": "reviews.csv"}, "classification", "accuracy"
     spec = spec_from_yaml(
-        f"name: shown\ntask: {{train: 'python:shown_{index}:train'}}\nspace:\n{settings}"
+        f"name: shown\ntask: {{train: 'python:shown_{index}:train', data: {settings_of_data}}}\n"
+        f"space:\n{settings}"
         f"objectives: [{{metric: {metric}, direction: minimize}}]\n"
         "budget: {trials: 1, epochs: 3}\nscheduler: {name: none}\n"
     )
@@ -202,8 +208,9 @@ def test_every_training_function_shown_passes_the_checks_and_continues(
     if "my_" in source:
         return
     function = importlib.import_module(f"shown_{index}").train
-    place = TrialPlace(tmp_path / "files", tmp_path / "own", data=load_images({"name": "digits"}))
-    configuration = {"width": 16, "learning_rate": 0.01, "rate": 0.5}
+    data = load_data(settings_of_data, kind)
+    place = TrialPlace(tmp_path / "files", tmp_path / "own", data=data)
+    configuration = {"width": 16, "learning_rate": 0.01, "rate": 0.5, "words": 2, "alpha": 1e-3}
 
     def training() -> FunctionTraining:
         return FunctionTraining(function, configuration, epochs=3, seed=0, place=place)

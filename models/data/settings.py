@@ -31,6 +31,7 @@ class DataSettings:
         hub: NAME or NAME@REVISION of a data set on the Hugging Face hub.
         targets: Target, in words, to a folder of texts about it: pairs to classify.
         subset: Which configuration of a data set of the hub.
+        kind: "images", "classification", "entities" or "dialogue"; None: that of the model.
         splits: "train", "validation" and "test" to the name of a split of the source, or to the
             share of the training examples that is held out for it.
         image_column: Column of the pictures; None: the only one of that type.
@@ -50,6 +51,7 @@ class DataSettings:
     hub: str | None = None
     targets: Mapping[str, str] | None = field(default=None, hash=False)
     subset: str | None = None
+    kind: str | None = None
     splits: Mapping[str, str | float] = field(default_factory=dict, hash=False)
     image_column: str | None = None
     text_column: str | None = None
@@ -93,6 +95,8 @@ def read_settings(settings: Mapping[str, Any], kind: str) -> DataSettings:
             raise DataError(
                 f"data {dict(settings)}: {key} means nothing for {kind}; fix: remove it"
             )
+    if given.get("kind", kind) != kind:
+        raise DataError(f"kind is {given['kind']!r}, and {kind} is read; fix: remove it")
     sources = [key for key in SOURCES if key in given]
     if len(sources) != 1:
         of_kind = ", ".join(key for key in SOURCES if key in allowed)

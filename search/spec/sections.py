@@ -24,7 +24,7 @@ from pydantic import (
     StrictBool,
 )
 
-from models.catalog import Value, catalog_name
+from models.catalog import Value, catalog_name, data_kind, guess_kind
 from models.hyperparameters.hyperparameter import Counted, NotNegative, Positive, Whole, read_whole
 from search.objectives.objective import RoleName
 
@@ -78,6 +78,7 @@ Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 # CoNLL columns have numbers.
 Column = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 Name = Annotated[str, Field(pattern=NAME)]
+DataKind = Literal["images", "classification", "entities", "dialogue"]
 
 
 class Part(BaseModel):
@@ -96,6 +97,8 @@ class Data(Part):
         hub: A data set on the Hugging Face hub: `NAME` or `NAME@REVISION`.
         targets: Target, in words, to a folder of texts about it: pairs to classify.
         subset: Which configuration of a data set of the hub.
+        kind: What a training function is given as `trial.data`; by default guessed from files and
+            columns, as by `twentieth data`. For a model it is always the model's.
         splits: `train`, `validation` and `test` to the name of a split of the source, or to a share
             of the training examples to hold out.
         image_column: The column of pictures; by default the only one of that type.
@@ -117,6 +120,7 @@ class Data(Part):
     hub: str | None = None
     targets: dict[str, str] | None = None
     subset: str | None = None
+    kind: DataKind | None = None
     splits: dict[Literal["train", "validation", "test"], str | float] | None = None
     image_column: str | None = None
     text_column: Column | None = None
@@ -172,6 +176,14 @@ class Task(Part):
     def catalog_name(self) -> str:
         """The catalog's name of what is trained; "" for a training function."""
         return catalog_name(self.model, self.network, self.base)
+
+    def data_kind(self) -> str:
+        """Return the kind of its data: the model's; of a training function what they look like.
+
+        Raises:
+            DataError: the data of a training function cannot be opened.
+        """
+        return guess_kind(self.data) if self.is_function else data_kind(self.catalog_name)
 
 
 class ObjectiveKeys(Part):

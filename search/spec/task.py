@@ -78,6 +78,8 @@ def _check_data(document: Document, folder: Path, must_exist: bool) -> dict[str,
     if len(given) != 1:
         message = f"names {len(given)} sources ({', '.join(given)}); name one"
         document.add(_DATA, message, allowed=SOURCES)
+    if kind and data.kind not in (None, kind):
+        document.add((*_DATA, "kind"), f"this model is trained on {kind}; remove it", data.kind)
     for key in (TEXTS_ONLY if kind == "images" else IMAGES_ONLY) if kind else ():
         if key in settings:
             document.add((*_DATA, key), f"means nothing for data of kind {kind}; remove it")
