@@ -35,6 +35,10 @@ ChangedCode = Annotated[
         "--changed-code", help="Go on although that code has changed, with comparable results."
     ),
 ]
+First = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="YAML list of configurations to try before all others."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; see `twentieth schema`.")]
 Results = Annotated[
     Path,
