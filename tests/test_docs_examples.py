@@ -185,8 +185,6 @@ def test_every_training_function_shown_passes_the_checks_and_continues(
 ) -> None:
     """Trainers of other libraries are trained by tests/test_examples.py."""
     source = functions_shown()[index]
-    if "lightning" in source:
-        pytest.importorskip("lightning")
     (tmp_path / f"shown_{index}.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
