@@ -338,5 +338,6 @@ def gather(
         searches=settings.searches,
         same_task=settings.same_task,
         task=task if settings.same_task else "",
+        is_new_task=True,
     )
     return history.renamed(settings.rename, settings.rename_metrics)
