@@ -10,6 +10,7 @@ import importlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -148,7 +149,7 @@ def test_every_piece_of_yaml_is_a_spec_or_completes_one(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
-    # What one page has its reader write and run is run by tests/command_line.
+    # What one page has its reader write and run is run by tests/command_line; README is below.
     [page for page in PAGES[1:] if blocks(page, "python") and page.stem != "bring_your_own"],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
@@ -169,6 +170,22 @@ def test_every_piece_of_python_runs(
         rows = list(names["train"]({"rate": 0.1}, epochs=3, seed=0))
         assert len(rows) == 3
         assert all(isinstance(row, dict) for row in rows)
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs_as_it_is_written(tmp_path: Path) -> None:
+    """From a folder with the packages alone, as an installation has them: its results lie there."""
+    for package in ("search", "models"):
+        left_out = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=left_out)
+    checks = "assert result.state == 'complete' and len(result.trials) == len(history) == 6"
+    script = "\n".join([*blocks(ROOT / "README.md", "python"), checks])
+    (tmp_path / "script.py").write_text(script)
+    places = ("MLFLOW_TRACKING_URI", "TWENTIETH_RESULTS")
+    environment = {name: text for name, text in os.environ.items() if name not in places}
+    environment["PYTHONPATH"] = str(tmp_path)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environment, check=True)
+    assert list((tmp_path / "results").glob("digits-*/report.md"))
 
 
 def functions_shown() -> list[str]:
