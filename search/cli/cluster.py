@@ -26,8 +26,7 @@ from search.cluster.jobs import (
 )
 from search.cluster.launcher import HeadUnreachable, bring_up, connection, copy_credentials, log_of
 from search.cluster.preflight import check_results, check_secret, check_spec, check_store
-from search.session.defaults import PROJECT
-from search.session.screen import say
+from search.session.screen import PROJECT, say
 
 CREDENTIALS = Path("~/.mlflow/credentials")
 

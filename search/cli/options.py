@@ -12,8 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from search.session.defaults import default_uri
-from search.session.screen import err, wrapped
+from search.session.screen import default_uri, err, wrapped
 
 STOPPED = 130  # a shell's exit code for what Ctrl-C ended
 _TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")

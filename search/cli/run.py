@@ -24,8 +24,7 @@ from search.cli.options import (
     changed_keys,
     named_trial,
 )
-from search.session.defaults import RESULTS
-from search.session.screen import say
+from search.session.screen import RESULTS, say
 from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
