@@ -50,7 +50,7 @@ def test_a_targets_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ({"path": "x", "image_size": 8}, ["data.image_size", "kind classification"]),
         ({"path": "x", "deduplicate": "yes"}, ["data.deduplicate = 'yes'", "true or false"]),
         ({"path": "x", "kind": "entities"}, ["data.kind = 'entities'", "on classification"]),
-        ({"path": "x", "kind": "speech"}, ["none of the choices", "classification"]),
+        ({"path": "x", "kind": "speech"}, ["none of the choices. Allowed: images, classification"]),
         ({"path": "x", "targets": {"a": "y"}}, ["names 2 sources (path, targets)"]),
         ({"path": "x", "dedupliacte": True}, ["unknown key", "`deduplicate`"]),
         ({"name": "digits"}, ["data.name = 'digits'", "no embedded data set"]),
