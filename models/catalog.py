@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from models.adversarial.threat_model import TextThreat, Threat
 from models.data.description import DataDescription, TextDescription, describe_data
+from models.data.kind import guess_kind
 from models.data.sources import DataError
 from models.hyperparameters.cnn import CNN, CNN_ARCHITECTURE, NETWORK
 from models.hyperparameters.hyperparameter import OWN_PREFIX, Hyperparameter, Value, is_active
@@ -45,6 +46,7 @@ __all__ = [
     "data_kind",
     "default_threat",
     "describe_data",
+    "guess_kind",
     "is_active",
     "is_own",
     "metrics",

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from models.catalog import data_kind, describe_data
+from models.catalog import describe_data
+from models.data.sources import SPLITS
 from models.networks.base_model import locate_base
 from models.networks.own_code import PassedCode, locate_code, refuse_hiding
 from search.apply import Proposal
@@ -106,6 +107,9 @@ def prepare(
         say(f"review    checking {spec.task.network}: passes forward and backward")
         check_network(spec, passed)
     elif spec.task.train:
+        if data := fingerprint["data"]:
+            sizes = ", ".join(f"{data[split]:,} {split}" for split in SPLITS)
+            say(f"review    trial.data: {spec.task.data_kind()} of {data['name']}: {sizes}")
         check_function(spec, passed)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task)
@@ -293,11 +297,10 @@ def fingerprint_of(spec: Spec, code: str | None = None) -> tuple[dict[str, Any],
         ValueError: one of them is missing, damaged or of a kind that the model cannot use.
     """
     task = spec.task
-    kind = "images" if task.is_function else data_kind(task.catalog_name)
     try:
-        data = describe_data(task.data, kind) if task.data else None
+        data = describe_data(task.data, task.data_kind()) if task.data else None
     except ValueError as error:
-        if task.network is None or kind != "images":
+        if task.network is None or task.base is not None:
             raise
         raise ValueError(f"{error} (a network without task.base is for images)") from error
     base = locate_base(task.base) if task.base else None
@@ -335,5 +338,6 @@ def gather(
         searches=settings.searches,
         same_task=settings.same_task,
         task=task if settings.same_task else "",
+        is_new_task=True,
     )
     return history.renamed(settings.rename, settings.rename_metrics)

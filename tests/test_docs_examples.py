@@ -10,6 +10,7 @@ import importlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -21,7 +22,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from models.data.loading import load_images
+from models.data.loading import load_data
 from models.training.function import FunctionTraining
 from models.training.trial_context import TrialPlace
 from search.__main__ import app
@@ -148,7 +149,7 @@ def test_every_piece_of_yaml_is_a_spec_or_completes_one(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
-    # What one page has its reader write and run is run by tests/command_line.
+    # What one page has its reader write and run is run by tests/command_line; README is below.
     [page for page in PAGES[1:] if blocks(page, "python") and page.stem != "bring_your_own"],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
@@ -171,6 +172,22 @@ def test_every_piece_of_python_runs(
         assert all(isinstance(row, dict) for row in rows)
 
 
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs_as_it_is_written(tmp_path: Path) -> None:
+    """From a folder with the packages alone, as an installation has them: its results lie there."""
+    for package in ("search", "models"):
+        left_out = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=left_out)
+    checks = "assert result.state == 'complete' and len(result.trials) == len(history) == 6"
+    script = "\n".join([*blocks(ROOT / "README.md", "python"), checks])
+    (tmp_path / "script.py").write_text(script)
+    places = ("MLFLOW_TRACKING_URI", "TWENTIETH_RESULTS")
+    environment = {name: text for name, text in os.environ.items() if name not in places}
+    environment["PYTHONPATH"] = str(tmp_path)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environment, check=True)
+    assert list((tmp_path / "results").glob("digits-*/report.md"))
+
+
 def functions_shown() -> list[str]:
     """The training functions of the page on one's own code."""
     page = (ROOT / "docs/bring_your_own.md").read_text(encoding="utf-8")
@@ -185,16 +202,20 @@ def test_every_training_function_shown_passes_the_checks_and_continues(
 ) -> None:
     """Trainers of other libraries are trained by tests/test_examples.py."""
     source = functions_shown()[index]
-    if "lightning" in source:
-        pytest.importorskip("lightning")
     (tmp_path / f"shown_{index}.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    names = ("width", "learning_rate", "rate")
+    names = ("width", "learning_rate", "rate", "words", "alpha")
     settings = "".join(f"  {name}: {{type: float, low: 0.01, high: 0.9}}\n" for name in names)
     metric = "loss" if "loss" in source else "accuracy.clean"
+    settings_of_data, kind = {"name": "digits"}, "images"
+    if "train.texts" in source:
+        rows = "".join(f"a {word} film,{word}\n" for word in ("good", "bad") for _ in range(20))
+        (tmp_path / "reviews.csv").write_text(f"text,label\n{rows}")
+        settings_of_data, kind, metric = {"path": "reviews.csv"}, "classification", "accuracy"
     spec = spec_from_yaml(
-        f"name: shown\ntask: {{train: 'python:shown_{index}:train'}}\nspace:\n{settings}"
+        f"name: shown\ntask: {{train: 'python:shown_{index}:train', data: {settings_of_data}}}\n"
+        f"space:\n{settings}"
         f"objectives: [{{metric: {metric}, direction: minimize}}]\n"
         "budget: {trials: 1, epochs: 3}\nscheduler: {name: none}\n"
     )
@@ -202,8 +223,9 @@ def test_every_training_function_shown_passes_the_checks_and_continues(
     if "my_" in source:
         return
     function = importlib.import_module(f"shown_{index}").train
-    place = TrialPlace(tmp_path / "files", tmp_path / "own", data=load_images({"name": "digits"}))
-    configuration = {"width": 16, "learning_rate": 0.01, "rate": 0.5}
+    data = load_data(settings_of_data, kind)
+    place = TrialPlace(tmp_path / "files", tmp_path / "own", data=data)
+    configuration = {"width": 16, "learning_rate": 0.01, "rate": 0.5, "words": 2, "alpha": 1e-3}
 
     def training() -> FunctionTraining:
         return FunctionTraining(function, configuration, epochs=3, seed=0, place=place)

@@ -36,28 +36,44 @@ def test_every_example_is_tested() -> None:
     assert files == EXAMPLES.keys() == {path.stem for path in ROOT.glob("examples/*.yaml")}
 
 
-def training(example: str, folder: Path, epochs: int = 3) -> FunctionTraining:
-    module = importlib.import_module(f"examples.{example}")
+def training(example: str, folder: Path, module: str = "") -> FunctionTraining:
+    function = importlib.import_module(module or f"examples.{example}").train
     data = load_images({"name": "digits", "train_examples": 64}) if example == "own_loop" else None
     threat = Threat(epsilon=0.1, steps=2, cheap_steps=1, examples=20)
     place = TrialPlace(folder / "files", folder / "own" / "generation_1", data=data, threat=threat)
-    return FunctionTraining(module.train, EXAMPLES[example], epochs=epochs, seed=3, place=place)
+    return FunctionTraining(function, EXAMPLES[example], epochs=3, seed=3, place=place)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_continues_in_its_third_epoch(
     example: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    if example == "lightning_trainer":
-        pytest.importorskip("lightning")
-    whole = comparable(list(training(example, tmp_path / "whole").run()))
+    assert_continues_in_its_third_epoch(example, tmp_path)
+
+
+def test_lightning_continues_under_its_older_name_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also where both were imported, of which the callback takes the other one."""
+    source = (ROOT / "examples" / "lightning_trainer.py").read_text()
+    older = source.replace("import lightning.pytorch as pl", "import pytorch_lightning as pl")
+    assert older != source
+    (tmp_path / "older_lightning.py").write_text(older)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert_continues_in_its_third_epoch("lightning_trainer", tmp_path, "older_lightning")
+    importlib.import_module("lightning.pytorch")
+    assert len(list(training("lightning_trainer", tmp_path / "both", "older_lightning").run())) == 3
+
+
+def assert_continues_in_its_third_epoch(example: str, tmp_path: Path, module: str = "") -> None:
+    whole = comparable(list(training(example, tmp_path / "whole", module).run()))
     assert len(whole) == 3
-    begun = training(example, tmp_path / "cut")
+    begun = training(example, tmp_path / "cut", module)
     running = begun.run()
     next(running), next(running)
     state = begun.state_dict()
     running.close()  # the trainer of a library lets it end, too
-    again = training(example, tmp_path / "cut")
+    again = training(example, tmp_path / "cut", module)
     again.load_state_dict(state)
     found = comparable(list(again.run()))
     assert len(found) == 1 and again.ended
@@ -71,8 +87,6 @@ def test_an_example_continues_in_its_third_epoch(
 def test_the_spec_of_an_example_passes_the_checks(
     example: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if example == "lightning_trainer":
-        pytest.importorskip("lightning")
     monkeypatch.chdir(ROOT)
     spec = load_spec(ROOT / "examples" / f"{example}.yaml")
     check_function(spec)

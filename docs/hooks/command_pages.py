@@ -12,7 +12,7 @@ from spec_pages import table, type_text
 from typer.main import get_command
 
 from search import __main__ as command_line
-from search.session.defaults import PROJECT
+from search.session.screen import PROJECT
 
 
 def commands() -> str:

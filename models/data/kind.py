@@ -1,4 +1,4 @@
-"""The kind of data in a source, guessed from its columns, for those who have not said it."""
+"""The kind of data in a source, guessed from files and columns where nobody has said it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ def guess_kind(settings: Mapping[str, Any]) -> str:
     Raises:
         DataError: the source cannot be opened.
     """
+    if settings.get("kind") is not None:
+        return str(settings["kind"])
     name = settings.get("name")
     if name is not None:
         return "dialogue" if name == "dialogue" else "images"

@@ -1,7 +1,8 @@
 """The settings of a task's data set, checked: its source, its columns and what is taken from it.
 
-They are the keys of `task.data` in a specification. Whether the source exists and fits them is
-found when it is opened. Imports no `datasets`, so that embedded data are described quickly.
+They are the keys of `task.data` in a specification, and documented for it here. Whether the source
+exists and fits them is found when it is opened. Imports no `datasets`, so that embedded data are
+described quickly.
 """
 
 from __future__ import annotations
@@ -23,26 +24,31 @@ _WHOLE = {"train_examples": 1, "image_size": 1, "split_seed": 0}
 
 @dataclass(frozen=True)
 class DataSettings:
-    """A checked data set of a task; exactly one of the first four is given.
+    """The data set: exactly one of the first four is its source.
 
     Attributes:
-        name: Embedded data: "digits" or "dialogue".
-        path: A file, or a folder, of a format that `models/data/tables.py` lists.
-        hub: NAME or NAME@REVISION of a data set on the Hugging Face hub.
+        name: Embedded data: `digits`, or `dialogue`.
+        path: A file or folder, relative to the spec: pictures in folders, parquet, CSV, TSV, JSON
+            lines, CoNLL columns or `.npz`.
+        hub: A data set on the Hugging Face hub: `NAME` or `NAME@REVISION`.
         targets: Target, in words, to a folder of texts about it: pairs to classify.
         subset: Which configuration of a data set of the hub.
-        splits: "train", "validation" and "test" to the name of a split of the source, or to the
-            share of the training examples that is held out for it.
-        image_column: Column of the pictures; None: the only one of that type.
-        text_column: Column of texts, tokens or messages; None: the usual name.
-        pair_column: Column of the second text of a pair; None: `text_pair`, if there is one.
-        label_column: Column of labels, tags or answers; None: the usual name.
-        group_column: Column whose equal values are never divided between splits.
-        train_examples: Number of training examples; None: all.
-        image_size: Height that images are reduced to; None: their own.
-        split_seed: Seed of the splits that the source lacks and of `train_examples`.
+        kind: What a training function is given as `trial.data`; by default guessed from files and
+            columns, as by `twentieth data`. For a model it is always the model's.
+        splits: `train`, `validation` and `test` to the name of a split of the source, or to a share
+            of the training examples to hold out.
+        image_column: The column of pictures; by default the only one of that type.
+        text_column: The column of texts (`text`), words (`tokens`) or messages (`messages`).
+        pair_column: The column of a pair's second text; by default `text_pair`, if there is one.
+        label_column: The column of labels (`label`), tags (`tags`) or answers (`answer`).
+        group_column: A column whose equal values are never divided between splits.
+        train_examples: The number of training examples to use; all by default.
+        image_size: The height that images are reduced to; by default their own.
+        split_seed: The seed of the splits that the source does not have itself, and of the choice
+            of `train_examples`.
         deduplicate: Whether training texts that repeat or are in another split are dropped.
-        without: Folders of other data sets, whose validation and test texts are dropped here.
+        without: Folders of other data sets; training texts that are in their validation or test
+            splits are dropped.
     """
 
     name: str | None = None
@@ -50,6 +56,7 @@ class DataSettings:
     hub: str | None = None
     targets: Mapping[str, str] | None = field(default=None, hash=False)
     subset: str | None = None
+    kind: str | None = None
     splits: Mapping[str, str | float] = field(default_factory=dict, hash=False)
     image_column: str | None = None
     text_column: str | None = None
@@ -93,6 +100,8 @@ def read_settings(settings: Mapping[str, Any], kind: str) -> DataSettings:
             raise DataError(
                 f"data {dict(settings)}: {key} means nothing for {kind}; fix: remove it"
             )
+    if given.get("kind", kind) != kind:
+        raise DataError(f"kind is {given['kind']!r}, and {kind} is read; fix: remove it")
     sources = [key for key in SOURCES if key in given]
     if len(sources) != 1:
         of_kind = ", ".join(key for key in SOURCES if key in allowed)

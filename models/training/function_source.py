@@ -19,6 +19,14 @@ from models.training.function_signature import Form, form_of, takes_state
 # The public names of `trial_context.TrialContext`.
 OF_A_TRIAL = ("report", "checkpoint", "device", "epochs", "seed", "folder", "data", "threat",
               "epoch", "should_stop")  # fmt: skip
+# The public attributes of `trial.data`: of texts, and of images.
+OF_DATA = (
+    ("kind", "name", "train", "validation", "test", "label_names", "licence", "digest"),
+    ("train_images", "train_labels", "validation_images", "validation_labels", "test_images",
+     "test_labels", "scale", "label_names"),
+)  # fmt: skip
+# The module of `search.robustness.examples`, which imports torch.
+_EXAMPLES = "models.training.image_evaluation"
 # Names of Optuna's and Ray's trials -> what to write here.
 _ELSEWHERE = {
     "suggest_float": "read the configuration: the space is in the spec",
@@ -56,7 +64,10 @@ class Seen:
 
 
 def mistakes_in(
-    function: Callable[..., Any], known: Collection[str], objectives: Sequence[str]
+    function: Callable[..., Any],
+    known: Collection[str],
+    objectives: Sequence[str],
+    data_kind: str | None,
 ) -> list[str]:
     """Return the mistakes in a function's source, each with file and line and the fix.
 
@@ -64,6 +75,7 @@ def mistakes_in(
         function: of either form.
         known: the names in a configuration: the space and the settings.
         objectives: the metrics that it must report.
+        data_kind: the kind of the data that the task names; None if it names none.
     """
     function = inspect.unwrap(function)
     tree = _definition(function)
@@ -76,7 +88,7 @@ def mistakes_in(
     found = [*_calls(seen), *_settings(seen, known)]
     values: list[tuple[ast.AST, ast.expr | None]] = []
     if form == "trial":
-        found += _uses_of_trial(seen)
+        found += [*_uses_of_trial(seen), *_uses_of_data(seen, function, data_kind)]
         values = [(call, _metrics_of(call)) for call in _reports(seen)]
     else:
         found += _returned(seen, function)
@@ -216,6 +228,33 @@ def _uses_of_trial(seen: Seen) -> Iterator[Mistake]:
         elif isinstance(first, ast.Constant):
             yield call.lineno, (f"{name}.report is given {first.value!r}; fix: a dict that names "
                                 'it, such as {"accuracy": 0.9}')  # fmt: skip
+
+
+def _uses_of_data(seen: Seen, function: Callable[..., Any], kind: str | None) -> Iterator[Mistake]:
+    """Find what `trial.data` of this kind has not, but not where the function asks what it is."""
+    name = f"{seen.trial}.data"
+    uses = [
+        (node, parent)
+        for parent in ast.walk(seen.tree)
+        for node in ast.iter_child_nodes(parent)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == name
+    ]
+    if any(not isinstance(parent, ast.Attribute | ast.Call) for _, parent in uses):
+        return
+    for node, parent in uses:
+        if kind is None:
+            yield node.lineno, f"{name} is None: the task names no data; fix: add task.data"
+        elif isinstance(parent, ast.Attribute):
+            if parent.attr not in OF_DATA[kind == "images"]:
+                what = "images" if kind == "images" else f"texts ({kind})"
+                text = f"{name} has no {parent.attr}: the task's data are {what}"
+                has = ", ".join(OF_DATA[kind == "images"])
+                yield node.lineno, f"{text}; fix: read one of {has}, or correct task.data.kind"
+        elif kind != "images" and isinstance(parent, ast.Call):
+            called = getattr(function, "__globals__", {}).get(ast.unparse(parent.func))
+            if getattr(called, "__module__", "") == _EXAMPLES:
+                text = f"{ast.unparse(parent.func)} is of images, and the task's data are texts"
+                yield node.lineno, f"{text} ({kind}); fix: read {name}.train.texts"
 
 
 def _returned(seen: Seen, function: Callable[..., Any]) -> Iterator[Mistake]:

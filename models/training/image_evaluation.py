@@ -56,8 +56,12 @@ def examples(
         device: the device of the tensors.
 
     Raises:
+        TypeError: the data are no images.
         ValueError: the part is unknown, or the validation split is too small to be cut.
     """
+    if not isinstance(data, ImageSplits):
+        what = "texts; fix: read data.train.texts" if data else "None; fix: name task.data"
+        raise TypeError(f"examples are of images, and the data are {what}")
     if part not in PARTS:
         raise ValueError(f"unknown part {part!r}; fix: choose one of {', '.join(PARTS)}")
     images, labels = _part(data, cut(data.validation_labels, threat.seed), part)

@@ -58,7 +58,8 @@ class TrialContext:
         seed: The trial's seed.
         device: "cuda" or "cpu".
         folder: The trial's own folder, which stays; `log.txt` in it has what the function prints.
-        data: The splits that the task names; None if it names no data.
+        data: The splits that the task names, `models.data.loading.ImageSplits` or
+            `models.data.text.splits.TextSplits`; None if it names no data.
         threat: The threat of the spec's section `robustness`, for `search.robustness.evaluate`.
         epoch: The epochs done: those of `checkpoint` at first, then those reported.
         checkpoint: The newest checkpoint that was reported, also by an attempt that was cut off: a

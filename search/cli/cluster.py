@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli.options import STOPPED, AllowCode, ChangedCode, Settings, changed_keys, fail
+from search.cli.options import STOPPED, AllowCode, ChangedCode, First, Settings, changed_keys, fail
 from search.cluster.cluster_file import ClusterFile, mistakes_in, read_cluster_file, why_no_ssh
 from search.cluster.jobs import (
     ENDED,
@@ -26,8 +26,7 @@ from search.cluster.jobs import (
 )
 from search.cluster.launcher import HeadUnreachable, bring_up, connection, copy_credentials, log_of
 from search.cluster.preflight import check_results, check_secret, check_spec, check_store
-from search.session.defaults import PROJECT
-from search.session.screen import say
+from search.session.screen import PROJECT, say
 
 CREDENTIALS = Path("~/.mlflow/credentials")
 
@@ -58,6 +57,7 @@ def launch(
         int | None, typer.Option(min=0, help="Seed of the sampler and the trials.")
     ] = None,
     cold: Annotated[bool, typer.Option("--cold", help="Ignore history.")] = False,
+    first: First = None,
     resume: Annotated[
         str | None, typer.Option(metavar="SEARCH", help="Continue a search, on any cluster.")
     ] = None,
@@ -78,11 +78,13 @@ def launch(
         if spec is None:
             raise ValueError("no spec; fix: name one inside the project, or continue with --resume")
         changes = changed_keys(settings, trials, seed)
-        name = check_spec(spec, PROJECT, changes).name
+        name = check_spec(spec, PROJECT, changes, first).name
         what = ["run", str(spec.resolve().relative_to(PROJECT))]
+        what += ["--first", str(first.resolve().relative_to(PROJECT))] if first else []
         what += [part for change in changes for part in ("--set", change)] + ["--cold"] * cold
-    elif spec is not None or settings or cold or seed is not None:
-        raise ValueError("--resume takes no spec, --set, --seed or --cold; fix: leave them out")
+    elif spec is not None or settings or cold or first or seed is not None:
+        raise ValueError("--resume takes no spec, --set, --seed, --first or --cold; fix: leave "
+                         "them out")  # fmt: skip
     else:
         name, what = resume, ["resume", resume]
         what += ["--trials", str(trials)] if trials else []

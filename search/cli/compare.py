@@ -105,7 +105,9 @@ def _history_of(tracking_uri: str, summary: Summary, known: dict[str, History]) 
     task = summary.task if settings.same_task else ""
     key = repr((settings.same_task, task, settings.rename, settings.rename_metrics))
     if key not in known:
-        history = load_history(tracking_uri, same_task=settings.same_task, task=task)
+        history = load_history(
+            tracking_uri, same_task=settings.same_task, task=task, is_new_task=True
+        )
         known[key] = history.renamed(settings.rename, settings.rename_metrics)
     return known[key]
 

@@ -17,8 +17,7 @@ from models.catalog import DataDescription, TextDescription, describe_data
 from search.cli.documents import DataDocument, to_json
 from search.cli.options import AsJson
 from search.history.plurals import counted
-from search.session.defaults import RESULTS
-from search.session.screen import out, say, say_raw
+from search.session.screen import RESULTS, out, say, say_raw
 
 if TYPE_CHECKING:
     from models.data.loading import ImageSplits

@@ -24,7 +24,7 @@ from search.cluster.nodes import ThisMachine, join_cluster
 from search.cluster.preflight import LaunchArguments
 from search.cluster.remote import LAST_LINE, as_line, check_remotely
 from search.history.plurals import counted
-from search.session.defaults import PROJECT, RESULTS
+from search.session.screen import PROJECT, RESULTS
 from search.spec import Spec, SpecError, load_spec
 
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}

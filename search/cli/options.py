@@ -12,8 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from search.session.defaults import default_uri
-from search.session.screen import err, wrapped
+from search.session.screen import default_uri, err, wrapped
 
 STOPPED = 130  # a shell's exit code for what Ctrl-C ended
 _TRIAL = re.compile(r"(?P<search>[^#]+)#(?P<number>\d{1,9})")
@@ -34,6 +33,10 @@ ChangedCode = Annotated[
     typer.Option(
         "--changed-code", help="Go on although that code has changed, with comparable results."
     ),
+]
+First = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="YAML list of configurations to try before all others."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; see `twentieth schema`.")]
 Results = Annotated[

@@ -16,6 +16,7 @@ from search.cli.options import (
     AllowCode,
     AsJson,
     ChangedCode,
+    First,
     Results,
     SearchId,
     Settings,
@@ -23,16 +24,11 @@ from search.cli.options import (
     changed_keys,
     named_trial,
 )
-from search.session.defaults import RESULTS
-from search.session.screen import say
+from search.session.screen import RESULTS, say
 from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster ('auto', host:port).")]
-First = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="YAML list of configurations to try before all others."),
-]
 Trials = Annotated[int | None, typer.Option(min=1, help="Number of trials.")]
 
 

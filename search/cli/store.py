@@ -25,8 +25,7 @@ from search.cli.options import (
     Uri,
     fail,
 )
-from search.session.defaults import RESULTS
-from search.session.screen import out, say, say_raw
+from search.session.screen import RESULTS, out, say, say_raw
 
 
 def history(

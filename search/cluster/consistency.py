@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from models.catalog import data_kind, describe_data
+from models.catalog import describe_data
 from models.networks.base_model import locate_base
 from models.networks.own_code import locate_code
 from search.cluster.check import Check, failed, failed_if, listed, passed, warned
@@ -108,8 +108,7 @@ def check_data(nodes: Nodes, spec: Spec) -> Iterator[Check]:
     task = spec.task
     parts: list[tuple[str, tuple[Any, ...]]] = []
     if task.data:
-        kind = "images" if task.is_function else data_kind(task.catalog_name)
-        parts.append(("data set", (describe_data, task.data, kind)))
+        parts.append(("data set", (describe_data, task.data, task.data_kind())))
     if task.base:
         parts.append(("base model", (locate_base, task.base)))
     for name, call in parts:

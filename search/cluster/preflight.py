@@ -38,23 +38,28 @@ class LaunchArguments:
     results: Path | None
 
 
-def check_spec(path: Path, project: Path, overrides: Sequence[str]) -> Spec:
+def check_spec(
+    path: Path, project: Path, overrides: Sequence[str], first: Path | None = None
+) -> Spec:
     """Return the spec, if all that it needs travels with the project or has an absolute path.
 
     Args:
         path: The spec.
         project: The folder that becomes the working directory on the cluster.
         overrides: As `load_spec` takes them.
+        first: A file with the first configurations, as `load_spec` takes it.
 
     Raises:
-        SpecError: The spec is wrong.
-        ValueError: It, a path in it, or its training function would not arrive.
+        SpecError: The spec is wrong, or that file.
+        ValueError: One of them, a path in the spec, or its training function would not arrive.
     """
     path = path.resolve()
     if path.is_file():
         _must_travel(path, project, "the spec")
+    if first is not None and first.is_file():
+        _must_travel(first.resolve(), project, "--first")
     # An absolute path is one on the nodes; it need not exist here.
-    spec = load_spec(path, overrides, must_exist=False)
+    spec = load_spec(path, overrides, first=first, must_exist=False)
     document = read_document(read_file(path), str(path))
     for text in overrides:
         override(document, text)

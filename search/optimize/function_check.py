@@ -5,6 +5,7 @@ from __future__ import annotations
 import sysconfig
 import traceback
 
+from models.catalog import Threat
 from models.networks.own_code import PassedCode, load_function, locate_code
 from models.training.function_signature import form_of
 from models.training.function_source import mistakes_in
@@ -27,6 +28,8 @@ def check_function(spec: Spec, passed: PassedCode | None = None) -> None:
     assert reference is not None, "the task names a training function"
     if passed is None:
         locate_code(reference)
+    kind = spec.task.data_kind() if spec.task.data else None
+    _check_threat(spec, kind)
     try:
         function = load_function(reference, snapshot=passed)
     except (Exception, SystemExit) as error:
@@ -39,8 +42,22 @@ def check_function(spec: Spec, passed: PassedCode | None = None) -> None:
         place = f"{code.co_filename}:{code.co_firstlineno}: " if code else ""
         raise ValueError(f"{reference}: {place}it {error}") from error
     known = {*spec.space, *spec.task.settings}
-    if found := mistakes_in(function, known, spec.metrics):
+    if found := mistakes_in(function, known, spec.metrics, kind):
         raise ValueError(f"{reference}:\n" + "\n".join(found))
+
+
+def _check_threat(spec: Spec, kind: str | None) -> None:
+    """Refuse a threat to texts: a function attacks images alone (`search.robustness`).
+
+    Raises:
+        ValueError: the spec has one, or one of images for texts.
+    """
+    if kind not in (None, "images") and spec.robustness != Threat():
+        raise ValueError(
+            f"robustness: a training function is given texts ({kind}) as trial.data, and only "
+            "images can be attacked by search.robustness; fix: remove the section, and report a "
+            "robust metric of your own; or train a model of the catalog, which attacks texts"
+        )
 
 
 def _place(error: BaseException) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ray import tune
 
-from models.catalog import data_kind
 from models.networks.base_model import locate_base
 from models.networks.own_code import copy_code
 from models.scores.metric_names import MetricName
@@ -225,5 +224,4 @@ def _load_data(spec: Spec) -> Splits | None:
         return None
     from models.data.loading import load_data
 
-    kind = "images" if spec.task.is_function else data_kind(spec.task.catalog_name)
-    return load_data(spec.task.data, kind)
+    return load_data(spec.task.data, spec.task.data_kind())

@@ -4,6 +4,10 @@ A worker notes in the trial's folder which epoch it begins. Deaths are counted t
 a trial that makes progress may lose any number of workers (spot nodes are taken away every few
 hours), but one that kills its worker in the same epoch again and again must end. The count is for
 one generation: a resumed search starts from zero.
+
+Ray's text is the same for a lost node, a lack of memory, `os._exit` and a crash in C, so a worker
+also notes what it dies of, where it can: a hang, `os._exit` and fatal signals leave a traceback. A
+death without one came from outside (SIGKILL: memory, the node).
 """
 
 from __future__ import annotations
@@ -13,9 +17,10 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, NoReturn, TypeVar
 
 # Two retries, a usual number with Ray. With more, a configuration that always runs its node out of
 # memory would end other trials there more often.
@@ -24,7 +29,16 @@ DEATHS_IN_ONE_EPOCH = 3
 # costs more than the lost epoch.
 STORAGE_PATIENCE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 30.0
-HANGS = "hangs.txt"
+# A fatal signal may come from a GPU or a race, and happen once; what crashes twice in one epoch is
+# taken to crash always.
+CRASHES_IN_ONE_EPOCH = 2
+# The tracebacks of a trial's deaths, each after one of these lines.
+DEATHS = "deaths.txt"
+_HANG, _CRASH, _EXIT = "Timeout", "Fatal Python error", "Exit"
+_DEATH = re.compile(
+    rf"^(?P<kind>{_HANG}|{_CRASH}|{_EXIT}):? (?P<said>.*)\n(?P<stack>[^\0]*)", re.MULTILINE
+)
+_exit_process = os._exit
 
 Result = TypeVar("Result")
 
@@ -40,9 +54,9 @@ class Watchdog:
 
     def __init__(self, folder: Path, generation: int, limit_seconds: float) -> None:
         self._notes = folder / f"attempts_{generation}.jsonl"
-        self._hangs = folder / HANGS
+        self._deaths = folder / DEATHS
         self._limit_seconds = limit_seconds
-        self._begun = 0
+        self._begun, self._process = 0, os.getpid()
         self._file: IO[bytes] | None = None
 
     def begin(self, epoch: int) -> str:
@@ -50,11 +64,17 @@ class Watchdog:
         if epoch == self._begun:
             return ""
         self._begun = epoch
-        offsets = [hangs for noted, hangs in self._read() if noted == epoch]
-        if len(offsets) >= DEATHS_IN_ONE_EPOCH:
-            return _why(epoch, len(offsets), self._limit_seconds, self._last_hang(offsets[0]))
-        size = self._hangs.stat().st_size if self._hangs.exists() else 0
-        line = json.dumps({"epoch": epoch, "hangs": size})
+        told = self._deaths.read_bytes() if self._deaths.exists() else b""
+        noted = self._read()
+        ends = [*(offset for _, offset in noted[1:]), len(told)]
+        deaths = [
+            _DEATH.search(told[offset:end].decode(errors="replace"))
+            for (began, offset), end in zip(noted, ends, strict=False)
+            if began == epoch
+        ]
+        if failure := _failure(epoch, deaths, self._limit_seconds):
+            return failure
+        line = json.dumps({"epoch": epoch, "deaths": len(told)})
         with self._notes.open("ab") as file:
             # The newline comes first, so that a line that a crash has cut spoils no other.
             file.write(f"\n{line}".encode())
@@ -62,17 +82,29 @@ class Watchdog:
         return ""
 
     def watch(self) -> None:
-        """Ends this process, with a traceback in the folder, unless stopped within the limit.
+        """Has this process leave a traceback if it dies, and ends it after the limit.
 
-        A C thread does it, so it works while Python is stuck in a call that never returns.
+        C code does both, so they work while Python is stuck in a call that never returns.
         """
         if self._file is None:
-            self._file = self._hangs.open("ab", buffering=0)
+            self._file = self._deaths.open("ab", buffering=0)
         faulthandler.dump_traceback_later(self._limit_seconds, exit=True, file=self._file)
+        faulthandler.enable(self._file)
+        os._exit = self._exit
 
     def stop_watching(self) -> None:
         """Stops watching: an idle worker, which waits for its next trial, does not hang."""
         faulthandler.cancel_dump_traceback_later()
+        if os._exit == self._exit:
+            os._exit = _exit_process
+            faulthandler.enable(2, all_threads=False)  # as Ray's workers have it
+
+    def _exit(self, status: int) -> NoReturn:
+        """Notes where this process ends itself; a process that it has forked just ends."""
+        if os.getpid() == self._process and self._file is not None:
+            stack = "".join(traceback.format_stack()[:-1])
+            self._file.write(f"{_EXIT} {status}\n{stack}".encode())
+        _exit_process(status)
 
     def close(self) -> None:
         """Closes the files in the folder: this worker takes another trial."""
@@ -86,17 +118,10 @@ class Watchdog:
         for line in self._notes.read_text().splitlines() if self._notes.exists() else ():
             try:
                 note = json.loads(line)
-                found.append((int(note["epoch"]), int(note["hangs"])))
+                found.append((int(note["epoch"]), int(note["deaths"])))
             except (ValueError, KeyError, TypeError):
                 continue  # cut by a crash, or the empty first line
         return found
-
-    def _last_hang(self, since: int) -> str:
-        """Returns the traceback of the last hang after byte `since` of the file; "" without one."""
-        if not self._hangs.exists():
-            return ""
-        dumps = self._hangs.read_bytes()[since:].decode(errors="replace").split("Timeout (")
-        return dumps[-1].partition("\n")[2] if len(dumps) > 1 else ""
 
 
 def patiently(
@@ -124,22 +149,35 @@ def patiently(
         waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def _why(epoch: int, deaths: int, limit_seconds: float, hang: str) -> str:
-    what = f"its worker died {deaths} times in epoch {epoch}"
-    if not hang:
-        return f"{what}; the cause is in Ray's log: often memory, or the node"
+def _failure(epoch: int, deaths: Sequence[re.Match[str] | None], limit_seconds: float) -> str:
+    """Returns why a trial has failed whose workers died so in one epoch; "" if it is retried."""
+    kinds = [death["kind"] if death else "" for death in deaths]
+    exits, crashes = kinds.count(_EXIT), kinds.count(_CRASH)
+    if not exits and crashes < CRASHES_IN_ONE_EPOCH and len(deaths) < DEATHS_IN_ONE_EPOCH:
+        return ""
+    what = f"its worker died{f' {len(deaths)} times' if len(deaths) > 1 else ''} in epoch {epoch}"
+    last = deaths[-1]
+    if last is None:
+        return (f"{what}; the last one was killed from outside (SIGKILL): often memory, or the "
+                "node; the cause is in Ray's log")  # fmt: skip
+    stack, said = last["stack"].partition("\nExtension modules")[0].strip(), last["said"]
+    if last["kind"] == _EXIT:
+        return (f"{stack}\n{what}: it called os._exit({said}); fix: return to end the trial, raise "
+                "an exception to fail it")  # fmt: skip
+    if last["kind"] == _CRASH:
+        return f"{stack}\n{what}; the last one crashed ({said}) {_place(stack)}"
     limit = f"{limit_seconds / 60:g} min (budget.epoch_minutes)"
-    return f"{hang.strip()}\n{what}; the last one hung for more than {limit} {_place(hang)}"
+    return f"{stack}\n{what}; the last one hung for more than {limit} {_place(stack)}"
 
 
-def _place(hang: str) -> str:
-    """Returns the innermost frame of the thread that trains.
+def _place(told: str) -> str:
+    """Returns the innermost frame of the thread that crashed, or that trains.
 
-    It is that of a user's own function, or the one that went through trainable.py; a thread's
-    innermost frame comes first.
+    The latter is that of a user's own function, or the one that went through trainable.py; a
+    thread's innermost frame comes first.
     """
-    threads = re.split(r"\n\s*\n|(?=^(?:Current thread|Thread) 0x)", hang, flags=re.MULTILINE)
-    marks = ("in call_function", "optimize/trainable.py")
+    threads = re.split(r"\n\s*\n|(?=^(?:Current thread|Thread) 0x)", told, flags=re.MULTILINE)
+    marks = ("Current thread", "in call_function", "optimize/trainable.py")
     found = [each for mark in marks for each in threads if mark in each]
     ours = next(iter(found), threads[-1])
     frames = re.findall(r'File "([^"]+)", line (\d+) in (\S+)', ours)

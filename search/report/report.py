@@ -203,7 +203,7 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     settings = history_settings(summary.spec_yaml)
     history = load_history(
         tracking_uri, same_task=settings.same_task,
-        task=summary.task if settings.same_task else "",
+        task=summary.task if settings.same_task else "", is_new_task=True,
     ).renamed(settings.rename, settings.rename_metrics)  # fmt: skip
     place, best = folder / summary.search, best_trials(history, summary.search)
     experience = None

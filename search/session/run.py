@@ -19,9 +19,8 @@ from search.history.provenance import provenance_text, read_origin
 from search.optimize.hooks import call_hook
 from search.optimize.plan import Plan
 from search.optimize.process import log_tail
-from search.session.defaults import RESULTS, default_uri
 from search.session.result import Preview, Result, read_result
-from search.session.screen import say
+from search.session.screen import RESULTS, default_uri, say
 from search.session.watch import admit_to, has_complete_trials, report, watch
 from search.spec import Spec, load_changed
 from search.spec.own_code import Allowed

@@ -1,4 +1,7 @@
-"""Sentences on a terminal, in a notebook or in a file, wrapped only where there is a width."""
+"""What commands and scripts share before they begin: where results lie, and how sentences appear.
+
+Sentences go to a terminal, a notebook or a file, and are wrapped only where there is a width.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ import os
 import re
 import sys
 import textwrap
+from pathlib import Path
 
 from rich.console import Console
 
+_ROOT = Path(__file__).resolve().parents[2]
+PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
+RESULTS = PROJECT / "results"
 # Piped output has no width, unless COLUMNS gives one; 80 columns would wrap the tables.
 HAS_WIDTH = sys.stdout.isatty() or "COLUMNS" in os.environ
 WIDTH = None if HAS_WIDTH else 160
@@ -16,6 +23,11 @@ WIDTH = None if HAS_WIDTH else 160
 out, err = (
     Console(width=WIDTH, stderr=is_error, force_jupyter=False) for is_error in (False, True)
 )
+
+
+def default_uri() -> str:
+    """Returns the MLflow store or server that MLFLOW_TRACKING_URI names, or that of the project."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RESULTS / 'mlflow.db'}"
 
 
 def say(text: str, to: Console = out) -> None:

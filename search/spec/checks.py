@@ -9,6 +9,7 @@ read, so that one wrong section does not hide the mistakes of the others. The ta
 from __future__ import annotations
 
 import dataclasses
+from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import Field, StrictBool, TypeAdapter, ValidationError
@@ -88,7 +89,10 @@ def _note(document: Document, path: KeyPath, kind: Any, found: dict[str, Any]) -
         document.add(path, "is missing")
     elif found["type"] == "literal_error":
         is_plain = get_origin(kind) is Literal
-        choices = get_args(kind if is_plain else get_type_hints(kind)[str(path[-1])])
+        hint = kind if is_plain else get_type_hints(kind)[str(path[-1])]
+        # Of an optional one the choices are within: Literal["a", "b"] | None.
+        parts = [get_args(part) or (part,) for part in get_args(hint) if part is not NoneType]
+        choices = [choice for part in parts for choice in part]
         document.add(path, "is none of the choices", found["input"], choices)
     elif found["type"] == "string_pattern_mismatch":
         document.add(path, NAME_RULE, found["input"])

@@ -22,9 +22,11 @@ from pydantic import (
     Field,
     PlainValidator,
     StrictBool,
+    create_model,
 )
 
-from models.catalog import Value, catalog_name
+from models.catalog import Value, catalog_name, data_kind, guess_kind
+from models.data.settings import KEYS, DataSettings
 from models.hyperparameters.hyperparameter import Counted, NotNegative, Positive, Whole, read_whole
 from search.objectives.objective import RoleName
 
@@ -86,48 +88,22 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Data(Part):
-    """The data set: exactly one of the first four is its source.
-
-    Attributes:
-        name: Embedded data: `digits`, or `dialogue`.
-        path: A file or folder, relative to the spec: pictures in folders, parquet, CSV, TSV, JSON
-            lines, CoNLL columns or `.npz`.
-        hub: A data set on the Hugging Face hub: `NAME` or `NAME@REVISION`.
-        targets: Target, in words, to a folder of texts about it: pairs to classify.
-        subset: Which configuration of a data set of the hub.
-        splits: `train`, `validation` and `test` to the name of a split of the source, or to a share
-            of the training examples to hold out.
-        image_column: The column of pictures; by default the only one of that type.
-        text_column: The column of texts (`text`), words (`tokens`) or messages (`messages`).
-        pair_column: The column of a pair's second text; by default `text_pair`, if there is one.
-        label_column: The column of labels (`label`), tags (`tags`) or answers (`answer`).
-        group_column: A column whose equal values are never divided between splits.
-        train_examples: The number of training examples to use; all by default.
-        image_size: The height that images are reduced to.
-        split_seed: The seed of the splits that the source does not have itself, and of the choice
-            of `train_examples`.
-        deduplicate: Whether training texts that repeat or are in another split are dropped.
-        without: Folders of other data sets; training texts that are in their validation or test
-            splits are dropped.
-    """
-
-    name: str | None = None
-    path: str | None = None
-    hub: str | None = None
-    targets: dict[str, str] | None = None
-    subset: str | None = None
-    splits: dict[Literal["train", "validation", "test"], str | float] | None = None
-    image_column: str | None = None
-    text_column: Column | None = None
-    pair_column: str | None = None
-    label_column: Column | None = None
-    group_column: str | None = None
-    train_examples: Counted | None = None
-    image_size: Counted | None = None
-    split_seed: NotNegative | None = None
-    deduplicate: StrictBool | None = None
-    without: list[str] | None = None
+# The types of the settings that are no plain text.
+_DATA_TYPES: dict[str, Any] = {
+    "targets": dict[str, str],
+    "kind": Literal["images", "classification", "entities", "dialogue"],
+    "splits": dict[Literal["train", "validation", "test"], str | float],
+    "text_column": Column,
+    "label_column": Column,
+    "train_examples": Counted,
+    "image_size": Counted,
+    "split_seed": NotNegative,
+    "deduplicate": StrictBool,
+    "without": list[str],
+}
+# The keys of `task.data` and their meanings are those of the data's own settings.
+_data_fields: dict[str, Any] = {key: (_DATA_TYPES.get(key, str) | None, None) for key in KEYS}
+Data = create_model("Data", __base__=Part, __doc__=DataSettings.__doc__, **_data_fields)
 
 
 class Task(Part):
@@ -172,6 +148,14 @@ class Task(Part):
     def catalog_name(self) -> str:
         """The catalog's name of what is trained; "" for a training function."""
         return catalog_name(self.model, self.network, self.base)
+
+    def data_kind(self) -> str:
+        """Return the kind of its data: the model's; of a training function what they look like.
+
+        Raises:
+            DataError: the data of a training function cannot be opened.
+        """
+        return guess_kind(self.data) if self.is_function else data_kind(self.catalog_name)
 
 
 class ObjectiveKeys(Part):

@@ -78,17 +78,20 @@ def _check_data(document: Document, folder: Path, must_exist: bool) -> dict[str,
     if len(given) != 1:
         message = f"names {len(given)} sources ({', '.join(given)}); name one"
         document.add(_DATA, message, allowed=SOURCES)
+    if kind and settings.get("kind", kind) != kind:
+        message = f"this model is trained on {kind}; remove it"
+        document.add((*_DATA, "kind"), message, settings["kind"])
     for key in (TEXTS_ONLY if kind == "images" else IMAGES_ONLY) if kind else ():
         if key in settings:
             document.add((*_DATA, key), f"means nothing for data of kind {kind}; remove it")
-    if data.name is not None and data.name not in embedded:
-        document.add((*_DATA, "name"), "no embedded data set", data.name, embedded)
-    if data.path is not None:
-        settings["path"] = _found(document, _DATA, folder, data.path, must_exist)
-    for key, texts in (data.targets or {}).items():
+    if "name" in settings and settings["name"] not in embedded:
+        document.add((*_DATA, "name"), "no embedded data set", settings["name"], embedded)
+    if "path" in settings:
+        settings["path"] = _found(document, _DATA, folder, settings["path"], must_exist)
+    for key, texts in settings.get("targets", {}).items():
         path = (*_DATA, "targets", key)
         settings["targets"][key] = _found(document, path, folder, texts, must_exist)
-    for index, texts in enumerate(data.without or ()):
+    for index, texts in enumerate(settings.get("without", ())):
         path = (*_DATA, "without", index)
         settings["without"][index] = _found(document, path, folder, texts, must_exist)
     return settings

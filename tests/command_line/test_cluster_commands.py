@@ -118,6 +118,14 @@ def test_a_launch_brings_up_waits_submits_and_follows(project: Path, ray: Ray) -
     assert f"ray down {project / 'cluster.yaml'}" in result.output
 
 
+def test_first_configurations_travel_with_a_launch(project: Path, ray: Ray) -> None:
+    (project / "first.yaml").write_text("- {adamw.learning_rate: 0.005}\n")
+    assert call("launch", "spec.yaml", "--first", "first.yaml", *PLACES).exit_code == 0
+    assert "run spec.yaml --first first.yaml --address auto" in ray.done[1]
+    refused = call("launch", "--resume", "a", "--first", "first.yaml", *PLACES)
+    assert "--first or --cold; fix: leave" in str(refused.exception)
+
+
 def test_a_cluster_that_is_up_is_not_brought_up_again(project: Path, ray: Ray) -> None:
     ray.is_up = True
     assert call("launch", "spec.yaml", *PLACES).exit_code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psutil
 import pytest
 
@@ -16,6 +18,7 @@ from tests.support.launches import (
     held_hills,
     hills,
 )
+from tests.support.ray_nodes import begun_again
 
 pytestmark = pytest.mark.slow
 
@@ -65,10 +68,14 @@ def test_broken_trials_fail_with_their_reason_and_change_no_other_trial(place: P
     assert ended.keys() >= {"none", "raises", "nan", "memory", "dies"}, "seed 0 draws each fault"
     for fault, reason in (
         ("raises", "on purpose"), ("nan", "not finite: left"),
-        ("memory", "out of memory"), ("dies", "died"),
+        ("memory", "out of memory"), ("dies", "died in epoch 2: it called os._exit(13); fix: "),
     ):  # fmt: skip
         assert ended[fault].info.status == "FAILED"
         assert reason in ended[fault].data.tags["twentieth.reason"]
+    dead = ended["dies"].data.tags
+    assert begun_again(Path(dead["twentieth.checkpoints"])) == 0, "its epoch is not tried again"
+    shown = finished(place.start("show", place.search(), "--trial", dead["twentieth.number"]))
+    assert "it called os._exit(13)" in " ".join(shown.split()) and "in sometimes_broken" in shown
     for run in runs:
         expected = "FINISHED" if run.data.params["fault"] == "none" else "FAILED"
         assert run.info.status == expected

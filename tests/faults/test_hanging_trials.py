@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from search.optimize.watchdog import HANGS
+from search.optimize.watchdog import DEATHS
 from tests.support.launches import Place, assert_truthful, finished, hills
 from tests.support.ray_nodes import begun_again, seconds_until
 
@@ -41,5 +41,5 @@ def test_a_trial_that_hangs_is_ended_in_time_and_retried_and_changes_no_other(
     finished(command)
     assert_truthful(place, storage.name, TRIALS, EPOCHS)
     assert begun_again(storage) == 1
-    (told,) = [file.read_text() for file in storage.rglob(HANGS) if file.stat().st_size]
+    (told,) = [file.read_text() for file in storage.rglob(DEATHS) if file.stat().st_size]
     assert "in hangs_once" in told

@@ -58,6 +58,25 @@ def test_a_function_that_fails_in_every_trial_ends_the_search_and_resume_runs_th
     assert [trial.state for trial in place.trials(search)] == ["complete"] * 8
 
 
+def test_a_function_is_given_the_texts_that_its_task_names_and_no_others_later(
+    place: Place, tmp_path: Path
+) -> None:
+    texts = tmp_path / "texts.csv"
+    rows = "".join(f"a {number},good\nno {number},bad\n" for number in range(20))
+    texts.write_text(f"text,label\n{rows}")
+    spec = hills("vowels", budget={"trials": 2, "epochs": 2})
+    spec["task"]["data"] = str(texts)
+    said = finished(place.run(spec))
+    assert "trial.data: classification of texts: 24 train, 8 validation, 8 test" in said
+    search = place.search()
+    assert all(trial.values[0] == 1.0 for trial in place.trials(search))
+    assert find_summary(open_client(place.uri), search).fingerprint["data"]["classes"] == 2
+    texts.write_text(f"text,label\n{rows}none,good\n")
+    command = place.start("resume", search, "--allow-code", "tests.support.functions:vowels")
+    output, _ = command.communicate(timeout=PATIENCE_SECONDS)
+    assert command.returncode and f"the data set of {search} was texts@" in " ".join(output.split())
+
+
 def test_a_changed_function_continues_a_failed_search(place: Place, tmp_path: Path) -> None:
     module = tmp_path / "mine.py"
     module.write_text(

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from search.history import History
+from search.history.provenance import names_in_words
 from search.history.table import (
     REJECTED,
     SEARCHES,
@@ -23,6 +24,7 @@ from search.history.table import (
     rejected_from_table,
     searches_from_table,
 )
+from search.spec.errors import nearest_name
 from search.tracking.read.cache import Cache, Meaning, digest_of, folder_for
 from search.tracking.read.parse import interpreted
 from search.tracking.read.rest_reader import Server
@@ -43,6 +45,7 @@ def load_history(
     searches: Sequence[str] | None = None,
     same_task: Sequence[str] = (),
     task: str = "",
+    is_new_task: bool = False,
 ) -> History:
     """Returns the searches that an MLflow store holds, whoever logged them.
 
@@ -56,9 +59,11 @@ def load_history(
         searches: ids of the only searches to read; all if None.
         same_task: names or patterns of experiments whose runs you know to be of `task`.
         task: the id of their task, as `WarmStartSampler` has it.
+        is_new_task: whether no other experiment need have trials of `task`.
 
     Raises:
-        ValueError: one of `same_task` and `task` is missing.
+        ValueError: one of `same_task` and `task` is missing, or the other experiments that are read
+            have trials, and none of this task.
         ConnectionError: the store does not answer; the message names it and says what to do.
     """
     if bool(task) != bool(same_task):
@@ -76,6 +81,9 @@ def load_history(
     cache = Cache(folder_for(tracking_uri))
     with cache.lock():
         meanings = _meanings(client, tracking_uri, chosen, cache)
+    if task and not is_new_task:
+        others = [each for each in chosen if not _matches(chosen[each], same_task)]
+        _check_task(task, [meanings[each].trials.column("task") for each in others])
     parts = [
         _selected(
             meanings[each], searches, task if _matches(chosen[each], same_task) else ""
@@ -88,6 +96,18 @@ def load_history(
         pa.concat_tables([TRIALS.empty_table(), *(part.trials for part in parts)]),
         searches_from_table(pa.Table.from_pylist(found, schema=SEARCHES)),
         rejected_from_table(pa.Table.from_pylist(rejected, schema=REJECTED)),
+    )
+
+
+def _check_task(task: str, columns: Sequence[pa.ChunkedArray]) -> None:
+    known = sorted({each for column in columns for each in column.unique().to_pylist()})
+    if task in known or not known:
+        return
+    close = nearest_name(task, known)
+    meant = f"; did you mean {close!r}? They have" if close else ": they have"
+    raise ValueError(
+        f"the other experiments have no trial of task {task!r}{meant} {names_in_words(known)}; "
+        "fix: name one of these, or pass is_new_task=True"
     )
 
 

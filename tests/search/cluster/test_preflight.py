@@ -11,6 +11,7 @@ from search.cluster.preflight import (
     check_store,
     is_loopback,
 )
+from search.spec import SpecError
 from tests.support.cluster_specs import written
 
 
@@ -61,6 +62,20 @@ def test_data_that_git_ignores_is_refused_with_key_path_and_fix(project: Path) -
     message = r"spec\.yaml: task\.data\.path: .*train\.parquet stays behind: .*\.gitignore names it"
     with pytest.raises(ValueError, match=f"{message}.*shared storage"):
         check_spec(written(project, "./images"), project, [])
+
+
+def test_a_file_with_first_configurations_must_travel_too(project: Path, tmp_path: Path) -> None:
+    for folder in (project, tmp_path, project / "results"):
+        folder.mkdir(exist_ok=True)
+        (folder / "first.yaml").write_text("- {adamw.learning_rate: 0.005}\n")
+    checked = check_spec(written(project), project, [], project / "first.yaml")
+    assert [dict(each) for each in checked.first] == [{"adamw.learning_rate": 0.005}]
+    with pytest.raises(ValueError, match=f"--first: .*outside {project}.*move it there"):
+        check_spec(written(project), project, [], tmp_path / "first.yaml")
+    with pytest.raises(ValueError, match="results stays behind"):
+        check_spec(written(project), project, [], project / "results" / "first.yaml")
+    with pytest.raises(SpecError, match="there is no such file"):
+        check_spec(written(project), project, [], project / "none.yaml")
 
 
 def test_a_spec_that_git_ignores_is_refused(project: Path) -> None:

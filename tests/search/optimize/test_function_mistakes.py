@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from models.catalog import Threat
+from models.data.loading import load_data
 from search.optimize.function_check import check_function
 from search.optimize.outcome import outcome_of
 from search.optimize.worker_task import TaskOnWorker
+from search.robustness import examples
 from search.spec import HyperparameterSpec
 from tests.support.stepped_trials import config_of, run, task_of, trial_of
 
@@ -265,6 +268,64 @@ def test_nan_fails_the_trial_with_its_key(own: tuple[Path, str]) -> None:
     result = run(trial_of(task(own, source), config_of(own[0])))[-1]
     ended = outcome_of(result, ("left", "right"), 3)
     assert (ended.state, ended.reason) == ("failed", "not finite: left")
+
+
+# What a function does with `trial.data` -> the task's data, and what is said.
+OF_DATA = {
+    "trial.data.train_images": ("texts", "has no train_images: the task's data are texts (class"),
+    "trial.data.train.texts": (
+        "images", "has no train: the task's data are images; fix: read one of train_images, ",
+    ),
+    "trial.data.label_names": ("", "data is None: the task names no data; fix: add task.data"),
+    "examples(trial.data, trial.threat)": (
+        "texts", "examples is of images, and the task's data are texts (classification); fix: "
+        "read trial.data.train.texts",
+    ),
+}  # fmt: skip
+GUARDED = "trial.data.train_images if trial.data is not None else None"
+
+
+def task_with_data(own: tuple[Path, str], use: str, data: str) -> TaskOnWorker:
+    made = task(
+        own,
+        "from search.robustness import examples\n\ndef train(configuration, trial):\n"
+        f"    found = {use}\n    trial.report({{'left': 1, 'right': 1}})\n",
+    )
+    (own[0] / "texts.csv").write_text("text,label\n" + "well,good\nno,bad\n" * 20)
+    settings = {"images": {"name": "digits"}, "texts": {"path": str(own[0] / "texts.csv")}, "": {}}
+    named = made.spec.task.model_copy(update={"data": settings[data]})
+    return replace(made, spec=made.spec.model_copy(update={"task": named}))
+
+
+@pytest.mark.parametrize("use", OF_DATA)
+def test_a_use_of_data_of_another_kind_is_named_before_the_search(
+    use: str, own: tuple[Path, str]
+) -> None:
+    data, text = OF_DATA[use]
+    with pytest.raises(ValueError) as raised:
+        check_function(task_with_data(own, use, data).spec)
+    assert text in str(raised.value) and f"{own[1]}.py:4" in str(raised.value)
+
+
+def test_a_function_that_asks_what_its_data_are_may_use_any(own: tuple[Path, str]) -> None:
+    for data in ("texts", "images", ""):
+        check_function(task_with_data(own, GUARDED, data).spec)
+    check_function(task_with_data(own, "trial.data.validation.labels", "texts").spec)
+    check_function(task_with_data(own, "examples(trial.data, trial.threat)", "images").spec)
+
+
+def test_a_threat_to_texts_is_refused_before_the_search(own: tuple[Path, str]) -> None:
+    spec = task_with_data(own, "trial.data.kind", "texts").spec
+    with pytest.raises(ValueError, match=r"robustness: .* texts \(classification\) .* fix: remove"):
+        check_function(spec.model_copy(update={"robustness": Threat(epsilon=0.2)}))
+
+
+def test_examples_of_texts_or_of_nothing_are_refused(own: tuple[Path, str]) -> None:
+    task_with_data(own, "trial.data.kind", "texts")
+    texts = load_data({"path": str(own[0] / "texts.csv")}, "classification")
+    for data, text in ((texts, "texts; fix: read data.train.texts"), (None, "None; fix: name")):
+        with pytest.raises(TypeError, match=text):
+            examples(data, Threat())  # type: ignore[arg-type]
 
 
 SOUND = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from search.optimize.watchdog import DEATHS_IN_ONE_EPOCH, HANGS, Watchdog, patiently
+from search.optimize.watchdog import (
+    CRASHES_IN_ONE_EPOCH,
+    DEATHS,
+    DEATHS_IN_ONE_EPOCH,
+    Watchdog,
+    patiently,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -48,7 +55,7 @@ def worker(folder: Path, action: str, generation: int = 1, idle: float = 0.0) ->
 
 
 def hung(folder: Path) -> Watchdog:
-    (folder / HANGS).write_text(
+    (folder / DEATHS).write_text(
         "Timeout (0:00:01)!\nThread 0x01 (most recent call first):\n"
         '  File "/python/threading.py", line 5 in wait\n\n'
         "Thread 0x02 (most recent call first):\n"
@@ -120,6 +127,48 @@ def test_a_worker_that_hangs_is_ended_and_the_fourth_one_tells_where(tmp_path: P
     code, failure = worker(tmp_path, "time.sleep(60)")
     assert code == 0 and "3 times in epoch 2" in failure and "in stuck" in failure
     assert worker(tmp_path, "pass", generation=2) == (0, ""), "a resume goes on where it hung"
+
+
+@pytest.mark.slow
+def test_a_worker_that_calls_os_exit_is_not_retried_and_the_second_one_tells_where(
+    tmp_path: Path,
+) -> None:
+    assert worker(tmp_path, "os._exit(13)")[0] == 13
+    code, failure = worker(tmp_path, "os._exit(13)")
+    why = "its worker died in epoch 2: it called os._exit(13); fix: return to end the trial, "
+    assert code == 0 and failure.endswith(why + "raise an exception to fail it")
+    assert "in stuck" in failure and "watchdog.py" not in failure
+    assert worker(tmp_path, "pass", generation=2) == (0, ""), "a resume goes on where it ended"
+
+
+@pytest.mark.slow
+def test_a_worker_that_crashes_in_c_is_retried_once_and_the_third_one_tells_where(
+    tmp_path: Path,
+) -> None:
+    crash = "__import__('ctypes').string_at(0)"
+    for _ in range(CRASHES_IN_ONE_EPOCH):
+        assert worker(tmp_path, crash)[0] == -signal.SIGSEGV
+    code, failure = worker(tmp_path, crash)
+    last = failure.splitlines()[-1]
+    assert code == 0 and last.startswith("its worker died 2 times in epoch 2; the last one crashed")
+    assert "(Segmentation fault) in string_at (ctypes/__init__.py, line " in last
+    assert "in stuck" in failure and "Extension modules" not in failure
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_from_outside_is_retried_twice(tmp_path: Path) -> None:
+    killed = "os.kill(os.getpid(), 9)"
+    for _ in range(DEATHS_IN_ONE_EPOCH):
+        assert worker(tmp_path, killed)[0] == -signal.SIGKILL
+    code, failure = worker(tmp_path, killed)
+    assert code == 0 and "3 times in epoch 2; the last one was killed from outside" in failure
+
+
+@pytest.mark.slow
+def test_a_process_that_a_function_forks_may_end_itself(tmp_path: Path) -> None:
+    forks = "child = os.fork(); child or os._exit(3); os.waitpid(child, 0)"
+    assert worker(tmp_path, forks) == (0, "")
+    assert not (tmp_path / "checkpoints" / "0" / DEATHS).read_bytes()
 
 
 @pytest.mark.slow

@@ -49,6 +49,8 @@ def test_a_targets_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     [
         ({"path": "x", "image_size": 8}, ["data.image_size", "kind classification"]),
         ({"path": "x", "deduplicate": "yes"}, ["data.deduplicate = 'yes'", "true or false"]),
+        ({"path": "x", "kind": "entities"}, ["data.kind = 'entities'", "on classification"]),
+        ({"path": "x", "kind": "speech"}, ["none of the choices. Allowed: images, classification"]),
         ({"path": "x", "targets": {"a": "y"}}, ["names 2 sources (path, targets)"]),
         ({"path": "x", "dedupliacte": True}, ["unknown key", "`deduplicate`"]),
         ({"name": "digits"}, ["data.name = 'digits'", "no embedded data set"]),
@@ -68,6 +70,27 @@ def test_what_is_for_texts_means_nothing_for_images(key: str) -> None:
     text["task"] |= {"model": "cnn", "data": {"name": "digits", key: value}, "settings": {}}
     del text["task"]["base"]
     assert f"task.data.{key}: means nothing for data of kind images" in said(yaml.safe_dump(text))
+
+
+def test_data_of_a_training_function_are_what_they_look_like_or_what_is_said(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine.py").write_text("")
+    (tmp_path / "texts.csv").write_text("text,label\nwell,good\nno,bad\n")
+    for data, kind in (
+        ("digits", "images"), ("dialogue", "dialogue"), ("texts.csv", "classification"),
+        ({"path": "texts.csv", "text_column": "label"}, "classification"),
+        ({"path": "texts.csv", "kind": "dialogue"}, "dialogue"),
+    ):  # fmt: skip
+        changed = yaml.safe_load(
+            with_task(data=data, train="python:tests.support.functions:vowels")
+        )
+        for key in ("model", "base", "settings"):
+            changed["task"].pop(key, None)
+        changed |= {"space": {"x": {"type": "float", "low": 0, "high": 1}}, "robustness": {}}
+        path = tmp_path / "spec.yaml"
+        path.write_text(yaml.safe_dump(changed))
+        assert load_spec(path).task.data_kind() == kind
 
 
 def test_the_embedded_dialogue_has_a_short_form() -> None:

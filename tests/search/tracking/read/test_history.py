@@ -12,6 +12,7 @@ from search.space import SearchSpace
 from search.tracking import tag_names
 from search.tracking.ownership import owner_name
 from search.tracking.read.history import load_history
+from tests.support.runs_by_hand import Hand
 from tests.support.stores import SPACE, Store, new_store
 
 
@@ -243,3 +244,22 @@ def test_a_task_and_the_experiments_that_are_of_it_are_given_together(
 ) -> None:
     with pytest.raises(ValueError, match=r"says nothing: .*fix: give both, or neither"):
         load_history(store.uri, **given)
+
+
+def test_a_task_that_the_store_lacks_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
+    hand = Hand(tmp_path)
+    hand.log({"x": 0.5}, {"left": [0.1]})
+    store = new_store(tmp_path)
+    store.trial(0)
+    store.writer().drain()
+    (known,) = load_history(store.uri, searches=[store.search]).tasks()
+    with pytest.raises(ValueError) as raised:
+        load_history(store.uri, same_task=["mine"], task=f"{known}s")
+    assert str(raised.value) == (
+        f"the other experiments have no trial of task '{known}s'; did you mean {known!r}? They "
+        f"have {known}; fix: name one of these, or pass is_new_task=True"
+    )
+    assert len(load_history(store.uri, same_task=["mine"], task=known).prior_trials(known)) == 2
+    new = load_history(store.uri, same_task=["mine"], task="new", is_new_task=True)
+    assert {*new.tasks()} == {known, "new"}
+    assert load_history(store.uri, [], same_task=["mine"], task="new").tasks() == ["new"]
