@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib.parse import urlparse
 from filelock import FileLock
 
 from search.tracking import tag_names
+from search.tracking.server import check_that_it_answers, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,6 +37,8 @@ FINAL_ERRORS = (
     "RESOURCE_DOES_NOT_EXIST",
     "INVALID_STATE",
 )
+# Tracking URIs of MLflow that are no paths although they have no scheme.
+WITHOUT_SCHEME = ("databricks", "databricks-uc", "uc")
 # The largest page that a server returns.
 PAGE = 1_000
 
@@ -49,18 +51,23 @@ def open_client(tracking_uri: str) -> MlflowClient:
         ValueError: the URI is a folder, where MLflow no longer keeps runs.
     """
     _quieten()
+    from mlflow import MlflowClient
     from mlflow.environment_variables import (
         MLFLOW_HTTP_REQUEST_MAX_RETRIES,
         MLFLOW_HTTP_REQUEST_TIMEOUT,
     )
 
-    MLFLOW_HTTP_REQUEST_TIMEOUT.set(HTTP_TIMEOUT_SECONDS)
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(HTTP_RETRIES)
+    for variable, value in (
+        (MLFLOW_HTTP_REQUEST_TIMEOUT, HTTP_TIMEOUT_SECONDS),
+        (MLFLOW_HTTP_REQUEST_MAX_RETRIES, HTTP_RETRIES),
+    ):
+        if not variable.is_set():  # who has a slow proxy may have set them
+            variable.set(value)
     scheme = urlparse(tracking_uri).scheme
     if scheme in ("http", "https"):
-        _check_that_it_answers(tracking_uri)
-        return _answering(tracking_uri)
-    if scheme in ("", "file"):
+        check_that_it_answers(tracking_uri)
+        return MlflowClient(tracking_uri)
+    if scheme in ("", "file") and tracking_uri not in WITHOUT_SCHEME:
         raise ValueError(
             f"tracking store {tracking_uri!r} is a folder: MLflow keeps runs in a database since "
             "3.13; fix: use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port"
@@ -134,23 +141,12 @@ def _answering(tracking_uri: str) -> MlflowClient:
         client = MlflowClient(tracking_uri)
         client.search_experiments(max_results=1)  # the first call creates the tables
     except (OSError, MlflowException, SQLAlchemyError) as error:
+        shown, why = without_password(tracking_uri), str(error).splitlines()[0]
         raise ConnectionError(
-            f"tracking store {tracking_uri!r} cannot be opened: {str(error).splitlines()[0]}; "
-            "fix: check that it is an MLflow store or server, and that its folder is writable"
+            f"tracking store {shown!r} cannot be opened: {why}; fix: check that it is an MLflow "
+            "store and that its folder is writable, or name another with --tracking-uri"
         ) from error
     return client
-
-
-def _check_that_it_answers(tracking_uri: str) -> None:
-    parts = urlparse(tracking_uri)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=5).close()
-    except OSError as error:
-        raise ConnectionError(
-            f"tracking server {tracking_uri} does not answer ({error}); fix: start it, or name "
-            "another store with --tracking-uri"
-        ) from error
 
 
 def _quieten() -> None:
