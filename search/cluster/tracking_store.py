@@ -11,6 +11,7 @@ from search.cluster.preflight import is_loopback
 from search.history.plurals import counted
 from search.spec import Spec
 from search.tracking import health, server
+from search.tracking.schema import is_database, unknown_revision
 from search.tracking.server import allowed_hosts, without_password
 from search.tracking.store import database_path, open_client
 
@@ -29,7 +30,11 @@ def check_tracking_store(tracking_uri: str, *, is_cluster: bool) -> Iterator[Che
         found, _, fix = str(error).rpartition("; fix: ")
         yield failed(STORE, found, fix)
         return
-    if path is not None and is_cluster:
+    unknown = unknown_revision(tracking_uri) if is_database(tracking_uri) else ""
+    if unknown:
+        found = f"{shown} opens; its tables (schema {unknown}) are of an MLflow that is not known"
+        yield warned(STORE, f"{found} here, so it is read slowly", "install a newer Twentieth")
+    elif path is not None and is_cluster:
         fix = "use a server or PostgreSQL, which a search on a new cluster reaches too"
         yield warned(STORE, f"{shown} opens; it is lost with this machine", fix)
     else:

@@ -17,6 +17,7 @@ from urllib.parse import urlparse
 from filelock import FileLock
 
 from search.tracking import tag_names
+from search.tracking.schema import is_database, refuse_other_schema
 from search.tracking.server import check_that_it_answers, without_password
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def open_client(tracking_uri: str) -> MlflowClient:
 
     Raises:
         ConnectionError: the store does not answer; the message names it and says what to do.
-        ValueError: the URI is a folder, where MLflow no longer keeps runs.
+        ValueError: the URI is a folder, where MLflow no longer keeps runs, or another version of
+            MLflow made the tables of the database.
     """
     _quieten()
     from mlflow import MlflowClient
@@ -138,6 +140,8 @@ def _answering(tracking_uri: str) -> MlflowClient:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
+        if is_database(tracking_uri):
+            refuse_other_schema(tracking_uri)
         client = MlflowClient(tracking_uri)
         client.search_experiments(max_results=1)  # the first call creates the tables
     except (OSError, MlflowException, SQLAlchemyError) as error:
