@@ -42,6 +42,8 @@ FINAL_ERRORS = (
 WITHOUT_SCHEME = ("databricks", "databricks-uc", "uc")
 # The largest page that a server returns.
 PAGE = 1_000
+# SQLite takes 32,766 values in a query, PostgreSQL 65,535.
+EXPERIMENTS_A_REQUEST = 10_000
 
 
 def open_client(tracking_uri: str) -> MlflowClient:
@@ -179,19 +181,36 @@ def trial_runs(client: MlflowClient, experiment: str, search: str) -> list[Any]:
 
 def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -> list[Any]:
     """Returns every active run that matches, oldest first."""
-    if not experiments:
-        return []
-    order_by = ["attributes.start_time ASC"]
-    return list(paged(client.search_runs, experiments, filter_string, order_by=order_by))
+    from mlflow.entities import ViewType
+
+    found = [
+        run
+        for start in range(0, len(experiments), EXPERIMENTS_A_REQUEST)
+        for run in paged(
+            client.search_runs, experiments[start : start + EXPERIMENTS_A_REQUEST], filter_string,
+            run_view_type=ViewType.ALL, order_by=["attributes.start_time ASC"],
+        )
+        if run.info.lifecycle_stage == "active"
+    ]  # fmt: skip
+    return sorted(found, key=lambda run: run.info.start_time or 0)
 
 
 def all_experiments(client: MlflowClient) -> list[Any]:
     """Returns every active experiment, newest first."""
-    return list(paged(client.search_experiments))
+    from mlflow.entities import ViewType
+
+    order_by = ["creation_time ASC"]
+    every = paged(client.search_experiments, view_type=ViewType.ALL, order_by=order_by)
+    return [each for each in every if each.lifecycle_stage == "active"][::-1]
 
 
 def paged(ask: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
-    """Yields all that a method of MLflow's client lists, page by page."""
+    """Yields all that a method of MLflow's client lists, page by page.
+
+    A page begins at a number, not at an entry, so what leaves the list meanwhile has another one
+    skipped. Lists of what is alive are therefore asked for with what is deleted, oldest first: then
+    nothing leaves, and what is new comes last.
+    """
     token: str | None = None
     while True:
         page = ask(*arguments, **options, max_results=PAGE, page_token=token)

@@ -140,6 +140,9 @@ def _read(
     found: dict[str, Meaning] = {}
     for experiment, name in experiments.items():
         signatures = present[experiment]
+        if not signatures and not known[experiment]:  # and no file of the cache for it
+            found[experiment] = Meaning(TRIALS.empty_table(), [], [])
+            continue
         digest = digest_of(name, signatures)
         meaning = cache.meaning(experiment, digest)
         if meaning is None:
