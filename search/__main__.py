@@ -75,6 +75,7 @@ def main() -> None:
     """Runs a command; an error that a user can cause is printed without a traceback."""
     logging.getLogger("optuna").setLevel(logging.WARNING)
     logging.getLogger("search").setLevel(logging.ERROR)  # `extract` prints the warnings
+    logging.getLogger("search.tracking.read.history").setLevel(logging.WARNING)  # but not of these
     try:
         app(prog_name="twentieth")  # completion is of this name, however it was started
     except (LookupError, OSError, ValueError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
 import shlex
 import time
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from search.cluster.cluster_file import ClusterFile
 from search.optimize.bundle import excludes
@@ -47,7 +49,7 @@ class Service:
         from ray.job_submission import JobSubmissionClient
 
         logging.getLogger("ray").setLevel(logging.ERROR)  # it names each file that stays behind
-
+        _go_past_proxies(urlsplit(address).hostname or "")
         self._address = address
         try:
             self._client = JobSubmissionClient(address)
@@ -67,9 +69,7 @@ class Service:
         request = urllib.request.Request(
             f"{self._address}/api/version", headers={"Authorization": f"Bearer {token}"}
         )
-        # The tunnel is on loopback: no proxy of this machine's may come between.
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with direct.open(request, timeout=ANSWER_SECONDS) as response:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
             return str(json.load(response)["ray_version"])
 
     def joined(self) -> set[str]:
@@ -110,6 +110,17 @@ class Service:
     def stop(self, name: str) -> None:
         """Have Ray stop a job."""
         self._client.stop_job(name)
+
+
+def _go_past_proxies(host: str) -> None:
+    """Lets no proxy of this machine's come between here and a tunnel, which is on loopback.
+
+    Ray's client takes proxies from the environment, and from nowhere else.
+    """
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if host not in known.split(","):
+        # In both ways of writing it: one library looks for this first, another for that.
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{known},{host}".strip(",")
 
 
 Connect = Callable[[], AbstractContextManager[Service]]

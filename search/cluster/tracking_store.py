@@ -10,7 +10,9 @@ from search.cluster.check import Check, failed, failed_if, listed, passed, warne
 from search.cluster.preflight import is_loopback
 from search.history.plurals import counted
 from search.spec import Spec
-from search.tracking import health
+from search.tracking import health, server
+from search.tracking.schema import is_database, unknown_revision
+from search.tracking.server import allowed_hosts, without_password
 from search.tracking.store import database_path, open_client
 
 STORE, ACCESS, STALE, PARAMS = "tracking store", "access to store", "stale runs", "params"
@@ -25,10 +27,14 @@ def check_tracking_store(tracking_uri: str, *, is_cluster: bool) -> Iterator[Che
     try:
         client = open_client(tracking_uri)
     except (ConnectionError, ValueError) as error:
-        message = str(error).replace(tracking_uri, shown)
-        yield failed(STORE, message, _how_to_open(message, tracking_uri))
+        found, _, fix = str(error).rpartition("; fix: ")
+        yield failed(STORE, found, fix)
         return
-    if path is not None and is_cluster:
+    unknown = unknown_revision(tracking_uri) if is_database(tracking_uri) else ""
+    if unknown:
+        found = f"{shown} opens; its tables (schema {unknown}) are of an MLflow that is not known"
+        yield warned(STORE, f"{found} here, so it is read slowly", "install a newer Twentieth")
+    elif path is not None and is_cluster:
         fix = "use a server or PostgreSQL, which a search on a new cluster reaches too"
         yield warned(STORE, f"{shown} opens; it is lost with this machine", fix)
     else:
@@ -47,7 +53,7 @@ def check_access(tracking_uri: str) -> Iterator[Check]:
     parts, path = urlsplit(tracking_uri), database_path(tracking_uri)
     if parts.scheme in ("http", "https"):
         try:
-            answer = health.anonymous_answer(tracking_uri)
+            answer = server.anonymous_answer(tracking_uri)
         except OSError:
             return  # `check_tracking_store` has reported that it does not answer
         yield server_check(tracking_uri, answer)
@@ -62,12 +68,12 @@ def check_access(tracking_uri: str) -> Iterator[Check]:
         yield failed_if(ACCESS, problem, f"chmod o-w {path}", found)
 
 
-def server_check(tracking_uri: str, answer: health.ServerAnswer) -> Check:
+def server_check(tracking_uri: str, answer: server.ServerAnswer) -> Check:
     """Return the check of a server, from its answer to an unauthenticated client."""
     host = urlsplit(tracking_uri).hostname or ""
     shown = without_password(tracking_uri)
     if answer.is_host_refused:
-        return failed(ACCESS, f"{shown} refuses the name {host}", _allowed_hosts(tracking_uri))
+        return failed(ACCESS, f"{shown} refuses the name {host}", allowed_hosts(tracking_uri))
     if answer.status == 401:
         return passed(ACCESS, f"{shown} asks for credentials")
     if answer.status != 200:
@@ -93,12 +99,6 @@ def check_params(spec: Spec) -> Check:
     )
 
 
-def without_password(uri: str) -> str:
-    """Return a store's address with its password masked."""
-    parts = urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
-
-
 def _database_check(tracking_uri: str) -> Check:
     host = urlsplit(tracking_uri).hostname or "localhost"
     if not health.lets_in_without_password(tracking_uri):
@@ -106,19 +106,3 @@ def _database_check(tracking_uri: str) -> Check:
     found = f"PostgreSQL on {host} admits its user without a password"
     report = warned if is_loopback(host) else failed
     return report(ACCESS, found, "replace trust by scram-sha-256 in pg_hba.conf")
-
-
-def _how_to_open(message: str, tracking_uri: str) -> str:
-    if "Host" in message and "403" in message:
-        return _allowed_hosts(tracking_uri)
-    if "401" in message:
-        return (
-            "write ~/.mlflow/credentials (mode 600), or set MLFLOW_TRACKING_USERNAME and _PASSWORD"
-        )
-    return "start it, or name another store with --tracking-uri"
-
-
-def _allowed_hosts(tracking_uri: str) -> str:
-    return (
-        f"start the server with --allowed-hosts {urlsplit(tracking_uri).netloc.rpartition('@')[2]}"
-    )

@@ -272,7 +272,10 @@ def _known(
 @contextmanager
 def _quiet_libraries() -> Iterator[None]:
     """Silences what the printed lines say better, as the command line does."""
-    levels = {"optuna": logging.WARNING, "search": logging.ERROR}
+    levels = {
+        "optuna": logging.WARNING, "search": logging.ERROR,
+        "search.tracking.read.history": logging.WARNING,
+    }  # fmt: skip
     before = {name: logging.getLogger(name).level for name in levels}
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)

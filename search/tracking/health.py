@@ -5,16 +5,14 @@ Writes nothing and creates no store.
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from search.tracking import tag_names
 from search.tracking.ownership import is_alive
+from search.tracking.server import ANSWER_SECONDS
 from search.tracking.store import all_experiments, all_runs
 
 if TYPE_CHECKING:
@@ -22,39 +20,6 @@ if TYPE_CHECKING:
 
 # MLflow's MAX_PARAM_VAL_LENGTH. Longer values are cut, or refused by some stores.
 PARAM_CHARACTERS = 6_000
-ANSWER_SECONDS = 10
-# MLflow's answer to a Host header that `--allowed-hosts` does not name.
-_HOST_REFUSED = "Invalid Host header"
-
-
-@dataclass(frozen=True)
-class ServerAnswer:
-    """A server's answer to a request without credentials."""
-
-    status: int
-    is_host_refused: bool
-
-
-def anonymous_answer(tracking_uri: str) -> ServerAnswer:
-    """Requests a server's experiments without credentials.
-
-    Raises:
-        OSError: the server does not answer.
-    """
-    parts = urlsplit(tracking_uri)
-    bare = parts.netloc.rpartition("@")[2]
-    url = urlunsplit((parts.scheme, bare, parts.path.rstrip("/"), "", ""))
-    request = urllib.request.Request(
-        f"{url}/api/2.0/mlflow/experiments/search", data=b'{"max_results": 1}',
-        headers={"Content-Type": "application/json"},
-    )  # fmt: skip
-    try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
-            return ServerAnswer(response.status, False)
-    except urllib.error.HTTPError as error:
-        with error:
-            said = error.read(2_000).decode(errors="replace")
-        return ServerAnswer(error.code, error.code in (400, 403) and _HOST_REFUSED in said)
 
 
 def lets_in_without_password(database_uri: str) -> bool:
@@ -71,7 +36,7 @@ def lets_in_without_password(database_uri: str) -> bool:
         psycopg.connect(
             host=parts.hostname, port=parts.port or 5432, user=parts.username,
             dbname=parts.path.lstrip("/"), password="", passfile="/dev/null",
-            connect_timeout=ANSWER_SECONDS,
+            connect_timeout=round(ANSWER_SECONDS),
         ).close()  # fmt: skip
     except psycopg.OperationalError:
         return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,8 @@ from urllib.parse import urlparse
 from filelock import FileLock
 
 from search.tracking import tag_names
+from search.tracking.schema import is_database, refuse_other_schema
+from search.tracking.server import check_that_it_answers, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,8 +38,12 @@ FINAL_ERRORS = (
     "RESOURCE_DOES_NOT_EXIST",
     "INVALID_STATE",
 )
+# Tracking URIs of MLflow that are no paths although they have no scheme.
+WITHOUT_SCHEME = ("databricks", "databricks-uc", "uc")
 # The largest page that a server returns.
 PAGE = 1_000
+# SQLite takes 32,766 values in a query, PostgreSQL 65,535.
+EXPERIMENTS_A_REQUEST = 10_000
 
 
 def open_client(tracking_uri: str) -> MlflowClient:
@@ -46,21 +51,27 @@ def open_client(tracking_uri: str) -> MlflowClient:
 
     Raises:
         ConnectionError: the store does not answer; the message names it and says what to do.
-        ValueError: the URI is a folder, where MLflow no longer keeps runs.
+        ValueError: the URI is a folder, where MLflow no longer keeps runs, or another version of
+            MLflow made the tables of the database.
     """
     _quieten()
+    from mlflow import MlflowClient
     from mlflow.environment_variables import (
         MLFLOW_HTTP_REQUEST_MAX_RETRIES,
         MLFLOW_HTTP_REQUEST_TIMEOUT,
     )
 
-    MLFLOW_HTTP_REQUEST_TIMEOUT.set(HTTP_TIMEOUT_SECONDS)
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(HTTP_RETRIES)
+    for variable, value in (
+        (MLFLOW_HTTP_REQUEST_TIMEOUT, HTTP_TIMEOUT_SECONDS),
+        (MLFLOW_HTTP_REQUEST_MAX_RETRIES, HTTP_RETRIES),
+    ):
+        if not variable.is_set():  # who has a slow proxy may have set them
+            variable.set(value)
     scheme = urlparse(tracking_uri).scheme
     if scheme in ("http", "https"):
-        _check_that_it_answers(tracking_uri)
-        return _answering(tracking_uri)
-    if scheme in ("", "file"):
+        check_that_it_answers(tracking_uri)
+        return MlflowClient(tracking_uri)
+    if scheme in ("", "file") and tracking_uri not in WITHOUT_SCHEME:
         raise ValueError(
             f"tracking store {tracking_uri!r} is a folder: MLflow keeps runs in a database since "
             "3.13; fix: use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port"
@@ -131,26 +142,17 @@ def _answering(tracking_uri: str) -> MlflowClient:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
+        if is_database(tracking_uri):
+            refuse_other_schema(tracking_uri)
         client = MlflowClient(tracking_uri)
         client.search_experiments(max_results=1)  # the first call creates the tables
     except (OSError, MlflowException, SQLAlchemyError) as error:
+        shown, why = without_password(tracking_uri), str(error).splitlines()[0]
         raise ConnectionError(
-            f"tracking store {tracking_uri!r} cannot be opened: {str(error).splitlines()[0]}; "
-            "fix: check that it is an MLflow store or server, and that its folder is writable"
+            f"tracking store {shown!r} cannot be opened: {why}; fix: check that it is an MLflow "
+            "store and that its folder is writable, or name another with --tracking-uri"
         ) from error
     return client
-
-
-def _check_that_it_answers(tracking_uri: str) -> None:
-    parts = urlparse(tracking_uri)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=5).close()
-    except OSError as error:
-        raise ConnectionError(
-            f"tracking server {tracking_uri} does not answer ({error}); fix: start it, or name "
-            "another store with --tracking-uri"
-        ) from error
 
 
 def _quieten() -> None:
@@ -179,19 +181,36 @@ def trial_runs(client: MlflowClient, experiment: str, search: str) -> list[Any]:
 
 def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -> list[Any]:
     """Returns every active run that matches, oldest first."""
-    if not experiments:
-        return []
-    order_by = ["attributes.start_time ASC"]
-    return list(paged(client.search_runs, experiments, filter_string, order_by=order_by))
+    from mlflow.entities import ViewType
+
+    found = [
+        run
+        for start in range(0, len(experiments), EXPERIMENTS_A_REQUEST)
+        for run in paged(
+            client.search_runs, experiments[start : start + EXPERIMENTS_A_REQUEST], filter_string,
+            run_view_type=ViewType.ALL, order_by=["attributes.start_time ASC"],
+        )
+        if run.info.lifecycle_stage == "active"
+    ]  # fmt: skip
+    return sorted(found, key=lambda run: run.info.start_time or 0)
 
 
 def all_experiments(client: MlflowClient) -> list[Any]:
     """Returns every active experiment, newest first."""
-    return list(paged(client.search_experiments))
+    from mlflow.entities import ViewType
+
+    order_by = ["creation_time ASC"]
+    every = paged(client.search_experiments, view_type=ViewType.ALL, order_by=order_by)
+    return [each for each in every if each.lifecycle_stage == "active"][::-1]
 
 
 def paged(ask: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
-    """Yields all that a method of MLflow's client lists, page by page."""
+    """Yields all that a method of MLflow's client lists, page by page.
+
+    A page begins at a number, not at an entry, so what leaves the list meanwhile has another one
+    skipped. Lists of what is alive are therefore asked for with what is deleted, oldest first: then
+    nothing leaves, and what is new comes last.
+    """
     token: str | None = None
     while True:
         page = ask(*arguments, **options, max_results=PAGE, page_token=token)

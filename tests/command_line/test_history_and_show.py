@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.support.commands import Said
 from tests.support.stored_search import Stored
+from tests.support.stores import with_newer_experiments
 
 
 def test_a_new_store_has_an_empty_history(cli: Callable[..., Said], store: Stored) -> None:
@@ -55,3 +57,14 @@ def test_history_is_filtered(cli: Callable[..., Said], store: Stored) -> None:
 def test_a_schema_is_printed(cli: Callable[..., Said]) -> None:
     assert json.loads(cli("schema", "history").out)["title"] == "HistoryDocument"
     assert cli("schema", "histroy").code == 2
+
+
+@pytest.mark.slow
+def test_a_search_is_found_behind_more_newer_experiments_than_a_page_has(
+    cli: Callable[..., Said], store: Stored, spec: Path, tmp_path: Path
+) -> None:
+    found = store.copied(tmp_path)
+    with_newer_experiments(tmp_path / "mlflow.db", 1_200)
+    for words in (["history"], ["show", "hills"], ["review", spec]):
+        said = cli(*words, "--tracking-uri", found.uri)
+        assert said.code == 0 and found.search in said.out, said

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import atexit
 import shutil
+import sqlite3
 import tempfile
+import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -112,3 +115,15 @@ def new_store(folder: Path, search: str = "demo-1") -> Store:
         numbers={"epochs": 2, "seed": 0}, warm_started_from=[], environment={},
     )  # fmt: skip
     return Store(uri, client, experiment, summary, storage, Journal(storage), search)
+
+
+def with_newer_experiments(database: Path, count: int) -> None:
+    """Adds empty experiments, as `create_experiment` writes them."""
+    now = int(time.time() * 1000)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage,"
+            " creation_time, last_update_time, workspace)"
+            " VALUES (?, ?, '', 'active', ?, ?, 'default')",
+            [(1_000 + n, f"newer {n}", now + n, now + n) for n in range(count)],
+        )

@@ -7,6 +7,7 @@ combined and restricted to the searches asked for.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -30,6 +31,7 @@ from search.tracking.read.parse import interpreted
 from search.tracking.read.rest_reader import Server
 from search.tracking.read.sql_reader import Database
 from search.tracking.runs import RAW
+from search.tracking.schema import KNOWN, is_database, unknown_revision
 from search.tracking.store import all_experiments, open_client
 
 if TYPE_CHECKING:
@@ -123,8 +125,11 @@ def _meanings(
 
     known = {each: cache.signatures(each) for each in experiments}
     marks = cache.marks()
-    if not tracking_uri.startswith(("http://", "https://")):
+    if is_database(tracking_uri):
         try:
+            if unknown := unknown_revision(tracking_uri):
+                _say_once(unknown)
+                return _read(Server(client, tracking_uri, marks), experiments, known, cache)
             with closing(Database(tracking_uri, marks)) as database:
                 return _read(database, experiments, known, cache)
         except SQLAlchemyError as error:
@@ -132,6 +137,17 @@ def _meanings(
                 "cannot query the database, reading slowly through MLflow's client: %s", error
             )
     return _read(Server(client, tracking_uri, marks), experiments, known, cache)
+
+
+@functools.cache
+def _say_once(revision: str) -> None:
+    """Says that a schema is unknown, once in a process however often it is read."""
+    _log.warning(
+        "the tables of this store are of an MLflow that this version of Twentieth does not know "
+        "(schema %s; it knows those of %s), so its runs are read through MLflow's client, which is "
+        "slow; fix: install a newer Twentieth",
+        revision, " and ".join(KNOWN.values()),
+    )  # fmt: skip
 
 
 def _read(
@@ -144,6 +160,9 @@ def _read(
     found: dict[str, Meaning] = {}
     for experiment, name in experiments.items():
         signatures = present[experiment]
+        if not signatures and not known[experiment]:  # and no file of the cache for it
+            found[experiment] = Meaning(TRIALS.empty_table(), [], [])
+            continue
         digest = digest_of(name, signatures)
         meaning = cache.meaning(experiment, digest)
         if meaning is None:

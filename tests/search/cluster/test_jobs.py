@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
+import json
+import os
+import threading
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +22,7 @@ from search.cluster.jobs import (
     newest,
     wait_until_joined,
 )
+from tests.support.servers import free_port
 
 CLOUD = ClusterFile(Path("/c.yaml"), "c", False, 3)
 HOSTS = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
@@ -141,3 +148,54 @@ def test_a_job_that_ends_its_cluster_keeps_the_searchs_exit_code(
     # On premise `ray down` would not end: the autoscaler starts its workers again.
     assert ("ray down ~/ray_bootstrap_config.yaml" in command) == (not cluster.is_on_premise)
     assert command.endswith("& exit $code")
+
+
+JOBS_OF_A_YEAR = 1_200
+
+
+@pytest.fixture
+def dashboard() -> Iterator[str]:
+    """The address of a job service with more jobs than any page has."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            said: Any = {"version": "4", "ray_version": version("ray"), "ray_commit": "x"}
+            if self.path.startswith("/api/jobs/"):
+                said = [
+                    {"type": "SUBMISSION", "submission_id": f"twentieth-{number}",
+                     "entrypoint": "x", "status": "SUCCEEDED", "start_time": number}
+                    for number in range(JOBS_OF_A_YEAR)
+                ]  # fmt: skip
+            body = json.dumps(said).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_all_jobs_of_a_head_are_listed_however_many(dashboard: str) -> None:
+    found = Service(dashboard).jobs()
+    assert len(found) == JOBS_OF_A_YEAR
+    assert newest(found) == f"twentieth-{JOBS_OF_A_YEAR - 1}"
+
+
+def test_a_proxy_of_this_machine_does_not_come_between_it_and_the_tunnel_to_the_head(
+    dashboard: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("token")
+    monkeypatch.setattr(jobs, "TOKEN", tmp_path / "token")
+    for variable in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")  # where nothing listens
+    monkeypatch.setenv("NO_PROXY", "inside.test")
+    monkeypatch.delenv("no_proxy", raising=False)
+    service = Service(dashboard)
+    assert service.jobs() and service.version() == version("ray")
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "inside.test,127.0.0.1"

@@ -11,7 +11,7 @@ from search.cluster.tracking_store import (
     server_check,
 )
 from search.spec import spec_from_yaml
-from search.tracking.health import ServerAnswer
+from search.tracking.server import ServerAnswer
 from tests.support.stores import new_store
 
 FAR = "https://mlflow.example.org"

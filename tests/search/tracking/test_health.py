@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-import http.server
-import threading
-from collections.abc import Iterator
+import socket
 from pathlib import Path
 
 import pytest
 
 from search.tracking import health, tag_names
 from search.tracking.ownership import claim, owner_name
+from search.tracking.server import ServerAnswer, anonymous_answer
 from search.tracking.write.store_writer import Batch
+from tests.support.foreign_stores import empty_store
 from tests.support.servers import mlflow_server, postgresql
 from tests.support.stores import new_store
 
@@ -51,50 +51,20 @@ def test_mlflow_cuts_a_longer_param(tmp_path: Path) -> None:
     assert len(params["short"]) == len(params["long"]) == health.PARAM_CHARACTERS
 
 
-class _Refuses(http.server.BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        self.send_response(401)
-        self.end_headers()
-
-    def log_message(self, format: str, *arguments: object) -> None: ...
-
-
-@pytest.fixture
-def refusing_server() -> Iterator[str]:
-    with http.server.HTTPServer(("127.0.0.1", 0), _Refuses) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://me:secret@127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_an_unauthenticated_client_is_refused_even_if_the_address_has_credentials(
-    refusing_server: str,
-) -> None:
-    assert health.anonymous_answer(refusing_server) == health.ServerAnswer(401, False)
-
-
-def test_no_answer_is_an_error() -> None:
-    with pytest.raises(OSError):
-        health.anonymous_answer("http://127.0.0.1:9")
-
-
 @pytest.mark.slow
 def test_a_real_server_answers_by_its_address_and_refuses_other_host_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = new_store(tmp_path)
-    import socket
-
     real = socket.getaddrinfo
-    with mlflow_server(store.uri, tmp_path / "artifacts") as uri:
-        assert health.anonymous_answer(uri) == health.ServerAnswer(200, False)
+    with mlflow_server(empty_store(tmp_path), tmp_path / "artifacts") as uri:
+        assert anonymous_answer(uri) == ServerAnswer(200, False)
         monkeypatch.setattr(
             socket, "getaddrinfo",
             lambda host, *rest, **more: real(
                 "127.0.0.1" if host == "mlflow.example.org" else host, *rest, **more
             ),
         )  # fmt: skip
-        answer = health.anonymous_answer(uri.replace("127.0.0.1", "mlflow.example.org"))
+        answer = anonymous_answer(uri.replace("127.0.0.1", "mlflow.example.org"))
     assert answer.status in (400, 403) and answer.is_host_refused
 
 

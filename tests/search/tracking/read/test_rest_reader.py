@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
+from sqlalchemy import create_engine
 
 from search.tracking import tag_names
 from search.tracking.read import cache
@@ -223,9 +224,15 @@ def test_test_metrics_that_our_trials_get_after_their_end_are_noticed(
 
 
 @pytest.mark.slow
-def test_postgresql_is_read_and_followed_directly_and_through_a_server(tmp_path: Path) -> None:
+def test_postgresql_is_read_and_followed_directly_and_through_a_server_and_refused_if_older(
+    tmp_path: Path,
+) -> None:
     with postgresql(tmp_path) as uri:
         client, experiment, runs = filled(uri)
         assert_reads_and_follows(uri, client, experiment, list(runs))
         with mlflow_server(uri, tmp_path / "artifacts") as server:
             assert_reads_and_follows(server, *filled(server))
+        with create_engine(uri).begin() as connection:
+            connection.exec_driver_sql("UPDATE alembic_version SET version_num = '75868b020152'")
+        with pytest.raises(ValueError, match=r"older MLflow .* mlflow db upgrade postgresql"):
+            open_client(uri)
