@@ -15,6 +15,7 @@ from typing import Any
 
 from ray import tune
 
+from search.apply.strategy import RAISED
 from search.history import Trial
 from search.optimize.alike_failures import AlikeFailures
 from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
@@ -50,6 +51,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self._epoch = dict(recorded_epochs)
         self._started: dict[int, Trial] = {}
         self.ended: dict[int, Trial] = {}
+        self._has_said = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns nothing: Ray pickles callbacks into experiment files that are never read."""
@@ -66,6 +68,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             origin=json.loads(json.dumps(asked.proposal.origin, default=str)),
         )  # fmt: skip
         self._started[asked.number] = started
+        self._say_once(str(started.origin.get("reason", "")))
         self._journal.append(
             "start",
             number=started.number,
@@ -74,6 +77,13 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             checkpoints=trial.config["checkpoints"],
             **({"lineage": asked.lineage} if asked.lineage else {}),
         )
+
+    def _say_once(self, reason: str) -> None:
+        """Says that the sampler raised; the provenance of each such trial has it, too."""
+        if reason.startswith(RAISED) and not self._has_said:
+            self._has_said = True
+            message = f"{reason}; a random configuration takes the place of each such proposal"
+            self._journal.append("driver", message=message)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
