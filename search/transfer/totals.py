@@ -45,8 +45,8 @@ class Totals:
         trial_seconds: Seconds of trials, added up over parallel ones.
         wall_seconds: Seconds from the start of the first trial to the end of the last; pauses
             between a kill and a resume included.
-        hours: GPU-hours or CPU-hours of the trials; None if the cost of a trial is not known.
-        hours_unit: "GPU-hours", "CPU-hours", or "".
+        hours: GPU-hours or core-hours of the trials; None if the cost of a trial is not known.
+        hours_unit: "GPU-hours", "core-hours", or "".
     """
 
     search: str
