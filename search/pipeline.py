@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from models.catalog import data_kind, describe_data
-from models.networks.base_model import locate_base
+from models.networks.base_model import locate_base, require_tokenizer
 from models.networks.own_code import PassedCode, locate_code, refuse_hiding
 from search.apply import Proposal
 from search.apply.prior_data import PriorData, prior_data
@@ -311,6 +311,8 @@ def fingerprint_of(spec: Spec, code: str | None = None) -> tuple[dict[str, Any],
             raise
         raise ValueError(f"{error} (a network without task.base is for images)") from error
     base = locate_base(task.base) if task.base else None
+    if base is not None and kind != "images":
+        require_tokenizer(base.folder)
     if code is None and task.code:
         code = locate_code(task.code).digest
     return spec.fingerprint(data, base, code or ""), data.warnings if data else ()
