@@ -8,7 +8,8 @@ searcher nor the callbacks for those.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     Args:
         journal: The journal.
         searcher: Has each trial's number, configuration and origin.
-        recorded_epochs: Number -> last epoch that earlier launches have recorded.
+        own: The search's trials so far: what earlier launches have recorded.
         failures: Told of every end; says whether the search has failed.
 
     Attributes:
@@ -43,12 +44,15 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self,
         journal: Journal,
         searcher: OptunaSearcher,
-        recorded_epochs: Mapping[int, int],
+        own: Sequence[Trial] = (),
         failures: AlikeFailures | None = None,
     ) -> None:
         self._journal, self._searcher = journal, searcher
         self.failures = failures or AlikeFailures(0)
-        self._epoch = dict(recorded_epochs)
+        self._epoch = {trial.number: trial.epoch for trial in own}
+        # Seconds trained before the present attempt, and when that began.
+        self._trained = {trial.number: trial.seconds for trial in own}
+        self._began: dict[int, float] = {}
         self._started: dict[int, Trial] = {}
         self.ended: dict[int, Trial] = {}
         self._has_said = False
@@ -61,6 +65,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         """Writes the start of a trial when a worker has it: from here on it has a run."""
         self._searcher.on_trial_start(trial.trial_id)
         asked = self._searcher.asked[trial.trial_id]
+        self._began[asked.number] = time.monotonic()
         if asked.number in self._started:
             return  # it is retried: its worker was lost or ran out of memory
         started = Trial(
@@ -92,7 +97,10 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         number = trial.config["number"]
         for epoch, metrics in [*result.get(EARLIER, ()), [result[EPOCH], result[METRICS]]]:
             if epoch > self._epoch.get(number, 0):
-                self._journal.append("epoch", number=number, epoch=epoch, metrics=metrics)
+                self._journal.append(
+                    "epoch", number=number, epoch=epoch, metrics=metrics,
+                    seconds=self._seconds(number),
+                )  # fmt: skip
                 self._epoch[number] = epoch
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -108,6 +116,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         number = trial.config["number"]
         if number in self.ended:
             return
+        self._trained[number] = self._seconds(number)
+        self._began.pop(number, None)
         outcome = self._searcher.end(trial.trial_id, result)
         if outcome is None:
             why = "lost its worker; it is started again"
@@ -122,6 +132,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             kept = {key: result[key] for key in (TABLES, WARNING) if result.get(key)}
         self._end(number, outcome, kept)
         self.failures.note(number, outcome)
+
+    def _seconds(self, number: int) -> float:
+        """Returns the seconds that a trial has trained, in all attempts and launches."""
+        now = time.monotonic()
+        return self._trained.get(number, 0.0) + now - self._began.get(number, now)
 
     def running(self) -> set[int]:
         """Returns the numbers of the trials that started and have not ended."""
@@ -139,11 +154,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             return
         trial = replace(
             self._started[number], state=outcome.state, values=outcome.values,
-            epoch=self._epoch.get(number, 0),
+            epoch=self._epoch.get(number, 0), seconds=self._seconds(number),
         )  # fmt: skip
         self.ended[number] = trial
         self._journal.append(
-            "end", number=number, state=trial.state, epoch=trial.epoch,
+            "end", number=number, state=trial.state, epoch=trial.epoch, seconds=trial.seconds,
             configuration=trial.configuration, origin=trial.origin, values=trial.values,
             reason=outcome.reason, **kept,
         )  # fmt: skip

@@ -59,7 +59,7 @@ def test_a_sampler_that_raises_costs_its_proposals_and_not_the_search(tmp_path: 
 
 def test_that_a_sampler_raises_is_said_once(tmp_path: Path) -> None:
     searcher, journal = searcher_of(a_plan(tmp_path, trials=6), sampler=Broken()), Journal(tmp_path)
-    recorder = Recorder(journal, searcher, {})
+    recorder = Recorder(journal, searcher)
     for number in range(6):
         config = searcher.suggest(f"t{number}")
         assert isinstance(config, dict)
