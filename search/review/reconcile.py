@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 from search.history import History, Search, Trial
 from search.history.lazy_curves import restated_curves
 from search.history.plurals import counted
-from search.objectives.objective import UNKNOWN, Objective
+from search.objectives.objective import LARGEST, UNKNOWN, Objective, is_measured
 from search.review.decisions import Decision, decide, decision_lines
 from search.review.renames import proposed_metric_renames, proposed_renames
 from search.review.space_diff import changes, tally
@@ -266,7 +266,7 @@ def objective_values(
     if len(values) != len(objectives):
         return Valued(problem="does not have one value for each objective")
     for each, value in zip(objectives, values, strict=True):
-        is_finite = isinstance(value, int | float) and math.isfinite(value)
-        if not is_finite and each.role.name != "report":
-            return Valued(problem=f"has no finite value of {each.metric or 'every objective'}")
+        if not is_measured(value) and each.role.name != "report":
+            what = "finite value" if not math.isfinite(value) else f"value below {LARGEST:g}"
+            return Valued(problem=f"has no {what} of {each.metric or 'every objective'}")
     return Valued(tuple(values), "", tuple(stands_for), tuple(turned))
