@@ -7,12 +7,13 @@ FAST := not slow and not long and not gpu and not browser and not cluster
 # Without bytecode each of pytest's workers compiles all tests anew: 6 of the 22 s that collecting them takes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup search ui test test-all check docs format clean
+.PHONY: help setup search ui test test-all fuzz check docs format clean
 
 help:
 	@echo "make search   set up, then run the quick-start search (digits, two objectives)"
 	@echo "make test     set up, then run the suite (under 25 minutes on two cores)"
 	@echo "make test-all the same, then what is long by nature (hosts, outages, the browser)"
+	@echo "make fuzz     20,000 random specs, histories and data folders, other ones each time (an hour)"
 	@echo "make check    fast suite, lint and types (under three minutes on two cores)"
 	@echo "make docs     build the documentation into build/site; any warning fails it"
 	@echo "make ui       the MLflow UI on this project's store, on localhost only"
@@ -41,6 +42,9 @@ test: setup
 test-all: test
 	$(RUN) -m pytest -n 2 --dist loadfile -m "long and not gpu and not browser and not cluster" --durations=20
 	$(RUN) -m pytest -m "browser or cluster" --durations=20
+
+fuzz: setup
+	TWENTIETH_FUZZ=20000 $(RUN) -m pytest -n 2 tests/fuzz
 
 check: setup
 	$(RUN) -m ruff check .

@@ -27,7 +27,7 @@ class Best:
 
 @dataclass(frozen=True)
 class RelevantSearch:
-    """An earlier search that was learned from.
+    """An earlier search of a task like this one, which the statements are about.
 
     Attributes:
         similarity: 0 (nothing in common) to 1 (the same task), see `extract/task_similarity.py`.
@@ -196,7 +196,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A run that was not learned from, and why."""
+    """A run that no statement is about, and why."""
 
     run_id: str
     name: str
@@ -210,13 +210,16 @@ class Experience:
     Attributes:
         task: Id of the task of the new search.
         similarities: Earlier search -> similarity of its task, 0 to 1.
-        searches: The searches learned from, the most similar first.
+        searches: The searches that describe the task, the most similar first.
         importances: By objective, the most important first.
         importance_agreements: Consistency of importances between tasks; none with a single task.
         noises: By objective; none without repeated configurations.
         agreements: How well earlier searches predict this one; none before its first trials.
-        left_out: Runs that were not learned from; those that history rejected come first.
+        left_out: Runs that no statement is about; those that history rejected come first.
         fitted: How each earlier search was fitted to this one's space, one line each.
+        used: The searches that proposals rest on; also those of tasks too different to describe
+            this one, by the weight that their predictions earn.
+        unused: The other searches -> why they are not used.
     """
 
     task: str
@@ -230,10 +233,12 @@ class Experience:
     agreements: tuple[Agreement, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     fitted: tuple[str, ...] = ()
+    used: tuple[str, ...] = ()
+    unused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
-        """Whether no earlier search could be learned from."""
+        """Whether no earlier search is similar enough to describe the task."""
         return not self.searches
 
     def reasons(self) -> dict[str, int]:

@@ -14,16 +14,18 @@ from typing import Any
 
 from models.catalog import describe_data
 from models.data.sources import SPLITS
-from models.networks.base_model import locate_base
+from models.networks.base_model import locate_base, require_tokenizer
 from models.networks.own_code import PassedCode, locate_code, refuse_hiding
 from search.apply import Proposal
 from search.apply.prior_data import PriorData, prior_data
 from search.apply.sampler import first_proposals
+from search.apply.used_history import used_history
 from search.experience import Experience
 from search.extract import learn
 from search.extract.describe import lines
 from search.history import History
 from search.history.digest import history_digest
+from search.history.other_code import apart
 from search.history.plurals import counted
 from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
@@ -32,6 +34,7 @@ from search.review import Reconciled, reconcile
 from search.space import SearchSpace, Value
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.spec.own_code import Allowed, require_allowed
+from search.spec.sections import Task
 from search.tracking.edits import add_note
 from search.tracking.environment import environment
 from search.tracking.ownership import refuse_if_alive
@@ -112,7 +115,7 @@ def prepare(
             say(f"review    trial.data: {spec.task.data_kind()} of {data['name']}: {sizes}")
         check_function(spec, passed)
     task = task_id(fingerprint)
-    history = gather(tracking_uri, spec.history, task=task)
+    history = gather(tracking_uri, spec.history, task=task, trained=spec.task)
     changed = history_change(spec.history, history)
     if changed and not is_resumed:
         raise ValueError(f"{changed}; fix: remove history.digest to learn from what is there now")
@@ -124,20 +127,26 @@ def prepare(
             f"{counted(len(history), 'trial')} of "
             f"{counted(len(history.searches), 'earlier search', 'earlier searches')}"
             f" ({counted(len(history.prior_trials(task)), 'complete trial')} of this same task),"
-            f" {counted(len(history.rejected), 'run')} left out"
+            f" {counted(len(history.rejected) + reconciled.left_out.total(), 'run')} left out"
         )
     for line in [*([changed] if changed else []), found, *reconciled.lines(lines_shown)]:
         say(f"review    {line}")
     experience = learn(
         history, space, task=task, fingerprint=fingerprint, objectives=spec.objectives
     )
-    for line in lines(experience)[:lines_shown]:
-        say(f"extract   {line}")
-    experience = replace(experience, fitted=tuple(reconciled.lines()))
     prior = prior_data(
         reconciled, space, spec.objectives, task=task, similarities=experience.similarities,
         has_models=spec.sampler.name == "warm",
     )  # fmt: skip
+    used = used_history(history, reconciled, prior, spec)
+    experience = replace(
+        experience, fitted=tuple(reconciled.lines()), used=tuple(used.searches), unused=used.unused
+    )
+    for line in lines(experience)[:lines_shown]:
+        say(f"extract   {line}")
+    if used.unused or set(used.searches) != {each.id for each in experience.searches}:
+        for line in used.lines():
+            say(f"apply     {line}")
     given = len(spec.first)
     previewed = min(PREVIEWED, spec.budget.trials - given)
     proposals = first_proposals(spec, prior, space, task, previewed)
@@ -146,6 +155,7 @@ def prepare(
         say(f"apply     {counted(given, 'configuration')} given to try first: {first}")
     for proposal in proposals[given:][:1]:
         tried, step = in_words(proposal.configuration), proposal.origin.get("step", "?")
+        step += f", because {why}" if (why := proposal.origin.get("reason")) else ""
         when = "then" if given else "first"
         say(f"apply     the {spec.sampler.name} sampler {when} tries {tried} (step {step})")
     return Prepared(
@@ -179,7 +189,7 @@ def new_plan(
         objectives=spec.objectives,
         storage=storage, trials_budget=spec.budget.trials,
         numbers={"epochs": spec.budget.epochs, "seed": spec.seed},
-        warm_started_from=list(prepared.history.searches) if spec.sampler.name == "warm" else [],
+        warm_started_from=prepared.experience.used,
         environment=environment(), initial_weights=weights,
         experience_json=prepared.experience.to_json(),
     )  # fmt: skip
@@ -304,6 +314,8 @@ def fingerprint_of(spec: Spec, code: str | None = None) -> tuple[dict[str, Any],
             raise
         raise ValueError(f"{error} (a network without task.base is for images)") from error
     base = locate_base(task.base) if task.base else None
+    if base is not None and kind != "images":
+        require_tokenizer(base.folder)
     if code is None and task.code:
         code = locate_code(task.code).digest
     return spec.fingerprint(data, base, code or ""), data.warnings if data else ()
@@ -319,6 +331,7 @@ def gather(
     settings: HistorySettings,
     *,
     task: str = "",
+    trained: Task | None = None,
 ) -> History:
     """Reads the history that a search may use; it is empty if the spec switches it off.
 
@@ -326,6 +339,7 @@ def gather(
         tracking_uri: The store.
         settings: Which experiments to read, and what was renamed since.
         task: Id of the new search's task, for the experiments that the settings say are of it.
+        trained: What the new search trains: hyperparameters of other code are told apart.
 
     Raises:
         ConnectionError: the store does not answer.
@@ -340,4 +354,6 @@ def gather(
         task=task if settings.same_task else "",
         is_new_task=True,
     )
+    if trained is not None:
+        history = apart(history, trained.trains, is_function=trained.is_function)
     return history.renamed(settings.rename, settings.rename_metrics)

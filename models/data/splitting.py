@@ -90,8 +90,13 @@ def hold_out(
         groups: (n,), what must not be divided; None: every row by itself.
 
     Raises:
-        DataError: fewer groups than splits.
+        DataError: fewer rows or groups than splits.
     """
+    if len(labels) <= len(shares):
+        raise DataError(
+            f"too few examples to hold out {' and '.join(sorted(shares))}: {len(labels)} to train "
+            "on; fix: give more, or a file or folder for each split"
+        )
     rest = np.arange(len(labels))
     found: dict[str, Indices] = {}
     for split in ("test", "validation"):

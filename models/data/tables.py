@@ -23,6 +23,8 @@ from models.data.settings import DataSettings
 from models.data.sources import DataError
 
 CACHE = Path(platformdirs.user_cache_dir("twentieth")) / "data"
+# A hub that does not answer within this time is away.
+HUB_SECONDS = 10.0
 # No tables: a folder of CSV files may have a README in addition.
 _NOTES = {"", ".md", ".txt", ".pdf"}
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".jsonl": "json", ".json": "json"}
@@ -125,9 +127,44 @@ def _open_hub(name: str, subset: str | None) -> Tables:
     name, _, revision = name.partition("@")
     arguments = {"path": name, "name": subset, "revision": revision or None}
     place = f"hub {name!r}"
-    rows = _load(arguments, place, "check the name and the network, or give a path")
+    if _answers(name):
+        rows = _load(arguments, place, "check the name and the network, or give a path")
+    else:
+        rows = _load_kept(arguments, place)
     licence = getattr(getattr(next(iter(rows.values())), "info", None), "license", None)
     return Tables(name, place, rows, str(licence or ""))
+
+
+def _answers(name: str) -> bool:
+    """Whether the hub answers, in one short try: `datasets` asks six times, in 23 s and more."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().dataset_info(name, timeout=HUB_SECONDS)
+    except HfHubHTTPError:
+        return True  # what it has against the name, `datasets` says
+    except Exception:  # of the client's own HTTP library, or its offline mode
+        return False
+    return True
+
+
+def _load_kept(arguments: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Load a data set that the cache has, without asking the hub."""
+    import datasets
+    import huggingface_hub.constants
+
+    before = huggingface_hub.constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
+    huggingface_hub.constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    try:
+        return _load(arguments, place, "")
+    except DataError as error:
+        raise DataError(
+            f"{place}: the hub does not answer, and the cache has no copy; fix: check the network, "
+            "or give a path"
+        ) from error
+    finally:
+        huggingface_hub.constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before
 
 
 def _load(arguments: Mapping[str, Any], place: str, fix: str) -> dict[str, Any]:

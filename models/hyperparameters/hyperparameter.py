@@ -106,6 +106,8 @@ def read_whole(value: Any) -> Any:
 
 
 Whole = Annotated[int, Field(strict=True), BeforeValidator(read_whole)]
-Counted = Annotated[Whole, Field(ge=1)]
-NotNegative = Annotated[Whole, Field(ge=0)]
+# Readers of stores take counts of 32 bits (`LARGEST_COUNT`), so a larger one would be lost there.
+LARGEST_COUNT = 2**31
+Counted = Annotated[Whole, Field(ge=1, lt=LARGEST_COUNT)]
+NotNegative = Annotated[Whole, Field(ge=0, lt=LARGEST_COUNT)]
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]

@@ -29,6 +29,8 @@ _SIDE_FILES = (
     "merges.txt",
     "preprocessor_config.json",
 )
+# Any of these makes a tokenizer; without one, transformers builds an empty one for some models.
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 _CONVERT = (
     "pickle weights are never loaded; fix: convert them on a machine that you can lose, with "
     "AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
@@ -82,6 +84,20 @@ def locate_base(reference: str) -> BaseModel:
         architecture=str(architectures[0]),
         model_type=str(config["model_type"]),
     )
+
+
+def require_tokenizer(folder: Path) -> None:
+    """Refuse the folder of a model of texts that has no tokenizer; it is not loaded.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        found = (
+            sorted(path.name for path in folder.iterdir()) if folder.is_dir() else "no such folder"
+        )
+        raise ValueError(f"{folder}: no tokenizer ({found}); fix: save it there with "
+                         "save_pretrained, which writes tokenizer.json")  # fmt: skip
 
 
 def _download(name: str) -> Path:

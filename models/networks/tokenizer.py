@@ -9,8 +9,7 @@ from pathlib import Path
 from tokenizers import normalizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-# Any of these makes a tokenizer; without one, transformers builds an empty one for some models.
-_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
+from models.networks.base_model import require_tokenizer
 
 
 def load_tokenizer(folder: str | Path, kind: str = "") -> PreTrainedTokenizerBase:
@@ -27,10 +26,7 @@ def load_tokenizer(folder: str | Path, kind: str = "") -> PreTrainedTokenizerBas
         ValueError: the folder has no tokenizer, or one that is not fast or cannot pad.
     """
     root = Path(folder)
-    if not any((root / name).is_file() for name in _FILES):
-        found = sorted(path.name for path in root.iterdir()) if root.is_dir() else "no such folder"
-        raise ValueError(f"{root}: no tokenizer ({found}); fix: save it there with "
-                         "save_pretrained, which writes tokenizer.json")  # fmt: skip
+    require_tokenizer(root)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             root, local_files_only=True, use_fast=True, trust_remote_code=False

@@ -84,7 +84,8 @@ class Proposal:
             "prior-model", which uses prior trials of this task; "model"; "opening"; "random";
             "control"; "first", which the spec names; or "given"), `source_runs` (run ids),
             `source_tasks` (task -> weight, negative if it is inverted), `sampler`,
-            `prior_trials`, and the guard's decision.
+            `prior_trials` (in the model: of this task, or of the portfolio's tasks), and the
+            guard's decision.
     """
 
     configuration: Mapping[str, Value]

@@ -49,6 +49,7 @@ from search.review.decisions import Decision, Kind
 from search.review.reconcile import UNSTATED, reconcile
 from search.space import SearchSpace, Value
 from search.space import values as space_values
+from search.space.limits import problem_of
 from search.spec import Spec
 from search.spec.errors import nearest_name
 
@@ -163,11 +164,16 @@ class WarmStartSampler(BaseSampler):
         """Returns what a search tries next; None if the study has tried everything.
 
         It is for the study's next trial, see `ask`. Unlike in `study.ask`, the control arm draws
-        a random configuration instead of one that the others have tried already.
+        a random configuration instead of one that the others have tried already. If the sampler
+        raises, that costs its proposal, not the search: the configuration is a random one, whose
+        origin has the exception as its reason.
         """
         with self._lock:
             context = self._context(study, len(study.get_trials(deepcopy=False)))
-            proposal = self._strategy.propose(context)
+            try:
+                proposal = self._strategy.propose(context)
+            except Exception as error:
+                proposal = self._strategy.instead(context, error)
             if context.asked.holds(context.space, proposal.configuration):
                 other = random_proposal(context)
                 if context.asked.holds(context.space, other.configuration):
@@ -262,6 +268,9 @@ class WarmStartSampler(BaseSampler):
             self._proposals, self._values = {}, {}
         if is_known_study and space == self._own.space:
             return
+        for name, distribution in space.distributions.items():
+            if why := problem_of(distribution):
+                raise ValueError(f"{name}: {why}; fix: give it another range")
         self._own = OwnTrials(space)
         objectives = self._told(study)
         prior, hint = (self._prior, "") if self._prior else self._read(space, objectives)

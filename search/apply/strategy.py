@@ -31,6 +31,7 @@ from search.apply.prior_data import PriorData
 from search.apply.proposal_source import Context, Proposal, Source, Tried, origin, seed_of
 from search.apply.task_models import most_informative
 from search.apply.transfer_model import TransferModel
+from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace, Value
 from search.space import values as space_values
@@ -45,6 +46,8 @@ PORTFOLIO_SIZE = 3
 PORTFOLIO_RESERVE = 13
 # Prior trials of this task that were stopped early; they say only where it is bad.
 STOPPED_KEPT = 30
+# How the reason of a random configuration begins that replaces a proposal.
+RAISED = "the sampler raised"
 # Random draws before the configurations of a finite space are tried one by one.
 RANDOM_DRAWS = 200
 
@@ -90,25 +93,15 @@ class Strategy:
         self._why_random = "" if options.sampler is None else "the sampler repeated itself"
         if not space.distributions:
             return
-        grid, same = CandidateGrid(space), prior.same_task
+        grid = CandidateGrid(space)
+        same, _ = used_trials(prior, space, objectives, options)
         portfolio = Portfolio(prior.tasks, grid, options.portfolio, PORTFOLIO_RESERVE)
         if options.control:
             self._control = Control(options.control, grid, options.seed)
         if options.sampler is not None:
-            inside = [
-                trial
-                for trial in same
-                if all(
-                    space_values.holds(space.distributions[name], value)
-                    for name, value in trial.configuration.items()
-                )
-            ]
-            self._sources = (portfolio, CompletedStudy(options.sampler, inside, options.seed))
+            self._sources = (portfolio, CompletedStudy(options.sampler, same, options.seed))
         else:
-            complete = [trial for trial in same if trial.state == "complete"]
-            stopped = [trial for trial in same if trial.state == "stopped"]
-            kept = [*stopped[-STOPPED_KEPT:], *most_informative(complete, objectives)]
-            model = TransferModel(prior.tasks, prior.skipped_tasks, grid, kept, options.seed)
+            model = TransferModel(prior.tasks, prior.skipped_tasks, grid, same, options.seed)
             self._sources = (portfolio, model, Opening(grid))
 
     def propose(self, context: Context) -> Proposal:
@@ -117,10 +110,43 @@ class Strategy:
             return Proposal({}, origin("random"))
         if self._control is not None:
             if self._control.holds(context.number):
-                made = self._control.propose(context) or random_proposal(context)
-                return Proposal(made.configuration, dict(made.origin) | {"step": "control"})
+                return _controlled(self._control.propose(context) or random_proposal(context))
             context = self._control.hidden(context)
         return _first(self._sources, context) or random_proposal(context, self._why_random)
+
+    def instead(self, context: Context, error: Exception) -> Proposal:
+        """Returns a random configuration in place of a proposal that raised, and says so."""
+        lines = str(error).strip().splitlines()
+        what = f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+        made = random_proposal(context, f"{RAISED} {what}")
+        is_control = self._control is not None and self._control.holds(context.number)
+        return _controlled(made) if is_control else made
+
+
+def _controlled(made: Proposal) -> Proposal:
+    return Proposal(made.configuration, dict(made.origin) | {"step": "control"})
+
+
+def used_trials(
+    prior: PriorData, space: SearchSpace, objectives: Sequence[Objective], options: Options
+) -> tuple[list[Trial], list[Trial]]:
+    """Returns the prior trials that proposals rest on: of this task, and of other tasks."""
+    complete = [trial for trial in prior.same_task if trial.state == "complete"]
+    stopped = [trial for trial in prior.same_task if trial.state == "stopped"]
+    others = [trial for task in prior.tasks for trial in task.trials]
+    if options.sampler is None:
+        kept = most_informative(complete, objectives)
+        return [*stopped[-STOPPED_KEPT:], *kept], others
+    inside = [
+        trial
+        for trial in prior.same_task
+        if trial.state in ("complete", "stopped")
+        and all(
+            space_values.holds(space.distributions[name], value)
+            for name, value in trial.configuration.items()
+        )
+    ]
+    return inside, others if options.portfolio > len(complete) else []
 
 
 def _first(sources: Sequence[Source], context: Context) -> Proposal | None:

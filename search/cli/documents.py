@@ -44,8 +44,8 @@ class SearchDocument:
         best: Objective -> its best value among the best trials; each may be of another trial.
         trial_seconds: Seconds of trials, added up over parallel ones.
         wall_seconds: From the start of the first trial to the end of the last, pauses included.
-        hours: GPU-hours or CPU-hours of the trials; null if the cost of a trial is not known.
-        hours_unit: "GPU-hours", "CPU-hours" or "".
+        hours: GPU-hours or core-hours of the trials; null if the cost of a trial is not known.
+        hours_unit: "GPU-hours", "core-hours" or "".
         learned_from: The earlier searches whose trials it started from.
     """
 

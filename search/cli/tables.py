@@ -63,10 +63,16 @@ def _block(searches: Sequence[SearchDocument], width: int) -> Iterator[str]:
     rows = [["search", "state", "trials", *best, "cost", "duration", "start"]]
     for each in searches:
         done = sum(each.trials.get(state, 0) for state in ("complete", "stopped", "failed"))
+        failed = each.trials.get("failed", 0)
+        ended = f"{done}/{each.trials_budget}" + (f" ({failed} failed)" if failed else "")
         values = [each.best.get(metric) for metric in metrics]
-        cost = "" if each.hours is None else f"{each.hours:.{digits}f} {each.hours_unit[:5]}"
+        cost = (
+            ""
+            if each.hours is None
+            else f"{each.hours:.{digits}f} {each.hours_unit.removesuffix('ours')}"
+        )
         rows.append(
-            [each.search, each.state, f"{done}/{each.trials_budget}",
+            [each.search, each.state, ended,
              *(value_text(nan if value is None else value) for value in values),
              cost, duration(each.wall_seconds),
              "warm" if each.learned_from else "cold"]

@@ -48,6 +48,8 @@ def examine(
             ("data set", lambda: consistency.check_data(nodes, spec), DATA_SECONDS),
             ("params", lambda: [tracking_store.check_params(spec)], SECONDS),
         ]
+        if not spec.task.is_function:
+            steps.append(("a trial", lambda: [consistency.check_trial(spec)], DATA_SECONDS))
         if spec.task.code:
             steps.append(("own code", lambda: [consistency.check_code(spec)], DATA_SECONDS))
     if tracking_uri:

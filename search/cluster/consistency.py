@@ -18,6 +18,7 @@ from search.cluster.nodes import Nodes, Reply, problems
 from search.history.plurals import counted
 from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
+from search.optimize.trial_check import check_setup
 from search.spec import Spec
 
 # What pickles between driver and workers, or changes what a trial's metrics mean.
@@ -130,6 +131,11 @@ def check_code(spec: Spec) -> Check:
         check_function(spec)
     files = counted(len(code.files), "file")
     return passed("own code", f"{spec.task.code}, source digest {code.digest} over {files}")
+
+
+def check_trial(spec: Spec) -> Check:
+    """Check that a trial can be set up, with all that it needs, on this machine."""
+    return passed("a trial", check_setup(spec))
 
 
 def digest_check(name: str, here: str, replies: Mapping[str, Reply]) -> Check:

@@ -25,7 +25,10 @@ def lines(experience: Experience) -> list[str]:
     An empty experience has one line that says so, and one on what was left out, if anything was.
     """
     if experience.is_empty:
-        return ["No earlier search to learn from: this search starts cold.", *_left_out(experience)]
+        none = "No earlier search to learn from: this search starts cold."
+        if experience.used:
+            none = "No earlier search is of a task like this one."
+        return [none, *_left_out(experience)]
     same = sum(search.is_same_task for search in experience.searches)
     trials = sum(search.trials for search in experience.searches)
     head = (

@@ -100,10 +100,11 @@ def importance_in(part: ObjectiveMatrix, space: SearchSpace) -> dict[str, float]
         values = {name: known.get(name, _middle(each)) for name, each in names.items()}
         study.add_trial(create_trial(params=values, distributions=names, value=float(loss)))
     evaluator = FanovaImportanceEvaluator(n_trees=_TREES, max_depth=_DEPTH, seed=0)
-    return {
-        name: float(share)
-        for name, share in get_param_importances(study, evaluator=evaluator).items()
-    }
+    try:
+        shares = get_param_importances(study, evaluator=evaluator)
+    except RuntimeError:  # no tree tells the values apart: they differ by less than rounding
+        return {}
+    return {name: float(share) for name, share in shares.items()}
 
 
 def _middle(distribution: BaseDistribution) -> Any:

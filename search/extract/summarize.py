@@ -113,7 +113,11 @@ def _select(
 
 def _unlike(trials: Sequence[Trial]) -> list[LeftOut]:
     return [
-        LeftOut(trial.run_id, f"{trial.search}/{trial.number}", "task is too different")
+        LeftOut(
+            trial.run_id,
+            f"{trial.search}/{trial.number}",
+            "its task is too different to describe this one",
+        )
         for trial in trials
         if trial.state == "complete"
     ]

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from search.history import History
 
-# Less similar tasks are not used. Another data set of the same kind with the same model is above
+# Less similar tasks say nothing about this one in words; the model may still use their predictions,
+# by the weight that these earn. Another data set of the same kind with the same model is above
 # (about 0.6), another model with nothing else stated is below (0.375).
 RELEVANT = 0.4
 
@@ -52,7 +53,7 @@ def compare_tasks(
             continue
         score = float(alike(ours[name], theirs[name]))
         total += score * weight
-        reasons.append(_reason(name, score))
+        reasons.append(_reason(_NAMES.get(name, name), score))
     return Similarity(min(total, _MOST_FOR_ANOTHER_TASK), tuple(reasons) or ("nothing is stated",))
 
 
@@ -69,6 +70,13 @@ def similarities_of(
         known = history.searches.get(search)
         found[search] = compare_tasks(task, fingerprint, other, known.fingerprint if known else {})
     return found
+
+
+# What the numbers of a fingerprint count, so that "same" means no more than it says.
+_NAMES = {
+    "kind": "kind of data", "classes": "number of classes", "size": "number of examples",
+    "epochs": "number of epochs",
+}  # fmt: skip
 
 
 def _reason(name: str, score: float) -> str:

@@ -41,6 +41,7 @@ TRIALS = pa.schema(
         ("origin", pa.string()),
         ("started", pa.timestamp("ms", tz="UTC")),
         ("seconds", pa.float64()),
+        ("ended", pa.timestamp("ms", tz="UTC")),
     ]
 )
 
@@ -84,6 +85,7 @@ def trials_from_table(table: pa.Table) -> list[Trial]:
             origin=json.loads(row["origin"] or "{}"),
             started=row["started"],
             seconds=row["seconds"] or 0.0,
+            ended=row["ended"],
         )
         for index, row in enumerate(rows)
     ]
@@ -108,7 +110,7 @@ def trial_row(trial: Trial) -> dict[str, Any]:
             for epoch, value in curve.items()
         ],
         "origin": json.dumps(dict(trial.origin)), "started": trial.started,
-        "seconds": trial.seconds or None,
+        "seconds": trial.seconds or None, "ended": trial.ended,
     }  # fmt: skip
 
 

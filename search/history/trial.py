@@ -30,7 +30,8 @@ class Trial:
         objectives: The objectives that were measured.
         curves: Metric -> epoch -> value, for every logged metric.
         epoch: The last epoch; 0 without epochs.
-        seconds: The duration; 0 if unknown.
+        seconds: The time trained, in all launches of its search; of other tools' runs that from
+            start to end. 0 if unknown.
         constraints: Name -> value, 0 or less is kept: what a sampler is told of constraint
             objectives. Empty in history.
         origin: How the configuration was proposed, JSON-able; see
@@ -40,6 +41,7 @@ class Trial:
         number: The number in the search.
         run_id: The MLflow run.
         started: The time of the start.
+        ended: The time of the end; None if unknown.
         unknown: Active or possibly active hyperparameters of the space in which the trial was
             restated whose values are unknown: history lacks them, or the space lacks the category.
         is_exact: Whether the configuration is one of that space without any change.
@@ -61,6 +63,7 @@ class Trial:
     number: int = 0
     run_id: str = ""
     started: datetime | None = None
+    ended: datetime | None = None
     unknown: frozenset[str] = frozenset()
     is_exact: bool = True
     is_by_rank: bool = False

@@ -36,6 +36,8 @@ KEYS = {
 DIRECTIONS = ("minimize", "maximize")
 # The direction of an objective in a store that has none or an illegal one.
 UNKNOWN = "unknown"
+# Scores, models and variances are computed with squares of values, and sums of these.
+LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,11 @@ class Objective:
     def is_maximized(self) -> bool:
         """Whether larger is better."""
         return self.direction == "maximize"
+
+
+def is_measured(value: object) -> bool:
+    """Whether a value of a metric can be compared: a finite number, whose square is one too."""
+    return isinstance(value, int | float) and abs(value) <= LARGEST
 
 
 def directions_of(objectives: Sequence[Objective]) -> list[Literal["minimize", "maximize"]]:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from search.objectives.objective import LARGEST, is_measured
+
 if TYPE_CHECKING:  # it would have workers import Optuna
     from search.history.states import State
 
@@ -51,6 +53,10 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
     diverged = [name for name in objectives if name in metrics and not math.isfinite(metrics[name])]
     if diverged:
         return Outcome("failed", epoch, reason=f"not finite: {', '.join(diverged)}")
+    huge = [name for name in objectives if name in metrics and not is_measured(metrics[name])]
+    if huge:
+        reason = f"not finite where it is squared: {', '.join(huge)} beyond {LARGEST:g}"
+        return Outcome("failed", epoch, reason=reason)
     if epoch < epochs and not (epoch and result.get(ENDED)):
         because = " for catastrophic overfitting" if metrics.get(COLLAPSED) == 1 else ""
         reason = f"stopped by the scheduler after epoch {epoch}{because}"

@@ -8,13 +8,15 @@ searcher nor the callbacks for those.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
+from search.apply.strategy import RAISED
 from search.history import Trial
 from search.optimize.alike_failures import AlikeFailures
 from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
@@ -30,7 +32,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     Args:
         journal: The journal.
         searcher: Has each trial's number, configuration and origin.
-        recorded_epochs: Number -> last epoch that earlier launches have recorded.
+        own: The search's trials so far: what earlier launches have recorded.
         failures: Told of every end; says whether the search has failed.
 
     Attributes:
@@ -42,14 +44,18 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self,
         journal: Journal,
         searcher: OptunaSearcher,
-        recorded_epochs: Mapping[int, int],
+        own: Sequence[Trial] = (),
         failures: AlikeFailures | None = None,
     ) -> None:
         self._journal, self._searcher = journal, searcher
         self.failures = failures or AlikeFailures(0)
-        self._epoch = dict(recorded_epochs)
+        self._epoch = {trial.number: trial.epoch for trial in own}
+        # Seconds trained before the present attempt, and when that began.
+        self._trained = {trial.number: trial.seconds for trial in own}
+        self._began: dict[int, float] = {}
         self._started: dict[int, Trial] = {}
         self.ended: dict[int, Trial] = {}
+        self._has_said = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns nothing: Ray pickles callbacks into experiment files that are never read."""
@@ -59,6 +65,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         """Writes the start of a trial when a worker has it: from here on it has a run."""
         self._searcher.on_trial_start(trial.trial_id)
         asked = self._searcher.asked[trial.trial_id]
+        self._began[asked.number] = time.monotonic()
         if asked.number in self._started:
             return  # it is retried: its worker was lost or ran out of memory
         started = Trial(
@@ -66,6 +73,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             origin=json.loads(json.dumps(asked.proposal.origin, default=str)),
         )  # fmt: skip
         self._started[asked.number] = started
+        self._say_once(str(started.origin.get("reason", "")))
         self._journal.append(
             "start",
             number=started.number,
@@ -75,6 +83,13 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             **({"lineage": asked.lineage} if asked.lineage else {}),
         )
 
+    def _say_once(self, reason: str) -> None:
+        """Says that the sampler raised; the provenance of each such trial has it, too."""
+        if reason.startswith(RAISED) and not self._has_said:
+            self._has_said = True
+            message = f"{reason}; a random configuration takes the place of each such proposal"
+            self._journal.append("driver", message=message)
+
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
@@ -82,7 +97,10 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         number = trial.config["number"]
         for epoch, metrics in [*result.get(EARLIER, ()), [result[EPOCH], result[METRICS]]]:
             if epoch > self._epoch.get(number, 0):
-                self._journal.append("epoch", number=number, epoch=epoch, metrics=metrics)
+                self._journal.append(
+                    "epoch", number=number, epoch=epoch, metrics=metrics,
+                    seconds=self._seconds(number),
+                )  # fmt: skip
                 self._epoch[number] = epoch
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -98,6 +116,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         number = trial.config["number"]
         if number in self.ended:
             return
+        self._trained[number] = self._seconds(number)
+        self._began.pop(number, None)
         outcome = self._searcher.end(trial.trial_id, result)
         if outcome is None:
             why = "lost its worker; it is started again"
@@ -112,6 +132,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             kept = {key: result[key] for key in (TABLES, WARNING) if result.get(key)}
         self._end(number, outcome, kept)
         self.failures.note(number, outcome)
+
+    def _seconds(self, number: int) -> float:
+        """Returns the seconds that a trial has trained, in all attempts and launches."""
+        now = time.monotonic()
+        return self._trained.get(number, 0.0) + now - self._began.get(number, now)
 
     def running(self) -> set[int]:
         """Returns the numbers of the trials that started and have not ended."""
@@ -129,11 +154,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             return
         trial = replace(
             self._started[number], state=outcome.state, values=outcome.values,
-            epoch=self._epoch.get(number, 0),
+            epoch=self._epoch.get(number, 0), seconds=self._seconds(number),
         )  # fmt: skip
         self.ended[number] = trial
         self._journal.append(
-            "end", number=number, state=trial.state, epoch=trial.epoch,
+            "end", number=number, state=trial.state, epoch=trial.epoch, seconds=trial.seconds,
             configuration=trial.configuration, origin=trial.origin, values=trial.values,
             reason=outcome.reason, **kept,
         )  # fmt: skip

@@ -76,7 +76,9 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
         self._interrupted = deque(done.interrupted)
-        self._numbers = deque([*done.free_numbers, *range(done.next_number, plan.trials_budget)])
+        # Not one list: a budget of 2**31 trials is what "until the hours are over" may look like.
+        self._free = deque(done.free_numbers)
+        self._new = range(done.next_number, plan.trials_budget)
         resources = plan.spec.resources
         self._trials_at_once = trials_at_once(resources, is_cluster=plan.address is not None)
         self._first = given_proposals(plan.spec)  # by number, so each once, also when resumed
@@ -106,7 +108,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
 
     def has_more(self) -> bool:
         """Whether the search was cut off: trials are left to suggest."""
-        is_left = bool(self._numbers) and not self.is_exhausted
+        is_left = bool(self._free or self._new) and not self.is_exhausted
         waiting = (self._interrupted, self._memory_retries, self._without_worker)
         return is_left or any(map(bool, waiting))
 
@@ -187,13 +189,21 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if self._interrupted:
             prior = self._interrupted.popleft()
             return self._ask(prior.number, Proposal(prior.configuration, prior.origin))
-        if not self._numbers or self.is_exhausted:
+        if not (self._free or self._new) or self.is_exhausted:
             return None
-        if self._numbers[0] < len(self._first):
-            return self._ask(number := self._numbers.popleft(), self._first[number])
+        number = self._free[0] if self._free else self._new[0]
+        if number < len(self._first):
+            return self._ask(self._taken(), self._first[number])
         proposal = self._sampler.propose(self._study)
         self.is_exhausted = proposal is None
-        return None if proposal is None else self._ask(self._numbers.popleft(), proposal)
+        return None if proposal is None else self._ask(self._taken(), proposal)
+
+    def _taken(self) -> int:
+        """Takes the next number from those that are left."""
+        if self._free:
+            return self._free.popleft()
+        number, self._new = self._new[0], self._new[1:]
+        return number
 
     def _ask(self, number: int, proposal: Proposal) -> RunningTrial:
         trial = self._sampler.ask(self._study, proposal)

@@ -70,9 +70,8 @@ class Tuning:
         done = resume_state_of(plan, own)
         sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
         self.searcher = OptunaSearcher(plan, sampler, done, stop_requests)
-        recorded_epochs = {trial.number: trial.epoch for trial in own}
         failures = AlikeFailures(plan.spec.budget.failures_alike)
-        self.recorder = Recorder(journal, self.searcher, recorded_epochs, failures)
+        self.recorder = Recorder(journal, self.searcher, own, failures)
 
     @property
     def data_bytes(self) -> int:

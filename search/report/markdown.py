@@ -135,7 +135,7 @@ def _searched(contents: Contents) -> str:
         "seed": str(search.seed),
         "started": search.started.strftime("%Y-%m-%d %H:%M UTC"),
         "state": contents.state,
-        "learned from": learned_from(contents.spec_yaml, is_warm=search.warm),
+        "learned from": learned_from(contents.experience, is_warm=search.warm),
     }
     return _bullets([f"{name}: {value}" for name, value in facts.items() if value])
 

@@ -20,6 +20,7 @@ from search.extract import agreements
 from search.extract.importance import importance_in
 from search.extract.objective_matrix import objective_matrix
 from search.history import History, Search
+from search.history.other_code import apart
 from search.report.examples import validation_examples
 from search.report.flat_table import flat_table
 from search.report.interactive import write_interactive
@@ -36,7 +37,7 @@ from search.report.robustness_values import (
 )
 from search.report.tables import TRIALS_SHOWN, tables_section
 from search.review import reconcile
-from search.spec.load import history_settings
+from search.spec.load import history_settings, is_of_a_function
 from search.tracking import tag_names
 from search.tracking.artifacts import read_robustness, read_tables, read_text
 from search.tracking.read.history import load_history
@@ -204,7 +205,10 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     history = load_history(
         tracking_uri, same_task=settings.same_task,
         task=summary.task if settings.same_task else "", is_new_task=True,
-    ).renamed(settings.rename, settings.rename_metrics)  # fmt: skip
+    )  # fmt: skip
+    trained = str(summary.fingerprint.get("model", ""))
+    history = apart(history, trained, is_function=is_of_a_function(summary.spec_yaml))
+    history = history.renamed(settings.rename, settings.rename_metrics)
     place, best = folder / summary.search, best_trials(history, summary.search)
     experience = None
     with suppress(ValueError):  # it was not stored, or is damaged

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import yaml
 
+from search.experience import Experience
 from search.history import Search
 from search.history.plurals import counted
 from search.history.provenance import names_in_words
@@ -17,13 +18,14 @@ _SEARCHES_NAMED = 5
 _CHANGED = "-dirty"  # as git describes a commit with changed files
 
 
-def learned_from(spec_yaml: str, *, is_warm: bool) -> str:
+def learned_from(experience: Experience | None, *, is_warm: bool) -> str:
     """The earlier searches that a search was warm-started from, in words."""
-    settings = history_settings(spec_yaml)
     if not is_warm:
         return "nothing (cold)"
-    named = names_in_words(list(settings.searches or ()), _SEARCHES_NAMED)
-    return f"{_searches(settings)} (warm): {named}" if named else "earlier searches (warm)"
+    if experience is None or not experience.used:
+        return "earlier searches (warm)"
+    count = counted(len(experience.used), "earlier search", "earlier searches")
+    return f"{count} (warm): {names_in_words(list(experience.used), _SEARCHES_NAMED)}"
 
 
 def reproduction(search: Search, spec_yaml: str, environment: Mapping[str, str]) -> str:

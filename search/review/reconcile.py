@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 from search.history import History, Search, Trial
 from search.history.lazy_curves import restated_curves
 from search.history.plurals import counted
-from search.objectives.objective import UNKNOWN, Objective
+from search.objectives.objective import LARGEST, UNKNOWN, Objective, is_measured
 from search.review.decisions import Decision, decide, decision_lines
 from search.review.renames import proposed_metric_renames, proposed_renames
 from search.review.space_diff import changes, tally
@@ -42,11 +42,13 @@ class Reconciled:
         trials: The restated trials that can be used, in history's order.
         decisions: The differences to each earlier search, search by search.
         left_out: Reason -> number of trials; every trial of history is in `trials` or here.
+        left_out_of: The same of each earlier search that has any.
     """
 
     trials: tuple[Trial, ...]
     decisions: tuple[Decision, ...]
     left_out: Counter[str]
+    left_out_of: Mapping[str, Counter[str]]
 
     def lines(self, limit: int | None = None) -> list[str]:
         """Returns a line per difference; with a limit only what to act on, and a count."""
@@ -82,7 +84,7 @@ def reconcile(
             A renamed metric may have had the other direction, as error has; it counts by rank then.
     """
     usable: list[Trial] = []
-    left_out: Counter[str] = Counter()
+    left_out_of: dict[str, Counter[str]] = {}
     parts: dict[str, list[_Part]] = {}
     named = tuple(objectives) if any(each.metric for each in objectives) else ()
     for trial in history.prior_trials(state=None):
@@ -90,13 +92,14 @@ def reconcile(
         restated = restate(space, trial.configuration)
         problem = _problem(trial, restated, valued)
         if problem:
-            left_out[problem] += 1
+            left_out_of.setdefault(trial.search, Counter())[problem] += 1
         else:
             usable.append(_restated(trial, restated, valued, named))
         if trial.state in _ENDS:
             parts.setdefault(trial.search, []).append((trial, restated, valued))
     found = (_decisions(history, search, part, space, named) for search, part in parts.items())
-    return Reconciled(tuple(usable), tuple(chain.from_iterable(found)), left_out)
+    left_out = sum(left_out_of.values(), Counter[str]())
+    return Reconciled(tuple(usable), tuple(chain.from_iterable(found)), left_out, left_out_of)
 
 
 def _problem(trial: Trial, restated: Restated, valued: Valued) -> str:
@@ -263,7 +266,7 @@ def objective_values(
     if len(values) != len(objectives):
         return Valued(problem="does not have one value for each objective")
     for each, value in zip(objectives, values, strict=True):
-        is_finite = isinstance(value, int | float) and math.isfinite(value)
-        if not is_finite and each.role.name != "report":
-            return Valued(problem=f"has no finite value of {each.metric or 'every objective'}")
+        if not is_measured(value) and each.role.name != "report":
+            what = "finite value" if not math.isfinite(value) else f"value below {LARGEST:g}"
+            return Valued(problem=f"has no {what} of {each.metric or 'every objective'}")
     return Valued(tuple(values), "", tuple(stands_for), tuple(turned))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
 
+from search.history.other_code import own_name
 from search.space import SearchSpace
 from search.space.values import read
 
@@ -86,8 +87,10 @@ def likeness(first: str, second: str) -> float:
     """Returns the similarity of two names, 0 to 1; 1 if they are synonyms.
 
     `sgd.lr` is not `adamw.lr`: the part before the last dot must agree if both have one. Numbers in
-    names must agree too: `beta1` is not `beta2`.
+    names must agree too: `beta1` is not `beta2`. The first may be of other code.
     """
+    if own_name(first) == second:
+        return 1.0
     (parent, own), (other_parent, other_own) = _parts(first), _parts(second)
     if parent and other_parent and parent != other_parent:
         return 0.0

@@ -11,6 +11,7 @@ A configuration holds the active hyperparameters only: with `optimizer: adamw` t
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from optuna.distributions import (
     BaseDistribution,
+    IntDistribution,
     distribution_to_json,
     json_to_distribution,
 )
@@ -40,14 +42,19 @@ class SearchSpace:
         conditions: Child to the values of its parents under which it is active; all must hold.
 
     Raises:
-        ValueError: A condition names an unknown hyperparameter or an impossible value, or
-            the conditions form a cycle.
+        ValueError: A condition names an unknown hyperparameter or an impossible value, the
+            conditions form a cycle, or an integer has an end beyond all floats.
     """
 
     distributions: Mapping[str, BaseDistribution]
     conditions: Conditions = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, distribution in self.distributions.items():
+            if isinstance(distribution, IntDistribution):
+                ends = abs(distribution.low), abs(distribution.high)
+                if max(ends) > sys.float_info.max:
+                    raise ValueError(f"{name} has an end beyond all floats")
         for child, parents in self.conditions.items():
             for name in (child, *parents):
                 if name not in self.distributions:

@@ -289,4 +289,4 @@ def _is_on_grid(distribution: FloatDistribution, step: float, number: float) -> 
     steps = (number - distribution.low) / step
     # Far from zero two neighbouring floats may lie more than the tolerance apart.
     spacing = math.ulp(max(abs(distribution.low), abs(distribution.high))) / step
-    return abs(steps - round(steps)) < GRID_TOLERANCE * max(1.0, steps) + 4 * spacing
+    return abs(steps - round(steps)) < GRID_TOLERANCE + 4 * spacing

@@ -21,6 +21,8 @@ from search.spec.sections import NAME_RULE, Budget, Part, Resources, Sampler, Sc
 SomePart = TypeVar("SomePart", bound=Part | Threat | TextThreat)
 
 _Count = Annotated[int, Field(strict=True, ge=0)]
+# A thousandfold of Optuna's 24: their densities are an array with a column a trial.
+_Candidates = Annotated[int, Field(strict=True, ge=1, le=24_000)]
 _Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 # Every option that a sampler takes, with its type. `warm` is ours (`apply/`); the others are
 # Optuna's constructor arguments, without those that only code can give.
@@ -32,7 +34,7 @@ SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "tpe": {
         "n_startup_trials": _Count,
-        "n_ei_candidates": _Count,
+        "n_ei_candidates": _Candidates,
         "multivariate": StrictBool,
         "group": StrictBool,
         "constant_liar": StrictBool,
@@ -48,6 +50,7 @@ _WORDS = {
     "Input should": "must",
     "greater than or equal to": "at least",
     "less than or equal to": "at most",
+    "less than ": "below ",
     "a valid integer": "a whole number",
     "a valid number": "a number",
     "a valid boolean": "true or false",

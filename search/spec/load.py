@@ -195,3 +195,11 @@ def history_settings(spec_yaml: str) -> HistorySettings:
         return HistorySettings.model_validate(document.get("history") or {})
     except (yaml.YAMLError, ValueError, AttributeError):
         return HistorySettings()
+
+
+def is_of_a_function(spec_yaml: str) -> bool:
+    """Whether a stored spec is of the user's own training function; the rest is not read."""
+    try:
+        return "train" in yaml.safe_load(spec_yaml)["task"]
+    except (yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -30,6 +30,8 @@ from models.data.settings import KEYS, DataSettings
 from models.hyperparameters.hyperparameter import Counted, NotNegative, Positive, Whole, read_whole
 from search.objectives.objective import RoleName
 
+# Parquet files and the columns of a report hold 64-bit integers.
+LARGEST_INTEGER = 2**63 - 1
 # Names are used in MLflow, file names and dotted keys.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
 NAME_RULE = "may hold letters, digits, `_` and `.` only, and starts with a letter"
@@ -38,7 +40,10 @@ NAME_RULE = "may hold letters, digits, `_` and `.` only, and starts with a lette
 def _read_number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number")
-    if not math.isfinite(value):
+    if isinstance(value, int):
+        if abs(value) > LARGEST_INTEGER:
+            raise ValueError("must be between -2**63 and 2**63")
+    elif not math.isfinite(value):
         raise ValueError("must be a finite number")
     return value
 

@@ -10,7 +10,8 @@ import re
 
 from models.catalog import NETWORKS, OWN_PREFIX, Hyperparameter, Value, is_own
 from search.space import SearchSpace
-from search.space.values import is_among
+from search.space.limits import problem_of_range
+from search.space.values import GRID_TOLERANCE, is_among
 from search.spec.checks import read_part
 from search.spec.conditions import Parts, check_conditions, check_cycles, check_parents
 from search.spec.errors import Document, KeyPath
@@ -143,6 +144,7 @@ def _check_shape(document: Document, path: KeyPath, part: HyperparameterSpec) ->
 
 def _check_range(document: Document, path: KeyPath, part: HyperparameterSpec) -> None:
     low, high, step = part.low, part.high, part.step
+    before = len(document.problems)
     for key, number in (("low", low), ("high", high), ("step", step)):
         if number is None and key != "step":
             document.add((*path, key), f"is missing; type {part.type} has a low and a high")
@@ -155,16 +157,28 @@ def _check_range(document: Document, path: KeyPath, part: HyperparameterSpec) ->
         document.add((*path, "low"), message, low)
     elif part.log and low <= 0:
         document.add((*path, "low"), "must be above 0 with log: true", low)
-    if step is None:
-        return
-    if part.log:
+    if step is not None and part.log:
         document.add((*path, "step"), "does not go with log: true; remove one of them", step)
-    elif step <= 0:
+    elif step is not None and step <= 0:
         document.add((*path, "step"), "must be above 0", step)
-    elif low < high and abs((high - low) / step - round((high - low) / step)) > 1e-8:
+    if len(document.problems) > before:
+        return
+    is_whole = part.type == "int"
+    key, why = problem_of_range(low, high, step, log=part.log, is_whole=is_whole)
+    if key:
+        document.add((*path, key), why, getattr(part, key))
+    elif step is not None and not _is_reached(low, high, step, is_whole=is_whole):
         reached = low + int((high - low) / step) * step
         message = f"is not low plus whole steps of {step}; the last step reaches {reached}"
         document.add((*path, "high"), message, high)
+
+
+def _is_reached(low: float, high: float, step: float, *, is_whole: bool) -> bool:
+    """Whether whole steps from low reach high, as far as floats can say."""
+    if is_whole:
+        return (int(high) - int(low)) % int(step) == 0
+    steps = (high - low) / step
+    return abs(steps - round(steps)) <= GRID_TOLERANCE
 
 
 def _check_legal(

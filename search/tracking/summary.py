@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+# An ambiguous or unknown id is answered with the newest searches.
+LISTED = 8
 RUN_NAME = "search "  # the run's name in the page begins with it
 
 
@@ -127,13 +129,17 @@ def find_summary(client: MlflowClient, search: str) -> Summary:
     )
     if len(matching) == 1:
         return matching[0]
-    listed = ", ".join(entry.search for entry in (matching or every)[-8:]) or "none yet"
+    found = matching or every
+    listed = ", ".join(entry.search for entry in found[-LISTED:]) or "none yet"
+    if len(found) > LISTED:
+        listed = f"{listed} and {len(found) - LISTED} more"
     problem = "several searches begin with" if matching else "no search is called"
     # By their beginnings, for that is what people type.
     heads = {name[: len(search)]: name for entry in every for name in _called(entry)}
     near = [] if matching else difflib.get_close_matches(search, heads, n=1)
     hint = f" Did you mean {heads[near[0]]}?" if near else ""
-    raise LookupError(f"{problem} {search!r}.{hint} Searches in this store: {listed}")
+    fix = "name one of these" if every else "name the store that has it (--tracking-uri)"
+    raise LookupError(f"{problem} {search!r}.{hint} Searches in this store: {listed}; fix: {fix}")
 
 
 def _called(entry: Summary) -> tuple[str, str]:

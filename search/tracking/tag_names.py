@@ -28,6 +28,8 @@ REASON = "twentieth.reason"  # the last line of why a trial failed or stopped; a
 # The last epoch of a trial that ended. While it runs, and if its driver was killed, the tag may lag
 # (`store_writer.EPOCH_TAG_SECONDS`): the steps of the metrics are exact.
 EPOCH = "twentieth.epoch"
+# Seconds that a trial has trained, without those between a kill and the resume. It may lag, too.
+SECONDS = "twentieth.seconds"
 VALUES = "twentieth.values"  # JSON: the objectives of a complete trial, in order; else empty
 CONFIGURATION = "twentieth.configuration"  # JSON: what was proposed, with types
 ORIGIN = "twentieth.origin"  # JSON: the whole provenance, of which the next tags are parts

@@ -37,7 +37,7 @@ class Comparison:
         reached: Trials after which this search had reached that level; None if never.
         epochs: Epochs this search had trained by then; None if never.
         trials_saved: `cold_reached - reached`; negative if this search took longer.
-        hours_saved: The same in GPU-hours, or CPU-hours without a GPU, both searches at this one's
+        hours_saved: The same in GPU-hours, or core-hours without a GPU, both searches at this one's
             resources for a trial; None if never reached, or if these are not known.
     """
 

@@ -47,7 +47,7 @@ class ArmsComparison:
         control_reached: Number of trials after which the control arm had reached it.
         main_reached: The same for the other arm.
         trials_saved: `control_reached - main_reached`.
-        hours_saved: The same in GPU-hours or CPU-hours; None if the cost is not known.
+        hours_saved: The same in GPU-hours or core-hours; None if the cost is not known.
         interval: 95 % of resampled differences in trials; None with fewer than `FEWEST_PAIRS`.
         higher: Share of resamples in which the arm with history ended higher; ties count half.
         stopped: Number of trials that the scheduler, which ranks both arms together, stopped.

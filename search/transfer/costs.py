@@ -1,7 +1,7 @@
-"""What trials cost, in hours of the GPUs, or else of the CPUs, that a trial is given.
+"""What trials cost, in hours of the GPUs, or else of the CPU cores, that a trial is given.
 
-A trial's seconds are those between the start and the end of its run, so a trial that was
-interrupted and resumed includes the time in between.
+The cost is what was reserved, the time trained times the resources of a trial, as a cluster charges
+it. How busy the cores were is not measured.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from search.spec.sections import Resources
 
 @dataclass(frozen=True)
 class Cost:
-    """What one trial occupies while it runs: `amount` of "GPU" or of "CPU"."""
+    """What one trial occupies while it runs: `amount` of "GPU" or of "core"."""
 
     amount: float
     unit: str
 
     def hours(self, seconds: float) -> float:
-        """GPU-hours or CPU-hours that this many seconds of trials take."""
+        """GPU-hours or core-hours that this many seconds of trials take."""
         return self.amount * seconds / 3600
 
     def in_words(self, hours: float) -> str:
-        """Hours without their sign, in a readable unit: "3.2 GPU-hours", "40 CPU-seconds"."""
+        """Hours without their sign, in a readable unit: "3.2 GPU-hours", "40 core-seconds"."""
         for name, factor in (("hours", 1), ("minutes", 60)):
             size = abs(hours) * factor
             if size >= 1:
@@ -46,7 +46,7 @@ def cost_of(spec_yaml: str) -> Cost | None:
         return None
     if resources.gpus > 0:
         return Cost(resources.gpus, "GPU")
-    return Cost(resources.cpus, "CPU")
+    return Cost(resources.cpus, "core")
 
 
 def saved_in_words(trials: float, hours: float | None, cost: Cost | None) -> str:

@@ -42,11 +42,11 @@ class Totals:
         best_known: The hypervolume of all searches of the task with the same objectives together;
             0 if no trial of any counts.
         epochs: Epochs trained by all trials, stopped and failed ones included.
-        trial_seconds: Seconds of trials, added up over parallel ones.
+        trial_seconds: Seconds trained, added up over parallel trials; without pauses.
         wall_seconds: Seconds from the start of the first trial to the end of the last; pauses
             between a kill and a resume included.
-        hours: GPU-hours or CPU-hours of the trials; None if the cost of a trial is not known.
-        hours_unit: "GPU-hours", "CPU-hours", or "".
+        hours: GPU-hours or core-hours of the trials; None if the cost of a trial is not known.
+        hours_unit: "GPU-hours", "core-hours", or "".
     """
 
     search: str
@@ -128,7 +128,7 @@ def totals(history: History, search: str, cost: Cost | None = None) -> Totals:
 
 def _wall_seconds(trials: list[Trial]) -> float:
     spans = [
-        (trial.started, trial.started + timedelta(seconds=trial.seconds))
+        (trial.started, trial.ended or trial.started + timedelta(seconds=trial.seconds))
         for trial in trials
         if trial.started is not None
     ]

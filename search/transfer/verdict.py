@@ -51,7 +51,7 @@ class Verdict:
         hours_saved: The same in `hours_unit`; None too if the cost of a trial is not known.
         interval: 95 % interval of the mean number of trials saved, over the cold searches; None
             with fewer than three, or if a level was never reached.
-        hours_unit: "GPU-hours", "CPU-hours", or "".
+        hours_unit: "GPU-hours", "core-hours", or "".
         control: The control arm against the rest; None if there was none.
         guard: What the guard did.
         caveats: What weakens the comparison, one sentence each.

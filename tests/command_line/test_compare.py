@@ -43,7 +43,7 @@ def test_its_numbers_are_those_of_the_whole_store(pair: tuple[str, str, str]) ->
     column = read_columns(uri, [first, "other"])[0]
     known = totals(history, first)
     assert column.totals.hypervolume == known.hypervolume > 0
-    assert column.totals.hours_unit == "CPU-hours"
+    assert column.totals.hours_unit == "core-hours"
 
 
 def test_compare_refuses_what_is_no_comparison(

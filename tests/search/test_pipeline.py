@@ -68,9 +68,22 @@ def test_a_second_search_says_what_it_starts_from(store: Stored) -> None:
     prepared = prepare(hills_spec(), store.uri, say=said.append)
     assert said[0] == (
         "review    4 trials of 1 earlier search (2 complete trials of this same task),"
-        " 0 runs left out"
+        " 1 run left out"
     )
     assert list(prepared.history.searches) == [store.search]
+
+
+def test_trials_that_do_not_fit_are_counted_among_the_runs_left_out(store: Stored) -> None:
+    said: list[str] = []
+    turned = [{"metric": "left", "direction": "minimize"}]
+    prepared = prepare(hills_spec(objectives=turned), store.uri, say=said.append)
+    assert said[0].startswith("review    4 trials of 1 earlier search")
+    assert said[0].endswith(", 3 runs left out")
+    assert prepared.experience.used == ()
+    assert prepared.experience.unused == {
+        store.search: "it was to maximize left, this search is to minimize it"
+    }
+    assert "apply     starts cold: none of 1 earlier search can be used" in said
 
 
 def test_a_cold_search_reads_no_history(store: Stored) -> None:

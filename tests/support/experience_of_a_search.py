@@ -19,4 +19,4 @@ def learned(known: History, this: Search) -> Experience:
         earlier, this.space, task=this.task, fingerprint=this.fingerprint,
         objectives=this.objectives,
     )  # fmt: skip
-    return replace(experience, fitted=tuple(fitted))
+    return replace(experience, fitted=tuple(fitted), used=tuple(earlier.searches))

@@ -110,7 +110,8 @@ def _trial_row(run: Run, last_epoch: int) -> dict[str, Any]:
         "epoch": epoch,
         "origin": json.dumps(origin if isinstance(origin, dict) else {}),
         "started": moment(run.start),
-        "seconds": duration(run.start, run.end),
+        "seconds": _seconds(tags.get(tag_names.SECONDS), duration(run.start, run.end)),
+        "ended": moment(run.end),
         "name": run.name,
     }
 
@@ -149,6 +150,16 @@ def _merged(rows: Iterable[dict[str, Any]], rejected: list[dict[str, str]]) -> l
                              "search": other["search"]})  # fmt: skip
         best[key] = row
     return list(best.values())
+
+
+def _seconds(text: str | None, otherwise: float | None) -> float | None:
+    """Returns the seconds trained; if they are not recorded, those from start to end."""
+    if text is None:
+        return otherwise
+    seconds = float(text)
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"{text[:80]!r} is not a time in seconds")
+    return seconds
 
 
 def _count(value: Any, limit: int = LARGEST_COUNT) -> int:

@@ -139,7 +139,8 @@ class Sender:
                 self._add_end(run, batch, event)
         tagged = self._tagged.get(number, float("-inf"))
         if last.name == "epoch" and time.monotonic() - tagged < EPOCH_TAG_SECONDS:
-            del batch.tags[tag_names.EPOCH]
+            for tag in (tag_names.EPOCH, tag_names.SECONDS):
+                batch.tags.pop(tag, None)
         batch.log(self._client, run)
         if tag_names.EPOCH in batch.tags:
             self._tagged[number] = time.monotonic()
@@ -208,6 +209,7 @@ class Sender:
         # The compare page colours by the metric logged first, which should be an objective.
         batch.add_metrics({**newest, **metrics}, time=event.time, step=epoch)
         batch.tags[tag_names.EPOCH] = str(epoch)
+        batch.tags |= _seconds_tag(event)
 
     def _add_end(self, run: str, batch: Batch, event: Event) -> None:
         state, reason = event.fields["state"], event.fields.get("reason") or ""
@@ -216,6 +218,7 @@ class Sender:
             tag_names.VALUES: json.dumps(event.fields.get("values") or []),
             tag_names.EPOCH: str(event.fields["epoch"]),
             tag_names.COLOR: tag_names.color(self._search, state),
+            **_seconds_tag(event),
         }
         if reason.strip():
             self._client.log_text(run, reason, "reason.txt")
@@ -250,6 +253,12 @@ class Sender:
         batch.log(self._client, self._summary_run)
         if "status" in event.fields:
             self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
+
+
+def _seconds_tag(event: Event) -> dict[str, str]:
+    """Returns the tag with the seconds trained; none where a journal's event lacks them."""
+    seconds = event.fields.get("seconds")
+    return {} if seconds is None else {tag_names.SECONDS: f"{seconds:.3f}"}
 
 
 # MLflow accepts at most 100 params and 100 tags in one batch, and 1,000 entries in all.

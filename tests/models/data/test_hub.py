@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import datasets
+import huggingface_hub
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from models.data.loading import load_images
 from models.data.sources import content_digest
 from tests.support.pictures import picture
 
+answers = tables._answers  # the fixture replaces it
 KINDS = datasets.Features(img=datasets.Image(), label=datasets.ClassLabel(names=["cat", "dog"]))
 
 
@@ -36,6 +38,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict]:
         return datasets.DatasetDict({key: value for key, value in found.items() if key != "asked"})
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(tables, "_answers", lambda name: True)
     tables._open_hub.cache_clear()
     yield found
     tables._open_hub.cache_clear()
@@ -80,6 +83,33 @@ def test_revision_and_subset_are_asked_for(hub: dict) -> None:
 def test_a_hub_out_of_reach_is_named(hub: dict) -> None:
     with pytest.raises(DataError, match=r"'birds'.*cannot reach.*fix: check the name"):
         describe_data({"hub": "birds"})
+
+
+def test_a_hub_that_is_away_is_asked_once_and_the_copy_in_the_cache_is_used(
+    hub: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def away(self: object, name: str, timeout: float) -> None:
+        asked.append(name)
+        raise ConnectionError("[Errno -2] Name or service not known")
+
+    def kept(**arguments: Any) -> datasets.DatasetDict:
+        assert datasets.config.HF_HUB_OFFLINE and huggingface_hub.constants.HF_HUB_OFFLINE
+        if arguments["path"] != "pets":
+            raise datasets.exceptions.DatasetNotFoundError("not in the cache")
+        return datasets.DatasetDict({"train": hub["train"], "test": hub["test"]})
+
+    monkeypatch.setattr(tables, "_answers", answers)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", away)
+    monkeypatch.setattr(datasets, "load_dataset", kept)
+    before = datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE
+    assert describe_data({"hub": "pets"}).train == 36
+    message = "hub 'birds': the hub does not answer, and the cache has no copy; fix: check the netw"
+    with pytest.raises(DataError, match=message):
+        describe_data({"hub": "birds"})
+    assert asked == ["pets", "birds"]
+    assert (datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE) == before
 
 
 def test_images_of_different_sizes_need_a_size(hub: dict) -> None:

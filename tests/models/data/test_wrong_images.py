@@ -49,6 +49,10 @@ def rows(values: str) -> str:
     ("spoil", "settings", "words"),
     [
         (lambda root: shutil.rmtree(root), {}, ["pets: no such file"]),
+        (
+            lambda root: (shutil.rmtree(root), write_classes(root, 1)), {},
+            ["too few examples to hold out test and validation: 2 to train on", "give more"],
+        ),
         (emptied, {}, ["pets: an empty folder", "a folder a class"]),
         (lambda root: cut_off(root / "train/cat/003.png"), {}, ["train/cat/003.png: a damaged"]),
         (lambda root: (root / "test/dog/001.png").write_bytes(b""), {}, ["001.png: an empty file"]),

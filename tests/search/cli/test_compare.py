@@ -20,7 +20,7 @@ from search.transfer.costs import Cost
 from search.transfer.totals import totals
 from tests.support.synthetic_history import CLEAN, ROBUST, SPACE, START, TASK, history, row, search
 
-CPU = Cost(1.0, "CPU")
+CPU = Cost(1.0, "core")
 OTHER_SPACE = SearchSpace.from_distributions(
     {
         "optimizer": CategoricalDistribution(("sgd", "adamw")),
@@ -83,7 +83,7 @@ def test_the_numbers_stand_under_each_other_and_are_those_of_the_totals() -> Non
         "trials stopped                            1        0",
         "epochs                                   12        5",
         "wall time (s)                          30.0     10.0",
-        "CPU-hours                            0.0083   0.0028",
+        "core-hours                           0.0083   0.0028",
     ):
         assert line in text.splitlines(), f"{line!r} is not in\n{text}"
 

@@ -49,8 +49,14 @@ def test_a_search_is_a_line_under_its_task_with_its_best_value_of_each_objective
     assert heading == f"{store.plan.task}: maximize left, maximize right"
     assert titles.split() == ["search", "state", "trials", "best", "cost", "duration", "start"]
     cells = line.split()
-    assert cells[:5] == [store.search, "interrupted", "3/5", "0.9000", "0.9000"]
-    assert cells[6:] == ["CPU-h", cells[7], "cold"]
+    assert cells[:5] == [store.search, "interrupted", "3/5", "(1", "failed)"]
+    assert cells[5:7] == ["0.9000", "0.9000"] and cells[8:] == ["core-h", cells[9], "cold"]
+
+
+def test_a_search_of_which_all_trials_failed_says_so_in_its_line() -> None:
+    failed = replace(a_search("a-1"), state="complete", trials={"failed": 6}, trials_budget=6)
+    (*_, line) = history_lines([failed], 100)
+    assert line.startswith("a-1     complete  6/6 (6 failed)")
 
 
 def test_an_empty_store_says_that_there_is_no_search(store: Stored) -> None:

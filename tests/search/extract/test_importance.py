@@ -104,3 +104,9 @@ def test_a_space_of_constants_gives_no_importance() -> None:
     space = SearchSpace.from_distributions({"only": CategoricalDistribution(("a",))})
     part = measured([{"only": "a"}] * 9, [0.1 * number for number in range(9)])
     assert importance_in(part, space) == {}
+
+
+def test_values_that_no_tree_tells_apart_give_no_importance() -> None:
+    generator = np.random.default_rng(0)
+    drawn = [FLAT.random_configuration(generator) for _ in range(9)]
+    assert importance_in(measured(drawn, [0.0] * 8 + [5e-324]), FLAT) == {}

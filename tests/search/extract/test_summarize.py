@@ -93,7 +93,7 @@ def test_trials_of_a_foreign_task_are_left_out_with_a_reason() -> None:
                      "classes": 2, "shape": [64]}, "model": "transformer"})  # fmt: skip
     found = learned(history([row(0, [0.9, 0.5], search="f", task="sst2@1")], [foreign]))
     assert found.is_empty
-    assert found.reasons() == {"task is too different": 1}
+    assert found.reasons() == {"its task is too different to describe this one": 1}
 
 
 @pytest.mark.slow

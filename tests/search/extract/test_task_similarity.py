@@ -28,12 +28,22 @@ def test_another_task_is_never_fully_similar() -> None:
     assert compare_tasks(TASK, FINGERPRINT, "other", FINGERPRINT).value < 1.0
 
 
+def test_the_reasons_say_no_more_than_was_compared() -> None:
+    data = {"name": "a", "digest": "1", "kind": "images", "classes": 10, "train": 100}
+    first, second = {"data": data}, {"data": data | {"name": "b", "digest": "2"}, "epochs": 3}
+    found = compare_tasks("a@1", first | {"epochs": 3}, "b@2", second)
+    assert found.reasons == (
+        "other data", "same kind of data", "same number of classes", "same number of examples",
+        "same number of epochs",
+    )  # fmt: skip
+
+
 def test_another_data_set_of_the_kind_is_relevant_and_another_kind_is_not() -> None:
     near = compare_tasks(TASK, FINGERPRINT, "mnist", MNIST)
     far = compare_tasks(TASK, FINGERPRINT, "sst2", SENTENCES)
     assert near.value > RELEVANT > far.value
     assert "other data" in near.reasons and "same model" in near.reasons
-    assert "other kind" in far.reasons
+    assert "other kind of data" in far.reasons
 
 
 def test_another_version_of_the_data_is_between_the_same_and_another() -> None:

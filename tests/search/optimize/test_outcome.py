@@ -85,3 +85,11 @@ def test_a_last_epoch_without_any_metric_names_all_that_is_missing() -> None:
     assert outcome_of({"epoch": 3, "metrics": {}}, OBJECTIVES, 3) == Outcome(
         "failed", 3, reason="reported no left, right; it reported nothing"
     )
+
+
+def test_a_value_whose_square_is_no_number_fails_the_trial_like_one_that_is_not_finite() -> None:
+    for value in (1e151, -1e308):
+        ended = outcome({"epoch": 3, "metrics": {"left": 0.5, "right": value}})
+        assert ended.state == "failed"
+        assert ended.reason == "not finite where it is squared: right beyond 1e+150"
+    assert outcome({"epoch": 3, "metrics": {"left": 0.5, "right": 1e150}}).state == "complete"

@@ -28,8 +28,11 @@ class Tune:
     def __init__(self, folder: Path, **recorded: int) -> None:
         self.folder = folder
         self.searcher = searcher_of(a_plan(folder, resources={"parallelism": 8, "cpus": 1}))
-        recorded_epochs = {int(name.removeprefix("trial_")): at for name, at in recorded.items()}
-        self.recorder = Recorder(Journal(folder), self.searcher, recorded_epochs)
+        own = [
+            prior(int(name.removeprefix("trial_")), "interrupted", 0.5, epoch=at, seconds=100.0)
+            for name, at in recorded.items()
+        ]
+        self.recorder = Recorder(Journal(folder), self.searcher, own)
 
     def trial(self, number: int, error_file: Path | None = None) -> Any:
         self.searcher._interrupted.append(prior(number, "interrupted", 0.5, origin=ORIGIN))
@@ -55,7 +58,9 @@ class Tune:
         self.recorder.on_trial_result(0, [], trial, trial.last_result)
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        return [event.fields for event in read_events(self.folder) if event.name == name]
+        """Returns the fields of events, without the seconds, which no two runs share."""
+        found = [event.fields for event in read_events(self.folder) if event.name == name]
+        return [{key: each[key] for key in each if key != "seconds"} for each in found]
 
 
 @pytest.fixture
@@ -114,6 +119,26 @@ def test_epochs_of_an_earlier_launch_are_not_recorded_again(tmp_path: Path) -> N
     tune.start(trial)
     tune.report(trial, 3, earlier=[[1, {"left": 0.1}], [2, {"left": 0.2}]])
     assert [event["epoch"] for event in tune.events("epoch")] == [3]
+
+
+def test_the_seconds_of_a_trial_are_those_it_trained_in_all_launches_and_attempts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tune, clock = Tune(tmp_path, trial_3=2), SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("search.optimize.recorder.time.monotonic", lambda: clock.now)
+    trial = tune.trial(3)  # 100 s in an earlier launch; whatever passed since then does not count
+    tune.start(trial)
+    clock.now += 7
+    tune.report(trial, 3)
+    clock.now += 2
+    tune.recorder.on_trial_error(0, [], trial)  # it has lost its worker, and waits for another
+    clock.now += 1000
+    tune.start(tune.asked("t3"))
+    clock.now += 4
+    tune.recorder.settle()
+    events = {event.name: event.fields.get("seconds") for event in read_events(tmp_path)}
+    assert events["epoch"] == 107.0 and events["end"] == 113.0
+    assert tune.recorder.ended[3].seconds == 113.0
 
 
 def test_a_failure_before_the_first_epoch_records_no_epoch(tune: Tune) -> None:

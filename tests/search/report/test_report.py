@@ -126,7 +126,7 @@ def test_the_search_in_numbers_is_that_of_the_totals(tmp_path: Path) -> None:
     assert "| hypervolume | 0.870 (best known of the task: 1) |" in text
     assert "reference point (-0.1000, -0.1000): 0.4000, where all searches of the task" in text
     assert "| time of the trials, added up | 1 min 15 s |" in text
-    assert "| cost of the trials | 0.0417 CPU-hours |" in text  # two CPUs
+    assert "| cost of the trials | 0.0417 core-hours |" in text  # two CPUs
 
 
 def test_the_report_says_what_a_repetition_has_in_common_and_what_not(report: Report) -> None:

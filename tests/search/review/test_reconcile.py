@@ -333,3 +333,9 @@ def test_it_never_raises_and_every_trial_is_accounted_for(
         assert restate(TARGET, each.configuration).configuration == each.configuration
     assert all(decision_lines(found.decisions))
     assert json.dumps([vars(decision) for decision in found.decisions])
+
+
+def test_a_value_beyond_what_samplers_can_square_is_left_out_with_that_reason() -> None:
+    found = reconciled(earlier([SGD] * 2, values=[1e300]))
+    assert not found.trials
+    assert found.left_out == {f"it has no value below 1e+150 of {ACCURACY}": 2}

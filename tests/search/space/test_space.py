@@ -202,3 +202,12 @@ def test_key_recognises_duplicates_by_their_active_part() -> None:
     assert SPACE.key({**ADAMW, rate: 0.003}) != SPACE.key({**ADAMW, rate: 3 * 0.001 + 1e-18 * 500})
     switch = SearchSpace({"x": CategoricalDistribution((1, True))})
     assert switch.key({"x": 1}) != switch.key({"x": True})
+
+
+def test_a_stored_space_with_an_integer_beyond_all_floats_is_refused() -> None:
+    ends = {"low": 0, "high": 10**400, "log": False, "step": 1}
+    text = json.dumps(
+        {"distributions": {"x": {"name": "IntDistribution", "attributes": ends}}, "conditions": {}}
+    )
+    with pytest.raises(ValueError, match="x has an end beyond all floats"):
+        SearchSpace.from_json(text)

@@ -61,6 +61,8 @@ WRONG = [
     ("space/width/log", True, ["space.width.step = 16", "log: true"]),
     ("space/width/step", 0, ["space.width.step = 0", "above 0"]),
     ("space/width/choices", [1, 2], ["space.width.choices = [1, 2]", "no such key"]),
+    ("space/width/high", 10**400, ["space.width.high", "between -2**63 and 2**63"]),
+    ("space/optimizer/choices", ["sgd", 2**64], ["optimizer.choices[1]", "-2**63 and 2**63"]),
     ("space/width", [16, 64], ["space.width = [16, 64]", "must be a mapping", "low, high"]),
     ("space/width", {"type": "int", "low": 16}, ["space.width.high", "is missing"]),
     ("space/sgd.learning_rate/low", -1, ["learning_rate.low = -1", "above 0 with log"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.tracking import tag_names
-from search.tracking.summary import publish_files, settle
+from search.tracking.summary import LISTED, find_summary, publish_files, settle
 from tests.support.stores import Store, new_store
 
 
@@ -58,3 +58,18 @@ def test_a_report_leaves_the_verdict_and_the_totals_with_the_search_and_a_later_
     data = store.client.get_run(store.summary_run).data
     assert data.metrics == {"search/hypervolume": 0.25, "search/trials.stopped": 0.0}
     assert data.tags[tag_names.VERDICT] == data.tags[tag_names.NOTE] == "Second."
+
+
+def test_an_ambiguous_or_unknown_id_is_answered_with_the_searches_and_what_to_do(
+    store: Store, tmp_path: Path
+) -> None:
+    for number in range(LISTED + 1):
+        new_store(tmp_path, f"demo-2{number}")
+    with pytest.raises(LookupError) as ambiguous:
+        find_summary(store.client, "demo-2")
+    assert "several searches begin with 'demo-2'. Searches in this store: demo-21, demo-22" in str(
+        ambiguous.value
+    )
+    assert str(ambiguous.value).endswith("demo-28 and 1 more; fix: name one of these")
+    with pytest.raises(LookupError, match=r"no search is called 'other'.*fix: name one of these"):
+        find_summary(store.client, "other")

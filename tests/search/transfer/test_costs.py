@@ -12,8 +12,8 @@ from search.transfer.costs import Cost, cost_of, saved_in_words
     ("spec", "cost"),
     [
         ("resources: {gpus: 0.5, cpus: 4}", Cost(0.5, "GPU")),
-        ("resources: {cpus: 2}", Cost(2.0, "CPU")),
-        ("resources: {cpus: 2.0, gpus: 0.0, parallelism: 3, memory_gb: null}", Cost(2.0, "CPU")),
+        ("resources: {cpus: 2}", Cost(2.0, "core")),
+        ("resources: {cpus: 2.0, gpus: 0.0, parallelism: 3, memory_gb: null}", Cost(2.0, "core")),
         ("name: digits", None),
         ("resources: none", None),
         ("resources: {gpus: -1}", None),
@@ -28,7 +28,7 @@ def test_the_cost_of_a_trial_is_read_from_the_stored_spec(spec: str, cost: Cost 
 
 def test_hours_are_seconds_of_trials_by_what_a_trial_occupies() -> None:
     assert Cost(0.5, "GPU").hours(7200) == 1.0
-    assert Cost(4, "CPU").hours(900) == 1.0
+    assert Cost(4, "core").hours(900) == 1.0
 
 
 @pytest.mark.parametrize(

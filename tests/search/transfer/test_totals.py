@@ -65,5 +65,5 @@ def test_totals_are_metrics_by_name_and_unknown_ones_are_left_out() -> None:
     assert found["trials.failed"] == found["trials.interrupted"] == 0
     assert found["hours.gpu"] == pytest.approx(2 * 20 / 3600)
     unknown = totals(history([], [search()]), "cold").as_metrics()
-    assert not {name for name in unknown if name.startswith(("hours.gpu", "hours.cpu", "best."))}
+    assert not {name for name in unknown if name.startswith(("hours.gpu", "hours.core", "best."))}
     assert "share_of_best_known" not in unknown

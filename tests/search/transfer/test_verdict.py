@@ -110,7 +110,7 @@ def test_cold_searches_that_agree_leave_the_rounding_error_of_a_count() -> None:
 
 def test_a_level_that_was_never_reached_leaves_no_interval() -> None:
     known = one_objective([0.5, 0.6, 0.7], [0.5, 0.8], [0.6, 0.99], [0.9])
-    found = verdict(known, "this", Cost(1, "CPU"))
+    found = verdict(known, "this", Cost(1, "core"))
     assert found.trials_saved == 1 and found.interval is None and found.hours_saved is None
     assert "interval" not in found.sentence
 
