@@ -205,10 +205,10 @@ def _follow(
     """Runs a plan; returns the search as it then is."""
     answer, was_stopped = watch(plan, own, again="interrupt", on_trial_end=on_trial_end)
     again = f"continue with: search.resume({plan.search!r})"
-    if was_stopped and answer.status == "failed":
+    if was_stopped and answer.status == "died":
         raise KeyboardInterrupt(f"{plan.search} was killed; {again}")
     if answer.status != "done":
-        hint = f"\n{log_tail(plan.storage)}" if answer.status == "failed" else ""
+        hint = f"\n{log_tail(plan.storage)}" if answer.status in ("failed", "died") else ""
         raise SearchFailed(plan.search, f"{answer.message}; {again}{hint}")
     try:
         place, verdict = report(plan, results)
