@@ -30,7 +30,8 @@ from threadpoolctl import threadpool_limits
 from search.history import Trial
 from search.history.plurals import counted
 from search.optimize.bundle import code_for_workers
-from search.optimize.cpu_leases import lease_cpus, machine_cpus
+from search.optimize.cores import machine_cpus
+from search.optimize.cpu_leases import lease_cpus
 from search.optimize.plan import LOG, Plan
 from search.optimize.resources import NoRoom, why_no_node
 from search.optimize.session_folder import (
@@ -161,8 +162,11 @@ def _run(
         return "complete"
     if plan.address is None:
         asked = time.monotonic()
-        leases = lease_cpus(_cores(plan), say=say, must_stop=must_stop)
-        if not leases:
+        leases = lease_cpus(
+            _cores(plan), search=plan.search, say=say, waits=not plan.share_cores,
+            must_stop=must_stop,
+        )  # fmt: skip
+        if leases is None:
             return "interrupted" if stop.is_set() else "stopped"
         for lease in leases:
             at_the_end.callback(lease.release)

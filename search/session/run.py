@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def run(
     tracking_uri: str | None = None,
     results: str | Path | None = None,
     address: str | None = None,
+    share_cores: bool = False,
     on_trial_end: Callable[[Trial], object] | None = None,
     on_search_end: Callable[[Result], object] | None = None,
     **overrides: Any,
@@ -75,6 +77,7 @@ def run(
             results/mlflow.db.
         results: The folder for reports and checkpoints; all nodes of a cluster must share it.
         address: A running Ray cluster: "auto" or host:port; inside of a Ray job "auto".
+        share_cores: Do not wait for cores that other searches on this machine hold.
         on_trial_end: Called in this process with each `Trial` that is complete, stopped or failed.
             What it raises is printed, and the search goes on.
         on_search_end: Called with the result before it is returned.
@@ -96,6 +99,7 @@ def run(
     with _quiet_libraries():
         prepared = pipeline.prepare(checked, uri, say=say, passed=passed)
         plan = pipeline.new_plan(prepared, uri, folder / "storage", address, say)
+    plan = replace(plan, share_cores=share_cores)
     return _follow(plan, [], folder, on_trial_end, on_search_end)
 
 
@@ -110,6 +114,7 @@ def resume(
     tracking_uri: str | None = None,
     results: str | Path | None = None,
     address: str | None = None,
+    share_cores: bool = False,
     on_trial_end: Callable[[Trial], object] | None = None,
     on_search_end: Callable[[Result], object] | None = None,
 ) -> Result:
@@ -127,6 +132,7 @@ def resume(
         tracking_uri: As for `run`; that of the result, if `search` is one.
         results: As for `run`; that of the result, if `search` is one.
         address: As for `run`.
+        share_cores: As for `run`.
         on_trial_end: As for `run`.
         on_search_end: As for `run`.
 
@@ -146,6 +152,7 @@ def resume(
             name, uri, more_trials=trials, hours=hours, address=address, allowed=allowed, say=say
         )
     own = load_history(uri, searches=[plan.search]).prior_trials(state=None)
+    plan = replace(plan, share_cores=share_cores)
     return _follow(plan, own, folder, on_trial_end, on_search_end)
 
 
