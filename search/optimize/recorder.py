@@ -17,6 +17,7 @@ from ray import tune
 
 from search.history import Trial
 from search.optimize.alike_failures import AlikeFailures
+from search.optimize.first_worker import FirstWorker
 from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
 from search.optimize.searcher import OptunaSearcher
 from search.tracking.write.journal import Journal
@@ -32,9 +33,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         searcher: Has each trial's number, configuration and origin.
         recorded_epochs: Number -> last epoch that earlier launches have recorded.
         failures: Told of every end; says whether the search has failed.
+        first_worker: Told of workers, likewise.
 
     Attributes:
         failures: As given.
+        first_worker: As given.
         ended: Number -> trial, for the trials that ended in this launch, in that order.
     """
 
@@ -44,9 +47,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         searcher: OptunaSearcher,
         recorded_epochs: Mapping[int, int],
         failures: AlikeFailures | None = None,
+        first_worker: FirstWorker | None = None,
     ) -> None:
         self._journal, self._searcher = journal, searcher
         self.failures = failures or AlikeFailures(0)
+        self.first_worker = first_worker or FirstWorker()
         self._epoch = dict(recorded_epochs)
         self._started: dict[int, Trial] = {}
         self.ended: dict[int, Trial] = {}
@@ -58,6 +63,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Writes the start of a trial when a worker has it: from here on it has a run."""
         self._searcher.on_trial_start(trial.trial_id)
+        self.first_worker.begin()
         asked = self._searcher.asked[trial.trial_id]
         if asked.number in self._started:
             return  # it is retried: its worker was lost or ran out of memory
@@ -91,7 +97,13 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Handles the loss of a worker; the trial has failed if it has lost too many."""
+        self.first_worker.lose(_error_of(trial))
         self._end_attempt(trial, None)
+
+    @property
+    def why_failed(self) -> str:
+        """Why the search has failed; "" while it has not."""
+        return self.first_worker.why or self.failures.why
 
     def _end_attempt(self, trial: Any, result: Mapping[str, Any] | None) -> None:
         """Ends a trial, unless the searcher retries it; `result` is None if the worker was lost."""
