@@ -30,6 +30,7 @@ from search.history.plurals import counted
 from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
+from search.optimize.session_folder import require_session_folder
 from search.review import Reconciled, reconcile
 from search.space import SearchSpace, Value
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
@@ -174,8 +175,11 @@ def new_plan(
 
     Raises:
         LookupError: a trial to start from is gone.
-        ValueError: it was trained on examples of this task's validation or test split.
+        ValueError: it was trained on examples of this task's validation or test split, or Ray has
+            no place for its sockets.
     """
+    if address is None:
+        require_session_folder()
     spec, client = prepared.spec, open_client(tracking_uri)
     search = f"{spec.name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
     experiment = ensure_experiment(client, spec.task.name, tracking_uri)
@@ -241,9 +245,12 @@ def resumed_plan(
         LookupError: there is no such search.
         SearchIsAlive: another process runs it.
         PermissionError: it runs code of the user's that was not allowed, or has changed since.
-        ValueError: its data set or its pretrained model has changed since.
+        ValueError: its data set or its pretrained model has changed since, or Ray has no place for
+            its sockets.
         FileNotFoundError: the weights that its trials start from are gone.
     """
+    if address is None:
+        require_session_folder()
     client = open_client(tracking_uri)
     summary = find_summary(client, search)
     refuse_if_alive(client, summary.run_id, lambda text: say(f"review    {text}"))
@@ -314,7 +321,7 @@ def fingerprint_of(spec: Spec, code: str | None = None) -> tuple[dict[str, Any],
             raise
         raise ValueError(f"{error} (a network without task.base is for images)") from error
     base = locate_base(task.base) if task.base else None
-    if base is not None and kind != "images":
+    if base is not None and task.data_kind() != "images":
         require_tokenizer(base.folder)
     if code is None and task.code:
         code = locate_code(task.code).digest

@@ -14,7 +14,7 @@ from search.session.screen import out, say
 from search.session.watch import has_complete_trials, report, watch
 from search.tracking.read.history import load_history
 
-EXIT_CODES = {"failed": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
+EXIT_CODES = {"failed": 1, "died": 1, "refused": 2, "alive": 3, "lost": 3, "unsent": 4}
 
 
 def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
@@ -31,11 +31,11 @@ def follow(plan: Plan, own: Sequence[Trial], results: Path) -> None:
         SystemExit: the launch failed or was stopped.
     """
     answer, was_stopped = watch(plan, own, again="Ctrl-C")
-    if was_stopped and answer.status == "failed":
+    if was_stopped and answer.status == "died":
         raise SystemExit(STOPPED)  # it was killed, as asked
     again = f"continue with: twentieth resume {plan.search}"
     if answer.status != "done":
-        hint = log_tail(plan.storage) + "\n" if answer.status == "failed" else ""
+        hint = log_tail(plan.storage) + "\n" if answer.status in ("failed", "died") else ""
         fail(f"{hint}{answer.message}; {again}", EXIT_CODES[answer.status])
     try:
         place, verdict = report(plan, results)

@@ -6,6 +6,7 @@ Imports are inside the commands, so that `twentieth --help` is fast.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,12 @@ from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster ('auto', host:port).")]
+ShareCores = Annotated[
+    bool,
+    typer.Option(
+        "--share-cores", help="Do not wait for cores that other searches on this machine hold."
+    ),
+]
 Trials = Annotated[int | None, typer.Option(min=1, help="Number of trials.")]
 
 
@@ -44,6 +51,7 @@ def run(
         int | None, typer.Option(min=0, help="Seed of the sampler and the trials.")
     ] = None,
     results: Results = RESULTS,
+    share_cores: ShareCores = False,
 ) -> None:
     """Start a search: review, extract, apply, optimize, transfer."""
     changes = changed_keys(settings, trials, seed) + ["history.enabled=false"] * cold
@@ -56,7 +64,7 @@ def run(
     admit_to(address)
     prepared = pipeline.prepare(checked, tracking_uri, say=say)
     plan = pipeline.new_plan(prepared, tracking_uri, results / "storage", address, say)
-    follow(plan, [], results)
+    follow(replace(plan, share_cores=share_cores), [], results)
 
 
 def resume(
@@ -70,6 +78,7 @@ def resume(
     allow_code: AllowCode = None,
     changed_code: ChangedCode = False,
     results: Results = RESULTS,
+    share_cores: ShareCores = False,
 ) -> None:
     """Continue an interrupted search, or extend a finished one."""
     _announce(tracking_uri)
@@ -85,7 +94,7 @@ def resume(
         allowed=Allowed(allow_code, changed_code), say=say,
     )  # fmt: skip
     own = load_history(tracking_uri, searches=[plan.search]).prior_trials(state=None)
-    follow(plan, own, results)
+    follow(replace(plan, share_cores=share_cores), own, results)
 
 
 def repeat(
@@ -96,6 +105,7 @@ def repeat(
     allow_code: AllowCode = None,
     changed_code: ChangedCode = False,
     results: Results = RESULTS,
+    share_cores: ShareCores = False,
 ) -> None:
     """Train one configuration again with other seeds, as a small search of its own.
 
@@ -114,7 +124,7 @@ def repeat(
         search, number, tracking_uri, seeds=seeds, storage_root=results / "storage",
         address=address, allowed=Allowed(allow_code, changed_code), say=say,
     )  # fmt: skip
-    follow(plan, [], results)
+    follow(replace(plan, share_cores=share_cores), [], results)
 
 
 def review(

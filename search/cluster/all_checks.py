@@ -7,7 +7,7 @@ from pathlib import Path
 
 from search.cluster import capacity, consistency, security, storage, tracking_store
 from search.cluster.check import Check, run_check
-from search.cluster.nodes import HERE, Nodes, RayNodes, autoscaler_node_types
+from search.cluster.nodes import HERE, Nodes, RayNodes, ThisMachine, autoscaler_node_types
 from search.spec import Spec
 
 # A node's first answer waits for a worker process with our code; on two busy cores 30 s were seen.
@@ -34,7 +34,9 @@ def examine(
     ]
     if place is not None:
         steps.insert(1, ("storage", lambda: [storage.check_storage(nodes, place)], SECONDS))
-    if isinstance(nodes, RayNodes):
+    if isinstance(nodes, ThisMachine):
+        steps.append(("temporary folder", capacity.check_session_folder, SECONDS))
+    else:
         steps += [
             ("clocks", lambda: [consistency.check_clocks(nodes)], SECONDS),
             ("token", lambda: [security.check_token(nodes)], SECONDS),

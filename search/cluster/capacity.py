@@ -15,6 +15,7 @@ from search.cluster.check import Check, failed, failed_if, passed, warned
 from search.cluster.nodes import Nodes, Reply, problems
 from search.history.plurals import counted
 from search.optimize.resources import fitting, wanted, why_no_node
+from search.optimize.session_folder import NoSessionFolder, most_bytes, new_session_folder
 from search.spec.sections import Resources
 
 
@@ -151,3 +152,22 @@ def disk_check(name: str, rooms: Mapping[str, tuple[int, int]]) -> Check:
     if least < ROOM_BYTES:
         return warned(name, f"{node}: only {least / 1e9:.1f} GB free", fix)
     return passed(name, f"at least {least / 1e9:.0f} GB free on each node")
+
+
+def check_session_folder() -> Iterator[Check]:
+    """Check that a Ray of this machine's own finds a place for its sockets."""
+    name = "temporary folder"
+    try:
+        folder, elsewhere = new_session_folder()
+    except NoSessionFolder as error:
+        found, _, fix = str(error).partition("; fix: ")
+        yield failed(name, found, fix)
+        return
+    folder.rmdir()
+    if elsewhere:
+        yield warned(
+            name, f"{elsewhere}: Ray's files go to {folder.parent}",
+            f"set TMPDIR to a folder of at most {most_bytes()} bytes, if {folder.parent} is small",
+        )  # fmt: skip
+    else:
+        yield passed(name, f"{folder.parent} is short enough for Ray's sockets")

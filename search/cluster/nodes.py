@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from search.cluster.access import admit, located
 from search.cluster.check import in_a_line
 from search.optimize.bundle import code_for_workers
+from search.optimize.cores import machine_cpus, machine_memory
 
 HERE = "this machine"
 
@@ -52,9 +51,8 @@ class ThisMachine:
 
     @property
     def resources(self) -> Mapping[str, Mapping[str, float]]:
-        """Cores and memory in bytes; a check of the GPUs counts those."""
-        cores = len(os.sched_getaffinity(0))
-        return {HERE: {"CPU": float(cores), "memory": float(psutil.virtual_memory().total)}}
+        """Cores and memory in bytes, of its container; a check of the GPUs counts those."""
+        return {HERE: {"CPU": float(machine_cpus()), "memory": float(machine_memory())}}
 
     def ask(
         self, function: Callable[..., Any], *arguments: Any, seconds: float = 60

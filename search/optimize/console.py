@@ -23,6 +23,7 @@ from search.objectives import pareto
 from search.objectives.objective import value_text
 from search.objectives.roles import best, is_plain
 from search.optimize.plan import Plan, origin_text
+from search.tracking import tag_names
 from search.tracking.write.journal import Event
 
 FRONT_ROWS = 6
@@ -41,6 +42,7 @@ class View:
     evaluated: tuple[int, int] = (0, 0)  # of the best trials, and how many these are
     ended_here: int = 0
     began: float = field(default_factory=time.monotonic)
+    state: str = ""  # of the search, once its driver has written it
     message: str = "starting"
 
     def seed(self, trials: Sequence[Trial]) -> None:
@@ -67,6 +69,8 @@ class View:
             self.epochs[fields["number"]] = fields["epoch"]
         elif event.name == "evaluating":
             self._take_evaluating(fields)
+        elif event.name == "summary":
+            self.state = fields["tags"].get(tag_names.STATE, self.state)
         return self._take_end(fields) if event.name == "end" else None
 
     def _take_evaluating(self, fields: dict[str, Any]) -> None:
@@ -100,6 +104,15 @@ class View:
     def done(self) -> int:
         """Counts the trials that have ended for good."""
         return self.count("complete", "stopped", "failed")
+
+    def is_through(self) -> bool:
+        """Whether nothing is left to train: the search is complete, or all its trials have ended.
+
+        A search that has failed or was stopped is not: another driver would go on with its trials.
+        """
+        if self.state:
+            return self.state == "complete"
+        return self.done() >= self.plan.trials_budget and not self.count("running")
 
     def front(self) -> list[int]:
         """Returns the numbers of the best trials, by roles; the best first value comes first."""

@@ -9,17 +9,17 @@ and waits until the store has everything.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import math
 import os
 import shutil
 import sys
-import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,9 +30,15 @@ from threadpoolctl import threadpool_limits
 from search.history import Trial
 from search.history.plurals import counted
 from search.optimize.bundle import code_for_workers
-from search.optimize.cpu_leases import lease_cpus, machine_cpus
+from search.optimize.cores import machine_cpus
+from search.optimize.cpu_leases import lease_cpus
 from search.optimize.plan import LOG, Plan
 from search.optimize.resources import NoRoom, why_no_node
+from search.optimize.session_folder import (
+    NoSessionFolder,
+    new_session_folder,
+    temporary_folder_of_trials,
+)
 from search.tracking import tag_names
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
 from search.tracking.read.history import load_history
@@ -70,7 +76,7 @@ def drive(plan: Plan, parent: Connection) -> None:
             answer = _own_and_run(plan, stop, at_the_end)
         except SearchIsAlive as error:
             answer = {"status": "alive", "message": str(error)}
-        except NoRoom as error:
+        except (NoRoom, NoSessionFolder) as error:
             answer = {"status": "refused", "message": str(error)}
         except BaseException as error:
             traceback.print_exc()
@@ -147,27 +153,26 @@ def _run(
         return stop.is_set() or writer.stop_requests.search is not None
 
     compute_alone()
-    if plan.address is None:
-        leases = lease_cpus(_cores(plan), say=say, must_stop=must_stop)
-        if not leases:
-            return "interrupted" if stop.is_set() else "stopped"
-        for lease in leases:
-            at_the_end.callback(lease.release)
-    began = time.monotonic()  # waiting for cores is not the search's time
-    say("starting Ray" if plan.address is None else "joining Ray")
-    import ray
-
+    began = time.monotonic()
     tuning = Tuning(
         plan, own, journal, generation, stop, writer.has_lost_ownership.is_set,
         lambda: writer.stop_requests,
     )  # fmt: skip
-    ray_folder = Path(tempfile.mkdtemp(prefix="tw-"))  # short: Ray's sockets lie in it (107 bytes)
-    at_the_end.callback(shutil.rmtree, ray_folder, ignore_errors=True)
-    at_the_end.callback(ray.shutdown)
+    if not tuning.has_work():
+        return "complete"
+    if plan.address is None:
+        asked = time.monotonic()
+        leases = lease_cpus(
+            _cores(plan), search=plan.search, say=say, waits=not plan.share_cores,
+            must_stop=must_stop,
+        )  # fmt: skip
+        if leases is None:
+            return "interrupted" if stop.is_set() else "stopped"
+        for lease in leases:
+            at_the_end.callback(lease.release)
+        began += time.monotonic() - asked  # waiting for cores is not the search's time
     try:
-        if not tuning.has_work():
-            return "complete"
-        _start_ray(plan, ray_folder, tuning.data_bytes)
+        _start_ray(plan, at_the_end, tuning.data_bytes, say)
         _expect_room(plan, journal)
         journal.append("driver", message="running", spent=time.monotonic() - began)
         spent = time.monotonic() - began
@@ -216,14 +221,28 @@ def compute_alone() -> None:
     threadpool_limits(1, user_api="blas")
 
 
-def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
+def _start_ray(
+    plan: Plan, at_the_end: contextlib.ExitStack, data_bytes: int, say: Callable[[str], None]
+) -> None:
+    """Starts a Ray of this machine's own, or joins the cluster; `at_the_end` ends it.
+
+    Raises:
+        NoSessionFolder: No temporary folder can be used.
+    """
     import ray
 
     if plan.address is not None:
+        say("joining Ray")
+        _end_ray(at_the_end)
         environment = {"env_vars": _quiet(plan)} | code_for_workers()
         ray.init(address=plan.address, runtime_env=environment, log_to_driver=False)
         return
     resources = plan.spec.resources
+    folder, elsewhere = new_session_folder()
+    at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
+    _end_ray(at_the_end)
+    say(f"starting Ray in {folder}, because {elsewhere}" if elsewhere else "starting Ray")
+    short = temporary_folder_of_trials(folder)
     # A stale address left by another driver would make a local search join a dead cluster.
     os.environ.pop("RAY_ADDRESS", None)
     root = str(Path(__file__).resolve().parents[2])
@@ -236,9 +255,22 @@ def _start_ray(plan: Plan, folder: Path, data_bytes: int) -> None:
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        runtime_env={"env_vars": {"PYTHONPATH": path} | _quiet(plan)},
+        runtime_env={
+            "env_vars": {"PYTHONPATH": path} | _quiet(plan) | ({"TMPDIR": short} if short else {})
+        },
         _temp_dir=str(folder),
     )
+
+
+def _end_ray(at_the_end: contextlib.ExitStack) -> None:
+    """Has Ray shut down at the end, after what still refers to its objects is gone.
+
+    An object that Python frees after Ray's shutdown can end this process (core_worker_process.cc).
+    """
+    import ray
+
+    at_the_end.callback(ray.shutdown)
+    at_the_end.callback(gc.collect)  # the last in is the first out
 
 
 def _expect_room(plan: Plan, journal: Journal) -> None:

@@ -29,7 +29,8 @@ class Plan:
     `prior` is the data of other searches; the driver reads this search's own trials from the store
     after it has become the owner. `hours` bounds this launch, `trials_budget` the search.
     `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "lineage".
-    `passed` is the user's own function, if it is not one of a module.
+    `passed` is the user's own function, if it is not one of a module. With `share_cores` the search
+    does not wait for cores of this machine that others hold.
     """
 
     spec: Spec
@@ -46,6 +47,7 @@ class Plan:
     prior: PriorData = field(default_factory=PriorData)
     initial_weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     passed: PassedCode | None = None
+    share_cores: bool = False
 
     def initial_files(self) -> dict[str, Path]:
         """Returns the weights that trials may start from: `SEARCH#TRIAL` -> file."""

@@ -20,11 +20,13 @@ from search.optimize.plan import LOG, Plan
 from search.tracking.write.journal import Event, read_events, size
 
 POLL_SECONDS = 0.2
+# How long a driver that has answered may take to shut Ray down; usually it takes a second or two.
+SHUTDOWN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class DriverAnswer:
-    """How a launch ended: done, alive, lost, refused, unsent or failed (see `driver.drive`)."""
+    """How a launch ended: as `driver.drive` says, or died, without an answer."""
 
     status: str
     message: str = ""
@@ -38,6 +40,8 @@ class Launch:
         self._storage = plan.storage
         self._offset = size(plan.storage)
         self._connection, theirs = Pipe()
+        self._answer: DriverAnswer | None = None
+        self._answered_at = 0.0
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         with theirs:
@@ -53,9 +57,16 @@ class Launch:
             self._connection.send(plan)
 
     def events(self) -> Iterator[Event | None]:
-        """Yields events as they come, None when there is none; ends with the driver."""
+        """Yields events as they come, None when there is none; ends with the driver.
+
+        A driver that has answered and hangs, as in Ray's shutdown, is killed: nothing is left to do
+        there.
+        """
         while True:
             ended = self._process.poll() is not None
+            self._take_answer()
+            if self._answer and time.monotonic() - self._answered_at > SHUTDOWN_SECONDS:
+                self.kill()
             is_quiet = True
             for event in read_events(self._storage, self._offset):
                 self._offset, is_quiet = event.end, False
@@ -76,12 +87,20 @@ class Launch:
         self._process.kill()
 
     def answer(self) -> DriverAnswer:
-        """Returns how the driver ended, after `events` has."""
+        """Returns how the driver ended, after `events` has; how it died after that is no matter."""
         code = self._process.wait()
-        with self._connection, contextlib.suppress(EOFError, OSError):
-            if self._connection.poll():
-                return DriverAnswer(**self._connection.recv())
-        return DriverAnswer("failed", f"the driver ended with code {code} without an answer")
+        self._take_answer()
+        self._connection.close()
+        return self._answer or DriverAnswer(
+            "died", f"the driver ended with code {code} without an answer"
+        )
+
+    def _take_answer(self) -> None:
+        """Reads the driver's answer, if there is one."""
+        with contextlib.suppress(EOFError, OSError):  # it has died
+            if self._answer is None and self._connection.poll():
+                self._answer = DriverAnswer(**self._connection.recv())
+                self._answered_at = time.monotonic()
 
 
 def log_tail(storage: Path, lines: int = 12) -> str:

@@ -19,6 +19,7 @@ from ray import tune
 from search.apply.strategy import RAISED
 from search.history import Trial
 from search.optimize.alike_failures import AlikeFailures
+from search.optimize.first_worker import FirstWorker
 from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
 from search.optimize.searcher import OptunaSearcher
 from search.tracking.write.journal import Journal
@@ -34,9 +35,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         searcher: Has each trial's number, configuration and origin.
         own: The search's trials so far: what earlier launches have recorded.
         failures: Told of every end; says whether the search has failed.
+        first_worker: Told of workers, likewise.
 
     Attributes:
         failures: As given.
+        first_worker: As given.
         ended: Number -> trial, for the trials that ended in this launch, in that order.
     """
 
@@ -46,9 +49,11 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         searcher: OptunaSearcher,
         own: Sequence[Trial] = (),
         failures: AlikeFailures | None = None,
+        first_worker: FirstWorker | None = None,
     ) -> None:
         self._journal, self._searcher = journal, searcher
         self.failures = failures or AlikeFailures(0)
+        self.first_worker = first_worker or FirstWorker()
         self._epoch = {trial.number: trial.epoch for trial in own}
         # Seconds trained before the present attempt, and when that began.
         self._trained = {trial.number: trial.seconds for trial in own}
@@ -64,6 +69,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Writes the start of a trial when a worker has it: from here on it has a run."""
         self._searcher.on_trial_start(trial.trial_id)
+        self.first_worker.begin()
         asked = self._searcher.asked[trial.trial_id]
         self._began[asked.number] = time.monotonic()
         if asked.number in self._started:
@@ -109,7 +115,13 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Handles the loss of a worker; the trial has failed if it has lost too many."""
+        self.first_worker.lose(_error_of(trial))
         self._end_attempt(trial, None)
+
+    @property
+    def why_failed(self) -> str:
+        """Why the search has failed; "" while it has not."""
+        return self.first_worker.why or self.failures.why
 
     def _end_attempt(self, trial: Any, result: Mapping[str, Any] | None) -> None:
         """Ends a trial, unless the searcher retries it; `result` is None if the worker was lost."""

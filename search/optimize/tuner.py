@@ -22,6 +22,7 @@ from search.history import Trial
 from search.objectives.roles import best
 from search.optimize.alike_failures import AlikeFailures
 from search.optimize.final_evaluation import evaluate_front
+from search.optimize.first_worker import PATIENCE_SECONDS, FirstWorker
 from search.optimize.plan import Plan
 from search.optimize.recorder import Recorder
 from search.optimize.resources import bundle
@@ -71,7 +72,8 @@ class Tuning:
         sampler = sampler_for(plan.spec, plan.prior, plan.space, plan.task)
         self.searcher = OptunaSearcher(plan, sampler, done, stop_requests)
         failures = AlikeFailures(plan.spec.budget.failures_alike)
-        self.recorder = Recorder(journal, self.searcher, own, failures)
+        first = FirstWorker(PATIENCE_SECONDS if plan.address is None else None)
+        self.recorder = Recorder(journal, self.searcher, own, failures, first)
 
     @property
     def data_bytes(self) -> int:
@@ -132,7 +134,7 @@ class Tuning:
             message = "every configuration of this finite space has been tried"
             self._journal.append("driver", message=message)
         cut_off = self.settle()
-        if why := self.recorder.failures.why:
+        if why := self.recorder.why_failed:
             self._journal.append("driver", message=f"the search has failed: {why}")
             return "failed"
         if not cut_off and not self.searcher.has_more():
@@ -148,14 +150,15 @@ class Tuning:
         request = self._stop_requests().search
         if request is not None and self._is_stopped_by_a_user():
             return self.recorder.settle(f"interrupted: the search was {request.in_words}")
-        if self.recorder.failures.why:
+        if self.recorder.why_failed:
             return self.recorder.settle("interrupted: the search has failed")
         return self.recorder.settle()
 
     def _must_stop(self) -> bool:
         """Whether all trials must stop at once; Tune asks several times a second."""
         self._notice(self._stop_requests())
-        if self._stop.is_set() or self._has_lost_ownership() or self.recorder.failures.why:
+        self.recorder.first_worker.look()
+        if self._stop.is_set() or self._has_lost_ownership() or self.recorder.why_failed:
             return True
         request = self._stop_requests().search
         return request is not None and not request.lets_trials_finish

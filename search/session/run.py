@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def run(
     tracking_uri: str | None = None,
     results: str | Path | None = None,
     address: str | None = None,
+    share_cores: bool = False,
     on_trial_end: Callable[[Trial], object] | None = None,
     on_search_end: Callable[[Result], object] | None = None,
     **overrides: Any,
@@ -74,6 +76,7 @@ def run(
             results/mlflow.db.
         results: The folder for reports and checkpoints; all nodes of a cluster must share it.
         address: A running Ray cluster: "auto" or host:port; inside of a Ray job "auto".
+        share_cores: Do not wait for cores that other searches on this machine hold.
         on_trial_end: Called in this process with each `Trial` that is complete, stopped or failed.
             What it raises is printed, and the search goes on.
         on_search_end: Called with the result before it is returned.
@@ -95,6 +98,7 @@ def run(
     with _quiet_libraries():
         prepared = pipeline.prepare(checked, uri, say=say, passed=passed)
         plan = pipeline.new_plan(prepared, uri, folder / "storage", address, say)
+    plan = replace(plan, share_cores=share_cores)
     return _follow(plan, [], folder, on_trial_end, on_search_end)
 
 
@@ -109,6 +113,7 @@ def resume(
     tracking_uri: str | None = None,
     results: str | Path | None = None,
     address: str | None = None,
+    share_cores: bool = False,
     on_trial_end: Callable[[Trial], object] | None = None,
     on_search_end: Callable[[Result], object] | None = None,
 ) -> Result:
@@ -126,6 +131,7 @@ def resume(
         tracking_uri: As for `run`; that of the result, if `search` is one.
         results: As for `run`; that of the result, if `search` is one.
         address: As for `run`.
+        share_cores: As for `run`.
         on_trial_end: As for `run`.
         on_search_end: As for `run`.
 
@@ -145,6 +151,7 @@ def resume(
             name, uri, more_trials=trials, hours=hours, address=address, allowed=allowed, say=say
         )
     own = load_history(uri, searches=[plan.search]).prior_trials(state=None)
+    plan = replace(plan, share_cores=share_cores)
     return _follow(plan, own, folder, on_trial_end, on_search_end)
 
 
@@ -204,10 +211,10 @@ def _follow(
     """Runs a plan; returns the search as it then is."""
     answer, was_stopped = watch(plan, own, again="interrupt", on_trial_end=on_trial_end)
     again = f"continue with: search.resume({plan.search!r})"
-    if was_stopped and answer.status == "failed":
+    if was_stopped and answer.status == "died":
         raise KeyboardInterrupt(f"{plan.search} was killed; {again}")
     if answer.status != "done":
-        hint = f"\n{log_tail(plan.storage)}" if answer.status == "failed" else ""
+        hint = f"\n{log_tail(plan.storage)}" if answer.status in ("failed", "died") else ""
         raise SearchFailed(plan.search, f"{answer.message}; {again}{hint}")
     try:
         place, verdict = report(plan, results)

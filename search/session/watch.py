@@ -52,6 +52,21 @@ def watch(
     view = View(plan)
     view.seed(own)
     finished = FinishedTrials(plan, own)
+    answer, was_stopped = _launched(plan, view, finished, again, on_trial_end)
+    if answer.status == "died" and not was_stopped and view.is_through():
+        say(f"{answer.message}, after all trials had ended; it is started again to finish")
+        answer, was_stopped = _launched(plan, view, finished, again, on_trial_end)
+    return answer, was_stopped
+
+
+def _launched(
+    plan: Plan,
+    view: View,
+    finished: FinishedTrials,
+    again: str,
+    on_trial_end: Callable[[Trial], object] | None,
+) -> tuple[DriverAnswer, bool]:
+    """Follows one driver to its end; arguments and result are those of `watch`."""
     launch, was_stopped = Launch(plan), False
     with NotebookDisplay(view) if is_notebook() else Display(view, out) as display:
         events = launch.events()

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,17 @@ def slow_hills(
             gate.pass_through()
         time.sleep(float(configuration.get("pause", 0.0)))
         yield metrics
+
+
+def hills_of_a_process(
+    configuration: dict[str, Any], *, epochs: int, seed: int
+) -> Iterator[dict[str, float]]:
+    """Yields the same as another process says, which is started as a DataLoader may: by sockets."""
+    with get_context("forkserver").Manager() as manager:
+        taken = manager.list()
+        for metrics in two_hills(configuration, epochs=epochs, seed=seed):
+            taken.append(metrics)
+            yield dict(taken[-1])
 
 
 @dataclass(frozen=True)
