@@ -160,11 +160,13 @@ def _failure(epoch: int, deaths: Sequence[re.Match[str] | None], limit_seconds: 
     if last is None:
         return (f"{what}; the last one was killed from outside (SIGKILL): often memory, or the "
                 "node; the cause is in Ray's log")  # fmt: skip
-    stack, said = last["stack"].partition("\nExtension modules")[0].strip(), last["said"]
+    stack, said = last["stack"].strip(), last["said"]
     if last["kind"] == _EXIT:
         return (f"{stack}\n{what}: it called os._exit({said}); fix: return to end the trial, raise "
                 "an exception to fail it")  # fmt: skip
     if last["kind"] == _CRASH:
+        crashed = re.search(r"^Current thread[^\0]*?(?=\n\n|\Z)", stack, re.MULTILINE)
+        stack = crashed[0] if crashed else stack  # the others wait, as for the next trial
         return f"{stack}\n{what}; the last one crashed ({said}) {_place(stack)}"
     limit = f"{limit_seconds / 60:g} min (budget.epoch_minutes)"
     return f"{stack}\n{what}; the last one hung for more than {limit} {_place(stack)}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from search.cli.stored_searches import stored_search, trial_document
 from tests.support.functions import Gate
 from tests.support.launches import (
     PATIENCE_SECONDS,
@@ -18,7 +19,6 @@ from tests.support.launches import (
     held_hills,
     hills,
 )
-from tests.support.ray_nodes import begun_again
 
 pytestmark = pytest.mark.slow
 
@@ -73,9 +73,11 @@ def test_broken_trials_fail_with_their_reason_and_change_no_other_trial(place: P
         assert ended[fault].info.status == "FAILED"
         assert reason in ended[fault].data.tags["twentieth.reason"]
     dead = ended["dies"].data.tags
-    assert begun_again(Path(dead["twentieth.checkpoints"])) == 0, "its epoch is not tried again"
-    shown = finished(place.start("show", place.search(), "--trial", dead["twentieth.number"]))
-    assert "it called os._exit(13)" in " ".join(shown.split()) and "in sometimes_broken" in shown
+    notes = "".join(each.read_text() for each in Path(dead["twentieth.checkpoints"]).glob("att*"))
+    assert notes.count('"epoch": 2') == 1, "it is not tried again"
+    stored = stored_search(place.uri, place.search())
+    shown = trial_document(stored, stored.trial(int(dead["twentieth.number"])), {})
+    assert "it called os._exit(13)" in shown.reason and "in sometimes_broken" in shown.traceback
     for run in runs:
         expected = "FINISHED" if run.data.params["fault"] == "none" else "FAILED"
         assert run.info.status == expected

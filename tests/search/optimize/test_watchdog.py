@@ -152,7 +152,8 @@ def test_a_worker_that_crashes_in_c_is_retried_once_and_the_third_one_tells_wher
     last = failure.splitlines()[-1]
     assert code == 0 and last.startswith("its worker died 2 times in epoch 2; the last one crashed")
     assert "(Segmentation fault) in string_at (ctypes/__init__.py, line " in last
-    assert "in stuck" in failure and "Extension modules" not in failure
+    assert failure.startswith("Current thread") and "in stuck" in failure
+    assert "\nThread 0x" not in failure and "Extension modules" not in failure
 
 
 @pytest.mark.slow
