@@ -60,7 +60,8 @@ def load_history(
         task: the id of their task, as `WarmStartSampler` has it.
 
     Raises:
-        ValueError: one of `same_task` and `task` is missing.
+        ValueError: one of `same_task` and `task` is missing, or another version of MLflow made the
+            tables of the database.
         ConnectionError: the store does not answer; the message names it and says what to do.
     """
     if bool(task) != bool(same_task):
