@@ -29,7 +29,7 @@ _GATEWAY = (502, 503, 504)
 
 @dataclass(frozen=True)
 class ServerAnswer:
-    """A server's answer: its HTTP status, whether it refuses our Host header, and who speaks."""
+    """A server's answer: its status, whether it refuses our Host header, whether it is MLflow's."""
 
     status: int
     is_host_refused: bool
@@ -158,7 +158,7 @@ def _refused(uri: str, answer: ServerAnswer, *, is_known: bool) -> tuple[str, st
         problem = f"does not answer: what stands before it says {status}"
         return problem, f"start it, {_ELSEWHERE}"
     if not answer.is_mlflow:
-        problem = f"is none: what answers there is not MLflow ({status})"
+        problem = f"is not an MLflow server (it answers with status {status})"
         return problem, f"check host, port and path, {_ELSEWHERE}"
     if status != 200:
         return f"answers with an error ({status})", "read the server's log"

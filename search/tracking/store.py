@@ -190,7 +190,7 @@ def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -
             client.search_runs, experiments[start : start + EXPERIMENTS_A_REQUEST], filter_string,
             run_view_type=ViewType.ALL, order_by=["attributes.start_time ASC"],
         )
-        if run.info.lifecycle_stage == "active"
+        if run.info.lifecycle_stage != "deleted"
     ]  # fmt: skip
     return sorted(found, key=lambda run: run.info.start_time or 0)
 
@@ -201,7 +201,7 @@ def all_experiments(client: MlflowClient) -> list[Any]:
 
     order_by = ["creation_time ASC"]
     every = paged(client.search_experiments, view_type=ViewType.ALL, order_by=order_by)
-    return [each for each in every if each.lifecycle_stage == "active"][::-1]
+    return [each for each in every if each.lifecycle_stage != "deleted"][::-1]
 
 
 def paged(ask: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:

@@ -111,7 +111,7 @@ def forwarding(names: Mapping[str, int], *, credentials: str = "") -> Iterator[P
             self.reply(answer.status, answer.read())
             there.close()
 
-        do_GET = do_POST
+        do_GET = do_PUT = do_PATCH = do_DELETE = do_POST
 
         def do_CONNECT(self) -> None:
             host = self.path.rpartition(":")[0]

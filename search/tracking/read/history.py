@@ -64,8 +64,8 @@ def load_history(
         is_new_task: whether no other experiment need have trials of `task`.
 
     Raises:
-        ValueError: one of `same_task` and `task` is missing, or the other experiments that are read
-            have trials, and none of this task.
+        ValueError: one of `same_task` and `task` is missing, the other experiments that are read
+            have trials, and none of this task, or another version of MLflow made the database.
         ConnectionError: the store does not answer; the message names it and says what to do.
     """
     if bool(task) != bool(same_task):

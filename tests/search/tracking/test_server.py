@@ -114,7 +114,7 @@ def test_a_server_under_a_path_is_read_and_a_wrong_path_is_named() -> None:
     with answering(prefix="/team/mlflow") as port:
         check_that_it_answers(f"http://127.0.0.1:{port}/team/mlflow/")
         said = problem(f"http://127.0.0.1:{port}/team")
-        assert "what answers there is not MLflow (404)" in said and "path" in said
+        assert "is not an MLflow server (it answers with status 404)" in said and "path" in said
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,9 @@ def test_a_server_under_a_path_is_read_and_a_wrong_path_is_named() -> None:
 )  # fmt: skip
 def test_what_is_not_mlflow_is_said_to_be_none(answer: tuple[int, str]) -> None:
     with answering(lambda headers: answer) as port:
-        assert f"is not MLflow ({answer[0]})" in problem(f"http://127.0.0.1:{port}")
+        assert f"is not an MLflow server (it answers with status {answer[0]})" in problem(
+            f"http://127.0.0.1:{port}"
+        )
 
 
 def test_an_error_of_mlflow_itself_is_one() -> None:

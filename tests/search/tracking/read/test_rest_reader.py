@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from mlflow import MlflowClient
@@ -20,6 +21,7 @@ from search.tracking.read.history import load_history
 from search.tracking.read.rest_reader import Server
 from search.tracking.store import open_client
 from tests.support.foreign_stores import assert_accounted_for, empty_store
+from tests.support.proxies import forwarding
 from tests.support.servers import mlflow_server, postgresql
 
 START = 1_760_000_000_000
@@ -100,6 +102,17 @@ def test_a_server_is_read_and_followed_whether_it_has_more_than_a_page_or_not(
 ) -> None:
     monkeypatch.setattr("search.tracking.read.rest_reader.PAGE", most)
     assert_reads_and_follows(server, *filled(server))
+
+
+@pytest.mark.slow
+def test_a_server_that_only_a_proxy_reaches_is_written_to_and_read(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "10.1.2.3"  # a private address, which a server lets through as its name
+    with forwarding({name: urlsplit(server).port or 0}) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.uri)
+        uri = f"http://{name}"
+        assert_reads_and_follows(uri, *filled(uri))
 
 
 @pytest.mark.slow
