@@ -11,7 +11,8 @@ from search.cluster.preflight import is_loopback
 from search.history.plurals import counted
 from search.spec import Spec
 from search.tracking import health
-from search.tracking.store import database_path, open_client
+from search.tracking.store import open_client
+from search.tracking.uris import check_uri, database_path
 
 STORE, ACCESS, STALE, PARAMS = "tracking store", "access to store", "stale runs", "params"
 
@@ -19,10 +20,11 @@ STORE, ACCESS, STALE, PARAMS = "tracking store", "access to store", "stale runs"
 def check_tracking_store(tracking_uri: str, *, is_cluster: bool) -> Iterator[Check]:
     """Check that it opens and has no stale runs. A file that does not exist yet passes."""
     shown, path = without_password(tracking_uri), database_path(tracking_uri)
-    if path is not None and not path.exists():
-        yield passed(STORE, f"{shown} will be created by the first search")
-        return
     try:
+        check_uri(tracking_uri)
+        if path is not None and not path.exists():
+            yield passed(STORE, f"{shown} will be created by the first search")
+            return
         client = open_client(tracking_uri)
     except (ConnectionError, ValueError) as error:
         message = str(error).replace(tracking_uri, shown)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlparse
@@ -18,6 +20,7 @@ from urllib.parse import urlparse
 from filelock import FileLock
 
 from search.tracking import tag_names
+from search.tracking.uris import artifact_location, check_uri, client_uri, database_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,7 +49,8 @@ def open_client(tracking_uri: str) -> MlflowClient:
 
     Raises:
         ConnectionError: the store does not answer; the message names it and says what to do.
-        ValueError: the URI is a folder, where MLflow no longer keeps runs.
+        ValueError: the URI is a folder, where MLflow no longer keeps runs, or means another file
+            than it seems to.
     """
     _quieten()
     from mlflow.environment_variables import (
@@ -65,11 +69,13 @@ def open_client(tracking_uri: str) -> MlflowClient:
             f"tracking store {tracking_uri!r} is a folder: MLflow keeps runs in a database since "
             "3.13; fix: use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port"
         )
-    lock = database_path(tracking_uri)
-    if lock is None:
+    check_uri(tracking_uri)
+    database = database_path(tracking_uri)
+    if database is None:
         return _answering(tracking_uri)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{lock}.lock", timeout=CREATION_LOCK_SECONDS):
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock", timeout=CREATION_LOCK_SECONDS):
+        _check_that_it_opens(database)
         return _answering(tracking_uri)
 
 
@@ -108,7 +114,7 @@ def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str
     if found is not None:
         return str(found.experiment_id)
     database = database_path(tracking_uri)  # a server chooses the place of its artifacts
-    location = (database.parent / "artifacts" / name).as_uri() if database is not None else None
+    location = artifact_location(database, name) if database is not None else None
     try:
         return str(client.create_experiment(name, artifact_location=location))
     except MlflowException:
@@ -118,20 +124,13 @@ def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str
         return str(found.experiment_id)
 
 
-def database_path(tracking_uri: str) -> Path | None:
-    """Returns the file of an SQLite store, or None for any other store."""
-    if not tracking_uri.startswith("sqlite:///"):
-        return None
-    return Path(tracking_uri.removeprefix("sqlite:///").split("?")[0]).absolute()
-
-
 def _answering(tracking_uri: str) -> MlflowClient:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        client = MlflowClient(tracking_uri)
+        client = MlflowClient(client_uri(tracking_uri))
         client.search_experiments(max_results=1)  # the first call creates the tables
     except (OSError, MlflowException, SQLAlchemyError) as error:
         raise ConnectionError(
@@ -139,6 +138,24 @@ def _answering(tracking_uri: str) -> MlflowClient:
             "fix: check that it is an MLflow store or server, and that its folder is writable"
         ) from error
     return client
+
+
+def _check_that_it_opens(database: Path) -> None:
+    """Opens an SQLite file; MLflow itself tries for two minutes, silently."""
+    try:
+        if not database.exists():
+            if not os.access(database.parent, os.W_OK | os.X_OK):
+                raise PermissionError(f"{database.parent} is not writable")
+            return
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except (OSError, sqlite3.DatabaseError) as error:
+        if "locked" in str(error):  # by another writer, which MLflow waits for
+            return
+        raise ConnectionError(
+            f"tracking store {database} cannot be opened: {error}; fix: check that it is an MLflow "
+            "store, and that it and its folder are writable"
+        ) from error
 
 
 def _check_that_it_answers(tracking_uri: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from search.objectives import Objective
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
+from search.tracking.uris import store_uri
 from search.tracking.write.journal import Journal
 from search.tracking.write.journal_sender import Writer
 
@@ -91,7 +92,7 @@ def migrated_store() -> Path:
     """A store without runs; MLflow's migrations take seconds, so they run once per process."""
     folder = Path(tempfile.mkdtemp(prefix="twentieth-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    open_client(f"sqlite:///{folder / 'mlflow.db'}")
+    open_client(store_uri(folder / "mlflow.db"))
     return folder / "mlflow.db"
 
 
@@ -99,7 +100,7 @@ GOALS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 
 def new_store(folder: Path, search: str = "demo-1") -> Store:
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = store_uri(folder / "mlflow.db")
     if not (folder / "mlflow.db").exists():
         shutil.copy(migrated_store(), folder / "mlflow.db")
     client = open_client(uri)
