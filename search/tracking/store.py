@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlparse
@@ -33,12 +35,15 @@ HTTP_RETRIES = 1
 # A migration takes 5 to 20 s on a busy machine; a lock held longer than this is stuck.
 CREATION_LOCK_SECONDS = 180
 LONGEST_PAUSE_SECONDS = 15.0  # between two tries at a dead server
-# Errors that another try does not fix.
+# Errors that another try does not fix. Not among them: 401, for a token is renewed, and a 404 of no
+# resource, which a proxy answers while its server starts.
 FINAL_ERRORS = (
     "INVALID_PARAMETER_VALUE",
     "BAD_REQUEST",
     "RESOURCE_DOES_NOT_EXIST",
+    "RESOURCE_ALREADY_EXISTS",
     "INVALID_STATE",
+    "PERMISSION_DENIED",
 )
 # The largest page that a server returns.
 PAGE = 1_000
@@ -95,7 +100,7 @@ def while_away(
         try:
             return action()
         except (ConnectionError, MlflowException, SQLAlchemyError) as error:
-            if getattr(error, "error_code", "") in FINAL_ERRORS:
+            if is_refusal(error):
                 raise
             if waited >= seconds:
                 why = str(error).splitlines()[0]
@@ -104,24 +109,55 @@ def while_away(
         waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str:
-    """Returns the id of the experiment `name`, created if missing; safe against a race."""
+def is_refusal(error: Exception) -> bool:
+    """Returns whether an error is a store's refusal, rather than a sign that it is in trouble."""
+    return getattr(error, "error_code", "") in FINAL_ERRORS
+
+
+def ensure_experiment(
+    client: MlflowClient,
+    name: str,
+    tracking_uri: str,
+    say: Callable[[str], None] = lambda text: None,
+) -> str:
+    """Returns the id of the experiment `name`, created if missing; safe against a race.
+
+    What was deleted stays so: restoring an experiment would bring back every run that it ever had.
+    In place of a deleted one, "name (2)" is used, or the next that is not deleted, and `say` told.
+    """
+    place, deleted = name, None
+    for number in count(2):
+        found = client.get_experiment_by_name(place) or _created(client, place, tracking_uri)
+        if found.lifecycle_stage != "deleted":
+            break
+        deleted = deleted or found
+        place = f"{name} ({number})"
+    if deleted is not None:
+        say(
+            f"the experiment {name!r} was deleted in this store and stays so; this search is in "
+            f"{place!r} (to restore it: mlflow experiments restore --experiment-id "
+            f"{deleted.experiment_id})"
+        )
+    return str(found.experiment_id)
+
+
+def original_name(experiment: str) -> str:
+    """Returns the name of the deleted experiment that this one replaces; its own if it is none."""
+    return re.sub(r" \(\d+\)$", "", experiment)
+
+
+def _created(client: MlflowClient, name: str, tracking_uri: str) -> Any:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    if found is not None:
-        return str(found.experiment_id)
     database = database_path(tracking_uri)  # a server chooses the place of its artifacts
     location = artifact_location(database, name) if database is not None else None
     try:
-        return str(client.create_experiment(name, artifact_location=location))
+        return client.get_experiment(client.create_experiment(name, artifact_location=location))
     except MlflowException:
         found = client.get_experiment_by_name(name)
         if found is None:
             raise
-        return str(found.experiment_id)
+        return found
 
 
 def _answering(tracking_uri: str) -> MlflowClient:
@@ -182,24 +218,23 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def runs_by_number(client: MlflowClient, experiment: str, search: str) -> dict[int, str]:
-    """Returns trial number -> run id for a search; of runs that share a key, the oldest."""
-    newest_first = reversed(trial_runs(client, experiment, search))
-    return {int(run.data.tags[tag_names.NUMBER]): run.info.run_id for run in newest_first}
-
-
-def trial_runs(client: MlflowClient, experiment: str, search: str) -> list[Any]:
-    """Returns the active runs of a search's trials, oldest first."""
-    runs = all_runs(client, [experiment], f"tags.`{tag_names.SEARCH}` = '{search}'")
+def trial_runs(
+    client: MlflowClient, experiment: str, search: str, view: int | None = None
+) -> list[Any]:
+    """Returns the runs of a search's trials, oldest first: the active ones, or those of a view."""
+    runs = all_runs(client, [experiment], f"tags.`{tag_names.SEARCH}` = '{search}'", view)
     return [run for run in runs if run.data.tags.get(tag_names.KIND) == "trial"]
 
 
-def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -> list[Any]:
-    """Returns every active run that matches, oldest first."""
+def all_runs(
+    client: MlflowClient, experiments: list[str], filter_string: str, view: int | None = None
+) -> list[Any]:
+    """Returns every run that matches, oldest first: the active ones, or those of a `ViewType`."""
     if not experiments:
         return []
-    order_by = ["attributes.start_time ASC"]
-    return list(paged(client.search_runs, experiments, filter_string, order_by=order_by))
+    options: dict[str, Any] = {"order_by": ["attributes.start_time ASC"]}
+    options |= {} if view is None else {"run_view_type": view}
+    return list(paged(client.search_runs, experiments, filter_string, **options))
 
 
 def all_experiments(client: MlflowClient) -> list[Any]:

@@ -28,7 +28,7 @@ from search.tracking.read.parse import interpreted
 from search.tracking.read.rest_reader import Server
 from search.tracking.read.sql_reader import Database
 from search.tracking.runs import RAW
-from search.tracking.store import all_experiments, open_client
+from search.tracking.store import all_experiments, open_client, original_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -92,7 +92,8 @@ def load_history(
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    names = {name, original_name(name)}  # one that replaces a deleted experiment goes by its name
+    return any(fnmatch.fnmatchcase(each, pattern) for pattern in patterns for each in names)
 
 
 def _meanings(
