@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search.tracking import tag_names
+from search.tracking.artifacts import ArtifactsAway
 from search.tracking.deleted import SearchDeleted, living_tags
 from search.tracking.ownership import HEARTBEAT_SECONDS
 from search.tracking.stop_requests import StopRequests, read_stop_requests
@@ -76,6 +77,7 @@ class Writer:
         self._claimed_at = size(folder)
         self._sent: set[int] = set()  # end offsets of finished events beyond the saved offset
         self._refusals, self._say = Refusals(folder, say), say
+        self._said: set[str] = set()
         self._closing = threading.Event()
         self._deadline = float("inf")
         self._next_heartbeat = 0.0
@@ -115,7 +117,7 @@ class Writer:
 
         What the store refuses for good is set aside (refusals.py), so that it blocks nothing else.
         """
-        offset = sent_offset(self._folder)
+        offset, away = sent_offset(self._folder), None
         while events := deque(islice(read_events(self._folder, offset), EVENTS_AT_ONCE)):
             offset = events[-1].end
             self._sent |= {  # what a predecessor wrote after it lost the search
@@ -126,10 +128,15 @@ class Writer:
             groups = together(event for event in events if event.end not in self._sent)
             self._advance(events)
             for group in groups:
-                self._deliver(group)
+                try:
+                    self._deliver(group)
+                except ArtifactsAway as error:  # the other trials need not wait
+                    away = error
                 if self.has_lost_ownership.is_set():
                     return
                 self._advance(events)
+        if away is not None:
+            raise away
         if self._refusals.must_tell and not self.deleted:
             for name, text in self._refusals.tags().items():
                 self._client.set_tag(self._summary_run, name, text)
@@ -227,7 +234,7 @@ class Writer:
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
-        pause, refused = 1.0, ""
+        pause = 1.0
         while not self.has_lost_ownership.is_set():
             try:
                 self._beat_in_time()
@@ -239,15 +246,19 @@ class Writer:
                     return
                 self._closing.wait(POLL_SECONDS)
             except (MlflowException, SQLAlchemyError, OSError) as error:
-                if is_refusal(error) and str(error) != refused:
-                    refused = str(error)
-                    self._say(f"the store refuses this search, whose results wait: {refused}")
+                if isinstance(error, ArtifactsAway) or is_refusal(error):
+                    self._say_once(f"results wait in {self._folder}: {error}")
                 _log.warning("the tracking store or the storage is not available: %s", error)
                 self._sender.forget_runs()
                 if time.monotonic() > self._deadline:
                     return
                 time.sleep(min(pause, max(0.1, self._deadline - time.monotonic())))
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._say(text)
 
     def _beat_in_time(self) -> None:
         if time.monotonic() >= self._next_heartbeat and not self.deleted:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from search.history.provenance import ledger_metrics, read_origin
 from search.history.states import TO_MLFLOW, State
 from search.tracking import tag_names
-from search.tracking.artifacts import keep_robustness
+from search.tracking.artifacts import artifacts_of, keep_robustness
 from search.tracking.store import is_refusal, trial_runs
 from search.tracking.write.batch import TAGS_A_BATCH, Batch, rounded
 from search.tracking.write.journal import Event
@@ -272,18 +272,20 @@ class Sender:
             tag_names.EPOCH: str(event.fields["epoch"]),
             tag_names.COLOR: tag_names.color(self._search, state),
         }
+        with artifacts_of(run):
+            if reason.strip():
+                self._client.log_text(run, reason, "reason.txt")
+            for name, text in event.fields.get("tables", {}).items():
+                self._client.log_text(run, text, f"{tag_names.TABLES}/{name}")
+            if event.fields.get("warning"):
+                texts = {tag_names.REPLACED_FILE: event.fields["warning"]}
+                keep_robustness(self._client, run, texts, ())
+                batch.tags[tag_names.REPLACED] = "replaced"
         if reason.strip():
-            self._client.log_text(run, reason, "reason.txt")
             last_line = reason.strip().splitlines()[-1][:500]
             note = NOTES.get(state, "{reason}")
             note = note.format(epoch=event.fields["epoch"], reason=last_line)
             batch.tags |= {tag_names.REASON: last_line, tag_names.NOTE: note}
-        for name, text in event.fields.get("tables", {}).items():
-            self._client.log_text(run, text, f"{tag_names.TABLES}/{name}")
-        if event.fields.get("warning"):
-            texts = {tag_names.REPLACED_FILE: event.fields["warning"]}
-            keep_robustness(self._client, run, texts, ())
-            batch.tags[tag_names.REPLACED] = "replaced"
         if state != "interrupted":  # once per trial, and after the objectives
             metrics = tag_names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
             metrics |= ledger_metrics(read_origin(event.fields.get("origin")))
@@ -295,7 +297,8 @@ class Sender:
             raise NoRun("it has no run in the store")
         # Before the metrics: to a resumed search these mean that everything was written.
         texts, files = event.fields.get("texts", {}), event.fields.get("files", ())
-        keep_robustness(self._client, run, texts, [Path(file) for file in files])
+        with artifacts_of(run):
+            keep_robustness(self._client, run, texts, [Path(file) for file in files])
         batch.add_metrics(event.fields["metrics"], time=event.time, step=event.fields["epoch"])
         self._log(batch, run)
 

@@ -162,11 +162,36 @@ def test_a_search_that_is_refused_as_a_whole_waits_and_says_so(
         while not said:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        assert said == ["the store refuses this search, whose results wait: Permission denied"]
+        assert said == [f"results wait in {store.folder}: Permission denied"]
         assert writer.close(0.1) > 0
     assert set_aside(store) == []
     store.writer().drain()
     assert len(store.runs("FINISHED")) == 3
+
+
+@pytest.mark.slow
+def test_artifacts_that_cannot_be_written_stall_no_other_trial_and_no_heartbeat(
+    store: Store, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ClientError(Exception):
+        """As botocore's, which is neither MLflow's nor an OSError."""
+
+    def refuse(*_: object) -> None:
+        raise ClientError("AccessDenied")
+
+    for number in range(3):
+        store.trial(number, state="failed" if number == 1 else "complete")
+    writer = writer_of(store, said)
+    with monkeypatch.context() as away:
+        away.setattr(store.client, "log_text", refuse)
+        writer.start()
+        deadline = time.monotonic() + 20
+        while not said or len(store.runs("FINISHED")) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert len(said) == 1 and "ClientError: AccessDenied" in said[0]
+    assert writer.close(20) == 0  # they are written as soon as they can be
+    assert len(store.runs("FINISHED")) == 2 and len(store.runs("FAILED")) == 1
 
 
 def test_a_refused_param_is_set_aside_alone(store: Store, said: list[str]) -> None:
