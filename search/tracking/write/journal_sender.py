@@ -118,15 +118,17 @@ class Writer:
         What the store refuses for good is set aside (refusals.py), so that it blocks nothing else.
         """
         offset, away = sent_offset(self._folder), None
-        while events := deque(islice(read_events(self._folder, offset), EVENTS_AT_ONCE)):
+        waiting: deque[Event] = deque()
+        while events := list(islice(read_events(self._folder, offset), EVENTS_AT_ONCE)):
             offset = events[-1].end
+            waiting.extend(events)
             self._sent |= {  # what a predecessor wrote after it lost the search
                 event.end
                 for event in events
                 if event.end > self._claimed_at and event.generation < self._generation
             }
             groups = together(event for event in events if event.end not in self._sent)
-            self._advance(events)
+            self._advance(waiting)
             for group in groups:
                 try:
                     self._deliver(group)
@@ -134,7 +136,7 @@ class Writer:
                     away = error
                 if self.has_lost_ownership.is_set():
                     return
-                self._advance(events)
+                self._advance(waiting)
         if away is not None:
             raise away
         if self._refusals.must_tell and not self.deleted:
@@ -144,8 +146,6 @@ class Writer:
 
     def _deliver(self, events: list[Event]) -> None:
         """Sends a group; event by event if the store refuses it, to find the refused event."""
-        from mlflow.exceptions import MlflowException
-
         self._beat_in_time()  # a backlog may take minutes
         number = events[0].fields.get("number")
         if self.has_lost_ownership.is_set() or (self.deleted and number is None):
@@ -155,13 +155,18 @@ class Writer:
                 self._set_aside(event, self._refusals.runs[number])
             return
         try:
-            self._sender.send(events)
+            self._send(events)
         except NoRun as error:
             if not self.deleted:
                 self._beat()
             self._refusals.refuse_run(events[0].fields["number"], str(error))
             self._deliver(events)
-            return
+
+    def _send(self, events: list[Event]) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._sender.send(events)
         except MlflowException as error:
             if not is_refusal(error):
                 raise
@@ -170,8 +175,8 @@ class Writer:
                     self._deliver([event])
             elif not self._is_sent_again(events[0]):
                 self._refuse(events[0], error)
-            return
-        self._sent |= {event.end for event in events}
+        else:
+            self._sent |= {event.end for event in events}
 
     def _is_sent_again(self, event: Event) -> bool:
         """Sends a refused event again; returns whether it was only a race."""

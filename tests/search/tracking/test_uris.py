@@ -52,7 +52,7 @@ def test_all_files_of_a_store_lie_in_its_folder(tmp_path: Path, name: str) -> No
     assert {each.name for each in folder.iterdir()} == {
         "artifacts", "cache", "mlflow.db", "mlflow.db.lock", "storage",
     }  # fmt: skip
-    assert [each.name for each in tmp_path.iterdir()] == [name]  # MLflow made none beside it
+    assert [each.name for each in tmp_path.iterdir()] == [name]  # MLflow made no other
 
 
 def test_a_link_to_a_folder_is_kept_and_one_to_a_file_is_followed(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from search.tracking import tag_names
-from search.tracking.write.journal import save_sent_offset
+from search.tracking.write.journal import read_events, save_sent_offset, sent_offset
 from search.tracking.write.journal_sender import Writer
 from search.tracking.write.refusals import FILE, Refusals, refused_lines
 from tests.support.servers import Server
@@ -179,6 +179,7 @@ def test_artifacts_that_cannot_be_written_stall_no_other_trial_and_no_heartbeat(
     def refuse(*_: object) -> None:
         raise ClientError("AccessDenied")
 
+    monkeypatch.setattr("search.tracking.write.journal_sender.EVENTS_AT_ONCE", 3)
     for number in range(3):
         store.trial(number, state="failed" if number == 1 else "complete")
     writer = writer_of(store, said)
@@ -190,6 +191,8 @@ def test_artifacts_that_cannot_be_written_stall_no_other_trial_and_no_heartbeat(
             assert time.monotonic() < deadline
             time.sleep(0.02)
     assert len(said) == 1 and "ClientError: AccessDenied" in said[0]
+    left = [event.name for event in read_events(store.folder, sent_offset(store.folder))]
+    assert "end" in left  # of the failed trial, although the later ones were sent
     assert writer.close(20) == 0  # they are written as soon as they can be
     assert len(store.runs("FINISHED")) == 2 and len(store.runs("FAILED")) == 1
 
