@@ -46,7 +46,7 @@ def database_path(tracking_uri: str) -> Path | None:
 
 
 def client_uri(tracking_uri: str) -> str:
-    """Returns the URI to give to MLflow, which then makes no folder next to that of the database."""
+    """Returns the URI to give to MLflow, which then makes no other folder than the database's."""
     written = tracking_uri.removeprefix(PREFIX)
     is_coded = written != tracking_uri and written.partition("?")[0] != _database(tracking_uri)
     return DIALECT + written if is_coded else tracking_uri

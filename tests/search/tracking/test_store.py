@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+from mlflow.utils.rest_utils import verify_rest_response
+from requests import Response
 
 from search.tracking.deleted import SearchDeleted
 from search.tracking.edits import delete_runs
 from search.tracking.ownership import claim
 from search.tracking.read.history import load_history
-from search.tracking.store import ensure_experiment, open_client, while_away
+from search.tracking.store import ensure_experiment, is_refusal, open_client, while_away
 from search.tracking.summary import find_summary
 from tests.support.stores import Store, new_store
 
@@ -133,6 +135,30 @@ def test_a_deleted_search_is_not_found_and_the_message_says_how_to_restore_it(
     assert str(error.value) == f"demo-1 was deleted: {fix}"
     with pytest.raises(LookupError, match="no search is called 'other'"):
         find_summary(store.client, "other")
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "is_refused"),
+    [
+        (403, "Permission denied", True),  # MLflow's own users and permissions answer with text
+        (404, '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such run"}', True),
+        (500, '{"error_code": "INVALID_STATE", "message": "it was deleted"}', True),
+        (400, '{"error_code": "INVALID_PARAMETER_VALUE", "message": "too long"}', True),
+        (404, "<html>no such page</html>", False),  # of a proxy, while the server starts
+        (401, "You are not authenticated", False),
+        (429, "slow down", False),
+        (500, "Internal Server Error", False),
+        (503, "starting", False),
+    ],
+)
+def test_a_servers_refusal_is_told_from_its_trouble(
+    status: int, text: str, is_refused: bool
+) -> None:
+    answer = Response()
+    answer.status_code, answer._content = status, text.encode()
+    with pytest.raises(MlflowException) as error:
+        verify_rest_response(answer, "/api/2.0/mlflow/runs/log-batch")
+    assert is_refusal(error.value) is is_refused
 
 
 def test_a_search_that_was_deleted_before_its_driver_began_is_not_claimed(store: Store) -> None:
