@@ -182,7 +182,9 @@ def new_plan(
         require_session_folder()
     spec, client = prepared.spec, open_client(tracking_uri)
     search = f"{spec.name}-{datetime.now():%m%d-%H%M}-{secrets.token_hex(2)}"
-    experiment = ensure_experiment(client, spec.task.name, tracking_uri)
+    experiment = ensure_experiment(
+        client, spec.task.name, tracking_uri, lambda text: say(f"apply     {text}")
+    )
     storage = resolved_storage(storage_root, search)
     # First, since it may be refused, and then nothing of this search must remain in the store.
     weights = copy_weights(spec, tracking_uri, storage, lambda text: say(f"apply     {text}"))

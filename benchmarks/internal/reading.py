@@ -37,6 +37,7 @@ from benchmarks.internal.big_store import fill
 from search.tracking.read.cache import folder_for
 from search.tracking.read.history import load_history
 from search.tracking.store import all_runs, ensure_experiment, open_client
+from search.tracking.uris import store_uri
 
 EXPERIMENT = "big"
 NEW_RUNS = 10
@@ -65,7 +66,7 @@ def main() -> None:
 
 def measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     database = folder / "mlflow.db"
-    uri = f"sqlite:///{database}"
+    uri = store_uri(database)
     client = open_client(uri)
     experiment = ensure_experiment(client, EXPERIMENT, uri)
     fill(database, experiment, first=0, runs=options.runs, steps=options.steps)

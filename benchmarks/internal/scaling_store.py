@@ -26,6 +26,7 @@ from benchmarks.internal.scaling.trials import JITTER
 from search.objectives import Objective
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
+from search.tracking.uris import store_uri
 from search.tracking.write.journal import Journal, read_events
 from search.tracking.write.journal_sender import Writer
 
@@ -76,7 +77,7 @@ def measure(folder: Path, rate: float, seconds: float) -> str:
 
 def new_writer(folder: Path) -> TimedWriter:
     """Return a writer of a search in a new SQLite store."""
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = store_uri(folder / "mlflow.db")
     client = open_client(uri)
     experiment = ensure_experiment(client, "scaling", uri)
     summary = create_summary(

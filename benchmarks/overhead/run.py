@@ -17,6 +17,7 @@ import yaml
 from benchmarks.harness.cells import StoredResults
 from benchmarks.harness.code_version import tree_hash
 from benchmarks.harness.provenance import ROOT
+from search.tracking.uris import store_uri
 from search.tracking.write.journal import read_events
 
 PARALLELISM = 2
@@ -62,7 +63,7 @@ def measure(system: str, kind: str) -> dict[str, Any]:
     if system == SYSTEMS[0]:
         (folder / "spec.yaml").write_text(yaml.safe_dump(spec_of(kind)))
         command = ["search", "run", folder / "spec.yaml", "--results", folder,
-                   "--tracking-uri", f"sqlite:///{folder}/mlflow.db"]  # fmt: skip
+                   "--tracking-uri", store_uri(folder / "mlflow.db")]  # fmt: skip
     else:
         (folder / "settings.json").write_text(json.dumps(DIGITS if kind == "digits" else {}))
         command = ["benchmarks.overhead.plain_tune", kind, "--folder", folder, "--trials", trials,

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from benchmarks.harness.provenance import ROOT
+from search.tracking.uris import store_uri
 from search.tracking.write.journal import read_events
 
 SPEC = ROOT / "benchmarks" / "digits.yaml"
@@ -42,7 +43,7 @@ def measure(on: str, at_once: int, seed: int) -> dict[str, Any]:
         (folder / "spec.yaml").write_text(yaml.safe_dump(spec_of(on, at_once, seed)))
         done = subprocess.run(
             [sys.executable, "-m", "search", "run", str(folder / "spec.yaml"), "--cold",
-             "--results", str(folder), "--tracking-uri", f"sqlite:///{folder}/mlflow.db"],
+             "--results", str(folder), "--tracking-uri", store_uri(folder / "mlflow.db")],
             cwd=ROOT, capture_output=True, text=True,
             env={**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)},
         )  # fmt: skip

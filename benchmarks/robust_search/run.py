@@ -15,6 +15,7 @@ from benchmarks.harness.provenance import ROOT
 from models.scores.metric_names import MetricName
 from search.history import Trial
 from search.tracking.read.history import load_history
+from search.tracking.uris import store_uri
 from search.transfer.best import best_trials, values_on_test
 
 SPEC = ROOT / "search" / "specs" / "robust_digits.yaml"
@@ -71,7 +72,7 @@ def cells() -> Iterator[tuple[Goal, int]]:
 
 
 def uri(folder: Path) -> str:
-    return f"sqlite:///{folder / 'mlflow.db'}"
+    return store_uri(folder / "mlflow.db")
 
 
 def found_by(cache: Path, goal: Goal, seed: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ runs code of a data set.
 from __future__ import annotations
 
 import functools
+import glob
 import logging
 import tempfile
 from collections.abc import Mapping
@@ -85,6 +86,8 @@ def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
             raise DataError(f"{path}: an empty folder; fix: put the data there, pictures in a "
                             "folder a class, or tables")  # fmt: skip
         raise DataError(f"{empty[0]}: an empty file; fix: write it again, or remove it")
+    if "::" in str(path.resolve()):
+        raise DataError(f"{path}: `datasets` reads no path with '::'; fix: rename the folder")
     endings = {Path(name).suffix.lower() for name, _, _ in stamp}
     arguments: dict[str, Any] = {"path": str(path)}
     if path.is_file():
@@ -92,13 +95,16 @@ def _open_path(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> Tables:
         if ending not in FORMATS:
             raise DataError(f"{path}: no format that is read here; fix: give one of "
                             f"{', '.join(FORMATS)}, .npz, .conll, or a folder")  # fmt: skip
-        arguments = {"path": FORMATS[ending], "data_files": str(path)}
+        arguments = {"path": FORMATS[ending], "data_files": glob.escape(str(path))}
         arguments |= {"sep": "\t"} if ending == ".tsv" else {}
     elif pictures := picture_folder(path, [Path(name) for name, _, _ in stamp]):
         return _open_pictures(path, pictures)
     elif not endings & FORMATS.keys():
         raise DataError(f"{path}: neither pictures nor tables ({', '.join(sorted(endings))}); fix: "
                         "give a folder with one of them")  # fmt: skip
+    elif glob.has_magic(str(path.resolve())):
+        raise DataError(f"{path}: `datasets` reads *, ? and [ in the name of a folder as a pattern "
+                        "of other folders; fix: rename it, or name one file in it")  # fmt: skip
     if endings & {".csv", ".tsv"} and endings - _NOTES <= {".csv", ".tsv"}:
         arguments["keep_default_na"] = False  # "None" and "NA" are texts and labels, too
     return Tables(path.stem if path.is_file() else path.resolve().name, str(path),

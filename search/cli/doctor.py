@@ -26,6 +26,7 @@ from search.cluster.remote import LAST_LINE, as_line, check_remotely
 from search.history.plurals import counted
 from search.session.screen import PROJECT, RESULTS
 from search.spec import Spec, SpecError, load_spec
+from search.tracking.uris import store_uri
 
 _SIGNS = {"pass": "pass", "warning": "WARN", "fail": "FAIL"}
 
@@ -78,7 +79,7 @@ def doctor(
         check_remotely(given, take)
     else:
         # On the head, for `--cluster`, what was not named is not checked.
-        uri = tracking_uri or (None if lines else f"sqlite:///{RESULTS / 'mlflow.db'}")
+        uri = tracking_uri or (None if lines else store_uri(RESULTS / "mlflow.db"))
         place = results or (None if lines else RESULTS)
         place = place and Path(os.path.abspath(place.expanduser()))
         for check in _checks(spec, list(settings or []), uri, place, address, os.environ):

@@ -174,6 +174,7 @@ def ui(
 ) -> None:
     """Serve the MLflow UI for the project's store, on localhost only."""
     from search.tracking.store import open_client
+    from search.tracking.uris import client_uri
     from search.tracking.write.mlflow_views import links
 
     if tracking_uri.startswith("http"):
@@ -185,7 +186,8 @@ def ui(
         say(f"\n{experiment}")
         for title, link in views.items():
             say(f"  {title:<{max(map(len, views))}}  {link}")
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", tracking_uri,
+    command = [sys.executable, "-m", "mlflow", "server",
+               "--backend-store-uri", client_uri(tracking_uri),
                "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]  # fmt: skip
     # Replaces this process, so that one signal ends all; without MLflow's eight job workers.
     os.execve(sys.executable, command, os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})

@@ -40,6 +40,7 @@ from search.optimize.session_folder import (
     temporary_folder_of_trials,
 )
 from search.tracking import tag_names
+from search.tracking.deleted import SearchDeleted
 from search.tracking.ownership import SearchIsAlive, claim, owner_name
 from search.tracking.read.history import load_history
 from search.tracking.stop_requests import StopRequests, read_stop_requests
@@ -61,8 +62,8 @@ def drive(plan: Plan, parent: Connection) -> None:
     handle SIGTERM, SIGINT and SIGUSR1 themselves, so signals cannot ask for it.)
 
     Statuses: done, alive (another process owns the search), lost (another process took it over),
-    refused (this machine has no room for a trial), unsent (all is in the journal, but not in the
-    store), failed (with the traceback's last line).
+    refused (this machine has no room for a trial, or the search was deleted), unsent (all is in
+    the journal, but not in the store), failed (with the traceback's last line).
     """
     plan.storage.mkdir(parents=True, exist_ok=True)
     _redirect_output(plan.storage / LOG)
@@ -76,7 +77,7 @@ def drive(plan: Plan, parent: Connection) -> None:
             answer = _own_and_run(plan, stop, at_the_end)
         except SearchIsAlive as error:
             answer = {"status": "alive", "message": str(error)}
-        except (NoRoom, NoSessionFolder) as error:
+        except (NoRoom, NoSessionFolder, SearchDeleted) as error:
             answer = {"status": "refused", "message": str(error)}
         except BaseException as error:
             traceback.print_exc()
@@ -95,12 +96,17 @@ def _own_and_run(
     generation = claim(client, plan.summary_run, plan.storage, owner_name())
     kinds = plan.space.distributions
     log_scaled = frozenset(name for name, kind in kinds.items() if getattr(kind, "log", False))
+    journal = Journal(plan.storage, generation)
+
+    def say(text: str) -> None:
+        journal.append("driver", message=text)
+
     writer = Writer(
         client, plan.storage, search=plan.search, experiment=plan.experiment,
         summary_run=plan.summary_run, generation=generation, log_scaled=log_scaled,
         objectives={metric: plan.spec.epoch_metric(metric) for metric in plan.spec.metrics},
+        say=say,
     )  # fmt: skip
-    journal = Journal(plan.storage, generation)
     writer.drain()
     settle(client, plan.experiment, plan.search)
     own: list[Trial] = []
@@ -122,6 +128,9 @@ def _own_and_run(
         journal.close()
     if writer.has_lost_ownership.is_set():
         return {"status": "lost", "message": "another process took this search over"}
+    if writer.deleted:
+        kept = f"its results are kept in {plan.storage}"
+        return {"status": "unsent", "message": f"{plan.search} stopped: {kept}; {writer.deleted}"}
     if not unwritten and not unsent:
         return {"status": "done", "state": state}
     message = f"{unsent} bytes of {plan.storage / 'journal.jsonl'} have not reached the store"
@@ -155,7 +164,7 @@ def _run(
     compute_alone()
     began = time.monotonic()
     tuning = Tuning(
-        plan, own, journal, generation, stop, writer.has_lost_ownership.is_set,
+        plan, own, journal, generation, stop, writer.has_lost_search,
         lambda: writer.stop_requests,
     )  # fmt: skip
     if not tuning.has_work():

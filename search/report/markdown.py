@@ -22,6 +22,7 @@ from search.report.ledger import arms_table, guard_section, proposals_table
 from search.report.reproduction import learned_from, reproduction
 from search.report.tables import agreement_table, escape, fenced, table
 from search.report.totals_table import seconds_text, totals_table
+from search.tracking.write.refusals import FILE as REFUSED_FILE
 from search.transfer.best import TestValue, to_yaml, values_on_test
 from search.transfer.objective_text import best_in_words, none_keeps, objectives_in_words
 from search.transfer.totals import Totals
@@ -58,6 +59,7 @@ class Contents:
         experience: What history had taught; None if it is not known.
         files: Names of the files next to the report.
         environment: Part -> version.
+        refused: What the store refused of the search, a line for each.
     """
 
     search: Search
@@ -74,6 +76,7 @@ class Contents:
     experience: Experience | None = None
     files: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    refused: Sequence[str] = ()
 
 
 def render(contents: Contents) -> str:
@@ -224,12 +227,10 @@ def _comparison(contents: Contents) -> str:
 
 def _trials(contents: Contents) -> str:
     counts = Counter(trial.state for trial in contents.trials)
-    if not counts:
-        return "No trial was started."
     rows = [
         [state, str(counts[state]), meaning] for state, meaning in _STATES.items() if counts[state]
     ]
-    parts = [table(["state", "trials", "meaning"], rows)]
+    parts = [table(["state", "trials", "meaning"], rows) if rows else "The store has no trial."]
     failed = [
         f"{each.number} ({escape(each.run_id)})"
         for each in contents.trials
@@ -237,6 +238,12 @@ def _trials(contents: Contents) -> str:
     ]
     if failed:
         parts.append(f"Failed trials and their runs: {names_in_words(failed, _RUNS_NAMED)}.")
+    if contents.refused:
+        listed = "\n".join(f"- {escape(line)}" for line in contents.refused)
+        parts.append(
+            f"The store refused a part of the results, which is not in this report; it is kept in "
+            f"`{REFUSED_FILE}` in the storage of the search:\n\n{listed}"
+        )
     parts.append(_picture("curves.png", contents))
     return "\n\n".join(part for part in parts if part)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from search.tracking.uris import store_uri
+
 _ROOT = Path(__file__).resolve().parents[2]
 PROJECT = _ROOT if (_ROOT / "pyproject.toml").exists() else Path.cwd()
 RESULTS = PROJECT / "results"
@@ -27,7 +29,7 @@ out, err = (
 
 def default_uri() -> str:
     """Returns the MLflow store or server that MLFLOW_TRACKING_URI names, or that of the project."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{RESULTS / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or store_uri(RESULTS / "mlflow.db")
 
 
 def say(text: str, to: Console = out) -> None:

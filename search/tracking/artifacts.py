@@ -5,9 +5,10 @@ Not for metrics and tags.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,28 @@ LONGEST_TABLE = 200_000
 ADVERSARIAL_EXAMPLES = ".safetensors"  # the only files there that are not text
 
 _log = logging.getLogger(__name__)
+
+
+class ArtifactsAway(OSError):
+    """The place of artifacts takes nothing, whatever package its client's error is from."""
+
+
+@contextlib.contextmanager
+def artifacts_of(run_id: str) -> Iterator[None]:
+    """Turns the errors of an artifact store into `ArtifactsAway`; those of MLflow stay.
+
+    The store of artifacts may be in trouble, or refuse, where that of runs is not: a folder of
+    another user, a bucket without permission.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ArtifactsAway(f"the artifacts of run {run_id} cannot be written: {what}") from error
 
 
 def read_tables(client: MlflowClient, run_id: str) -> dict[str, str]:

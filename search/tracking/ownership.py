@@ -19,6 +19,7 @@ import psutil
 from filelock import FileLock
 
 from search.tracking import tag_names
+from search.tracking.deleted import living_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -76,13 +77,14 @@ def claim(
 
     Raises:
         SearchIsAlive: its owner is alive, or another claim came first.
+        SearchDeleted: it was deleted in the store.
     """
     storage.mkdir(parents=True, exist_ok=True)
     watched = _watch(
         client, summary_run, watch_seconds
     )  # before taking the lock, which others may wait for
     with FileLock(storage / "claim.lock", timeout=CLAIM_LOCK_SECONDS):
-        tags = client.get_run(summary_run).data.tags
+        tags = living_tags(client, summary_run)
         known = _known_here(tags)
         if known or (known is None and _heartbeat(tags) != watched):
             raise SearchIsAlive(_who(tags))

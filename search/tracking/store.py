@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlparse
@@ -19,6 +23,7 @@ from filelock import FileLock
 from search.tracking import tag_names
 from search.tracking.schema import is_database, refuse_other_schema
 from search.tracking.server import check_that_it_answers, without_password
+from search.tracking.uris import artifact_location, check_uri, client_uri, database_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,15 +36,20 @@ HTTP_RETRIES = 1
 # A migration takes 5 to 20 s on a busy machine; a lock held longer than this is stuck.
 CREATION_LOCK_SECONDS = 180
 LONGEST_PAUSE_SECONDS = 15.0  # between two tries at a dead server
-# Errors that another try does not fix.
+# Errors that another try does not fix. Not among them: 401, for a token is renewed, and a 404 of no
+# resource, which a proxy answers while its server starts.
 FINAL_ERRORS = (
     "INVALID_PARAMETER_VALUE",
     "BAD_REQUEST",
     "RESOURCE_DOES_NOT_EXIST",
+    "RESOURCE_ALREADY_EXISTS",
     "INVALID_STATE",
+    "PERMISSION_DENIED",
 )
 # Tracking URIs of MLflow that are no paths although they have no scheme.
 WITHOUT_SCHEME = ("databricks", "databricks-uc", "uc")
+# MLflow's stages of a run or an experiment: what was deleted stays in the store until `mlflow gc`.
+ACTIVE, DELETED = "active", "deleted"
 # The largest page that a server returns.
 PAGE = 1_000
 # SQLite takes 32,766 values in a query, PostgreSQL 65,535.
@@ -51,8 +61,8 @@ def open_client(tracking_uri: str) -> MlflowClient:
 
     Raises:
         ConnectionError: the store does not answer; the message names it and says what to do.
-        ValueError: the URI is a folder, where MLflow no longer keeps runs, or another version of
-            MLflow made the tables of the database.
+        ValueError: the URI is a folder, where MLflow no longer keeps runs, means another file than
+            it seems to, or another version of MLflow made the tables of the database.
     """
     _quieten()
     from mlflow import MlflowClient
@@ -76,11 +86,13 @@ def open_client(tracking_uri: str) -> MlflowClient:
             f"tracking store {tracking_uri!r} is a folder: MLflow keeps runs in a database since "
             "3.13; fix: use sqlite:////path/to/mlflow.db, postgresql://... or http://host:port"
         )
-    lock = database_path(tracking_uri)
-    if lock is None:
+    check_uri(tracking_uri)
+    database = database_path(tracking_uri)
+    if database is None:
         return _answering(tracking_uri)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{lock}.lock", timeout=CREATION_LOCK_SECONDS):
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock", timeout=CREATION_LOCK_SECONDS):
+        _check_that_it_opens(database)
         return _answering(tracking_uri)
 
 
@@ -100,7 +112,7 @@ def while_away(
         try:
             return action()
         except (ConnectionError, MlflowException, SQLAlchemyError) as error:
-            if getattr(error, "error_code", "") in FINAL_ERRORS:
+            if is_refusal(error):
                 raise
             if waited >= seconds:
                 why = str(error).splitlines()[0]
@@ -109,31 +121,55 @@ def while_away(
         waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def ensure_experiment(client: MlflowClient, name: str, tracking_uri: str) -> str:
-    """Returns the id of the experiment `name`, created if missing; safe against a race."""
+def is_refusal(error: Exception) -> bool:
+    """Returns whether an error is a store's refusal, rather than a sign that it is in trouble."""
+    return getattr(error, "error_code", "") in FINAL_ERRORS
+
+
+def ensure_experiment(
+    client: MlflowClient,
+    name: str,
+    tracking_uri: str,
+    say: Callable[[str], None] = lambda text: None,
+) -> str:
+    """Returns the id of the experiment `name`, created if missing; safe against a race.
+
+    What was deleted stays so: restoring an experiment would bring back every run that it ever had.
+    In place of a deleted one, "name (2)" is used, or the next that is not deleted, and `say` told.
+    """
+    place, deleted = name, None
+    for number in count(2):
+        found = client.get_experiment_by_name(place) or _created(client, place, tracking_uri)
+        if found.lifecycle_stage != DELETED:
+            break
+        deleted = deleted or found
+        place = f"{name} ({number})"
+    if deleted is not None:
+        say(
+            f"the experiment {name!r} was deleted in this store and stays so; this search is in "
+            f"{place!r} (to restore it: mlflow experiments restore --experiment-id "
+            f"{deleted.experiment_id})"
+        )
+    return str(found.experiment_id)
+
+
+def original_name(experiment: str) -> str:
+    """Returns the name of the deleted experiment that this one replaces; its own if it is none."""
+    return re.sub(r" \(\d+\)$", "", experiment)
+
+
+def _created(client: MlflowClient, name: str, tracking_uri: str) -> Any:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    if found is not None:
-        return str(found.experiment_id)
     database = database_path(tracking_uri)  # a server chooses the place of its artifacts
-    location = (database.parent / "artifacts" / name).as_uri() if database is not None else None
+    location = artifact_location(database, name) if database is not None else None
     try:
-        return str(client.create_experiment(name, artifact_location=location))
+        return client.get_experiment(client.create_experiment(name, artifact_location=location))
     except MlflowException:
         found = client.get_experiment_by_name(name)
         if found is None:
             raise
-        return str(found.experiment_id)
-
-
-def database_path(tracking_uri: str) -> Path | None:
-    """Returns the file of an SQLite store, or None for any other store."""
-    if not tracking_uri.startswith("sqlite:///"):
-        return None
-    return Path(tracking_uri.removeprefix("sqlite:///").split("?")[0]).absolute()
+        return found
 
 
 def _answering(tracking_uri: str) -> MlflowClient:
@@ -144,7 +180,7 @@ def _answering(tracking_uri: str) -> MlflowClient:
     try:
         if is_database(tracking_uri):
             refuse_other_schema(tracking_uri)
-        client = MlflowClient(tracking_uri)
+        client = MlflowClient(client_uri(tracking_uri))
         client.search_experiments(max_results=1)  # the first call creates the tables
     except (OSError, MlflowException, SQLAlchemyError) as error:
         shown, why = without_password(tracking_uri), str(error).splitlines()[0]
@@ -153,6 +189,24 @@ def _answering(tracking_uri: str) -> MlflowClient:
             "store and that its folder is writable, or name another with --tracking-uri"
         ) from error
     return client
+
+
+def _check_that_it_opens(database: Path) -> None:
+    """Opens an SQLite file; MLflow itself tries for two minutes, silently."""
+    try:
+        if not database.exists():
+            if not os.access(database.parent, os.W_OK | os.X_OK):
+                raise PermissionError(f"{database.parent} is not writable")
+            return
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except (OSError, sqlite3.DatabaseError) as error:
+        if "locked" in str(error):  # by another writer, which MLflow waits for
+            return
+        raise ConnectionError(
+            f"tracking store {database} cannot be opened: {error}; fix: check that it is an MLflow "
+            "store, and that it and its folder are writable"
+        ) from error
 
 
 def _quieten() -> None:
@@ -167,20 +221,18 @@ def _quieten() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def runs_by_number(client: MlflowClient, experiment: str, search: str) -> dict[int, str]:
-    """Returns trial number -> run id for a search; of runs that share a key, the oldest."""
-    newest_first = reversed(trial_runs(client, experiment, search))
-    return {int(run.data.tags[tag_names.NUMBER]): run.info.run_id for run in newest_first}
-
-
-def trial_runs(client: MlflowClient, experiment: str, search: str) -> list[Any]:
-    """Returns the active runs of a search's trials, oldest first."""
-    runs = all_runs(client, [experiment], f"tags.`{tag_names.SEARCH}` = '{search}'")
+def trial_runs(
+    client: MlflowClient, experiment: str, search: str, stage: str | None = ACTIVE
+) -> list[Any]:
+    """Returns the runs of a search's trials, oldest first: those of a stage, None for both."""
+    runs = all_runs(client, [experiment], f"tags.`{tag_names.SEARCH}` = '{search}'", stage)
     return [run for run in runs if run.data.tags.get(tag_names.KIND) == "trial"]
 
 
-def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -> list[Any]:
-    """Returns every active run that matches, oldest first."""
+def all_runs(
+    client: MlflowClient, experiments: list[str], filter_string: str, stage: str | None = ACTIVE
+) -> list[Any]:
+    """Returns every run that matches, oldest first: those of a stage, None for both."""
     from mlflow.entities import ViewType
 
     found = [
@@ -190,7 +242,7 @@ def all_runs(client: MlflowClient, experiments: list[str], filter_string: str) -
             client.search_runs, experiments[start : start + EXPERIMENTS_A_REQUEST], filter_string,
             run_view_type=ViewType.ALL, order_by=["attributes.start_time ASC"],
         )
-        if run.info.lifecycle_stage != "deleted"
+        if stage is None or (run.info.lifecycle_stage == DELETED) == (stage == DELETED)
     ]  # fmt: skip
     return sorted(found, key=lambda run: run.info.start_time or 0)
 
@@ -201,7 +253,7 @@ def all_experiments(client: MlflowClient) -> list[Any]:
 
     order_by = ["creation_time ASC"]
     every = paged(client.search_experiments, view_type=ViewType.ALL, order_by=order_by)
-    return [each for each in every if each.lifecycle_stage != "deleted"][::-1]
+    return [each for each in every if each.lifecycle_stage != DELETED][::-1]
 
 
 def paged(ask: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:

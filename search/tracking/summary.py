@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from search.history.states import TO_MLFLOW
 from search.objectives.objective import Objective, to_row
 from search.tracking import tag_names
+from search.tracking.deleted import SearchDeleted, deleted_search
 from search.tracking.ownership import is_alive
 from search.tracking.store import all_experiments, all_runs, trial_runs
-from search.tracking.write.store_writer import Batch, rounded
+from search.tracking.write.batch import Batch, rounded
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -120,6 +121,7 @@ def find_summary(client: MlflowClient, search: str) -> Summary:
 
     Raises:
         LookupError: none or several match; the message lists the searches.
+        SearchDeleted: it was deleted; the message says how to restore it.
     """
     every = all_summaries(client)
     matching = (
@@ -129,6 +131,8 @@ def find_summary(client: MlflowClient, search: str) -> Summary:
     )
     if len(matching) == 1:
         return matching[0]
+    if not matching and (how := deleted_search(client, search)):
+        raise SearchDeleted(how)
     found = matching or every
     listed = ", ".join(entry.search for entry in found[-LISTED:]) or "none yet"
     if len(found) > LISTED:

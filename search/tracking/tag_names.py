@@ -54,6 +54,7 @@ OWNER = "twentieth.owner"  # the process that runs the search: host and process 
 GENERATION = "twentieth.generation"  # counts launches and resumes; older ones stop writing
 HEARTBEAT = "twentieth.heartbeat"  # when the owner was last seen alive, in seconds since 1970
 FAILED_ALIKE = "twentieth.failed_alike"  # JSON: the trials that `resume` runs again
+REFUSED = "twentieth.refused"  # JSON, of a search: what the store refused of it, a line for each
 BUDGET = "twentieth.trials_budget"  # trials that the search may run in all
 STOP = "twentieth.stop"  # a request to stop the search; see stop_requests.py
 STOP_TRIAL = "twentieth.stop_trial"  # with `.NUMBER`: a request to stop this trial

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from search.tracking.store import open_client
+from search.tracking.uris import store_uri
 from tests.support.functions import Gate
 from tests.support.launches import Place
 from tests.support.servers import Server
+from tests.support.stores import migrated_store
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +41,7 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """Starts an MLflow server on an SQLite store."""
-    store = f"sqlite:///{tmp_path / 'server.db'}"
-    open_client(store)
-    server = Server(store, tmp_path / "artifacts")
+    shutil.copy(migrated_store(), tmp_path / "server.db")
+    server = Server(store_uri(tmp_path / "server.db"), tmp_path / "artifacts")
     yield server
     server.kill()

@@ -20,6 +20,7 @@ import yaml
 from search.history import Trial
 from search.tracking.read.history import load_history
 from search.tracking.store import all_runs, open_client
+from search.tracking.uris import store_uri
 from search.tracking.write.journal import Event, read_events
 from tests.support.functions import Gate
 from tests.support.stores import migrated_store
@@ -76,7 +77,7 @@ class Place:
 
     def __post_init__(self) -> None:
         if not self.uri:
-            self.uri = f"sqlite:///{self.folder / 'mlflow.db'}"
+            self.uri = store_uri(self.folder / "mlflow.db")
             if not (self.folder / "mlflow.db").exists():
                 shutil.copy(migrated_store(), self.folder / "mlflow.db")
 

@@ -17,7 +17,8 @@ from typing import Any
 from search.objectives import Objective
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import create_summary
-from search.tracking.write.journal import Journal
+from search.tracking.uris import store_uri
+from search.tracking.write.journal import Event, Journal, read_events
 from search.tracking.write.journal_sender import Writer
 
 SPACE = (
@@ -40,11 +41,11 @@ class Store:
     journal: Journal
     search: str = "demo-1"
 
-    def writer(self, generation: int = 1) -> Writer:
+    def writer(self, generation: int = 1, say: Any = print) -> Writer:
         return Writer(
             self.client, self.folder, search=self.search, experiment=self.experiment,
             summary_run=self.summary_run, generation=generation, log_scaled=frozenset({"x"}),
-            objectives={"left": "left", "right": "right"},
+            objectives={"left": "left", "right": "right"}, say=say,
         )  # fmt: skip
 
     def runs(self, status: str = "") -> list[Any]:
@@ -57,10 +58,18 @@ class Store:
         self.start(number, origin)
         for epoch in range(1, epochs + 1):
             self.epoch(number, epoch)
+        self.end(number, state, epochs, origin, **more)
+
+    def end(self, number: int, state: str = "complete", epochs: int = 1,
+            origin: Any = None, **more: Any) -> None:  # fmt: skip
         values = [0.5, -0.5] if state == "complete" else []
         self.journal.append("end", number=number, state=state, epoch=epochs, values=values,
                             configuration={"x": 0.1 + number}, origin=origin or RANDOM,
                             reason="" if state == "complete" else "because", **more)  # fmt: skip
+
+    def events(self) -> list[Event]:
+        """Returns the journal so far."""
+        return list(read_events(self.folder))
 
     def start(self, number: int, origin: Any = None) -> None:
         self.journal.append("start", number=number, configuration={"x": 0.1 + number},
@@ -94,17 +103,18 @@ def migrated_store() -> Path:
     """A store without runs; MLflow's migrations take seconds, so they run once per process."""
     folder = Path(tempfile.mkdtemp(prefix="twentieth-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    open_client(f"sqlite:///{folder / 'mlflow.db'}")
+    open_client(store_uri(folder / "mlflow.db"))
     return folder / "mlflow.db"
 
 
 GOALS = (Objective("left", "maximize"), Objective("right", "maximize"))
 
 
-def new_store(folder: Path, search: str = "demo-1") -> Store:
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    if not (folder / "mlflow.db").exists():
+def new_store(folder: Path, search: str = "demo-1", uri: str = "") -> Store:
+    """Makes a search in a new SQLite store in the folder, or in the store at `uri`."""
+    if not uri and not (folder / "mlflow.db").exists():
         shutil.copy(migrated_store(), folder / "mlflow.db")
+    uri = uri or store_uri(folder / "mlflow.db")
     client = open_client(uri)
     experiment = ensure_experiment(client, "demo", uri)
     storage = folder / "storage" / search

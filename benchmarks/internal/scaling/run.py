@@ -19,6 +19,7 @@ from benchmarks.internal.scaling.report import window_row
 from search.optimize.plan import Plan
 from search.pipeline import new_plan, prepare
 from search.spec import load_spec
+from search.tracking.uris import store_uri
 from search.tracking.write.journal import Event, read_events, sent_offset
 
 EPOCHS = 10
@@ -167,7 +168,7 @@ def _own_bytes(process: psutil.Process) -> int:
 def _plan(concurrent: int, folder: Path) -> Plan:
     path = folder / "spec.yaml"
     path.write_text(yaml.safe_dump(spec_of(concurrent, folder)))
-    uri = f"sqlite:///{folder}/mlflow.db"
+    uri = store_uri(folder / "mlflow.db")
     prepared = prepare(load_spec(path, []), uri, say=lambda text: None)
     return new_plan(prepared, uri, folder / "storage", None)
 

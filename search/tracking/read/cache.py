@@ -25,7 +25,8 @@ from filelock import FileLock, Timeout
 
 from search.history.table import TRIALS
 from search.tracking.runs import RAW
-from search.tracking.store import PAGE, database_path
+from search.tracking.store import PAGE
+from search.tracking.uris import database_path
 
 SIGNATURES = pa.schema([RAW.field("run_id"), RAW.field("signature")])
 

@@ -32,7 +32,7 @@ from search.tracking.read.rest_reader import Server
 from search.tracking.read.sql_reader import Database
 from search.tracking.runs import RAW
 from search.tracking.schema import KNOWN, is_database, unknown_revision
-from search.tracking.store import all_experiments, open_client
+from search.tracking.store import all_experiments, open_client, original_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -114,7 +114,8 @@ def _check_task(task: str, columns: Sequence[pa.ChunkedArray]) -> None:
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    names = {name, original_name(name)}  # one that replaces a deleted experiment goes by its name
+    return any(fnmatch.fnmatchcase(each, pattern) for pattern in patterns for each in names)
 
 
 def _meanings(

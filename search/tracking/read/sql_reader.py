@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from search.history.curves import Points, curves_of
 from search.tracking import tag_names
 from search.tracking.runs import CONTEXT, RAW, checksum, clean, raw_row, real_number, whole_number
-from search.tracking.store import database_path
+from search.tracking.uris import database_path
 
 RUNS = table(
     "runs",

@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice, zip_longest
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from search.history.provenance import ledger_metrics, read_origin
 from search.history.states import TO_MLFLOW, State
 from search.tracking import tag_names
-from search.tracking.artifacts import keep_robustness
-from search.tracking.store import runs_by_number
+from search.tracking.artifacts import artifacts_of, keep_robustness
+from search.tracking.store import is_refusal, trial_runs
+from search.tracking.write.batch import TAGS_A_BATCH, Batch, rounded
 from search.tracking.write.journal import Event
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
 
 
 # How old the tag with a running trial's epoch may be. Only the page shows it (readers
@@ -39,13 +38,9 @@ NOTES = {
     "failed": "failed at epoch {epoch}: {reason}",
 }
 GATHERED = ("start", "epoch", "end")
+SENT = (*GATHERED, "test", "summary")  # the other events are for the console
 # A group takes one or a few calls; also on a slow server a heartbeat must fit in between.
 EVENTS_TOGETHER = 50
-
-
-def rounded(value: float) -> float:
-    """Returns a value with five digits, as the page's tables show all; a whole number stays."""
-    return value if float(value).is_integer() else float(f"{value:.5g}")
 
 
 def together(events: Iterable[Event]) -> list[list[Event]]:
@@ -69,6 +64,10 @@ def together(events: Iterable[Event]) -> list[list[Event]]:
         if event.name == "end" or len(group) >= EVENTS_TOGETHER:
             del growing[event.fields["number"]]
     return groups
+
+
+class NoRun(Exception):
+    """The store has no run for an event: it was deleted, or refused when it was to be created."""
 
 
 class Sender:
@@ -102,6 +101,8 @@ class Sender:
         self._objectives = objectives
         self._names = tag_names.objective_names(objectives)
         self._runs: dict[int, str] = {}
+        self._deleted: set[tuple[int, int]] = set()  # number and start time of runs in the trash
+        self._refused: dict[str, str] | None = None  # None: entries are written together
         self._must_list = True  # an unknown run may exist (resume, lost answer)
         self._tagged: dict[int, float] = {}  # running trial -> when its epoch tag was last written
 
@@ -110,13 +111,53 @@ class Sender:
         self._must_list = True
 
     def send(self, events: list[Event]) -> None:
-        """Writes one group that `together` made; other kinds of events are skipped."""
+        """Writes one group that `together` made; other kinds of events are skipped.
+
+        Raises:
+            NoRun: the run that it belongs to was deleted, or never created.
+        """
         if events[0].name in GATHERED:
             self._send_trial(events)
         elif events[0].name == "test":
             self._send_test(events[0])
         elif events[0].name == "summary":
             self._send_summary(events[0])
+
+    def send_entries(self, event: Event) -> dict[str, str]:
+        """Writes an event entry by entry; returns refused entry -> reason, as in `log_entries`."""
+        self._refused = {}
+        try:
+            self.send([event])
+            return self._refused
+        finally:
+            self._refused = None
+
+    def why_run_refuses(self, number: int) -> str:
+        """Returns why a trial's run takes nothing any more; "" if it does, or if there is none."""
+        from mlflow.exceptions import MlflowException
+
+        run = self._runs.get(number)
+        if run is None:
+            return ""
+        try:
+            if self._client.get_run(run).info.lifecycle_stage != "active":
+                return f"its run {run} was deleted"
+            self._client.set_tag(run, tag_names.NUMBER, str(number))
+        except MlflowException as error:
+            if not is_refusal(error):
+                raise
+            return str(error)
+        return ""
+
+    def has_run(self, number: int) -> bool:
+        """Returns whether a trial's run is known."""
+        return number in self._runs
+
+    def _log(self, batch: Batch, run: str) -> None:
+        if self._refused is None:
+            batch.log(self._client, run)
+        else:
+            self._refused |= batch.log_entries(self._client, run)
 
     def _send_trial(self, events: list[Event]) -> None:
         first, last, batch = events[0], events[-1], Batch()
@@ -125,13 +166,15 @@ class Sender:
         if first.name == "start":
             batch.params = first.fields["configuration"]
             batch.tags = self._start_tags(first)
+            if run is None and (number, first.time) in self._deleted:
+                raise NoRun("its run was deleted")  # after it was created, before we knew of it
             if run is None:
                 run = self._create(first, batch.tags)
             else:  # it was interrupted, and still says so
                 is_again = True
                 batch.tags |= {tag_names.REASON: "", tag_names.NOTE: ""}
         if run is None:
-            return
+            raise NoRun("it has no run in the store")
         for event in events:
             if event.name == "epoch":
                 self._add_epoch(batch, event)
@@ -141,7 +184,7 @@ class Sender:
         if last.name == "epoch" and time.monotonic() - tagged < EPOCH_TAG_SECONDS:
             for tag in (tag_names.EPOCH, tag_names.SECONDS):
                 batch.tags.pop(tag, None)
-        batch.log(self._client, run)
+        self._log(batch, run)
         if tag_names.EPOCH in batch.tags:
             self._tagged[number] = time.monotonic()
         if last.name == "end":
@@ -160,9 +203,19 @@ class Sender:
 
     def _run_of(self, number: int) -> str | None:
         if self._must_list:
-            self._runs.update(runs_by_number(self._client, self._experiment, self._search))
-            self._must_list = False
+            self._list_runs()
         return self._runs.get(number)
+
+    def _list_runs(self) -> None:
+        """Looks up which runs exist; of runs that share a key, the oldest is used."""
+        runs = trial_runs(self._client, self._experiment, self._search, stage=None)
+        for run in reversed(runs):
+            number = int(run.data.tags[tag_names.NUMBER])
+            if run.info.lifecycle_stage == "active":
+                self._runs[number] = run.info.run_id
+            else:
+                self._deleted.add((number, run.info.start_time))
+        self._must_list = False
 
     def _create(self, event: Event, tags: dict[str, str]) -> str:
         """Creates a trial's run with its first tags, which are removed from `tags`."""
@@ -220,18 +273,20 @@ class Sender:
             tag_names.COLOR: tag_names.color(self._search, state),
             **_seconds_tag(event),
         }
+        with artifacts_of(run):
+            if reason.strip():
+                self._client.log_text(run, reason, "reason.txt")
+            for name, text in event.fields.get("tables", {}).items():
+                self._client.log_text(run, text, f"{tag_names.TABLES}/{name}")
+            if event.fields.get("warning"):
+                texts = {tag_names.REPLACED_FILE: event.fields["warning"]}
+                keep_robustness(self._client, run, texts, ())
+                batch.tags[tag_names.REPLACED] = "replaced"
         if reason.strip():
-            self._client.log_text(run, reason, "reason.txt")
             last_line = reason.strip().splitlines()[-1][:500]
             note = NOTES.get(state, "{reason}")
             note = note.format(epoch=event.fields["epoch"], reason=last_line)
             batch.tags |= {tag_names.REASON: last_line, tag_names.NOTE: note}
-        for name, text in event.fields.get("tables", {}).items():
-            self._client.log_text(run, text, f"{tag_names.TABLES}/{name}")
-        if event.fields.get("warning"):
-            texts = {tag_names.REPLACED_FILE: event.fields["warning"]}
-            keep_robustness(self._client, run, texts, ())
-            batch.tags[tag_names.REPLACED] = "replaced"
         if state != "interrupted":  # once per trial, and after the objectives
             metrics = tag_names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
             metrics |= ledger_metrics(read_origin(event.fields.get("origin")))
@@ -239,18 +294,20 @@ class Sender:
 
     def _send_test(self, event: Event) -> None:
         run, batch = self._run_of(event.fields["number"]), Batch()
-        if run is not None:
-            # Before the metrics: to a resumed search these mean that everything was written.
-            texts, files = event.fields.get("texts", {}), event.fields.get("files", ())
+        if run is None:
+            raise NoRun("it has no run in the store")
+        # Before the metrics: to a resumed search these mean that everything was written.
+        texts, files = event.fields.get("texts", {}), event.fields.get("files", ())
+        with artifacts_of(run):
             keep_robustness(self._client, run, texts, [Path(file) for file in files])
-            batch.add_metrics(event.fields["metrics"], time=event.time, step=event.fields["epoch"])
-            batch.log(self._client, run)
+        batch.add_metrics(event.fields["metrics"], time=event.time, step=event.fields["epoch"])
+        self._log(batch, run)
 
     def _send_summary(self, event: Event) -> None:
         batch = Batch(tags=tag_names.all_split(event.fields.get("tags", {})))
         metrics, step = event.fields.get("metrics", {}), event.fields.get("step", 0)
         batch.add_metrics(metrics, time=event.time, step=step)
-        batch.log(self._client, self._summary_run)
+        self._log(batch, self._summary_run)
         if "status" in event.fields:
             self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
 
@@ -259,50 +316,3 @@ def _seconds_tag(event: Event) -> dict[str, str]:
     """Returns the tag with the seconds trained; none where a journal's event lacks them."""
     seconds = event.fields.get("seconds")
     return {} if seconds is None else {tag_names.SECONDS: f"{seconds:.3f}"}
-
-
-# MLflow accepts at most 100 params and 100 tags in one batch, and 1,000 entries in all.
-PARAMS_A_BATCH = TAGS_A_BATCH = 100
-METRICS_A_BATCH = 800
-
-Entry = TypeVar("Entry")
-
-
-@dataclass
-class Batch:
-    """Params, tags and metrics to log with a run; a later tag replaces one of the same name."""
-
-    params: dict[str, Any] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    metrics: list[Metric] = field(default_factory=list)
-
-    def add_metrics(self, metrics: Mapping[str, float], *, time: int, step: int) -> None:
-        """Adds metrics with one time (milliseconds since 1970) and one step."""
-        from mlflow.entities import Metric
-
-        self.metrics += [
-            Metric(name, float(value), time, step) for name, value in metrics.items()
-        ]  # fmt: skip
-
-    def log(self, client: MlflowClient, run: str) -> None:
-        """Writes everything, in as few calls as possible; none if there is nothing to write.
-
-        If several calls are needed, the last tags come with the last metrics: the tag that says how
-        far a trial is must not be written before the metrics up to there.
-        """
-        from mlflow.entities import Param, RunTag
-
-        params = [Param(name, str(value)) for name, value in self.params.items()]
-        tags = [RunTag(name, text) for name, text in self.tags.items()]
-        calls = zip_longest(
-            reversed(_portions(self.metrics, METRICS_A_BATCH)),
-            reversed(_portions(params, PARAMS_A_BATCH)),
-            reversed(_portions(tags, TAGS_A_BATCH)),
-            fillvalue=(),
-        )
-        for some_metrics, some_params, some_tags in reversed(list(calls)):
-            client.log_batch(run, metrics=some_metrics, params=some_params, tags=some_tags)
-
-
-def _portions(entries: Sequence[Entry], size: int) -> list[Sequence[Entry]]:
-    return [entries[start : start + size] for start in range(0, len(entries), size)]

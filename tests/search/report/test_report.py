@@ -260,3 +260,15 @@ def test_names_and_choices_of_users_cannot_run_a_script(tmp_path: Path) -> None:
     text = (report.folder / "report.md").read_text()
     outside = "".join(text.split("```")[::2])
     assert "<script" not in outside and "](javascript" not in outside and "<img" not in outside
+
+
+def test_what_the_store_refused_is_listed_with_where_it_is_kept(tmp_path: Path) -> None:
+    write_report(
+        WARM, "this", tmp_path, spec_yaml=SPEC, environment={},
+        refused=[f"trial 7: its run was deleted {EVIL}"],
+    )  # fmt: skip
+    text = (tmp_path / "report.md").read_text()
+    assert "- trial 7: its run was deleted" in text and "`journal.refused.jsonl`" in text
+    assert EVIL not in text
+    written(WARM, tmp_path)
+    assert "refused" not in (tmp_path / "report.md").read_text()

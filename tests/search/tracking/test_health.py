@@ -8,7 +8,7 @@ import pytest
 from search.tracking import health, tag_names
 from search.tracking.ownership import claim, owner_name
 from search.tracking.server import ServerAnswer, anonymous_answer
-from search.tracking.write.store_writer import Batch
+from search.tracking.write.batch import Batch
 from tests.support.foreign_stores import empty_store
 from tests.support.servers import mlflow_server, postgresql
 from tests.support.stores import new_store

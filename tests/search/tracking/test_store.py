@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+from mlflow.utils.rest_utils import verify_rest_response
+from requests import Response
 
-from search.tracking.store import open_client, while_away
+from search.tracking.deleted import SearchDeleted
+from search.tracking.edits import delete_runs
+from search.tracking.ownership import claim
+from search.tracking.read.history import load_history
+from search.tracking.store import ensure_experiment, is_refusal, open_client, while_away
+from search.tracking.summary import find_summary
+from tests.support.stores import Store, new_store
 
 
 @pytest.mark.slow
@@ -65,3 +73,96 @@ def test_what_another_try_does_not_fix_is_not_tried_again() -> None:
 
     with pytest.raises(MlflowException, match="no such run"):
         while_away(action, 60, lambda seconds: pytest.fail("it waits"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return new_store(tmp_path)
+
+
+def test_a_deleted_experiment_stays_deleted_and_a_new_one_takes_its_place(store: Store) -> None:
+    said: list[str] = []
+    store.trial(0)
+    store.trial(1)
+    store.writer().drain()
+    store.client.delete_run(store.runs()[0].info.run_id)  # one by itself, and then all
+    store.client.delete_experiment(store.experiment)
+    new = ensure_experiment(store.client, "demo", store.uri, said.append)
+    assert store.client.get_experiment(new).name == "demo (2)"
+    assert store.client.get_experiment(store.experiment).lifecycle_stage == "deleted"
+    assert len(load_history(store.uri)) == 0
+    assert len(said) == 1 and "'demo' was deleted" in said[0] and "'demo (2)'" in said[0]
+    assert said[0].endswith(f"mlflow experiments restore --experiment-id {store.experiment})")
+    assert ensure_experiment(store.client, "demo", store.uri) == new  # as long as it is there
+    store.client.delete_experiment(new)
+    third = ensure_experiment(store.client, "demo", store.uri)
+    assert store.client.get_experiment(third).name == "demo (3)"
+    store.client.restore_experiment(store.experiment)
+    assert ensure_experiment(store.client, "demo", store.uri, said.append) == store.experiment
+    assert len(said) == 1
+
+
+def test_the_experiment_that_replaces_a_deleted_one_is_found_by_its_name(store: Store) -> None:
+    store.client.delete_experiment(store.experiment)
+    again = new_store(store.folder.parents[1], "demo-2")
+    again.trial(0)
+    again.writer().drain()
+    for pattern in ("demo", "demo (2)", "de*"):
+        assert load_history(again.uri, [pattern]).searches.keys() == {"demo-2"}
+    assert not load_history(again.uri, ["demo (3)"]).searches
+
+
+@pytest.mark.parametrize("how", ["run", "experiment"])
+def test_a_deleted_search_is_not_found_and_the_message_says_how_to_restore_it(
+    store: Store, how: str
+) -> None:
+    store.trial(0)
+    store.writer().drain()
+    if how == "run":
+        delete_runs(store.client, find_summary(store.client, "demo-1"))
+        fix = (
+            f"its summary run was deleted in the store; fix: mlflow runs restore --run-id "
+            f"{store.summary_run}, and those of its 1 trial likewise"
+        )
+    else:
+        store.client.delete_experiment(store.experiment)
+        fix = (
+            "its experiment 'demo' was deleted in the store; fix: mlflow experiments restore "
+            f"--experiment-id {store.experiment}"
+        )
+    with pytest.raises(SearchDeleted, match="demo-1 was deleted") as error:
+        find_summary(store.client, "demo")
+    assert str(error.value) == f"demo-1 was deleted: {fix}"
+    with pytest.raises(LookupError, match="no search is called 'other'"):
+        find_summary(store.client, "other")
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "is_refused"),
+    [
+        (403, "Permission denied", True),  # MLflow's own users and permissions answer with text
+        (404, '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such run"}', True),
+        (500, '{"error_code": "INVALID_STATE", "message": "it was deleted"}', True),
+        (400, '{"error_code": "INVALID_PARAMETER_VALUE", "message": "too long"}', True),
+        (404, "<html>no such page</html>", False),  # of a proxy, while the server starts
+        (401, "You are not authenticated", False),
+        (429, "slow down", False),
+        (500, "Internal Server Error", False),
+        (503, "starting", False),
+    ],
+)
+def test_a_servers_refusal_is_told_from_its_trouble(
+    status: int, text: str, is_refused: bool
+) -> None:
+    answer = Response()
+    answer.status_code, answer._content = status, text.encode()
+    with pytest.raises(MlflowException) as error:
+        verify_rest_response(answer, "/api/2.0/mlflow/runs/log-batch")
+    assert is_refusal(error.value) is is_refused
+
+
+def test_a_search_that_was_deleted_before_its_driver_began_is_not_claimed(store: Store) -> None:
+    store.client.delete_run(store.summary_run)
+    with pytest.raises(SearchDeleted, match="fix: mlflow runs restore"):
+        claim(store.client, store.summary_run, store.folder, "me:1:1", watch_seconds=0)
+    assert not list(store.folder.glob("generation-*"))

@@ -11,6 +11,7 @@ import pytest
 
 from models.data.settings import DataSettings
 from models.data.sources import DataError
+from models.data.tables import open_tables
 from models.data.text.selection import load_text
 from models.data.text.source import read_source
 from models.data.text.splits import TextSource
@@ -214,3 +215,20 @@ def test_the_mark_that_a_windows_program_writes_is_no_part_of_a_name(tmp_path: P
 def test_minus_one_is_a_class_of_a_source_without_names(tmp_path: Path) -> None:
     rows = [{"text": f"text {i}", "label": i % 3 - 1} for i in range(30)]
     assert read(as_csv(tmp_path / "all.csv", rows)).label_names == ("-1", "0", "1")
+
+
+@pytest.mark.parametrize("name", ["job%2Fbranch", "what?now", "[x]", "st*r"])
+def test_a_file_is_read_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    for folder in (name, "star", "whatsnow", "x"):  # a pattern would match these, too
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "t.csv").write_text("text,label\n" + f"{folder},a\n" * 3)
+    opened = open_tables(DataSettings(path=str(tmp_path / name / "t.csv")))
+    assert opened.rows["train"]["text"] == [name] * 3
+
+
+@pytest.mark.parametrize("name", ["what?now", "[x]", "st*r", "a::b"])
+def test_a_folder_whose_name_is_a_pattern_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "t.csv").write_text("text,label\nhello,a\n")
+    with pytest.raises(DataError, match=r"fix: rename"):
+        open_tables(DataSettings(path=str(tmp_path / name)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from search.tracking.write.store_writer import METRICS_A_BATCH, TAGS_A_BATCH, Batch
+from search.tracking.write.batch import METRICS_A_BATCH, TAGS_A_BATCH, Batch
 from tests.support.stores import counted, new_store
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from search.tracking import tag_names
 from search.tracking.write.journal import Journal, save_sent_offset
-from search.tracking.write.journal_sender import REFUSED_FILE
 from tests.support.stores import Store, new_store
 
 
@@ -105,20 +104,6 @@ def test_events_that_a_replaced_driver_still_writes_are_not_sent(store: Store) -
     Journal(store.folder, generation=2).append("driver", message="took over")
     successor.drain()
     assert [run.data.tags[tag_names.NUMBER] for run in store.runs()] == ["0"]
-
-
-@pytest.mark.slow
-def test_an_event_that_the_store_keeps_refusing_is_set_aside_and_blocks_nothing(
-    store: Store,
-) -> None:
-    store.start(0)
-    store.journal.append("epoch", number=0, epoch=1, metrics={"top@1": 0.5})
-    store.trial(1)
-    writer = store.writer()
-    writer.start()
-    assert writer.close(timeout_seconds=30) == 0
-    assert [run.data.tags[tag_names.NUMBER] for run in store.runs("FINISHED")] == ["1"]
-    assert "top@1" in (store.folder / REFUSED_FILE).read_text()
 
 
 @pytest.mark.slow
