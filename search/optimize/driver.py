@@ -25,7 +25,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import psutil
 from threadpoolctl import threadpool_limits
 
 from search.history import Trial
@@ -33,7 +32,7 @@ from search.history.plurals import counted
 from search.optimize.bundle import code_for_workers
 from search.optimize.cores import machine_cpus
 from search.optimize.cpu_leases import lease_cpus
-from search.optimize.first_worker import PATIENCE_SECONDS, no_worker
+from search.optimize.first_worker import PATIENCE_SECONDS
 from search.optimize.plan import LOG, Plan
 from search.optimize.resources import NoRoom, why_no_node
 from search.optimize.session_folder import (
@@ -117,7 +116,11 @@ def _own_and_run(
     try:
         state = _run(plan, own, journal, writer, stop, generation, at_the_end)
     finally:
-        unwritten, unsent = _close(journal, writer, state)
+        status = "FINISHED" if state == "complete" else "KILLED"
+        journal.append("summary", tags={tag_names.STATE: state}, status=status)
+        unwritten = journal.flush(LAST_CHANCE_SECONDS)
+        unsent = writer.close(LAST_CHANCE_SECONDS)
+        journal.close()
     if writer.has_lost_ownership.is_set():
         return {"status": "lost", "message": "another process took this search over"}
     if not unwritten and not unsent:
@@ -127,20 +130,6 @@ def _own_and_run(
         events = counted(unwritten, "event")
         message = f"{events} could not be written to {plan.storage}: is it full, or gone?"
     return {"status": "unsent", "message": message}
-
-
-def _close(journal: Journal, writer: Writer, state: str) -> tuple[int, int]:
-    """Writes and sends the search's state and all before it.
-
-    Returns:
-        How many events could not be written, and how many bytes could not be sent.
-    """
-    status = "FINISHED" if state == "complete" else "KILLED"
-    journal.append("summary", tags={tag_names.STATE: state}, status=status)
-    unwritten = journal.flush(LAST_CHANCE_SECONDS)
-    unsent = writer.close(LAST_CHANCE_SECONDS)
-    journal.close()
-    return unwritten, unsent
 
 
 def _run(
@@ -158,8 +147,8 @@ def _run(
     """
     from search.optimize.tuner import Tuning  # ray costs two seconds to import
 
-    def say(text: str) -> None:
-        journal.append("driver", message=text)
+    def say(text: str, **fields: Any) -> None:
+        journal.append("driver", message=text, **fields)
 
     def must_stop() -> bool:
         return stop.is_set() or writer.stop_requests.search is not None
@@ -183,18 +172,8 @@ def _run(
         for lease in leases:
             at_the_end.callback(lease.release)
         began += time.monotonic() - asked  # waiting for cores is not the search's time
-
-    def give_up() -> None:
-        """Ends this process, whose main thread waits in Ray's own code for a worker."""
-        say(f"the search has failed: {no_worker(PATIENCE_SECONDS)}")
-        _close(journal, writer, "failed")
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                child.kill()
-        os._exit(1)
-
     try:
-        _start_ray(plan, at_the_end, tuning.data_bytes, say, give_up)
+        _start_ray(plan, at_the_end, tuning.data_bytes, say)
         _expect_room(plan, journal)
         journal.append("driver", message="running", spent=time.monotonic() - began)
         spent = time.monotonic() - began
@@ -244,16 +223,12 @@ def compute_alone() -> None:
 
 
 def _start_ray(
-    plan: Plan,
-    at_the_end: contextlib.ExitStack,
-    data_bytes: int,
-    say: Callable[[str], None],
-    give_up: Callable[[], None],
+    plan: Plan, at_the_end: contextlib.ExitStack, data_bytes: int, say: Callable[..., None]
 ) -> None:
     """Starts a Ray of this machine's own, or joins the cluster; `at_the_end` ends it.
 
-    Ray waits for its first workers, without end if all of them die as they start: then `give_up` is
-    called, in another thread.
+    NOTE: Ray waits for its first workers, without end if all die as they start, and meanwhile no
+    thread of this process runs. So the parent is told how long it may take (see `process.Launch`).
 
     Raises:
         NoSessionFolder: No temporary folder can be used.
@@ -270,33 +245,28 @@ def _start_ray(
     folder, elsewhere = new_session_folder()
     at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
     _end_ray(at_the_end)
-    say(f"starting Ray in {folder}, because {elsewhere}" if elsewhere else "starting Ray")
+    say(
+        f"starting Ray in {folder}, because {elsewhere}" if elsewhere else "starting Ray",
+        within=PATIENCE_SECONDS,
+    )
     short = temporary_folder_of_trials(folder)
     # A stale address left by another driver would make a local search join a dead cluster.
     os.environ.pop("RAY_ADDRESS", None)
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    timer = threading.Timer(PATIENCE_SECONDS, give_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        ray.init(
-            address="local",
-            num_cpus=_cores(plan),
-            num_gpus=None if resources.gpus else 0,
-            object_store_memory=OBJECT_STORE_BYTES + 2 * data_bytes,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={
-                "env_vars": {"PYTHONPATH": path}
-                | _quiet(plan)
-                | ({"TMPDIR": short} if short else {})
-            },
-            _temp_dir=str(folder),
-        )
-    finally:
-        timer.cancel()
+    ray.init(
+        address="local",
+        num_cpus=_cores(plan),
+        num_gpus=None if resources.gpus else 0,
+        object_store_memory=OBJECT_STORE_BYTES + 2 * data_bytes,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        runtime_env={
+            "env_vars": {"PYTHONPATH": path} | _quiet(plan) | ({"TMPDIR": short} if short else {})
+        },
+        _temp_dir=str(folder),
+    )
 
 
 def _end_ray(at_the_end: contextlib.ExitStack) -> None:

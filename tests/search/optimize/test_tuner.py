@@ -180,7 +180,7 @@ def test_ray_is_given_the_cores_that_its_trials_need(
     resources = {"parallelism": parallelism, "cpus": cpus}
     with ExitStack() as at_the_end:
         plan = a_plan(tmp_path, resources=resources)
-        driver._start_ray(plan, at_the_end, 0, say=print, give_up=pytest.fail)
+        driver._start_ray(plan, at_the_end, data_bytes=0, say=lambda text, **fields: None)
     assert given["num_cpus"] >= least
     assert given["address"] == "local"
 
