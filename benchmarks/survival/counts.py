@@ -1,6 +1,6 @@
 """Counts what a search that was killed has lost, doubled, repeated and left RUNNING.
 
-The store is asked as any client would, the journal and the training's own notes are the witnesses.
+The store is asked as any client would, and compared with the journal and with the training's notes.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from search.history.plurals import counted
 from search.optimize.bundle import code_for_workers
 from search.optimize.cores import machine_cpus
 from search.optimize.cpu_leases import lease_cpus
+from search.optimize.first_worker import PATIENCE_SECONDS
 from search.optimize.plan import LOG, Plan
 from search.optimize.resources import NoRoom, why_no_node
 from search.optimize.session_folder import (
@@ -155,8 +156,8 @@ def _run(
     """
     from search.optimize.tuner import Tuning  # ray costs two seconds to import
 
-    def say(text: str) -> None:
-        journal.append("driver", message=text)
+    def say(text: str, **fields: Any) -> None:
+        journal.append("driver", message=text, **fields)
 
     def must_stop() -> bool:
         return stop.is_set() or writer.stop_requests.search is not None
@@ -231,9 +232,12 @@ def compute_alone() -> None:
 
 
 def _start_ray(
-    plan: Plan, at_the_end: contextlib.ExitStack, data_bytes: int, say: Callable[[str], None]
+    plan: Plan, at_the_end: contextlib.ExitStack, data_bytes: int, say: Callable[..., None]
 ) -> None:
     """Starts a Ray of this machine's own, or joins the cluster; `at_the_end` ends it.
+
+    NOTE: Ray waits for its first workers, without end if all die as they start, and meanwhile no
+    thread of this process runs. So the parent is told how long it may take (see `process.Launch`).
 
     Raises:
         NoSessionFolder: No temporary folder can be used.
@@ -250,7 +254,10 @@ def _start_ray(
     folder, elsewhere = new_session_folder()
     at_the_end.callback(shutil.rmtree, folder, ignore_errors=True)
     _end_ray(at_the_end)
-    say(f"starting Ray in {folder}, because {elsewhere}" if elsewhere else "starting Ray")
+    say(
+        f"starting Ray in {folder}, because {elsewhere}" if elsewhere else "starting Ray",
+        within=PATIENCE_SECONDS,
+    )
     short = temporary_folder_of_trials(folder)
     # A stale address left by another driver would make a local search join a dead cluster.
     os.environ.pop("RAY_ADDRESS", None)

@@ -33,7 +33,8 @@ class FirstWorker:
     """
 
     def __init__(self, patience_seconds: float | None = None) -> None:
-        self._seconds, self._since = patience_seconds, time.monotonic()
+        self._seconds = patience_seconds
+        self._since: float | None = None
         self._has_begun, self._deaths = False, 0
         self.why = ""
 
@@ -51,13 +52,19 @@ class FirstWorker:
             )
 
     def look(self) -> None:
-        """Notes that time has passed."""
+        """Notes that time has passed; counted from the first call, when Tune is at work."""
+        self._since = time.monotonic() if self._since is None else self._since
         waited = time.monotonic() - self._since
         if self._seconds is not None and not self._has_begun and waited > self._seconds:
-            self.why = self.why or (
-                f"no worker of Ray has begun a trial in {waited / 60:.0f} min: their processes end "
-                f"as they start; {FIX}"
-            )
+            self.why = self.why or no_worker(waited)
+
+
+def no_worker(seconds: float) -> str:
+    """Returns why a search has failed whose workers end before Ray knows them."""
+    return (
+        f"no worker of Ray has begun a trial in {seconds / 60:.1f} min: their processes end as "
+        f"they start; {FIX}"
+    )
 
 
 def _in_a_line(error: str) -> str:

@@ -7,6 +7,7 @@ multiprocessing would run the user's script again, which then needs a main guard
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Pipe
 from pathlib import Path
 
+from search.optimize.first_worker import PATIENCE_SECONDS, no_worker
 from search.optimize.plan import LOG, Plan
 from search.tracking.write.journal import Event, read_events, size
 
@@ -60,8 +62,10 @@ class Launch:
         """Yields events as they come, None when there is none; ends with the driver.
 
         A driver that has answered and hangs, as in Ray's shutdown, is killed: nothing is left to do
-        there.
+        there. One that Ray keeps waiting for workers is killed, too: after an event `within` whose
+        seconds another one must come.
         """
+        overdue = math.inf
         while True:
             ended = self._process.poll() is not None
             self._take_answer()
@@ -70,9 +74,13 @@ class Launch:
             is_quiet = True
             for event in read_events(self._storage, self._offset):
                 self._offset, is_quiet = event.end, False
+                overdue = time.monotonic() + event.fields.get("within", math.inf)
                 yield event
             if ended:
                 return
+            if time.monotonic() > overdue and self._answer is None:
+                self._answer = DriverAnswer("failed", no_worker(PATIENCE_SECONDS))
+                self.kill()
             if is_quiet:
                 yield None
                 time.sleep(POLL_SECONDS)

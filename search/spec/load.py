@@ -22,9 +22,9 @@ from search.spec.initial_weights import check_initial_weights
 from search.spec.metrics import check_history, check_objectives
 from search.spec.overrides import override, set_value
 from search.spec.robustness import check_robustness
-from search.spec.sections import Budget, HistorySettings
+from search.spec.sections import Budget, FolderName, HistorySettings
 from search.spec.space import check_settings, check_space, space_of
-from search.spec.spec import SearchName, Seed, Spec
+from search.spec.spec import Seed, Spec
 from search.spec.task import TRAINED, check_task
 from search.spec.yaml_document import read_document, read_file, read_list
 
@@ -146,7 +146,7 @@ def _build(document: Document, folder: Path, must_exist: bool) -> Spec:
     for key in data:
         if key not in Spec.model_fields:
             document.add((key,), "unknown key", allowed=Spec.model_fields)
-    name = checks.read_value(document, ("name",), SearchName, data.get("name"))
+    name = checks.read_value(document, ("name",), FolderName, data.get("name"))
     seed = checks.read_value(document, ("seed",), Seed, data.get("seed", 0))
     task = check_task(document, folder, must_exist)
     settings = check_settings(document)

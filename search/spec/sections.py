@@ -85,6 +85,9 @@ Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 # CoNLL columns have numbers.
 Column = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 Name = Annotated[str, Field(pattern=NAME)]
+# Folders are called so. A file system takes 255 bytes, of which a search's id adds 15 and lock
+# files a few more.
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=200)]
 
 
 class Part(BaseModel):
@@ -126,7 +129,7 @@ class Task(Part):
         settings: Hyperparameters fixed for the whole search.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = ""
+    name: FolderName = ""
     data: dict[str, Any] = Field(default_factory=dict)
     model: str | None = None
     network: str | None = None

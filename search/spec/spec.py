@@ -28,6 +28,7 @@ from search.spec.initial_weights import INITIAL_WEIGHTS, InitialWeightsKeys, cho
 from search.spec.sections import (
     Budget,
     CheckedValue,
+    FolderName,
     HistorySettings,
     HyperparameterSpec,
     ObjectiveKeys,
@@ -40,7 +41,6 @@ from search.spec.sections import (
 from search.spec.space import space_of
 from search.spec.yaml_document import Dumper
 
-SearchName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 # numpy's legacy seeding, which scikit-learn and Optuna use, takes 32 bits.
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
 
@@ -76,7 +76,7 @@ class Spec(Part):
         seed: The seed of sampler and trials.
     """
 
-    name: SearchName
+    name: FolderName
     task: Task
     objectives: tuple[Objective, ...]
     space: dict[str, HyperparameterSpec]

@@ -26,7 +26,7 @@ IN_FLIGHT = "before the last end is written"
 # Those after which the driver had told how it ended.
 ANSWERED = ("as Ray shuts down", "after Ray has shut down")
 # One of each kind; the others are left to `make test-all`.
-QUICK = (IN_FLIGHT, "as Tune cleans up", "as Ray shuts down")
+QUICK = ("as Tune cleans up", "as Ray shuts down")
 
 
 class DyingPopen(subprocess.Popen[bytes]):

@@ -63,10 +63,18 @@ def test_a_second_search_waits_for_cores_and_says_so(place: Place, gate: Gate) -
     budget = {"trials": 2, "epochs": 2}
     first = place.run(held_hills(gate, 1, name="first", resources=everything))
     place.wait_for(place.search("first"), "epoch")
+    driver = driver_of(first).pid
     second = place.run(hills(name="second", resources=everything, budget=budget))
     place.wait_for(place.search("second"), "driver")
+    shared = place.run(
+        hills(name="shared", resources=everything, budget=budget)
+        | {"task": {"name": "hills", "train": "python:tests.support.functions:two_hills"}},
+        "--share-cores",
+    )
+    finished(shared)  # while the first one still holds all cores
     gate.open()
-    assert "waiting for" in finished(second)
+    said = finished(second)
+    assert f"{place.search('first')} (process {driver} of " in said and "holds" in said
     finished(first)
     assert_truthful(place, place.search("second"), trials=2, epochs=2)
 

@@ -11,7 +11,7 @@ import pytest
 from search.optimize import process
 from search.optimize.console import View
 from search.optimize.process import DriverAnswer, Launch
-from search.tracking.write.journal import Event
+from search.tracking.write.journal import Event, Journal
 from tests.support.plans import a_plan
 
 pytestmark = pytest.mark.slow  # a new Python process
@@ -59,6 +59,23 @@ def test_a_driver_that_dies_without_an_answer_has_died(
 ) -> None:
     answer, _ = launched(tmp_path, monkeypatch, "os._exit(1)\n")
     assert answer == DriverAnswer("died", "the driver ended with code 1 without an answer")
+
+
+def test_a_driver_that_rays_start_keeps_waiting_is_ended_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = subprocess.Popen
+
+    def popen(command: list[str], **options: Any) -> Any:
+        Journal(tmp_path).append("driver", message="starting Ray", within=0.3)
+        return started([command[0], "-c", "import time; time.sleep(600)"], **options)
+
+    monkeypatch.setattr(process.subprocess, "Popen", popen)
+    launch = Launch(a_plan(tmp_path))
+    assert [event.name for event in launch.events() if event] == ["driver"]
+    answer = launch.answer()
+    assert answer.status == "failed"
+    assert answer.message.startswith("no worker of Ray has begun a trial in 10.0 min")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -177,7 +178,9 @@ def test_ray_is_given_the_cores_that_its_trials_need(
     given: dict[str, Any] = {}
     monkeypatch.setattr(ray, "init", lambda **options: given.update(options))
     resources = {"parallelism": parallelism, "cpus": cpus}
-    driver._start_ray(a_plan(tmp_path, resources=resources), tmp_path, data_bytes=0)
+    with ExitStack() as at_the_end:
+        plan = a_plan(tmp_path, resources=resources)
+        driver._start_ray(plan, at_the_end, data_bytes=0, say=lambda text, **fields: None)
     assert given["num_cpus"] >= least
     assert given["address"] == "local"
 

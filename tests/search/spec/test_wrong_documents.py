@@ -14,6 +14,8 @@ WRONG = [
     # path, value, parts of the message: key, value and fix
     ("nmae", "x", ["nmae: unknown key", "Did you mean `name`?"]),
     ("name", "a b/c", ["name = 'a b/c'", "letters, digits"]),
+    ("name", 201 * "a", ["name = 'aaa", "at most 200 characters"]),  # folders are called so
+    ("task/name", 201 * "a", ["task.name = 'aaa", "at most 200 characters"]),
     ("name", None, ["name: is missing"]),
     ("seed", -1, ["seed = -1", "at least 0"]),
     ("seed", "zero", ["seed = 'zero'", "whole number"]),
