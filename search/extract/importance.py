@@ -34,6 +34,7 @@ from search.extract.objective_matrix import FEWEST_TRIALS, ObjectiveMatrix
 from search.history.studies import quiet_study
 from search.objectives import Objective
 from search.space import SearchSpace
+from search.space.limits import problem_of
 from search.space.restating import restate
 
 Shares = Mapping[str, float]
@@ -80,6 +81,7 @@ def importance_in(part: ObjectiveMatrix, space: SearchSpace) -> dict[str, float]
     An inactive hyperparameter gets the middle of its range, so that all trials can be compared:
     fANOVA then attributes the difference between branches to the parent, and the variance within a
     branch to the child. Empty with fewer than `FEWEST_TRIALS` trials or a constant objective.
+    Ranges that floats cannot represent are left out.
     """
     losses = part.losses[:, 0]
     if len(part) < FEWEST_TRIALS or np.ptp(losses) == 0:
@@ -91,7 +93,9 @@ def importance_in(part: ObjectiveMatrix, space: SearchSpace) -> dict[str, float]
     names = {
         name: distribution
         for name, distribution in space.distributions.items()
-        if not distribution.single() and any(name in known for known in configurations)
+        if not distribution.single()
+        and not problem_of(distribution)
+        and any(name in known for known in configurations)
     }
     if not names:
         return {}
@@ -102,9 +106,12 @@ def importance_in(part: ObjectiveMatrix, space: SearchSpace) -> dict[str, float]
     evaluator = FanovaImportanceEvaluator(n_trees=_TREES, max_depth=_DEPTH, seed=0)
     try:
         shares = get_param_importances(study, evaluator=evaluator)
-    except RuntimeError:  # no tree tells the values apart: they differ by less than rounding
+    # No tree tells the values apart, as they differ by less than rounding; or the volume of the
+    # space overflows, which Optuna asserts not to happen.
+    except (RuntimeError, AssertionError):
         return {}
-    return {name: float(share) for name, share in shares.items()}
+    is_known = all(math.isfinite(share) for share in shares.values())
+    return {name: float(share) for name, share in shares.items()} if is_known else {}
 
 
 def _middle(distribution: BaseDistribution) -> Any:

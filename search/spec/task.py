@@ -125,6 +125,8 @@ def _check_trained(document: Document, must_exist: bool) -> None:
     (key,) = given
     path: KeyPath = ("task", key)
     value = document.task[key]
+    if value is None:
+        document.add(path, "is empty; it names what to train")
     if not isinstance(value, str):
         return  # noted with the section
     if key == "model":

@@ -110,3 +110,13 @@ def test_values_that_no_tree_tells_apart_give_no_importance() -> None:
     generator = np.random.default_rng(0)
     drawn = [FLAT.random_configuration(generator) for _ in range(9)]
     assert importance_in(measured(drawn, [0.0] * 8 + [5e-324]), FLAT) == {}
+
+
+def test_a_range_that_floats_cannot_represent_gives_no_importance() -> None:
+    wide = SearchSpace({"wide": FloatDistribution(-1e308, 1e308), **FLAT.distributions})
+    generator = np.random.default_rng(0)
+    drawn = [{"wide": 0.0, **FLAT.random_configuration(generator)} for _ in range(20)]
+    part = measured(drawn, [each["strong"] for each in drawn])
+    assert importance_in(part, wide).keys() == FLAT.distributions.keys()
+    huge = SearchSpace({name: FloatDistribution(-1e150, 1e150) for name in FLAT.distributions})
+    assert importance_in(part, huge) == {} or sum(importance_in(part, huge).values()) < 1.01

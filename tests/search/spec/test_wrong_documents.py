@@ -26,6 +26,7 @@ WRONG = [
     ("task/model", "python:json:loads", ["task.model = 'python:json:loads'", "`train:`"]),
     ("task/network", "python:json:loads", ["task: names model and network; keep one"]),
     ("task/train", "python:json:loads", ["task: names model and train; keep one"]),
+    ("task/model", None, ["task.model: is empty; it names what to train"]),
     ("task/data", "digts", ["task.data = 'digts'", "`digits`", "hub:NAME"]),
     ("task/data", None, ["task.data: is missing", "digits"]),
     ("task/data", {"name": "digits", "hub": "mnist"}, ["task.data", "name, hub", "name one"]),

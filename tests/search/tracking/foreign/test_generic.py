@@ -167,7 +167,7 @@ def test_a_logged_data_set_is_in_the_fingerprint_and_separates_searches(hand: Ha
     assert len({search.task for search in searches}) == 2
     first, second = searches
     alike = compare_tasks(first.task, first.fingerprint, second.task, second.fingerprint)
-    assert {"other data", "same model", "same epochs"} <= set(alike.reasons)
+    assert {"other data", "same model", "same number of epochs"} <= set(alike.reasons)
 
 
 def test_a_tag_may_name_the_data_set(hand: Hand) -> None:
