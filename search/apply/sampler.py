@@ -165,8 +165,7 @@ class WarmStartSampler(BaseSampler):
 
         It is for the study's next trial, see `ask`. Unlike in `study.ask`, the control arm draws
         a random configuration instead of one that the others have tried already. If the sampler
-        raises, that costs its proposal, not the search: the configuration is a random one, whose
-        origin has the exception as its reason.
+        raises, the proposal is a random one, whose origin has the exception as its reason.
         """
         with self._lock:
             context = self._context(study, len(study.get_trials(deepcopy=False)))
