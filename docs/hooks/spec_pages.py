@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from models.adversarial.threat_model import TextThreat, Threat
 from models.catalog import MODELS
+from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from search.apply import WarmStartSampler
 from search.spec import SAMPLER_OPTIONS
 from search.spec.initial_weights import InitialWeightsKeys
@@ -185,7 +186,7 @@ def type_text(kind: Any) -> str:
 def _limits(metadata: tuple[Any, ...]) -> Iterator[str]:
     for each in metadata:
         for limit in each.metadata if isinstance(each, FieldInfo) else ():
-            if type(limit) in LIMITS:
+            if type(limit) in LIMITS and limit != Lt(LARGEST_COUNT):  # of every count
                 word, name = LIMITS[type(limit)]
                 yield f"{word} {_yaml(getattr(limit, name))}"
 

@@ -34,6 +34,10 @@ _HOME = Path(__file__).resolve().parents[2]
 OURS = ("models", "search")
 
 
+class OwnCodeError(ValueError):
+    """A function of the user's that must not be used; the message has the fix."""
+
+
 @dataclass(frozen=True)
 class OwnCode:
     """A function of the user's, found.
@@ -152,8 +156,9 @@ def load_function(
             Or the function itself, which was passed.
 
     Raises:
-        ValueError: as `locate_code`, no source has the digest, or another module of that name
-            hides it.
+        ValueError: as `locate_code`.
+        OwnCodeError: no source has the digest, another module of that name hides it, or the file
+            was edited after this process had imported it.
         Exception: whatever importing the module raises.
     """
     if isinstance(snapshot, PassedCode):
@@ -169,8 +174,10 @@ def load_function(
     if not is_right:
         found = locate_code(reference, snapshot)
         if found.digest != digest:
-            raise ValueError(f"{reference}: its source has the digest {found.digest}, not "
-                             f"{digest}, which this search began with; fix: resume it")  # fmt: skip
+            raise OwnCodeError(
+                f"{reference}: its source has the digest {found.digest}, not {digest}, which this "
+                "search began with; fix: resume it"
+            )
         sys.path.insert(0, str(found.root))  # first, since it hides the changed one
     elif str(found.root) not in sys.path:
         sys.path.append(str(found.root))  # last, so that it hides nothing
@@ -187,12 +194,14 @@ def _check_imported(found: OwnCode) -> None:
         module = sys.modules.get(name)
         place = Path(getattr(module, "__file__", None) or file)
         if place.resolve() != file.resolve() and _is_installed(place):
-            raise ValueError(f"{found.reference}: Python imports {place} instead of {file}; "
-                             "fix: rename yours")  # fmt: skip
+            raise OwnCodeError(
+                f"{found.reference}: Python imports {place} instead of {file}; fix: rename yours"
+            )
         if module is not None and _was_edited(module, file):
-            raise ValueError(f"{found.reference}: {file} was edited after this process imported "
-                             f"{name}; fix: importlib.reload({name}) and what imported from it, or "
-                             "restart the process")  # fmt: skip
+            raise OwnCodeError(
+                f"{found.reference}: {file} was edited after this process imported {name}; fix: "
+                f"importlib.reload({name}) and what imported from it, or restart the process"
+            )
 
 
 def _was_edited(module: ModuleType, file: Path) -> bool:

@@ -31,7 +31,7 @@ from models.networks.network_checks import (
     listed,
     place,
 )
-from models.networks.own_code import OURS, PassedCode, load_function, locate_code
+from models.networks.own_code import OURS, OwnCodeError, PassedCode, load_function, locate_code
 
 _CHECKED_TOKENS = 32
 
@@ -44,11 +44,14 @@ def load_builder(
     Raises:
         NetworkError: its module cannot be imported; the message has file and line.
         ValueError: it cannot be found.
+        OwnCodeError: as `load_function`.
     """
     if snapshot is None:
         locate_code(reference)
     try:
         return load_function(reference, digest, snapshot)
+    except OwnCodeError:
+        raise
     except (Exception, SystemExit) as error:  # a script that reads its arguments exits
         raise NetworkError(f"{reference}: importing it failed: {place(reference, error)}"
                            f"{_hint(error)}") from error  # fmt: skip

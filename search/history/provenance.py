@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from search.history.plurals import counted
 from search.space.values import read_number
 
@@ -23,7 +24,6 @@ CONTROL = "control"
 DECISIONS = ("all", "agreeing", "none")
 # Our names of tasks and runs are shorter.
 LONGEST_NAME = 250
-LARGEST_COUNT = 2**31
 
 
 @dataclass(frozen=True)

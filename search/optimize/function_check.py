@@ -6,7 +6,7 @@ import sysconfig
 import traceback
 
 from models.catalog import Threat
-from models.networks.own_code import PassedCode, load_function, locate_code
+from models.networks.own_code import OwnCodeError, PassedCode, load_function, locate_code
 from models.training.function_signature import form_of
 from models.training.function_source import mistakes_in
 from search.spec import Spec
@@ -32,6 +32,8 @@ def check_function(spec: Spec, passed: PassedCode | None = None) -> None:
     _check_threat(spec, kind)
     try:
         function = load_function(reference, snapshot=passed)
+    except OwnCodeError:
+        raise
     except (Exception, SystemExit) as error:
         raise ValueError(f"{reference}: importing it failed: {_place(error)}{_text(error)}; fix: "
                          f"{_fix(error)}") from error  # fmt: skip

@@ -205,7 +205,7 @@ def _check_that_it_opens(database: Path) -> None:
             return
         raise ConnectionError(
             f"tracking store {database} cannot be opened: {error}; fix: check that it is an MLflow "
-            "store, and that it and its folder are writable"
+            "store, and that it and its folder are writable, or name another with --tracking-uri"
         ) from error
 
 

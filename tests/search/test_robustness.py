@@ -76,4 +76,4 @@ def test_a_wrong_argument_is_named_with_the_fix(mistake: str) -> None:
 
 def test_an_unknown_part_of_the_data_is_named() -> None:
     with pytest.raises(ValueError, match="fix: choose one of selection, objective"):
-        examples(None, SMALL, "validation")  # type: ignore[arg-type]
+        examples(load_images({"name": "digits"}), SMALL, "validation")  # type: ignore[arg-type]

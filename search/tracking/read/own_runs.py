@@ -11,14 +11,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from search.history.states import STATES
 from search.objectives.objective import from_row, to_row
 from search.space import SearchSpace
 from search.tracking import tag_names
 from search.tracking.ownership import is_alive
 from search.tracking.runs import FOREIGN, UNREADABLE, Run, duration, moment, rejection
-
-LARGEST_COUNT = 2**31
 
 
 def read_own(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
 def task(own: tuple[Path, str], source: str) -> TaskOnWorker:
     folder, module = own
     (folder / f"{module}.py").write_text(textwrap.dedent(source))
+    sys.modules.pop(module, None)  # of an earlier source
     made = task_of(folder)
     spec = made.spec.model_copy(
         update={

@@ -24,7 +24,7 @@ from search.tracking.store import (
     all_runs,
     ensure_experiment,
     open_client,
-    runs_by_number,
+    trial_runs,
 )
 from search.tracking.summary import all_summaries, create_summary, find_summary
 from search.tracking.write.mlflow_views import links
@@ -146,7 +146,8 @@ def test_all_experiments_and_what_is_asked_of_each_are_complete(source: Big) -> 
 
 
 def test_all_trials_of_a_search_with_more_than_a_page_of_them_are_found(source: Big) -> None:
-    assert sorted(runs_by_number(source.client, source.experiment, LONG)) == list(range(MORE))
+    runs = trial_runs(source.client, source.experiment, LONG)
+    assert sorted(int(run.data.tags[tag_names.NUMBER]) for run in runs) == list(range(MORE))
 
 
 def test_a_history_is_read_whole_and_empty_experiments_cost_no_files(
