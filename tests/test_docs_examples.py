@@ -173,6 +173,7 @@ def test_every_piece_of_python_runs(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_python_of_the_readme_runs_as_it_is_written(tmp_path: Path) -> None:
     """From a folder with the packages alone, as an installation has them: its results lie there."""
     for package in ("search", "models"):

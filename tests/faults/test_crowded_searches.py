@@ -32,6 +32,7 @@ def test_trials_that_run_out_of_memory_next_to_others_finish_alone(tmp_path: Pat
     assert_truthful(place, search, trials=3, epochs=2)
 
 
+@pytest.mark.long
 def test_trials_with_a_share_of_a_gpu_get_a_whole_one_for_their_second_attempt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from tests.support.launches import (
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_trials_that_a_time_budget_cuts_off_are_settled_and_resumed(
     place: Place, gate: Gate
 ) -> None:

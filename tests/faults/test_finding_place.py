@@ -26,6 +26,7 @@ def at_work(place: Place, search: str) -> int:
     return names.count("start") - names.count("end")
 
 
+@pytest.mark.long
 def test_a_search_grows_with_its_cluster_and_survives_its_shrinking(
     place: Place, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
         yield nodes
 
 
+@pytest.mark.long
 def test_a_search_completes_although_others_have_filled_the_object_store(
     tmp_path: Path, cluster: Cluster
 ) -> None:

@@ -33,6 +33,7 @@ TRIALS, EPOCHS = 6, 6
 FULL_SECONDS = 20.0
 
 
+@pytest.mark.long
 def test_a_search_continues_after_its_storage_was_full_for_a_while(tmp_path: Path) -> None:
     with small_disk(tmp_path, kilobytes=50_000) as disk:
         (tmp_path / "store").mkdir()

@@ -14,7 +14,7 @@ from tests.support.launches import PATIENCE_SECONDS, Place, assert_truthful, fin
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("how", ["killed", "memory"])
+@pytest.mark.parametrize("how", ["killed", pytest.param("memory", marks=pytest.mark.long)])
 def test_a_function_cut_off_in_its_third_epoch_continues_in_its_third(
     place: Place, tmp_path: Path, how: str
 ) -> None:
@@ -77,6 +77,7 @@ def test_a_function_is_given_the_texts_that_its_task_names_and_no_others_later(
     assert command.returncode and f"the data set of {search} was texts@" in " ".join(output.split())
 
 
+@pytest.mark.long
 def test_a_changed_function_continues_a_failed_search(place: Place, tmp_path: Path) -> None:
     module = tmp_path / "mine.py"
     module.write_text(

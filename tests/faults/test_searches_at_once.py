@@ -21,6 +21,7 @@ from tests.support.ray_nodes import seconds_until
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_of_two_resumes_at_once_one_runs_and_the_other_is_refused(place: Place, gate: Gate) -> None:
     command = place.run(held_hills(gate, 3))
     search = place.search()
@@ -36,6 +37,7 @@ def test_of_two_resumes_at_once_one_runs_and_the_other_is_refused(place: Place, 
     assert_truthful(place, search, trials=5, epochs=4)
 
 
+@pytest.mark.long
 def test_a_search_that_is_alive_is_not_resumed(place: Place, gate: Gate) -> None:
     command = place.run(held_hills(gate, 1))
     search = place.search()

@@ -87,6 +87,7 @@ def test_one_trial_and_then_the_search_are_stopped_and_the_search_is_resumed(
     assert state_of(place, search) == "complete"
 
 
+@pytest.mark.long
 def test_a_trial_whose_stop_a_killed_driver_did_not_see_is_stopped_by_resume(
     place: Place, gate: Gate
 ) -> None:

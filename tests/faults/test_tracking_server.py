@@ -29,6 +29,7 @@ def test_a_server_that_dies_and_comes_back_has_everything_in_the_end(
     assert_truthful(place, search, trials=4, epochs=4)
 
 
+@pytest.mark.long
 def test_a_server_that_stays_away_leaves_everything_to_resume(
     server: Server, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def test_a_search_whose_workers_do_not_even_start_ends_after_a_while(
     assert f"twentieth resume {place.search()}" in said
 
 
+@pytest.mark.long
 def test_a_search_whose_workers_die_at_import_ends_and_is_resumed_after_the_fix(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

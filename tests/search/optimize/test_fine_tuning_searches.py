@@ -156,6 +156,7 @@ def test_a_search_of_entity_taggers_survives_kill_9_and_keeps_its_tables(place: 
         assert "person" in text and "B-city" in text, "a table an entity type and one a tag"
 
 
+@pytest.mark.long
 def test_a_trial_that_early_stopping_ends_is_complete_in_the_store(place: Place) -> None:
     document = spec("text_classifier", "classes", "accuracy.clean", "accuracy.robust")
     document["task"]["settings"] |= {"patience": 1, "adaptation": "full"}
