@@ -2,8 +2,9 @@
 
 A lease is a locked file for each core, in a folder that all searches of this user with the same
 temporary folder share. Who comes first is served first: a search that waits has a numbered ticket,
-also a locked file, and only the one with the lowest number takes cores. A lock is released when its
-process ends, also by kill -9. For local searches only: on a cluster Ray counts the cores.
+also a locked file, and of those that may run on a core the lowest number takes it. A lock is
+released when its process ends, also by kill -9. For local searches only: on a cluster Ray counts
+the cores.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 from filelock import FileLock, Timeout
@@ -70,18 +72,18 @@ def lease_cpus(
         cores, most = usable_cores(), machine_cpus()
     else:
         most = len(cores)
-    queue = _Queue(folder, search)
+    queue = _Queue(folder, search, cores)
     wanted = min(wanted, most)
     if not waits:
         with queue.alone():
-            return queue.take(cores, wanted, least=0)
+            return queue.take(wanted, least=0)
     said, said_at = "", -SAY_AGAIN_SECONDS
     with queue.ticket() as number:
         while not must_stop():
             with queue.alone():
                 ahead = queue.ahead(number)
-                held = [] if ahead else queue.take(cores, wanted, least=wanted)
-                text = "" if held else queue.in_words(cores, ahead)
+                held = [] if ahead else queue.take(wanted, least=wanted)
+                text = "" if held else queue.in_words(ahead)
             if held:
                 return held
             if text != said and time.monotonic() - said_at >= SAY_AGAIN_SECONDS:
@@ -94,8 +96,8 @@ def lease_cpus(
 class _Queue:
     """The tickets and the locks of cores in one folder. What is in it is looked at `alone`."""
 
-    def __init__(self, folder: Path, search: str) -> None:
-        self._folder, self._search = folder, search
+    def __init__(self, folder: Path, search: str, cores: Sequence[int]) -> None:
+        self._folder, self._search, self._cores = folder, search, cores
 
     def alone(self) -> FileLock:
         """Returns the lock that one process at a time holds, for milliseconds."""
@@ -108,15 +110,18 @@ class _Queue:
             number = max(self._tickets(), default=0) + 1
             lock = FileLock(self._ticket(number), blocking=False)
             lock.acquire()
+            _note(lock).write_text(json.dumps(list(self._cores)))
         try:
             yield number
         finally:
             with self.alone():
-                lock.release()
-                self._ticket(number).unlink(missing_ok=True)
+                self._give_back(lock)
 
     def ahead(self, number: int) -> int:
-        """Counts those that wait and came before; removes tickets whose processes have ended."""
+        """Counts those that came before and wait for a core that this search may run on.
+
+        Removes the tickets whose processes have ended.
+        """
         living = 0
         for other in self._tickets():
             if other < number:
@@ -124,16 +129,17 @@ class _Queue:
                 try:
                     lock.acquire()
                 except Timeout:
-                    living += 1
+                    theirs = _read(_note(lock))
+                    is_apart = isinstance(theirs, list) and not set(theirs) & set(self._cores)
+                    living += not is_apart
                 else:
-                    lock.release()
-                    self._ticket(other).unlink(missing_ok=True)
+                    self._give_back(lock)
         return living
 
-    def take(self, cores: Sequence[int], wanted: int, least: int) -> list[FileLock]:
+    def take(self, wanted: int, least: int) -> list[FileLock]:
         """Locks up to `wanted` free cores, but none if fewer than `least` are free."""
         held: list[FileLock] = []
-        for core in cores:
+        for core in self._cores:
             if len(held) < wanted:
                 lock = FileLock(self._folder / f"core-{core}.lock", blocking=False)
                 with contextlib.suppress(Timeout):
@@ -146,12 +152,12 @@ class _Queue:
         user = psutil.Process().username()
         note = {"search": self._search, "pid": os.getpid(), "user": user, "since": time.time()}
         for lock in held:
-            Path(lock.lock_file).with_suffix(".json").write_text(json.dumps(note))
+            _note(lock).write_text(json.dumps(note))
         return held
 
-    def in_words(self, cores: Sequence[int], ahead: int) -> str:
+    def in_words(self, ahead: int) -> str:
         """Returns who holds cores and how many wait before this search."""
-        holders = Counter(self._holder(core) for core in cores)
+        holders = Counter(map(self._holder, self._cores))
         del holders[""]
         said = [f"{who} holds {count}" for who, count in holders.items()]
         if ahead:
@@ -161,22 +167,26 @@ class _Queue:
 
     def _holder(self, core: int) -> str:
         """Returns who holds a core; "" if nobody does."""
-        path = self._folder / f"core-{core}.lock"
-        lock = FileLock(path, blocking=False)
+        lock = FileLock(self._folder / f"core-{core}.lock", blocking=False)
         try:
             lock.acquire()
         except Timeout:
             try:
-                note = json.loads(path.with_suffix(".json").read_text())
+                note = _read(_note(lock))
                 since = datetime.fromtimestamp(float(note["since"]))
                 return (
                     f"{note['search']} (process {note['pid']} of {note['user']}, since "
                     f"{since:%d %b %H:%M})"
                 )
-            except (OSError, ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError):
                 return "an unknown process"
         lock.release()
         return ""
+
+    def _give_back(self, ticket: FileLock) -> None:
+        ticket.release()
+        for path in (Path(ticket.lock_file), _note(ticket)):
+            path.unlink(missing_ok=True)
 
     def _tickets(self) -> list[int]:
         names = [each.stem.removeprefix("ticket-") for each in self._folder.glob("ticket-*.lock")]
@@ -184,6 +194,19 @@ class _Queue:
 
     def _ticket(self, number: int) -> Path:
         return self._folder / f"ticket-{number}.lock"
+
+
+def _note(lock: FileLock) -> Path:
+    """Returns the file that says what a lock is for."""
+    return Path(lock.lock_file).with_suffix(".json")
+
+
+def _read(note: Path) -> Any:
+    """Returns what a note says; None if it cannot be read."""
+    try:
+        return json.loads(note.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _problem_of(folder: Path) -> str:

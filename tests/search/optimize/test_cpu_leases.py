@@ -77,7 +77,7 @@ def test_a_search_that_waits_says_once_which_search_and_process_holds_the_cores_
 
 def test_each_holder_is_named_and_those_who_wait_ahead_are_counted(tmp_path: Path) -> None:
     kept = [take(tmp_path, 1, total=2, search=name) for name in ("left-1", "right-1")]
-    queue = cpu_leases._Queue(tmp_path, "earlier-1")
+    queue = cpu_leases._Queue(tmp_path, "earlier-1", range(2))
     with queue.ticket():
         said = take(tmp_path, 1, total=2)[1]
     assert said[0].count("holds 1") == 2 and "left-1" in said[0] and "right-1" in said[0]
@@ -186,6 +186,15 @@ def test_whoever_came_first_is_served_first(tmp_path: Path) -> None:
         each.join()
     assert order == [0, 1, 2, 3]
     assert not list(tmp_path.glob("ticket-*"))
+
+
+def test_a_search_does_not_queue_behind_one_that_waits_for_other_cores(tmp_path: Path) -> None:
+    ahead = cpu_leases._Queue(tmp_path, "ahead", [0, 1])
+    with ahead.ticket():
+        apart = lease_cpus(1, search="apart", say=print, folder=tmp_path, cores=[2, 3])
+        assert cores(apart) == {"core-2.lock"}
+        common, said = take(tmp_path, 1, total=2)
+        assert not common and "1 search waits before this one" in said[0]
 
 
 def test_a_search_that_shares_takes_what_is_free_and_does_not_wait(tmp_path: Path) -> None:
