@@ -82,6 +82,12 @@ def main() -> None:
         fail(str(error), 2)
     except SearchIsAlive as error:
         fail(str(error), 3)
+    except Exception as error:
+        from search.tracking.store import trouble_in_words
+
+        if not (trouble := trouble_in_words(error)):
+            raise
+        fail(trouble, 2)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,20 @@ def is_refusal(error: Exception) -> bool:
     return getattr(error, "error_code", "") in FINAL_ERRORS
 
 
+def trouble_in_words(error: Exception) -> str:
+    """Returns what an error of a store says and what to do; "" if it is none of a store."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not isinstance(error, MlflowException | SQLAlchemyError):
+        return ""
+    what = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if is_refusal(error):
+        fix = "ask for permission to write to it, or name another one with --tracking-uri"
+        return f"the tracking store refuses this: {what}; fix: {fix}"
+    return f"the tracking store is in trouble: {what}; fix: try again when it is well"
+
+
 def ensure_experiment(
     client: MlflowClient,
     name: str,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.server
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.commands import Said
+from tests.support.stored_search import Stored
 
 
 @pytest.fixture
@@ -74,3 +77,15 @@ def test_a_file_that_is_not_a_store_is_refused(cli: Callable[..., Said], tmp_pat
 def test_a_server_needs_no_second_page(cli: Callable[..., Said]) -> None:
     said = cli("ui", "--tracking-uri", "http://127.0.0.1:5000")
     assert said.code == 2 and "open it in a browser" in said.err
+
+
+def test_a_store_that_lets_nobody_write_is_a_sentence(
+    cli: Callable[..., Said], store: Stored, tmp_path: Path
+) -> None:
+    copy = store.copied(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        refusal = "SELECT RAISE(ABORT, 'permission denied for table tags')"
+        database.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON tags BEGIN {refusal}; END")
+    said = cli("note", "hills", "Wrong split.", "--tracking-uri", copy.uri)
+    assert said.code == 2 and "Traceback" not in said.err
+    assert "permission denied for table tags" in said.err and "fix: " in said.err
