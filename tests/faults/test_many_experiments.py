@@ -12,6 +12,7 @@ from tests.support.stores import with_newer_experiments
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_new_search_of_an_old_task_learns_from_the_old_one_and_ends_well(tmp_path: Path) -> None:
     old = stored(tmp_path)
     with_newer_experiments(tmp_path / "full" / "mlflow.db", 1_200)

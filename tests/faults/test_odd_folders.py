@@ -17,6 +17,7 @@ from tests.support.launches import Place, assert_truthful, finished, hills
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_a_search_is_run_resumed_reported_and_shown_in_a_folder_of_any_name(tmp_path: Path) -> None:
     folder = tmp_path / "job%2Fbranch a?b#c&d=é"
     (folder / "real").mkdir(parents=True)

@@ -60,6 +60,7 @@ def test_two_first_ever_searches_at_once_on_a_new_store(place: Place) -> None:
         assert_truthful(place, place.search(name), trials=2, epochs=2)
 
 
+@pytest.mark.long
 def test_a_second_search_waits_for_cores_and_says_so(place: Place, gate: Gate) -> None:
     everything = {"parallelism": os.cpu_count() or 1, "cpus": 1}
     budget = {"trials": 2, "epochs": 2}

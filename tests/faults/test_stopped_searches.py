@@ -54,6 +54,7 @@ def state_of(place: Place, search: str) -> str:
     return find_summary(open_client(place.uri), search).state
 
 
+@pytest.mark.long
 def test_one_trial_and_then_the_search_are_stopped_and_the_search_is_resumed(
     place: Place, gate: Gate
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_dead_driver_is_reported_with_how_to_continue(place: Place, gate: Gate
     assert f"twentieth resume {search}" in output
 
 
+@pytest.mark.long
 def test_a_driver_whose_terminal_is_gone_settles_its_running_trials(
     place: Place, gate: Gate
 ) -> None:

@@ -7,6 +7,7 @@ trial that it was handed is not running yet, as one does whose node has just bee
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -29,5 +30,5 @@ def __getattr__(name: str) -> Any:
     if name != "hills":
         raise AttributeError(name)
     if _trained:
-        os._exit(13)
+        os.kill(os.getpid(), signal.SIGKILL)
     return _hills
