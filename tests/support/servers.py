@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     programs = _programs()
     data = folder / "cluster"
     data.mkdir(mode=0o700)
-    as_user: list[str] = []
+    run: dict[str, Any] = {"check": True, "capture_output": True, "cwd": "/"}
     if os.geteuid() == 0:
         try:
             owner = pwd.getpwnam("postgres")
@@ -99,19 +100,18 @@ def postgresql(folder: Path) -> Iterator[str]:
         for parent in data.parents:
             if parent.stat().st_uid == 0 and parent != Path("/") and not parent.stat().st_mode & 1:
                 parent.chmod(parent.stat().st_mode | 0o011)
-        as_user = ["runuser", "-u", "postgres", "--"]
+        run |= {"user": "postgres", "group": "postgres", "extra_groups": []}
     port = free_port()
-    run = {"check": True, "capture_output": True, "cwd": "/"}
-    subprocess.run([*as_user, programs / "initdb", "-D", data, "-A", "trust", "-U", "mlflow",
-                    "--no-sync"], **run)  # type: ignore[call-overload]  # fmt: skip
+    subprocess.run([programs / "initdb", "-D", data, "-A", "trust", "-U", "mlflow",
+                    "--no-sync"], **run)  # fmt: skip
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-    subprocess.run([*as_user, programs / "pg_ctl", "-D", data, "-o", options, "-w", "-l",
-                    data / "log", "start"], **run)  # type: ignore[call-overload]  # fmt: skip
+    subprocess.run([programs / "pg_ctl", "-D", data, "-o", options, "-w", "-l",
+                    data / "log", "start"], **run)  # fmt: skip
     try:
         yield f"postgresql://mlflow@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run([*as_user, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop",
-                        "-t", str(STARTING_SECONDS)], **run)  # type: ignore[call-overload]  # fmt: skip
+        subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop",
+                        "-t", str(STARTING_SECONDS)], **run)  # fmt: skip
 
 
 def _programs() -> Path:
