@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -169,3 +171,13 @@ def test_no_module_of_tests_is_imported_by_another() -> None:
     for file in sorted(ROOT.glob("tests/**/*.py")):
         found = imports.search(file.read_text())
         assert not found, f"{file.relative_to(ROOT)} says {found.group().strip()!r}"
+
+
+def test_all_commands_are_defined_without_importing_a_slow_library() -> None:
+    """Each costs a second or two; and Ray reads RAY_AUTH_MODE once, which `launch` sets before."""
+    slow = "{'ray', 'torch', 'mlflow', 'scipy.stats', 'sklearn', 'pandas', 'matplotlib'}"
+    code = f"import search.__main__, sys; print(sorted({slow} & sys.modules.keys()))"
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert said.stdout.strip() == "[]"

@@ -18,7 +18,6 @@ from search.cluster.nodes import Nodes, Reply, problems
 from search.history.plurals import counted
 from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
-from search.optimize.trial_check import check_setup
 from search.spec import Spec
 
 # What pickles between driver and workers, or changes what a trial's metrics mean.
@@ -135,6 +134,10 @@ def check_code(spec: Spec) -> Check:
 
 def check_trial(spec: Spec) -> Check:
     """Check that a trial can be set up, with all that it needs, on this machine."""
+    # It imports Ray. So `launch`, which imports this module, would have Ray read RAY_AUTH_MODE too
+    # early, and every command would take two seconds more.
+    from search.optimize.trial_check import check_setup
+
     return passed("a trial", check_setup(spec))
 
 
