@@ -11,20 +11,16 @@ import difflib
 import inspect
 import textwrap
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from models.data.loading import ImageSplits
+from models.data.text.splits import TextSplits
 from models.training.function_signature import Form, form_of, takes_state
 
 # The public names of `trial_context.TrialContext`.
 OF_A_TRIAL = ("report", "checkpoint", "device", "epochs", "seed", "folder", "data", "threat",
               "epoch", "should_stop")  # fmt: skip
-# The public attributes of `trial.data`: of texts, and of images.
-OF_DATA = (
-    ("kind", "name", "train", "validation", "test", "label_names", "licence", "digest"),
-    ("train_images", "train_labels", "validation_images", "validation_labels", "test_images",
-     "test_labels", "scale", "label_names"),
-)  # fmt: skip
 # The module of `search.robustness.examples`, which imports torch.
 _EXAMPLES = "models.training.image_evaluation"
 # Names of Optuna's and Ray's trials -> what to write here.
@@ -245,11 +241,13 @@ def _uses_of_data(seen: Seen, function: Callable[..., Any], kind: str | None) ->
         if kind is None:
             yield node.lineno, f"{name} is None: the task names no data; fix: add task.data"
         elif isinstance(parent, ast.Attribute):
-            if parent.attr not in OF_DATA[kind == "images"]:
+            data = ImageSplits if kind == "images" else TextSplits
+            has = [each.name for each in fields(data)]
+            if parent.attr not in has and not hasattr(data, parent.attr):
                 what = "images" if kind == "images" else f"texts ({kind})"
                 text = f"{name} has no {parent.attr}: the task's data are {what}"
-                has = ", ".join(OF_DATA[kind == "images"])
-                yield node.lineno, f"{text}; fix: read one of {has}, or correct task.data.kind"
+                fix = f"read one of {', '.join(has)}, or correct task.data.kind"
+                yield node.lineno, f"{text}; fix: {fix}"
         elif kind != "images" and isinstance(parent, ast.Call):
             called = getattr(function, "__globals__", {}).get(ast.unparse(parent.func))
             if getattr(called, "__module__", "") == _EXAMPLES:
