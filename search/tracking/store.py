@@ -137,7 +137,7 @@ def trouble_in_words(error: Exception) -> str:
     if is_refusal(error):
         fix = "ask for permission to write to it, or name another one with --tracking-uri"
         return f"the tracking store refuses this: {what}; fix: {fix}"
-    return f"the tracking store is in trouble: {what}; fix: try again when it is well"
+    return f"the tracking store reports an error: {what}; fix: correct that, then try again"
 
 
 def ensure_experiment(
