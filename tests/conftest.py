@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -28,14 +29,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "Place" not in vars(getattr(item, "module", None) or object))
 
 
+def _levels_of_loggers() -> dict[str, int]:
+    named = logging.Logger.manager.loggerDict
+    ours = ("search", "models", "optuna")
+    return {
+        name: logger.level
+        for name, logger in named.items()
+        if isinstance(logger, logging.Logger) and name.split(".")[0] in ours
+    }
+
+
 @pytest.fixture(autouse=True)
 def _environment_as_found() -> Iterator[None]:
-    """Ends with its test what the test, or MLflow and Ray in it, put into the environment."""
-    before = dict(os.environ)
+    """Ends with its test what the test, or MLflow and Ray in it, changed for the whole process.
+
+    These are environment variables and the levels of our loggers: `main()` silences warnings, and
+    another test may wait for them.
+    """
+    before, levels = dict(os.environ), _levels_of_loggers()
     yield
     if os.environ != before:
         os.environ.clear()
         os.environ.update(before)
+    for name in _levels_of_loggers():
+        logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -117,6 +117,7 @@ def kill_in_its_middle(folder: Path, process: subprocess.Popen[str], search: str
     process.wait()
 
 
+@pytest.mark.long
 def test_the_page_works_from_an_empty_folder_to_a_second_search(folder: Path) -> None:
     data, doctor, search, resume, attack, export = commands()
     results = ("--results", str(folder / "results"))

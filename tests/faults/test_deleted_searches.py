@@ -15,6 +15,7 @@ from tests.support.launches import PATIENCE_SECONDS, Place, assert_truthful, fin
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_a_deleted_run_costs_its_trial_alone_and_a_deleted_experiment_loses_nothing(
     place: Place, gate: Gate
 ) -> None:

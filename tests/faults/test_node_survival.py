@@ -66,6 +66,7 @@ def test_a_node_that_is_lost_without_warning_costs_no_trial(
     assert_truthful(place, search, TRIALS, EPOCHS)
 
 
+@pytest.mark.long
 def test_an_own_function_continues_from_its_own_checkpoint_when_its_node_is_lost(
     tmp_path: Path, cluster: Cluster
 ) -> None:

@@ -121,9 +121,8 @@ def assert_whole(place: Place, search: str, metrics: dict[str, list[int]]) -> li
     return runs
 
 
-@pytest.mark.parametrize(
-    ("event", "count"), [("epoch", 2), pytest.param("end", 1, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("event", "count"), [("epoch", 2), ("end", 1)])
 def test_a_search_of_text_classifiers_survives_kill_9(place: Place, event: str, count: int) -> None:
     document = spec("text_classifier", "classes", "accuracy.clean", "accuracy.robust")
     search = killed_and_resumed(place, document, event, count)

@@ -147,6 +147,7 @@ print("EVERY NAME WORKS")
 """
 
 
+@pytest.mark.long
 def test_every_public_name_works_after_every_module_was_imported(place: Place) -> None:
     digits = f"DIGITS = {str(ROOT / 'search' / 'specs' / 'digits.yaml')!r}"
     said = script(place, FUNCTION, SPEC, digits, EVERY_NAME)
