@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from models.scores.metric_names import on_split
+from models.training.work import WorkMeter
 
 
 class Optimization(Protocol):
@@ -35,6 +36,7 @@ def run_epochs(
     progress: TrainingProgress,
     optimization: Optimization,
     evaluate: Callable[[], Mapping[str, float]],
+    meter: WorkMeter,
 ) -> Iterator[dict[str, float]]:
     """Train the epochs that are left, yielding each one's metrics after it.
 
@@ -42,17 +44,20 @@ def run_epochs(
         progress: `epoch` and `diverged` are set after every epoch, before `evaluate`.
         optimization: trains an epoch.
         evaluate: returns the metrics of the epoch done and sets `ended` after the last one.
+        meter: counts the work of both.
     """
     while not progress.ended:
         begun = time.perf_counter()
-        loss = optimization.epoch(progress.epoch)
+        with meter.counting() as training:
+            loss = optimization.epoch(progress.epoch)
         trained = time.perf_counter()
         progress.epoch += 1
         progress.diverged = not (math.isfinite(loss) and optimization.is_finite())
-        metrics = {"epoch": float(progress.epoch), "loss.train": loss, **evaluate()}
+        with meter.counting() as evaluation:
+            metrics = {"epoch": float(progress.epoch), "loss.train": loss, **evaluate()}
         metrics["seconds.train"] = trained - begun
         metrics["seconds.evaluation"] = time.perf_counter() - trained
-        yield metrics
+        yield metrics | {"work.train": training.flop, "work.evaluation": evaluation.flop}
 
 
 def name_as_test(measured: Mapping[str, float], *, diverged: bool) -> dict[str, float]:

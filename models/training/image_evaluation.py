@@ -36,6 +36,7 @@ from models.data.sources import Images, Labels
 from models.data.validation_split import Parts, cut
 from models.scores.metric_names import corruption_metric, on_split, unconfirmed
 from models.training.checkpoint_selection import SelectedEpoch
+from models.training.work import WorkMeter
 
 PARTS = ("selection", "objective", "confirmation", "test", "train")
 # Losses of the attack after every epoch; the full attack's nine targets would cost more than the
@@ -156,21 +157,24 @@ class ImageEvaluation:
         self._robust = found.robust
         return {**evaluation.metrics, "epoch.selected": float(self.choice.picked)}
 
-    def confirm(self, model: nn.Module) -> dict[str, float]:
+    def confirm(self, model: nn.Module, meter: WorkMeter) -> dict[str, float]:
         """Return metrics of targeted APGD on the objective part and those that they replace.
 
-        {} before `conclude`. Repeated calls return the same. Fills the attack memory.
+        {} before `conclude`. Repeated calls return the same. Fills the attack memory; `meter`
+        counts the attack's work.
         """
         if self._robust is None:
             return {}
         threat, (images, labels) = self._threat, self._attacked(*self.examples("objective"))
-        found = confirm(model, images, labels, threat, self._robust, threat.seed)
+        with meter.counting() as work:
+            found = confirm(model, images, labels, threat, self._robust, threat.seed)
         if self._memory is not None:
             self._memory.store(found.index, found.adversarial_examples)
         metrics = {
             threat.apgd_metric(): found.accuracy,
             "robustness.gap": found.gap,
             "robustness.replaced": float(found.is_replaced),
+            "work.confirmation": work.flop,
         }
         if found.is_replaced:
             metrics[threat.metric()] = found.corrected

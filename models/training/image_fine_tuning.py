@@ -24,6 +24,7 @@ from models.training.epochs import name_as_test, run_epochs
 from models.training.image_batches import ImageBatches
 from models.training.peak_memory import reset_peak_memory
 from models.training.transformer_optimization import TransformerOptimization
+from models.training.work import WorkMeter
 from models.weights.initial import InitialWeights
 
 
@@ -70,6 +71,7 @@ class ImageFineTuning:
         self._optimization = TransformerOptimization(
             base, self._batches, configuration, epochs=epochs, seed=seed, initial=initial
         )
+        self._meter = WorkMeter(self._optimization.adapted.model)
         self._picked: dict[str, Tensor] | None = None
 
     def run(self) -> Iterator[dict[str, float]]:
@@ -77,7 +79,7 @@ class ImageFineTuning:
 
         Metrics of the objective part come with the last epoch alone; after divergence all are NaN.
         """
-        for metrics in run_epochs(self, self._optimization, self._evaluate):
+        for metrics in run_epochs(self, self._optimization, self._evaluate, self._meter):
             yield metrics | self._optimization.costs()
 
     def state_dict(self) -> dict[str, Any]:
@@ -93,6 +95,7 @@ class ImageFineTuning:
                 **self._optimization.state_dict(ended=self.ended),
                 "picked": None if self.ended else self._picked,
                 "evaluation": self._evaluation.state_dict(),
+                "work": self._meter.state_dict(),
             }
         )
 
@@ -106,6 +109,7 @@ class ImageFineTuning:
         self.epoch, self.ended = state["epoch"], state["ended"]
         self.diverged, self._picked = state["diverged"], state["picked"]
         self._evaluation.load_state_dict(state["evaluation"])
+        self._meter.load_state_dict(state["work"])
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
         """Return images in [0, 1] and labels of a part: see `ImageEvaluation.examples`."""
@@ -117,7 +121,7 @@ class ImageFineTuning:
 
     def confirm(self) -> dict[str, float]:
         """Return the metrics of `ImageEvaluation.confirm`; {} after divergence."""
-        return self._evaluation.confirm(self.classifier())
+        return self._evaluation.confirm(self.classifier(), self._meter)
 
     def evaluate_test(self) -> dict[str, float]:
         """Return clean and full robust accuracy on the test split; NaN after divergence."""

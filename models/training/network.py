@@ -30,6 +30,7 @@ from models.networks.builder import Builder, build, network_data
 from models.training.epochs import name_as_test, run_epochs
 from models.training.image_evaluation import ImageEvaluation
 from models.training.network_optimization import NetworkOptimization
+from models.training.work import WorkMeter
 from models.weights.initial import InitialWeights, apply_initial
 
 
@@ -87,6 +88,7 @@ class NetworkTraining:
             self.model, configuration, data, epochs=epochs, seed=seed,
             norm=threat.norm, device=torch.device(device),
         )  # fmt: skip
+        self._meter = WorkMeter(*self._optimization.networks)
         self._picked: dict[str, Tensor] | None = None
 
     def run(self) -> Iterator[dict[str, float]]:
@@ -94,12 +96,12 @@ class NetworkTraining:
 
         Metrics are `epoch` (from 1), the training loss (the method's loss on the training
         examples), those of `models.catalog.metrics`, `selection.collapsed` (1: catastrophic
-        overfitting was seen), and seconds. `gradients.train` counts forward and backward passes per
+        overfitting was seen), seconds and work. `gradients.train` counts forward and backward passes per
         example so far. Metrics of the objective part come with the last epoch alone; after
         divergence all are NaN and nothing follows. State saved between two yields holds the epochs
         done.
         """
-        return run_epochs(self, self._optimization, self._evaluate)
+        return run_epochs(self, self._optimization, self._evaluate, self._meter)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of all that training changed; loads with `torch.load(weights_only=True)`.
@@ -116,6 +118,7 @@ class NetworkTraining:
                 "learning": None if self.ended else self._optimization.state_dict(),
                 "picked": self._picked,
                 "evaluation": self._evaluation.state_dict(),
+                "work": self._meter.state_dict(),
             }
         )
 
@@ -132,6 +135,7 @@ class NetworkTraining:
         self.diverged = state["diverged"]
         self._picked = state["picked"]
         self._evaluation.load_state_dict(state["evaluation"])
+        self._meter.load_state_dict(state["work"])
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
         """Return images in [0, 1] and labels of a part: see `ImageEvaluation.examples`."""
@@ -143,7 +147,7 @@ class NetworkTraining:
 
     def confirm(self) -> dict[str, float]:
         """Return the metrics of `ImageEvaluation.confirm`; {} after divergence."""
-        return self._evaluation.confirm(self.classifier())
+        return self._evaluation.confirm(self.classifier(), self._meter)
 
     def evaluate_test(self) -> dict[str, float]:
         """Return clean and full robust accuracy on the test split; NaN after divergence."""

@@ -75,6 +75,11 @@ class NetworkOptimization:
         """Return the model to evaluate: the average, or the model in training."""
         return self.model if self._average is None else self._average.averaged(self.model)
 
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The model in training, and the average if there is one."""
+        return (self.model,) if self._average is None else (self.model, self._average.model)
+
     def epoch(self, number: int) -> float:
         """Train epoch `number`, from 0, and return its mean loss."""
         mixed = np.random.SeedSequence((self._seed, number)).generate_state(1, np.uint64)

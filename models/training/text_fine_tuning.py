@@ -27,6 +27,7 @@ from models.training.epochs import name_as_test, run_epochs
 from models.training.peak_memory import reset_peak_memory
 from models.training.text.text_batches import TextBatches
 from models.training.transformer_optimization import TransformerOptimization
+from models.training.work import WorkMeter
 from models.weights.initial import InitialWeights
 
 
@@ -71,6 +72,7 @@ class TextFineTuning:
         self._optimization = TransformerOptimization(
             base, batches, configuration, epochs=epochs, seed=seed, initial=initial
         )
+        self._meter = WorkMeter(self._optimization.adapted.model)
         self._best: dict[str, Tensor] | None = None
         self._best_loss, self._stale = math.inf, 0
 
@@ -79,7 +81,7 @@ class TextFineTuning:
 
         The cheap attack comes with every report, the full one with the last.
         """
-        for metrics in run_epochs(self, self._optimization, self._evaluate):
+        for metrics in run_epochs(self, self._optimization, self._evaluate, self._meter):
             yield metrics | self._optimization.costs()
 
     def state_dict(self) -> dict[str, Any]:
@@ -96,6 +98,7 @@ class TextFineTuning:
                 "best": None if self.ended else self._best,
                 "best_loss": self._best_loss,
                 "stale": self._stale,
+                "work": self._meter.state_dict(),
             }
         )
 
@@ -110,6 +113,7 @@ class TextFineTuning:
         self.diverged = state["diverged"]
         self._best, self._best_loss = state["best"], state["best_loss"]
         self._stale = state["stale"]
+        self._meter.load_state_dict(state["work"])
 
     def evaluate_test(self) -> dict[str, float]:
         """Return clean and robust metrics of the test split; NaN after divergence."""
