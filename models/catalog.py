@@ -231,7 +231,9 @@ def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
     found = _known(model)
     every_epoch: tuple[str, ...] = ("loss.train",)
     every_epoch += ("loss.validation",) if found.needs_base else ()
-    costs: tuple[str, ...] = ("seconds.train", "seconds.evaluation")
+    costs: tuple[str, ...] = tuple(
+        f"{unit}.{part}" for unit in ("seconds", "work") for part in ("train", "evaluation")
+    )
     if isinstance(threat, Threat):
         chosen_by = (*found.clean, threat.cheap_metric(), threat.fgsm_metric(), "collapsed")
         every_epoch += tuple(on_split("selection", each) for each in chosen_by)

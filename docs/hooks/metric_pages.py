@@ -38,6 +38,8 @@ PLAIN = {
     "seconds.train": "time of the epoch's training",
     "seconds.evaluation": "time of the epoch's evaluation",
     "seconds.setup": "time from the trial's start to its first epoch",
+    "work.train": "work of the epoch's training in FLOP, attacks included",
+    "work.evaluation": "work of the epoch's evaluation in FLOP, attacks included",
     "parameters.trainable": "number of weights that train",
     "memory.peak_mb": "peak memory of the worker",
     "queries.mean": "edited texts that the model was asked for, per attacked example",

@@ -96,10 +96,10 @@ class NetworkTraining:
 
         Metrics are `epoch` (from 1), the training loss (the method's loss on the training
         examples), those of `models.catalog.metrics`, `selection.collapsed` (1: catastrophic
-        overfitting was seen), seconds and work. `gradients.train` counts forward and backward passes per
-        example so far. Metrics of the objective part come with the last epoch alone; after
-        divergence all are NaN and nothing follows. State saved between two yields holds the epochs
-        done.
+        overfitting was seen), seconds and work. `gradients.train` counts forward and backward
+        passes per example so far. Metrics of the objective part come with the last epoch alone;
+        after divergence all are NaN and nothing follows. State saved between two yields holds the
+        epochs done.
         """
         return run_epochs(self, self._optimization, self._evaluate, self._meter)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from search.cli.compare import Column, differing, metrics_of, space_texts
 from search.history.plurals import counted
 from search.history.states import STATES
+from search.history.work import work_text
 from search.transfer.objective_text import objectives_in_words
 
 # Names of metrics are seldom longer; a longer one gets a line of its own.
@@ -92,6 +93,8 @@ def _rows(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
     unit, seconds = _unit(max(each.wall_seconds for each in totals))
     walls = [each.wall_seconds / seconds for each in totals]
     rows.append((f"wall time ({unit})", [f"{each:.1f}" for each in walls]))
+    if any(each.work for each in totals):
+        rows.append(("work", [work_text(each.work) or _NOTHING for each in totals]))
     for each in dict.fromkeys(each.hours_unit for each in totals if each.hours_unit):
         hours = [one.hours if one.hours_unit == each else None for one in totals]
         rows.append((each, _decimals(hours)))

@@ -43,6 +43,7 @@ class SearchDocument:
         trials_budget: Number of trials that it may run.
         best: Objective -> its best value among the best trials; each may be of another trial.
         trial_seconds: Seconds of trials, added up over parallel ones.
+        work: FLOP of the trials; 0 if unknown.
         wall_seconds: From the start of the first trial to the end of the last, pauses included.
         hours: GPU-hours or core-hours of the trials; null if the cost of a trial is not known.
         hours_unit: "GPU-hours", "core-hours" or "".
@@ -58,6 +59,7 @@ class SearchDocument:
     trials_budget: int
     best: Mapping[str, float | None]
     trial_seconds: float
+    work: float
     wall_seconds: float
     hours: float | None
     hours_unit: str
@@ -90,6 +92,9 @@ class TrialDocument:
         run_id: Its MLflow run.
         state: "complete", "stopped", "failed", "interrupted" or "running".
         epoch: The last epoch.
+        seconds: The time trained.
+        work: FLOP of its epochs; 0 if unknown.
+        device: The name of the device that it was trained on; "" if unknown.
         started: When it started; null if unknown.
         validation: Objective -> value on the validation split; empty unless it is complete.
         test: Metric -> value on the test split; empty unless it was among the best.
@@ -108,6 +113,8 @@ class TrialDocument:
     state: str
     epoch: int
     seconds: float
+    work: float
+    device: str
     started: datetime | None
     configuration: Mapping[str, Value]
     validation: Mapping[str, float | None]

@@ -91,6 +91,7 @@ def search_document(history: History, summary: Summary) -> SearchDocument:
         trials=total.states if total else {}, trials_budget=summary.trials_budget,
         best=finite(total.best) if total else {},
         trial_seconds=total.trial_seconds if total else 0.0,
+        work=total.work if total else 0.0,
         wall_seconds=total.wall_seconds if total else 0.0,
         hours=total.hours if total else None, hours_unit=total.hours_unit if total else "",
         learned_from=summary.warm_started_from,
@@ -186,8 +187,8 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
     return TrialDocument(
         trial=f"{stored.summary.search}#{trial.number}", number=trial.number,
         run_id=trial.run_id, state=trial.state, epoch=trial.epoch, seconds=trial.seconds,
-        started=trial.started, configuration=dict(trial.configuration),
-        validation=finite(trial.by_metric),
+        work=trial.work, device=trial.device, started=trial.started,
+        configuration=dict(trial.configuration), validation=finite(trial.by_metric),
         test={
             metric: MeasuredDocument(finite({"": found.value})[""], found.low, found.high)
             for metric, found in values_on_test(trial).items()

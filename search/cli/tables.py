@@ -15,7 +15,9 @@ from rich.console import Console
 from search.cli.documents import SearchDocument
 from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
 from search.history.plurals import counted
+from search.history.work import work_text
 from search.objectives.objective import value_text
+from search.report.totals_table import seconds_text
 from search.session.best import print_best
 from search.session.screen import say, say_raw
 from search.tracking import tag_names
@@ -109,7 +111,9 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     say(f"trials: {counts or 'none yet'}", out)
     of_a_trial = cost_of(stored.summary.spec_yaml)
     cost = of_a_trial.in_words(known.hours or 0.0) if of_a_trial else "unknown"
-    say(f"duration: {duration(known.wall_seconds)}, cost: {cost}, learned from: {learned}", out)
+    work = f", work: {work_text(known.work)}" if known.work else ""
+    took = f"duration: {duration(known.wall_seconds)}, cost: {cost}{work}"
+    say(f"{took}, learned from: {learned}", out)
     if stored.summary.tags.get(tag_names.VERDICT):
         say(stored.summary.tags[tag_names.VERDICT], out)
     if note := note_of(stored.summary.tags):
@@ -155,6 +159,10 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     for metric, value in trial.by_metric.items():
         on_test = f"  on test {test[metric]}" if metric in test else ""
         say_raw(f"{metric + ':':<{width}} {value_text(value):>6}{on_test}", out)
+    cost = [text for text in (seconds_text(found.seconds), work_text(found.work)) if text]
+    device = f" on {found.device}" if found.device else ""
+    if cost:
+        say(f"cost: {', '.join(cost)}{device}", out)
     for sentence in filter(None, (found.origin, found.lineage)):
         say(sentence, out)
     if found.state == "failed":

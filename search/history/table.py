@@ -42,6 +42,8 @@ TRIALS = pa.schema(
         ("started", pa.timestamp("ms", tz="UTC")),
         ("seconds", pa.float64()),
         ("ended", pa.timestamp("ms", tz="UTC")),
+        ("work", pa.float64()),
+        ("device", pa.string()),
     ]
 )
 
@@ -86,6 +88,8 @@ def trials_from_table(table: pa.Table) -> list[Trial]:
             started=row["started"],
             seconds=row["seconds"] or 0.0,
             ended=row["ended"],
+            work=row["work"] or 0.0,
+            device=row["device"] or "",
         )
         for index, row in enumerate(rows)
     ]
@@ -111,6 +115,7 @@ def trial_row(trial: Trial) -> dict[str, Any]:
         ],
         "origin": json.dumps(dict(trial.origin)), "started": trial.started,
         "seconds": trial.seconds or None, "ended": trial.ended,
+        "work": trial.work or None, "device": trial.device or None,
     }  # fmt: skip
 
 

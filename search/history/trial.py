@@ -32,6 +32,8 @@ class Trial:
         epoch: The last epoch; 0 without epochs.
         seconds: The time trained, in all launches of its search; of other tools' runs that from
             start to end. 0 if unknown.
+        work: The FLOP of its epochs, in all launches of its search; 0 if unknown.
+        device: The name of the device that it was trained on, last; "" if unknown.
         constraints: Name -> value, 0 or less is kept: what a sampler is told of constraint
             objectives. Empty in history.
         origin: How the configuration was proposed, JSON-able; see
@@ -56,6 +58,8 @@ class Trial:
     curves: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     epoch: int = 0
     seconds: float = 0.0
+    work: float = 0.0
+    device: str = ""
     constraints: Mapping[str, float] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
     task: str = ""

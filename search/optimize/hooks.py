@@ -65,6 +65,7 @@ class FinishedTrials:
             curves=self._curves.pop(number, {}), epoch=fields["epoch"],
             origin=fields["origin"], started=started,
             seconds=(now - started).total_seconds() if started else 0.0,
+            work=fields.get("work", 0.0), device=fields.get("device", ""),
         )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ EPOCH = "epoch"
 FAILURE = "failure"
 EARLIER = "earlier_epochs"
 METRICS = "metrics"
+DEVICE = "device"  # its name, see `models/training/device_name.py`
 ENDED = "ended"  # whether no epoch is left: the training stopped early by its own criterion
 TABLES = "tables"  # texts of a finished trial, by file name
 WARNING = "warning"  # why its robust accuracy was replaced; "" if it was not

@@ -18,9 +18,10 @@ from ray import tune
 
 from search.apply.strategy import RAISED
 from search.history import Trial
+from search.history.work import WORK, work_of
 from search.optimize.alike_failures import AlikeFailures
 from search.optimize.first_worker import FirstWorker
-from search.optimize.outcome import EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
+from search.optimize.outcome import DEVICE, EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
 from search.optimize.searcher import OptunaSearcher
 from search.tracking.write.journal import Journal
 
@@ -55,6 +56,9 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         self.failures = failures or AlikeFailures(0)
         self.first_worker = first_worker or FirstWorker()
         self._epoch = {trial.number: trial.epoch for trial in own}
+        # From the curves, which have every epoch once; the tag with the sum may lag.
+        self._work = {trial.number: work_of(trial.curves) for trial in own}
+        self._device = {trial.number: trial.device for trial in own}
         # Seconds trained before the present attempt, and when that began.
         self._trained = {trial.number: trial.seconds for trial in own}
         self._began: dict[int, float] = {}
@@ -101,12 +105,14 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     ) -> None:
         """Writes one epoch, and those before it that a crash kept from being reported."""
         number = trial.config["number"]
+        self._device[number] = result.get(DEVICE, "")
         for epoch, metrics in [*result.get(EARLIER, ()), [result[EPOCH], result[METRICS]]]:
             if epoch > self._epoch.get(number, 0):
+                work = work_of({WORK: {epoch: metrics.get(WORK)}})
+                self._work[number] = self._work.get(number, 0.0) + work
                 self._journal.append(
-                    "epoch", number=number, epoch=epoch, metrics=metrics,
-                    seconds=self._seconds(number),
-                )  # fmt: skip
+                    "epoch", number=number, epoch=epoch, metrics=metrics, **self._spent(number)
+                )
                 self._epoch[number] = epoch
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -150,6 +156,12 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         now = time.monotonic()
         return self._trained.get(number, 0.0) + now - self._began.get(number, now)
 
+    def _spent(self, number: int) -> dict[str, Any]:
+        """Returns the seconds and work of a trial in all launches, and its device, if known."""
+        known = {"work": self._work.get(number), "device": self._device.get(number)}
+        found = {name: value for name, value in known.items() if value}
+        return {"seconds": self._seconds(number), **found}
+
     def running(self) -> set[int]:
         """Returns the numbers of the trials that started and have not ended."""
         return self._started.keys() - self.ended.keys()
@@ -164,15 +176,16 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
     def _end(self, number: int, outcome: Outcome, kept: Mapping[str, Any]) -> None:
         if number not in self._started:
             return
+        spent = self._spent(number)
         trial = replace(
             self._started[number], state=outcome.state, values=outcome.values,
-            epoch=self._epoch.get(number, 0), seconds=self._seconds(number),
+            epoch=self._epoch.get(number, 0), **spent,
         )  # fmt: skip
         self.ended[number] = trial
         self._journal.append(
-            "end", number=number, state=trial.state, epoch=trial.epoch, seconds=trial.seconds,
+            "end", number=number, state=trial.state, epoch=trial.epoch,
             configuration=trial.configuration, origin=trial.origin, values=trial.values,
-            reason=outcome.reason, **kept,
+            reason=outcome.reason, **spent, **kept,
         )  # fmt: skip
 
 

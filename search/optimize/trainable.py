@@ -24,8 +24,18 @@ from models.training.function_thread import StillRunning
 from models.training.protocol import AttackableTraining, TabulatedTraining, Training
 from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
 from search.history.plurals import counted
+from search.history.work import SECONDS, WORK
 from search.optimize.confirmation import replaced_warning
-from search.optimize.outcome import EARLIER, ENDED, EPOCH, FAILURE, METRICS, TABLES, WARNING
+from search.optimize.outcome import (
+    DEVICE,
+    EARLIER,
+    ENDED,
+    EPOCH,
+    FAILURE,
+    METRICS,
+    TABLES,
+    WARNING,
+)
 from search.optimize.trial_log import log_file, logged
 from search.optimize.watchdog import STORAGE_PATIENCE_SECONDS, Watchdog, patiently
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
 
 # The names that MLflow accepts, without '/', which Ray uses to flatten results.
 METRIC_NAME = re.compile(r"[\w\-. :]{1,250}", re.ASCII)
+_PARTS_OF_WORK = ("work.train", "work.evaluation", "work.confirmation")
 Result = TypeVar("Result")
 
 
@@ -178,7 +189,10 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         if is_last and isinstance(training, AttackableTraining):
             entry |= self._confirmed(training, entry)
         _check_names(entry, () if is_last else self._task.compared)
-        entry.setdefault("seconds.epoch", time.perf_counter() - began)
+        parts = [entry[name] for name in _PARTS_OF_WORK if name in entry]
+        if parts:  # a user's own function reports the sum, if it knows it
+            entry.setdefault(WORK, sum(parts))
+        entry.setdefault(SECONDS, time.perf_counter() - began)
         if self._task.base is not None:
             entry["seconds.setup"] = self._setup_seconds
         self._done.append(entry)
@@ -236,6 +250,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
             METRICS: metrics,
             EARLIER: [[epoch - len(earlier) + index, entry] for index, entry in enumerate(earlier)],
             FAILURE: self._failure,
+            DEVICE: self._task.device_name,
             ENDED: self._has_ended(),
             TABLES: self._tables,
             WARNING: replaced_warning(metrics),

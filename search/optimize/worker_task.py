@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.catalog import TextThreat, Threat, data_kind
 from models.networks.own_code import PassedCode, load_function
+from models.training.device_name import device_name
 from models.training.function import FunctionTraining
 from models.training.trial_context import TrialPlace
 from search.optimize.confirmation import MEMORY, Standing
@@ -71,6 +72,12 @@ class TaskOnWorker:
     def device(self) -> str:
         """The device that trials train on."""
         return "cuda" if self.spec.resources.gpus > 0 else "cpu"
+
+    @property
+    def device_name(self) -> str:
+        """The name of that device in this process, and how much of it a trial has."""
+        resources = self.spec.resources
+        return device_name(self.device, resources.gpus or resources.cpus)
 
     @property
     def snapshot(self) -> Path | PassedCode | None:

@@ -42,7 +42,7 @@ def flat_table(history: History, search: str) -> pa.Table:
     `origin.prior_trials`, `origin.is_repeated` and, as JSON, `origin.source_runs` and
     `origin.source_tasks` (task -> weight); `guard.history`, `guard.log_evidence`, `guard.trials`
     and, as JSON, `guard.dropped` (task -> why) and `guard.agreement` (task -> Kendall's tau), null
-    without a guard; `seconds`, `run_id`.
+    without a guard; `seconds`, `work` in FLOP and `device`, null where unknown; `run_id`.
 
     Raises:
         ValueError: history does not contain the search.
@@ -74,6 +74,8 @@ def flat_table(history: History, search: str) -> pa.Table:
     for name, kind in LEDGER.items():
         columns[name] = pa.array([origin[name] for origin in origins], kind)
     columns["seconds"] = _numbers([trial.seconds for trial in trials])
+    columns["work"] = _numbers([trial.work or None for trial in trials])
+    columns["device"] = pa.array([trial.device or None for trial in trials], pa.string())
     columns["run_id"] = pa.array([trial.run_id for trial in trials], pa.string())
     return pa.table(columns)
 

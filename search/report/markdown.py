@@ -16,6 +16,7 @@ from search.history import Search, Trial
 from search.history.plurals import counted
 from search.history.provenance import names_in_words
 from search.history.states import State
+from search.history.work import work_text
 from search.objectives.objective import value_text
 from search.report.examples import ValidationExamples
 from search.report.ledger import arms_table, guard_section, proposals_table
@@ -148,6 +149,7 @@ def _front(contents: Contents) -> str:
         return "No trial is complete."
     tested = [values_on_test(best) for best in contents.best]
     names = contents.key_hyperparameters[:_KEY_HYPERPARAMETERS]
+    has_work = any(best.work for best in contents.best)
     header = ["trial"]
     for metric in contents.search.metrics:
         header.append(f"{escape(metric)}{_of(contents.examples.behind(metric))}")
@@ -159,7 +161,7 @@ def _front(contents: Contents) -> str:
         for metric, value in best.by_metric.items():
             cells += [value_text(value), *([str(test.get(metric, ""))] if any(tested) else [])]
         cells += [_value(best.configuration.get(name)) for name in names]
-        rows.append([*cells, seconds_text(best.seconds)])
+        rows.append([*cells, seconds_text(best.seconds), *([work_text(best.work)] * has_work)])
     note = (
         "The objectives were measured on the validation split, which chose these trials, so they "
         "are optimistic."
@@ -167,7 +169,7 @@ def _front(contents: Contents) -> str:
     if any(tested):
         note += " The test split took no part; its 95 % intervals are Wilson's."
     note += " A head says of how many examples its column is."
-    header = [*header, *map(escape, names), "time"]
+    header = [*header, *map(escape, names), "time", *(["work"] * has_work)]
     missed = escape(none_keeps(contents.search, contents.best))
     parts = [
         missed and f"**{missed}**", table(header, rows), note,

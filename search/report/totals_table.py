@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from search.history import Trial
+from search.history.work import work_text
 from search.objectives.objective import value_text
 from search.report.tables import escape, table
 from search.transfer.totals import Totals
@@ -38,6 +39,8 @@ def totals_table(found: Totals, verdict: Verdict, trials: Sequence[Trial]) -> st
             f"median {seconds_text(median(durations))}, from {seconds_text(min(durations))} to "
             f"{seconds_text(max(durations))}"
         )
+    if found.work:
+        facts["work of the trials"] = work_text(found.work)
     if found.hours is not None:
         facts["cost of the trials"] = f"{found.hours:.3g} {found.hours_unit}"
     parts = [table(["number", "value"], [[name, text] for name, text in facts.items()])]

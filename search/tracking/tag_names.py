@@ -30,6 +30,10 @@ REASON = "twentieth.reason"  # the last line of why a trial failed or stopped; a
 EPOCH = "twentieth.epoch"
 # Seconds that a trial has trained, without those between a kill and the resume. It may lag, too.
 SECONDS = "twentieth.seconds"
+# FLOP of the trial's epochs, each counted once, whatever was interrupted; absent if unknown. It may
+# lag, too.
+WORK = "twentieth.work"
+DEVICE = "twentieth.device"  # the device of the trial, with how much of it the trial has if not 1
 VALUES = "twentieth.values"  # JSON: the objectives of a complete trial, in order; else empty
 CONFIGURATION = "twentieth.configuration"  # JSON: what was proposed, with types
 ORIGIN = "twentieth.origin"  # JSON: the whole provenance, of which the next tags are parts

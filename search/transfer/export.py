@@ -53,7 +53,7 @@ def export_trial(
 
 
 # Measures that say nothing about the quality of the model.
-_COSTS = ("seconds", "memory", "parameters", "queries", "words_changed", "loss", "examples")
+_COSTS = ("seconds", "work", "memory", "parameters", "queries", "words_changed", "loss", "examples")
 
 
 def model_card(

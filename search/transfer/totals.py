@@ -43,6 +43,7 @@ class Totals:
             0 if no trial of any counts.
         epochs: Epochs trained by all trials, stopped and failed ones included.
         trial_seconds: Seconds trained, added up over parallel trials; without pauses.
+        work: FLOP of all trials whose work is known; 0 if that of none is.
         wall_seconds: Seconds from the start of the first trial to the end of the last; pauses
             between a kill and a resume included.
         hours: GPU-hours or core-hours of the trials; None if the cost of a trial is not known.
@@ -57,6 +58,7 @@ class Totals:
     best_known: float
     epochs: int
     trial_seconds: float
+    work: float
     wall_seconds: float
     hours: float | None
     hours_unit: str
@@ -81,6 +83,7 @@ class Totals:
             "trials": sum(self.states.values()),
             **{f"trials.{state}": self.states.get(state, 0) for state in ENDED},
             "epochs": self.epochs,
+            "work": self.work or None,
             "hours.wall": self.wall_seconds / 3600,
             f"hours.{unit}": self.hours,
         }
@@ -120,7 +123,7 @@ def totals(history: History, search: str, cost: Cost | None = None) -> Totals:
         front=len(front), hypervolume=level,
         best_known=known,
         epochs=sum(trial.epoch for trial in trials), trial_seconds=seconds,
-        wall_seconds=_wall_seconds(trials),
+        work=sum(trial.work for trial in trials), wall_seconds=_wall_seconds(trials),
         hours=None if cost is None else cost.hours(seconds),
         hours_unit="" if cost is None else f"{cost.unit}-hours",
     )  # fmt: skip

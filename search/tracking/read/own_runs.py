@@ -17,7 +17,7 @@ from search.objectives.objective import from_row, to_row
 from search.space import SearchSpace
 from search.tracking import tag_names
 from search.tracking.ownership import is_alive
-from search.tracking.runs import FOREIGN, UNREADABLE, Run, duration, moment, rejection
+from search.tracking.runs import FOREIGN, UNREADABLE, Run, clean, duration, moment, rejection
 
 
 def read_own(
@@ -99,6 +99,7 @@ def _trial_row(run: Run, last_epoch: int) -> dict[str, Any]:
     if state in ("running", "interrupted") and 0 <= last_epoch < LARGEST_COUNT:
         epoch = max(epoch, last_epoch)
     origin = json.loads(tag_names.joined_tag(tag_names.ORIGIN, tags) or "{}")
+    lasted = duration(run.start, run.end)
     return {
         "search": tags[tag_names.SEARCH],
         "number": _count(tags[tag_names.NUMBER]),
@@ -109,7 +110,9 @@ def _trial_row(run: Run, last_epoch: int) -> dict[str, Any]:
         "epoch": epoch,
         "origin": json.dumps(origin if isinstance(origin, dict) else {}),
         "started": moment(run.start),
-        "seconds": _seconds(tags.get(tag_names.SECONDS), duration(run.start, run.end)),
+        "seconds": _amount(tags.get(tag_names.SECONDS), "a time in seconds", otherwise=lasted),
+        "work": _amount(tags.get(tag_names.WORK), "a number of FLOP"),
+        "device": clean(tags.get(tag_names.DEVICE, "")) or None,
         "ended": moment(run.end),
         "name": run.name,
     }
@@ -151,14 +154,14 @@ def _merged(rows: Iterable[dict[str, Any]], rejected: list[dict[str, str]]) -> l
     return list(best.values())
 
 
-def _seconds(text: str | None, otherwise: float | None) -> float | None:
-    """Returns the seconds trained; if they are not recorded, those from start to end."""
+def _amount(text: str | None, what: str, otherwise: float | None = None) -> float | None:
+    """Returns a recorded amount, at least 0; `otherwise` if it is not recorded."""
     if text is None:
         return otherwise
-    seconds = float(text)
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise ValueError(f"{text[:80]!r} is not a time in seconds")
-    return seconds
+    amount = float(text)
+    if not (math.isfinite(amount) and amount >= 0):
+        raise ValueError(f"{text[:80]!r} is not {what}")
+    return amount
 
 
 def _count(value: Any, limit: int = LARGEST_COUNT) -> int:

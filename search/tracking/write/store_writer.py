@@ -182,7 +182,7 @@ class Sender:
                 self._add_end(run, batch, event)
         tagged = self._tagged.get(number, float("-inf"))
         if last.name == "epoch" and time.monotonic() - tagged < EPOCH_TAG_SECONDS:
-            for tag in (tag_names.EPOCH, tag_names.SECONDS):
+            for tag in (tag_names.EPOCH, *_spent_tags(last)):
                 batch.tags.pop(tag, None)
         self._log(batch, run)
         if tag_names.EPOCH in batch.tags:
@@ -262,7 +262,7 @@ class Sender:
         # The compare page colours by the metric logged first, which should be an objective.
         batch.add_metrics({**newest, **metrics}, time=event.time, step=epoch)
         batch.tags[tag_names.EPOCH] = str(epoch)
-        batch.tags |= _seconds_tag(event)
+        batch.tags |= _spent_tags(event)
 
     def _add_end(self, run: str, batch: Batch, event: Event) -> None:
         state, reason = event.fields["state"], event.fields.get("reason") or ""
@@ -271,7 +271,7 @@ class Sender:
             tag_names.VALUES: json.dumps(event.fields.get("values") or []),
             tag_names.EPOCH: str(event.fields["epoch"]),
             tag_names.COLOR: tag_names.color(self._search, state),
-            **_seconds_tag(event),
+            **_spent_tags(event),
         }
         with artifacts_of(run):
             if reason.strip():
@@ -312,7 +312,12 @@ class Sender:
             self._client.set_terminated(self._summary_run, event.fields["status"], event.time)
 
 
-def _seconds_tag(event: Event) -> dict[str, str]:
-    """Returns the tag with the seconds trained; none where a journal's event lacks them."""
-    seconds = event.fields.get("seconds")
-    return {} if seconds is None else {tag_names.SECONDS: f"{seconds:.3f}"}
+def _spent_tags(event: Event) -> dict[str, str]:
+    """Returns tags with the seconds trained, the work and the device; none of what is unknown."""
+    seconds, work, device = (event.fields.get(name) for name in ("seconds", "work", "device"))
+    texts = {
+        tag_names.SECONDS: "" if seconds is None else f"{seconds:.3f}",
+        tag_names.WORK: f"{work:.0f}" if work else "",
+        tag_names.DEVICE: device,
+    }
+    return {name: text for name, text in texts.items() if text}
