@@ -241,6 +241,15 @@ def test_resumed_at_any_epoch_it_equals_an_uninterrupted_one(case: Case, epoch: 
     assert findings(resumed) == found
 
 
+def test_every_epoch_tells_its_work_unless_a_users_function_trains(case: Case) -> None:
+    """The other tests compare it: of the same seed, and of a resumed training, it is the same."""
+    epochs, _, _ = uninterrupted(case)
+    for entry in epochs:
+        work = {name: float.fromhex(entry[name]) for name in entry if name.startswith("work.")}
+        assert set(work) == (set() if case.data is None else {"work.train", "work.evaluation"})
+        assert all(value > 0 for value in work.values())
+
+
 def test_ended_is_truthful(case: Case) -> None:
     """False before every epoch, True after the last one, and then no more comes."""
     training = case.make()
@@ -328,6 +337,7 @@ def test_a_judged_training_classifies_images_and_is_confirmed_at_its_end(case: C
     list(running)
     confirmed = training.confirm()
     assert confirmed and training.confirm() == confirmed
+    assert confirmed["work.confirmation"] > 0
 
 
 def test_a_tabulated_training_leaves_texts(case: Case) -> None:

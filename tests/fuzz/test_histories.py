@@ -115,6 +115,7 @@ def searches(draw: st.DrawFn) -> tuple[Search, list[dict[str, Any]]]:
             "origin": json.dumps(draw(anything)) if is_odd else "{}",
             "started": START + timedelta(minutes=number),
             "seconds": draw(st.sampled_from([None, 7.0])),
+            "work": draw(st.sampled_from([None, 7e12])),
         })  # fmt: skip
     fingerprint = draw(st.sampled_from([
         {}, {"name": "x"}, {"data": {"name": "d", "classes": 10**400}, "model": 3},

@@ -31,6 +31,14 @@ def two_hills(
         yield {"left": share * math.exp(-(x**2)), "right": share * math.exp(-((x - 1) ** 2))}
 
 
+def hills_with_work(
+    configuration: dict[str, Any], *, epochs: int, seed: int
+) -> Iterator[dict[str, float]]:
+    """Yields the same with the work of each epoch, which it knows itself."""
+    for metrics in two_hills(configuration, epochs=epochs, seed=seed):
+        yield metrics | {"work.epoch": 7e9}
+
+
 def noisy_hills(
     configuration: dict[str, Any], *, epochs: int, seed: int
 ) -> Iterator[dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -139,6 +140,32 @@ def test_the_seconds_of_a_trial_are_those_it_trained_in_all_launches_and_attempt
     events = {event.name: event.fields.get("seconds") for event in read_events(tmp_path)}
     assert events["epoch"] == 107.0 and events["end"] == 113.0
     assert tune.recorder.ended[3].seconds == 113.0
+
+
+def test_the_work_of_a_trial_is_that_of_its_epochs_each_once(tmp_path: Path) -> None:
+    """The driver was killed after two epochs, and the tag with their sum had only the first."""
+    tune = Tune(tmp_path, trial_3=2)
+    own = prior(
+        3, "interrupted", 0.5, epoch=2, work=10.0, curves={"work.epoch": {1: 10.0, 2: 20.0}}
+    )
+    tune.recorder = Recorder(Journal(tmp_path), tune.searcher, [own])
+    trial = tune.trial(3)
+    tune.start(trial)
+    for epoch, work in ((2, 20.0), (3, 30.0), (3, 30.0), (4, math.nan), (5, 40.0)):
+        tune.report(trial, epoch, metrics={"left": 0.1, "work.epoch": work}, device="GPU")
+    tune.recorder.settle()
+    assert [event["work"] for event in tune.events("epoch")] == [60.0, 60.0, 100.0]
+    assert tune.events("end")[0]["work"] == 100.0
+    assert (tune.recorder.ended[3].work, tune.recorder.ended[3].device) == (100.0, "GPU")
+
+
+def test_the_work_of_a_trial_that_reports_none_is_unknown(tune: Tune) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 1)
+    tune.recorder.settle()
+    assert tune.recorder.ended[0].work == 0.0
+    assert all("work" not in event for name in ("epoch", "end") for event in tune.events(name))
 
 
 def test_a_failure_before_the_first_epoch_records_no_epoch(tune: Tune) -> None:

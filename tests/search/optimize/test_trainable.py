@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from models.catalog import Threat, complete
+from models.data.loading import load_images
+from search.objectives import Objective
+from search.optimize.trainable import TrialTrainable
 from tests.support.small_disks import fill, make_room, small_disk
 from tests.support.stepped_trials import config_of, left, run, task_of, trial_of
 
@@ -25,6 +29,29 @@ def test_every_step_is_an_epoch_and_the_last_one_is_done(tmp_path: Path) -> None
 def test_every_epoch_tells_how_long_it_took(tmp_path: Path) -> None:
     result = trial_of(task_of(tmp_path), config_of(tmp_path)).step()
     assert 0 <= result["metrics"]["seconds.epoch"] < 60
+
+
+def test_a_users_function_may_report_its_work_which_is_unknown_otherwise(tmp_path: Path) -> None:
+    for function, work in (("hills_with_work", 7e9), ("two_hills", None)):
+        task = task_of(tmp_path / function, function)
+        result = trial_of(task, config_of(tmp_path / function)).step()
+        assert result["metrics"].get("work.epoch") == work
+        assert result["device"] == task.device_name != ""
+
+
+@pytest.mark.slow
+def test_the_work_of_an_epoch_is_that_of_all_its_parts(tmp_path: Path) -> None:
+    """The last epoch of a trial that could be on the front has a confirmation."""
+    threat = Threat(steps=1, cheap_steps=1, examples=10, cheap_examples=10)
+    goals = (Objective("accuracy.clean", "maximize"), Objective(threat.metric(), "maximize"))
+    task = task_of(tmp_path, model="cnn", threat=threat, epochs=2, objectives=goals)
+    config = config_of(tmp_path) | {"configuration": complete("cnn", {"width": 4})}
+    trial = object.__new__(TrialTrainable)
+    trial.setup(config, task=task, data=load_images({"name": "digits"}))
+    first, last = (result["metrics"] for result in run(trial))
+    assert first["work.epoch"] == first["work.train"] + first["work.evaluation"] > 0
+    parts = ("work.train", "work.evaluation", "work.confirmation")
+    assert last["work.epoch"] == sum(last[part] for part in parts)
 
 
 def test_every_epoch_is_checkpointed_before_it_is_reported(tmp_path: Path) -> None:

@@ -52,6 +52,13 @@ def test_the_ledger_columns_hold_the_origin_and_the_guards_decision() -> None:
     assert broken["origin.step"] == "unknown" and broken["origin.source_tasks"] == "{}"
 
 
+def test_work_and_device_are_null_where_unknown() -> None:
+    rows = [row(0, [0.9, 0.5], work=3e12, device="GPU"), row(1, [0.9, 0.5])]
+    known, unknown = flat_table(history(rows, [search()]), "cold").to_pylist()
+    assert (known["work"], known["device"]) == (3e12, "GPU")
+    assert (unknown["work"], unknown["device"]) == (None, None)
+
+
 def test_an_empty_search_gives_an_empty_table() -> None:
     table = flat_table(history([], [search()]), "cold")
     assert table.num_rows == 0 and f"objective.{CLEAN}" in table.column_names

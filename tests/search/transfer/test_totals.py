@@ -57,6 +57,16 @@ def test_only_trials_that_keep_the_bounds_count() -> None:
     assert found.best == {CLEAN: 0.5, ROBUST: 0.5}
 
 
+def test_the_work_of_a_search_is_that_of_all_its_trials_where_known() -> None:
+    rows = [
+        row(0, [0.5, 0.5], work=3e12),
+        row(1, [], state="failed", work=1e12),
+        row(2, [0.1, 0.1]),
+    ]
+    found = totals(history(rows, [search()]), "cold")
+    assert found.work == found.as_metrics()["work"] == 4e12
+
+
 def test_totals_are_metrics_by_name_and_unknown_ones_are_left_out() -> None:
     rows = [row(0, [0.5, 0.5]), row(1, [], state="stopped", epoch=2)]
     found = totals(history(rows, [search()]), "cold", Cost(2, "GPU")).as_metrics()
@@ -64,6 +74,7 @@ def test_totals_are_metrics_by_name_and_unknown_ones_are_left_out() -> None:
     assert (found["trials"], found["trials.complete"], found["trials.stopped"]) == (2, 1, 1)
     assert found["trials.failed"] == found["trials.interrupted"] == 0
     assert found["hours.gpu"] == pytest.approx(2 * 20 / 3600)
+    assert "work" not in found
     unknown = totals(history([], [search()]), "cold").as_metrics()
     assert not {name for name in unknown if name.startswith(("hours.gpu", "hours.core", "best."))}
     assert "share_of_best_known" not in unknown

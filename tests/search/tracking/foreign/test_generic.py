@@ -33,7 +33,7 @@ def test_a_flat_experiment_is_one_search_of_its_runs_oldest_first(hand: Hand) ->
     assert [trial.number for trial in trials] == [0, 1]
     assert trials[0].curves == {"loss": {1: 4.0, 2: 3.0}}
     assert trials[0].value_of("loss") == 3.0
-    assert trials[0].seconds == 59.0
+    assert (trials[0].seconds, trials[0].work) == (59.0, 0.0)
     (search,) = history.searches.values()
     assert (search.id, search.task, search.run_id) == ("mlflow:mine", "mlflow:mine", "")
     assert search.space is not None

@@ -223,6 +223,36 @@ def test_a_configuration_longer_than_a_tag_is_read_whole(tmp_path: Path) -> None
     assert len(json.dumps(long)) > 8_000
 
 
+def test_work_and_device_of_a_trial_go_through_the_store_and_0_is_unknown(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    store.start(0)
+    for epoch, work in ((1, 2e12), (2, 5.5e12)):
+        store.journal.append("epoch", number=0, epoch=epoch, metrics={"left": 0.1}, seconds=1.0,
+                             work=work, device="2 of GPU")  # fmt: skip
+    store.writer().drain()
+    assert load_history(store.uri).prior_trials(state=None)[0].work == 5.5e12
+    store.end(0, epochs=2, seconds=2.0, work=5.5e12, device="2 of GPU")
+    store.trial(1)  # of an older version, which recorded neither
+    store.writer().drain()
+    (history := load_history(store.uri)).to_parquet(tmp_path / "history.parquet")
+    for each in (
+        history,
+        load_history(store.uri),
+        History.from_parquet(tmp_path / "history.parquet"),
+    ):
+        known, unknown = each.prior_trials()
+        assert (known.work, known.device) == (5.5e12, "2 of GPU")
+        assert (unknown.work, unknown.device) == (0.0, "")
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "much"])
+def test_a_trial_whose_work_is_no_amount_is_left_out(tmp_path: Path, text: str) -> None:
+    store = new_store(tmp_path)
+    corrupt(store, **{tag_names.WORK: text})
+    (left_out,) = load_history(store.uri).rejected
+    assert left_out.reason.startswith("cannot be read: ValueError")
+
+
 def test_a_search_with_a_wrong_clock_is_read_and_cached(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.trial(0)
