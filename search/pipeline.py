@@ -17,8 +17,8 @@ from models.data.sources import SPLITS
 from models.networks.base_model import locate_base, require_tokenizer
 from models.networks.own_code import PassedCode, locate_code, refuse_hiding
 from search.apply import Proposal
+from search.apply.first_proposals import first_proposals
 from search.apply.prior_data import PriorData, prior_data
-from search.apply.sampler import first_proposals
 from search.apply.used_history import used_history
 from search.experience import Experience
 from search.extract import learn

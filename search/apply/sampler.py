@@ -42,7 +42,6 @@ from search.extract.task_similarity import similarities_of
 from search.history import History
 from search.history.plurals import counted
 from search.history.provenance import names_in_words
-from search.history.studies import quiet_study
 from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
 from search.review.decisions import Decision, Kind
@@ -50,7 +49,6 @@ from search.review.reconcile import UNSTATED, reconcile
 from search.space import SearchSpace, Value
 from search.space import values as space_values
 from search.space.limits import problem_of
-from search.spec import Spec
 from search.spec.errors import nearest_name
 
 _logger = logging.getLogger(__name__)
@@ -361,40 +359,3 @@ def _renames_in_words(decisions: Sequence[Decision]) -> str:
     if not any(likely.values()):
         return ""
     return " Likely: history.renamed({}, {}).".format(*likely.values())
-
-
-def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> WarmStartSampler:
-    """Makes the sampler of a spec, on the joint space. Only "warm" learns from other searches."""
-    name, options = spec.sampler.name, dict(spec.sampler.options)
-    if name == "warm":
-        return WarmStartSampler(
-            prior, space, spec.seed, task=task, objectives=spec.objectives, **options
-        )
-    inner = OptunaSampler(name, options)
-    return WarmStartSampler(
-        None, space, spec.seed, task=task, objectives=spec.objectives, sampler=inner, portfolio=0
-    )
-
-
-def given_proposals(spec: Spec) -> list[Proposal]:
-    """Returns the spec's first configurations; trial N tries the one at place N."""
-    return [Proposal(each, origin("first")) for each in spec.first_configurations()]
-
-
-def first_proposals(
-    spec: Spec, prior: PriorData, space: SearchSpace, task: str, count: int
-) -> list[Proposal]:
-    """Returns what a search tries first, `count` at most, without results in between.
-
-    The spec's first configurations are additional.
-    """
-    sampler = sampler_for(spec, prior, space, task)
-    study = quiet_study(searched(spec.objectives), sampler)
-    proposals = given_proposals(spec)
-    for given in proposals:
-        sampler.ask(study, given)
-    count += len(proposals)
-    while len(proposals) < count and (proposal := sampler.propose(study)) is not None:
-        sampler.ask(study, proposal)
-        proposals.append(proposal)
-    return proposals

@@ -17,8 +17,8 @@ import optuna
 from ray.tune.search import Searcher
 
 from search.apply import Proposal, WarmStartSampler
+from search.apply.first_proposals import given_proposals
 from search.apply.objective_model import objective_model_of
-from search.apply.sampler import given_proposals
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched

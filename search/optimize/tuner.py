@@ -17,7 +17,7 @@ from ray import tune
 from models.networks.base_model import locate_base
 from models.networks.own_code import copy_code
 from models.scores.metric_names import MetricName
-from search.apply.sampler import sampler_for
+from search.apply.first_proposals import sampler_for
 from search.history import Trial
 from search.objectives.roles import best
 from search.optimize.alike_failures import AlikeFailures
