@@ -2,8 +2,9 @@
 
 First come configurations that were best on other tasks (`portfolio.py`); then a model of this task
 that uses the predictions of other tasks, as far as they prove true here (`transfer_model.py`,
-`guard.py`). Prior trials of the same task count as they are. Without history it is a Gaussian
-process whose first trial is the middle of the space.
+`guard.py`). Prior trials of the same task count as they are, and the best of them is trained again
+first (`incumbent.py`). Without history it is a Gaussian process whose first trial is the middle of
+the space.
 
 Usable in plain Optuna:
 
@@ -63,7 +64,8 @@ class WarmStartSampler(BaseSampler):
     A proposal depends on the seed, the history and the trials so far, and on no random state: the
     same seed gives the same search, and a resumed search continues as an uninterrupted one.
     Configurations tried before, in this search or on its task, are proposed again only when a
-    finite space has nothing else. One sampler serves one study at a time, from any thread.
+    finite space has nothing else; but for the best known one of the task, which comes first. One
+    sampler serves one study at a time, from any thread.
 
     NOTE: Optuna finds a choice by equality, so of choices that are equal in Python (0 and False,
     1 and True) a study records the first, whichever was tried. This sampler remembers what it gave
@@ -88,6 +90,7 @@ class WarmStartSampler(BaseSampler):
         sampler: str | OptunaSampler | BaseSampler = TRANSFER,
         portfolio: int = PORTFOLIO_SIZE,
         control: int = 0,
+        confirm: bool = True,
     ) -> None:
         """Makes a sampler; it reads the history at its first proposal.
 
@@ -114,6 +117,8 @@ class WarmStartSampler(BaseSampler):
             portfolio: How many first trials come from other tasks; each complete prior trial of the
                 same task replaces one.
             control: Size of the control arm, whose trials do not use history; see `strategy.py`.
+            confirm: Whether the first trial trains the best configuration that history has of this
+                task again, which shows that its values still hold; see `incumbent.py`.
 
         Raises:
             ValueError: The sampler's name or the task is unknown, a number of trials negative, or
@@ -139,7 +144,7 @@ class WarmStartSampler(BaseSampler):
             inner = sampler
         elif sampler != TRANSFER:
             inner = OptunaSampler(sampler)
-        self._options = Options(inner, portfolio, control, self._seed)
+        self._options = Options(inner, portfolio, control, self._seed, confirm)
         self._lock = threading.RLock()
         self._study_name = ""
         self._own = OwnTrials(SearchSpace({}))
@@ -293,9 +298,7 @@ class WarmStartSampler(BaseSampler):
             if trial.is_exact:
                 self._own.tried.add(space, trial.configuration)
         # A space that changed has another portfolio; proposals from the last one count.
-        taken = sum(trial.state == "complete" for trial in prior.same_task) + sum(
-            proposal.origin["step"] == "portfolio" for proposal in self._proposals.values()
-        )
+        taken = sum(each.origin["step"] == "portfolio" for each in self._proposals.values())
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
         self._strategy = Strategy(space, objectives, prior, options)
 

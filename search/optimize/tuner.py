@@ -133,6 +133,8 @@ class Tuning:
         if self.searcher.is_exhausted:
             message = "every configuration of this finite space has been tried"
             self._journal.append("driver", message=message)
+        if why := self.searcher.ended_because:
+            self._journal.append("driver", message=f"the search {why}")
         cut_off = self.settle()
         if why := self.recorder.why_failed:
             self._journal.append("driver", message=f"the search has failed: {why}")

@@ -63,6 +63,11 @@ class Summary:
         """The fingerprint of its task; empty if the store has none."""
         return dict(json.loads(tag_names.joined_tag(tag_names.FINGERPRINT, self.tags) or "{}"))
 
+    @property
+    def ended_because(self) -> str:
+        """Why it ended before its budget was used up; "" if it did not."""
+        return self.tags.get(tag_names.REASON, "")
+
 
 def create_summary(
     client: MlflowClient,
