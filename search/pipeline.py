@@ -279,7 +279,7 @@ def resumed_plan(
         say(f"review    {changed}")
         add_note(client, summary, f"Resumed on {date.today()} with changed code: {changed}.")
     if more_trials:
-        raise_budget(client, summary.run_id, budget)
+        raise_budget(client, summary, more_trials)
     return Plan(
         spec=spec, space=prepared.space, task=prepared.task, search=summary.search,
         tracking_uri=tracking_uri, experiment=summary.experiment_id,

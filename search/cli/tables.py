@@ -16,6 +16,7 @@ from search.cli.documents import SearchDocument
 from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
 from search.history.plurals import counted
 from search.objectives.objective import value_text
+from search.report.ledger import revalidation_of
 from search.session.best import print_best
 from search.session.screen import say, say_raw
 from search.tracking import tag_names
@@ -110,6 +111,10 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     of_a_trial = cost_of(stored.summary.spec_yaml)
     cost = of_a_trial.in_words(known.hours or 0.0) if of_a_trial else "unknown"
     say(f"duration: {duration(known.wall_seconds)}, cost: {cost}, learned from: {learned}", out)
+    if known.ended_because:
+        say(known.ended_because, out)
+    if result := revalidation_of(stored.trials)[1]:
+        say(result, out)
     if stored.summary.tags.get(tag_names.VERDICT):
         say(stored.summary.tags[tag_names.VERDICT], out)
     if note := note_of(stored.summary.tags):
