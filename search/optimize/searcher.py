@@ -228,8 +228,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if why and self._running:
             self._held_at = len(self._ended)
         elif why:
-            done, most = counted(len(trials), "trial"), len(trials) + left
-            self.ended_because = f"ended after {done} of at most {most}: {why}"
+            most = counted(len(trials) + left, "trial")
+            self.ended_because = f"ended after {len(trials)} of at most {most}: {why}"
         return bool(why)
 
     @property
