@@ -17,8 +17,9 @@ from models.data.sources import SPLITS
 from models.networks.base_model import locate_base, require_tokenizer
 from models.networks.own_code import PassedCode, locate_code, refuse_hiding
 from search.apply import Proposal
+from search.apply.ending import may_end_early, revalidation_lines
+from search.apply.first_proposals import first_proposals
 from search.apply.prior_data import PriorData, prior_data
-from search.apply.sampler import first_proposals
 from search.apply.used_history import used_history
 from search.experience import Experience
 from search.extract import learn
@@ -159,6 +160,8 @@ def prepare(
         step += f", because {why}" if (why := proposal.origin.get("reason")) else ""
         when = "then" if given else "first"
         say(f"apply     the {spec.sampler.name} sampler {when} tries {tried} (step {step})")
+    for line in revalidation_lines(spec, proposals, prior):
+        say(f"apply     {line}")
     return Prepared(
         spec, space, task, fingerprint, history, reconciled, experience, prior, proposals, passed
     )
@@ -206,6 +209,7 @@ def new_plan(
         tracking_uri=tracking_uri, experiment=experiment, summary_run=summary_run,
         storage=storage, trials_budget=spec.budget.trials, hours=spec.budget.hours,
         address=address, prior=prepared.prior, initial_weights=weights, passed=prepared.passed,
+        may_end=may_end_early(spec),
     )  # fmt: skip
 
 
@@ -275,13 +279,15 @@ def resumed_plan(
         say(f"review    {changed}")
         add_note(client, summary, f"Resumed on {date.today()} with changed code: {changed}.")
     if more_trials:
-        raise_budget(client, summary.run_id, budget)
+        raise_budget(client, summary, more_trials)
     return Plan(
         spec=spec, space=prepared.space, task=prepared.task, search=summary.search,
         tracking_uri=tracking_uri, experiment=summary.experiment_id,
         summary_run=summary.run_id, storage=summary.storage, trials_budget=budget,
         hours=hours if hours is not None else spec.budget.hours, address=address,
         prior=prepared.prior, initial_weights=summary.initial_weights, passed=prepared.passed,
+        # Trials that were added are wanted, and a search that has ended once was asked to go on.
+        may_end=may_end_early(spec) and budget <= spec.budget.trials and not summary.ended_because,
     )  # fmt: skip
 
 

@@ -10,9 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from search.apply.incumbent import before_a_change
 from search.apply.objective_model import objective_model_of, with_task_constraints
 from search.apply.task_models import TaskModel, task_models
+from search.experience import Noise
+from search.extract.noise import noises_of
 from search.history import Trial
+from search.history.revalidation import changes_of, is_before
 from search.objectives import Objective
 from search.objectives.roles import is_plain, searched
 from search.review import Reconciled
@@ -25,15 +29,17 @@ class PriorData:
 
     Attributes:
         same_task: Prior trials of its own task with comparable values.
-        tasks: Models of other tasks.
+        tasks: Models of other tasks; the own one before a change is one of them.
         skipped_tasks: Other task -> why there is no model of it.
         left_out: Reason -> number of prior trials that could not be used.
+        noises: The noise of the searched objectives on its own task, as far as known.
     """
 
     same_task: tuple[Trial, ...] = ()
     tasks: tuple[TaskModel, ...] = ()
     skipped_tasks: Mapping[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
+    noises: tuple[Noise, ...] = ()
 
 
 def prior_data(
@@ -57,15 +63,39 @@ def prior_data(
     """
     model = None if is_plain(objectives) else objective_model_of(objectives)
     usable = with_task_constraints(reconciled.trials, model)
-    others = [trial for trial in usable if not _is_same(trial, task)] if has_models else []
+    same = [trial for trial in usable if _is_same(trial, task)]
+    before, same = _split_by_change(same)
+    others = [trial for trial in usable if not _is_same(trial, task)] + before_a_change(before)
+    others = others if has_models else []
     of_task: dict[str, float] = {}
     for trial in others:
         if trial.search in similarities:
             of_task[trial.task] = max(of_task.get(trial.task, 0.0), similarities[trial.search])
     found, skipped = task_models(others, space, searched(objectives), of_task)
     tasks = tuple(replace(each, trials=_without_curves(each.trials)) for each in found)
-    same = _without_curves(trial for trial in usable if _is_same(trial, task))
-    return PriorData(same, tasks, skipped, reconciled.left_out)
+    noises = noises_of(same, searched(objectives), task or "")
+    return PriorData(_without_curves(same), tasks, skipped, reconciled.left_out, noises)
+
+
+def without_same_task(
+    prior: PriorData, space: SearchSpace, objectives: Sequence[Objective]
+) -> PriorData:
+    """Returns history after a change: what was of the same task counts as another task, by rank."""
+    alike = {trial.task: 1.0 for trial in before_a_change(prior.same_task)}
+    found, skipped = task_models(before_a_change(prior.same_task), space, objectives, alike)
+    return replace(
+        prior, same_task=(), noises=(), tasks=(*prior.tasks, *found),
+        skipped_tasks={**prior.skipped_tasks, **skipped},
+    )  # fmt: skip
+
+
+def _split_by_change(same: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
+    """Splits trials of a task: of before its best known one did not reach its record, and since."""
+    changes = [change for each in changes_of(same).values() for change in each]
+    parts: tuple[list[Trial], list[Trial]] = ([], [])
+    for trial in same:
+        parts[not any(is_before(trial, change) for change in changes)].append(trial)
+    return parts
 
 
 def _without_curves(trials: Iterable[Trial]) -> tuple[Trial, ...]:

@@ -2,8 +2,9 @@
 
 First come configurations that were best on other tasks (`portfolio.py`); then a model of this task
 that uses the predictions of other tasks, as far as they prove true here (`transfer_model.py`,
-`guard.py`). Prior trials of the same task count as they are. Without history it is a Gaussian
-process whose first trial is the middle of the space.
+`guard.py`). Prior trials of the same task count as they are, and the best of them is trained again
+first (`incumbent.py`). Without history it is a Gaussian process whose first trial is the middle of
+the space.
 
 Usable in plain Optuna:
 
@@ -42,7 +43,6 @@ from search.extract.task_similarity import similarities_of
 from search.history import History
 from search.history.plurals import counted
 from search.history.provenance import names_in_words
-from search.history.studies import quiet_study
 from search.objectives.objective import UNKNOWN, Objective, from_lists
 from search.objectives.roles import is_plain, searched
 from search.review.decisions import Decision, Kind
@@ -50,7 +50,6 @@ from search.review.reconcile import UNSTATED, reconcile
 from search.space import SearchSpace, Value
 from search.space import values as space_values
 from search.space.limits import problem_of
-from search.spec import Spec
 from search.spec.errors import nearest_name
 
 _logger = logging.getLogger(__name__)
@@ -65,7 +64,8 @@ class WarmStartSampler(BaseSampler):
     A proposal depends on the seed, the history and the trials so far, and on no random state: the
     same seed gives the same search, and a resumed search continues as an uninterrupted one.
     Configurations tried before, in this search or on its task, are proposed again only when a
-    finite space has nothing else. One sampler serves one study at a time, from any thread.
+    finite space has nothing else; but for the best known one of the task, which comes first. One
+    sampler serves one study at a time, from any thread.
 
     NOTE: Optuna finds a choice by equality, so of choices that are equal in Python (0 and False,
     1 and True) a study records the first, whichever was tried. This sampler remembers what it gave
@@ -90,6 +90,7 @@ class WarmStartSampler(BaseSampler):
         sampler: str | OptunaSampler | BaseSampler = TRANSFER,
         portfolio: int = PORTFOLIO_SIZE,
         control: int = 0,
+        confirm: bool = True,
     ) -> None:
         """Makes a sampler; it reads the history at its first proposal.
 
@@ -116,6 +117,8 @@ class WarmStartSampler(BaseSampler):
             portfolio: How many first trials come from other tasks; each complete prior trial of the
                 same task replaces one.
             control: Size of the control arm, whose trials do not use history; see `strategy.py`.
+            confirm: Whether the first trial trains the best configuration that history has of this
+                task again, which shows that its values still hold; see `incumbent.py`.
 
         Raises:
             ValueError: The sampler's name or the task is unknown, a number of trials negative, or
@@ -141,7 +144,7 @@ class WarmStartSampler(BaseSampler):
             inner = sampler
         elif sampler != TRANSFER:
             inner = OptunaSampler(sampler)
-        self._options = Options(inner, portfolio, control, self._seed)
+        self._options = Options(inner, portfolio, control, self._seed, confirm)
         self._lock = threading.RLock()
         self._study_name = ""
         self._own = OwnTrials(SearchSpace({}))
@@ -295,9 +298,7 @@ class WarmStartSampler(BaseSampler):
             if trial.is_exact:
                 self._own.tried.add(space, trial.configuration)
         # A space that changed has another portfolio; proposals from the last one count.
-        taken = sum(trial.state == "complete" for trial in prior.same_task) + sum(
-            proposal.origin["step"] == "portfolio" for proposal in self._proposals.values()
-        )
+        taken = sum(each.origin["step"] == "portfolio" for each in self._proposals.values())
         options = replace(self._options, portfolio=max(0, self._options.portfolio - taken))
         self._strategy = Strategy(space, objectives, prior, options)
 
@@ -361,40 +362,3 @@ def _renames_in_words(decisions: Sequence[Decision]) -> str:
     if not any(likely.values()):
         return ""
     return " Likely: history.renamed({}, {}).".format(*likely.values())
-
-
-def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> WarmStartSampler:
-    """Makes the sampler of a spec, on the joint space. Only "warm" learns from other searches."""
-    name, options = spec.sampler.name, dict(spec.sampler.options)
-    if name == "warm":
-        return WarmStartSampler(
-            prior, space, spec.seed, task=task, objectives=spec.objectives, **options
-        )
-    inner = OptunaSampler(name, options)
-    return WarmStartSampler(
-        None, space, spec.seed, task=task, objectives=spec.objectives, sampler=inner, portfolio=0
-    )
-
-
-def given_proposals(spec: Spec) -> list[Proposal]:
-    """Returns the spec's first configurations; trial N tries the one at place N."""
-    return [Proposal(each, origin("first")) for each in spec.first_configurations()]
-
-
-def first_proposals(
-    spec: Spec, prior: PriorData, space: SearchSpace, task: str, count: int
-) -> list[Proposal]:
-    """Returns what a search tries first, `count` at most, without results in between.
-
-    The spec's first configurations are additional.
-    """
-    sampler = sampler_for(spec, prior, space, task)
-    study = quiet_study(searched(spec.objectives), sampler)
-    proposals = given_proposals(spec)
-    for given in proposals:
-        sampler.ask(study, given)
-    count += len(proposals)
-    while len(proposals) < count and (proposal := sampler.propose(study)) is not None:
-        sampler.ask(study, proposal)
-        proposals.append(proposal)
-    return proposals

@@ -1,6 +1,7 @@
 """Strategy: which sources a search asks, in which order; a random draw when none has an answer.
 
-With our own model: the portfolio, the model, the opening. With one of Optuna's samplers: the
+On a task that was searched before, the best known configuration comes first (`incumbent.py`). Then,
+with our own model: the portfolio, the model, the opening. With one of Optuna's samplers: the
 portfolio, then that sampler on trials of this task. A control arm comes before all: of the first
 `2 * trials` trials every second is proposed as a search without history would propose it, from the
 control trials alone; the others do not see these until the arm is full. So both arms can be
@@ -25,9 +26,10 @@ import numpy as np
 from optuna.samplers import BaseSampler
 
 from search.apply.candidate_grid import CandidateGrid
+from search.apply.incumbent import Incumbent
 from search.apply.optuna_sampler import CompletedStudy, OptunaSampler
 from search.apply.portfolio import Portfolio
-from search.apply.prior_data import PriorData
+from search.apply.prior_data import PriorData, without_same_task
 from search.apply.proposal_source import Context, Proposal, Source, Tried, origin, seed_of
 from search.apply.task_models import most_informative
 from search.apply.transfer_model import TransferModel
@@ -61,12 +63,14 @@ class Options:
         portfolio: How many first trials come from other tasks.
         control: The number of trials of the control arm.
         seed: The seed of all draws.
+        confirm: Whether the best known configuration of the task is trained again first.
     """
 
     sampler: OptunaSampler | BaseSampler | None = None
     portfolio: int = PORTFOLIO_SIZE
     control: int = 0
     seed: int = 0
+    confirm: bool = True
 
 
 class Strategy:
@@ -89,13 +93,19 @@ class Strategy:
         """
         self._sources: tuple[Source, ...] = ()
         self._control: Control | None = None
+        self._incumbent: Incumbent | None = None
+        self._made_for = (space, tuple(objectives), prior, options)
+        self._after_change: Strategy | None = None
         # Our own model leaves the first trials to chance; one of Optuna's samplers leaves none.
         self._why_random = "" if options.sampler is None else "the sampler repeated itself"
         if not space.distributions:
             return
         grid = CandidateGrid(space)
         same, _ = used_trials(prior, space, objectives, options)
-        portfolio = Portfolio(prior.tasks, grid, options.portfolio, PORTFOLIO_RESERVE)
+        size = max(0, options.portfolio - sum(each.state == "complete" for each in prior.same_task))
+        portfolio = Portfolio(prior.tasks, grid, size, PORTFOLIO_RESERVE)
+        if options.confirm:
+            self._incumbent = Incumbent(prior.same_task, prior.noises, space)
         if options.control:
             self._control = Control(options.control, grid, options.seed)
         if options.sampler is not None:
@@ -112,7 +122,21 @@ class Strategy:
             if self._control.holds(context.number):
                 return _controlled(self._control.propose(context) or random_proposal(context))
             context = self._control.hidden(context)
+        if self._incumbent is not None:
+            if self._incumbent.is_gone(context):
+                return self._changed().propose(replace(context, tried=context.asked))
+            if (again := self._incumbent.propose(context)) is not None:
+                return again
         return _first(self._sources, context) or random_proposal(context, self._why_random)
+
+    def _changed(self) -> Strategy:
+        """Returns the sources after a change: prior trials of the task are of another task."""
+        if self._after_change is None:
+            space, objectives, prior, options = self._made_for
+            prior = without_same_task(prior, space, objectives)
+            options = replace(options, confirm=False, control=0)
+            self._after_change = Strategy(space, objectives, prior, options)
+        return self._after_change
 
     def instead(self, context: Context, error: Exception) -> Proposal:
         """Returns a random configuration in place of a proposal that raised, and says so."""

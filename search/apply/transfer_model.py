@@ -18,6 +18,7 @@ import numpy as np
 from search.apply.acquisition import Predicted, acquisition_value
 from search.apply.candidate_grid import CandidateGrid
 from search.apply.candidates import CENTRES, Candidates
+from search.apply.expected_gain import forecast
 from search.apply.gaussian_process import Floats, Process, assemble
 from search.apply.gp_fit import Prior, fit, usual_prior
 from search.apply.guard import GuardedObjective, guard_objective
@@ -104,6 +105,9 @@ class TransferModel:
             configuration = self._grid.configuration(places[row])
             if not context.tried.holds(context.space, configuration):
                 made = origin_of(points[row], self._past, data, decisions, models)
+                made["forecast"] = forecast(
+                    predicted, int(row), data.losses, scores, context.objectives
+                )
                 return Proposal(configuration, made)
         return None
 

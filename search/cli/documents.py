@@ -41,6 +41,7 @@ class SearchDocument:
         started: When it was launched first; null if it has no trial.
         trials: State -> number of trials that ended in it.
         trials_budget: Number of trials that it may run.
+        ended_because: Why it ended before its budget was used up; "" if it did not.
         best: Objective -> its best value among the best trials; each may be of another trial.
         trial_seconds: Seconds of trials, added up over parallel ones.
         work: FLOP of the trials; 0 if unknown.
@@ -57,6 +58,7 @@ class SearchDocument:
     objectives: tuple[ObjectiveDocument, ...]
     trials: Mapping[str, int]
     trials_budget: int
+    ended_because: str
     best: Mapping[str, float | None]
     trial_seconds: float
     work: float

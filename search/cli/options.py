@@ -64,7 +64,11 @@ def named_trial(text: str) -> tuple[str, int]:
 
 
 def changed_keys(settings: list[str] | None, trials: int | None, seed: int | None) -> list[str]:
-    """The changes to a spec that `--set`, `--trials` and `--seed` ask for, as `key=value`."""
+    """The changes to a spec that `--set`, `--trials` and `--seed` ask for, as `key=value`.
+
+    Who asks for a number of trials gets all of them, on a task that was searched before too.
+    """
     changes = [*(settings or ())]
-    changes += [f"budget.trials={trials}"] * (trials is not None)
+    if trials is not None:
+        changes += [f"budget.trials={trials}", "budget.stop=never"]
     return changes + [f"seed={seed}"] * (seed is not None)

@@ -36,7 +36,7 @@ ShareCores = Annotated[
         "--share-cores", help="Do not wait for cores that other searches on this machine hold."
     ),
 ]
-Trials = Annotated[int | None, typer.Option(min=1, help="Number of trials.")]
+Trials = Annotated[int | None, typer.Option(min=1, help="Run exactly so many trials.")]
 
 
 def run(

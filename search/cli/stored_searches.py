@@ -89,6 +89,7 @@ def search_document(history: History, summary: Summary) -> SearchDocument:
             for each in (known.objectives if known else ())
         ),
         trials=total.states if total else {}, trials_budget=summary.trials_budget,
+        ended_because=summary.ended_because,
         best=finite(total.best) if total else {},
         trial_seconds=total.trial_seconds if total else 0.0,
         work=total.work if total else 0.0,

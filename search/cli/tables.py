@@ -17,6 +17,7 @@ from search.cli.stored_searches import StoredSearch, search_document, stored_sea
 from search.history.plurals import counted
 from search.history.work import work_text
 from search.objectives.objective import value_text
+from search.report.ledger import revalidation_of
 from search.report.totals_table import seconds_text
 from search.session.best import print_best
 from search.session.screen import say, say_raw
@@ -114,6 +115,10 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     work = f", work: {work_text(known.work)}" if known.work else ""
     took = f"duration: {duration(known.wall_seconds)}, cost: {cost}{work}"
     say(f"{took}, learned from: {learned}", out)
+    if known.ended_because:
+        say(known.ended_because, out)
+    if result := revalidation_of(stored.trials)[1]:
+        say(result, out)
     if stored.summary.tags.get(tag_names.VERDICT):
         say(stored.summary.tags[tag_names.VERDICT], out)
     if note := note_of(stored.summary.tags):

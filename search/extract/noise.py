@@ -19,8 +19,9 @@ import numpy as np
 from scipy.stats import chi2, t
 
 from search.experience import Noise
-from search.extract.objective_matrix import ObjectiveMatrix
+from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import Trial
+from search.history.revalidation import changes_of, is_before
 from search.objectives import Objective
 from search.space import values as space_values
 
@@ -70,13 +71,16 @@ def _repetitions(
     measured: Mapping[str, ObjectiveMatrix], objective: str
 ) -> list[list[tuple[Trial, float]]]:
     """Returns the trials, with values, of each configuration that was tried more than once."""
-    groups: dict[tuple[str, tuple[str, str], str], dict[str, tuple[Trial, float]]] = {}
+    groups: dict[tuple[str, int, tuple[str, str], str], dict[str, tuple[Trial, float]]] = {}
+    changes = changes_of(trial for part in measured.values() for trial in part.trials)
     for part in measured.values():
         for trial, (value,) in zip(part.trials, part.values, strict=True):
             # Accuracies under two threats are different metrics, and so are an accuracy and an
             # error that was renamed to it.
             own = trial.counterpart(objective) or objective, trial.direction_of(objective, "")
-            key = trial.task, own, configuration_key(trial.configuration)
+            # A difference between before and after a change is none of noise.
+            era = sum(not is_before(trial, change) for change in changes.get(trial.task, ()))
+            key = trial.task, era, own, configuration_key(trial.configuration)
             # By run, since a run that was read twice is not a repetition.
             groups.setdefault(key, {})[trial.run_id] = trial, float(value)
     return [list(group.values()) for group in groups.values() if len(group) > 1]
@@ -108,3 +112,18 @@ def noises(
         for column, objective in enumerate(objectives)
     )
     return tuple(entry for entry in found if entry is not None)
+
+
+def noises_of(
+    trials: Sequence[Trial], objectives: Sequence[Objective], task: str
+) -> tuple[Noise, ...]:
+    """Returns the noise of each objective that has a name, from the trials of one task."""
+    by_search: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_search.setdefault(trial.search, []).append(trial)
+    named = [each for each in objectives if each.metric]
+    single = {
+        search: [objective_matrix(each, [objective]) for objective in named]
+        for search, each in by_search.items()
+    }
+    return noises(single, named, task)

@@ -16,6 +16,7 @@ from typing import Any
 
 from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from search.history.plurals import counted
+from search.history.revalidation import CONFIRM, Revalidation, read_revalidation
 from search.space.values import read_number
 
 UNKNOWN = "unknown"
@@ -59,6 +60,7 @@ class Origin:
         guard: None without history to guard against.
         is_repeated: Whether it repeats a configuration because all have been tried.
         reason: Why it was not proposed as planned; usually "".
+        revalidates: The record of the best known trial, if it trains that one again.
     """
 
     step: str = UNKNOWN
@@ -69,6 +71,7 @@ class Origin:
     guard: Guard | None = None
     is_repeated: bool = False
     reason: str = ""
+    revalidates: Revalidation | None = None
 
     @property
     def arm(self) -> str:
@@ -93,6 +96,7 @@ def read_origin(record: object) -> Origin:
         guard=_guard(record.get("guard")),
         is_repeated=record.get("repeated") is True,
         reason=_text(record.get("reason")),
+        revalidates=read_revalidation(record),
     )
 
 
@@ -185,6 +189,7 @@ _STEPS = {
     "control": "It belongs to the cold control arm: proposed without history, to measure what "
     "history is worth",
     "first": "It is one of the first configurations that were given, before anything is proposed",
+    CONFIRM: "It trains the best known configuration of this task again",
     "given": "It was given, not proposed",
     "unknown": "What proposed it is not recorded",
 }
@@ -203,6 +208,8 @@ def provenance_text(origin: Origin, trial_names: Mapping[str, str] | None = None
         named = f"It was proposed by the {origin.step} step{_by(origin)}"
         because = f" because {origin.reason}" if origin.reason else ""
         text = _STEPS.get(origin.step, named) + because
+        if origin.revalidates is not None and origin.revalidates.expected:
+            text += f", expected to reach {origin.revalidates.expected_in_words()}"
     repeated = "No untried configuration was left, so it repeats one." if origin.is_repeated else ""
     parts = (text + ".", _sources(origin, trial_names or {}), _dropped(origin.guard), repeated)
     return " ".join(part for part in parts if part)
@@ -283,7 +290,7 @@ def _sources(origin: Origin, trial_names: Mapping[str, str]) -> str:
     else:
         named = [name or run for name, run in zip(named, origin.source_runs, strict=True)]
         lead, noun = "Tried before in", "run " if one else "runs "
-    if origin.step != "portfolio":
+    if origin.step not in ("portfolio", CONFIRM):
         lead = f"Nearest earlier {'trial' if one else 'trials'}:"
     return f"{lead} {noun}{names_in_words(named, RUNS_NAMED)}."
 

@@ -191,6 +191,10 @@ def _run(
         failed = {tag_names.FAILED_ALIKE: json.dumps(tuning.failed_alike)}
         if tuning.failed_alike or generation > 1:  # an earlier launch may have written others
             journal.append("summary", tags=failed)
+        if why := tuning.searcher.ended_because:  # what was left of the budget is given up
+            budget = str(tuning.searcher.trials_asked)
+            tags = {tag_names.REASON: why, tag_names.BUDGET: budget}
+            journal.append("summary", tags=tags)
         if state in ("complete", "stopped"):
             tuning.test_front()
         return state

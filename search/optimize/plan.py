@@ -30,7 +30,8 @@ class Plan:
     after it has become the owner. `hours` bounds this launch, `trials_budget` the search.
     `initial_weights` maps `SEARCH#TRIAL` to the "file" with its weights and their "lineage".
     `passed` is the user's own function, if it is not one of a module. With `share_cores` the search
-    does not wait for cores of this machine that others hold.
+    does not wait for cores of this machine that others hold. With `may_end` the budget is an upper
+    limit (`search/apply/ending.py`).
     """
 
     spec: Spec
@@ -48,6 +49,7 @@ class Plan:
     initial_weights: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     passed: PassedCode | None = None
     share_cores: bool = False
+    may_end: bool = False
 
     def initial_files(self) -> dict[str, Path]:
         """Returns the weights that trials may start from: `SEARCH#TRIAL` -> file."""

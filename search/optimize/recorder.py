@@ -18,6 +18,7 @@ from ray import tune
 
 from search.apply.strategy import RAISED
 from search.history import Trial
+from search.history.revalidation import read_revalidation
 from search.history.work import WORK, work_of
 from search.optimize.alike_failures import AlikeFailures
 from search.optimize.first_worker import FirstWorker
@@ -150,6 +151,15 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             kept = {key: result[key] for key in (TABLES, WARNING) if result.get(key)}
         self._end(number, outcome, kept)
         self.failures.note(number, outcome)
+        self._say_revalidated(number)
+
+    def _say_revalidated(self, number: int) -> None:
+        """Says whether the best known trial reached its record, if this trial trained it again."""
+        trial = self.ended.get(number)
+        known = read_revalidation(trial.origin) if trial and trial.state == "complete" else None
+        if trial is not None and known is not None:
+            values = dict(zip(self._searcher.metrics, trial.values, strict=True))
+            self._journal.append("driver", message=known.result_in_words(values))
 
     def _seconds(self, number: int) -> float:
         """Returns the seconds that a trial has trained, in all attempts and launches."""

@@ -17,8 +17,11 @@ import optuna
 from ray.tune.search import Searcher
 
 from search.apply import Proposal, WarmStartSampler
+from search.apply.ending import why_end
+from search.apply.first_proposals import given_proposals
 from search.apply.objective_model import objective_model_of
-from search.apply.sampler import given_proposals
+from search.history import Trial
+from search.history.plurals import counted
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
@@ -59,6 +62,7 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     Attributes:
         asked: Ray's trial id -> the trial, for all that were ever suggested.
         is_exhausted: Whether every configuration of a finite space has been tried.
+        ended_because: Why the search ended before its budget was used up; "" if it did not.
     """
 
     def __init__(
@@ -75,6 +79,10 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._study = quiet_study(searched(plan.spec.objectives), sampler)
         for trial in done.finished:
             self._study.add_trial(as_optuna_trial(plan, trial))
+        seen = self._objective_model.as_seen
+        self._ended = {trial.number: seen(trial) for trial in done.finished}
+        self._held_at = -1  # the number of ended trials at which it waits for the running ones
+        self.ended_because = ""
         self._interrupted = deque(done.interrupted)
         # Not one list: a budget of 2**31 trials is what "until the hours are over" may look like.
         self._free = deque(done.free_numbers)
@@ -108,7 +116,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
 
     def has_more(self) -> bool:
         """Whether the search was cut off: trials are left to suggest."""
-        is_left = bool(self._free or self._new) and not self.is_exhausted
+        is_through = self.is_exhausted or self.ended_because
+        is_left = bool(self._free or self._new) and not is_through
         waiting = (self._interrupted, self._memory_retries, self._without_worker)
         return is_left or any(map(bool, waiting))
 
@@ -144,6 +153,12 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if outcome.state == "complete":
             values = self._objective_model.told(trial, outcome.values)
         self._study.tell(trial, values, state=TO_OPTUNA[outcome.state])
+        proposal = asked.proposal
+        ended = Trial(
+            number=asked.number, state=outcome.state, configuration=proposal.configuration,
+            values=outcome.values, objectives=self._plan.spec.objectives, origin=proposal.origin,
+        )  # fmt: skip
+        self._ended[asked.number] = self._objective_model.as_seen(ended)
         return outcome
 
     def __getstate__(self) -> dict[str, Any]:
@@ -189,14 +204,43 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         if self._interrupted:
             prior = self._interrupted.popleft()
             return self._ask(prior.number, Proposal(prior.configuration, prior.origin))
-        if not (self._free or self._new) or self.is_exhausted:
+        if not (self._free or self._new) or self.is_exhausted or self.ended_because:
+            return None
+        if self._running and self._held_at == len(self._ended):
             return None
         number = self._free[0] if self._free else self._new[0]
         if number < len(self._first):
             return self._ask(self._taken(), self._first[number])
         proposal = self._sampler.propose(self._study)
         self.is_exhausted = proposal is None
-        return None if proposal is None else self._ask(self._taken(), proposal)
+        if proposal is None or self._must_end(proposal):
+            return None
+        return self._ask(self._taken(), proposal)
+
+    def _must_end(self, proposal: Proposal) -> bool:
+        """Whether the search ends instead of this trial; running ones have the last word."""
+        if not self._plan.may_end:
+            return False
+        trials = [self._ended[number] for number in sorted(self._ended)]
+        left = len(self._free) + len(self._new)
+        goals = searched(self._plan.spec.objectives)
+        why = why_end(trials, left, proposal, self._plan.prior, goals)
+        if why and self._running:
+            self._held_at = len(self._ended)
+        elif why:
+            most = counted(len(trials) + left, "trial")
+            self.ended_because = f"ended after {len(trials)} of at most {most}: {why}"
+        return bool(why)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of the objectives, in the order of a trial's values."""
+        return self._plan.spec.metrics
+
+    @property
+    def trials_asked(self) -> int:
+        """The number of trials that the search has asked for, in all launches."""
+        return self._new.start
 
     def _taken(self) -> int:
         """Takes the next number from those that are left."""

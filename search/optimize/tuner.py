@@ -17,7 +17,7 @@ from ray import tune
 from models.networks.base_model import locate_base
 from models.networks.own_code import copy_code
 from models.scores.metric_names import MetricName
-from search.apply.sampler import sampler_for
+from search.apply.first_proposals import sampler_for
 from search.history import Trial
 from search.objectives.roles import best
 from search.optimize.alike_failures import AlikeFailures
@@ -133,6 +133,8 @@ class Tuning:
         if self.searcher.is_exhausted:
             message = "every configuration of this finite space has been tried"
             self._journal.append("driver", message=message)
+        if why := self.searcher.ended_because:
+            self._journal.append("driver", message=f"the search {why}")
         cut_off = self.settle()
         if why := self.recorder.why_failed:
             self._journal.append("driver", message=f"the search has failed: {why}")

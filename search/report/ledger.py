@@ -45,6 +45,19 @@ def proposals_table(
     return "\n\n".join(parts)
 
 
+def revalidation_of(trials: Sequence[Trial]) -> tuple[bool, str]:
+    """Whether the best known trial failed its record when it was trained again, and a sentence.
+
+    The sentence is "" if no complete trial of the search trained it again.
+    """
+    for trial in trials:
+        known = read_origin(trial.origin).revalidates if trial.state == "complete" else None
+        if known is not None:
+            values = trial.by_metric
+            return bool(known.departed(values)), known.result_in_words(values)
+    return False, ""
+
+
 def guard_section(done: GuardRecord) -> str:
     """The guard's decisions as a table, and the tasks it dropped; "" without a decision."""
     if not done.decisions:

@@ -19,7 +19,7 @@ from search.history.states import State
 from search.history.work import work_text
 from search.objectives.objective import value_text
 from search.report.examples import ValidationExamples
-from search.report.ledger import arms_table, guard_section, proposals_table
+from search.report.ledger import arms_table, guard_section, proposals_table, revalidation_of
 from search.report.reproduction import learned_from, reproduction
 from search.report.tables import agreement_table, escape, fenced, table
 from search.report.totals_table import seconds_text, totals_table
@@ -54,6 +54,7 @@ class Contents:
         examples: How many examples are behind the objectives.
         spec_yaml: The spec as it was run.
         state: The search's state in words; "" if it is not known.
+        ended_because: Why it ended before its budget was used up; "" if it did not.
         robustness: The section on attacks, in Markdown.
         tables: The section with tables of the best trials, in Markdown.
         key_hyperparameters: The columns of the table of the best, the most important first.
@@ -71,6 +72,7 @@ class Contents:
     examples: ValidationExamples
     spec_yaml: str
     state: str = ""
+    ended_because: str = ""
     robustness: str = ""
     tables: str = ""
     key_hyperparameters: Sequence[str] = ()
@@ -83,7 +85,7 @@ class Contents:
 def render(contents: Contents) -> str:
     """Writes the report's text; the same for the same contents."""
     sections = [
-        f"# {escape(contents.search.id)}\n\n**{escape(contents.verdict.sentence)}**",
+        "\n\n".join([f"# {escape(contents.search.id)}", *_headlines(contents)]),
         _section("The search in numbers",
                  totals_table(contents.totals, contents.verdict, contents.trials)),
         _section("What was searched", _searched(contents)),
@@ -104,6 +106,18 @@ def render(contents: Contents) -> str:
         _section("Files", _files(contents.files)),
     ]  # fmt: skip
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _headlines(contents: Contents) -> list[str]:
+    """The verdict, a warning if the best known trial did not reach its record, why it ended."""
+    is_gone, result = revalidation_of(contents.trials)
+    found = [contents.verdict.sentence, *[result] * is_gone, _ended(contents)]
+    return [f"**{escape(each)}**" for each in found if each]
+
+
+def _ended(contents: Contents) -> str:
+    """Why the search ended before its budget was used up, as a sentence."""
+    return contents.ended_because and f"The search {contents.ended_because}."
 
 
 def _history(contents: Contents) -> list[str]:
@@ -139,6 +153,7 @@ def _searched(contents: Contents) -> str:
         "seed": str(search.seed),
         "started": search.started.strftime("%Y-%m-%d %H:%M UTC"),
         "state": contents.state,
+        "best known trial": revalidation_of(contents.trials)[1],
         "learned from": learned_from(contents.experience, is_warm=search.warm),
     }
     return _bullets([f"{name}: {value}" for name, value in facts.items() if value])

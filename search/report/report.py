@@ -75,6 +75,7 @@ def write_report(
     spec_yaml: str,
     environment: Mapping[str, str],
     state: str = "",
+    ended_because: str = "",
     experience: Experience | None = None,
     tables: Texts = MappingProxyType({}),
     robustness: Texts = MappingProxyType({}),
@@ -92,6 +93,7 @@ def write_report(
         spec_yaml: The spec as it was run.
         environment: Part -> version, of the software that the result depends on.
         state: The state of the search; "" if it is not known.
+        ended_because: Why it ended before its budget was used up; "" if it did not.
         experience: What history had taught when the search started; None if it is not known.
         tables: Run id -> file name -> text, of the best trials' tables.
         robustness: The same of the files on their robustness.
@@ -122,7 +124,7 @@ def write_report(
     trials, examples = history.prior_trials(state=None, search=search), validation_examples(this)
     contents = Contents(
         this, sorted(trials, key=lambda each: each.number), best, decided,
-        totals(history, search, cost), examples, spec_yaml, state,
+        totals(history, search, cost), examples, spec_yaml, state, ended_because,
         robustness_section(evaluated, confirmed, examples, has_picture=PICTURE in drawn),
         tables_section(best, tables),
         _key_hyperparameters(shares, [each.configuration for each in best]),
@@ -219,6 +221,7 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     written = write_report(
         history, summary.search, place,
         spec_yaml=summary.spec_yaml, environment=summary.environment, state=summary.state,
+        ended_because=summary.ended_because,
         experience=experience,
         tables={each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]},
         robustness={each.run_id: read_robustness(client, each.run_id) for each in best},

@@ -71,7 +71,7 @@ def run(
             script or a notebook defines travels by value to this search's workers, and is not
             stored.
         network: Your function that builds the network, for `task.network`.
-        trials: Short for `budget={"trials": ...}`.
+        trials: Run exactly so many trials: `budget={"trials": ..., "stop": "never"}`.
         tracking_uri: An MLflow store or server; by default MLFLOW_TRACKING_URI, or
             results/mlflow.db.
         results: The folder for reports and checkpoints; all nodes of a cluster must share it.
@@ -242,7 +242,7 @@ def _checked(
     overrides: Mapping[str, Any],
 ) -> tuple[Spec, PassedCode | None]:
     key, reference, passed = _own_code(train, network)
-    budget = {} if trials is None else {"budget.trials": trials}
+    budget = {} if trials is None else {"budget.trials": trials, "budget.stop": "never"}
     trained = f"{key}={reference}" if key else ""
     return load_changed(spec, {**overrides, **budget}, trained), passed
 

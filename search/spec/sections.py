@@ -224,10 +224,10 @@ class HyperparameterSpec(Part):
 
 
 class Budget(Part):
-    """When a search ends: after so many trials of so many epochs, or after so many hours.
+    """When a search ends: after so many trials of so many epochs, so many hours, or earlier.
 
     Attributes:
-        trials: The number of trials, whatever becomes of them.
+        trials: The number of trials, whatever becomes of them; an upper limit under `stop: auto`.
         epochs: The epochs of a trial that is not stopped early.
         hours: The time after which a launch ends, its running trials settled.
         epoch_minutes: An epoch (or set-up) that takes longer counts as hanging: its worker is
@@ -238,6 +238,10 @@ class Budget(Part):
         failures_alike: After so many trials in a row have failed with the same error at the same
             place the search stops and is `failed`; `resume` runs them again. Once a trial has not
             failed it takes three times as many. 0 never stops it.
+        stop: `auto` ends a search of a task that was searched before once its best known trial was
+            trained again and the model expects no more from the trials left than noise, or too
+            little for what trials of this task brought; `never` runs all trials, as `--trials N`
+            does.
     """
 
     trials: Counted
@@ -245,6 +249,7 @@ class Budget(Part):
     hours: Positive | None = None
     epoch_minutes: Positive = 120.0
     failures_alike: NotNegative = 3
+    stop: Literal["auto", "never"] = "auto"
 
 
 class Resources(Part):

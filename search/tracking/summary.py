@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.history.plurals import counted
 from search.history.states import TO_MLFLOW
 from search.objectives.objective import Objective, to_row
 from search.tracking import tag_names
@@ -62,6 +63,11 @@ class Summary:
     def fingerprint(self) -> dict[str, Any]:
         """The fingerprint of its task; empty if the store has none."""
         return dict(json.loads(tag_names.joined_tag(tag_names.FINGERPRINT, self.tags) or "{}"))
+
+    @property
+    def ended_because(self) -> str:
+        """Why it ended before its budget was used up; "" if it did not."""
+        return self.tags.get(tag_names.REASON, "")
 
 
 def create_summary(
@@ -162,9 +168,13 @@ def all_summaries(client: MlflowClient) -> list[Summary]:
     return summaries
 
 
-def raise_budget(client: MlflowClient, summary_run: str, trials_budget: int) -> None:
-    """Sets the number of trials that a search may run in all."""
-    client.set_tag(summary_run, tag_names.BUDGET, str(trials_budget))
+def raise_budget(client: MlflowClient, summary: Summary, more_trials: int) -> None:
+    """Adds trials to those that a search may run in all."""
+    budget = summary.trials_budget + more_trials
+    client.set_tag(summary.run_id, tag_names.BUDGET, str(budget))
+    if summary.ended_because:
+        since = f"{summary.ended_because}; resumed for {counted(more_trials, 'more trial')}"
+        client.set_tag(summary.run_id, tag_names.REASON, since)
 
 
 def publish_files(

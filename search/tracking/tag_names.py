@@ -24,7 +24,9 @@ NUMBER = "twentieth.number"  # the trial's number in its search
 # `running`, `complete`, `stopped` (by the scheduler or a user), `failed` or `interrupted`; of a
 # search also `starting`. A search is `failed` if its trials failed alike.
 STATE = "twentieth.state"
-REASON = "twentieth.reason"  # the last line of why a trial failed or stopped; all: reason.txt
+# The last line of why a trial failed or stopped; all: reason.txt. Of a search why it ended before
+# its budget was used up.
+REASON = "twentieth.reason"
 # The last epoch of a trial that ended. While it runs, and if its driver was killed, the tag may lag
 # (`store_writer.EPOCH_TAG_SECONDS`): the steps of the metrics are exact.
 EPOCH = "twentieth.epoch"

@@ -20,9 +20,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from search.apply.first_proposals import first_proposals, sampler_for
 from search.apply.objective_model import objective_model_of
 from search.apply.prior_data import prior_data
-from search.apply.sampler import first_proposals, sampler_for
 from search.apply.used_history import used_history
 from search.extract import learn
 from search.extract.describe import lines

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.apply.first_proposals import first_proposals
 from search.apply.prior_data import PriorData
-from search.apply.sampler import first_proposals
 from search.space.limits import problem_of
 from search.spec import Spec, SpecError, spec_from_yaml
 from search.spec.yaml_document import Dumper

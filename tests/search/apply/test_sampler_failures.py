@@ -13,9 +13,9 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.samplers import RandomSampler
 
 from search.apply import WarmStartSampler
+from search.apply.first_proposals import first_proposals, sampler_for
 from search.apply.optuna_sampler import OptunaSampler
 from search.apply.prior_data import PriorData
-from search.apply.sampler import first_proposals, sampler_for
 from search.apply.strategy import Strategy
 from search.history.provenance import provenance_text, read_origin
 from search.history.studies import quiet_study

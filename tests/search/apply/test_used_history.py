@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from search.apply.first_proposals import sampler_for
 from search.apply.prior_data import prior_data
-from search.apply.sampler import sampler_for
 from search.apply.used_history import LESS, NOTHING_COMPLETE, UsedHistory, used_history
 from search.history import History
 from search.history.provenance import read_origin

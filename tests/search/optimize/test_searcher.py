@@ -14,8 +14,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.apply import Proposal
+from search.apply.first_proposals import first_proposals, sampler_for
 from search.apply.prior_data import prior_data
-from search.apply.sampler import first_proposals, sampler_for
 from search.history import History, Trial
 from search.history.studies import quiet_study
 from search.optimize.plan import Plan, trial_seed

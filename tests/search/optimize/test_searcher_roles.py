@@ -9,8 +9,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from search.apply.first_proposals import sampler_for
 from search.apply.prior_data import PriorData
-from search.apply.sampler import sampler_for
 from search.optimize.plan import Plan
 from search.optimize.resume_state import resume_state_of
 from search.optimize.searcher import OptunaSearcher

@@ -1,0 +1,53 @@
+"""The sampler of a spec, and what a search tries first.
+
+`review`, the driver and the searcher make the sampler of a spec here, so that all propose the same.
+Not for the sampler itself (`sampler.py`).
+"""
+
+from __future__ import annotations
+
+from search.apply.optuna_sampler import OptunaSampler
+from search.apply.prior_data import PriorData
+from search.apply.proposal_source import Proposal, origin
+from search.apply.sampler import WarmStartSampler
+from search.history.studies import quiet_study
+from search.objectives.roles import searched
+from search.space import SearchSpace
+from search.spec import Spec
+
+
+def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> WarmStartSampler:
+    """Makes the sampler of a spec, on the joint space. Only "warm" learns from other searches."""
+    name, options = spec.sampler.name, dict(spec.sampler.options)
+    if name == "warm":
+        return WarmStartSampler(
+            prior, space, spec.seed, task=task, objectives=spec.objectives, **options
+        )
+    inner = OptunaSampler(name, options)
+    return WarmStartSampler(
+        None, space, spec.seed, task=task, objectives=spec.objectives, sampler=inner, portfolio=0
+    )
+
+
+def given_proposals(spec: Spec) -> list[Proposal]:
+    """Returns the spec's first configurations; trial N tries the one at place N."""
+    return [Proposal(each, origin("first")) for each in spec.first_configurations()]
+
+
+def first_proposals(
+    spec: Spec, prior: PriorData, space: SearchSpace, task: str, count: int
+) -> list[Proposal]:
+    """Returns what a search tries first, `count` at most, without results in between.
+
+    The spec's first configurations are additional.
+    """
+    sampler = sampler_for(spec, prior, space, task)
+    study = quiet_study(searched(spec.objectives), sampler)
+    proposals = given_proposals(spec)
+    for given in proposals:
+        sampler.ask(study, given)
+    count += len(proposals)
+    while len(proposals) < count and (proposal := sampler.propose(study)) is not None:
+        sampler.ask(study, proposal)
+        proposals.append(proposal)
+    return proposals
