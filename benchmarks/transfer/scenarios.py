@@ -43,19 +43,26 @@ _KINDS = {"related": "tpe", "two": "tpe2", **dict.fromkeys(MISLEADING, "random")
 
 @dataclass(frozen=True)
 class Past:
-    """A past search of another task: rows of the table, and the values that history claims."""
+    """A past search: rows of the table, the values that history claims, and seconds, if any."""
 
     rows: Rows
     values: Floats
+    seconds: Floats | None = None
 
     def trials(self) -> list[FrozenTrial]:
         """Return it as finished Optuna trials."""
+        costs = [{}] * len(self.rows)
+        if self.seconds is not None:
+            costs = [{"seconds": float(each)} for each in self.seconds]
         return [
-            create_trial(params=configuration, distributions=dict(DISTRIBUTIONS), values=values)
-            for configuration, values in zip(
-                configurations_of(self.rows), self.values.tolist(), strict=True
+            create_trial(
+                params=configuration, distributions=dict(DISTRIBUTIONS), values=values,
+                user_attrs=cost,
             )
-        ]
+            for configuration, values, cost in zip(
+                configurations_of(self.rows), self.values.tolist(), costs, strict=True
+            )
+        ]  # fmt: skip
 
 
 def objectives_of(scenario: str) -> list[str]:
@@ -91,6 +98,7 @@ def search(
     *,
     first: list[dict[str, int]] | None = None,
     added: list[FrozenTrial] | None = None,
+    tells_seconds: bool = False,
 ) -> Rows:
     """Run a sampler on a task's table, one trial after the other; return the rows it tried.
 
@@ -101,6 +109,7 @@ def search(
         objectives: How many of OBJECTIVES.
         first: Configurations that are enqueued.
         added: Finished trials that the study is given in addition; they are not counted.
+        tells_seconds: Whether the study's trials have the time of their training.
     """
     study = optuna.create_study(sampler=sampler, directions=list(OBJECTIVES.values())[:objectives])
     for configuration in first or ():
@@ -110,6 +119,8 @@ def search(
     for _ in range(trials):
         trial = study.ask()
         row = row_of({name: trial.suggest_int(name, 0, n - 1) for name, n in GRID.items()})
+        if tells_seconds:
+            trial.set_user_attr("seconds", float(task.seconds[row]))
         study.tell(trial, task.values([row], objectives)[0].tolist())
         rows.append(row)
     return np.array(rows)

@@ -49,7 +49,7 @@ def run_sequence(sequence: int, data: Path, trials: int) -> list[list[int]]:
             history, space, seed_of(sequence, place), task=task if task in known else None,
             objectives=[name], confirm=False,  # an exact repetition counts for nothing
         )  # fmt: skip
-        done.append(search(family.tasks[task], sampler, trials, 1))
+        done.append(search(family.tasks[task], sampler, trials, 1, tells_seconds=True))
     return [rows.tolist() for rows in done]
 
 
@@ -62,12 +62,11 @@ def _history(
     rows: dict[str, list[Rows]] = {}
     for name, tried in zip(names, done, strict=False):
         rows.setdefault(name, []).append(tried)
-    studies = {
-        name: Past(
-            np.concatenate(each), family.tasks[name].values(np.concatenate(each), 1)
-        ).trials()
-        for name, each in rows.items()
-    }
+    studies = {}
+    for name, each in rows.items():
+        tried = np.concatenate(each)
+        task = family.tasks[name]
+        studies[name] = Past(tried, task.values(tried, 1), task.seconds[tried]).trials()
     return History.from_studies(studies, [direction], objectives=[metric])
 
 

@@ -49,29 +49,36 @@ class Predicted:
     is_feasible: NDArray[np.bool_]
 
 
-def acquisition_value(predicted: Predicted, generator: np.random.Generator) -> Floats:
+def acquisition_value(
+    predicted: Predicted, generator: np.random.Generator, log_price: Floats | float = 0.0
+) -> Floats:
     """Returns the acquisition value of each candidate, `(candidates,)`; larger is better.
 
     Under constraints it is the improvement over the feasible trials times the probability of being
-    feasible; that probability alone while no trial is feasible. Its scale depends on the number of
-    objectives, so it compares candidates of one call only.
+    feasible; that probability alone while no trial is feasible. It is divided by the price. Its
+    scale depends on the number of objectives, so it compares candidates of one call only.
+
+    Args:
+        predicted: Predictions of the models.
+        generator: Draws the scalarisation of three or more objectives.
+        log_price: The logarithm of each candidate's price, see `price.py`.
     """
     count = predicted.means.shape[1] - len(predicted.ceilings)
     slack = predicted.ceilings - predicted.means[:, count:]
     log_feasible = log_ndtr(slack / np.sqrt(predicted.variances[:, count:])).sum(axis=1)
     if not predicted.is_feasible.any():
-        return np.asarray(log_feasible)
+        return np.asarray(log_feasible - log_price)
     means, variances = predicted.means[:, :count], predicted.variances[:, :count]
     known = predicted.known[predicted.is_feasible, :count]
     if count == 1:
         improvement = log_expected_improvement(means[:, 0], variances[:, 0], known.min())
-        return np.asarray(improvement + log_feasible)
+        return np.asarray(improvement + log_feasible - log_price)
     if count == 2:
         reference = predicted.known[:, :count].max(axis=0) + REFERENCE_MARGIN
         improvement = expected_hypervolume_improvement(means, variances, known, reference)
     else:
         improvement = expected_scalar_improvement(means, variances, known, generator)
-    return np.asarray(improvement * np.exp(log_feasible))
+    return np.asarray(improvement * np.exp(log_feasible - log_price))
 
 
 def log_expected_improvement(means: Floats, variances: Floats, best: float) -> Floats:

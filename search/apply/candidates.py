@@ -30,7 +30,11 @@ NEIGHBOURS = 60
 
 
 class Candidates:
-    """Draws candidates and keeps the past tasks' predictions for the pool."""
+    """Draws candidates and keeps the past tasks' predictions for the pool.
+
+    Attributes:
+        pool: Encoded random configurations of the space, `(POOLED, columns)`.
+    """
 
     def __init__(
         self, grid: CandidateGrid, tasks: Sequence[TaskModel], objectives: int, seed: int
@@ -43,6 +47,7 @@ class Candidates:
         ]
         drawn = grid.draw(np.random.default_rng(seed), POOLED)
         self._pool = np.unique(np.vstack([drawn, *best]), axis=0)
+        self.pool = grid.encoded(drawn)
         self._pool_points = grid.encoded(self._pool)
         self._pool_predictions = self.task_predictions(self._pool_points)
 

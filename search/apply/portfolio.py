@@ -2,9 +2,9 @@
 
 Each past task's model predicts every candidate. Predictions are scaled so that 0 is the best that
 the task's model predicts and 1 its average. Configurations are chosen greedily: each next one
-increases most the hypervolume that the portfolio dominates, averaged over tasks. With one objective
-that is the best value so far, averaged over tasks. All tasks count equally, and the results of the
-present search do not count.
+increases most the hypervolume that the portfolio dominates, averaged over tasks and divided by its
+price (`price.py`). With one objective the hypervolume is that of the best value so far. All tasks
+count equally, and the results of the present search do not count.
 
 Sources: Wistuba, Schilling, Schmidt-Thieme 2015, "Sequential model-free hyperparameter tuning";
 Winkelmolen et al. 2020, "Practical and sample efficient zero-shot HPO" (greedy, with surrogates);
@@ -19,8 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.apply.candidate_grid import CandidateGrid, Floats
+from search.apply.price import log_price
 from search.apply.proposal_source import Context, Proposal, origin
 from search.apply.task_models import TaskModel
+from search.extract.costs import CostModel
 from search.objectives import pareto
 from search.space import Value
 from search.space.encoding import encode
@@ -31,6 +33,8 @@ from search.space.encoding import encode
 CANDIDATES_PER_TASK = 20
 # The least range of scores: tiny predicted differences must not be scaled up to [0, 1].
 _LEAST_DEPTH = 0.2
+# Random configurations whose mean cost is part of every price: it is then known to some percent.
+_PRICED = 500
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,12 @@ class Portfolio:
     """
 
     def __init__(
-        self, tasks: Sequence[TaskModel], grid: CandidateGrid, size: int, reserve: int = 0
+        self,
+        tasks: Sequence[TaskModel],
+        grid: CandidateGrid,
+        size: int,
+        reserve: int = 0,
+        costs: CostModel | None = None,
     ) -> None:
         """Chooses the portfolio; it is empty without tasks.
 
@@ -60,10 +69,11 @@ class Portfolio:
             grid: The grid of the target space.
             size: How many trials it may take.
             reserve: How many more for trials that run at once.
+            costs: Predicts what a trial costs; None if that does not count.
         """
         self._size = size
         self._trials = sum(len(task.trials) for task in tasks)
-        self.choices = choose(tasks, grid, size + reserve) if size else []
+        self.choices = choose(tasks, grid, size + reserve, costs) if size else []
 
     def propose(self, context: Context) -> Proposal | None:
         """Returns the next configuration that was not tried."""
@@ -81,7 +91,9 @@ class Portfolio:
         return None
 
 
-def choose(tasks: Sequence[TaskModel], grid: CandidateGrid, size: int) -> list[Choice]:
+def choose(
+    tasks: Sequence[TaskModel], grid: CandidateGrid, size: int, costs: CostModel | None = None
+) -> list[Choice]:
     """Returns the portfolio, best first; shorter than `size` if there are fewer candidates."""
     candidates = _candidates(tasks, grid)
     if not candidates or size < 1:
@@ -89,9 +101,11 @@ def choose(tasks: Sequence[TaskModel], grid: CandidateGrid, size: int) -> list[C
     points = encode(grid.space, [configuration for configuration, *_ in candidates])
     predicted = np.stack([_scaled(task, points) for task in tasks])
     names = [task.name for task in tasks]
+    pool = grid.encoded(grid.draw(np.random.default_rng(0), _PRICED))
+    prices = np.exp(log_price(costs, points, pool))
     return [
         Choice(*candidates[index], dict(zip(names, gains, strict=True)))
-        for index, gains in _greedy(predicted, size)
+        for index, gains in _greedy(predicted, size, prices)
     ]
 
 
@@ -136,12 +150,13 @@ def _candidates(
     return list(found.values())
 
 
-def _greedy(predicted: Floats, size: int) -> list[tuple[int, list[float]]]:
+def _greedy(predicted: Floats, size: int, prices: Floats) -> list[tuple[int, list[float]]]:
     """Returns indices of candidates, each with the hypervolume that every task gains by it.
 
     Args:
         predicted: Losses, shape `(tasks, candidates, objectives)`.
         size: How many to choose at most.
+        prices: What a trial of each candidate costs, `(candidates,)`.
     """
     reference = np.ones(predicted.shape[2])
     covered = np.zeros(len(predicted))
@@ -154,11 +169,11 @@ def _greedy(predicted: Floats, size: int) -> list[tuple[int, list[float]]]:
 
     # A candidate's gain only falls as the portfolio grows, so an old gain is an upper bound, and
     # most candidates need no new one (lazy greedy).
-    bounds = [float(gains(index).mean()) for index in range(predicted.shape[1])]
+    bounds = [float(gains(index).mean()) / prices[index] for index in range(predicted.shape[1])]
     while len(chosen) < min(size, predicted.shape[1]):
         is_fresh: set[int] = set()
         while (best := int(np.argmax(bounds))) not in is_fresh:
-            bounds[best] = float(gains(best).mean())
+            bounds[best] = float(gains(best).mean()) / prices[best]
             is_fresh.add(best)
         gained = gains(best)
         covered = covered + gained

@@ -14,6 +14,7 @@ from search.apply.incumbent import before_a_change
 from search.apply.objective_model import objective_model_of, with_task_constraints
 from search.apply.task_models import TaskModel, task_models
 from search.experience import Noise
+from search.extract.costs import Costs, costs_of
 from search.extract.noise import noises_of
 from search.history import Trial
 from search.history.revalidation import changes_of, is_before
@@ -33,6 +34,7 @@ class PriorData:
         skipped_tasks: Other task -> why there is no model of it.
         left_out: Reason -> number of prior trials that could not be used.
         noises: The noise of the searched objectives on its own task, as far as known.
+        costs: The known costs of trials of other tasks; None if there are none.
     """
 
     same_task: tuple[Trial, ...] = ()
@@ -40,6 +42,7 @@ class PriorData:
     skipped_tasks: Mapping[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     noises: tuple[Noise, ...] = ()
+    costs: Costs | None = None
 
 
 def prior_data(
@@ -74,7 +77,8 @@ def prior_data(
     found, skipped = task_models(others, space, searched(objectives), of_task)
     tasks = tuple(replace(each, trials=_without_curves(each.trials)) for each in found)
     noises = noises_of(same, searched(objectives), task or "")
-    return PriorData(_without_curves(same), tasks, skipped, reconciled.left_out, noises)
+    costs = costs_of(others, space)
+    return PriorData(_without_curves(same), tasks, skipped, reconciled.left_out, noises, costs)
 
 
 def without_same_task(

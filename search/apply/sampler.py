@@ -91,6 +91,7 @@ class WarmStartSampler(BaseSampler):
         portfolio: int = PORTFOLIO_SIZE,
         control: int = 0,
         confirm: bool = True,
+        cost: bool = True,
     ) -> None:
         """Makes a sampler; it reads the history at its first proposal.
 
@@ -119,6 +120,9 @@ class WarmStartSampler(BaseSampler):
             control: Size of the control arm, whose trials do not use history; see `strategy.py`.
             confirm: Whether the first trial trains the best configuration that history has of this
                 task again, which shows that its values still hold; see `incumbent.py`.
+            cost: Whether cheap trials come first where their improvement pays, see `price.py`.
+                Costs are those of history, and of this study's trials that have a user attribute
+                "work" (FLOP) or "seconds" when they are told.
 
         Raises:
             ValueError: The sampler's name or the task is unknown, a number of trials negative, or
@@ -144,7 +148,7 @@ class WarmStartSampler(BaseSampler):
             inner = sampler
         elif sampler != TRANSFER:
             inner = OptunaSampler(sampler)
-        self._options = Options(inner, portfolio, control, self._seed, confirm)
+        self._options = Options(inner, portfolio, control, self._seed, confirm, cost)
         self._lock = threading.RLock()
         self._study_name = ""
         self._own = OwnTrials(SearchSpace({}))

@@ -33,6 +33,7 @@ from search.apply.prior_data import PriorData, without_same_task
 from search.apply.proposal_source import Context, Proposal, Source, Tried, origin, seed_of
 from search.apply.task_models import most_informative
 from search.apply.transfer_model import TransferModel
+from search.extract.costs import Costs, cost_model, costs_of
 from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace, Value
@@ -64,6 +65,7 @@ class Options:
         control: The number of trials of the control arm.
         seed: The seed of all draws.
         confirm: Whether the best known configuration of the task is trained again first.
+        cost: Whether what a trial costs counts, where it is known.
     """
 
     sampler: OptunaSampler | BaseSampler | None = None
@@ -71,6 +73,7 @@ class Options:
     control: int = 0
     seed: int = 0
     confirm: bool = True
+    cost: bool = True
 
 
 class Strategy:
@@ -103,15 +106,18 @@ class Strategy:
         grid = CandidateGrid(space)
         same, _ = used_trials(prior, space, objectives, options)
         size = max(0, options.portfolio - sum(each.state == "complete" for each in prior.same_task))
-        portfolio = Portfolio(prior.tasks, grid, size, PORTFOLIO_RESERVE)
+        costs = (prior.costs or costs_of([], space)) if options.cost else None
+        known = cost_model(costs, costs_of(prior.same_task, space)) if costs is not None else None
+        portfolio = Portfolio(prior.tasks, grid, size, PORTFOLIO_RESERVE, known)
         if options.confirm:
             self._incumbent = Incumbent(prior.same_task, prior.noises, space)
         if options.control:
-            self._control = Control(options.control, grid, options.seed)
+            own = costs_of([], space) if options.cost else None
+            self._control = Control(options.control, grid, options.seed, own)
         if options.sampler is not None:
             self._sources = (portfolio, CompletedStudy(options.sampler, same, options.seed))
         else:
-            model = TransferModel(prior.tasks, prior.skipped_tasks, grid, same, options.seed)
+            model = TransferModel(prior.tasks, prior.skipped_tasks, grid, same, options.seed, costs)
             self._sources = (portfolio, model, Opening(grid))
 
     def propose(self, context: Context) -> Proposal:
@@ -222,9 +228,11 @@ class Opening:
 class Control:
     """A source for the control trials."""
 
-    def __init__(self, trials: int, grid: CandidateGrid, seed: int) -> None:
+    def __init__(
+        self, trials: int, grid: CandidateGrid, seed: int, costs: Costs | None = None
+    ) -> None:
         self._trials = trials
-        model = TransferModel([], {}, grid, [], seed_of(seed, "control"))
+        model = TransferModel([], {}, grid, [], seed_of(seed, "control"), costs)
         self._sources = (Opening(grid), model)
 
     def holds(self, number: int) -> bool:

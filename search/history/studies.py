@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -17,6 +19,9 @@ from optuna.trial import FrozenTrial, TrialState
 from search.history.states import FROM_OPTUNA
 from search.history.trial import Trial
 from search.objectives.objective import UNKNOWN, Objective, directions_of, from_lists
+
+# Attributes of an Optuna trial that say what it cost: FLOP, seconds, and after how many epochs.
+COST_ATTRIBUTES = ("work", "seconds", "epoch")
 
 _APART = "make a history of each group of studies with the same objectives"
 
@@ -102,7 +107,7 @@ def trial_of_study(
     is_usable = len(values) == len(objectives) and all(map(math.isfinite, values))
     curve = {step + 1 - first_step: value for step, value in frozen.intermediate_values.items()}
     is_failed = frozen.state == TrialState.COMPLETE and not is_usable
-    return Trial(
+    trial = Trial(
         task=task, search=task, number=frozen.number, run_id=f"{task}/{frozen.number}",
         state="failed" if is_failed else FROM_OPTUNA[frozen.state],
         configuration=frozen.params,
@@ -113,3 +118,18 @@ def trial_of_study(
         started=frozen.datetime_start.astimezone(UTC) if frozen.datetime_start else None,
         seconds=frozen.duration.total_seconds() if frozen.duration else 0.0,
     )  # fmt: skip
+    return replace(trial, **stated_cost(frozen))
+
+
+def stated_cost(frozen: FrozenTrial) -> dict[str, Any]:
+    """Return the fields of a trial that its attributes of cost state, if they are numbers.
+
+    The time from ask to tell is not among them: of a running search it is another one at each run,
+    and a proposal must not be.
+    """
+    found = {name: frozen.user_attrs.get(name) for name in COST_ATTRIBUTES}
+    return {
+        name: int(value) if name == "epoch" else float(value)
+        for name, value in found.items()
+        if isinstance(value, int | float) and math.isfinite(value) and value > 0
+    }

@@ -19,6 +19,7 @@ from ray import tune
 from search.apply.strategy import RAISED
 from search.history import Trial
 from search.history.revalidation import read_revalidation
+from search.history.studies import COST_ATTRIBUTES
 from search.history.work import WORK, work_of
 from search.optimize.alike_failures import AlikeFailures
 from search.optimize.first_worker import FirstWorker
@@ -137,7 +138,9 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             return
         self._trained[number] = self._seconds(number)
         self._began.pop(number, None)
-        outcome = self._searcher.end(trial.trial_id, result)
+        spent = {**self._spent(number), "epoch": self._epoch.get(number, 0)}
+        cost = {name: spent[name] for name in COST_ATTRIBUTES if name in spent}
+        outcome = self._searcher.end(trial.trial_id, result, cost)
         if outcome is None:
             why = "lost its worker; it is started again"
             if result is not None:

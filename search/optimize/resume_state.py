@@ -14,6 +14,7 @@ from optuna.trial import create_trial
 from search.apply.objective_model import objective_model_of
 from search.history import Trial
 from search.history.states import TO_OPTUNA
+from search.history.studies import COST_ATTRIBUTES
 from search.optimize.plan import Plan
 
 
@@ -50,5 +51,6 @@ def as_optuna_trial(plan: Plan, prior: Trial) -> optuna.trial.FrozenTrial:
         params=dict(prior.configuration),
         distributions={name: plan.space.distributions[name] for name in prior.configuration},
         values=list(model.searched(values)) if is_complete else None,
+        user_attrs={name: getattr(prior, name) for name in COST_ATTRIBUTES},
         constraints=(model.constraints(values) or None) if is_complete else None,
     )

@@ -134,12 +134,18 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
     ) -> None:
         """Does nothing: the recorder, which Ray calls right after, gives the result to `end`."""
 
-    def end(self, trial_id: str, result: Mapping[str, Any] | None) -> Outcome | None:
+    def end(
+        self,
+        trial_id: str,
+        result: Mapping[str, Any] | None,
+        cost: Mapping[str, float] | None = None,
+    ) -> Outcome | None:
         """Decides how a trial has ended and tells Optuna; None if the trial is retried.
 
         Args:
             trial_id: Ray's id.
             result: The worker's last result; None if the worker was lost.
+            cost: What it cost in all, see `apply/own_data.py`.
         """
         if trial_id not in self._running:
             return None
@@ -152,6 +158,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         trial, values = asked.optuna_trial, None
         if outcome.state == "complete":
             values = self._objective_model.told(trial, outcome.values)
+        for name, amount in (cost or {}).items():
+            trial.set_user_attr(name, amount)
         self._study.tell(trial, values, state=TO_OPTUNA[outcome.state])
         proposal = asked.proposal
         ended = Trial(

@@ -30,6 +30,7 @@ SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
     "warm": {
         "portfolio": _Count,
         "control": _Count,
+        "cost": StrictBool,
         "confirm": StrictBool,
         "sampler": Literal["transfer", "tpe", "gp", "random"],
     },
