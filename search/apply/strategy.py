@@ -29,6 +29,7 @@ from search.apply.optuna_sampler import CompletedStudy, OptunaSampler
 from search.apply.portfolio import Portfolio
 from search.apply.prior_data import PriorData
 from search.apply.proposal_source import Context, Proposal, Source, Tried, origin, seed_of
+from search.apply.stalled import EarlierBests, Turns
 from search.apply.task_models import most_informative
 from search.apply.transfer_model import TransferModel
 from search.history import Trial
@@ -103,6 +104,10 @@ class Strategy:
         else:
             model = TransferModel(prior.tasks, prior.skipped_tasks, grid, same, options.seed)
             self._sources = (portfolio, model, Opening(grid))
+            if prior.tasks and not same:
+                bests = EarlierBests(prior.tasks, grid)
+                alone = TransferModel([], {}, grid, [], options.seed)
+                self._sources = (portfolio, Turns(model, bests, alone, grid), Opening(grid))
 
     def propose(self, context: Context) -> Proposal:
         """Returns the first proposal of a source; a random configuration if there is none."""
