@@ -13,7 +13,7 @@ import optuna
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import TrialState
 
-from benchmarks.curves.recorded import DISTRIBUTIONS, EPOCHS, NAMES, Task
+from benchmarks.curves.recorded import EPOCHS, NAMES, Task
 from search.apply.proposal_source import seed_of
 
 TRIALS = 50  # of a cold search, and of each earlier one
