@@ -80,10 +80,11 @@ class Proposal:
 
     Attributes:
         configuration: What to try.
-        origin: JSON-able: `step` ("portfolio"; "history-model", which uses other tasks;
-            "prior-model", which uses prior trials of this task; "model"; "opening"; "random";
-            "control"; "first", which the spec names; or "given"), `source_runs` (run ids),
-            `source_tasks` (task -> weight, negative if it is inverted), `sampler`,
+        origin: JSON-able: `step` ("portfolio"; "earlier-best", the best of an earlier task;
+            "history-model", which uses other tasks; "prior-model", which uses prior trials of this
+            task; "model"; "opening"; "random"; "control"; "first", which the spec names; or
+            "given"), `reason` (why it was this step's turn, if that says more), `source_runs` (run
+            ids), `source_tasks` (task -> weight, negative if it is inverted), `sampler`,
             `prior_trials` (in the model: of this task, or of the portfolio's tasks), and the
             guard's decision.
     """

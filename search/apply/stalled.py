@@ -53,9 +53,10 @@ class Turns:
         waited = stalled_for(context, data)
         sources = [("", self._model)]
         if waited % 2 == 0:
-            sources.insert(0, ("earlier bests take turns with the model", self._bests))
+            why = "the best of each earlier task takes turns with the model"
+            sources.insert(0, (why, self._bests))
         elif waited >= PATIENCE and waited % 4 == 1:
-            why = f"{waited} trials brought no improvement: without history"
+            why = f"{waited} trials brought no improvement, so history has no say"
             sources.insert(0, (why, self._alone))
         for reason, source in sources:
             proposal = source.propose(context)
