@@ -35,6 +35,8 @@ from search.space.encoding import encode
 # An earlier best is not proposed next to a configuration of this search: within a tenth of the
 # range in every hyperparameter the result is nearly the same.
 NEAR = 0.1
+# Kendall's tau below which the best of a task is not tried: of inverted history it is the worst.
+LEAST_AGREEMENT = 0.0
 # Trials without an improvement after which the model without history has its turns, too.
 PATIENCE = 6
 
@@ -89,7 +91,8 @@ def stalled_for(context: Context, data: ObservedData) -> int:
 class EarlierBests:
     """A source: the best configuration of each past task, one for each objective, each once.
 
-    Those of tasks that agree most with the results here come first.
+    Those of tasks that agree most with the results here come first; those of tasks that contradict
+    them are not tried.
     """
 
     def __init__(self, tasks: Sequence[TaskModel], grid: CandidateGrid) -> None:
@@ -105,7 +108,7 @@ class EarlierBests:
             for index in np.argsort(-agreement, kind="stable"):
                 task = self._tasks[index]
                 order = pareto.order(task.objective_losses)
-                if place >= len(order):
+                if agreement[index] < LEAST_AGREEMENT or place >= len(order):
                     continue
                 trial = task.trials[order[place]]
                 position = self._grid.of(trial.configuration)
