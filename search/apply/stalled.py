@@ -4,12 +4,13 @@ A model of past tasks is smooth. Where tasks agree at their peaks and not betwee
 the peaks away, and a search that trusts it proposes around its own best for ever. On TaskSet 15 of
 72 searches were stuck so, with history, without it, and with random draws alike (.79, .79, .80 of a
 cold search), although in 23 of the 23 that needed the model at all the best configuration of one of
-the past tasks was good enough. So after every trial that brings nothing, sources take turns: the
-best configuration of each past task, once, those first that agree with the results here; the model;
-and later the model without history, for past tasks may also agree in bulk and differ at the top.
+the past tasks was good enough. So while nothing is better than what came from history, the best
+configuration of each past task has its turn between the model's, once. As soon as the model is
+ahead it proposes alone, until it brings nothing for `PATIENCE` trials; then the bests have turns
+again, and so has the model without history, for tasks may also agree in bulk and differ at the top.
 
-Whose turn it is depends on the trials since the last improvement alone, so a resumed search goes on
-as an uninterrupted one, and trials that run at once come from different sources.
+Whose turn it is depends on the trials alone, so a resumed search goes on as an uninterrupted one,
+and trials that run at once come from different sources.
 
 Sources: Wistuba, Schilling, Schmidt-Thieme 2015, "Sequential model-free hyperparameter tuning" (the
 best configurations of past tasks as proposals of their own); Hoffman, Brochu, de Freitas 2011,
@@ -18,25 +19,27 @@ best configurations of past tasks as proposals of their own); Hoffman, Brochu, d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from scipy.stats import kendalltau
 
 from search.apply.candidate_grid import CandidateGrid
+from search.apply.candidates import BEST_OF_A_TASK
 from search.apply.gaussian_process import Floats
+from search.apply.guard import FEWEST_TO_DISAGREE
 from search.apply.own_data import ObservedData, observed_data
 from search.apply.proposal_source import Context, Proposal, Source, origin
 from search.apply.task_models import TaskModel
+from search.history import Trial
 from search.objectives import pareto
+from search.space import Value
 from search.space.encoding import encode
 
 # An earlier best is not proposed next to a configuration of this search: within a tenth of the
 # range in every hyperparameter the result is nearly the same.
 NEAR = 0.1
-# Kendall's tau below which the best of a task is not tried: of inverted history it is the worst.
-LEAST_AGREEMENT = 0.0
 # Trials without an improvement after which the model without history has its turns, too.
 PATIENCE = 6
 
@@ -44,17 +47,22 @@ PATIENCE = 6
 class Turns:
     """A source: the model while it improves; otherwise it takes turns with the others."""
 
-    def __init__(self, model: Source, bests: Source, alone: Source, grid: CandidateGrid) -> None:
+    def __init__(
+        self, model: Source, bests: EarlierBests, alone: Source, grid: CandidateGrid
+    ) -> None:
         self._model, self._bests, self._alone, self._grid = model, bests, alone, grid
 
     def propose(self, context: Context) -> Proposal | None:
         """Returns a proposal of the source whose turn it is; the model's if that has none."""
         data = observed_data(context, (), self._grid.space)
-        if not len(data.losses):
+        if not data.is_measured.any():
             return self._model.propose(context)
         waited = stalled_for(context, data)
+        rows = np.flatnonzero(data.is_measured)
+        is_best = pareto.front(data.objective_losses[rows])
+        best = [data.configurations[row] for row in rows[is_best]]
         sources = [("", self._model)]
-        if waited % 2 == 0:
+        if waited % 2 == 0 and (waited >= PATIENCE or any(map(self._bests.holds, best))):
             why = "the best of each earlier task takes turns with the model"
             sources.insert(0, (why, self._bests))
         elif waited >= PATIENCE and waited % 4 == 1:
@@ -78,11 +86,12 @@ def stalled_for(context: Context, data: ObservedData) -> int:
         for trial in context.trials
         if trial.state in ("complete", "stopped") and trial.configuration
     ]
-    losses = data.objective_losses
+    complete = [row for row, trial in enumerate(ended) if trial.state == "complete"]
+    losses = data.objective_losses[complete]
     improving = [
-        trial.number
-        for row, trial in enumerate(ended)
-        if trial.state == "complete" and not (losses[:row] <= losses[row]).all(axis=1).any()
+        ended[complete[row]].number
+        for row, loss in enumerate(losses)
+        if not (losses[:row] <= loss).all(axis=1).any()
     ]
     last = max(improving, default=-1)
     return sum(trial.number > last for trial in context.trials)
@@ -97,6 +106,23 @@ class EarlierBests:
 
     def __init__(self, tasks: Sequence[TaskModel], grid: CandidateGrid) -> None:
         self._tasks, self._grid = tasks, grid
+        self._keys: set[str] = set()
+
+    def holds(self, configuration: Mapping[str, Value]) -> bool:
+        """Whether a configuration is one of the better ones of a past task."""
+        if not self._keys:
+            self._keys = {
+                self._grid.space.key(self._restated(task.trials[index]))
+                for task in self._tasks
+                for index in pareto.order(task.objective_losses)[:BEST_OF_A_TASK]
+            }
+        return self._grid.space.key(configuration) in self._keys
+
+    def _restated(self, trial: Trial) -> dict[str, Value]:
+        configuration = dict(trial.configuration)
+        if self._grid.space.contains(configuration):
+            return configuration
+        return self._grid.configuration(self._grid.of(configuration))
 
     def propose(self, context: Context) -> Proposal | None:
         """Returns the next one that is not near a configuration of this search."""
@@ -104,15 +130,15 @@ class EarlierBests:
         data = observed_data(context, (), space)
         asked = encode(space, [t.configuration for t in context.trials if t.configuration])
         agreement = np.array([_agreement(task, data) for task in self._tasks])
+        is_known = len(data.losses) >= FEWEST_TO_DISAGREE
         for place in range(len(context.objectives)):
             for index in np.argsort(-agreement, kind="stable"):
                 task = self._tasks[index]
                 order = pareto.order(task.objective_losses)
-                if agreement[index] < LEAST_AGREEMENT or place >= len(order):
+                if place >= len(order) or (is_known and agreement[index] < 0):
                     continue
                 trial = task.trials[order[place]]
-                position = self._grid.of(trial.configuration)
-                configuration = self._grid.configuration(position)
+                configuration = self._restated(trial)
                 point = encode(space, [configuration])
                 is_near = (np.abs(asked - point) <= NEAR).all(axis=1).any()
                 if is_near or context.tried.holds(space, configuration):

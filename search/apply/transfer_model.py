@@ -76,7 +76,7 @@ class TransferModel:
         """Returns the candidate with the highest acquisition value that was not tried."""
         data = observed_data(context, self._past.same_task, self._grid.space)
         started = len(context.trials) + len(data.losses) - data.own
-        if len(data.losses) < FEWEST_WARM or (not self._past.tasks and started < FEWEST_COLD):
+        if data.is_measured.sum() < FEWEST_WARM or (not self._past.tasks and started < FEWEST_COLD):
             return None
         if self._candidates is None:
             seed, columns = seed_of(self._seed, "candidates"), data.losses.shape[1]
@@ -90,7 +90,7 @@ class TransferModel:
             assemble(
                 data.points, scores[:, index], self._grid.groups,
                 _blocks(decision, task_predictions[..., index]), decision.parameters,
-                float(scores[:, index].mean()),
+                float(scores[:, index].mean()), variances=data.variances,
             )
             for index, decision in enumerate(decisions)
         ]  # fmt: skip
@@ -111,13 +111,15 @@ class TransferModel:
         self, data: ObservedData, task_predictions: Floats
     ) -> tuple[GuardedObjective, ...]:
         """Returns the guard's decision for each objective, on the results up to a milestone."""
-        count = _milestone(len(data.losses))
-        points = data.points[:count]
-        key = points.tobytes() + data.losses[:count].tobytes()
+        # Only what was measured is evidence for or against history.
+        rows = np.flatnonzero(data.is_measured)
+        rows = rows[: _milestone(len(rows))]
+        points, losses = data.points[rows], data.losses[rows]
+        key = points.tobytes() + losses.tobytes()
         if self._decided[0] != key:
-            scores = warped_scores(data.losses[:count])
+            scores = warped_scores(losses)
             decisions = tuple(
-                self._decision(points, column, task_predictions[:count, :, index], index)
+                self._decision(points, column, task_predictions[rows, :, index], index)
                 for index, column in enumerate(scores.T)
             )
             self._decided = (key, decisions)

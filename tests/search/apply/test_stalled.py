@@ -80,6 +80,22 @@ def test_what_is_near_a_configuration_of_this_search_is_left_out():
     assert proposal.origin["source_runs"] == ["b/0.900"]
 
 
+def test_the_best_of_a_task_that_contradicts_the_results_here_is_not_tried():
+    bests = EarlierBests(earlier(a=0.0), GRID)
+    falling = tried((0.3, 0.7), (0.5, 0.5), (0.6, 0.4), (0.7, 0.3))
+    assert bests.propose(context(falling, LINE)) is not None  # four results may be chance
+    assert (
+        bests.propose(context([*falling, own_trial(4, "complete", {"x": 0.8}, (0.2,))], LINE))
+        is None
+    )
+
+
+def test_what_an_earlier_task_had_among_its_best_is_known_to_come_from_history():
+    bests = EarlierBests(earlier(a=0.0), GRID)
+    assert bests.holds({"x": 0.05})
+    assert not bests.holds({"x": 0.06})
+
+
 def test_a_task_that_agrees_with_the_results_here_comes_first():
     bests = EarlierBests(earlier(a=0.0, b=1.0), GRID)
     falling = tried((0.3, 0.7), (0.5, 0.5), (0.7, 0.3))
@@ -101,10 +117,13 @@ def test_with_two_objectives_both_ends_of_an_earlier_front_have_a_turn():
 
 
 class Named:
-    """A source that proposes its name."""
+    """A source that proposes its name, and says that 0.1 comes from history."""
 
     def __init__(self, name, has_any=True):
         self.name, self.has_any = name, has_any
+
+    def holds(self, configuration):
+        return configuration == {"x": 0.1}
 
     def propose(self, _):
         return Proposal({"x": 0.5}, {"step": self.name}) if self.has_any else None
@@ -116,14 +135,19 @@ def turn(trials, has_bests=True):
     return made["step"]
 
 
-def waiting(count):
-    return tried((0.1, 1.0), *((0.2, 2.0) for _ in range(count)))
+def waiting(count, best=0.1):
+    return tried((best, 1.0), *((0.2, 2.0) for _ in range(count)))
 
 
 def test_the_bests_and_the_model_take_turns_and_later_the_model_without_history():
     steps = [turn(waiting(count)) for count in range(PATIENCE + 4)]
     assert steps[:6] == ["bests", "model"] * 3
     assert steps[6:] == ["bests", "model", "bests", "alone"]
+
+
+def test_a_model_that_is_ahead_of_history_proposes_alone_until_it_has_brought_nothing_for_long():
+    steps = [turn(waiting(count, best=0.5)) for count in range(PATIENCE + 4)]
+    assert steps == ["model"] * PATIENCE + ["bests", "model", "bests", "alone"]
 
 
 def test_the_model_has_the_turn_of_a_source_that_has_nothing_left():

@@ -119,7 +119,7 @@ WRONG = [
     ("sampler", {"name": "tpe", "options": {"n_startup_trials": -1}}, ["= -1", "at least 0"]),
     ("scheduler/name", "hyperband", ["scheduler.name = 'hyperband'", "multi_objective_asha"]),
     ("scheduler/reduction_factor", 1, ["scheduler.reduction_factor = 1", "at least 2"]),
-    ("scheduler", {"name": "asha", "grace_epochs": 16}, ["grace_epochs = 16", "budget.epochs (15)"]),
+    ("scheduler", {"name": "asha", "grace_epochs": 16}, ["grace_epochs = 16", "epochs (15)"]),
     ("scheduler/grace_epochs", 3, ["scheduler.grace_epochs", "name a scheduler"]),
     ("scheduler", {"name": "none", "grace_epochs": 3}, ["scheduler.grace_epochs", "remove"]),
     ("robustness/epsilon", 8, ["robustness.epsilon = 8", "[0, 1]", "8/255"]),
