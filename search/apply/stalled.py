@@ -62,10 +62,11 @@ class Turns:
         is_best = pareto.front(data.objective_losses[rows])
         best = [data.configurations[row] for row in rows[is_best]]
         sources = [("", self._model)]
-        if waited % 2 == 0 and (waited >= PATIENCE or any(map(self._bests.holds, best))):
+        # By number, not by what was waited: of bad bests each may improve on the one before.
+        if context.number % 2 == 0 and (waited >= PATIENCE or any(map(self._bests.holds, best))):
             why = "the best of each earlier task takes turns with the model"
             sources.insert(0, (why, self._bests))
-        elif waited >= PATIENCE and waited % 4 == 1:
+        elif waited >= PATIENCE and context.number % 4 == 1:
             why = f"{waited} trials brought no improvement, so history has no say"
             sources.insert(0, (why, self._alone))
         for reason, source in sources:

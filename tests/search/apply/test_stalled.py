@@ -140,26 +140,27 @@ def waiting(count, best=0.1):
 
 
 def test_the_bests_and_the_model_take_turns_and_later_the_model_without_history():
+    # The trial to propose for has the number count + 1.
     steps = [turn(waiting(count)) for count in range(PATIENCE + 4)]
-    assert steps[:6] == ["bests", "model"] * 3
-    assert steps[6:] == ["bests", "model", "bests", "alone"]
+    assert steps[:6] == ["model", "bests"] * 3
+    assert steps[6:] == ["model", "bests", "alone", "bests"]
 
 
 def test_a_model_that_is_ahead_of_history_proposes_alone_until_it_has_brought_nothing_for_long():
     steps = [turn(waiting(count, best=0.5)) for count in range(PATIENCE + 4)]
-    assert steps == ["model"] * PATIENCE + ["bests", "model", "bests", "alone"]
+    assert steps == ["model"] * PATIENCE + ["model", "bests", "alone", "bests"]
 
 
 def test_the_model_has_the_turn_of_a_source_that_has_nothing_left():
-    assert turn(waiting(2), has_bests=False) == "model"
+    assert turn(waiting(1), has_bests=False) == "model"
 
 
 def test_whose_turn_it_was_and_why_is_part_of_the_origin():
     sources = Named("model"), Named("bests"), Named("alone")
     turns = Turns(*sources, GRID)
-    assert "takes turns" in turns.propose(context(waiting(0), LINE)).origin["reason"]
-    assert "reason" not in turns.propose(context(waiting(1), LINE)).origin
-    assert "9 trials" in turns.propose(context(waiting(9), LINE)).origin["reason"]
+    assert "takes turns" in turns.propose(context(waiting(1), LINE)).origin["reason"]
+    assert "reason" not in turns.propose(context(waiting(0), LINE)).origin
+    assert "8 trials" in turns.propose(context(waiting(8), LINE)).origin["reason"]
 
 
 def test_without_a_result_the_model_is_asked():
