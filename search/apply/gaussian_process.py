@@ -39,6 +39,7 @@ class Process:
             values.
         factor: Lower Cholesky factor of the covariance with noise, `(n, n)`.
         solved: The inverse of that covariance times the values without the offset, `(n,)`.
+        variances: Of each value in addition to the noise, `(n,)`: 0 where it was measured.
     """
 
     points: Floats
@@ -49,6 +50,7 @@ class Process:
     evidence: float
     factor: Floats
     solved: Floats
+    variances: Floats
 
     @property
     def noise(self) -> float:
@@ -105,6 +107,7 @@ class Process:
             np.vstack([self.points, points]), np.r_[values, fantasies], self.groups,
             [np.vstack(pair) for pair in zip(self.blocks, blocks, strict=True)],
             self.parameters, self.offset, self.evidence,
+            np.r_[self.variances, np.zeros(len(points))],
         )  # fmt: skip
 
     def _covariance(self, points: Floats, blocks: Sequence[Floats]) -> Floats:
@@ -132,17 +135,22 @@ def assemble(
     parameters: Floats,
     offset: float,
     evidence: float = np.nan,
+    variances: Floats | None = None,
 ) -> Process:
     """Returns the process of given parameters; see `Process` and `gp_fit.fit`.
+
+    A value that is predicted, not measured, has a variance of its own; None is 0 for all.
 
     Raises:
         ValueError: A value or a point is not finite.
     """
+    own = np.zeros(len(points)) if variances is None else variances
     process = Process(
-        points, groups, tuple(blocks), parameters, offset, evidence, np.empty((0, 0)), np.empty(0)
-    )
+        points, groups, tuple(blocks), parameters, offset, evidence, np.empty((0, 0)), np.empty(0),
+        own,
+    )  # fmt: skip
     covariance = process._covariance(points, blocks)
-    covariance[np.diag_indices_from(covariance)] += process.noise + JITTER
+    covariance[np.diag_indices_from(covariance)] += process.noise + own + JITTER
     factor = _factor(covariance)
     solved = cho_solve((factor, True), values - offset, check_finite=False)
     return replace(process, factor=factor, solved=np.asarray(solved))

@@ -10,11 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from search.apply.gaussian_process import Floats
 from search.apply.objective_model import unfolded, with_constraints
+from search.apply.predicted_ends import REPORTED, predicted_ends
 from search.apply.proposal_source import Context, Proposal, Tried
 from search.apply.scores import losses_of
 from search.history import Trial
@@ -23,6 +26,10 @@ from search.history.studies import stated_cost
 from search.space import SearchSpace, Value
 from search.space.encoding import encode
 from search.space.restating import restate
+
+# The attribute of a study's trial with its curves, metric -> epoch -> value: Optuna takes reported
+# values where there is one objective only.
+CURVES = "twentieth.curves"
 
 
 class OwnTrials:
@@ -85,8 +92,18 @@ class OwnTrials:
                 tried.add(self.space, configuration)
         return Trial(
             number=frozen.number, state=state, configuration=configuration, values=values,
-            constraints=dict(frozen.constraints), **stated_cost(frozen),
+            constraints=dict(frozen.constraints), curves=_curves(frozen), **stated_cost(frozen),
         )  # fmt: skip
+
+
+def _curves(frozen: FrozenTrial) -> dict[str, dict[int, float]]:
+    """Returns what a trial's study has of its curves: attribute CURVES, or reported values."""
+    told = frozen.user_attrs.get(CURVES)
+    if told:
+        return {name: {int(e): float(v) for e, v in each.items()} for name, each in told.items()}
+    if frozen.intermediate_values:
+        return {REPORTED: dict(frozen.intermediate_values)}
+    return {}
 
 
 @dataclass(frozen=True)
@@ -99,6 +116,8 @@ class ObservedData:
         losses: What is modelled, `(n, k)`: the objectives, then the constraints if roles make any.
         objective_losses: The objectives alone, `(n, objectives)`; infeasible trials are last.
         own: The number of this search's own rows, which come last.
+        variances: Of values that are predicted (`predicted_ends.py`), on the models' scale, `(n,)`.
+        is_measured: Which rows are of complete trials, `(n,)`.
     """
 
     configurations: Sequence[Mapping[str, Value]]
@@ -106,6 +125,8 @@ class ObservedData:
     losses: Floats
     objective_losses: Floats
     own: int
+    variances: Floats
+    is_measured: NDArray[np.bool_]
 
 
 def observed_data(context: Context, same_task: Sequence[Trial], space: SearchSpace) -> ObservedData:
@@ -121,10 +142,15 @@ def observed_data(context: Context, same_task: Sequence[Trial], space: SearchSpa
         for trial in context.trials
         if trial.state in ("complete", "stopped") and trial.configuration
     ]
-    rows = with_constraints([*same_task, *own], context.objective_model)
+    ends = predicted_ends([*same_task, *own], context.objectives)
+    is_measured = np.array([each.state == "complete" for each in ends.trials], dtype=bool)
+    rows = with_constraints(ends.trials, context.objective_model)
     configurations = [row.configuration for row in rows]
     objective_losses = losses = losses_of(rows, context.objectives)
     if context.objective_model is not None:
         losses = losses_of(unfolded(rows), context.objective_model.modelled)
     points = encode(space, configurations)
-    return ObservedData(configurations, points, losses, objective_losses, len(own))
+    return ObservedData(
+        configurations, points, losses, objective_losses, len(own), ends.variances,
+        is_measured,
+    )  # fmt: skip

@@ -81,12 +81,13 @@ class Proposal:
     Attributes:
         configuration: What to try.
         origin: JSON-able: `step` ("confirm", the best known configuration of this task;
-            "portfolio"; "history-model", which uses other tasks; "prior-model", which uses prior
-            trials of this task; "model"; "opening"; "random"; "control"; "first", which the spec
-            names; or "given"), `source_runs` (run ids),
-            `source_tasks` (task -> weight, negative if it is inverted), `sampler`,
-            `prior_trials` (in the model: of this task, or of the portfolio's tasks), the guard's
-            decision, `forecast` (see `expected_gain.py`), and of "confirm" `revalidates` (see
+            "portfolio"; "earlier-best", the best of an earlier task; "history-model", which uses
+            other tasks; "prior-model", which uses prior trials of this task; "model"; "opening";
+            "random"; "control"; "first", which the spec names; or "given"), `reason` (why it was
+            this step's turn, if that says more), `source_runs` (run ids), `source_tasks` (task ->
+            weight, negative if it is inverted), `sampler`, `prior_trials` (in the model: of this
+            task, or of the portfolio's tasks), the guard's decision, `forecast` (see
+            `expected_gain.py` and `price.py`), and of "confirm" `revalidates` (see
             `search/history/revalidation.py`).
     """
 

@@ -31,6 +31,7 @@ from search.apply.optuna_sampler import CompletedStudy, OptunaSampler
 from search.apply.portfolio import Portfolio
 from search.apply.prior_data import PriorData, without_same_task
 from search.apply.proposal_source import Context, Proposal, Source, Tried, origin, seed_of
+from search.apply.stalled import EarlierBests, Turns
 from search.apply.task_models import most_informative
 from search.apply.transfer_model import TransferModel
 from search.extract.costs import Costs, cost_model, costs_of
@@ -107,18 +108,22 @@ class Strategy:
         same, _ = used_trials(prior, space, objectives, options)
         size = max(0, options.portfolio - sum(each.state == "complete" for each in prior.same_task))
         costs = (prior.costs or costs_of([], space)) if options.cost else None
+        own = costs_of([], space) if options.cost else None
         known = cost_model(costs, costs_of(prior.same_task, space)) if costs is not None else None
         portfolio = Portfolio(prior.tasks, grid, size, PORTFOLIO_RESERVE, known)
         if options.confirm:
             self._incumbent = Incumbent(prior.same_task, prior.noises, space)
         if options.control:
-            own = costs_of([], space) if options.cost else None
             self._control = Control(options.control, grid, options.seed, own)
         if options.sampler is not None:
             self._sources = (portfolio, CompletedStudy(options.sampler, same, options.seed))
         else:
             model = TransferModel(prior.tasks, prior.skipped_tasks, grid, same, options.seed, costs)
             self._sources = (portfolio, model, Opening(grid))
+            if prior.tasks and not same:
+                bests = EarlierBests(prior.tasks, grid)
+                alone = TransferModel([], {}, grid, [], options.seed, own)
+                self._sources = (portfolio, Turns(model, bests, alone, grid), Opening(grid))
 
     def propose(self, context: Context) -> Proposal:
         """Returns the first proposal of a source; a random configuration if there is none."""

@@ -89,7 +89,7 @@ class TransferModel:
         """Returns the candidate with the highest acquisition value that was not tried."""
         data = observed_data(context, self._past.same_task, self._grid.space)
         started = len(context.trials) + len(data.losses) - data.own
-        if len(data.losses) < FEWEST_WARM or (not self._past.tasks and started < FEWEST_COLD):
+        if data.is_measured.sum() < FEWEST_WARM or (not self._past.tasks and started < FEWEST_COLD):
             return None
         if self._candidates is None:
             seed, columns = seed_of(self._seed, "candidates"), data.losses.shape[1]
@@ -103,7 +103,7 @@ class TransferModel:
             assemble(
                 data.points, scores[:, index], self._grid.groups,
                 _blocks(decision, task_predictions[..., index]), decision.parameters,
-                float(scores[:, index].mean()),
+                float(scores[:, index].mean()), variances=data.variances,
             )
             for index, decision in enumerate(decisions)
         ]  # fmt: skip
@@ -113,9 +113,12 @@ class TransferModel:
         places, points, expected = self._candidates.around(best, generator)
         predicted = self._predicted(context, decisions, models, data, points, expected, scores)
         costs = self._cost_model(context)
-        ranked, prices = predicted, log_price(costs, points, self._candidates.pool)
+        ranked, prices = (
+            predicted,
+            log_price(costs, points, self._candidates.pool, data.points[order[:1]]),
+        )
         if costs is not None and len(context.objectives) == 1:
-            ranked = _as_measured(predicted, scores, models)
+            ranked = _as_measured(predicted, data, scores, models)
         values = acquisition_value(ranked, generator, prices)
         for row in np.argsort(-values, kind="stable")[:BEST_CHECKED]:
             configuration = self._grid.configuration(places[row])
@@ -157,13 +160,15 @@ class TransferModel:
         self, data: ObservedData, task_predictions: Floats
     ) -> tuple[GuardedObjective, ...]:
         """Returns the guard's decision for each objective, on the results up to a milestone."""
-        count = _milestone(len(data.losses))
-        points = data.points[:count]
-        key = points.tobytes() + data.losses[:count].tobytes()
+        # Only what was measured is evidence for or against history.
+        rows = np.flatnonzero(data.is_measured)
+        rows = rows[: _milestone(len(rows))]
+        points, losses = data.points[rows], data.losses[rows]
+        key = points.tobytes() + losses.tobytes()
         if self._decided[0] != key:
-            scores = warped_scores(data.losses[:count])
+            scores = warped_scores(losses)
             decisions = tuple(
-                self._decision(points, column, task_predictions[:count, :, index], index)
+                self._decision(points, column, task_predictions[rows, :, index], index)
                 for index, column in enumerate(scores.T)
             )
             self._decided = (key, decisions)
@@ -230,10 +235,13 @@ class TransferModel:
         )  # fmt: skip
 
 
-def _as_measured(predicted: Predicted, scores: Floats, models: Sequence[Process]) -> Predicted:
+def _as_measured(
+    predicted: Predicted, data: ObservedData, scores: Floats, models: Sequence[Process]
+) -> Predicted:
     """Returns predictions of measured values, with noise, next to the measured scores."""
-    noises = np.array([model.noise for model in models])
-    known = np.vstack([scores, predicted.known[len(scores) :]])  # running trials have no score
+    noises, known = np.array([model.noise for model in models]), predicted.known.copy()
+    measured = np.flatnonzero(data.is_measured)  # stopped and running trials keep predicted ones
+    known[measured] = scores[measured]
     return replace(predicted, variances=predicted.variances + noises, known=known)
 
 

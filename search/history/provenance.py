@@ -202,11 +202,11 @@ def provenance_text(origin: Origin, trial_names: Mapping[str, str] | None = None
         origin: The origin of its configuration.
         trial_names: Run -> SEARCH#TRIAL; a run that has none is called by its id.
     """
-    if origin.step in ("portfolio", "history-model", "prior-model", "model"):
-        text = _proposed(origin)
+    because = f" because {origin.reason}" if origin.reason else ""
+    if origin.step in ("portfolio", "earlier-best", "history-model", "prior-model", "model"):
+        text = _proposed(origin) + because
     else:
         named = f"It was proposed by the {origin.step} step{_by(origin)}"
-        because = f" because {origin.reason}" if origin.reason else ""
         text = _STEPS.get(origin.step, named) + because
         if origin.revalidates is not None and origin.revalidates.expected:
             text += f", expected to reach {origin.revalidates.expected_in_words()}"
@@ -257,6 +257,8 @@ def _proposed(origin: Origin) -> str:
     if origin.step == "portfolio":
         where = f"on {earlier}" if earlier else "elsewhere"
         return f"It comes from the portfolio, before any model: it did well {where}"
+    if origin.step == "earlier-best":
+        return f"It is the best configuration of {earlier or 'an earlier task'}"
     if origin.step == "history-model":
         weighted = f"a model that weights {earlier or 'earlier tasks'}"
         what = f"{weighted} and is fitted to {known}" if known else weighted
@@ -290,7 +292,7 @@ def _sources(origin: Origin, trial_names: Mapping[str, str]) -> str:
     else:
         named = [name or run for name, run in zip(named, origin.source_runs, strict=True)]
         lead, noun = "Tried before in", "run " if one else "runs "
-    if origin.step not in ("portfolio", CONFIRM):
+    if origin.step not in ("portfolio", "earlier-best", CONFIRM):
         lead = f"Nearest earlier {'trial' if one else 'trials'}:"
     return f"{lead} {noun}{names_in_words(named, RUNS_NAMED)}."
 

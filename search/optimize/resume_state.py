@@ -12,10 +12,12 @@ import optuna
 from optuna.trial import create_trial
 
 from search.apply.objective_model import objective_model_of
+from search.apply.own_data import CURVES
 from search.history import Trial
 from search.history.states import TO_OPTUNA
 from search.history.studies import COST_ATTRIBUTES
 from search.optimize.plan import Plan
+from search.optimize.scheduler import compared_by_objective
 
 
 @dataclass
@@ -46,11 +48,17 @@ def as_optuna_trial(plan: Plan, prior: Trial) -> optuna.trial.FrozenTrial:
     model = objective_model_of(plan.spec.objectives)
     is_complete = prior.state == "complete"
     values = model.shown(prior.values) if is_complete else ()
+    curves = {
+        objective: dict(prior.curves[metric])
+        for objective, metric in compared_by_objective(plan.spec).items()
+        if prior.curves.get(metric)
+    }
+    cost = {name: getattr(prior, name) for name in COST_ATTRIBUTES}
     return create_trial(
         state=TO_OPTUNA[prior.state],
         params=dict(prior.configuration),
         distributions={name: plan.space.distributions[name] for name in prior.configuration},
         values=list(model.searched(values)) if is_complete else None,
-        user_attrs={name: getattr(prior, name) for name in COST_ATTRIBUTES},
         constraints=(model.constraints(values) or None) if is_complete else None,
+        user_attrs=cost | ({CURVES: curves} if curves else {}),
     )

@@ -271,6 +271,12 @@ def compared_metrics(spec: Spec) -> list[str]:
     return [spec.epoch_metric(objective.metric) for objective in compared_objectives(spec)]
 
 
+def compared_by_objective(spec: Spec) -> dict[str, str]:
+    """Returns the metric that the scheduler compares for each objective that it compares."""
+    names = [objective.metric for objective in compared_objectives(spec)]
+    return dict(zip(names, compared_metrics(spec), strict=True))
+
+
 def compared_objectives(spec: Spec) -> list[Objective]:
     """Returns the objectives that compare a trial before its end.
 

@@ -20,16 +20,18 @@ from search.apply import Proposal, WarmStartSampler
 from search.apply.ending import why_end
 from search.apply.first_proposals import given_proposals
 from search.apply.objective_model import objective_model_of
+from search.apply.own_data import CURVES
 from search.history import Trial
 from search.history.plurals import counted
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
-from search.optimize.outcome import Outcome, is_out_of_memory, outcome_of
+from search.optimize.outcome import EPOCH, METRICS, Outcome, is_out_of_memory, outcome_of
 from search.optimize.plan import Plan
 from search.optimize.resources import trials_at_once
 from search.optimize.resume_state import ResumeState, as_optuna_trial
 from search.optimize.retries import LOST_WORKERS_RETRIED, OutOfMemoryRetries
+from search.optimize.scheduler import compared_by_objective
 from search.tracking.stop_requests import StopRequests
 
 
@@ -83,6 +85,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._ended = {trial.number: seen(trial) for trial in done.finished}
         self._held_at = -1  # the number of ended trials at which it waits for the running ones
         self.ended_because = ""
+        self._compared = compared_by_objective(plan.spec)
+        self._curves: dict[str, dict[str, dict[int, float]]] = {}  # by Ray's trial id
         self._interrupted = deque(done.interrupted)
         # Not one list: a budget of 2**31 trials is what "until the hours are over" may look like.
         self._free = deque(done.free_numbers)
@@ -127,7 +131,12 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
             self._with_worker.add(trial_id)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Does nothing: Optuna takes no epochs where there are several objectives."""
+        """Notes what the scheduler compares: the sampler predicts a stopped trial's end from it."""
+        metrics = result.get(METRICS, {})
+        for objective, metric in self._compared.items():
+            if metric in metrics and EPOCH in result:
+                curves = self._curves.setdefault(trial_id, {}).setdefault(objective, {})
+                curves[int(result[EPOCH])] = float(metrics[metric])
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -160,6 +169,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
             values = self._objective_model.told(trial, outcome.values)
         for name, amount in (cost or {}).items():
             trial.set_user_attr(name, amount)
+        if curves := self._curves.pop(trial_id, {}):
+            trial.set_user_attr(CURVES, curves)
         self._study.tell(trial, values, state=TO_OPTUNA[outcome.state])
         proposal = asked.proposal
         ended = Trial(

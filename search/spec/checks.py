@@ -164,7 +164,10 @@ def check_scheduler(document: Document, budget: Budget | None) -> Scheduler | No
     given = scheduler.model_fields_set - {"name"}
     if scheduler.name == "none":
         for key in sorted(given):
-            document.add(("scheduler", key), "scheduler none stops no trial; remove this key")
+            document.add(
+                ("scheduler", key),
+                "scheduler none, the default, stops no trial; remove this key or name a scheduler",
+            )
     elif budget is not None and scheduler.grace_epochs > budget.epochs:
         if "grace_epochs" in given:
             document.add(

@@ -288,13 +288,15 @@ class Scheduler(Part):
     """The scheduler that stops trials: after `grace_epochs`, all but one in `reduction_factor`.
 
     Attributes:
-        name: `multi_objective_asha` ranks by all objectives, `asha` by the first one.
+        name: `none` stops no trial: by rank among its own trials a warm search stops the good ones
+            (docs/concepts/early_stopping.md). `multi_objective_asha` ranks by all objectives,
+            `asha` by the first one.
         grace_epochs: The first rung: no trial is stopped before this epoch.
         reduction_factor: At a rung the best 1/reduction_factor continue; the next rung is at so
             many times its epochs.
     """
 
-    name: Literal["multi_objective_asha", "asha", "none"] = "multi_objective_asha"
+    name: Literal["none", "multi_objective_asha", "asha"] = "none"
     grace_epochs: Counted = 3
     reduction_factor: Annotated[Whole, Field(ge=2)] = 3
 

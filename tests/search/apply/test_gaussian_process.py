@@ -177,3 +177,21 @@ def test_all_but_equal_points_without_noise_are_no_error():
     parameters = np.log([10.0, 1e12, 1e-9])
     process = ours.assemble(points, np.zeros(30), np.array([0]), [], parameters, 0.0)
     assert np.isfinite(process.mean(points)).all()
+
+
+def test_a_value_with_a_variance_of_its_own_counts_as_scikit_learns_alpha_has_it(data):
+    points, values, elsewhere = data
+    own = np.linspace(0.0, 2.0, N)
+    process = ours.assemble(
+        points, values, GROUPS, [], PARAMETERS[:-1], float(values.mean()), variances=own
+    )
+    first, second, signal, noise, _ = np.exp(PARAMETERS)
+    kernel = ConstantKernel(signal) * Matern([first, second, second], nu=2.5)
+    oracle = GaussianProcessRegressor(kernel, alpha=noise + own + ours.JITTER, optimizer=None)
+    oracle.fit(points, values - values.mean())
+    mean, deviation = oracle.predict(elsewhere, return_std=True)
+    found, variance = process.predict(elsewhere)
+    assert found == pytest.approx(mean + values.mean(), **EQUAL)
+    assert variance == pytest.approx(deviation**2, rel=1e-5, abs=1e-7)
+    # What running trials are believed to have does not change what is known of the others.
+    assert process.fantasize(elsewhere[:2]).predict(elsewhere)[0] == pytest.approx(found, abs=1e-4)

@@ -50,7 +50,12 @@ def test_epsilon_may_be_written_in_grey_levels() -> None:
 
 
 def test_a_grace_period_not_asked_for_stays_within_the_epochs() -> None:
-    assert spec_from_yaml(changed("budget/epochs", 2)).scheduler.grace_epochs == 2
+    text = changed("scheduler", {"name": "asha"}, changed("budget/epochs", 2))
+    assert spec_from_yaml(text).scheduler.grace_epochs == 2
+
+
+def test_no_trial_is_stopped_early_unless_a_scheduler_is_named() -> None:
+    assert spec_from_yaml(changed("scheduler", {})).scheduler.name == "none"
 
 
 def test_conditions_of_the_catalog_are_added() -> None:

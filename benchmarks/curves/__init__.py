@@ -1,0 +1,1 @@
+"""What a warm search costs in epochs, on recorded learning curves."""
