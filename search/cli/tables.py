@@ -112,8 +112,8 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     of_a_trial = cost_of(stored.summary.spec_yaml)
     cost = of_a_trial.in_words(known.hours or 0.0) if of_a_trial else "unknown"
     work = f", work: {work_text(known.work)}" if known.work else ""
-    took = f"duration: {duration(known.wall_seconds)}, cost: {cost}{work}"
-    say(f"{took}, learned from: {learned}", out)
+    say(f"duration: {duration(known.wall_seconds)}, cost: {cost}{work}", out)
+    say(f"learned from: {learned}", out)
     if stored.summary.tags.get(tag_names.VERDICT):
         say(stored.summary.tags[tag_names.VERDICT], out)
     if note := note_of(stored.summary.tags):
