@@ -113,8 +113,8 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     of_a_trial = cost_of(stored.summary.spec_yaml)
     cost = of_a_trial.in_words(known.hours or 0.0) if of_a_trial else "unknown"
     work = f", work: {work_text(known.work)}" if known.work else ""
-    took = f"duration: {duration(known.wall_seconds)}, cost: {cost}{work}"
-    say(f"{took}, learned from: {learned}", out)
+    say(f"duration: {duration(known.wall_seconds)}, cost: {cost}{work}", out)
+    say(f"learned from: {learned}", out)
     if known.ended_because:
         say(known.ended_because, out)
     if result := revalidation_of(stored.trials)[1]:

@@ -67,7 +67,7 @@ def a_search(search: str, task: str = "t@1", hours: float = 0.5, **best: float) 
     objectives = tuple(ObjectiveDocument(name, "maximize", "pareto", None, None) for name in best)
     return SearchDocument(
         search, task, "interrupted", None, objectives, {"complete": 4}, 16, dict(best), 1800.0,
-        3700.0, hours, "GPU-hours", ("earlier",),
+        3e15, 3700.0, hours, "GPU-hours", ("earlier",),
     )  # fmt: skip
 
 
