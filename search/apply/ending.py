@@ -196,7 +196,9 @@ def _noise(
 
 def _deviation(trial: Trial, known: Revalidation, metric: str) -> float:
     """Returns the standard deviation of two values: the new one, and the one on record."""
-    return abs(trial.by_metric[metric] - known.expected.get(metric, math.nan)) / math.sqrt(2)
+    return abs(
+        trial.by_metric.get(metric, math.nan) - known.expected.get(metric, math.nan)
+    ) / math.sqrt(2)
 
 
 def _seconds(trials: Sequence[Trial]) -> float:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
+import pytest
+from rich.console import Console
+
+from search.cli.tables import print_search
 from search.history.revalidation import read_revalidation
 from search.tracking import tag_names
 from search.tracking.store import open_client
@@ -58,7 +62,9 @@ def test_it_ends_early_and_says_why_wherever_it_is_shown(
     assert why.startswith(f"ended after {count} of at most {MOST} trials: the ")
     assert why in " ".join(said.split())
     assert f"The search {why}." in (place.folder / search / "report.md").read_text()
-    assert why in " ".join(finished(place.start("show", search)).split())
+    shown = Console(file=io.StringIO(), width=80)
+    print_search(shown, search, place.uri)
+    assert why in " ".join(shown.file.getvalue().split())  # type: ignore[attr-defined]
 
 
 def test_it_goes_on_if_it_is_asked_to(place: Place, second: tuple[str, str]) -> None:
