@@ -14,7 +14,7 @@ from search.apply.proposal_source import Proposal
 from search.history import Trial
 from search.history.revalidation import Revalidation
 from search.objectives import Objective
-from tests.search.apply.test_incumbent import ACCURACY, BOTH, earlier, noise
+from tests.support.known_tasks import ACCURACY, BOTH, earlier, noise
 from tests.support.stored_search import hills_spec
 
 # The median is 0.90 and the best 1.00, so that the 20 trials brought 0.005 each.
