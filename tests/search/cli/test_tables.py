@@ -66,7 +66,7 @@ def test_an_empty_store_says_that_there_is_no_search(store: Stored) -> None:
 def a_search(search: str, task: str = "t@1", hours: float = 0.5, **best: float) -> SearchDocument:
     objectives = tuple(ObjectiveDocument(name, "maximize", "pareto", None, None) for name in best)
     return SearchDocument(
-        search, task, "interrupted", None, objectives, {"complete": 4}, 16, dict(best), 1800.0,
+        search, task, "interrupted", None, objectives, {"complete": 4}, 16, "", dict(best), 1800.0,
         3e15, 3700.0, hours, "GPU-hours", ("earlier",),
     )  # fmt: skip
 
