@@ -164,10 +164,9 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     for metric, value in trial.by_metric.items():
         on_test = f"  on test {test[metric]}" if metric in test else ""
         say_raw(f"{metric + ':':<{width}} {value_text(value):>6}{on_test}", out)
-    cost = [text for text in (seconds_text(found.seconds), work_text(found.work)) if text]
-    device = f" on {found.device}" if found.device else ""
-    if cost:
-        say(f"cost: {', '.join(cost)}{device}", out)
+    if found.work:
+        device = f" on {found.device}" if found.device else ""
+        say(f"cost: {seconds_text(found.seconds)}, {work_text(found.work)}{device}", out)
     for sentence in filter(None, (found.origin, found.lineage)):
         say(sentence, out)
     if found.state == "failed":
