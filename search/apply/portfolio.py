@@ -102,7 +102,7 @@ def choose(
     predicted = np.stack([_scaled(task, points) for task in tasks])
     names = [task.name for task in tasks]
     pool = grid.encoded(grid.draw(np.random.default_rng(0), _PRICED))
-    prices = np.exp(log_price(costs, points, pool, points[:0]))
+    prices = np.exp(log_price(costs, points, pool))
     return [
         Choice(*candidates[index], dict(zip(names, gains, strict=True)))
         for index, gains in _greedy(predicted, size, prices)

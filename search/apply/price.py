@@ -21,21 +21,19 @@ import numpy as np
 from search.extract.costs import CostModel, Floats
 
 
-def log_price(model: CostModel | None, points: Floats, pool: Floats, good: Floats) -> Floats:
+def log_price(model: CostModel | None, points: Floats, pool: Floats) -> Floats:
     """Return the logarithm of the price of candidates, `(points,)`; 0 without a cost model.
 
     Args:
         model: Predicts the cost of a trial.
         points: Encoded candidates, `(points, columns)`.
         pool: Encoded random configurations of the space.
-        good: Encoded configurations that are the best so far.
     """
     if model is None:
         return np.zeros(len(points))
     everywhere = model.log_cost(pool)
     mean = np.logaddexp.reduce(everywhere) - np.log(len(everywhere))
-    constant = max([mean, *model.log_cost(good)]) if len(good) else mean
-    return np.asarray(np.logaddexp(model.log_cost(points), constant))
+    return np.asarray(np.logaddexp(model.log_cost(points), mean))
 
 
 def predicted_cost(model: CostModel, point: Floats) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class TransferModel:
         costs = self._cost_model(context)
         ranked, prices = (
             predicted,
-            log_price(costs, points, self._candidates.pool, data.points[order[:1]]),
+            log_price(costs, points, self._candidates.pool),
         )
         if costs is not None and len(context.objectives) == 1:
             ranked = _as_measured(predicted, data, scores, models)
