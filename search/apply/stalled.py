@@ -4,10 +4,11 @@ A model of past tasks is smooth. Where tasks agree at their peaks and not betwee
 the peaks away, and a search that trusts it proposes around its own best for ever. On TaskSet 15 of
 72 searches were stuck so, with history, without it, and with random draws alike (.79, .79, .80 of a
 cold search), although in 23 of the 23 that needed the model at all the best configuration of one of
-the past tasks was good enough. So while nothing is better than what came from history, the best
-configuration of each past task has its turn between the model's, once. As soon as the model is
-ahead it proposes alone, until it brings nothing for `PATIENCE` trials; then the bests have turns
-again, and so has the model without history, for tasks may also agree in bulk and differ at the top.
+the past tasks was good enough. So the best configuration of each past task has its turn between the
+model's, once, unless the task contradicts the results here. The model comes first: misleading
+history costs at most every second trial until it is seen through. After `PATIENCE` trials without
+an improvement the model without history has turns, too, for past tasks may agree in bulk and differ
+at the top.
 
 Whose turn it is depends on the trials alone, so a resumed search goes on as an uninterrupted one,
 and trials that run at once come from different sources.
@@ -28,7 +29,6 @@ from scipy.stats import kendalltau
 from search.apply.candidate_grid import CandidateGrid
 from search.apply.candidates import BEST_OF_A_TASK
 from search.apply.gaussian_process import Floats
-from search.apply.guard import FEWEST_TO_DISAGREE
 from search.apply.own_data import ObservedData, observed_data
 from search.apply.proposal_source import Context, Proposal, Source, origin
 from search.apply.task_models import TaskModel
@@ -40,6 +40,11 @@ from search.space.encoding import encode
 # An earlier best is not proposed next to a configuration of this search: within a tenth of the
 # range in every hyperparameter the result is nearly the same.
 NEAR = 0.1
+# A task whose predictions are ordered against the results here contradicts them if that is chance
+# less often than so. Where every negative order counts,
+# tasks of TaskSet are lost that agree at the top alone: .21 of a cold search instead of .19.
+CHANCE = 0.25
+CONTRADICTS = -2.0  # less than any Kendall's tau
 # Trials without an improvement after which the model without history has its turns, too.
 PATIENCE = 6
 
@@ -58,18 +63,15 @@ class Turns:
         if not data.is_measured.any():
             return self._model.propose(context)
         waited = stalled_for(context, data)
-        rows = np.flatnonzero(data.is_measured)
-        is_best = pareto.front(data.objective_losses[rows])
-        best = [data.configurations[row] for row in rows[is_best]]
-        sources = [("", self._model)]
-        # By number, not by what was waited: of bad bests each may improve on the one before.
-        if context.number % 2 == 0 and (waited >= PATIENCE or any(map(self._bests.holds, best))):
+        sources: list[tuple[str, Source]] = []
+        # Never two in a row: of bad bests each may improve on the one before.
+        if not self._bests.holds(context.trials[-1].configuration):
             why = "the best of each earlier task takes turns with the model"
-            sources.insert(0, (why, self._bests))
-        elif waited >= PATIENCE and context.number % 4 == 1:
+            sources.append((why, self._bests))
+        if waited >= PATIENCE and context.number % 4 == 1:
             why = f"{waited} trials brought no improvement, so history has no say"
-            sources.insert(0, (why, self._alone))
-        for reason, source in sources:
+            sources.append((why, self._alone))
+        for reason, source in [*sources, ("", self._model)]:
             proposal = source.propose(context)
             if proposal is not None:
                 made = dict(proposal.origin) | ({"reason": reason} if reason else {})
@@ -131,12 +133,11 @@ class EarlierBests:
         data = observed_data(context, (), space)
         asked = encode(space, [t.configuration for t in context.trials if t.configuration])
         agreement = np.array([_agreement(task, data) for task in self._tasks])
-        is_known = len(data.losses) >= FEWEST_TO_DISAGREE
         for place in range(len(context.objectives)):
             for index in np.argsort(-agreement, kind="stable"):
                 task = self._tasks[index]
                 order = pareto.order(task.objective_losses)
-                if place >= len(order) or (is_known and agreement[index] < 0):
+                if place >= len(order) or agreement[index] == CONTRADICTS:
                     continue
                 trial = task.trials[order[place]]
                 configuration = self._restated(trial)
@@ -153,10 +154,16 @@ class EarlierBests:
 
 
 def _agreement(task: TaskModel, data: ObservedData) -> float:
-    """Returns Kendall's tau of a task's predictions and the results here; 0 where it is unknown."""
+    """Returns Kendall's tau of a task's predictions and the results here; 0 where it is unknown.
+
+    Where an objective is below 0, and not by chance, it is `CONTRADICTS`.
+    """
     count = data.objective_losses.shape[1]
     if len(data.losses) < 2:
         return 0.0
     predicted: Floats = task.predict(data.points)[:, :count]
     columns = zip(predicted.T, data.objective_losses.T, strict=True)
-    return float(np.mean([np.nan_to_num(kendalltau(*pair).statistic) for pair in columns]))
+    found = [kendalltau(*pair) for pair in columns]
+    if any(each.statistic < 0 and each.pvalue < CHANCE for each in found):
+        return CONTRADICTS
+    return float(np.mean([np.nan_to_num(each.statistic) for each in found]))
