@@ -41,6 +41,9 @@ FEWEST_PRIOR = 10
 # A single forecast is now and then far too low, so this one and the two before it must agree.
 FORECASTS = 3
 # Average gains fall as a task is searched on, so the average alone would end a search too early.
+# Six second searches (recorded HPOBench-MLP, every third position, noise added, 20 or 40 trials
+# before) ended after 3, 3, 3, 8, 9 and 12 of 25 trials; the rest would have gained 0.0049 in one of
+# them, 1.6 standard deviations of the noise, and at most 0.0009 in the others.
 SHARE_OF_AVERAGE = 0.1
 # The reference point of a hypervolume lies so far beyond the worst value, as a share of the range.
 _MARGIN = 0.1

@@ -53,7 +53,8 @@ def as_optuna_trial(plan: Plan, prior: Trial) -> optuna.trial.FrozenTrial:
         for objective, metric in compared_by_objective(plan.spec).items()
         if prior.curves.get(metric)
     }
-    cost = {name: getattr(prior, name) for name in COST_ATTRIBUTES}
+    is_known = prior.work > 0 or prior.seconds > 0
+    cost = {name: getattr(prior, name) for name in COST_ATTRIBUTES if is_known}
     return create_trial(
         state=TO_OPTUNA[prior.state],
         params=dict(prior.configuration),

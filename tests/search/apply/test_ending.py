@@ -114,7 +114,7 @@ def test_of_two_objectives_it_counts_in_shares_of_the_hypervolume() -> None:
 
 
 def test_a_search_says_beforehand_what_it_trains_again_and_when_it_ends() -> None:
-    spec = hills_spec(budget={"trials": 30, "epochs": 2})
+    spec = hills_spec(budget={"trials": 30, "epochs": 2, "stop": "auto"})
     origin = {"step": "confirm", "revalidates": RECORD.as_record()}
     prior = PriorData(tuple(PRIOR))
     assert revalidation_lines(spec, [Proposal({}, origin)], prior) == [
@@ -128,11 +128,11 @@ def test_a_search_says_beforehand_what_it_trains_again_and_when_it_ends() -> Non
 
 
 def test_a_search_with_a_control_arm_or_without_a_rule_does_not_end_early() -> None:
-    assert may_end_early(hills_spec())
-    never = {"trials": 2, "epochs": 2, "stop": "never"}
-    assert not may_end_early(hills_spec(budget=never))
+    budget = {"trials": 2, "epochs": 2}
+    assert may_end_early(hills_spec(budget=budget | {"stop": "auto"}))
+    assert not may_end_early(hills_spec(budget=budget | {"stop": "never"}))
     arm = {"name": "warm", "options": {"control": 1}}
-    assert not may_end_early(hills_spec(sampler=arm))
+    assert not may_end_early(hills_spec(budget=budget | {"stop": "auto"}, sampler=arm))
 
 
 def test_the_objectives_of_a_forecast_need_not_have_names() -> None:

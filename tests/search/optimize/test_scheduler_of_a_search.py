@@ -22,7 +22,8 @@ BOUND = {"role": "constraint", "bound": 0.8}
 
 
 def digits(*objectives: dict[str, Any]) -> Spec:
-    return spec_from_yaml(changed("objectives", list(objectives), GOOD))
+    document = changed("objectives", list(objectives), GOOD)
+    return spec_from_yaml(changed("scheduler", ASHA, document))
 
 
 def test_a_bound_is_compared_by_the_cheap_accuracy_of_its_attack() -> None:
