@@ -177,12 +177,12 @@ def _noise(
 ) -> float:
     """Returns how much a repetition changes the objective, or the hypervolume as a share.
 
-    Without known noise of an objective it is the distance of the new value from the record.
+    Without known noise of an objective it is that of the new value and the record.
     """
     trial, known = confirmed
     deviations = {each.objective: each.deviation for each in prior.noises}
     moved = [
-        deviations.get(each.metric, abs(trial.by_metric[each.metric] - known.expected[each.metric]))
+        deviations.get(each.metric, _deviation(trial, known, each.metric))
         for each in objectives
         if each.metric in deviations or each.metric in known.expected
     ]
@@ -192,6 +192,13 @@ def _noise(
         return moved[0]
     lower = pareto.hypervolume(scale.front + np.array(moved), scale.reference)
     return 1.0 - lower / scale.volume if scale.volume > 0 else 0.0
+
+
+def _deviation(trial: Trial, known: Revalidation, metric: str) -> float:
+    """Returns the standard deviation of two values: the new one, and the one on record."""
+    return abs(
+        trial.by_metric.get(metric, math.nan) - known.expected.get(metric, math.nan)
+    ) / math.sqrt(2)
 
 
 def _seconds(trials: Sequence[Trial]) -> float:

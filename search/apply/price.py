@@ -34,7 +34,7 @@ def log_price(model: CostModel | None, points: Floats, pool: Floats, good: Float
         return np.zeros(len(points))
     everywhere = model.log_cost(pool)
     mean = np.logaddexp.reduce(everywhere) - np.log(len(everywhere))
-    constant = max(mean, *model.log_cost(good))
+    constant = max([mean, *model.log_cost(good)]) if len(good) else mean
     return np.asarray(np.logaddexp(model.log_cost(points), constant))
 
 

@@ -113,8 +113,8 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     of_a_trial = cost_of(stored.summary.spec_yaml)
     cost = of_a_trial.in_words(known.hours or 0.0) if of_a_trial else "unknown"
     work = f", work: {work_text(known.work)}" if known.work else ""
-    took = f"duration: {duration(known.wall_seconds)}, cost: {cost}{work}"
-    say(f"{took}, learned from: {learned}", out)
+    say(f"duration: {duration(known.wall_seconds)}, cost: {cost}{work}", out)
+    say(f"learned from: {learned}", out)
     if known.ended_because:
         say(known.ended_because, out)
     if result := revalidation_of(stored.trials)[1]:
@@ -164,10 +164,9 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     for metric, value in trial.by_metric.items():
         on_test = f"  on test {test[metric]}" if metric in test else ""
         say_raw(f"{metric + ':':<{width}} {value_text(value):>6}{on_test}", out)
-    cost = [text for text in (seconds_text(found.seconds), work_text(found.work)) if text]
-    device = f" on {found.device}" if found.device else ""
-    if cost:
-        say(f"cost: {', '.join(cost)}{device}", out)
+    if found.work:
+        device = f" on {found.device}" if found.device else ""
+        say(f"cost: {seconds_text(found.seconds)}, {work_text(found.work)}{device}", out)
     for sentence in filter(None, (found.origin, found.lineage)):
         say(sentence, out)
     if found.state == "failed":

@@ -57,10 +57,11 @@ class Revalidation:
         return ", ".join(f"{name} {value_text(value)}" for name, value in self.expected.items())
 
     def accepted_in_words(self) -> str:
-        """Return with which values the record holds: "0.9740 to 0.9900 is noise"."""
+        """Return with which values the record holds: "0.9740 to 0.9900 is accepted"."""
         one = len(self.accepted) == 1 == len(self.expected)
         texts = [self._accepted(name) + f" of {name}" * (not one) for name in self.accepted]
-        return " and ".join(texts) + " is within noise" if texts else ""
+        verb = "are" if len(texts) > 1 else "is"
+        return f"{' and '.join(texts)} {verb} accepted" if texts else ""
 
     def result_in_words(self, values: Mapping[str, float]) -> str:
         """Say in a sentence whether the record holds, given the new values."""
@@ -68,7 +69,7 @@ class Revalidation:
         if departed:
             found = ", ".join(
                 f"{metric} is {value_text(value)} now and was {self._expected(metric)}"
-                f" ({self._accepted(metric)} would be noise)"
+                f" ({self._accepted(metric)} would be accepted)"
                 for metric, value in departed.items()
             )
             return (

@@ -42,6 +42,8 @@ def proposals_table(
     parts = [table(["step", "trials", "complete", *names, "among the best"], rows)]
     if best:
         parts.append("\n".join(_origin_of_best(each, best) for each in this.objectives))
+    if result := revalidation_of(trials)[1]:
+        parts.append(escape(result[0].upper() + result[1:] + "."))
     return "\n\n".join(parts)
 
 

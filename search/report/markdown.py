@@ -153,7 +153,6 @@ def _searched(contents: Contents) -> str:
         "seed": str(search.seed),
         "started": search.started.strftime("%Y-%m-%d %H:%M UTC"),
         "state": contents.state,
-        "best known trial": revalidation_of(contents.trials)[1],
         "learned from": learned_from(contents.experience, is_warm=search.warm),
     }
     return _bullets([f"{name}: {value}" for name, value in facts.items() if value])

@@ -241,6 +241,8 @@ def test_what_a_cnn_reports_says_which_part_it_was_measured_on() -> None:
         "gradients.train",
         "seconds.train",
         "seconds.evaluation",
+        "work.train",
+        "work.evaluation",
     )
 
 

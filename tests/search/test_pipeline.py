@@ -215,6 +215,41 @@ def test_more_trials_raise_the_budget_for_good(store: Stored, tmp_path: Path) ->
     assert resume(copy).trials_budget == 8
 
 
+def test_a_search_of_a_known_task_says_what_it_trains_again(store: Stored) -> None:
+    said: list[str] = []
+    prepared = prepare(hills_spec(), store.uri, say=said.append)
+    assert prepared.proposals[0].origin["step"] == "confirm"
+    line = f"apply     trains {store.search}#0 again first: left 0.9000, right 0.1000 expected; "
+    assert line + "how much it varies is not known" in said
+
+
+@pytest.mark.parametrize("stop", ["auto", "never"])
+def test_the_budget_is_a_limit_until_the_user_asks_for_a_number(
+    store: Stored, tmp_path: Path, stop: str
+) -> None:
+    copy = store.copied(tmp_path)
+    plan = new_search(copy, tmp_path, budget={"trials": 5, "epochs": 4, "stop": stop})
+    assert plan.may_end == (stop == "auto")
+    assert resume(copy, plan.search).may_end == (stop == "auto")
+    assert not resume(copy, plan.search, more_trials=2).may_end
+    assert not resume(copy, plan.search).may_end  # the two are still wanted
+
+
+def test_a_search_that_ended_by_itself_goes_on_for_as_many_trials_as_it_is_asked_to(
+    store: Stored, tmp_path: Path
+) -> None:
+    copy = store.copied(tmp_path)
+    run, client = copy.plan.summary_run, open_client(copy.uri)
+    client.set_tag(run, tag_names.REASON, "ended after 4 of at most 5 trials: too little")
+    client.set_tag(run, tag_names.BUDGET, "4")
+    assert not resume(copy).may_end
+    plan = resume(copy, more_trials=3)
+    assert (plan.trials_budget, plan.may_end) == (7, False)
+    assert find_summary(client, copy.search).ended_because == (
+        "ended after 4 of at most 5 trials: too little; resumed for 3 more trials"
+    )
+
+
 def test_a_resume_that_fails_leaves_the_budget_as_it_was(
     store: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

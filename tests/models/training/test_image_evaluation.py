@@ -17,6 +17,7 @@ from models.catalog import Threat
 from models.data.loading import ImageSplits
 from models.data.validation_split import cut
 from models.training.image_evaluation import ImageEvaluation
+from models.training.work import WorkMeter
 from tests.support.image_trainings import BUSY, LEARNS, QUICK, SMALL, train, weights
 
 THREAT = Threat(steps=2, cheap_steps=1, examples=30, cheap_examples=20, confirm_examples=10)
@@ -109,7 +110,7 @@ def test_a_replaced_accuracy_is_kept_as_unconfirmed(
         index=np.array([1]), adversarial_examples=torch.zeros(1, 1, 8, 8),
     )  # fmt: skip
     monkeypatch.setattr("models.training.image_evaluation.confirm", lambda *arguments: found)
-    metrics = evaluation.confirm(model)
+    metrics = evaluation.confirm(model, WorkMeter())
     assert metrics[THREAT.metric()] == 0.4 and metrics[THREAT.apgd_metric()] == 0.2
     assert 0.0 <= metrics[f"unconfirmed.{THREAT.metric()}"] <= 1.0
     assert (metrics["robustness.gap"], metrics["robustness.replaced"]) == (0.3, 1.0)

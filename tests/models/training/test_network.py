@@ -74,7 +74,8 @@ def test_a_diverged_training_reports_nan_and_ends(few_digits: ImageSplits) -> No
     assert training.diverged and training.ended and len(reports) < 30
     last = reports[-1]
     assert set(last) == {"epoch", "selection.collapsed", *metrics("cnn", QUICK)}
-    known = {"epoch", "loss.train", "selection.collapsed", "gradients.train"}
+    known = {"epoch", "loss.train", "selection.collapsed", "gradients.train", "work.train",
+             "work.evaluation"}  # fmt: skip
     for name in set(without_seconds(last)) - known:
         assert math.isnan(last[name]), name
     assert all(math.isfinite(report["selection.accuracy.clean"]) for report in reports[:-1])

@@ -55,7 +55,7 @@ def test_confirming_repeats_and_survives_a_checkpoint(few_digits: ImageSplits) -
     assert training.confirm() == {}
     *_, last = training.run()
     found = training.confirm()
-    names = {QUICK.apgd_metric(), "robustness.gap", "robustness.replaced"}
+    names = {QUICK.apgd_metric(), "robustness.gap", "robustness.replaced", "work.confirmation"}
     replaced = {QUICK.metric(), f"unconfirmed.{QUICK.metric()}"}
     assert set(found) == names | (replaced if found["robustness.replaced"] else set())
     assert found[QUICK.apgd_metric()] <= last[QUICK.metric()]

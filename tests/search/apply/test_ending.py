@@ -14,7 +14,7 @@ from search.apply.proposal_source import Proposal
 from search.history import Trial
 from search.history.revalidation import Revalidation
 from search.objectives import Objective
-from tests.search.apply.test_incumbent import ACCURACY, BOTH, earlier, noise
+from tests.support.known_tasks import ACCURACY, BOTH, earlier, noise
 from tests.support.stored_search import hills_spec
 
 # The median is 0.90 and the best 1.00, so that the 20 trials brought 0.005 each.
@@ -90,8 +90,8 @@ def test_where_cost_counts_the_largest_gain_decides_not_that_of_the_proposal() -
     assert why([0.0] * 3, deviation=0.01, most=0.5) == ""
 
 
-def test_without_known_noise_it_is_the_distance_of_the_new_value_from_the_record() -> None:
-    assert "changes it by 0.0300" in why([0.0006] * 3, first=confirmed(0.97))
+def test_without_known_noise_it_comes_from_the_new_value_and_the_record() -> None:
+    assert "changes it by 0.0212" in why([0.0006] * 3, first=confirmed(0.97))
 
 
 def test_a_malformed_forecast_is_none() -> None:
@@ -118,7 +118,7 @@ def test_a_search_says_beforehand_what_it_trains_again_and_when_it_ends() -> Non
     origin = {"step": "confirm", "revalidates": RECORD.as_record()}
     prior = PriorData(tuple(PRIOR))
     assert revalidation_lines(spec, [Proposal({}, origin)], prior) == [
-        "trains first#20 again first: accuracy 1.0000 expected; 0.9000 to 1.0000 is within noise",
+        "trains first#20 again first: accuracy 1.0000 expected; 0.9000 to 1.0000 is accepted",
         "ends when the model expects too little of the trials left; 30 trials at most (all: --set "
         "budget.stop=never)",
     ]

@@ -85,7 +85,7 @@ def test_prior_trials_of_the_same_task_keep_them_apart():
         for rate in (0.1, 0.5, 0.9)
     ]
     history = History.from_studies({"digits": earlier}, ["minimize"])
-    sampler = WarmStartSampler(history, SPACE, task="digits")
+    sampler = WarmStartSampler(history, SPACE, task="digits", confirm=False)
     tried = [each["padding"] for each in searched(sampler, SPACE, 5)]
     assert tried.count(2) == 0 and sum(choice is False for choice in tried) >= 4
 

@@ -138,7 +138,7 @@ def test_one_prior_trial_of_another_task_is_no_portfolio():
 
 @pytest.mark.parametrize("name", [TRANSFER, "tpe"])
 def test_trials_of_the_same_task_take_the_place_of_the_portfolio(name):
-    sampler = maker(name, "same task")(0)
+    sampler = maker(name, "same task", confirm=False)(0)
     step = steps_of(sampler, 2)[0]
     assert sampler.origin(0)["prior_trials"] == 20
     if name == "tpe":

@@ -130,7 +130,7 @@ def test_prior_trials_count_only_for_the_same_directions_unless_objectives_are_n
 @pytest.mark.parametrize("tasks", [1, 2], ids=["alone", "with another task"])
 def test_a_proposal_names_good_prior_runs_of_the_same_task(tasks):
     history = studies.prior_history(objectives=1, tasks=tasks)
-    sampler = WarmStartSampler(history, studies.CONDITIONAL, task="task 0")
+    sampler = WarmStartSampler(history, studies.CONDITIONAL, task="task 0", confirm=False)
     studies.run(studies.create_study(sampler, 1), 1)
     own = [trial for trial in history.prior_trials() if trial.task == "task 0"]
     better = sorted(own, key=lambda trial: trial.values)[: len(own) // 2]

@@ -55,7 +55,7 @@ def test_what_was_tried_on_the_same_task_is_not_proposed_again(name):
                 )
             )
     history = History.from_studies({"digits": earlier}, ["minimize"])
-    sampler = WarmStartSampler(history, SMALL, task="digits", sampler=FAST[name])
+    sampler = WarmStartSampler(history, SMALL, task="digits", sampler=FAST[name], confirm=False)
     study = studies.create_study(sampler, 1)
     assert [c["width"] for c in _run_small(study, 2)] == [3, 3]
     assert sampler.is_exhausted(study)

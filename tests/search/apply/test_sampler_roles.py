@@ -149,9 +149,9 @@ def earlier(tasks: Sequence[str] = ("task",), trials: int = 12) -> History:
 @pytest.mark.parametrize("sampler", [TRANSFER, OptunaSampler("tpe")], ids=["transfer", "tpe"])
 def test_trials_of_the_same_task_count_as_they_are_under_a_constraint(sampler) -> None:
     study = study_under(AT_LEAST, sampler, 0, history=earlier(), task="task", portfolio=0)
-    run(study, AT_LEAST, 1)
-    assert study.sampler.origin(0)["step"] == "prior-model"
-    assert study.sampler.origin(0)["prior_trials"] == 12
+    run(study, AT_LEAST, 2)
+    assert [study.sampler.origin(each)["step"] for each in (0, 1)] == ["confirm", "prior-model"]
+    assert study.sampler.origin(1)["prior_trials"] == 12
     assert not study.sampler.left_out
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from search.cli import stored_searches as module
 from search.cli.documents import ObjectiveDocument, SearchDocument
-from search.cli.stored_searches import Wanted, stored_searches
+from search.cli.stored_searches import Wanted, stored_search, stored_searches
 from search.cli.tables import history_lines, print_search, print_trial
 from search.history import Trial
 from search.history.provenance import provenance_text, read_origin
@@ -66,8 +66,8 @@ def test_an_empty_store_says_that_there_is_no_search(store: Stored) -> None:
 def a_search(search: str, task: str = "t@1", hours: float = 0.5, **best: float) -> SearchDocument:
     objectives = tuple(ObjectiveDocument(name, "maximize", "pareto", None, None) for name in best)
     return SearchDocument(
-        search, task, "interrupted", None, objectives, {"complete": 4}, 16, dict(best), 1800.0,
-        3700.0, hours, "GPU-hours", ("earlier",),
+        search, task, "interrupted", None, objectives, {"complete": 4}, 16, "", dict(best), 1800.0,
+        3e15, 3700.0, hours, "GPU-hours", ("earlier",),
     )  # fmt: skip
 
 
@@ -145,6 +145,22 @@ def test_a_trial_shows_its_configuration_its_values_and_its_origin(store: Stored
         "It comes from the portfolio, before any model: it did well on 1 earlier task "
         "(t@1 0.50). Tried before in runs run-a, run-b.",
     ]  # fmt: skip
+
+
+def test_a_search_and_a_trial_show_their_work_where_it_is_known(
+    store: Stored, tmp_path: Path
+) -> None:
+    assert "work" not in printed(lambda out: print_search(out, store.search, store.uri))
+    copied = store.copied(tmp_path)
+    client = open_client(copied.uri)
+    run = stored_search(copied.uri, copied.search).trial(0).run_id
+    for tag, text in ((tag_names.WORK, "3.2e12"), (tag_names.DEVICE, "2 of GPU"),
+                      (tag_names.SECONDS, "75")):  # fmt: skip
+        client.set_tag(run, tag, text)
+    text = printed(lambda out: print_trial(out, copied.search, 0, copied.uri))
+    assert "\ncost: 1 min 15 s, 3.2 TFLOP on 2 of GPU\n" in text
+    whole = printed(lambda out: print_search(out, copied.search, copied.uri))
+    assert ", work: 3.2 TFLOP\n" in whole
 
 
 def test_a_failed_trial_shows_its_reason_and_where_the_log_is(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from search.extract.noise import configuration_key, noise
 from search.extract.objective_matrix import ObjectiveMatrix, objective_matrix
 from search.history import Trial
 from search.objectives import Objective
-from tests.support.synthetic_history import CLEAN, ROBUST, TASK, history, row
+from tests.support.synthetic_history import CLEAN, ROBUST, START, TASK, history, row
 
 OTHER_THREAT = "accuracy.pgd20_linf_0.3"
 
@@ -123,3 +125,16 @@ def test_the_interval_has_its_stated_coverage() -> None:
         held += entry.low <= 0.02 <= entry.high
     # 95 % of 400, four standard deviations of 4.4 either way: a false alarm once in 16,000.
     assert 362 <= held <= 397
+
+
+def test_a_difference_across_a_change_of_the_task_is_no_noise() -> None:
+    record = {"trial": "cold#0", "expected": {CLEAN: 0.8}, "accepted": {CLEAN: [0.7, 0.9]}}
+    gone = {"step": "confirm", "revalidates": record}
+    hour = timedelta(hours=1)
+    after = of({8: [0.50, 0.52]}, search="later", started=START + hour)
+    after[0]["origin"] = json.dumps(gone)
+    entry = found([*of({8: [0.80, 0.81]}), *after])
+    assert entry.repeats == 2  # one before the change and one since
+    assert entry.deviation == pytest.approx(math.sqrt((0.005**2 * 2 + 0.01**2 * 2) / 2))
+    after[0]["origin"] = "{}"
+    assert found([*of({8: [0.80, 0.81]}), *after]).deviation > 0.1

@@ -73,8 +73,8 @@ def test_a_warning_says_what_was_measured_what_it_means_and_what_to_do() -> None
     said = KNOWN.result_in_words({"accuracy": 0.95})
     assert said.startswith(
         "warning: the best known trial, digits-1#7, does not reach its record: accuracy is 0.9500 "
-        "now and was 0.9800 (0.9700 to 0.9900 would be noise). A library, the data or the hardware "
-        "has changed since; trials of before count by rank from here on. fix: "
+        "now and was 0.9800 (0.9700 to 0.9900 would be accepted). A library, the data or the "
+        "hardware has changed since; trials of before count by rank from here on. fix: "
     )
     assert KNOWN.result_in_words({"accuracy": 0.981}) == (
         "the best known trial, digits-1#7, was trained again: accuracy 0.9810 (on record 0.9800)"

@@ -272,3 +272,23 @@ def test_what_the_store_refused_is_listed_with_where_it_is_kept(tmp_path: Path) 
     assert EVIL not in text
     written(WARM, tmp_path)
     assert "refused" not in (tmp_path / "report.md").read_text()
+
+
+def test_the_report_says_why_a_search_ended_and_warns_of_a_record_that_is_gone(
+    tmp_path: Path,
+) -> None:
+    known = {"trial": "cold#3", "expected": {CLEAN: 0.9}, "accepted": {CLEAN: [0.8, 1.0]}}
+    origin = {"step": "confirm", "revalidates": known}
+    rows = [*rows_of_random_search("cold", 20, 1)]
+    for value, is_gone in ((0.85, False), (0.5, True)):
+        again = row(0, [value, 0.5], search="this", started=LATER, origin=origin)
+        trials = history([*rows, again], [search(), search("this", warm=True, started=LATER)])
+        made = write_report(
+            trials, "this", tmp_path, spec_yaml=SPEC, environment={},
+            ended_because="ended after 1 of at most 20 trials: too little",
+        )  # fmt: skip
+        text = (made.folder / "report.md").read_text()
+        assert "**The search ended after 1 of at most 20 trials: too little.**" in text
+        assert ("**warning: the best known trial, cold#3, does not reach its record" in text
+                ) == is_gone  # fmt: skip
+        assert ("The best known trial, cold#3, was trained again" in text) != is_gone
