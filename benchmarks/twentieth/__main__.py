@@ -21,8 +21,8 @@ cold searches of that task have in the end (median of repetitions).
 
 `report` writes results/reference/twentieth.* and docs/twentieth.png from both.
 
-Cost on two cores: `recorded` depends on the sampler (10,000 proposals for 10 sequences), `training`
-about two minutes a repetition. A killed run goes on where it was.
+Cost on two cores: `recorded` depends on the sampler (20,000 proposals for 20 sequences), `training`
+up to eight minutes a repetition on a busy core. A killed run goes on where it was.
 
     python -m benchmarks.twentieth recorded --sequences 20
     python -m benchmarks.twentieth training --repetitions 10
