@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from benchmarks.harness import plots
 from benchmarks.harness.statistics import Floats, bootstrap, bootstrap_ratio
 from benchmarks.twentieth.costs import COMPUTE, TRIALS, Recorded
+from search.history.plurals import counted
 
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -43,7 +44,7 @@ def _draw_recorded(axes: Axes, found: Recorded) -> None:
     axes.set_xticks([1, 5, 10, 15, 20])
     axes.set_xlabel("k-th search")
     axes.set_ylabel("cost to cold TPE's value, relative to cold TPE")
-    axes.set_title(f"recorded tasks, {len(costs)} sequences", fontsize=11, loc="left")
+    axes.set_title(f"recorded tasks, {counted(len(costs), 'sequence')}", fontsize=11, loc="left")
     axes.legend(frameon=False, fontsize=9, loc="lower left")
 
 
@@ -63,7 +64,7 @@ def _draw_trained(axes: Axes, costs: Mapping[str, Floats]) -> None:
     axes.set_xticks(count)
     axes.set_xlabel("k-th search (digits, MNIST, KMNIST, Fashion)")
     axes.set_ylabel("cost to a cold search's hypervolume, relative")
-    axes.set_title(f"real training, {len(warm)} repetitions", fontsize=11, loc="left")
+    axes.set_title(f"real training, {counted(len(warm), 'repetition')}", fontsize=11, loc="left")
     axes.legend(frameon=False, fontsize=9, loc="lower left")
 
 
@@ -73,5 +74,5 @@ def _scale(axes: Axes) -> None:
     axes.axhline(0.05, color=plots.BLACK, linestyle=":", linewidth=1.2, label="a twentieth")
     axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.minorticks_off()
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(low, 0.02), max(high, 1.5))
+    # Room for the legend below; a band of few sequences may end below the axis.
+    axes.set_ylim(0.002, max(axes.get_ylim()[1], 1.5))
