@@ -75,4 +75,4 @@ def _scale(axes: Axes) -> None:
     axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.minorticks_off()
     # Room for the legend below; a band of few sequences may end below the axis.
-    axes.set_ylim(0.002, max(axes.get_ylim()[1], 1.5))
+    axes.set_ylim(0.0005, max(axes.get_ylim()[1], 1.5))
