@@ -20,6 +20,8 @@ from models.catalog import Threat
 from models.data.loading import ImageSplits, load_images
 from search.spec import Spec
 
+_PARTS_OF_WORK = ("work.train", "work.evaluation")
+
 
 class Trainings:
     """Trains for one spec; results are cells in the folder `cache`.
@@ -53,6 +55,11 @@ class Trainings:
         """Return the spec's objectives after the last epoch, on the validation split."""
         last = self.train(configuration, seed)["curve"][-1]
         return [float(last[objective.metric]) for objective in self._spec.objectives]
+
+    def work(self, configuration: Mapping[str, Any], seed: int) -> float:
+        """Return the FLOP of a training and of its evaluations after every epoch."""
+        curve = self.train(configuration, seed)["curve"]
+        return float(sum(metrics[part] for metrics in curve for part in _PARTS_OF_WORK))
 
     def values_on_test(self, configuration: Mapping[str, Any], seed: int) -> list[float]:
         """Return the spec's objectives after the last epoch, on the test split."""

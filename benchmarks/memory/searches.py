@@ -28,11 +28,12 @@ from search.spec import Spec, task_id
 
 @dataclass
 class Done:
-    """A finished search: a configuration, its values (NaN if it failed) and its origin a trial."""
+    """A finished search: a trial's configuration, values (NaN if it failed), origin and FLOP."""
 
     configurations: list[dict[str, Any]] = field(default_factory=list)
     values: list[list[float]] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    work: list[float] = field(default_factory=list)
     study: optuna.Study | None = None
 
     def record(self) -> dict[str, Any]:
@@ -66,7 +67,10 @@ def run(
     space = spec.search_space()
     known = history.tasks() if history else []
     task = task_of(spec) if task_of(spec) in known else None
-    sampler = WarmStartSampler(history, space, seed, task=task, objectives=spec.objectives)
+    sampler = WarmStartSampler(
+        history, space, seed, task=task, objectives=spec.objectives,
+        confirm=False,  # an exact repetition counts for nothing
+    )  # fmt: skip
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions = directions_of(spec.objectives)
     done = Done(study=optuna.create_study(sampler=sampler, directions=directions))
@@ -76,6 +80,8 @@ def run(
         trial = done.study.ask()
         configuration = space.suggest(trial)
         values = trainings.values(configuration, trial_seed(seed, number))
+        work = trainings.work(configuration, trial_seed(seed, number))
+        trial.set_user_attr("work", work)
         if all(math.isfinite(value) for value in values):
             done.study.tell(trial, values)
         else:
@@ -83,6 +89,7 @@ def run(
             done.study.tell(trial, state=TrialState.FAIL)
         done.configurations.append(configuration)
         done.values.append(values)
+        done.work.append(work)
         done.steps.append(str(sampler.origin(trial.number)["step"]))
     return done
 

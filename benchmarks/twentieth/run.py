@@ -6,19 +6,23 @@ benchmark; the cold ones are kept in its cells.
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 
+from benchmarks.harness import provenance
 from benchmarks.harness.cells import StoredResults, in_parallel
+from benchmarks.harness.code_version import models_version
 from benchmarks.transfer import peers, recorded_tasks
 from benchmarks.transfer.recorded_tasks import OBJECTIVES, TASKS, Rows
 from benchmarks.transfer.run import Job, jobs_of, run_all
 from benchmarks.transfer.scenarios import DISTRIBUTIONS, Past, search
-from benchmarks.twentieth.costs import Recorded
+from benchmarks.twentieth.costs import COLD_TPE, OWN_COLD, Recorded
 from benchmarks.twentieth.training import repetition
 from search.apply import WarmStartSampler
 from search.apply.proposal_source import seed_of
@@ -27,6 +31,8 @@ from search.space import SearchSpace
 
 SEARCHES, TRIALS = 20, 50
 COLD_SEEDS = 10
+# The same sequences by the sampler of commit 0acd141, before costs counted.
+BASELINE = provenance.REFERENCE / "twentieth_baseline.json"
 
 
 def tasks_of(sequence: int) -> list[str]:
@@ -73,34 +79,41 @@ def _history(
 def recorded_of(
     sequences: int, trials: int, store: StoredResults, data: Path, cache: Path
 ) -> Recorded:
-    """Return what `recorded` kept: regret by sequence and place, and cold ones by task."""
-    family = recorded_tasks.load(data)
+    """Return what `recorded` kept, and the cold searches that it is compared with."""
     kept = StoredResults(cache, "transfer")
-    curves, names = [], []
-    for sequence in range(sequences):
-        result = store.get(_key("recorded", sequence, trials))
-        if result is not None:
-            names.append(tasks_of(sequence))
-            curves.append(
-                [
-                    family.tasks[task].regret(rows)
-                    for task, rows in zip(names[-1], result["rows"], strict=True)
-                ]
-            )
+    found = {n: store.get(_key("recorded", n, trials)) for n in range(sequences)}
+    numbers = [n for n, result in found.items() if result]
     cold = {
         method: {
-            task: np.array(
-                [
-                    family.tasks[task].regret(result["rows"])[:trials]
-                    for seed in range(COLD_SEEDS)
-                    if (result := kept.get(Job(method, "none", task, seed).key()))
-                ]
-            )
+            task: [
+                result["rows"][:trials]
+                for seed in range(COLD_SEEDS)
+                if (result := kept.get(Job(method, "none", task, seed).key()))
+            ]
             for task in TASKS
         }
-        for method in ("tpe", "twentieth-cold")
+        for method in (COLD_TPE, OWN_COLD)
     }
-    return Recorded(names, np.array(curves), cold)
+    return Recorded(
+        recorded_tasks.load(data).tasks, numbers, [tasks_of(n) for n in numbers],
+        np.array([result["rows"] for result in found.values() if result]), cold,
+    )  # fmt: skip
+
+
+def before_costs(found: Recorded) -> tuple[Recorded, Recorded] | None:
+    """Return the same sequences with and without what the sampler learned since BASELINE.
+
+    Sequences that the baseline lacks are left out; None if its searches have other lengths.
+    """
+    rows = np.array(json.loads(BASELINE.read_text())["rows"])
+    kept = [place for place, number in enumerate(found.numbers) if number < len(rows)]
+    if not kept or rows.shape[1:] != found.rows.shape[1:]:
+        return None
+    numbers = [found.numbers[place] for place in kept]
+    now = replace(
+        found, numbers=numbers, tasks=[found.tasks[place] for place in kept], rows=found.rows[kept]
+    )
+    return now, replace(now, rows=rows[numbers])
 
 
 def trained_of(repetitions: int, trials: int, store: StoredResults) -> list[dict[str, Any]]:
@@ -119,7 +132,7 @@ def run_recorded(
     for count, ((n, *_), rows) in enumerate(in_parallel(run_sequence, jobs, workers), start=1):
         store.put(_key("recorded", n, trials), {"rows": rows})
         print(f"{count} of {len(jobs)} sequences are done", flush=True)
-    cold = jobs_of(["tpe", "twentieth-cold"], ["none"], TASKS, range(COLD_SEEDS))
+    cold = jobs_of([COLD_TPE, OWN_COLD], ["none"], TASKS, range(COLD_SEEDS))
     run_all(cold, StoredResults(cache, "transfer"), data, cache, workers)
 
 
@@ -136,5 +149,6 @@ def run_training(
 
 
 def _key(part: str, number: int, trials: int) -> dict[str, Any]:
+    depends_on = [peers.key_of("twentieth"), *([models_version()] if part == "training" else [])]
     return {"part": part, "number": number, "trials": trials,
-            "depends_on": peers.key_of("twentieth")}  # fmt: skip
+            "depends_on": "-".join(depends_on)}  # fmt: skip

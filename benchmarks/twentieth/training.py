@@ -25,13 +25,15 @@ def repetition(number: int, cache: Path, images: Path, trials: int) -> dict[str,
     The first search of an order has no history, so there warm and cold are the same search.
 
     Returns:
-        "tasks" in their order, and the hypervolume after every trial by arm and place.
+        "tasks" in their order; by arm and place, the hypervolume after every trial in "volumes" and
+        the FLOP of every trial in "work".
     """
     order = np.random.default_rng(seed_of(number, "order")).permutation(len(TASKS))
     names = [TASKS[index] for index in order]
     specs = [spec_of(name, images) for name in names]
     past: list[tuple[Spec, searches.Done]] = []
     volumes: dict[str, list[list[float]]] = {"warm": [], "cold": []}
+    work: dict[str, list[list[float]]] = {"warm": [], "cold": []}
     for place, spec in enumerate(specs):
         trainings, seed = Trainings(spec, cache), seed_of(number, place) % 2**31
         warm = searches.run(spec, trainings, trials, seed, history=_history(past))
@@ -39,7 +41,8 @@ def repetition(number: int, cache: Path, images: Path, trials: int) -> dict[str,
         past.append((spec, warm))
         for arm, done in (("warm", warm), ("cold", cold)):
             volumes[arm].append(searches.volumes(spec, done.values, RELATED_POINT))
-    return {"repetition": number, "tasks": names, "volumes": volumes}
+            work[arm].append(done.work)
+    return {"repetition": number, "tasks": names, "volumes": volumes, "work": work}
 
 
 def spec_of(name: str, images: Path) -> Spec:
