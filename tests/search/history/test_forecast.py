@@ -26,7 +26,7 @@ def test_a_forecast_is_read_and_written_in_words() -> None:
     "record",
     [
         None, [], {"value": 3}, {"value": {"a": [1, 2]}}, {"value": {"a": [1, 2, math.nan]}},
-        {"value": {"a": [1, 2, "3"]}}, {"cost": 10**400, "factor": 2.0}, 
+        {"value": {"a": [1, 2, "3"]}}, {"cost": 10**400, "factor": 2.0},
         {"cost": True, "factor": 1}, {"cost": 3.0}, {"cost": math.inf, "factor": 1.0},
     ],
 )  # fmt: skip
