@@ -17,14 +17,16 @@ _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 def draw(found: Recorded | None, trained: Mapping[str, Floats] | None, path: Path) -> None:
-    """Draw what was measured; None leaves a part empty."""
-    figure, (left, right) = plots.new_figure(
-        "What the k-th search costs, against a search that knows nothing", columns=2, height=4.2
-    )
+    """Draw what was measured, one part next to the other; None leaves a part out."""
+    count = sum(each is not None for each in (found, trained))
+    figure, axes = plots.new_figure(
+        "What the k-th search costs, against a search that knows nothing",
+        columns=max(count, 1), height=4.2,
+    )  # fmt: skip
     if found is not None:
-        _draw_recorded(left, found)
+        _draw_recorded(axes[0], found)
     if trained is not None:
-        _draw_trained(right, trained)
+        _draw_trained(axes[-1], trained)
     plots.save(figure, path)
 
 

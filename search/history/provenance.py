@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.hyperparameters.hyperparameter import LARGEST_COUNT
+from search.history.forecast import Forecast, read_forecast
 from search.history.plurals import counted
 from search.history.revalidation import CONFIRM, Revalidation, read_revalidation
 from search.space.values import read_number
@@ -61,6 +62,7 @@ class Origin:
         is_repeated: Whether it repeats a configuration because all have been tried.
         reason: Why it was not proposed as planned; usually "".
         revalidates: The record of the best known trial, if it trains that one again.
+        forecast: What the model expected of it.
     """
 
     step: str = UNKNOWN
@@ -72,6 +74,7 @@ class Origin:
     is_repeated: bool = False
     reason: str = ""
     revalidates: Revalidation | None = None
+    forecast: Forecast = field(default_factory=Forecast)
 
     @property
     def arm(self) -> str:
@@ -97,6 +100,7 @@ def read_origin(record: object) -> Origin:
         is_repeated=record.get("repeated") is True,
         reason=_text(record.get("reason")),
         revalidates=read_revalidation(record),
+        forecast=read_forecast(record),
     )
 
 
@@ -111,6 +115,9 @@ def ledger_columns(origin: Origin) -> dict[str, Any]:
         "origin.is_repeated": origin.is_repeated,
         "origin.source_runs": json.dumps(list(origin.source_runs)),
         "origin.source_tasks": json.dumps(dict(origin.source_tasks)),
+        "forecast.cost": origin.forecast.cost or None,
+        "forecast.unit": origin.forecast.unit if origin.forecast.cost else None,
+        "forecast.value": json.dumps(dict(origin.forecast.values)) or None,
         "guard.history": guard.history or None,
         "guard.log_evidence": guard.log_evidence if math.isfinite(guard.log_evidence) else None,
         "guard.trials": guard.trials,
@@ -211,7 +218,11 @@ def provenance_text(origin: Origin, trial_names: Mapping[str, str] | None = None
         if origin.revalidates is not None and origin.revalidates.expected:
             text += f", expected to reach {origin.revalidates.expected_in_words()}"
     repeated = "No untried configuration was left, so it repeats one." if origin.is_repeated else ""
-    parts = (text + ".", _sources(origin, trial_names or {}), _dropped(origin.guard), repeated)
+    expected = origin.forecast.in_words()
+    parts = (
+        text + ".", _sources(origin, trial_names or {}), _dropped(origin.guard), repeated,
+        f"Expected: {expected}." if expected else "",
+    )  # fmt: skip
     return " ".join(part for part in parts if part)
 
 

@@ -1,0 +1,51 @@
+"""What a model expected of a trial, read from its origin and written to read."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from search.history.forecast import Forecast, read_forecast
+from search.history.provenance import provenance_text, read_origin
+
+RECORD = {"value": {"accuracy.clean": [0.98, 0.95, 0.99]}, "cost": 3.2e9, "unit": "work",
+          "factor": 1.5}  # fmt: skip
+
+
+def test_a_forecast_is_read_and_written_in_words() -> None:
+    found = read_forecast({"forecast": RECORD})
+    assert found.in_words() == (
+        "accuracy.clean 0.9800 [0.9500, 0.9900], 3.2 GFLOP within a factor of 1.5"
+    )
+    seconds = read_forecast({"forecast": RECORD | {"cost": 12.34, "unit": "seconds"}})
+    assert "12.3 s within" in seconds.in_words()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None, [], {"value": 3}, {"value": {"a": [1, 2]}}, {"value": {"a": [1, 2, math.nan]}},
+        {"value": {"a": [1, 2, "3"]}}, {"cost": 10**400, "factor": 2.0},
+        {"cost": True, "factor": 1}, {"cost": 3.0}, {"cost": math.inf, "factor": 1.0},
+    ],
+)  # fmt: skip
+def test_what_is_malformed_is_unknown(record: object) -> None:
+    assert read_forecast({"forecast": record}) == Forecast()
+    assert read_forecast({}).in_words() == ""
+
+
+def test_a_cost_that_may_be_far_off_is_not_said() -> None:
+    assert read_forecast({"forecast": RECORD | {"value": {}, "factor": 1e6}}).in_words() == ""
+
+
+def test_control_characters_of_a_metric_are_not_printed() -> None:
+    found = read_forecast({"forecast": {"value": {"a\x1b[2J": [1.0, 0.0, 2.0]}}})
+    assert found.in_words() == "a?[2J 1.0000 [0.0000, 2.0000]"
+
+
+def test_the_provenance_of_a_trial_says_what_was_expected() -> None:
+    text = provenance_text(read_origin({"step": "model", "forecast": RECORD}))
+    assert text.endswith(
+        "Expected: accuracy.clean 0.9800 [0.9500, 0.9900], 3.2 GFLOP within a factor of 1.5."
+    )
