@@ -31,6 +31,8 @@ Floats = NDArray[np.float64]
 RIDGE = 1.0
 # With more encoded columns the products of two would outnumber the trials of most histories.
 CROSSED_AT_MOST = 25
+# Less time is not that of a training but of the machine: it would make proposals random.
+LEAST_SECONDS = 0.1
 # A model needs some costs to tell the configuration's part from noise.
 FEWEST_COSTS = 4
 
@@ -110,7 +112,7 @@ def costs_of(trials: Sequence[Trial], space: SearchSpace) -> Costs:
         found = [
             (trial, getattr(trial, unit) * (longest / trial.epoch if trial.epoch else 1.0))
             for trial in members
-            if getattr(trial, unit) > 0
+            if getattr(trial, unit) > (0 if unit == "work" else LEAST_SECONDS)
         ]
         kept += [trial for trial, _ in found]
         logs += [float(np.log(cost)) for _, cost in found]

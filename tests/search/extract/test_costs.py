@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,7 +69,8 @@ def test_a_trial_that_was_stopped_costs_what_its_end_would_have() -> None:
 def test_trials_without_a_cost_or_without_an_end_are_left_out() -> None:
     unknown = [Trial(state="complete", configuration={"width": 3.0, "rate": 0.1})]
     running = [Trial(state="running", configuration={"width": 3.0, "rate": 0.1}, seconds=3.0)]
-    assert len(costs_of([*unknown, *running], SPACE)) == 0
+    instant = [replace(running[0], state="complete", seconds=0.002)]
+    assert len(costs_of([*unknown, *running, *instant], SPACE)) == 0
 
 
 def test_there_is_no_model_of_too_few_costs_or_of_equal_ones() -> None:
