@@ -110,8 +110,8 @@ def test_a_launch_brings_up_waits_submits_and_follows(project: Path, ray: Ray) -
     assert result.exit_code == 0, result.output
     assert ray.done == [
         "up",
-        "python -m search run spec.yaml --set budget.trials=3 --set budget.stop=never --address auto "
-        "--tracking-uri https://mlflow.lan --results /shared/results",
+        "python -m search run spec.yaml --set budget.trials=3 --set budget.stop=never "
+        "--address auto --tracking-uri https://mlflow.lan --results /shared/results",
     ]
     assert "2 of 2 nodes have joined" in result.output
     assert f"log of {next(iter(ray.submitted))}" in result.output
