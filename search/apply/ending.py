@@ -19,7 +19,7 @@ foraging, the marginal value theorem" (leave when the next gain is below the ave
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from search.apply.prior_data import PriorData
 from search.apply.proposal_source import Proposal
 from search.apply.scores import losses_of
 from search.history import Trial
+from search.history.forecast import read_forecast
 from search.history.plurals import counted
 from search.history.revalidation import Revalidation, read_revalidation
 from search.objectives import Objective, pareto
@@ -70,8 +71,8 @@ def why_end(
     if confirmed is None or len(complete) < FEWEST_PRIOR:
         return ""
     origins = [*(trial.origin for trial in trials), proposal.origin]
-    forecasts = [each for each in map(_forecast, origins) if each is not None]
-    if len(forecasts) < FORECASTS or _forecast(proposal.origin) is None:
+    forecasts = [each for each in map(read_forecast, origins) if math.isfinite(each.gain)]
+    if len(forecasts) < FORECASTS or not math.isfinite(read_forecast(proposal.origin).gain):
         return ""
     recent = forecasts[-FORECASTS:]
     scale = _scale([*complete, *trials], objectives)
@@ -85,7 +86,8 @@ def why_end(
             f"configuration changes it by {_number(noise, objectives)}"
         )
     average = scale.brought / len(complete)
-    seconds, costs = _seconds(complete), [each.cost for each in recent]
+    seconds = _seconds(complete)
+    costs = [each.cost if each.unit == "seconds" else 0.0 for each in recent]
     share = min(costs) / seconds if seconds and all(costs) else 1.0
     if gain < SHARE_OF_AVERAGE * average * share:
         return (
@@ -117,12 +119,6 @@ def revalidation_lines(spec: Spec, proposals: Sequence[Proposal], prior: PriorDa
     return lines
 
 
-@dataclass(frozen=True)
-class _Forecast:
-    gain: float
-    cost: float  # in seconds; 0 if unknown
-
-
 @dataclass(frozen=True, eq=False)
 class _Scale:
     """What gains on a task are compared with.
@@ -147,19 +143,6 @@ def _confirmed(trials: Sequence[Trial]) -> tuple[Trial, Revalidation] | None:
         if known is not None:
             return None if known.departed(trial.by_metric) else (trial, known)
     return None
-
-
-def _forecast(origin: Mapping[str, Any]) -> _Forecast | None:
-    """Returns the forecast of a proposal; None if it has no gain."""
-    record = origin.get("forecast")
-    if not isinstance(record, Mapping):
-        return None
-    # Where cost counts, the proposal need not be the one with the largest gain.
-    gain, cost = record.get("most", record.get("gain")), record.get("cost")
-    if not isinstance(gain, int | float) or not math.isfinite(gain):
-        return None
-    is_known = record.get("unit") == "seconds" and isinstance(cost, int | float)
-    return _Forecast(float(gain), float(cost) if is_known and cost is not None else 0.0)
 
 
 def _scale(trials: Sequence[Trial], objectives: Sequence[Objective]) -> _Scale:

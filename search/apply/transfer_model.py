@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -40,6 +39,7 @@ from search.apply.task_weights import blocks, learned_prior, without_differences
 from search.extract.costs import CostModel, Costs, cost_model, costs_of
 from search.history import Trial
 from search.objectives import pareto
+from search.space import Value
 from search.space.encoding import encode
 
 # Fewest results for a model: three with history, which gives it a prior; without history, six
@@ -113,21 +113,35 @@ class TransferModel:
         places, points, expected = self._candidates.around(best, generator)
         predicted = self._predicted(context, decisions, models, data, points, expected, scores)
         costs = self._cost_model(context)
-        ranked, prices = (
-            predicted,
-            log_price(costs, points, self._candidates.pool),
-        )
+        ranked = predicted
         if costs is not None and len(context.objectives) == 1:
             ranked = _as_measured(predicted, data, scores, models)
+        prices = log_price(costs, points, self._candidates.pool)
         values = acquisition_value(ranked, generator, prices)
-        for row in np.argsort(-values, kind="stable")[:BEST_CHECKED]:
+        found = self._best_untried(values, places, context)
+        if found is None:
+            return None
+        row, configuration = found
+        made = origin_of(points[row], self._past, data, decisions, models)
+        made["forecast"] = forecast(predicted, row, data.losses, scores, context.objectives)
+        if costs is not None:
+            # Where cost counts, another candidate may be expected to gain more.
+            unpriced = acquisition_value(predicted, generator)
+            other = self._best_untried(unpriced, places, context)
+            if other is not None and "gain" in made["forecast"]:
+                most = forecast(predicted, other[0], data.losses, scores, context.objectives)
+                made["forecast"]["most"] = max(made["forecast"]["gain"], most["gain"])
+            made["forecast"] |= predicted_cost(costs, points[row])
+        return Proposal(configuration, made)
+
+    def _best_untried(
+        self, values: Floats, places: Floats, context: Context
+    ) -> tuple[int, Mapping[str, Value]] | None:
+        """Returns the row and the configuration of the best candidate that was not tried."""
+        for row in np.argsort(-values, kind="stable")[:BEST_CHECKED].tolist():
             configuration = self._grid.configuration(places[row])
             if not context.tried.holds(context.space, configuration):
-                made = origin_of(points[row], self._past, data, decisions, models)
-                made["forecast"] = self._forecast(
-                    context, predicted, int(row), data.losses, scores, points, costs
-                )
-                return Proposal(configuration, made)
+                return row, configuration
         return None
 
     def _cost_model(self, context: Context) -> CostModel | None:
@@ -135,26 +149,6 @@ class TransferModel:
             return None
         own = [*self._past.same_task, *context.trials]
         return cost_model(self._costs, costs_of(own, self._grid.space))
-
-    def _forecast(
-        self,
-        context: Context,
-        predicted: Predicted,
-        row: int,
-        losses: Floats,
-        scores: Floats,
-        points: Floats,
-        costs: CostModel | None,
-    ) -> dict[str, Any]:
-        """Returns what a candidate is expected to bring and to cost, see `expected_gain.py`."""
-        made = forecast(predicted, row, losses, scores, context.objectives)
-        if costs is None or "gain" not in made:
-            return made
-        # Where cost counts, another candidate may be expected to gain more.
-        unpriced = acquisition_value(predicted, np.random.default_rng(0))
-        most = forecast(predicted, int(unpriced.argmax()), losses, scores, context.objectives)
-        made["most"] = max(made["gain"], most["gain"])
-        return made | predicted_cost(costs, points[row])
 
     def _decisions(
         self, data: ObservedData, task_predictions: Floats

@@ -33,6 +33,8 @@ RIDGE = 1.0
 CROSSED_AT_MOST = 25
 # Less time is not that of a training but of the machine: it would make proposals random.
 LEAST_SECONDS = 0.1
+# The error is that of so many trials: the newest searches of a long history tell it well enough.
+ERRORS_OF = 200
 # A model needs some costs to tell the configuration's part from noise.
 FEWEST_COSTS = 4
 
@@ -138,7 +140,7 @@ def cost_model(others: Costs, own: Costs) -> CostModel | None:
         return None
     errors = np.concatenate([_errors(each, coefficients, inverse) for each in (others, own)])
     level, unit = _level(own, coefficients)
-    return CostModel(coefficients, level, unit, float(errors.std()), len(errors))
+    return CostModel(coefficients, level, unit, float(errors.std()), len(others) + len(own))
 
 
 def _level(own: Costs, coefficients: Floats) -> tuple[float, str]:
@@ -151,15 +153,18 @@ def _level(own: Costs, coefficients: Floats) -> tuple[float, str]:
 
 
 def _errors(costs: Costs, coefficients: Floats, inverse: Floats) -> Floats:
-    """Return the leave-one-out errors, `(n,)`, with the levels of searches taken as known."""
-    features, errors = _features(costs.points), np.empty(len(costs))
-    for search in np.unique(costs.searches):
+    """Return the leave-one-out errors of the last searches, with their levels taken as known."""
+    errors = [np.empty(0)]
+    for search in np.unique(costs.searches)[::-1]:
+        if sum(map(len, errors)) >= ERRORS_OF:
+            break
         rows = costs.searches == search
-        centred = features[rows] - features[rows].mean(axis=0)
+        features = _features(costs.points[rows])
+        centred = features - features.mean(axis=0)
         away = costs.logs[rows] - costs.logs[rows].mean() - centred @ coefficients
-        leverage = np.einsum("ij,jk,ik->i", centred, inverse, centred)
-        errors[rows] = away / np.maximum(1.0 - leverage, 0.1)
-    return errors
+        leverage = np.einsum("ij,ij->i", centred @ inverse, centred)
+        errors.append(away / np.maximum(1.0 - leverage, 0.1))
+    return np.concatenate(errors)
 
 
 def _features(points: Floats) -> Floats:

@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from search.history.work import work_text
 from search.objectives.objective import value_text
@@ -24,12 +25,15 @@ class Forecast:
 
     Attributes:
         values: Metric -> expected value, and the ends of its 95 % interval.
+        gain: What the best candidate was expected to gain, whether or not it was too expensive to
+            be proposed; NaN if unknown.
         cost: The expected cost of the training; 0 if unknown.
         unit: "work" (FLOP) or "seconds".
         factor: In 19 of 20 cases the cost lies within this factor.
     """
 
     values: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    gain: float = math.nan
     cost: float = 0.0
     unit: str = "seconds"
     factor: float = math.inf
@@ -57,16 +61,20 @@ def read_forecast(origin: Mapping[str, object]) -> Forecast:
         for metric, each in (found.items() if isinstance(found, Mapping) else ())
         if isinstance(each, list | tuple) and len(each) == 3 and all(map(_is_number, each))
     }
+    most = record.get("most", record.get("gain"))
+    gain = float(most) if _is_number(most) else math.nan
     cost, factor = record.get("cost"), record.get("factor")
-    if not (_is_number(cost) and _is_number(factor)):
-        return Forecast(values)
+    if not _is_number(cost):
+        return Forecast(values, gain)
     unit = "work" if record.get("unit") == "work" else "seconds"
-    return Forecast(values, float(cost), unit, float(factor))  # type: ignore[arg-type]
+    within = float(factor) if _is_number(factor) else math.inf
+    return Forecast(values, gain, float(cost), unit, within)
 
 
-def _is_number(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+def _is_number(value: object) -> TypeGuard[int | float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def _printable(name: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -27,12 +28,25 @@ def test_a_forecast_is_read_and_written_in_words() -> None:
     [
         None, [], {"value": 3}, {"value": {"a": [1, 2]}}, {"value": {"a": [1, 2, math.nan]}},
         {"value": {"a": [1, 2, "3"]}}, {"cost": 10**400, "factor": 2.0},
-        {"cost": True, "factor": 1}, {"cost": 3.0}, {"cost": math.inf, "factor": 1.0},
+        {"cost": True, "factor": 1}, {"gain": math.nan}, {"cost": math.inf, "factor": 1.0},
     ],
 )  # fmt: skip
 def test_what_is_malformed_is_unknown(record: object) -> None:
-    assert read_forecast({"forecast": record}) == Forecast()
+    found = read_forecast({"forecast": record})
+    assert replace(found, gain=0.0) == replace(Forecast(), gain=0.0)
+    assert math.isnan(found.gain)
     assert read_forecast({}).in_words() == ""
+
+
+def test_the_gain_is_that_of_the_best_candidate_also_where_it_was_too_expensive() -> None:
+    assert read_forecast({"forecast": {"gain": 0.1}}).gain == 0.1
+    assert read_forecast({"forecast": {"gain": 0.1, "most": 0.3}}).gain == 0.3
+
+
+def test_a_cost_without_its_error_is_known_but_not_said() -> None:
+    found = read_forecast({"forecast": {"cost": 3.0}})
+    assert found.cost == 3.0
+    assert found.in_words() == ""
 
 
 def test_a_cost_that_may_be_far_off_is_not_said() -> None:
