@@ -1,10 +1,11 @@
 """Checks that proposals stay fast, and memory small, however much history there is.
 
 The history is made up: searches of 100 trials on 20 tasks, whose objectives are quadratic in the
-hyperparameters around an optimum of the task's own, in a space of ten hyperparameters of every kind
-(four of them conditional, three categorical). The search is of a new task, or of one of the 20,
-whose past trials then count as they are. Timed is what a search waits for: `ask` and all `suggest`
-calls. The first proposal, which reads the history, is reported apart from the later ones.
+hyperparameters around an optimum of the task's own and whose costs are known, in a space of ten
+hyperparameters of every kind (four of them conditional, three categorical). The search is of a new
+task, or of one of the 20, whose past trials then count as they are. Timed is what a search waits
+for: `ask` and all `suggest` calls. The first proposal, which reads the history, is reported apart
+from the later ones.
 
 Every case runs in a process of its own, one after the other, so that its peak memory is its own;
 that includes Python and the libraries, which are reported too. Goal: 100 ms with 100 past searches
@@ -105,6 +106,11 @@ def values_of(task: str, configuration: dict[str, Value], count: int) -> list[fl
     return [1.0 - losses[0], losses[1]][:count]
 
 
+def work_of(configuration: dict[str, Value]) -> float:
+    """Return the made-up cost of a trial in FLOP, the same on every task."""
+    return 1e9 * float(np.exp(values_of("cost", configuration, 1)[0]))
+
+
 @functools.cache
 def _drawn(index: int, task: str, name: str) -> float:
     return float(np.random.default_rng(seed_of(index, task, name)).random())
@@ -121,7 +127,12 @@ def made_up(case: Case) -> History:
             configuration = SPACE.random_configuration(generator)
             kinds = {name: SPACE.distributions[name] for name in configuration}
             values = values_of(task, configuration, case.objectives)
-            trials.append(create_trial(params=configuration, distributions=kinds, values=values))
+            trials.append(
+                create_trial(
+                    params=configuration, distributions=kinds, values=values,
+                    user_attrs={"work": work_of(configuration)},
+                )
+            )  # fmt: skip
         studies[f"{task}/{number}"] = trials
     history = History.from_studies(
         studies, DIRECTIONS[: case.objectives], objectives=OBJECTIVES[: case.objectives]
@@ -155,7 +166,8 @@ def measure(case: Case, path: str, trials: int) -> dict[str, Any]:
         trial = study.ask()
         configuration = SPACE.suggest(trial)
         seconds.append(time.perf_counter() - started)
-        study.tell(trial, values_of(task, configuration, case.objectives))
+        trial.set_user_attr("work", work_of(configuration))
+        study.tell(trial, values_of(task or "new", configuration, case.objectives))
     return {
         **asdict(case), "reading": reading, "seconds": [round(each, 5) for each in seconds],
         "megabytes_before": before, "megabytes": _peak_megabytes(),
