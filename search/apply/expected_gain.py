@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
+from models.scores.metric_names import MetricName
 from search.apply.acquisition import (
     REFERENCE_MARGIN,
     Floats,
@@ -58,6 +59,7 @@ def forecast(
     for column, objective in enumerate(objectives):
         at = means[column] + np.array([0.0, -WITHIN, WITHIN]) * spreads[column]
         found = _unscored(at, losses[:, column], scores[:, column])
+        found = _within_range(found, losses[:, column], objective)
         sign = -1.0 if objective.is_maximized else 1.0
         mean, low, high = (sign * float(each) for each in found)
         name = objective.metric or f"objective {column}"
@@ -94,6 +96,15 @@ def _unit(losses: Floats, scores: Floats) -> float:
     best, middle = order[0], order[len(order) // 2]
     width = scores[middle] - scores[best]
     return float((losses[middle] - losses[best]) / width) if width > 0 else 0.0
+
+
+def _within_range(expected: Floats, losses: Floats, objective: Objective) -> Floats:
+    """Returns expected losses that no share of examples exceeds: an accuracy is at most 1."""
+    low, high = (-1.0, 0.0) if objective.is_maximized else (0.0, 1.0)
+    is_share = bool(objective.metric) and MetricName.parse(objective.metric).is_share
+    if not is_share or losses.min() < low or losses.max() > high:
+        return expected
+    return np.clip(expected, low, high)
 
 
 def _unscored(at: Floats, losses: Floats, scores: Floats) -> Floats:

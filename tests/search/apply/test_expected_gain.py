@@ -60,3 +60,9 @@ def test_while_no_trial_is_feasible_there_is_no_gain():
 def test_equal_results_gain_nothing():
     equal = np.zeros((4, 1))
     assert forecast(predicted([[0.0]], [[1.0]], equal), 0, equal, equal, [UP])["gain"] == 0.0
+
+
+def test_no_accuracy_is_expected_to_exceed_1():
+    clean = Objective("accuracy.clean", "maximize")
+    found = forecast(predicted([[-1.0]], [[4.0]], SCORES), 0, LOSSES, SCORES, [clean])
+    assert found["value"]["accuracy.clean"] == pytest.approx((0.9, 0.6, 1.0))
