@@ -170,10 +170,14 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         return self._trained.get(number, 0.0) + now - self._began.get(number, now)
 
     def _spent(self, number: int) -> dict[str, Any]:
-        """Returns the seconds and work of a trial in all launches, and its device, if known."""
-        known = {"work": self._work.get(number), "device": self._device.get(number)}
+        """Returns the seconds and work of a trial in all launches, and its device, if known.
+
+        Rounded as the store keeps them: a resumed search must propose what this one would.
+        """
+        known = {"work": float(round(self._work.get(number, 0.0))),
+                 "device": self._device.get(number)}  # fmt: skip
         found = {name: value for name, value in known.items() if value}
-        return {"seconds": self._seconds(number), **found}
+        return {"seconds": round(self._seconds(number), 3), **found}
 
     def running(self) -> set[int]:
         """Returns the numbers of the trials that started and have not ended."""

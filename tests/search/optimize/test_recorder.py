@@ -181,6 +181,22 @@ def test_a_failure_before_the_first_epoch_records_no_epoch(tune: Tune) -> None:
     ]  # fmt: skip
 
 
+def test_the_sampler_is_told_the_cost_that_the_store_keeps_and_a_resumed_search_reads(
+    tune: Tune,
+) -> None:
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 3, metrics={"left": 0.3, "right": 0.15, "work.epoch": 1e9 / 7})
+    tune.recorder.on_trial_complete(0, [], trial)
+    (told,) = (each.user_attrs for each in tune.searcher._study.trials)
+    (kept,) = (event.fields for event in read_events(tune.folder) if event.name == "end")
+    assert told["epoch"] == 3
+    assert (told["work"], told["seconds"]) == (kept["work"], kept["seconds"])
+    # The tags have whole FLOP and milliseconds (`store_writer.py`).
+    assert told["work"] == float(f"{kept['work']:.0f}") == 142_857_143.0
+    assert told["seconds"] == float(f"{kept['seconds']:.3f}")
+
+
 def test_a_complete_trial_ends_once_with_its_values(tune: Tune) -> None:
     trial = tune.trial(0)
     tune.start(trial)
