@@ -61,15 +61,20 @@ def forecast(
         found = _unscored(at, losses[:, column], scores[:, column])
         found = _within_range(found, losses[:, column], objective)
         sign = -1.0 if objective.is_maximized else 1.0
-        mean, low, high = (sign * float(each) for each in found)
+        mean, low, high = (rounded(sign * each) for each in found)
         name = objective.metric or f"objective {column}"
         values[name] = [mean, min(low, high), max(low, high)]
     made: dict[str, Any] = {"value": values}
     if predicted.is_feasible.any() and count <= 2:
         gain, probability = _improvement(predicted, row, count)
         unit = _unit(losses[:, 0], scores[:, 0]) if count == 1 else 1.0
-        made |= {"gain": gain * unit, "probability": probability}
+        made |= {"gain": rounded(gain * unit), "probability": rounded(probability)}
     return made
+
+
+def rounded(number: float) -> float:
+    """Returns a number with six digits: the last ones differ with the order of a computation."""
+    return float(f"{number:.6g}")
 
 
 def _improvement(predicted: Predicted, row: int, count: int) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from search.apply.expected_gain import WITHIN, rounded
 from search.extract.costs import CostModel, Floats
 
 
@@ -50,4 +51,5 @@ def predicted_cost(model: CostModel, point: Floats) -> dict[str, Any]:
     if np.isnan(model.level):
         return {}
     cost = float(np.exp(model.log_cost(point[None])[0]))
-    return {"cost": cost, "unit": model.unit, "factor": float(np.exp(1.96 * model.error))}
+    factor = rounded(np.exp(WITHIN * model.error))
+    return {"cost": rounded(cost), "unit": model.unit, "factor": factor}

@@ -54,6 +54,10 @@ from search.tracking.write.journal_sender import Writer
 LAST_CHANCE_SECONDS = 60.0
 # Room in Ray's object store in addition to the data set: results, the runtime environment.
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
+# Ray gives up a start after 30 s, which cannot be set (ray 2.60). On two cores with a load of 15,
+# three of 600 searches met that; it says so with these words.
+STARTS = 3
+TOO_SLOW = "timed out during startup"
 
 
 def drive(plan: Plan, parent: Connection) -> None:
@@ -267,19 +271,44 @@ def _start_ray(
     os.environ.pop("RAY_ADDRESS", None)
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    ray.init(
-        address="local",
-        num_cpus=_cores(plan),
-        num_gpus=None if resources.gpus else 0,
-        object_store_memory=OBJECT_STORE_BYTES + 2 * data_bytes,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        runtime_env={
+    options = {
+        "address": "local",
+        "num_cpus": _cores(plan),
+        "num_gpus": None if resources.gpus else 0,
+        "object_store_memory": OBJECT_STORE_BYTES + 2 * data_bytes,
+        "include_dashboard": False,
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "runtime_env": {
             "env_vars": {"PYTHONPATH": path} | _quiet(plan) | ({"TMPDIR": short} if short else {})
         },
-        _temp_dir=str(folder),
-    )
+        "_temp_dir": str(folder),
+    }
+    start_patiently(lambda: ray.init(**options), say)
+
+
+def start_patiently(start: Callable[[], object], say: Callable[..., None]) -> None:
+    """Starts Ray; again if it was too slow, `STARTS` times in all. Raises what Ray raises.
+
+    Args:
+        start: Starts Ray on this machine.
+        say: Called with a line before each further start.
+    """
+    import ray
+
+    for left in reversed(range(STARTS)):
+        try:
+            start()
+        except Exception as error:  # Ray has no class for it
+            if not left or TOO_SLOW not in str(error):
+                raise
+            ray.shutdown()
+            say(
+                "Ray did not start in time on this busy machine; starting it again",
+                within=PATIENCE_SECONDS,
+            )
+        else:
+            return
 
 
 def _end_ray(at_the_end: contextlib.ExitStack) -> None:

@@ -38,7 +38,8 @@ def test_the_price_is_the_cost_plus_the_mean_cost_of_the_space() -> None:
 def test_a_cost_is_predicted_where_the_level_of_the_task_is_known() -> None:
     found = predicted_cost(model(2.0, math.log(30.0)), np.array([0.5]))
     assert found["cost"] == pytest.approx(30.0)
-    assert found["factor"] == pytest.approx(math.exp(0.196))
+    # Six digits are kept, so it is off by at most half of the last.
+    assert found["factor"] == pytest.approx(math.exp(0.196), abs=0.5e-5)
     assert predicted_cost(model(2.0, math.nan), np.array([0.5])) == {}
 
 

@@ -35,3 +35,32 @@ def test_a_driver_that_ray_ends_at_shutdown_has_already_told_how_the_search_ende
     process.join()
     assert process.exitcode == 7
     assert ours.poll() and ours.recv() == {"status": "done", "state": "complete"}
+
+
+TIMED_OUT = Exception("The current node timed out during startup. This could happen because ...")
+
+
+def started(*outcomes: Exception | None) -> tuple[int, list[str]]:
+    """Starts a Ray whose starts end so; returns how often it was started, and what was said."""
+    left, said = list(outcomes), []
+
+    def start() -> None:
+        if (outcome := left.pop(0)) is not None:
+            raise outcome
+
+    driver.start_patiently(start, lambda text, **_: said.append(text))
+    return len(outcomes) - len(left), said
+
+
+def test_ray_is_started_again_where_a_busy_machine_was_too_slow() -> None:
+    count, said = started(TIMED_OUT, None)
+    assert count == 2
+    assert len(said) == 1 and "starting it again" in said[0]
+    assert started(None) == (1, [])
+
+
+def test_ray_is_not_started_again_for_ever_nor_for_another_reason() -> None:
+    with pytest.raises(Exception, match="timed out during startup"):
+        started(*[TIMED_OUT] * driver.STARTS)
+    with pytest.raises(OSError, match="no such file"):
+        started(OSError("no such file"), None)
