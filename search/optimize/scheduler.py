@@ -75,6 +75,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         reduction_factor: float = 3,
         key: Callable[[RayTrial], Key] | None = None,
         collapsed: str = "",
+        must_end: Callable[[RayTrial], bool] = lambda trial: False,
     ) -> None:
         """Makes a scheduler with empty rungs.
 
@@ -86,6 +87,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
             key: Identifies a trial across Tuners, as in `refill`; by default Ray's `trial_id`,
                 which changes in a new Tuner.
             collapsed: Name of a metric that is 1 where a training has collapsed; it may be missing.
+            must_end: Whether a trial goes on to its end, however far it is behind.
 
         Raises:
             ValueError: The settings contradict each other; says which.
@@ -104,7 +106,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
         self._objectives = checked(objectives)
         self._metrics = tuple(each.metric for each in objectives)
         self._loss_objectives = as_losses(objectives)
-        self._collapsed = collapsed
+        self._collapsed, self._must_end = collapsed, must_end
         self._max_epochs = max_epochs
         self._ends: dict[Key, tuple[float, ...]] = {}  # losses of the trials that ran to their end
         self._reduction_factor = reduction_factor
@@ -147,7 +149,7 @@ class MultiObjectiveASHA(FIFOScheduler):  # type: ignore[misc]  # Ray has no typ
                 f"{', '.join(self._metrics)}; fix: report them with every result. "
                 f"Reported: {', '.join(sorted(result)) or 'nothing'}"
             )
-        is_behind = not self._is_kept(trial, result)
+        is_behind = not self._is_kept(trial, result) and not self._must_end(trial)
         has_collapsed = bool(self._collapsed) and result.get(self._collapsed) == 1
         if result.get("done") or not (is_behind or has_collapsed):
             return str(TrialScheduler.CONTINUE)
@@ -243,6 +245,7 @@ def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
         reduction_factor=settings.reduction_factor,
         key=lambda trial: int(trial.config["number"]),
         collapsed=f"{METRICS}/{COLLAPSED}",
+        must_end=lambda trial: bool(trial.config["must_end"]),
     )  # fmt: skip
     scheduler.refill(
         (

@@ -23,6 +23,7 @@ from search.apply.objective_model import objective_model_of
 from search.apply.own_data import CURVES
 from search.history import Trial
 from search.history.plurals import counted
+from search.history.revalidation import CONFIRM
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
@@ -116,6 +117,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         return {
             **self._plan.config(asked.number, asked.proposal.configuration),
             "has_whole_gpu": self._memory_retries.has_whole_gpu(trial_id),
+            # Only its end shows whether the record of the best known trial still holds.
+            "must_end": asked.proposal.origin.get("step") == CONFIRM,
         }
 
     def has_more(self) -> bool:

@@ -91,7 +91,9 @@ def report(
     scheduler: Any, number: int, epoch: int, metrics: Mapping[str, float], **more: Any
 ) -> str:
     """What the scheduler says to a result as Ray flattens it."""
-    trial = SimpleNamespace(trial_id=f"t{number}", config={"number": number}, status="RUNNING")
+    trial = SimpleNamespace(
+        trial_id=f"t{number}", config={"number": number, "must_end": False}, status="RUNNING"
+    )
     flat = {f"{METRICS}/{name}": value for name, value in metrics.items()}
     is_last = epoch == last_epoch(number)
     result = flat | {"epoch": epoch, "done": is_last, "ended": is_last and epoch < EPOCHS} | more

@@ -30,6 +30,20 @@ def test_no_trial_stops_before_the_first_rung_or_while_a_rung_has_few_trials():
     assert scheduler.stopped == {"c": 3}
 
 
+def test_a_trial_that_must_end_is_compared_but_goes_on():
+    scheduler = single(must_end=lambda each: each.trial_id == "again")
+    assert report(scheduler, "a", 1, 0.8) == report(scheduler, "b", 1, 0.9) == "CONTINUE"
+    assert report(scheduler, "again", 1, 0.1) == "CONTINUE"
+    assert report(scheduler, "c", 1, 0.1) == "STOP"
+    assert scheduler.stopped == {"c": 1}
+    assert scheduler.rungs[1]["again"] == (-0.1,)
+
+
+def test_a_trial_that_must_end_is_stopped_where_it_collapsed():
+    scheduler = single(must_end=lambda each: True, collapsed="collapsed")
+    assert report(scheduler, "again", 1, 0.9, collapsed=1) == "STOP"
+
+
 def test_with_one_metric_it_keeps_the_best_third():
     scheduler = single()
     accuracies = np.random.default_rng(0).permutation(30) / 30

@@ -65,15 +65,24 @@ def test_a_search_that_was_cut_off_has_more(tmp_path: Path) -> None:
     assert searcher.has_more()
 
 
+def test_the_best_known_trial_that_is_trained_again_must_end(tmp_path: Path) -> None:
+    again = prior(0, "interrupted", 0.5, origin={"step": "confirm"})
+    config = searcher_of(a_plan(tmp_path, trials=2), [again]).suggest("a")
+    assert isinstance(config, dict)
+    assert config["must_end"] is True
+
+
 def test_a_worker_is_told_all_it_needs(tmp_path: Path) -> None:
     plan = a_plan(tmp_path, seed=5)
     task = {"name": "hills", "train": plan.spec.task.train, "settings": {"pause": 0.5}}
     config = searcher_of(a_plan(tmp_path, seed=5, task=task)).suggest("a")
     assert isinstance(config, dict)
-    assert config.keys() == {"number", "configuration", "checkpoints", "seed", "has_whole_gpu"}
+    assert config.keys() == {"number", "configuration", "checkpoints", "seed", "has_whole_gpu",
+                             "must_end"}  # fmt: skip
     assert config["number"] == 0 and config["seed"] == trial_seed(5, 0)
     assert config["checkpoints"] == str(tmp_path / "checkpoints" / "trial_0000")
     assert config["configuration"]["pause"] == 0.5 and config["has_whole_gpu"] is False
+    assert config["must_end"] is False
     assert -2 <= config["configuration"]["x"] <= 3
 
 
