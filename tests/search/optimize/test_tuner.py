@@ -50,7 +50,7 @@ def prior(number: int, state: str, curves: Any = None, values: Any = ()) -> Tria
 
 def decided(tuning: Tuning, number: int, epoch: int, **metrics: float) -> str:
     """Returns the scheduler's decision for a result in Ray's form."""
-    trial = SimpleNamespace(trial_id=f"t{number}", config={"number": number})
+    trial = SimpleNamespace(trial_id=f"t{number}", config={"number": number, "must_end": False})
     result = {"epoch": epoch, "done": False}
     result |= {f"metrics/{name}": value for name, value in metrics.items()}
     return str(scheduler_for(tuning._plan, tuning._own).on_trial_result(None, trial, result))
