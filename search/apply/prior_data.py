@@ -35,6 +35,7 @@ class PriorData:
         left_out: Reason -> number of prior trials that could not be used.
         noises: The noise of the searched objectives on its own task, as far as known.
         costs: The known costs of trials of other tasks; None if there are none.
+        noisy_tasks: Other tasks whose results do not predict each other.
     """
 
     same_task: tuple[Trial, ...] = ()
@@ -43,6 +44,7 @@ class PriorData:
     left_out: Counter[str] = field(default_factory=Counter)
     noises: tuple[Noise, ...] = ()
     costs: Costs | None = None
+    noisy_tasks: tuple[TaskModel, ...] = ()
 
 
 def prior_data(
@@ -74,11 +76,12 @@ def prior_data(
     for trial in others:
         if trial.search in similarities:
             of_task[trial.task] = max(of_task.get(trial.task, 0.0), similarities[trial.search])
-    found, skipped = task_models(others, space, searched(objectives), of_task)
-    tasks = tuple(replace(each, trials=_without_curves(each.trials)) for each in found)
-    noises = noises_of(same, searched(objectives), task or "")
-    costs = costs_of(others, space)
-    return PriorData(_without_curves(same), tasks, skipped, reconciled.left_out, noises, costs)
+    found = task_models(others, space, searched(objectives), of_task)
+    return PriorData(
+        _without_curves(same), _small(found.models), found.left_out, reconciled.left_out,
+        noises_of(same, searched(objectives), task or ""), costs_of(others, space),
+        _small(found.noisy),
+    )  # fmt: skip
 
 
 def without_same_task(
@@ -86,10 +89,11 @@ def without_same_task(
 ) -> PriorData:
     """Returns history after a change: what was of the same task counts as another task, by rank."""
     alike = {trial.task: 1.0 for trial in before_a_change(prior.same_task)}
-    found, skipped = task_models(before_a_change(prior.same_task), space, objectives, alike)
+    found = task_models(before_a_change(prior.same_task), space, objectives, alike)
     return replace(
-        prior, same_task=(), noises=(), tasks=(*prior.tasks, *found),
-        skipped_tasks={**prior.skipped_tasks, **skipped},
+        prior, same_task=(), noises=(), tasks=(*prior.tasks, *found.models),
+        noisy_tasks=(*prior.noisy_tasks, *found.noisy),
+        skipped_tasks={**prior.skipped_tasks, **found.left_out},
     )  # fmt: skip
 
 
@@ -100,6 +104,10 @@ def _split_by_change(same: Sequence[Trial]) -> tuple[list[Trial], list[Trial]]:
     for trial in same:
         parts[not any(is_before(trial, change) for change in changes)].append(trial)
     return parts
+
+
+def _small(tasks: Iterable[TaskModel]) -> tuple[TaskModel, ...]:
+    return tuple(replace(each, trials=_without_curves(each.trials)) for each in tasks)
 
 
 def _without_curves(trials: Iterable[Trial]) -> tuple[Trial, ...]:

@@ -32,7 +32,7 @@ from search.apply.portfolio import Portfolio
 from search.apply.prior_data import PriorData, without_same_task
 from search.apply.proposal_source import Context, Proposal, Source, Tried, origin, seed_of
 from search.apply.stalled import EarlierBests, Turns
-from search.apply.task_models import most_informative
+from search.apply.task_models import TaskModel, most_informative
 from search.apply.transfer_model import TransferModel
 from search.extract.costs import Costs, cost_model, costs_of
 from search.history import Trial
@@ -110,7 +110,7 @@ class Strategy:
         costs = (prior.costs or costs_of([], space)) if options.cost else None
         own = costs_of([], space) if options.cost else None
         known = cost_model(costs, costs_of(prior.same_task, space)) if costs is not None else None
-        portfolio = Portfolio(prior.tasks, grid, size, PORTFOLIO_RESERVE, known)
+        portfolio = Portfolio(_tasks_with_bests(prior), grid, size, PORTFOLIO_RESERVE, known)
         if options.confirm:
             self._incumbent = Incumbent(prior.same_task, prior.noises, space)
         if options.control:
@@ -120,9 +120,9 @@ class Strategy:
         else:
             model = TransferModel(prior.tasks, prior.skipped_tasks, grid, same, options.seed, costs)
             self._sources = (portfolio, model, Opening(grid))
-            if prior.tasks and not same:
-                bests = EarlierBests(prior.tasks, grid)
-                alone = TransferModel([], {}, grid, [], options.seed, own)
+            if prior.tasks:
+                bests = EarlierBests(_tasks_with_bests(prior), grid)
+                alone = TransferModel([], {}, grid, same, options.seed, own)
                 self._sources = (portfolio, Turns(model, bests, alone, grid), Opening(grid))
 
     def propose(self, context: Context) -> Proposal:
@@ -168,7 +168,7 @@ def used_trials(
     """Returns the prior trials that proposals rest on: of this task, and of other tasks."""
     complete = [trial for trial in prior.same_task if trial.state == "complete"]
     stopped = [trial for trial in prior.same_task if trial.state == "stopped"]
-    others = [trial for task in prior.tasks for trial in task.trials]
+    others = [trial for task in _tasks_with_bests(prior) for trial in task.trials]
     if options.sampler is None:
         kept = most_informative(complete, objectives)
         return [*stopped[-STOPPED_KEPT:], *kept], others
@@ -182,6 +182,11 @@ def used_trials(
         )
     ]
     return inside, others if options.portfolio > len(complete) else []
+
+
+def _tasks_with_bests(prior: PriorData) -> list[TaskModel]:
+    """Returns the tasks whose bests are tried; none where all of history looks like noise."""
+    return [*prior.tasks, *prior.noisy_tasks] if prior.tasks else []
 
 
 def _first(sources: Sequence[Source], context: Context) -> Proposal | None:

@@ -15,7 +15,7 @@ surrogates for hyperparameter optimization" (one process a task instead of one f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,13 +78,29 @@ class TaskModel:
         return np.column_stack([process.mean(known) for process in self.processes])
 
 
+@dataclass(frozen=True)
+class PastTasks:
+    """The other tasks of a history.
+
+    Attributes:
+        models: The usable ones, the most similar first, then the newest.
+        noisy: Those whose results do not predict each other, in the same order. Their models say
+            nothing, but their best trials may be good here as well.
+        left_out: Task -> why it is not among the models.
+    """
+
+    models: tuple[TaskModel, ...] = ()
+    noisy: tuple[TaskModel, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
 def task_models(
     trials: Sequence[Trial],
     space: SearchSpace,
     objectives: Sequence[Objective],
     similarities: Mapping[str, float],
-) -> tuple[list[TaskModel], dict[str, str]]:
-    """Returns the models of the usable tasks, and task -> why it is left out for the others.
+) -> PastTasks:
+    """Models other tasks, one by one.
 
     Args:
         trials: Trials of other tasks, oldest first.
@@ -105,14 +121,15 @@ def task_models(
         for task in order[TASKS_KEPT:]
     }
     groups = CandidateGrid(space).groups
-    found = []
+    found: dict[bool, list[TaskModel]] = {True: [], False: []}
     for task in order[:TASKS_KEPT]:
         past = _modelled(task, by_task[task], space, objectives, groups)
-        if any(past.is_predictable):
-            found.append(past)
-        else:
-            left_out[task] = "its results do not predict each other: they look like noise"
-    return found, left_out
+        found[any(past.is_predictable)].append(past)
+    for past in found[False]:
+        left_out[past.name] = "its results do not predict each other: they look like noise"
+    # Where all results are equal none is the best.
+    noisy = [past for past in found[False] if np.ptp(past.objective_losses, axis=0).any()]
+    return PastTasks(tuple(found[True]), tuple(noisy), left_out)
 
 
 def _modelled(

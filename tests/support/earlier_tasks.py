@@ -87,9 +87,9 @@ def modelled(
     directions: Sequence[str] = ("minimize",),
 ) -> list[TaskModel]:
     """Returns the models of the trials' tasks, none of them left out."""
-    found, left_out = task_models(evidence, space, unnamed(directions), {})
-    assert left_out == {}
-    return found
+    past = task_models(evidence, space, unnamed(directions), {})
+    assert past.left_out == {}
+    return list(past.models)
 
 
 def context(

@@ -98,10 +98,10 @@ def test_a_cold_search_opens_with_the_middle_draws_five_times_and_then_models():
     assert steps_of(sampler, 8) == ["opening"] + ["random"] * 5 + ["model"] * 2
 
 
-def test_a_warm_search_starts_with_the_portfolio_and_then_the_model_takes_turns_with_the_bests():
+def test_a_warm_search_starts_with_the_portfolio_and_goes_on_with_a_model_of_all_tasks():
     sampler = maker(TRANSFER, "other tasks")(0)
     # The tasks of history are this one.
-    assert steps_of(sampler, 5) == ["portfolio"] * 3 + ["history-model", "earlier-best"]
+    assert steps_of(sampler, 5) == ["portfolio"] * 3 + ["history-model"] * 2
     for number in range(5):
         origin = sampler.origin(number)
         runs = set(history_of("other tasks", 2).trials["run_id"].to_pylist())

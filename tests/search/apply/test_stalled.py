@@ -114,14 +114,50 @@ def test_with_two_objectives_both_ends_of_an_earlier_front_have_a_turn():
     assert sums[1] - sums[0] > 1.0
 
 
+def has_turn(*pairs, task="a", **others):
+    """Whether the bests have the turn after trials; those of the task are at 0.1, 0.15 and 0.05."""
+    bests = EarlierBests(earlier(**({task: 0.1} | others)), GRID)
+    given = context(tried(*pairs, state="running"), LINE)
+    return bests.have_turn(given, observed_data(given, (), LINE))
+
+
+def test_bests_go_on_while_each_is_in_the_better_half_of_all_results_up_to_its_own():
+    assert has_turn((0.1, 3.0))
+    assert has_turn((0.7, 3.0), (0.1, 2.0))
+    assert not has_turn((0.7, 2.0), (0.1, 3.0))
+    assert has_turn((0.7, 2.0), (0.8, 4.0), (0.1, 3.0))
+
+
+def test_after_bests_that_turned_out_badly_others_come_first_each_time_twice_as_many():
+    bad, other = (0.1, 9.0), (0.7, 1.0)
+    once = [other, bad]
+    assert has_turn(*once, other)
+    twice = [*once, other, bad]
+    assert not has_turn(*twice, *[other] * 2)
+    assert has_turn(*twice, *[other] * 3)
+    thrice = [*twice, *[other] * 3, bad]
+    assert not has_turn(*thrice, *[other] * 6)
+    assert has_turn(*thrice, *[other] * 7)
+
+
+def test_a_good_one_makes_up_for_those_before():
+    bad, other = (0.1, 9.0), (0.7, 1.0)
+    assert has_turn(other, bad, other, bad, (0.1, 0.5))
+
+
+def test_bests_that_run_are_not_followed_by_another():
+    assert not has_turn((0.7, 3.0), (0.1, None))
+    assert has_turn((0.7, 3.0), (0.1, None), (0.7, None))
+
+
 class Named:
-    """A source that proposes its name, and says that 0.1 comes from history."""
+    """A source that proposes its name."""
 
-    def __init__(self, name, has_any=True):
-        self.name, self.has_any = name, has_any
+    def __init__(self, name, has_any=True, has_turn=True):
+        self.name, self.has_any, self.has_turn = name, has_any, has_turn
 
-    def holds(self, configuration):
-        return configuration == {"x": 0.1}
+    def have_turn(self, _, data):
+        return self.has_turn
 
     def propose(self, _):
         return Proposal({"x": 0.5}, {"step": self.name}) if self.has_any else None
@@ -137,10 +173,11 @@ def waiting(count, best=0.1):
     return tried((best, 1.0), *((0.2, 2.0) for _ in range(count)))
 
 
-def test_the_model_comes_after_what_history_had_and_then_the_bests_have_a_turn():
-    assert turn(tried((0.1, 1.0))) == "model"
+def test_the_bests_come_when_it_is_their_turn_and_otherwise_the_model():
     assert turn(waiting(1)) == "bests"
-    assert turn([*waiting(1), own_trial(2, "running", {"x": 0.1})]) == "model"
+    waits = Named("model"), Named("bests", has_turn=False), Named("alone")
+    made = Turns(*waits, GRID).propose(context(waiting(1), LINE))
+    assert made.origin == {"step": "model"}
 
 
 def test_after_long_without_an_improvement_the_model_without_history_has_every_fourth_turn():
@@ -157,7 +194,6 @@ def test_whose_turn_it_was_and_why_is_part_of_the_origin():
     sources = Named("model"), Named("bests"), Named("alone")
     turns = Turns(*sources, GRID)
     assert "takes turns" in turns.propose(context(waiting(1), LINE)).origin["reason"]
-    assert "reason" not in turns.propose(context(waiting(0), LINE)).origin
     none_left = Turns(Named("model"), Named("bests", has_any=False), Named("alone"), GRID)
     assert "8 trials" in none_left.propose(context(waiting(8), LINE)).origin["reason"]
 

@@ -10,6 +10,7 @@ from search.apply.task_models import (
     FEWEST_TO_DOUBT,
     TASKS_KEPT,
     TRIALS_KEPT,
+    PastTasks,
     most_informative,
     task_models,
 )
@@ -44,34 +45,34 @@ def read(evidence, similarities=None, directions=("minimize",), space=SQUARE):
 
 def test_a_shuffled_task_of_a_hundred_trials_is_left_out_and_a_real_one_kept():
     evidence = [*at_random("real", bowl, 100), *at_random("shuffled", noise(0), 100)]
-    found, left_out = read(evidence)
-    assert [task.name for task in found] == ["real"]
-    assert left_out.keys() == {"shuffled"}
-    assert "noise" in left_out["shuffled"]
+    past = read(evidence)
+    assert [task.name for task in past.models] == ["real"]
+    assert past.left_out.keys() == {"shuffled"}
+    assert "noise" in past.left_out["shuffled"]
+    assert [task.name for task in past.noisy] == ["shuffled"], "its best may be good here, too"
 
 
 @pytest.mark.slow
 def test_a_shuffled_task_is_hardly_ever_kept():
-    kept = [bool(read(at_random("shuffled", noise(seed), 50))[0]) for seed in range(10)]
+    kept = [bool(read(at_random("shuffled", noise(seed), 50)).models) for seed in range(10)]
     # Meant to reject 99 of 100; then two of ten are kept one time in 240.
     assert sum(kept) <= 1
 
 
 def test_a_noisy_but_real_task_is_kept():
     spread = np.random.default_rng(1)
-    found, left_out = read(
-        at_random("noisy", lambda x, y: bowl(x, y) + 0.05 * spread.standard_normal(), 80)
-    )
-    assert left_out == {}
-    assert found[0].is_predictable == (True,)
+    past = read(at_random("noisy", lambda x, y: bowl(x, y) + 0.05 * spread.standard_normal(), 80))
+    assert (past.noisy, past.left_out) == ((), {})
+    assert past.models[0].is_predictable == (True,)
 
 
 def test_a_short_task_has_the_benefit_of_the_doubt_unless_all_its_results_are_equal():
     few = FEWEST_TO_DOUBT - 1
     evidence = [*at_random("few", noise(0), few), *at_random("flat", lambda x, y: 1.0, few)]
-    found, left_out = read(evidence)
-    assert [task.name for task in found] == ["few"]
-    assert left_out.keys() == {"flat"}
+    past = read(evidence)
+    assert [task.name for task in past.models] == ["few"]
+    assert past.left_out.keys() == {"flat"}
+    assert past.noisy == (), "none of equal results is the best"
 
 
 @pytest.mark.slow
@@ -80,7 +81,7 @@ def test_each_objective_is_predictable_or_not_on_its_own():
     task = read(
         at_random("a", lambda x, y: (bowl(x, y), hidden(x, y)), 60),
         directions=["minimize"] * 2,
-    )[0][0]
+    ).models[0]
     assert task.is_predictable == (True, False)
 
 
@@ -89,7 +90,7 @@ def test_failed_and_stopped_trials_are_not_used():
         prior_trial("a", "r0", "failed", {"x": 0.1, "y": 0.1}, (), True),
         prior_trial("b", "r1", "stopped", {"x": 0.1, "y": 0.1}, (), True),
     ]
-    assert read(evidence) == ([], {})
+    assert read(evidence) == PastTasks()
 
 
 def test_searches_whose_values_count_by_rank_are_ranked_apart():
@@ -99,7 +100,7 @@ def test_searches_whose_values_count_by_rank_are_ranked_apart():
         for search in ("s1", "s2")
         for i in range(3)
     ]  # fmt: skip
-    found, _ = read(evidence, space=LINE)
+    found = read(evidence, space=LINE).models
     assert {task.name for task in found} == {"a (s1)", "a (s2)"}
 
 
@@ -110,9 +111,9 @@ def test_the_most_similar_tasks_come_first_and_then_the_newest():
     evidence = [
         trial for name in ("old", "alike", "new") for trial in on_line(name, lambda x: x, 3)
     ]
-    found, _ = read(evidence, {"alike": 0.9, "old": 0.1, "new": 0.1}, space=LINE)
+    found = read(evidence, {"alike": 0.9, "old": 0.1, "new": 0.1}, space=LINE).models
     assert [task.name for task in found] == ["alike", "new", "old"]
-    assert [task.name for task in read(evidence, space=LINE)[0]] == ["new", "alike", "old"]
+    assert [task.name for task in read(evidence, space=LINE).models] == ["new", "alike", "old"]
 
 
 def test_the_tasks_beyond_the_number_kept_are_left_out_with_a_reason():
@@ -121,10 +122,10 @@ def test_the_tasks_beyond_the_number_kept_are_left_out_with_a_reason():
         for index in range(TASKS_KEPT + 2)
         for trial in on_line(f"task {index}", lambda x: x, 3)
     ]
-    found, left_out = read(evidence, {"task 0": 1.0}, space=LINE)
-    assert len(found) == TASKS_KEPT
-    assert left_out.keys() == {"task 1", "task 2"}  # the oldest but the similar one
-    assert f"{TASKS_KEPT} tasks" in left_out["task 1"]
+    past = read(evidence, {"task 0": 1.0}, space=LINE)
+    assert len(past.models) == TASKS_KEPT
+    assert past.left_out.keys() == {"task 1", "task 2"}  # the oldest but the similar one
+    assert f"{TASKS_KEPT} tasks" in past.left_out["task 1"]
 
 
 def test_of_a_long_task_the_best_third_is_kept_and_the_rest_evenly_over_time():
