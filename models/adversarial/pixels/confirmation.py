@@ -52,6 +52,8 @@ _QUERIES = 200
 _MANY_QUERIES = 1500
 # Targets of the expectation over jitters, next to the margin itself: nine find no more.
 _JITTERED_TARGETS = 3
+# Images of the finite differences, which are shown to the model in one batch.
+_NEARBY = 128
 # By chance one trial in twenty without a gap exceeds two standard errors.
 _SIGNIFICANT = 2.0
 _Attack = Callable[[nn.Module, Tensor, Tensor, Threat, Tensor, int], tuple[Tensor, Tensor]]
@@ -169,7 +171,7 @@ def _attacked(
 ) -> _Attacked:
     """Attack the images that are standing, at length only where something is found to be masked."""
     with evaluating(model):
-        around = nearby(model, images, labels, seed)
+        around = nearby(model, images[:_NEARBY], labels[:_NEARBY], seed)
     white_box, adversarial = targeted_apgd(model, images, labels, threat, standing, seed)
     standing, found = _square(model, images, labels, threat, white_box, seed)
     adversarial = torch.where(like(white_box & ~standing, found), found, adversarial)
