@@ -22,7 +22,7 @@ JUMPS = "robustness.jumps"  # see gradient_masking_nearby.Nearby, as the next
 GRADIENT_ERROR = "robustness.gradient_error"
 
 # Change of a logit under a jitter of 1e-6, as a share of the logits' spread. In calibration
-# (digits, seeds 100 to 115) it was at most 4e-5 in honest networks, steep tanh ones among them,
+# (digits, 15 seeds from 100) it was at most 4e-5 in honest networks, steep tanh ones among them,
 # which is rounding; networks chosen by a hash or at random, with noise, labels alone or quantised
 # inputs had 0.3 or more near most images.
 JUMP = 0.01
