@@ -94,7 +94,8 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
         "models.networks.base_model", "models.networks.architectures", "models.networks.own_code",
         "models.networks.passed_code",
         "models.adversarial.text.word_substitution", "models.adversarial.epsilons",
-        "models.adversarial.checks.warning", "models.scores.metric_names",
+        "models.adversarial.checks.warning", "models.adversarial.checks.search_warnings",
+        "models.scores.metric_names",
         "models.hyperparameters.hyperparameter",
     )  # fmt: skip
     # What hands weights on looks at checkpoints; it imports torch when it needs it.

@@ -66,7 +66,8 @@ class Threat:
         seed: seed of the validation parts, the subsets and the random starts.
         cheap_steps: steps of the PGD after every epoch, run once; below `steps`.
         cheap_examples: that PGD uses at most so many images of the selection part.
-        confirm_examples: targeted APGD uses at most so many images of the full attack's.
+        confirm_examples: targeted APGD and Square confirm on at most so many images of the full
+            attack's.
         final_examples: test images that AutoAttack uses after the search; 0: no AutoAttack.
 
     Raises:

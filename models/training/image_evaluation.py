@@ -17,6 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.adversarial.checks.search_warnings import (
+    BLACK_BOX,
+    GAP,
+    GRADIENT_ERROR,
+    JUMPS,
+    REPLACED,
+)
 from models.adversarial.pixels.attack_memory import AttackMemory
 from models.adversarial.pixels.attacks import LossName
 from models.adversarial.pixels.catastrophic_overfitting import Collapse
@@ -158,7 +165,7 @@ class ImageEvaluation:
         return {**evaluation.metrics, "epoch.selected": float(self.choice.picked)}
 
     def confirm(self, model: nn.Module, meter: WorkMeter) -> dict[str, float]:
-        """Return metrics of targeted APGD on the objective part and those that they replace.
+        """Return metrics of stronger attacks on the objective part and those that they replace.
 
         {} before `conclude`. Repeated calls return the same. Fills the attack memory; `meter`
         counts the attack's work.
@@ -171,9 +178,13 @@ class ImageEvaluation:
         if self._memory is not None:
             self._memory.store(found.index, found.adversarial_examples)
         metrics = {
-            threat.apgd_metric(): found.accuracy,
-            "robustness.gap": found.gap,
-            "robustness.replaced": float(found.is_replaced),
+            threat.apgd_metric(): found.white_box,
+            threat.worst_metric(): found.accuracy,
+            GAP: found.gap,
+            REPLACED: float(found.is_replaced),
+            BLACK_BOX: found.black_box,
+            JUMPS: found.nearby.jumps,
+            GRADIENT_ERROR: found.nearby.gradient_error,
             "work.confirmation": work.flop,
         }
         if found.is_replaced:

@@ -104,6 +104,7 @@ class TrialDocument:
         earlier_trials: The earlier trials that it was made from or that are nearest to it.
         origin: Why it was proposed, in a sentence.
         lineage: Where its initial weights come from, in a sentence; "" if from scratch.
+        warnings: What the confirmation of its robust accuracy warned of, with what it measured.
         reason: Why it failed or was stopped, in a line; "" otherwise.
         traceback: The whole reason, if it failed and that can be read; else "".
         log: The file with the output of the driver of its search, on the machine that ran it.
@@ -125,6 +126,7 @@ class TrialDocument:
     earlier_trials: tuple[str, ...]
     origin: str
     lineage: str
+    warnings: tuple[str, ...]
     reason: str
     traceback: str
     log: str

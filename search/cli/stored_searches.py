@@ -19,6 +19,7 @@ from search.cli.documents import (
     origin_keys,
 )
 from search.history import History, Trial
+from search.history.confirmation_warnings import warnings_of
 from search.optimize.plan import LOG
 from search.optimize.trial_log import as_printed, log_file
 from search.tracking import tag_names
@@ -196,6 +197,7 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
         },
         **origin_keys(trial.origin, names),
         lineage=lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}")),
+        warnings=tuple(f"{each.name} ({each.measured})" for each in warnings_of(trial)),
         reason=tags.get(tag_names.REASON, ""),
         traceback=traceback,
         log=stored.log,

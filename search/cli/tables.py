@@ -14,6 +14,7 @@ from rich.console import Console
 
 from search.cli.documents import SearchDocument
 from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
+from search.history.confirmation_warnings import warnings_of
 from search.history.plurals import counted
 from search.history.work import work_text
 from search.objectives.objective import value_text
@@ -169,6 +170,11 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
         say(f"cost: {seconds_text(found.seconds)}, {work_text(found.work)}{device}", out)
     for sentence in filter(None, (found.origin, found.lineage)):
         say(sentence, out)
+    for warning in warnings_of(trial):
+        say(f"warning: {warning.name} ({warning.measured})", out)
+        say(f"  raised when: {warning.raised_when}", out)
+        say(f"  what it means: {warning.meaning}", out)
+        say(f"  what to do: {warning.remedy}", out)
     if found.state == "failed":
         say(f"reason: {found.reason or 'none is recorded'}", out)
         if found.traceback.strip():

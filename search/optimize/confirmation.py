@@ -1,4 +1,4 @@
-"""Confirmation: decide on the worker whether a stronger attack confirms a robust accuracy.
+"""Confirmation: decide on the worker whether stronger attacks confirm a robust accuracy.
 
 Confirmed are the trials that would be among the best of the search so far, which the search reports
 and follows, and a random tenth, which shows how accurate the search's attack is elsewhere. The
@@ -11,14 +11,12 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from models.adversarial.checks.warning import GradientMaskingWarning
-from models.scores.metric_names import unconfirmed
 from search.objectives import Objective
 from search.objectives.roles import best
 
@@ -75,26 +73,6 @@ class Standing:
             return []
         is_usable = len(values) == len(self.objectives) and all(map(math.isfinite, values))
         return values if is_usable else []
-
-
-def replaced_warning(metrics: Mapping[str, float]) -> str:
-    """Returns the warning of a run whose robust accuracy was replaced; "" if it was not."""
-    if metrics.get("robustness.replaced") != 1.0:
-        return ""
-    changes = "; ".join(
-        f"{name} was {metrics[unconfirmed(name)]:.4f} and is now {value:.4f}"
-        for name, value in metrics.items()
-        if unconfirmed(name) in metrics
-    )
-    return GradientMaskingWarning(
-        name="The robust accuracy was replaced",
-        raised_when="targeted APGD misclassifies more examples than the search's own attack, by "
-        "more than two standard errors.",
-        meaning="the search's attack overstates this model; its gradients may be masked.",
-        remedy="read the warnings of the report, run `twentieth attack` on it, and trust the "
-        "smaller accuracy.",
-        measured=f"a gap of {metrics.get('robustness.gap', math.nan):.4f}; {changes}",
-    ).as_markdown()
 
 
 def _name(number: int) -> str:

@@ -7,7 +7,7 @@ events alone, in the parent process; Ray's own output goes to a log.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.history import Trial
+from search.history.confirmation_warnings import warnings_of
 from search.history.plurals import counted
 from search.objectives import pareto
 from search.objectives.objective import value_text
@@ -40,6 +41,7 @@ class View:
     origins: dict[int, str] = field(default_factory=dict)
     evaluating: dict[int, tuple[str, float]] = field(default_factory=dict)  # step, and its begin
     evaluated: tuple[int, int] = (0, 0)  # of the best trials, and how many these are
+    warnings: dict[int, tuple[str, ...]] = field(default_factory=dict)  # names, of its confirmation
     ended_here: int = 0
     began: float = field(default_factory=time.monotonic)
     state: str = ""  # of the search, once its driver has written it
@@ -53,6 +55,7 @@ class View:
             self.origins[trial.number] = origin_text(trial.origin)
             if trial.values:
                 self.values[trial.number] = trial.values
+            self._warn(trial.number, [each.name for each in warnings_of(trial)])
 
     def take(self, event: Event) -> str | None:
         """Applies an event; returns a line to print, or None."""
@@ -92,10 +95,22 @@ class View:
         )
         *_, reason = fields["reason"].strip().split("\n")
         origin = self.origins.get(number, "?")
+        self._warn(number, fields.get("warnings", ()))
+        doubt = f"\n{self.doubt(number)}" if number in self.warnings else ""
         return (
             f"trial {number:03d} {state:<11} {numbers or reason}  ({origin})  "
-            f"[{self.done()}/{self.plan.trials_budget}]"
+            f"[{self.done()}/{self.plan.trials_budget}]{doubt}"
         )
+
+    def _warn(self, number: int, names: Iterable[str]) -> None:
+        if names := tuple(names):
+            self.warnings[number] = names
+
+    def doubt(self, number: int) -> str:
+        """Returns why the robust accuracy of a trial with warnings is in doubt."""
+        names = "; ".join(self.warnings[number])
+        which = f"twentieth show {self.plan.search} --trial {number}"
+        return f"warning: trial {number:03d} may mask its gradients: {names}; see {which}"
 
     def count(self, *states: str) -> int:
         """Counts the trials in any of these states."""
@@ -215,5 +230,6 @@ def _front(view: View) -> Table:
             Text(value_text(value), style="bold green" if numbers[row] == number else "")
             for value, row in zip(view.values[number], lowest, strict=True)
         ]
-        table.add_row(f"{number:03d}", *cells, Text(view.origins.get(number, "")))
+        mark = "; its gradients may be masked" if number in view.warnings else ""
+        table.add_row(f"{number:03d}", *cells, Text(f"{view.origins.get(number, '')}{mark}"))
     return table

@@ -24,7 +24,7 @@ METRICS = "metrics"
 DEVICE = "device"  # its name, see `models/training/device_name.py`
 ENDED = "ended"  # whether no epoch is left: the training stopped early by its own criterion
 TABLES = "tables"  # texts of a finished trial, by file name
-WARNING = "warning"  # why its robust accuracy was replaced; "" if it was not
+WARNINGS = "warnings"  # what its confirmation warned of: name -> text
 # A metric of the training; 1 where single-step adversarial training has collapsed.
 COLLAPSED = "selection.collapsed"
 

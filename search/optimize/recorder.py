@@ -23,7 +23,7 @@ from search.history.studies import COST_ATTRIBUTES
 from search.history.work import WORK, work_of
 from search.optimize.alike_failures import AlikeFailures
 from search.optimize.first_worker import FirstWorker
-from search.optimize.outcome import DEVICE, EARLIER, EPOCH, METRICS, TABLES, WARNING, Outcome
+from search.optimize.outcome import DEVICE, EARLIER, EPOCH, METRICS, TABLES, WARNINGS, Outcome
 from search.optimize.searcher import OptunaSearcher
 from search.tracking.write.journal import Journal
 
@@ -151,7 +151,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         if result is None and outcome.state == "failed":
             outcome = replace(outcome, reason=f"{outcome.reason}; the last one: {_error_of(trial)}")
         elif result is not None and outcome.state == "complete":
-            kept = {key: result[key] for key in (TABLES, WARNING) if result.get(key)}
+            kept = {key: result[key] for key in (TABLES, WARNINGS) if result.get(key)}
         self._end(number, outcome, kept)
         self.failures.note(number, outcome)
         self._say_revalidated(number)

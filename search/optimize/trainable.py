@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray import tune
 
+from models.adversarial.checks.search_warnings import search_warnings
 from models.training.function_thread import StillRunning
 from models.training.protocol import AttackableTraining, TabulatedTraining, Training
 from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
 from search.history.plurals import counted
 from search.history.work import SECONDS, WORK
-from search.optimize.confirmation import replaced_warning
 from search.optimize.outcome import (
     DEVICE,
     EARLIER,
@@ -34,7 +34,7 @@ from search.optimize.outcome import (
     FAILURE,
     METRICS,
     TABLES,
-    WARNING,
+    WARNINGS,
 )
 from search.optimize.trial_log import log_file, logged
 from search.optimize.watchdog import STORAGE_PATIENCE_SECONDS, Watchdog, patiently
@@ -253,7 +253,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
             DEVICE: self._task.device_name,
             ENDED: self._has_ended(),
             TABLES: self._tables,
-            WARNING: replaced_warning(metrics),
+            WARNINGS: {each.name: each.as_markdown() for each in search_warnings(metrics)},
             "done": bool(self._failure) or self._has_diverged() or self._is_finished(),
         }
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
+from models.adversarial.checks.search_warnings import GAP, REPLACED
 from models.adversarial.checks.warning import GradientMaskingWarning
 from models.scores.metric_names import MetricName, unconfirmed
 from search.history import Trial
+from search.history.confirmation_warnings import warnings_of
 
 FILE = "robustness.json"
 
@@ -54,15 +56,16 @@ class EvaluatedTrial:
 
 @dataclass(frozen=True)
 class ConfirmedTrial:
-    """A trial whose robust accuracy was confirmed by a stronger attack.
+    """A trial whose robust accuracy was confirmed by stronger attacks.
 
     Attributes:
         cheap: Robust accuracy under the search's own attack, on the objective part of validation.
-        stronger: Robust accuracy under both attacks together, on some of these examples.
-        gap: Share of the same examples that only the stronger attack changed to a wrong class.
+        stronger: Robust accuracy under all attacks together, on some of these examples.
+        gap: Share of the same examples that only the stronger attacks changed to a wrong class.
         kept: The robust accuracy that counts.
         is_replaced: Whether the cheap value was replaced, since the gap was too large.
         is_best: Whether it is one of the best trials.
+        warnings: What its confirmation warned of.
     """
 
     number: int
@@ -72,6 +75,7 @@ class ConfirmedTrial:
     kept: float
     is_replaced: bool
     is_best: bool
+    warnings: tuple[GradientMaskingWarning, ...]
 
     @property
     def before(self) -> float:
@@ -106,14 +110,14 @@ def confirmed_trials(trials: Iterable[Trial], best: Sequence[Trial]) -> list[Con
 def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
     values = {name: trial.last(name) for name, curve in sorted(trial.curves.items()) if curve}
     names = [each for each in map(MetricName.parse, values) if each.split == "validation"]
-    stronger = next((values[str(name)] for name in names if name.attack == "apgdt"), None)
+    stronger = next((values[str(name)] for name in names if name.attack == "worst"), None)
     robust = [str(name) for name in names if name.role == "accuracy.robust"]
     if stronger is None or len(robust) != 1:
         return None
     kept = values[robust[0]]
     return ConfirmedTrial(
         trial.number, values.get(unconfirmed(robust[0]), kept), stronger,
-        values.get("robustness.gap", 0.0), kept, values.get("robustness.replaced") == 1.0, is_best,
+        values.get(GAP, 0.0), kept, values.get(REPLACED) == 1.0, is_best, tuple(warnings_of(trial)),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.history import History, Trial
+from search.history.confirmation_warnings import warnings_of
 from search.objectives.objective import value_text
 from search.session.screen import say, say_raw
 from search.transfer.best import best_trials, values_on_test
@@ -27,6 +28,10 @@ def print_best(out: Console, history: History, search: str) -> list[Trial]:
         test = " (on validation, and on test where measured)"
         say(f"{best_in_words(known)}{test}", out)
         out.print(best_table(best, out))
+    for entry in best:
+        for warning in warnings_of(entry):
+            trial = f"trial {entry.number:03d} may mask its gradients"
+            say(f"warning: {trial}: {warning.name} ({warning.measured})", out)
     for line in repetition_lines(history, search):
         say_raw(line, out)
     return best

@@ -77,7 +77,10 @@ OVERLAP = "twentieth.overlap"  # training examples of the source that are in the
 BASE = "twentieth.base"  # the pretrained model underneath
 LINEAGE = "twentieth.lineage"  # JSON: where the initial weights come from, through all ancestors
 LINEAGES = "twentieth.lineages"  # JSON, of a search: `SEARCH#NUMBER` to its file and lineage
-REPLACED = "twentieth.robust_value"  # `replaced` if a stronger attack replaced the robust accuracy
+# Of a trial whose gradients may be masked: `replaced` if stronger attacks replaced the robust
+# accuracy, `doubtful` if they did not; absent without a warning.
+ROBUST_VALUE = "twentieth.robust_value"
+ROBUST_WARNINGS = "twentieth.robust_warnings"  # names of the warnings behind that, joined by `; `
 
 # Metrics. The page draws those with the same text before the "/" as one section of charts, and the
 # sections before all other charts. The metrics of the training keep the names that it gave them.
@@ -88,7 +91,7 @@ LOGARITHM = "log10."  # of a trial: the logarithm of a hyperparameter
 EXPERIENCE = "experience.json"  # artifact of a search: what history taught at its start
 TABLES = "tables"  # folder of a trial's artifacts: its tables as text files
 ROBUSTNESS = "robustness"  # another: evaluations, warnings, later attacks, examples
-REPLACED_FILE = "replaced.md"  # in it: why a stronger attack replaced the robust accuracy
+WARNINGS_FILE = "search_warnings.md"  # in it: what was warned of while the search ran
 
 # Colours that are told apart with every kind of colour vision: Okabe and Ito 2008, "Color universal
 # design", without black and yellow, and without vermilion, which is for failed trials.

@@ -91,3 +91,27 @@ def linear(configuration: Mapping[str, Any], data: Any) -> nn.Module:
     """The smallest network; its head is the whole of it."""
     inputs = torch.tensor(data.shape).prod().item()
     return nn.Sequential(nn.Flatten(), nn.Linear(int(inputs), data.classes))
+
+
+class TinyTransformer(nn.Module):
+    """A vision transformer of patches of 2 by 2 pixels, two layers and the mean of the patches."""
+
+    def __init__(self, width: int, data: Any) -> None:
+        super().__init__()
+        channels, height, size = data.shape
+        self.patches = nn.Conv2d(channels, width, 2, 2)
+        self.places = nn.Parameter(0.02 * torch.randn(1, (height // 2) * (size // 2), width))
+        layer = nn.TransformerEncoderLayer(
+            width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(width, data.classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = self.patches(2 * x - 1).flatten(2).transpose(1, 2)
+        logits: Tensor = self.head(self.layers(patches + self.places).mean(1))
+        return logits
+
+
+def tiny_transformer(configuration: Mapping[str, Any], data: Any) -> nn.Module:
+    return TinyTransformer(int(configuration["model.width"]), data)

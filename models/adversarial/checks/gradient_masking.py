@@ -4,9 +4,10 @@ Each check returns a warning of three parts. None is a proof: a model without wa
 less robust than measured, and AutoAttack gives the final accuracy.
 
 Cost for each of at most 128 images, with PGD of 10 steps and ten classes, in forward and backward
-passes: 13 and 6 for outputs and gradients, 14 and 11 for FGSM and PGD on the clean images, at most
-112 and 100 for each of four epsilons (only while an image is robust; usually half of that in all),
-and 300 forward passes for an image that withstands the white-box attack.
+passes: 13 and 6 for outputs and gradients, 26 and 1 for points nearby, 14 and 11 for FGSM and PGD
+on the clean images, at most 112 and 100 for each of four epsilons (only while an image is robust;
+usually half of that in all), and 300 forward passes for an image that withstands the white-box
+attack.
 
 Sources: Athalye et al. 2018; Carlini et al. 2019; Croce et al. 2021 (AutoAttack's own warnings).
 """
@@ -21,6 +22,7 @@ from models.adversarial.checks.gradient_masking_gradients import (
     differentiability,
     gradient_warnings,
 )
+from models.adversarial.checks.gradient_masking_nearby import nearby_warnings
 from models.adversarial.checks.gradient_masking_outputs import output_warnings
 from models.adversarial.checks.preserve_state import preserve_state
 from models.adversarial.checks.warning import GradientMaskingWarning
@@ -64,4 +66,5 @@ def check(
             return [*found, blocked]
         ball = Ball(images, threat.norm, threat.epsilon)
         found += gradient_warnings(model, images, labels, ball, seed)
+        found += nearby_warnings(model, images, labels, seed)
         return found + attack_warnings(model, images, labels, threat, seed)

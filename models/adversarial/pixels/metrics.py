@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from models.adversarial.pixels.attacks import Ball, fgsm, margin
 from models.adversarial.pixels.autoattack import PartName, autoattack
-from models.adversarial.pixels.confirmation import confirm
+from models.adversarial.pixels.confirmation import targeted_apgd
 from models.adversarial.pixels.evaluation import (
     AttackOutcome,
     batches,
@@ -106,7 +106,7 @@ def attack_metric(
 ) -> AttackMetric:
     """Measure the accuracy under one attack.
 
-    "pgd" is the full attack of a search, "apgdt" its confirmation on all of the images, "square"
+    "pgd" is the full attack of a search, "apgdt" the first attack of its confirmation, "square"
     and "autoattack" come from `pyautoattack`.
 
     Args:
@@ -166,9 +166,6 @@ def _apgdt(
     model: nn.Module, images: Tensor, labels: Tensor, threat: Threat, seed: int
 ) -> AttackOutcome:
     clean = correct(model, images, labels)
-    whole = replace(threat, confirm_examples=len(images))
-    found = confirm(model, images, labels, whole, clean, seed)
-    robust, adversarial = clean.copy(), images.clone()
-    robust[found.index] = False
-    adversarial[torch.from_numpy(found.index)] = found.adversarial_examples
-    return AttackOutcome(robust, clean, adversarial)
+    before = torch.from_numpy(clean).to(images.device)
+    standing, adversarial = targeted_apgd(model, images, labels, threat, before, seed)
+    return AttackOutcome(standing.cpu().numpy(), clean, adversarial)

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.adversarial.checks.search_warnings import REPLACED_NAME
 from search.history.provenance import ledger_metrics, read_origin
 from search.history.states import TO_MLFLOW, State
 from search.tracking import tag_names
@@ -278,10 +279,15 @@ class Sender:
                 self._client.log_text(run, reason, "reason.txt")
             for name, text in event.fields.get("tables", {}).items():
                 self._client.log_text(run, text, f"{tag_names.TABLES}/{name}")
-            if event.fields.get("warning"):
-                texts = {tag_names.REPLACED_FILE: event.fields["warning"]}
+            if warnings := event.fields.get("warnings"):
+                texts = {tag_names.WARNINGS_FILE: "\n".join(warnings.values())}
                 keep_robustness(self._client, run, texts, ())
-                batch.tags[tag_names.REPLACED] = "replaced"
+                names = "; ".join(warnings)
+                batch.tags |= {
+                    tag_names.ROBUST_VALUE: "replaced" if REPLACED_NAME in warnings else "doubtful",
+                    tag_names.ROBUST_WARNINGS: names,
+                    tag_names.NOTE: f"Its gradients may be masked: {names}.",
+                }
         if reason.strip():
             last_line = reason.strip().splitlines()[-1][:500]
             note = NOTES.get(state, "{reason}")

@@ -7,6 +7,13 @@ import io
 import pytest
 import torch
 
+from models.adversarial.checks.search_warnings import (
+    BLACK_BOX,
+    GAP,
+    GRADIENT_ERROR,
+    JUMPS,
+    REPLACED,
+)
 from models.catalog import Value
 from models.data.loading import ImageSplits
 from tests.support.image_trainings import (
@@ -55,10 +62,13 @@ def test_confirming_repeats_and_survives_a_checkpoint(few_digits: ImageSplits) -
     assert training.confirm() == {}
     *_, last = training.run()
     found = training.confirm()
-    names = {QUICK.apgd_metric(), "robustness.gap", "robustness.replaced", "work.confirmation"}
+    names = {
+        QUICK.apgd_metric(), QUICK.worst_metric(), GAP, REPLACED, BLACK_BOX, JUMPS, GRADIENT_ERROR,
+        "work.confirmation",
+    }  # fmt: skip
     replaced = {QUICK.metric(), f"unconfirmed.{QUICK.metric()}"}
     assert set(found) == names | (replaced if found["robustness.replaced"] else set())
-    assert found[QUICK.apgd_metric()] <= last[QUICK.metric()]
+    assert found[QUICK.worst_metric()] <= found[QUICK.apgd_metric()] <= last[QUICK.metric()]
     again = train(SMALL, few_digits, epochs=4)
     again.load_state_dict(training.state_dict())
     assert again.confirm() == found

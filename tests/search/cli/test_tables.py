@@ -163,6 +163,25 @@ def test_a_search_and_a_trial_show_their_work_where_it_is_known(
     assert ", work: 3.2 TFLOP\n" in whole
 
 
+def test_a_trial_that_may_mask_its_gradients_is_shown_with_its_warnings(
+    store: Stored, tmp_path: Path
+) -> None:
+    assert "warning" not in printed(lambda out: print_search(out, store.search, store.uri))
+    copied = store.copied(tmp_path)
+    run = stored_search(copied.uri, copied.search).trial(0).run_id
+    open_client(copied.uri).log_metric(run, "robustness.jumps", 0.75, step=4)
+    text = printed(lambda out: print_trial(out, copied.search, 0, copied.uri))
+    assert "\nwarning: the outputs jump (75% of the images)\n  raised when: " in text
+    assert "\n  what it means: " in text and "\n  what to do: " in text
+    whole = printed(lambda out: print_search(out, copied.search, copied.uri))
+    said = "trial 000 may mask its gradients: the outputs jump (75% of the images)"
+    assert f"\nwarning: {said}\n" in whole
+    found = stored_search(copied.uri, copied.search)
+    shown = {each.number: each.warnings for each in module.show_document(found).trials}
+    assert shown.pop(0) == ("the outputs jump (75% of the images)",)
+    assert not any(shown.values())
+
+
 def test_a_failed_trial_shows_its_reason_and_where_the_log_is(
     store: Stored, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from models.adversarial.threat_model import Threat
 from search.objectives import Objective
 from search.objectives.objective import Role, from_lists
-from search.optimize.confirmation import MEMORY, Standing, replaced_warning
+from search.optimize.confirmation import MEMORY, Standing
 from search.optimize.trainable import TrialTrainable
 from tests.support.stepped_trials import config_of, run, task_of, trial_of
 
@@ -126,20 +126,21 @@ def test_only_the_replaced_accuracy_is_reported(tmp_path: Path, training: Confir
     metrics = result["metrics"]
     assert (metrics["left"], metrics["right"], metrics["unconfirmed.right"]) == (0.9, 0.4, 0.7)
     assert metrics["seconds.confirmation"] >= 0
-    assert "right was 0.7000 and is now 0.4000" in result["warning"]
+    (text,) = result["warnings"].values()
+    assert "right was 0.7000 and is now 0.4000" in text
     left = json.loads((tmp_path / MEMORY / "trial_0000.json").read_text())
     assert left == {"number": 0, "values": [0.9, 0.4]}
     # The checkpoint has it as well: a crash before the report changes nothing.
     again = trial_of(images(tmp_path), config_of(tmp_path))
     (result,) = run(again)
-    assert result["metrics"]["right"] == 0.4 and result["warning"] and training.asked == 1
+    assert result["metrics"]["right"] == 0.4 and result["warnings"] and training.asked == 1
 
 
 @pytest.mark.slow
 def test_what_is_far_behind_is_not_attacked_again(tmp_path: Path, training: Confirmed) -> None:
     standing(tmp_path / MEMORY, (0.95, 0.95))
     (result,) = run(trial_of(images(tmp_path), config_of(tmp_path, number=NOT_DRAWN)))
-    assert training.asked == 0 and result["metrics"]["right"] == 0.7 and result["warning"] == ""
+    assert training.asked == 0 and result["metrics"]["right"] == 0.7 and result["warnings"] == {}
     assert (tmp_path / MEMORY / f"trial_{NOT_DRAWN:04d}.json").exists()
 
 
@@ -158,11 +159,6 @@ def test_an_attack_that_raises_fails_its_own_trial(
     assert isinstance(trial, TrialTrainable)
     (result,) = run(trial)
     assert "KeyError" in result["failure"]
-
-
-def test_without_a_replacement_there_is_no_warning() -> None:
-    assert replaced_warning({}) == ""
-    assert replaced_warning({"robustness.replaced": 0.0, "robustness.gap": 0.01}) == ""
 
 
 def test_images_are_given_the_memory_of_their_search(tmp_path: Path) -> None:

@@ -55,6 +55,26 @@ def shown(view: View, *events: Event, is_terminal: bool) -> str:
     return file.getvalue()
 
 
+def test_a_trial_that_may_mask_its_gradients_is_told_while_the_search_runs(plan: Plan) -> None:
+    ended = end(7, 0.9, 0.5)
+    ended.fields["warnings"] = {"the outputs jump": "## the outputs jump"}
+    view = view_of(plan, start(7))
+    _, warning = str(view.take(ended)).split("\n")
+    assert warning.startswith("warning: trial 007 may mask its gradients: the outputs jump; ")
+    assert warning.endswith(f"see twentieth show {plan.search} --trial 7")
+    assert "random; its gradients may be masked" in shown(view, is_terminal=True)
+
+
+def test_a_resumed_search_tells_of_earlier_trials_that_may_mask_gradients(plan: Plan) -> None:
+    curves = {"robustness.jumps": {3: 0.5}}
+    view = View(plan)
+    view.seed([
+        Trial(number=number, state="complete", configuration={}, values=(0.9, 0.5), curves=each)
+        for number, each in enumerate([curves, {}])
+    ])  # fmt: skip
+    assert view.warnings == {0: ("the outputs jump",)}
+
+
 def test_trials_are_counted_by_state(plan: Plan) -> None:
     view = view_of(
         plan, *[start(number) for number in range(6)],

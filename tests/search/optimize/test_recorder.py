@@ -306,9 +306,9 @@ def test_ray_can_pickle_the_recorder_and_gets_nothing(
 def test_a_warning_of_a_complete_trial_is_kept(tune: Tune) -> None:
     trial = tune.trial(0)
     tune.start(trial)
-    tune.report(trial, 3, warning="## replaced")
+    tune.report(trial, 3, warnings={"replaced": "## replaced"})
     tune.recorder.on_trial_complete(0, [], trial)
-    assert tune.events("end")[0]["warning"] == "## replaced"
+    assert tune.events("end")[0]["warnings"] == {"replaced": "## replaced"}
 
 
 def test_a_trial_that_is_retried_alone_continues_in_its_run(tune: Tune) -> None:

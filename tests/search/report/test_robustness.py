@@ -21,7 +21,7 @@ from search.transfer.best import best_trials
 from tests.support.synthetic_history import CLEAN, ROBUST, history, points, row, search
 
 KNOWN = ValidationExamples(clean=149, attacked=140, confirmed=128)
-APGD = "accuracy.apgdt_linf_0.1"
+WORST = "accuracy.worst_linf_0.1"
 WARNING = {"name": "masked | gradients", "raised_when": "they vanish", "meaning": "no attack works",
            "remedy": "look at them", "measured": "0.3"}  # fmt: skip
 
@@ -60,7 +60,7 @@ def confirmed(**curves: float) -> list[ConfirmedTrial]:
 
 def replaced() -> list[ConfirmedTrial]:
     return confirmed(**{
-        CLEAN: 0.9, ROBUST: 0.4, f"unconfirmed.{ROBUST}": 0.6, APGD: 0.38, "robustness.gap": 0.2,
+        CLEAN: 0.9, ROBUST: 0.4, f"unconfirmed.{ROBUST}": 0.6, WORST: 0.38, "robustness.gap": 0.2,
         "robustness.replaced": 1.0,
     })  # fmt: skip
 
@@ -92,14 +92,14 @@ def test_a_confirmed_trial_shows_both_accuracies() -> None:
     assert (each.cheap, each.stronger, each.gap, each.kept) == (0.6, 0.38, 0.2, 0.4)
     assert each.is_replaced and each.is_best and each.number == 3
     text = robustness_section([], [each], KNOWN)
-    assert "| PGD, all 140 images | PGD, 128 images | with APGD-T, 128 images |" in text
+    assert "| PGD, all 140 images | PGD, 128 images | with APGD-T and Square, 128 images |" in text
     assert "| 3 (best) | 0.600 | 0.580 | 0.380 | 0.200 | **0.400, replaced** |" in text
-    for part in ("Raised when:", "What it means:", "What to do:", "0.600 became 0.400"):
+    for part in ("Raised when:", "What it means:", "What to do:", "0.6000 and is now 0.4000"):
         assert part in text
 
 
 def test_an_accuracy_that_was_not_replaced_is_the_cheap_one() -> None:
-    (each,) = confirmed(**{ROBUST: 0.5, APGD: 0.49, "robustness.gap": 0.01})
+    (each,) = confirmed(**{ROBUST: 0.5, WORST: 0.49, "robustness.gap": 0.01})
     assert (each.cheap, each.kept, each.is_replaced) == (0.5, 0.5, False)
 
 

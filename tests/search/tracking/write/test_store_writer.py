@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from models.adversarial.checks.search_warnings import REPLACED_NAME
 from search.tracking import tag_names
 from search.tracking.artifacts import fetch_adversarial_examples, read_robustness, read_tables
 from search.tracking.write.journal import Event, read_events, save_sent_offset
@@ -131,15 +132,23 @@ def test_an_evaluation_is_logged_as_metrics_texts_and_adversarial_examples(
     assert file.read_bytes() == b"\x00images" and file.name == examples.name
 
 
-def test_a_replaced_robust_accuracy_has_a_warning_and_a_tag_to_filter_by(store: Store) -> None:
-    store.trial(0, warning="## The robust accuracy was replaced")
+def test_a_robust_accuracy_in_doubt_has_warnings_and_a_tag_to_filter_by(store: Store) -> None:
+    jump = "the outputs jump"
+    store.trial(0, warnings={REPLACED_NAME: "## replaced", jump: "## jump"})
     store.trial(1)
+    store.trial(2, warnings={jump: "## jump"})
     store.writer().drain()
-    (run,) = store.client.search_runs(
-        [store.experiment], f"tags.`{tag_names.REPLACED}` = 'replaced'"
-    )  # fmt: skip
-    assert run.data.tags[tag_names.NUMBER] == "0"
-    assert "replaced.md" in read_robustness(store.client, run.info.run_id)
+    for number, value, names in (
+        (0, "replaced", f"{REPLACED_NAME}; {jump}"),
+        (2, "doubtful", jump),
+    ):
+        (run,) = store.client.search_runs(
+            [store.experiment], f"tags.`{tag_names.ROBUST_VALUE}` = '{value}'"
+        )  # fmt: skip
+        assert run.data.tags[tag_names.NUMBER] == str(number)
+        assert run.data.tags[tag_names.ROBUST_WARNINGS] == names
+        assert names in run.data.tags[tag_names.NOTE]
+        assert "## jump" in read_robustness(store.client, run.info.run_id)["search_warnings.md"]
 
 
 def test_a_run_may_have_no_adversarial_examples(store: Store, tmp_path: Path) -> None:
