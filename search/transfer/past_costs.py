@@ -1,0 +1,178 @@
+"""What earlier searches cost, trial by trial, on one device: what a cost forecast is based on.
+
+Searches of the same task are compared by one level, the hypervolume against the reference point of
+the task (`progress.py`), so that "the cost to a level" means the same for all of them. Trials of
+another device count with their work at the speed of the device that is asked about. Not for the
+forecast itself (`cost_estimate.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from search.extract.device_speed import DeviceSpeed, device_speeds
+from search.extract.task_similarity import RELEVANT
+from search.history import History, Search, Trial
+from search.transfer.progress import (
+    Progress,
+    alike_searches,
+    counted_losses,
+    given,
+    progress_of,
+    reference_point,
+    trials_of,
+)
+
+# An interrupted trial was paid for in part, and goes on in a resumed search.
+_PAID = ("complete", "stopped", "failed")
+
+
+@dataclass(frozen=True, eq=False)
+class PastSearch:
+    """An earlier search and what it cost.
+
+    Attributes:
+        search: The search.
+        trials: Its trials that have ended, by number, with their seconds on the device asked about.
+        progress: Its level and seconds after each of them.
+        reference: The reference point of its task, one loss for each objective that counts.
+        earlier: The searches of its task before it, oldest first.
+    """
+
+    search: Search
+    trials: tuple[Trial, ...]
+    progress: Progress
+    reference: tuple[float, ...]
+    earlier: tuple[PastSearch, ...] = ()
+
+    @property
+    def level(self) -> float:
+        """The level it ended with; 0 if no trial of it counts."""
+        return self.progress.levels[-1]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of all of its trials; parallel ones are added up."""
+        return self.progress.seconds[-1]
+
+    @property
+    def seconds_per_trial(self) -> float:
+        """The mean cost of its trials."""
+        return self.seconds / len(self.trials)
+
+    def seconds_to(self, level: float) -> float | None:
+        """The seconds of its trials until it reached a level; None if it never did."""
+        reached = self.progress.trials_to(level)
+        return None if reached is None else self.progress.seconds[reached - 1]
+
+
+@dataclass(frozen=True, eq=False)
+class PastCosts:
+    """What is known of costs before a search.
+
+    Attributes:
+        searches: The searches of its task and of similar ones, oldest first.
+        device: The device whose seconds are counted, that of the newest trial; "" if unknown.
+        speed: The speed of that device; None if unknown.
+    """
+
+    searches: tuple[PastSearch, ...] = ()
+    device: str = ""
+    speed: DeviceSpeed | None = None
+
+    def of_task(self, task: str) -> tuple[PastSearch, ...]:
+        """The searches of one task."""
+        return tuple(each for each in self.searches if each.search.task == task)
+
+
+def mean_seconds_per_trial(searches: Sequence[PastSearch]) -> float:
+    """The mean cost of the trials of at least one search."""
+    return fmean(trial.seconds for each in searches for trial in each.trials)
+
+
+def past_costs(
+    history: History,
+    this: Search,
+    similarities: Mapping[str, float],
+    units: Mapping[str, str],
+    unit: str,
+) -> PastCosts:
+    """What the searches of this task and of similar ones cost.
+
+    They have the objectives of `this`, their costs are known, and something was proposed in them: a
+    search that only trains again what it was given, as `twentieth repeat` does, has no progress.
+
+    Args:
+        history: The earlier trials.
+        this: The search that is forecast; it need not be in the history.
+        similarities: Search -> similarity of its task, 0 to 1.
+        units: Search -> what its trials occupy, "GPU" or "core", where it is known.
+        unit: What those of `this` occupy. Seconds of the other unit are no basis.
+    """
+    near = [
+        each
+        for each in history.searches.values()
+        if each.id != this.id
+        and (each.task == this.task or similarities.get(each.id, 0.0) >= RELEVANT)
+    ]
+    same = {each.id for each in near if units.get(each.id, unit) == unit}
+    trials = {each.id: ended_trials(history, each.id) for each in near}
+    device = _newest_device([trial for search in same for trial in trials[search]])
+    speeds = device_speeds(history)
+    restated = {
+        search: [_on(device, trial, speeds) for trial in found]
+        for search, found in trials.items()
+        if search in same or (device in speeds and all(trial.work for trial in found))
+    }
+    found = [
+        each
+        for task in dict.fromkeys(each.task for each in near)
+        for each in _of_task(history, replace(this, task=task), restated)
+    ]
+    found.sort(key=lambda each: (each.search.started, each.search.id))
+    return PastCosts(tuple(found), device, speeds.get(device))
+
+
+def ended_trials(history: History, search: str) -> list[Trial]:
+    """The trials of a search whose cost is final, by number."""
+    return [trial for trial in trials_of(history, search) if trial.state in _PAID]
+
+
+def _newest_device(trials: Sequence[Trial]) -> str:
+    stated = [(each.started, each.run_id, each.device) for each in trials if each.device]
+    return max((each for each in stated if each[0] is not None), default=(None, "", ""))[2]
+
+
+def _of_task(
+    history: History, this: Search, trials: Mapping[str, list[Trial]]
+) -> list[PastSearch]:  # fmt: skip
+    alike = [
+        each
+        for each in alike_searches(history, this)
+        if each.id != this.id and each.state != "running" and _is_usable(trials.get(each.id, []))
+    ]
+    point = reference_point(history, this)
+    if point is None:
+        return []
+    rows = counted_losses([trials[each.id] for each in alike], this)
+    found: list[PastSearch] = []
+    for search, losses in zip(alike, rows, strict=True):
+        own = trials[search.id]
+        progress = progress_of(own, losses, point)
+        found.append(PastSearch(search, tuple(own), progress, (*point.tolist(),), (*found,)))
+    return found
+
+
+def _is_usable(trials: Sequence[Trial]) -> bool:
+    complete = [trial for trial in trials if trial.state == "complete"]
+    is_proposed = given(trials) < len(trials)
+    return bool(complete) and is_proposed and all(trial.seconds > 0 for trial in complete)
+
+
+def _on(device: str, trial: Trial, speeds: Mapping[str, DeviceSpeed]) -> Trial:
+    """A trial with its seconds on a device, as far as work and speed are known."""
+    if trial.device in ("", device) or device not in speeds or not trial.work:
+        return trial
+    return replace(trial, seconds=speeds[device].seconds(trial.work))
