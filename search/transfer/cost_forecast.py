@@ -64,8 +64,9 @@ class Goal:
 
     Attributes:
         search: The earlier search that ended with it.
-        values: Objective that counts -> its best value among that search's best trials.
-        level: The hypervolume of these trials against `reference`; above 0.
+        values: Objective that counts -> its best value in that search, less the noise of a training
+            as far as that is known; each may be of another trial.
+        level: The hypervolume of its best trials, worse by as much, against `reference`; above 0.
         reference: One loss for each objective that counts.
     """
 

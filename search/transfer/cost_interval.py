@@ -28,7 +28,10 @@ _CONFIDENCE = 0.975
 
 
 def next_one(
-    observed: Sequence[float], missed: Sequence[float] = (), deviation: float = 0.0
+    observed: Sequence[float],
+    missed: Sequence[float] = (),
+    deviation: float = 0.0,
+    least: float = LEAST_DEVIATION,
 ) -> Estimate | None:
     """The median of positive numbers, and the interval for the next one.
 
@@ -36,6 +39,7 @@ def next_one(
         observed: The numbers.
         missed: Lower limits of further ones.
         deviation: Standard deviation of what each is multiplied with later, on the log scale.
+        least: The deviation of their own that is assumed at least, on the log scale.
 
     Returns:
         None with fewer than `FEWEST` numbers, or if half of them or more are lower limits.
@@ -45,7 +49,7 @@ def next_one(
     with_limits = [*map(math.log, observed), *[math.inf] * len(missed)]
     if count < FEWEST or not math.isfinite(middle := median(with_limits)):
         return None
-    spread = max(stdev(logs), LEAST_DEVIATION) * math.sqrt(1.0 + 1.0 / count)
+    spread = max(stdev(logs), least) * math.sqrt(1.0 + 1.0 / count)
     half = math.hypot(
         float(student.ppf(_CONFIDENCE, count - 1)) * spread,
         float(norm.ppf(_CONFIDENCE)) * deviation,

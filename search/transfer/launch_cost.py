@@ -69,7 +69,7 @@ def launch_cost(
     of_first = None
     if first is not None and costs.searches:
         of_first = first_trial(first, this.task, costs, known.prior, spec.search_space())
-    return estimate_cost(known.history, this, costs, of_first, cost)
+    return estimate_cost(this, costs, of_first, cost)
 
 
 def units_of_searches(tracking_uri: str) -> dict[str, str]:

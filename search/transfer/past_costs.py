@@ -12,14 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+import numpy as np
+
 from search.extract.device_speed import DeviceSpeed, device_speeds
+from search.extract.noise import FEWEST_REPEATS, noises_of
 from search.extract.task_similarity import RELEVANT
 from search.history import History, Search, Trial
+from search.objectives.roles import judging_indices
 from search.transfer.progress import (
     Progress,
+    Row,
     alike_searches,
     counted_losses,
     given,
+    levels_of,
     progress_of,
     reference_point,
     trials_of,
@@ -38,6 +44,9 @@ class PastSearch:
         trials: Its trials that have ended, by number, with their seconds on the device asked about.
         progress: Its level and seconds after each of them.
         reference: The reference point of its task, one loss for each objective that counts.
+        repeatable: The least loss in each of these objectives, made worse by the noise of a
+            training as far as that is known; empty if no trial counts.
+        repeatable_level: The level it ended with, if all of its values were so much worse.
         earlier: The searches of its task before it, oldest first.
     """
 
@@ -45,12 +54,9 @@ class PastSearch:
     trials: tuple[Trial, ...]
     progress: Progress
     reference: tuple[float, ...]
+    repeatable: tuple[float, ...] = ()
+    repeatable_level: float = 0.0
     earlier: tuple[PastSearch, ...] = ()
-
-    @property
-    def level(self) -> float:
-        """The level it ended with; 0 if no trial of it counts."""
-        return self.progress.levels[-1]
 
     @property
     def seconds(self) -> float:
@@ -157,12 +163,28 @@ def _of_task(
     if point is None:
         return []
     rows = counted_losses([trials[each.id] for each in alike], this)
+    noise = _noise([trial for each in alike for trial in trials[each.id]], this)
     found: list[PastSearch] = []
     for search, losses in zip(alike, rows, strict=True):
         own = trials[search.id]
-        progress = progress_of(own, losses, point)
-        found.append(PastSearch(search, tuple(own), progress, (*point.tolist(),), (*found,)))
+        worse = [row + noise for row in losses if row is not None]
+        found.append(PastSearch(
+            search, tuple(own), progress_of(own, losses, point), (*point.tolist(),),
+            (*np.min(worse, axis=0).tolist(),) if worse else (),
+            levels_of(worse, point)[-1] if worse else 0.0, (*found,),
+        ))  # fmt: skip
     return found
+
+
+def _noise(trials: Sequence[Trial], this: Search) -> Row:
+    """How much two trainings of one configuration differ in each objective that counts; or 0."""
+    judged = [this.objectives[index] for index in judging_indices(this.objectives)]
+    known = {
+        each.objective: each.difference
+        for each in noises_of(trials, judged, this.task)
+        if each.repeats >= FEWEST_REPEATS
+    }
+    return np.array([known.get(each.metric, 0.0) for each in judged])
 
 
 def _is_usable(trials: Sequence[Trial]) -> bool:
