@@ -28,16 +28,16 @@ from search.transfer.costs import Cost
 from search.transfer.first_trial import FirstTrial
 from search.transfer.past_costs import PastCosts, PastSearch, mean_seconds_per_trial
 
-NO_SEARCH = "there is no earlier search of this or a similar task with these objectives"
+NO_SEARCH = "no earlier search of this or a similar task has these objectives and known costs"
+NEW_TASK = "no earlier search of this task has these objectives and known costs"
+NO_VALUE = "no trial of the earlier searches of this task counts beyond noise"
+VAGUE = "the earlier costs differ too much: it could be off by a factor of more than 100"
 # Searches that all reach their goal at their first trial do not make the next one certain. If each
 # trial reaches it with the same unknown probability (a geometric number of trials, the probability
 # uniform beforehand), then after three such searches the next takes up to 4 trials in 39 of 40
 # cases, after six up to 3, after ten up to 2. With this deviation the upper ends are 5.7, 2.6 and
 # 2.3.
 LEAST_DEVIATION_OF_TRIALS = 0.35
-
-NEW_TASK = "this task was never searched"
-VAGUE = "the earlier costs differ too much: it could be off by a factor of more than 100"
 
 
 def estimate_cost(
@@ -60,7 +60,8 @@ def estimate_cost(
         found = replace(found, per_trial=per_trial.times(cost.hours(1.0)), basis=basis)
     goal = goal_of(own)
     if goal is None:
-        return replace(found, unknown_to_goal=NEW_TASK if costs.searches else NO_SEARCH)
+        why = NO_VALUE if own else NEW_TASK if costs.searches else NO_SEARCH
+        return replace(found, unknown_to_goal=why)
     found = replace(found, goal=goal, cold=_cold(own, goal, cost))
     seconds, why = _to_goal(this, costs, own, goal, first)
     if seconds is None or seconds.is_vague:
@@ -192,7 +193,7 @@ def _too_few(costs: PastCosts, own: Sequence[PastSearch]) -> str:
     if not costs.searches:
         return NO_SEARCH
     tasks = len({each.search.task for each in costs.searches})
-    return f"{NEW_TASK}, where it takes {FEWEST} similar tasks, and there {_are(tasks)}"
+    return f"{NEW_TASK}; it takes {FEWEST} similar tasks, and there {_are(tasks)}"
 
 
 def _are(count: int) -> str:

@@ -1,7 +1,7 @@
 """The goal that the cost of a search is forecast to: what earlier searches of its task ended with.
 
 It is that of the median one of them, made worse by the noise of a training where that is known: the
-best of many trials is in part a lucky one, and a search that finds as good a configuration again is
+best of many trials owes something to luck, and a search that finds as good a configuration again is
 not to fail by that. A task that was never searched has no goal, for values of different tasks have
 no common scale; its forecast is that of all trials.
 """

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 
 from search.history import History
+from search.objectives.objective import Role, from_lists
 from search.transfer.cost_estimate import (
     LEAST_DEVIATION_OF_TRIALS,
     NEW_TASK,
     NO_SEARCH,
+    NO_VALUE,
     VAGUE,
 )
 from search.transfer.cost_forecast import ColdCost
 from search.transfer.cost_interval import FEWEST
 from search.transfer.first_trial import FirstTrial
 from tests.support.priced_searches import forecast, new_search, priced, together
+from tests.support.synthetic_history import CLEAN, ROBUST, history, row, search
 
 HOUR = 3600.0
 # A first trial of 100 s, known exactly.
@@ -85,6 +88,18 @@ def test_with_a_single_search_a_mean_trial_is_one_of_its_trials() -> None:
     )
 
 
+def test_a_task_on_which_no_trial_counts_has_no_goal() -> None:
+    roles = from_lists(
+        (CLEAN, ROBUST), ("maximize", "maximize"), (Role(), Role("constraint", bound=0.9))
+    )
+    known = together(
+        priced("a", [0.5], 1.0), history([row(0, [0.5, 0.5])], [search(objectives=roles)])
+    )
+    assert forecast(known, new_search(objectives=roles)).unknown_to_goal == NO_SEARCH
+    noisy = priced("a", [0.05, 0.95, 0.05, 0.95], 1.0, repeats={"width": 16})
+    assert forecast(noisy).unknown_to_goal == NO_VALUE
+
+
 def test_without_history_everything_is_unknown() -> None:
     found = forecast(History.empty())
     assert (found.per_trial, found.to_goal, found.goal, found.cold) == (None, None, None, None)
@@ -114,7 +129,7 @@ def test_a_new_task_has_no_goal_and_its_trials_cost_as_on_similar_tasks_by_size(
     unsized = forecast(alike, replace(this, fingerprint={})).per_trial
     assert unsized is not None and unsized.value == pytest.approx(100 / HOUR)
     two = forecast(known.only(["a", "b"]), this)
-    assert two.unknown == f"{NEW_TASK}, where it takes 3 similar tasks, and there are 2"
+    assert two.unknown == f"{NEW_TASK}; it takes 3 similar tasks, and there are 2"
 
 
 def test_the_cost_of_a_search_without_history_is_that_of_cold_searches() -> None:
