@@ -90,7 +90,8 @@ def _per_trial(
     single = next_one([trial.seconds for each in own for trial in each.trials if trial.seconds > 0])
     if single is None or single.high is None:
         return None, "trials"
-    return replace(single, value=mean, high=max(single.high, mean)), "trials"
+    low, high = min(single.low, mean), max(single.high, mean)
+    return replace(single, value=mean, low=low, high=high), "trials"
 
 
 def _of_other_tasks(this: Search, searches: Sequence[PastSearch]) -> list[float]:

@@ -50,8 +50,8 @@ class Estimate:
     @property
     def is_vague(self) -> bool:
         """Whether the number may be off by so much that it says nothing to a person."""
-        high = self.value if self.high is None else self.high
-        return max(self.value / self.low, high / self.value) > LARGEST_FACTOR
+        is_low = self.low * LARGEST_FACTOR < self.value
+        return is_low or (self.high is not None and self.high > self.value * LARGEST_FACTOR)
 
     def contains(self, value: float) -> bool:
         """Whether a number lies in the interval."""

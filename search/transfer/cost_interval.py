@@ -25,6 +25,7 @@ FEWEST = 3
 # agree by chance do not make the next one certain.
 LEAST_DEVIATION = 0.1
 _CONFIDENCE = 0.975
+_LARGEST_LOG = 300.0  # so that products of two stay finite
 
 
 def next_one(
@@ -42,8 +43,11 @@ def next_one(
         least: The deviation of their own that is assumed at least, on the log scale.
 
     Returns:
-        None with fewer than `FEWEST` numbers, or if half of them or more are lower limits.
+        None with fewer than `FEWEST` numbers, if half of them or more are lower limits, or if one
+        is not a positive number.
     """
+    if not all(0 < each < math.inf for each in (*observed, *missed)):
+        return None
     logs = [math.log(each) for each in (*observed, *missed)]
     count = len(logs)
     with_limits = [*map(math.log, observed), *[math.inf] * len(missed)]
@@ -55,5 +59,10 @@ def next_one(
         float(norm.ppf(_CONFIDENCE)) * deviation,
     )
     center = fmean(logs)
-    high = None if missed else math.exp(center + half)
-    return Estimate(math.exp(middle), math.exp(center - half), high, count, len(missed))
+    high = None if missed else _exp(center + half)
+    return Estimate(_exp(middle), _exp(center - half), high, count, len(missed))
+
+
+def _exp(logarithm: float) -> float:
+    """A number of a logarithm, without overflow and never 0."""
+    return math.exp(min(max(logarithm, -_LARGEST_LOG), _LARGEST_LOG))

@@ -18,7 +18,7 @@ from search.extract.costs import cost_model, costs_of
 from search.space import SearchSpace, Value
 from search.space.encoding import encode
 from search.transfer.cost_interval import LEAST_DEVIATION
-from search.transfer.past_costs import PastCosts
+from search.transfer.past_costs import LEAST_SECONDS, MOST_SECONDS, PastCosts
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,11 @@ def first_trial(
     model = cost_model(others, costs_of(prior.same_task, space))
     if model is None or math.isnan(model.level):
         return None
-    cost = math.exp(float(model.log_cost(encode(space, [configuration]))[0]))
-    if model.unit == "seconds":
-        return FirstTrial(cost, max(model.error, LEAST_DEVIATION))
-    if costs.speed is None:
-        return None
-    return FirstTrial(costs.speed.seconds(cost), max(model.error, LEAST_DEVIATION))
+    logarithm = float(model.log_cost(encode(space, [configuration]))[0])
+    if model.unit == "work":
+        if costs.speed is None:
+            return None
+        logarithm -= math.log(costs.speed.flop_per_second)
+    if not math.log(LEAST_SECONDS) <= logarithm <= math.log(MOST_SECONDS):
+        return None  # no training takes that long: the model is wrong here
+    return FirstTrial(math.exp(logarithm), max(model.error, LEAST_DEVIATION))

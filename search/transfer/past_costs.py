@@ -31,6 +31,8 @@ from search.transfer.progress import (
     trials_of,
 )
 
+# A store may hold any number: shorter is no training, and longer is 30,000 years.
+LEAST_SECONDS, MOST_SECONDS = 1e-6, 1e12
 # An interrupted trial was paid for in part, and goes on in a resumed search.
 _PAID = ("complete", "stopped", "failed")
 
@@ -130,7 +132,7 @@ def past_costs(
     restated = {
         search: [_on(device, trial, speeds) for trial in found]
         for search, found in trials.items()
-        if search in same or (device in speeds and all(trial.work for trial in found))
+        if search in same or (device in speeds and all(each.work and each.device for each in found))
     }
     found = [
         each
@@ -160,7 +162,7 @@ def _of_task(
         if each.id != this.id and each.state != "running" and _is_usable(trials.get(each.id, []))
     ]
     point = reference_point(history, this)
-    if point is None:
+    if point is None or not alike:
         return []
     rows = counted_losses([trials[each.id] for each in alike], this)
     noise = _noise([trial for each in alike for trial in trials[each.id]], this)
@@ -190,7 +192,9 @@ def _noise(trials: Sequence[Trial], this: Search) -> Row:
 def _is_usable(trials: Sequence[Trial]) -> bool:
     complete = [trial for trial in trials if trial.state == "complete"]
     is_proposed = given(trials) < len(trials)
-    return bool(complete) and is_proposed and all(trial.seconds > 0 for trial in complete)
+    is_known = all(trial.seconds >= LEAST_SECONDS for trial in complete)
+    is_possible = all(0 <= trial.seconds <= MOST_SECONDS for trial in trials)
+    return bool(complete) and is_proposed and is_known and is_possible
 
 
 def _on(device: str, trial: Trial, speeds: Mapping[str, DeviceSpeed]) -> Trial:

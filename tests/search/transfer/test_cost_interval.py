@@ -85,3 +85,13 @@ def test_a_number_that_may_be_off_by_a_factor_of_more_than_100_is_vague() -> Non
 
 def test_a_multiple_keeps_what_it_is_based_on() -> None:
     assert Estimate(2.0, 1.0, None, 4, 1).times(3.0) == Estimate(6.0, 3.0, None, 4, 1)
+
+
+@pytest.mark.parametrize("odd", [0.0, -1.0, math.inf, math.nan])
+def test_what_is_no_positive_number_gives_no_interval(odd: float) -> None:
+    assert next_one([1.0, 2.0, odd]) is None and next_one([1.0, 2.0, 3.0], [odd]) is None
+
+
+def test_numbers_that_differ_beyond_all_measure_are_vague_and_do_not_overflow() -> None:
+    found = next_one([1e-290, 1.0, 1e290], deviation=1e9)
+    assert found is not None and found.is_vague and 0 < found.low < (found.high or 0) < math.inf

@@ -64,3 +64,12 @@ def test_costs_of_other_tasks_alone_do_not_tell_it() -> None:
     others = costs_of([trial(number, seconds=2.0) for number in range(21)], SPACE)
     assert first_trial({"x": 0.5}, TASK, PastCosts(), PriorData(costs=others), SPACE) is None
     assert first_trial({"x": 0.5}, TASK, PastCosts(), PriorData(), SPACE) is None
+
+
+def test_a_cost_that_no_training_has_is_unknown() -> None:
+    trials = tuple(trial(number, seconds=2e-300) for number in range(21))
+    # Below the least seconds the costs are not known at all; a model of enormous work is wrong.
+    assert first_trial({"x": 0.5}, TASK, PastCosts(), PriorData(same_task=trials), SPACE) is None
+    enormous = PriorData(same_task=tuple(trial(number, work=1e290) for number in range(21)))
+    costs = PastCosts(device="GPU", speed=DeviceSpeed(1.0, 21))
+    assert first_trial({"x": 0.5}, TASK, costs, enormous, SPACE) is None

@@ -96,3 +96,21 @@ def test_the_order_is_that_of_time_and_not_of_names() -> None:
     known = together(priced("b", [0.5], 1.0), priced("a", [0.5], 1.0, day=1))
     assert names(known) == ["b", "a"]
     assert START + timedelta(days=1) == known.searches["a"].started
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1e-9, 1e13, float("inf"), float("nan")])
+def test_a_search_whose_store_holds_impossible_seconds_is_left_out(seconds: float) -> None:
+    known = together(priced("good", [0.5], 1.0), priced("odd", [0.5, 0.6], [1.0, seconds]))
+    assert names(known) == ["good"]
+
+
+def test_seconds_on_cores_without_a_device_do_not_become_those_of_a_gpu() -> None:
+    curves = points("work.epoch", {1: 200.0}) + points("seconds.epoch", {1: 4.0})
+    gpu = priced("gpu", [0.5], 10.0, device="fast", work=200.0, curves=curves)
+    cpu = priced("cpu", [0.5], 99.0, work=200.0)
+    found = past_costs(together(gpu, cpu), new_search(), {}, {"gpu": "GPU", "cpu": "core"}, "GPU")
+    assert [each.search.id for each in found.searches] == ["gpu"]
+
+
+def test_a_task_with_a_running_search_alone_has_none() -> None:
+    assert names(unfinished(priced("a", [0.5], 1.0), "a")) == []
