@@ -28,7 +28,7 @@ from search.transfer.cost_forecast import (
 )
 from search.transfer.costs import Cost, cost_of
 from search.transfer.past_costs import ended_trials
-from search.transfer.progress import alike_searches, counted_losses, progress_of
+from search.transfer.progress import counted_losses, progress_of
 
 # A search that still has trials to run says nothing yet.
 _ENDED = ("complete", "stopped", "failed")
@@ -116,24 +116,22 @@ class Outcome:
 
 
 def outcome_of(
-    history: History, search: str, forecast: CostForecast, cost: Cost | None
+    this: Search, trials: Sequence[Trial], forecast: CostForecast, cost: Cost | None
 ) -> Outcome | None:
     """How the forecast of a search turned out; None if it cannot be compared.
 
     Args:
-        history: The trials of the search, and the earlier ones of its task.
-        search: Its id.
+        this: The search.
+        trials: Its trials that have ended, by number.
         forecast: The forecast.
         cost: What one of its trials occupies; None if unknown.
     """
-    this = history.searches.get(search)
-    if this is None or cost is None or cost.unit != forecast.unit:
+    if cost is None or cost.unit != forecast.unit:
         return None
-    trials = ended_trials(history, search)
     hours = cost.hours(sum(each.seconds for each in trials))
     if not hours:
         return None
-    seconds = _seconds_to(history, this, trials, forecast.goal)
+    seconds = _seconds_to(this, trials, forecast.goal)
     devices = {each.device for each in trials if each.device}
     is_other = bool(forecast.device and devices) and devices != {forecast.device}
     return Outcome(
@@ -155,11 +153,12 @@ def cost_lines(history: History, summaries: Iterable[Summary], search: str) -> l
     forecast = None if summary is None else stored_cost_forecast(summary.tags)
     if forecast is None:
         return []
-    mine = _outcome(history, summary)
+    ended = ended_trials(history)
+    mine = None if this is None else _outcome(this, ended.get(search, []), summary)
     if this is None or mine is None:
         return forecast.lines()
     earlier = [
-        _outcome(history, found.get(each.id))
+        _outcome(each, ended.get(each.id, []), found.get(each.id))
         for each in history.searches.values()
         if each.id != search and each.started <= this.started
     ]
@@ -186,13 +185,13 @@ def _calibration(outcomes: Sequence[Outcome]) -> list[str]:
     return [f"{text}."]
 
 
-def _outcome(history: History, summary: Summary | None) -> Outcome | None:
+def _outcome(this: Search, trials: Sequence[Trial], summary: Summary | None) -> Outcome | None:
     if summary is None or summary.state not in _ENDED:
         return None
     forecast = stored_cost_forecast(summary.tags)
     if forecast is None:
         return None
-    return outcome_of(history, summary.search, forecast, cost_of(summary.spec_yaml))
+    return outcome_of(this, trials, forecast, cost_of(summary.spec_yaml))
 
 
 def stored_cost_forecast(tags: Mapping[str, str]) -> CostForecast | None:
@@ -200,18 +199,13 @@ def stored_cost_forecast(tags: Mapping[str, str]) -> CostForecast | None:
     return read_cost_forecast(tag_names.joined_tag(tag_names.COST_FORECAST, tags))
 
 
-def _seconds_to(
-    history: History, this: Search, trials: Sequence[Trial], goal: Goal | None
-) -> float | None:
-    """Seconds of trials until a goal; None if it was not reached, or is of other objectives."""
+def _seconds_to(this: Search, trials: Sequence[Trial], goal: Goal | None) -> float | None:
+    """Seconds of trials until a goal; None if it was not reached, or is of other objectives.
+
+    With a lexicographic objective its tolerance is taken from the best of this search alone.
+    """
     if goal is None or len(goal.reference) != len(judging_indices(this.objectives)):
         return None
-    before = [
-        ended_trials(history, each.id)
-        for each in alike_searches(history, this)
-        if each.id != this.id and each.started <= this.started
-    ]
-    rows = counted_losses([trials, *before], this)[0]
-    progress = progress_of(trials, rows, np.array(goal.reference))
+    progress = progress_of(trials, counted_losses([trials], this)[0], np.array(goal.reference))
     reached = progress.trials_to(goal.level)
     return None if reached is None else progress.seconds[reached - 1]

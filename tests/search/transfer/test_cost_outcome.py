@@ -14,6 +14,7 @@ from search.tracking.summary import Summary
 from search.transfer.cost_forecast import CostForecast, Estimate, Goal
 from search.transfer.cost_outcome import Outcome, cost_lines, outcome_of, stored_cost_forecast
 from search.transfer.costs import Cost
+from search.transfer.past_costs import ended_trials
 from tests.support.priced_searches import priced, together
 from tests.support.synthetic_history import CLEAN, TASK
 
@@ -27,7 +28,8 @@ FORECAST = CostForecast(
 
 
 def outcome(history: History, forecast: CostForecast = FORECAST) -> Outcome:
-    found = outcome_of(history, "a", forecast, Cost(2, "core"))
+    trials = ended_trials(history)["a"]
+    found = outcome_of(history.searches["a"], trials, forecast, Cost(2, "core"))
     assert found is not None
     return found
 
@@ -74,10 +76,12 @@ def test_trials_on_another_device_are_not_compared() -> None:
 
 def test_what_cannot_be_compared_has_no_outcome() -> None:
     known = priced("a", [0.6], 900.0)
-    assert outcome_of(known, "b", FORECAST, Cost(1, "core")) is None
-    assert outcome_of(known, "a", FORECAST, Cost(1, "GPU")) is None
-    assert outcome_of(known, "a", FORECAST, None) is None
-    assert outcome_of(priced("a", [0.6], 0.0), "a", FORECAST, Cost(1, "core")) is None
+    this, trials = known.searches["a"], ended_trials(known)["a"]
+    assert outcome_of(this, [], FORECAST, Cost(1, "core")) is None
+    assert outcome_of(this, trials, FORECAST, Cost(1, "GPU")) is None
+    assert outcome_of(this, trials, FORECAST, None) is None
+    untimed = ended_trials(priced("a", [0.6], 0.0))["a"]
+    assert outcome_of(this, untimed, FORECAST, Cost(1, "core")) is None
     # A goal of other objectives, in a damaged store.
     two = replace(FORECAST, goal=replace(GOAL, reference=(0.1, 0.1)))
     assert outcome(known, two).hours_to_goal is None
