@@ -47,7 +47,7 @@ from search.tracking.write.mlflow_views import write_views
 from search.transfer.cost_forecast import CostForecast
 from search.transfer.cost_outcome import stored_cost_forecast
 from search.transfer.inherited_weights import copy_weights, missing_weights
-from search.transfer.launch_cost import Known, launch_cost
+from search.transfer.launch_cost import Known, launch_cost, units_of_searches
 from search.transfer.pin_weights import pin
 
 PREVIEWED = 3
@@ -170,7 +170,8 @@ def prepare(
     if not is_resumed:
         known = Known(history, prior, experience, fingerprint)
         tries = proposals[0].configuration if proposals else None
-        cost = launch_cost(spec, known, tracking_uri, tries)
+        units = units_of_searches(tracking_uri) if len(history) else {}
+        cost = launch_cost(spec, known, units, tries)
         for line in cost.lines():
             say(f"apply     {line}")
     return Prepared(

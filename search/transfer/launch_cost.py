@@ -41,18 +41,15 @@ class Known:
 
 
 def launch_cost(
-    spec: Spec, known: Known, tracking_uri: str, first: Mapping[str, Value] | None
+    spec: Spec, known: Known, units: Mapping[str, str], first: Mapping[str, Value] | None
 ) -> CostForecast:
     """The forecast of a search that is launched.
 
     Args:
         spec: Its spec.
         known: What is known.
-        tracking_uri: The store, which is asked what trials of earlier searches occupied.
+        units: Earlier search -> what its trials occupied, "GPU" or "core", where it is known.
         first: The configuration that it tries first; None without one.
-
-    Raises:
-        ConnectionError: the store does not answer.
     """
     cost, trials = cost_of_resources(spec.resources), spec.budget.trials
     if not spec.history.enabled:
@@ -64,7 +61,6 @@ def launch_cost(
         "", experience.task, known.fingerprint, spec.search_space(), spec.objectives,
         datetime.now(UTC), trials, spec.budget.epochs, warm=bool(experience.used),
     )  # fmt: skip
-    units = units_of_searches(tracking_uri) if len(known.history) else {}
     costs = past_costs(known.history, this, experience.similarities, units, cost.unit)
     of_first = None
     if first is not None and costs.searches:
