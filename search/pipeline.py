@@ -44,7 +44,10 @@ from search.tracking.read.history import load_history
 from search.tracking.store import ensure_experiment, open_client
 from search.tracking.summary import Summary, create_summary, find_summary, raise_budget
 from search.tracking.write.mlflow_views import write_views
+from search.transfer.cost_forecast import CostForecast
+from search.transfer.cost_outcome import stored_cost_forecast
 from search.transfer.inherited_weights import copy_weights, missing_weights
+from search.transfer.launch_cost import Known, launch_cost, units_of_searches
 from search.transfer.pin_weights import pin
 
 PREVIEWED = 3
@@ -66,6 +69,7 @@ class Prepared:
     prior: PriorData
     proposals: list[Proposal]
     passed: PassedCode | None = None
+    cost: CostForecast | None = None  # None of a search that is resumed: it keeps its first one
 
 
 def prepare(
@@ -162,9 +166,18 @@ def prepare(
         say(f"apply     the {spec.sampler.name} sampler {when} tries {tried} (step {step})")
     for line in revalidation_lines(spec, proposals, prior):
         say(f"apply     {line}")
+    cost = None
+    if not is_resumed:
+        known = Known(history, prior, experience, fingerprint)
+        tries = proposals[0].configuration if proposals else None
+        units = units_of_searches(tracking_uri) if len(history) else {}
+        cost = launch_cost(spec, known, units, tries)
+        for line in cost.lines():
+            say(f"apply     {line}")
     return Prepared(
-        spec, space, task, fingerprint, history, reconciled, experience, prior, proposals, passed
-    )
+        spec, space, task, fingerprint, history, reconciled, experience, prior, proposals, passed,
+        cost,
+    )  # fmt: skip
 
 
 def new_plan(
@@ -201,6 +214,7 @@ def new_plan(
         warm_started_from=prepared.experience.used,
         environment=environment(), initial_weights=weights,
         experience_json=prepared.experience.to_json(),
+        cost_forecast_json=prepared.cost.to_json() if prepared.cost else "",
     )  # fmt: skip
     always_there = [name for name in prepared.space.distributions if not spec.space[name].when]
     write_views(client, experiment, spec.objectives, always_there)
@@ -275,6 +289,9 @@ def resumed_plan(
         spec, tracking_uri, say=say, is_resumed=True, code=known.get("code"), passed=allowed.passed
     )
     refuse_changed(summary, prepared.fingerprint)
+    forecast = stored_cost_forecast(summary.tags)
+    for line in forecast.lines() if forecast else ():
+        say(f"review    as forecast at its first launch: {line}")
     if changed:
         say(f"review    {changed}")
         add_note(client, summary, f"Resumed on {date.today()} with changed code: {changed}.")

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from search.experience import Experience, LeftOut, Value
 from search.history.provenance import provenance_text, read_origin
 from search.review.decisions import Decision
+from search.transfer.cost_forecast import CostForecast
 
 
 @dataclass(frozen=True)
@@ -138,11 +139,14 @@ class ShowDocument:
 
     Attributes:
         verdict: What history was worth to it, in a sentence; "" before its report.
+        cost_forecast: What it was expected to cost, and how that and earlier forecasts of the store
+            turned out, a sentence each; empty without a forecast.
         best_trials: Numbers of the best trials, sorted by the first objective.
     """
 
     search: SearchDocument
     verdict: str
+    cost_forecast: tuple[str, ...]
     best_trials: tuple[int, ...]
     trials: tuple[TrialDocument, ...]
 
@@ -164,6 +168,7 @@ class ReviewDocument:
     Attributes:
         task: Id of the spec's task.
         experience: What history taught.
+        cost_forecast: What the search is expected to cost, and what that is based on.
         decisions: How earlier spaces and objectives were fitted to those of the spec.
         trials_left_out: Reason -> number of earlier trials that are not used.
         first_configurations: The first that would be tried.
@@ -172,6 +177,7 @@ class ReviewDocument:
 
     task: str
     experience: Experience
+    cost_forecast: CostForecast | None
     decisions: tuple[Decision, ...]
     trials_left_out: Mapping[str, int]
     first_configurations: tuple[ProposalDocument, ...]

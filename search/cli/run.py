@@ -154,7 +154,7 @@ def review(
     if as_json:
         reconciled = prepared.reconciled
         document = ReviewDocument(
-            task=prepared.task, experience=prepared.experience,
+            task=prepared.task, experience=prepared.experience, cost_forecast=prepared.cost,
             decisions=tuple(reconciled.decisions), trials_left_out=reconciled.left_out,
             first_configurations=tuple(tried),
             rejected=tuple(LeftOut(row.run_id, row.name, row.reason) for row in left_out),

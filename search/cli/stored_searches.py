@@ -28,6 +28,7 @@ from search.tracking.read.history import load_history
 from search.tracking.store import open_client, trial_runs
 from search.tracking.summary import Summary, all_summaries, find_summary
 from search.transfer.best import best_trials, values_on_test
+from search.transfer.cost_outcome import cost_lines
 from search.transfer.costs import cost_of
 from search.transfer.inherited_weights import lineage_in_words
 from search.transfer.totals import totals
@@ -106,6 +107,7 @@ class StoredSearch:
 
     Attributes:
         history: All of the store's, since trials name those of other searches.
+        summaries: Those of all searches of the store.
         trials: Its trials, by number.
         tags: Run of a trial -> its tags.
     """
@@ -113,6 +115,7 @@ class StoredSearch:
     tracking_uri: str
     summary: Summary
     history: History
+    summaries: tuple[Summary, ...]
     trials: tuple[Trial, ...]
     tags: Mapping[str, Mapping[str, str]]
 
@@ -126,6 +129,11 @@ class StoredSearch:
             if trial.number == number:
                 return trial
         raise LookupError(f"{self.summary.search} has no trial {number}")
+
+    @property
+    def cost_lines(self) -> list[str]:
+        """What it was expected to cost and how that turned out, a sentence each."""
+        return cost_lines(self.history, self.summaries, self.summary.search)
 
     @property
     def log(self) -> str:
@@ -146,7 +154,8 @@ def stored_search(tracking_uri: str, search: str) -> StoredSearch:
     runs = trial_runs(client, summary.experiment_id, summary.search)
     tags = {run.info.run_id: run.data.tags for run in runs}
     in_order = tuple(sorted(trials, key=lambda trial: trial.number))
-    return StoredSearch(tracking_uri, summary, history, in_order, tags)
+    summaries = tuple(all_summaries(client))
+    return StoredSearch(tracking_uri, summary, history, summaries, in_order, tags)
 
 
 def log_of_trial(tracking_uri: str, search: str, number: int) -> str:
@@ -175,6 +184,7 @@ def show_document(stored: StoredSearch) -> ShowDocument:
     return ShowDocument(
         search=search_document(stored.history, stored.summary),
         verdict=stored.summary.tags.get(tag_names.VERDICT, ""),
+        cost_forecast=tuple(stored.cost_lines),
         best_trials=tuple(trial.number for trial in best_trials(stored.history, search)),
         trials=tuple(trial_document(stored, trial, names) for trial in stored.trials),
     )

@@ -115,6 +115,8 @@ def print_search(out: Console, search: str, tracking_uri: str) -> None:
     cost = of_a_trial.in_words(known.hours or 0.0) if of_a_trial else "unknown"
     work = f", work: {work_text(known.work)}" if known.work else ""
     say(f"duration: {duration(known.wall_seconds)}, cost: {cost}{work}", out)
+    for line in stored.cost_lines:
+        say(line, out)
     say(f"learned from: {learned}", out)
     if known.ended_because:
         say(known.ended_because, out)

@@ -62,6 +62,7 @@ class Contents:
         files: Names of the files next to the report.
         environment: Part -> version.
         refused: What the store refused of the search, a line for each.
+        cost_forecast: What it was expected to cost and how that turned out, a sentence each.
     """
 
     search: Search
@@ -80,6 +81,7 @@ class Contents:
     files: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     refused: Sequence[str] = ()
+    cost_forecast: Sequence[str] = ()
 
 
 def render(contents: Contents) -> str:
@@ -88,6 +90,7 @@ def render(contents: Contents) -> str:
         "\n\n".join([f"# {escape(contents.search.id)}", *_headlines(contents)]),
         _section("The search in numbers",
                  totals_table(contents.totals, contents.verdict, contents.trials)),
+        _section("What it was expected to cost", _bullets(contents.cost_forecast)),
         _section("What was searched", _searched(contents)),
         _section(escape(best_in_words(contents.search)), _front(contents)),
         _section("Robustness", contents.robustness),

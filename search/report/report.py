@@ -43,9 +43,10 @@ from search.tracking.artifacts import read_robustness, read_tables, read_text
 from search.tracking.read.history import load_history
 from search.tracking.runs import FOREIGN
 from search.tracking.store import open_client
-from search.tracking.summary import find_summary, publish_files, publish_totals
+from search.tracking.summary import all_summaries, find_summary, publish_files, publish_totals
 from search.tracking.write.refusals import refused_lines
 from search.transfer.best import best_trials
+from search.transfer.cost_outcome import cost_lines
 from search.transfer.costs import cost_of
 from search.transfer.progress import alike_searches, find_search, trials_of
 from search.transfer.totals import totals
@@ -80,6 +81,7 @@ def write_report(
     tables: Texts = MappingProxyType({}),
     robustness: Texts = MappingProxyType({}),
     refused: Sequence[str] = (),
+    cost_forecast: Sequence[str] = (),
 ) -> Report:
     """Writes report.md, plots, tables and verdict of a search into a folder.
 
@@ -98,6 +100,7 @@ def write_report(
         tables: Run id -> file name -> text, of the best trials' tables.
         robustness: The same of the files on their robustness.
         refused: What the store refused of the search, a line for each.
+        cost_forecast: What it was expected to cost and how that turned out, a sentence each.
 
     Raises:
         ValueError: history does not contain the search.
@@ -128,7 +131,7 @@ def write_report(
         robustness_section(evaluated, confirmed, examples, has_picture=PICTURE in drawn),
         tables_section(best, tables),
         _key_hyperparameters(shares, [each.configuration for each in best]),
-        experience, files, environment, refused,
+        experience, files, environment, refused, cost_forecast,
     )  # fmt: skip
     for name, text in {**texts, "report.md": render(contents)}.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -226,6 +229,7 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
         tables={each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]},
         robustness={each.run_id: read_robustness(client, each.run_id) for each in best},
         refused=refused_lines(summary.tags),
+        cost_forecast=cost_lines(history, all_summaries(client), summary.search),
     )  # fmt: skip
     numbers = totals(history, summary.search, cost_of(summary.spec_yaml)).as_metrics()
     publish_files(client, summary.run_id, place, written.verdict.sentence, totals=numbers)

@@ -87,6 +87,7 @@ def create_summary(
     environment: Mapping[str, str],
     initial_weights: Mapping[str, Mapping[str, Any]] | None = None,
     experience_json: str = "",
+    cost_forecast_json: str = "",
 ) -> str:
     """Creates the summary run of a new search; returns its run id."""
     goal = to_row(objectives)
@@ -111,6 +112,8 @@ def create_summary(
         texts[tag_names.ROLES] = goal["roles_json"]
     if initial_weights:
         texts[tag_names.LINEAGES] = json.dumps(dict(initial_weights), sort_keys=True)
+    if cost_forecast_json:
+        texts[tag_names.COST_FORECAST] = cost_forecast_json
     tags = tag_names.all_split(texts)
     run = client.create_run(
         experiment, start_time=int(time.time() * 1000), run_name=RUN_NAME + search, tags=tags

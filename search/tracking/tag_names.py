@@ -64,6 +64,8 @@ REFUSED = "twentieth.refused"  # JSON, of a search: what the store refused of it
 BUDGET = "twentieth.trials_budget"  # trials that the search may run in all
 STOP = "twentieth.stop"  # a request to stop the search; see stop_requests.py
 STOP_TRIAL = "twentieth.stop_trial"  # with `.NUMBER`: a request to stop this trial
+# JSON, of a search: what it was expected to cost before its first trial, or why that was unknown.
+COST_FORECAST = "twentieth.cost_forecast"
 VERDICT = "twentieth.verdict"  # whether history helped, in a few sentences
 NOTE = "mlflow.note.content"  # the description in the page
 COLOR = "mlflow.runColor"  # of a run in the page's table and charts

@@ -27,11 +27,16 @@ class Cost:
 
     def in_words(self, hours: float) -> str:
         """Hours without their sign, in a readable unit: "3.2 GPU-hours", "40 core-seconds"."""
+        factor, unit = self.readable_unit(hours)
+        size = abs(hours) * factor
+        return f"{size:.{1 if size < 10 and factor < 3600 else 0}f} {unit}"
+
+    def readable_unit(self, hours: float) -> tuple[int, str]:
+        """The unit that hours are read in, and how many of it an hour has."""
         for name, factor in (("hours", 1), ("minutes", 60)):
-            size = abs(hours) * factor
-            if size >= 1:
-                return f"{size:.{0 if size >= 10 else 1}f} {self.unit}-{name}"
-        return f"{abs(hours) * 3600:.0f} {self.unit}-seconds"
+            if abs(hours) * factor >= 1:
+                return factor, f"{self.unit}-{name}"
+        return 3600, f"{self.unit}-seconds"
 
 
 def cost_of(spec_yaml: str) -> Cost | None:
@@ -44,6 +49,11 @@ def cost_of(spec_yaml: str) -> Cost | None:
         resources = Resources.model_validate(document["resources"])
     except (yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return cost_of_resources(resources)
+
+
+def cost_of_resources(resources: Resources) -> Cost:
+    """What one trial with these resources occupies."""
     if resources.gpus > 0:
         return Cost(resources.gpus, "GPU")
     return Cost(resources.cpus, "core")

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from models.scores.metric_names import MetricName
 from search.extract.objective_matrix import FEWEST_TRIALS, objective_matrix
 from search.history import History, Search, Trial
+from search.history.provenance import read_origin
 from search.objectives.pareto import hypervolume
 from search.objectives.roles import constrained_losses, judging_indices
 
@@ -106,7 +107,7 @@ def cold_searches(history: History, search: str) -> list[Search]:
 
 def given(trials: Sequence[Trial]) -> int:
     """The number of trials whose configurations the user gave."""
-    return sum(trial.origin.get("step") == "first" for trial in trials)
+    return sum(read_origin(trial.origin).step == "first" for trial in trials)
 
 
 def alike_searches(history: History, this: Search) -> list[Search]:

@@ -47,8 +47,10 @@ def test_review_as_json_prints_nothing_else(
     assert said.code == 0
     Draft202012Validator(json.loads(schema_of("review"))).validate(document)
     assert document.keys() == {
-        "task", "experience", "decisions", "trials_left_out", "first_configurations", "rejected",
+        "task", "experience", "cost_forecast", "decisions", "trials_left_out",
+        "first_configurations", "rejected",
     }  # fmt: skip
+    assert document["cost_forecast"]["trials"] == 5
     assert document["task"] == store.plan.task
     assert len(document["first_configurations"]) == 3
     assert all(-2 <= each["configuration"]["x"] <= 3 for each in document["first_configurations"])

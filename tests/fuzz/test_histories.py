@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +39,8 @@ from search.objectives.roles import searched
 from search.review import reconcile
 from search.space import SearchSpace
 from search.spec import Spec, spec_from_yaml
+from search.transfer.cost_forecast import read_cost_forecast
+from search.transfer.launch_cost import Known, launch_cost
 from tests.support.fuzzing import ODD_NUMBERS, ODD_TEXTS, anything, fuzzed, scalars
 from tests.support.launches import hills
 
@@ -114,8 +117,9 @@ def searches(draw: st.DrawFn) -> tuple[Search, list[dict[str, Any]]]:
             "epoch": draw(st.integers(0, 3)), "curves": curve,
             "origin": json.dumps(draw(anything)) if is_odd else "{}",
             "started": START + timedelta(minutes=number),
-            "seconds": draw(st.sampled_from([None, 7.0])),
+            "seconds": draw(st.sampled_from([7.0, None, 7e-5]) if is_odd else st.just(7.0)),
             "work": draw(st.sampled_from([None, 7e12])),
+            "device": draw(st.sampled_from([None, "CPU"])),
         })  # fmt: skip
     fingerprint = draw(st.sampled_from([
         {}, {"name": "x"}, {"data": {"name": "d", "classes": 10**400}, "model": 3},
@@ -165,7 +169,11 @@ def test_any_history_can_be_searched_with(history: History, spec: Spec, is_store
     assert not {*used.searches} & {*used.unused}
     used.lines()
     names = history.trial_names()
-    for proposal in first_proposals(spec, prior, space, TASK, 2):
+    proposals = first_proposals(spec, prior, space, TASK, 2)
+    known = Known(history, prior, replace(learned, used=tuple(used.searches)), {})
+    cost = launch_cost(spec, known, {"s1": "GPU"}, proposals[0].configuration)
+    assert read_cost_forecast(cost.to_json()) == cost and all(cost.lines())
+    for proposal in proposals:
         assert space.contains(proposal.configuration), space.problems(proposal.configuration)
         assert "reason" not in proposal.origin, proposal.origin
         json.dumps(proposal.origin)

@@ -30,6 +30,8 @@ from search.tracking.ownership import SearchIsAlive, owner_name
 from search.tracking.read.history import load_history
 from search.tracking.store import open_client
 from search.tracking.summary import create_summary, find_summary, publish_totals
+from search.transfer.cost_forecast import CostForecast, Estimate
+from search.transfer.cost_outcome import stored_cost_forecast
 from search.transfer.costs import cost_of
 from search.transfer.totals import totals
 from tests.support.runs_by_hand import Hand
@@ -59,7 +61,8 @@ def test_the_first_search_of_a_store_says_that_it_starts_cold(store: Stored) -> 
     prepared = prepare(hills_spec(), store.empty_uri, say=said.append)
     assert said[0].startswith("review    0 trials of 0 earlier searches")
     assert said[1] == "extract   No earlier search to learn from: this search starts cold."
-    assert said[-1] == "apply     the warm sampler first tries x 0.5 (step opening)"
+    assert said[-2] == "apply     the warm sampler first tries x 0.5 (step opening)"
+    assert said[-1].startswith("apply     cost: unknown, because no earlier search ")
     assert len(prepared.history) == 0 and prepared.task.startswith("hills@")
 
 
@@ -134,6 +137,21 @@ def test_a_warm_search_remembers_what_it_started_from(store: Stored, tmp_path: P
 def test_a_search_is_resumed_from_its_summary_run_alone(store: Stored) -> None:
     plan = resume(store)
     assert replace(plan, prior=store.plan.prior) == replace(store.plan, tracking_uri=store.uri)
+
+
+def test_a_resumed_search_keeps_the_forecast_of_its_first_launch(
+    store: Stored, tmp_path: Path
+) -> None:
+    copy = store.copied(tmp_path)
+    client = open_client(copy.uri)
+    forecast = CostForecast("core", 5, per_trial=Estimate(2.0, 1.0, 4.0, 3))
+    client.set_tag(copy.plan.summary_run, tag_names.COST_FORECAST, forecast.to_json())
+    said: list[str] = []
+    resume(copy, say=said.append)
+    first = "review    as forecast at its first launch: "
+    assert f"{first}cost of 5 trials: 10 core-hours [5.0, 20], from 3 earlier searches" in said
+    assert not any("apply     cost" in line for line in said)
+    assert stored_cost_forecast(find_summary(client, copy.search).tags) == forecast
 
 
 def test_the_beginning_of_an_id_is_enough_if_only_one_search_has_it(store: Stored) -> None:

@@ -262,6 +262,17 @@ def test_names_and_choices_of_users_cannot_run_a_script(tmp_path: Path) -> None:
     assert "<script" not in outside and "](javascript" not in outside and "<img" not in outside
 
 
+def test_the_forecast_of_the_cost_stands_before_what_was_searched(tmp_path: Path) -> None:
+    write_report(
+        WARM, "this", tmp_path, spec_yaml=SPEC, environment={},
+        cost_forecast=["Forecast was 3.1.", f"cost to {EVIL}"],
+    )  # fmt: skip
+    text = (tmp_path / "report.md").read_text()
+    section = text.split("## What it was expected to cost\n\n")[1].split("\n\n## What was")[0]
+    assert section.startswith("- Forecast was 3.1.\n- cost to ") and EVIL not in section
+    assert "expected to cost" not in report_of(WARM, tmp_path)
+
+
 def test_what_the_store_refused_is_listed_with_where_it_is_kept(tmp_path: Path) -> None:
     write_report(
         WARM, "this", tmp_path, spec_yaml=SPEC, environment={},
