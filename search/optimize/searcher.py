@@ -94,7 +94,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._new = range(done.next_number, plan.trials_budget)
         resources = plan.spec.resources
         self._trials_at_once = trials_at_once(resources, is_cluster=plan.address is not None)
-        self._first = given_proposals(plan.spec)  # by number, so each once, also when resumed
+        # By number, so each once, also when resumed.
+        self._first = given_proposals(plan.spec, plan.prior, plan.space)
         self._running: set[str] = set()  # with those that wait for a worker
         self._with_worker: set[str] = set()
         self._memory_retries: OutOfMemoryRetries[RunningTrial] = OutOfMemoryRetries(resources.gpus)
