@@ -30,6 +30,7 @@ from search.history.digest import history_digest
 from search.history.other_code import apart
 from search.history.plurals import counted
 from search.objectives.roles import searched
+from search.optimize.compared import with_first_rung
 from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
@@ -152,6 +153,9 @@ def prepare(
     if used.unused or set(used.searches) != {each.id for each in experience.searches}:
         for line in used.lines():
             say(f"apply     {line}")
+    spec, rung = with_first_rung(spec, reconciled.trials, task, experience.similarities)
+    if rung:
+        say(f"apply     {rung}")
     given = len(spec.first)
     previewed = min(PREVIEWED, spec.budget.trials - given)
     proposals = first_proposals(spec, prior, space, task, previewed)

@@ -27,12 +27,12 @@ from search.history.revalidation import CONFIRM
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
+from search.optimize.compared import compared_by_objective
 from search.optimize.outcome import EPOCH, METRICS, Outcome, is_out_of_memory, outcome_of
 from search.optimize.plan import Plan
 from search.optimize.resources import trials_at_once
 from search.optimize.resume_state import ResumeState, as_optuna_trial
 from search.optimize.retries import LOST_WORKERS_RETRIED, OutOfMemoryRetries
-from search.optimize.scheduler import compared_by_objective
 from search.tracking.stop_requests import StopRequests
 
 
