@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from models.scores.metric_names import MetricName
 from search.extract.rungs import first_rung
+from search.history.plurals import counted
 from search.objectives import Objective
 from search.spec import Spec
 
@@ -88,6 +89,9 @@ def with_first_rung(
     pinned = settings.model_copy(update={"grace_epochs": first})
     if found is not None:
         said = found.in_words()
-    else:
+    elif first < epochs:
         said = f"the first rung is at epoch {first} of {epochs}: too few past curves say more"
+    else:
+        length = counted(epochs, "epoch")
+        said = f"no trial is stopped: trials of {length} end before the first rung"
     return spec.model_copy(update={"scheduler": pinned}), said

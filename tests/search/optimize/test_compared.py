@@ -56,7 +56,9 @@ def test_too_few_curves_leave_the_usual_rung() -> None:
     assert pinned.scheduler.grace_epochs == 3
     assert said == "the first rung is at epoch 3 of 15: too few past curves say more"
     short = digits({"name": "asha"}, epochs=2)
-    assert with_first_rung(short, [], "own", {})[0].scheduler.grace_epochs == 2
+    pinned, said = with_first_rung(short, [], "own", {})
+    assert pinned.scheduler.grace_epochs == 2
+    assert said == "no trial is stopped: trials of 2 epochs end before the first rung"
 
 
 def test_curves_that_never_agree_stop_no_trial() -> None:
