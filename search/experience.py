@@ -195,6 +195,27 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class TopAgreement:
+    """Where the best configurations of an earlier task lie in the predictions of the others.
+
+    Attributes:
+        quantile: The share of random configurations that the other tasks predict to be better, 0 to
+            1; of the median of its best ones. By chance it is 0.5.
+        correlation: Rank correlation of its own predictions with those of the others over random
+            configurations: the agreement in bulk.
+        others: How many other tasks predict.
+        runs: The trials that are its best ones.
+    """
+
+    objective: str
+    task: str
+    quantile: float
+    correlation: float
+    others: int
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LeftOut:
     """A run that no statement is about, and why."""
 
@@ -215,6 +236,8 @@ class Experience:
         importance_agreements: Consistency of importances between tasks; none with a single task.
         noises: By objective; none without repeated configurations.
         agreements: How well earlier searches predict this one; none before its first trials.
+        top_agreements: How far earlier tasks agree on what is best; by objective, the task that
+            differs most first. None with a single task.
         left_out: Runs that no statement is about; those that history rejected come first.
         fitted: How each earlier search was fitted to this one's space, one line each.
         used: The searches that proposals rest on; also those of tasks too different to describe
@@ -231,6 +254,7 @@ class Experience:
     importance_agreements: tuple[ImportanceAgreement, ...] = ()
     noises: tuple[Noise, ...] = ()
     agreements: tuple[Agreement, ...] = ()
+    top_agreements: tuple[TopAgreement, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     fitted: tuple[str, ...] = ()
     used: tuple[str, ...] = ()

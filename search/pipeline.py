@@ -20,6 +20,7 @@ from search.apply import Proposal
 from search.apply.ending import may_end_early, revalidation_lines
 from search.apply.first_proposals import first_proposals
 from search.apply.prior_data import PriorData, prior_data
+from search.apply.top_agreement import top_agreements
 from search.apply.used_history import used_history
 from search.experience import Experience
 from search.extract import learn
@@ -28,6 +29,8 @@ from search.history import History
 from search.history.digest import history_digest
 from search.history.other_code import apart
 from search.history.plurals import counted
+from search.objectives.roles import searched
+from search.optimize.compared import with_first_rung
 from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
@@ -146,13 +149,17 @@ def prepare(
     )  # fmt: skip
     used = used_history(history, reconciled, prior, spec)
     experience = replace(
-        experience, fitted=tuple(reconciled.lines()), used=tuple(used.searches), unused=used.unused
-    )
+        experience, fitted=tuple(reconciled.lines()), used=tuple(used.searches), unused=used.unused,
+        top_agreements=top_agreements(prior.tasks, space, searched(spec.objectives)),
+    )  # fmt: skip
     for line in lines(experience)[:lines_shown]:
         say(f"extract   {line}")
     if used.unused or set(used.searches) != {each.id for each in experience.searches}:
         for line in used.lines():
             say(f"apply     {line}")
+    spec, rung = with_first_rung(spec, reconciled.trials, task, experience.similarities)
+    if rung:
+        say(f"apply     {rung}")
     given = len(spec.first)
     previewed = min(PREVIEWED, spec.budget.trials - given)
     proposals = first_proposals(spec, prior, space, task, previewed)

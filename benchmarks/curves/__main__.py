@@ -8,7 +8,8 @@ TPE has after 50 (20) full trials (mean of ten seeds), divided by what cold TPE 
 if it takes as long. By this rule cold TPE itself costs 0.73 (0.66 at 20).
 
 Sequences 0 to 35 (or 71) judge; settings are chosen on sequences from 100 on. `--histories` adds
-misleading ones (benchmarks/curves/histories.py), `--stoppings` the default scheduler.
+misleading ones (benchmarks/curves/histories.py), `--stoppings` halving: `asha` from epoch 3 on,
+`history` from the epoch on that past curves say (search/extract/rungs.py).
 
 Cost: a quarter of a minute of one core for cold TPE, about a second a sequence and method. A killed
 run goes on where it was.

@@ -23,13 +23,17 @@ from benchmarks.harness.statistics import Floats
 from benchmarks.transfer import peers
 from search.apply import WarmStartSampler
 from search.apply.proposal_source import seed_of
+from search.extract.rungs import first_rung
+from search.history import History
 from search.objectives import Objective
 from search.optimize.scheduler import MultiObjectiveASHA
+from search.review import reconcile
 from search.space import SearchSpace
 
 EARLIER = 11
-STOPPINGS = ("none", "asha")
-# The defaults of a spec that asks for `multi_objective_asha`.
+STOPPINGS = ("none", "asha", "history")
+LOSS = Objective(METRIC, "minimize")
+# The defaults of a spec that asks for `multi_objective_asha`, without history.
 GRACE, REDUCTION = 3, 3
 
 # Raised when the protocol changes what a result means; part of every key.
@@ -87,24 +91,35 @@ def run_search(
     """Run one warm search until it is at its goal or has cost as much as a cold one."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     tasks = recorded.load(data)
+    history = history_of(past, tasks, job.history, job.number)
+    space = SearchSpace.from_distributions(dict(DISTRIBUTIONS))
     sampler = WarmStartSampler(
-        history_of(past, tasks, job.history, job.number),
-        SearchSpace.from_distributions(dict(DISTRIBUTIONS)),
-        seed_of(job.number, "benchmarks.curves"), objectives=[METRIC],
-    )  # fmt: skip
+        history, space, seed_of(job.number, "benchmarks.curves"), objectives=[METRIC]
+    )
+    grace = rung_of(history, space) if job.stopping == "history" else GRACE
     found = search(
         tasks[target], sampler, target=goal.loss, limit=goal.epochs,
-        stops=halving() if job.stopping == "asha" else None,
+        stops=None if job.stopping == "none" else halving(grace),
     )  # fmt: skip
     steps = [sampler.origin(number)["step"] for number in range(len(found["rows"]))]
     return {"rows": found["rows"], "epochs": found["epochs"], "steps": steps}
 
 
-def halving() -> Stopping:
-    """Return the real scheduler as a question after each epoch."""
-    scheduler = MultiObjectiveASHA(
-        [Objective(METRIC, "minimize")], GRACE, EPOCHS, reduction_factor=REDUCTION
-    )
+def rung_of(history: History | None, space: SearchSpace) -> int:
+    """Return the first rung that history says; the default without curves."""
+    if history is None:
+        return GRACE
+    found = first_rung(
+        reconcile(history, space, [LOSS]).trials, {LOSS: METRIC}, task="",
+        similarities=dict.fromkeys(history.searches, 1.0), epochs=EPOCHS,
+        reduction_factor=REDUCTION,
+    )  # fmt: skip
+    return GRACE if found is None else found.epochs
+
+
+def halving(grace: int) -> Stopping:
+    """Return the real scheduler, with a first rung, as a question after each epoch."""
+    scheduler = MultiObjectiveASHA([LOSS], grace, EPOCHS, reduction_factor=REDUCTION)
 
     def stops(number: int, losses: Sequence[float]) -> bool:
         result = {"epoch": len(losses), METRIC: losses[-1]}

@@ -58,8 +58,8 @@ def forecast(
     values: dict[str, list[float]] = {}
     for column, objective in enumerate(objectives):
         at = means[column] + np.array([0.0, -WITHIN, WITHIN]) * spreads[column]
-        found = _unscored(at, losses[:, column], scores[:, column])
-        found = _within_range(found, losses[:, column], objective)
+        found = unscored(at, losses[:, column], scores[:, column])
+        found = within_range(found, losses[:, column], objective)
         sign = -1.0 if objective.is_maximized else 1.0
         mean, low, high = (rounded(sign * each) for each in found)
         name = objective.metric or f"objective {column}"
@@ -103,7 +103,7 @@ def _unit(losses: Floats, scores: Floats) -> float:
     return float((losses[middle] - losses[best]) / width) if width > 0 else 0.0
 
 
-def _within_range(expected: Floats, losses: Floats, objective: Objective) -> Floats:
+def within_range(expected: Floats, losses: Floats, objective: Objective) -> Floats:
     """Returns expected losses that no share of examples exceeds: an accuracy is at most 1."""
     low, high = (-1.0, 0.0) if objective.is_maximized else (0.0, 1.0)
     is_share = bool(objective.metric) and MetricName.parse(objective.metric).is_share
@@ -112,7 +112,7 @@ def _within_range(expected: Floats, losses: Floats, objective: Objective) -> Flo
     return np.clip(expected, low, high)
 
 
-def _unscored(at: Floats, losses: Floats, scores: Floats) -> Floats:
+def unscored(at: Floats, losses: Floats, scores: Floats) -> Floats:
     """Returns the losses of scores, beyond the best one along the secant of the better half."""
     order = np.argsort(losses, kind="stable")
     found = np.interp(at, scores[order], losses[order])

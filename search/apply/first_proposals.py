@@ -6,6 +6,7 @@ Not for the sampler itself (`sampler.py`).
 
 from __future__ import annotations
 
+from search.apply.first_forecast import FirstForecasts
 from search.apply.optuna_sampler import OptunaSampler
 from search.apply.prior_data import PriorData
 from search.apply.proposal_source import Proposal, origin
@@ -29,9 +30,11 @@ def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> 
     )
 
 
-def given_proposals(spec: Spec) -> list[Proposal]:
+def given_proposals(spec: Spec, prior: PriorData, space: SearchSpace) -> list[Proposal]:
     """Returns the spec's first configurations; trial N tries the one at place N."""
-    return [Proposal(each, origin("first")) for each in spec.first_configurations()]
+    forecasts = FirstForecasts(space, searched(spec.objectives), prior)
+    given = [Proposal(each, origin("first")) for each in spec.first_configurations()]
+    return [forecasts.added_to(each) for each in given]
 
 
 def first_proposals(
@@ -43,7 +46,7 @@ def first_proposals(
     """
     sampler = sampler_for(spec, prior, space, task)
     study = quiet_study(searched(spec.objectives), sampler)
-    proposals = given_proposals(spec)
+    proposals = given_proposals(spec, prior, space)
     for given in proposals:
         sampler.ask(study, given)
     count += len(proposals)

@@ -20,6 +20,7 @@ import numpy as np
 
 from search.apply.expected_gain import WITHIN, rounded
 from search.extract.costs import CostModel, Floats
+from search.history.forecast import LARGEST_FACTOR
 
 
 def log_price(model: CostModel | None, points: Floats, pool: Floats) -> Floats:
@@ -38,7 +39,9 @@ def log_price(model: CostModel | None, points: Floats, pool: Floats) -> Floats:
 
 
 def predicted_cost(model: CostModel, point: Floats) -> dict[str, Any]:
-    """Return the predicted cost of a trial, JSON-able; {} if this task's level is unknown.
+    """Return the predicted cost of a trial, JSON-able; {} if nothing tells this task's level.
+
+    Before a trial of this task has a known cost, the level is that of the past tasks.
 
     Args:
         model: Predicts the cost.
@@ -48,8 +51,12 @@ def predicted_cost(model: CostModel, point: Floats) -> dict[str, Any]:
         "cost" and its "unit", "work" (FLOP) or "seconds", and "factor": in 19 of 20 cases the cost
         is within this factor, as far as the trials left out tell.
     """
+    log_cost, within, unit = float(model.log_cost(point[None])[0]), WITHIN * model.error, model.unit
     if np.isnan(model.level):
+        if model.usual is None:
+            return {}
+        log_cost, unit = log_cost + model.usual.mean, model.usual.unit
+        within = float(np.hypot(within, model.usual.within))
+    if within > np.log(LARGEST_FACTOR):
         return {}
-    cost = float(np.exp(model.log_cost(point[None])[0]))
-    factor = rounded(np.exp(WITHIN * model.error))
-    return {"cost": rounded(cost), "unit": model.unit, "factor": factor}
+    return {"cost": rounded(np.exp(log_cost)), "unit": unit, "factor": rounded(np.exp(within))}

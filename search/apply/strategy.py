@@ -26,6 +26,7 @@ import numpy as np
 from optuna.samplers import BaseSampler
 
 from search.apply.candidate_grid import CandidateGrid
+from search.apply.first_forecast import FirstForecasts
 from search.apply.incumbent import Incumbent
 from search.apply.optuna_sampler import CompletedStudy, OptunaSampler
 from search.apply.portfolio import Portfolio
@@ -99,6 +100,7 @@ class Strategy:
         self._control: Control | None = None
         self._incumbent: Incumbent | None = None
         self._made_for = (space, tuple(objectives), prior, options)
+        self._forecasts = FirstForecasts(space, objectives, prior)
         self._after_change: Strategy | None = None
         # Our own model leaves the first trials to chance; one of Optuna's samplers leaves none.
         self._why_random = "" if options.sampler is None else "the sampler repeated itself"
@@ -137,8 +139,9 @@ class Strategy:
             if self._incumbent.is_gone(context):
                 return self._changed().propose(replace(context, tried=context.asked))
             if (again := self._incumbent.propose(context)) is not None:
-                return again
-        return _first(self._sources, context) or random_proposal(context, self._why_random)
+                return self._forecasts.added_to(again, context.trials)
+        made = _first(self._sources, context) or random_proposal(context, self._why_random)
+        return self._forecasts.added_to(made, context.trials)
 
     def _changed(self) -> Strategy:
         """Returns the sources after a change: prior trials of the task are of another task."""

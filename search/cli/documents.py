@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from search.experience import Experience, LeftOut, Value
-from search.history.provenance import provenance_text, read_origin
+from search.history.provenance import Origin, expected_of, provenance_text, read_origin
 from search.review.decisions import Decision
 from search.transfer.cost_forecast import CostForecast
 
@@ -78,11 +78,31 @@ class HistoryDocument:
 
 @dataclass(frozen=True)
 class MeasuredDocument:
-    """A metric on the test split and its 95 % interval; null bounds if it is not a share."""
+    """A number and its interval; of a metric on the test split null bounds if it is no share."""
 
     value: float | None
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True)
+class ForecastDocument:
+    """What was expected of a trial when it was proposed; what is not known is missing or null.
+
+    Attributes:
+        value: Objective -> the expected value and its 95 % interval; of the best known trial of a
+            task, which is trained again, the value on record and what is accepted.
+        rank: Objective -> the expected share of a past search's trials that are better, and the
+            least and the greatest of the past tasks; before there is a model of this task.
+        cost: Of the whole training, in `cost_unit`, "work" (FLOP) or "seconds".
+        cost_factor: In 19 of 20 cases the cost lies within this factor.
+    """
+
+    value: Mapping[str, MeasuredDocument]
+    rank: Mapping[str, MeasuredDocument]
+    cost: float | None
+    cost_unit: str
+    cost_factor: float | None
 
 
 @dataclass(frozen=True)
@@ -104,6 +124,7 @@ class TrialDocument:
         step: The step that proposed it, such as "portfolio", "history-model" or "random".
         earlier_trials: The earlier trials that it was made from or that are nearest to it.
         origin: Why it was proposed, in a sentence.
+        forecast: What was expected of it then.
         lineage: Where its initial weights come from, in a sentence; "" if from scratch.
         warnings: What the confirmation of its robust accuracy warned of, with what it measured.
         reason: Why it failed or was stopped, in a line; "" otherwise.
@@ -126,6 +147,7 @@ class TrialDocument:
     step: str
     earlier_trials: tuple[str, ...]
     origin: str
+    forecast: ForecastDocument
     lineage: str
     warnings: tuple[str, ...]
     reason: str
@@ -159,6 +181,7 @@ class ProposalDocument:
     step: str
     earlier_trials: tuple[str, ...]
     origin: str
+    forecast: ForecastDocument
 
 
 @dataclass(frozen=True)
@@ -282,7 +305,7 @@ def schema_of(name: str) -> str:
 
 
 def origin_keys(record: object, names: Mapping[str, str]) -> dict[str, Any]:
-    """Returns the keys `step`, `earlier_trials` and `origin` of a recorded origin.
+    """Returns the keys `step`, `earlier_trials`, `origin` and `forecast` of a recorded origin.
 
     Args:
         record: The origin, as the run of a trial has it.
@@ -293,7 +316,23 @@ def origin_keys(record: object, names: Mapping[str, str]) -> dict[str, Any]:
         "step": origin.step,
         "earlier_trials": tuple(names.get(run, run) for run in origin.source_runs),
         "origin": provenance_text(origin, names),
+        "forecast": _forecast_document(origin),
     }
+
+
+def _forecast_document(origin: Origin) -> ForecastDocument:
+    found = expected_of(origin)
+    is_known = found.cost > 0
+    return ForecastDocument(
+        {metric: _measured(each) for metric, each in found.values.items()},
+        {metric: _measured(each) for metric, each in found.ranks.items()},
+        found.cost if is_known else None, found.unit if is_known else "",
+        finite({"": found.factor})[""] if is_known else None,
+    )  # fmt: skip
+
+
+def _measured(expected: tuple[float, float, float]) -> MeasuredDocument:
+    return MeasuredDocument(*finite(dict(zip("abc", expected, strict=True))).values())
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -25,7 +25,7 @@ from search.cli.options import (
     changed_keys,
     named_trial,
 )
-from search.session.screen import RESULTS, say
+from search.session.screen import RESULTS, say, say_raw
 from search.spec import load_spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
@@ -141,7 +141,9 @@ def review(
         _announce(tracking_uri)
     from search import pipeline
     from search.cli.documents import ProposalDocument, ReviewDocument, origin_keys, to_json
+    from search.cli.expectations import expectation_lines
     from search.experience import LeftOut
+    from search.history.provenance import read_origin
 
     speak = (lambda text: None) if as_json else say
     prepared = pipeline.prepare(checked, tracking_uri, say=speak, lines_shown=None)
@@ -164,6 +166,8 @@ def review(
     for proposal in tried:
         say(f"try       {pipeline.in_words(proposal.configuration)}")
         say(f"          {proposal.origin}")
+    for line in expectation_lines([read_origin(each.origin) for each in prepared.proposals]):
+        say_raw(line)
     for row in left_out if rejected else ():
         say(f"left out  {row.run_id} {row.name}: {row.reason}")
 

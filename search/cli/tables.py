@@ -82,16 +82,16 @@ def _block(searches: Sequence[SearchDocument], width: int) -> Iterator[str]:
              "warm" if each.learned_from else "cold"]
         )  # fmt: skip
     for gap in ("  ", " "):
-        lines = _aligned(rows, gap, left={0, 1, len(rows[0]) - 1})
+        lines = aligned(rows, gap, left={0, 1, len(rows[0]) - 1})
         if max(map(len, lines)) <= width:
             yield from lines
             return
-    lines = _aligned([row[1:] for row in rows], "  ", left={0, len(rows[0]) - 2})
+    lines = aligned([row[1:] for row in rows], "  ", left={0, len(rows[0]) - 2})
     for (search, *_), line in zip(rows, lines, strict=True):
         yield from (search, f"  {line}")
 
 
-def _aligned(rows: Sequence[Sequence[str]], gap: str, left: set[int]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], gap: str, left: set[int]) -> list[str]:
     """Returns rows as lines of aligned columns; those at `left` begin at the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

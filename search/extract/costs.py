@@ -16,9 +16,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from search.history import Trial
 from search.space import SearchSpace
@@ -48,12 +50,14 @@ class Costs:
         logs: Natural logarithms of the cost of a full training, `(n,)`.
         searches: The index of each one's search, `(n,)`.
         units: The unit of each search, "work" (FLOP) or "seconds".
+        tasks: The task of each search.
     """
 
     points: Floats
     logs: Floats
     searches: NDArray[np.intp]
     units: tuple[str, ...]
+    tasks: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.logs)
@@ -71,6 +75,14 @@ class Costs:
         return square, product
 
 
+class UsualLevel(NamedTuple):
+    """The mean level of past tasks, and in what distance of it a new one is in 19 of 20 cases."""
+
+    mean: float
+    within: float
+    unit: str
+
+
 @dataclass(frozen=True, eq=False)
 class CostModel:
     """Predicts the cost of a full training.
@@ -81,6 +93,7 @@ class CostModel:
         unit: "work" (FLOP) or "seconds", of this task.
         error: Standard deviation of the logarithm on trials that were left out.
         trials: The number of trials that it was learned from.
+        usual: What past tasks say of the level of a new one.
     """
 
     coefficients: Floats
@@ -88,6 +101,7 @@ class CostModel:
     unit: str
     error: float
     trials: int
+    usual: UsualLevel | None = None
 
     def log_cost(self, points: Floats) -> Floats:
         """Return the logarithm of the cost of encoded configurations, `(points,)`.
@@ -108,6 +122,7 @@ def costs_of(trials: Sequence[Trial], space: SearchSpace) -> Costs:
     logs: list[float] = []
     searches: list[int] = []
     units: list[str] = []
+    tasks: list[str] = []
     for members in by_search.values():
         unit = "work" if all(trial.work > 0 for trial in members) else "seconds"
         longest = max(trial.epoch for trial in members)
@@ -120,8 +135,10 @@ def costs_of(trials: Sequence[Trial], space: SearchSpace) -> Costs:
         logs += [float(np.log(cost)) for _, cost in found]
         searches += [len(units)] * len(found)
         units.append(unit)
+        tasks.append(members[0].task)
     points = encode(space, [trial.configuration for trial in kept])
-    return Costs(points, np.array(logs), np.array(searches, dtype=np.intp), tuple(units))
+    places = np.array(searches, dtype=np.intp)
+    return Costs(points, np.array(logs), places, tuple(units), tuple(tasks))
 
 
 def cost_model(others: Costs, own: Costs) -> CostModel | None:
@@ -140,7 +157,10 @@ def cost_model(others: Costs, own: Costs) -> CostModel | None:
         return None
     errors = np.concatenate([_errors(each, coefficients, inverse) for each in (others, own)])
     level, unit = _level(own, coefficients)
-    return CostModel(coefficients, level, unit, float(errors.std()), len(others) + len(own))
+    return CostModel(
+        coefficients, level, unit, float(errors.std()), len(others) + len(own),
+        _usual_level(others, coefficients),
+    )  # fmt: skip
 
 
 def _level(own: Costs, coefficients: Floats) -> tuple[float, str]:
@@ -150,6 +170,25 @@ def _level(own: Costs, coefficients: Floats) -> tuple[float, str]:
     rows = own.searches == own.searches[-1]
     away = own.logs[rows] - _features(own.points[rows]) @ coefficients
     return float(away.mean()), own.units[int(own.searches[-1])]
+
+
+def _usual_level(others: Costs, coefficients: Floats) -> UsualLevel | None:
+    """Return what the levels of past tasks say of a new one's; None if fewer than two are known.
+
+    They count in the unit that most of the tasks have, FLOP of equally many: it is the same on
+    every machine. The distance is Student's t for one more draw from a normal distribution.
+    """
+    away = others.logs - _features(others.points) @ coefficients
+    levels: dict[str, dict[str, list[float]]] = {"work": {}, "seconds": {}}
+    for search in np.unique(others.searches).tolist():
+        of_unit = levels[others.units[search]].setdefault(others.tasks[search], [])
+        of_unit.append(float(away[others.searches == search].mean()))
+    unit = max(levels, key=lambda each: len(levels[each]))
+    known = [float(np.mean(each)) for each in levels[unit].values()]
+    if len(known) < 2:
+        return None
+    distance = t.ppf(0.975, len(known) - 1) * np.std(known, ddof=1)
+    return UsualLevel(float(np.mean(known)), float(distance * np.sqrt(1 + 1 / len(known))), unit)
 
 
 def _errors(costs: Costs, coefficients: Floats, inverse: Floats) -> Floats:

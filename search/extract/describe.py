@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import median
+
 from search.experience import (
     Experience,
     ImportanceAgreement,
     Region,
+    TopAgreement,
 )
 from search.history.plurals import counted
 from search.objectives.objective import value_text
@@ -17,6 +21,11 @@ from search.objectives.objective import value_text
 _SEARCHES_SHOWN = 3
 _HYPERPARAMETERS_SHOWN = 4
 _REASONS_SHOWN = 3
+_TASKS_SHOWN = 2
+# From 0.7 on, the ranks of one task explain half of the variance of another's.
+_AGREES, _AGREES_ROUGHLY = 0.7, 0.3
+# Of some 2,000 candidates a search tries 20 to 100, so what lies beyond the best tenth comes late.
+_AT_THE_TOP = 0.1
 
 
 def lines(experience: Experience) -> list[str]:
@@ -28,7 +37,7 @@ def lines(experience: Experience) -> list[str]:
         none = "No earlier search to learn from: this search starts cold."
         if experience.used:
             none = "No earlier search is of a task like this one."
-        return [none, *_left_out(experience)]
+        return [none, *_top_agreements(experience), *_left_out(experience)]
     same = sum(search.is_same_task for search in experience.searches)
     trials = sum(search.trials for search in experience.searches)
     head = (
@@ -42,6 +51,7 @@ def lines(experience: Experience) -> list[str]:
         *_regions(experience),
         *_objective_correlations(experience),
         *_noises(experience),
+        *_top_agreements(experience),
         *_left_out(experience),
     ]
 
@@ -85,9 +95,9 @@ def _importances(experience: Experience) -> list[str]:
 def _agreement(found: ImportanceAgreement | None) -> str:
     if found is None:
         return ""
-    # From 0.7 on, the ranks of one task explain half of the variance of another's.
     r = found.correlation
-    words = "agree" if r >= 0.7 else "agree roughly" if r >= 0.3 else "disagree about the order"
+    words = "agree roughly" if r >= _AGREES_ROUGHLY else "disagree about the order"
+    words = "agree" if r >= _AGREES else words
     return f"; {found.tasks} tasks {words} (rank correlation {r:+.2f})"
 
 
@@ -144,6 +154,37 @@ def _noises(experience: Experience) -> list[str]:
             f"differences below {entry.difference:.2g} are noise"
         )
     return texts
+
+
+def _top_agreements(experience: Experience) -> list[str]:
+    texts = []
+    for objective in dict.fromkeys(entry.objective for entry in experience.top_agreements):
+        entries = [each for each in experience.top_agreements if each.objective == objective]
+        shown, rest = entries[:_TASKS_SHOWN], entries[_TASKS_SHOWN:]
+        others = counted(shown[0].others, "other task")
+        verb = "predicts" if shown[0].others == 1 else "predict"
+        named = [
+            f"the best of {shown[0].task} lie at the {_percent(shown[0].quantile)} quantile of "
+            f"what {others} {verb}",
+            *(f"of {each.task} at {_percent(each.quantile)}" for each in shown[1:]),
+        ]
+        if rest:
+            named.append(f"of {len(rest)} more at {_percent(rest[0].quantile)} or less")
+        texts.append(f"Top of {objective}: {', '.join(named)}: {_at_the_top(entries)}")
+    return texts
+
+
+def _at_the_top(entries: Sequence[TopAgreement]) -> str:
+    r = median(each.correlation for each in entries)
+    if r < _AGREES_ROUGHLY:
+        return f"tasks disagree (rank correlation {r:+.2f})"
+    bulk = f"agree {'' if r >= _AGREES else 'roughly '}in bulk (rank correlation {r:+.2f})"
+    differ = any(each.quantile > _AT_THE_TOP for each in entries)
+    return f"tasks {bulk} and {'differ' if differ else 'agree'} at the top"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.0095 else "1 %"
 
 
 def _left_out(experience: Experience) -> list[str]:

@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from models.hyperparameters.hyperparameter import LARGEST_COUNT
@@ -62,7 +62,7 @@ class Origin:
         is_repeated: Whether it repeats a configuration because all have been tried.
         reason: Why it was not proposed as planned; usually "".
         revalidates: The record of the best known trial, if it trains that one again.
-        forecast: What the model expected of it.
+        forecast: What was expected of it.
     """
 
     step: str = UNKNOWN
@@ -104,9 +104,25 @@ def read_origin(record: object) -> Origin:
     )
 
 
+def expected_of(origin: Origin) -> Forecast:
+    """Return what was expected: the forecast, with the values on record of a trial trained again.
+
+    Their intervals are what is accepted, infinite where there is no bound.
+    """
+    known = origin.revalidates
+    if known is None:
+        return origin.forecast
+    anything = (-math.inf, math.inf)
+    values = {
+        metric: (value, *known.accepted.get(metric, anything))
+        for metric, value in known.expected.items()
+    }
+    return replace(origin.forecast, values=values)
+
+
 def ledger_columns(origin: Origin) -> dict[str, Any]:
     """Return an origin as flat columns, nested ones as JSON; None where nothing is recorded."""
-    guard = origin.guard or Guard()
+    guard, forecast = origin.guard or Guard(), origin.forecast
     return {
         "origin.step": origin.step,
         "origin.arm": origin.arm,
@@ -115,9 +131,10 @@ def ledger_columns(origin: Origin) -> dict[str, Any]:
         "origin.is_repeated": origin.is_repeated,
         "origin.source_runs": json.dumps(list(origin.source_runs)),
         "origin.source_tasks": json.dumps(dict(origin.source_tasks)),
-        "forecast.cost": origin.forecast.cost or None,
-        "forecast.unit": origin.forecast.unit if origin.forecast.cost else None,
-        "forecast.value": json.dumps(dict(origin.forecast.values)) or None,
+        "forecast.cost": forecast.cost or None,
+        "forecast.unit": forecast.unit if forecast.cost else None,
+        "forecast.value": json.dumps(dict(forecast.values)) if forecast.values else None,
+        "forecast.rank": json.dumps(dict(forecast.ranks)) if forecast.ranks else None,
         "guard.history": guard.history or None,
         "guard.log_evidence": guard.log_evidence if math.isfinite(guard.log_evidence) else None,
         "guard.trials": guard.trials,

@@ -16,8 +16,8 @@ from search.apply.own_data import CURVES
 from search.history import Trial
 from search.history.states import TO_OPTUNA
 from search.history.studies import COST_ATTRIBUTES
+from search.optimize.compared import compared_by_objective
 from search.optimize.plan import Plan
-from search.optimize.scheduler import compared_by_objective
 
 
 @dataclass

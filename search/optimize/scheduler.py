@@ -29,12 +29,11 @@ from numpy.typing import NDArray
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from models.scores.metric_names import MetricName
 from search.objectives import Objective, pareto
 from search.objectives.objective import checked
 from search.objectives.roles import as_losses, constrained_losses, steering, steering_indices
+from search.optimize.compared import compared_metrics, compared_objectives
 from search.optimize.outcome import COLLAPSED, METRICS
-from search.spec import Spec
 
 if TYPE_CHECKING:
     from search.history import Trial
@@ -241,7 +240,7 @@ def scheduler_for(plan: Plan, own: Sequence[Trial]) -> TrialScheduler:
             replace(objective, metric=f"{METRICS}/{metric}")  # as Ray flattens results
             for objective, metric in zip(objectives, metrics, strict=True)
         ],
-        settings.grace_epochs, epochs,
+        settings.first_rung(epochs), epochs,
         reduction_factor=settings.reduction_factor,
         key=lambda trial: int(trial.config["number"]),
         collapsed=f"{METRICS}/{COLLAPSED}",
@@ -264,41 +263,3 @@ def carried(trial: Trial, metric: str, epochs: int) -> dict[int, float]:
     if trial.state != "complete" or trial.epoch not in curve:
         return curve
     return dict.fromkeys(range(trial.epoch + 1, epochs + 1), curve[trial.epoch]) | curve
-
-
-def compared_metrics(spec: Spec) -> list[str]:
-    """Returns the metrics that the scheduler compares: a cheap one where the full one is expensive.
-
-    There is one for each of `compared_objectives`, in their order.
-    """
-    return [spec.epoch_metric(objective.metric) for objective in compared_objectives(spec)]
-
-
-def compared_by_objective(spec: Spec) -> dict[str, str]:
-    """Returns the metric that the scheduler compares for each objective that it compares."""
-    names = [objective.metric for objective in compared_objectives(spec)]
-    return dict(zip(names, compared_metrics(spec), strict=True))
-
-
-def compared_objectives(spec: Spec) -> list[Objective]:
-    """Returns the objectives that compare a trial before its end.
-
-    Objectives that are only reported, or only measured at the last epoch, are left out; plain ASHA
-    has the primary one alone. There are none without a scheduler, or if every trial ends before its
-    first rung.
-    """
-    if spec.scheduler.name == "none" or spec.budget.epochs <= spec.scheduler.grace_epochs:
-        return []
-    wanted = spec.objectives[:1] if spec.scheduler.name == "asha" else spec.objectives
-    # What is measured at the end, on the weights of the selected epoch.
-    late = [
-        objective
-        for objective in wanted
-        if spec.threat is not None
-        and (
-            MetricName.parse(objective.metric).is_corrupted or objective.metric == "epoch.selected"
-        )
-    ]
-    kept = [each for each in wanted if each.role.name != "report" and each not in late]
-    # Without the first one nothing limits how much the others may cost it.
-    return kept if spec.objectives[0] in kept else []

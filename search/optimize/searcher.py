@@ -27,12 +27,12 @@ from search.history.revalidation import CONFIRM
 from search.history.states import TO_OPTUNA
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
+from search.optimize.compared import compared_by_objective
 from search.optimize.outcome import EPOCH, METRICS, Outcome, is_out_of_memory, outcome_of
 from search.optimize.plan import Plan
 from search.optimize.resources import trials_at_once
 from search.optimize.resume_state import ResumeState, as_optuna_trial
 from search.optimize.retries import LOST_WORKERS_RETRIED, OutOfMemoryRetries
-from search.optimize.scheduler import compared_by_objective
 from search.tracking.stop_requests import StopRequests
 
 
@@ -94,7 +94,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
         self._new = range(done.next_number, plan.trials_budget)
         resources = plan.spec.resources
         self._trials_at_once = trials_at_once(resources, is_cluster=plan.address is not None)
-        self._first = given_proposals(plan.spec)  # by number, so each once, also when resumed
+        # By number, so each once, also when resumed.
+        self._first = given_proposals(plan.spec, plan.prior, plan.space)
         self._running: set[str] = set()  # with those that wait for a worker
         self._with_worker: set[str] = set()
         self._memory_retries: OutOfMemoryRetries[RunningTrial] = OutOfMemoryRetries(resources.gpus)

@@ -17,8 +17,8 @@ from models.networks.own_code import PassedCode, load_function
 from models.training.device_name import device_name
 from models.training.function import FunctionTraining
 from models.training.trial_context import TrialPlace
+from search.optimize.compared import compared_metrics
 from search.optimize.confirmation import MEMORY, Standing
-from search.optimize.scheduler import compared_metrics
 from search.optimize.trial_log import FILES
 from search.spec import Spec
 

@@ -157,7 +157,7 @@ def check_resources(document: Document) -> Resources | None:
 
 
 def check_scheduler(document: Document, budget: Budget | None) -> Scheduler | None:
-    """Read the scheduler; a grace period that the file does not set is at most the epochs."""
+    """Read the scheduler; a first rung that the file states is at most the epochs."""
     scheduler = read_part(document, ("scheduler",), Scheduler, document.data.get("scheduler", {}))
     if scheduler is None:
         return None
@@ -168,12 +168,10 @@ def check_scheduler(document: Document, budget: Budget | None) -> Scheduler | No
                 ("scheduler", key),
                 "scheduler none, the default, stops no trial; remove this key or name a scheduler",
             )
-    elif budget is not None and scheduler.grace_epochs > budget.epochs:
-        if "grace_epochs" in given:
-            document.add(
-                ("scheduler", "grace_epochs"),
-                f"is more than budget.epochs ({budget.epochs}): no trial would be stopped",
-                scheduler.grace_epochs,
-            )
-        return scheduler.model_copy(update={"grace_epochs": budget.epochs})
+    elif budget is not None and scheduler.first_rung(budget.epochs) > budget.epochs:
+        document.add(
+            ("scheduler", "grace_epochs"),
+            f"is more than budget.epochs ({budget.epochs}): no trial would be stopped",
+            scheduler.grace_epochs,
+        )
     return scheduler

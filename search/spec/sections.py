@@ -32,6 +32,8 @@ from search.objectives.objective import RoleName
 
 # Parquet files and the columns of a report hold 64-bit integers.
 LARGEST_INTEGER = 2**63 - 1
+# The first rung of a scheduler that has no history: one reduction by 3 from the first epoch.
+USUAL_GRACE = 3
 # Names are used in MLflow, file names and dotted keys.
 NAME = r"^[A-Za-z_][A-Za-z0-9_.]*$"
 NAME_RULE = "may hold letters, digits, `_` and `.` only, and starts with a letter"
@@ -56,7 +58,7 @@ def _read_value(value: Any) -> Value:
     return _read_number(value)
 
 
-def _read_parallelism(value: Any) -> int | str:
+def _read_counted_or_auto(value: Any) -> int | str:
     number = read_whole(value)
     if value != "auto" and (type(number) is not int or number < 1):
         raise ValueError("must be a whole number of 1 or more, or auto")
@@ -265,7 +267,7 @@ class Resources(Part):
             several kinds.
     """
 
-    parallelism: Annotated[int | Literal["auto"], PlainValidator(_read_parallelism)] = 1
+    parallelism: Annotated[int | Literal["auto"], PlainValidator(_read_counted_or_auto)] = 1
     cpus: Positive = 1.0
     gpus: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
     memory_gb: Positive | None = None
@@ -291,17 +293,26 @@ class Scheduler(Part):
         name: `none` stops no trial: by rank among its own trials a warm search stops the good ones
             (docs/concepts/early_stopping.md). `multi_objective_asha` ranks by all objectives,
             `asha` by the first one.
-        grace_epochs: The first rung: no trial is stopped before this epoch.
+        grace_epochs: The first rung: no trial is stopped before this epoch. `auto` takes it from
+            history: the earliest epoch from which on past curves of this task, or of similar ones,
+            rank as their ends do; `review` and `run` say which. Where fewer than 20 curves of a
+            task are known it is 3. The stored spec of a search has the number.
         reduction_factor: At a rung the best 1/reduction_factor continue; the next rung is at so
             many times its epochs.
     """
 
     name: Literal["none", "multi_objective_asha", "asha"] = "none"
-    grace_epochs: Counted = 3
+    grace_epochs: Annotated[int | Literal["auto"], PlainValidator(_read_counted_or_auto)] = "auto"
     reduction_factor: Annotated[Whole, Field(ge=2)] = 3
 
+    def first_rung(self, epochs: int) -> int:
+        """Return the first rung of trials of so many epochs, without history if it is `auto`."""
+        if self.grace_epochs == "auto":
+            return min(USUAL_GRACE, epochs)
+        return int(self.grace_epochs)
+
     @property
-    def options(self) -> dict[str, int]:
+    def options(self) -> dict[str, int | str]:
         """The scheduler's options without its name; empty for `none`."""
         if self.name == "none":
             return {}

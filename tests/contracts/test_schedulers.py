@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from search.history import Trial
+from search.optimize.compared import compared_metrics
 from search.optimize.outcome import COLLAPSED, METRICS
 from search.optimize.plan import Plan
-from search.optimize.scheduler import compared_metrics, scheduler_for
+from search.optimize.scheduler import scheduler_for
 from search.spec import Scheduler
 from tests.support.plans import a_plan
 

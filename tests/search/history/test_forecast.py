@@ -43,6 +43,14 @@ def test_the_gain_is_that_of_the_best_candidate_also_where_it_was_too_expensive(
     assert read_forecast({"forecast": {"gain": 0.1, "most": 0.3}}).gain == 0.3
 
 
+def test_a_rank_is_said_where_no_value_is():
+    found = read_forecast({"forecast": {"rank": {"loss": [0.12, 0.001, 0.5]}}})
+    assert found.in_words() == "loss best 12 % [1, 50] of earlier searches' trials"
+    both = read_forecast({"forecast": RECORD | {"rank": {"accuracy.clean": [0.1, 0.1, 0.1]}}})
+    assert "best" not in both.in_words()
+    assert not read_forecast({"forecast": {"rank": {"loss": [1.2, 0.1, 0.5]}}}).ranks
+
+
 def test_a_cost_without_its_error_is_known_but_not_said() -> None:
     found = read_forecast({"forecast": {"cost": 3.0}})
     assert found.cost == 3.0

@@ -9,7 +9,8 @@ import pytest
 from ray.tune.schedulers import FIFOScheduler
 
 from search.objectives.objective import PARETO, Role
-from search.optimize.scheduler import MultiObjectiveASHA, compared_metrics, scheduler_for
+from search.optimize.compared import compared_metrics
+from search.optimize.scheduler import MultiObjectiveASHA, scheduler_for
 from search.spec import Spec, spec_from_yaml
 from tests.support.plans import a_plan
 from tests.support.spec_documents import GOOD, changed

@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from models.catalog import Threat
 from search.history import Trial
 from search.optimize import driver
+from search.optimize.compared import compared_metrics
 from search.optimize.plan import Plan
-from search.optimize.scheduler import MultiObjectiveASHA, carried, compared_metrics, scheduler_for
+from search.optimize.scheduler import MultiObjectiveASHA, carried, scheduler_for
 from search.optimize.tuner import Tuning
 from search.spec import Spec, load_spec, spec_from_yaml
 from search.tracking.write.journal import Journal, read_events

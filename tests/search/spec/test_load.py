@@ -51,7 +51,17 @@ def test_epsilon_may_be_written_in_grey_levels() -> None:
 
 def test_a_grace_period_not_asked_for_stays_within_the_epochs() -> None:
     text = changed("scheduler", {"name": "asha"}, changed("budget/epochs", 2))
-    assert spec_from_yaml(text).scheduler.grace_epochs == 2
+    scheduler = spec_from_yaml(text).scheduler
+    assert scheduler.grace_epochs == "auto"
+    assert scheduler.first_rung(2) == 2
+    assert scheduler.first_rung(15) == 3
+
+
+def test_a_first_rung_from_history_can_be_asked_for_and_is_written() -> None:
+    spec = spec_from_yaml(changed("scheduler", {"name": "asha", "grace_epochs": "auto"}))
+    assert spec_from_yaml(spec.to_yaml()) == spec
+    with pytest.raises(ValueError, match="auto"):
+        spec_from_yaml(changed("scheduler", {"name": "asha", "grace_epochs": "early"}))
 
 
 def test_no_trial_is_stopped_early_unless_a_scheduler_is_named() -> None:
