@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from models.adversarial.checks.gradient_masking import GradientMaskingWarning, check
 from models.adversarial.pixels.adversarial_examples import AdversarialExamples, model_digest
-from models.adversarial.pixels.autoattack import is_installed, standard_parts
+from models.adversarial.pixels.autoattack import is_installed, parts_for
 from models.adversarial.pixels.evaluation import Replay, fixed_subset, measure
 from models.adversarial.pixels.metrics import (
     AttackMetric,
@@ -96,7 +96,7 @@ def evaluate_robustness(training: Subject, threat: Threat) -> Iterator[str | Rob
         "confirmation": [each.to_json() for each in confirmed],
         "test": [each.to_json() for each in tested],
         "curve": [each.to_json() for each in curve],
-        "autoattack": _parts(model, images) if "autoattack" in attacks else [],
+        "autoattack": list(parts_for(model, *attacked)) if "autoattack" in attacks else [],
         "warnings": [dataclasses.asdict(each) for each in warnings],
     }
     texts = {"robustness.json": json.dumps(document, indent=1) + "\n"}
@@ -180,8 +180,3 @@ def _metrics(
 
 def _index(n: int, count: int, threat: Threat, images: Tensor) -> Tensor:
     return torch.from_numpy(fixed_subset(n, count, threat.seed)).to(images.device)
-
-
-def _parts(model: nn.Module, images: Tensor) -> list[str]:
-    with torch.no_grad():
-        return list(standard_parts(int(model(images[:1]).shape[1])))
