@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from models.adversarial.checks.gradient_masking import check
 from models.adversarial.pixels.evaluation import AttackOutcome, correct
 from models.adversarial.threat_model import Threat
-from tests.contracts.test_attacks import ATTACKS, IMAGES, LABELS, THREATS, Nearest, each
+from tests.support.attack_contract import ATTACKS, IMAGES, LABELS, THREATS, Nearest, each
 from tests.support.tiny_classifiers import NoWayBack, Then, Through
 
 N = len(IMAGES)

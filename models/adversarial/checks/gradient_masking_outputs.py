@@ -75,8 +75,8 @@ def one_class(
     generator = torch.Generator(device=images.device).manual_seed(seed)
     noise = torch.rand(images.shape, generator=generator, device=images.device)
     with torch.no_grad():
-        shown, beside = model(images), model(noise)
-    logits = torch.cat([shown, beside])
+        shown, of_noise = model(images), model(noise)
+    logits = torch.cat([shown, of_noise])
     answers = set(logits[torch.isfinite(logits).all(1)].argmax(1).tolist())
     is_answered = bool(torch.isfinite(shown).all(1).any())
     if len(answers) != 1 or len(set(labels.tolist())) < 2 or not is_answered:

@@ -103,7 +103,7 @@ def evaluate_robustness(training: Subject, threat: Threat) -> Iterator[str | Rob
     if warnings:
         texts["warnings.md"] = warnings_text(warnings)
     yield RobustnessEvaluation(
-        metrics, warnings, texts, adversarial_examples_of(tested[-1], index, "test", model, threat)
+        metrics, warnings, texts, adversarial_examples_of(tested[-1], index, "test", model)
     )
 
 
@@ -128,7 +128,7 @@ def accuracy_curve(
 
 
 def adversarial_examples_of(
-    found: AttackMetric, index: Tensor, split: str, model: nn.Module, threat: Threat
+    found: AttackMetric, index: Tensor, split: str, model: nn.Module
 ) -> AdversarialExamples:
     """Return the adversarial examples behind a metric of the examples `index` (n,) of a split."""
     wrong = torch.from_numpy(found.measured.misclassified).to(index.device)
@@ -136,8 +136,6 @@ def adversarial_examples_of(
         attacked=index.cpu(),
         index=index[wrong].cpu(),
         images=found.measured.adversarial_examples[wrong].detach().cpu(),
-        norm=threat.norm,
-        epsilon=threat.epsilon,
         split=split,
         metric=found.metric,
         model=model_digest(model),
