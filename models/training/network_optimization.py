@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.adversarial.pixels import free_training
-from models.adversarial.pixels.training import craft, losses
+from models.adversarial.pixels.training import check_gradients, craft, is_lost, losses, no_gradient
 from models.data.loading import ImageSplits
 from models.hyperparameters.hyperparameter import Value
 from models.training.augmentation import augment
@@ -137,9 +137,13 @@ class NetworkOptimization:
             shown = free_training.shown(images, self._perturbation)
             progress = (batch * replays + replay) / (batches * replays)
             total += self._step(images, shown, labels, progress)
-            assert shown.grad is not None, "the loss depends on the images"
+            gradient = shown.grad
+            if gradient is None:
+                raise no_gradient("the network detaches them")
+            if self._precision != torch.float16:  # there an overflow is no fault: GradScaler
+                check_gradients(is_lost(gradient, total))
             self._perturbation = free_training.moved(
-                self._perturbation, shown.grad, self._norm, epsilon
+                self._perturbation, gradient, self._norm, epsilon
             )
         return total / replays
 

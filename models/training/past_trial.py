@@ -18,7 +18,6 @@ from models.adversarial.checks.gradient_masking import GradientMaskingWarning, c
 from models.adversarial.pixels.adversarial_examples import (
     AdversarialExamples,
     Verified,
-    load_adversarial_examples,
     verify,
 )
 from models.adversarial.pixels.evaluation import fixed_subset
@@ -29,6 +28,7 @@ from models.adversarial.pixels.metrics import (
     clean_metric,
     worst_case,
 )
+from models.adversarial.pixels.stored_examples import load_adversarial_examples
 from models.adversarial.threat_model import Threat
 from models.networks.pixel_input import PixelLogits
 from models.scores.metric_names import AttackName
@@ -41,6 +41,8 @@ Split = Literal["test", "confirmation"]
 class PastTrial:
     """The rebuilt model of an image trial and its examples, on a GPU if there is one.
 
+    `seed` is that of the threat of its search.
+
     Raises:
         FileNotFoundError: the checkpoint is gone.
         DataError: the data set cannot be read.
@@ -51,7 +53,8 @@ class PastTrial:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = rebuilt.model if rebuilt.plain is None else PixelLogits(rebuilt.model)
         self._model = model.to(device).eval()
-        # The threat's seed cuts the validation parts, so they are those of the search.
+        # It orders the examples and cuts the validation parts, so they are those of the search.
+        self.seed = threat.seed
         self._parts = ImageEvaluation(rebuilt.splits, threat, device, attacked_training=False)
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:
@@ -90,7 +93,7 @@ def attack(
     # The adversarial examples of a single attack carry the name of that attack's metric.
     shown = worst if len(found) > 1 else replace(worst, metric=found[0].metric)
     listed = [clean_metric(model, images, labels), *found, *([worst] if len(found) > 1 else [])]
-    return Attacked(tuple(listed), adversarial_examples_of(shown, index, split, model, threat))
+    return Attacked(tuple(listed), adversarial_examples_of(shown, index, split, model))
 
 
 def warnings_of(
@@ -107,10 +110,9 @@ def verify_file(past: PastTrial, file: Path) -> tuple[AdversarialExamples, Verif
     Raises:
         ValueError: the file holds no adversarial examples, or those of other images.
     """
-    examples = load_adversarial_examples(file)
-    if examples.split not in ("test", "confirmation"):
-        raise ValueError(f"{file} has adversarial examples of the unknown split {examples.split!r}")
-    return examples, verify(past.classifier(), *past.examples(examples.split), examples)
+    stored = load_adversarial_examples(file, lambda split: tuple(past.examples(split)[0].shape))
+    images, labels = past.examples(stored.split)
+    return stored, verify(past.classifier(), images, labels, stored, past.seed)
 
 
 def _chosen(

@@ -56,7 +56,7 @@ class FirstForecasts:
             prior: History for both.
         """
         self._space, self._objectives, self._prior = space, tuple(objectives), prior
-        self._own: list[TaskModel] | None = None
+        self._own: tuple[TaskModel, ...] | None = None
 
     def added_to(self, proposal: Proposal, trials: Sequence[Trial] = ()) -> Proposal:
         """Returns a proposal with the forecast in its origin, unless no forecast is possible.
@@ -92,7 +92,7 @@ class FirstForecasts:
         if self._own is None:
             complete = [each for each in self._prior.same_task if each.state == "complete"]
             enough = complete if len(complete) >= FEWEST_OWN else []
-            self._own = task_models(enough, self._space, self._objectives, {})[0]
+            self._own = task_models(enough, self._space, self._objectives, {}).models
         if self._own:
             return {"value": _of_this_task(self._own[0], point, self._objectives)}
         return _of_past_tasks(self._prior.tasks, point, self._objectives)

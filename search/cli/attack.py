@@ -1,7 +1,7 @@
 """`twentieth attack`: evaluates the robustness of a past trial again, from its checkpoint.
 
-The epsilon, norm and attack may differ from those of its search. With `--verify`, only the stored
-adversarial examples are checked, in seconds. The results are stored with the trial's run.
+The epsilon, norm and attack may differ from those of its search. The results are stored with the
+trial's run. `--verify` checks stored ones: `verify.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import dataclasses
 import json
 import math
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,7 @@ from models.catalog import Threat
 from models.scores.metric_names import AttackName
 from search.history.plurals import counted
 from search.spec.own_code import NOTHING, Allowed
-from search.tracking.artifacts import (
-    ADVERSARIAL_EXAMPLES,
-    fetch_adversarial_examples,
-    keep_robustness,
-)
+from search.tracking.artifacts import ADVERSARIAL_EXAMPLES, keep_robustness
 from search.tracking.store import open_client
 from search.transfer.best import interval_text
 from search.transfer.sources import WeightSource, check_checkpoint, find_trial
@@ -36,6 +31,8 @@ from search.transfer.sources import WeightSource, check_checkpoint, find_trial
 ATTACKS = ("all", *get_args(AttackName))
 SPLITS = ("test", "confirmation")
 NORMS = ("linf", "l2")
+# How the names of the two files of an attack begin.
+EXAMPLES, DOCUMENT = "adversarial_examples_", "attack_"
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def attack_trial(
     ):
         if value not in valid:
             raise ValueError(f"--{name} {value!r}: choose one of {', '.join(valid)}")
-    source, own = _find(tracking_uri, reference)
+    source, own = find_attackable(tracking_uri, reference)
     threats = _threats(source, own, asked)
     from models.adversarial.pixels.autoattack import MISSING, is_installed  # torch costs seconds
     from models.adversarial.pixels.final_evaluation import warnings_text
@@ -95,64 +92,18 @@ def attack_trial(
         ]  # fmt: skip
         images = counted(found.metrics[0].examples, f"{split} image")
         columns = ("attack", "epsilon", "accuracy", "95 % interval", "seconds")
-        yield _table(f"{source.name} on {images}", columns, rows)
+        yield results_table(f"{source.name} on {images}", columns, rows)
         document = {
             "threat": dataclasses.asdict(threat), "split": split,
             "metrics": [each.to_json() for each in found.metrics],
         }  # fmt: skip
-        name = f"{asked.attack}_{split}_{threat.ball}"
+        name = f"{asked.attack}_{split}_{threat.ball}"  # `verify.py` pairs the files by it
         _store(tracking_uri, source, name, document, found.adversarial_examples)
     warnings = warnings_text(warnings_of(past, threats[0], split, count))
     yield warnings or "no check for gradient masking raised a warning"
     if warnings:
         texts = {f"warnings_{split}_{threats[0].ball}.md": warnings}
         keep_robustness(open_client(tracking_uri), source.trial.run_id, texts, [])
-
-
-def verify_trial(
-    tracking_uri: str, reference: str, allowed: Allowed = NOTHING
-) -> Iterator[str | Table]:
-    """Checks all adversarial examples of a trial against its rebuilt model; yields the results.
-
-    Raises:
-        PermissionError: as `attack_trial`.
-        LookupError: there is no such trial, its checkpoint is gone, or it has no adversarial
-            examples.
-        ValueError: its model is not one of images, or a file is damaged.
-    """
-    source, own = _find(tracking_uri, reference)
-    from models.training.past_trial import PastTrial, verify_file  # torch costs seconds
-
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        files = fetch_adversarial_examples(
-            open_client(tracking_uri), source.trial.run_id, Path(folder)
-        )
-        if not files:
-            raise LookupError(
-                f"{source.name} has no stored adversarial examples; fix: `twentieth attack "
-                f"{reference}` makes some"
-            )
-        past = PastTrial(source.trained(source.spec.task.base, allowed), own)
-        for file in files:
-            begun = time.perf_counter()
-            stored, checked = verify_file(past, file)
-            seconds = time.perf_counter() - begun
-            if not checked.is_same_model:
-                yield (
-                    f"{file.name} was made for other weights; only the examples that these weights "
-                    "misclassify too count"
-                )
-            rows.append(
-                [stored.metric, stored.split, f"{checked.bound:.4f}",
-                 interval_text(checked.bound, checked.examples), str(checked.examples),
-                 str(checked.wrong), str(len(stored.index)), str(checked.confirmed),
-                 f"{seconds:.2f}"]
-            )  # fmt: skip
-    columns = ("metric", "split", "bound", "95 % interval", "examples", "wrong clean",
-               "adversarial", "confirmed", "seconds")  # fmt: skip
-    yield _table(f"Adversarial examples of {source.name}", columns, rows)
-    yield "the robust accuracy on these examples is at most its bound"
 
 
 def epsilon_of(text: str, norm: str) -> float:
@@ -180,7 +131,7 @@ def epsilon_of(text: str, norm: str) -> float:
     return value
 
 
-def _find(tracking_uri: str, reference: str) -> tuple[WeightSource, Threat]:
+def find_attackable(tracking_uri: str, reference: str) -> tuple[WeightSource, Threat]:
     """The trial, and the threat of its search; checks that it can be attacked."""
     source = find_trial(tracking_uri, reference)
     own = source.spec.robustness
@@ -206,7 +157,8 @@ def _threats(source: WeightSource, own: Threat, asked: AttackRequest) -> list[Th
     return [threat.at(size) for size in sizes] or [threat]
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def results_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table of texts, all but the first column to the right."""
     table = Table(title=title, title_justify="left", box=None)
     for column in columns:
         table.add_column(column, justify="left" if column == columns[0] else "right")
@@ -218,10 +170,10 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def _store(
     tracking_uri: str, source: WeightSource, name: str, document: Any, examples: Any
 ) -> None:
-    from models.adversarial.pixels.adversarial_examples import save_adversarial_examples
+    from models.adversarial.pixels.stored_examples import save_adversarial_examples
 
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"adversarial_examples_{name}{ADVERSARIAL_EXAMPLES}"
+        file = Path(folder) / f"{EXAMPLES}{name}{ADVERSARIAL_EXAMPLES}"
         save_adversarial_examples(examples, file)
-        texts = {f"attack_{name}.json": json.dumps(document, indent=1) + "\n"}
+        texts = {f"{DOCUMENT}{name}.json": json.dumps(document, indent=1) + "\n"}
         keep_robustness(open_client(tracking_uri), source.trial.run_id, texts, [file])

@@ -154,7 +154,8 @@ def attack(
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Attack a trial's model again, or check its stored adversarial examples."""
-    from search.cli.attack import AttackRequest, attack_trial, verify_trial
+    from search.cli.attack import AttackRequest, attack_trial
+    from search.cli.verify import verify_trial
     from search.spec.own_code import Allowed
 
     asked = AttackRequest(epsilon or (), norm, attack, examples, split)

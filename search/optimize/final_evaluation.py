@@ -170,9 +170,9 @@ def evaluate_trial(
         return
     threat = task.spec.threat
     assert isinstance(threat, Threat), "images are attacked in their pixels"
-    from models.adversarial.pixels.adversarial_examples import save_adversarial_examples
     from models.adversarial.pixels.autoattack import MISSING, is_installed
     from models.adversarial.pixels.final_evaluation import evaluate_robustness
+    from models.adversarial.pixels.stored_examples import save_adversarial_examples
 
     for found in evaluate_robustness(training, threat):
         if isinstance(found, str):

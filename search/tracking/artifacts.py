@@ -87,22 +87,27 @@ def keep_robustness(
 def fetch_adversarial_examples(client: MlflowClient, run_id: str, folder: Path) -> list[Path]:
     """Downloads a run's adversarial examples into a folder; returns the files, sorted by name.
 
+    One that the store cannot send is left out with a warning.
+
     Raises:
-        LookupError: the store cannot list or send them.
+        LookupError: the store cannot list them.
     """
     from mlflow.exceptions import MlflowException
 
     try:
         listed = [each.path for each in client.list_artifacts(run_id, tag_names.ROBUSTNESS)]
-        return [
-            Path(client.download_artifacts(run_id, path, str(folder)))
-            for path in sorted(listed)
-            if path.endswith(ADVERSARIAL_EXAMPLES)
-        ]
     except (MlflowException, OSError) as error:
         raise LookupError(
             f"the adversarial examples of run {run_id} cannot be read: {error}"
         ) from error
+    files = []
+    for path in sorted(listed):
+        if path.endswith(ADVERSARIAL_EXAMPLES):
+            try:
+                files.append(Path(client.download_artifacts(run_id, path, str(folder))))
+            except (MlflowException, OSError) as error:
+                _log.warning("%s of run %s cannot be fetched: %s", path, run_id, error)
+    return files
 
 
 def _texts(client: MlflowClient, run_id: str, place: str) -> dict[str, str]:

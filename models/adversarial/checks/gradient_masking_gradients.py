@@ -49,20 +49,17 @@ def differentiability(
     model: nn.Module, images: Tensor, labels: Tensor
 ) -> GradientMaskingWarning | None:
     """Return a warning with torch's reason if no gradient reaches `images`."""
-    try:
-        slope(model, images, labels, margin_loss)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return GradientMaskingWarning(
-            "not differentiable",
-            "no gradient of the outputs with respect to the images can be computed",
-            "gradient attacks cannot run: a robust accuracy under them would be the clean one",
-            _REMEDY,
-            reason,
-        )
-    return None
+    missing = slope(model, images, labels, margin_loss).missing
+    if not missing:
+        return None
+    return GradientMaskingWarning(
+        "not differentiable",
+        "no gradient of the outputs with respect to the images can be computed",
+        "gradient attacks find nothing: an accuracy under one of them alone is about the clean "
+        "one; the full attack and AutoAttack use Square, which is weaker than gradients are",
+        _REMEDY,
+        missing,
+    )
 
 
 def gradient_warnings(
@@ -91,9 +88,13 @@ def gradient_warnings(
 
 
 def vanished(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss) -> float:
-    """Return the share of the images whose whole gradient is zero or denormal."""
-    gradient = slope(model, images, labels, loss).gradient
-    return float((gradient.flatten(1).abs().amax(1) < _VANISHED).float().mean())
+    """Return the share of the images whose whole gradient is zero or denormal.
+
+    A gradient that is not finite has not vanished: `not_finite.py`.
+    """
+    at = slope(model, images, labels, loss)
+    has_vanished = at.is_usable & (at.gradient.flatten(1).abs().amax(1) < _VANISHED)
+    return float(has_vanished.float().mean())
 
 
 def stepwise(
@@ -112,7 +113,7 @@ def stepwise(
         near, next_to_it = model(images + direction), model(images + 1.5 * direction)
         away = model(ball.project(images + noise))
     flat = (near == next_to_it).all(1)
-    is_blind = (at.gradient.flatten(1) == 0).all(1) & (away != at.logits).any(1)
+    is_blind = at.is_usable & (at.gradient.flatten(1) == 0).all(1) & (away != at.logits).any(1)
     return float(flat.float().mean()), float(is_blind.float().mean())
 
 
@@ -122,8 +123,8 @@ def agreement(
     """Return the mean cosine between the gradients at an image and at a random point nearby.
 
     The loss is the margin towards the most likely wrong class, whose gradient has a direction that
-    does not depend on the scale of the logits. Images with a vanished gradient are left out; None
-    if none is left.
+    does not depend on the scale of the logits. Images with a gradient that has vanished, or is not
+    finite, are left out; None if none is left.
     """
     generator = torch.Generator(device=images.device).manual_seed(seed)
     nearby = Ball(images, ball.norm, min(ball.epsilon, _furthest(ball)))
@@ -133,7 +134,8 @@ def agreement(
         for at in (images, images + nearby.noise(generator))
     )
     sizes = torch.minimum(here.abs().amax(1), there.abs().amax(1))
-    seen = sizes >= _VANISHED
+    largest = torch.maximum(here.abs().amax(1), there.abs().amax(1))
+    seen = (sizes >= _VANISHED) & torch.isfinite(largest)
     if not seen.any():
         return None
     # Lengths first: the squares of small gradients underflow.

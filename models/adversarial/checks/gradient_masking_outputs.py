@@ -1,4 +1,4 @@
-"""Checks for gradient masking by a model's outputs: scale, probabilities, randomness.
+"""Checks for gradient masking by a model's outputs: scale, probabilities, randomness, one class.
 
 They take forward passes only. The thresholds were calibrated on digits models that are not among
 those of results/reference/gradient_masking.md.
@@ -29,15 +29,20 @@ _BATCH_TOLERANCE = 1e-2
 
 
 def output_warnings(model: nn.Module, images: Tensor) -> list[GradientMaskingWarning]:
-    """Return the warnings from three forward passes of `images` (n, channels, height, width)."""
+    """Return the warnings from three forward passes of `images` (n, channels, height, width).
+
+    Images whose logits are not finite are left out (`not_finite.py`), unless a second pass differs.
+    """
     buffers = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
     with torch.no_grad():
         logits, again = model(images).float(), model(images).float()
         halves = torch.cat(
             [model(part).float() for part in torch.split(images, max(1, len(images) // 2))]
         )
-    # NaN logits have no spread; NaN in both passes is no randomness.
-    spread = float((logits - logits.mean(1, keepdim=True)).std().nan_to_num(1.0).clamp(min=1e-12))
+    finite = logits[torch.isfinite(logits).all(1)].detach()
+    # Without finite logits there is no spread; NaN in both passes is no randomness.
+    centred = finite - finite.mean(1, keepdim=True)
+    spread = max(float(centred.std()), 1e-12) if len(finite) else 1.0
     passes = _difference(logits, again) / spread
     batches = _difference(logits, halves) / spread
     changed = [
@@ -46,14 +51,47 @@ def output_warnings(model: nn.Module, images: Tensor) -> list[GradientMaskingWar
         if name not in buffers or not torch.equal(buffer, buffers[name])
     ]
     found = [
-        _scale(logits),
-        _probabilities(logits),
+        _scale(finite) if len(finite) else None,
+        _probabilities(finite) if len(finite) else None,
         _randomness(passes),
         # Randomness changes these too and would be reported twice.
         _batch_statistics(batches) if passes <= _PASS_TOLERANCE else None,
         _buffers(changed),
     ]
     return [warning for warning in found if warning is not None]
+
+
+def one_class(
+    model: nn.Module, images: Tensor, labels: Tensor, seed: int
+) -> GradientMaskingWarning | None:
+    """Return a warning if one class is answered to all images of several classes and to noise.
+
+    Args:
+        model: maps images to logits; answers that are not finite are left out.
+        images: (n, channels, height, width) in [0, 1].
+        labels: int64 (n,).
+        seed: seed of as many images of uniform noise.
+    """
+    generator = torch.Generator(device=images.device).manual_seed(seed)
+    noise = torch.rand(images.shape, generator=generator, device=images.device)
+    with torch.no_grad():
+        shown, of_noise = model(images), model(noise)
+    logits = torch.cat([shown, of_noise])
+    answers = set(logits[torch.isfinite(logits).all(1)].argmax(1).tolist())
+    is_answered = bool(torch.isfinite(shown).all(1).any())
+    if len(answers) != 1 or len(set(labels.tolist())) < 2 or not is_answered:
+        return None
+    (answer,) = answers
+    share = float((labels == answer).float().mean())
+    return GradientMaskingWarning(
+        "one class is answered",
+        "every image, of whatever class, and every image of uniform noise gets the same class",
+        "the model has learned nothing, or has collapsed: its accuracy is the share of that class "
+        "and no attack lowers it, which is neither robustness nor masking, so that no check for "
+        "masking was made",
+        "look at its training (learning rate, frozen weights, labels); do not use the model",
+        f"class {answer}, of which are {share:.0%} of the images",
+    )
 
 
 def top_gap(logits: Tensor) -> float:

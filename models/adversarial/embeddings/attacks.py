@@ -17,7 +17,13 @@ from torch import Tensor, nn
 
 from models.adversarial.embeddings.epsilon_unit import TokenBall
 from models.adversarial.embeddings.training import Forward
-from models.adversarial.pixels.attacks import cross_entropy, margin, margin_loss
+from models.adversarial.pixels.attacks import (
+    cross_entropy,
+    finite_or_zero,
+    gradient_or_zero,
+    margin,
+    margin_loss,
+)
 from models.adversarial.pixels.evaluation import evaluating
 
 IGNORED = -100  # a label that is not evaluated
@@ -95,9 +101,10 @@ def _fewest_right(
         fewest = torch.minimum(fewest, _per_example(batch, right))
         # Labels that are wrong already are not attacked further.
         value = (losses * right).sum()
-        (gradient,) = torch.autograd.grad(value, delta)
+        gradient, _ = gradient_or_zero(value, delta)
         with torch.no_grad():
-            delta = ball.project(delta + step_size * ball.steepest(gradient))
+            direction = ball.steepest(finite_or_zero(gradient))
+            delta = ball.project(delta + step_size * direction)
     with torch.no_grad():
         _, right = _losses(batch, delta, loss)
     return torch.minimum(fewest, _per_example(batch, right))

@@ -4,30 +4,24 @@ An accuracy under attack is an upper bound of the true one, and each adversarial
 in the ball that the model misclassifies, proves its share. Verifying takes one forward pass, not an
 attack.
 
-A file is safetensors: `attacked` int64 (n,), the positions of the examples that the accuracy is
-measured on; `index` int64 (k,), those of them that only the attack made misclassified; `images`
-float32 (k, channels, height, width) in [0, 1]; and, as metadata, norm, epsilon, split, metric and
-model.
+Whoever shows them chooses nothing: the ball is that of the metric's name, and the attacked examples
+are the first of the order that every evaluation attacks. Their files: `stored_examples.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import cast, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.adversarial.pixels.evaluation import correct
+from models.adversarial.pixels.evaluation import correct, fixed_subset
+from models.scores.metric_names import MetricName, Norm, PixelAttack, Split, on_split
 
-_FORMAT = "twentieth adversarial examples 1"
-_TEXTS = ("norm", "epsilon", "split", "metric", "model")
+SPLITS = ("test", "confirmation")
 # Pixels in [0, 1] have a spacing of 2^-24 or less in float32, and a perturbation is rounded once in
 # the attack and once in the difference taken here.
 _ROUNDING = 2.0**-23
@@ -41,21 +35,45 @@ class AdversarialExamples:
         attacked: Positions (n,) of the attacked examples in the split, ascending.
         index: Positions (k,) of those that only the attack made misclassified, ascending.
         images: Their adversarial examples, float32 (k, channels, height, width) in [0, 1].
-        norm: Norm of the ball, "linf" or "l2".
-        epsilon: Size of the ball on the pixel scale.
         split: The split of the examples: "test" or "confirmation".
-        metric: Name of the robust accuracy, `accuracy.worst_linf_0.1`.
+        metric: Name of the robust accuracy, `accuracy.worst_linf_0.1`, which has the ball.
         model: `model_digest` of the model.
+
+    Raises:
+        ValueError: the split is unknown, or the metric has no ball.
     """
 
     attacked: Tensor
     index: Tensor
     images: Tensor
-    norm: Literal["linf", "l2"]
-    epsilon: float
     split: str
     metric: str
     model: str
+
+    def __post_init__(self) -> None:
+        name = MetricName.parse(self.metric)
+        if self.split not in SPLITS:
+            raise ValueError(f"the split is {self.split!r}, not one of {', '.join(SPLITS)}")
+        is_plain = name.split == "validation" and not name.is_unconfirmed
+        if not is_plain or name.attack not in get_args(PixelAttack):
+            raise ValueError(f"{self.metric!r} is no accuracy under an attack in a ball")
+        if not 0 < self.epsilon < math.inf:
+            raise ValueError(f"{self.metric!r} has a ball of size {self.epsilon}")
+
+    @property
+    def logged_metric(self) -> str:
+        """The metric as a run has it, with the split: `test.accuracy.worst_linf_0.1`."""
+        return on_split(cast(Split, self.split), self.metric)
+
+    @property
+    def norm(self) -> Norm:
+        """Norm of the ball, "linf" or "l2"."""
+        return cast(Norm, MetricName.parse(self.metric).norm)
+
+    @property
+    def epsilon(self) -> float:
+        """Size of the ball on the pixel scale, of ten digits."""
+        return cast(float, MetricName.parse(self.metric).epsilon)
 
 
 @dataclass(frozen=True)
@@ -95,7 +113,7 @@ def model_digest(model: nn.Module) -> str:
 
 
 def verify(
-    model: nn.Module, images: Tensor, labels: Tensor, examples: AdversarialExamples
+    model: nn.Module, images: Tensor, labels: Tensor, examples: AdversarialExamples, seed: int
 ) -> Verified:
     """Verify every adversarial example against a model, in seconds.
 
@@ -104,16 +122,24 @@ def verify(
         images: the clean images of the whole split, float32 (examples, channels, height, width).
         labels: int64 (examples,).
         examples: adversarial examples of this split.
+        seed: seed of the order of examples (`fixed_subset`), the threat's.
 
     Raises:
-        ValueError: they belong to images of another shape or to a larger split.
+        ValueError: they are of images of another shape, or not of the first of that order.
     """
-    attacked, index = examples.attacked.to(images.device), examples.index.to(images.device)
-    if int(attacked[-1]) >= len(images) or examples.images.shape[1:] != images.shape[1:]:
+    if examples.images.shape[1:] != images.shape[1:]:
         raise ValueError(
-            f"these adversarial examples are of images {tuple(examples.images.shape[1:])} of a "
-            f"split with more than {int(attacked[-1])} examples, not of {tuple(images.shape)}"
+            f"these adversarial examples are of images {tuple(examples.images.shape[1:])}, not of "
+            f"{tuple(images.shape[1:])}"
         )
+    count = len(examples.attacked)
+    expected = torch.from_numpy(fixed_subset(len(images), count, seed))
+    if not torch.equal(examples.attacked, expected):
+        raise ValueError(
+            f"its {count} attacked examples are not the first {count} of the fixed order (seed "
+            f"{seed}) in which evaluations attack these {len(images)}: they were chosen"
+        )
+    attacked, index = examples.attacked.to(images.device), examples.index.to(images.device)
     shown = examples.images.to(images.device)
     inside = _in_ball(shown, images[index], examples)
     is_right = torch.from_numpy(correct(model, images, labels)).to(images.device)
@@ -125,59 +151,6 @@ def verify(
         confirmed=int((inside & is_wrong & is_right[index]).sum()),
         is_same_model=model_digest(model) == examples.model,
     )
-
-
-def save_adversarial_examples(examples: AdversarialExamples, file: Path) -> None:
-    """Write a file, renamed into place when it is complete."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: getattr(examples, name) for name in ("attacked", "index", "images")}
-    texts = {name: str(getattr(examples, name)) for name in _TEXTS}
-    texts["epsilon"] = repr(examples.epsilon)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
-    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(kept, temporary, {"format": _FORMAT, **texts})
-    temporary.replace(file)
-
-
-def load_adversarial_examples(file: Path) -> AdversarialExamples:
-    """Read and check a file of `save_adversarial_examples`.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged or of another format.
-    """
-    try:
-        with safe_open(file, framework="pt") as opened:
-            texts = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
-        return _checked(tensors, texts)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ValueError(f"{file} holds no adversarial examples: {error}") from error
-
-
-def _checked(tensors: dict[str, Tensor], texts: dict[str, str]) -> AdversarialExamples:
-    if texts.get("format") != _FORMAT or set(tensors) != {"attacked", "index", "images"}:
-        raise ValueError(f"its format is {texts.get('format')!r}, with {sorted(tensors)}")
-    attacked, index, images = tensors["attacked"], tensors["index"], tensors["images"]
-    for name, each in (("attacked", attacked), ("index", index)):
-        is_ascending = each.dim() == 1 and bool((each[1:] > each[:-1]).all())
-        if each.dtype != torch.int64 or not is_ascending or (each < 0).any():
-            raise ValueError(f"{name} is no ascending list of positions")
-    if not len(attacked) or not torch.isin(index, attacked).all():
-        raise ValueError("it has adversarial examples of examples that were not attacked")
-    if images.dtype != torch.float32 or images.dim() != 4 or len(images) != len(index):
-        raise ValueError(f"images are {images.dtype} {tuple(images.shape)} for {len(index)}")
-    if not ((images >= 0) & (images <= 1)).all():  # NaN fails both
-        raise ValueError("it has pixels outside [0, 1]")
-    epsilon, norm = float(texts["epsilon"]), texts["norm"]
-    if norm not in ("linf", "l2") or not 0 < epsilon < math.inf:
-        raise ValueError(f"its ball is {norm!r} of size {epsilon}")
-    return AdversarialExamples(
-        attacked, index, images, "linf" if norm == "linf" else "l2", epsilon,
-        split=texts["split"], metric=texts["metric"], model=texts["model"],
-    )  # fmt: skip
 
 
 def _in_ball(shown: Tensor, centre: Tensor, examples: AdversarialExamples) -> Tensor:

@@ -4,6 +4,9 @@ An attack does not change the model's mode; evaluation puts it in eval mode firs
 taken with respect to the images alone, so parameters accumulate none. The result for an example
 depends on that example, its start and the model, not on its batch.
 
+Every image shown to a model is an image of the ball, whatever the gradient: an entry that is not
+finite moves no pixel. Logits that are not finite count as an error.
+
 Not a final evaluation, because a model may mask its gradients: that is AutoAttack (Croce & Hein
 2020).
 
@@ -49,9 +52,9 @@ class Ball:
         """Return the images projected into the ball, then into the box [0, 1].
 
         The box contains the centre, so clipping to it moves pixels towards the centre and never out
-        of the ball.
+        of the ball. A pixel that is not finite becomes the centre's.
         """
-        delta = images - self.centre
+        delta = finite_or_zero(images - self.centre)
         if self.norm == "linf":
             delta = delta.clamp(-self.epsilon, self.epsilon)
         else:
@@ -59,7 +62,11 @@ class Ball:
         return (self.centre + delta).clamp(0.0, 1.0)
 
     def steepest(self, gradient: Tensor) -> Tensor:
-        """Return the direction of steepest ascent, of norm 1; zero where the gradient is zero."""
+        """Return the direction of steepest ascent, of norm 1; zero where the gradient is zero.
+
+        Entries that are not finite count as zero: they say nothing about where to go.
+        """
+        gradient = finite_or_zero(gradient)
         if self.norm == "linf":
             return gradient.sign()
         # Divide by the largest entry first: the squares of a gradient of 1e-30 would be zero.
@@ -103,12 +110,15 @@ def scaled_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the true logit minus the best other logit (n,): positive if and only if correct.
 
+    NaN, which is not positive, where a logit is not finite: such an output is no answer.
+
     Multiplying the logits by a constant changes neither its sign nor the direction of its
     gradient; an attack by cross-entropy is deceived by scaled logits.
     """
     true = logits.gather(1, labels[:, None])
     others = logits.scatter(1, labels[:, None], -torch.inf)
-    return true[:, 0] - others.amax(1)
+    is_answer = torch.isfinite(logits).all(1)
+    return torch.where(is_answer, true[:, 0] - others.amax(1), torch.nan)
 
 
 def margin_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -186,28 +196,66 @@ def step(
 
 @dataclass(frozen=True, eq=False)
 class Slope:
-    """A loss at some images: its gradient (like them), its values (n,), and the logits there."""
+    """A loss at some images.
+
+    Attributes:
+        gradient: Its gradient, like the images; zero if the model has none.
+        values: Its values (n,).
+        logits: The model's logits there (n, classes).
+        missing: Why no gradient reaches the images, in torch's words; "" if one does.
+    """
 
     gradient: Tensor
     values: Tensor
     logits: Tensor
+    missing: str = ""
+
+    @property
+    def is_usable(self) -> Tensor:
+        """Whether each image (n,) has a finite loss and a gradient, all of it finite."""
+        is_finite = torch.isfinite(self.gradient).flatten(1).all(1) & torch.isfinite(self.values)
+        return is_finite & (not self.missing)
 
 
 def slope(model: nn.Module, images: Tensor, labels: Tensor, loss: Loss) -> Slope:
-    """Return the gradient, loss and logits at `images`, detached."""
+    """Return the gradient, loss and logits at `images`, detached; without a gradient, zeros.
+
+    An error of the forward pass is raised; one of the backward pass is the reason why there is no
+    gradient, as other attacks go without.
+    """
     images = images.detach().requires_grad_()
     with torch.enable_grad():
         logits = model(images)
         values = loss(logits, labels)
-        (gradient,) = torch.autograd.grad(values.sum(), images)
-    return Slope(gradient, values.detach(), logits.detach())
+        gradient, missing = gradient_or_zero(values, images)
+    return Slope(gradient, values.detach(), logits.detach(), missing)
+
+
+def gradient_or_zero(values: Tensor, inputs: Tensor) -> tuple[Tensor, str]:
+    """Return the gradient of the sum of `values` by `inputs`, and why there is none, else "".
+
+    Parameters accumulate none. Without a gradient it is zero.
+    """
+    missing = "the outputs do not depend on the inputs by differentiable operations"
+    if values.requires_grad:
+        try:
+            (gradient,) = torch.autograd.grad(values.sum(), inputs, allow_unused=True)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # an operation without a backward pass
+            missing = str(error).strip().partition("\n")[0] or type(error).__name__
+        else:
+            if gradient is not None:
+                return gradient, ""
+    return torch.zeros_like(inputs).detach(), missing
 
 
 def keep_worst(
     best: Tensor, best_margin: Tensor, current: Tensor, current_margin: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return per example the images with the smaller margin, and that margin; NaN is smallest."""
-    worse_for_model = ~(current_margin >= best_margin)  # true for NaN
+    # True for NaN, unless the best is NaN already.
+    worse_for_model = ~(current_margin >= best_margin) & ~best_margin.isnan()
     return (
         torch.where(like(worse_for_model, best), current, best).detach(),
         torch.where(worse_for_model, current_margin, best_margin),
@@ -217,6 +265,11 @@ def keep_worst(
 def like(values: Tensor, images: Tensor) -> Tensor:
     """Return `values` (n,) with as many axes as `images`."""
     return values.reshape(-1, *[1] * (images.dim() - 1))
+
+
+def finite_or_zero(values: Tensor) -> Tensor:
+    """Return `values` with zero where they are not finite."""
+    return torch.where(torch.isfinite(values), values, 0.0)
 
 
 def _norms(delta: Tensor) -> Tensor:

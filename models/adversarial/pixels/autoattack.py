@@ -3,7 +3,8 @@
 Its standard version: APGD on cross-entropy, targeted APGD and targeted FAB towards up to nine
 classes, and the black-box Square with 5,000 queries. Its results are verified: every image is
 projected into the ball and classified again here. It is too expensive during a search (40 to 90
-times PGD-10), so it runs on the best trials afterwards.
+times PGD-10), so it runs on the best trials afterwards. On a model without any gradient Square
+alone runs.
 
 NOTE: The library draws its random numbers batch by batch, so the result for an example depends a
 little on which others are still robust. The same arguments give the same result.
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from models.adversarial.checks.preserve_state import preserve_state
-from models.adversarial.pixels.attacks import Ball, margin
+from models.adversarial.pixels.attacks import Ball, finite_or_zero, margin, margin_loss, slope
 from models.adversarial.pixels.evaluation import (
     AttackOutcome,
     Flags,
@@ -72,6 +73,23 @@ def standard_parts(classes: int) -> tuple[PartName, ...]:
     return STANDARD if classes > 3 else ("apgd-ce", "apgd-dlr", "fab-t", "square")
 
 
+def class_count(model: nn.Module, images: Tensor) -> int:
+    """Return the number of classes of a model of such images."""
+    with torch.no_grad():
+        return int(model(images[:1]).shape[1])
+
+
+def parts_for(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[PartName, ...]:
+    """Return the standard version's attacks that can run on a model: Square if it has no gradient.
+
+    Raises:
+        ValueError: as `standard_parts`.
+    """
+    parts = standard_parts(class_count(model, images))
+    has_gradient = not slope(model, images[:1], labels[:1], margin_loss).missing
+    return parts if has_gradient else ("square",)
+
+
 def autoattack(
     model: nn.Module,
     images: Tensor,
@@ -90,7 +108,7 @@ def autoattack(
         labels: int64 (n,).
         threat: norm and epsilon.
         seed: seed of everything random.
-        attacks: its attacks to run, in this order; None: `standard_parts`.
+        attacks: its attacks to run, in this order; None: `parts_for` the model.
         start: which images to attack (n,); the others count as neither clean nor robust.
 
     Raises:
@@ -127,25 +145,25 @@ def _found(
     """Return the library's result for each image: an adversarial example, or the image itself."""
     from pyautoattack import AutoAttack
 
-    with torch.no_grad():
-        classes = int(model(images[:1]).shape[1])
+    parts = parts_for(model, images, labels) if attacks is None else tuple(attacks)
+    classes = class_count(model, images)
     library = AutoAttack(
-        _WithErrorClass(model), norm=_NORMS[threat.norm], eps=threat.epsilon, seed=seed,
+        _Guarded(model), norm=_NORMS[threat.norm], eps=threat.epsilon, seed=seed,
         version="standard", device=images.device,
     )  # fmt: skip
-    library.attacks_to_run = list(standard_parts(classes) if attacks is None else attacks)
+    library.attacks_to_run = list(parts)
     library.apgd_targeted.n_target_classes = min(_TARGETS, classes - 1)
     library.fab.n_target_classes = min(_TARGETS, classes - 1)
     found: Tensor = library.run_standard_evaluation(images, labels, batch_size=_BATCH)[0]
-    # A NaN stays NaN after the projection; take the clean image instead.
-    return torch.where(torch.isfinite(found), found, images)
+    return found
 
 
-class _WithErrorClass(nn.Module):
-    """The logits of a model, and of one class more, which an image belongs to whose logits are NaN.
+class _Guarded(nn.Module):
+    """The logits of a model, and of one class more: that of images whose logits are not finite.
 
     The library takes the largest logit, and NaN is none: torch's `argmax` would say class 0. The
-    class more is ranked last everywhere else, after all that the library looks at.
+    class more is ranked last everywhere else, after all that the library looks at. Entries of the
+    gradient that are not finite become zero: in L2 they would turn the whole image to NaN.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -154,12 +172,15 @@ class _WithErrorClass(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, classes + 1) without NaN."""
-        logits = self.model(images)
+        shown = images.view_as(images)
+        if shown.requires_grad:
+            shown.register_hook(finite_or_zero)  # type: ignore[no-untyped-call]
+        logits = self.model(shown)
         last = logits.detach().amin(dim=1, keepdim=True) - _LAST
         padded = torch.cat([logits, last], dim=1)
         error = torch.zeros_like(padded)
         error[:, -1] = 1.0
-        return torch.where(logits.isnan().any(dim=1, keepdim=True), error, padded)
+        return torch.where(torch.isfinite(logits).all(dim=1, keepdim=True), padded, error)
 
 
 @contextmanager

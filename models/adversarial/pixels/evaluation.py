@@ -3,7 +3,8 @@
 The subset and the starts depend on the threat's seed alone, so all configurations are evaluated on
 the same examples. The accuracies are upper bounds: PGD may miss the worst case. Evaluation runs in
 eval mode and float32. Adversarial examples of other models are tried first (`attack_memory.py`):
-they work without the gradients of this one.
+they work without the gradients of this one. Images without a usable gradient, as of a model that
+returns its predictions, are attacked by Square.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ from models.adversarial.pixels.attacks import (
     LossName,
     fgsm,
     margin,
+    margin_loss,
     pgd,
+    slope,
     targeted_margin_loss,
 )
+from models.adversarial.pixels.square_attack import square_attack
 from models.adversarial.threat_model import Threat
 
 AttackName = LossName | Literal["targeted_margin"]
@@ -36,6 +40,8 @@ Flags = npt.NDArray[np.bool_]  # (n,), one per example
 # Croce & Hein 2020 attack towards nine classes: all wrong ones of ten.
 _TARGETS = 9
 _BATCH = 512
+# For images without a gradient: as the check for masking, about the cost of the attack that failed.
+_QUERIES = 300
 # The losses of the full attack. Cross-entropy finds errors that margins towards single classes
 # miss: up to 0.015 of accuracy on digits networks with batch normalisation. It is scaled, because
 # the plain one lost that much again where logits were multiplied by 1e-3, 30 or 1000.
@@ -108,6 +114,9 @@ def measure(
 ) -> AttackOutcome:
     """Attack images by replays, then by PGD on each loss from each random start.
 
+    What withstands and has no usable gradient, neither there nor at the first random start, is
+    attacked by Square.
+
     A misclassified image is not attacked again, which changes no result. Results do not depend on
     the batch size: starts are drawn for all `images` before the first attack.
 
@@ -134,6 +143,12 @@ def measure(
                 for i in batches(standing):
                     found, margins = _pgd(model, labels[i], whole.at(i), threat, start[i], loss(i))
                     record_misclassified(i, found, margins, standing, adversarial)
+        blind = standing & ~_has_gradient(model, labels, whole, starts[0], standing)
+        for i in batches(blind):
+            found, margins = square_attack(
+                model, labels[i], whole.at(i), queries=_QUERIES, seed=seed
+            )
+            record_misclassified(i, found, margins, standing, adversarial)
     return AttackOutcome(standing.cpu().numpy(), clean.cpu().numpy(), adversarial)
 
 
@@ -167,6 +182,18 @@ def batches(standing: Tensor) -> Iterator[Tensor]:
     """Yield the indices of the true flags, ascending, in batches."""
     index = standing.nonzero()[:, 0]
     yield from torch.split(index, _BATCH) if len(index) else ()
+
+
+def _has_gradient(
+    model: nn.Module, labels: Tensor, whole: Ball, start: Tensor, standing: Tensor
+) -> Tensor:
+    """Return which of `standing` (n,) have a finite gradient at the image or at the start."""
+    found = torch.zeros_like(standing)
+    for i in batches(standing):
+        ball = whole.at(i)
+        for shown in (ball.centre, ball.project(ball.centre + start[i])):
+            found[i] |= slope(model, shown, labels[i], margin_loss).is_usable
+    return found
 
 
 def _replay(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from models.adversarial.checks.gradient_masking import GradientMaskingWarning, check
 from models.adversarial.pixels.adversarial_examples import AdversarialExamples, model_digest
-from models.adversarial.pixels.autoattack import is_installed, standard_parts
+from models.adversarial.pixels.autoattack import is_installed, parts_for
 from models.adversarial.pixels.evaluation import Replay, fixed_subset, measure
 from models.adversarial.pixels.metrics import (
     AttackMetric,
@@ -96,14 +96,14 @@ def evaluate_robustness(training: Subject, threat: Threat) -> Iterator[str | Rob
         "confirmation": [each.to_json() for each in confirmed],
         "test": [each.to_json() for each in tested],
         "curve": [each.to_json() for each in curve],
-        "autoattack": _parts(model, images) if "autoattack" in attacks else [],
+        "autoattack": list(parts_for(model, *attacked)) if "autoattack" in attacks else [],
         "warnings": [dataclasses.asdict(each) for each in warnings],
     }
     texts = {"robustness.json": json.dumps(document, indent=1) + "\n"}
     if warnings:
         texts["warnings.md"] = warnings_text(warnings)
     yield RobustnessEvaluation(
-        metrics, warnings, texts, adversarial_examples_of(tested[-1], index, "test", model, threat)
+        metrics, warnings, texts, adversarial_examples_of(tested[-1], index, "test", model)
     )
 
 
@@ -128,7 +128,7 @@ def accuracy_curve(
 
 
 def adversarial_examples_of(
-    found: AttackMetric, index: Tensor, split: str, model: nn.Module, threat: Threat
+    found: AttackMetric, index: Tensor, split: str, model: nn.Module
 ) -> AdversarialExamples:
     """Return the adversarial examples behind a metric of the examples `index` (n,) of a split."""
     wrong = torch.from_numpy(found.measured.misclassified).to(index.device)
@@ -136,8 +136,6 @@ def adversarial_examples_of(
         attacked=index.cpu(),
         index=index[wrong].cpu(),
         images=found.measured.adversarial_examples[wrong].detach().cpu(),
-        norm=threat.norm,
-        epsilon=threat.epsilon,
         split=split,
         metric=found.metric,
         model=model_digest(model),
@@ -180,8 +178,3 @@ def _metrics(
 
 def _index(n: int, count: int, threat: Threat, images: Tensor) -> Tensor:
     return torch.from_numpy(fixed_subset(n, count, threat.seed)).to(images.device)
-
-
-def _parts(model: nn.Module, images: Tensor) -> list[str]:
-    with torch.no_grad():
-        return list(standard_parts(int(model(images[:1]).shape[1])))

@@ -37,12 +37,12 @@ def moved(
     Args:
         perturbation: (batch, channels, height, width).
         gradient: gradient of the loss at the n <= batch images; other perturbations stay. Its
-            scale does not matter. NaN, from an overflow in mixed precision, counts as 0.
+            scale does not matter. What is not finite counts as 0.
         norm: norm of the ball.
         epsilon: size of the ball.
     """
     n = len(gradient)
-    direction = Ball(gradient, norm, epsilon).steepest(torch.nan_to_num(gradient))
+    direction = Ball(gradient, norm, epsilon).steepest(gradient)
     stepped = perturbation[:n] + epsilon * direction
     if norm == "linf":
         stepped = stepped.clamp(-epsilon, epsilon)

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.adversarial.pixels.attacks import Ball, Loss, cross_entropy, step
+from models.adversarial.pixels.attacks import Ball, Loss, cross_entropy, slope
 from models.hyperparameters.hyperparameter import Value
 
 # Standard deviation of the start of TRADES and MART, as in both authors' code: at x itself the
@@ -48,6 +48,10 @@ def craft(
     It takes the last iterate, not the best, which saves a pass. For fgsm and pgd the first
     `adversarial_share` of the batch is attacked, at least one image; batches are shuffled, so the
     choice is random. Returns `images` themselves for "none" and "free".
+
+    Raises:
+        FloatingPointError: an image has no gradient, or one that is not finite though the loss is:
+            it would be trained on as it is.
     """
     method = str(configuration["adversarial_training"])
     if method in ("none", "free"):
@@ -61,10 +65,52 @@ def craft(
     model.train(training and configuration["crafting_mode"] == "train")
     loss = _divergence_from(model, clean) if method == "trades" else cross_entropy
     attacked = ball.project(clean + _start(method, ball, generator))
+    lost = torch.zeros_like(truth, dtype=torch.bool)
     for _ in range(_steps(configuration)):
-        attacked, _ = step(model, attacked, truth, ball, step_size, loss)
+        at = slope(model, attacked, truth, loss)
+        if at.missing:
+            raise no_gradient(at.missing)
+        lost |= is_lost(at.gradient, at.values)
+        attacked = ball.project(attacked + step_size * ball.steepest(at.gradient))
     model.train(training)
+    check_gradients(lost)  # once, as a GPU must wait for it
     return torch.cat([attacked, images[count:]])
+
+
+def is_lost(gradient: Tensor, values: Tensor) -> Tensor:
+    """Return whether the gradient of each image (n,) is not finite though its loss is.
+
+    A loss that is not finite is a training that diverges, which is for the caller to say.
+
+    Args:
+        gradient: by the pixels, (n, channels, height, width).
+        values: the loss of each image (n,), or of all ().
+    """
+    return ~torch.isfinite(gradient).flatten(1).all(1) & torch.isfinite(values)
+
+
+def no_gradient(reason: str) -> FloatingPointError:
+    """Return the error of a training that needs the gradient by the pixels and has none."""
+    return FloatingPointError(
+        f"adversarial training has failed: no gradient of the loss reaches the pixels ({reason}); "
+        "fix: make the network differentiable in its images, or train with adversarial_training: "
+        "none"
+    )
+
+
+def check_gradients(lost: Tensor) -> None:
+    """Check that none of a batch's gradients (n,) is lost (`is_lost`).
+
+    Raises:
+        FloatingPointError: one is.
+    """
+    if lost.any():
+        raise FloatingPointError(
+            "adversarial training has failed: the gradient of the loss by the pixels is not finite "
+            f"for {int(lost.sum())} of {len(lost)} images, though the loss is; fix: find the "
+            "operation whose derivative is not finite (a root or a norm at zero is the usual one: "
+            "add a small constant inside), or train with adversarial_training: none"
+        )
 
 
 def losses(

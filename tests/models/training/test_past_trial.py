@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.adversarial.pixels.adversarial_examples import model_digest, save_adversarial_examples
+from models.adversarial.pixels.adversarial_examples import model_digest
+from models.adversarial.pixels.stored_examples import save_adversarial_examples
 from models.adversarial.threat_model import Threat
 from models.catalog import complete
 from models.data.loading import load_images

@@ -9,7 +9,8 @@ import pytest
 
 from models.catalog import TextThreat, Threat
 from search.cli import attack
-from search.cli.attack import AttackRequest, attack_trial, epsilon_of, verify_trial
+from search.cli.attack import AttackRequest, attack_trial, epsilon_of
+from search.cli.verify import verify_trial
 
 
 def source(**changes: Any) -> Any:

@@ -2,7 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from models.adversarial.checks.gradient_masking_outputs import output_warnings, top_gap
+from models.adversarial.checks.gradient_masking_outputs import (
+    one_class,
+    output_warnings,
+    top_gap,
+)
 from tests.support.tiny_classifiers import Linear, Then, Through, examples
 
 
@@ -69,3 +73,26 @@ def test_a_buffer_that_a_pass_changes_is_named() -> None:
 def test_nan_is_no_randomness_and_one_image_can_be_checked() -> None:
     assert "two evaluation passes disagree" not in names(Then(Linear(), lambda x: x * torch.nan))
     assert names(Linear(), n=1) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "is_named"),
+    [
+        (lambda logits: 0 * logits + torch.tensor([0.0, 1.0, 0.0]), True),
+        (lambda logits: logits + torch.tensor([0.0, 99.0, 0.0]), True),  # it moves, for nothing
+        (lambda logits: logits * torch.nan, False),
+        (lambda logits: logits, False),
+    ],
+    ids=["constant", "collapsed", "no answer", "honest"],
+)
+def test_one_class_is_told_from_several_and_from_none(function, is_named: bool) -> None:
+    images, labels = examples()
+    found = one_class(Then(Linear(), function), images, labels, seed=0)
+    assert (found is not None) is is_named
+    if found is not None:
+        assert found.measured == "class 1, of which are 32% of the images"  # 13 of 40
+
+
+def test_images_of_one_class_are_all_answered_alike_by_an_honest_model() -> None:
+    images, labels = examples()
+    assert one_class(Linear(), images[labels == 1], labels[labels == 1], seed=0) is None

@@ -93,3 +93,21 @@ def test_nan_is_an_error_and_a_setting_out_of_range_is_refused() -> None:
         embedding_accuracy(model, [batch], float("nan"))
     with pytest.raises(ValueError, match="there are no labels"):
         embedding_accuracy(model, [], 0.1)
+
+
+def test_a_gradient_that_is_not_finite_or_missing_moves_nothing_and_breaks_nothing() -> None:
+    """The text of margin 0.9 would be overcome; 2.5 would not, though its gradient is NaN."""
+    like, mask = torch.zeros(2, 2, 2), torch.ones(2, 2)
+
+    def batch(way: float, *, detached: bool = False) -> EmbeddingBatch:
+        def forward(delta: Tensor | None) -> Tensor:
+            moved = like if delta is None else like + delta
+            moved = moved.detach() if detached else moved
+            root = 0 * torch.sqrt(moved[1].sum() * way)  # of zero: NaN by every entry
+            z = (moved @ torch.tensor([3.0, -4.0])).sum(1) + torch.tensor([0.9, 2.5])
+            return torch.stack([z + torch.stack([root * 0, root]), torch.zeros(2)], dim=1)
+
+        return EmbeddingBatch(forward, torch.tensor([0, 0]), mask, like)
+
+    assert embedding_accuracy(nn.Identity(), [batch(0.0)], 0.1) == 0.5
+    assert embedding_accuracy(nn.Identity(), [batch(0.0, detached=True)], 0.1) == 1.0

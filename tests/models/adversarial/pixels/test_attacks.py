@@ -9,10 +9,12 @@ from models.adversarial.pixels.attacks import (
     Ball,
     cross_entropy,
     fgsm,
+    keep_worst,
     margin,
     margin_loss,
     pgd,
     scaled_cross_entropy,
+    slope,
     step,
     targeted_margin_loss,
 )
@@ -184,3 +186,50 @@ def test_what_an_example_meets_does_not_depend_on_its_batch(norm: str) -> None:
         _, alone = pgd(model, labels[index], ball.at(index), steps=5, step_size=0.1,
                        start=start[index], loss=margin_loss)  # fmt: skip
         torch.testing.assert_close(alone, together[index], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_pixel_that_is_not_finite_is_projected_to_the_clean_one(norm: str) -> None:
+    ball = Ball(pixels(0.5, 0.4), norm, 0.1)  # type: ignore[arg-type]
+    for value in (math.nan, math.inf, -math.inf):
+        torch.testing.assert_close(ball.project(pixels(value, 0.45)), pixels(0.5, 0.45))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_an_entry_of_the_gradient_that_is_not_finite_is_no_direction(
+    norm: str, value: float
+) -> None:
+    ball = Ball(pixels(0.5, 0.4), norm, 0.1)  # type: ignore[arg-type]
+    torch.testing.assert_close(ball.steepest(pixels(value, -3.0)), pixels(0.0, -1.0))
+    torch.testing.assert_close(ball.steepest(pixels(value, math.nan)), pixels(0.0, 0.0))
+
+
+def test_nan_is_the_smallest_margin_whatever_comes_after_it() -> None:
+    best, found = pixels(0.1, 0.1), torch.tensor([math.nan])
+    for later in (-1.0, 5.0):
+        kept, smallest = keep_worst(best, found, pixels(0.2, 0.2), torch.tensor([later]))
+        assert torch.equal(kept, best) and bool(smallest.isnan())
+    kept, smallest = keep_worst(pixels(0.2, 0.2), torch.tensor([-9.0]), best, found)
+    assert torch.equal(kept, best) and bool(smallest.isnan())
+
+
+@pytest.mark.parametrize("logits", [(math.inf, 0), (math.nan, 0), (2, -math.inf), (2, math.nan)])
+def test_logits_that_are_not_finite_have_no_margin(logits: tuple[float, float]) -> None:
+    assert bool(margin(torch.tensor([logits]), torch.tensor([0])).isnan().all())
+
+
+def test_a_slope_says_which_images_have_a_gradient() -> None:
+    images = torch.cat([pixels(0.0, 0.5), pixels(0.5, 0.5)])
+
+    class Root(Linear):
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images.sqrt())  # its derivative at 0 is infinite
+
+    at = slope(Root(), images, torch.zeros(2, dtype=torch.int64), margin_loss)
+    assert at.is_usable.tolist() == [False, True] and at.missing == ""
+
+
+def test_an_error_of_the_forward_pass_is_not_taken_for_a_missing_gradient() -> None:
+    with pytest.raises(RuntimeError, match="shape"):
+        slope(nn.Linear(3, 2), pixels(0.0, 0.5).flatten(1), torch.tensor([0]), margin_loss)

@@ -127,7 +127,9 @@ def test_without_the_package_everything_else_is_evaluated(monkeypatch: pytest.Mo
 def test_the_adversarial_examples_of_an_evaluation_prove_its_worst_case() -> None:
     subject = Subject()
     found = evaluated(subject, THREAT)
-    checked = verify(subject.model, *subject.examples("test"), found.adversarial_examples)
+    checked = verify(
+        subject.model, *subject.examples("test"), found.adversarial_examples, THREAT.seed
+    )
     assert checked.bound == found.metrics["test.accuracy.worst_linf_0.1"]
     assert checked.in_ball == checked.confirmed == 20 and checked.is_same_model
 

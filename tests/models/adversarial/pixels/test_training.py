@@ -189,3 +189,37 @@ def test_losses_are_float32_where_the_model_computes_in_less() -> None:
 )
 def test_passes_are_those_forward_and_backward(values: dict[str, Any], count: float) -> None:
     assert passes(complete("cnn", values)) == count
+
+
+class Root(nn.Module):
+    """The network on the root of the pixels: its derivative is infinite at black ones."""
+
+    def __init__(self, function: Any = torch.sqrt) -> None:
+        super().__init__()
+        self.network, self.function = model(), function
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(self.function(images))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_gradient_that_is_not_finite_ends_adversarial_training(method: str, norm: str) -> None:
+    """Clean images would be shown in its place, and nobody would know."""
+
+    def near_black(images: Tensor) -> Tensor:
+        return images + 0 * torch.sqrt(0 * images)
+
+    with pytest.raises(FloatingPointError, match=r"not finite for 20 of 20 images.*fix: "):
+        crafted(norm, Root(near_black), adversarial_training=method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_any_gradient_adversarial_training_has_failed(method: str) -> None:
+    with pytest.raises(FloatingPointError, match="no gradient of the loss reaches the pixels"):
+        crafted("linf", Root(Tensor.detach), adversarial_training=method)
+
+
+def test_a_loss_that_is_not_finite_is_left_to_the_training_that_diverges() -> None:
+    images = crafted("l2", Root(lambda images: images * torch.nan), adversarial_training="pgd")
+    assert bool(torch.isfinite(images).all())
