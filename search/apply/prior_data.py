@@ -15,6 +15,7 @@ from search.apply.objective_model import objective_model_of, with_task_constrain
 from search.apply.task_models import TaskModel, task_models
 from search.experience import Noise
 from search.extract.costs import Costs, costs_of
+from search.extract.failures import Outcomes, outcomes_of, representative
 from search.extract.noise import noises_of
 from search.history import Trial
 from search.history.revalidation import changes_of, is_before
@@ -35,6 +36,7 @@ class PriorData:
         left_out: Reason -> number of prior trials that could not be used.
         noises: The noise of the searched objectives on its own task, as far as known.
         costs: The known costs of trials of other tasks; None if there are none.
+        failures: How trials of other tasks ended; None if there are none.
     """
 
     same_task: tuple[Trial, ...] = ()
@@ -43,6 +45,7 @@ class PriorData:
     left_out: Counter[str] = field(default_factory=Counter)
     noises: tuple[Noise, ...] = ()
     costs: Costs | None = None
+    failures: Outcomes | None = None
 
 
 def prior_data(
@@ -77,19 +80,23 @@ def prior_data(
     found, skipped = task_models(others, space, searched(objectives), of_task)
     tasks = tuple(replace(each, trials=_without_curves(each.trials)) for each in found)
     noises = noises_of(same, searched(objectives), task or "")
-    costs = costs_of(others, space)
-    return PriorData(_without_curves(same), tasks, skipped, reconciled.left_out, noises, costs)
+    return PriorData(
+        _without_curves(same), tasks, skipped, reconciled.left_out, noises,
+        costs_of(others, space), outcomes_of(representative(others), space),
+    )  # fmt: skip
 
 
 def without_same_task(
     prior: PriorData, space: SearchSpace, objectives: Sequence[Objective]
 ) -> PriorData:
     """Returns history after a change: what was of the same task counts as another task, by rank."""
-    alike = {trial.task: 1.0 for trial in before_a_change(prior.same_task)}
-    found, skipped = task_models(before_a_change(prior.same_task), space, objectives, alike)
+    before = before_a_change(prior.same_task)
+    found, skipped = task_models(before, space, objectives, {each.task: 1.0 for each in before})
+    outcomes = outcomes_of(representative(before), space)
     return replace(
         prior, same_task=(), noises=(), tasks=(*prior.tasks, *found),
         skipped_tasks={**prior.skipped_tasks, **skipped},
+        failures=outcomes if prior.failures is None else prior.failures + outcomes,
     )  # fmt: skip
 
 
