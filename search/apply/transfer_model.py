@@ -6,6 +6,10 @@ far as the guard allows it (`guard.py`); without history it is an ordinary proce
 known, what a candidate is expected to gain is divided by its price (`price.py`). It keeps no state:
 a proposal depends on the context alone.
 
+Where failures are known, what a candidate is expected to gain is multiplied by the probability that
+it does not fail, and one that more probably fails than not is proposed only when there is no other
+(`failure_risk.py`).
+
 With one objective and a price the gain is that of the measured value over the best measured one:
 the noise of the process, which is also what it cannot explain, is part of the gain. A configuration
 next to a good one that costs a tenth is then worth a try. Without the noise recorded searches of
@@ -117,14 +121,7 @@ class TransferModel:
         if started < FEWEST_COLD and not any(each.members for each in decisions):
             return None
         scores = warped_scores(data.losses)
-        models = [
-            assemble(
-                data.points, scores[:, index], self._grid.groups,
-                _blocks(decision, task_predictions[..., index]), decision.parameters,
-                float(scores[:, index].mean()), variances=data.variances,
-            )
-            for index, decision in enumerate(decisions)
-        ]  # fmt: skip
+        models = self._models(decisions, data, task_predictions, scores)
         generator = np.random.default_rng(seed_of(self._seed, context.number, "model"))
         order = pareto.order(data.objective_losses)
         best = [data.configurations[row] for row in order[:CENTRES]]
@@ -168,6 +165,23 @@ class TransferModel:
             if not context.tried.holds(context.space, configuration):
                 return row, configuration
         return None
+
+    def _models(
+        self,
+        decisions: Sequence[GuardedObjective],
+        data: ObservedData,
+        task_predictions: Floats,
+        scores: Floats,
+    ) -> list[Process]:
+        """Returns a process for each objective and constraint, as the guard decided."""
+        return [
+            assemble(
+                data.points, scores[:, index], self._grid.groups,
+                _blocks(decision, task_predictions[..., index]), decision.parameters,
+                float(scores[:, index].mean()), variances=data.variances,
+            )
+            for index, decision in enumerate(decisions)
+        ]  # fmt: skip
 
     def _cost_model(self, context: Context) -> CostModel | None:
         costs = self._cost_and_risk.costs

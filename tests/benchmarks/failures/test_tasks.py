@@ -12,7 +12,7 @@ TASK = Task(np.array([0.5, 1.0, 0.5, 0.5, 0.5]), memory_at=1.4, diverges_at=0.8)
 
 
 def test_memory_is_a_sum_of_width_batch_and_depth_and_the_rate_diverges() -> None:
-    # Width, batch and half of depth: 1.5 in the first, 1.25, 1.1 and 1.1 in the others. The rate and
+    # Width, batch and half of depth: 1.5 in the first, 1.25, 1.1, 1.1 in the others. The rate and
     # a quarter of depth: 0.625, 0.75 and 0.95 in the others.
     places = [
         (0.5, 0.9, 0.5, 0.2),
