@@ -125,15 +125,27 @@ class Strategy:
         if options.sampler is not None:
             self._sources = (portfolio, CompletedStudy(options.sampler, same, options.seed))
         else:
-            learned = CostAndRisk(costs, self._failures)
-            model: Source = TransferModel(
-                prior.tasks, prior.skipped_tasks, grid, same, options.seed, learned
-            )
-            if prior.tasks and not same:
-                bests = EarlierBests(prior.tasks, grid, self._failures)
-                cold = TransferModel([], {}, grid, [], options.seed, alone)
-                model = Turns(model, bests, cold, grid)
+            model = self._model(grid, same, CostAndRisk(costs, self._failures), alone)
             self._sources = (portfolio, model, Opening(grid, self._failures))
+
+    def _model(
+        self, grid: CandidateGrid, same: Sequence[Trial], learned: CostAndRisk, alone: CostAndRisk
+    ) -> Source:
+        """Returns our own model; with other tasks alone it takes turns.
+
+        Args:
+            grid: The grid of the space.
+            same: Prior trials of this task.
+            learned: What history and this search say of costs and failures.
+            alone: What this search says.
+        """
+        _, _, prior, options = self._made_for
+        model = TransferModel(prior.tasks, prior.skipped_tasks, grid, same, options.seed, learned)
+        if same or not prior.tasks:
+            return model
+        bests = EarlierBests(prior.tasks, grid, self._failures)
+        cold = TransferModel([], {}, grid, [], options.seed, alone)
+        return Turns(model, bests, cold, grid)
 
     def propose(self, context: Context) -> Proposal:
         """Returns the first proposal of a source; a random configuration if there is none."""

@@ -135,7 +135,7 @@ class TransferModel:
         risk = self._cost_and_risk.risk(context)
         chances = np.zeros(len(points)) if risk is None else risk.probability(points)
         # Only a trial that succeeds improves on anything.
-        successes = np.log1p(-chances)
+        successes = np.log(np.maximum(1.0 - chances, 1e-12))
         values = acquisition_value(ranked, generator, prices - successes)
         found = self._best_untried(values, chances, places, context)
         if found is None:

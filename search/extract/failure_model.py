@@ -30,8 +30,9 @@ SLOPE_DEVIATION, CURVE_DEVIATION = 3.0, 1.5
 # How much tasks differ: in the level, and in each coefficient. With 3 and 2 a fifth more of the
 # first ten trials fail on a related task (benchmarks/failures), with less the guard has more to do.
 TASK_LEVEL_DEVIATION, TASK_SLOPE_DEVIATION = 2.0, 1.0
-# With more encoded columns there are no products, which would cost more than a proposal may.
-CROSSED_AT_MOST = 9
+# With more encoded columns there are no products, and with still more no squares, which would cost
+# more time than a proposal may.
+CROSSED_AT_MOST, SQUARED_AT_MOST = 9, 25
 # Newton's method ends when no coefficient moves by more.
 TOLERANCE, MOST_STEPS = 1e-8, 100
 
@@ -62,9 +63,11 @@ class Belief:
 
 
 def features_of(points: Floats) -> Floats:
-    """Return 1, the positions in [-1, 1], their squares and, of few columns, their products."""
+    """Return 1, the positions in [-1, 1], of fewer columns their squares, of few their products."""
     places = 2.0 * points - 1.0
     ones = np.ones((len(places), 1))
+    if places.shape[1] > SQUARED_AT_MOST:
+        return np.hstack([ones, places])
     if places.shape[1] > CROSSED_AT_MOST:
         return np.hstack([ones, places, places**2])
     first, second = np.triu_indices(places.shape[1])

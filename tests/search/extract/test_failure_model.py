@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from search.extract.failure_model import (
     CROSSED_AT_MOST,
     LEVEL,
+    SQUARED_AT_MOST,
     Belief,
     before_any_trial,
     features_of,
@@ -32,6 +33,9 @@ def test_features_are_a_constant_positions_squares_and_products() -> None:
     assert features_of(np.array([[0.75, 0.0]])).tolist() == [[1.0, 0.5, -1.0, 0.25, -0.5, 1.0]]
     wide = CROSSED_AT_MOST + 1
     assert features_of(np.zeros((3, wide))).shape == (3, 1 + 2 * wide)
+    wider = SQUARED_AT_MOST + 1
+    assert features_of(np.zeros((3, wider))).shape == (3, 1 + wider)
+    assert len(before_any_trial(wider).mean) == 1 + wider
 
 
 def test_without_trials_the_belief_stays_and_the_evidence_is_1() -> None:
