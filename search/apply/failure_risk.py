@@ -141,7 +141,7 @@ class FailureMemory:
         none, self._space = outcomes_of([], space), space
         self._others = others or none
         self._same = outcomes_of(same_task[-SAME_TASK_KEPT:], space)
-        if not self._others.has_failed.any():
+        if not _has_any(self._others):
             self._others = none
         self._starts: list[tuple[float, Belief]] | None = None
         self._last: tuple[list[Trial], LearnedRisk | None] = ([], None)
@@ -149,12 +149,12 @@ class FailureMemory:
     def at(self, context: Context) -> LearnedRisk | None:
         """Return the risk after the trials of a search; None if no failure is known at all."""
         trials = counting(context.trials[-OWN_KEPT:], is_running=True)
+        history = (self._others, self._same)
+        if not any(trial.cause for trial in trials) and not any(map(_has_any, history)):
+            return None
         if self._last[1] is None or self._last[0] != trials:
             own = outcomes_of(trials, self._space, is_running=True)
-            known = (self._others, self._same, own)
-            if not any(each.has_failed.any() for each in known):
-                return None
-            self._last = (trials, self._learned(known))
+            self._last = (trials, self._learned((*history, own)))
         return self._last[1]
 
     def _learned(self, known: tuple[Outcomes, Outcomes, Outcomes]) -> LearnedRisk:
@@ -181,3 +181,7 @@ class FailureMemory:
             )
             found.append((ALL, learn(all_of_it, same, self._same.has_failed)[0]))
         return found
+
+
+def _has_any(outcomes: Outcomes) -> bool:
+    return bool(outcomes.has_failed.any())

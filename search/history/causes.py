@@ -44,12 +44,12 @@ def cause_of(state: State, reason: str) -> Cause | Literal[""]:
         state: How its trial ended. One that was stopped has failed only if it had collapsed.
         reason: The recorded reason, all of it or its last line; "" if unknown.
     """
+    if state not in ("failed", "stopped"):
+        return ""
     line = last_line(reason)
     found = next((cause for said, cause in _SAID if re.search(said, line)), None)
     if state == "stopped":
         return "collapsed" if found == "collapsed" else ""
-    if state != "failed":
-        return ""
     if found is None:
         return "error" if line else "unknown"
     return found
