@@ -18,13 +18,14 @@ from models.networks.base_model import locate_base, require_tokenizer
 from models.networks.own_code import PassedCode, locate_code, refuse_hiding
 from search.apply import Proposal
 from search.apply.ending import may_end_early, revalidation_lines
-from search.apply.first_proposals import first_proposals
+from search.apply.first_proposals import avoids_failures, first_proposals
 from search.apply.prior_data import PriorData, prior_data
 from search.apply.top_agreement import top_agreements
 from search.apply.used_history import used_history
 from search.experience import Experience
 from search.extract import learn
 from search.extract.describe import lines
+from search.extract.failing_regions import failure_line
 from search.history import History
 from search.history.digest import history_digest
 from search.history.other_code import apart
@@ -154,6 +155,8 @@ def prepare(
     )  # fmt: skip
     for line in lines(experience)[:lines_shown]:
         say(f"extract   {line}")
+    if failed := failure_line(reconciled.trials, space, is_avoided=avoids_failures(spec)):
+        say(f"extract   {failed}")
     if used.unused or set(used.searches) != {each.id for each in experience.searches}:
         for line in used.lines():
             say(f"apply     {line}")

@@ -10,7 +10,7 @@ from search.apply.first_forecast import FirstForecasts
 from search.apply.optuna_sampler import OptunaSampler
 from search.apply.prior_data import PriorData
 from search.apply.proposal_source import Proposal, origin
-from search.apply.sampler import WarmStartSampler
+from search.apply.sampler import TRANSFER, WarmStartSampler
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
 from search.space import SearchSpace
@@ -28,6 +28,13 @@ def sampler_for(spec: Spec, prior: PriorData, space: SearchSpace, task: str) -> 
     return WarmStartSampler(
         None, space, spec.seed, task=task, objectives=spec.objectives, sampler=inner, portfolio=0
     )
+
+
+def avoids_failures(spec: Spec) -> bool:
+    """Whether what a spec proposes is chosen by its risk of a failure, too."""
+    options = spec.sampler.options
+    is_ours = spec.sampler.name == "warm" and options.get("sampler", TRANSFER) == TRANSFER
+    return is_ours and bool(options.get("failures", True))
 
 
 def given_proposals(spec: Spec, prior: PriorData, space: SearchSpace) -> list[Proposal]:

@@ -22,7 +22,7 @@ from search.apply.proposal_source import Context, Proposal, Tried
 from search.apply.scores import losses_of
 from search.history import Trial
 from search.history.states import FROM_OPTUNA
-from search.history.studies import stated_cost
+from search.history.studies import stated_cost, stated_reason
 from search.space import SearchSpace, Value
 from search.space.encoding import encode
 from search.space.restating import restate
@@ -92,7 +92,8 @@ class OwnTrials:
                 tried.add(self.space, configuration)
         return Trial(
             number=frozen.number, state=state, configuration=configuration, values=values,
-            constraints=dict(frozen.constraints), curves=_curves(frozen), **stated_cost(frozen),
+            constraints=dict(frozen.constraints), curves=_curves(frozen),
+            reason=stated_reason(frozen), **stated_cost(frozen),
         )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.apply.candidate_grid import CandidateGrid, Floats
+from search.apply.failure_risk import FailureMemory, with_risk
 from search.apply.price import log_price
 from search.apply.proposal_source import Context, Proposal, origin
 from search.apply.task_models import TaskModel
@@ -66,6 +67,7 @@ class Portfolio:
         size: int,
         reserve: int = 0,
         costs: CostModel | None = None,
+        failures: FailureMemory | None = None,
     ) -> None:
         """Chooses the portfolio; it is empty without tasks.
 
@@ -75,24 +77,28 @@ class Portfolio:
             size: How many trials it may take.
             reserve: How many more for trials that run at once.
             costs: Predicts what a trial costs; None if that does not count.
+            failures: The risk of a failure; None if that does not count.
         """
-        self._size = size
+        self._size, self._failures = size, failures
         self._trials = sum(len(task.trials) for task in tasks)
         self.choices = choose(tasks, grid, size + reserve, costs) if size else []
 
     def propose(self, context: Context) -> Proposal | None:
-        """Returns the next configuration that was not tried."""
+        """Returns the next configuration that was not tried and will not very probably fail."""
+        risk = None if self._failures is None else self._failures.at(context)
         ended = sum(trial.state in ("complete", "stopped") for trial in context.trials)
         for index, choice in enumerate(self.choices):
             if index >= self._size and ended >= self._size:
                 return None
+            if risk is not None and risk.is_too_high(choice.configuration):
+                continue
             if not context.tried.holds(context.space, choice.configuration):
                 # A late choice may gain nothing by any task's model; it is still one task's best.
                 tasks = choice.gains if any(choice.gains.values()) else {choice.task: 1.0}
                 made = origin(
                     "portfolio", runs=[choice.run_id], tasks=tasks, prior_trials=self._trials
                 )
-                return Proposal(choice.configuration, made)
+                return with_risk(Proposal(choice.configuration, made), risk)
         return None
 
 

@@ -15,6 +15,7 @@ from search.apply.objective_model import objective_model_of, with_task_constrain
 from search.apply.task_models import TaskModel, task_models
 from search.experience import Noise
 from search.extract.costs import Costs, costs_of
+from search.extract.failures import Outcomes, outcomes_of, representative
 from search.extract.noise import noises_of
 from search.history import Trial
 from search.history.revalidation import changes_of, is_before
@@ -36,6 +37,7 @@ class PriorData:
         noises: The noise of the searched objectives on its own task, as far as known.
         costs: The known costs of trials of other tasks; None if there are none.
         noisy_tasks: Other tasks whose results do not predict each other.
+        failures: How trials of other tasks ended; None if there are none.
     """
 
     same_task: tuple[Trial, ...] = ()
@@ -45,6 +47,7 @@ class PriorData:
     noises: tuple[Noise, ...] = ()
     costs: Costs | None = None
     noisy_tasks: tuple[TaskModel, ...] = ()
+    failures: Outcomes | None = None
 
 
 def prior_data(
@@ -80,7 +83,7 @@ def prior_data(
     return PriorData(
         _without_curves(same), _small(found.models), found.left_out, reconciled.left_out,
         noises_of(same, searched(objectives), task or ""), costs_of(others, space),
-        _small(found.noisy),
+        _small(found.noisy), outcomes_of(representative(others), space),
     )  # fmt: skip
 
 
@@ -88,12 +91,14 @@ def without_same_task(
     prior: PriorData, space: SearchSpace, objectives: Sequence[Objective]
 ) -> PriorData:
     """Returns history after a change: what was of the same task counts as another task, by rank."""
-    alike = {trial.task: 1.0 for trial in before_a_change(prior.same_task)}
-    found = task_models(before_a_change(prior.same_task), space, objectives, alike)
+    before = before_a_change(prior.same_task)
+    found = task_models(before, space, objectives, {each.task: 1.0 for each in before})
+    outcomes = outcomes_of(representative(before), space)
     return replace(
         prior, same_task=(), noises=(), tasks=(*prior.tasks, *found.models),
         noisy_tasks=(*prior.noisy_tasks, *found.noisy),
         skipped_tasks={**prior.skipped_tasks, **found.left_out},
+        failures=outcomes if prior.failures is None else prior.failures + outcomes,
     )  # fmt: skip
 
 

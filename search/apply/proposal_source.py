@@ -87,8 +87,9 @@ class Proposal:
             this step's turn, if that says more), `source_runs` (run ids), `source_tasks` (task ->
             weight, negative if it is inverted), `sampler`, `prior_trials` (in the model: of this
             task, or of the portfolio's tasks), the guard's decision, `forecast` (see
-            `expected_gain.py`, `first_forecast.py` and `price.py`), and of "confirm" `revalidates`
-            (see `search/history/revalidation.py`).
+            `expected_gain.py`, `first_forecast.py` and `price.py`), `risk` (of a failure, unless it
+            is negligible; see `failure_risk.py`), and of "confirm" `revalidates` (see
+            `search/history/revalidation.py`).
     """
 
     configuration: Mapping[str, Value]

@@ -92,6 +92,7 @@ class WarmStartSampler(BaseSampler):
         control: int = 0,
         confirm: bool = True,
         cost: bool = True,
+        failures: bool = True,
     ) -> None:
         """Makes a sampler; it reads the history at its first proposal.
 
@@ -123,6 +124,9 @@ class WarmStartSampler(BaseSampler):
             cost: Whether cheap trials come first where their improvement pays, see `price.py`.
                 Costs are those of history, and of this study's trials that have a user attribute
                 "work" (FLOP) or "seconds" when they are told.
+            failures: Whether configurations that would probably fail are avoided, as far as failed
+                trials of history and of this study tell, see `failure_risk.py`. A user attribute
+                "reason" of a trial that is told as failed says why, such as "out of memory".
 
         Raises:
             ValueError: The sampler's name or the task is unknown, a number of trials negative, or
@@ -148,7 +152,7 @@ class WarmStartSampler(BaseSampler):
             inner = sampler
         elif sampler != TRANSFER:
             inner = OptunaSampler(sampler)
-        self._options = Options(inner, portfolio, control, self._seed, confirm, cost)
+        self._options = Options(inner, portfolio, control, self._seed, confirm, cost, failures)
         self._lock = threading.RLock()
         self._study_name = ""
         self._own = OwnTrials(SearchSpace({}))

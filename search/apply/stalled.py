@@ -34,6 +34,7 @@ from scipy.stats import kendalltau
 
 from search.apply.candidate_grid import CandidateGrid
 from search.apply.candidates import BEST_OF_A_TASK
+from search.apply.failure_risk import FailureMemory, with_risk
 from search.apply.gaussian_process import Floats
 from search.apply.own_data import ObservedData, observed_data
 from search.apply.proposal_source import Context, Proposal, Source, origin
@@ -117,8 +118,13 @@ class EarlierBests:
     them are not tried.
     """
 
-    def __init__(self, tasks: Sequence[TaskModel], grid: CandidateGrid) -> None:
-        self._tasks, self._grid = tasks, grid
+    def __init__(
+        self,
+        tasks: Sequence[TaskModel],
+        grid: CandidateGrid,
+        failures: FailureMemory | None = None,
+    ) -> None:
+        self._tasks, self._grid, self._failures = tasks, grid, failures
         self._keys: set[str] = set()
 
     def holds(self, configuration: Mapping[str, Value]) -> bool:
@@ -158,8 +164,9 @@ class EarlierBests:
         return self._grid.configuration(self._grid.of(configuration))
 
     def propose(self, context: Context) -> Proposal | None:
-        """Returns the next one that is not near a configuration of this search."""
+        """Returns the next one, not near a trial of this search and not very probable to fail."""
         space = self._grid.space
+        risk = None if self._failures is None else self._failures.at(context)
         data = observed_data(context, (), space)
         asked = encode(space, [t.configuration for t in context.trials if t.configuration])
         agreement = np.array([_agreement(task, data) for task in self._tasks])
@@ -175,11 +182,13 @@ class EarlierBests:
                 is_near = (np.abs(asked - point) <= NEAR).all(axis=1).any()
                 if is_near or context.tried.holds(space, configuration):
                     continue
+                if risk is not None and risk.is_too_high(configuration):
+                    continue
                 made = origin(
                     "earlier-best", runs=[trial.run_id], tasks={task.name: 1.0},
                     sampler="transfer", prior_trials=len(task.trials),
                 )  # fmt: skip
-                return Proposal(configuration, made)
+                return with_risk(Proposal(configuration, made), risk)
         return None
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from optuna.samplers import BaseSampler
 
 from search.apply.candidate_grid import CandidateGrid
+from search.apply.failure_risk import FailureMemory, LearnedRisk, with_risk
 from search.apply.first_forecast import FirstForecasts
 from search.apply.incumbent import Incumbent
 from search.apply.optuna_sampler import CompletedStudy, OptunaSampler
@@ -34,8 +35,8 @@ from search.apply.prior_data import PriorData, without_same_task
 from search.apply.proposal_source import Context, Proposal, Source, Tried, origin, seed_of
 from search.apply.stalled import EarlierBests, Turns
 from search.apply.task_models import TaskModel, most_informative
-from search.apply.transfer_model import TransferModel
-from search.extract.costs import Costs, cost_model, costs_of
+from search.apply.transfer_model import CostAndRisk, TransferModel
+from search.extract.costs import cost_model, costs_of
 from search.history import Trial
 from search.objectives import Objective
 from search.space import SearchSpace, Value
@@ -68,6 +69,7 @@ class Options:
         seed: The seed of all draws.
         confirm: Whether the best known configuration of the task is trained again first.
         cost: Whether what a trial costs counts, where it is known.
+        failures: Whether configurations that would very probably fail are avoided.
     """
 
     sampler: OptunaSampler | BaseSampler | None = None
@@ -76,6 +78,7 @@ class Options:
     seed: int = 0
     confirm: bool = True
     cost: bool = True
+    failures: bool = True
 
 
 class Strategy:
@@ -102,6 +105,7 @@ class Strategy:
         self._made_for = (space, tuple(objectives), prior, options)
         self._forecasts = FirstForecasts(space, objectives, prior)
         self._after_change: Strategy | None = None
+        self._failures: FailureMemory | None = None
         # Our own model leaves the first trials to chance; one of Optuna's samplers leaves none.
         self._why_random = "" if options.sampler is None else "the sampler repeated itself"
         if not space.distributions:
@@ -112,20 +116,40 @@ class Strategy:
         costs = (prior.costs or costs_of([], space)) if options.cost else None
         own = costs_of([], space) if options.cost else None
         known = cost_model(costs, costs_of(prior.same_task, space)) if costs is not None else None
-        portfolio = Portfolio(_tasks_with_bests(prior), grid, size, PORTFOLIO_RESERVE, known)
+        if options.failures:
+            self._failures = FailureMemory(prior.failures, prior.same_task, space)
+        alone = CostAndRisk(own, FailureMemory(None, (), space) if options.failures else None)
+        bests = _tasks_with_bests(prior)
+        portfolio = Portfolio(bests, grid, size, PORTFOLIO_RESERVE, known, self._failures)
         if options.confirm:
             self._incumbent = Incumbent(prior.same_task, prior.noises, space)
         if options.control:
-            self._control = Control(options.control, grid, options.seed, own)
+            self._control = Control(options.control, grid, options.seed, alone)
         if options.sampler is not None:
             self._sources = (portfolio, CompletedStudy(options.sampler, same, options.seed))
         else:
-            model = TransferModel(prior.tasks, prior.skipped_tasks, grid, same, options.seed, costs)
-            self._sources = (portfolio, model, Opening(grid))
-            if prior.tasks:
-                bests = EarlierBests(_tasks_with_bests(prior), grid)
-                alone = TransferModel([], {}, grid, same, options.seed, own)
-                self._sources = (portfolio, Turns(model, bests, alone, grid), Opening(grid))
+            model = self._model(grid, same, CostAndRisk(costs, self._failures), alone)
+            self._sources = (portfolio, model, Opening(grid, self._failures))
+
+    def _model(
+        self, grid: CandidateGrid, same: Sequence[Trial], learned: CostAndRisk, alone: CostAndRisk
+    ) -> Source:
+        """Returns our own model; with other tasks alone it takes turns.
+
+        Args:
+            grid: The grid of the space.
+            same: Prior trials of this task.
+            learned: What history and this search say of costs and failures.
+            alone: What this search says.
+        """
+        _, _, prior, options = self._made_for
+        model = TransferModel(prior.tasks, prior.skipped_tasks, grid, same, options.seed, learned)
+        if not prior.tasks:
+            return model
+        bests = EarlierBests(_tasks_with_bests(prior), grid, self._failures)
+        unaided = CostAndRisk(alone.costs, self._failures)
+        cold = TransferModel([], {}, grid, same, options.seed, unaided)
+        return Turns(model, bests, cold, grid)
 
     def propose(self, context: Context) -> Proposal:
         """Returns the first proposal of a source; a random configuration if there is none."""
@@ -133,14 +157,16 @@ class Strategy:
             return Proposal({}, origin("random"))
         if self._control is not None:
             if self._control.holds(context.number):
-                return _controlled(self._control.propose(context) or random_proposal(context))
+                control = self._control
+                return _controlled(control.propose(context) or control.random_proposal(context))
             context = self._control.hidden(context)
         if self._incumbent is not None:
             if self._incumbent.is_gone(context):
                 return self._changed().propose(replace(context, tried=context.asked))
             if (again := self._incumbent.propose(context)) is not None:
                 return self._forecasts.added_to(again, context.trials)
-        made = _first(self._sources, context) or random_proposal(context, self._why_random)
+        made = _first(self._sources, context)
+        made = made or random_proposal(context, self._why_random, self._failures)
         return self._forecasts.added_to(made, context.trials)
 
     def _changed(self) -> Strategy:
@@ -197,26 +223,35 @@ def _first(sources: Sequence[Source], context: Context) -> Proposal | None:
     return next((proposal for proposal in proposals if proposal is not None), None)
 
 
-def random_proposal(context: Context, reason: str = "") -> Proposal:
-    """Draws a configuration at random that was not tried.
+def random_proposal(
+    context: Context, reason: str = "", failures: FailureMemory | None = None
+) -> Proposal:
+    """Draws a configuration at random that was not tried and will not very probably fail.
 
-    Where a finite space has none left, it is one that other searches on this task have tried and
-    this one has not; then any. Both are marked as repeated.
+    Where all would, it is any that was not tried. Where a finite space has none left, it is one
+    that other searches on this task have tried and this one has not; then any. Both are marked as
+    repeated.
     """
     made = origin("random") | ({"reason": reason} if reason else {})
-    new = _untried(context, context.tried)
+    risk = None if failures is None else failures.at(context)
+    new = _untried(context, context.tried, risk)
     if new is not None:
-        return Proposal(new, made)
+        return with_risk(Proposal(new, made), risk)
     again = _untried(context, context.asked) or next(_drawn(context))
     return Proposal(again, made | {"repeated": True})
 
 
-def _untried(context: Context, tried: Tried) -> dict[str, Value] | None:
+def _untried(
+    context: Context, tried: Tried, risk: LearnedRisk | None = None
+) -> dict[str, Value] | None:
     """Returns a configuration that was not tried, if `RANDOM_DRAWS` draws find one.
 
     Otherwise the first one of a finite space: nearly all was tried, or draws hardly find the rest.
     """
-    candidates = chain(_drawn(context), context.space.configurations())
+    drawn = _drawn(context)
+    if risk is not None:
+        drawn = iter(sorted(drawn, key=risk.is_too_high))
+    candidates = chain(drawn, context.space.configurations())
     return next((each for each in candidates if not tried.holds(context.space, each)), None)
 
 
@@ -228,24 +263,30 @@ def _drawn(context: Context) -> Iterator[dict[str, Value]]:
 class Opening:
     """A source: the middle of the space, once."""
 
-    def __init__(self, grid: CandidateGrid) -> None:
-        self._middle = grid.middle()
+    def __init__(self, grid: CandidateGrid, failures: FailureMemory | None = None) -> None:
+        self._middle, self._failures = grid.middle(), failures
 
     def propose(self, context: Context) -> Proposal | None:
-        """Returns the middle if nothing was tried yet, here or on this task; else None."""
+        """Returns the middle if nothing was tried yet, here or on this task; else None.
+
+        None, too, if it would very probably fail.
+        """
         if context.trials or len(context.tried):
             return None
-        return Proposal(self._middle, origin("opening", sampler="transfer"))
+        risk = None if self._failures is None else self._failures.at(context)
+        if risk is not None and risk.is_too_high(self._middle):
+            return None
+        return with_risk(Proposal(self._middle, origin("opening", sampler="transfer")), risk)
 
 
 class Control:
     """A source for the control trials."""
 
     def __init__(
-        self, trials: int, grid: CandidateGrid, seed: int, costs: Costs | None = None
+        self, trials: int, grid: CandidateGrid, seed: int, alone: CostAndRisk | None = None
     ) -> None:
-        self._trials = trials
-        model = TransferModel([], {}, grid, [], seed_of(seed, "control"), costs)
+        self._trials, self._failures = trials, alone.failures if alone else None
+        model = TransferModel([], {}, grid, [], seed_of(seed, "control"), alone)
         self._sources = (Opening(grid), model)
 
     def holds(self, number: int) -> bool:
@@ -254,11 +295,19 @@ class Control:
 
     def propose(self, context: Context) -> Proposal | None:
         """Returns the next trial of a search of the control trials alone; None for a random one."""
-        arm = tuple(trial for trial in context.trials if self.holds(trial.number))
+        alone = self._alone(context)
         tried = Tried()
-        for trial in arm:
+        for trial in alone.trials:
             tried.add(context.space, trial.configuration)
-        return _first(self._sources, replace(context, trials=arm, tried=tried))
+        return _first(self._sources, replace(alone, tried=tried))
+
+    def random_proposal(self, context: Context) -> Proposal:
+        """Returns a random trial, which avoids what failed in the control trials alone."""
+        return random_proposal(self._alone(context), failures=self._failures)
+
+    def _alone(self, context: Context) -> Context:
+        arm = tuple(trial for trial in context.trials if self.holds(trial.number))
+        return replace(context, trials=arm)
 
     def hidden(self, context: Context) -> Context:
         """Returns the context of another trial: without the arm until it is full."""

@@ -6,6 +6,10 @@ far as the guard allows it (`guard.py`); without history it is an ordinary proce
 known, what a candidate is expected to gain is divided by its price (`price.py`). It keeps no state:
 a proposal depends on the context alone.
 
+Where failures are known, what a candidate is expected to gain is multiplied by the probability that
+it does not fail, and one that more probably fails than not is proposed only when there is no other
+(`failure_risk.py`).
+
 With one objective and a price the gain is that of the measured value over the best measured one:
 the noise of the process, which is also what it cannot explain, is part of the gain. A configuration
 next to a good one that costs a tenth is then worth a try. Without the noise recorded searches of
@@ -18,7 +22,7 @@ Sources: those of `task_weights.py`, `guard.py`, `acquisition.py` and `candidate
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +30,7 @@ from search.apply.acquisition import Predicted, acquisition_value
 from search.apply.candidate_grid import CandidateGrid
 from search.apply.candidates import CENTRES, Candidates
 from search.apply.expected_gain import forecast
+from search.apply.failure_risk import LIMIT, FailureMemory, LearnedRisk
 from search.apply.gaussian_process import Floats, Process, assemble
 from search.apply.gp_fit import Prior, fit, usual_prior
 from search.apply.guard import GuardedObjective, guard_objective
@@ -56,6 +61,23 @@ FITTED_AT_MOST = 120
 BEST_CHECKED = 1000
 
 
+@dataclass(frozen=True)
+class CostAndRisk:
+    """What counts of a trial besides its values.
+
+    Attributes:
+        costs: Known costs of trials of other tasks; None if costs do not count.
+        failures: The risk of a failure; None if that does not count.
+    """
+
+    costs: Costs | None = None
+    failures: FailureMemory | None = None
+
+    def risk(self, context: Context) -> LearnedRisk | None:
+        """Returns the risk after the trials of a search; None if it does not count or is 0."""
+        return None if self.failures is None else self.failures.at(context)
+
+
 class TransferModel:
     """A source: the model's best candidate; None while there are too few results."""
 
@@ -66,7 +88,7 @@ class TransferModel:
         grid: CandidateGrid,
         same_task: Sequence[Trial],
         seed: int,
-        costs: Costs | None = None,
+        cost_and_risk: CostAndRisk | None = None,
     ) -> None:
         """Makes a source; it learns the prior on task weights at its first proposal.
 
@@ -76,11 +98,11 @@ class TransferModel:
             grid: The grid of the target space.
             same_task: Prior trials of this task with comparable values.
             seed: The seed of the candidates.
-            costs: Known costs of trials of other tasks; None if costs do not count.
+            cost_and_risk: What trials cost and how they failed; None if neither counts.
         """
         ended = [trial for trial in same_task if trial.state in ("complete", "stopped")]
         self._past, self._grid = Past(tasks, left_out, ended), grid
-        self._seed, self._costs = seed, costs
+        self._seed, self._cost_and_risk = seed, cost_and_risk or CostAndRisk()
         self._candidates: Candidates | None = None
         self._priors: dict[int, Prior] = {}
         self._decided: tuple[bytes, tuple[GuardedObjective, ...]] = (b"", ())
@@ -99,14 +121,7 @@ class TransferModel:
         if started < FEWEST_COLD and not any(each.members for each in decisions):
             return None
         scores = warped_scores(data.losses)
-        models = [
-            assemble(
-                data.points, scores[:, index], self._grid.groups,
-                _blocks(decision, task_predictions[..., index]), decision.parameters,
-                float(scores[:, index].mean()), variances=data.variances,
-            )
-            for index, decision in enumerate(decisions)
-        ]  # fmt: skip
+        models = self._models(decisions, data, task_predictions, scores)
         generator = np.random.default_rng(seed_of(self._seed, context.number, "model"))
         order = pareto.order(data.objective_losses)
         best = [data.configurations[row] for row in order[:CENTRES]]
@@ -117,8 +132,12 @@ class TransferModel:
         if costs is not None and len(context.objectives) == 1:
             ranked = _as_measured(predicted, data, scores, models)
         prices = log_price(costs, points, self._candidates.pool)
-        values = acquisition_value(ranked, generator, prices)
-        found = self._best_untried(values, places, context)
+        risk = self._cost_and_risk.risk(context)
+        chances = np.zeros(len(points)) if risk is None else risk.probability(points)
+        # Only a trial that succeeds improves on anything.
+        successes = np.log(np.maximum(1.0 - chances, 1e-12))
+        values = acquisition_value(ranked, generator, prices - successes)
+        found = self._best_untried(values, chances, places, context)
         if found is None:
             return None
         row, configuration = found
@@ -126,29 +145,50 @@ class TransferModel:
         made["forecast"] = forecast(predicted, row, data.losses, scores, context.objectives)
         if costs is not None:
             # Where cost counts, another candidate may be expected to gain more.
-            unpriced = acquisition_value(predicted, generator)
-            other = self._best_untried(unpriced, places, context)
+            unpriced = acquisition_value(predicted, generator, -successes)
+            other = self._best_untried(unpriced, chances, places, context)
             if other is not None and "gain" in made["forecast"]:
                 most = forecast(predicted, other[0], data.losses, scores, context.objectives)
                 made["forecast"]["most"] = max(made["forecast"]["gain"], most["gain"])
             made["forecast"] |= predicted_cost(costs, points[row])
-        return Proposal(configuration, made)
+        return Proposal(configuration, made | ({} if risk is None else risk.record(points[row])))
 
     def _best_untried(
-        self, values: Floats, places: Floats, context: Context
+        self, values: Floats, chances: Floats, places: Floats, context: Context
     ) -> tuple[int, Mapping[str, Value]] | None:
-        """Returns the row and the configuration of the best candidate that was not tried."""
-        for row in np.argsort(-values, kind="stable")[:BEST_CHECKED].tolist():
+        """Returns the row and the configuration of the best candidate that was not tried.
+
+        Those that would very probably fail come after all others; `chances` are of a failure.
+        """
+        for row in np.lexsort((-values, chances > LIMIT))[:BEST_CHECKED].tolist():
             configuration = self._grid.configuration(places[row])
             if not context.tried.holds(context.space, configuration):
                 return row, configuration
         return None
 
+    def _models(
+        self,
+        decisions: Sequence[GuardedObjective],
+        data: ObservedData,
+        task_predictions: Floats,
+        scores: Floats,
+    ) -> list[Process]:
+        """Returns a process for each objective and constraint, as the guard decided."""
+        return [
+            assemble(
+                data.points, scores[:, index], self._grid.groups,
+                _blocks(decision, task_predictions[..., index]), decision.parameters,
+                float(scores[:, index].mean()), variances=data.variances,
+            )
+            for index, decision in enumerate(decisions)
+        ]  # fmt: skip
+
     def _cost_model(self, context: Context) -> CostModel | None:
-        if self._costs is None:
+        costs = self._cost_and_risk.costs
+        if costs is None:
             return None
         own = [*self._past.same_task, *context.trials]
-        return cost_model(self._costs, costs_of(own, self._grid.space))
+        return cost_model(costs, costs_of(own, self._grid.space))
 
     def _decisions(
         self, data: ObservedData, task_predictions: Floats

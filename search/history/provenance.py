@@ -18,6 +18,7 @@ from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from search.history.forecast import Forecast, read_forecast
 from search.history.plurals import counted
 from search.history.revalidation import CONFIRM, Revalidation, read_revalidation
+from search.history.risk import Risk, read_risk
 from search.space.values import read_number
 
 UNKNOWN = "unknown"
@@ -63,6 +64,7 @@ class Origin:
         reason: Why it was not proposed as planned; usually "".
         revalidates: The record of the best known trial, if it trains that one again.
         forecast: What was expected of it.
+        risk: The risk that it fails.
     """
 
     step: str = UNKNOWN
@@ -75,6 +77,7 @@ class Origin:
     reason: str = ""
     revalidates: Revalidation | None = None
     forecast: Forecast = field(default_factory=Forecast)
+    risk: Risk = field(default_factory=Risk)
 
     @property
     def arm(self) -> str:
@@ -101,6 +104,7 @@ def read_origin(record: object) -> Origin:
         reason=_text(record.get("reason")),
         revalidates=read_revalidation(record),
         forecast=read_forecast(record),
+        risk=read_risk(record),
     )
 
 
@@ -235,10 +239,10 @@ def provenance_text(origin: Origin, trial_names: Mapping[str, str] | None = None
         if origin.revalidates is not None and origin.revalidates.expected:
             text += f", expected to reach {origin.revalidates.expected_in_words()}"
     repeated = "No untried configuration was left, so it repeats one." if origin.is_repeated else ""
-    expected = origin.forecast.in_words()
+    expected, risk = origin.forecast.in_words(), origin.risk.in_words(trial_names or {})
     parts = (
         text + ".", _sources(origin, trial_names or {}), _dropped(origin.guard), repeated,
-        f"Expected: {expected}." if expected else "",
+        f"Expected: {expected}." if expected else "", f"{risk}." if risk else "",
     )  # fmt: skip
     return " ".join(part for part in parts if part)
 

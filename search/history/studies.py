@@ -16,12 +16,15 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from search.history.causes import last_line
 from search.history.states import FROM_OPTUNA
 from search.history.trial import Trial
 from search.objectives.objective import UNKNOWN, Objective, directions_of, from_lists
 
 # Attributes of an Optuna trial that say what it cost: FLOP, seconds, and after how many epochs.
 COST_ATTRIBUTES = ("work", "seconds", "epoch")
+# The attribute that says why it failed or was stopped, in a line.
+REASON = "reason"
 
 _APART = "make a history of each group of studies with the same objectives"
 
@@ -118,7 +121,13 @@ def trial_of_study(
         started=frozen.datetime_start.astimezone(UTC) if frozen.datetime_start else None,
         seconds=frozen.duration.total_seconds() if frozen.duration else 0.0,
     )  # fmt: skip
-    return replace(trial, **stated_cost(frozen))
+    return replace(trial, reason=stated_reason(frozen), **stated_cost(frozen))
+
+
+def stated_reason(frozen: FrozenTrial) -> str:
+    """Return why a trial failed or was stopped, if its attribute says so; else ""."""
+    found = frozen.user_attrs.get(REASON)
+    return last_line(found) if isinstance(found, str) else ""
 
 
 def stated_cost(frozen: FrozenTrial) -> dict[str, Any]:

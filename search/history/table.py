@@ -44,6 +44,7 @@ TRIALS = pa.schema(
         ("ended", pa.timestamp("ms", tz="UTC")),
         ("work", pa.float64()),
         ("device", pa.string()),
+        ("reason", pa.string()),
     ]
 )
 
@@ -90,6 +91,7 @@ def trials_from_table(table: pa.Table) -> list[Trial]:
             ended=row["ended"],
             work=row["work"] or 0.0,
             device=row["device"] or "",
+            reason=row["reason"] or "",
         )
         for index, row in enumerate(rows)
     ]
@@ -116,6 +118,7 @@ def trial_row(trial: Trial) -> dict[str, Any]:
         "origin": json.dumps(dict(trial.origin)), "started": trial.started,
         "seconds": trial.seconds or None, "ended": trial.ended,
         "work": trial.work or None, "device": trial.device or None,
+        "reason": trial.reason or None,
     }  # fmt: skip
 
 

@@ -10,9 +10,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from models.scores.metric_names import MetricName
+from search.history.causes import Cause, cause_of
 from search.history.states import State
 from search.objectives.objective import Objective
 from search.objectives.roles import violation_of
@@ -34,6 +35,7 @@ class Trial:
             start to end. 0 if unknown.
         work: The FLOP of its epochs, in all launches of its search; 0 if unknown.
         device: The name of the device that it was trained on, last; "" if unknown.
+        reason: Why it failed or was stopped, in a line; "" if unknown, or if it did not.
         constraints: Name -> value, 0 or less is kept: what a sampler is told of constraint
             objectives. Empty in history.
         origin: How the configuration was proposed, JSON-able; see
@@ -60,6 +62,7 @@ class Trial:
     seconds: float = 0.0
     work: float = 0.0
     device: str = ""
+    reason: str = ""
     constraints: Mapping[str, float] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
     task: str = ""
@@ -88,6 +91,11 @@ class Trial:
     def by_metric(self) -> dict[str, float]:
         """The values by metric; empty unless the trial is complete."""
         return dict(zip(self.metrics, self.values, strict=True)) if self.values else {}
+
+    @property
+    def cause(self) -> Cause | Literal[""]:
+        """Why its configuration failed; "" if it did not, or if its end says nothing about it."""
+        return cause_of(self.state, self.reason)
 
     @property
     def violation(self) -> float:

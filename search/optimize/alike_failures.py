@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from search.history.causes import cause_of, last_line
 from search.history.plurals import counted
 from search.optimize.outcome import Outcome
 
@@ -55,11 +56,11 @@ class AlikeFailures:
 
 def kind_of(outcome: Outcome) -> str:
     """Returns a failure's last line and place; "" for an end that does not count."""
-    lines = outcome.reason.strip().splitlines()
-    is_memory = "out of memory" in lines[-1] if lines else False
-    if outcome.state != "failed" or not lines or is_memory or lines[-1].startswith("not finite"):
+    line = last_line(outcome.reason)
+    is_result = cause_of(outcome.state, line) in ("out of memory", "diverged")
+    if outcome.state != "failed" or not line or is_result:
         return ""
     frames = _FRAME.findall(outcome.reason)
     own = [frame for frame in frames if not frame[0].startswith(_OURS)] or frames
     place = f" ({own[-1][0]}:{own[-1][1]})" if own else ""
-    return lines[-1] + place
+    return line + place

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from search.history import Trial
+from search.history.causes import last_line
 from search.optimize.plan import Plan
 from search.tracking.write.journal import Event
 
@@ -66,6 +67,7 @@ class FinishedTrials:
             origin=fields["origin"], started=started,
             seconds=(now - started).total_seconds() if started else 0.0,
             work=fields.get("work", 0.0), device=fields.get("device", ""),
+            reason=last_line(fields.get("reason") or ""),
         )  # fmt: skip
 
 

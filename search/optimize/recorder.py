@@ -18,6 +18,7 @@ from ray import tune
 
 from search.apply.strategy import RAISED
 from search.history import Trial
+from search.history.causes import last_line
 from search.history.revalidation import read_revalidation
 from search.history.studies import COST_ATTRIBUTES
 from search.history.work import WORK, work_of
@@ -196,7 +197,7 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
         spent = self._spent(number)
         trial = replace(
             self._started[number], state=outcome.state, values=outcome.values,
-            epoch=self._epoch.get(number, 0), **spent,
+            epoch=self._epoch.get(number, 0), reason=last_line(outcome.reason), **spent,
         )  # fmt: skip
         self.ended[number] = trial
         self._journal.append(

@@ -15,7 +15,7 @@ from search.apply.objective_model import objective_model_of
 from search.apply.own_data import CURVES
 from search.history import Trial
 from search.history.states import TO_OPTUNA
-from search.history.studies import COST_ATTRIBUTES
+from search.history.studies import COST_ATTRIBUTES, REASON
 from search.optimize.compared import compared_by_objective
 from search.optimize.plan import Plan
 
@@ -55,11 +55,12 @@ def as_optuna_trial(plan: Plan, prior: Trial) -> optuna.trial.FrozenTrial:
     }
     is_known = prior.work > 0 or prior.seconds > 0
     cost = {name: getattr(prior, name) for name in COST_ATTRIBUTES if is_known}
+    said = {REASON: prior.reason} if prior.reason else {}
     return create_trial(
         state=TO_OPTUNA[prior.state],
         params=dict(prior.configuration),
         distributions={name: plan.space.distributions[name] for name in prior.configuration},
         values=list(model.searched(values)) if is_complete else None,
         constraints=(model.constraints(values) or None) if is_complete else None,
-        user_attrs=cost | ({CURVES: curves} if curves else {}),
+        user_attrs=cost | said | ({CURVES: curves} if curves else {}),
     )

@@ -22,10 +22,11 @@ from search.apply.first_proposals import given_proposals
 from search.apply.objective_model import objective_model_of
 from search.apply.own_data import CURVES
 from search.history import Trial
+from search.history.causes import last_line
 from search.history.plurals import counted
 from search.history.revalidation import CONFIRM
 from search.history.states import TO_OPTUNA
-from search.history.studies import quiet_study
+from search.history.studies import REASON, quiet_study
 from search.objectives.roles import searched
 from search.optimize.compared import compared_by_objective
 from search.optimize.outcome import EPOCH, METRICS, Outcome, is_out_of_memory, outcome_of
@@ -175,6 +176,8 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
             trial.set_user_attr(name, amount)
         if curves := self._curves.pop(trial_id, {}):
             trial.set_user_attr(CURVES, curves)
+        if reason := last_line(outcome.reason):
+            trial.set_user_attr(REASON, reason)
         self._study.tell(trial, values, state=TO_OPTUNA[outcome.state])
         proposal = asked.proposal
         ended = Trial(

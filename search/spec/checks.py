@@ -32,6 +32,7 @@ SAMPLER_OPTIONS: dict[str, dict[str, Any]] = {
         "control": _Count,
         "cost": StrictBool,
         "confirm": StrictBool,
+        "failures": StrictBool,
         "sampler": Literal["transfer", "tpe", "gp", "random"],
     },
     "tpe": {

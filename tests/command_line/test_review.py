@@ -23,6 +23,16 @@ def test_review_shows_what_would_be_tried_and_why(
     assert said.out.count("\ntry       x ") == 3 and said.out.count("\n          It ") == 3
 
 
+def test_review_says_in_a_line_what_history_knows_of_failures(
+    cli: Callable[..., Said], store: Stored, spec: Path
+) -> None:
+    arguments = ("review", spec, "--tracking-uri", store.uri)
+    said = "extract   1 of 3 trials failed (error 1)"
+    assert f"{said}; configurations like these are avoided\n" in cli(*arguments).out
+    off = cli(*arguments, "--set", "sampler.options.failures=false").out
+    assert f"{said}\n" in off
+
+
 def test_review_shows_how_history_was_fitted_to_this_space(
     cli: Callable[..., Said], store: Stored, spec: Path
 ) -> None:

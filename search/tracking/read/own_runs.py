@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from models.hyperparameters.hyperparameter import LARGEST_COUNT
+from search.history.causes import last_line
 from search.history.states import STATES
 from search.objectives.objective import from_row, to_row
 from search.space import SearchSpace
@@ -113,6 +114,7 @@ def _trial_row(run: Run, last_epoch: int) -> dict[str, Any]:
         "seconds": _amount(tags.get(tag_names.SECONDS), "a time in seconds", otherwise=lasted),
         "work": _amount(tags.get(tag_names.WORK), "a number of FLOP"),
         "device": clean(tags.get(tag_names.DEVICE, "")) or None,
+        "reason": clean(last_line(tags.get(tag_names.REASON, ""))) or None,
         "ended": moment(run.end),
         "name": run.name,
     }

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.adversarial.checks.search_warnings import REPLACED_NAME
+from search.history.causes import last_line
 from search.history.provenance import ledger_metrics, read_origin
 from search.history.states import TO_MLFLOW, State
 from search.tracking import tag_names
@@ -289,10 +290,9 @@ class Sender:
                     tag_names.NOTE: f"Its gradients may be masked: {names}.",
                 }
         if reason.strip():
-            last_line = reason.strip().splitlines()[-1][:500]
-            note = NOTES.get(state, "{reason}")
-            note = note.format(epoch=event.fields["epoch"], reason=last_line)
-            batch.tags |= {tag_names.REASON: last_line, tag_names.NOTE: note}
+            line, note = last_line(reason), NOTES.get(state, "{reason}")
+            note = note.format(epoch=event.fields["epoch"], reason=line)
+            batch.tags |= {tag_names.REASON: line, tag_names.NOTE: note}
         if state != "interrupted":  # once per trial, and after the objectives
             metrics = tag_names.logarithms(event.fields.get("configuration", {}), self._log_scaled)
             metrics |= ledger_metrics(read_origin(event.fields.get("origin")))

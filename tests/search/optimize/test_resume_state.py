@@ -98,11 +98,13 @@ def test_a_study_rebuilt_from_its_runs_equals_the_one_that_was_lost(tmp_path: Pa
         ]
     ):
         config = first.suggest(f"t{number}")
-        first.end(f"t{number}", result)
+        outcome = first.end(f"t{number}", result)
+        assert outcome is not None
         curves = {name: {result["epoch"]: value} for name, value in result["metrics"].items()}
         own.append(
             prior(number, state, config["configuration"]["x"], epoch=result["epoch"],
-                  curves=curves, values=(0.1, 0.2) if state == "complete" else ())
+                  curves=curves, values=(0.1, 0.2) if state == "complete" else (),
+                  reason=outcome.reason)
         )  # fmt: skip
     rebuilt = searcher_of(plan, own)
     rebuilt.suggest("next")

@@ -244,6 +244,22 @@ def test_work_and_device_of_a_trial_go_through_the_store_and_0_is_unknown(tmp_pa
         assert (unknown.work, unknown.device) == (0.0, "")
 
 
+def test_the_reason_of_a_failure_goes_through_the_store_with_its_cause(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    for number, reason in enumerate(("Traceback\nMemoryError\nout of memory", "")):
+        store.start(number)
+        store.journal.append("end", number=number, state="failed", epoch=1, values=[],
+                             configuration={"x": 0.5}, origin={}, reason=reason)  # fmt: skip
+    store.trial(2)
+    store.writer().drain()
+    read = load_history(store.uri)
+    read.to_parquet(tmp_path / "history.parquet")
+    for each in (read, History.from_parquet(tmp_path / "history.parquet")):
+        trials = each.prior_trials(state=None)
+        assert [trial.reason for trial in trials] == ["out of memory", "", ""]
+        assert [trial.cause for trial in trials] == ["out of memory", "unknown", ""]
+
+
 def test_a_search_with_a_wrong_clock_is_read_and_cached(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     store.trial(0)
