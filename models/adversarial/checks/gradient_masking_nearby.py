@@ -118,11 +118,8 @@ def _error(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Ge
     noise = torch.rand(images.shape, generator=generator, device=images.device)
     images = (1 - 2 * _INSIDE) * images + 2 * _INSIDE * noise
     direction = torch.randint(2, images.shape, generator=generator, device=images.device) * 2.0 - 1
-    try:
-        at = slope(model, images, labels, loss)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError:  # no gradient can be computed
+    at = slope(model, images, labels, loss)
+    if at.missing:
         return NO_GRADIENT
     with torch.no_grad():
         up, down = (loss(model(images + side * _STEP * direction), labels) for side in (1, -1))
@@ -136,8 +133,5 @@ def _error(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Ge
     kept = size > _ROUNDING * spread / _STEP
     off = torch.linalg.vector_norm((said - true)[kept])
     whole = torch.linalg.vector_norm(true[kept]).clamp(min=torch.finfo(true.dtype).tiny)
-    return (
-        min(float((off / whole).nan_to_num(nan=NO_GRADIENT)), NO_GRADIENT)
-        if bool(kept.any())
-        else 0.0
-    )
+    error = (off / whole).nan_to_num(nan=NO_GRADIENT)
+    return min(float(error), NO_GRADIENT) if bool(kept.any()) else 0.0

@@ -38,8 +38,8 @@ def trials(task: str, values: object, objective: Objective, seconds: float = 0.0
 
 def prior_of(*tasks: list[Trial], objective: Objective, same: list[Trial] | None = None):
     every = [trial for each in tasks for trial in each]
-    models, _ = task_models(every, LINE, [objective], {})
-    return PriorData(tuple(same or ()), tuple(models), costs=costs_of(every, LINE))
+    models = task_models(every, LINE, [objective], {}).models
+    return PriorData(tuple(same or ()), models, costs=costs_of(every, LINE))
 
 
 def forecast_of(prior: PriorData, x: float, objective: Objective, step: str = "portfolio"):

@@ -28,7 +28,7 @@ def models(**losses: object) -> list[TaskModel]:
         for task, each in losses.items()
         for number, (x, loss) in enumerate(zip(PLACES, np.asarray(each), strict=True))
     ]  # fmt: skip
-    return task_models(trials, LINE, [LOSS], {})[0]
+    return list(task_models(trials, LINE, [LOSS], {}).models)
 
 
 def test_tasks_that_are_alike_agree_at_the_top():
