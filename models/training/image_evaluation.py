@@ -23,6 +23,7 @@ from models.adversarial.checks.search_warnings import (
     GRADIENT_ERROR,
     JUMPS,
     REPLACED,
+    VANISHED,
 )
 from models.adversarial.pixels.attack_memory import AttackMemory
 from models.adversarial.pixels.attacks import LossName
@@ -185,6 +186,7 @@ class ImageEvaluation:
             BLACK_BOX: found.black_box,
             JUMPS: found.nearby.jumps,
             GRADIENT_ERROR: found.nearby.gradient_error,
+            VANISHED: found.nearby.vanished,
             "work.confirmation": work.flop,
         }
         if found.is_replaced:

@@ -4,7 +4,7 @@ Each check returns a warning of three parts. None is a proof: a model without wa
 less robust than measured, and AutoAttack gives the final accuracy.
 
 Cost for each of at most 128 images, with PGD of 10 steps and ten classes, in forward and backward
-passes: 17 and 8 for outputs and gradients, 26 and 1 for points nearby, 14 and 11 for FGSM and PGD
+passes: 17 and 8 for outputs and gradients, 30 and 2 for points nearby, 14 and 11 for FGSM and PGD
 on the clean images, at most 112 and 100 for each of four epsilons (only while an image is robust;
 usually half of that in all), and 300 forward passes for an image that withstands the white-box
 attack.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.adversarial.checks.gradient_masking_gradients import vanished
 from models.adversarial.checks.search_warnings import (
     JUMP,
     NO_GRADIENT,
@@ -21,7 +22,7 @@ from models.adversarial.checks.search_warnings import (
     jumps_warning,
 )
 from models.adversarial.checks.warning import GradientMaskingWarning
-from models.adversarial.pixels.attacks import Ball, slope, targeted_margin_loss
+from models.adversarial.pixels.attacks import Ball, margin_loss, slope, targeted_margin_loss
 from models.adversarial.pixels.evaluation import wrong_classes
 from models.adversarial.pixels.expectation_attack import JITTER, jittered
 
@@ -46,14 +47,17 @@ class Nearby:
         gradient_error: Length of "change as the gradient says, less the true change" relative to
             that of the true change, as vectors over the images; 0 if the gradient is right,
             `NO_GRADIENT` if it cannot be computed or is not finite.
+        vanished: Share of the images whose gradient of the margin is zero or denormal; 0 for a
+            model that answers one class, whose outputs may be constant.
     """
 
     jumps: float
     gradient_error: float
+    vanished: float
 
 
 def nearby(model: nn.Module, images: Tensor, labels: Tensor, seed: int) -> Nearby:
-    """Measure both, by 26 forward passes and a backward one; the model is in eval mode.
+    """Measure them, by 30 forward passes, two with a backward one; the model is in eval mode.
 
     Args:
         model: maps images to logits (n, classes).
@@ -62,13 +66,17 @@ def nearby(model: nn.Module, images: Tensor, labels: Tensor, seed: int) -> Nearb
         seed: seed of the directions.
     """
     generator = torch.Generator(device=images.device).manual_seed(seed)
-    return Nearby(_jumps(model, images, generator), _error(model, images, labels, generator))
+    return Nearby(
+        _jumps(model, images, generator),
+        _error(model, images, labels, generator),
+        _vanished(model, images, labels),
+    )
 
 
 def nearby_warnings(
     model: nn.Module, images: Tensor, labels: Tensor, seed: int
 ) -> list[GradientMaskingWarning]:
-    """Return the warnings of `nearby`, with its arguments."""
+    """Return the warnings of `nearby`, with its arguments; `gradient_warnings` has the last one."""
     found = nearby(model, images, labels, seed)
     warnings = [jumps_warning(found.jumps), gradient_warning(found.gradient_error)]
     return [warning for warning in warnings if warning is not None]
@@ -90,6 +98,13 @@ def _jumps(model: nn.Module, images: Tensor, generator: torch.Generator) -> floa
             here, there = torch.where(same, middle, here), torch.where(same, there, middle)
         at_boundary = _changed(model(here), model(there)) > JUMP * spread
     return float((jumped | (at_boundary & (predicted != predicted[other]))).float().mean())
+
+
+def _vanished(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Return the share of the images without a gradient left; 0 if one class is answered."""
+    with torch.no_grad():
+        is_one_class = len(model(images).argmax(1).unique()) == 1
+    return 0.0 if is_one_class else vanished(model, images, labels, margin_loss)
 
 
 def _partners(predicted: Tensor) -> Tensor:

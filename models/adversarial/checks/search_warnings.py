@@ -20,6 +20,7 @@ GAP, REPLACED = "robustness.gap", "robustness.replaced"
 BLACK_BOX = "robustness.black_box"  # 1 if Square finds too many errors that gradients miss
 JUMPS = "robustness.jumps"  # see gradient_masking_nearby.Nearby, as the next
 GRADIENT_ERROR = "robustness.gradient_error"
+VANISHED = "robustness.vanished"
 
 # Change of a logit under a jitter of 1e-6, as a share of the logits' spread. In calibration
 # (digits, 15 seeds from 100) it was at most 4e-5 in honest networks, steep tanh ones among them,
@@ -30,6 +31,9 @@ JUMPS_MOST = 0.05
 # The same networks: at most 0.10 of honest ones (steep tanh), others with rectifiers 0.02 to 0.09;
 # 1 or more where the gradient is detached, rounded, inverted or random.
 GRADIENT_ERROR_MOST = 0.3
+# On digits seven honest networks, robust and very weak ones among them, have none; logits times 20
+# behind a softmax have 0.73, times 100 0.99.
+VANISHED_MOST = 0.05
 # The error of a gradient that cannot be computed or is not finite: metrics are finite numbers.
 NO_GRADIENT = 1e9
 
@@ -50,6 +54,7 @@ def search_warnings(metrics: Mapping[str, float]) -> list[GradientMaskingWarning
         _black_box(metrics),
         jumps_warning(metrics.get(JUMPS, 0.0)),
         gradient_warning(metrics.get(GRADIENT_ERROR, 0.0)),
+        vanished_warning(metrics.get(VANISHED, 0.0)),
     ]
     return [warning for warning in found if warning is not None]
 
@@ -82,6 +87,21 @@ def gradient_warning(error: float) -> GradientMaskingWarning | None:
         "that attacks by gradients go astray",
         _REMEDY,
         "no finite gradient" if error >= NO_GRADIENT else f"relative error {error:.2f}",
+    )
+
+
+def vanished_warning(share: float) -> GradientMaskingWarning | None:
+    """Return the warning of a share of images without a gradient left, if it is too large."""
+    if not share > VANISHED_MOST:
+        return None
+    return GradientMaskingWarning(
+        "gradients vanish",
+        f"for over {VANISHED_MOST:.0%} of the images the margin's gradient is zero or denormal, "
+        "though the model answers several classes",
+        "the outputs are flat around these images, as behind a softmax of large logits: attacks by "
+        "gradients make no progress, Square sees no slope either, and every accuracy is too high",
+        "return the outputs before the softmax, sigmoid or rounding, train and attack again",
+        f"{share:.0%} of the images",
     )
 
 

@@ -70,7 +70,7 @@ class Confirmation:
         gap: Share of them that only the stronger attacks misclassify.
         black_box: Share of them that only Square misclassifies, of few queries; 0 unless that
             exceeds two standard errors.
-        nearby: Whether the outputs jump near them, and follow their gradient.
+        nearby: Whether the outputs jump near them, follow their gradient, and have one.
         is_replaced: Whether the gap exceeds two standard errors.
         corrected: The first attack's accuracy on all of its examples, less the gap; at least 0.
         index: Positions (k,) of the newly misclassified images, int64, ascending.

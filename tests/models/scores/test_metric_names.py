@@ -15,6 +15,7 @@ from models.adversarial.checks.search_warnings import (
     GRADIENT_ERROR,
     JUMPS,
     REPLACED,
+    VANISHED,
 )
 from models.adversarial.pixels.metrics import ATTACKS, metric_of
 from models.catalog import (
@@ -72,7 +73,8 @@ def catalog() -> Iterator[tuple[str, AnyThreat]]:
 def written(model: str, threat: AnyThreat) -> set[str]:
     """All names that a trial of a model can have in a store, as the code writes them."""
     attacked = attacked_names(model, threat)
-    found = {*metrics(model, threat), *attacked, GAP, REPLACED, BLACK_BOX, JUMPS, GRADIENT_ERROR}
+    found = {*metrics(model, threat), *attacked}
+    found |= {GAP, REPLACED, BLACK_BOX, JUMPS, GRADIENT_ERROR, VANISHED}
     found |= {compared_metric(model, threat, name) for name in found}
     plain = [name for name in found if not name.startswith("selection.")]
     found |= {on_split(split, name) for split in ("confirmation", "test") for name in plain}

@@ -108,14 +108,15 @@ def test_a_replaced_accuracy_is_kept_as_unconfirmed(
     evaluation.conclude(model)
     found = Confirmation(
         examples=10, white_box=0.3, accuracy=0.2, gap=0.3, black_box=0.1,
-        nearby=Nearby(jumps=0.05, gradient_error=0.25), is_replaced=True, corrected=0.4,
-        index=np.array([1]), adversarial_examples=torch.zeros(1, 1, 8, 8),
+        nearby=Nearby(jumps=0.05, gradient_error=0.25, vanished=0.5), is_replaced=True,
+        corrected=0.4, index=np.array([1]), adversarial_examples=torch.zeros(1, 1, 8, 8),
     )  # fmt: skip
     monkeypatch.setattr("models.training.image_evaluation.confirm", lambda *arguments: found)
     metrics = evaluation.confirm(model, WorkMeter())
     assert metrics[THREAT.metric()] == 0.4 and metrics[THREAT.apgd_metric()] == 0.3
     assert metrics[THREAT.worst_metric()] == 0.2 and metrics["robustness.black_box"] == 0.1
     assert (metrics["robustness.jumps"], metrics["robustness.gradient_error"]) == (0.05, 0.25)
+    assert metrics["robustness.vanished"] == 0.5
     assert 0.0 <= metrics[f"unconfirmed.{THREAT.metric()}"] <= 1.0
     assert (metrics["robustness.gap"], metrics["robustness.replaced"]) == (0.3, 1.0)
     assert (tmp_path / "trial_0001.safetensors").exists()

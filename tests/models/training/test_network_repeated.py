@@ -13,6 +13,7 @@ from models.adversarial.checks.search_warnings import (
     GRADIENT_ERROR,
     JUMPS,
     REPLACED,
+    VANISHED,
 )
 from models.catalog import Value
 from models.data.loading import ImageSplits
@@ -64,7 +65,7 @@ def test_confirming_repeats_and_survives_a_checkpoint(few_digits: ImageSplits) -
     found = training.confirm()
     names = {
         QUICK.apgd_metric(), QUICK.worst_metric(), GAP, REPLACED, BLACK_BOX, JUMPS, GRADIENT_ERROR,
-        "work.confirmation",
+        VANISHED, "work.confirmation",
     }  # fmt: skip
     replaced = {QUICK.metric(), f"unconfirmed.{QUICK.metric()}"}
     assert set(found) == names | (replaced if found["robustness.replaced"] else set())

@@ -69,7 +69,23 @@ def test_steep_but_continuous_outputs_do_not_jump() -> None:
     assert nearby(steep, IMAGES, LABELS, seed=0).jumps == 0
 
 
+@pytest.mark.parametrize("factor", [1.0, 30.0, 1000.0])
+def test_what_a_softmax_of_large_logits_leaves_of_gradients_is_counted(factor: float) -> None:
+    def probabilities(logits: Tensor) -> Tensor:
+        return (factor * logits).softmax(1)
+
+    # Of two classes the gradient has the factor p (1 - p), about exp(-factor * gap), and below
+    # exp(-87.3) a float32 is denormal. Up to the other factors, at most about exp(10):
+    logits = Linear()(IMAGES).topk(2, dim=1).values
+    gaps = factor * (logits[:, 0] - logits[:, 1])
+    least, most = (float((gaps > gap).float().mean()) for gap in (87.3 + 10, 87.3 - 10))
+    found = nearby(Then(Linear(), probabilities), IMAGES, LABELS, seed=0)
+    assert least <= found.vanished <= most
+    assert (found.vanished > 0.05) == (factor > 1)
+
+
 def test_a_model_of_one_class_and_equal_outputs_is_not_warned_of() -> None:
     for constant in (lambda logits: 0 * logits, lambda logits: 0 * logits + torch.arange(3)):
         assert names(Then(Linear(), constant)) == set()
+        assert nearby(Then(Linear(), constant), IMAGES, LABELS, seed=0).vanished == 0
     assert nearby(Linear(), IMAGES[:1], LABELS[:1], seed=0).jumps == 0

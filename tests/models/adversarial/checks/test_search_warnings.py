@@ -19,15 +19,18 @@ from models.adversarial.checks.search_warnings import (
     NO_GRADIENT,
     REPLACED,
     REPLACED_NAME,
+    VANISHED,
+    VANISHED_MOST,
     search_warnings,
 )
 
 SOUND = {GAP: 0.01, REPLACED: 0.0, BLACK_BOX: 0.0, JUMPS: JUMPS_MOST,
-         GRADIENT_ERROR: GRADIENT_ERROR_MOST}  # fmt: skip
+         GRADIENT_ERROR: GRADIENT_ERROR_MOST, VANISHED: VANISHED_MOST}  # fmt: skip
 
 
 def names(**changes: float) -> list[str]:
-    keys = {"replaced": REPLACED, "black_box": BLACK_BOX, "jumps": JUMPS, "error": GRADIENT_ERROR}
+    keys = {"replaced": REPLACED, "black_box": BLACK_BOX, "jumps": JUMPS, "error": GRADIENT_ERROR,
+            "vanished": VANISHED}  # fmt: skip
     found = search_warnings(SOUND | {keys[name]: value for name, value in changes.items()})
     assert all(len(text) > 5 for each in found for text in dataclasses.astuple(each))
     return [each.name for each in found]
@@ -41,11 +44,12 @@ def test_each_measurement_has_its_warning() -> None:
     assert names(replaced=1.0) == [REPLACED_NAME]
     assert names(black_box=0.04) == ["an attack without gradients beats those with"]
     assert names(jumps=JUMPS_MOST + 0.01) == ["the outputs jump"]
+    assert names(vanished=VANISHED_MOST + 0.01) == ["gradients vanish"]
     for error in (GRADIENT_ERROR_MOST + 0.01, NO_GRADIENT):
         assert names(error=error) == ["the gradient is not that of the outputs"]
 
 
-@pytest.mark.parametrize("name", ["replaced", "black_box", "jumps", "error"])
+@pytest.mark.parametrize("name", ["replaced", "black_box", "jumps", "error", "vanished"])
 def test_a_value_of_a_store_that_is_no_number_is_not_warned_of(name: str) -> None:
     assert names(**{name: math.nan}) == []
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,14 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from models.adversarial.checks.gradient_masking_nearby import Nearby
-from models.adversarial.checks.search_warnings import GRADIENT_ERROR_MOST, JUMPS_MOST
+from models.adversarial.checks.search_warnings import (
+    GRADIENT_ERROR_MOST,
+    JUMPS_MOST,
+    VANISHED_MOST,
+)
 from models.adversarial.pixels import confirmation
 from models.adversarial.pixels.confirmation import confirm
 from models.adversarial.pixels.evaluation import correct, measure
 from models.adversarial.threat_model import Threat
 from tests.support.masked_networks import MASKED
 
-SOUND = Nearby(jumps=0.0, gradient_error=0.0)
+SOUND = Nearby(jumps=0.0, gradient_error=0.0, vanished=0.0)
 LINF, L2 = Threat(epsilon=0.1), Threat(norm="l2", epsilon=0.5)
 
 
@@ -124,9 +129,11 @@ def test_only_a_trial_that_masks_something_pays_for_long_attacks(monkeypatch) ->
     # McNemar: three of three discordant images are within two standard errors, four are not.
     assert attacks_run(monkeypatch, 3, SOUND) == ["square 0"]
     assert attacks_run(monkeypatch, 4, SOUND) == ["square 0", long]
-    wrong = Nearby(0.0, GRADIENT_ERROR_MOST + 0.01)
+    wrong = replace(SOUND, gradient_error=GRADIENT_ERROR_MOST + 0.01)
     assert attacks_run(monkeypatch, 0, wrong) == ["square 0", long]
-    jumping = Nearby(JUMPS_MOST + 0.01, 0.0)
+    flat = replace(SOUND, vanished=VANISHED_MOST + 0.01)
+    assert attacks_run(monkeypatch, 0, flat) == ["square 0"]  # Square sees no slope there either
+    jumping = replace(SOUND, jumps=JUMPS_MOST + 0.01)
     assert attacks_run(monkeypatch, 0, jumping) == ["square 0", "expectation", long]
 
 
