@@ -31,6 +31,9 @@ Loss = Callable[[Tensor, Tensor], Tensor]  # logits (n, classes), labels (n,) ->
 # steps the mean robust accuracy was 0.497 (plain 0.498; four networks, two norms, 200 images).
 _RANGE = 15.0
 
+# In messages of torch: its own allocator on the CPU, and libraries of GPUs.
+_OF_A_DEVICE = ("out of memory", "can't allocate memory", "cuda error", "cublas", "cudnn error")
+
 
 @dataclass(frozen=True, eq=False)
 class Ball:
@@ -240,14 +243,20 @@ def gradient_or_zero(values: Tensor, inputs: Tensor) -> tuple[Tensor, str]:
     if values.requires_grad:
         try:
             (gradient,) = torch.autograd.grad(values.sum(), inputs, allow_unused=True)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:  # an operation without a backward pass
+        except RuntimeError as error:  # an operation without a backward pass, or the device
+            if _is_of_the_device(error):
+                raise
             missing = str(error).strip().partition("\n")[0] or type(error).__name__
         else:
             if gradient is not None:
                 return gradient, ""
     return torch.zeros_like(inputs).detach(), missing
+
+
+def _is_of_the_device(error: RuntimeError) -> bool:
+    """Return whether an error is of memory or of a device, and so says nothing about a model."""
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in text for sign in _OF_A_DEVICE)
 
 
 def keep_worst(

@@ -233,3 +233,26 @@ def test_a_slope_says_which_images_have_a_gradient() -> None:
 def test_an_error_of_the_forward_pass_is_not_taken_for_a_missing_gradient() -> None:
     with pytest.raises(RuntimeError, match="shape"):
         slope(nn.Linear(3, 2), pixels(0.0, 0.5).flatten(1), torch.tensor([0]), margin_loss)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you "
+        "tried to allocate 4194304000000 bytes.",
+        "CUDA error: an illegal memory access was encountered",
+        "CUDA out of memory. Tried to allocate 20.00 GiB.",
+    ],
+)
+def test_an_error_of_the_device_is_not_taken_for_a_missing_gradient(message: str) -> None:
+    class Fails(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, images):
+            return images.flatten(1)
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match=message[:10].replace("[", r"\[")):
+        slope(Fails.apply, torch.rand(2, 1, 2, 2), torch.tensor([0, 1]), margin_loss)
