@@ -58,7 +58,7 @@ def estimate_cost(
         found = replace(found, unknown=VAGUE if per_trial else _too_few(costs, own))
     else:
         found = replace(found, per_trial=per_trial.times(cost.hours(1.0)), basis=basis)
-    goal = goal_of(own)
+    goal = goal_of(own, this.objectives)
     if goal is None:
         why = NO_VALUE if own else NEW_TASK if costs.searches else NO_SEARCH
         return replace(found, unknown_to_goal=why)
