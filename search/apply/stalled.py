@@ -1,4 +1,4 @@
-"""Turns: who proposes while a search does not improve: the model, earlier bests, or no history.
+"""Turns: who proposes: the model, the bests of earlier tasks, or the model without other tasks.
 
 A model of past tasks is smooth. Where tasks agree at their peaks and not between them, it predicts
 the peaks away, and a search that trusts it proposes around its own best for ever. On TaskSet 15 of
@@ -57,7 +57,7 @@ PATIENCE = 6
 
 
 class Turns:
-    """A source: the model while it improves; otherwise it takes turns with the others."""
+    """A source: earlier bests while they turn out well, the model, and one without other tasks."""
 
     def __init__(
         self, model: Source, bests: EarlierBests, alone: Source, grid: CandidateGrid

@@ -134,7 +134,7 @@ class Strategy:
     def _model(
         self, grid: CandidateGrid, same: Sequence[Trial], learned: CostAndRisk, alone: CostAndRisk
     ) -> Source:
-        """Returns our own model; with other tasks alone it takes turns.
+        """Returns our own model; where there are other tasks, it takes turns with their bests.
 
         Args:
             grid: The grid of the space.

@@ -176,11 +176,12 @@ def _top_agreements(experience: Experience) -> list[str]:
 
 def _at_the_top(entries: Sequence[TopAgreement]) -> str:
     r = median(each.correlation for each in entries)
-    if r < _AGREES_ROUGHLY:
-        return f"tasks disagree (rank correlation {r:+.2f})"
-    bulk = f"agree {'' if r >= _AGREES else 'roughly '}in bulk (rank correlation {r:+.2f})"
     differ = any(each.quantile > _AT_THE_TOP for each in entries)
-    return f"tasks {bulk} and {'differ' if differ else 'agree'} at the top"
+    if r < _AGREES_ROUGHLY and differ:
+        return f"tasks disagree (rank correlation {r:+.2f})"
+    bulk = "agree" if r >= _AGREES else "agree roughly" if r >= _AGREES_ROUGHLY else "disagree"
+    top = "differ" if differ else "agree"
+    return f"tasks {bulk} in bulk (rank correlation {r:+.2f}) and {top} at the top"
 
 
 def _percent(share: float) -> str:

@@ -10,7 +10,8 @@ deviance); the limit is that of a likelihood ratio.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,9 @@ from search.history import Trial
 from search.space import SearchSpace
 from search.space import values as space_values
 
+Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 # The deviance of the best split of a hyperparameter that does not matter exceeds this in one of 100
 # cases: 6.6 for one split (chi-square), and the best of many is larger.
@@ -65,14 +68,18 @@ def failing_regions(trials: Sequence[Trial], space: SearchSpace) -> list[Failing
     found = []
     for name, kind in space.distributions.items():
         known = [trial for trial in kept if name in trial.configuration]
+        if not known:
+            continue
         has_failed = np.array([bool(trial.cause) for trial in known], dtype=bool)
         values = [trial.configuration[name] for trial in known]
-        regions = [
-            FailingRegion(name, where, int((has_failed & inside).sum()), int(inside.sum()),
-                          _deviance(has_failed, inside))
-            for where, inside in _splits(kind, values)
-        ]  # fmt: skip
-        found += sorted(regions, key=lambda each: -each.deviance)[:1]
+        parts, failed, inside = _parts(kind, values, has_failed)
+        if not parts:
+            continue
+        deviances = _deviances(failed, inside, int(has_failed.sum()), len(known))
+        best = int(np.argmax(deviances))
+        found.append(FailingRegion(
+            name, parts[best], int(failed[best]), int(inside[best]), float(deviances[best])
+        ))  # fmt: skip
     clear = [each for each in found if each.deviance > LEAST_DEVIANCE]
     return sorted(clear, key=lambda each: -each.deviance)
 
@@ -94,31 +101,49 @@ def failure_line(trials: Sequence[Trial], space: SearchSpace, *, is_avoided: boo
     return f"{outcomes.in_words()}{where}{avoided}"
 
 
-def _splits(kind: BaseDistribution, values: Sequence[object]) -> Iterator[tuple[str, Flags]]:
-    """Yield the parts of a hyperparameter: what they are, and which values lie in them."""
+def _parts(
+    kind: BaseDistribution, values: Sequence[object], has_failed: Flags
+) -> tuple[list[str], Counts, Counts]:
+    """Return the parts of a hyperparameter: what they are, the failed trials in each, and all.
+
+    Trials are counted once and added up from below, for a history may have as many values as
+    trials.
+    """
     if isinstance(kind, CategoricalDistribution):
-        for choice in kind.choices:
-            inside = [space_values.is_same(choice, value) for value in values]
-            yield str(choice), np.array(inside, dtype=bool)
-        return
-    numbers = np.array(values, dtype=np.float64)
-    for low, high in zip(*(np.unique(numbers)[part] for part in (np.s_[:-1], np.s_[1:])),
-                         strict=True):  # fmt: skip
-        yield f"above {low:.3g}", numbers > low
-        yield f"below {high:.3g}", numbers < high
+        inside = np.array(
+            [[space_values.is_same(choice, value) for value in values] for choice in kind.choices],
+            dtype=bool,
+        )
+        names = [str(choice) for choice in kind.choices]
+        return names, (inside & has_failed).sum(axis=1), inside.sum(axis=1)
+    numbers, places = np.unique(np.array(values, dtype=np.float64), return_inverse=True)
+    names = [
+        name
+        for low, high in itertools.pairwise(numbers)
+        for name in (f"above {low:.3g}", f"below {high:.3g}")
+    ]
+    return (
+        names,
+        _on_both_sides(places[has_failed], len(numbers)),
+        _on_both_sides(places, len(numbers)),
+    )
 
 
-def _deviance(has_failed: Flags, inside: Flags) -> float:
-    """Return twice the log likelihood ratio; 0 where the part fails less than the rest."""
-    if not inside.any() or inside.all():
-        return 0.0
-    if has_failed[inside].mean() <= has_failed[~inside].mean():
-        return 0.0
-    parts = [has_failed[inside], has_failed[~inside]]
-    gain = sum(_log_likelihood(part) for part in parts) - _log_likelihood(has_failed)
-    return float(2.0 * gain)
+def _on_both_sides(places: Counts, values: int) -> Counts:
+    """Return how many trials lie above and below each cut between two values, in turns."""
+    below = np.cumsum(np.bincount(places, minlength=values))
+    return np.stack([below[-1] - below[:-1], below[:-1]], axis=1).ravel()
 
 
-def _log_likelihood(has_failed: Flags) -> float:
-    failed, count = int(has_failed.sum()), len(has_failed)
-    return float(xlogy(failed, failed / count) + xlogy(count - failed, 1.0 - failed / count))
+def _deviances(failed: Counts, inside: Counts, all_failed: int, trials: int) -> Floats:
+    """Return twice the log likelihood ratios; 0 where a part does not fail more than the rest."""
+    rest_failed, rest = all_failed - failed, trials - inside
+    parts = _log_likelihood(failed, inside) + _log_likelihood(rest_failed, rest)
+    gain = parts - _log_likelihood(np.array(all_failed), np.array(trials))
+    fails_more = failed * rest > rest_failed * inside  # where one is empty, it does not
+    return np.where(fails_more, 2.0 * gain, 0.0)
+
+
+def _log_likelihood(failed: Counts, trials: Counts) -> Floats:
+    share = failed / np.maximum(trials, 1)
+    return np.asarray(xlogy(failed, share) + xlogy(trials - failed, 1.0 - share))

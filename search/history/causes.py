@@ -20,13 +20,14 @@ Cause = Literal["out of memory", "diverged", "collapsed", "killed", "hung", "err
 LONGEST_REASON = 500
 # The texts are those of `optimize/outcome.py` and `optimize/watchdog.py`.
 _SAID: tuple[tuple[str, Cause | Literal[""]], ...] = (
+    (r"^it lost more than", ""),  # first, for it quotes what Ray said of the last worker
     (r"out of memory", "out of memory"),
     (r"killed from outside \(SIGKILL\)", "killed"),
     (r"^not finite", "diverged"),
     (r"for catastrophic overfitting$", "collapsed"),
     (r"hung for more than", "hung"),
     # Of the machines, the storage or the task, whatever the configuration is.
-    (r"^it lost more than|the storage has failed|No space left on device", ""),
+    (r"the storage has failed|No space left on device", ""),
     (r"^reported no |^KeyboardInterrupt|Connection(Refused|Reset|Aborted)?Error\b", ""),
 )
 

@@ -150,7 +150,10 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             return
         kept: dict[str, Any] = {}
         if result is None and outcome.state == "failed":
-            outcome = replace(outcome, reason=f"{outcome.reason}; the last one: {_error_of(trial)}")
+            said = _error_of(trial)
+            # All of it first: the last line of a reason is what says why (`history/causes.py`).
+            reason = f"{said}\n{outcome.reason}; the last one: {last_line(said)}"
+            outcome = replace(outcome, reason=reason)
         elif result is not None and outcome.state == "complete":
             kept = {key: result[key] for key in (TABLES, WARNINGS) if result.get(key)}
         self._end(number, outcome, kept)

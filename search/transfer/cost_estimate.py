@@ -58,7 +58,7 @@ def estimate_cost(
         found = replace(found, unknown=VAGUE if per_trial else _too_few(costs, own))
     else:
         found = replace(found, per_trial=per_trial.times(cost.hours(1.0)), basis=basis)
-    goal = goal_of(own)
+    goal = goal_of(own, this.objectives)
     if goal is None:
         why = NO_VALUE if own else NEW_TASK if costs.searches else NO_SEARCH
         return replace(found, unknown_to_goal=why)
@@ -159,7 +159,8 @@ def _seconds_to(
     reached: list[float] = []
     missed: list[float] = []
     for each, level in cases:
-        unit = next(trial.seconds for trial in each.trials if trial.seconds > 0)
+        # The first training that went to its end, as that of the new search is expected to.
+        unit = next(trial.seconds for trial in each.trials if trial.state == "complete")
         unit = unit if in_first_trials else 1.0
         seconds = each.seconds_to(level)
         (missed if seconds is None else reached).append((seconds or each.seconds) / unit)

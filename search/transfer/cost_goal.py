@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from search.objectives import Objective
 from search.objectives.roles import judging_indices
 from search.transfer.cost_forecast import Goal
 from search.transfer.past_costs import PastSearch
@@ -24,12 +25,16 @@ def median_search(searches: Sequence[PastSearch]) -> PastSearch | None:
     return counting[(len(counting) - 1) // 2] if counting else None
 
 
-def goal_of(searches: Sequence[PastSearch]) -> Goal | None:
-    """The goal of a new search of the task of these; None without one whose trials count."""
+def goal_of(searches: Sequence[PastSearch], objectives: Sequence[Objective]) -> Goal | None:
+    """The goal of a new search of the task of these; None without one whose trials count.
+
+    Args:
+        searches: The searches of its task.
+        objectives: Its own; theirs may have other roles, or another order.
+    """
     median = median_search(searches)
     if median is None:
         return None
-    objectives = median.search.objectives
     judged = [objectives[index] for index in judging_indices(objectives)]
     values = {
         each.metric: -loss if each.is_maximized else loss

@@ -153,17 +153,17 @@ def cost_lines(history: History, summaries: Iterable[Summary], search: str) -> l
     forecast = None if summary is None else stored_cost_forecast(summary.tags)
     if forecast is None:
         return []
-    ended = ended_trials(history)
+    said, ended = [f"expected {line}" for line in forecast.lines()], ended_trials(history)
     mine = None if this is None else _outcome(this, ended.get(search, []), summary)
     if this is None or mine is None:
-        return forecast.lines()
+        return said
     earlier = [
         _outcome(each, ended.get(each.id, []), found.get(each.id))
         for each in history.searches.values()
         if each.id != search and each.started <= this.started
     ]
     compared = [each for each in earlier if each is not None]
-    return [*(mine.lines() or forecast.lines()), *_calibration(compared)]
+    return [*(mine.lines() or said), *_calibration(compared)]
 
 
 def _calibration(outcomes: Sequence[Outcome]) -> list[str]:

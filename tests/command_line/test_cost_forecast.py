@@ -25,10 +25,10 @@ def test_show_says_what_a_search_that_has_not_ended_is_expected_to_cost(
     open_client(copy.uri).set_tag(
         copy.plan.summary_run, tag_names.COST_FORECAST, forecast.to_json()
     )
-    line = "cost of 5 trials: 10 core-hours [5.0, 20], from 3 earlier searches"
+    line = "expected cost of 5 trials: 10 core-hours [5.0, 20], from 3 earlier searches"
     assert line in cli("show", copy.search, "--tracking-uri", copy.uri).out
     document = json.loads(cli("show", copy.search, "--json", "--tracking-uri", copy.uri).out)
-    assert document["cost_forecast"] == ["cost to a goal: unknown, because ...", line]
+    assert document["cost_forecast"] == ["expected cost to a goal: unknown, because ...", line]
 
 
 def test_show_ignores_a_forecast_that_is_damaged(

@@ -8,7 +8,7 @@ from optuna.distributions import FloatDistribution
 
 from search.apply.task_models import TaskModel, task_models
 from search.apply.top_agreement import top_agreements
-from search.experience import Experience
+from search.experience import Experience, TopAgreement
 from search.extract.describe import lines
 from search.history import Trial
 from search.objectives import Objective
@@ -61,6 +61,15 @@ def test_opposite_tasks_disagree():
     assert [each.quantile > 0.9 for each in found] == [True, True]
     text = lines(Experience("t", used=("s",), top_agreements=found))
     assert any("what 1 other task predicts" in each and "tasks disagree" in each for each in text)
+
+
+def test_tasks_that_share_their_best_alone_agree_at_the_top():
+    found = tuple(TopAgreement("loss", task, 0.03, 0.05, 1, ()) for task in "ab")
+    text = lines(Experience("t", used=("s",), top_agreements=found))
+    assert any(
+        "tasks disagree in bulk (rank correlation +0.05) and agree at the top" in each
+        for each in text
+    )
 
 
 def test_a_single_task_and_an_empty_space_say_nothing():

@@ -29,7 +29,8 @@ def test_a_failure_of_a_configuration_has_its_cause(reason: str, cause: str) -> 
 @pytest.mark.parametrize(
     "reason",
     [
-        "it lost more than 100 workers; the last one: the node died",
+        "Failure # 1\nit lost more than 100 workers; the last one: the node died",
+        "it lost more than 100 workers; the last one: its node ran out of memory",
         "OSError: the storage has failed for 600 s: full; fix: make room there or mount it again",
         "OSError: [Errno 28] No space left on device",
         "reported no accuracy.clean; it reported loss",

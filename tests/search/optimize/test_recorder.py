@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from search.history.causes import cause_of
 from search.optimize.recorder import Recorder
 from search.optimize.retries import LOST_WORKERS_RETRIED
 from search.tracking.write.journal import Journal, read_events
@@ -259,6 +260,8 @@ def test_a_trial_that_lost_too_many_workers_fails_with_what_ray_says_of_the_last
         end = tune.events("end")[number]
         assert (end["state"], end["epoch"]) == ("failed", 2)
         assert "more than 100 workers" in end["reason"] and reason in end["reason"]
+        # What the store keeps of it and what this search's sampler was told say the same.
+        assert cause_of("failed", end["reason"]) == "" == tune.recorder.ended[number].cause
 
 
 def test_a_trial_that_is_started_again_has_not_ended_and_says_so(tune: Tune) -> None:

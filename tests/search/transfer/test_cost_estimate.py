@@ -65,6 +65,19 @@ def test_the_cost_to_the_goal_is_that_of_the_first_trial_by_what_searches_needed
     assert (found.to_goal.count, found.to_goal.missed) == (3, 0)
 
 
+def test_a_first_trial_that_was_cut_short_is_no_unit() -> None:
+    known = together(
+        priced("cold", [0.5], 10.0),
+        *(
+            priced(f"w{day}", [None, 0.6], [1.0, 20.0], day=day)  # stopped after a second
+            for day in (1, 2, 3)
+        ),
+    )
+    found = forecast(known, first=FIRST).to_goal
+    # Each took 21 s, of which its first whole training was 20.
+    assert found is not None and found.value == pytest.approx(105 / HOUR)
+
+
 def test_the_cold_searches_cost_to_the_same_goal_is_said() -> None:
     cold = priced("cold", [0.3, 0.5], [10.0, 30.0])
     assert forecast(cold).cold == ColdCost(40 / HOUR, 1, 1)

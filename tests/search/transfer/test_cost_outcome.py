@@ -118,9 +118,12 @@ def test_how_earlier_forecasts_turned_out_is_counted() -> None:
 def test_a_search_that_has_not_ended_shows_its_forecast() -> None:
     known = priced("a", [0.6], 1800.0)
     (goal, trials) = cost_lines(known, [summary("a", of_trials(1.0), "running")], "a")
-    assert goal == "cost to a goal: unknown, because " and trials.startswith("cost of 10 trials")
+    assert goal == "expected cost to a goal: unknown, because "
+    assert trials.startswith("expected cost of 10 trials")
     unknown = CostForecast("core", 5, unknown="it is cold", unknown_to_goal="it is cold")
-    assert cost_lines(known, [summary("a", unknown)], "a") == ["cost: unknown, because it is cold"]
+    assert cost_lines(known, [summary("a", unknown)], "a") == [
+        "expected cost: unknown, because it is cold"
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "{", json.dumps({"unit": "core", "trials": -1})])
