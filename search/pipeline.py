@@ -18,7 +18,7 @@ from models.networks.base_model import locate_base, require_tokenizer
 from models.networks.own_code import PassedCode, locate_code, refuse_hiding
 from search.apply import Proposal
 from search.apply.ending import may_end_early, revalidation_lines
-from search.apply.first_proposals import avoids_failures, first_proposals
+from search.apply.first_proposals import avoids_failures, first_lines, first_proposals
 from search.apply.prior_data import PriorData, prior_data
 from search.apply.top_agreement import top_agreements
 from search.apply.used_history import used_history
@@ -37,7 +37,7 @@ from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
 from search.optimize.session_folder import require_session_folder
 from search.review import Reconciled, reconcile
-from search.space import SearchSpace, Value
+from search.space import SearchSpace
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.spec.own_code import Allowed, require_allowed
 from search.spec.sections import Task
@@ -166,15 +166,7 @@ def prepare(
     given = len(spec.first)
     previewed = min(PREVIEWED, spec.budget.trials - given)
     proposals = first_proposals(spec, prior, space, task, previewed)
-    if given:
-        first = in_words(proposals[0].configuration) + ", ..." * (given > 1)
-        say(f"apply     {counted(given, 'configuration')} given to try first: {first}")
-    for proposal in proposals[given:][:1]:
-        tried, step = in_words(proposal.configuration), proposal.origin.get("step", "?")
-        step += f", because {why}" if (why := proposal.origin.get("reason")) else ""
-        when = "then" if given else "first"
-        say(f"apply     the {spec.sampler.name} sampler {when} tries {tried} (step {step})")
-    for line in revalidation_lines(spec, proposals, prior):
+    for line in [*first_lines(spec, proposals), *revalidation_lines(spec, proposals, prior)]:
         say(f"apply     {line}")
     cost = None
     if not is_resumed:
@@ -316,14 +308,6 @@ def resumed_plan(
         # Trials that were added are wanted, and a search that has ended once was asked to go on.
         may_end=may_end_early(spec) and budget <= spec.budget.trials and not summary.ended_because,
     )  # fmt: skip
-
-
-def in_words(configuration: Mapping[str, Value]) -> str:
-    """A configuration as a line that people read, its numbers rounded: "width 32, dropout 0.2"."""
-    return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in configuration.items()
-    )
 
 
 def refuse_changed(summary: Summary, fingerprint: Mapping[str, Any]) -> None:

@@ -6,14 +6,17 @@ Not for the sampler itself (`sampler.py`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from search.apply.first_forecast import FirstForecasts
 from search.apply.optuna_sampler import OptunaSampler
 from search.apply.prior_data import PriorData
 from search.apply.proposal_source import Proposal, origin
 from search.apply.sampler import TRANSFER, WarmStartSampler
+from search.history.plurals import counted
 from search.history.studies import quiet_study
 from search.objectives.roles import searched
-from search.space import SearchSpace
+from search.space import SearchSpace, Value
 from search.spec import Spec
 
 
@@ -61,3 +64,33 @@ def first_proposals(
         sampler.ask(study, proposal)
         proposals.append(proposal)
     return proposals
+
+
+def first_lines(spec: Spec, proposals: Sequence[Proposal]) -> list[str]:
+    """Says what a search tries first, a line for what is given and one for what is proposed.
+
+    Args:
+        spec: The search.
+        proposals: Its first ones; the spec's own come first.
+    """
+    given, said = len(spec.first), []
+    if given:
+        first = configuration_in_words(proposals[0].configuration) + ", ..." * (given > 1)
+        said = [f"{counted(given, 'configuration')} given to try first: {first}"]
+    for proposal in proposals[given:][:1]:
+        tried, step = (
+            configuration_in_words(proposal.configuration),
+            proposal.origin.get("step", "?"),
+        )
+        step += f", because {why}" if (why := proposal.origin.get("reason")) else ""
+        when = "then" if given else "first"
+        said.append(f"the {spec.sampler.name} sampler {when} tries {tried} (step {step})")
+    return said
+
+
+def configuration_in_words(configuration: Mapping[str, Value]) -> str:
+    """A configuration as a line that people read, its numbers rounded: "width 32, dropout 0.2"."""
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in configuration.items()
+    )

@@ -140,6 +140,7 @@ def review(
     if not as_json:
         _announce(tracking_uri)
     from search import pipeline
+    from search.apply.first_proposals import configuration_in_words
     from search.cli.documents import ProposalDocument, ReviewDocument, origin_keys, to_json
     from search.cli.expectations import expectation_lines
     from search.experience import LeftOut
@@ -164,7 +165,7 @@ def review(
         print(to_json(document))
         return
     for proposal in tried:
-        say(f"try       {pipeline.in_words(proposal.configuration)}")
+        say(f"try       {configuration_in_words(proposal.configuration)}")
         say(f"          {proposal.origin}")
     for line in expectation_lines([read_origin(each.origin) for each in prepared.proposals]):
         say_raw(line)

@@ -97,7 +97,7 @@ def failure_line(trials: Sequence[Trial], space: SearchSpace, *, is_avoided: boo
         return ""
     regions = [each.in_words() for each in failing_regions(trials, space)[:REGIONS_NAMED]]
     where = f", most of {' and of '.join(regions)}" if regions else ""
-    avoided = "; configurations like these are avoided" if is_avoided else ""
+    avoided = "; configurations like these are tried less" if is_avoided else ""
     return f"{outcomes.in_words()}{where}{avoided}"
 
 

@@ -189,7 +189,8 @@ def _outcome(this: Search, trials: Sequence[Trial], summary: Summary | None) -> 
     if summary is None or summary.state not in _ENDED:
         return None
     forecast = stored_cost_forecast(summary.tags)
-    if forecast is None:
+    # Trials that all failed say nothing of what a search costs.
+    if forecast is None or not any(each.state in ("complete", "stopped") for each in trials):
         return None
     return outcome_of(this, trials, forecast, cost_of(summary.spec_yaml))
 

@@ -28,7 +28,7 @@ def test_review_says_in_a_line_what_history_knows_of_failures(
 ) -> None:
     arguments = ("review", spec, "--tracking-uri", store.uri)
     said = "extract   1 of 3 trials failed (error 1)"
-    assert f"{said}; configurations like these are avoided\n" in cli(*arguments).out
+    assert f"{said}; configurations like these are tried less\n" in cli(*arguments).out
     off = cli(*arguments, "--set", "sampler.options.failures=false").out
     assert f"{said}\n" in off
 

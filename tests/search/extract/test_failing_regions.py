@@ -72,7 +72,7 @@ def test_the_line_says_how_many_failed_of_what_and_where() -> None:
     failed = sum(each.state == "failed" for each in known)
     assert failure_line(known, SPACE, is_avoided=True) == (
         f"{failed} of 40 trials failed (out of memory {failed}), most of kind b ({failed} of "
-        f"{failed}); configurations like these are avoided"
+        f"{failed}); configurations like these are tried less"
     )
     assert "avoided" not in failure_line(known, SPACE, is_avoided=False)
 

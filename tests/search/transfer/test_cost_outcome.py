@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from search.history import History
@@ -134,3 +135,14 @@ def test_a_damaged_forecast_is_ignored(text: str) -> None:
     lines = cost_lines(known, [summary("a", text), summary("b", of_trials(1.0))], "b")
     assert len(lines) == 1 and lines[0].startswith("Forecast was")
     assert cost_lines(known, [], "a") == []
+
+
+def test_a_search_whose_trials_all_failed_says_nothing_of_costs() -> None:
+    known = priced("a", [0.6, 0.7], 1800.0)
+    place = known.trials.schema.get_field_index("state")
+    failed = pa.array(["failed", "failed"], known.trials.schema.field(place).type)
+    trials = known.trials.set_column(place, "state", failed)
+    said = cost_lines(History(trials, known.searches), [summary("a", of_trials(1.0))], "a")
+    assert [line.split(" of ")[0] for line in said] == [
+        "expected cost to a goal: unknown, because ", "expected cost"
+    ]  # fmt: skip
