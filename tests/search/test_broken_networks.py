@@ -52,7 +52,10 @@ def attack(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("network", WARNINGS)
+@pytest.mark.parametrize(
+    "network",
+    ["nan_gradient", *(pytest.param(each, marks=pytest.mark.long) for each in [*WARNINGS][1:])],
+)
 def test_a_broken_network_gets_a_number_and_the_warning_that_names_its_fault(
     tmp_path: Path, network: str
 ) -> None:
