@@ -73,8 +73,11 @@ def forecast(
 
 
 def rounded(number: float) -> float:
-    """Returns a number with six digits: the last ones differ with the order of a computation."""
-    return float(f"{number:.6g}")
+    """Returns a number with six digits: the last ones differ with the order of a computation.
+
+    Zero has no sign.
+    """
+    return float(f"{number:.6g}") + 0.0
 
 
 def _improvement(predicted: Predicted, row: int, count: int) -> tuple[float, float]:
