@@ -13,7 +13,8 @@ from search.tracking.artifacts import read_robustness
 from search.tracking.store import open_client
 from tests.support.launches import PATIENCE_SECONDS, ROOT, Place, finished
 
-pytestmark = pytest.mark.slow
+# Four real searches; every attack meets these networks in tests/contracts, too.
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 METRICS = ("accuracy.clean", "accuracy.pgd3_l2_0.5")
 WARNINGS = {
@@ -52,10 +53,7 @@ def attack(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    "network",
-    ["nan_gradient", *(pytest.param(each, marks=pytest.mark.long) for each in [*WARNINGS][1:])],
-)
+@pytest.mark.parametrize("network", WARNINGS)
 def test_a_broken_network_gets_a_number_and_the_warning_that_names_its_fault(
     tmp_path: Path, network: str
 ) -> None:
