@@ -168,8 +168,8 @@ class ImageEvaluation:
     def confirm(self, model: nn.Module, meter: WorkMeter) -> dict[str, float]:
         """Return metrics of stronger attacks on the objective part and those that they replace.
 
-        {} before `conclude`. Repeated calls return the same. Fills the attack memory; `meter`
-        counts the attack's work.
+        {} before `conclude`. Repeated calls return the same, unless the model itself is random.
+        Fills the attack memory; `meter` counts the attack's work.
         """
         if self._robust is None:
             return {}

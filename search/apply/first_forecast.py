@@ -4,9 +4,9 @@ That is a first one: of the portfolio, the best of an earlier task, given by the
 predict it each for itself, and this task is taken for one more of their kind. Where their values
 lie close enough together, the value is said in this task's unit; elsewhere the rank alone: among
 which share of a past search's trials the configuration would have been. On recorded HPOBench (8
-tasks by 8 seeds, three first proposals each, 7 past tasks) 164 of 187 values and 178 of 192 costs
-lay in their 95 % interval, and the mean rank was .339 where .354 came true. Not for proposals of a
-model (`expected_gain.py`).
+tasks by 8 seeds, three first proposals each, 7 past tasks; no command) 164 of 187 values and 178 of
+192 costs lay in their 95 % interval, and the mean rank was .339 where .354 came true. Not for
+proposals of a model (`expected_gain.py`).
 
 Source: Student 1908, "The probable error of a mean" (the interval of one more draw).
 """

@@ -11,10 +11,10 @@ misleading history costs four of the first thirty trials. After `PATIENCE` trial
 improvement the model without other tasks has turns, too, for past tasks may agree in bulk and
 differ at the top.
 
-TaskSet, 11 earlier tasks, 72 sequences from 100 on: .105 of a cold search, median .037; .163 and
-.063 where a turn of the bests followed each of the model's, tasks that cannot be predicted had none
-and the portfolio was not of fronts first. HPOBench, 10th to 20th search, 12 sequences from 100 on,
-in seconds: .238, and .275 where tasks that were searched before had no such turns.
+TaskSet (`python -m benchmarks.curves --first 100 --sequences 72`): .105 of a cold search, median
+.037; .163 and .063 where a turn of the bests followed each of the model's, tasks that cannot be
+predicted had none and the portfolio was not of fronts first. HPOBench (results/LOG.md, no command),
+10th to 20th search, in seconds: .238, and .274 where tasks that were searched before had no turns.
 
 Whose turn it is depends on the trials alone, so a resumed search goes on as an uninterrupted one,
 and trials that run at once come from different sources.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from models.adversarial.checks.search_warnings import search_warnings
 from search.cli.documents import (
     HistoryDocument,
     MeasuredDocument,
@@ -19,7 +20,6 @@ from search.cli.documents import (
     origin_keys,
 )
 from search.history import History, Trial
-from search.history.confirmation_warnings import warnings_of
 from search.optimize.plan import LOG
 from search.optimize.trial_log import as_printed, log_file
 from search.tracking import tag_names
@@ -207,7 +207,9 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
         },
         **origin_keys(trial.origin, names),
         lineage=lineage_in_words(json.loads(tag_names.joined_tag(tag_names.LINEAGE, tags) or "{}")),
-        warnings=tuple(f"{each.name} ({each.measured})" for each in warnings_of(trial)),
+        warnings=tuple(
+            f"{each.name} ({each.measured})" for each in search_warnings(trial.last_values)
+        ),
         reason=tags.get(tag_names.REASON, ""),
         traceback=traceback,
         log=stored.log,

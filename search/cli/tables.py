@@ -12,9 +12,9 @@ from math import nan
 import yaml
 from rich.console import Console
 
+from models.adversarial.checks.search_warnings import search_warnings
 from search.cli.documents import SearchDocument
 from search.cli.stored_searches import StoredSearch, search_document, stored_search, trial_document
-from search.history.confirmation_warnings import warnings_of
 from search.history.plurals import counted
 from search.history.work import work_text
 from search.objectives.objective import value_text
@@ -172,7 +172,7 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
         say(f"cost: {seconds_text(found.seconds)}, {work_text(found.work)}{device}", out)
     for sentence in filter(None, (found.origin, found.lineage)):
         say(sentence, out)
-    for warning in warnings_of(trial):
+    for warning in search_warnings(trial.last_values):
         say(f"warning: {warning.name} ({warning.measured})", out)
         say(f"  raised when: {warning.raised_when}", out)
         say(f"  what it means: {warning.meaning}", out)

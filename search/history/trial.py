@@ -126,6 +126,11 @@ class Trial:
             return _number(self.values[self.metrics.index(own)])
         return self.last(metric)
 
+    @property
+    def last_values(self) -> dict[str, float]:
+        """Metric -> its value at its last epoch."""
+        return {name: self.last(name) for name, curve in self.curves.items() if curve}
+
     def last(self, metric: str) -> float:
         """Return the value of a metric at its last epoch; NaN without one."""
         curve = self.curves.get(metric, {})

@@ -17,8 +17,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from models.adversarial.checks.search_warnings import search_warnings
 from search.history import Trial
-from search.history.confirmation_warnings import warnings_of
 from search.history.plurals import counted
 from search.objectives import pareto
 from search.objectives.objective import value_text
@@ -55,7 +55,7 @@ class View:
             self.origins[trial.number] = origin_text(trial.origin)
             if trial.values:
                 self.values[trial.number] = trial.values
-            self._warn(trial.number, [each.name for each in warnings_of(trial)])
+            self._warn(trial.number, [each.name for each in search_warnings(trial.last_values)])
 
     def take(self, event: Event) -> str | None:
         """Applies an event; returns a line to print, or None."""

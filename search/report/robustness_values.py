@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
-from models.adversarial.checks.search_warnings import GAP, REPLACED
+from models.adversarial.checks.search_warnings import GAP, REPLACED, search_warnings
 from models.adversarial.checks.warning import GradientMaskingWarning
 from models.scores.metric_names import MetricName, unconfirmed
 from search.history import Trial
-from search.history.confirmation_warnings import warnings_of
 
 FILE = "robustness.json"
 
@@ -117,7 +116,8 @@ def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
     kept = values[robust[0]]
     return ConfirmedTrial(
         trial.number, values.get(unconfirmed(robust[0]), kept), stronger,
-        values.get(GAP, 0.0), kept, values.get(REPLACED) == 1.0, is_best, tuple(warnings_of(trial)),
+        values.get(GAP, 0.0), kept, values.get(REPLACED) == 1.0, is_best,
+        tuple(search_warnings(trial.last_values)),
     )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from models.adversarial.checks.search_warnings import search_warnings
 from search.history import History, Trial
-from search.history.confirmation_warnings import warnings_of
 from search.objectives.objective import value_text
 from search.session.screen import say, say_raw
 from search.transfer.best import best_trials, values_on_test
@@ -29,7 +29,7 @@ def print_best(out: Console, history: History, search: str) -> list[Trial]:
         say(f"{best_in_words(known)}{test}", out)
         out.print(best_table(best, out))
     for entry in best:
-        for warning in warnings_of(entry):
+        for warning in search_warnings(entry.last_values):
             trial = f"trial {entry.number:03d} may mask its gradients"
             say(f"warning: {trial}: {warning.name} ({warning.measured})", out)
     for line in repetition_lines(history, search):
