@@ -15,7 +15,13 @@ from models.data.description import DataDescription, TextDescription, describe_d
 from models.data.kind import guess_kind
 from models.data.sources import DataError
 from models.hyperparameters.cnn import CNN, CNN_ARCHITECTURE, NETWORK
-from models.hyperparameters.hyperparameter import OWN_PREFIX, Hyperparameter, Value, is_active, usual
+from models.hyperparameters.hyperparameter import (
+    OWN_PREFIX,
+    Hyperparameter,
+    Value,
+    is_active,
+    usual,
+)
 from models.hyperparameters.transformer import (
     CAUSAL_MODEL,
     ENTITY_TAGGER,

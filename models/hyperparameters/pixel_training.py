@@ -84,7 +84,6 @@ _FREE = (
 )
 
 
-
 def attacked_training(weight_decay: Hyperparameter) -> tuple[Hyperparameter, ...]:
     """Return the hyperparameters of adversarial training without the free method.
 
