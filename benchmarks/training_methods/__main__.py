@@ -8,7 +8,7 @@ those of one data set and untuned settings: a method that a search may choose ne
 
 Nothing was tuned on these images. `run` goes on where it was killed; after a change of the code of
 `models/` all cells are run again.
-Cost: about 15 minutes of one core for one epsilon. `settings` (10 minutes more) prints what the
+Cost: about 15 minutes of one core for one epsilon. `settings` (5 minutes more) prints what the
 settings that Pang et al. 2021 and Rice et al. 2020 found to matter change in the PGD training.
 
     python -m benchmarks.training_methods run --jobs 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,6 @@ def cells(epsilon: float) -> Iterator[dict[str, Any]]:
 
 def run_cell(cell: dict[str, Any]) -> dict[str, Any]:
     """Train and attack one network."""
-    return trained_and_attacked(configuration(cell["method"], cell["epsilon"]), cell)
-
-
-def trained_and_attacked(values: Mapping[str, Any], cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Train the CNN of these values for a cell's epochs and seed, and attack it at its epsilon."""
     import torch
 
     from models.adversarial.pixels.autoattack import autoattack
@@ -57,8 +52,8 @@ def trained_and_attacked(values: Mapping[str, Any], cell: Mapping[str, Any]) -> 
     torch.set_num_threads(1)
     threat = Threat(norm="linf", epsilon=cell["epsilon"])
     training = NetworkTraining(
-        complete("cnn", values), load_images({"name": "digits"}),
-        epochs=cell["epochs"], seed=cell["seed"], threat=threat,
+        complete("cnn", configuration(cell["method"], cell["epsilon"])),
+        load_images({"name": "digits"}), epochs=cell["epochs"], seed=cell["seed"], threat=threat,
     )  # fmt: skip
     curve = list(training.run())
     images, labels = training.examples("test")
@@ -74,7 +69,7 @@ def trained_and_attacked(values: Mapping[str, Any], cell: Mapping[str, Any]) -> 
     }
 
 
-def key(cell: Mapping[str, Any]) -> dict[str, Any]:
+def key(cell: dict[str, Any]) -> dict[str, Any]:
     """Return the key of a cell's result."""
     return {**cell, "code": models_version()}
 

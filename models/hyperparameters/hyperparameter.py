@@ -98,8 +98,8 @@ def _values(when: Mapping[str, Value | tuple[Value, ...]]) -> dict[str, tuple[Va
     return {name: each if isinstance(each, tuple) else (each,) for name, each in when.items()}
 
 
-def usual(hyperparameter: Hyperparameter, values: Mapping[str, Value]) -> Value:
-    """Return the default of `hyperparameter` next to the `values` of others."""
+def usual(hyperparameter: Hyperparameter, values: Mapping[str, Any]) -> Any:
+    """Return the default of `hyperparameter` next to the `values` of others, checked or not."""
     return values.get(hyperparameter.default_from, hyperparameter.default)
 
 

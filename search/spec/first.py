@@ -82,7 +82,7 @@ def _usual(
 ) -> Value:
     kind = space.distributions[name]
     if name in known:
-        default = usual(known[name], given)
+        default: Value = usual(known[name], given)
         if space_values.holds(kind, default):
             return default
     middle: Value = space_values.middle(kind)
