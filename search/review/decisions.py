@@ -39,8 +39,8 @@ _SENTENCES: dict[Kind, str] = {
     "where the other values count",
     "new category": "{subject} {ours} is new here: never tried {where}",
     "condition changed": "{subject} is active {theirs} {where}, {ours} here: unknown in {trials}",
-    "fixed": "{subject} {ours} was not searched {where}: {theirs} in {trials}, by its settings or by "
-    "default",
+    "fixed": "{subject} {ours} was not searched {where}: {theirs} in {trials}, by its settings or "
+    "by default",
     "added": "{subject} {ours} is new here: missing {where}, unknown in {trials}",
     "inferred": "{subject} is missing {where}: inferred from what depends on it in {trials}",
     "removed": "{subject} {theirs} {where} is not searched here: ignored in {trials}",

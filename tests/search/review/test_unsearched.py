@@ -114,8 +114,8 @@ def test_a_line_says_what_was_taken_for_known_and_in_how_many_trials() -> None:
     other = ATTACKED | {"weight_decay": 0.1}
     lines = found(of_model(earlier([PLAIN, ATTACKED, other], THEIRS))).lines()
     assert lines == [
-        "fixed: schedule {cosine, one_cycle, step} was not searched in s1: 'cosine' in 3 trials, by "
-        "its settings or by default",
+        "fixed: schedule {cosine, one_cycle, step} was not searched in s1: 'cosine' in 3 trials, "
+        "by its settings or by default",
         "fixed: adversarial_weight_decay 1e-05..1 (log) was not searched in s1: 2 values in 2 "
         "trials, by its settings or by default",
         "fixed: crafting_mode {eval, train} was not searched in s1: 'eval' in 2 trials, by its "
