@@ -12,7 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from models.catalog import describe_data
+from models.catalog import MODELS, describe_data
 from models.data.sources import SPLITS
 from models.networks.base_model import locate_base, require_tokenizer
 from models.networks.own_code import PassedCode, locate_code, refuse_hiding
@@ -36,7 +36,7 @@ from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
 from search.optimize.session_folder import require_session_folder
-from search.review import Reconciled, reconcile
+from search.review import Reconciled, Trained, reconcile
 from search.space import SearchSpace
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.spec.own_code import Allowed, require_allowed
@@ -119,7 +119,8 @@ def prepare(
     if changed and not is_resumed:
         raise ValueError(f"{changed}; fix: remove history.digest to learn from what is there now")
     spec = pin_history(spec, history)
-    reconciled = reconcile(history, space, spec.objectives)
+    trained = Trained(spec.task.trains, MODELS.get(spec.task.catalog_name, {}))
+    reconciled = reconcile(history, space, spec.objectives, trained)
     for line in [
         *([changed] if changed else []),
         _found(spec, history, reconciled, task),

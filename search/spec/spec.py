@@ -231,7 +231,8 @@ class Spec(Part):
     def first_configurations(self) -> list[dict[str, Value]]:
         """Return the first configurations, completed; trial N tries the one at place N."""
         space, known = self.search_space(), catalog.MODELS.get(self.task.catalog_name, {})
-        return [completed_first(each, space, known) for each in self.first]
+        fixed = self.task.settings
+        return [completed_first({**fixed, **each}, space, known) for each in self.first]
 
     def starting_points(self) -> list[str]:
         """Return the earlier trials that trials may start from, as `SEARCH#TRIAL` once pinned."""
