@@ -42,7 +42,8 @@ def spec(network: str, training: str = "none") -> dict[str, Any]:
         "resources": {"parallelism": 1, "cpus": 1},
         "scheduler": {"name": "none"},
         "robustness": {"norm": "l2", "epsilon": 0.5, "steps": 3, "cheap_steps": 1, "examples": 40,
-                       "cheap_examples": 16, "confirm_examples": 16, "final_examples": 16},
+                       "cheap_examples": 16, "confirm_examples": 16, "final_examples": 16,
+                       "doubtful": "keep"},
     }  # fmt: skip
 
 
