@@ -91,7 +91,7 @@ def _doubt(metrics: Mapping[str, float], objectives: Sequence[str]) -> str:
         for name in objectives
         if MetricName.parse(name).is_attacked
     )
-    fix = "fix: return differentiable logits, or let it count by robustness: {doubtful: keep}"
+    fix = "fix: return logits that nothing masks, or let it count by robustness: {doubtful: keep}"
     return found and f"{IN_DOUBT}, and {values} does not count: {found}; {fix}"
 
 
