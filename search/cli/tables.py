@@ -179,7 +179,7 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
         say(f"  what to do: {warning.remedy}", out)
     if found.state == "failed":
         say(f"reason: {found.reason or 'none is recorded'}", out)
-        if found.traceback.strip():
+        if found.traceback.strip() not in ("", found.reason):
             say_raw(found.traceback.rstrip(), out)
         say(f"log: {found.log} (on the machine that ran it)", out)
     elif found.reason:

@@ -35,7 +35,7 @@ _RUNS_NAMED = 20
 _STATES: Mapping[State, str] = {
     "complete": "trained to the full budget",
     "stopped": "stopped early by the scheduler or the user",
-    "failed": "ended with an error; see reason.txt of the run",
+    "failed": "ended with an error, or with a value in doubt; see reason.txt of the run",
     "interrupted": "interrupted; `twentieth resume` continues them",
     "running": "still running when this report was written",
 }

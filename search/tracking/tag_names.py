@@ -79,8 +79,9 @@ OVERLAP = "twentieth.overlap"  # training examples of the source that are in the
 BASE = "twentieth.base"  # the pretrained model underneath
 LINEAGE = "twentieth.lineage"  # JSON: where the initial weights come from, through all ancestors
 LINEAGES = "twentieth.lineages"  # JSON, of a search: `SEARCH#NUMBER` to its file and lineage
-# Of a trial whose gradients may be masked: `replaced` if stronger attacks replaced the robust
-# accuracy, `doubtful` if they did not; absent without a warning.
+# Of a trial whose gradients may be masked: `replaced` if stronger attacks by gradients replaced the
+# robust accuracy, `doubtful` if it may be false; absent without a warning. A doubtful trial has
+# failed, unless the spec has `robustness: {doubtful: keep}`.
 ROBUST_VALUE = "twentieth.robust_value"
 ROBUST_WARNINGS = "twentieth.robust_warnings"  # names of the warnings behind that, joined by `; `
 

@@ -14,7 +14,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.adversarial.embeddings.attacks import EmbeddingBatch, embedding_accuracy
+from models.adversarial.embeddings.attacks import (
+    EmbeddingBatch,
+    embedding_accuracy,
+    missing_gradient,
+)
 from models.adversarial.embeddings.perturbed_logits import perturbed, zero_perturbation
 from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.text.attack import AttackResult, attack_texts
@@ -105,6 +109,12 @@ class TextEvaluation:
         # After a restore of an ended training there is no attack in this process yet.
         attack = self._last or self._attack(model, "validation", self._threat)
         tables = {"attacked_texts.txt": attack_table(attack)}
+        if missing := missing_gradient(model, next(self._few_embedding_batches(model))):
+            measured = " and ".join(self._threat.embedding_metrics())
+            tables["embeddings.txt"] = (
+                f"No gradient reaches the embeddings: {missing}.\n{measured} are therefore the "
+                "accuracy without an attack, and say nothing about robustness.\n"
+            )
         if self._data.kind == "classification":
             truth = np.asarray(examples.labels, dtype=np.int64)
             predicted = self._logits(model, examples).argmax(dim=-1).numpy()
@@ -148,17 +158,17 @@ class TextEvaluation:
 
     def _embedding_accuracies(self, model: nn.Module) -> dict[str, float]:
         """Return accuracies (of texts, words or answer tokens) under attacks on the embeddings."""
-        examples, threat = self._data.validation, self._threat
-        chosen = fixed_subset(len(examples.texts), threat.cheap_examples, threat.seed)
-        few = examples.take(chosen)
-        encoded = self._encoder.encode(few.texts, few.labels)
-        steps = (1, EMBEDDING_STEPS)
+        size, steps = self._threat.share * self._unit, (1, EMBEDDING_STEPS)
         return {
-            name: embedding_accuracy(
-                model, self._embedding_batches(model, encoded), threat.share * self._unit, steps=n
-            )
-            for name, n in zip(threat.embedding_metrics(), steps, strict=True)
+            name: embedding_accuracy(model, self._few_embedding_batches(model), size, steps=n)
+            for name, n in zip(self._threat.embedding_metrics(), steps, strict=True)
         }
+
+    def _few_embedding_batches(self, model: nn.Module) -> Iterator[EmbeddingBatch]:
+        """Return the batches of the examples whose embeddings are attacked."""
+        examples, threat = self._data.validation, self._threat
+        few = examples.take(fixed_subset(len(examples.texts), threat.cheap_examples, threat.seed))
+        return self._embedding_batches(model, self._encoder.encode(few.texts, few.labels))
 
     def _embedding_batches(
         self, model: nn.Module, encoded: Sequence[Encoded]

@@ -16,6 +16,7 @@ from models.data.sources import DataError
 from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
 from tests.support.image_trainings import comparable, is_same
+from tests.support.tiny_classifiers import NoWayBack
 from tests.support.tiny_texts import tiny_base, tiny_texts
 
 THREAT = TextThreat(examples=6, cheap_examples=3, queries=20)
@@ -167,6 +168,11 @@ def test_every_adversarial_training_learns_every_kind(
     assert last["loss.validation"] < first["loss.validation"]
 
 
+def _without_way_back(module: object, inputs: object, output: Any) -> Any:
+    output.logits = NoWayBack.apply(output.logits)
+    return output
+
+
 @pytest.mark.slow
 def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
     bases: dict[str, LoadedBase],
@@ -177,6 +183,9 @@ def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
         list(training.run())
         assert word in training.tables()[file]
         assert "misclassified before the attack" in training.tables()["attacked_texts.txt"]
+        assert "embeddings.txt" not in training.tables()
+        training.model.register_forward_hook(_without_way_back)
+        assert "reaches the embeddings: no way back" in training.tables()["embeddings.txt"]
 
 
 def test_a_model_loaded_for_other_labels_is_refused(bases: dict[str, LoadedBase]) -> None:

@@ -97,6 +97,17 @@ def test_accuracy_on_corrupted_images_may_be_an_objective() -> None:
     assert spec.objectives[1].metric == "accuracy.corrupted"
 
 
+def test_whether_trials_in_doubt_count_is_a_setting_and_no_part_of_the_task() -> None:
+    kept = spec_from_yaml(changed("robustness/doubtful", "keep"))
+    usual = spec_from_yaml(changed("robustness/norm", "linf"))
+    assert usual.excludes_doubtful and not kept.excludes_doubtful
+    assert task_id(kept.fingerprint(DATA)) == task_id(usual.fingerprint(DATA))
+    assert spec_from_yaml(kept.to_yaml()) == kept
+    assert "exclude" in said(changed("robustness/doubtful", "maybe"))
+    reported = spec_from_yaml(changed("objectives/1/role", "report"))
+    assert not reported.excludes_doubtful, "a value that is only reported excludes nothing"
+
+
 def test_the_final_evaluation_is_no_part_of_the_task() -> None:
     ids = {
         task_id(spec_from_yaml(changed(f"robustness/{key}", value)).fingerprint(DATA))
