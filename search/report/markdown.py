@@ -184,8 +184,8 @@ def _front(contents: Contents) -> str:
         cells += [_value(best.configuration.get(name)) for name in names]
         rows.append([*cells, seconds_text(best.seconds), *([work_text(best.work)] * has_work)])
     note = (
-        "The objectives were measured on the validation split, which chose these trials, so they "
-        "are optimistic."
+        "The objectives were measured on the objective part of the validation split, which chose "
+        "these trials, so they are optimistic."
     )
     if any(tested):
         note += (
