@@ -195,4 +195,6 @@ def _digest(kind: str, names: tuple[str, ...], splits: Mapping[str, TextExamples
     digest = hashlib.sha256(json.dumps([kind, names]).encode())
     for split in SPLITS:
         digest.update(json.dumps([splits[split].texts, splits[split].labels]).encode())
+    if (groups := splits["validation"].groups) is not None:
+        digest.update(json.dumps(groups).encode())
     return digest.hexdigest()[:12]

@@ -61,6 +61,7 @@ def _read(settings: DataSettings, kind: str, stamp: Any) -> TextSource:
                             f"{list(tables['train'].columns)}; fix: give all splits the "
                             "same")  # fmt: skip
     rows, label_names, warnings = _examples(tables, kind, place)
+    rows = {split: _grouped(each, tables[split]) for split, each in rows.items()}
     warnings += _groups_in_two(tables, place)
     splits = {split: each.examples for split, each in rows.items()}
     if opened.shares:
@@ -124,6 +125,20 @@ def _classified(tables: Mapping[str, TextTable]) -> tuple[dict[str, _Rows], tupl
 def _all_rows(examples: TextExamples, labels: npt.NDArray[np.int64] | None = None) -> _Rows:
     rows = range(len(examples))
     return _Rows(examples, rows, np.zeros(len(examples), np.int64) if labels is None else labels)
+
+
+def _grouped(rows: _Rows, table: TextTable) -> _Rows:
+    """Return the rows with the group of each example, if there are groups.
+
+    The examples of one row, which are the answers of one conversation, are a group by themselves.
+    """
+    if GROUP in table.columns:
+        groups = tuple(str(table.columns[GROUP][row]) for row in rows.rows)
+    elif len(set(rows.rows)) < len(rows.rows):
+        groups = tuple(map(str, rows.rows))
+    else:
+        return rows
+    return rows._replace(examples=replace(rows.examples, groups=groups))
 
 
 def _held_out(

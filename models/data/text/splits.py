@@ -7,7 +7,7 @@ a tag in IOB2) and `dialogue` (a prompt, or a conversation, has an answer). Impo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from models.data.sources import DataError
@@ -25,10 +25,13 @@ class TextExamples:
     texts the words, labels one tag id for each word (before `number_tags`: the tag itself).
     dialogue: texts `(prompt, answer)`, labels None; or the contents of several turns, the answer
     last, and their roles as labels: a prompt and an answer in a tokenizer's chat template.
+    `groups`: the group of each example, which must not be divided: that of `group_column`, or the
+    conversation. None without.
     """
 
     texts: tuple[tuple[str, ...], ...]
     labels: tuple[Any, ...]
+    groups: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -36,7 +39,14 @@ class TextExamples:
     def take(self, indices: Iterable[int]) -> TextExamples:
         """Return the examples at `indices`, in their order."""
         kept = [int(index) for index in indices]
-        return TextExamples(tuple(self.texts[i] for i in kept), tuple(self.labels[i] for i in kept))
+        groups = None if self.groups is None else tuple(self.groups[i] for i in kept)
+        return TextExamples(
+            tuple(self.texts[i] for i in kept), tuple(self.labels[i] for i in kept), groups
+        )
+
+    def labelled(self, labels: Iterable[Any]) -> TextExamples:
+        """Return the same examples with other labels."""
+        return replace(self, labels=tuple(labels))
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class TextSplits:
 
     `label_names`: the classes by number; for entities `("O", "B-a", "I-a", "B-b", ...)` over the
     sorted entity types of all splits; empty for dialogue. `digest`: 12 hex digits over texts,
-    labels and label names.
+    labels, label names and, since they decide where validation is cut, its groups.
     """
 
     kind: str

@@ -121,6 +121,7 @@ def test_an_evaluation_is_logged_as_metrics_texts_and_adversarial_examples(
     store.journal.append(
         "test", number=0, epoch=2, metrics={"test.accuracy.clean": 0.9},
         texts={"robustness.json": "{}"}, files=[str(examples), str(tmp_path / "gone")],
+        tables={"entities_test.txt": "a table"},
     )  # fmt: skip
     store.writer().drain()
     save_sent_offset(store.folder, 0)
@@ -128,6 +129,7 @@ def test_an_evaluation_is_logged_as_metrics_texts_and_adversarial_examples(
     (run,) = store.runs()
     assert run.data.metrics["test.accuracy.clean"] == 0.9
     assert read_robustness(store.client, run.info.run_id) == {"robustness.json": "{}"}
+    assert read_tables(store.client, run.info.run_id)["entities_test.txt"] == "a table"
     (file,) = fetch_adversarial_examples(store.client, run.info.run_id, tmp_path / "fetched")
     assert file.read_bytes() == b"\x00images" and file.name == examples.name
 
