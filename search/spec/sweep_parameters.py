@@ -195,9 +195,11 @@ def _quantized(
 ) -> tuple[dict[str, Any], str]:
     """Return the entry of multiples of q, and what differs: a logarithmic range has no steps.
 
-    W&B rounds a draw to the nearest multiple, which may lie half a step outside the range.
+    W&B rounds a draw to the nearest multiple, which may lie half a step outside the range. From an
+    end in the middle between two multiples, draws go to the inner one.
     """
-    ends = [round(end / q) * q for end in (low, high)]
+    first = math.floor(low / q + 0.5)
+    ends = [step * q for step in (first, max(first, math.ceil(high / q - 0.5)))]
     kind = "int" if isinstance(q, int) else "float"
     ends = ends if kind == "int" else [_rounded(end) for end in ends]
     if not is_log:
