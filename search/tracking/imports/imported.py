@@ -133,7 +133,7 @@ def _missing(
     name = names[0]
     close = nearest_name(name, given)
     others = f" (nor for {', '.join(names[1:])})" if len(names) > 1 else ""
-    meant = f"; did you mean {close!r}?" if close else f"; it has {', '.join(given)}"
+    meant = f"; did you mean {close!r}?" if close else f"; it has {', '.join(given)};"
     fix = f"write history: {{{key}: {{{close or 'THEIRS'}: {name}}}}} into the spec"
     partial = ", or add --partial to import without it" if can_be_partial else ""
     return f"{source} for {name}{others}{meant} fix: {fix}{partial}"

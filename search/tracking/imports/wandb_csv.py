@@ -40,6 +40,8 @@ STATES: Mapping[str, State] = {
     "preempted": "interrupted",
 }
 RUNNING = ("running", "pending", "preempting")
+# Columns that W&B fills, in small letters; all others are keys of the config and of the summary.
+_OWN = ("id", "name", "state", "notes", "user", "tags", "created", "runtime", "sweep", "group")
 _LONGEST_CELL = 1_000_000  # a config may hold a long text; the module's own limit is 131,072
 
 
@@ -74,9 +76,10 @@ def read_wandb_csv(path: Path, spec: Spec, *, is_partial: bool = False) -> Impor
     """
     table = _read(path)
     source = f"{path.name} has no column"
+    keys = [each for each in table.columns if each.lower() not in _OWN or each in spec.space]
     matched = Matched(
-        match_hyperparameters(spec, table.columns, source, is_partial=is_partial),
-        match_objectives(spec, table.columns, source, is_partial=is_partial),
+        match_hyperparameters(spec, keys, source, is_partial=is_partial),
+        match_objectives(spec, keys, source, is_partial=is_partial),
     )
     space = spec.search_space()
     runs = [
