@@ -117,8 +117,8 @@ def test_columns_are_found_by_the_renames_of_the_spec(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("theirs", "ours", "said"),
     [
-        ("learn_rate", "rate", "runs.csv has no column for rate; did you mean 'learn_rate'? fix: "
-         "write history: {rename: {learn_rate: rate}} into the spec"),
+        ("rates", "rate", "runs.csv has no column for rate; did you mean 'rates'? fix: "
+         "write history: {rename: {rates: rate}} into the spec"),
         ("valid_loss", "val/loss", "rename_metrics: {valid_loss: val_loss}"),
     ],
 )  # fmt: skip
