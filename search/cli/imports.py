@@ -27,6 +27,7 @@ Partial = Annotated[
     typer.Option("--partial", help="Import although some names of the spec are missing there."),
 ]
 _LABEL = 10  # width of the label that a line begins with
+_SHOWN = 20  # notes on cells; a column that is wrong is wrong in every row
 
 
 def import_sweep(
@@ -63,10 +64,9 @@ def import_sweep(
     spec = spec_from_yaml(text, str(target))
     lost = [f"# {label}: {what}" for label, what in found.notes if label in ("differs", "left out")]
     target.write_text("\n".join([f"# Translated from {sweep.name}.", *lost, text]), "utf-8")
-    for label, what in found.notes:
-        say(f"{label:{_LABEL}}{what}")
     module, _, function = str(spec.task.train).removeprefix("python:").partition(":")
-    say(f"{'written':{_LABEL}}{target}")
+    for label, what in (*found.notes, ("written", target)):
+        say(f"{label:{_LABEL}}{what}")
     say(f"{'next':{_LABEL}}{module.replace('.', '/')}.py needs a function {function}"
         "(configuration, trial) that calls trial.report after every epoch; then: twentieth doctor "
         f"{target}")  # fmt: skip
@@ -121,8 +121,10 @@ def _write(found: Imported, source: str, tracking_uri: str, experiment: str, spe
     """Writes what was found, and prints what was not used and how to go on."""
     from search.tracking.imports.writer import write_imported
 
-    for problem in found.problems:
+    for problem in found.problems[:_SHOWN]:
         say(f"{'note':{_LABEL}}{problem}")
+    if len(found.problems) > _SHOWN:
+        say(f"{'note':{_LABEL}}and {len(found.problems) - _SHOWN} more")
     if not found.runs:
         raise ValueError(f"{source} has no run that can be imported; fix: see the notes above")
     states = Counter(run.trial.state for run in found.runs)

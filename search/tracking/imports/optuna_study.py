@@ -10,8 +10,11 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from search.history import History, Trial
 from search.objectives import Objective
@@ -21,37 +24,72 @@ from search.space.values import is_number
 from search.spec import Spec
 from search.spec.errors import nearest_name
 from search.tracking.imports.imported import Imported, ImportedRun, match_hyperparameters
+from search.tracking.server import without_password
 from search.tracking.uris import database_path
 
 TOOL = "optuna"
+_DATABASES = ("sqlite", "postgresql", "mysql")
 
 
 def open_study(storage: str, name: str = "") -> optuna.Study:
     """Open a study for reading.
 
     Args:
-        storage: An Optuna storage's URL, such as sqlite:///study.db.
+        storage: The URL of a database, such as sqlite:///study.db, or the file of a journal.
         name: The study; "" for the only one.
 
     Raises:
         LookupError: There is no such study, or there are several.
-        ValueError: The file is missing or holds no Optuna study.
+        ValueError: It is no storage of Optuna's that can be read.
+        ConnectionError: The database does not answer.
     """
-    _check_file(storage)
-    known = optuna.get_all_study_names(storage)
-    if not name and len(known) == 1:
-        name = known[0]
-    if name not in known:
-        close = nearest_name(name, known) if name else None
-        meant = f"; did you mean {close!r}?" if close else ""
-        what = f"no study {name!r}" if name else f"{len(known)} studies"
-        listed = ", ".join(known) or "none"
-        raise LookupError(f"{storage} has {what}{meant}; fix: --study with one of: {listed}")
-    return optuna.load_study(study_name=name, storage=storage)
+    from sqlalchemy.exc import SQLAlchemyError
+
+    shown = without_password(storage)
+    _check_database(storage)
+    try:
+        place = storage if "://" in storage else _journal(Path(storage))
+        known = optuna.get_all_study_names(place)
+        if not name and len(known) == 1:
+            name = known[0]
+        if name in known:
+            return optuna.load_study(study_name=name, storage=place)
+    except SQLAlchemyError as error:
+        why = (str(error).splitlines() or [""])[0]
+        fix = "fix: check the URL, and that the database answers"
+        raise ConnectionError(f"{shown} cannot be read: {why}; {fix}") from error
+    except RuntimeError as error:  # Optuna's, of a schema that it does not know
+        raise ValueError(f"{shown}: {error}; fix: optuna storage upgrade") from error
+    except ImportError as error:
+        raise ValueError(f"{shown}: {error}; fix: pip install the database's driver") from error
+    if not known:
+        raise ValueError(f"{shown} holds no Optuna study; fix: name the storage of your study")
+    close = nearest_name(name, known) if name else None
+    meant = f"; did you mean {close!r}?" if close else ""
+    what = f"no study {name!r}" if name else f"{len(known)} studies"
+    listed = ", ".join(known)
+    raise LookupError(f"{shown} has {what}{meant}; fix: --study with one of: {listed}")
 
 
-def _check_file(storage: str) -> None:
-    """Check that an SQLite storage has studies; Optuna would create the file and its tables."""
+def _journal(file: Path) -> BaseStorage:
+    """Open the file of a journal, which holds JSON, a line each change."""
+    fix = "fix: name a database as sqlite:///PATH, or the file of a journal"
+    if not file.is_file():
+        raise ValueError(f"{file}: there is no such file; {fix}")
+    try:
+        return JournalStorage(JournalFileBackend(str(file)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file}: not a journal of Optuna's; {fix}") from error
+
+
+def _check_database(storage: str) -> None:
+    """Check that a URL is of a database with studies; Optuna would make a file and its tables."""
+    scheme = storage.partition("://")[0].partition("+")[0]
+    # Snapshots in Redis are pickled.
+    if "://" in storage and scheme not in _DATABASES:
+        listed = ", ".join(_DATABASES)
+        raise ValueError(f"{without_password(storage)}: studies are read from {listed} and from "
+                         "journals; fix: optuna.copy_study to one of them")  # fmt: skip
     file = database_path(storage)
     if file is None:
         return
@@ -60,7 +98,7 @@ def _check_file(storage: str) -> None:
         raise ValueError(f"{storage}: there is no file {file}; {fix}")
     query = "SELECT count(*) FROM sqlite_master WHERE name = 'trial_params'"
     try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
             (tables,) = connection.execute(query).fetchone()
     except sqlite3.DatabaseError as error:
         raise ValueError(f"{storage}: not an SQLite database ({error}); {fix}") from error

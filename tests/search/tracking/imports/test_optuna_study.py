@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import pytest
 import yaml
+from optuna.storages.journal import JournalFileBackend
 
 from search.spec import Spec, spec_from_yaml
 from search.tracking.imports.optuna_study import open_study, read_study
@@ -122,3 +123,24 @@ def test_a_file_that_is_no_storage_is_neither_created_nor_changed(tmp_path: Path
         with pytest.raises(ValueError, match=said):
             open_study(f"sqlite:///{path}")
     assert not missing.exists() and other.read_bytes() == before
+
+
+def test_a_journal_is_read_too(tmp_path: Path) -> None:
+    file = tmp_path / "journal.log"
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(file)))
+    study = optuna.create_study(storage=storage, direction="maximize")
+    study.optimize(objective, n_trials=1, catch=(ZeroDivisionError, optuna.TrialPruned))
+    found = read_study(open_study(str(file)), spec_of())
+    assert len(found.runs) == 1
+    for text, said in (("", "holds no Optuna study"), ("no\njournal\n", "not a journal of")):
+        file.write_text(text)
+        with pytest.raises(ValueError, match=said):
+            open_study(str(file))
+
+
+def test_a_storage_of_pickles_and_one_that_does_not_answer_are_refused() -> None:
+    with pytest.raises(ValueError, match="copy_study"):
+        open_study("redis://localhost:1/0")
+    with pytest.raises((ConnectionError, ValueError)) as raised:
+        open_study("postgresql+psycopg2://me:secret@localhost:1/db")
+    assert "secret" not in str(raised.value)
