@@ -18,6 +18,7 @@ from tests.support.launches import hills
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples" / "migrate"
+PAGE = ROOT / "docs" / "guides" / "migrate.md"
 HEAD = "Name,State,Created,Runtime,x,left,right"
 ROWS = (
     "a,finished,2026-11-02T09:00:00Z,5,1.5,0.1,0.2",
@@ -39,12 +40,14 @@ def runs(tmp_path: Path) -> Path:
 
 
 def test_the_spec_of_a_sweep_is_written_with_what_it_lacks(
-    cli: Callable[..., Said], tmp_path: Path
+    cli: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweep = tmp_path / "sweep.yaml"
+    monkeypatch.chdir(tmp_path)
+    sweep = Path("sweep.yaml")
     sweep.write_text((EXAMPLES / "sweep.yaml").read_text())
     said = cli("import-sweep", sweep)
     assert said.code == 0
+    assert f"```text\n{said.out.rstrip()}\n```" in PAGE.read_text(encoding="utf-8")
     written = tmp_path / "sweep_spec.yaml"
     # The example that ships is what the command writes.
     assert written.read_text() == (EXAMPLES / "sweep_spec.yaml").read_text()
@@ -86,6 +89,16 @@ def test_runs_become_history_once(
     (search,) = load_history(uri).searches.values()
     assert search.id == "mlflow:hills-wandb/imported"
     assert len(load_history(uri).prior_trials(state=None)) == 2
+
+
+def test_the_runs_that_ship_are_imported_as_the_page_shows(
+    cli: Callable[..., Said], uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(EXAMPLES)
+    said = cli("import-runs", "runs.csv", "--spec", "sweep_spec.yaml", "--tracking-uri", uri)
+    assert said.code == 0
+    page = PAGE.read_text(encoding="utf-8")
+    assert said.out.rstrip().replace(uri, "sqlite:///results/mlflow.db") in page
 
 
 def test_imported_runs_are_of_the_same_task_if_the_spec_says_so(

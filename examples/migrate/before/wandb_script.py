@@ -15,8 +15,8 @@ def train():
         nn.Linear(64, config["width"]), nn.ReLU(),
         nn.Dropout(config["dropout"]), nn.Linear(config["width"], 10),
     )  # fmt: skip
-    kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-    optimizer = kinds[config["optimizer"]](model.parameters(), config["learning_rate"])
+    make = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[config["optimizer"]]
+    optimizer = make(model.parameters(), config["learning_rate"])
     for _ in range(config["epochs"]):
         model.train()
         for some in torch.randperm(1200).split(32):
