@@ -83,7 +83,11 @@ def what_travels(project: Path) -> list[Path]:
             for each in folders
             if each not in left and not _is_ignored(folder / each, rules[folder], "/")
         ]
-        found += [folder / each for each in files if not _is_ignored(folder / each, rules[folder])]
+        found += [
+            folder / each
+            for each in files
+            if each not in left and not _is_ignored(folder / each, rules[folder])
+        ]
     return sorted(found)
 
 

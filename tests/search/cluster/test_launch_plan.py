@@ -138,4 +138,6 @@ def test_what_travels_leaves_out_what_ignore_files_of_inner_folders_name(tmp_pat
     for name in ("code/a.py", "code/b.bin", "code/cache/c.py", "d.bin"):
         (tmp_path / name).write_text("")
     found = [str(file.relative_to(tmp_path)) for file in what_travels(tmp_path)]
+    (tmp_path / ".git").write_text("gitdir: of a worktree")
+    assert found == [str(file.relative_to(tmp_path)) for file in what_travels(tmp_path)]
     assert found == [f"code{os.sep}.rayignore", f"code{os.sep}a.py", "d.bin"]
