@@ -133,11 +133,11 @@ def export(
 ) -> None:
     """Export a trial's model and a model card to a folder that other tools can load."""
     from search.spec.own_code import Allowed
-    from search.transfer.export import export_trial
+    from search.transfer.export import Form, export_trial
 
     if adapter and onnx:
         raise ValueError("--adapter is for transformers, --onnx for networks; fix: give one")
-    form = "adapter" if adapter else "onnx" if onnx else "model"
+    form: Form = "adapter" if adapter else "onnx" if onnx else "model"
     say(export_trial(tracking_uri, trial, folder, Allowed(allow_code, changed_code), form))
 
 

@@ -7,15 +7,15 @@ found.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from search.spec.own_code import NOTHING, Allowed
 from search.transfer.model_card import model_card
 from search.transfer.sources import check_checkpoint, find_trial
 from search.transfer.trivial_model import why_trivial
 
-if TYPE_CHECKING:
-    from models.weights.export import Form
+# As `models.weights.export.export` takes it, which needs torch.
+Form = Literal["model", "adapter", "onnx"]
 
 
 def export_trial(
@@ -32,7 +32,7 @@ def export_trial(
         reference: Names it.
         folder: A new or empty folder.
         allowed: What the user allows to run.
-        form: What is written of the model, as `models.weights.export.export` takes it.
+        form: "adapter" writes an adapter of PEFT, "onnx" `model.onnx` in addition to the weights.
 
     Raises:
         PermissionError: it has a network of the user's, whose code was not allowed or has changed.

@@ -102,12 +102,12 @@ def front_matter(source: WeightSource, exported: Exported) -> str:
     record["tags"] = ["twentieth", task.model or "pytorch"]
     results = _results(source.trial)
     if results:
+        data = {"type": data_name, "name": source.fingerprint["data"]["name"], "split": "test"}
         about = {
             "task": {"type": kind, "name": kind.replace("-", " ").capitalize()},
-            "dataset": {"type": data_name, "name": str(source.fingerprint["data"]["name"])},
+            "dataset": data,
             "metrics": results,
         }
-        about["dataset"]["split"] = "test"
         record["model-index"] = [{"name": source.name, "results": [about]}]
     lines = []
     for line in _yaml(record).splitlines():
