@@ -118,10 +118,10 @@ def _of_classes(length: int, rebuilt: RebuiltModel, loading: Loading, *, is_own:
 
 
 def _of_entities(length: int, rebuilt: RebuiltModel, loading: Loading) -> Usage:
-    words = list(rebuilt.splits.train.texts[0])[:8]
     options = f'truncation=True, max_length={length}, return_tensors="pt"'
     lines = (
-        f"words = {words!r}",
+        # Not one of the data set's, which may be private.
+        'words = ["Ada", "Lovelace", "lived", "in", "London"]',
         f"batch = tokenizer(words, is_split_into_words=True, {options})",
         "with torch.no_grad():",
         "    tags = model(**batch).logits[0].argmax(-1).tolist()",

@@ -57,7 +57,7 @@ def model_card(
     sections = [
         f"---\n{front_matter(source, exported)}---",
         f"# {source.spec.task.name}, {source.name}",
-        f"> **Warning: this model has learned nothing.** In words: {warning}." if warning else "",
+        f"> **Warning: this model has learned nothing**: {warning}." if warning else "",
         f"{_what(source)}, found by a hyperparameter search with Twentieth.",
         f"## Use\n\n{_use(exported)}",
         f"Labels by number: {labels}." if labels else "",

@@ -77,7 +77,7 @@ def test_a_tagger_reads_each_word_at_its_first_sub_token(
     exported = export(trial, tmp_path / "out")
     found = literal_eval(printed(exported, tmp_path / "out", monkeypatch))
     words = tuple(word for word, _ in found)
-    assert words == ("ada", "sings", "in", "new", "york", "day")
+    assert words == ("Ada", "Lovelace", "lived", "in", "London")
     assert [tag for _, tag in found] == read(trial, "entities", [words])
     assert "first sub-token" in exported.usage.notes and "32 tokens" in exported.usage.notes
 
