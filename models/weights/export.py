@@ -260,9 +260,9 @@ def _export_adaptation(
         save_adapter(rebuilt.adapted, base.name, data_kind(trained.model), folder)
     else:
         save_file(rebuilt.adapted.state(), folder / "adapter.safetensors")
-    below = changed_body(rebuilt.adapted.model, rebuilt.plain)
-    if below:
-        save_file({plain_name(name): t.clone() for name, t in below.items()}, folder / BODY)
+    changed = changed_body(rebuilt.adapted.model, rebuilt.plain)
+    if changed:
+        save_file({plain_name(name): t.clone() for name, t in changed.items()}, folder / BODY)
     _copy_loader("load_adapted.py", folder)
     below = base_lines(base)
     lines = (*below.lines, 'model = load(".", base)')
