@@ -23,6 +23,7 @@ from models.data.text.splits import TextSplits
 from models.hyperparameters.hyperparameter import Value
 from models.networks.own_text import OwnTextNetwork
 from models.networks.transformer import LoadedBase
+from models.training.costs import BATCH, model_costs
 from models.training.epochs import name_as_test, run_epochs
 from models.training.peak_memory import reset_peak_memory
 from models.training.text.text_batches import TextBatches
@@ -68,7 +69,7 @@ class TextFineTuning:
         self.epochs, self.epoch = epochs, 0
         self.ended = self.diverged = False
         batches = TextBatches(data, base, configuration, threat)
-        self._evaluation = batches.evaluation
+        self._batches, self._evaluation = batches, batches.evaluation
         self._optimization = TransformerOptimization(
             base, batches, configuration, epochs=epochs, seed=seed, initial=initial
         )
@@ -81,7 +82,8 @@ class TextFineTuning:
 
         The cheap attack comes with every report, the full one with the last.
         """
-        for metrics in run_epochs(self, self._optimization, self._evaluate, self._meter):
+        epochs = run_epochs(self, self._optimization, self._evaluate, self._meter, self._costs)
+        for metrics in epochs:
             yield metrics | self._optimization.costs()
 
     def state_dict(self) -> dict[str, Any]:
@@ -132,6 +134,9 @@ class TextFineTuning:
         """Return a plain transformer with the trained weights, or None if they cannot be merged."""
         plain: nn.Module | None = self._optimization.adapted.merged()
         return plain
+
+    def _costs(self) -> dict[str, float]:
+        return model_costs(self.model, self._batches.middle(BATCH), self._batches.middle(1))
 
     def _evaluate(self) -> dict[str, float]:
         """Return metrics of the validation split after deciding whether this is the last epoch."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from models.scores.cost_names import MODEL_COSTS
 from search.objectives.objective import LARGEST, is_measured
 
 if TYPE_CHECKING:  # it would have workers import Optuna
@@ -65,9 +66,16 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
     missing = [name for name in objectives if name not in metrics]
     if missing:
         reported = ", ".join(sorted(metrics)) or "nothing"
-        reason = f"reported no {', '.join(missing)}; it reported {reported}"
+        reason = f"reported no {', '.join(missing)}; it reported {reported}{costs_fix(missing)}"
         return Outcome("failed", epoch, reason=reason)
     return Outcome("complete", epoch, tuple(float(metrics[name]) for name in objectives))
+
+
+def costs_fix(missing: Sequence[str]) -> str:
+    """Returns how a user's own function reports the costs of a model among missing metrics."""
+    if not any(name in MODEL_COSTS for name in missing):
+        return ""
+    return "; fix: report search.costs.model_costs(model, inputs), too, which measures them"
 
 
 def is_out_of_memory(result: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from models.catalog import complete, metrics
 from models.data.sources import DataError
 from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
-from tests.support.image_trainings import comparable, is_same
+from tests.support.image_trainings import OF_THE_TRIAL, comparable, is_same
 from tests.support.tiny_texts import tiny_base, tiny_texts
 
 THREAT = TextThreat(examples=6, cheap_examples=3, queries=20)
@@ -50,7 +50,7 @@ def test_it_reports_what_the_catalog_says_and_the_full_attack_last(
 ) -> None:
     first, last = list(_training(bases[kind]).run())
     known = set(metrics(MODEL_OF[kind], THREAT)) | {"epoch"}
-    assert set(first) | set(last) == known - {"seconds.setup"}  # the trial measures the set-up
+    assert set(first) | set(last) == known - OF_THE_TRIAL
     assert THREAT.cheap_metric(kind) in first and THREAT.metric(kind) not in first
     # The cheap metric too: it represents a training that ended early at later rungs.
     assert {THREAT.metric(kind), THREAT.cheap_metric(kind)} <= set(last)

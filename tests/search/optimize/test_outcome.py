@@ -93,3 +93,12 @@ def test_a_value_whose_square_is_no_number_fails_the_trial_like_one_that_is_not_
         assert ended.state == "failed"
         assert ended.reason == "not finite where it is squared: right beyond 1e+150"
     assert outcome({"epoch": 3, "metrics": {"left": 0.5, "right": 1e150}}).state == "complete"
+
+
+def test_a_missing_cost_of_a_model_says_how_a_function_measures_it() -> None:
+    ended = outcome_of({"epoch": 3, "metrics": {"score": 1.0}}, ["score", "latency.ms"], 3)
+    assert ended.state == "failed"
+    assert ended.reason.startswith("reported no latency.ms; it reported score; fix: report ")
+    assert "search.costs.model_costs(model, inputs)" in ended.reason
+    plain = outcome_of({"epoch": 3, "metrics": {"score": 1.0}}, ["score", "left"], 3)
+    assert plain.reason == "reported no left; it reported score"
