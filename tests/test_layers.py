@@ -36,6 +36,7 @@ LAYERS_OF_MODELS = [
     ["adaptation", "catalog"],
     ["weights"],
     ["training"],
+    ["explanations"],
 ]
 LEVEL = {
     package: {folder: level for level, folders in enumerate(layers) for folder in folders}
@@ -109,7 +110,7 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
             "optimize/trainable", "optimize/worker_task", "optimize/tuner",
             "optimize/final_evaluation", "optimize/network_check", "cli/attack", "cli/data",
             "optimize/function_check", "optimize/trial_check", "robustness/__init__",
-            "callbacks/__init__", "costs/__init__", "cli/verify",
+            "callbacks/__init__", "costs/__init__", "cli/verify", "cli/explain",
         )
     )  # fmt: skip
     for file in FILES:

@@ -26,6 +26,7 @@ from models.networks.transformer import LoadedBase
 from models.training.costs import BATCH, model_costs
 from models.training.epochs import name_as_test, run_epochs
 from models.training.peak_memory import reset_peak_memory
+from models.training.text.encoding import Encoder
 from models.training.text.text_batches import TextBatches
 from models.training.transformer_optimization import TransformerOptimization
 from models.training.work import WorkMeter
@@ -124,6 +125,11 @@ class TextFineTuning:
     def tables(self) -> dict[str, str]:
         """Return the tables of the validation split by file name; {} after divergence."""
         return {} if self.diverged else self._evaluation.tables(self.model)
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes the model's tokens of texts."""
+        return self._batches.encoder
 
     @property
     def model(self) -> nn.Module:
