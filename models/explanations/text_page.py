@@ -39,7 +39,8 @@ def text_page(examples: Sequence[ExplainedText], title: str) -> str:
         for each in members:
             truth = f", truth: {each.truth}" if each.truth else ""
             for reading in each.readings:
-                what = f"example {each.example}{truth}, explained: {reading.explained}"
+                state = ", attacked" if reading is each.attacked else ""
+                what = f"example {each.example}{state}{truth}, explained: {reading.explained}"
                 parts.append(f'<p class="what">{escape(what)}</p><p>{_coloured(reading)}</p>')
     return "\n".join([*parts, "</body></html>\n"])
 

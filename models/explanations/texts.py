@@ -227,5 +227,6 @@ def _words(
         else:
             groups[-1].append(at)
     for group in groups:
-        text = tokenizer.decode([ids[at] for at in group]).strip() or raw[group[0]]
+        text = tokenizer.decode([ids[at] for at in group]).strip().replace(" ##", "")
+        text = text or raw[group[0]]
         yield text, sum(values[at] for at in group)

@@ -13,6 +13,7 @@ from search.history import Trial
 
 # Of all best trials: the rest is said to be in the store.
 TRIALS_SHOWN = 3
+_ORDER = ("right", "wrong", "attacked")
 _INTRODUCTION = (
     "Red raised what the model predicts, blue lowered it (integrated gradients, on the test split; "
     "`{prefix}summary.md` in the trial's artifacts says from which baseline and how exactly)."
@@ -37,11 +38,17 @@ def copy_explanations(
     explained = [trial for trial in best if explanations.get(trial.run_id)][:TRIALS_SHOWN]
     copied: dict[int, list[str]] = {}
     for trial in explained:
-        for file in explanations[trial.run_id]:
+        for file in sorted(explanations[trial.run_id], key=_place):
             name = f"trial_{trial.number:03d}_{file.name}"
             shutil.copyfile(file, folder / name)
             copied.setdefault(trial.number, []).append(name)
     return copied
+
+
+def _place(file: Path) -> tuple[int, str]:
+    """Returns where a file stands: right examples first, attacked ones last."""
+    group = file.stem.rpartition("_")[2]
+    return (_ORDER.index(group) if group in _ORDER else len(_ORDER)), file.name
 
 
 def explanations_section(copied: Mapping[int, Sequence[str]]) -> str:

@@ -36,6 +36,14 @@ def test_the_files_of_explained_trials_are_copied_under_the_trials_number(tmp_pa
     assert f"\n[trial_007_explanation_texts]({names[1]})" in section
 
 
+def test_right_examples_come_before_wrong_and_attacked_ones(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    names = [f"explanation_{group}.png" for group in ("attacked", "right", "wrong")]
+    copied = copy_explanations([trial(0)], {"run0": made(tmp_path, *names)}, tmp_path / "report")
+    groups = [name.removesuffix(".png").rpartition("_")[2] for name in copied[0]]
+    assert groups == ["right", "wrong", "attacked"]
+
+
 def test_no_more_than_the_first_of_the_best_are_shown(tmp_path: Path) -> None:
     best = [trial(number) for number in range(TRIALS_SHOWN + 2)]
     files = {each.run_id: made(tmp_path / each.run_id, "explanation_right.png") for each in best}
