@@ -85,7 +85,9 @@ def _draw_front(
     losses = measured.losses[on_front]
     best_in: dict[int, list[str]] = {}
     for index, objective in enumerate(this.objectives):
-        winner = int(np.argmin(losses[:, index]))
+        # Among equals the one that is best in the other objectives.
+        others = [losses[:, other] for other in (2, 1, 0) if other != index]
+        winner = int(np.lexsort((*others, losses[:, index]))[0])
         best_in.setdefault(winner, []).append(short(objective.metric, 30))
     rest = np.setdiff1d(np.arange(len(values)), [*best_in])
     style: dict[str, Any] = {
@@ -101,21 +103,36 @@ def _draw_front(
         label = f"best {' and '.join(metrics)}: trial {numbers[at]}"
         x, y, value = values[[at]].T
         axes.scatter(x, y, s=150, c=value, marker=marker, label=label, **style)
-    _draw_levels(axes, this, values, losses, drawn)
+    worst = np.where(
+        [each.is_maximized for each in this.objectives],
+        measured.values.min(axis=0), measured.values.max(axis=0),
+    )  # fmt: skip
+    _draw_levels(axes, this, (values, losses, worst), drawn)
     return drawn
 
 
 def _draw_levels(
-    axes: Axes, this: Search, values: Floats, losses: Floats, colours: PathCollection
+    axes: Axes, this: Search, found: tuple[Floats, Floats, Floats], colours: PathCollection
 ) -> None:
-    """Draws the edge of what is reached within a limit of the third objective."""
+    """Draws the edge of what is reached within a limit of the third objective.
+
+    `found` is the front's values and losses (n, 3), and the worst values of all trials (3,).
+    """
     third = this.objectives[2]
     sign = -1.0 if third.is_maximized else 1.0
+    values, losses, worst = found
+    is_up = this.objectives[0].is_maximized
     for share in _LEVELS:
         limit = float(np.quantile(losses[:, 2], share, method="lower"))
         within = losses[:, 2] <= limit
         reached = values[within, :2][pareto.front(losses[within, :2])]
-        corners = staircase(*reached.T, is_maximized=this.objectives[0].is_maximized)
+        corners = staircase(*reached.T, is_maximized=is_up)
+        # On to the worst values of all trials, so that the edge of one trial is seen, too.
+        (first_x, first_y), (last_x, last_y) = corners[0], corners[-1]
+        ends = [(worst[0], first_y), (last_x, worst[1])]
+        if not is_up:
+            ends = [(first_x, worst[1]), (worst[0], last_y)]
+        corners = np.vstack([ends[0], corners, ends[1]])
         word = "at least" if third.is_maximized else "at most"
         text = _text(sign * limit, values[:, 2])
         label = f"reached with {short(third.metric, 30)} {word} {text}"
