@@ -30,6 +30,7 @@ from models.hyperparameters.transformer import (
     TRANSFORMER_ARCHITECTURE,
     VISION_TRANSFORMER,
 )
+from models.scores.cost_names import CPU_SECONDS, GPU_SECONDS, MODEL_COSTS, SECONDS_SO_FAR
 from models.scores.metric_names import corruption_metric, on_split
 
 __all__ = [
@@ -231,7 +232,8 @@ def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
     """Return the names of the metrics of every trial of `model`, except `epoch`, in order.
 
     The metrics of the objective part, which the objectives are among, come with the last epoch
-    only. Metrics of some trials only (targeted APGD, confirmation, test) are not included.
+    only. Metrics of some trials only (targeted APGD, confirmation, test) are not included, but for
+    `seconds.gpu`, which trials on a GPU have.
 
     Raises:
         ValueError: an unknown model.
@@ -255,7 +257,8 @@ def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
         at_the_end = (*found.clean, threat.metric(found.kind), "queries.mean",
                       "words_changed.share", *threat.embedding_metrics(), *counts)  # fmt: skip
     if found.needs_base:
-        costs = (*costs, "seconds.setup", "parameters.trainable", "memory.peak_mb")
+        costs = (*costs, "seconds.setup", "memory.peak_mb")
+    costs = (*costs, SECONDS_SO_FAR, CPU_SECONDS, GPU_SECONDS, *MODEL_COSTS)
     return tuple(dict.fromkeys((*every_epoch, *at_the_end, *costs)))
 
 

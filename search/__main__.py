@@ -37,6 +37,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     store.report: "report digits-1123-0915-a1b2",
     store.export: "export digits-1123-0915-a1b2#7 digits_network",
     store.attack: "attack digits-1123-0915-a1b2#7 --epsilon 8/255",
+    store.explain: "explain digits-1123-0915-a1b2#7 --examples 3",
     store.ui: "ui --port 5001",
     edit.stop: "stop digits-1123-0915-a1b2#7",
     edit.note: "note digits-1123-0915-a1b2 'augmentation was switched off by mistake'",

@@ -52,6 +52,7 @@ RUN_BY = {
     "report": "tests/search/optimize/test_digits.py",
     "export": "tests/search/transfer/test_weights_travel.py",
     "attack": "tests/search/test_robust_search.py",
+    "explain": "tests/search/test_robust_search.py",
     "ui": "tests/browser/test_mlflow_page.py",
     "import-sweep": "tests/command_line/test_imports.py",
     "import-runs": "tests/command_line/test_imports.py",

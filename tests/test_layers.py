@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first; folders of one level do not import each other, so no two folders do.
 LAYERS = [
-    ["robustness", "callbacks"],  # for a user's own training; they import models/ alone
+    ["robustness", "costs", "callbacks"],  # for a user's own training; they import models/ alone
     ["space", "objectives"],
     ["spec", "specs"],
     ["history", "experience"],
@@ -36,6 +36,7 @@ LAYERS_OF_MODELS = [
     ["adaptation", "catalog"],
     ["weights"],
     ["training"],
+    ["explanations"],
 ]
 LEVEL = {
     package: {folder: level for level, folders in enumerate(layers) for folder in folders}
@@ -95,7 +96,7 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
         "models.networks.passed_code",
         "models.adversarial.text.word_substitution", "models.adversarial.epsilons",
         "models.adversarial.checks.warning", "models.adversarial.checks.search_warnings",
-        "models.scores.metric_names",
+        "models.scores.metric_names", "models.scores.cost_names",
         "models.hyperparameters.hyperparameter",
     )  # fmt: skip
     # What hands weights on looks at checkpoints; it imports torch when it needs it.
@@ -109,7 +110,7 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
             "optimize/trainable", "optimize/worker_task", "optimize/tuner",
             "optimize/final_evaluation", "optimize/network_check", "cli/attack", "cli/data",
             "optimize/function_check", "optimize/trial_check", "robustness/__init__",
-            "callbacks/__init__", "cli/verify",
+            "callbacks/__init__", "costs/__init__", "cli/verify", "cli/explain",
         )
     )  # fmt: skip
     for file in FILES:

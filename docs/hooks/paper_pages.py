@@ -28,6 +28,7 @@ TITLES = {
     "search/optimize": "Optimize: early stopping",
     "search/transfer": "Transfer: the verdict",
     "models/adversarial": "Attacks and training against them",
+    "models/explanations": "Explanations",
     "models/adaptation": "Fine-tuning methods",
     "models/hyperparameters": "Defaults of hyperparameters",
     "models/networks": "Networks",

@@ -37,6 +37,7 @@ def run_epochs(
     optimization: Optimization,
     evaluate: Callable[[], Mapping[str, float]],
     meter: WorkMeter,
+    costs: Callable[[], Mapping[str, float]],
 ) -> Iterator[dict[str, float]]:
     """Train the epochs that are left, yielding each one's metrics after it.
 
@@ -45,7 +46,10 @@ def run_epochs(
         optimization: trains an epoch.
         evaluate: returns the metrics of the epoch done and sets `ended` after the last one.
         meter: counts the work of both.
+        costs: measures what the model costs (`costs.py`). It is called once, after the first epoch
+            here: the scheduler may compare it after every one, and it does not depend on weights.
     """
+    model_costs: Mapping[str, float] = {}
     while not progress.ended:
         begun = time.perf_counter()
         with meter.counting() as training:
@@ -57,7 +61,9 @@ def run_epochs(
             metrics = {"epoch": float(progress.epoch), "loss.train": loss, **evaluate()}
         metrics["seconds.train"] = trained - begun
         metrics["seconds.evaluation"] = time.perf_counter() - trained
-        yield metrics | {"work.train": training.flop, "work.evaluation": evaluation.flop}
+        metrics |= {"work.train": training.flop, "work.evaluation": evaluation.flop}
+        model_costs = model_costs or costs()
+        yield {**metrics, **model_costs}
 
 
 def name_as_test(measured: Mapping[str, float], *, diverged: bool) -> dict[str, float]:

@@ -20,6 +20,7 @@ from models.adversarial.threat_model import Threat
 from models.data.loading import ImageSplits
 from models.hyperparameters.hyperparameter import Value
 from models.networks.transformer import LoadedBase
+from models.training.costs import BATCH, model_costs
 from models.training.epochs import name_as_test, run_epochs
 from models.training.image_batches import ImageBatches
 from models.training.peak_memory import reset_peak_memory
@@ -79,7 +80,8 @@ class ImageFineTuning:
 
         Metrics of the objective part come with the last epoch alone; after divergence all are NaN.
         """
-        for metrics in run_epochs(self, self._optimization, self._evaluate, self._meter):
+        epochs = run_epochs(self, self._optimization, self._evaluate, self._meter, self._costs)
+        for metrics in epochs:
             yield metrics | self._optimization.costs()
 
     def state_dict(self) -> dict[str, Any]:
@@ -126,6 +128,9 @@ class ImageFineTuning:
     def evaluate_test(self) -> dict[str, float]:
         """Return clean and full robust accuracy on the test split; NaN after divergence."""
         return name_as_test(self._evaluation.test(self.classifier()), diverged=self.diverged)
+
+    def _costs(self) -> dict[str, float]:
+        return model_costs(self.classifier(), self.examples("selection")[0][:BATCH])
 
     def _evaluate(self) -> dict[str, float]:
         """Return metrics of the validation split; at the end restore the picked weights first."""

@@ -27,6 +27,7 @@ from models.data.loading import ImageSplits
 from models.hyperparameters.hyperparameter import Value
 from models.networks import cnn
 from models.networks.builder import Builder, build, network_data
+from models.training.costs import BATCH, model_costs
 from models.training.epochs import name_as_test, run_epochs
 from models.training.image_evaluation import ImageEvaluation
 from models.training.network_optimization import NetworkOptimization
@@ -96,12 +97,12 @@ class NetworkTraining:
 
         Metrics are `epoch` (from 1), the training loss (the method's loss on the training
         examples), those of `models.catalog.metrics`, `selection.collapsed` (1: catastrophic
-        overfitting was seen), seconds and work. `gradients.train` counts forward and backward
-        passes per example so far. Metrics of the objective part come with the last epoch alone;
-        after divergence all are NaN and nothing follows. State saved between two yields holds the
-        epochs done.
+        overfitting was seen), seconds, work, and the costs of the model. `gradients.train` counts
+        forward and backward passes per example so far. Metrics of the objective part come with the
+        last epoch alone; after divergence all but costs are NaN and nothing follows. State saved
+        between two yields holds the epochs done.
         """
-        return run_epochs(self, self._optimization, self._evaluate, self._meter)
+        return run_epochs(self, self._optimization, self._evaluate, self._meter, self._costs)
 
     def state_dict(self) -> dict[str, Any]:
         """Return a copy of all that training changed; loads with `torch.load(weights_only=True)`.
@@ -152,6 +153,9 @@ class NetworkTraining:
     def evaluate_test(self) -> dict[str, float]:
         """Return clean and full robust accuracy on the test split; NaN after divergence."""
         return name_as_test(self._evaluation.test(self.classifier()), diverged=self.diverged)
+
+    def _costs(self) -> dict[str, float]:
+        return model_costs(self.model, self.examples("selection")[0][:BATCH])
 
     def _evaluate(self) -> dict[str, float]:
         """Return metrics of the validation split; at the end restore the picked weights first."""

@@ -55,6 +55,7 @@ class PastTrial:
         self._model = model.to(device).eval()
         # It orders the examples and cuts the validation parts, so they are those of the search.
         self.seed = threat.seed
+        self.label_names = rebuilt.label_names
         self._parts = ImageEvaluation(rebuilt.splits, threat, device, attacked_training=False)
 
     def examples(self, part: str) -> tuple[Tensor, Tensor]:

@@ -24,8 +24,10 @@ from models.hyperparameters.hyperparameter import Value
 from models.networks.own_text import OwnTextNetwork
 from models.networks.transformer import LoadedBase
 from models.scores.metric_names import Split
+from models.training.costs import BATCH, model_costs
 from models.training.epochs import run_epochs
 from models.training.peak_memory import reset_peak_memory
+from models.training.text.encoding import Encoder
 from models.training.text.text_batches import TextBatches
 from models.training.transformer_optimization import TransformerOptimization
 from models.training.work import WorkMeter
@@ -69,7 +71,7 @@ class TextFineTuning:
         self.epochs, self.epoch = epochs, 0
         self.ended = self.diverged = False
         batches = TextBatches(data, base, configuration, threat)
-        self._evaluation = batches.evaluation
+        self._batches, self._evaluation = batches, batches.evaluation
         self._optimization = TransformerOptimization(
             base, batches, configuration, epochs=epochs, seed=seed, initial=initial
         )
@@ -83,7 +85,8 @@ class TextFineTuning:
         Metrics of the selection part come with every report, those of the objective part with the
         last.
         """
-        for metrics in run_epochs(self, self._optimization, self._evaluate, self._meter):
+        epochs = run_epochs(self, self._optimization, self._evaluate, self._meter, self._costs)
+        for metrics in epochs:
             yield metrics | self._optimization.costs()
 
     def state_dict(self) -> dict[str, Any]:
@@ -134,6 +137,11 @@ class TextFineTuning:
         return {} if self.diverged else self._evaluation.test_tables(self.model)
 
     @property
+    def encoder(self) -> Encoder:
+        """What makes the model's tokens of texts."""
+        return self._batches.encoder
+
+    @property
     def model(self) -> nn.Module:
         """The model in training; takes a batch's tensors, returns an object with `.logits`."""
         return self._optimization.adapted.model
@@ -142,6 +150,9 @@ class TextFineTuning:
         """Return a plain transformer with the trained weights, or None if they cannot be merged."""
         plain: nn.Module | None = self._optimization.adapted.merged()
         return plain
+
+    def _costs(self) -> dict[str, float]:
+        return model_costs(self.model, self._batches.middle(BATCH), self._batches.middle(1))
 
     def _held_out(self, split: Split) -> dict[str, float]:
         found = self._evaluation.held_out(self.model, split)

@@ -104,11 +104,8 @@ class TransformerOptimization:
         return all(bool(torch.isfinite(tensor).all()) for tensor in self.adapted.state().values())
 
     def costs(self) -> dict[str, float]:
-        """Return the costs of the training as metrics: trainable weights and peak memory."""
-        return {
-            "parameters.trainable": float(self.adapted.trainable_parameters),
-            "memory.peak_mb": peak_memory_mb(self._device),
-        }
+        """Return the peak memory of the training as a metric."""
+        return {"memory.peak_mb": peak_memory_mb(self._device)}
 
     def state_dict(self, *, ended: bool) -> dict[str, Any]:
         """Return the adaptation's state without the frozen base; not a copy.

@@ -15,7 +15,7 @@ layers are frozen, since their backward pass is skipped.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -109,6 +109,13 @@ class WorkMeter:
         answer = output if isinstance(output, Tensor) else getattr(output, "logits", None)
         if isinstance(answer, Tensor) and answer.grad_fn is not None:
             answer.grad_fn.register_prehook(add_activations)
+
+
+def forward_flop(run: Callable[[], object]) -> float:
+    """Return the FLOP of what `run` computes, counted as forward passes of a training are."""
+    with FlopCounterMode(display=False, custom_mapping=_UNCOUNTED) as counter:
+        run()
+    return float(counter.get_total_flops())
 
 
 def _first(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor:

@@ -178,6 +178,30 @@ def attack(
         say(part) if isinstance(part, str) else out.print(part)
 
 
+def explain(
+    trial: Annotated[str, typer.Argument(metavar="SEARCH#TRIAL", help="Or an MLflow run id.")],
+    examples: Annotated[
+        int, typer.Option(min=1, max=20, help="Examples of each group: right, wrong, attacked.")
+    ] = 4,
+    baseline: Annotated[
+        str, typer.Option(help="What images are compared with: black or grey.")
+    ] = "black",
+    allow_code: AllowCode = None,
+    changed_code: ChangedCode = False,
+    results: Results = RESULTS,
+    tracking_uri: Uri = DEFAULT_URI,
+) -> None:
+    """Show what a trial's model looks at: integrated gradients of images or texts."""
+    from search.cli.explain import explain_model
+    from search.spec.own_code import Allowed
+
+    allowed = Allowed(allow_code, changed_code)
+    for line in explain_model(
+        tracking_uri, trial, results, examples=examples, baseline=baseline, allowed=allowed
+    ):
+        say(line)
+
+
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
     tracking_uri: Uri = DEFAULT_URI,

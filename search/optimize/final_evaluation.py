@@ -54,10 +54,13 @@ def evaluate_front(
         return
     resources, threat = plan.spec.resources, task.spec.threat
     remote = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(evaluate_trial)
+    # One trial shows what the search's models look at; more may be asked for (`twentieth explain`).
+    explained = front[0].number
     stored = ray.put(data)
 
     def start(trial: Trial, task: TaskOnWorker) -> Any:
-        return remote.remote(task, plan.config(trial.number, trial.configuration), stored)
+        config = plan.config(trial.number, trial.configuration)
+        return remote.remote(task, config, stored, is_explained=trial.number == explained)
 
     # A stream of steps, and at its end the result.
     pending = {start(trial, task): (trial, task) for trial in front}
@@ -124,6 +127,8 @@ def _record(
     journal.append("driver", message=message)
 
 
+# Examples of a group that a search explains; its evaluation is to take no longer for them.
+EXPLAINED = 3
 ADVERSARIAL_EXAMPLES = "adversarial_examples_test.safetensors"
 
 
@@ -147,9 +152,15 @@ class FinalEvaluation:
 
 
 def evaluate_trial(
-    task: TaskOnWorker, config: Mapping[str, Any], data: Splits | None
+    task: TaskOnWorker,
+    config: Mapping[str, Any],
+    data: Splits | None,
+    *,
+    is_explained: bool = False,
 ) -> Iterator[str | FinalEvaluation]:
     """Evaluates a finished trial from its last checkpoint.
+
+    With `is_explained` a few of its predictions are explained, where captum is installed.
 
     Yields each step in words before it is taken; the result is the last item.
 
@@ -171,11 +182,13 @@ def evaluate_trial(
         confirmed = training.evaluate_confirmation()
         yield "measuring the test split"
         tested = training.evaluate_test()
-        yield FinalEvaluation({**confirmed, **tested}, tables=training.test_tables())
+        held_out = FinalEvaluation({**confirmed, **tested}, tables=training.test_tables())
+        yield _explained(held_out, training, task, data, folder) if is_explained else held_out
         return
     if not isinstance(training, AttackableTraining):
         yield "measuring the test split"
-        yield FinalEvaluation(training.evaluate_test())
+        plain = FinalEvaluation(training.evaluate_test())
+        yield _explained(plain, training, task, data, folder) if is_explained else plain
         return
     threat = task.spec.threat
     assert isinstance(threat, Threat), "images are attacked in their pixels"
@@ -190,4 +203,26 @@ def evaluate_trial(
     save_adversarial_examples(found.adversarial_examples, folder / ADVERSARIAL_EXAMPLES)
     message = "" if is_installed() or not threat.final_examples else MISSING
     files = (str(folder / ADVERSARIAL_EXAMPLES),)
-    yield FinalEvaluation(found.metrics, found.texts, files, message)
+    attacked = FinalEvaluation(found.metrics, found.texts, files, message)
+    yield _explained(attacked, training, task, data, folder) if is_explained else attacked
+
+
+def _explained(
+    found: FinalEvaluation, training: EvaluatedTraining, task: TaskOnWorker, data: Splits | None,
+    folder: Path,
+) -> FinalEvaluation:  # fmt: skip
+    """Returns the results with the files that explain predictions; without captum as they are."""
+    from models.explanations.explain import write_explanations
+    from models.explanations.integrated_gradients import is_installed
+
+    threat = task.spec.threat
+    if not is_installed() or data is None or threat is None:
+        return found
+    try:
+        files = write_explanations(training, data, threat, folder, count=EXPLAINED)
+    except ValueError as error:  # a network of the user's may have no gradient
+        message = f"{found.message}; not explained: {error}".removeprefix("; ")
+        return replace(found, message=message)
+    texts = {file.name: file.read_text("utf-8") for file in files if file.suffix == ".md"}
+    others = [str(file) for file in files if file.suffix != ".md"]
+    return replace(found, texts={**found.texts, **texts}, files=(*found.files, *others))

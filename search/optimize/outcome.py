@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.adversarial.checks.search_warnings import doubts
+from models.scores.cost_names import MODEL_COSTS
 from models.scores.metric_names import MetricName
 from search.history.causes import IN_DOUBT
 from search.objectives.objective import LARGEST, is_measured, value_text
@@ -76,7 +77,7 @@ def outcome_of(
     missing = [name for name in objectives if name not in metrics]
     if missing:
         reported = ", ".join(sorted(metrics)) or "nothing"
-        reason = f"reported no {', '.join(missing)}; it reported {reported}"
+        reason = f"reported no {', '.join(missing)}; it reported {reported}{costs_fix(missing)}"
         return Outcome("failed", epoch, reason=reason)
     if excludes_doubtful and (doubt := _doubt(metrics, objectives)):
         return Outcome("failed", epoch, reason=doubt)
@@ -93,6 +94,13 @@ def _doubt(metrics: Mapping[str, float], objectives: Sequence[str]) -> str:
     )
     fix = "fix: return logits that nothing masks, or let it count by robustness: {doubtful: keep}"
     return found and f"{IN_DOUBT}, and {values} does not count: {found}; {fix}"
+
+
+def costs_fix(missing: Sequence[str]) -> str:
+    """Returns how a user's own function reports the costs of a model among missing metrics."""
+    if not any(name in MODEL_COSTS for name in missing):
+        return ""
+    return "; fix: report search.costs.model_costs(model, inputs), too, which measures them"
 
 
 def is_out_of_memory(result: Mapping[str, Any]) -> bool:

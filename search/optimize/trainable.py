@@ -11,6 +11,7 @@ import contextlib
 import gc
 import logging
 import math
+import os
 import re
 import time
 import traceback
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ray import tune
 
 from models.adversarial.checks.search_warnings import doubts, search_warnings
+from models.scores.cost_names import CPU_SECONDS, GPU_SECONDS, SECONDS_SO_FAR
 from models.training.function_thread import StillRunning
 from models.training.protocol import AttackableTraining, TabulatedTraining, Training
 from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
@@ -35,6 +37,7 @@ from search.optimize.outcome import (
     METRICS,
     TABLES,
     WARNINGS,
+    costs_fix,
 )
 from search.optimize.trial_log import log_file, logged
 from search.optimize.watchdog import STORAGE_PATIENCE_SECONDS, Watchdog, patiently
@@ -173,7 +176,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         training = self._training
         assert training is not None, "set up before a step"
         watchdog.watch()
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), _cpu_seconds()
         metrics = next(self._epochs, None)
         if metrics is None:
             last = self._done[-1] if self._done else {}
@@ -192,12 +195,22 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         parts = [entry[name] for name in _PARTS_OF_WORK if name in entry]
         if parts:  # a user's own function reports the sum, if it knows it
             entry.setdefault(WORK, sum(parts))
-        entry.setdefault(SECONDS, time.perf_counter() - began)
+        wall = time.perf_counter() - began
+        entry.setdefault(SECONDS, wall)
+        entry = self._seconds_so_far(wall, _cpu_seconds() - cpu_began) | entry
         if self._task.base is not None:
             entry["seconds.setup"] = self._setup_seconds
         self._done.append(entry)
         watchdog.watch()  # anew: patience with the storage must not look like a hang
         self._checkpoint(training)
+
+    def _seconds_so_far(self, wall: float, cpu: float) -> dict[str, float]:
+        """Returns the seconds of all epochs done, each once, with those of the newest one."""
+        newest = {SECONDS_SO_FAR: wall, CPU_SECONDS: cpu}
+        if gpus := self._task.spec.resources.gpus:
+            newest[GPU_SECONDS] = gpus * wall  # a trial holds its GPUs, whether it uses them or not
+        before = self._done[-1] if self._done else {}
+        return {name: before.get(name, 0.0) + value for name, value in newest.items()}
 
     def _checkpoint(self, training: Training) -> None:
         kept = 1 if self._is_finished() else KEPT
@@ -259,6 +272,11 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
         }
 
 
+def _cpu_seconds() -> float:
+    """Returns the CPU seconds of this process on all cores, and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
 def _check_names(metrics: Mapping[str, float], compared: tuple[str, ...]) -> None:
     """Checks what would fail later: in the scheduler, or in the tracking store.
 
@@ -275,7 +293,7 @@ def _check_names(metrics: Mapping[str, float], compared: tuple[str, ...]) -> Non
     if missing:
         raise ValueError(
             f"reported no {', '.join(missing)}, which the scheduler compares after every epoch; it "
-            f"reported {', '.join(metrics) or 'nothing'}"
+            f"reported {', '.join(metrics) or 'nothing'}{costs_fix(missing)}"
         )
 
 

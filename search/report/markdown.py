@@ -64,6 +64,7 @@ class Contents:
         environment: Part -> version.
         refused: What the store refused of the search, a line for each.
         cost_forecast: What it was expected to cost and how that turned out, a sentence each.
+        explanations: The section that explains predictions of the best trials, in Markdown.
     """
 
     search: Search
@@ -84,6 +85,7 @@ class Contents:
     environment: Mapping[str, str] = field(default_factory=dict)
     refused: Sequence[str] = ()
     cost_forecast: Sequence[str] = ()
+    explanations: str = ""
 
 
 def render(contents: Contents) -> str:
@@ -97,6 +99,7 @@ def render(contents: Contents) -> str:
         _section(escape(best_in_words(contents.search)), _front(contents)),
         _section("Objective part and confirmation part", contents.held_out),
         _section("Robustness", contents.robustness),
+        _section("Explanations", contents.explanations),
         _section("Did history help?", _comparison(contents)),
         _section("Trials", _trials(contents)),
         _section("Where the proposals came from",
@@ -199,7 +202,7 @@ def _front(contents: Contents) -> str:
     missed = escape(none_keeps(contents.search, contents.best))
     parts = [
         missed and f"**{missed}**", table(header, rows), note,
-        _picture("pareto.png", contents),
+        _picture("front.png", contents), _picture("pareto.png", contents),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 

@@ -177,11 +177,19 @@ def dominated_edge(this: Search, x: Floats, y: Floats) -> Floats:
     """
     if not _is_front(this) or len(this.objectives) > 2:
         return np.empty((0, 2))
+    return staircase(x, y, is_maximized=this.objectives[0].is_maximized)
+
+
+def staircase(x: Floats, y: Floats, *, is_maximized: bool) -> Floats:
+    """The edge of what points of a front in a plane dominate: its corners (n, 2).
+
+    `is_maximized` says whether larger x are better.
+    """
     order = np.argsort(x, kind="stable")
     corners = np.repeat(np.column_stack([x, y])[order], 2, axis=0)
     # Between two trials the edge runs through what both dominate: one's x and the other's y.
-    is_max = this.objectives[0].is_maximized
-    corners[1:-1:2, 1 if is_max else 0] = corners[2::2, 1 if is_max else 0]
+    kept = 1 if is_maximized else 0
+    corners[1:-1:2, kept] = corners[2::2, kept]
     return corners[:-1]
 
 

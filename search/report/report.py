@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -21,7 +22,9 @@ from search.extract.importance import importance_in
 from search.extract.objective_matrix import objective_matrix
 from search.history import History, Search
 from search.history.other_code import apart
+from search.report.explanations import copy_explanations, explanations_section
 from search.report.flat_table import flat_table
+from search.report.front_of_three import draw_front_of_three
 from search.report.held_out import held_out_section
 from search.report.interactive import write_interactive
 from search.report.markdown import Contents, render
@@ -39,7 +42,7 @@ from search.report.tables import TRIALS_SHOWN, tables_section
 from search.review import reconcile
 from search.spec.load import history_settings, is_of_a_function
 from search.tracking import tag_names
-from search.tracking.artifacts import read_robustness, read_tables, read_text
+from search.tracking.artifacts import fetched_explanations, read_robustness, read_tables, read_text
 from search.tracking.read.history import load_history
 from search.tracking.runs import FOREIGN
 from search.tracking.store import open_client
@@ -81,6 +84,7 @@ def write_report(
     experience: Experience | None = None,
     tables: Texts = MappingProxyType({}),
     robustness: Texts = MappingProxyType({}),
+    explanations: Mapping[str, Sequence[Path]] = MappingProxyType({}),
     refused: Sequence[str] = (),
     cost_forecast: Sequence[str] = (),
 ) -> Report:
@@ -100,6 +104,7 @@ def write_report(
         experience: What history had taught when the search started; None if it is not known.
         tables: Run id -> file name -> text, of the best trials' tables.
         robustness: The same of the files on their robustness.
+        explanations: Run id -> pictures and pages that explain the best trials' predictions.
         refused: What the store refused of the search, a line for each.
         cost_forecast: What it was expected to cost and how that turned out, a sentence each.
 
@@ -124,7 +129,8 @@ def write_report(
     }
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
     drawn = _draw(history, search, shares, folder, evaluated, confirmed)
-    files = (*drawn, "trials.parquet", *texts)
+    copied = copy_explanations(best, explanations, folder)
+    files = (*drawn, "trials.parquet", *texts, *chain.from_iterable(copied.values()))
     trials = history.prior_trials(state=None, search=search)
     examples = validation_examples(this, best)
     contents = Contents(
@@ -133,7 +139,7 @@ def write_report(
         robustness_section(evaluated, confirmed, examples, has_picture=PICTURE in drawn),
         held_out_section(best, examples), tables_section(best, tables),
         _key_hyperparameters(shares, [each.configuration for each in best]),
-        experience, files, environment, refused, cost_forecast,
+        experience, files, environment, refused, cost_forecast, explanations_section(copied),
     )  # fmt: skip
     for name, text in {**texts, "report.md": render(contents)}.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -146,6 +152,7 @@ def _draw(
 ) -> list[str]:  # fmt: skip
     """Draws all plots; returns the names of those that had something to show."""
     is_drawn = {
+        "front.png": draw_front_of_three(history, search, folder / "front.png"),
         "pareto.png": draw_pareto(history, search, folder / "pareto.png"),
         "history.png": draw_history(history, search, folder / "history.png"),
         "importance.png": draw_importance(shares, search, folder / "importance.png"),
@@ -223,16 +230,18 @@ def publish_report(search: str, tracking_uri: str, folder: Path) -> tuple[Path, 
     experience = None
     with suppress(ValueError):  # it was not stored, or is damaged
         experience = Experience.from_json(read_text(client, summary.run_id, tag_names.EXPERIENCE))
-    written = write_report(
-        history, summary.search, place,
-        spec_yaml=summary.spec_yaml, environment=summary.environment, state=summary.state,
-        ended_because=summary.ended_because,
-        experience=experience,
-        tables={each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]},
-        robustness={each.run_id: read_robustness(client, each.run_id) for each in best},
-        refused=refused_lines(summary.tags),
-        cost_forecast=cost_lines(history, all_summaries(client), summary.search),
-    )  # fmt: skip
+    with fetched_explanations(client, [each.run_id for each in best]) as explanations:
+        written = write_report(
+            history, summary.search, place,
+            spec_yaml=summary.spec_yaml, environment=summary.environment, state=summary.state,
+            ended_because=summary.ended_because,
+            experience=experience,
+            tables={each.run_id: read_tables(client, each.run_id) for each in best[:TRIALS_SHOWN]},
+            robustness={each.run_id: read_robustness(client, each.run_id) for each in best},
+            explanations=explanations,
+            refused=refused_lines(summary.tags),
+            cost_forecast=cost_lines(history, all_summaries(client), summary.search),
+        )  # fmt: skip
     numbers = totals(history, summary.search, cost_of(summary.spec_yaml)).as_metrics()
     publish_files(client, summary.run_id, place, written.verdict.sentence, totals=numbers)
     for run_id, share in _other_shares(history, summary.search).items():

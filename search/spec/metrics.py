@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from models.catalog import AnyThreat
+from models.scores.cost_names import natural_direction
 from models.scores.metric_names import MetricName
 from search.objectives import Objective
-from search.objectives.objective import KEYS, NAMES, PARETO, Role
+from search.objectives.objective import DIRECTIONS, KEYS, NAMES, PARETO, Role
 from search.spec.checks import read_part
 from search.spec.errors import Document
 from search.spec.robustness import (
@@ -49,8 +50,13 @@ def check_objectives(document: Document, threat: AnyThreat | None) -> tuple[Obje
             continue
         if metric in objectives:
             document.add(where, "this metric is an objective already", keys.metric)
+        direction = keys.direction or natural_direction(metric)
+        if direction is None:
+            message = "is missing, and the name of this metric does not say which is better"
+            document.add((*path, index, "direction"), message, None, DIRECTIONS)
+            continue
         role = Role(keys.role, keys.bound, keys.tolerance) if are_sound else PARETO
-        objectives[metric] = Objective(metric, keys.direction, role)
+        objectives[metric] = Objective(metric, direction, role)
     return tuple(objectives.values())
 
 

@@ -26,6 +26,7 @@ from models.catalog import (
     robust_name,
 )
 from models.hyperparameters.hyperparameter import read_whole
+from models.scores.cost_names import GPU_SECONDS
 from models.scores.metric_names import MetricName
 from search.spec.checks import read_part
 from search.spec.errors import Document, KeyPath
@@ -154,11 +155,17 @@ def reported_metrics(document: Document, threat: AnyThreat | None) -> tuple[str,
 
 def why_no_objective(document: Document, metric: str, threat: AnyThreat | None) -> str:
     """Say why a metric that is none of `reported_metrics` cannot be an objective."""
+    if metric == GPU_SECONDS:
+        return "is a cost of trials on a GPU; set resources.gpus, or take seconds.cpu"
     if metric in _measured(document, threat):
         return "is measured, but may be no objective: it is biased upwards, or easily deceived"
     return "this model reports no such metric"
 
 
 def _measured(document: Document, threat: AnyThreat | None) -> tuple[str, ...]:
-    model = document.model
-    return metrics(model, threat or default_threat(model)) if document.known else ()
+    model, resources = document.model, document.data.get("resources")
+    if not document.known:
+        return ()
+    on_gpu = isinstance(resources, dict) and bool(resources.get("gpus"))
+    found = metrics(model, threat or default_threat(model))
+    return tuple(each for each in found if each != GPU_SECONDS or on_gpu)

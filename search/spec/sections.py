@@ -174,7 +174,8 @@ class ObjectiveKeys(Part):
     Attributes:
         metric: A metric of the model; `accuracy.robust`, of entities `f1.robust`, stands for the
             one that `robustness` names.
-        direction: Whether more of it is better.
+        direction: Whether more of it is better; a cost, a loss or an accuracy has its own, which
+            counts if this key is left out.
         role: The first objective's is always `pareto`.
         bound: The least legal value of a maximised constraint, the largest of a minimised one.
         tolerance: How far behind the best value of the first objective a trial may be for a
@@ -182,7 +183,7 @@ class ObjectiveKeys(Part):
     """
 
     metric: Name
-    direction: Literal["maximize", "minimize"]
+    direction: Literal["maximize", "minimize"] | None = None
     role: RoleName = "pareto"
     bound: Finite | None = None
     tolerance: Annotated[Finite, Field(ge=0)] | None = None

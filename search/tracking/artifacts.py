@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 # Bytes. A table has a line per class; a longer file is not one of ours.
 LONGEST_TABLE = 200_000
-ADVERSARIAL_EXAMPLES = ".safetensors"  # the only files there that are not text
+ADVERSARIAL_EXAMPLES = ".safetensors"
+# Pictures and pages of explanations. These and adversarial examples are the files there that are
+# not read as text.
+EXPLANATIONS = (".png", ".html")
+# Bytes. A picture of an explanation has a few columns; a larger file is not one of ours.
+LARGEST_EXPLANATION = 5_000_000
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +115,34 @@ def fetch_adversarial_examples(client: MlflowClient, run_id: str, folder: Path) 
     return files
 
 
+@contextlib.contextmanager
+def fetched_explanations(
+    client: MlflowClient, run_ids: Sequence[str]
+) -> Iterator[dict[str, list[Path]]]:
+    """Yields run id -> pictures and pages that explain predictions; afterwards they are gone.
+
+    A run has none where nothing was explained, or where they cannot be read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        yield {
+            run_id: _fetch_explanations(client, run_id, Path(folder, run_id)) for run_id in run_ids
+        }
+
+
+def _fetch_explanations(client: MlflowClient, run_id: str, folder: Path) -> list[Path]:
+    from mlflow.exceptions import MlflowException
+
+    files: list[Path] = []
+    folder.mkdir()
+    try:
+        for each in client.list_artifacts(run_id, tag_names.ROBUSTNESS):
+            if each.path.endswith(EXPLANATIONS) and (each.file_size or 0) <= LARGEST_EXPLANATION:
+                files.append(Path(client.download_artifacts(run_id, each.path, str(folder))))
+    except (MlflowException, OSError):
+        return []
+    return sorted(file for file in files if file.is_file())
+
+
 def _texts(client: MlflowClient, run_id: str, place: str) -> dict[str, str]:
     from mlflow.exceptions import MlflowException
 
@@ -118,7 +151,7 @@ def _texts(client: MlflowClient, run_id: str, place: str) -> dict[str, str]:
         listed = [each.path for each in client.list_artifacts(run_id, place)]
         with tempfile.TemporaryDirectory() as folder:
             for path in sorted(listed):
-                if path.endswith(ADVERSARIAL_EXAMPLES):
+                if path.endswith((ADVERSARIAL_EXAMPLES, *EXPLANATIONS)):
                     continue
                 file = Path(client.download_artifacts(run_id, path, folder))
                 if file.is_file() and file.stat().st_size <= LONGEST_TABLE:

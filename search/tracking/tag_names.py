@@ -97,7 +97,7 @@ LOGARITHM = "log10."  # of a trial: the logarithm of a hyperparameter
 
 EXPERIENCE = "experience.json"  # artifact of a search: what history taught at its start
 TABLES = "tables"  # folder of a trial's artifacts: its tables as text files
-ROBUSTNESS = "robustness"  # another: evaluations, warnings, later attacks, examples
+ROBUSTNESS = "robustness"  # another: evaluations, warnings, later attacks, examples, explanations
 WARNINGS_FILE = "search_warnings.md"  # in it: what was warned of while the search ran
 
 # Colours that are told apart with every kind of colour vision: Okabe and Ito 2008, "Color universal

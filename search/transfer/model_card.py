@@ -127,7 +127,7 @@ def _results(trial: Trial) -> list[dict[str, Any]]:
 
 
 def _is_score(name: MetricName) -> bool:
-    """Return whether a metric says how good the model is: no cost, no count, no bound of another."""
+    """Return whether a metric says how good the model is: no cost, count or bound."""
     return name.measure not in _COSTS and not name.is_count and name.bound is None
 
 

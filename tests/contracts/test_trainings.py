@@ -31,7 +31,7 @@ from models.training.protocol import (
 from models.weights.checkpoints import newest_checkpoint, save_checkpoint
 from search.objectives import Objective
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
-from tests.support.image_trainings import is_same
+from tests.support.image_trainings import MEASURED_BY_CLOCK, is_same
 from tests.support.stepped_trials import task_of, with_epochs
 from tests.support.tiny_models import tiny_vit
 from tests.support.tiny_texts import tiny_base, tiny_texts
@@ -247,7 +247,8 @@ def test_every_epoch_tells_its_work_unless_a_users_function_trains(case: Case) -
     epochs, _, _ = uninterrupted(case)
     for entry in epochs:
         work = {name: float.fromhex(entry[name]) for name in entry if name.startswith("work.")}
-        assert set(work) == (set() if case.data is None else {"work.train", "work.evaluation"})
+        parts = {"work.train", "work.evaluation", "work.example"}
+        assert set(work) == (set() if case.data is None else parts)
         assert all(value > 0 for value in work.values())
 
 
@@ -360,7 +361,11 @@ def test_a_tabulated_training_leaves_texts(case: Case) -> None:
 def exact(entries: Iterable[Mapping[str, float]]) -> list[dict[str, str]]:
     """Returns metrics as bits, where NaN equals NaN, without those of time and memory."""
     return [
-        {k: float(v).hex() for k, v in entry.items() if not k.startswith(("seconds", "memory"))}
+        {
+            k: float(v).hex()
+            for k, v in entry.items()
+            if not k.startswith((*MEASURED_BY_CLOCK, "memory"))
+        }
         for entry in entries
     ]
 

@@ -244,7 +244,8 @@ def test_a_model_reports_its_clean_and_robust_metrics_and_their_costs(model: str
     assert {robust_metric(model, threat), cheap_metric(model, threat), "seconds.train"} <= set(
         names
     )
-    costs = {"parameters.trainable", "memory.peak_mb", "seconds.setup", "loss.validation"}
+    assert {"parameters.total", "latency.ms", "throughput.per_second"} <= set(names)
+    costs = {"memory.peak_mb", "seconds.setup", "loss.validation"}
     assert costs & set(names) == (costs if needs_base(model) else set())
 
 
@@ -268,6 +269,16 @@ def test_what_a_cnn_reports_says_which_part_it_was_measured_on() -> None:
         "seconds.evaluation",
         "work.train",
         "work.evaluation",
+        "seconds.total",
+        "seconds.cpu",
+        "seconds.gpu",
+        "parameters.total",
+        "parameters.trainable",
+        "disk.model_mb",
+        "work.example",
+        "latency.ms",
+        "latency.spread",
+        "throughput.per_second",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,12 @@ from typing import Any
 import pytest
 
 from models.adversarial.pixels.autoattack import is_installed
-from search.tracking.artifacts import fetch_adversarial_examples, read_robustness
+from models.explanations.integrated_gradients import is_installed as explains
+from search.tracking.artifacts import (
+    fetch_adversarial_examples,
+    fetched_explanations,
+    read_robustness,
+)
 from search.tracking.store import open_client
 from tests.support.launches import PATIENCE_SECONDS, ROOT, Place, finished
 
@@ -59,7 +65,11 @@ def evaluated(place: Place, search: str) -> list[Any]:
 
 
 def attack(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "search", "attack", *arguments, "--tracking-uri", place.uri]
+    return told(place, "attack", *arguments)
+
+
+def told(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "search", *arguments, "--tracking-uri", place.uri]
     return subprocess.run(
         command, cwd=ROOT, text=True, capture_output=True, timeout=PATIENCE_SECONDS, check=False
     )
@@ -88,6 +98,29 @@ def test_the_attack_memory_of_each_trial_is_stored_with_the_search(
     assert {file.name for file in memory.iterdir()} == {
         f"trial_000{number}.{kind}" for number in range(3) for kind in ("json", "safetensors")
     }
+
+
+@pytest.mark.skipif(not explains(), reason="needs the extra 'explain'")
+def test_the_report_explains_the_first_of_the_best_and_the_command_any_trial(
+    place: Place, search: str
+) -> None:
+    report = (place.folder / search / "report.md").read_text()
+    assert "## Explanations" in report
+    (number,) = set(re.findall(r"\(trial_(\d+)_explanation_right\.png\)", report))
+    other = next(each for each in range(3) if each != int(number))
+    said = told(place, "explain", f"{search}#{other}", "--examples", "1", "--baseline", "grey",
+                "--results", str(place.folder))  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    folder = place.folder / search / "explanations" / f"trial_00{other}"
+    assert "from a grey image" in (folder / "explanation_summary.md").read_text()
+    assert (folder / "explanation_right.png").read_bytes()[:4] == b"\x89PNG"
+    run = next(each for each in place.raw_runs(search)
+               if each.data.tags["twentieth.number"] == str(other))  # fmt: skip
+    with fetched_explanations(open_client(place.uri), [run.info.run_id]) as found:
+        names = [file.name for file in found[run.info.run_id]]
+        assert names == sorted(file.name for file in folder.glob("*.png"))
+    texts = read_robustness(open_client(place.uri), run.info.run_id)
+    assert "explanation_summary.md" in texts and not any(name.endswith(".png") for name in texts)
 
 
 def test_the_best_are_evaluated_on_examples_that_chose_nothing(evaluated: list[Any]) -> None:

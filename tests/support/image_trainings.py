@@ -26,6 +26,9 @@ BUSY: dict[str, Value] = {
     "adversarial_training": "fgsm",
     "weight_averaging": "ema",
 }
+# Metrics of every trial that no training reports: the trial measures them.
+OF_THE_TRIAL = {"seconds.setup", "seconds.total", "seconds.cpu", "seconds.gpu"}
+MEASURED_BY_CLOCK = ("seconds", "latency", "throughput")
 EACH_METHOD: list[dict[str, Value]] = [
     {"adversarial_training": method} for method in ("none", "fgsm", "pgd", "trades", "mart", "free")
 ]
@@ -37,7 +40,7 @@ def train(configuration: dict[str, Value], data: ImageSplits, **changes: Any) ->
 
 
 def without_seconds(report: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in report.items() if not name.startswith("seconds")}
+    return {name: value for name, value in report.items() if not name.startswith(MEASURED_BY_CLOCK)}
 
 
 def weights(training: NetworkTraining) -> dict[str, torch.Tensor]:
@@ -63,6 +66,6 @@ def is_same(one: Any, other: Any) -> bool:
 def comparable(entries: list[dict[str, float]]) -> list[dict[str, float]]:
     """Metrics without what the clock and the machine decide."""
     return [
-        {k: v for k, v in entry.items() if not k.startswith(("seconds", "memory"))}
+        {k: v for k, v in entry.items() if not k.startswith((*MEASURED_BY_CLOCK, "memory"))}
         for entry in entries
     ]

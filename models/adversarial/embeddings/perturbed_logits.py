@@ -30,7 +30,9 @@ def perturbed(
         with torch.autocast(device, dtype=torch.bfloat16, enabled=is_reduced):
             if delta is None:
                 return logits_of(model, inputs)
-            handle = _table(model).register_forward_hook(lambda _, __, output: output + delta)
+            handle = token_embedding(model).register_forward_hook(
+                lambda _, __, output: output + delta
+            )
             try:
                 return logits_of(model, inputs)
             finally:
@@ -41,7 +43,7 @@ def perturbed(
 
 def zero_perturbation(model: nn.Module, mask: Tensor) -> Tensor:
     """Return zeros of the embeddings' shape (batch, tokens, width) for a mask (batch, tokens)."""
-    return torch.zeros((*mask.shape, _table(model).weight.shape[1]), device=mask.device)
+    return torch.zeros((*mask.shape, token_embedding(model).weight.shape[1]), device=mask.device)
 
 
 def logits_of(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -51,7 +53,8 @@ def logits_of(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     return logits
 
 
-def _table(model: nn.Module) -> nn.Embedding:
+def token_embedding(model: nn.Module) -> nn.Embedding:
+    """Return the layer that turns a model's token ids into embeddings."""
     # A user's own network has the pretrained model somewhere within it.
     part: Any = next(each for each in model.modules() if hasattr(each, "get_input_embeddings"))
     table: nn.Embedding = part.get_input_embeddings()

@@ -28,7 +28,7 @@ from models.training.text.evaluation import TextEvaluation
 
 
 class TextBatches:
-    """The texts of a task for one model; `evaluation` evaluates it.
+    """The texts of a task for one model; `encoder` encodes and `evaluation` evaluates them.
 
     Raises:
         DataError: the base has other labels than the data, or the data are of another kind.
@@ -50,12 +50,12 @@ class TextBatches:
         self._configuration, self._device = configuration, base.device
         length = int(configuration["max_length"])
         tokenizer = load_tokenizer(base.base.folder)
-        self._encoder = Encoder(tokenizer, data.kind, data.label_names, length)
-        self._train = self._encoder.encode(data.train.texts, data.train.labels)
+        self.encoder = Encoder(tokenizer, data.kind, data.label_names, length)
+        self._train = self.encoder.encode(data.train.texts, data.train.labels)
         self._weights = self._class_weights(len(data.label_names))
         token_ids = (token for item in self._train for token in item.input_ids)
         self.unit = pretrained_unit(base.embedding_table(), token_ids)
-        self.evaluation = TextEvaluation(self._encoder, data, threat, self.unit)
+        self.evaluation = TextEvaluation(self.encoder, data, threat, self.unit)
         self.size = len(self._train)
 
     def indices(self, size: int, generator: torch.Generator | None) -> list[list[int]]:
@@ -65,8 +65,18 @@ class TextBatches:
 
     def tensors(self, index: Sequence[int]) -> dict[str, Tensor]:
         """Return the batch of these inputs, padded to its longest, on the device."""
-        batch = collate([self._train[number] for number in index], self._encoder.tokenizer)
+        batch = collate([self._train[number] for number in index], self.encoder.tokenizer)
         return {name: tensor.to(self._device) for name, tensor in batch.items()}
+
+    def middle(self, count: int) -> dict[str, Tensor]:
+        """Return inputs without labels: the `count` rows of middle length, all if there are fewer.
+
+        They are the same for all configurations of one `max_length`, so speeds compare.
+        """
+        ordered = sorted(range(self.size), key=lambda row: len(self._train[row].input_ids))
+        start = max(0, (self.size - count) // 2)
+        batch = self.tensors(ordered[start : start + count])
+        return {name: tensor for name, tensor in batch.items() if name != "labels"}
 
     def weight(self, labels: Tensor) -> float:
         """Return the divisor of a batch's summed loss: the sum of its labels' class weights."""
@@ -89,7 +99,7 @@ class TextBatches:
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy summed over labels; a decoder predicts the next token."""
-        if self._encoder.kind == "dialogue":
+        if self.encoder.kind == "dialogue":
             logits, labels = logits[:, :-1], labels[:, 1:]
         return functional.cross_entropy(
             logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1),
@@ -100,7 +110,7 @@ class TextBatches:
 
     def _divergence(self, ours: Tensor, theirs: Tensor, labels: Tensor) -> Tensor:
         """Return the symmetrised Kullback-Leibler divergence, summed over labels (SMART, eq. 2)."""
-        if self._encoder.kind == "dialogue":
+        if self.encoder.kind == "dialogue":
             ours, theirs, labels = ours[:, :-1], theirs[:, :-1], labels[:, 1:]
         counted = labels.reshape(-1) != IGNORED
         one = functional.log_softmax(ours.reshape(-1, ours.shape[-1]).float(), -1)[counted]

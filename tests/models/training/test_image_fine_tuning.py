@@ -14,7 +14,7 @@ from models.data.loading import ImageSplits
 from models.networks.base_model import locate_base
 from models.networks.transformer import LoadedBase
 from models.training.image_fine_tuning import ImageFineTuning
-from tests.support.image_trainings import comparable, is_same
+from tests.support.image_trainings import OF_THE_TRIAL, comparable, is_same
 from tests.support.tiny_models import tiny_vit
 
 
@@ -40,7 +40,7 @@ def test_a_vision_transformer_trains_on_images_and_is_evaluated_like_a_cnn(
     assert training.confirm() == {}
     first, last = training.run()
     known = {"epoch", "selection.collapsed", *metrics("vision_transformer", threat)}
-    assert set(first) | set(last) == known - {"seconds.setup"}
+    assert set(first) | set(last) == known - OF_THE_TRIAL
     for attacked in (threat.metric(), threat.fgsm_metric()):
         assert attacked not in first and 0 <= last[attacked] <= last["accuracy.clean"]
     assert last["gradients.train"] == 4  # an attack of one step and the learning, twice

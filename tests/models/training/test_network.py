@@ -10,7 +10,15 @@ import torch
 
 from models.catalog import Threat, Value, metrics
 from models.data.loading import ImageSplits
-from tests.support.image_trainings import EACH_METHOD, QUICK, SMALL, train, without_seconds
+from models.scores.cost_names import MODEL_COSTS
+from tests.support.image_trainings import (
+    EACH_METHOD,
+    OF_THE_TRIAL,
+    QUICK,
+    SMALL,
+    train,
+    without_seconds,
+)
 
 
 @pytest.mark.slow
@@ -33,7 +41,7 @@ def test_adversarial_training_makes_robust(digits: ImageSplits) -> None:
 def test_each_epoch_reports_what_the_catalog_says(few_digits: ImageSplits) -> None:
     first, last = train(SMALL, few_digits).run()
     assert next(iter(first)) == "epoch" and (first["epoch"], last["epoch"]) == (1, 2)
-    assert set(last) == {"epoch", "selection.collapsed", *metrics("cnn", QUICK)}
+    assert set(last) == {"epoch", "selection.collapsed", *metrics("cnn", QUICK)} - OF_THE_TRIAL
     corrupted = {name for name in last if name.startswith("accuracy.corrupted")}
     objectives = {"accuracy.clean", QUICK.metric(), QUICK.fgsm_metric(), "epoch.selected"}
     assert set(last) - set(first) == objectives | corrupted
@@ -73,9 +81,9 @@ def test_a_diverged_training_reports_nan_and_ends(few_digits: ImageSplits) -> No
     reports = list(training.run())
     assert training.diverged and training.ended and len(reports) < 30
     last = reports[-1]
-    assert set(last) == {"epoch", "selection.collapsed", *metrics("cnn", QUICK)}
+    assert set(last) == {"epoch", "selection.collapsed", *metrics("cnn", QUICK)} - OF_THE_TRIAL
     known = {"epoch", "loss.train", "selection.collapsed", "gradients.train", "work.train",
-             "work.evaluation"}  # fmt: skip
+             "work.evaluation", *MODEL_COSTS}  # fmt: skip
     for name in set(without_seconds(last)) - known:
         assert math.isnan(last[name]), name
     assert all(math.isfinite(report["selection.accuracy.clean"]) for report in reports[:-1])

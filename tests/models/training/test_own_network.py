@@ -15,6 +15,7 @@ from models.training.network import NetworkTraining
 from models.weights.checkpoints import newest_checkpoint, save_checkpoint
 from models.weights.from_checkpoint import from_network, trained_network
 from models.weights.initial import InitialWeights, load_initial, save_initial
+from tests.support.image_trainings import without_seconds
 from tests.support.networks import builtin_cnn, linear, resnet
 
 THREAT = Threat(steps=2, cheap_steps=1, examples=20, cheap_examples=20)
@@ -23,7 +24,7 @@ TRAINING = {"adversarial_training": "fgsm", "augmentation": "shift", "weight_ave
 
 
 def without_time(metrics: dict[str, float]) -> dict[str, str]:
-    return {name: value.hex() for name, value in metrics.items() if "seconds" not in name}
+    return {name: value.hex() for name, value in without_seconds(metrics).items()}
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from models.data.sources import DataError
 from models.data.text.validation_parts import validation_parts
 from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
-from tests.support.image_trainings import comparable, is_same
+from tests.support.image_trainings import OF_THE_TRIAL, comparable, is_same
 from tests.support.tiny_classifiers import NoWayBack
 from tests.support.tiny_texts import tiny_base, tiny_texts
 
@@ -52,7 +52,7 @@ def test_it_reports_what_the_catalog_says_and_the_full_attack_last(
 ) -> None:
     first, last = list(_training(bases[kind]).run())
     known = set(metrics(MODEL_OF[kind], THREAT)) | {"epoch"}
-    assert set(first) | set(last) == known - {"seconds.setup"}  # the trial measures the set-up
+    assert set(first) | set(last) == known - OF_THE_TRIAL
     cheap = f"selection.{THREAT.cheap_metric(kind)}"
     assert cheap in first and THREAT.metric(kind) not in first
     # The cheap metric too: it represents a training that ended early at later rungs.

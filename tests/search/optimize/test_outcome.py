@@ -119,3 +119,12 @@ def test_a_robust_accuracy_in_doubt_counts_if_the_spec_says_so() -> None:
 def test_an_accuracy_that_stronger_gradients_replaced_counts() -> None:
     metrics = MASKED | {"robustness.vanished": 0.0, "robustness.replaced": 1.0}
     assert robust(metrics, excludes_doubtful=True).values == (0.9, 0.95)
+
+
+def test_a_missing_cost_of_a_model_says_how_a_function_measures_it() -> None:
+    ended = outcome_of({"epoch": 3, "metrics": {"score": 1.0}}, ["score", "latency.ms"], 3)
+    assert ended.state == "failed"
+    assert ended.reason.startswith("reported no latency.ms; it reported score; fix: report ")
+    assert "search.costs.model_costs(model, inputs)" in ended.reason
+    plain = outcome_of({"epoch": 3, "metrics": {"score": 1.0}}, ["score", "left"], 3)
+    assert plain.reason == "reported no left; it reported score"

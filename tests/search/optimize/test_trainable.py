@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,28 @@ def test_every_step_is_an_epoch_and_the_last_one_is_done(tmp_path: Path) -> None
 def test_every_epoch_tells_how_long_it_took(tmp_path: Path) -> None:
     result = trial_of(task_of(tmp_path), config_of(tmp_path)).step()
     assert 0 <= result["metrics"]["seconds.epoch"] < 60
+
+
+def test_seconds_so_far_add_up_over_epochs_also_where_a_trial_was_cut_off(tmp_path: Path) -> None:
+    trial_of(task_of(tmp_path), config_of(tmp_path)).step()
+    results = run(trial_of(task_of(tmp_path), config_of(tmp_path)))
+    entries = [entry for _, entry in results[0]["earlier_epochs"]]
+    entries += [result["metrics"] for result in results]
+    assert len(entries) == 3
+    seconds = 0.0
+    for before, entry in zip([{"seconds.cpu": 0.0}, *entries], entries, strict=False):
+        seconds += entry["seconds.epoch"]
+        assert entry["seconds.total"] == pytest.approx(seconds)
+        assert entry["seconds.cpu"] >= before["seconds.cpu"] >= 0
+        assert "seconds.gpu" not in entry, "it has no GPU"
+
+
+def test_a_trial_is_charged_for_the_gpus_that_it_holds(tmp_path: Path) -> None:
+    task = task_of(tmp_path)
+    resources = task.spec.resources.model_copy(update={"gpus": 0.5})
+    on_gpu = replace(task, spec=task.spec.model_copy(update={"resources": resources}))
+    metrics = trial_of(on_gpu, config_of(tmp_path)).step()["metrics"]
+    assert metrics["seconds.gpu"] == pytest.approx(0.5 * metrics["seconds.total"])
 
 
 def test_a_users_function_may_report_its_work_which_is_unknown_otherwise(tmp_path: Path) -> None:

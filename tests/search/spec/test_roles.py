@@ -46,6 +46,33 @@ def test_a_spec_without_roles_is_written_without_roles():
     assert written[0] == CLEAN
 
 
+def test_a_metric_with_one_better_end_needs_no_direction():
+    costs = ("latency.ms", "throughput.per_second", "parameters.total", "seconds.cpu")
+    names = ("accuracy.clean", *costs)
+    spec = spec_from_yaml(with_objectives(*({"metric": name} for name in names)))
+    assert [each.direction for each in spec.objectives] == [
+        "maximize", "minimize", "maximize", "minimize", "minimize",
+    ]  # fmt: skip
+    written = yaml.safe_load(spec.to_yaml())["objectives"]
+    assert written[1] == {"metric": "latency.ms", "direction": "minimize"}, "stored as it counted"
+
+
+def test_a_cost_may_be_bounded():
+    bounded = {"metric": "latency.ms", "role": "constraint", "bound": 2.0}
+    spec = spec_from_yaml(with_objectives(CLEAN, bounded))
+    assert spec.objectives[1].role == Role("constraint", bound=2.0)
+
+
+def test_a_metric_without_a_better_end_of_its_own_needs_a_direction():
+    said = error_of(changed("objectives", [{"metric": "score"}], PYTHON))
+    assert "objectives[0].direction: is missing" in said and "minimize, maximize" in said
+
+
+def test_seconds_of_a_gpu_are_no_objective_of_trials_without_one():
+    said = error_of(with_objectives(CLEAN, {"metric": "seconds.gpu"}))
+    assert "set resources.gpus, or take seconds.cpu" in said
+
+
 def test_roles_are_no_part_of_the_task():
     plain = spec_from_yaml(GOOD)
     for more in ({"role": "constraint", "bound": 0.8}, {"role": "report"}):
