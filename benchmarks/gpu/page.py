@@ -1,0 +1,64 @@
+"""The page of a run of `make gpu`: each part with what it found, or why it was not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from benchmarks.gpu.schedule import PARTS
+from benchmarks.harness import tables
+
+NOT_MEASURED = "no GPU was available"
+_STATE = {"ran": "ran", "failed": "**failed**", "not run": "not run"}
+
+
+def page(
+    title: str, records: Mapping[str, Mapping[str, Any]], facts: Mapping[str, str], command: str
+) -> str:
+    """Return the page as Markdown.
+
+    Args:
+        title: of the page.
+        records: of each part that has one, by its name; the others were not run.
+        facts: (name, value) of what the run depends on.
+        command: that repeats the run.
+    """
+    lines = [f"# {title}", "", *_overview(records), ""]
+    for part in PARTS:
+        record = records.get(part.name)
+        if record is None or record["status"] == "not run":
+            continue
+        lines += [f"## {part.shows}", "", *_findings(record), ""]
+    origin = [f"- {name}: {value}" for name, value in facts.items()]
+    return "\n".join([*lines, "## Provenance", "", f"- command: `{command}`", *origin, ""])
+
+
+def _overview(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    rows = []
+    for part in PARTS:
+        record = records.get(part.name, {"status": "not run", "reason": NOT_MEASURED})
+        claims = record.get("claims", [])
+        held = f"{sum(holds for _, holds in claims)} of {len(claims)}" if claims else ""
+        left_out = len(record.get("left_out", []))
+        reason = record["reason"] or (f"{left_out} left out, see below" if left_out else "")
+        rows.append([part.shows, _STATE[record["status"]], held, _seconds(record), reason])
+    return tables.table(["part", "state", "checks that hold", "seconds", "reason"], rows)
+
+
+def _seconds(record: Mapping[str, Any]) -> str:
+    return f"{record['seconds']:.0f}" if record.get("seconds") else ""
+
+
+def _findings(record: Mapping[str, Any]) -> Iterable[str]:
+    if record["status"] == "failed":
+        yield f"Failed: {record['reason']}"
+    for claim, holds in record.get("claims", []):
+        yield f"- {claim}: {'holds' if holds else '**does not hold**'}"
+    for table in record.get("tables", []):
+        yield from ("", f"**{table['title']}**", "")
+        yield from tables.table(table["header"], table["rows"])
+        if table["note"]:
+            yield from ("", table["note"])
+    if record.get("left_out"):
+        yield from ("", "Not measured:", "")
+        yield from (f"- {what}: {reason}" for what, reason in record["left_out"])
