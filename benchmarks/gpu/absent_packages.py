@@ -9,7 +9,7 @@ installed, they are used. Not for anything else: a search needs the full install
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
+import importlib
 import sys
 import tempfile
 from collections.abc import Callable
@@ -32,9 +32,10 @@ def stand_in() -> list[str]:
 
 def _is_installed(name: str) -> bool:
     try:
-        return importlib.util.find_spec(name) is not None
-    except ValueError:  # a module without a spec
-        return name in sys.modules
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 def _pydantic() -> dict[str, Any]:

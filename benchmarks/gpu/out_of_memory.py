@@ -1,8 +1,8 @@
 """Out of memory on purpose: what a failed trial records of it, and that the next one can train.
 
 A search retries a trial whose failure it recognises by the error's type and text
-(`search/optimize/trainable.py`), which needs Ray: `tests/benchmarks/gpu/test_out_of_memory.py`
-gives it what is recorded here.
+(`search/optimize/trainable.py`), which needs Ray: `tests/benchmarks/gpu/test_parts.py` gives it
+what is recorded here.
 """
 
 from __future__ import annotations
