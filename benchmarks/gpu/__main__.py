@@ -18,9 +18,9 @@ are those of the claim. Results of `--on cpu` are written to build/gpu_on_cpu.
 from __future__ import annotations
 
 import platform
-import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,20 @@ import torch
 
 from benchmarks.gpu import ABSENT
 from benchmarks.gpu.page import page
-from benchmarks.gpu.schedule import PARTS, Part, read_records, run_parts, write_record
+from benchmarks.gpu.schedule import (
+    PARTS,
+    Part,
+    forget_records,
+    read_records,
+    run_parts,
+    write_record,
+)
 from benchmarks.harness import provenance
 from benchmarks.harness.command_line import command, parser
 
 LEAST_TORCH = (2, 11)
 FOLDERS = {"gpu": provenance.REFERENCE / "gpu", "cpu": provenance.ROOT / "build" / "gpu_on_cpu"}
+TITLES = {"gpu": "What runs on a GPU", "cpu": "The proof for a GPU, run on a CPU"}
 # On a CPU a minute is enough, unless other work has the cores.
 MINUTES = {"gpu": 8.0, "cpu": 10.0}
 # Importing torch and starting the worker, of the minutes that the whole command may take.
@@ -51,37 +59,46 @@ def main() -> None:
     given = options.parse_args()
     check_torch(torch.__version__)
     folder = given.results or FOLDERS[given.on]
-    facts = facts_of(given.on)
-    title = "What runs on a GPU" if given.on == "gpu" else "The proof for a GPU, run on a CPU"
-    typed = command("gpu")
-
-    def write_page() -> None:
-        text = page(title, read_records(folder), facts, typed)
-        folder.with_suffix(".md").write_text(text)
-
+    run = Run(folder, given.on, facts_of(given.on), command("gpu"))
     if given.on == "gpu" and not torch.cuda.is_available():
-        folder.mkdir(parents=True, exist_ok=True)
         if not read_records(folder):  # a result of another machine stays
-            write_page()
+            run.write_page()
         raise SystemExit("torch sees no CUDA device here; fix: make gpu ON=cpu runs it in small")
-    shutil.rmtree(folder, ignore_errors=True)  # one run's results are not mixed with another's
-    begun = time.monotonic()
-
-    def keep(part: Part, record: Mapping[str, Any]) -> None:
-        kept = {name: value for name, value in record.items() if name != "is_unusable"}
-        write_record(folder, part.name, kept)
-        write_page()
-        seconds = time.monotonic() - begun
-        print(f"{seconds:4.0f} s  {part.name}: {kept['status']} {kept['reason']}", flush=True)
-
+    forget_records(folder)  # one run's results are not mixed with another's
     chosen = tuple(part for part in PARTS if not given.parts or part.name in given.parts)
     minutes = (given.minutes or MINUTES[given.on]) - _START_MINUTES
     run_parts(chosen, "cuda" if given.on == "gpu" else "cpu",
-              is_full=given.full or given.on == "gpu", minutes=minutes, keep=keep)  # fmt: skip
+              is_full=given.full or given.on == "gpu", minutes=minutes, keep=run.keep)  # fmt: skip
     print(f"{folder.with_suffix('.md')} has the page")
     wrong = problems(read_records(folder))
     if wrong:
         raise SystemExit("\n".join(wrong))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the command, and where its results are written."""
+
+    folder: Path
+    device: str
+    facts: Mapping[str, str]
+    typed: str
+    begun: float = field(default_factory=time.monotonic)
+
+    def keep(self, part: Part, record: Mapping[str, Any]) -> None:
+        """Write a part's record and the page, and say how it ended."""
+        kept = {name: value for name, value in record.items() if name != "is_unusable"}
+        write_record(self.folder, part.name, kept)
+        self.write_page()
+        seconds = time.monotonic() - self.begun
+        print(f"{seconds:4.0f} s  {part.name}: {kept['status']} {kept['reason']}", flush=True)
+
+    def write_page(self) -> None:
+        """Write the page of all records that there are."""
+        title = TITLES[self.device]
+        text = page(title, read_records(self.folder), self.facts, self.typed)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self.folder.with_suffix(".md").write_text(text)
 
 
 def problems(records: Mapping[str, Mapping[str, Any]]) -> list[str]:

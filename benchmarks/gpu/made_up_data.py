@@ -87,10 +87,28 @@ def encoder_folder(folder: Path, *, is_full: bool) -> Path:
         is_full: whether it has MiniLM's size; else 2 layers of width 32.
     """
     # Imported here: only this needs transformers, which take seconds.
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers import BertConfig, BertModel
 
     from models.networks.transformer import quietly
+
+    tokens = _save_tokenizer(folder)
+    layers, width, size = (6, 384, 30_522) if is_full else (2, 32, tokens)
+    configuration = BertConfig(
+        vocab_size=size, hidden_size=width, num_hidden_layers=layers,
+        num_attention_heads=12 if is_full else 2, intermediate_size=4 * width,
+        # So wide that activations keep their size, or gradients would vanish.
+        initializer_range=width**-0.5,
+    )  # fmt: skip
+    with quietly(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        BertModel(configuration).save_pretrained(folder)
+    return folder
+
+
+def _save_tokenizer(folder: Path) -> int:
+    """Write a tokenizer of whole words into `folder`, and return how many tokens it has."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
 
     vocabulary = [*_SPECIAL, *(f"word{number}" for number in range(WORDS))]
     tokens = {token: number for number, token in enumerate(vocabulary)}
@@ -107,18 +125,4 @@ def encoder_folder(folder: Path, *, is_full: bool) -> Path:
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         **{f"{name}_token": token for name, token in names.items()},
     ).save_pretrained(folder)  # fmt: skip
-    layers, width, size = (6, 384, 30_522) if is_full else (2, 32, len(vocabulary))
-    with quietly(), torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        BertModel(
-            BertConfig(
-                vocab_size=size,
-                hidden_size=width,
-                num_hidden_layers=layers,
-                num_attention_heads=12 if is_full else 2,
-                intermediate_size=4 * width,
-                # So wide that activations keep their size, or gradients would vanish.
-                initializer_range=width**-0.5,
-            )
-        ).save_pretrained(folder)
-    return folder
+    return len(vocabulary)

@@ -9,6 +9,10 @@ from benchmarks.gpu.schedule import PARTS
 from benchmarks.harness import tables
 
 NOT_MEASURED = "no GPU was available"
+_NOTHING = [
+    "No part was run: no GPU was available. In small every part runs on a CPU (`make gpu ON=cpu`), "
+    "and the packing probe's table there is in `results/reference/gpu_on_cpu.md`.", "",
+]  # fmt: skip
 _STATE = {"ran": "ran", "failed": "**failed**", "not run": "not run"}
 
 
@@ -23,7 +27,7 @@ def page(
         facts: (name, value) of what the run depends on.
         command: that repeats the run.
     """
-    lines = [f"# {title}", "", *_overview(records), ""]
+    lines = [f"# {title}", "", *([] if records else _NOTHING), *_overview(records), ""]
     for part in PARTS:
         record = records.get(part.name)
         if record is None or record["status"] == "not run":

@@ -20,8 +20,9 @@ from typing import Any
 
 from benchmarks.gpu.part import NO_TIME, Findings, NotRun, Setting
 
-# Beyond its seconds a part gets so many to say what it has.
+# Beyond its seconds a part gets so many, and this share of them, to say what it has.
 _GRACE = 20.0
+_GRACE_SHARE = 0.25
 # After such an error every further call on the GPU fails.
 _UNUSABLE = ("cuda error", "device-side assert", "illegal memory access", "unspecified launch")
 
@@ -107,12 +108,13 @@ class _Worker:
     def run(self, module: str, seconds: float) -> dict[str, Any]:
         """Run a part, and return its record with "is_unusable", whether the worker is lost."""
         begun = time.monotonic()
+        patience = seconds + max(_GRACE, _GRACE_SHARE * seconds)
         self._ours.send((module, begun + seconds))
         try:
-            if self._ours.poll(seconds + _GRACE):
+            if self._ours.poll(patience):
                 record: dict[str, Any] = self._ours.recv()
             else:
-                limit = f"it did not end within {seconds + _GRACE:.0f} s and was ended"
+                limit = f"it did not end within {patience:.0f} s and was ended"
                 record = {"status": "failed", "reason": limit, "is_unusable": True}
         except EOFError:
             self._process.join(5)
@@ -172,6 +174,12 @@ def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> None:
     new = folder / f"{name}.json.new"
     new.write_text(json.dumps(record, indent=1) + "\n")
     new.replace(folder / f"{name}.json")
+
+
+def forget_records(folder: Path) -> None:
+    """Remove the records of an earlier run."""
+    for part in PARTS:
+        (folder / f"{part.name}.json").unlink(missing_ok=True)
 
 
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:

@@ -34,23 +34,14 @@ def run(setting: Setting) -> Findings:
         if rows and setting.left < 1.5 * float(rows[-1][2]):
             left_out.append((method, NO_TIME))
             continue
-        if setting.device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
         training = NetworkTraining(
             configuration(method, setting), data, epochs=2, seed=0, threat=threat,
             device=setting.device,
         )  # fmt: skip
-        *_, last = training.run()
-        seconds = last["seconds.train"]
-        plain = plain or seconds
-        rate = len(data.train_labels) / seconds
-        rows.append([
-            method, f"{rate:.0f}", f"{seconds:.2f}", f"{seconds / plain:.1f}",
-            f"{last['gradients.train'] / 2:.0f}", f"{last['loss.train']:.3f}",
-            f"{last['accuracy.clean']:.3f}", f"{last[threat.metric()]:.3f}",
-            peak_mb(setting.device),
-        ])  # fmt: skip
-        finite.append(math.isfinite(last["loss.train"]) and not training.diverged)
+        row, loss = _measured(training, threat, len(data.train_labels), setting.device)
+        plain = plain or float(row[1])
+        rows.append([method, *row[:2], f"{float(row[1]) / plain:.1f}", *row[2:]])
+        finite.append(math.isfinite(loss) and not training.diverged)
     header = [
         "method", "images a second", "seconds an epoch", "over none", "passes a step", "loss",
         "clean accuracy", f"PGD-{threat.steps} accuracy", "peak MiB",
@@ -65,6 +56,21 @@ def run(setting: Setting) -> Findings:
         left_out,
         [("every loss is finite", all(finite))],
     )
+
+
+def _measured(
+    training: NetworkTraining, threat: Threat, examples: int, device: str
+) -> tuple[list[str], float]:
+    """Train, and return what the table says of the last of two epochs, and its loss."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    *_, last = training.run()
+    seconds = last["seconds.train"]
+    return [
+        f"{examples / seconds:.0f}", f"{seconds:.3f}", f"{last['gradients.train'] / 2:.0f}",
+        f"{last['loss.train']:.3f}", f"{last['accuracy.clean']:.3f}",
+        f"{last[threat.metric()]:.3f}", peak_mb(device),
+    ], last["loss.train"]  # fmt: skip
 
 
 def configuration(method: str, setting: Setting) -> dict[str, Value]:

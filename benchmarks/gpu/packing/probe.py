@@ -29,19 +29,28 @@ FORMS: tuple[Form, ...] = ("grouped", "unfolded")
 COUNTS = (1, 4, 16, 64)
 # Members of the comparison of gradients, and of the one with processes.
 _COMPARED, _SHARED = 4, 16
-_ROUNDS = 5
+_ROUNDS = {"cuda": 5, "cpu": 3}
 # A gain below it is not worth a second way of training; rounds of one work differ by as much.
 WORTH = 1.2
 
 
 @dataclass
 class Measured:
-    """What was measured of one key: seconds by members and work, and by processes."""
+    """What was measured of one key.
+
+    Attributes:
+        key: The key.
+        seconds: Members -> work -> seconds of each round.
+        processes: Processes -> seconds of each round.
+        differences: Form -> how far its gradients are from the loop's.
+        last: How long the last number of members took, by the clock.
+    """
 
     key: Key
     seconds: dict[int, dict[str, list[float]]] = field(default_factory=dict)
     processes: dict[int, list[float]] = field(default_factory=dict)
     differences: dict[str, Differences] = field(default_factory=dict)
+    last: float = 0.0
 
 
 def keys(setting: Setting) -> list[Key]:
@@ -66,25 +75,22 @@ def run(setting: Setting) -> Findings:
     """Measure every key for all numbers of members, as far as time goes."""
     every: list[Measured] = []
     left_out: list[tuple[str, str]] = []
+    least = 0.0  # seconds until a key has its first times
     with Crew(setting.sized(4, 2)) as crew:
         for key in keys(setting):
-            # The last key may take what is left, every other its share.
-            if every and setting.left < 5:
+            # A key of larger networks takes longer than the ones before.
+            if every and setting.left < 3 * least:
                 left_out.append((str(key), NO_TIME))
                 continue
+            before = setting.left
             images, labels = image_tensors(_examples(setting), key.shape, setting.device)
             measured = Measured(key)
             every.append(measured)
-            members = draw_members(setting.sized(_COMPARED, 2))
-            for form in FORMS:
-                try:
-                    measured.differences[form] = compare(key, members, images, labels, form)
-                except RuntimeError as error:  # one form that does not work leaves the other
-                    left_out.append((f"{key}: gradients, {form}", _first_line(error)))
-            left_out += [
-                (f"{key}: {what}", why)
-                for what, why in _measure(measured, images, labels, setting, crew)
-            ]
+            problems = list(_compare(measured, images, labels, setting))
+            for count in setting.sized(COUNTS, (1, 2)):
+                problems += _measure(measured, count, (images, labels), setting, crew)
+                least = max(least, before - setting.left) if count == 1 else least
+            left_out += [(f"{key}: {what}", why) for what, why in problems]
     return Findings(
         [gains(every), *shares(every), _differences(every), verdicts(every)],
         left_out,
@@ -93,25 +99,38 @@ def run(setting: Setting) -> Findings:
     )
 
 
-def _measure(
-    measured: Measured, images: Tensor, labels: Tensor, setting: Setting, crew: Crew
+def _compare(
+    measured: Measured, images: Tensor, labels: Tensor, setting: Setting
 ) -> Iterator[tuple[str, str]]:
-    """Measure one key, and yield what is left out."""
-    last = 0.0
-    for count in setting.sized(COUNTS, (1, 2)):
-        # Four times as many members take up to four times as long.
-        if count > 1 and setting.left < 4 * last:
-            yield f"{count} members", NO_TIME
-            continue
-        before = setting.left
-        works, steps, problems = _works(measured.key, count, images, labels, setting)
-        yield from problems
-        measured.seconds[count] = in_turn(setting, works, setting.sized(_ROUNDS, 1))
-        del works
-        _free()
-        if count == setting.sized(_SHARED, 2):
-            measured.processes = _side_by_side(measured.key, count, steps, setting, crew)
-        last = before - setting.left
+    """Compare the gradients of one key, and yield what does not work."""
+    members = draw_members(setting.sized(_COMPARED, 2))
+    for form in FORMS:
+        try:
+            found = compare(measured.key, members, images, labels, form)
+        except RuntimeError as error:  # one form that does not work leaves the other
+            yield f"gradients, {form}", _first_line(error)
+        else:
+            measured.differences[form] = found
+
+
+def _measure(
+    measured: Measured, count: int, data: tuple[Tensor, Tensor], setting: Setting, crew: Crew
+) -> Iterator[tuple[str, str]]:
+    """Measure one key for so many members, and yield what is left out."""
+    # Four times as many members take up to four times as long.
+    if measured.seconds and setting.left < 4 * measured.last:
+        yield f"{count} members", NO_TIME
+        return
+    before = setting.left
+    works, steps, problems = _works(measured.key, count, data, setting)
+    yield from problems
+    rounds = setting.sized(_ROUNDS[setting.device], 1)
+    measured.seconds[count] = in_turn(setting, works, rounds)
+    del works
+    _free()
+    if count == setting.sized(_SHARED, 2):
+        measured.processes = _side_by_side(measured.key, count, steps, setting, crew)
+    measured.last = before - setting.left
 
 
 def _side_by_side(
@@ -119,7 +138,7 @@ def _side_by_side(
 ) -> dict[int, list[float]]:
     """Return the seconds in which one, two and four processes train the same members, in turn."""
     found: dict[int, list[float]] = {number: [] for number in setting.sized((1, 2, 4), (1, 2))}
-    for _ in range(setting.sized(3, 1)):
+    for _ in range(setting.sized(_ROUNDS["cpu"], 1)):
         for processes, seconds in found.items():
             jobs = [
                 # Four times as long, as a clock also counts what else the machine does.
@@ -132,11 +151,12 @@ def _side_by_side(
 
 
 def _works(
-    key: Key, count: int, images: Tensor, labels: Tensor, setting: Setting
+    key: Key, count: int, data: tuple[Tensor, Tensor], setting: Setting
 ) -> tuple[dict[str, Callable[[], None]], int, list[tuple[str, str]]]:
     """Return the loop and the packed forms as works, their steps, and what does not fit."""
     # Fewer where there are many members, who make a time long enough.
-    steps = setting.sized(max(2, 32 // count), 2)
+    steps = setting.sized(max(1 if setting.device == "cpu" else 3, 16 // count), 2)
+    images, labels = data
     members, device = draw_members(count), setting.device
     precision = torch.bfloat16 if device == "cuda" else None
     loops = [LoopMember(key, member, images, labels, precision) for member in members]
