@@ -1,6 +1,7 @@
 """The suite's tests that are marked `gpu` and need no Ray, by pytest in a process of its own.
 
-pytest and hypothesis are not among what `make gpu` needs; without them the part says so.
+They use more than `make gpu` needs (pytest, data of scikit-learn); where it is missing, the part
+says so.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from benchmarks.harness.provenance import ROOT
 
 # Those of models/ alone: the tests of search/ start Ray.
 FOLDER = "tests/models"
+# What the suite's own files import, in addition to what the tests need.
+_NEEDED = ("pytest", "hypothesis", "sklearn", "pyarrow")
 _MARK = re.compile(r"^@pytest\.mark\.gpu$", re.MULTILINE)
 _OUTCOME = re.compile(r"^(PASSED|FAILED|SKIPPED|ERROR) (.*)$", re.MULTILINE)
 
@@ -30,7 +33,7 @@ def run(setting: Setting) -> Findings:
     """Run the tests, each of which needs a CUDA device."""
     if setting.device != "cuda":
         raise NotRun("these tests need a CUDA device")
-    missing = [name for name in ("pytest", "hypothesis") if importlib.util.find_spec(name) is None]
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise NotRun(f"not installed: {', '.join(missing)}")
     command = [

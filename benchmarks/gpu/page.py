@@ -10,7 +10,7 @@ from benchmarks.harness import tables
 
 NOT_MEASURED = "no GPU was available"
 _NOTHING = [
-    "No part was run: no GPU was available. In small every part runs on a CPU (`make gpu ON=cpu`), "
+    "Nothing was run on a GPU yet. In small every part runs on a CPU (`make gpu ON=cpu`), "
     "and the packing probe's table there is in `results/reference/gpu_on_cpu.md`.", "",
 ]  # fmt: skip
 _STATE = {"ran": "ran", "failed": "**failed**", "not run": "not run"}

@@ -143,7 +143,11 @@ def _work(parts: Connection, device: str, is_full: bool) -> None:
             module, ends = parts.recv()
         except EOFError:
             return
-        parts.send(record_of(module, Setting(device, is_full, ends)))
+        record = record_of(module, Setting(device, is_full, ends))
+        try:
+            parts.send(record)
+        except BrokenPipeError:  # it came too late, and this process was given up
+            return
         if device == "cuda":
             torch.cuda.empty_cache()
 
