@@ -27,6 +27,8 @@ from models.networks.builder import NetworkData, build
 EPSILON = 8 / 255
 PGD_STEPS = 3
 PGD_STEP = EPSILON / 2
+# Of the residual network: a block in each of three stages.
+_STAGES = "1-1-1"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Key:
     def __str__(self) -> str:
         size = "x".join(map(str, self.shape))
         attack = "PGD-3" if self.method == "pgd" else "no attack"
-        return f"{self.network}, width {self.width}, batch {self.batch}, {size}, {attack}"
+        network = f"residual {_STAGES}" if self.network == "residual" else self.network
+        return f"{network}, width {self.width}, batch {self.batch}, {size}, {attack}"
 
     def configuration(self) -> dict[str, Value]:
         """Return the complete hyperparameters of the architecture, with batch normalisation."""
@@ -59,7 +62,7 @@ class Key:
             "block": self.network, "schedule": "constant",
         }  # fmt: skip
         if self.network == "residual":
-            values["stages"] = "1-1-1"
+            values["stages"] = _STAGES
         else:
             values["fully_connected_width"] = 4 * self.width
         return complete("cnn", values)
