@@ -17,6 +17,7 @@ are those of the claim. Results of `--on cpu` are written to build/gpu_on_cpu.
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Mapping
@@ -126,8 +127,9 @@ def check_torch(version: str) -> None:
 def facts_of(device: str) -> dict[str, str]:
     """Return what a run depends on: the device, the commit, the versions."""
     found = provenance.environment()
+    load = f"load average {os.getloadavg()[0]:.0f} at the start"
     facts = {"device": device_name(device), "commit": found["commit"], "date": found["date"],
-             "machine": found["machine"]}  # fmt: skip
+             "machine": f"{found['machine']}; {load}"}  # fmt: skip
     names = ("python", "torch", "transformers", "peft", "numpy")
     facts["versions"] = ", ".join(f"{name} {found[name]}" for name in names if name in found)
     if ABSENT:

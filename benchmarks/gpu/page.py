@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks.gpu.schedule import PARTS
 from benchmarks.harness import tables
 
-NOT_MEASURED = "no GPU was available"
+# Why a part has no record: in a run without a GPU, and in one of other parts.
+_NO_GPU, _NOT_CHOSEN = "no GPU was available", "not chosen (--parts)"
 _NOTHING = [
     "Nothing was run on a GPU yet. In small every part runs on a CPU (`make gpu ON=cpu`), "
     "and the packing probe's table there is in `results/reference/gpu_on_cpu.md`.", "",
@@ -39,8 +40,9 @@ def page(
 
 def _overview(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     rows = []
+    missing = {"status": "not run", "reason": _NOT_CHOSEN if records else _NO_GPU}
     for part in PARTS:
-        record = records.get(part.name, {"status": "not run", "reason": NOT_MEASURED})
+        record = records.get(part.name, missing)
         claims = record.get("claims", [])
         held = f"{sum(holds for _, holds in claims)} of {len(claims)}" if claims else ""
         left_out = len(record.get("left_out", []))
