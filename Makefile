@@ -2,18 +2,24 @@
 PYTHON ?= $(shell for v in 3.11 3.12 3.13 3; do p=$$(command -v python$$v) && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
+# The first that there is: on a GPU's machine nothing is installed for it.
+GPU_PYTHON ?= $(if $(wildcard $(RUN)),$(RUN),python3)
+ON ?= gpu
 FAST := not slow and not long and not gpu and not browser and not cluster
 
 # Without bytecode each of pytest's workers compiles all tests anew: 6 of the 22 s that collecting them takes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup search ui test test-all fuzz check docs format clean
+.PHONY: help setup search ui test test-all fuzz gpu gpu-search check docs format clean
 
 help:
 	@echo "make search   set up, then run the quick-start search (digits, two objectives)"
 	@echo "make test     set up, then run the suite (under 25 minutes on two cores)"
 	@echo "make test-all the same, then what is long by nature (hosts, outages, the browser)"
 	@echo "make fuzz     20,000 random specs, histories and data folders, other ones each time (an hour)"
+	@echo "make gpu      what runs on a GPU, and what packed trials would bring: 8 minutes on one large"
+	@echo "              GPU, on PyTorch, transformers and peft alone; ON=cpu: the same in small"
+	@echo "make gpu-search  a search through Ray with a whole, half and quarter of a GPU a trial"
 	@echo "make check    fast suite, lint and types (under three minutes on two cores)"
 	@echo "make docs     build the documentation into build/site; any warning fails it"
 	@echo "make ui       the MLflow UI on this project's store, on localhost only"
@@ -45,6 +51,13 @@ test-all: test
 
 fuzz: setup
 	TWENTIETH_FUZZ=20000 $(RUN) -m pytest -n 2 tests/fuzz
+
+# Needs no setup: PyTorch, transformers and peft, of which the machine has its own.
+gpu:
+	$(GPU_PYTHON) -m benchmarks.gpu --on $(ON) $(if $(RESULTS),--results $(RESULTS))
+
+gpu-search: setup
+	$(RUN) -m benchmarks.packing --on gpu --at-once 1 2 4 --out-of-memory
 
 check: setup
 	$(RUN) -m ruff check .

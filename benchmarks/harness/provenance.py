@@ -6,6 +6,7 @@ people and in the JSON file for programs. Not for intervals (statistics.py) nor 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -13,7 +14,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,17 @@ def environment() -> dict[str, str]:
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "machine": f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{name: version(name) for name in VERSIONS_OF},
+        **_versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what is installed; a GPU's machine may lack Ray, Optuna and MLflow."""
+    found = {}
+    for name in VERSIONS_OF:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def stored(name: str) -> dict[str, Any]:

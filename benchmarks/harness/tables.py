@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.harness.statistics import Estimate
+if TYPE_CHECKING:  # statistics needs scipy, which a GPU's machine may lack
+    from benchmarks.harness.statistics import Estimate
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

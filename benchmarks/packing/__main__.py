@@ -9,9 +9,13 @@ included.
 Without a GPU there is `--on cpu`: one core a trial, as many at once as are asked for, which shows
 what the driver leaves of the machine, and nothing about GPUs.
 
+`--out-of-memory` adds a search of three trials that do not fit on the GPU next to each other: one
+runs out of memory and must complete when it is retried with a whole GPU. A minute.
+
 Cost: the trials of one repetition take 1 to 2 minutes at one at a time on one core.
 
     python -m benchmarks.packing --on gpu --at-once 1 2 4 8
+    python -m benchmarks.packing --on gpu --at-once 1 2 4 --out-of-memory   # make gpu-search
     python -m benchmarks.packing --on cpu --at-once 1 2
 """
 
@@ -19,12 +23,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from benchmarks.harness import provenance, tables
+from benchmarks.harness.command_line import command as typed
 from benchmarks.harness.command_line import parser
+from benchmarks.packing.retry import Retries, in_words, measure_retries
 from benchmarks.packing.run import TRIALS, measure
 
 REPETITIONS = 3
@@ -35,6 +42,8 @@ def report(
     rows: Mapping[int, list[dict[str, Any]]],
     device: str,
     command: str,
+    *,
+    retries: Retries | None = None,
     facts: Mapping[str, str] | None = None,
 ) -> None:
     """Write results/reference/packing_*: trials an hour, and the ratio to the first setting.
@@ -44,6 +53,7 @@ def report(
         rows: Trials at once -> a measurement a run.
         device: Name of what the trials share.
         command: That measured them.
+        retries: What came of trials that do not fit next to each other; None: not measured.
         facts: Those of an earlier run that is shown again.
     """
     counts = list(rows)
@@ -63,8 +73,11 @@ def report(
         f"{TRIALS} random trials of benchmarks/digits.yaml, settings in turn, from the first "
         "trial's start to the last one's end. Medians (least to greatest); ratios run by run.", "",
         *tables.table(header, lines),
+        *(in_words(retries) if retries else ()),
     ]  # fmt: skip
-    raw = {"runs": {str(n): rows[n] for n in counts}}
+    raw: dict[str, Any] = {"runs": {str(n): rows[n] for n in counts}}
+    if retries:
+        raw["retries"] = asdict(retries)
     seeds = f"0 to {len(rows[counts[0]]) - 1} of the searches, the same for every setting"
     provenance.write(f"packing_{on}", body, raw, command=command, seeds=seeds, facts=facts)
 
@@ -89,15 +102,18 @@ def main() -> None:
     options.add_argument("--on", choices=("gpu", "cpu"), default="gpu")
     options.add_argument("--at-once", type=int, nargs="+", default=[1, 2, 4, 8])
     options.add_argument("--repetitions", type=int, default=REPETITIONS)
+    options.add_argument("--out-of-memory", action="store_true")
     given = options.parse_args()
+    if given.out_of_memory and given.on == "cpu":
+        raise SystemExit("--out-of-memory fills a GPU; fix: leave it out, or take --on gpu")
     device = _device(given.on)
     rows: dict[int, list[dict[str, Any]]] = {n: [] for n in given.at_once}
     for seed in range(given.repetitions):
         for n in given.at_once:
             rows[n].append(measure(given.on, n, seed))
             print(f"{n} at once, seed {seed}: {rows[n][-1]['seconds']:.0f} s", flush=True)
-    command = f"python -m benchmarks.packing --on {given.on} --at-once {' '.join(map(str, rows))}"
-    report(given.on, rows, device, command)
+    report(given.on, rows, device, typed("packing"),
+           retries=measure_retries() if given.out_of_memory else None)  # fmt: skip
 
 
 if __name__ == "__main__":

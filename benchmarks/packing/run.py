@@ -1,4 +1,4 @@
-"""Runs one search of the packing benchmark, in a new process on a new store."""
+"""Runs the searches of the packing benchmark, each in a new process on a new store."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 
 from benchmarks.harness.provenance import ROOT
 from search.tracking.uris import store_uri
-from search.tracking.write.journal import read_events
+from search.tracking.write.journal import Event, read_events
 
 SPEC = ROOT / "benchmarks" / "digits.yaml"
 TRIALS = 16
@@ -37,10 +38,30 @@ def spec_of(on: str, at_once: int, seed: int) -> dict[str, Any]:
 
 def measure(on: str, at_once: int, seed: int) -> dict[str, Any]:
     """Run one search in a folder of its own; seconds from its first start to its last end."""
+    events = searched(spec_of(on, at_once, seed))
+    starts = [event.time / 1000 for event in events if event.name == "start"]
+    states = states_of(events)
+    if states != ["complete"] * TRIALS:
+        raise RuntimeError(f"{at_once} at once: the trials ended as {states}")
+    last = max(event.time for event in events if event.name == "end") / 1000
+    return {"seconds": last - min(starts), "load": os.getloadavg()[0]}
+
+
+def states_of(events: Sequence[Event]) -> list[str]:
+    """Return how the trials of a search have ended, in that order."""
+    return [str(event.fields["state"]) for event in events if event.name == "end"]
+
+
+def searched(spec: Mapping[str, Any]) -> list[Event]:
+    """Run a search in a folder of its own, and return the events of its journal.
+
+    Raises:
+        RuntimeError: the command has failed.
+    """
     # Short: Ray's sockets are in it (107 bytes). TMPDIR also keeps the CPU leases apart.
     folder = Path(tempfile.mkdtemp(prefix="b-", dir="/tmp"))
     try:
-        (folder / "spec.yaml").write_text(yaml.safe_dump(spec_of(on, at_once, seed)))
+        (folder / "spec.yaml").write_text(yaml.safe_dump(dict(spec)))
         done = subprocess.run(
             [sys.executable, "-m", "search", "run", str(folder / "spec.yaml"), "--cold",
              "--results", str(folder), "--tracking-uri", store_uri(folder / "mlflow.db")],
@@ -48,15 +69,8 @@ def measure(on: str, at_once: int, seed: int) -> dict[str, Any]:
             env={**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         if done.returncode:
-            raise RuntimeError(f"{at_once} at once: {done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+            raise RuntimeError(f"the search failed: {done.stdout[-2000:]}\n{done.stderr[-4000:]}")
         (storage,) = (folder / "storage").iterdir()
-        events = list(read_events(storage))
+        return list(read_events(storage))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    starts = [event.time / 1000 for event in events if event.name == "start"]
-    ends = [event for event in events if event.name == "end"]
-    states = [event.fields["state"] for event in ends]
-    if states != ["complete"] * TRIALS:
-        raise RuntimeError(f"{at_once} at once: the trials ended as {states}")
-    last = max(event.time for event in ends) / 1000
-    return {"seconds": last - min(starts), "load": os.getloadavg()[0]}

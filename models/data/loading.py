@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from models.data.description import Selection, select
-from models.data.pictures import fit
 from models.data.sources import Images, Labels, stratified
 from models.data.text.selection import load_text
 from models.data.text.splits import TextSplits
@@ -82,6 +81,9 @@ def _reduced(images: Images, selection: Selection) -> Images:
     if selection.is_pooled:
         images = pool(images, height)
     elif images.shape[2:] != (height, width):
+        # Imported here: resizing alone needs Pillow, and a training has the pixels already.
+        from models.data.pictures import fit
+
         images = np.stack([fit(image, height) for image in images])
     return images if images.dtype == np.uint8 else images.astype(np.int32)
 

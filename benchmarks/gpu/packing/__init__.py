@@ -1,0 +1,1 @@
+"""The probe of packed trials: members of one architecture that train as one program."""
