@@ -34,6 +34,7 @@ _LOADED = "model, label_names"
 BODY = "body.safetensors"  # weights of the base that an earlier trial changed
 _CLASSES = {
     "classification": "AutoModelForSequenceClassification",
+    "ranking": "AutoModelForSequenceClassification",
     "entities": "AutoModelForTokenClassification",
     "dialogue": "AutoModelForCausalLM",
     "images": "AutoModelForImageClassification",

@@ -27,9 +27,7 @@ def number_tags(
     names = tag_names(types)
     number = {name: index for index, name in enumerate(names)}
     numbered = {
-        split: TextExamples(
-            examples.texts, tuple(tuple(number[tag] for tag in tags) for tags in examples.labels)
-        )
+        split: examples.labelled(tuple(number[tag] for tag in tags) for tags in examples.labels)
         for split, examples in splits.items()
     }
     return numbered, names

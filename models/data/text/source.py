@@ -19,9 +19,10 @@ from models.data.settings import DataSettings
 from models.data.sources import SPLITS, DataError
 from models.data.splitting import hold_out
 from models.data.tables import stamp_of
-from models.data.text.columns import GROUP, MESSAGES
+from models.data.text.columns import GROUP, MESSAGES, PAIRS
 from models.data.text.messages import read_messages
 from models.data.text.opening import open_texts
+from models.data.text.relevance import check_groups, read_grades
 from models.data.text.rows import read_exchanges, read_sentences, read_texts
 from models.data.text.splits import NOT_STATED, TextExamples, TextSource
 from models.data.text.table import TextTable
@@ -61,11 +62,16 @@ def _read(settings: DataSettings, kind: str, stamp: Any) -> TextSource:
                             f"{list(tables['train'].columns)}; fix: give all splits the "
                             "same")  # fmt: skip
     rows, label_names, warnings = _examples(tables, kind, place)
+    rows = {split: _grouped(each, tables[split]) for split, each in rows.items()}
     warnings += _groups_in_two(tables, place)
     splits = {split: each.examples for split, each in rows.items()}
     if opened.shares:
         splits |= _held_out(rows["train"], tables["train"], opened.shares, settings.split_seed)
-    if kind == "classification":
+    if kind == "ranking":
+        stated = tables["train"].class_names
+        label_names, splits = read_grades(opened.name, label_names, stated, splits)
+        warnings += check_groups(opened.name, label_names, splits)
+    if kind in PAIRS:
         numbers = {split: np.asarray(splits[split].labels, np.int64) for split in SPLITS}
         warnings += check_classes(opened.name, label_names, numbers)
     licence = opened.licence or NOT_STATED
@@ -76,7 +82,7 @@ def _examples(
     tables: Mapping[str, TextTable], kind: str, place: str
 ) -> tuple[dict[str, _Rows], tuple[str, ...], list[str]]:
     """Return the checked examples of every table, the names of the classes, and warnings."""
-    if kind == "classification":
+    if kind in PAIRS:
         return *_classified(tables), []
     if kind == "entities":
         words = {split: read_sentences(table) for split, table in tables.items()}
@@ -124,6 +130,20 @@ def _classified(tables: Mapping[str, TextTable]) -> tuple[dict[str, _Rows], tupl
 def _all_rows(examples: TextExamples, labels: npt.NDArray[np.int64] | None = None) -> _Rows:
     rows = range(len(examples))
     return _Rows(examples, rows, np.zeros(len(examples), np.int64) if labels is None else labels)
+
+
+def _grouped(rows: _Rows, table: TextTable) -> _Rows:
+    """Return the rows with the group of each example, if there are groups.
+
+    The examples of one row, which are the answers of one conversation, are a group by themselves.
+    """
+    if GROUP in table.columns:
+        groups = tuple(str(table.columns[GROUP][row]) for row in rows.rows)
+    elif len(set(rows.rows)) < len(rows.rows):
+        groups = tuple(map(str, rows.rows))
+    else:
+        return rows
+    return rows._replace(examples=replace(rows.examples, groups=groups))
 
 
 def _held_out(

@@ -47,7 +47,9 @@ def read_targets(settings: DataSettings) -> TextSource:
 
 
 def _joined(parts: Mapping[str, TextExamples]) -> TextExamples:
+    groups = [group for part in parts.values() for group in part.groups or ()]
     return TextExamples(
         tuple((target, *texts) for target, part in parts.items() for texts in part.texts),
         tuple(label for part in parts.values() for label in part.labels),
+        tuple(groups) or None,
     )

@@ -24,9 +24,22 @@ from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples, TextSplits
 from models.scores.classification import classification_scores, classification_table
 from models.scores.entities import entity_scores, entity_tables
+from models.scores.ranking import (
+    RANKING_METRICS,
+    Floats,
+    RankedGroups,
+    popularity,
+    rank_groups,
+    ranking_table,
+)
 from models.training.text.collate import collate, length_batches
 from models.training.text.encoding import IGNORED, Encoded, Encoder
-from models.training.text.predict import class_logits, predictions, tag_log_probabilities
+from models.training.text.predict import (
+    class_logits,
+    predictions,
+    relevance,
+    tag_log_probabilities,
+)
 from models.training.text.victim import TextVictim
 
 # Gradient steps of the diagnostic PGD: more would cost as much as the attack on words.
@@ -34,6 +47,7 @@ EMBEDDING_STEPS = 3
 _TEXTS_AT_ONCE = 32
 _CLEAN = {
     "classification": ("accuracy.clean", "f1.macro", "matthews"),
+    "ranking": RANKING_METRICS,
     "entities": ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens"),
     "dialogue": ("perplexity", "accuracy.clean"),
 }
@@ -64,6 +78,8 @@ class TextEvaluation:
         examples: TextExamples = getattr(self._data, split)
         if self._data.kind == "classification":
             return self._clean_classes(model, examples)
+        if self._data.kind == "ranking":
+            return self._clean_ranking(model, examples)
         if self._data.kind == "entities":
             truth, predicted, loss = self._tags(model, examples)
             return {"loss.validation": loss, **entity_scores(truth, predicted)}
@@ -109,6 +125,10 @@ class TextEvaluation:
             truth = np.asarray(examples.labels, dtype=np.int64)
             predicted = self._logits(model, examples).argmax(dim=-1).numpy()
             tables["classes.txt"] = classification_table(truth, predicted, names)
+        if self._data.kind == "ranking":
+            ranked = self._ranked(self._logits(model, examples), examples)
+            popular = self._popular(examples)
+            tables["ranking.txt"] = ranking_table({"model": ranked, "popularity": popular})
         if self._data.kind == "entities":
             truth_tags, tags, _ = self._tags(model, examples)
             tables["entities.txt"] = entity_tables(truth_tags, tags, names)
@@ -121,6 +141,24 @@ class TextEvaluation:
         predicted = logits.argmax(dim=-1).numpy()
         scores = classification_scores(truth, predicted, len(self._data.label_names))
         return {"loss.validation": loss, **scores}
+
+    def _clean_ranking(self, model: nn.Module, examples: TextExamples) -> dict[str, float]:
+        logits = self._logits(model, examples)
+        loss = float(functional.cross_entropy(logits, torch.tensor(examples.labels)))
+        return {"loss.validation": loss, **self._ranked(logits, examples).means()}
+
+    def _ranked(self, logits: torch.Tensor, examples: TextExamples) -> RankedGroups:
+        scores = relevance(logits, self._data.label_names).numpy()
+        return rank_groups(self._grades(examples), scores, examples.groups or ())
+
+    def _popular(self, examples: TextExamples) -> RankedGroups:
+        train = self._data.train
+        items = [texts[-1] for texts in train.texts]
+        scores = popularity(items, self._grades(train), [texts[-1] for texts in examples.texts])
+        return rank_groups(self._grades(examples), scores, examples.groups or ())
+
+    def _grades(self, examples: TextExamples) -> Floats:
+        return np.array([float(self._data.label_names[label]) for label in examples.labels])
 
     def _logits(self, model: nn.Module, examples: TextExamples) -> torch.Tensor:
         return class_logits(model, self._encoder, self._encoder.encode(examples.texts))
