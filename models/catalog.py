@@ -77,6 +77,9 @@ class _Model:
 _CLASSES = ("accuracy.clean", "f1.macro", "matthews")
 _ENTITIES = ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens")
 _ANSWERS = ("perplexity", "accuracy.clean")
+# How many examples, and of entities how many of these, are behind the objectives.
+_COUNTS = ("examples", "attacked_examples")
+_ENTITY_COUNTS = ("entities", "attacked_entities")
 # The kinds of models/adversarial/pixels/corruptions.py, which needs torch.
 _CORRUPTED = tuple(map(corruption_metric, ("", "noise", "blur", "contrast")))
 _MODELS = {
@@ -175,22 +178,21 @@ def cheap_metric(model: str, threat: AnyThreat) -> str:
     """
     if isinstance(threat, Threat):
         return on_split("selection", threat.cheap_metric())
-    return threat.cheap_metric(data_kind(model))
+    return on_split("selection", threat.cheap_metric(data_kind(model)))
 
 
 def compared_metric(model: str, threat: AnyThreat, objective: str) -> str:
     """Return the metric by which a scheduler compares trials on an objective after every epoch.
 
-    On images both accuracies are those of the selection part, because the objective part is
-    evaluated once, at the end. On texts it is the cheap robust metric instead of the full one. Any
-    other objective is returned itself; a scheduler needs it after every epoch.
+    Clean metrics are those of the selection part, because the objective part is evaluated once, at
+    the end; so is the cheap robust metric that stands for the full one. Any other objective is
+    returned itself; a scheduler needs it after every epoch.
 
     Raises:
         ValueError: an unknown model.
     """
     substitutes = {robust_metric(model, threat): cheap_metric(model, threat)}
-    if isinstance(threat, Threat):
-        substitutes["accuracy.clean"] = on_split("selection", "accuracy.clean")
+    substitutes |= {name: on_split("selection", name) for name in _known(model).clean}
     return substitutes.get(objective, objective)
 
 
@@ -225,9 +227,8 @@ def is_own(model: str, name: str) -> bool:
 def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
     """Return the names of the metrics of every trial of `model`, except `epoch`, in order.
 
-    The objectives on images, and the full robust metric on texts with its diagnostics, come with
-    the last epoch only. Metrics of some trials only (targeted APGD, confirmation, test) are not
-    included.
+    The metrics of the objective part, which the objectives are among, come with the last epoch
+    only. Metrics of some trials only (targeted APGD, confirmation, test) are not included.
 
     Raises:
         ValueError: an unknown model.
@@ -245,9 +246,11 @@ def metrics(model: str, threat: AnyThreat) -> tuple[str, ...]:
         at_the_end = (*found.clean, *attacked, "epoch.selected")
         costs = ("gradients.train", *costs)
     else:
-        every_epoch += (*found.clean, cheap_metric(model, threat))
-        at_the_end = (threat.metric(found.kind), "queries.mean", "words_changed.share",
-                      *threat.embedding_metrics())  # fmt: skip
+        every_epoch += tuple(on_split("selection", each) for each in found.clean)
+        every_epoch += (cheap_metric(model, threat),)
+        counts = (*_COUNTS, *_ENTITY_COUNTS) if found.kind == "entities" else _COUNTS
+        at_the_end = (*found.clean, threat.metric(found.kind), "queries.mean",
+                      "words_changed.share", *threat.embedding_metrics(), *counts)  # fmt: skip
     if found.needs_base:
         costs = (*costs, "seconds.setup", "parameters.trainable", "memory.peak_mb")
     return tuple(dict.fromkeys((*every_epoch, *at_the_end, *costs)))

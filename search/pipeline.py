@@ -41,6 +41,7 @@ from search.space import SearchSpace
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.spec.own_code import Allowed, require_allowed
 from search.spec.sections import Task
+from search.spec.spec import MEASURED_ON
 from search.tracking.edits import add_note
 from search.tracking.environment import environment
 from search.tracking.ownership import refuse_if_alive
@@ -311,7 +312,7 @@ def resumed_plan(
 
 
 def refuse_changed(summary: Summary, fingerprint: Mapping[str, Any]) -> None:
-    """Refuses to mix trials on other data, or of another pretrained model, into a search."""
+    """Refuses to mix trials on other examples, or of another pretrained model, into a search."""
     for part, what in (("data", "data set"), ("base", "pretrained model")):
         before, now = summary.fingerprint.get(part) or {}, fingerprint.get(part) or {}
         if before.get("digest") != now.get("digest"):
@@ -320,6 +321,11 @@ def refuse_changed(summary: Summary, fingerprint: Mapping[str, Any]) -> None:
                 f"and is {now.get('name')}@{now.get('digest')} now; fix: restore it, or start a "
                 "new search"
             )
+    if summary.fingerprint.get(MEASURED_ON) != fingerprint.get(MEASURED_ON):
+        raise ValueError(
+            f"the trials of {summary.search} were measured on the whole validation split, and "
+            "texts are measured on its objective part now; fix: start a new search"
+        )
 
 
 def fingerprint_of(spec: Spec, code: str | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:

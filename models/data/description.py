@@ -168,9 +168,14 @@ def _describe_images(settings: Mapping[str, Any]) -> DataDescription:
 
 def _describe_text(settings: Mapping[str, Any], kind: str) -> TextDescription:
     from models.data.text.selection import select_text
+    from models.data.text.validation_parts import validation_parts
 
     selection = select_text(settings, kind)
     splits = selection.splits
+    try:  # with any seed: the numbers of examples and groups decide
+        validation_parts(splits.validation, kind, 0)
+    except DataError as error:
+        raise DataError(f"{splits.name}: {error}") from error
     return TextDescription(
         name=splits.name,
         kind=kind,

@@ -8,12 +8,14 @@ used by neither sampler nor scheduler and confirms the best configurations.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from models.data.sources import Labels, stratified
+from models.data.splitting import hold_out
 
 # Half gives the objectives, which every comparison of trials depends on; a quarter is enough to
 # pick one of a few epochs, and another to measure how optimistic the objectives of the best trials
@@ -32,10 +34,10 @@ class Parts:
     confirmation: npt.NDArray[np.int64]
 
 
-def too_few(n: int) -> str:
+def too_few(n: int, what: str = "examples") -> str:
     """Return the error message for a validation split of `n` examples, fewer than `FEWEST`."""
     return (
-        f"the validation split has {n} examples, but one part picks the epoch, one gives the "
+        f"the validation split has {n} {what}, but one part picks the epoch, one gives the "
         f"objectives and one confirms them; fix: give at least {FEWEST}, better 100 for each part"
     )
 
@@ -49,21 +51,42 @@ def sizes(n: int) -> tuple[int, int, int]:
     return selection, objective, confirmation
 
 
-def cut(labels: Labels, seed: int) -> Parts:
+def cut(labels: Labels, seed: int, groups: Sequence[Hashable] | None = None) -> Parts:
     """Cut examples with these labels (n,) into a quarter, a half and a quarter.
 
     Their `sizes` are rounded by the largest remainder, the earlier part first on a tie. Parts keep
     the shares of the classes as far as whole examples go. The same arguments give the same parts.
 
+    Args:
+        labels: the class of each example, or what else the parts should have in equal shares.
+        seed: the seed of the cut.
+        groups: (n,), the group of each example, such as a document; groups are not divided, so the
+            sizes are met as nearly as whole groups allow. None: every example by itself.
+
     Raises:
-        ValueError: fewer than three examples, so that a part would be empty.
+        ValueError: fewer than three examples or groups, so that a part would be empty.
     """
     n = len(labels)
     if n < FEWEST:
         raise ValueError(too_few(n))
+    if groups is not None:
+        return _of_groups(labels, seed, groups)
     selected, _, confirmed = sizes(n)
     selection = stratified(labels, selected, seed)
     rest = np.setdiff1d(np.arange(n), selection)
     # Another seed than the first draw's, so that the two permutations are unrelated.
     confirmation = rest[stratified(labels[rest], confirmed, seed + 1)]
     return Parts(selection, np.setdiff1d(rest, confirmation), confirmation)
+
+
+def _of_groups(labels: Labels, seed: int, groups: Sequence[Hashable]) -> Parts:
+    """Cut into whole groups."""
+    if len(set(groups)) < FEWEST:
+        raise ValueError(too_few(len(set(groups)), "groups (documents, conversations)"))
+    selection, _, confirmation = _SHARES.tolist()
+    held = hold_out(labels, {"test": selection, "validation": confirmation}, seed, groups)
+    parts = Parts(held["test"], held["train"], held["validation"])
+    if not all(map(len, (parts.selection, parts.objective, parts.confirmation))):
+        raise ValueError("the groups of the validation split cannot be cut into three parts; "
+                         "fix: give more groups, or remove group_column")  # fmt: skip
+    return parts

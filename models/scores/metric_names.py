@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, cast, get_args
 
 Norm = Literal["linf", "l2"]
-# Where it was measured. A name without a split belongs to "validation": on images the part that
+# Where it was measured. A name without a split belongs to "validation": to the part of it that
 # gives the objectives. The part "selection" picks the epoch, "confirmation" selects nothing.
 Split = Literal["validation", "selection", "confirmation", "test"]
 
@@ -32,8 +32,13 @@ Attack = PixelAttack | TextAttack | EmbeddingAttack
 _SPLITS: tuple[Split, ...] = tuple(each for each in get_args(Split) if each != "validation")
 _UNCONFIRMED = "unconfirmed."
 _CORRUPTED = "corrupted"
-# Number of examples of a split, and of those that were attacked.
-_COUNTS = ("examples", "attacked_examples")
+# Number of examples of a split, and of those that were attacked; of the entities in these.
+_COUNTS = ("examples", "attacked_examples", "entities", "attacked_entities")
+# Bounds of a metric's 95 % interval, where they do not follow from the number of examples.
+Bound = Literal["low", "high"]
+_BOUNDS: Mapping[Bound, str] = {"low": ".low_95", "high": ".high_95"}
+# What is measured on examples; all else is a cost, or of the training.
+_OF_EXAMPLES = ("accuracy", "f1", "precision", "recall", "matthews", "perplexity")
 _SHARES = ("accuracy", "f1", "precision", "recall", "ndcg", "hit_rate", "mrr")
 _SIZE = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 
@@ -74,6 +79,7 @@ class MetricName:
         norm: Norm of the ball around the pixels; None for texts.
         size: Epsilon of the ball, or share of the words, as written: "0.1", "8_255".
         cheap_examples: Number of attacked examples of a cheap metric; None otherwise.
+        bound: Whether it is a bound of the metric's 95 % interval; None for the metric itself.
     """
 
     measure: str
@@ -86,11 +92,15 @@ class MetricName:
     norm: Norm | None = None
     size: str = ""
     cheap_examples: int | None = None
+    bound: Bound | None = None
 
     @staticmethod
     @lru_cache(maxsize=4096)
     def parse(name: str) -> MetricName:
         """Parse any name; `str` of the result is the name again."""
+        for bound, suffix in _BOUNDS.items():
+            if name.endswith(suffix):
+                return replace(MetricName.parse(name.removesuffix(suffix)), bound=bound)
         for split in _SPLITS:
             if name.startswith(f"{split}."):
                 return replace(_parse_plain(name.removeprefix(f"{split}.")), split=split)
@@ -99,6 +109,8 @@ class MetricName:
         return _parse_plain(name)
 
     def __str__(self) -> str:
+        if self.bound is not None:
+            return f"{replace(self, bound=None)}{_BOUNDS[self.bound]}"
         prefix = "" if self.split == "validation" else f"{self.split}."
         if self.is_unconfirmed:
             prefix = _UNCONFIRMED
@@ -114,6 +126,10 @@ class MetricName:
     def on(self, split: Split) -> MetricName:
         """Return the same metric on another split."""
         return replace(self, split=split)
+
+    def bounded(self, bound: Bound) -> MetricName:
+        """Return the name of a bound of its 95 % interval."""
+        return replace(self, bound=bound)
 
     @property
     def is_attacked(self) -> bool:
@@ -155,38 +171,57 @@ class MetricName:
         """The metric without its threat model: "accuracy.robust", or its own name.
 
         Values under different threats must never be mixed; ranks within a task may be compared.
-        The F1 of entities under attack has the role "f1.robust", a ranking's NDCG@10
-        "ndcg_at_10.robust". Only the attack that measures an
-        objective has such a role, and only on the validation split.
+        The F1 of entities under attack has the role "f1.robust", the NDCG@10 of a ranking
+        "ndcg_at_10.robust". Only the attack that measures an objective has such a role, and only on
+        the validation split.
         """
-        if self.split != "validation" or self.is_unconfirmed:
+        if self.split != "validation" or self.is_unconfirmed or self.bound is not None:
             return str(self)
         is_pgd = self.attack == "pgd" and self.steps is not None
         is_robust = is_pgd or self.attack in get_args(TextAttack)
         return f"{self.measure}.robust" if is_robust else str(self)
 
-    def examples_metric(self, reported: Container[str]) -> str | None:
-        """Return the metric with the number of examples that this one is a share of.
+    def is_share_of_examples(self, reported: Container[str]) -> bool:
+        """Whether it is a share of examples, not of tokens, a mean over corruptions, or a loss.
 
         Args:
             reported: All metrics reported with it; a language model has a perplexity.
-
-        Returns:
-            A metric of the same split; None if this is no share of examples (a share of tokens, a
-            mean over corruptions, a loss), or if their number is not reported.
         """
         is_accuracy = self.measure.startswith("accuracy")
         if not is_accuracy or self.condition == "tokens" or self.is_corrupted:
-            return None  # no share of examples
-        if self.split not in ("confirmation", "test"):
-            return None
-        if on_split(self.split, "perplexity") in reported:
-            return None  # a language model's accuracy is a share of tokens
-        if self.is_attacked and self.norm is None:
-            return None  # the number of attacked texts is not reported
-        # On the test split only some examples may have been attacked, elsewhere all.
-        is_of_some = self.is_attacked and self.split == "test"
-        return on_split(self.split, _COUNTS[1] if is_of_some else _COUNTS[0])
+            return False
+        # A language model's accuracy is a share of tokens.
+        return on_split(self.split, "perplexity") not in reported
+
+    def examples_metric(self, reported: Container[str]) -> str | None:
+        """Return the metric with the number of examples that this one was measured on.
+
+        Args:
+            reported: All metrics reported with it.
+
+        Returns:
+            A metric of the same split; None if the number is not reported with it, as for costs.
+        """
+        every, attacked = (on_split(self.split, name) for name in _COUNTS[:2])
+        is_diagnostic = self.cheap_examples or self.attack in get_args(EmbeddingAttack)
+        if not self.measure.startswith(_OF_EXAMPLES) or is_diagnostic:
+            return None  # a cost; or of fewer examples, whose number is not reported
+        if self.is_attacked and attacked in reported:
+            return attacked
+        # Images of the confirmation part are all attacked; texts need not be.
+        is_of_all = not self.is_attacked or (self.norm and self.split == "confirmation")
+        return every if is_of_all and every in reported else None
+
+    def entities_metric(self, reported: Container[str]) -> str | None:
+        """Return the metric with the number of true entities that this one counts; None if none.
+
+        Args:
+            reported: All metrics reported with it.
+        """
+        is_of_entities = self.measure in ("f1", "precision", "recall") and self.condition != "macro"
+        is_of_entities = is_of_entities and not self.cheap_examples
+        name = on_split(self.split, _COUNTS[3] if self.is_attacked else _COUNTS[2])
+        return name if is_of_entities and name in reported else None
 
 
 def on_split(split: Split, metric: str) -> str:

@@ -47,6 +47,17 @@ class EvaluatedTraining(Training, Protocol):
 
 
 @runtime_checkable
+class ConfirmedTraining(EvaluatedTraining, Protocol):
+    """A training that evaluates itself after the search, where nothing was selected."""
+
+    def evaluate_confirmation(self) -> dict[str, float]:
+        """Return metrics of the confirmation part, named `confirmation.*`; NaN after divergence."""
+
+    def test_tables(self) -> dict[str, str]:
+        """Return tables of the test split by file name; {} after divergence."""
+
+
+@runtime_checkable
 class AttackableTraining(EvaluatedTraining, Protocol):
     """A training of an image classifier, evaluated by attacks on pixels.
 

@@ -2,8 +2,8 @@
 
 The guarantees are those of `models/training/network.py`: all randomness of an epoch follows from
 (seed, epoch), so on the CPU, with as many threads, a training resumed from `state_dict` is
-bit-equal to an uninterrupted one; the objectives are measured on the validation split in eval mode
-and float32; a training that diverges reports NaN and ends.
+bit-equal to an uninterrupted one; the objectives are measured once, on the objective part of the
+validation split in eval mode and float32; a training that diverges reports NaN and ends.
 
 Batches and losses are in `models/training/text/text_batches.py`, the optimization in
 `models/training/transformer_optimization.py`. Images: `image_fine_tuning.py`.
@@ -23,7 +23,8 @@ from models.data.text.splits import TextSplits
 from models.hyperparameters.hyperparameter import Value
 from models.networks.own_text import OwnTextNetwork
 from models.networks.transformer import LoadedBase
-from models.training.epochs import name_as_test, run_epochs
+from models.scores.metric_names import Split
+from models.training.epochs import run_epochs
 from models.training.peak_memory import reset_peak_memory
 from models.training.text.text_batches import TextBatches
 from models.training.transformer_optimization import TransformerOptimization
@@ -43,13 +44,13 @@ class TextFineTuning:
         base: the pretrained model, on the device to train on; it is not changed.
         initial: weights of an earlier trial to start from.
 
-    With `patience` p a training ends after p epochs without a lower validation loss. Then, and at
-    the end of the budget, the weights of the lowest one are restored for the last report; without
-    patience they are those of the last epoch.
+    With `patience` p a training ends after p epochs without a lower loss on the selection part.
+    Then, and at the end of the budget, the weights of the lowest one are restored for the last
+    report; without patience they are those of the last epoch.
 
     Raises:
         ValueError: there is no epoch, or the method does not fit the model.
-        DataError: the data do not fit the model.
+        DataError: the data do not fit the model, or validation is too small to be cut into parts.
     """
 
     def __init__(
@@ -79,7 +80,8 @@ class TextFineTuning:
     def run(self) -> Iterator[dict[str, float]]:
         """Train the epochs that are left, yielding each one's metrics after it.
 
-        The cheap attack comes with every report, the full one with the last.
+        Metrics of the selection part come with every report, those of the objective part with the
+        last.
         """
         for metrics in run_epochs(self, self._optimization, self._evaluate, self._meter):
             yield metrics | self._optimization.costs()
@@ -117,11 +119,19 @@ class TextFineTuning:
 
     def evaluate_test(self) -> dict[str, float]:
         """Return clean and robust metrics of the test split; NaN after divergence."""
-        return name_as_test(self._evaluation.test(self.model), diverged=self.diverged)
+        return self._held_out("test")
+
+    def evaluate_confirmation(self) -> dict[str, float]:
+        """Return the same metrics of the confirmation part; NaN after divergence."""
+        return self._held_out("confirmation")
 
     def tables(self) -> dict[str, str]:
-        """Return the tables of the validation split by file name; {} after divergence."""
+        """Return the tables of the objective part by file name; {} after divergence."""
         return {} if self.diverged else self._evaluation.tables(self.model)
+
+    def test_tables(self) -> dict[str, str]:
+        """Return the tables of the test split by file name; {} after divergence."""
+        return {} if self.diverged else self._evaluation.test_tables(self.model)
 
     @property
     def model(self) -> nn.Module:
@@ -133,13 +143,17 @@ class TextFineTuning:
         plain: nn.Module | None = self._optimization.adapted.merged()
         return plain
 
+    def _held_out(self, split: Split) -> dict[str, float]:
+        found = self._evaluation.held_out(self.model, split)
+        return dict.fromkeys(found, math.nan) if self.diverged else found
+
     def _evaluate(self) -> dict[str, float]:
         """Return metrics of the validation split after deciding whether this is the last epoch."""
         if self.diverged:
             self.ended = True
-            return dict.fromkeys(self._evaluation.names(is_last=True), math.nan)
+            return dict.fromkeys(self._evaluation.names(), math.nan)
         adapted = self._optimization.adapted
-        metrics = self._evaluation.clean(adapted.model, "validation")
+        metrics = self._evaluation.observe(adapted.model)
         patience = int(self.configuration["patience"])
         if patience:
             is_better = metrics["loss.validation"] < self._best_loss
@@ -150,5 +164,5 @@ class TextFineTuning:
         self.ended = self.epoch == self.epochs or bool(patience and self._stale >= patience)
         if self.ended and self._best is not None and self._stale:
             adapted.load(self._best)
-            metrics = self._evaluation.clean(adapted.model, "validation")
-        return metrics | self._evaluation.attacked(adapted.model, is_last=self.ended)
+            metrics = self._evaluation.observe(adapted.model)
+        return metrics | self._evaluation.conclude(adapted.model) if self.ended else metrics

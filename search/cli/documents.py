@@ -78,11 +78,18 @@ class HistoryDocument:
 
 @dataclass(frozen=True)
 class MeasuredDocument:
-    """A number and its interval; of a metric on the test split null bounds if it is no share."""
+    """A number and its interval; of a metric on the test split null bounds if it has none.
+
+    Attributes:
+        examples: The number of examples behind a metric on the test split; null if not known.
+        entities: The number of true entities in them, if it counts entities.
+    """
 
     value: float | None
     low: float | None
     high: float | None
+    examples: int | None = None
+    entities: int | None = None
 
 
 @dataclass(frozen=True)
@@ -332,7 +339,8 @@ def _forecast_document(origin: Origin) -> ForecastDocument:
 
 
 def _measured(expected: tuple[float, float, float]) -> MeasuredDocument:
-    return MeasuredDocument(*finite(dict(zip("abc", expected, strict=True))).values())
+    value, low, high = finite(dict(zip("abc", expected, strict=True))).values()
+    return MeasuredDocument(value, low, high)
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -202,7 +202,10 @@ def trial_document(stored: StoredSearch, trial: Trial, names: Mapping[str, str])
         work=trial.work, device=trial.device, started=trial.started,
         configuration=dict(trial.configuration), validation=finite(trial.by_metric),
         test={
-            metric: MeasuredDocument(finite({"": found.value})[""], found.low, found.high)
+            metric: MeasuredDocument(
+                finite({"": found.value})[""], found.low, found.high,
+                *((found.examples.count, found.examples.entities) if found.examples else ()),
+            )
             for metric, found in values_on_test(trial).items()
         },
         **origin_keys(trial.origin, names),

@@ -26,6 +26,7 @@ from search.tracking import tag_names
 from search.tracking.summary import note_of
 from search.transfer.best import to_yaml, values_on_test
 from search.transfer.costs import cost_of
+from search.transfer.examples import Examples, validation_examples
 from search.transfer.inherited_weights import lineage_in_words
 
 # `show` gives the reasons of so many failed trials.
@@ -162,11 +163,15 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     name = f"trial {number:03d} of {stored.summary.search}"
     say(f"{name}: {found.state} after {counted(found.epoch, 'epoch')}", out)
     say_raw(yaml.safe_dump(dict(found.configuration), sort_keys=False).rstrip(), out)
-    test = values_on_test(trial)
+    test, examples = (
+        values_on_test(trial),
+        validation_examples(stored.history.searches[stored.summary.search], [trial]),
+    )
     width = max(map(len, trial.by_metric), default=0) + 1
     for metric, value in trial.by_metric.items():
-        on_test = f"  on test {test[metric]}" if metric in test else ""
-        say_raw(f"{metric + ':':<{width}} {value_text(value):>6}{on_test}", out)
+        on_test = f"  on test {test[metric]}{_of(test[metric].examples)}" if metric in test else ""
+        of = _of(examples.behind(metric))
+        say_raw(f"{metric + ':':<{width}} {value_text(value):>6}{of}{on_test}", out)
     if found.work:
         device = f" on {found.device}" if found.device else ""
         say(f"cost: {seconds_text(found.seconds)}, {work_text(found.work)}{device}", out)
@@ -184,6 +189,11 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
         say(f"log: {found.log} (on the machine that ran it)", out)
     elif found.reason:
         say(f"reason: {found.reason}", out)
+
+
+def _of(examples: Examples | None) -> str:
+    """Returns how many examples are behind a value: " of 149"; "" if that is not known."""
+    return "" if examples is None else f" of {examples}"
 
 
 def duration(seconds: float) -> str:

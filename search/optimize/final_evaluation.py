@@ -1,7 +1,7 @@
 """Final evaluation: the last Ray tasks of a search evaluate its best trials on unseen data.
 
-Image models are confirmed on the confirmation part and evaluated on the test split, with AutoAttack
-(`models/adversarial/pixels/final_evaluation.py`); text models are measured on the test split. The
+Models are confirmed on the confirmation part and evaluated on the test split; image models with
+AutoAttack (`models/adversarial/pixels/final_evaluation.py`), text models with their tables. The
 results go to the journal as they come, so Ctrl-C keeps what is done and `resume` does the rest: it
 evaluates the best trials that have no `test.*` metrics. AutoAttack is expensive and comes from
 another library; if an evaluation fails, one without it is made instead.
@@ -19,7 +19,7 @@ import ray
 
 from models.catalog import Threat
 from models.scores.metric_names import on_split
-from models.training.protocol import AttackableTraining, EvaluatedTraining
+from models.training.protocol import AttackableTraining, ConfirmedTraining, EvaluatedTraining
 from models.weights.checkpoints import newest_checkpoint
 from search.history import Trial
 from search.history.plurals import counted
@@ -109,9 +109,9 @@ def _record(
         journal.append("driver", message=f"trial {trial.number:03d}: {found.message}")
     journal.append(
         "test", number=trial.number, epoch=trial.epoch, metrics=dict(found.metrics),
-        texts=dict(found.texts), files=list(found.files),
+        texts=dict(found.texts), files=list(found.files), tables=dict(found.tables),
     )  # fmt: skip
-    shown = ["accuracy.clean"]
+    shown = ["accuracy.clean", "f1.clean"]
     if isinstance(threat, Threat):
         shown += [threat.metric(), threat.autoattack_metric(), threat.worst_metric()]
     values = [
@@ -133,13 +133,15 @@ class FinalEvaluation:
 
     Attributes:
         metrics: `test.*` and `confirmation.*`; empty if the model has no test split.
-        texts: Texts for files of its run, by name.
+        texts: Texts for files of its run on its robustness, by name.
+        tables: The tables of the test split, by file name.
         files: Files in its checkpoint folder that also belong to its run.
         message: What went wrong, in a sentence; "" if nothing did.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     message: str = ""
 
@@ -164,8 +166,15 @@ def evaluate_trial(
         training.load_state_dict(checkpoint.load_state())
     if checkpoint is None or not (checkpoint.epoch >= task.epochs or training.ended):
         raise FileNotFoundError(f"no checkpoint of epoch {task.epochs} in {folder}")
+    if isinstance(training, ConfirmedTraining):
+        yield "measuring the confirmation part"
+        confirmed = training.evaluate_confirmation()
+        yield "measuring the test split"
+        tested = training.evaluate_test()
+        yield FinalEvaluation({**confirmed, **tested}, tables=training.test_tables())
+        return
     if not isinstance(training, AttackableTraining):
-        yield "measuring"
+        yield "measuring the test split"
         yield FinalEvaluation(training.evaluate_test())
         return
     threat = task.spec.threat
@@ -181,4 +190,4 @@ def evaluate_trial(
     save_adversarial_examples(found.adversarial_examples, folder / ADVERSARIAL_EXAMPLES)
     message = "" if is_installed() or not threat.final_examples else MISSING
     files = (str(folder / ADVERSARIAL_EXAMPLES),)
-    yield FinalEvaluation(found.metrics, found.texts, files, message)
+    yield FinalEvaluation(found.metrics, found.texts, files=files, message=message)

@@ -18,13 +18,13 @@ from search.history.provenance import names_in_words
 from search.history.states import State
 from search.history.work import work_text
 from search.objectives.objective import value_text
-from search.report.examples import ValidationExamples
 from search.report.ledger import arms_table, guard_section, proposals_table, revalidation_of
 from search.report.reproduction import learned_from, reproduction
 from search.report.tables import agreement_table, escape, fenced, table
 from search.report.totals_table import seconds_text, totals_table
 from search.tracking.write.refusals import FILE as REFUSED_FILE
-from search.transfer.best import TestValue, to_yaml, values_on_test
+from search.transfer.best import to_yaml, values_on_test
+from search.transfer.examples import Examples, ValidationExamples
 from search.transfer.objective_text import best_in_words, none_keeps, objectives_in_words
 from search.transfer.totals import Totals
 from search.transfer.verdict import Verdict
@@ -56,6 +56,7 @@ class Contents:
         state: The search's state in words; "" if it is not known.
         ended_because: Why it ended before its budget was used up; "" if it did not.
         robustness: The section on attacks, in Markdown.
+        held_out: The section on the objective part and the confirmation part, in Markdown.
         tables: The section with tables of the best trials, in Markdown.
         key_hyperparameters: The columns of the table of the best, the most important first.
         experience: What history had taught; None if it is not known.
@@ -75,6 +76,7 @@ class Contents:
     state: str = ""
     ended_because: str = ""
     robustness: str = ""
+    held_out: str = ""
     tables: str = ""
     key_hyperparameters: Sequence[str] = ()
     experience: Experience | None = None
@@ -93,6 +95,7 @@ def render(contents: Contents) -> str:
         _section("What it was expected to cost", _bullets(contents.cost_forecast)),
         _section("What was searched", _searched(contents)),
         _section(escape(best_in_words(contents.search)), _front(contents)),
+        _section("Objective part and confirmation part", contents.held_out),
         _section("Robustness", contents.robustness),
         _section("Did history help?", _comparison(contents)),
         _section("Trials", _trials(contents)),
@@ -171,7 +174,8 @@ def _front(contents: Contents) -> str:
     for metric in contents.search.metrics:
         header.append(f"{escape(metric)}{_of(contents.examples.behind(metric))}")
         if any(tested):
-            header.append(f"test, 95 %{_of(*(each.get(metric) for each in tested))}")
+            on_test = [each[metric].examples for each in tested if metric in each]
+            header.append(f"test, 95 %{_of(*on_test)}")
     rows = []
     for best, test in zip(contents.best, tested, strict=True):
         cells = [str(best.number)]
@@ -184,8 +188,13 @@ def _front(contents: Contents) -> str:
         "are optimistic."
     )
     if any(tested):
-        note += " The test split took no part; its 95 % intervals are Wilson's."
+        note += (
+            " The test split took no part; its 95 % intervals are Wilson's, of an F1 those of a "
+            "bootstrap over examples."
+        )
     note += " A head says of how many examples its column is."
+    if len({str(contents.examples.behind(metric)) for metric in contents.search.metrics}) > 1:
+        note += " The objectives differ in it: the fewer examples, the larger the part of chance."
     header = [*header, *map(escape, names), "time", *(["work"] * has_work)]
     missed = escape(none_keeps(contents.search, contents.best))
     parts = [
@@ -195,10 +204,9 @@ def _front(contents: Contents) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _of(*counts: int | TestValue | None) -> str:
+def _of(*counts: Examples | None) -> str:
     """How many examples are behind a column: ", of 149"; "" if that differs or is not known."""
-    known = [each for each in counts if each is not None]
-    found = {each.examples if isinstance(each, TestValue) else each for each in known}
+    found = set(counts)
     (count,) = found if len(found) == 1 else (None,)
     return "" if count is None else f", of {count}"
 

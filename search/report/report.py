@@ -21,8 +21,8 @@ from search.extract.importance import importance_in
 from search.extract.objective_matrix import objective_matrix
 from search.history import History, Search
 from search.history.other_code import apart
-from search.report.examples import validation_examples
 from search.report.flat_table import flat_table
+from search.report.held_out import held_out_section
 from search.report.interactive import write_interactive
 from search.report.markdown import Contents, render
 from search.report.pareto_plot import draw_pareto
@@ -48,6 +48,7 @@ from search.tracking.write.refusals import refused_lines
 from search.transfer.best import best_trials
 from search.transfer.cost_outcome import cost_lines
 from search.transfer.costs import cost_of
+from search.transfer.examples import validation_examples
 from search.transfer.progress import alike_searches, find_search, trials_of
 from search.transfer.totals import totals
 from search.transfer.verdict import Verdict, verdict
@@ -124,12 +125,13 @@ def write_report(
     pq.write_table(flat_table(history, search), folder / "trials.parquet")
     drawn = _draw(history, search, shares, folder, evaluated, confirmed)
     files = (*drawn, "trials.parquet", *texts)
-    trials, examples = history.prior_trials(state=None, search=search), validation_examples(this)
+    trials = history.prior_trials(state=None, search=search)
+    examples = validation_examples(this, best)
     contents = Contents(
         this, sorted(trials, key=lambda each: each.number), best, decided,
         totals(history, search, cost), examples, spec_yaml, state, ended_because,
         robustness_section(evaluated, confirmed, examples, has_picture=PICTURE in drawn),
-        tables_section(best, tables),
+        held_out_section(best, examples), tables_section(best, tables),
         _key_hyperparameters(shares, [each.configuration for each in best]),
         experience, files, environment, refused, cost_forecast,
     )  # fmt: skip

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.adversarial.checks.warning import GradientMaskingWarning
-from search.report.examples import ValidationExamples
 from search.report.robustness_values import ConfirmedTrial, Count, EvaluatedTrial
 from search.report.tables import escape, table
 from search.transfer.best import interval_text
+from search.transfer.examples import ValidationExamples
 
 PICTURE = "robustness.png"
 _COLUMNS = {
@@ -33,9 +33,7 @@ def robustness_section(
     has_picture: bool = False,
 ) -> str:
     """Markdown without a heading, or "" if no trial was evaluated or confirmed."""
-    parts = [
-        *_tested(evaluated), *_held_out(evaluated, examples), *_confirmations(confirmed, examples)
-    ]  # fmt: skip
+    parts = [*_tested(evaluated), *_confirmations(confirmed, examples)]
     if not parts:
         return ""
     intro = (
@@ -64,28 +62,6 @@ def _tested(evaluated: Sequence[EvaluatedTrial]) -> list[str]:
             "or the extra `autoattack` is not installed; fix: run `twentieth attack SEARCH#TRIAL`."
         )
     return parts
-
-
-def _held_out(evaluated: Sequence[EvaluatedTrial], examples: ValidationExamples) -> list[str]:
-    """How much the examples that the search optimized on overestimate the best trials."""
-    rows = [
-        [f"{each.number}", f"`{escape(count.metric)}`", f"{each.values[count.metric]:.3f}",
-         _number(examples.behind(count.metric)), _cell(count), f"{count.examples}",
-         f"{each.values[count.metric] - count.share:+.3f}"]
-        for each in evaluated
-        for count in each.confirmation
-        if count.metric in each.values
-    ]  # fmt: skip
-    if not rows:
-        return []
-    note = (
-        "The search optimized on the objective part of the validation split and never used the "
-        "confirmation part. Where the objective part gives the higher value, this is the winner's "
-        "curse, or chance: compare it with the interval of the confirmation part."
-    )
-    head = ["trial", "objective", "objective part", "images", "confirmation part (95 %)", "images",
-            "difference"]  # fmt: skip
-    return ["### Objective part and confirmation part", note, table(head, rows)]
 
 
 def _confirmations(confirmed: Sequence[ConfirmedTrial], examples: ValidationExamples) -> list[str]:

@@ -46,8 +46,6 @@ class EvaluatedTrial:
 
     number: int
     epsilon: float
-    values: Mapping[str, float]  # objective -> value on the objective part
-    confirmation: tuple[Count, ...]
     test: tuple[Count, ...]
     curve: tuple[Count, ...]
     warnings: tuple[GradientMaskingWarning, ...]
@@ -128,8 +126,6 @@ def _evaluated(best: Trial, text: str) -> EvaluatedTrial | None:
         return EvaluatedTrial(
             number=best.number,
             epsilon=float(document["threat"]["epsilon"]),
-            values=best.by_metric,
-            confirmation=_COUNTS.validate_python(document["confirmation"]),
             test=_COUNTS.validate_python(document["test"]),
             curve=_COUNTS.validate_python(document["curve"]),
             warnings=_WARNINGS.validate_python(document["warnings"]),

@@ -87,7 +87,10 @@ def tables_section(best: Sequence[Trial], tables: Mapping[str, Mapping[str, str]
     ]
     if not parts:
         return ""
-    note = "Measured on the validation split; each table is also a file of its trial's run."
+    note = (
+        "Measured on the objective part of the validation split, or on the test split where the "
+        "name of a table says so; each table is also a file of its trial's run."
+    )
     return "\n\n".join([note, *parts])
 
 

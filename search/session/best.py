@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -14,8 +14,11 @@ from search.history import History, Trial
 from search.objectives.objective import value_text
 from search.session.screen import say, say_raw
 from search.transfer.best import best_trials, values_on_test
+from search.transfer.examples import Examples, ValidationExamples, validation_examples
 from search.transfer.objective_text import best_in_words, none_keeps
 from search.transfer.repetitions import repetition_lines
+
+_UNKNOWN = ValidationExamples()
 
 
 def print_best(out: Console, history: History, search: str) -> list[Trial]:
@@ -27,7 +30,7 @@ def print_best(out: Console, history: History, search: str) -> list[Trial]:
     if best:
         test = " (on validation, and on test where measured)"
         say(f"{best_in_words(known)}{test}", out)
-        out.print(best_table(best, out))
+        out.print(best_table(best, out, validation_examples(known, best)))
     for entry in best:
         for warning in search_warnings(entry.last_values):
             trial = f"trial {entry.number:03d} may mask its gradients"
@@ -37,23 +40,34 @@ def print_best(out: Console, history: History, search: str) -> list[Trial]:
     return best
 
 
-def best_table(best: Sequence[Trial], out: Console) -> Table:
-    """Returns trials, at least one, as a table that is as wide as the console allows."""
-    wide = _columns_of_metrics(best)
+def best_table(
+    best: Sequence[Trial], out: Console, examples: ValidationExamples = _UNKNOWN
+) -> Table:
+    """Returns trials, at least one, as a table that is as wide as the console allows.
+
+    Args:
+        best: The trials.
+        out: The console.
+        examples: The numbers of examples behind the objectives.
+    """
+    wide = _columns_of_metrics(best, examples)
     # A measurement is never more than the width that it is asked for.
     asked = out.options.update(max_width=2 * out.width)
     fits = Measurement.get(out, asked, wide).maximum <= out.width
-    return wide if fits else _rows_of_metrics(best)
+    return wide if fits else _rows_of_metrics(best, examples)
 
 
-def _columns_of_metrics(best: Sequence[Trial]) -> Table:
+def _columns_of_metrics(best: Sequence[Trial], examples: ValidationExamples) -> Table:
     """Returns a table with a row a trial."""
     table, tests = _table(), [values_on_test(entry) for entry in best]
     for metric in best[0].metrics:
-        two_lines = Text(metric.replace(".", ".\n", 1))
-        table.add_column(two_lines, justify="right", no_wrap=True)
-        if any(metric in test for test in tests):
-            table.add_column("test (95 %)", justify="right", no_wrap=True)
+        name = metric.replace(".", ".\n", 1)
+        table.add_column(Text(_of(name, {examples.behind(metric)})), justify="right", no_wrap=True)
+        measured = [test[metric] for test in tests if metric in test]
+        if measured:
+            lines = "\n" * (name.count("\n"))
+            head = _of(f"test (95 %){lines}", {each.examples for each in measured})
+            table.add_column(head, justify="right", no_wrap=True)
     for entry, test in zip(best, tests, strict=True):
         cells = [f"{entry.number:03d}"]
         for metric, value in entry.by_metric.items():
@@ -64,18 +78,35 @@ def _columns_of_metrics(best: Sequence[Trial]) -> Table:
     return table
 
 
-def _rows_of_metrics(best: Sequence[Trial]) -> Table:
+def _of(head: str, counts: Set[Examples | None]) -> str:
+    """Returns the head of a column with a line on its examples, if they are known and the same."""
+    (count,) = counts if len(counts) == 1 else (None,)
+    if count is None:
+        return head
+    # Entities on a line of their own keep the column as narrow as its values.
+    lines = str(count).replace(", ", ",\n")
+    return f"{head}\nof {lines}"
+
+
+def _rows_of_metrics(best: Sequence[Trial], examples: ValidationExamples) -> Table:
     """Returns the same values with a row a trial and metric, which is narrower."""
     table = _table()
     table.add_column("metric", no_wrap=True)
-    table.add_column("validation", justify="right", no_wrap=True)
-    table.add_column("test (95 %)", justify="right", no_wrap=True)
+    for head in ("validation", "of", "test (95 %)", "of"):
+        table.add_column(head, justify="right", no_wrap=True)
     for entry in best:
         test = values_on_test(entry)
         for index, (metric, value) in enumerate(entry.by_metric.items()):
             number = "" if index else f"{entry.number:03d}"
-            table.add_row(number, Text(metric), value_text(value), str(test.get(metric, "")))
+            of, tested = examples.behind(metric), test.get(metric)
+            on_test = ("", "") if tested is None else (str(tested), _count(tested.examples))
+            table.add_row(number, Text(metric), value_text(value), _count(of), *on_test)
     return table
+
+
+def _count(examples: Examples | None) -> str:
+    """Returns the number of examples alone, which is narrow."""
+    return "" if examples is None else str(examples.count)
 
 
 def _table() -> Table:

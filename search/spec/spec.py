@@ -201,6 +201,9 @@ class Spec(Part):
             fingerprint["robustness"] = asdict(self.robustness)
             # Only the final evaluation uses it, after the trials were measured.
             fingerprint["robustness"].pop("final_examples", None)
+        if isinstance(self.robustness, TextThreat):
+            # Texts were once measured on the whole validation split: other values, another task.
+            fingerprint[MEASURED_ON] = OBJECTIVE_PART
         if isinstance(self.robustness, TextThreat) and self.robustness.synonyms:
             # The content of the table counts, not its path.
             table = Path(self.robustness.synonyms).read_bytes()
@@ -240,6 +243,8 @@ class Spec(Part):
         return [self.starts_from] if self.starts_from else choices(self.space)
 
 
+# The part of the validation split that gives the objectives of texts, in a fingerprint.
+MEASURED_ON, OBJECTIVE_PART = "measured_on", "objective part"
 # Parts of a fingerprint for people to read; digests identify data and base.
 _FOR_READING = {"data": ("name", "licence", "repeated", "leaked", "removed"), "base": ("name",)}
 

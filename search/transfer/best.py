@@ -7,32 +7,35 @@ split took no part in the choice, so its values are unbiased; those on validatio
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import yaml
 from scipy.stats import binomtest
 
-from models.scores.metric_names import MetricName
+from models.scores.metric_names import MetricName, Split
 from search.extract.objective_matrix import objective_matrix
 from search.history import History, Trial
 from search.objectives.objective import value_text
 from search.objectives.roles import best
+from search.transfer.examples import Examples, reported_examples
 from search.transfer.progress import find_search, trials_of
 
 
 @dataclass(frozen=True)
 class TestValue:
-    """A metric on the test split; `low` and `high` bound it with 95 % confidence if it is a share.
+    """A metric on examples that selected nothing, the test split or the confirmation part.
 
-    They and the number of `examples` are None where that number is unknown or the metric is not a
-    share of them. As text it is "0.9760 (0.959 to 0.986)".
+    `low` and `high` bound it with 95 % confidence: Wilson's bounds of a share of examples, those of
+    a bootstrap over examples where the trial reports them (F1). They are None for other metrics,
+    and `examples` where their number is not known. As text it is "0.9760 (0.959 to 0.986)".
     """
 
     value: float
     low: float | None = None
     high: float | None = None
-    examples: int | None = None
+    examples: Examples | None = None
 
     def __str__(self) -> str:
         interval = "" if self.low is None else f" ({self.low:.3f} to {self.high:.3f})"
@@ -60,13 +63,19 @@ def to_yaml(trial: Trial) -> str:
     return yaml.safe_dump(dict(trial.configuration), sort_keys=True, allow_unicode=True)
 
 
-def values_on_test(trial: Trial) -> dict[str, TestValue]:
-    """A trial's results on the test split: metric without the leading "test." -> result."""
-    names = map(MetricName.parse, sorted(trial.curves))
+def values_on_test(trial: Trial, split: Split = "test") -> dict[str, TestValue]:
+    """A trial's results on the test split: metric without the leading "test." -> result.
+
+    Args:
+        trial: The trial.
+        split: "test", or "confirmation" for the confirmation part of validation.
+    """
+    values = trial.last_values
+    names = map(MetricName.parse, sorted(values))
     return {
-        str(name.on("validation")): _result(trial, name)
+        str(name.on("validation")): _result(values, name)
         for name in names
-        if name.split == "test" and not name.is_count
+        if name.split == split and not name.is_count and name.bound is None
     }
 
 
@@ -89,9 +98,13 @@ def interval_text(share: float, examples: int) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
-def _result(trial: Trial, name: MetricName) -> TestValue:
-    value, counted = trial.last(str(name)), name.examples_metric(trial.curves)
-    examples = math.nan if counted is None else trial.last(counted)
-    if not 0.0 <= value <= 1.0 or not math.isfinite(examples) or examples < 1:
-        return TestValue(value)
-    return TestValue(value, *wilson_interval(value, int(examples)), int(examples))
+def _result(values: Mapping[str, float], name: MetricName) -> TestValue:
+    value, examples = values[str(name)], reported_examples(values, name)
+    if not 0.0 <= value <= 1.0:
+        return TestValue(value, examples=examples)
+    low, high = (values.get(str(name.bounded(each)), math.nan) for each in ("low", "high"))
+    if 0.0 <= low <= high <= 1.0:
+        return TestValue(value, low, high, examples)
+    if examples is None or not name.is_share_of_examples(values):
+        return TestValue(value, examples=examples)
+    return TestValue(value, *wilson_interval(value, examples.count), examples)

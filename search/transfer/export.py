@@ -53,7 +53,7 @@ def export_trial(
 
 
 # Measures that say nothing about the quality of the model.
-_COSTS = ("seconds", "work", "memory", "parameters", "queries", "words_changed", "loss", "examples")
+_COSTS = ("seconds", "work", "memory", "parameters", "queries", "words_changed", "loss")
 
 
 def model_card(
@@ -119,7 +119,11 @@ def _metrics(trial: Trial) -> str:
     test = values_on_test(trial)
     lines = ["| metric | validation | test (95 %) |", "|---|---|---|"]
     names = map(MetricName.parse, dict.fromkeys((*trial.metrics, *sorted(last), *test)))
-    shown = [name for name in names if name.measure not in _COSTS]
+    shown = [
+        name
+        for name in names
+        if name.measure not in _COSTS and not name.is_count and name.bound is None
+    ]
     for name in shown:
         bound, metric = ", upper bound" if name.is_upper_bound else "", str(name)
         validation = value_text(last.get(metric, math.nan))

@@ -26,7 +26,7 @@ from models.adversarial.text.goals import (
 from models.adversarial.text.greedy_attack import Found, greedy, in_lockstep, predictions
 from models.adversarial.text.word_substitution import Synonyms
 from models.adversarial.threat_model import TextThreat
-from models.data.text.relevance import whole_groups
+from models.data.text.relevance import relevant_groups, whole_groups
 from models.data.text.splits import KINDS, TextExamples
 
 __all__ = ["AttackResult", "AttackedText", "TextPrediction", "Victim", "attack_texts"]
@@ -103,7 +103,7 @@ def attack_texts(
         )
     if not data.texts:
         raise ValueError("there are no texts to attack")
-    examples = _examples(data, tag_names, threat, kind)
+    examples = _examples(data, threat, kind)
 
     def truth(example: int) -> tuple[str, ...]:
         return tuple(tag_names[tag] for tag in data.labels[example]) if kind == "entities" else ()
@@ -130,18 +130,11 @@ def attack_texts(
     return _result(texts, goal)
 
 
-def _examples(
-    data: TextExamples, tag_names: Sequence[str], threat: TextThreat, kind: str
-) -> list[int]:
+def _examples(data: TextExamples, threat: TextThreat, kind: str) -> list[int]:
     """Return the indices of the examples to attack, the same for every model."""
     if kind != "ranking":
         return [int(i) for i in fixed_subset(len(data.texts), threat.examples, threat.seed)]
-    groups = data.groups or ()
-    relevant = {
-        group
-        for group, label in zip(groups, data.labels, strict=True)
-        if float(tag_names[label]) > 0
-    }
+    groups, relevant = data.groups or (), relevant_groups(data)
     judged = [index for index, group in enumerate(groups) if group in relevant]
     chosen = whole_groups([groups[each] for each in judged], threat.examples, threat.seed)
     return [judged[place] for place in chosen]

@@ -22,7 +22,8 @@ def read_grades(
 ) -> tuple[tuple[str, ...], dict[str, TextExamples]]:
     """Return the grades as text, and the splits with their numbers as labels.
 
-    False and true are the grades 0 and 1. Classes that the source names have their number.
+    False and true are the grades 0 and 1. Classes that the source names have their number. Grade 0
+    is the number 0 also where no item has it.
 
     Args:
         name: the source, for messages.
@@ -40,32 +41,30 @@ def read_grades(
         raise DataError(f"{name}: {wrong[0]!r} is no grade of relevance; fix: write 0 for items "
                         "that are not relevant and 1 (or more, for more relevant ones) for those "
                         "that are")  # fmt: skip
-    order = sorted(range(len(label_names)), key=lambda number: int(label_names[number]))
-    places = {number: place for place, number in enumerate(order)}
+    grades = sorted({0, *map(int, label_names)})
+    numbers = [grades.index(int(each)) for each in label_names]
     ordered = {
-        split: each.labelled(places[label] for label in each.labels)
+        split: each.labelled(numbers[label] for label in each.labels)
         for split, each in splits.items()
     }
-    return tuple(str(int(label_names[number])) for number in order), ordered
+    return tuple(map(str, grades)), ordered
 
 
-def check_groups(
-    name: str, label_names: Sequence[str], splits: Mapping[str, TextExamples]
-) -> list[str]:
+def relevant_groups(examples: TextExamples) -> set[str]:
+    """Return the groups with a relevant item."""
+    pairs = zip(examples.groups or (), examples.labels, strict=True)
+    return {group for group, label in pairs if label > 0}
+
+
+def check_groups(name: str, splits: Mapping[str, TextExamples]) -> list[str]:
     """Return a warning for each split with groups that no metric counts.
 
     Raises:
         DataError: validation or test has no group with a relevant item.
     """
     warnings = []
-    grades = np.array([int(each) for each in label_names])
     for split in ("validation", "test"):
-        examples = splits[split]
-        groups = examples.groups or ()
-        every = set(groups)
-        relevant = {
-            group for group, label in zip(groups, examples.labels, strict=True) if grades[label] > 0
-        }
+        every, relevant = set(splits[split].groups or ()), relevant_groups(splits[split])
         if not relevant:
             raise DataError(f"{name}, {split}: no group has a relevant item, so nothing can be "
                             "measured; fix: give groups with grades above 0")  # fmt: skip

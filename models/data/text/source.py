@@ -70,7 +70,7 @@ def _read(settings: DataSettings, kind: str, stamp: Any) -> TextSource:
     if kind == "ranking":
         stated = tables["train"].class_names
         label_names, splits = read_grades(opened.name, label_names, stated, splits)
-        warnings += check_groups(opened.name, label_names, splits)
+        warnings += check_groups(opened.name, splits)
     if kind in PAIRS:
         numbers = {split: np.asarray(splits[split].labels, np.int64) for split in SPLITS}
         warnings += check_classes(opened.name, label_names, numbers)

@@ -1,4 +1,9 @@
-"""The evaluation of a model on texts: clean metrics, metrics under attack, and tables.
+"""The evaluation of a training on texts: clean metrics, metrics under attack, and tables.
+
+The validation split is cut into parts as that of images (`data/validation_split.py`). After every
+epoch the model is evaluated on the selection part, which steers the scheduler and `patience`; the
+weights that are kept are evaluated once on the objective part, which gives the objectives. After a
+search the confirmation part and the test split follow, which selected nothing.
 
 Attacked examples depend on the threat's seed alone, not on the configuration. Sizes of the
 diagnostic attack on embeddings are in units of the *pretrained* table, which no trial changes.
@@ -6,11 +11,8 @@ diagnostic attack on embeddings are in units of the *pretrained* table, which no
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-import torch
 from torch import nn
 from torch.nn import functional
 
@@ -19,174 +21,138 @@ from models.adversarial.embeddings.perturbed_logits import perturbed, zero_pertu
 from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.text.attack import AttackResult, attack_texts
 from models.adversarial.text.attack_table import attack_table
+from models.adversarial.text.entity_spans import count_entities
 from models.adversarial.text.word_substitution import load_synonyms
 from models.adversarial.threat_model import TextThreat
 from models.data.text.splits import TextExamples, TextSplits
-from models.scores.classification import classification_scores, classification_table
-from models.scores.entities import entity_scores, entity_tables
-from models.scores.ranking import (
-    RANKING_METRICS,
-    Floats,
-    RankedGroups,
-    popularity,
-    rank_groups,
-    ranking_table,
-)
+from models.data.text.validation_parts import validation_parts
+from models.scores.bootstrap import Counted, count_sentences, f1_interval
+from models.scores.metric_names import MetricName, Split, on_split
+from models.training.text.clean import Measured, clean_names, measure
 from models.training.text.collate import collate, length_batches
 from models.training.text.encoding import IGNORED, Encoded, Encoder
-from models.training.text.predict import (
-    class_logits,
-    predictions,
-    relevance,
-    tag_log_probabilities,
-)
+from models.training.text.ranked import MeasuredRanking, attacked_interval, measure_ranking
 from models.training.text.victim import TextVictim
 
 # Gradient steps of the diagnostic PGD: more would cost as much as the attack on words.
 EMBEDDING_STEPS = 3
 _TEXTS_AT_ONCE = 32
-_CLEAN = {
-    "classification": ("accuracy.clean", "f1.macro", "matthews"),
-    "ranking": RANKING_METRICS,
-    "entities": ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens"),
-    "dialogue": ("perplexity", "accuracy.clean"),
-}
 
 
 class TextEvaluation:
-    """Evaluates models on the validation and test splits of one task."""
+    """Evaluates models on the parts of the validation split and on the test split of one task.
+
+    Raises:
+        DataError: the validation split is too small to be cut.
+    """
 
     def __init__(self, encoder: Encoder, data: TextSplits, threat: TextThreat, unit: float) -> None:
-        self._encoder, self._data, self._threat, self._unit = encoder, data, threat, unit
+        self._encoder, self._threat, self._unit = encoder, threat, unit
+        self._kind, self._label_names = data.kind, data.label_names
+        parts = validation_parts(data.validation, data.kind, threat.seed)
+        self._examples: dict[str, TextExamples] = {**parts, "test": data.test}
+        self._train = data.train  # the popularity of items
         self._last: AttackResult | None = None
         self._synonyms = load_synonyms(threat.synonyms) if threat.synonyms else None
 
-    def names(self, *, is_last: bool) -> tuple[str, ...]:
-        """Return the names of a report's metrics."""
-        threat, kind = self._threat, self._data.kind
-        cheap = (threat.cheap_metric(kind),)
-        attack = (threat.metric(kind), "queries.mean", "words_changed.share")
-        full = (*attack, *threat.embedding_metrics()) if is_last else ()
-        return ("loss.validation", *_CLEAN[kind], *cheap, *full)
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the metrics of `observe` and `conclude`, without the counts."""
+        threat, clean = self._threat, clean_names(self._kind)
+        observed = (*clean, threat.cheap_metric(self._kind))
+        attack = (threat.metric(self._kind), "queries.mean", "words_changed.share")
+        return (
+            "loss.validation", *(on_split("selection", each) for each in observed),
+            *clean, *attack, *threat.embedding_metrics(),
+        )  # fmt: skip
 
-    def clean(self, model: nn.Module, split: str) -> dict[str, float]:
-        """Return the mean loss in nats (per text, word or answer token) and the metrics of a split.
+    def observe(self, model: nn.Module) -> dict[str, float]:
+        """Return metrics of the selection part: clean, and under the cheap attack."""
+        measured = self._measure(model, "selection")
+        cheap = self._attack(model, "selection", self._threat.cheap())
+        found = {**measured.metrics(), self._threat.cheap_metric(self._kind): cheap.robust}
+        observed = {on_split("selection", name): value for name, value in found.items()}
+        return {"loss.validation": measured.loss, **observed}
 
-        The loss is plain cross-entropy, whatever the training loss is; a dialogue's perplexity is
-        its exponential.
+    def conclude(self, model: nn.Module) -> dict[str, float]:
+        """Return metrics of the objective part, clean and attacked, and the costs of the attack."""
+        clean = self._measure(model, "objective")
+        self._last = self._attack(model, "objective", self._threat)
+        return {
+            **clean.metrics(),
+            **self._last.metrics(self._threat.metric(self._kind)),
+            **self._embedding_accuracies(model),
+            **self._counts(self._examples["objective"], self._last),
+        }
+
+    def held_out(self, model: nn.Module, split: Split) -> dict[str, float]:
+        """Return clean and attacked metrics of "confirmation" or "test", under their names there.
+
+        With them come their numbers of examples, and the bounds of the intervals of an F1 and of
+        the metrics of a ranking.
         """
-        examples: TextExamples = getattr(self._data, split)
-        if self._data.kind == "classification":
-            return self._clean_classes(model, examples)
-        if self._data.kind == "ranking":
-            return self._clean_ranking(model, examples)
-        if self._data.kind == "entities":
-            truth, predicted, loss = self._tags(model, examples)
-            return {"loss.validation": loss, **entity_scores(truth, predicted)}
-        encoded = self._encoder.encode(examples.texts, examples.labels)
-        answers = predictions(model, self._encoder, encoded)
-        tokens = sum(answer.tokens for answer in answers)
-        loss = -sum(answer.log_probability for answer in answers) / tokens
-        # A perplexity above 1e300 would overflow, and means the same: the model predicts nothing.
-        perplexity = math.exp(min(loss, 690.0))
-        hits = sum(answer.hits for answer in answers) / tokens
-        return {"loss.validation": loss, "perplexity": perplexity, "accuracy.clean": hits}
-
-    def attacked(self, model: nn.Module, *, is_last: bool) -> dict[str, float]:
-        """Return the metric under attack on the validation split, and the costs of the attack.
-
-        The cheap metric is always included: a scheduler compares it at every rung, and a training
-        that ended early is represented at later rungs by its last value.
-        """
-        kind, threat = self._data.kind, self._threat
-        cheap = self._attack(model, "validation", threat.cheap())
-        metrics = {threat.cheap_metric(kind): cheap.robust}
-        if not is_last:
-            return metrics
-        self._last = self._attack(model, "validation", threat)
-        metrics |= self._last.metrics(threat.metric(kind))
-        return metrics | self._embedding_accuracies(model)
-
-    def test(self, model: nn.Module) -> dict[str, float]:
-        """Return clean metrics of the test split and the full attack on `threat.examples` of it."""
-        clean = self.clean(model, "test")
-        del clean["loss.validation"]
-        robust = self._attack(model, "test", self._threat).robust
-        examples = len(self._data.test.texts)
-        return clean | {self._threat.metric(self._data.kind): robust, "examples": float(examples)}
+        clean, attack = self._measure(model, split), self._attack(model, split, self._threat)
+        robust, seed = self._threat.metric(self._kind), self._threat.seed
+        metrics = {**clean.metrics(), robust: attack.robust}
+        metrics |= self._counts(self._examples[split], attack)
+        counted = dict(clean.counted())
+        if self._kind == "entities":
+            counted[robust] = self._attacked_entities(split, attack)
+        intervals = {name: f1_interval(each, seed) for name, each in counted.items()}
+        if isinstance(clean, MeasuredRanking):
+            examples, names = self._examples[split], self._label_names
+            intervals = clean.intervals(seed)
+            intervals[robust] = attacked_interval(examples, attack, names, seed)
+        for name, (low, high) in intervals.items():
+            parsed = MetricName.parse(name)
+            metrics |= {str(parsed.bounded("low")): low, str(parsed.bounded("high")): high}
+        return {on_split(split, name): value for name, value in metrics.items()}
 
     def tables(self, model: nn.Module) -> dict[str, str]:
-        """Return the tables of the validation split by file name."""
-        examples, names = self._data.validation, self._data.label_names
+        """Return the tables of the objective part by file name."""
         # After a restore of an ended training there is no attack in this process yet.
-        attack = self._last or self._attack(model, "validation", self._threat)
-        tables = {"attacked_texts.txt": attack_table(attack)}
-        if self._data.kind == "classification":
-            truth = np.asarray(examples.labels, dtype=np.int64)
-            predicted = self._logits(model, examples).argmax(dim=-1).numpy()
-            tables["classes.txt"] = classification_table(truth, predicted, names)
-        if self._data.kind == "ranking":
-            ranked = self._ranked(self._logits(model, examples), examples)
-            popular = self._popular(examples)
-            tables["ranking.txt"] = ranking_table({"model": ranked, "popularity": popular})
-        if self._data.kind == "entities":
-            truth_tags, tags, _ = self._tags(model, examples)
-            tables["entities.txt"] = entity_tables(truth_tags, tags, names)
-        return tables
+        attack = self._last or self._attack(model, "objective", self._threat)
+        found = self._measure(model, "objective").table()
+        return {"attacked_texts.txt": attack_table(attack), **found}
 
-    def _clean_classes(self, model: nn.Module, examples: TextExamples) -> dict[str, float]:
-        truth = np.asarray(examples.labels, dtype=np.int64)
-        logits = self._logits(model, examples)
-        loss = float(functional.cross_entropy(logits, torch.from_numpy(truth)))
-        predicted = logits.argmax(dim=-1).numpy()
-        scores = classification_scores(truth, predicted, len(self._data.label_names))
-        return {"loss.validation": loss, **scores}
+    def test_tables(self, model: nn.Module) -> dict[str, str]:
+        """Return the tables of the test split by file name: `classes_test.txt`."""
+        found = self._measure(model, "test").table()
+        return {name.replace(".", "_test."): text for name, text in found.items()}
 
-    def _clean_ranking(self, model: nn.Module, examples: TextExamples) -> dict[str, float]:
-        logits = self._logits(model, examples)
-        loss = float(functional.cross_entropy(logits, torch.tensor(examples.labels)))
-        return {"loss.validation": loss, **self._ranked(logits, examples).means()}
+    def _measure(self, model: nn.Module, part: str) -> Measured:
+        if self._kind == "ranking":
+            return measure_ranking(model, self._encoder, self._examples[part], self._train)
+        return measure(model, self._encoder, self._examples[part], self._label_names)
 
-    def _ranked(self, logits: torch.Tensor, examples: TextExamples) -> RankedGroups:
-        scores = relevance(logits, self._data.label_names).numpy()
-        return rank_groups(self._grades(examples), scores, examples.groups or ())
-
-    def _popular(self, examples: TextExamples) -> RankedGroups:
-        train = self._data.train
-        items = [texts[-1] for texts in train.texts]
-        scores = popularity(items, self._grades(train), [texts[-1] for texts in examples.texts])
-        return rank_groups(self._grades(examples), scores, examples.groups or ())
-
-    def _grades(self, examples: TextExamples) -> Floats:
-        return np.array([float(self._data.label_names[label]) for label in examples.labels])
-
-    def _logits(self, model: nn.Module, examples: TextExamples) -> torch.Tensor:
-        return class_logits(model, self._encoder, self._encoder.encode(examples.texts))
-
-    def _tags(
-        self, model: nn.Module, examples: TextExamples
-    ) -> tuple[list[list[str]], list[list[str]], float]:
-        """Return true and predicted tags, sentence by sentence, and the mean loss per word."""
-        names, lengths = self._data.label_names, [len(words) for words in examples.texts]
-        answers = tag_log_probabilities(
-            model, self._encoder, self._encoder.encode(examples.texts), lengths
-        )
-        predicted = [[names[tag] for tag in found.argmax(dim=-1)] for found in answers]
-        truth = [[names[tag] for tag in tags] for tags in examples.labels]
-        at = torch.tensor([tag for tags in examples.labels for tag in tags])[:, None]
-        loss = -float(torch.cat(answers).gather(1, at).mean())
-        return truth, predicted, loss
-
-    def _attack(self, model: nn.Module, split: str, threat: TextThreat) -> AttackResult:
-        examples: TextExamples = getattr(self._data, split)
+    def _attack(self, model: nn.Module, part: str, threat: TextThreat) -> AttackResult:
+        examples = self._examples[part]
         victim = TextVictim(model, self._encoder, examples)
-        return attack_texts(
-            victim, examples, self._data.label_names, threat, self._data.kind, self._synonyms
-        )
+        return attack_texts(victim, examples, self._label_names, threat, self._kind, self._synonyms)
+
+    def _counts(self, examples: TextExamples, attack: AttackResult) -> dict[str, float]:
+        """Return how many examples, and of entities how many of these, were measured on."""
+        attacked = examples.take(text.example for text in attack.texts)
+        counts = {"examples": len(examples), "attacked_examples": len(attacked)}
+        if self._kind == "entities":
+            counts |= {"entities": self._entities(examples),
+                       "attacked_entities": self._entities(attacked)}  # fmt: skip
+        return {name: float(count) for name, count in counts.items()}
+
+    def _entities(self, examples: TextExamples) -> int:
+        tags = [self._label_names[tag] for labels in examples.labels for tag in labels]
+        return sum(tag.startswith("B-") for tag in tags)
+
+    def _attacked_entities(self, part: str, attack: AttackResult) -> Counted:
+        labels, names = self._examples[part].labels, self._label_names
+        found = [
+            count_entities([names[tag] for tag in labels[text.example]], text.attacked.tags)
+            for text in attack.texts
+        ]
+        return count_sentences((each.right, each.predicted, each.true) for each in found)
 
     def _embedding_accuracies(self, model: nn.Module) -> dict[str, float]:
         """Return accuracies (of texts, words or answer tokens) under attacks on the embeddings."""
-        examples, threat = self._data.validation, self._threat
+        examples, threat = self._examples["objective"], self._threat
         chosen = fixed_subset(len(examples.texts), threat.cheap_examples, threat.seed)
         few = examples.take(chosen)
         encoded = self._encoder.encode(few.texts, few.labels)
@@ -208,7 +174,7 @@ class TextEvaluation:
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
             labels, mask = batch.pop("labels"), batch["attention_mask"]
             forward = perturbed(model, batch, exactly=True)
-            if self._data.kind == "dialogue":
+            if self._kind == "dialogue":
                 # A decoder's logits predict the next token.
                 labels = functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
             yield EmbeddingBatch(forward, labels, mask, zero_perturbation(model, mask))

@@ -72,7 +72,7 @@ class TextVictim:
         names = self._encoder.label_names
         logits = class_logits(self._model, self._encoder, self._encoder.encode(texts))
         found = relevance(logits, names).tolist()
-        signs = (1.0 if float(names[label]) > 0 else -1.0 for label in labels)
+        signs = (1.0 if label > 0 else -1.0 for label in labels)
         return [
             TextPrediction(score=sign * each, is_correct=False, tags=())
             for sign, each in zip(signs, found, strict=True)

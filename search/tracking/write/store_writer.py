@@ -278,8 +278,7 @@ class Sender:
         with artifacts_of(run):
             if reason.strip():
                 self._client.log_text(run, reason, "reason.txt")
-            for name, text in event.fields.get("tables", {}).items():
-                self._client.log_text(run, text, f"{tag_names.TABLES}/{name}")
+            self._log_tables(run, event)
             if warnings := event.fields.get("warnings"):
                 texts = {tag_names.WARNINGS_FILE: "\n".join(warnings.values())}
                 keep_robustness(self._client, run, texts, ())
@@ -298,6 +297,10 @@ class Sender:
             metrics |= ledger_metrics(read_origin(event.fields.get("origin")))
             batch.add_metrics(metrics, time=event.time, step=0)
 
+    def _log_tables(self, run: str, event: Event) -> None:
+        for name, text in event.fields.get("tables", {}).items():
+            self._client.log_text(run, text, f"{tag_names.TABLES}/{name}")
+
     def _send_test(self, event: Event) -> None:
         run, batch = self._run_of(event.fields["number"]), Batch()
         if run is None:
@@ -306,6 +309,7 @@ class Sender:
         texts, files = event.fields.get("texts", {}), event.fields.get("files", ())
         with artifacts_of(run):
             keep_robustness(self._client, run, texts, [Path(file) for file in files])
+            self._log_tables(run, event)
         batch.add_metrics(event.fields["metrics"], time=event.time, step=event.fields["epoch"])
         self._log(batch, run)
 

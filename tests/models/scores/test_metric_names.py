@@ -23,13 +23,19 @@ from models.catalog import (
     AnyThreat,
     TextThreat,
     Threat,
-    cheap_metric,
     compared_metric,
     data_kind,
     metrics,
     robust_metric,
 )
-from models.scores.metric_names import MetricName, PixelAttack, Split, on_split, unconfirmed
+from models.scores.metric_names import (
+    Bound,
+    MetricName,
+    PixelAttack,
+    Split,
+    on_split,
+    unconfirmed,
+)
 
 PIXELS = [
     Threat(),
@@ -60,7 +66,8 @@ def attacked_names(model: str, threat: AnyThreat) -> set[str]:
         }  # fmt: skip
         return own | {metric_of(attack, threat) for attack in (*ATTACKS, "worst")}
     return {
-        robust_metric(model, threat), cheap_metric(model, threat), *threat.embedding_metrics(),
+        robust_metric(model, threat), threat.cheap_metric(data_kind(model)),
+        *threat.embedding_metrics(),
     }  # fmt: skip
 
 
@@ -79,6 +86,8 @@ def written(model: str, threat: AnyThreat) -> set[str]:
     plain = [name for name in found if not name.startswith("selection.")]
     found |= {on_split(split, name) for split in ("confirmation", "test") for name in plain}
     found |= {"test.examples", "test.attacked_examples", "confirmation.examples"}
+    f1 = [MetricName.parse(name) for name in found if MetricName.parse(name).measure == "f1"]
+    found |= {str(name.bounded(bound)) for name in f1 for bound in get_args(Bound)}
     return found | {unconfirmed(name) for name in attacked}
 
 
@@ -86,7 +95,8 @@ def written(model: str, threat: AnyThreat) -> set[str]:
 def test_every_name_of_the_catalog_is_read_as_it_was_written(model: str, threat: AnyThreat) -> None:
     attacked = attacked_names(model, threat)
     prefixes = ("", "selection.", "confirmation.", "test.", "unconfirmed.")
-    expected = {f"{prefix}{name}" for prefix in prefixes for name in attacked}
+    ends = ("", ".low_95", ".high_95")
+    expected = {f"{prefix}{name}{end}" for prefix in prefixes for name in attacked for end in ends}
     for text in written(model, threat):
         name = MetricName.parse(text)
         assert str(name) == text
@@ -152,6 +162,7 @@ def test_any_text_comes_back(text: str) -> None:
         ("accuracy.characters_0.15", "accuracy.robust"),
         ("accuracy.words_0.1_cheap32", "accuracy.robust"),
         ("f1.characters_0.15", "f1.robust"),
+        ("f1.characters_0.15.low_95", "f1.characters_0.15.low_95"),
         ("f1.clean", "f1.clean"),
         ("f1.macro", "f1.macro"),
         ("accuracy.fgm_0.15", "accuracy.fgm_0.15"),
@@ -170,7 +181,14 @@ def test_a_metric_has_the_role_of_what_it_measures(metric: str, role: str) -> No
     assert MetricName.parse(metric).role == role
 
 
-PGD, BOTH = "accuracy.pgd10_linf_0.1", ("test.examples", "test.attacked_examples")
+PGD, TEXTS_ATTACKED = "accuracy.pgd10_linf_0.1", "accuracy.characters_0.15"
+# What is reported with a trial's metrics: an image model's, an entity tagger's.
+IMAGES = ("test.examples", "test.attacked_examples", "confirmation.examples")
+ENTITIES = tuple(
+    f"{split}{name}"
+    for split in ("", "confirmation.", "test.")
+    for name in ("examples", "attacked_examples", "entities", "attacked_entities")
+)
 
 
 @pytest.mark.parametrize(
@@ -184,24 +202,55 @@ PGD, BOTH = "accuracy.pgd10_linf_0.1", ("test.examples", "test.attacked_examples
         ),
         ("confirmation.accuracy.clean", "confirmation.examples"),
         (f"confirmation.{PGD}", "confirmation.examples"),
-        *(
-            (f"test.{name}", None)
-            for name in sorted(attacked_names("text_classifier", TextThreat()))
-        ),
-        ("test.accuracy.tokens", None),
-        ("test.accuracy.corrupted_blur", None),
-        ("test.f1.macro", None),
+        # Texts of the confirmation part need not all be attacked, so their number is reported.
+        (f"confirmation.{TEXTS_ATTACKED}", None),
         ("test.loss", None),
         (f"selection.{PGD}", None),
         (f"unconfirmed.{PGD}", None),
         ("accuracy.clean", None),
+        ("seconds.train", None),
     ],
 )
-def test_a_share_knows_what_counts_its_examples(metric: str, counted: str | None) -> None:
-    assert MetricName.parse(metric).examples_metric(BOTH) == counted
-    is_model_of_language = "test.perplexity", *BOTH
-    if metric.startswith("test."):
-        assert MetricName.parse(metric).examples_metric(is_model_of_language) is None
+def test_a_metric_knows_what_counts_its_examples(metric: str, counted: str | None) -> None:
+    assert MetricName.parse(metric).examples_metric(IMAGES) == counted
+
+
+@pytest.mark.parametrize(
+    ("metric", "examples", "entities"),
+    [
+        ("f1.clean", "examples", "entities"),
+        ("f1.characters_0.15", "attacked_examples", "attacked_entities"),
+        ("test.recall.clean", "test.examples", "test.entities"),
+        ("confirmation.f1.words_0.1", "confirmation.attacked_examples",
+         "confirmation.attacked_entities"),
+        ("accuracy.tokens", "examples", None),
+        ("test.f1.macro", "test.examples", None),
+        # Measured on fewer examples, whose number stands in the name or is that of the cheap ones.
+        ("f1.characters_0.15_cheap8", None, None),
+        ("accuracy.fgm_0.15", None, None),
+        ("seconds.train", None, None),
+    ],
+)  # fmt: skip
+def test_metrics_of_texts_have_their_examples_and_entities(
+    metric: str, examples: str | None, entities: str | None
+) -> None:
+    name = MetricName.parse(metric)
+    assert (name.examples_metric(ENTITIES), name.entities_metric(ENTITIES)) == (examples, entities)
+    assert name.examples_metric(()) is name.entities_metric(()) is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "is_share"),
+    [
+        ("test.accuracy.clean", True), ("test.accuracy", True), (f"test.{PGD}", True),
+        (f"test.{TEXTS_ATTACKED}", True), ("test.accuracy.tokens", False),
+        ("test.accuracy.corrupted_blur", False), ("test.f1.macro", False), ("test.loss", False),
+    ],
+)  # fmt: skip
+def test_a_share_of_examples_is_told_from_others(metric: str, is_share: bool) -> None:
+    assert MetricName.parse(metric).is_share_of_examples(ENTITIES) == is_share
+    # A language model's accuracy is a share of tokens.
+    assert not MetricName.parse(metric).is_share_of_examples((*ENTITIES, "test.perplexity"))
 
 
 def test_corruptions_are_no_attack() -> None:
@@ -210,6 +259,7 @@ def test_corruptions_are_no_attack() -> None:
 
 
 def test_counts_are_no_results() -> None:
-    counts = {"test.examples", "test.attacked_examples", "confirmation.examples"}
+    names = ("examples", "attacked_examples", "entities", "attacked_entities")
+    counts = {f"{split}{name}" for split in ("", "confirmation.", "test.") for name in names}
     every = {name for model, threat in catalog() for name in written(model, threat)}
     assert {name for name in every if MetricName.parse(name).is_count} == counts

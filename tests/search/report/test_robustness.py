@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from search.report.examples import ValidationExamples
 from search.report.robustness_plot import draw_robustness
 from search.report.robustness_section import robustness_section
 from search.report.robustness_values import (
@@ -18,6 +17,7 @@ from search.report.robustness_values import (
     evaluated_trials,
 )
 from search.transfer.best import best_trials
+from search.transfer.examples import ValidationExamples
 from tests.support.synthetic_history import CLEAN, ROBUST, history, points, row, search
 
 KNOWN = ValidationExamples(clean=149, attacked=140, confirmed=128)

@@ -68,6 +68,12 @@ def test_grades_are_ordered_as_numbers_and_truth_is_one(tmp_path: Path) -> None:
     assert found.label_names == ("0", "1") and sum(found.train.labels) * 5 == len(found.train)
 
 
+def test_grade_zero_is_the_first_class_also_where_no_item_has_it(tmp_path: Path) -> None:
+    graded = [(u, h, i, 3 if y else 1) for u, h, i, y in rows(30)]
+    found = load(write(tmp_path, graded))
+    assert found.label_names == ("0", "1", "3") and set(found.train.labels) == {1, 2}
+
+
 def test_fewer_training_examples_are_whole_groups(tmp_path: Path) -> None:
     found = load(write(tmp_path, rows(30)), train_examples=23)
     assert len(found.train) == 20  # four groups of five
@@ -111,11 +117,13 @@ def test_groups_without_a_relevant_item_are_counted(tmp_path: Path) -> None:
         (rows(9), {"group_column": None}, "no column 'group' for ranking"),
         ([(u, h, i, 0) for u, h, i, _ in rows(9)], {}, "no group has a relevant item"),
         (rows(2), {}, "2 groups of user for 3 splits"),
+        (rows(4), {"splits": {"validation": 0.25, "test": 0.25}}, "has 1 groups"),
         ([(u, h, i, -1 if y else 0) for u, h, i, y in rows(9)], {}, "'-1' is no grade"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(
     tmp_path: Path, table: list[Row], settings: dict[str, object], says: str
 ) -> None:
+    given = {"path": str(write(tmp_path, table)), "group_column": "user", **settings}
     with pytest.raises(DataError, match=says):
-        load(write(tmp_path, table), **settings)
+        describe_data(given, "ranking")

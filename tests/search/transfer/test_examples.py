@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from search.report.examples import ValidationExamples, validation_examples
+from search.transfer.examples import ValidationExamples, validation_examples
 from tests.support.synthetic_history import CLEAN, ROBUST, search
 
 IMAGES = {"norm": "linf", "examples": 120, "confirm_examples": 128}
