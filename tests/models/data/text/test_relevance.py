@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models.data.description import describe_data
+from models.data.description import TextDescription, describe_data
 from models.data.loading import load_data
 from models.data.sources import DataError
 from models.data.text.relevance import whole_groups
@@ -90,6 +90,22 @@ def test_groups_belong_to_the_digest_of_a_ranking(tmp_path: Path) -> None:
     regrouped = [(f"x{u}", h, i, y) for u, h, i, y in table]
     other = load(write(tmp_path, regrouped, "b.csv"), splits={"validation": 0.2, "test": 0.2})
     assert one.digest != other.digest
+
+
+def test_users_may_differ_about_one_item(tmp_path: Path) -> None:
+    """The same texts in two groups are neither repeats nor contradictions; in one they are."""
+    table: list[Row] = [
+        (f"u{user}", "the same history", f"item {item}", int(item == user % 5))
+        for user in range(30)
+        for item in range(5)
+    ]
+    found = describe_data({"path": str(write(tmp_path, table)), "group_column": "user"}, "ranking")
+    assert isinstance(found, TextDescription)
+    assert (found.repeated, found.leaked, found.warnings) == (0, 0, ())
+    twice = [*table, *((f"u{user}", "the same history", "item 0", 1) for user in range(30))]
+    path = write(tmp_path, twice, "twice.csv")
+    said = describe_data({"path": str(path), "group_column": "user"}, "ranking").warnings
+    assert any("texts with more than one label" in each for each in said)
 
 
 def test_groups_without_a_relevant_item_are_counted(tmp_path: Path) -> None:
