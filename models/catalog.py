@@ -15,7 +15,13 @@ from models.data.description import DataDescription, TextDescription, describe_d
 from models.data.kind import guess_kind
 from models.data.sources import DataError
 from models.hyperparameters.cnn import CNN, CNN_ARCHITECTURE, NETWORK
-from models.hyperparameters.hyperparameter import OWN_PREFIX, Hyperparameter, Value, is_active
+from models.hyperparameters.hyperparameter import (
+    OWN_PREFIX,
+    Hyperparameter,
+    Value,
+    is_active,
+    usual,
+)
 from models.hyperparameters.transformer import (
     CAUSAL_MODEL,
     ENTITY_TAGGER,
@@ -54,6 +60,7 @@ __all__ = [
     "needs_base",
     "robust_metric",
     "robust_name",
+    "usual",
 ]
 
 AnyThreat = Threat | TextThreat
@@ -197,7 +204,7 @@ def compared_metric(model: str, threat: AnyThreat, objective: str) -> str:
 
 
 def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
-    """Return `values`, checked, with the defaults of all other active hyperparameters.
+    """Return `values`, checked, with the defaults of all other active hyperparameters (`usual`).
 
     An inactive value is checked and left out: a task may fix `sgd.momentum` while its trials
     choose the optimizer. A network's own hyperparameters come last, as they are.
@@ -213,7 +220,7 @@ def complete(model: str, values: Mapping[str, Value]) -> dict[str, Value]:
             raise ValueError(f"unknown hyperparameter {name!r} of {model}{_nearest(name, known)}")
     configuration: dict[str, Value] = {}
     for name, hyperparameter in known.items():
-        value = hyperparameter.check(values.get(name, hyperparameter.default))
+        value = hyperparameter.check(values.get(name, usual(hyperparameter, configuration)))
         if is_active(hyperparameter, configuration):
             configuration[name] = value
     return configuration | own

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from search.cli import cluster, compare, data, doctor, edit, run, store
+from search.cli import cluster, compare, data, doctor, edit, imports, run, store
 from search.cli.options import fail
 from search.session.screen import say
 from search.tracking.environment import commit
@@ -42,6 +42,9 @@ EXAMPLES: dict[Callable[..., None], str] = {
     edit.note: "note digits-1123-0915-a1b2 'augmentation was switched off by mistake'",
     edit.rename: "rename digits-1123-0915-a1b2 digits-without-augmentation",
     edit.delete: "delete digits-1123-0915-a1b2",
+    imports.import_sweep: "import-sweep sweep.yaml",
+    imports.import_runs: "import-runs runs.csv --spec sweep_spec.yaml",
+    imports.import_study: "import-study sqlite:///study.db --spec mine.yaml",
     cluster.launch: "launch search/specs/digits.yaml --cluster cluster.yaml "
     "--tracking-uri https://mlflow.example.org --results /shared/results",
     cluster.attach: "attach --cluster cluster.yaml",

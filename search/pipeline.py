@@ -12,7 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from models.catalog import describe_data
+from models.catalog import MODELS, describe_data
 from models.data.sources import SPLITS
 from models.networks.base_model import locate_base, require_tokenizer
 from models.networks.own_code import PassedCode, locate_code, refuse_hiding
@@ -36,7 +36,7 @@ from search.optimize.function_check import check_function
 from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
 from search.optimize.session_folder import require_session_folder
-from search.review import Reconciled, reconcile
+from search.review import Reconciled, Trained, reconcile
 from search.space import SearchSpace
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.spec.own_code import Allowed, require_allowed
@@ -113,45 +113,29 @@ def prepare(
     for line in lines_on_weights:
         say(f"review    {line}")
     space = spec.search_space()
-    today = passed.digest if passed else None
-    fingerprint, warnings = fingerprint_of(spec, today if code is None else code)
-    for warning in warnings:
-        say(f"review    data: {warning}")
-    if spec.task.network:
-        say(f"review    checking {spec.task.network}: passes forward and backward")
-        check_network(spec, passed)
-    elif spec.task.train:
-        if data := fingerprint["data"]:
-            sizes = ", ".join(f"{data[split]:,} {split}" for split in SPLITS)
-            say(f"review    trial.data: {spec.task.data_kind()} of {data['name']}: {sizes}")
-        check_function(spec, passed)
+    fingerprint = _checked_task(spec, code, passed, say)
     task = task_id(fingerprint)
     history = gather(tracking_uri, spec.history, task=task, trained=spec.task)
     changed = history_change(spec.history, history)
     if changed and not is_resumed:
         raise ValueError(f"{changed}; fix: remove history.digest to learn from what is there now")
     spec = pin_history(spec, history)
-    reconciled = reconcile(history, space, spec.objectives)
-    found = "history is switched off: this search starts cold"
-    if spec.history.enabled:
-        found = (
-            f"{counted(len(history), 'trial')} of "
-            f"{counted(len(history.searches), 'earlier search', 'earlier searches')}"
-            f" ({counted(len(history.prior_trials(task)), 'complete trial')} of this same task),"
-            f" {counted(len(history.rejected) + reconciled.left_out.total(), 'run')} left out"
-        )
-    for line in [*([changed] if changed else []), found, *reconciled.lines(lines_shown)]:
+    trained = Trained(spec.task.trains, MODELS.get(spec.task.catalog_name, {}))
+    reconciled = reconcile(history, space, spec.objectives, trained)
+    for line in [
+        *([changed] if changed else []),
+        _found(spec, history, reconciled, task),
+        *reconciled.lines(lines_shown),
+    ]:
         say(f"review    {line}")
-    experience = learn(
-        history, space, task=task, fingerprint=fingerprint, objectives=spec.objectives
-    )
+    learned = learn(history, space, task=task, fingerprint=fingerprint, objectives=spec.objectives)
     prior = prior_data(
-        reconciled, space, spec.objectives, task=task, similarities=experience.similarities,
+        reconciled, space, spec.objectives, task=task, similarities=learned.similarities,
         has_models=spec.sampler.name == "warm",
     )  # fmt: skip
     used = used_history(history, reconciled, prior, spec)
     experience = replace(
-        experience, fitted=tuple(reconciled.lines()), used=tuple(used.searches), unused=used.unused,
+        learned, fitted=tuple(reconciled.lines()), used=tuple(used.searches), unused=used.unused,
         top_agreements=top_agreements(prior.tasks, space, searched(spec.objectives)),
     )  # fmt: skip
     for line in lines(experience)[:lines_shown]:
@@ -164,23 +148,58 @@ def prepare(
     spec, rung = with_first_rung(spec, reconciled.trials, task, experience.similarities)
     if rung:
         say(f"apply     {rung}")
-    given = len(spec.first)
-    previewed = min(PREVIEWED, spec.budget.trials - given)
+    previewed = min(PREVIEWED, spec.budget.trials - len(spec.first))
     proposals = first_proposals(spec, prior, space, task, previewed)
     for line in [*first_lines(spec, proposals), *revalidation_lines(spec, proposals, prior)]:
         say(f"apply     {line}")
-    cost = None
-    if not is_resumed:
-        known = Known(history, prior, experience, fingerprint)
-        tries = proposals[0].configuration if proposals else None
-        units = units_of_searches(tracking_uri) if len(history) else {}
-        cost = launch_cost(spec, known, units, tries)
-        for line in cost.lines():
-            say(f"apply     {line}")
-    return Prepared(
-        spec, space, task, fingerprint, history, reconciled, experience, prior, proposals, passed,
-        cost,
-    )  # fmt: skip
+    made = Prepared(
+        spec, space, task, fingerprint, history, reconciled, experience, prior, proposals, passed
+    )
+    return made if is_resumed else _with_cost(made, tracking_uri, say)
+
+
+def _checked_task(
+    spec: Spec, code: str | None, passed: PassedCode | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Checks the data and the user's own code; returns the fingerprint of the task."""
+    if code is None and passed:
+        code = passed.digest
+    fingerprint, warnings = fingerprint_of(spec, code)
+    for warning in warnings:
+        say(f"review    data: {warning}")
+    if spec.task.network:
+        say(f"review    checking {spec.task.network}: passes forward and backward")
+        check_network(spec, passed)
+    elif spec.task.train:
+        if data := fingerprint["data"]:
+            sizes = ", ".join(f"{data[split]:,} {split}" for split in SPLITS)
+            say(f"review    trial.data: {spec.task.data_kind()} of {data['name']}: {sizes}")
+        check_function(spec, passed)
+    return fingerprint
+
+
+def _found(spec: Spec, history: History, reconciled: Reconciled, task: str) -> str:
+    """Says how much history was found, and how much of it was left out."""
+    if not spec.history.enabled:
+        return "history is switched off: this search starts cold"
+    return (
+        f"{counted(len(history), 'trial')} of "
+        f"{counted(len(history.searches), 'earlier search', 'earlier searches')}"
+        f" ({counted(len(history.prior_trials(task)), 'complete trial')} of this same task),"
+        f" {counted(len(history.rejected) + reconciled.left_out.total(), 'run')} left out"
+    )
+
+
+def _with_cost(prepared: Prepared, tracking_uri: str, say: Callable[[str], None]) -> Prepared:
+    """Forecasts what the search will cost, and says it."""
+    history, proposals = prepared.history, prepared.proposals
+    known = Known(history, prepared.prior, prepared.experience, prepared.fingerprint)
+    tries = proposals[0].configuration if proposals else None
+    units = units_of_searches(tracking_uri) if len(history) else {}
+    cost = launch_cost(prepared.spec, known, units, tries)
+    for line in cost.lines():
+        say(f"apply     {line}")
+    return replace(prepared, cost=cost)
 
 
 def new_plan(

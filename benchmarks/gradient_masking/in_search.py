@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from benchmarks.gradient_masking.run import BASE, EPOCHS, SEEDS, UNWATCHED, honest, trained
 from benchmarks.harness.cells import StoredResults
 from benchmarks.harness.code_version import models_version, tree_hash
-from models.adversarial.checks.search_warnings import search_warnings
+from models.adversarial.checks.search_warnings import doubts, search_warnings
 from models.adversarial.pixels.attacks import Ball, margin
 from models.adversarial.pixels.evaluation import measure
 from models.adversarial.pixels.expectation_attack import jittered
+from models.adversarial.pixels.square_attack import square_attack
 from models.catalog import Threat, complete
 from models.data.loading import ImageSplits, load_images
 from models.scores.metric_names import unconfirmed
@@ -38,6 +39,8 @@ _STRONG = Threat(epsilon=0.1, steps=30, restarts=2)
 # Points that look the same as what misclassifies a twin: with five networks chosen by bits, none of
 # them is by a given one with probability 0.8^30 = 0.001.
 _JITTERS = 30
+# Of Square, which needs no twin: as many as where the confirmation is warned of something.
+_QUERIES = 1500
 _NETWORKS = 5  # of which a hash chooses
 # The honest networks of the check that are left out for residual ones and transformers.
 _LEFT_OUT = (1, 3, 6, 8, 9, 12)
@@ -94,23 +97,26 @@ def searched(model: nn.Module, data: ImageSplits) -> dict[str, Any]:
         "kept": found[name],
         "is_replaced": unconfirmed(name) in found,
         "warnings": [each.name for each in search_warnings(found)],
+        "is_excluded": bool(doubts(found)),
         "work": found["work.confirmation"] / attack,
     }
 
 
 def adaptive(model: Masked, data: ImageSplits) -> float:
-    """Return the accuracy that the search's attack and those on the twins leave together."""
+    """Return the accuracy that the search's attack, Square, and attacks on the twins leave."""
     evaluation = ImageEvaluation(data, THREAT, torch.device("cpu"), attacked_training=False)
     images, labels = evaluation.examples("objective")
     torch.manual_seed(1)
     standing = torch.from_numpy(measure(model, images, labels, THREAT, THREAT.seed).robust)
     generator = torch.Generator().manual_seed(1)
     ball = Ball(images, THREAT.norm, THREAT.epsilon)
+    found = [square_attack(model, labels, ball, queries=_QUERIES, seed=1)[0]]
     for twin in model.twins:
         adversarial = measure(twin, images, labels, _STRONG, 1).adversarial_examples
-        for shown in _alike(adversarial, ball, generator):
-            with torch.no_grad():
-                standing &= margin(model(shown), labels) > 0
+        found += _alike(adversarial, ball, generator)
+    for shown in found:
+        with torch.no_grad():
+            standing &= margin(model(shown), labels) > 0
     return float(standing.float().mean())
 
 

@@ -103,7 +103,9 @@ def hyperparameters() -> str:
                 f"{parent}: {', '.join(map(_yaml, allowed))}"
                 for parent, allowed in each.when.items()
             )
-            rows.append((f"`{each.name}`", values, f"`{_yaml(each.default)}`", when, each.meaning))
+            usual = f"`{_yaml(each.default)}`"
+            default = f"that of `{each.default_from}`" if each.default_from else usual
+            rows.append((f"`{each.name}`", values, default, when, each.meaning))
         columns = ("name", "legal values", "default", "active when", "meaning")
         parts.append(f"## {' and '.join(models)}\n\n" + table(columns, rows))
     return "\n\n".join(parts)

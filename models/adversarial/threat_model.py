@@ -8,7 +8,7 @@ epsilons of data sets in `epsilons.py`, and the form of metric names in `metric_
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
@@ -77,6 +77,8 @@ class Threat:
         confirm_examples: targeted APGD and Square confirm on at most so many images of the full
             attack's.
         final_examples: test images that AutoAttack uses after the search; 0: no AutoAttack.
+        doubtful: what becomes of a trial whose confirmation says that its robust accuracy may be
+            false: `exclude` lets it fail with the reason; `keep` counts the accuracy as it is.
 
     Raises:
         ValueError: a setting is out of range or of another type.
@@ -92,6 +94,7 @@ class Threat:
     cheap_examples: Counted = 128
     confirm_examples: Counted = 128
     final_examples: NotNegative = 500
+    doubtful: Literal["exclude", "keep"] = "exclude"
 
     @field_validator("cheap_steps")
     @classmethod

@@ -84,9 +84,13 @@ def _of_groups(labels: Labels, seed: int, groups: Sequence[Hashable]) -> Parts:
     if len(set(groups)) < FEWEST:
         raise ValueError(too_few(len(set(groups)), "groups (documents, conversations)"))
     selection, _, confirmation = _SHARES.tolist()
-    held = hold_out(labels, {"test": selection, "validation": confirmation}, seed, groups)
-    parts = Parts(held["test"], held["train"], held["validation"])
-    if not all(map(len, (parts.selection, parts.objective, parts.confirmation))):
-        raise ValueError("the groups of the validation split cannot be cut into three parts; "
-                         "fix: give more groups, or remove group_column")  # fmt: skip
-    return parts
+    shares, problem = {"test": selection, "validation": confirmation}, "a part would be empty"
+    try:
+        held = hold_out(labels, shares, seed, groups)
+    except ValueError as error:  # scikit-learn's, of classes with fewer members than parts
+        held, problem = {}, str(error)
+    if len(held) < len(_SHARES) or not all(map(len, held.values())):
+        raise ValueError("the groups of the validation split cannot be cut into three parts "
+                         f"({problem}); fix: give more groups, or remove "
+                         "group_column")  # fmt: skip
+    return Parts(held["test"], held["train"], held["validation"])

@@ -11,24 +11,39 @@ images (`block: residual`) and ResNet-9 (`downsampling: pool, stages: 1-0-1`); s
 from __future__ import annotations
 
 from models.hyperparameters.hyperparameter import choice, number
-from models.hyperparameters.pixel_training import ATTACKED_OR_FREE_TRAINING
+from models.hyperparameters.pixel_training import attacked_or_free_training
 
 # He et al. 2016: 2-2-2-2 and 3-4-6-3 are ResNet-18 and ResNet-34; for CIFAR-10, from width 16,
 # 3-3-3 and 5-5-5 are ResNet-20 and ResNet-32 (theirs without convolutions in shortcuts). Page 2018:
 # 1-0-1 is ResNet-9. 1-1-1-1 is known as ResNet-10. The others fill the gaps for small images.
 _STAGES = ("1-1", "1-0-1", "1-1-1", "2-2-2", "3-3-3", "5-5-5", "1-1-1-1", "2-2-2-2", "3-4-6-3")
 
+_WEIGHT_DECAY = number(
+    "weight_decay", 1e-4, 0.0, 1.0, "on weights; not on biases and normalisation"
+)
+
 CNN = (
     choice("optimizer", "adamw", ("sgd", "adamw"), "SGD with Nesterov momentum, or AdamW"),
     number("sgd.learning_rate", 0.05, 1e-6, 10.0, "peak learning rate", optimizer="sgd"),
     number("sgd.momentum", 0.9, 0.0, 0.999, "Nesterov momentum; 0: plain SGD", optimizer="sgd"),
     number("adamw.learning_rate", 2e-3, 1e-7, 1.0, "peak learning rate", optimizer="adamw"),
-    number("weight_decay", 1e-4, 0.0, 1.0, "on weights; not on biases and normalisation"),
+    _WEIGHT_DECAY,
     choice(
         "schedule",
         "cosine",
         ("constant", "cosine", "one_cycle", "step"),
         "learning rate over steps",
+    ),
+    # Rice et al. 2020 divide by ten after 100 and 150 of 200 epochs: 0.5. Pang et al. 2021 do after
+    # 100 and 105 of 110: 0.909.
+    number(
+        "step.start",
+        0.5,
+        0.0,
+        0.99,
+        "share of the steps before the rate falls to a tenth; the second fall, to a hundredth, "
+        "is halfway from there to the end",
+        schedule="step",
     ),
     number("batch_size", 64, 2, 8192, "examples per step"),
     number("label_smoothing", 0.0, 0.0, 0.9, "probability spread over all classes"),
@@ -79,7 +94,7 @@ CNN = (
         weight_averaging="swa",
     ),
     number("patience", 0, 0, 1000, "epochs without a better one before stopping; 0: off"),
-    *ATTACKED_OR_FREE_TRAINING,
+    *attacked_or_free_training(_WEIGHT_DECAY),
 )
 
 # They determine the shape of the weights and the function that they compute.

@@ -23,6 +23,8 @@ class Hyperparameter:
     """One hyperparameter of a model, with its legal values and its default.
 
     `when` maps a parent to the values under which this one has an effect; empty: always.
+    `default_from` names the hyperparameter whose value is the default of this one, where that has a
+    value; "": none does. Then a configuration from before this one existed means what it meant.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Hyperparameter:
     choices: tuple[Value, ...] | None = None
     meaning: str = ""
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    default_from: str = ""
 
     def check(self, value: Value) -> Value:
         """Return `value` in this hyperparameter's type (1 becomes 1.0 for a float).
@@ -93,6 +96,11 @@ def number(
 
 def _values(when: Mapping[str, Value | tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
     return {name: each if isinstance(each, tuple) else (each,) for name, each in when.items()}
+
+
+def usual(hyperparameter: Hyperparameter, values: Mapping[str, Any]) -> Any:
+    """Return the default of `hyperparameter` next to the `values` of others, checked or not."""
+    return values.get(hyperparameter.default_from, hyperparameter.default)
 
 
 def is_active(hyperparameter: Hyperparameter, values: Mapping[str, Value]) -> bool:

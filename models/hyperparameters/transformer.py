@@ -13,7 +13,7 @@ Sources of the defaults: Devlin et al. 2019, appendix A.3 (full: 5e-5, batch 32)
 from __future__ import annotations
 
 from models.hyperparameters.hyperparameter import Hyperparameter, choice, number
-from models.hyperparameters.pixel_training import ATTACKED_TRAINING
+from models.hyperparameters.pixel_training import attacked_training
 
 METHODS = ("full", "lora", "dora", "adalora", "prefix", "ia3", "adapters")
 _RATE = "peak learning rate"
@@ -96,10 +96,14 @@ _ADAPTATION = (
     number("adapters.width", 48, 1, 4096, "units of each bottleneck", adaptation="adapters"),
 )
 
+_WEIGHT_DECAY = number(
+    "weight_decay", 0.01, 0.0, 1.0, "on weights; not on biases and normalisation"
+)
+
 _TRAINING = (
     number("batch_size", 32, 1, 8192, "examples per forward pass"),
     number("accumulation", 1, 1, 1024, "batches per optimizer step"),
-    number("weight_decay", 0.01, 0.0, 1.0, "on weights; not on biases and normalisation"),
+    _WEIGHT_DECAY,
     choice("schedule", "linear", ("linear", "cosine", "constant"), "learning rate after warm-up"),
     number("warmup_share", 0.1, 0.0, 1.0, "share of the steps in which the rate rises from 0"),
     number("gradient_clip", 1.0, 0.0, 1000.0, "largest gradient norm; 0: off"),
@@ -181,7 +185,7 @@ TEXT_NETWORK = (
     _CLASS_WEIGHTS,
     *_EMBEDDING_ADVERSARIAL_TRAINING,
 )
-VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *ATTACKED_TRAINING)
+VISION_TRANSFORMER = (*_ADAPTATION, *_TRAINING, *attacked_training(_WEIGHT_DECAY))
 
 # They determine the shape of the trained weights and the function that they compute.
 TRANSFORMER_ARCHITECTURE = (

@@ -19,9 +19,11 @@ from models.hyperparameters.hyperparameter import Value
 _RISE = 0.3
 _FIRST = 1 / 25
 _LAST = 1e-5
-# Rice et al. 2020 (their code's "piecewise"): after half and three quarters of the training.
-_DROPS = (0.5, 0.75)
-_DROP = 0.1
+# Rice et al. 2020 and Pang et al. 2021, both codes' "piecewise".
+_FALL = 0.1
+# A share such as 105 / 110 and half of 1 + 100 / 110 may differ in the last bit; a step is never
+# less than this share of a training.
+_SAME = 1e-9
 
 
 def build_optimizer(model: nn.Module, configuration: Mapping[str, Value]) -> torch.optim.Optimizer:
@@ -31,7 +33,7 @@ def build_optimizer(model: nn.Module, configuration: Mapping[str, Value]) -> tor
     or more are decayed.
     """
     parameters = list(model.parameters())
-    decay = float(configuration["weight_decay"])
+    decay = weight_decay(configuration)
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
@@ -41,6 +43,11 @@ def build_optimizer(model: nn.Module, configuration: Mapping[str, Value]) -> tor
         # PyTorch refuses Nesterov without momentum.
         return torch.optim.SGD(groups, lr=0.0, momentum=momentum, nesterov=momentum > 0)
     return torch.optim.AdamW(groups, lr=0.0)
+
+
+def weight_decay(configuration: Mapping[str, Value]) -> float:
+    """Return the weight decay: that of adversarial training where a training on images has it."""
+    return float(configuration.get("adversarial_weight_decay", configuration["weight_decay"]))
 
 
 def learning_rate(configuration: Mapping[str, Value], progress: float) -> float:
@@ -55,7 +62,9 @@ def learning_rate(configuration: Mapping[str, Value], progress: float) -> float:
     if schedule == "constant":
         return peak
     if schedule == "step":
-        return peak * _DROP ** sum(progress >= at for at in _DROPS)
+        first = float(configuration["step.start"])
+        falls = (first, (1 + first) / 2)
+        return peak * _FALL ** sum(progress >= at - _SAME for at in falls)
     if schedule == "cosine":  # Loshchilov & Hutter 2017, without restarts
         return peak * _cosine(1.0, 0.0, progress)
     if progress < _RISE:

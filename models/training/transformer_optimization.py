@@ -16,7 +16,7 @@ from models.data.sources import DataError
 from models.hyperparameters.hyperparameter import Value
 from models.networks.own_text import OwnTextNetwork
 from models.networks.transformer import LoadedBase
-from models.training.optimizer import warmed_up
+from models.training.optimizer import warmed_up, weight_decay
 from models.training.peak_memory import peak_memory_mb
 from models.weights.initial import InitialWeights
 from models.weights.starting_model import start
@@ -79,7 +79,7 @@ class TransformerOptimization:
         self._steps = epochs * len(batches.indices(_examples_a_step(configuration), None))
         self.adapted = start(base, configuration, steps=self._steps, seed=seed, initial=initial)
         # Fused: on one core a step on MiniLM's weights takes a ninth of the time (results/LOG.md).
-        groups = self.adapted.parameter_groups(float(configuration["weight_decay"]))
+        groups = self.adapted.parameter_groups(weight_decay(configuration))
         self._optimizer = torch.optim.AdamW(groups, lr=0.0, fused=True)
 
     def epoch(self, number: int) -> float:

@@ -24,6 +24,7 @@ from search.cluster.jobs import (
     other_version,
     wait_until_joined,
 )
+from search.cluster.launch_plan import Launch, plan_lines
 from search.cluster.launcher import HeadUnreachable, bring_up, connection, copy_credentials, log_of
 from search.cluster.preflight import check_results, check_secret, check_spec, check_store
 from search.session.screen import PROJECT, say
@@ -71,14 +72,19 @@ def launch(
         bool,
         typer.Option("--down-when-done", help="Shut the cluster down a minute after the search."),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would happen; connect to and write nothing."),
+    ] = False,
 ) -> None:
     """Bring a cluster up if needed, run a search there as a job, and follow its log."""
-    asked = read_cluster_file(cluster)
+    asked, checked = read_cluster_file(cluster), None
     if resume is None:
         if spec is None:
             raise ValueError("no spec; fix: name one inside the project, or continue with --resume")
         changes = changed_keys(settings, trials, seed)
-        name = check_spec(spec, PROJECT, changes, first).name
+        checked = check_spec(spec, PROJECT, changes, first)
+        name = checked.name
         what = ["run", str(spec.resolve().relative_to(PROJECT))]
         what += ["--first", str(first.resolve().relative_to(PROJECT))] if first else []
         what += [part for change in changes for part in ("--set", change)] + ["--cold"] * cold
@@ -90,13 +96,21 @@ def launch(
         what += ["--trials", str(trials)] if trials else []
         what += ["--allow-code", allow_code] if allow_code else []
         what += ["--changed-code"] * changed_code
-    what += ["--address", "auto", "--tracking-uri", check_store(tracking_uri)]
-    what += ["--results", str(check_results(results))]
+    store, shared = check_store(tracking_uri), check_results(results)
+    what += ["--address", "auto", "--tracking-uri", store, "--results", str(shared)]
     _check_secrets()
     if wrong := mistakes_in(asked, PROJECT):
         raise ValueError("\n".join(wrong))
     command = entrypoint(what, asked, leaves=down_when_done)
     job = new_name(name)
+    if dry_run:
+        credentials = CREDENTIALS.expanduser()
+        plan = Launch(
+            asked, job, command, nodes or asked.nodes, PROJECT, checked, spec, first, store, shared,
+            credentials if credentials.exists() else None,
+        )  # fmt: skip
+        print("\n".join(plan_lines(plan)))
+        return
     _submit(asked, job, command, nodes or asked.nodes, wait_minutes)
     say(f"launched {job}; it continues if this machine disconnects")
     _follow(asked, job)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from search.cli.options import (
 )
 from search.session.screen import RESULTS, say, say_raw
 from search.spec import load_spec
+
+if TYPE_CHECKING:
+    from search.pipeline import Prepared
 
 SpecFile = Annotated[Path, typer.Argument(help="A spec; examples are in search/specs/.")]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster ('auto', host:port).")]
@@ -140,37 +143,52 @@ def review(
     if not as_json:
         _announce(tracking_uri)
     from search import pipeline
-    from search.apply.first_proposals import configuration_in_words
-    from search.cli.documents import ProposalDocument, ReviewDocument, origin_keys, to_json
-    from search.cli.expectations import expectation_lines
-    from search.experience import LeftOut
-    from search.history.provenance import read_origin
 
     speak = (lambda text: None) if as_json else say
     prepared = pipeline.prepare(checked, tracking_uri, say=speak, lines_shown=None)
-    names = prepared.history.trial_names()
-    tried = [
-        ProposalDocument(dict(proposal.configuration), **origin_keys(proposal.origin, names))
-        for proposal in prepared.proposals
-    ]
-    left_out = prepared.history.rejected
     if as_json:
-        reconciled = prepared.reconciled
-        document = ReviewDocument(
-            task=prepared.task, experience=prepared.experience, cost_forecast=prepared.cost,
-            decisions=tuple(reconciled.decisions), trials_left_out=reconciled.left_out,
-            first_configurations=tuple(tried),
-            rejected=tuple(LeftOut(row.run_id, row.name, row.reason) for row in left_out),
-        )  # fmt: skip
-        print(to_json(document))
+        print(_review_as_json(prepared))
         return
-    for proposal in tried:
-        say(f"try       {configuration_in_words(proposal.configuration)}")
-        say(f"          {proposal.origin}")
-    for line in expectation_lines([read_origin(each.origin) for each in prepared.proposals]):
-        say_raw(line)
-    for row in left_out if rejected else ():
+    _say_first_proposals(prepared)
+    for row in prepared.history.rejected if rejected else ():
         say(f"left out  {row.run_id} {row.name}: {row.reason}")
+
+
+def _say_first_proposals(prepared: Prepared) -> None:
+    """Says what is tried first and why, and in one table what is expected of it."""
+    from search.apply.first_proposals import configuration_in_words
+    from search.cli.expectations import expectation_lines
+    from search.history.forecast import Forecast
+    from search.history.provenance import provenance_text, read_origin
+
+    names = prepared.history.trial_names()
+    origins = [read_origin(each.origin) for each in prepared.proposals]
+    for proposal, origin in zip(prepared.proposals, origins, strict=True):
+        say(f"try       {configuration_in_words(proposal.configuration)}")
+        say(f"          {provenance_text(replace(origin, forecast=Forecast()), names)}")
+    for line in expectation_lines(origins):
+        say_raw(line)
+
+
+def _review_as_json(prepared: Prepared) -> str:
+    from search.cli.documents import ProposalDocument, ReviewDocument, origin_keys, to_json
+    from search.experience import LeftOut
+
+    history, reconciled, names = (
+        prepared.history,
+        prepared.reconciled,
+        prepared.history.trial_names(),
+    )
+    document = ReviewDocument(
+        task=prepared.task, experience=prepared.experience, cost_forecast=prepared.cost,
+        decisions=tuple(reconciled.decisions), trials_left_out=reconciled.left_out,
+        first_configurations=tuple(
+            ProposalDocument(dict(proposal.configuration), **origin_keys(proposal.origin, names))
+            for proposal in prepared.proposals
+        ),
+        rejected=tuple(LeftOut(row.run_id, row.name, row.reason) for row in history.rejected),
+    )  # fmt: skip
+    return to_json(document)
 
 
 def _announce(tracking_uri: str, what: str = "the history of ") -> None:

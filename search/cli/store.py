@@ -121,15 +121,24 @@ def report(
 def export(
     trial: Annotated[str, typer.Argument(metavar="SEARCH#TRIAL", help="Or an MLflow run id.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="Write an adapter for PEFT instead of a whole model.")
+    ] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Write model.onnx, too (networks on images; extra onnx).")
+    ] = False,
     allow_code: AllowCode = None,
     changed_code: ChangedCode = False,
     tracking_uri: Uri = DEFAULT_URI,
 ) -> None:
     """Export a trial's model and a model card to a folder that other tools can load."""
     from search.spec.own_code import Allowed
-    from search.transfer.export import export_trial
+    from search.transfer.export import Form, export_trial
 
-    say(export_trial(tracking_uri, trial, folder, Allowed(allow_code, changed_code)))
+    if adapter and onnx:
+        raise ValueError("--adapter is for transformers, --onnx for networks; fix: give one")
+    form: Form = "adapter" if adapter else "onnx" if onnx else "model"
+    say(export_trial(tracking_uri, trial, folder, Allowed(allow_code, changed_code), form))
 
 
 def attack(

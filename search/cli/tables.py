@@ -29,6 +29,8 @@ from search.transfer.costs import cost_of
 from search.transfer.examples import Examples, validation_examples
 from search.transfer.inherited_weights import lineage_in_words
 
+# Characters of a line that every terminal shows.
+_LINE = 80
 # `show` gives the reasons of so many failed trials.
 FAILED_SHOWN = 5
 
@@ -169,9 +171,12 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
     )
     width = max(map(len, trial.by_metric), default=0) + 1
     for metric, value in trial.by_metric.items():
-        on_test = f"  on test {test[metric]}{_of(test[metric].examples)}" if metric in test else ""
-        of = _of(examples.behind(metric))
-        say_raw(f"{metric + ':':<{width}} {value_text(value):>6}{of}{on_test}", out)
+        line = f"{metric + ':':<{width}} {value_text(value):>6}{_of(examples.behind(metric))}"
+        if metric in test:
+            on_test = f"  on test {test[metric]}{_of(test[metric].examples)}"
+            # Sentences and their entities do not fit next to it.
+            line += on_test if len(line + on_test) <= _LINE else f"\n{on_test}"
+        say_raw(line, out)
     if found.work:
         device = f" on {found.device}" if found.device else ""
         say(f"cost: {seconds_text(found.seconds)}, {work_text(found.work)}{device}", out)
@@ -184,7 +189,7 @@ def print_trial(out: Console, search: str, number: int, tracking_uri: str) -> No
         say(f"  what to do: {warning.remedy}", out)
     if found.state == "failed":
         say(f"reason: {found.reason or 'none is recorded'}", out)
-        if found.traceback.strip():
+        if found.traceback.strip() not in ("", found.reason):
             say_raw(found.traceback.rstrip(), out)
         say(f"log: {found.log} (on the machine that ran it)", out)
     elif found.reason:

@@ -64,7 +64,7 @@ def check_spec(
     for text in overrides:
         override(document, text)
     absolute = _absolute_paths(document.data)
-    for key, place in _places(spec):
+    for key, place in places(spec):
         if place not in absolute:
             _must_travel(Path(place), project, f"{path}: {key}")
             if not Path(place).exists():
@@ -162,7 +162,7 @@ def _is_unspecified(host: str) -> bool:
         return False
 
 
-def _places(spec: Spec) -> Iterator[tuple[str, str]]:
+def places(spec: Spec) -> Iterator[tuple[str, str]]:
     """Yield the key and path of each folder and file in a spec; `load_spec` made them absolute."""
     data: Mapping[str, Any] = spec.task.data
     if data.get("path"):

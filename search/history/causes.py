@@ -1,10 +1,10 @@
 """Causes of failures: what the recorded reason of a trial's end says about its configuration.
 
-A trial that diverged, ran out of memory, collapsed, hung, raised or was killed again and again in
-one epoch (often for its memory) says that its configuration failed. One that lost its node, could
-not write its files or was stopped by a user says nothing about it, and neither does a result
-without the objectives, which is a mistake in the task. Not for what is learned from them
-(`search/extract/failures.py`).
+A trial that diverged, ran out of memory, collapsed, masked its gradients, hung, raised or was
+killed again and again in one epoch (often for its memory) says that its configuration failed. One
+that lost its node, could not write its files or was stopped by a user says nothing about it, and
+neither does a result without the objectives, which is a mistake in the task. Not for what is
+learned from them (`search/extract/failures.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from typing import Literal
 
 from search.history.states import State
 
-Cause = Literal["out of memory", "diverged", "collapsed", "killed", "hung", "error", "unknown"]
+Cause = Literal[
+    "out of memory",
+    "diverged",
+    "collapsed",
+    "masked gradients",
+    "killed",
+    "hung",
+    "error",
+    "unknown",
+]
+# So begins the reason of a trial whose robust accuracy may be false (`optimize/outcome.py`).
+IN_DOUBT = "the robust accuracy is in doubt"
 
 # A reason is kept in the store as a tag of one line, of so many characters at most.
 LONGEST_REASON = 500
@@ -25,6 +36,7 @@ _SAID: tuple[tuple[str, Cause | Literal[""]], ...] = (
     (r"killed from outside \(SIGKILL\)", "killed"),
     (r"^not finite", "diverged"),
     (r"for catastrophic overfitting$", "collapsed"),
+    (rf"^{IN_DOUBT}", "masked gradients"),
     (r"hung for more than", "hung"),
     # Of the machines, the storage or the task, whatever the configuration is.
     (r"the storage has failed|No space left on device", ""),

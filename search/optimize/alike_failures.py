@@ -1,7 +1,7 @@
 """Failures that are alike: a mistake in the task, which every trial would run into.
 
 A search whose trials all fail at one place would spend its whole budget on that place. Out of
-memory and NaN are results of a configuration and do not count.
+memory, NaN and masked gradients are results of a configuration and do not count.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from search.optimize.outcome import Outcome
 _MORE_AFTER_A_SUCCESS = 3
 # A failure's own place is in the user's code, where it went through that.
 _OURS = tuple(str(Path(__file__).resolve().parents[2] / each) for each in ("search", "models"))
+_RESULTS = ("out of memory", "diverged", "masked gradients")
 _FRAME = re.compile(r'^\s*File "([^"]+)", line (\d+), in (\S+)', re.MULTILINE)
 
 
@@ -57,7 +58,7 @@ class AlikeFailures:
 def kind_of(outcome: Outcome) -> str:
     """Returns a failure's last line and place; "" for an end that does not count."""
     line = last_line(outcome.reason)
-    is_result = cause_of(outcome.state, line) in ("out of memory", "diverged")
+    is_result = cause_of(outcome.state, line) in _RESULTS
     if outcome.state != "failed" or not line or is_result:
         return ""
     frames = _FRAME.findall(outcome.reason)

@@ -69,6 +69,37 @@ def what_stays(place: Path, project: Path) -> str:
     return ""
 
 
+def what_travels(project: Path) -> list[Path]:
+    """Returns the files of a project that are copied, sorted; reads nothing but ignore files."""
+    found: list[Path] = []
+    rules: dict[Path, list[tuple[Path, pathspec.PathSpec[Any]]]] = {}
+    for name, folders, files in os.walk(project):
+        folder = Path(name)
+        known = [(folder, patterns) for _, patterns in _rules_of(folder)]
+        rules[folder] = ([] if folder == project else rules[folder.parent]) + known
+        left = LEFT_BEHIND if folder == project else ()
+        folders[:] = [
+            each
+            for each in folders
+            if each not in left and not _is_ignored(folder / each, rules[folder], "/")
+        ]
+        found += [
+            folder / each
+            for each in files
+            if each not in left and not _is_ignored(folder / each, rules[folder])
+        ]
+    return sorted(found)
+
+
+def _is_ignored(
+    path: Path, rules: list[tuple[Path, pathspec.PathSpec[Any]]], end: str = ""
+) -> bool:
+    """Whether the patterns of a folder above name a path; `end` is "/" for a folder."""
+    return any(
+        patterns.match_file(f"{path.relative_to(folder)}{end}") for folder, patterns in rules
+    )
+
+
 def _rules_of(folder: Path) -> list[tuple[Path, pathspec.PathSpec[Any]]]:
     return [
         (

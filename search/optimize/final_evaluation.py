@@ -134,16 +134,16 @@ class FinalEvaluation:
     Attributes:
         metrics: `test.*` and `confirmation.*`; empty if the model has no test split.
         texts: Texts for files of its run on its robustness, by name.
-        tables: The tables of the test split, by file name.
         files: Files in its checkpoint folder that also belong to its run.
         message: What went wrong, in a sentence; "" if nothing did.
+        tables: The tables of the test split, by file name.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
-    tables: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     message: str = ""
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 def evaluate_trial(
@@ -190,4 +190,4 @@ def evaluate_trial(
     save_adversarial_examples(found.adversarial_examples, folder / ADVERSARIAL_EXAMPLES)
     message = "" if is_installed() or not threat.final_examples else MISSING
     files = (str(folder / ADVERSARIAL_EXAMPLES),)
-    yield FinalEvaluation(found.metrics, found.texts, files=files, message=message)
+    yield FinalEvaluation(found.metrics, found.texts, files, message)

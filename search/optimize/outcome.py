@@ -1,7 +1,8 @@
 """Outcome: how a trial ended, decided in one place for Optuna, the scheduler and the journal.
 
 Ray calls a trial that its scheduler stopped "complete", and accepts NaN as a value. Here a trial is
-complete only at its full budget, or where its own early stopping ended it, with finite objectives.
+complete only at its full budget, or where its own early stopping ended it, with objectives that are
+finite and that can be believed: a robust accuracy that may be false is no value to be best by.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from search.objectives.objective import LARGEST, is_measured
+from models.adversarial.checks.search_warnings import doubts
+from models.scores.metric_names import MetricName
+from search.history.causes import IN_DOUBT
+from search.objectives.objective import LARGEST, is_measured, value_text
 
 if TYPE_CHECKING:  # it would have workers import Optuna
     from search.history.states import State
@@ -39,13 +43,20 @@ class Outcome:
     reason: str = ""
 
 
-def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int) -> Outcome:
+def outcome_of(
+    result: Mapping[str, Any],
+    objectives: Sequence[str],
+    epochs: int,
+    *,
+    excludes_doubtful: bool = False,
+) -> Outcome:
     """Returns the outcome of a trial from its last result.
 
     Args:
         result: The worker's last result (see trainable.py); may be empty.
         objectives: Metric names, primary first.
         epochs: The full budget.
+        excludes_doubtful: Whether a trial fails whose robust accuracy may be false.
     """
     epoch = int(result.get(EPOCH, 0))
     if result.get(FAILURE):
@@ -67,7 +78,21 @@ def outcome_of(result: Mapping[str, Any], objectives: Sequence[str], epochs: int
         reported = ", ".join(sorted(metrics)) or "nothing"
         reason = f"reported no {', '.join(missing)}; it reported {reported}"
         return Outcome("failed", epoch, reason=reason)
+    if excludes_doubtful and (doubt := _doubt(metrics, objectives)):
+        return Outcome("failed", epoch, reason=doubt)
     return Outcome("complete", epoch, tuple(float(metrics[name]) for name in objectives))
+
+
+def _doubt(metrics: Mapping[str, float], objectives: Sequence[str]) -> str:
+    """Returns why the robust accuracies among the objectives may be false; "" if they are not."""
+    found = "; ".join(f"{each.name} ({each.measured})" for each in doubts(metrics))
+    values = ", ".join(
+        f"{name} {value_text(metrics[name])}"
+        for name in objectives
+        if MetricName.parse(name).is_attacked
+    )
+    fix = "fix: return logits that nothing masks, or let it count by robustness: {doubtful: keep}"
+    return found and f"{IN_DOUBT}, and {values} does not count: {found}; {fix}"
 
 
 def is_out_of_memory(result: Mapping[str, Any]) -> bool:

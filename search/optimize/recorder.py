@@ -154,7 +154,8 @@ class Recorder(tune.Callback):  # type: ignore[misc]  # ray has no types
             # All of it first: the last line of a reason is what says why (`history/causes.py`).
             reason = f"{said}\n{outcome.reason}; the last one: {last_line(said)}"
             outcome = replace(outcome, reason=reason)
-        elif result is not None and outcome.state == "complete":
+        elif result is not None and (outcome.state == "complete" or result.get(WARNINGS)):
+            # One whose accuracy is in doubt has failed, and keeps what it has.
             kept = {key: result[key] for key in (TABLES, WARNINGS) if result.get(key)}
         self._end(number, outcome, kept)
         self.failures.note(number, outcome)

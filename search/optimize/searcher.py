@@ -211,7 +211,10 @@ class OptunaSearcher(Searcher):  # type: ignore[misc]  # ray has no types
                     self._without_worker.append(asked)
                 return None
             return Outcome("failed", reason=f"it lost more than {LOST_WORKERS_RETRIED} workers")
-        outcome = outcome_of(result, self._plan.spec.metrics, self._plan.spec.budget.epochs)
+        spec = self._plan.spec
+        outcome = outcome_of(
+            result, spec.metrics, spec.budget.epochs, excludes_doubtful=spec.excludes_doubtful
+        )
         if outcome.state == "stopped" and request is not None:
             return replace(outcome, reason=f"{request.in_words} after epoch {outcome.epoch}")
         if is_out_of_memory(result) and request is None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray import tune
 
-from models.adversarial.checks.search_warnings import search_warnings
+from models.adversarial.checks.search_warnings import doubts, search_warnings
 from models.training.function_thread import StillRunning
 from models.training.protocol import AttackableTraining, TabulatedTraining, Training
 from models.weights.checkpoints import KEPT, newest_checkpoint, save_checkpoint, take_folder
@@ -225,7 +225,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]  # ray has no types
             found = {name: float(value) for name, value in training.confirm().items()}
             found["seconds.confirmation"] = time.perf_counter() - began
         values = [{**entry, **found}[name] for name in objectives]
-        if all(map(math.isfinite, values)):
+        is_in_doubt = self._task.spec.excludes_doubtful and bool(doubts(found))
+        if all(map(math.isfinite, values)) and not is_in_doubt:
             standing.note(self._number, values)
         return found
 

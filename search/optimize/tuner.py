@@ -19,6 +19,8 @@ from models.networks.own_code import copy_code
 from models.scores.metric_names import MetricName
 from search.apply.first_proposals import sampler_for
 from search.history import Trial
+from search.history.plurals import counted
+from search.history.provenance import names_in_words
 from search.objectives.roles import best
 from search.optimize.alike_failures import AlikeFailures
 from search.optimize.final_evaluation import evaluate_front
@@ -38,6 +40,8 @@ from search.tracking.write.journal import Journal
 if TYPE_CHECKING:
     from models.data.loading import Splits
 
+# A message names so many trials.
+_TRIALS_NAMED = 10
 # With `parallelism: auto` only the searcher limits pending trials; Tune needs some number.
 MOST_PENDING = 10_000
 
@@ -135,6 +139,7 @@ class Tuning:
             self._journal.append("driver", message=message)
         if why := self.searcher.ended_because:
             self._journal.append("driver", message=f"the search {why}")
+        self._say_in_doubt()
         cut_off = self.settle()
         if why := self.recorder.why_failed:
             self._journal.append("driver", message=f"the search has failed: {why}")
@@ -142,6 +147,12 @@ class Tuning:
         if not cut_off and not self.searcher.has_more():
             return "complete"
         return "stopped" if self._is_stopped_by_a_user() else "interrupted"
+
+    def _say_in_doubt(self) -> None:
+        """Says which trials do not count because their robust accuracy may be false, if any."""
+        trials = [*self._own, *self.recorder.ended.values()]
+        if message := in_doubt_in_words(trials):
+            self._journal.append("driver", message=message)
 
     def has_work(self) -> bool:
         """Whether Ray is needed: there are trials to run, or a front to evaluate."""
@@ -205,6 +216,18 @@ class Tuning:
             if is_wanted
             and not any(MetricName.parse(each).split == "test" for each in trial.curves)
         ]
+
+
+def in_doubt_in_words(trials: Sequence[Trial]) -> str:
+    """Returns which trials failed because their robust accuracy may be false; "" if none did."""
+    numbers = sorted(trial.number for trial in trials if trial.cause == "masked gradients")
+    if not numbers:
+        return ""
+    many = counted(len(numbers), "trial")
+    none = "" if any(trial.state == "complete" for trial in trials) else "; no other is complete"
+    names = names_in_words([f"{number:03d}" for number in numbers], _TRIALS_NAMED)
+    fix = "fix: twentieth show says why, and how to count them all the same"
+    return f"not counted, as gradients may be masked: {many} ({names}){none}; {fix}"
 
 
 class _StopOn(tune.Stopper):  # type: ignore[misc]  # ray has no types

@@ -35,7 +35,7 @@ _RUNS_NAMED = 20
 _STATES: Mapping[State, str] = {
     "complete": "trained to the full budget",
     "stopped": "stopped early by the scheduler or the user",
-    "failed": "ended with an error; see reason.txt of the run",
+    "failed": "ended with an error, or with a value in doubt; see reason.txt of the run",
     "interrupted": "interrupted; `twentieth resume` continues them",
     "running": "still running when this report was written",
 }
@@ -184,8 +184,8 @@ def _front(contents: Contents) -> str:
         cells += [_value(best.configuration.get(name)) for name in names]
         rows.append([*cells, seconds_text(best.seconds), *([work_text(best.work)] * has_work)])
     note = (
-        "The objectives were measured on the validation split, which chose these trials, so they "
-        "are optimistic."
+        "The objectives were measured on the objective part of the validation split, which chose "
+        "these trials, so they are optimistic."
     )
     if any(tested):
         note += (

@@ -78,6 +78,7 @@ def _draw_curves(axes: Axes, evaluated: Sequence[EvaluatedTrial]) -> None:
 def _draw_pairs(axes: Axes, confirmed: Sequence[ConfirmedTrial]) -> None:
     shown = sorted(confirmed, key=lambda each: -each.gap)[:PAIRS_SHOWN]
     shown = sorted(shown, key=lambda each: each.kept)
+    attacks = max((each.attacks for each in shown), key=len)
     for at, each in enumerate(shown):
         colour = ORANGE if each.is_replaced else GREY
         axes.plot([each.before, each.stronger], [at, at], color=colour, linewidth=2, zorder=2)
@@ -86,7 +87,7 @@ def _draw_pairs(axes: Axes, confirmed: Sequence[ConfirmedTrial]) -> None:
     axes.scatter([each.before for each in shown], rows, s=90, color="white", edgecolors=BLUE,
                  linewidths=1.8, zorder=3, label="cheap: PGD")  # fmt: skip
     axes.scatter([each.stronger for each in shown], rows, s=40, color=BLUE, zorder=4,
-                 label="confirmed: with APGD-T and Square, same images")  # fmt: skip
+                 label=f"confirmed: with {attacks}, same images")  # fmt: skip
     if any(each.is_replaced for each in shown):
         axes.plot([], [], color=ORANGE, linewidth=2, label="gap too large: replaced")
     axes.set_yticks(rows, [f"{each.number}{' *' if each.is_best else ''}" for each in shown])

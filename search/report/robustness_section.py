@@ -69,22 +69,30 @@ def _confirmations(confirmed: Sequence[ConfirmedTrial], examples: ValidationExam
         return []
     rows = [
         [f"{each.number}{' (best)' if each.is_best else ''}", f"{each.cheap:.3f}",
-         f"{each.before:.3f}", f"{each.stronger:.3f}", f"{each.gap:.3f}",
-         f"**{each.kept:.3f}, replaced**" if each.is_replaced else f"{each.kept:.3f}"]
+         f"{each.before:.3f}", f"{each.stronger:.3f}", f"{each.gap:.3f}", _counts(each)]
         for each in confirmed
     ]  # fmt: skip
     some = _number(examples.confirmed) or "some"
+    attacks = max((each.attacks for each in confirmed), key=len)
     note = (
         f"Trials that were among the best when they ended, and a random tenth of all trials, were "
-        f"also attacked by targeted APGD and Square on {some} images of the objective part. The "
-        f"gap is the share of these images that only these attacks misclassified; if it exceeds "
-        f"two standard errors, it is subtracted from the PGD accuracy."
+        f"also attacked by {attacks} on {some} images of the objective part. The gap is the share "
+        f"of these images that only these attacks misclassified; if it exceeds two standard "
+        f"errors, it is subtracted from the PGD accuracy. A trial that masks its gradients does "
+        f"not count, unless the spec says `robustness: {{doubtful: keep}}`."
     )
     every = f"PGD, all {_number(examples.attacked)}".strip()
-    stronger = f"with APGD-T and Square, {some} images"
+    stronger = f"with {attacks}, {some} images"
     head = ["trial", f"{every} images", f"PGD, {some} images", stronger, "gap",
             "accuracy that counts"]  # fmt: skip
     return ["### Cheap and confirmed accuracies", note, table(head, rows)]
+
+
+def _counts(trial: ConfirmedTrial) -> str:
+    """The robust accuracy that counts, or that none does."""
+    if trial.is_excluded:
+        return f"**none: {trial.kept:.3f} is in doubt**"
+    return f"**{trial.kept:.3f}, replaced**" if trial.is_replaced else f"{trial.kept:.3f}"
 
 
 def _warnings(

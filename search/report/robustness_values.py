@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from models.adversarial.checks.search_warnings import GAP, REPLACED, search_warnings
 from models.adversarial.checks.warning import GradientMaskingWarning
-from models.scores.metric_names import MetricName, unconfirmed
+from models.scores.metric_names import Attack, MetricName, unconfirmed
 from search.history import Trial
 
 FILE = "robustness.json"
@@ -58,9 +58,11 @@ class ConfirmedTrial:
     Attributes:
         cheap: Robust accuracy under the search's own attack, on the objective part of validation.
         stronger: Robust accuracy under all attacks together, on some of these examples.
+        attacks: What was run in addition to the search's own attack.
         gap: Share of the same examples that only the stronger attacks changed to a wrong class.
         kept: The robust accuracy that counts.
         is_replaced: Whether the cheap value was replaced, since the gap was too large.
+        is_excluded: Whether the trial does not count, since its accuracy may be false.
         is_best: Whether it is one of the best trials.
         warnings: What its confirmation warned of.
     """
@@ -68,9 +70,11 @@ class ConfirmedTrial:
     number: int
     cheap: float
     stronger: float
+    attacks: str
     gap: float
     kept: float
     is_replaced: bool
+    is_excluded: bool
     is_best: bool
     warnings: tuple[GradientMaskingWarning, ...]
 
@@ -80,6 +84,8 @@ class ConfirmedTrial:
         return self.stronger + self.gap
 
 
+# The accuracy of a confirmation -> its attacks; searches of earlier versions have the second.
+_CONFIRMATIONS: Mapping[Attack | None, str] = {"worst": "APGD-T and Square", "apgdt": "APGD-T"}
 _COUNTS = TypeAdapter(tuple[Count, ...])
 _WARNINGS = TypeAdapter(tuple[GradientMaskingWarning, ...])
 
@@ -107,15 +113,18 @@ def confirmed_trials(trials: Iterable[Trial], best: Sequence[Trial]) -> list[Con
 def _confirmed(trial: Trial, is_best: bool) -> ConfirmedTrial | None:
     values = {name: trial.last(name) for name, curve in sorted(trial.curves.items()) if curve}
     names = [each for each in map(MetricName.parse, values) if each.split == "validation"]
-    stronger = next((values[str(name)] for name in names if name.attack == "worst"), None)
+    attacked = {name.attack: values[str(name)] for name in reversed(names)}
     robust = [str(name) for name in names if name.role == "accuracy.robust"]
-    if stronger is None or len(robust) != 1:
+    # An earlier version measured a cheaper one on the same split.
+    robust = [name for name in robust if name in trial.metrics] or robust
+    by = next((attack for attack in _CONFIRMATIONS if attack in attacked), None)
+    if by is None or len(robust) != 1:
         return None
     kept = values[robust[0]]
     return ConfirmedTrial(
-        trial.number, values.get(unconfirmed(robust[0]), kept), stronger,
-        values.get(GAP, 0.0), kept, values.get(REPLACED) == 1.0, is_best,
-        tuple(search_warnings(trial.last_values)),
+        trial.number, values.get(unconfirmed(robust[0]), kept), attacked[by], _CONFIRMATIONS[by],
+        values.get(GAP, 0.0), kept, values.get(REPLACED) == 1.0,
+        trial.cause == "masked gradients", is_best, tuple(search_warnings(trial.last_values)),
     )  # fmt: skip
 
 

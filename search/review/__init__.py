@@ -2,5 +2,6 @@
 
 from search.review.decisions import Decision, decision_lines
 from search.review.reconcile import Reconciled, reconcile
+from search.review.unsearched import Trained
 
-__all__ = ["Decision", "Reconciled", "decision_lines", "reconcile"]
+__all__ = ["Decision", "Reconciled", "Trained", "decision_lines", "reconcile"]

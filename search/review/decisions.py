@@ -15,7 +15,7 @@ Kind = Literal[
     "proposed rename", "proposed rename of a metric", "renamed", "objective renamed",
     "direction turned", "kind changed",
     "scale changed", "moved", "narrowed", "widened", "vanished category", "new category",
-    "condition changed", "added", "inferred", "removed", "unreadable",
+    "condition changed", "fixed", "added", "inferred", "removed", "unreadable",
 ]  # fmt: skip
 
 _VARIANTS_LISTED = 3
@@ -39,6 +39,8 @@ _SENTENCES: dict[Kind, str] = {
     "where the other values count",
     "new category": "{subject} {ours} is new here: never tried {where}",
     "condition changed": "{subject} is active {theirs} {where}, {ours} here: unknown in {trials}",
+    "fixed": "{subject} {ours} was not searched {where}: {theirs} in {trials}, by its settings or "
+    "by default",
     "added": "{subject} {ours} is new here: missing {where}, unknown in {trials}",
     "inferred": "{subject} is missing {where}: inferred from what depends on it in {trials}",
     "removed": "{subject} {theirs} {where} is not searched here: ignored in {trials}",

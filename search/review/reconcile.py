@@ -26,6 +26,7 @@ from search.objectives.objective import LARGEST, UNKNOWN, Objective, is_measured
 from search.review.decisions import Decision, decide, decision_lines
 from search.review.renames import proposed_metric_renames, proposed_renames
 from search.review.space_diff import changes, tally
+from search.review.unsearched import Trained, unsearched, with_unsearched
 from search.space import SearchSpace
 from search.space.restating import Restated, restate
 
@@ -67,12 +68,14 @@ class Reconciled:
 
 # A trial of one search, restated, and its values of the objectives.
 _Part: TypeAlias = "tuple[Trial, Restated, Valued]"
+_UNKNOWN_MODEL = Trained()
 
 
 def reconcile(
     history: History,
     space: SearchSpace,
     objectives: Sequence[Objective],
+    trained: Trained = _UNKNOWN_MODEL,
 ) -> Reconciled:
     """Restates all of history; never raises, whatever a store held.
 
@@ -82,14 +85,21 @@ def reconcile(
         objectives: The target's objectives. A prior trial of a search for others counts if it
             reported their metrics. If they have no metrics, trials with the same directions count.
             A renamed metric may have had the other direction, as error has; it counts by rank then.
+        trained: What the target trains. Trials of the same count with the values of what their
+            search did not search (`unsearched.py`).
     """
     usable: list[Trial] = []
     left_out_of: dict[str, Counter[str]] = {}
     parts: dict[str, list[_Part]] = {}
     named = tuple(objectives) if any(each.metric for each in objectives) else ()
+    fixed = {id: unsearched(each, space, trained) for id, each in history.searches.items()}
     for trial in history.prior_trials(state=None):
         valued = objective_values(trial, objectives, history.renames.metrics)
-        restated = restate(space, trial.configuration)
+        stated: Mapping[str, object] = trial.configuration
+        if names := fixed.get(trial.search, ()):
+            settings = history.searches[trial.search].fingerprint.get("settings")
+            stated = with_unsearched(stated, names, settings, space, trained)
+        restated = restate(space, stated)
         problem = _problem(trial, restated, valued)
         if problem:
             left_out_of.setdefault(trial.search, Counter())[problem] += 1

@@ -32,12 +32,15 @@ class Tally:
 
     Attributes:
         stated: The earlier search's name -> trials that state it, in order of first appearance.
+        fixed: The target's name -> the value as text that trials had though it was not searched ->
+            trials (`unsearched.py`).
         unknown: The target's name -> trials in which it is unknown.
         inferred: The target's name -> trials in which its value was inferred.
         problems: (the target's name, problem of its `Read`) -> trials.
     """
 
     stated: Counter[str]
+    fixed: Mapping[str, Counter[str]]
     unknown: Counter[str]
     inferred: Counter[str]
     problems: Counter[tuple[str, str]]
@@ -45,8 +48,14 @@ class Tally:
 
 def tally(configurations: Sequence[Mapping[str, object]], restated: Sequence[Restated]) -> Tally:
     """Counts over the trials of one search; both sequences have the same order."""
+    fixed: dict[str, Counter[str]] = {}
+    for configuration, each in zip(configurations, restated, strict=True):
+        for name in each.configuration.keys() - configuration.keys() - each.inferred:
+            text = space_values.brief(each.configuration[name])
+            fixed.setdefault(name, Counter())[text] += 1
     return Tally(
         Counter(name for configuration in configurations for name in configuration),
+        fixed,
         Counter(name for each in restated for name in each.unknown),
         Counter(name for each in restated for name in each.inferred),
         Counter(
@@ -76,6 +85,8 @@ def changes(
         elif name in counts.stated:
             number = counts.problems[name, "outside"]
             found += _if_any(search, name, "narrowed", number, "has values", text)
+        elif name in counts.fixed:
+            found.append(_fixed(search, name, counts.fixed[name], text))
         else:
             found.append(decide(search, name, "added", counts.unknown[name], "", text))
         if name not in known:
@@ -96,6 +107,12 @@ def distribution_text(distribution: BaseDistribution) -> str:
         return _set_in_words(distribution.choices)
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     return f"{distribution.low:g}..{distribution.high:g}{' (log)' if distribution.log else ''}"
+
+
+def _fixed(search: str, name: str, values: Counter[str], ours: str) -> Decision:
+    """Return the decision on a hyperparameter that the search had without searching it."""
+    theirs = next(iter(values)) if len(values) == 1 else f"{len(values)} values"
+    return decide(search, name, "fixed", values.total(), theirs, ours)
 
 
 def _set_in_words(values: Sequence[object]) -> str:

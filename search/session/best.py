@@ -65,8 +65,7 @@ def _columns_of_metrics(best: Sequence[Trial], examples: ValidationExamples) -> 
         table.add_column(Text(_of(name, {examples.behind(metric)})), justify="right", no_wrap=True)
         measured = [test[metric] for test in tests if metric in test]
         if measured:
-            lines = "\n" * (name.count("\n"))
-            head = _of(f"test (95 %){lines}", {each.examples for each in measured})
+            head = _of("test (95 %)", {each.examples for each in measured})
             table.add_column(head, justify="right", no_wrap=True)
     for entry, test in zip(best, tests, strict=True):
         cells = [f"{entry.number:03d}"]

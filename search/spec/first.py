@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from models.catalog import Hyperparameter, Value
+from models.catalog import Hyperparameter, Value, usual
 from search.space import SearchSpace
 from search.space import values as space_values
 from search.spec.errors import Document
@@ -49,13 +49,13 @@ def completed_first(
     """Return a first configuration with all that the space asks for.
 
     Args:
-        given: What the user gives, each value one that the space holds.
+        given: What the user gives, each value one that the space holds, and what the task fixes.
         space: The space of the search.
         known: The catalog's hyperparameters of the model; empty for the user's own function.
     """
     given = {**_implied(given, space, known), **given}
     return space.assemble(
-        lambda name, kind: given[name] if name in given else _usual(name, space, known)
+        lambda name, kind: given[name] if name in given else _usual(name, space, known, given)
     )
 
 
@@ -68,16 +68,23 @@ def _implied(
         for parent, values in space.conditions.get(child, {}).items():
             is_needed = child in given or child in implied
             if is_needed and parent not in given and parent not in implied:
-                usual = _usual(parent, space, known)
-                is_active = space_values.is_among(usual, values)
-                implied[parent] = usual if is_active else values[0]
+                value = _usual(parent, space, known, given)
+                is_active = space_values.is_among(value, values)
+                implied[parent] = value if is_active else values[0]
     return implied
 
 
-def _usual(name: str, space: SearchSpace, known: Mapping[str, Hyperparameter]) -> Value:
-    kind, default = space.distributions[name], known.get(name)
-    if default is not None and space_values.holds(kind, default.default):
-        return default.default
+def _usual(
+    name: str,
+    space: SearchSpace,
+    known: Mapping[str, Hyperparameter],
+    given: Mapping[str, Value],
+) -> Value:
+    kind = space.distributions[name]
+    if name in known:
+        default: Value = usual(known[name], given)
+        if space_values.holds(kind, default):
+            return default
     middle: Value = space_values.middle(kind)
     return middle
 

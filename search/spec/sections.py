@@ -197,7 +197,7 @@ class HyperparameterSpec(Part):
         high: Greatest value, inclusive.
         log: Whether the logarithm is drawn uniformly.
         step: Distance between values of a grid that starts at `low`.
-        choices: Values of a categorical.
+        choices: Values of a categorical; a single one is a constant, which every trial has.
         when: Parent to the values under which this one is active; all parents must have one.
     """
 

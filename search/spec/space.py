@@ -79,6 +79,11 @@ def check_space(document: Document, settings: dict[str, Value]) -> Parts:
     check_cycles(document, parts)
     for name in list(parts):
         check_parents(document, ("space", name), settings, parts)
+    if len(parts) == len(raw) and all(part.distribution().single() for part in parts.values()):
+        message = (
+            "has one value for each hyperparameter, so there is nothing to search; add another"
+        )
+        document.add(("space",), message)
     return parts
 
 
@@ -125,9 +130,8 @@ def _check_shape(document: Document, path: KeyPath, part: HyperparameterSpec) ->
     if part.type == "categorical":
         foreign = _NUMERIC_KEYS
         choices = part.choices or ()
-        if len(choices) < 2:
-            message = "needs at least two; a single value belongs in task.settings"
-            document.add((*path, "choices"), message, list(choices) or None)
+        if not choices:
+            document.add((*path, "choices"), "names no value; list at least one")
         for index, choice in enumerate(choices):
             if is_among(choice, choices[:index]):
                 document.add((*path, "choices", index), "is listed twice", choice)

@@ -21,6 +21,7 @@ from models import catalog
 from models.catalog import AnyThreat, DataDescription, TextDescription, TextThreat, Threat, Value
 from models.hyperparameters.hyperparameter import Whole
 from models.networks.base_model import BaseModel
+from models.scores.metric_names import MetricName
 from search.objectives import Objective
 from search.space import SearchSpace
 from search.spec.first import FIRST, completed_first
@@ -99,6 +100,19 @@ class Spec(Part):
     def threat(self) -> AnyThreat | None:
         """The threat that attacks every trial; None for a user's function, which does so itself."""
         return None if self.task.is_function else self.robustness
+
+    @property
+    def excludes_doubtful(self) -> bool:
+        """Whether a trial fails whose robust accuracy may be false; not if that is only reported.
+
+        A user's function attacks its models itself, and confirms nothing.
+        """
+        threat = self.threat
+        is_wanted = isinstance(threat, Threat) and threat.doubtful == "exclude"
+        return is_wanted and any(
+            MetricName.parse(each.metric).is_attacked and each.role.name != "report"
+            for each in self.objectives
+        )
 
     def epoch_metric(self, objective: str) -> str:
         """Return the metric that stands for an objective until a trial's last epoch.
@@ -199,8 +213,9 @@ class Spec(Part):
             fingerprint["code"] = code
         if not self.task.is_function or self.robustness != Threat():
             fingerprint["robustness"] = asdict(self.robustness)
-            # Only the final evaluation uses it, after the trials were measured.
-            fingerprint["robustness"].pop("final_examples", None)
+            # These are of what follows, when a trial has been measured.
+            for key in ("final_examples", "doubtful"):
+                fingerprint["robustness"].pop(key, None)
         if isinstance(self.robustness, TextThreat):
             # Texts were once measured on the whole validation split: other values, another task.
             fingerprint[MEASURED_ON] = OBJECTIVE_PART
@@ -234,7 +249,8 @@ class Spec(Part):
     def first_configurations(self) -> list[dict[str, Value]]:
         """Return the first configurations, completed; trial N tries the one at place N."""
         space, known = self.search_space(), catalog.MODELS.get(self.task.catalog_name, {})
-        return [completed_first(each, space, known) for each in self.first]
+        fixed = self.task.settings
+        return [completed_first({**fixed, **each}, space, known) for each in self.first]
 
     def starting_points(self) -> list[str]:
         """Return the earlier trials that trials may start from, as `SEARCH#TRIAL` once pinned."""

@@ -17,7 +17,9 @@ from models.scores.metric_names import MetricName
 from search.history.provenance import provenance_text, read_origin, tasks_in_words
 
 # The comment at each tag is its meaning in the reference (docs/reference/metrics_and_tags.md).
-KIND = "twentieth.kind"  # `search` for the summary run, `trial` for the others
+# `search` for the summary run, `trial` for the others; `imported` for a run that was read from
+# another tool's file or storage.
+KIND = "twentieth.kind"
 SEARCH = "twentieth.search"  # the search's id
 TRIAL_KEY = "twentieth.trial"  # `SEARCH/NUMBER`, the stable key of a trial
 NUMBER = "twentieth.number"  # the trial's number in its search
@@ -67,6 +69,8 @@ STOP_TRIAL = "twentieth.stop_trial"  # with `.NUMBER`: a request to stop this tr
 # JSON, of a search: what it was expected to cost before its first trial, or why that was unknown.
 COST_FORECAST = "twentieth.cost_forecast"
 VERDICT = "twentieth.verdict"  # whether history helped, in a few sentences
+IDENTITY = "twentieth.identity"  # of an imported run: its tool, and its id there
+IMPORTED_FROM = "twentieth.imported_from"  # of an imported run: file and row, or study and trial
 NOTE = "mlflow.note.content"  # the description in the page
 COLOR = "mlflow.runColor"  # of a run in the page's table and charts
 NUMBERS = "twentieth.numbers"  # JSON: epochs and seed of the spec
@@ -79,8 +83,9 @@ OVERLAP = "twentieth.overlap"  # training examples of the source that are in the
 BASE = "twentieth.base"  # the pretrained model underneath
 LINEAGE = "twentieth.lineage"  # JSON: where the initial weights come from, through all ancestors
 LINEAGES = "twentieth.lineages"  # JSON, of a search: `SEARCH#NUMBER` to its file and lineage
-# Of a trial whose gradients may be masked: `replaced` if stronger attacks replaced the robust
-# accuracy, `doubtful` if they did not; absent without a warning.
+# Of a trial whose gradients may be masked: `replaced` if stronger attacks by gradients replaced the
+# robust accuracy, `doubtful` if it may be false; absent without a warning. A doubtful trial has
+# failed, unless the spec has `robustness: {doubtful: keep}`.
 ROBUST_VALUE = "twentieth.robust_value"
 ROBUST_WARNINGS = "twentieth.robust_warnings"  # names of the warnings behind that, joined by `; `
 

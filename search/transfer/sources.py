@@ -173,11 +173,12 @@ def find_trial(tracking_uri: str, reference: str) -> WeightSource:
             )
         search, number = tags[tag_names.SEARCH], int(tags[tag_names.NUMBER])
     summary, history = _read(tracking_uri, search)
-    trials = _complete(history)
-    for trial in trials:
-        if trial.number == number:
+    for trial in history.prior_trials(state=None):
+        # One whose accuracy is in doubt was trained to its end, and is to be attacked further.
+        is_trained = trial.state == "complete" or trial.cause == "masked gradients"
+        if trial.number == number and is_trained:
             return _source(tracking_uri, summary, trial)
-    known = ", ".join(str(each.number) for each in trials) or "none yet"
+    known = ", ".join(str(each.number) for each in _complete(history)) or "none yet"
     raise LookupError(f"{summary.search} has no complete trial {number}; complete are: {known}")
 
 

@@ -18,7 +18,14 @@ import pytest
 from hypothesis import given, settings
 
 from search.history.states import STATES, TO_MLFLOW, State, state_of_run
-from search.tracking.foreign import autologging, generic, optuna_callback, optuna_storage, ray_tune
+from search.tracking.foreign import (
+    autologging,
+    generic,
+    imported,
+    optuna_callback,
+    optuna_storage,
+    ray_tune,
+)
 from search.tracking.foreign.layout import Layout, Reading
 from search.tracking.foreign.nesting import sorted_families
 from search.tracking.foreign.param_types import parsed
@@ -30,6 +37,7 @@ from search.tracking.store import open_client
 from tests.support.stores_of_tools import (
     autologged_store,
     by_hand_store,
+    imported_store,
     optuna_callback_store,
     optuna_storage_store,
     ray_tune_store,
@@ -56,6 +64,7 @@ class Tool:
 
 
 LAYOUTS: dict[str, Tool] = {
+    "imported": Tool(imported, imported_store, own_words=("twentieth.state",)),
     "optuna_storage": Tool(optuna_storage, optuna_storage_store, killed="stopped"),
     "optuna_callback": Tool(optuna_callback, optuna_callback_store, own_words=("state",)),
     "ray_tune": Tool(ray_tune, ray_tune_store),
@@ -152,7 +161,9 @@ HOSTILE = st.sampled_from(
 TAGS = st.sampled_from(
     ["number", "numbers", "direction", "datetime_start", "state", "lr_distribution", "trial_name",
      "param_directions", "param_internal_val_lr", "optuna.study_direction",
-     "sys_study:metric_names", "estimator_class", "mlflow.autologging", "mlflow.parentRunId"]
+     "sys_study:metric_names", "twentieth.configuration", "twentieth.values", "twentieth.space",
+     "twentieth.objectives", "twentieth.directions", "twentieth.state", "estimator_class",
+     "mlflow.autologging", "mlflow.parentRunId"]
 )  # fmt: skip
 RUNS = st.builds(
     Run,
@@ -169,6 +180,7 @@ RUNS = st.builds(
 )  # fmt: skip
 # What each layout asks for, so that hostile runs are recognised often.
 BAIT: dict[str, Mapping[str, str]] = {
+    "imported": {"twentieth.kind": "imported"},
     "optuna_storage": {"param_directions": "{}"},
     "optuna_callback": {"number": "0", "direction": "MAXIMIZE", "datetime_start": ""},
     "ray_tune": {"trial_name": "t"},

@@ -23,6 +23,7 @@ from models.data.loading import ImageSplits, Splits, load_images
 from models.networks.base_model import locate_base
 from models.training.protocol import (
     AttackableTraining,
+    ConfirmedTraining,
     EvaluatedTraining,
     TabulatedTraining,
     Training,
@@ -317,6 +318,12 @@ def test_an_evaluated_training_measures_the_test_split(case: Case) -> None:
     found = training.evaluate_test()
     assert found and all(name.startswith("test.") for name in found)
     assert all(map(math.isfinite, found.values())) and training.evaluate_test() == found
+    if isinstance(training, ConfirmedTraining):
+        confirmed = training.evaluate_confirmation()
+        assert {name.replace("confirmation.", "test.") for name in confirmed} == set(found)
+        assert all(map(math.isfinite, confirmed.values()))
+        assert training.evaluate_confirmation() == confirmed
+        assert all(name.endswith("_test.txt") for name in training.test_tables())
 
 
 def test_a_judged_training_classifies_images_and_is_confirmed_at_its_end(case: Case) -> None:

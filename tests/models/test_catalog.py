@@ -69,6 +69,30 @@ def test_complete_adds_the_active_hyperparameters_only() -> None:
     assert all(is_active(CNN[name], configuration) for name in configuration)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_default_taken_from_another_is_legal_and_always_known(model: str) -> None:
+    seen: set[str] = set()
+    for name, hyperparameter in MODELS[model].items():
+        if source := hyperparameter.default_from:
+            other = MODELS[model][source]
+            assert source in seen and not other.when
+            assert (hyperparameter.low, hyperparameter.high) == (other.low, other.high)
+            assert hyperparameter.default == other.default
+        seen.add(name)
+
+
+@pytest.mark.parametrize("model", ["cnn", "network", "vision_transformer"])
+def test_what_was_tried_before_a_weight_decay_of_its_own_keeps_its_meaning(model: str) -> None:
+    was = {"adversarial_training": "pgd", "weight_decay": 0.03}
+    assert complete(model, was)["adversarial_weight_decay"] == 0.03
+    usual = MODELS[model]["weight_decay"].default
+    assert complete(model, {"adversarial_training": "pgd"})["adversarial_weight_decay"] == usual
+    assert "adversarial_weight_decay" not in complete(model, {"weight_decay": 0.03})
+    once = complete(model, was | {"adversarial_weight_decay": 0.2})
+    assert (once["weight_decay"], once["adversarial_weight_decay"]) == (0.03, 0.2)
+    assert complete(model, once) == once
+
+
 def test_a_value_without_effect_is_left_out() -> None:
     assert "sgd.momentum" not in complete("cnn", {"optimizer": "adamw", "sgd.momentum": 0.5})
 

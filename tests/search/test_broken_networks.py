@@ -42,7 +42,8 @@ def spec(network: str, training: str = "none") -> dict[str, Any]:
         "resources": {"parallelism": 1, "cpus": 1},
         "scheduler": {"name": "none"},
         "robustness": {"norm": "l2", "epsilon": 0.5, "steps": 3, "cheap_steps": 1, "examples": 40,
-                       "cheap_examples": 16, "confirm_examples": 16, "final_examples": 16},
+                       "cheap_examples": 16, "confirm_examples": 16, "final_examples": 16,
+                       "doubtful": "keep"},
     }  # fmt: skip
 
 
@@ -71,6 +72,17 @@ def test_a_broken_network_gets_a_number_and_the_warning_that_names_its_fault(
     said = attack(place, reference, "--verify", *allowed)
     assert said.returncode == 0, said.stderr
     assert "outside the ball" not in said.stdout
+
+
+def test_a_search_of_masked_networks_alone_has_no_best_and_says_why(tmp_path: Path) -> None:
+    place, made = Place(tmp_path), spec("detached")
+    del made["robustness"]["doubtful"]
+    output, _ = place.run(made, "--cold").communicate(timeout=400)
+    assert "the robust accuracy is in doubt" in output
+    assert "not counted, as gradients may be masked: 1 trial (000); no other is complete" in output
+    (run,) = place.raw_runs(place.search())
+    assert run.info.status == "FAILED" and run.data.tags["twentieth.robust_value"] == "doubtful"
+    assert 0 <= run.data.metrics[METRICS[1]] <= 1 and f"test.{METRICS[1]}" not in run.data.metrics
 
 
 def test_adversarial_training_on_gradients_of_nan_has_failed_and_says_why(tmp_path: Path) -> None:

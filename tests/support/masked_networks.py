@@ -114,6 +114,17 @@ class Before(Masked):
         return logits
 
 
+class After(Masked):
+    """The network, then a function of its logits whose gradient is of no use."""
+
+    def __init__(self, network: nn.Module, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(network)
+        self.function = function
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.function(self.networks[0](images))
+
+
 def decoy(images: Tensor) -> Tensor:
     """Return ten logits of order 1 that are linear in the images and know nothing of classes."""
     generator = torch.Generator().manual_seed(0)
@@ -160,5 +171,9 @@ MASKED: Mapping[str, Wrap] = {
     "zero gradient": lambda few: ChangedGradient(few[0], lambda g: 0 * g),
     "quantised inputs": lambda few: Before(few[0], quantised),
     "quantised, straight-through": lambda few: Before(few[0], straight_through),
+    "rounded to bytes, straight-through": lambda few: Before(
+        few[0], lambda images: straight_through(images, 256)
+    ),
+    "softmax of logits x 100": lambda few: After(few[0], lambda z: (100 * z).softmax(1)),
     "median filter": lambda few: Before(few[0], median),
 }

@@ -8,7 +8,14 @@ from typing import Any
 
 import mlflow
 import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from search.history import Trial
+from search.history.states import State
+from search.objectives import Objective
+from search.space import SearchSpace
+from search.tracking.imports.imported import Imported, ImportedRun
+from search.tracking.imports.writer import write_imported
 from tests.support.foreign_stores import empty_store, tracked_in
 from tests.support.runs_by_hand import Hand
 
@@ -183,3 +190,32 @@ def by_hand_store(base: Path) -> str:
     for width in (8, 16):
         hand.log({"width": width, "depth": None}, {"loss": [1.0]}, parent=around)
     return hand.uri
+
+
+@functools.cache
+def imported_store(base: Path) -> str:
+    """Runs read from elsewhere: two complete ones, a stopped and a failed one."""
+    space = SearchSpace(
+        {
+            "rate": FloatDistribution(1e-4, 1.0, log=True), "width": IntDistribution(16, 64),
+            "kind": CategoricalDistribution(("sgd", "adam")),
+            "bias": CategoricalDistribution((False, True)),
+        }
+    )  # fmt: skip
+    states: tuple[State, ...] = ("complete", "stopped", "failed", "complete")
+    runs = [
+        ImportedRun(
+            str(index), f"run {index}", f"runs.csv, row {index + 2}",
+            Trial(
+                state=state,
+                configuration={name: each[name] for name in space.distributions},
+                objectives=(Objective("accuracy", "maximize"),),
+                values=(each["width"] / 100,) if state == "complete" else (),
+                curves={"accuracy": {1: 0.1}},
+            ),
+        )
+        for index, (state, each) in enumerate(zip(states, WIDTHS, strict=True))
+    ]  # fmt: skip
+    uri = empty_store(base / "tools" / "imported")
+    write_imported(Imported("wandb", space, tuple(runs)), uri, "imported")
+    return uri

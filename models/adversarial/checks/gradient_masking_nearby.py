@@ -28,9 +28,10 @@ from models.adversarial.pixels.expectation_attack import JITTER, jittered
 
 # Halvings of the way between two images: 2^-20 of a pixel's range is about `JITTER`.
 _HALVINGS = 20
-# Half the distance of a finite difference: changes a float32 logit visibly and crosses few kinks of
-# rectifiers.
-_STEP = 1e-3
+# Half the distances of finite differences. The first changes a float32 logit visibly and crosses
+# few kinks of rectifiers. Inputs rounded to bytes stand still over it, but not over the second,
+# which is two of their levels.
+_STEPS = (1e-3, 2 / 255)
 # How far the points of finite differences lie inside of [0, 1], and at most off the images.
 _INSIDE = 0.02
 # A change that is smaller than this share of the logits' spread is rounding (about 1e-6).
@@ -45,8 +46,9 @@ class Nearby:
         jumps: Share of the images near which, or near the boundary to another class, the outputs
             jump; in [0, 1].
         gradient_error: Length of "change as the gradient says, less the true change" relative to
-            that of the true change, as vectors over the images; 0 if the gradient is right,
-            `NO_GRADIENT` if it cannot be computed or is not finite.
+            that of the true change, as vectors over the images, at the distance at which it is
+            smaller; 0 if the gradient is right, `NO_GRADIENT` if it cannot be computed or is not
+            finite.
         vanished: Share of the images whose gradient of the margin is zero or denormal; 0 for a
             model that answers one class, whose outputs may be constant.
     """
@@ -57,7 +59,7 @@ class Nearby:
 
 
 def nearby(model: nn.Module, images: Tensor, labels: Tensor, seed: int) -> Nearby:
-    """Measure them, by 30 forward passes, two with a backward one; the model is in eval mode.
+    """Measure them, by 32 forward passes, two with a backward one; the model is in eval mode.
 
     Args:
         model: maps images to logits (n, classes).
@@ -128,24 +130,32 @@ def _error(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Ge
 
     The margin towards the likeliest wrong class is compared, at points a little inside of [0, 1]
     and off the images: many pixels are exactly 0, and maxima over equal pixels have no gradient.
+    An attack by gradients needs them to be right at one of its step sizes, not at all of them.
     """
     loss = targeted_margin_loss(wrong_classes(model, images, labels)[0])
     noise = torch.rand(images.shape, generator=generator, device=images.device)
     images = (1 - 2 * _INSIDE) * images + 2 * _INSIDE * noise
     direction = torch.randint(2, images.shape, generator=generator, device=images.device) * 2.0 - 1
     at = slope(model, images, labels, loss)
-    if at.missing:
-        return NO_GRADIENT
-    with torch.no_grad():
-        up, down = (loss(model(images + side * _STEP * direction), labels) for side in (1, -1))
-    true = (up - down) / (2 * _STEP)
     said = (at.gradient * direction).flatten(1).sum(1)
-    if not bool(torch.isfinite(said).all()):
+    if at.missing or not bool(torch.isfinite(said).all()):
         return NO_GRADIENT
     spread = (at.logits - at.logits.mean(1, keepdim=True)).std()
-    size = torch.maximum(true.abs(), said.abs())
-    # Rounding alone says nothing: an image whose outputs are constant has no wrong gradient.
-    kept = size > _ROUNDING * spread / _STEP
+    errors = []
+    for step in _STEPS:
+        with torch.no_grad():
+            up, down = (loss(model(images + side * step * direction), labels) for side in (1, -1))
+        # Rounding alone says nothing: an image whose outputs are constant has no wrong gradient.
+        errors.append(_relative(said, (up - down) / (2 * step), _ROUNDING * spread / step))
+    return min(errors)
+
+
+def _relative(said: Tensor, true: Tensor, rounding: Tensor) -> float:
+    """Return the length of `said` less `true`, (n,), relative to that of `true`.
+
+    Entries of which neither exceeds `rounding` are left out; 0 if none is left.
+    """
+    kept = torch.maximum(true.abs(), said.abs()) > rounding
     off = torch.linalg.vector_norm((said - true)[kept])
     whole = torch.linalg.vector_norm(true[kept]).clamp(min=torch.finfo(true.dtype).tiny)
     error = (off / whole).nan_to_num(nan=NO_GRADIENT)

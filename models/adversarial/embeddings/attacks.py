@@ -84,6 +84,17 @@ def embedding_accuracy(
     return right / asked
 
 
+def missing_gradient(model: nn.Module, batch: EmbeddingBatch) -> str:
+    """Return why no gradient reaches the embeddings, in torch's words; "" if one does.
+
+    Without one `embedding_accuracy` finds nothing: it is the accuracy without an attack.
+    """
+    with evaluating(model), torch.autocast(batch.like.device.type, enabled=False):
+        delta = torch.zeros_like(batch.like, dtype=torch.float32).requires_grad_()
+        losses, _ = _losses(batch, delta, margin_loss)
+        return gradient_or_zero(losses.sum(), delta)[1]
+
+
 _LOSSES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (cross_entropy, margin_loss)
 
 

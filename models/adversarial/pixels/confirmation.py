@@ -14,9 +14,7 @@ scale of the logits, and the margin exists for two classes as well. Andriushchen
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +54,6 @@ _JITTERED_TARGETS = 3
 _NEARBY = 128
 # By chance one trial in twenty without a gap exceeds two standard errors.
 _SIGNIFICANT = 2.0
-_Attack = Callable[[nn.Module, Tensor, Tensor, Threat, Tensor, int], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +65,8 @@ class Confirmation:
         white_box: Accuracy on them under the first attack and targeted APGD together, in [0, 1].
         accuracy: Accuracy on them under all attacks together, in [0, 1].
         gap: Share of them that only the stronger attacks misclassify.
-        black_box: Share of them that only Square misclassifies, of few queries; 0 unless that
-            exceeds two standard errors.
+        black_box: Share of them that the first Square misclassifies and no attack by gradients; 0
+            unless that exceeds two standard errors.
         nearby: Whether the outputs jump near them, follow their gradient, and have one.
         is_replaced: Whether the gap exceeds two standard errors.
         corrected: The first attack's accuracy on all of its examples, less the gap; at least 0.
@@ -173,22 +170,24 @@ def _attacked(
     with evaluating(model):
         around = nearby(model, images[:_NEARBY], labels[:_NEARBY], seed)
     white_box, adversarial = targeted_apgd(model, images, labels, threat, standing, seed)
-    standing, found = _square(model, images, labels, threat, white_box, seed)
+    is_jumping = jumps_warning(around.jumps) is not None
+    is_masked = is_jumping or gradient_warning(around.gradient_error) is not None
+    queries = _MANY_QUERIES if is_masked else _QUERIES
+    standing, found = _square(model, images, labels, threat, white_box, seed, queries=queries)
     adversarial = torch.where(like(white_box & ~standing, found), found, adversarial)
     black_box = float((white_box & ~standing).float().mean())
     if not _is_significant(black_box, len(images)):
         black_box = 0.0
-    long_square: _Attack = partial(_square, queries=_MANY_QUERIES)
-    more: list[_Attack] = []
-    if jumps_warning(around.jumps):
-        more = [_expectation, long_square]
-    elif black_box or gradient_warning(around.gradient_error):
-        more = [long_square]
-    for attack in more:
-        after, found = attack(model, images, labels, threat, standing, seed)
-        adversarial = torch.where(like(standing & ~after, found), found, adversarial)
-        standing = after
-    return _Attacked(white_box, standing, adversarial, black_box, around)
+    after = standing
+    if is_jumping:
+        after, found = _expectation(model, images, labels, threat, standing, seed)
+    elif black_box and not is_masked:
+        # Another seed: the squares of the first search have been tried.
+        after, found = _square(
+            model, images, labels, threat, standing, seed + 1, queries=_MANY_QUERIES
+        )
+    adversarial = torch.where(like(standing & ~after, found), found, adversarial)
+    return _Attacked(white_box, after, adversarial, black_box, around)
 
 
 def _square(
@@ -199,12 +198,9 @@ def _square(
     standing: Tensor,
     seed: int,
     *,
-    queries: int = _QUERIES,
+    queries: int,
 ) -> tuple[Tensor, Tensor]:
-    """Return which of `standing` (n,) withstand Square, and images with adversarial examples.
-
-    NOTE: All are attacked in one batch, as the positions of the squares are drawn once for all.
-    """
+    """Return which of `standing` (n,) withstand Square, and images with adversarial examples."""
     standing, adversarial = standing.clone(), images.clone()
     i = standing.nonzero()[:, 0]
     ball = Ball(images, threat.norm, threat.epsilon).at(i)

@@ -144,11 +144,9 @@ def measure(
                     found, margins = _pgd(model, labels[i], whole.at(i), threat, start[i], loss(i))
                     record_misclassified(i, found, margins, standing, adversarial)
         blind = standing & ~_has_gradient(model, labels, whole, starts[0], standing)
-        for i in batches(blind):
-            found, margins = square_attack(
-                model, labels[i], whole.at(i), queries=_QUERIES, seed=seed
-            )
-            record_misclassified(i, found, margins, standing, adversarial)
+        i = blind.nonzero()[:, 0]
+        found, margins = square_attack(model, labels[i], whole.at(i), queries=_QUERIES, seed=seed)
+        record_misclassified(i, found, margins, standing, adversarial)
     return AttackOutcome(standing.cpu().numpy(), clean.cpu().numpy(), adversarial)
 
 

@@ -4,7 +4,7 @@ It needs no gradients, so it also attacks models that mask them. A few hundred q
 for gradient masking, not a final evaluation: AutoAttack uses 5,000.
 
 NOTE: As in AutoAttack's version the position of a square is drawn once for all images, its signs
-for each image.
+for each image. So all images are attacked together, and shown to the model in batches.
 
 Source: Andriushchenko et al. 2020, "Square Attack", Algorithms 1 to 3, with the margin as loss.
 """
@@ -24,6 +24,8 @@ _FIRST_SHARE = {"linf": 0.8, "l2": 0.1}
 _HALVED_AT = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 # Below 3 pixels the pattern of the L2 attack has no interior.
 _SMALLEST_L2 = 3
+# Images shown to the model at once.
+_BATCH = 512
 
 
 @torch.no_grad()
@@ -49,13 +51,19 @@ def square_attack(
     generator = torch.Generator(device=labels.device).manual_seed(seed)
     start, proposal = (_stripes, _square) if ball.norm == "linf" else (_tiles, _moved_mass)
     best = ball.project(ball.centre + start(ball, generator))
-    margins = margin(model(best), labels)
+    margins = _margins(model, best, labels)
     for query in range(1, queries):
         share = _FIRST_SHARE[ball.norm] / 2 ** sum(query / queries > at for at in _HALVED_AT)
         delta = proposal(best - ball.centre, share, ball.epsilon, generator)
         shown = ball.project(ball.centre + delta)
-        best, margins = keep_worst(best, margins, shown, margin(model(shown), labels))
+        best, margins = keep_worst(best, margins, shown, _margins(model, shown, labels))
     return best, margins
+
+
+def _margins(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Return the model's margins (n,), batch by batch."""
+    pairs = zip(torch.split(images, _BATCH), torch.split(labels, _BATCH), strict=True)
+    return torch.cat([margin(model(part), truth) for part, truth in pairs])
 
 
 def _stripes(ball: Ball, generator: torch.Generator) -> Tensor:

@@ -12,15 +12,19 @@ probabilities:
   -log p_y(x') - log(1 - max over k != y of p_k(x')) (Wang et al. 2020, equations 8 and 9).
 
 Images are crafted in eval mode unless the configuration says "train": dropout adds no noise to the
-gradient, and the running statistics of batch normalisation come from the final images alone. Pang
-et al. 2021 (section 3.6) find the same robustness and a higher clean accuracy with eval mode; the
-code of Rice et al. 2020 crafts in train mode. The norm is the threat's; epsilon is a
-hyperparameter, because training with a slightly larger one can help.
+gradient, and the running statistics of batch normalisation come from the final images alone. In
+train mode the attack sees the statistics of its batch, and every pass of it updates the running
+ones, so most of what these average is images halfway to the adversarial ones. Pang et al. 2021
+(section 3.6) find the same robustness and a higher clean accuracy with eval mode; the code of Rice
+et al. 2020 crafts in train mode. The free method has a single pass for attack and weights, which is
+always in train mode. The norm is the threat's; epsilon is a hyperparameter, because training with a
+slightly larger one can help.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -61,20 +65,38 @@ def craft(
     count = max(1, round(float(configuration.get("adversarial_share", 1.0)) * len(images)))
     clean, truth = images[:count], labels[:count]
     ball = Ball(clean, norm, epsilon)
-    training = model.training
-    model.train(training and configuration["crafting_mode"] == "train")
-    loss = _divergence_from(model, clean) if method == "trades" else cross_entropy
     attacked = ball.project(clean + _start(method, ball, generator))
     lost = torch.zeros_like(truth, dtype=torch.bool)
-    for _ in range(_steps(configuration)):
-        at = slope(model, attacked, truth, loss)
-        if at.missing:
-            raise no_gradient(at.missing)
-        lost |= is_lost(at.gradient, at.values)
-        attacked = ball.project(attacked + step_size * ball.steepest(at.gradient))
-    model.train(training)
+    with _crafting_mode(model, str(configuration["crafting_mode"])):
+        loss = _divergence_from(model, clean) if method == "trades" else cross_entropy
+        for _ in range(_steps(configuration)):
+            at = slope(model, attacked, truth, loss)
+            if at.missing:
+                raise no_gradient(at.missing)
+            lost |= is_lost(at.gradient, at.values)
+            attacked = ball.project(attacked + step_size * ball.steepest(at.gradient))
     check_gradients(lost)  # once, as a GPU must wait for it
     return torch.cat([attacked, images[count:]])
+
+
+@contextmanager
+def _crafting_mode(model: nn.Module, mode: str) -> Iterator[None]:
+    """Put the model in eval mode if `mode` is "eval"; restore the mode of every module afterwards.
+
+    With "train" every module keeps its mode: what a network holds in eval mode itself stays there,
+    and a model that does not train is not made to.
+    """
+    if mode != "eval":
+        yield
+        return
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(modes[0][1])  # a network's own `train` may do more than switch flags
+        for module, training in modes:
+            module.training = training
 
 
 def is_lost(gradient: Tensor, values: Tensor) -> Tensor:

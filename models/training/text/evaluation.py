@@ -16,7 +16,11 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 from torch.nn import functional
 
-from models.adversarial.embeddings.attacks import EmbeddingBatch, embedding_accuracy
+from models.adversarial.embeddings.attacks import (
+    EmbeddingBatch,
+    embedding_accuracy,
+    missing_gradient,
+)
 from models.adversarial.embeddings.perturbed_logits import perturbed, zero_perturbation
 from models.adversarial.pixels.evaluation import fixed_subset
 from models.adversarial.text.attack import AttackResult, attack_texts
@@ -111,8 +115,17 @@ class TextEvaluation:
         """Return the tables of the objective part by file name."""
         # After a restore of an ended training there is no attack in this process yet.
         attack = self._last or self._attack(model, "objective", self._threat)
-        found = self._measure(model, "objective").table()
-        return {"attacked_texts.txt": attack_table(attack), **found}
+        found = {
+            "attacked_texts.txt": attack_table(attack),
+            **self._measure(model, "objective").table(),
+        }
+        if missing := missing_gradient(model, next(self._few_embedding_batches(model))):
+            measured = " and ".join(self._threat.embedding_metrics())
+            found["embeddings.txt"] = (
+                f"No gradient reaches the embeddings: {missing}.\n{measured} are therefore the "
+                "accuracy without an attack, and say nothing about robustness.\n"
+            )
+        return found
 
     def test_tables(self, model: nn.Module) -> dict[str, str]:
         """Return the tables of the test split by file name: `classes_test.txt`."""
@@ -152,17 +165,17 @@ class TextEvaluation:
 
     def _embedding_accuracies(self, model: nn.Module) -> dict[str, float]:
         """Return accuracies (of texts, words or answer tokens) under attacks on the embeddings."""
-        examples, threat = self._examples["objective"], self._threat
-        chosen = fixed_subset(len(examples.texts), threat.cheap_examples, threat.seed)
-        few = examples.take(chosen)
-        encoded = self._encoder.encode(few.texts, few.labels)
-        steps = (1, EMBEDDING_STEPS)
+        size, steps = self._threat.share * self._unit, (1, EMBEDDING_STEPS)
         return {
-            name: embedding_accuracy(
-                model, self._embedding_batches(model, encoded), threat.share * self._unit, steps=n
-            )
-            for name, n in zip(threat.embedding_metrics(), steps, strict=True)
+            name: embedding_accuracy(model, self._few_embedding_batches(model), size, steps=n)
+            for name, n in zip(self._threat.embedding_metrics(), steps, strict=True)
         }
+
+    def _few_embedding_batches(self, model: nn.Module) -> Iterator[EmbeddingBatch]:
+        """Return the batches of the examples whose embeddings are attacked."""
+        examples, threat = self._examples["objective"], self._threat
+        few = examples.take(fixed_subset(len(examples.texts), threat.cheap_examples, threat.seed))
+        return self._embedding_batches(model, self._encoder.encode(few.texts, few.labels))
 
     def _embedding_batches(
         self, model: nn.Module, encoded: Sequence[Encoded]

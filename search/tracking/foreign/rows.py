@@ -9,7 +9,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from search.tracking.foreign import autologging, generic, optuna_callback, optuna_storage, ray_tune
+from search.tracking.foreign import (
+    autologging,
+    generic,
+    imported,
+    optuna_callback,
+    optuna_storage,
+    ray_tune,
+)
 from search.tracking.foreign.fingerprint import described
 from search.tracking.foreign.layout import Layout, Reading, is_noise
 from search.tracking.foreign.nesting import sorted_families
@@ -17,7 +24,14 @@ from search.tracking.foreign.searches import ReadRun, rows_of
 from search.tracking.runs import Run, rejection
 
 # The first layout that recognises a run reads it.
-LAYOUTS: tuple[Layout, ...] = (optuna_storage, optuna_callback, ray_tune, autologging, generic)
+LAYOUTS: tuple[Layout, ...] = (
+    imported,
+    optuna_storage,
+    optuna_callback,
+    ray_tune,
+    autologging,
+    generic,
+)
 
 
 class ForeignRuns:

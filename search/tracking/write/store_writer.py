@@ -284,7 +284,9 @@ class Sender:
                 keep_robustness(self._client, run, texts, ())
                 names = "; ".join(warnings)
                 batch.tags |= {
-                    tag_names.ROBUST_VALUE: "replaced" if REPLACED_NAME in warnings else "doubtful",
+                    tag_names.ROBUST_VALUE: (
+                        "replaced" if set(warnings) == {REPLACED_NAME} else "doubtful"
+                    ),
                     tag_names.ROBUST_WARNINGS: names,
                     tag_names.NOTE: f"Its gradients may be masked: {names}.",
                 }

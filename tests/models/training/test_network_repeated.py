@@ -33,6 +33,7 @@ RESUMED: list[dict[str, Value]] = [
     {"weight_averaging": "swa", "swa.start": 0.2},
     {"weight_averaging": "swa", "swa.start": 0.7},
     {"crafting_mode": "train"},
+    {"schedule": "step", "step.start": 0.3, "adversarial_weight_decay": 0.5},
 ]
 
 

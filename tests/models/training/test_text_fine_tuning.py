@@ -13,9 +13,11 @@ from models.adaptation import METHODS
 from models.adversarial.threat_model import TextThreat
 from models.catalog import complete, metrics
 from models.data.sources import DataError
+from models.data.text.validation_parts import validation_parts
 from models.networks.transformer import LoadedBase
 from models.training.text_fine_tuning import TextFineTuning
 from tests.support.image_trainings import comparable, is_same
+from tests.support.tiny_classifiers import NoWayBack
 from tests.support.tiny_texts import tiny_base, tiny_texts
 
 THREAT = TextThreat(examples=6, cheap_examples=3, queries=20)
@@ -51,10 +53,41 @@ def test_it_reports_what_the_catalog_says_and_the_full_attack_last(
     first, last = list(_training(bases[kind]).run())
     known = set(metrics(MODEL_OF[kind], THREAT)) | {"epoch"}
     assert set(first) | set(last) == known - {"seconds.setup"}  # the trial measures the set-up
-    assert THREAT.cheap_metric(kind) in first and THREAT.metric(kind) not in first
+    cheap = f"selection.{THREAT.cheap_metric(kind)}"
+    assert cheap in first and THREAT.metric(kind) not in first
     # The cheap metric too: it represents a training that ended early at later rungs.
-    assert {THREAT.metric(kind), THREAT.cheap_metric(kind)} <= set(last)
+    assert {THREAT.metric(kind), cheap} <= set(last)
     assert all(math.isfinite(value) for value in last.values())
+    # Of 16 examples 4 pick the epoch, 8 give the objectives, and 4 are left to confirm them.
+    assert (last["examples"], last["attacked_examples"]) == (8, 6)
+
+
+@pytest.mark.slow
+def test_what_selected_nothing_is_measured_after_the_search(bases: dict[str, LoadedBase]) -> None:
+    training, data = _training(bases["entities"], epochs=4), tiny_texts("entities")
+    list(training.run())
+    found = training.evaluate_confirmation() | training.evaluate_test()
+    parts = validation_parts(data.validation, "entities", THREAT.seed)
+    for split, examples in (("confirmation", parts["confirmation"]), ("test", data.test)):
+        assert found[f"{split}.examples"] == len(examples)
+        assert found[f"{split}.attacked_examples"] == min(6, len(examples))
+        # Every sentence of the tiny set has one entity.
+        assert found[f"{split}.entities"] == len(examples)
+        for name in ("f1.clean", THREAT.metric("entities")):
+            bounds = [found[f"{split}.{name}.{bound}_95"] for bound in ("low", "high")]
+            assert 0 <= bounds[0] <= found[f"{split}.{name}"] <= bounds[1] <= 1
+    tables = training.test_tables()
+    assert set(tables) == {"entities_test.txt"}
+    assert (
+        "B-place" in tables["entities_test.txt"] and "weighted avg" in tables["entities_test.txt"]
+    )
+
+
+def test_a_validation_split_too_small_to_be_cut_is_refused(bases: dict[str, LoadedBase]) -> None:
+    data = tiny_texts("entities", sizes={"train": 8, "validation": 2, "test": 4})
+    configuration = complete("entity_tagger", LEARNS)
+    with pytest.raises(DataError, match="has 2 examples"):
+        TextFineTuning(configuration, data, epochs=1, seed=0, threat=THREAT, base=bases["entities"])
 
 
 @pytest.mark.slow
@@ -167,6 +200,11 @@ def test_every_adversarial_training_learns_every_kind(
     assert last["loss.validation"] < first["loss.validation"]
 
 
+def _without_way_back(module: object, inputs: object, output: Any) -> Any:
+    output.logits = NoWayBack.apply(output.logits)
+    return output
+
+
 @pytest.mark.slow
 def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
     bases: dict[str, LoadedBase],
@@ -177,6 +215,9 @@ def test_the_tables_of_a_finished_trial_name_its_classes_and_entities(
         list(training.run())
         assert word in training.tables()[file]
         assert "misclassified before the attack" in training.tables()["attacked_texts.txt"]
+        assert "embeddings.txt" not in training.tables()
+        training.model.register_forward_hook(_without_way_back)
+        assert "reaches the embeddings: no way back" in training.tables()["embeddings.txt"]
 
 
 def test_a_model_loaded_for_other_labels_is_refused(bases: dict[str, LoadedBase]) -> None:

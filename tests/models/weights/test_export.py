@@ -204,7 +204,7 @@ def test_a_users_network_is_loaded_by_its_builder_with_equal_logits(
 ) -> None:
     trial = own_network(tmp_path, few_digits, monkeypatch)
     exported = export(trial, tmp_path / OUT)
-    assert "from my_net import build" in exported.how
+    assert "from my_net import build" in exported.usage.code
     model, names = load_by(tmp_path / OUT, resnet, None)
     images = torch.rand(3, 1, 8, 8)
     assert torch.equal(model(images), rebuild(trial).model(images))
@@ -239,6 +239,7 @@ def test_a_head_over_a_pretrained_model_is_loaded_onto_its_base(
         network="python:my_head:build",
     )  # fmt: skip
     exported = export(trial, tmp_path / OUT)
-    assert "FOLDER_OF_THE_BASE" in exported.how and (tmp_path / OUT / "tokenizer.json").exists()
+    assert f'base = "{base.name}"' in exported.usage.code and not exported.is_merged
+    assert (tmp_path / OUT / "tokenizer.json").exists()
     model, _ = load_by(tmp_path / OUT, text_head, base.folder)
     assert torch.equal(model(**BATCH), network.eval()(**BATCH))

@@ -24,6 +24,7 @@ from search.objectives.objective import PARETO, Objective, Role, to_json
 from search.session.best import best_table
 from search.tracking import tag_names
 from search.tracking.store import open_client
+from search.transfer.examples import ValidationExamples
 from tests.support.stored_search import HOSTILE, Stored, stored
 
 
@@ -281,3 +282,28 @@ def test_a_search_shows_what_its_roles_call_best_and_that_no_trial_keeps_a_bound
         assert f"Best by left under right >= {bound:.2f}" in text
         assert f"# trial {shown}" in text and text.count("# trial") == 1
         assert warning in text and ("No complete trial" in text) == bool(warning)
+
+
+def test_the_best_trials_say_of_how_many_examples_their_values_are() -> None:
+    values = {
+        "examples": 505, "attacked_examples": 32, "entities": 467, "attacked_entities": 30,
+        "test.f1.clean": 0.4, "test.examples": 1287, "test.entities": 1079,
+    }  # fmt: skip
+    robust = "f1.characters_0.15"
+    goals = tuple(Objective(name, "maximize") for name in ("f1.clean", robust))
+    trial = Trial(
+        state="complete", configuration={}, values=(0.5, 0.2), objectives=goals, epoch=4, number=3,
+        curves={name: {4: float(value)} for name, value in values.items()},
+    )  # fmt: skip
+    examples = ValidationExamples(reported=trial.last_values)
+    shown = {}
+    for width in (160, 60):
+        file = io.StringIO()
+        console = Console(file=file, width=width)
+        console.print(best_table([trial], console, examples))
+        shown[width] = file.getvalue()
+    wide, narrow = (" ".join(shown[width].split()) for width in (160, 60))
+    # An F1 under attack of 32 sentences stands next to one of 505.
+    assert "of 505 sentences, of 1287 sentences, of 32 sentences," in wide
+    assert "467 entities 1079 entities 30 entities" in wide
+    assert "f1.clean 0.5000 505 0.4000 1287" in narrow and f"{robust} 0.2000 32" in narrow

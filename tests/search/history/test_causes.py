@@ -13,6 +13,8 @@ from search.history.causes import LONGEST_REASON, cause_of, last_line
         ("Traceback\nMemoryError\nout of memory", "out of memory"),
         ("Traceback\nMemoryError\nout of memory, also alone", "out of memory"),
         ("not finite: accuracy.clean", "diverged"),
+        ("the robust accuracy is in doubt, and accuracy.pgd10_linf_0.1 0.9 does not count: "
+         "gradients vanish (99% of the images)", "masked gradients"),
         ("not finite where it is squared: loss beyond 1e+100", "diverged"),
         ("its worker died 3 times in epoch 2; the last one was killed from outside (SIGKILL): "
          "often memory, or the node; the cause is in Ray's log", "killed"),

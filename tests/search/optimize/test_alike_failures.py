@@ -41,6 +41,7 @@ def test_three_trials_that_fail_alike_end_the_search_with_the_place() -> None:
     "between",
     [
         failed(8), Outcome("failed", reason="not finite: left"),
+        Outcome("failed", reason="the robust accuracy is in doubt, and ..."),
         Outcome("failed", reason="Traceback\nMemoryError\nout of memory"),
         Outcome("failed", reason="Traceback\nMemoryError\nout of memory, also alone"),
         Outcome("complete", 3, (1.0,)), Outcome("stopped", 1, reason="stopped by the scheduler"),

@@ -13,9 +13,11 @@ from models.adversarial.threat_model import Threat
 from search.objectives import Objective
 from search.objectives.objective import Role, from_lists
 from search.optimize.confirmation import MEMORY, Standing
+from search.optimize.outcome import outcome_of
 from search.optimize.trainable import TrialTrainable
 from tests.support.stepped_trials import config_of, run, task_of, trial_of
 
+ROBUST = "accuracy.pgd10_linf_0.1"
 BOTH = from_lists(("left", "right"), ("maximize", "maximize"))
 BOUND = (BOTH[0], Objective("right", "maximize", Role("constraint", bound=0.5)))
 # With seed 0 the first trials that are drawn, found once and fixed by the seed for ever.
@@ -134,6 +136,34 @@ def test_only_the_replaced_accuracy_is_reported(tmp_path: Path, training: Confir
     again = trial_of(images(tmp_path), config_of(tmp_path))
     (result,) = run(again)
     assert result["metrics"]["right"] == 0.4 and result["warnings"] and training.asked == 1
+
+
+class Doubtful(Confirmed):
+    """A training whose gradients have vanished."""
+
+    def run(self) -> Any:
+        self.ended = True
+        yield {"accuracy.clean": 0.9, ROBUST: 0.95}
+
+    def confirm(self) -> dict[str, float]:
+        return {"robustness.vanished": 0.99}
+
+
+@pytest.mark.parametrize("doubtful", ["exclude", "keep"])
+def test_an_accuracy_in_doubt_keeps_no_other_trial_from_being_confirmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doubtful: Any
+) -> None:
+    monkeypatch.setattr("search.optimize.trainable.training_of", lambda *_: Doubtful())
+    task = images(
+        tmp_path, model="cnn", threat=Threat(doubtful=doubtful),
+        objectives=from_lists(("accuracy.clean", ROBUST), ("maximize", "maximize")),
+    )  # fmt: skip
+    (result,) = run(trial_of(task, config_of(tmp_path)))
+    assert result["failure"] == "" and list(result["warnings"]) == ["gradients vanish"]
+    assert (tmp_path / MEMORY / "trial_0000.json").exists() == (doubtful == "keep")
+    assert task.spec.excludes_doubtful == (doubtful == "exclude")
+    ended = outcome_of(result, task.spec.metrics, 1, excludes_doubtful=task.spec.excludes_doubtful)
+    assert ended.state == ("complete" if doubtful == "keep" else "failed")
 
 
 @pytest.mark.slow

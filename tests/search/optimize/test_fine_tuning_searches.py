@@ -129,14 +129,18 @@ def test_a_search_of_text_classifiers_survives_kill_9(place: Place, event: str, 
     every = list(range(1, EPOCHS + 1))
     runs = assert_whole(
         place, search,
-        {"accuracy.clean": every, "f1.macro": every, "loss.validation": every,
+        {"selection.accuracy.clean": every, "selection.f1.macro": every,
+         "loss.validation": every, "accuracy.clean": [EPOCHS], "f1.macro": [EPOCHS],
          "parameters.trainable": every, "memory.peak_mb": every, "seconds.setup": every,
          "accuracy.characters_0.15": [EPOCHS], "queries.mean": [EPOCHS]},
     )  # fmt: skip
     assert max(run.data.metrics["accuracy.clean"] for run in runs) > 0.9, "words tell the class"
     tested = [run for run in runs if "test.accuracy.clean" in run.data.metrics]
     assert tested, "the front was looked at on the test split"
+    assert all("confirmation.accuracy.clean" in run.data.metrics for run in tested)
     report = (place.folder / search / "report.md").read_text()
+    assert "## Objective part and confirmation part" in report
+    assert "classes_test.txt" in report
     assert "## Tables of the best trials" in report and "angry" in report
 
 
@@ -147,8 +151,9 @@ def test_a_search_of_entity_taggers_survives_kill_9_and_keeps_its_tables(place: 
     every = list(range(1, EPOCHS + 1))
     runs = assert_whole(
         place, search,
-        {"f1.clean": every, "precision.clean": every, "recall.clean": every,
-         "accuracy.tokens": every, "f1.characters_0.15": [EPOCHS]},
+        {"selection.f1.clean": every, "selection.precision.clean": every,
+         "selection.recall.clean": every, "selection.accuracy.tokens": every,
+         "f1.clean": [EPOCHS], "f1.characters_0.15": [EPOCHS], "entities": [EPOCHS]},
     )  # fmt: skip
     for run in runs:
         text = "\n".join(read_tables(open_client(place.uri), run.info.run_id).values())

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from search.history.causes import LONGEST_REASON, cause_of
 from search.optimize.outcome import Outcome, outcome_of
 
 OBJECTIVES = ("left", "right")
+ROBUST = "accuracy.pgd10_linf_0.1"
+MASKED = {"accuracy.clean": 0.9, ROBUST: 0.95, "robustness.vanished": 0.99}
 
 
 def outcome(result: dict[str, Any]) -> Outcome:
@@ -93,3 +96,26 @@ def test_a_value_whose_square_is_no_number_fails_the_trial_like_one_that_is_not_
         assert ended.state == "failed"
         assert ended.reason == "not finite where it is squared: right beyond 1e+150"
     assert outcome({"epoch": 3, "metrics": {"left": 0.5, "right": 1e150}}).state == "complete"
+
+
+def robust(metrics: dict[str, float], **rule: bool) -> Outcome:
+    return outcome_of({"epoch": 3, "metrics": metrics}, ("accuracy.clean", ROBUST), 3, **rule)
+
+
+def test_a_robust_accuracy_in_doubt_is_no_value_and_the_reason_has_both() -> None:
+    ended = robust(MASKED, excludes_doubtful=True)
+    assert ended.state == "failed" and ended.values == () and ended.epoch == 3
+    assert cause_of(ended.state, ended.reason) == "masked gradients"
+    for part in (f"{ROBUST} 0.9500 does not count", "gradients vanish (99% of the images)",
+                 "robustness: {doubtful: keep}"):  # fmt: skip
+        assert part in ended.reason
+    assert len(ended.reason) < LONGEST_REASON and "\n" not in ended.reason
+
+
+def test_a_robust_accuracy_in_doubt_counts_if_the_spec_says_so() -> None:
+    assert robust(MASKED) == Outcome("complete", 3, (0.9, 0.95))
+
+
+def test_an_accuracy_that_stronger_gradients_replaced_counts() -> None:
+    metrics = MASKED | {"robustness.vanished": 0.0, "robustness.replaced": 1.0}
+    assert robust(metrics, excludes_doubtful=True).values == (0.9, 0.95)

@@ -15,6 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 from search.history.causes import cause_of
+from search.optimize.outcome import Outcome
 from search.optimize.recorder import Recorder
 from search.optimize.retries import LOST_WORKERS_RETRIED
 from search.tracking.write.journal import Journal, read_events
@@ -312,6 +313,23 @@ def test_a_warning_of_a_complete_trial_is_kept(tune: Tune) -> None:
     tune.report(trial, 3, warnings={"replaced": "## replaced"})
     tune.recorder.on_trial_complete(0, [], trial)
     assert tune.events("end")[0]["warnings"] == {"replaced": "## replaced"}
+
+
+def test_a_trial_whose_accuracy_is_in_doubt_fails_and_keeps_its_warnings(
+    tune: Tune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubt = Outcome("failed", 3, reason="the robust accuracy is in doubt, and ...")
+    monkeypatch.setattr("search.optimize.searcher.outcome_of", lambda *_, **__: doubt)
+    trial = tune.trial(0)
+    tune.start(trial)
+    tune.report(trial, 3, warnings={"jump": "## jump"})
+    tune.recorder.on_trial_complete(0, [], trial)
+    (end,) = tune.events("end")
+    assert (end["state"], end["values"]) == ("failed", []) and end["warnings"] == {
+        "jump": "## jump"
+    }
+    assert tune.recorder.ended[0].cause == "masked gradients"
+    assert not tune.recorder.why_failed
 
 
 def test_a_trial_that_is_retried_alone_continues_in_its_run(tune: Tune) -> None:

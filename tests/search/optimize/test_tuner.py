@@ -20,7 +20,7 @@ from search.optimize import driver
 from search.optimize.compared import compared_metrics
 from search.optimize.plan import Plan
 from search.optimize.scheduler import MultiObjectiveASHA, carried, scheduler_for
-from search.optimize.tuner import Tuning
+from search.optimize.tuner import Tuning, in_doubt_in_words
 from search.spec import Spec, load_spec, spec_from_yaml
 from search.tracking.write.journal import Journal, read_events
 from tests.support.plans import a_plan
@@ -118,6 +118,18 @@ def test_nothing_is_settled_before_anything_started(tmp_path: Path) -> None:
     tuning = tuning_of(a_plan(tmp_path))
     assert (tuning.settle(), tuning.data_bytes) == (0, 0)
     assert list(read_events(tmp_path)) == []
+
+
+def test_trials_in_doubt_are_told_of_and_a_search_of_nothing_else_says_so() -> None:
+    assert in_doubt_in_words([prior(0, "complete"), prior(1, "failed")]) == ""
+    doubt = [
+        replace(prior(number, "failed"), reason="the robust accuracy is in doubt, and ...")
+        for number in (3, 1)
+    ]
+    assert in_doubt_in_words([prior(0, "complete"), *doubt]).startswith(
+        "not counted, as gradients may be masked: 2 trials (001, 003); fix: "
+    )
+    assert "no other is complete" in in_doubt_in_words(doubt)
 
 
 def test_a_users_function_has_no_test_split_to_evaluate(tmp_path: Path) -> None:

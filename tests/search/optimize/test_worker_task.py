@@ -164,6 +164,25 @@ def test_the_test_split_is_evaluated_after_early_stopping_too(
 
 
 @pytest.mark.slow
+def test_a_training_that_can_is_confirmed_and_leaves_tables_of_the_test_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_early(monkeypatch)
+    confirms = {
+        "evaluate_confirmation": lambda training: {"confirmation.left": 0.5},
+        "test_tables": lambda training: {"classes_test.txt": "a table"},
+    }
+    for name, method in confirms.items():
+        monkeypatch.setattr(StopsEarly, name, method, raising=False)
+    task, config = task_of(tmp_path, epochs=5), config_of(tmp_path)
+    run(trial_of(task, config))
+    *steps, found = evaluate_trial(task, config, None)
+    assert steps == ["measuring the confirmation part", "measuring the test split"]
+    metrics = {"confirmation.left": 0.5, "test.left": 0.02}
+    assert found == FinalEvaluation(metrics, tables={"classes_test.txt": "a table"})
+
+
+@pytest.mark.slow
 def test_the_last_epoch_need_not_report_what_only_the_scheduler_compares(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

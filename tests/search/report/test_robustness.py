@@ -36,7 +36,6 @@ def document(**changes: Any) -> str:
     tested = zip(("clean", "fgsm", "pgd", "autoattack", "worst"), (90, 70, 60, 55, 50), strict=True)
     made = {
         "threat": {"epsilon": 0.1},
-        "confirmation": [count("clean", 42, 50), count("pgd", 20, 50)],
         "test": [count(*each) for each in tested],
         "curve": [count("clean", 90, epsilon=0.0), count("pgd", 60), count("pgd", 5, epsilon=0.4)],
         "warnings": [],
@@ -51,11 +50,13 @@ def evaluated(text: str) -> list[EvaluatedTrial]:
     )  # fmt: skip
 
 
-def confirmed(**curves: float) -> list[ConfirmedTrial]:
+def confirmed(reason: str = "", **curves: float) -> list[ConfirmedTrial]:
     more = [each for name, value in curves.items() for each in points(name, {5: value})]
     rows = [row(3, [0.9, 0.5], curves=more), row(4, [0.1, 0.1])]
+    if reason:
+        rows[0] |= {"state": "failed", "values": [], "reason": reason}
     known = history(rows, [search()])
-    return confirmed_trials(known.prior_trials(), best_trials(known, "cold"))
+    return confirmed_trials(known.prior_trials(state=None), best_trials(known, "cold"))
 
 
 def replaced() -> list[ConfirmedTrial]:
@@ -77,16 +78,6 @@ def test_every_attack_is_shown_with_its_interval() -> None:
     assert header == "| trial | clean | FGSM | PGD | AutoAttack | worst case | images |"
 
 
-def test_the_winners_curse_is_a_difference_for_each_objective() -> None:
-    lines = robustness_section(evaluated(document()), [], KNOWN).splitlines()
-    # The objective part gave 0.9 and 0.5; the confirmation part 42 and 20 of 50.
-    (clean,) = [line for line in lines if f"`{CLEAN}`" in line]
-    (robust,) = [line for line in lines if f"`{ROBUST}`" in line]
-    assert clean.startswith("| 3 |")
-    assert clean.endswith("| 0.900 | 149 | 0.840 (0.715 to 0.917) | 50 | +0.060 |")
-    assert "| 0.500 | 140 |" in robust and robust.endswith("| 50 | +0.100 |")
-
-
 def test_a_confirmed_trial_shows_both_accuracies() -> None:
     (each,) = replaced()
     assert (each.cheap, each.stronger, each.gap, each.kept) == (0.6, 0.38, 0.2, 0.4)
@@ -101,6 +92,25 @@ def test_a_confirmed_trial_shows_both_accuracies() -> None:
 def test_an_accuracy_that_was_not_replaced_is_the_cheap_one() -> None:
     (each,) = confirmed(**{ROBUST: 0.5, WORST: 0.49, "robustness.gap": 0.01})
     assert (each.cheap, each.kept, each.is_replaced) == (0.5, 0.5, False)
+
+
+def test_a_confirmation_by_an_earlier_version_is_shown_as_it_was_logged() -> None:
+    """It had APGD-T alone, and a cheaper accuracy on the same split."""
+    (each,) = confirmed(**{
+        ROBUST: 0.4, f"unconfirmed.{ROBUST}": 0.6, "accuracy.apgdt_linf_0.1": 0.38,
+        "accuracy.pgd3_linf_0.1": 0.7, "robustness.gap": 0.2, "robustness.replaced": 1.0,
+    })  # fmt: skip
+    assert (each.cheap, each.stronger, each.gap, each.kept) == (0.6, 0.38, 0.2, 0.4)
+    text = robustness_section([], [each], KNOWN)
+    assert "| with APGD-T, 128 images |" in text and "Square" not in text.split("###")[1]
+
+
+def test_a_trial_that_does_not_count_is_in_the_table_and_says_so(tmp_path: Path) -> None:
+    masked = {ROBUST: 0.95, WORST: 0.94, "robustness.gap": 0.01, "robustness.vanished": 0.99}
+    (each,) = confirmed("the robust accuracy is in doubt, and ...", **masked)
+    assert each.is_excluded and not each.is_best
+    text = robustness_section([], [each], KNOWN)
+    assert "**none: 0.950 is in doubt**" in text and "gradients vanish" in text
 
 
 def test_warnings_have_three_parts_and_cannot_break_the_page() -> None:

@@ -31,6 +31,22 @@ def test_what_is_missing_is_the_models_default_or_the_middle_of_the_range() -> N
     assert own.first_configurations() == [{"x": 0.5}]
 
 
+def test_a_default_taken_from_another_follows_what_is_given_or_fixed() -> None:
+    kind = {"type": "float", "low": 1e-5, "high": 1.0, "log": True}
+    record = yaml.safe_load(DIGITS.read_text())
+    searched = {"adversarial_weight_decay": kind}
+
+    def completed(settings: dict[str, Any], space: dict[str, Any], **given: Any) -> Any:
+        task = record["task"] | {"settings": record["task"]["settings"] | settings}
+        given = {"adversarial_training": "pgd", **given}
+        spec = with_given(given, task=task, space=record["space"] | searched | space)
+        return spec.first_configurations()[0]["adversarial_weight_decay"]
+
+    assert completed({}, {"weight_decay": kind}, weight_decay=0.3) == 0.3
+    assert completed({"weight_decay": 0.2}, {}) == 0.2
+    assert completed({}, {}) == 1e-4  # the default of weight_decay
+
+
 def test_a_choice_is_the_one_that_makes_a_given_value_active() -> None:
     (completed,) = with_given({"pgd.steps": 3}).first_configurations()
     assert completed["adversarial_training"] == "pgd"

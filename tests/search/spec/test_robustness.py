@@ -11,7 +11,7 @@ import yaml
 
 from models.catalog import TextThreat, Threat
 from search.spec import SpecError, load_spec, spec_from_yaml, task_id
-from tests.support.spec_documents import DATA, FLOAT, changed
+from tests.support.spec_documents import DATA, FLOAT, GOOD, changed
 from tests.support.spec_texts import fine_tuning, place
 
 
@@ -97,6 +97,17 @@ def test_accuracy_on_corrupted_images_may_be_an_objective() -> None:
     assert spec.objectives[1].metric == "accuracy.corrupted"
 
 
+def test_whether_trials_in_doubt_count_is_a_setting_and_no_part_of_the_task() -> None:
+    kept = spec_from_yaml(changed("robustness/doubtful", "keep"))
+    usual = spec_from_yaml(changed("robustness/norm", "linf"))
+    assert usual.excludes_doubtful and not kept.excludes_doubtful
+    assert task_id(kept.fingerprint(DATA)) == task_id(usual.fingerprint(DATA))
+    assert spec_from_yaml(kept.to_yaml()) == kept
+    assert "exclude" in said(changed("robustness/doubtful", "maybe"))
+    reported = spec_from_yaml(changed("objectives/1/role", "report"))
+    assert not reported.excludes_doubtful, "a value that is only reported excludes nothing"
+
+
 def test_the_final_evaluation_is_no_part_of_the_task() -> None:
     ids = {
         task_id(spec_from_yaml(changed(f"robustness/{key}", value)).fingerprint(DATA))
@@ -105,6 +116,16 @@ def test_the_final_evaluation_is_no_part_of_the_task() -> None:
     assert len(ids) == 1
     other = spec_from_yaml(changed("robustness/confirm_examples", 9))
     assert task_id(other.fingerprint(DATA)) not in ids
+
+
+def test_texts_of_the_objective_part_are_another_task_than_the_whole_split() -> None:
+    spec = spec_from_yaml(fine_tuning())
+    fingerprint = spec.fingerprint(None)
+    assert fingerprint["measured_on"] == "objective part"
+    before = {name: value for name, value in fingerprint.items() if name != "measured_on"}
+    assert task_id(fingerprint) != task_id(before)
+    # Images have been measured on it from the first.
+    assert "measured_on" not in spec_from_yaml(GOOD).fingerprint(DATA)
 
 
 def test_entities_have_a_robust_f1() -> None:

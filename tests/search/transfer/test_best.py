@@ -76,6 +76,27 @@ def test_no_attack_has_the_interval_of_the_whole_test_split() -> None:
     assert known[2:] == [None, None]  # few texts are attacked, and nobody says how few
 
 
+def test_an_f1_has_the_interval_that_its_trial_reports() -> None:
+    values = {
+        "f1.clean": 0.5,
+        "f1.clean.low_95": 0.42,
+        "f1.clean.high_95": 0.57,
+        "examples": 40,
+        "entities": 90,
+        "f1.macro": 0.6,
+        "f1.macro.low_95": 0.9,
+        "f1.macro.high_95": 0.1,
+    }
+    curves = [p for name, value in values.items() for p in points(f"test.{name}", {5: value})]
+    (best,) = best_trials(history([row(0, [0.9, 0.5], curves=curves)], [search()]), "cold")
+    found = values_on_test(best)
+    assert set(found) == {"f1.clean", "f1.macro"}  # neither counts nor bounds are results
+    assert str(found["f1.clean"]) == "0.5000 (0.420 to 0.570)"
+    assert str(found["f1.clean"].examples) == "40 sentences, 90 entities"
+    # Bounds that contradict each other are none, and Wilson's are not of an F1.
+    assert (found["f1.macro"].low, str(found["f1.macro"].examples)) == (None, "40")
+
+
 def test_wilson_agrees_with_the_formula_and_stays_in_the_unit_interval() -> None:
     share, examples, z = 0.9, 300, 1.959963984540054
     middle = (share + z**2 / (2 * examples)) / (1 + z**2 / examples)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from models.adversarial.checks.gradient_masking_nearby import nearby, nearby_warnings
 from models.adversarial.checks.search_warnings import NO_GRADIENT
-from tests.support.masked_networks import MASKED
+from tests.support.masked_networks import MASKED, straight_through
 from tests.support.tiny_classifiers import Linear, NoWayBack, Then, Through, examples
 
 IMAGES, LABELS = examples()
@@ -67,6 +67,35 @@ def test_steep_but_continuous_outputs_do_not_jump() -> None:
     # The slope is 200 times that of the images: over 1e-6 the change is 1e-4 of their range.
     steep = Through(lambda images: torch.tanh(200 * (images - 0.3)), Linear())
     assert nearby(steep, IMAGES, LABELS, seed=0).jumps == 0
+
+
+def rounded(levels: int) -> nn.Module:
+    """Pixels rounded to levels, with the gradient of doing nothing, then a linear model."""
+    return Through(lambda images: straight_through(images, levels), Linear())
+
+
+def test_inputs_rounded_to_bytes_are_not_accused_of_their_steps() -> None:
+    found = nearby(rounded(256), IMAGES, LABELS, seed=0)
+    # At the most all pixels of a class step at once: 20 / 255 = 0.08, of a spread of about 3.
+    assert found.jumps == 0
+    # Over 1e-3, a quarter of a level, most pixels stand still and a few step: at two levels each
+    # change is right up to one rounding, uniform of deviation 0.29 levels at either end.
+    assert found.gradient_error < 0.29 * 2**0.5 / 4 * 1.5
+    assert names(rounded(256)) == set()
+
+
+def test_inputs_rounded_to_few_levels_jump_and_do_not_follow_their_gradient() -> None:
+    # Images lie within 0.3 to 0.74, a step of which is 0.33 and changes a class's logit by 6.7.
+    assert names(rounded(4)) == {JUMP, GRADIENT}
+
+
+def test_bytes_hide_no_network_that_is_chosen_by_them() -> None:
+    """A hash of rounded pixels: it changes from level to level, not from bit to bit."""
+    torch.manual_seed(0)
+    two = [Linear(), Then(Linear(), lambda logits: logits.flip(1))]
+    bits = MASKED["hash of the pixels"](two)
+    coarse = Through(lambda images: straight_through(images, 256), bits)
+    assert GRADIENT in names(coarse)
 
 
 @pytest.mark.parametrize("factor", [1.0, 30.0, 1000.0])

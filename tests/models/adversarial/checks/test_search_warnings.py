@@ -21,6 +21,7 @@ from models.adversarial.checks.search_warnings import (
     REPLACED_NAME,
     VANISHED,
     VANISHED_MOST,
+    doubts,
     search_warnings,
 )
 
@@ -47,6 +48,14 @@ def test_each_measurement_has_its_warning() -> None:
     assert names(vanished=VANISHED_MOST + 0.01) == ["gradients vanish"]
     for error in (GRADIENT_ERROR_MOST + 0.01, NO_GRADIENT):
         assert names(error=error) == ["the gradient is not that of the outputs"]
+
+
+def test_an_accuracy_is_in_doubt_unless_stronger_gradients_alone_replaced_it() -> None:
+    assert doubts({}) == [] and doubts(SOUND) == [] and doubts(SOUND | {REPLACED: 1.0}) == []
+    for change in ({BLACK_BOX: 0.04}, {JUMPS: 1.0}, {GRADIENT_ERROR: 1.0}, {VANISHED: 1.0}):
+        for replaced in (0.0, 1.0):
+            (doubt,) = doubts(SOUND | {REPLACED: replaced} | change)
+            assert doubt.name != REPLACED_NAME
 
 
 @pytest.mark.parametrize("name", ["replaced", "black_box", "jumps", "error", "vanished"])

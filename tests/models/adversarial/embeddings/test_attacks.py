@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.adversarial.embeddings.attacks import IGNORED, EmbeddingBatch, embedding_accuracy
+from models.adversarial.embeddings.attacks import (
+    IGNORED,
+    EmbeddingBatch,
+    embedding_accuracy,
+    missing_gradient,
+)
+from tests.support.tiny_classifiers import NoWayBack
 
 
 class Bag(nn.Module):
@@ -111,3 +117,13 @@ def test_a_gradient_that_is_not_finite_or_missing_moves_nothing_and_breaks_nothi
 
     assert embedding_accuracy(nn.Identity(), [batch(0.0)], 0.1) == 0.5
     assert embedding_accuracy(nn.Identity(), [batch(0.0, detached=True)], 0.1) == 1.0
+    assert missing_gradient(nn.Identity(), batch(0.0)) == ""
+    assert "differentiable" in missing_gradient(nn.Identity(), batch(0.0, detached=True))
+
+
+def test_why_there_is_no_gradient_is_told_in_the_words_of_torch() -> None:
+    def forward(delta: Tensor | None) -> Tensor:
+        return NoWayBack.apply(torch.zeros(2, 2, 2) + delta).sum(1)
+
+    batch = EmbeddingBatch(forward, torch.tensor([0, 1]), torch.ones(2, 2), torch.zeros(2, 2, 2))
+    assert missing_gradient(nn.Identity(), batch) == "no way back"

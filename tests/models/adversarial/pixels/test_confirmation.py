@@ -17,6 +17,8 @@ from models.adversarial.pixels.confirmation import confirm
 from models.adversarial.pixels.evaluation import correct, measure
 from models.adversarial.threat_model import Threat
 from tests.support.masked_networks import MASKED
+from tests.support.tiny_classifiers import THREATS, Linear
+from tests.support.tiny_classifiers import examples as tiny
 
 SOUND = Nearby(jumps=0.0, gradient_error=0.0, vanished=0.0)
 LINF, L2 = Threat(epsilon=0.1), Threat(norm="l2", epsilon=0.5)
@@ -56,7 +58,7 @@ def test_gap_and_error_are_a_share_of_the_attacked_examples(monkeypatch) -> None
     robust = np.array([True, True, True, True, False, False, False, False])
     after = torch.tensor([False, False, True, True, False, False, False, False])
     monkeypatch.setattr(confirmation, "targeted_apgd", lambda *_: (after, images + 0.5))
-    monkeypatch.setattr(confirmation, "_square", lambda *given: (given[4], images))
+    monkeypatch.setattr(confirmation, "_square", lambda *given, queries: (given[4], images))
     monkeypatch.setattr(confirmation, "nearby", lambda *_: SOUND)
     found = confirm(nn.Identity(), images, labels, Threat(), robust, seed=0)
     assert (found.examples, found.gap, found.accuracy) == (8, 0.25, 0.25)
@@ -83,6 +85,7 @@ def test_results_do_not_depend_on_the_size_of_a_batch(trained, examples, monkeyp
     clean = correct(trained, *examples)
     whole = confirm(trained, *examples, LINF, clean, seed=0)
     monkeypatch.setattr("models.adversarial.pixels.evaluation._BATCH", 17)
+    monkeypatch.setattr("models.adversarial.pixels.square_attack._BATCH", 17)
     assert np.array_equal(confirm(trained, *examples, LINF, clean, seed=0).index, whole.index)
 
 
@@ -105,8 +108,8 @@ def attacks_run(monkeypatch, caught: int, around: Nearby) -> list[str]:
     images, labels = torch.zeros(32, 1, 2, 2), torch.zeros(32, dtype=torch.int64)
     run: list[str] = []
 
-    def square(*given: object, queries: int = 0) -> tuple[Tensor, Tensor]:
-        run.append(f"square {queries}")
+    def square(*given: object, queries: int) -> tuple[Tensor, Tensor]:
+        run.append(f"square {queries}, seed {given[5]}")
         return given[4] & (torch.arange(32) >= caught), images
 
     def expectation(*given: object) -> tuple[Tensor, Tensor]:
@@ -124,17 +127,48 @@ def attacks_run(monkeypatch, caught: int, around: Nearby) -> list[str]:
 
 
 def test_only_a_trial_that_masks_something_pays_for_long_attacks(monkeypatch) -> None:
-    long = f"square {confirmation._MANY_QUERIES}"
-    assert attacks_run(monkeypatch, 0, SOUND) == ["square 0"]
+    short = f"square {confirmation._QUERIES}, seed 0"
+    long = f"square {confirmation._MANY_QUERIES}, seed 0"
+    assert attacks_run(monkeypatch, 0, SOUND) == [short]
     # McNemar: three of three discordant images are within two standard errors, four are not.
-    assert attacks_run(monkeypatch, 3, SOUND) == ["square 0"]
-    assert attacks_run(monkeypatch, 4, SOUND) == ["square 0", long]
+    assert attacks_run(monkeypatch, 3, SOUND) == [short]
+    again = f"square {confirmation._MANY_QUERIES}, seed 1"  # other squares than the first
+    assert attacks_run(monkeypatch, 4, SOUND) == [short, again]
     wrong = replace(SOUND, gradient_error=GRADIENT_ERROR_MOST + 0.01)
-    assert attacks_run(monkeypatch, 0, wrong) == ["square 0", long]
+    assert attacks_run(monkeypatch, 0, wrong) == [long]
+    assert attacks_run(monkeypatch, 4, wrong) == [long]
     flat = replace(SOUND, vanished=VANISHED_MOST + 0.01)
-    assert attacks_run(monkeypatch, 0, flat) == ["square 0"]  # Square sees no slope there either
+    assert attacks_run(monkeypatch, 0, flat) == [short]  # Square sees no slope there either
     jumping = replace(SOUND, jumps=JUMPS_MOST + 0.01)
-    assert attacks_run(monkeypatch, 0, jumping) == ["square 0", "expectation", long]
+    assert attacks_run(monkeypatch, 0, jumping) == [long, "expectation"]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_two_classes_both_norms_and_half_precision_are_confirmed(
+    norm: str, classes: int, dtype: torch.dtype
+) -> None:
+    class Half(nn.Module):
+        def __init__(self, is_blind: bool = False) -> None:
+            super().__init__()
+            self.linear, self.is_blind = Linear(classes).to(dtype), is_blind
+
+        def forward(self, images: Tensor) -> Tensor:
+            shown = images.detach() + 0 * images if self.is_blind else images
+            return self.linear(shown.to(dtype))
+
+    images, labels = tiny(classes)
+    threat = THREATS[norm]
+    robust = measure(Half(), images, labels, threat, seed=0).robust
+    found = confirm(Half(), images, labels, threat, robust, seed=0)
+    # PGD is exact on a linear model, and rounding to bfloat16 moves no logit by more than 1 %.
+    assert not found.is_replaced and found.corrected == pytest.approx(robust.mean())
+    assert found.nearby.jumps == found.nearby.vanished == 0
+    assert found.nearby.gradient_error < GRADIENT_ERROR_MOST
+    everything = np.ones(len(labels), dtype=np.bool_)
+    hidden = confirm(Half(is_blind=True), images, labels, threat, everything, seed=0)
+    assert hidden.is_replaced and hidden.nearby.gradient_error > GRADIENT_ERROR_MOST
 
 
 def test_errors_that_gradients_hide_are_found_and_replace_the_accuracy(trained, examples) -> None:

@@ -104,3 +104,12 @@ def test_square_asks_as_often_as_it_was_told() -> None:
     model = Then(Linear(), lambda logits: asked.append(len(logits)) or logits)
     square_attack(model, labels, ball_of(images, "linf"), queries=17, seed=0)
     assert asked == [len(labels)] * 17
+
+
+def test_results_do_not_depend_on_the_size_of_a_batch(monkeypatch) -> None:
+    images, labels = examples()
+    ball = ball_of(images, "linf")
+    whole = square_attack(Linear(), labels, ball, queries=20, seed=0)
+    monkeypatch.setattr("models.adversarial.pixels.square_attack._BATCH", 7)
+    parts = square_attack(Linear(), labels, ball, queries=20, seed=0)
+    assert torch.equal(whole[0], parts[0]) and torch.allclose(whole[1], parts[1])

@@ -97,6 +97,68 @@ def test_crafting_in_train_mode_uses_the_batch_statistics(method: str) -> None:
     assert not evaluated.training  # a model that does not train is not made to
 
 
+class Frozen(nn.Module):
+    """A network in training with a part that its author holds in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network, self.trained = model(), 0
+        self.network.features[1].eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images)
+
+    def train(self, mode: bool = True) -> "Frozen":
+        self.trained += mode
+        return super().train(mode)
+
+
+def modes(net: nn.Module) -> list[bool]:
+    return [module.training for module in net.modules()]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_every_module_has_its_own_mode_after_crafting(method: str, mode: str) -> None:
+    net = Frozen()
+    before, norms = modes(net), list(net.network.features)[1]
+    assert True in before and False in before
+    crafted(net=net, adversarial_training=method, crafting_mode=mode)
+    assert modes(net) == before
+    assert norms.num_batches_tracked == 0  # what is held in eval mode is in both
+
+
+def test_the_modes_come_back_after_an_error_too() -> None:
+    net = Root(Tensor.detach)
+    net.network.features[1].eval()
+    before = modes(net)
+    with pytest.raises(FloatingPointError):
+        crafted(net=net, adversarial_training="pgd")
+    assert modes(net) == before
+
+
+def test_a_networks_own_train_is_called_after_crafting_in_eval_mode() -> None:
+    """It may undo what its `eval` did, as code that merges low-rank updates for inference."""
+    net = Frozen()
+    crafted(net=net, adversarial_training="pgd")
+    assert net.trained == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_crafting_mode_says_which_statistics_the_attack_sees(method: str) -> None:
+    """In eval mode those of the model in eval mode, so a batch's other images do not matter."""
+
+    def undropped() -> CNN:
+        torch.manual_seed(0)
+        values = complete("cnn", {"width": 4, "normalisation": "batch"})
+        return CNN(values, (1, 8, 8), 10).train()
+
+    evaluated = crafted(net=undropped(), adversarial_training=method)
+    assert torch.equal(evaluated, crafted(net=undropped().eval(), adversarial_training=method))
+    in_train = crafted(net=undropped(), adversarial_training=method, crafting_mode="train")
+    assert not torch.equal(evaluated, in_train)
+
+
 # Two pixels, three classes: logits are W x, small enough to work out each formula in plain Python.
 WEIGHTS = torch.tensor([[1.0, -2.0], [0.5, 0.3], [-1.0, 1.5]])
 CLEAN = torch.tensor([[0.2, 0.9], [0.7, 0.1]]).reshape(2, 1, 1, 2)

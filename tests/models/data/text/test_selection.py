@@ -25,13 +25,41 @@ def digest(kind: str, **settings: object) -> str:
     return describe_data(settings, kind).digest
 
 
+# Sentences of a validation split that can be cut into parts.
+THREE = {"tokens": [["one"], ["two"], ["three"]], "tags": [["O"], ["B-PER"], ["O"]]}
+
+
+def test_a_validation_split_of_texts_too_small_to_be_cut_is_refused(
+    tmp_path: Path, write_text: WriteText
+) -> None:
+    folder = write_text(tmp_path / "set", "entities")
+    with pytest.raises(DataError, match=r"^set: the validation split has 2 examples.*at least 3"):
+        describe_data({"path": str(folder)}, "entities")
+
+
+def test_groups_that_decide_the_cut_are_part_of_the_digest(
+    tmp_path: Path, write_text: WriteText
+) -> None:
+    folder = write_text(tmp_path / "set", "classification")
+    for split in ("train", "validation", "test"):
+        texts = [f"{split} {number}" for number in range(8)]
+        columns = {"text": texts, "label": [0, 1] * 4, "source": list("aabbccdd")}
+        write_text(folder, "classification", split, columns=columns)
+    unused = describe_data({"path": str(folder), "text_column": "text"}, "classification")
+    settings = {"path": str(folder), "text_column": "text", "group_column": "source"}
+    used, data = describe_data(settings, "classification"), load_text(settings, "classification")
+    assert unused.digest != used.digest
+    assert data.validation.groups == tuple("aabbccdd")
+
+
 def test_what_is_loaded_is_what_was_described(tmp_path: Path, write_text: WriteText) -> None:
-    settings = {"path": str(write_text(tmp_path / "set", "entities"))}
+    folder = write_text(tmp_path / "set", "entities")
+    settings = {"path": str(write_text(folder, "entities", "validation", columns=THREE))}
     description, data = describe_data(settings, "entities"), load_data(settings, "entities")
     assert data.label_names == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER") == description.label_names
     assert data.train.labels == ((3, 0), (0, 1, 2))
     assert (data.kind, data.name, data.digest) == ("entities", "set", description.digest)
-    assert (description.train, description.validation, description.test) == (2, 2, 2)
+    assert (description.train, description.validation, description.test) == (2, 3, 2)
     assert len(description.digest) == 12 and int(description.digest, 16) >= 0
 
 
@@ -199,6 +227,7 @@ def test_entities_that_are_never_trained_are_a_warning(
     tmp_path: Path, write_text: WriteText
 ) -> None:
     folder = write_text(tmp_path / "set", "entities")
+    write_text(folder, "entities", "validation", columns=THREE)
     write_text(folder, "entities", "test", columns={"tags": [["B-X", "O"], ["O", "B-Y", "O"]]})
     (found,) = warned({"path": str(folder)}, "entities")
     assert "set, test: no training example has entities of 'X', 'Y'; fix: give examples" in found

@@ -1,0 +1,171 @@
+"""Reads the trials of an Optuna study that lies in a storage of its own, in the terms of a spec.
+
+Optuna keeps distributions and values as JSON and numbers, so nothing of a storage is executed.
+`History.from_studies` reads a study in memory; what it makes of one is imported here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from search.history import History, Trial
+from search.objectives import Objective
+from search.objectives.objective import directions_of
+from search.space import SearchSpace
+from search.space.values import is_number
+from search.spec import Spec
+from search.spec.errors import nearest_name
+from search.tracking.imports.imported import Imported, ImportedRun, match_hyperparameters
+from search.tracking.server import without_password
+from search.tracking.uris import database_path
+
+TOOL = "optuna"
+_DATABASES = ("sqlite", "postgresql", "mysql")
+
+
+def open_study(storage: str, name: str = "") -> optuna.Study:
+    """Open a study for reading.
+
+    Args:
+        storage: The URL of a database, such as sqlite:///study.db, or the file of a journal.
+        name: The study; "" for the only one.
+
+    Raises:
+        LookupError: There is no such study, or there are several.
+        ValueError: It is no storage of Optuna's that can be read.
+        ConnectionError: The database does not answer.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    shown = without_password(storage)
+    _check_database(storage)
+    try:
+        place = storage if "://" in storage else _journal(Path(storage))
+        known = optuna.get_all_study_names(place)
+        if not name and len(known) == 1:
+            name = known[0]
+        if name in known:
+            return optuna.load_study(study_name=name, storage=place)
+    except SQLAlchemyError as error:
+        why = (str(error).splitlines() or [""])[0]
+        fix = "fix: check the URL, and that the database answers"
+        raise ConnectionError(f"{shown} cannot be read: {why}; {fix}") from error
+    except RuntimeError as error:  # Optuna's, of a schema that it does not know
+        raise ValueError(f"{shown}: {error}; fix: optuna storage upgrade") from error
+    except ImportError as error:
+        raise ValueError(f"{shown}: {error}; fix: pip install the database's driver") from error
+    if not known:
+        raise ValueError(f"{shown} holds no Optuna study; fix: name the storage of your study")
+    close = nearest_name(name, known) if name else None
+    meant = f"; did you mean {close!r}?" if close else ""
+    what = f"no study {name!r}" if name else f"{len(known)} studies"
+    listed = ", ".join(known)
+    raise LookupError(f"{shown} has {what}{meant}; fix: --study with one of: {listed}")
+
+
+def _journal(file: Path) -> BaseStorage:
+    """Open the file of a journal, which holds JSON, a line each change."""
+    fix = "fix: name a database as sqlite:///PATH, or the file of a journal"
+    if not file.is_file():
+        raise ValueError(f"{file}: there is no such file; {fix}")
+    try:
+        return JournalStorage(JournalFileBackend(str(file)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file}: not a journal of Optuna's; {fix}") from error
+
+
+def _check_database(storage: str) -> None:
+    """Check that a URL is of a database with studies; Optuna would make a file and its tables."""
+    scheme = storage.partition("://")[0].partition("+")[0]
+    # Snapshots in Redis are pickled.
+    if "://" in storage and scheme not in _DATABASES:
+        listed = ", ".join(_DATABASES)
+        raise ValueError(f"{without_password(storage)}: studies are read from {listed} and from "
+                         "journals; fix: optuna.copy_study to one of them")  # fmt: skip
+    file = database_path(storage)
+    if file is None:
+        return
+    fix = "fix: name the storage of your study, as sqlite:///PATH"
+    if not file.is_file():
+        raise ValueError(f"{storage}: there is no file {file}; {fix}")
+    query = "SELECT count(*) FROM sqlite_master WHERE name = 'trial_params'"
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            (tables,) = connection.execute(query).fetchone()
+    except sqlite3.DatabaseError as error:
+        raise ValueError(f"{storage}: not an SQLite database ({error}); {fix}") from error
+    if not tables:
+        raise ValueError(f"{storage}: it holds no Optuna study; {fix}")
+
+
+def read_study(study: optuna.Study, spec: Spec, *, is_partial: bool = False) -> Imported:
+    """Return the trials of a study under the names of a spec.
+
+    Its objectives are the spec's with the names that the study gave them, else those in the same
+    places. Trials that have not ended are left out.
+
+    Raises:
+        ValueError: A hyperparameter is missing, or the objectives are others.
+    """
+    found = History.from_studies({study.study_name: study}, objectives=_objectives(study, spec))
+    kept = found.searches[study.study_name].space
+    given = list(kept.distributions) if kept else []
+    source = f"study {study.study_name} has no hyperparameter"
+    names = match_hyperparameters(spec, given, source, is_partial=is_partial)
+    ours = {theirs: name for name, theirs in names.items()}
+    runs, problems = [], []
+    for trial in found.prior_trials(state=None):
+        place = f"study {study.study_name}, trial {trial.number}"
+        if trial.state == "running":
+            problems.append(f"{place}: it has not ended; import it again when it has")
+        elif not trial.configuration:
+            problems.append(f"{place}: it has no hyperparameter; it is left out")
+        else:
+            identity = f"{study.study_name}#{trial.number}"
+            name = f"{study.study_name} {trial.number}"
+            runs.append(ImportedRun(identity, name, place, _renamed(trial, ours)))
+    logged = kept.distributions if kept else {}
+    space = SearchSpace({ours.get(name, name): kind for name, kind in logged.items()})
+    return Imported(TOOL, space, tuple(runs), tuple(problems))
+
+
+def _renamed(trial: Trial, ours: Mapping[str, str]) -> Trial:
+    # None is a category of Optuna's; a space of ours has no such value.
+    known = {
+        ours.get(name, name): value
+        for name, value in trial.configuration.items()
+        if isinstance(value, bool | str) or is_number(value)
+    }
+    return replace(trial, configuration=known)
+
+
+def _objectives(study: optuna.Study, spec: Spec) -> tuple[Objective, ...]:
+    """Return the study's objectives, each one of the spec.
+
+    Raises:
+        ValueError: It has more, or another direction.
+    """
+    directions = [each.name.lower() for each in study.directions]
+    renames = spec.history.rename_metrics
+    known = {each.metric: each for each in spec.objectives}
+    named = [renames.get(name, name) for name in study.metric_names or ()]
+    chosen = [known[name] for name in named if name in known]
+    if len(chosen) != len(directions):
+        chosen = list(spec.objectives[: len(directions)])
+    ours = directions_of(chosen)
+    if ours != directions:
+        theirs, wanted = " and ".join(directions), " and ".join(directions_of(spec.objectives))
+        raise ValueError(
+            f"study {study.study_name} was to {theirs}, and the spec's objectives "
+            f"{', '.join(spec.metrics)} are to {wanted}; fix: list them in the study's order, with "
+            "its directions"
+        )
+    return tuple(Objective(each.metric, each.direction) for each in chosen)
