@@ -31,7 +31,8 @@ from models.hyperparameters.transformer import (
     VISION_TRANSFORMER,
 )
 from models.scores.cost_names import CPU_SECONDS, GPU_SECONDS, MODEL_COSTS, SECONDS_SO_FAR
-from models.scores.metric_names import corruption_metric, on_split
+from models.scores.metric_names import MetricName, corruption_metric, on_split
+from models.scores.ranking import RANKING_METRICS
 
 __all__ = [
     "MODELS",
@@ -92,6 +93,7 @@ _CORRUPTED = tuple(map(corruption_metric, ("", "noise", "blur", "contrast")))
 _MODELS = {
     "cnn": _Model("images", CNN, ("accuracy.clean",), CNN_ARCHITECTURE, needs_base=False),
     "text_classifier": _Model("classification", TEXT_CLASSIFIER, _CLASSES),
+    "text_ranker": _Model("ranking", TEXT_CLASSIFIER, RANKING_METRICS),
     "entity_tagger": _Model("entities", ENTITY_TAGGER, _ENTITIES),
     "causal_model": _Model("dialogue", CAUSAL_MODEL, _ANSWERS),
     "vision_transformer": _Model("images", VISION_TRANSFORMER, ("accuracy.clean",)),
@@ -116,7 +118,7 @@ def catalog_name(model: str | None, network: object, base: object) -> str:
 
 
 def data_kind(model: str) -> str:
-    """Return the kind of data of a model: "images", "classification", "entities" or "dialogue".
+    """Return the kind of data of a model: "images", or one of `models.data.text.splits.KINDS`.
 
     Raises:
         ValueError: an unknown model.
@@ -159,10 +161,12 @@ def default_threat(model: str) -> AnyThreat:
 def robust_name(model: str) -> str:
     """Return a spec's name of the robust metric: "accuracy.robust", of entities "f1.robust".
 
+    Of a ranking it is "ndcg_at_10.robust".
+
     Raises:
         ValueError: an unknown model.
     """
-    return "f1.robust" if data_kind(model) == "entities" else "accuracy.robust"
+    return MetricName.parse(robust_metric(model, default_threat(model))).role
 
 
 def robust_metric(model: str, threat: AnyThreat) -> str:

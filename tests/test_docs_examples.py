@@ -68,6 +68,7 @@ NOT_RUN = {
     "ray": "makes a secret of the user's account",
     "chmod": "the same",
     "git": "changes the checkout",
+    "cp": "copies files; tests/examples/test_jobs.py does the same",
     ".": "changes the reader's shell",
     "python": "a benchmark, minutes to hours; tests/test_docs.py checks that its module exists",
 }

@@ -14,6 +14,7 @@ from spec_pages import table
 from models.catalog import MODELS, default_threat
 from models.catalog import metrics as metrics_of
 from models.scores.metric_names import MetricName
+from models.scores.ranking import CUTOFFS
 from search.tracking import tag_names
 
 # Metrics that are not measured under an attack. The rest of a name follows the form of MetricName.
@@ -28,6 +29,15 @@ PLAIN = {
     "f1.macro": "mean of the F1 of the classes",
     "precision.clean": "precision of whole entities",
     "recall.clean": "recall of whole entities",
+    **{
+        f"ndcg_at_{cutoff}.clean": f"NDCG of the first {cutoff} items, mean over groups"
+        for cutoff in CUTOFFS
+    },
+    **{
+        f"hit_rate_at_{cutoff}.clean": f"share of groups with a relevant item in the first {cutoff}"
+        for cutoff in CUTOFFS
+    },
+    "mrr.clean": "mean of 1 / rank of a group's first relevant item",
     "matthews": "Matthews correlation coefficient",
     "perplexity": "perplexity of the answers",
     "loss.train": "mean training loss of the epoch",
@@ -82,6 +92,7 @@ FORMS = (
     "selection.accuracy.pgd3_linf_0.1",
     "accuracy.characters_0.15",
     "f1.words_0.1_cheap32",
+    "ndcg_at_10.characters_0.15",
     "unconfirmed.accuracy.pgd10_linf_0.1",
 )
 CONSTANT = re.compile(

@@ -23,8 +23,16 @@ from models.scores.metric_names import (
     ball_size,
     word_share,
 )
+from models.scores.ranking import ROBUST_CUTOFF
 
-TEXT_KINDS = ("classification", "entities", "dialogue")
+# What an attack lowers, by kind of text task. Of a dialogue it is the share of answer tokens
+# predicted.
+_MEASURES = {
+    "classification": "accuracy",
+    "ranking": f"ndcg_at_{ROBUST_CUTOFF}",
+    "entities": "f1",
+    "dialogue": "accuracy",
+}
 _CHECKED = ConfigDict(extra="forbid")
 
 
@@ -157,7 +165,8 @@ class TextThreat:
         attack: "characters": typos inside words (DeepWordBug); "words": synonyms from a table.
         share: largest share of a text's words that may be changed; one word always may.
         queries: how many edited texts the model may be queried with for one example.
-        examples: number of examples attacked after the last epoch.
+        examples: number of examples attacked after the last epoch; of a ranking at most so many, in
+            whole groups.
         seed: seed of the examples and of the typos, which are the same for every model.
         synonyms: file of the table (TSV or JSON) for "words"; empty for "characters".
         cheap_examples: number of examples attacked after every epoch; at most `examples`.
@@ -199,7 +208,7 @@ class TextThreat:
 
         Args:
             kind: the kind of task: "classification" and "dialogue" have an accuracy (of a dialogue:
-                the share of answer tokens predicted), "entities" an F1.
+                the share of answer tokens predicted), "entities" an F1, "ranking" an NDCG@10.
 
         Raises:
             ValueError: an unknown kind.
@@ -219,10 +228,9 @@ class TextThreat:
         return dataclasses.replace(self, examples=self.cheap_examples)
 
     def _metric(self, kind: str) -> MetricName:
-        if kind not in TEXT_KINDS:
-            raise ValueError(f"unknown kind of text task {kind!r}: there are {list(TEXT_KINDS)}")
-        measure = "f1" if kind == "entities" else "accuracy"
-        return MetricName(measure, attack=self.attack, size=word_share(self.share))
+        if kind not in _MEASURES:
+            raise ValueError(f"unknown kind of text task {kind!r}: there are {list(_MEASURES)}")
+        return MetricName(_MEASURES[kind], attack=self.attack, size=word_share(self.share))
 
     def _embedding_metric(self, attack: EmbeddingAttack) -> str:
         return str(MetricName("accuracy", attack=attack, size=word_share(self.share)))

@@ -44,12 +44,13 @@ class DataDescription:
 class TextDescription:
     """A text data set as trials see it.
 
-    `kind` is classification, entities or dialogue; `classes` counts `label_names` (for entities
-    the tags), None for dialogue. `train`, `validation` and `test` count examples. `repeated` and
-    `leaked` count training examples of the source that repeat an earlier one, or are also in
-    validation or test; the setting `deduplicate` drops them. `removed` counts those dropped because
-    other data sets are evaluated on them (`without`). `digest` has 12 hex digits over all texts,
-    labels and label names of a trial. `warnings` say what is suspicious, each with its fix.
+    `kind` is classification, ranking, entities or dialogue; `classes` counts `label_names` (for
+    ranking the grades, for entities the tags), None for dialogue. `train`, `validation` and
+    `test` count examples. `repeated` and `leaked` count training examples of the source that repeat
+    an earlier one, or are also in validation or test; the setting `deduplicate` drops them.
+    `removed` counts those dropped because other data sets are evaluated on them (`without`).
+    `digest` has 12 hex digits over all texts, labels and label names of a trial, and groups of a
+    ranking. `warnings` say what is suspicious, each with its fix.
     """
 
     name: str
@@ -133,7 +134,7 @@ def describe_data(
 ) -> DataDescription | TextDescription:
     """Describe the data set of a task, after checking all of it but the values of its pixels.
 
-    `kind` is the model's kind of data: "images", or "classification", "entities" or "dialogue".
+    `kind` is the model's kind of data: "images", or one of `models.data.text.splits.KINDS`.
     The keys of `settings` are those of `models.data.settings.DataSettings`, of a spec `task.data`.
 
     Raises:

@@ -15,6 +15,8 @@ _SPOKEN = {"messages", "conversations", "prompt", "answer"}
 def guess_kind(settings: Mapping[str, Any]) -> str:
     """Return "images", "classification", "entities" or "dialogue", for the keys of `task.data`.
 
+    A ranking is never guessed: it looks like a classification.
+
     Raises:
         DataError: the source cannot be opened.
     """

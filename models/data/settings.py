@@ -41,7 +41,8 @@ class DataSettings:
         text_column: The column of texts (`text`), words (`tokens`) or messages (`messages`).
         pair_column: The column of a pair's second text; by default `text_pair`, if there is one.
         label_column: The column of labels (`label`), tags (`tags`) or answers (`answer`).
-        group_column: A column whose equal values are never divided between splits.
+        group_column: A column whose equal values are never divided between splits. For a ranking
+            (`group`) it says whose items are put in order: of a user, a query.
         train_examples: The number of training examples to use; all by default.
         image_size: The height that images are reduced to; by default their own.
         split_seed: The seed of the splits that the source does not have itself, and of the choice
@@ -83,7 +84,7 @@ def read_settings(settings: Mapping[str, Any], kind: str) -> DataSettings:
 
     Args:
         settings: the keys of `DataSettings`.
-        kind: "images", or the kind of text: "classification", "entities" or "dialogue".
+        kind: "images", or the kind of text: one of `models.data.text.splits.KINDS`.
 
     Raises:
         DataError: an unknown key, none or several sources, a value of another type, or a key that

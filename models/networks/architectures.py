@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from models.hyperparameters.transformer import METHODS
 
-_ENCODER_KINDS = ("classification", "entities")
-_DECODER_KINDS = ("classification", "entities", "dialogue")
+_ENCODER_KINDS = ("classification", "ranking", "entities")
+_DECODER_KINDS = ("classification", "ranking", "entities", "dialogue")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from models.networks.tokenizer import load_tokenizer
 
 _CLASSES = {
     "classification": AutoModelForSequenceClassification,
+    "ranking": AutoModelForSequenceClassification,
     "entities": AutoModelForTokenClassification,
     "dialogue": AutoModelForCausalLM,
     "images": AutoModelForImageClassification,
@@ -47,7 +48,7 @@ class LoadedBase:
 
     Args:
         base: the model to load, in float32 (see `models.networks.base_model.locate_base`).
-        kind: "classification", "entities", "dialogue" or "images".
+        kind: "images", or one of `models.data.text.splits.KINDS`.
         label_names: classes, or tags; not used for dialogue.
         image: (channels, height, width) of the images, for kind "images".
         device: device of the trials.
@@ -139,7 +140,7 @@ def _load(base: BaseModel, kind: str, label_names: tuple[str, ...]) -> tuple[Any
         labels["id2label"] = dict(enumerate(label_names))
         labels["label2id"] = {name: index for index, name in enumerate(label_names)}
     model, missing = _read(base, kind, labels)
-    if kind == "classification":
+    if kind in ("classification", "ranking"):
         _set_padding(model, base)
     modules = _fresh_modules(model, kind, missing)
     model.fresh_modules = modules

@@ -39,6 +39,7 @@ Bound = Literal["low", "high"]
 _BOUNDS: Mapping[Bound, str] = {"low": ".low_95", "high": ".high_95"}
 # What is measured on examples; all else is a cost, or of the training.
 _OF_EXAMPLES = ("accuracy", "f1", "precision", "recall", "matthews", "perplexity")
+_SHARES = ("accuracy", "f1", "precision", "recall", "ndcg", "hit_rate", "mrr")
 _SIZE = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 
 
@@ -56,7 +57,8 @@ _ATTACKED = (
     ),
     _names_of(
         TextAttack,
-        r"(?P<measure>accuracy|f1)\.{attack}_(?P<size>{size})(?:_cheap(?P<cheap_examples>{count}))?",
+        r"(?P<measure>accuracy|f1|ndcg_at_{count})\.{attack}_(?P<size>{size})"
+        r"(?:_cheap(?P<cheap_examples>{count}))?",
     ),
     _names_of(EmbeddingAttack, r"(?P<measure>accuracy)\.{attack}_(?P<size>{size})"),
 )
@@ -67,7 +69,7 @@ class MetricName:
     """A metric's name in its parts; `str()` writes it, `MetricName.parse` reads it.
 
     Attributes:
-        measure: "accuracy", "f1", "seconds": the part before the first point.
+        measure: "accuracy", "f1", "ndcg_at_10", "seconds": the part before the first point.
         condition: The rest of a name without an attack: "clean", "train"; None without a point.
         split: Where it was measured.
         is_unconfirmed: Whether it is a value that a stronger attack has replaced.
@@ -147,8 +149,8 @@ class MetricName:
     @property
     def is_share(self) -> bool:
         """Whether its values lie in [0, 1] by definition. Not of a metric without a point."""
-        shares = ("accuracy", "f1", "precision", "recall")
-        return self.measure in shares and (self.is_attacked or self.condition is not None)
+        measure, _, _ = self.measure.partition("_at_")
+        return measure in _SHARES and (self.is_attacked or self.condition is not None)
 
     @property
     def is_corrupted(self) -> bool:
@@ -169,8 +171,9 @@ class MetricName:
         """The metric without its threat model: "accuracy.robust", or its own name.
 
         Values under different threats must never be mixed; ranks within a task may be compared.
-        The F1 of entities under attack has the role "f1.robust". Only the attack that measures an
-        objective has such a role, and only on the validation split.
+        The F1 of entities under attack has the role "f1.robust", the NDCG@10 of a ranking
+        "ndcg_at_10.robust". Only the attack that measures an objective has such a role, and only on
+        the validation split.
         """
         if self.split != "validation" or self.is_unconfirmed or self.bound is not None:
             return str(self)

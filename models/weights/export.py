@@ -40,6 +40,7 @@ _IMPORT_LOADER = "from load_model import load  # load_model.py of this folder"
 BODY = "body.safetensors"  # weights of the base that an earlier trial changed
 _CLASSES = {
     "classification": "AutoModelForSequenceClassification",
+    "ranking": "AutoModelForSequenceClassification",
     "entities": "AutoModelForTokenClassification",
     "dialogue": "AutoModelForCausalLM",
     "images": "AutoModelForImageClassification",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from models.data.text.splits import TextExamples, TextSplits
 
 SPLITS = ("train", "validation", "test")
-Kind = Literal["images", "classification", "entities", "dialogue"]
+Kind = Literal["images", "classification", "ranking", "entities", "dialogue"]
 _EMBEDDED = ("digits", "dialogue")
 _CLASSES_SHOWN = 30  # in the terminal; --json has all
 _EXAMPLES = 2  # texts of a class
@@ -192,7 +192,7 @@ def _text_examples(loaded: TextSplits) -> Iterator[str]:
     """Yields a few training examples of each class, a line each."""
     yield ""
     train = loaded.train
-    if loaded.kind == "classification":
+    if loaded.kind in ("classification", "ranking"):
         width = max(map(len, loaded.label_names))
         for number, name in enumerate(loaded.label_names[:_CLASSES_SHOWN]):
             rows = [row for row, label in enumerate(train.labels) if label == number]

@@ -255,7 +255,7 @@ class DataDocument:
 
     Attributes:
         name: Its name.
-        kind: "images", "classification", "entities" or "dialogue".
+        kind: "images", "classification", "ranking", "entities" or "dialogue".
         source: "files", "parquet" (raw pixels), "hub", "digits" or "embedded".
         splits: Split -> number of examples.
         split_seed: The seed by which splits of images were drawn; null if the source has them all,

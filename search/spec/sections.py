@@ -101,7 +101,7 @@ class Part(BaseModel):
 # The types of the settings that are no plain text.
 _DATA_TYPES: dict[str, Any] = {
     "targets": dict[str, str],
-    "kind": Literal["images", "classification", "entities", "dialogue"],
+    "kind": Literal["images", "classification", "ranking", "entities", "dialogue"],
     "splits": dict[Literal["train", "validation", "test"], str | float],
     "text_column": Column,
     "label_column": Column,

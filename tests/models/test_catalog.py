@@ -163,7 +163,13 @@ def test_a_threat_out_of_range_is_refused(setting: dict) -> None:
         Threat(**setting)
 
 
-TRANSFORMERS = ("text_classifier", "entity_tagger", "causal_model", "vision_transformer")
+TRANSFORMERS = (
+    "text_classifier",
+    "text_ranker",
+    "entity_tagger",
+    "causal_model",
+    "vision_transformer",
+)
 
 
 @pytest.mark.parametrize("model", TRANSFORMERS)
@@ -209,6 +215,7 @@ def test_each_model_says_what_it_learns_from_and_whether_from_a_pretrained_one()
     assert kinds == {
         "cnn": "images",
         "text_classifier": "classification",
+        "text_ranker": "ranking",
         "entity_tagger": "entities",
         "causal_model": "dialogue",
         "vision_transformer": "images",

@@ -26,10 +26,18 @@ SIZES = {"train": 32, "validation": 16, "test": 12}
 
 
 def tiny_texts(kind: str, *, sizes: dict[str, int] = SIZES, seed: int = 0) -> TextSplits:
-    """Sentences about cities (class 0, places) and foods (class 1), drawn from a seed."""
+    """Sentences about cities (class 0, places) and foods (class 1), drawn from a seed.
+
+    A ranking has four sentences a group, two of each class.
+    """
     generator = np.random.default_rng(seed)
     splits = {split: _examples(kind, count, generator) for split, count in sizes.items()}
-    names = {"classification": ("city", "food"), "entities": TAGS, "dialogue": ()}[kind]
+    names = {
+        "classification": ("city", "food"),
+        "ranking": ("0", "1"),
+        "entities": TAGS,
+        "dialogue": (),
+    }[kind]
     return TextSplits(
         kind=kind, name="tiny", label_names=names, licence="CC0", digest="0" * 12, **splits
     )
@@ -77,10 +85,11 @@ def _examples(kind: str, count: int, generator: np.random.Generator) -> TextExam
         if kind == "entities":
             texts.append(words)
             labels.append((0, 0, 3 if number % 2 == 0 else 1, *(0,) * (len(words) - 3)))
-        elif kind == "classification":
+        elif kind in ("classification", "ranking"):
             texts.append((" ".join(words),))
             labels.append(number % 2)
         else:
             texts.append((" ".join(words) + "?", "a city" if number % 2 == 0 else "a food"))
             labels.append(None)
-    return TextExamples(tuple(texts), tuple(labels))
+    groups = tuple(f"group {number // 4}" for number in range(count)) if kind == "ranking" else None
+    return TextExamples(tuple(texts), tuple(labels), groups)

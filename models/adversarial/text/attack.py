@@ -21,11 +21,13 @@ from models.adversarial.text.goals import (
     classification_goal,
     dialogue_goal,
     entities_goal,
+    ranking_goal,
 )
 from models.adversarial.text.greedy_attack import Found, greedy, in_lockstep, predictions
 from models.adversarial.text.word_substitution import Synonyms
 from models.adversarial.threat_model import TextThreat
-from models.data.text.splits import TextExamples
+from models.data.text.relevance import relevant_groups, whole_groups
+from models.data.text.splits import KINDS, TextExamples
 
 __all__ = ["AttackResult", "AttackedText", "TextPrediction", "Victim", "attack_texts"]
 
@@ -55,9 +57,9 @@ class AttackedText:
 class AttackResult:
     """Metrics on the same fixed examples, in [0, 1], and the texts behind them.
 
-    `clean` and `robust` are accuracy, entity F1 or the share of answer tokens predicted. `queries`
-    is the mean number of edited texts for each attacked example, `words_changed` the mean share of
-    words changed in those that became worse; each is 0 if there are none.
+    `clean` and `robust` are accuracy, NDCG@10, entity F1 or the share of answer tokens predicted.
+    `queries` is the mean number of edited texts for each attacked example, `words_changed` the mean
+    share of words changed in those that became worse; each is 0 if there are none.
     """
 
     clean: float
@@ -80,14 +82,15 @@ def attack_texts(
     kind: str,
     synonyms: Synonyms | None,
 ) -> AttackResult:
-    """Attack the threat's fixed examples of `data`.
+    """Attack the threat's fixed examples of `data`; of a ranking whole groups of them.
 
     Args:
         victim: the model; a prediction must not depend on the other texts of a call.
         data: texts and labels, of which `threat.examples` are attacked.
-        tag_names: the tag of each tag id, for entities; unused for other kinds.
+        tag_names: the tag of each tag id, for entities; the grade of each class, for ranking;
+            unused for other kinds.
         threat: attack, caps and seed.
-        kind: "classification", "entities" or "dialogue".
+        kind: one of `models.data.text.splits.KINDS`.
         synonyms: the loaded table, for the attack "words".
 
     Raises:
@@ -100,13 +103,21 @@ def attack_texts(
         )
     if not data.texts:
         raise ValueError("there are no texts to attack")
-    examples = [int(i) for i in fixed_subset(len(data.texts), threat.examples, threat.seed)]
+    examples = _examples(data, threat, kind)
 
     def truth(example: int) -> tuple[str, ...]:
         return tuple(tag_names[tag] for tag in data.labels[example]) if kind == "entities" else ()
 
     predicted = predictions(victim, [data.texts[example] for example in examples], examples)
-    goal = _goal(kind, truth, predicted, examples)
+    if kind == "ranking":
+        goal = ranking_goal(
+            lambda example: float(tag_names[data.labels[example]]),
+            lambda example: (data.groups or ())[example],
+            predicted,
+            examples,
+        )
+    else:
+        goal = _goal(kind, truth, predicted, examples)
     clean = {e: goal.evaluate(one, e) for e, one in zip(examples, predicted, strict=True)}
     views = {example: editable(data.texts[example], kind, truth(example)) for example in examples}
     attacks = {
@@ -117,6 +128,16 @@ def attack_texts(
     found = in_lockstep(victim, attacks, goal.evaluate)
     texts = tuple(_attacked(e, views[e], clean[e], found.get(e)) for e in examples)
     return _result(texts, goal)
+
+
+def _examples(data: TextExamples, threat: TextThreat, kind: str) -> list[int]:
+    """Return the indices of the examples to attack, the same for every model."""
+    if kind != "ranking":
+        return [int(i) for i in fixed_subset(len(data.texts), threat.examples, threat.seed)]
+    groups, relevant = data.groups or (), relevant_groups(data)
+    judged = [index for index, group in enumerate(groups) if group in relevant]
+    chosen = whole_groups([groups[each] for each in judged], threat.examples, threat.seed)
+    return [judged[place] for place in chosen]
 
 
 def _goal(
@@ -131,7 +152,7 @@ def _goal(
         return dialogue_goal()
     if kind == "entities":
         return entities_goal(truth, clean, examples)
-    raise ValueError(f"unknown kind {kind!r}; fix: choose classification, entities or dialogue")
+    raise ValueError(f"unknown kind {kind!r}; fix: choose one of {list(KINDS)}")
 
 
 def _attacked(

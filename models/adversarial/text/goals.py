@@ -12,7 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from models.adversarial.text.entity_spans import EntityCounts, count_entities, micro_f1
+from models.scores.ranking import ROBUST_CUTOFF, Floats, rank_groups
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,11 @@ class TextPrediction:
 
     Attributes:
         score: what an attack lowers; classification: true logit minus the best other, whose sign
-            and order do not depend on the logits' scale; entities and dialogue: mean
+            and order do not depend on the logits' scale; ranking: the relevance by which the item
+            is ranked, negative for an item that is not relevant; entities and dialogue: mean
             log-probability of the true tags or answer tokens.
         is_correct: classification: whether the class is right; entities: all tags are;
-            dialogue: unused.
+            ranking and dialogue: unused.
         tags: entities: the predicted tag of each word; else empty.
         share_correct: dialogue: share of the answer's tokens predicted, teacher-forced.
         tokens: dialogue: number of tokens of the answer, the weight of its share.
@@ -87,6 +91,42 @@ def classification_goal() -> Goal:
 
     def total(predicted: Sequence[TextPrediction], examples: Sequence[int]) -> float:
         return sum(map(is_right, predicted)) / len(predicted)
+
+    return Goal(evaluate, total)
+
+
+def ranking_goal(
+    grades: Callable[[int], float],
+    groups: Callable[[int], str],
+    clean: Sequence[TextPrediction],
+    examples: Sequence[int],
+) -> Goal:
+    """Lower the NDCG@10 of whole groups: relevant items go down, the others up.
+
+    Each item is attacked alone, to its caps. With more grades than two the items of the higher ones
+    may end up in a better order than before; the edits of such a group are not counted.
+
+    Args:
+        grades: the grade of an example, 0 for not relevant.
+        groups: the group of an example.
+        clean: predictions for the unedited texts of all `examples`.
+        examples: indices of the examples.
+    """
+
+    def evaluate(predicted: TextPrediction, example: int) -> Evaluated:
+        return Evaluated(predicted, predicted.score, False)
+
+    def ndcg(predicted: Sequence[TextPrediction], examples: Sequence[int]) -> Floats:
+        truth = np.array([grades(each) for each in examples], np.float64)
+        signs = np.where(truth > 0, 1.0, -1.0)
+        scores = signs * np.array([one.score for one in predicted])
+        ranked = rank_groups(truth, scores, [groups(each) for each in examples])
+        return ranked.values[f"ndcg_at_{ROBUST_CUTOFF}.clean"]
+
+    before = ndcg(clean, examples)
+
+    def total(predicted: Sequence[TextPrediction], examples: Sequence[int]) -> float:
+        return float(np.minimum(before, ndcg(predicted, examples)).mean())
 
     return Goal(evaluate, total)
 

@@ -11,10 +11,12 @@ from models.data.sources import DataError
 # Columns of each kind by their usual names, with the setting that gives another.
 _COLUMNS = {
     "classification": {"text": "text_column", "label": "label_column"},
+    "ranking": {"text": "text_column", "label": "label_column"},
     "entities": {"tokens": "text_column", "tags": "label_column"},
     "dialogue": {"prompt": "text_column", "answer": "label_column"},
 }
-SECOND_TEXT = "text_pair"  # optional in classification; named as in transformers
+SECOND_TEXT = "text_pair"  # optional; named as in transformers
+PAIRS = ("classification", "ranking")  # the kinds that may have it
 MESSAGES = "messages"
 GROUP = "group"
 # pandas takes cells beyond the header's as an index, which `datasets` keeps under such names.
@@ -32,7 +34,7 @@ def choose_columns(
 
     Args:
         place: file or split, for messages.
-        kind: "classification", "entities" or "dialogue".
+        kind: one of `models.data.text.splits.KINDS`.
         settings: the settings of the data set.
         available: the names of the columns.
         lists: those among them that hold lists.
@@ -42,7 +44,7 @@ def choose_columns(
             by another separator than its own.
     """
     _check_separator(place, available)
-    if settings.pair_column is not None and kind != "classification":
+    if settings.pair_column is not None and kind not in PAIRS:
         raise DataError(f"pair_column means nothing for {kind}; fix: remove it")
     wanted = _COLUMNS[kind]
     if kind == "dialogue" and _has_messages(settings, available, lists):
@@ -54,7 +56,7 @@ def choose_columns(
         name: _column(place, kind, key, name, getattr(settings, key), available)
         for name, key in wanted.items()
     }
-    if kind == "classification" and (settings.pair_column or SECOND_TEXT in available):
+    if kind in PAIRS and (settings.pair_column or SECOND_TEXT in available):
         key = "pair_column"
         chosen[SECOND_TEXT] = _column(
             place, kind, key, SECOND_TEXT, settings.pair_column, available
@@ -63,7 +65,7 @@ def choose_columns(
         raise DataError(f"{place}: the columns of {', '.join(chosen)} are "
                         f"{', '.join(map(repr, chosen.values()))}; fix: name each column "
                         "once")  # fmt: skip
-    if settings.group_column is not None:
+    if settings.group_column is not None or kind == "ranking":
         chosen[GROUP] = _column(
             place, kind, "group_column", GROUP, settings.group_column, available
         )

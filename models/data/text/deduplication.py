@@ -52,23 +52,34 @@ def contained_in(train: TextExamples, others: Iterable[TextExamples], kind: str)
     return frozenset(index for index, key in enumerate(keys(train, kind)) if key in others_keys)
 
 
+def _own_keys(examples: TextExamples, kind: str) -> list[str]:
+    """Return `keys`, of a ranking in their group: users may well differ about one item."""
+    found = keys(examples, kind)
+    if kind != "ranking" or examples.groups is None:
+        return found
+    return [f"{group}\n{key}" for group, key in zip(examples.groups, found, strict=True)]
+
+
 def contradictions(splits: Mapping[str, TextExamples], kind: str) -> list[str]:
-    """Return the texts, normalised, that have several labels over all splits; none in dialogue."""
+    """Return the texts, normalised, that have several labels over all splits; none in dialogue.
+
+    Of a ranking they follow the group in which they have several grades.
+    """
     if kind == "dialogue":
         return []
     labels: dict[str, set[Any]] = {}
     for examples in splits.values():
-        for key, label in zip(keys(examples, kind), examples.labels, strict=True):
+        for key, label in zip(_own_keys(examples, kind), examples.labels, strict=True):
             labels.setdefault(key, set()).add(label)
     return [key for key, found in labels.items() if len(found) > 1]
 
 
 def find_repeats(splits: dict[str, TextExamples], kind: str) -> Repeats:
     """Find the examples of `splits["train"]` to keep so that every text is used once."""
-    evaluated = {key for split in ("validation", "test") for key in keys(splits[split], kind)}
+    evaluated = {key for split in ("validation", "test") for key in _own_keys(splits[split], kind)}
     seen: set[str] = set()
     unique, repeated, leaked = [], 0, 0
-    for index, key in enumerate(keys(splits["train"], kind)):
+    for index, key in enumerate(_own_keys(splits["train"], kind)):
         if key in seen:
             repeated += 1
         elif key in evaluated:

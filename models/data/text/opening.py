@@ -16,7 +16,7 @@ from models.data.settings import DataSettings
 from models.data.sources import DataError
 from models.data.splitting import NAMES, named_splits
 from models.data.tables import FORMATS, open_tables
-from models.data.text.columns import choose_columns
+from models.data.text.columns import PAIRS, choose_columns
 from models.data.text.conll import ENDINGS, is_conll, read_conll
 from models.data.text.parquet_metadata import licence_of, stated_classes
 from models.data.text.table import TextTable
@@ -80,7 +80,7 @@ def _table(
     values = rows.select_columns(list(dict.fromkeys(chosen.values())))[:]
     columns = {name: values[own] for name, own in chosen.items()}
     class_names: tuple[str, ...] = ()
-    if kind == "classification":
+    if kind in PAIRS:
         own = chosen["label"]
         stated = {stated_classes(file, own) for file in files}
         if len(stated) > 1:

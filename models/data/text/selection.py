@@ -15,8 +15,10 @@ import numpy as np
 
 from models.data.settings import DataSettings, read_settings
 from models.data.sources import SPLITS, DataError, stratified
+from models.data.text.columns import PAIRS
 from models.data.text.deduplication import contained_in, contradictions, find_repeats
 from models.data.text.entity_tags import number_tags
+from models.data.text.relevance import whole_groups
 from models.data.text.splits import TextExamples, TextSource, TextSplits, check_kind
 
 _SHOWN = 80  # characters of a text in a warning
@@ -56,10 +58,11 @@ def select_text(settings: Mapping[str, Any], kind: str) -> TextSelection:
 
     Args:
         settings: the keys of `DataSettings`. `train_examples` is a fixed subset of the training
-            split, drawn by the split seed, for classification with the shares of its classes.
+            split, drawn by the split seed, for classification with the shares of its classes, for
+            ranking of whole groups.
             `deduplicate` comes before it, and so does `without`, so that weights can be
             transferred to the tasks of these data sets.
-        kind: "classification", "entities" or "dialogue".
+        kind: one of `models.data.text.splits.KINDS`.
 
     Raises:
         DataError: the source is missing or damaged, or a setting does not fit it; the message
@@ -170,6 +173,8 @@ def _subset(
     if kind == "classification":
         labels = np.asarray(train.labels, np.int64)
         return train.take(stratified(labels, count, settings.split_seed))
+    if kind == "ranking":
+        return train.take(whole_groups(train.groups or (), count, settings.split_seed))
     order = np.random.default_rng(settings.split_seed).permutation(len(train))
     return train.take(np.sort(order[:count]))
 
@@ -180,7 +185,7 @@ def _check_training(
     if not len(train):
         raise DataError(f"{name}: every training example is in validation or test; fix: use "
                         "other splits, or remove deduplicate or without")  # fmt: skip
-    if kind == "classification" and len(set(train.labels)) < 2:
+    if kind in PAIRS and len(set(train.labels)) < 2:
         only = label_names[train.labels[0]]
         raise DataError(
             f"{name}, train: every example is {only!r}; fix: give examples of two classes"

@@ -1,7 +1,8 @@
-"""The text data set of a trial: examples in three splits, for three kinds of task.
+"""The text data set of a trial: examples in three splits, for four kinds of task.
 
-The kinds are `classification` (a text, or a pair of texts, has a class), `entities` (every word has
-a tag in IOB2) and `dialogue` (a prompt, or a conversation, has an answer). Imports no torch.
+The kinds are `classification` (a text, or a pair of texts, has a class), `ranking` (the items of a
+group have grades of relevance, and are put in order), `entities` (every word has a tag in IOB2) and
+`dialogue` (a prompt, or a conversation, has an answer). Imports no torch.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from models.data.sources import DataError
 
-KINDS = ("classification", "entities", "dialogue")
+KINDS = ("classification", "ranking", "entities", "dialogue")
 
 NOT_STATED = "not stated"
 
@@ -21,7 +22,8 @@ NOT_STATED = "not stated"
 class TextExamples:
     """Examples of one split; `texts` and `labels` have the same length.
 
-    classification: texts `(text,)` or `(first, second)`, labels the class as an int. entities:
+    classification: texts `(text,)` or `(first, second)`, labels the class as an int. ranking: the
+    same, and the classes are grades, see `TextSplits`. entities:
     texts the words, labels one tag id for each word (before `number_tags`: the tag itself).
     dialogue: texts `(prompt, answer)`, labels None; or the contents of several turns, the answer
     last, and their roles as labels: a prompt and an answer in a tokenizer's chat template.
@@ -53,9 +55,10 @@ class TextExamples:
 class TextSplits:
     """A loaded text data set.
 
-    `label_names`: the classes by number; for entities `("O", "B-a", "I-a", "B-b", ...)` over the
-    sorted entity types of all splits; empty for dialogue. `digest`: 12 hex digits over texts,
-    labels, label names and, since they decide where validation is cut, its groups.
+    `label_names`: the classes by number; for ranking the grades of relevance as text, 0 for not
+    relevant; for entities `("O", "B-a", "I-a", "B-b", ...)` over the sorted entity types of all
+    splits; empty for dialogue. `digest`: 12 hex digits over texts, labels, label names and, since
+    they decide where validation is cut and what is ranked, its groups.
     """
 
     kind: str

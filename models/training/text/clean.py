@@ -16,8 +16,10 @@ from models.data.text.splits import TextExamples
 from models.scores.bootstrap import Counted, count_classes, count_sentences
 from models.scores.classification import Classes, classification_scores, classification_table
 from models.scores.entities import Tags, entity_scores, entity_tables
+from models.scores.ranking import RANKING_METRICS
 from models.training.text.encoding import Encoder
 from models.training.text.predict import class_logits, predictions, tag_log_probabilities
+from models.training.text.ranked import MeasuredRanking
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +89,10 @@ class MeasuredAnswers:
         return {}
 
 
-Measured = MeasuredClasses | MeasuredEntities | MeasuredAnswers
+Measured = MeasuredClasses | MeasuredRanking | MeasuredEntities | MeasuredAnswers
 _NAMES = {
     "classification": ("accuracy.clean", "f1.macro", "matthews"),
+    "ranking": RANKING_METRICS,
     "entities": ("f1.clean", "precision.clean", "recall.clean", "accuracy.tokens"),
     "dialogue": ("perplexity", "accuracy.clean"),
 }

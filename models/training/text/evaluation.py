@@ -35,6 +35,7 @@ from models.scores.metric_names import MetricName, Split, on_split
 from models.training.text.clean import Measured, clean_names, measure
 from models.training.text.collate import collate, length_batches
 from models.training.text.encoding import IGNORED, Encoded, Encoder
+from models.training.text.ranked import MeasuredRanking, attacked_interval, measure_ranking
 from models.training.text.victim import TextVictim
 
 # Gradient steps of the diagnostic PGD: more would cost as much as the attack on words.
@@ -54,6 +55,7 @@ class TextEvaluation:
         self._kind, self._label_names = data.kind, data.label_names
         parts = validation_parts(data.validation, data.kind, threat.seed)
         self._examples: dict[str, TextExamples] = {**parts, "test": data.test}
+        self._train = data.train  # the popularity of items
         self._last: AttackResult | None = None
         self._synonyms = load_synonyms(threat.synonyms) if threat.synonyms else None
 
@@ -89,7 +91,8 @@ class TextEvaluation:
     def held_out(self, model: nn.Module, split: Split) -> dict[str, float]:
         """Return clean and attacked metrics of "confirmation" or "test", under their names there.
 
-        With them come their numbers of examples, and the bounds of an F1's interval.
+        With them come their numbers of examples, and the bounds of the intervals of an F1 and of
+        the metrics of a ranking.
         """
         clean, attack = self._measure(model, split), self._attack(model, split, self._threat)
         robust, seed = self._threat.metric(self._kind), self._threat.seed
@@ -98,8 +101,12 @@ class TextEvaluation:
         counted = dict(clean.counted())
         if self._kind == "entities":
             counted[robust] = self._attacked_entities(split, attack)
-        for name, each in counted.items():
-            low, high = f1_interval(each, seed)
+        intervals = {name: f1_interval(each, seed) for name, each in counted.items()}
+        if isinstance(clean, MeasuredRanking):
+            examples, names = self._examples[split], self._label_names
+            intervals = clean.intervals(seed)
+            intervals[robust] = attacked_interval(examples, attack, names, seed)
+        for name, (low, high) in intervals.items():
             parsed = MetricName.parse(name)
             metrics |= {str(parsed.bounded("low")): low, str(parsed.bounded("high")): high}
         return {on_split(split, name): value for name, value in metrics.items()}
@@ -126,6 +133,8 @@ class TextEvaluation:
         return {name.replace(".", "_test."): text for name, text in found.items()}
 
     def _measure(self, model: nn.Module, part: str) -> Measured:
+        if self._kind == "ranking":
+            return measure_ranking(model, self._encoder, self._examples[part], self._train)
         return measure(model, self._encoder, self._examples[part], self._label_names)
 
     def _attack(self, model: nn.Module, part: str, threat: TextThreat) -> AttackResult:

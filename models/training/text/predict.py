@@ -42,6 +42,12 @@ def class_logits(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded])
     return torch.stack([rows[number] for number in range(len(encoded))])
 
 
+def relevance(logits: Tensor, label_names: Sequence[str]) -> Tensor:
+    """Return the expected grade (texts,), float64, of logits (texts, grades): what ranks items."""
+    grades = torch.tensor([float(name) for name in label_names], dtype=torch.float64)
+    return torch.softmax(logits.double(), dim=-1) @ grades
+
+
 def tag_log_probabilities(
     model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded], lengths: Sequence[int]
 ) -> list[Tensor]:

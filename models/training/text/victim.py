@@ -10,7 +10,12 @@ from torch import nn
 from models.adversarial.text.attack import TextPrediction
 from models.data.text.splits import TextExamples
 from models.training.text.encoding import Encoder
-from models.training.text.predict import class_logits, predictions, tag_log_probabilities
+from models.training.text.predict import (
+    class_logits,
+    predictions,
+    relevance,
+    tag_log_probabilities,
+)
 
 
 class TextVictim:
@@ -34,6 +39,8 @@ class TextVictim:
         labels = [self._data.labels[example] for example in examples]
         if self._encoder.kind == "classification":
             return self._predict_classes(texts, labels)
+        if self._encoder.kind == "ranking":
+            return self._predict_relevance(texts, labels)
         if self._encoder.kind == "entities":
             return self._predict_tags(texts, labels)
         # A dialogue's text contains the answer, which is predicted.
@@ -58,6 +65,18 @@ class TextVictim:
         margins = logits.gather(1, truth)[:, 0] - others
         # A tie counts as wrong.
         return [TextPrediction(score=float(m), is_correct=bool(m > 0), tags=()) for m in margins]
+
+    def _predict_relevance(
+        self, texts: Sequence[tuple[str, ...]], labels: Sequence[int]
+    ) -> list[TextPrediction]:
+        names = self._encoder.label_names
+        logits = class_logits(self._model, self._encoder, self._encoder.encode(texts))
+        found = relevance(logits, names).tolist()
+        signs = (1.0 if label > 0 else -1.0 for label in labels)
+        return [
+            TextPrediction(score=sign * each, is_correct=False, tags=())
+            for sign, each in zip(signs, found, strict=True)
+        ]
 
     def _predict_tags(
         self, texts: Sequence[tuple[str, ...]], labels: Sequence[Sequence[int]]

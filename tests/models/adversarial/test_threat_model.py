@@ -64,7 +64,8 @@ def test_threats_need_no_torch() -> None:
     }
     assert imported == {
         "__future__", "dataclasses", "typing", "pydantic", "pydantic.dataclasses",
-        "models.scores.metric_names", "models.hyperparameters.hyperparameter",
+        "models.scores.metric_names", "models.scores.ranking",
+        "models.hyperparameters.hyperparameter",
     }  # fmt: skip
 
 

@@ -121,7 +121,8 @@ def test_a_name_on_pixels_tells_attack_norm_and_epsilon(threat: Threat) -> None:
 
 @pytest.mark.parametrize("threat", TEXTS)
 def test_a_name_on_texts_tells_attack_and_share(threat: TextThreat) -> None:
-    for kind, measure in (("classification", "accuracy"), ("entities", "f1")):
+    measures = {"classification": "accuracy", "ranking": "ndcg_at_10", "entities": "f1"}
+    for kind, measure in measures.items():
         full, cheap = (
             MetricName.parse(threat.metric(kind)),
             MetricName.parse(threat.cheap_metric(kind)),
