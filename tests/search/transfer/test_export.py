@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from models.catalog import complete
-from models.data.loading import ImageSplits
+from models.data.loading import load_images
 from models.weights.checkpoints import save_checkpoint
 from models.weights.rebuild import TrainedTrial
 from search.transfer import export
@@ -23,10 +23,10 @@ from tests.support.synthetic_history import CLEAN, FINGERPRINT, history, points,
 def test_a_model_that_learned_nothing_is_called_that(
     accuracy: float,
     is_trivial: bool,
-    few_digits: ImageSplits,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    few_digits = load_images({"name": "digits", "train_examples": 60})
     values: dict[str, Any] = {"width": 2, "blocks": 1}
     training = train(values, few_digits, epochs=1)
     save_checkpoint(tmp_path / "trial", 1, 1, list(training.run()), training.state_dict())
