@@ -265,9 +265,9 @@ def _export_adaptation(
     if changed:
         save_file({plain_name(name): t.clone() for name, t in changed.items()}, folder / BODY)
     _copy_loader("load_adapted.py", folder)
-    below = base_lines(base)
-    lines = (*below.lines, 'model = load(".", base)')
-    return "pytorch", False, Loading((_IMPORT_LOADER, *below.imports), lines)
+    found = base_lines(base)
+    lines = (*found.lines, 'model = load(".", base)')
+    return "pytorch", False, Loading((_IMPORT_LOADER, *found.imports), lines)
 
 
 def _weights(folder: Path) -> dict[str, str]:
