@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from models.weights.export import Exported
 
 # Measures that say nothing about the quality of the model.
-_COSTS = ("seconds", "work", "memory", "parameters", "queries", "words_changed", "loss")
+_COSTS = (
+    "seconds", "work", "memory", "parameters", "disk", "latency", "throughput", "queries",
+    "words_changed", "loss",
+)  # fmt: skip
 _TASKS = {
     "images": "image-classification",
     "classification": "text-classification",
