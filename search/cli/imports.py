@@ -61,9 +61,12 @@ def import_sweep(
     text = yaml.dump(
         dict(found.record), Dumper=Dumper, sort_keys=False, default_flow_style=None, width=110
     )
+    lost = [f"{label}: {what}" for label, what in found.notes if label in ("differs", "left out")]
+    # Names of the sweep may hold the end of a line, and must not end the comment.
+    heads = [" ".join(f"# {line}".split()) for line in (f"Translated from {sweep.name}.", *lost)]
+    text = "\n".join([*heads, text])
     spec = spec_from_yaml(text, str(target))
-    lost = [f"# {label}: {what}" for label, what in found.notes if label in ("differs", "left out")]
-    target.write_text("\n".join([f"# Translated from {sweep.name}.", *lost, text]), "utf-8")
+    target.write_text(text, "utf-8")
     module, _, function = str(spec.task.train).removeprefix("python:").partition(":")
     for label, what in (*found.notes, ("written", target)):
         say(f"{label:{_LABEL}}{what}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from models.hyperparameters.hyperparameter import LARGEST_COUNT
 from search.space.values import brief, count
 from search.spec.errors import Document, KeyPath, SpecError
 from search.spec.sections import HyperparameterSpec
@@ -130,7 +131,12 @@ def _reference(draft: _Draft, train: str) -> str:
         message = "must name a Python file; write program: train.py, or give --program"
         draft.document.add(("program",), f"{message} MODULE:FUNCTION", program)
         return ""
-    module = ".".join(Path(program).with_suffix("").parts).lstrip(".")
+    parts = Path(program).with_suffix("").parts
+    if not all(part.isidentifier() for part in parts):
+        message = "is no module in this folder, as train.py or jobs/train.py; give --program"
+        draft.document.add(("program",), f"{message} MODULE:FUNCTION", program)
+        return ""
+    module = ".".join(parts)
     return f"{module}:train"
 
 
@@ -225,15 +231,18 @@ def _scheduler(draft: _Draft) -> dict[str, Any]:
             document.add((*path, key), "unknown key", allowed=_HYPERBAND)
     numbers = {key: raw[key] for key in ("min_iter", "max_iter", "s", "eta") if key in raw}
     for key, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 1:
-            document.add((*path, key), "must be a number of 1 or more", number)
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        if not is_number or not 1 <= number < LARGEST_COUNT:
+            message = f"must be a number from 1 to {LARGEST_COUNT - 1:,}"
+            document.add((*path, key), message, number)
             return {}
     eta = max(2, round(numbers.get("eta", _ETA)))
     if eta != numbers.get("eta", eta):
         draft.note("differs", f"early_terminate.eta {numbers['eta']}: {eta}, the nearest here")
     first = numbers.get("min_iter")
     if first is None and {"max_iter", "s"} <= numbers.keys():
-        first = numbers["max_iter"] / eta ** numbers["s"]  # the lowest of W&B's s brackets
+        # The lowest of W&B's s brackets; the 31st is before the first epoch of any search.
+        first = numbers["max_iter"] / eta ** min(numbers["s"], 31)
     if first is None:
         document.add(path, "needs min_iter, or max_iter with s")
         return {}

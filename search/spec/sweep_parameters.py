@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,7 @@ def translate(document: Document, path: KeyPath, raw: Mapping[str, Any]) -> Tran
     elif "values" in keys:
         found = _categorical(document, path, raw)
     else:
-        numbers = _numbers(document, path, raw, keys)
+        numbers = _numbers(document, path, raw, kind)
         found = _number(document, path, kind, numbers) if numbers else None
     return found if len(document.problems) == before else None
 
@@ -117,17 +118,19 @@ def _kind(document: Document, path: KeyPath, raw: Mapping[str, Any]) -> str | No
 
 
 def _numbers(
-    document: Document, path: KeyPath, raw: Mapping[str, Any], keys: tuple[str, ...]
+    document: Document, path: KeyPath, raw: Mapping[str, Any], kind: str
 ) -> dict[str, int | float] | None:
     """Return the numbers of a distribution; None if one is wrong, which is noted."""
     before = len(document.problems)
-    found = {key: raw.get(key, _DEFAULTS.get(key)) for key in keys}
+    found = {key: raw.get(key, _DEFAULTS.get(key)) for key in DISTRIBUTIONS[kind]}
     for key, number in found.items():
         place = (*path, key)
         if isinstance(number, bool) or not isinstance(number, int | float):
             document.add(place, "must be a number", "null" if number is None else number)
-        elif not math.isfinite(number):
+        elif not _is_finite(number):
             document.add(place, "must be a finite number", number)
+        elif kind == "int_uniform" and number != int(number):
+            document.add(place, "must be a whole number with int_uniform", number)
         elif key == "q" and number <= 0:
             document.add(place, "must be above 0", number)
         elif key in _NOT_NEGATIVE and number < 0:
@@ -271,11 +274,16 @@ def _likely(
 
 def _plain(value: Any) -> tuple[Any, tuple[str, ...]]:
     """Return a value that a spec can hold, and what was changed: a list becomes its JSON text."""
-    if isinstance(value, bool | str) or (isinstance(value, int | float) and math.isfinite(value)):
+    if isinstance(value, bool | str) or (isinstance(value, int | float) and _is_finite(value)):
         return value, ()
     text = json.dumps(value, default=str)
     return text, ("null, lists and mappings are no values here and became their JSON text; fix: "
                   "read it with json.loads in your function",)  # fmt: skip
+
+
+def _is_finite(number: int | float) -> bool:
+    """Return whether a number is finite as a float, which a whole one of 400 digits is not."""
+    return abs(number) <= sys.float_info.max
 
 
 def _rounded(number: float) -> float:

@@ -67,6 +67,16 @@ def test_a_sweep_with_mistakes_writes_nothing(cli: Callable[..., Said], tmp_path
     assert not (tmp_path / "mine.yaml").exists()
 
 
+def test_names_in_a_sweep_cannot_write_keys_of_the_spec(
+    cli: Callable[..., Said], tmp_path: Path
+) -> None:
+    sweep, target = tmp_path / "sweep.yaml", tmp_path / "mine.yaml"
+    sweep.write_text((EXAMPLES / "sweep.yaml").read_text() + '"a\\nhistory: {enabled: false}": 1\n')
+    assert cli("import-sweep", sweep, "--output", target).code == 0
+    assert "a history: {enabled: false}" in target.read_text()
+    assert "history" not in yaml.safe_load(target.read_text())
+
+
 def test_the_function_of_a_sweep_can_be_named(cli: Callable[..., Said], tmp_path: Path) -> None:
     target = tmp_path / "mine.yaml"
     said = cli("import-sweep", EXAMPLES / "sweep.yaml", "--program", "other:main",

@@ -159,7 +159,7 @@ def test_the_function_is_that_of_the_program_or_the_one_that_is_named(tmp_path: 
         ({"run_cap": "ten"}, "run_cap = 'ten': must be a whole number"),
         ({"early_terminate": {"type": "envelope"}}, "type: hyperband"),
         ({"early_terminate": {"type": "hyperband"}}, "needs min_iter, or max_iter with s"),
-        ({"early_terminate": {"type": "hyperband", "min_iter": 0}}, "a number of 1 or more"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 0}}, "must be a number from 1 to"),
     ],
 )  # fmt: skip
 def test_a_mistake_has_its_line_key_and_fix(
@@ -178,3 +178,37 @@ def test_a_tag_that_would_build_an_object_is_refused(tmp_path: Path) -> None:
     path.write_text("program: !!python/object/apply:os.system ['true']\n")
     with pytest.raises(SpecError, match="not YAML"):
         read_sweep(path)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"min_iter": float("inf")},
+        {"min_iter": 1, "eta": float("inf")},
+        {"max_iter": 9, "s": 10**400},
+    ],
+)
+def test_numbers_of_hyperband_beyond_all_epochs_are_mistakes(
+    tmp_path: Path, numbers: dict[str, Any]
+) -> None:
+    said = refused(tmp_path, early_terminate={"type": "hyperband", **numbers})
+    assert "must be a number from 1 to 2,147,483,647" in said
+
+
+def test_more_brackets_than_epochs_start_at_the_first_epoch(tmp_path: Path) -> None:
+    stop = {"type": "hyperband", "max_iter": 9, "s": 10**9}
+    found = swept(tmp_path, early_terminate=stop)
+    assert found.record["scheduler"]["grace_epochs"] == 1
+
+
+@pytest.mark.parametrize("program", ["../train.py", "/jobs/train.py", "my train.py", ".py"])
+def test_a_program_that_is_no_module_of_the_folder_is_a_mistake(
+    tmp_path: Path, program: str
+) -> None:
+    assert "--program MODULE:FUNCTION" in refused(tmp_path, program=program)
+
+
+def test_a_program_in_a_folder_is_a_module_of_a_package(tmp_path: Path) -> None:
+    assert swept(tmp_path, program="./jobs/train.py").record["task"]["train"] == (
+        "python:jobs.train:train"
+    )

@@ -186,3 +186,14 @@ def test_lists_become_text_that_json_reads_back() -> None:
 def test_a_mistake_is_named_with_its_key_and_value(raw: dict[str, Any], said: str) -> None:
     (text,) = mistakes(raw)
     assert text.startswith("sweep.yaml  parameters.x") and said in text, text
+
+
+def test_a_whole_number_beyond_all_floats_is_a_mistake_or_a_text() -> None:
+    (mistake,) = mistakes({"min": 0, "max": 10**400})
+    assert "must be a finite number" in mistake
+    assert translated({"value": 10**400}).value == str(10**400)
+
+
+def test_the_ends_of_int_uniform_are_whole_numbers() -> None:
+    found = mistakes({"distribution": "int_uniform", "min": 0.5, "max": 3.0})
+    assert len(found) == 1 and "must be a whole number" in found[0]
