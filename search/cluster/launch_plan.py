@@ -124,7 +124,7 @@ def _started(launch: Launch) -> Iterator[tuple[str, str]]:
 
 def _travels(launch: Launch) -> Iterator[tuple[str, str]]:
     files = what_travels(launch.project)
-    size = sum(file.stat().st_size for file in files) / 1e6
+    size = sum(file.stat().st_size for file in files if file.exists()) / 1e6  # a link may not
     yield "project", f"{launch.project}: {counted(len(files), 'file')}, {size:.1f} MB"
     left = [name for name in LEFT_BEHIND if (launch.project / name).exists()]
     rules = ", ".join(name for name in IGNORE_FILES if (launch.project / name).is_file())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ ADVERSARIAL_EXAMPLES = ".safetensors"
 # Pictures and pages of explanations. These and adversarial examples are the files there that are
 # not read as text.
 EXPLANATIONS = (".png", ".html")
+# Their names are links of the report, and the store is not ours alone.
+_EXPLANATION = re.compile(rf"{tag_names.ROBUSTNESS}/explanation_[a-z_]+\.(png|html)")
 # Bytes. A picture of an explanation has a few columns; a larger file is not one of ours.
 LARGEST_EXPLANATION = 5_000_000
 
@@ -125,7 +128,8 @@ def fetched_explanations(
     """
     with tempfile.TemporaryDirectory() as folder:
         yield {
-            run_id: _fetch_explanations(client, run_id, Path(folder, run_id)) for run_id in run_ids
+            run_id: _fetch_explanations(client, run_id, Path(folder, str(place)))
+            for place, run_id in enumerate(run_ids)
         }
 
 
@@ -136,7 +140,8 @@ def _fetch_explanations(client: MlflowClient, run_id: str, folder: Path) -> list
     folder.mkdir()
     try:
         for each in client.list_artifacts(run_id, tag_names.ROBUSTNESS):
-            if each.path.endswith(EXPLANATIONS) and (each.file_size or 0) <= LARGEST_EXPLANATION:
+            is_one = _EXPLANATION.fullmatch(each.path) is not None
+            if is_one and (each.file_size or 0) <= LARGEST_EXPLANATION:
                 files.append(Path(client.download_artifacts(run_id, each.path, str(folder))))
     except (MlflowException, OSError):
         return []

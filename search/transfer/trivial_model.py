@@ -41,9 +41,10 @@ def why_trivial(trial: Trial, trivial: TrivialScores, sizes: dict[str, int]) -> 
             return found.format(split) if of["f1.clean"] <= 0 else ""
         if not math.isnan(of["perplexity"]):
             return _of_language(split, of["perplexity"], trivial.perplexity)
-        if not math.isnan(of["accuracy.clean"]) and split in trivial.shares and sizes.get(split):
+        accuracy = of["accuracy.clean"]  # from a store, which may hold a share of 1.5
+        if 0.0 <= accuracy <= 1.0 and split in trivial.shares and sizes.get(split):
             share, number = trivial.shares[split], sizes[split]
-            return _of_classes(split, of["accuracy.clean"], of["matthews"], share, number)
+            return _of_classes(split, accuracy, of["matthews"], share, number)
     return ""
 
 

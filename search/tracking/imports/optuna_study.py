@@ -78,7 +78,15 @@ def _journal(file: Path) -> BaseStorage:
         raise ValueError(f"{file}: there is no such file; {fix}")
     try:
         return JournalStorage(JournalFileBackend(str(file)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    # AssertionError: an operation that this Optuna does not know.
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"{file}: not a journal of Optuna's; {fix}") from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +41,11 @@ STATES: Mapping[str, State] = {
 RUNNING = ("running", "pending", "preempting")
 # Columns that W&B fills, in small letters; all others are keys of the config and of the summary.
 _OWN = ("id", "name", "state", "notes", "user", "tags", "created", "runtime", "sweep", "group")
+# A reason of ours begins so, too, and says that the trial diverged (`search/history/causes.py`).
+_NOT_FINITE = "not finite: an objective at W&B"
+# A century, and years that a store's milliseconds can hold: what lies beyond was not measured.
+_MOST_SECONDS, _YEARS = 3.2e9, range(1971, 3000)
+_LONGEST_ID = 200  # characters; W&B's have 8, and a longer one is kept by its digest
 _LONGEST_CELL = 1_000_000  # a config may hold a long text; the module's own limit is 131,072
 
 
@@ -141,7 +145,7 @@ def _run(
         objectives=tuple(matched.objectives),
         started=created,
         seconds=_seconds(table, row, cells),
-        reason=f"{stated or 'a value that is not finite'} at W&B" if state == "failed" else "",
+        reason=f"{stated} at W&B" if state == "failed" else _NOT_FINITE if is_failed else "",
     )
     name = cells.get(table.own("name"), "")
     return ImportedRun(_identity(table, cells), name, f"{table.file}, row {row}", trial)
@@ -196,6 +200,8 @@ def _created(table: _Table, row: int, cells: Mapping[str, str]) -> datetime | No
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
+        moment = None
+    if moment is None or moment.year not in _YEARS:
         table.note(row, column, f"{brief(text)} is no time; the run is kept without it")
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -208,7 +214,7 @@ def _seconds(table: _Table, row: int, cells: Mapping[str, str]) -> float:
         seconds = float(text or 0)
     except ValueError:
         seconds = -1.0
-    if math.isfinite(seconds) and seconds >= 0:
+    if 0 <= seconds <= _MOST_SECONDS:
         return seconds
     table.note(row, column, f"{brief(text)} is no number of seconds; the run is kept without it")
     return 0.0
@@ -218,7 +224,13 @@ def _identity(table: _Table, cells: Mapping[str, str]) -> str:
     """Return the id of a run; without that column its name and start, else a digest of its row."""
     stated = cells.get(table.own("id"), "").strip()
     both = [cells.get(table.own(name), "").strip() for name in ("name", "created")]
-    if stated:
+    if 0 < len(stated) <= _LONGEST_ID:
         return stated
-    parts: Sequence[str] = both if all(both) else [f"{key}={cells[key]}" for key in sorted(cells)]
+    parts: Sequence[str] = (
+        [stated]
+        if stated
+        else both
+        if all(both)
+        else [f"{key}={cells[key]}" for key in sorted(cells)]
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

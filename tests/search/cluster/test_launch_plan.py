@@ -100,6 +100,14 @@ def test_it_names_files_addresses_commands_and_what_travels(
     assert "/data/images does not travel" in travels
 
 
+def test_a_link_to_nothing_has_no_size(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "latest").symlink_to(project / "gone")
+    dry_run(project, monkeypatch)
+    assert f"{project}: 5 files, 0.0 MB" in capsys.readouterr().out
+
+
 def test_own_code_is_listed_by_file_and_digest(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

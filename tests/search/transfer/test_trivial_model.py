@@ -62,3 +62,7 @@ def test_a_perplexity_of_equally_likely_tokens_is_trivial() -> None:
 
 def test_nothing_is_claimed_where_nothing_is_known() -> None:
     assert not why_trivial(trial(), TrivialScores(), SIZES)
+
+
+def test_an_accuracy_that_is_no_share_says_nothing() -> None:
+    assert why_trivial(trial(test__accuracy__clean=1.5), HALF, SIZES) == ""

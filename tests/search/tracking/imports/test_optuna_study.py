@@ -132,7 +132,8 @@ def test_a_journal_is_read_too(tmp_path: Path) -> None:
     study.optimize(objective, n_trials=1, catch=(ZeroDivisionError, optuna.TrialPruned))
     found = read_study(open_study(str(file)), spec_of())
     assert len(found.runs) == 1
-    for text, said in (("", "holds no Optuna study"), ("no\njournal\n", "not a journal of")):
+    wrong = ("no\njournal\n", '{"op_code": 99, "worker_id": "a"}\n', "[" * 100_000 + "\n")
+    for text, said in (("", "holds no Optuna study"), *((each, "not a journal") for each in wrong)):
         file.write_text(text)
         with pytest.raises(ValueError, match=said):
             open_study(str(file))

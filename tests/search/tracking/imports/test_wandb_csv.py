@@ -188,3 +188,32 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes, said
     path.write_bytes(content)
     with pytest.raises(ValueError, match=said):
         read_wandb_csv(path, spec_with())
+
+
+def test_a_finished_run_without_a_finite_value_diverged(tmp_path: Path) -> None:
+    (run,) = read(tmp_path, ROW.replace('"0.25"', '"NaN"')).runs
+    assert (run.trial.state, run.trial.cause) == ("failed", "diverged")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "problem"),
+    [
+        ('"75"', '"1e300"', "is no number of seconds"),
+        ('"75"', '"nan"', "is no number of seconds"),
+        ("2026-11-02T09:00:00.000Z", "0001-01-01T00:00:00+14:00", "is no time"),
+        ("2026-11-02T09:00:00.000Z", "9999-12-31T23:59:59-12:00", "is no time"),
+    ],
+)
+def test_times_that_no_store_holds_are_left_out(
+    tmp_path: Path, was: str, now: str, problem: str
+) -> None:
+    found = read(tmp_path, ROW.replace(was, now))
+    assert len(found.runs) == 1
+    (said,) = found.problems
+    assert problem in said and "kept without it" in said
+
+
+def test_an_id_as_long_as_a_text_is_kept_by_its_digest(tmp_path: Path) -> None:
+    row, head = f'"{"i" * 9000}",{ROW}', f'"ID",{HEAD}'
+    first, again = (read(tmp_path, row, head=head).runs[0].identity for _ in range(2))
+    assert first == again and len(first) < 100
