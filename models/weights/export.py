@@ -230,7 +230,7 @@ def _export_adapter(
     if rebuilt.label_names:
         options += [f"num_labels={len(rebuilt.label_names)}", "ignore_mismatched_sizes=True"]
     padding = getattr(rebuilt.plain.config, "pad_token_id", None)
-    if kind == "classification" and padding is not None:
+    if kind in ("classification", "ranking") and padding is not None:
         options.append(f"pad_token_id={padding}")  # a decoder's configuration often lacks it
     below = base_lines(base)
     lines = (
