@@ -49,8 +49,8 @@ class TextDescription:
     `test` count examples. `repeated` and `leaked` count training examples of the source that repeat
     an earlier one, or are also in validation or test; the setting `deduplicate` drops them.
     `removed` counts those dropped because other data sets are evaluated on them (`without`).
-    `digest` has 12 hex digits over all texts, labels and label names of a trial, and groups of a
-    ranking. `warnings` say what is suspicious, each with its fix.
+    `digest` has 12 hex digits over all texts, labels and label names of a trial, and the groups of
+    validation. `warnings` say what is suspicious, each with its fix.
     """
 
     name: str

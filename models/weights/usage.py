@@ -114,19 +114,19 @@ def _of_classes(
     if is_pair:
         texts += ', ["The first one\'s pair.", "The other\'s."]'
     options = f'truncation=True, max_length={length}, padding=True, return_tensors="pt"'
+    printed: tuple[str, ...] = ("print([names[index] for index in logits.argmax(1).tolist()])",)
+    if is_ranked:
+        printed = (
+            "grades = torch.tensor([float(name) for name in names])",
+            "print((logits.softmax(1) @ grades).tolist())",
+        )
     lines = (
         f"batch = tokenizer({texts}, {options})",
         "with torch.no_grad():",
         "    output = model(**batch)",
         'logits = getattr(output, "logits", output)' if is_own else "logits = output.logits",
+        *printed,
     )
-    if is_ranked:
-        lines += (
-            "grades = torch.tensor([float(name) for name in names])",
-            "print((logits.softmax(1) @ grades).tolist())",
-        )
-    else:
-        lines += ("print([names[index] for index in logits.argmax(1).tolist()])",)
     notes = [note for note, holds in ((_PAIR, is_pair), (_RELEVANCE, is_ranked)) if holds]
     return Usage(_of_texts(rebuilt, loading, lines), " ".join(notes))
 

@@ -9,6 +9,7 @@ processes have a core each as far as the machine has cores, and theirs are by th
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -246,13 +247,14 @@ def verdicts(every: list[Measured]) -> Table:
     """Return for which keys packing is worth building: see `verdict`."""
     rows = []
     for measured in every:
-        count, form, found = best(measured)
         other = max(
             (statistics.median(ratios(measured.processes[1], seconds))
              for number, seconds in measured.processes.items() if number > 1), default=0.0,
         )  # fmt: skip
-        rows.append([str(measured.key), form, count, spread(found), f"{other:.2f}" if other else "",
-                     verdict(found)])  # fmt: skip
+        count, form, found = best(measured) or ("", "none works", [])
+        gain, worth = (spread(found), verdict(found)) if found else ("failed", "no")
+        gain_of_processes = f"{other:.2f}" if other else ""
+        rows.append([str(measured.key), form, count, gain, gain_of_processes, worth])
     return Table(
         "Is packing worth building?",
         ["key", "best form", "members", "gain over the loop", "processes' best gain", "worth it"],
@@ -262,13 +264,16 @@ def verdicts(every: list[Measured]) -> Table:
     )
 
 
-def best(measured: Measured) -> tuple[int, str, list[float]]:
-    """Return members, form and gains of the best packed training of a key, by median."""
+def best(measured: Measured) -> tuple[int, str, list[float]] | None:
+    """Return members, form and gains of the best packed training of a key, by median.
+
+    None if no form has trained.
+    """
     found = [
         (count, form, ratios(seconds["loop"], seconds[form]))
         for count, seconds in measured.seconds.items() for form in FORMS if form in seconds
     ]  # fmt: skip
-    return max(found, key=lambda each: statistics.median(each[2]))
+    return max(found, key=lambda each: statistics.median(each[2]), default=None)
 
 
 def verdict(found: list[float]) -> str:
@@ -283,6 +288,7 @@ def _gain(seconds: dict[str, list[float]], form: str) -> str:
 
 
 def differences(every: list[Measured]) -> Table:
+    """Return the table of how far packed gradients are from the loop's, by key and form."""
     rows = [
         [str(measured.key), form, *(f"{value:.1e}" for value in asdict(found).values())]
         for measured in every for form, found in measured.differences.items()
@@ -300,10 +306,10 @@ def differences(every: list[Measured]) -> Table:
 
 def _claims(every: list[Measured]) -> list[tuple[str, bool]]:
     found = [each for measured in every for each in measured.differences.values()]
-    exact = max(each.exact for each in found)
+    exact = max((each.exact for each in found), default=math.inf)
     return [
         ("in float32 gradients differ from the loop's by no more than the rounding of both",
-         all(each.is_rounding for each in found)),
+         bool(found) and all(each.is_rounding for each in found)),
         (f"in float64 by at most 1e-14 ({exact:.1e}): it is the same algorithm", exact <= 1e-14),
     ]  # fmt: skip
 
