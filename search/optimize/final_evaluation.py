@@ -211,7 +211,10 @@ def _explained(
     found: FinalEvaluation, training: EvaluatedTraining, task: TaskOnWorker, data: Splits | None,
     folder: Path,
 ) -> FinalEvaluation:  # fmt: skip
-    """Returns the results with the files that explain predictions; without captum as they are."""
+    """Returns the results with the files that explain predictions; without captum as they are.
+
+    They took hours, and an explanation is an extra: if it fails, they are kept without it.
+    """
     from models.explanations.explain import write_explanations
     from models.explanations.integrated_gradients import is_installed
 
@@ -220,9 +223,9 @@ def _explained(
         return found
     try:
         files = write_explanations(training, data, threat, folder, count=EXPLAINED)
-    except ValueError as error:  # a network of the user's may have no gradient
-        message = f"{found.message}; not explained: {error}".removeprefix("; ")
-        return replace(found, message=message)
-    texts = {file.name: file.read_text("utf-8") for file in files if file.suffix == ".md"}
+        texts = {file.name: file.read_text("utf-8") for file in files if file.suffix == ".md"}
+    except Exception as error:  # a network without a gradient, no memory, a full disk
+        why = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        return replace(found, message=f"{found.message}; not explained: {why}".removeprefix("; "))
     others = [str(file) for file in files if file.suffix != ".md"]
     return replace(found, texts={**found.texts, **texts}, files=(*found.files, *others))

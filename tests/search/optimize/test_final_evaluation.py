@@ -12,9 +12,10 @@ import pytest
 import ray
 
 from models.adversarial.threat_model import TextThreat, Threat
+from models.explanations import explain, integrated_gradients
 from search.history import Trial
 from search.optimize import final_evaluation
-from search.optimize.final_evaluation import FinalEvaluation, evaluate_front
+from search.optimize.final_evaluation import FinalEvaluation, _explained, evaluate_front
 from search.tracking.write.journal import Journal, read_events
 from tests.support.plans import a_plan
 from tests.support.stepped_trials import task_of
@@ -35,13 +36,14 @@ class Rays:
     """Ray as the evaluation uses it; a task runs when it is started, and keeps what it raises."""
 
     def __init__(self, evaluate: Any) -> None:
-        self.evaluate, self.asked = evaluate, []
+        self.evaluate, self.asked, self.explained = evaluate, [], []
 
     def remote(self, **_: Any) -> Any:
         return lambda function: SimpleNamespace(remote=self._start)
 
-    def _start(self, task: Any, config: Any, data: Any) -> Any:
+    def _start(self, task: Any, config: Any, data: Any, *, is_explained: bool) -> Any:
         self.asked.append((config["number"], task.spec.threat))
+        self.explained += [config["number"]] * is_explained
         try:
             last = Reference(self.evaluate(task, config))
         except ray.exceptions.RayError as error:
@@ -137,3 +139,25 @@ def test_a_missing_package_is_reported_and_the_rest_recorded(
     evaluated(tmp_path, lambda *_: answer, monkeypatch)
     assert len(events(tmp_path, "test")) == 2
     assert "trial 003: pip install it" in [each["message"] for each in events(tmp_path, "driver")]
+
+
+def test_the_first_of_the_best_trials_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert evaluated(tmp_path, found, monkeypatch).explained == [3]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), OSError("disk is full")])
+def test_an_explanation_that_fails_costs_none_of_the_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(integrated_gradients, "is_installed", lambda: True)
+    monkeypatch.setattr(explain, "write_explanations", fails)
+    measured = FinalEvaluation({"test.accuracy.clean": 0.9}, message="no autoattack")
+    task = task_of(tmp_path, model="cnn", threat=Threat())
+    kept = _explained(measured, None, task, "data", tmp_path)  # type: ignore[arg-type]
+    assert kept.metrics == measured.metrics
+    assert kept.message == f"no autoattack; not explained: {error}"
