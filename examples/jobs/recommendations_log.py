@@ -62,7 +62,7 @@ def rows(users: int, seed: int) -> Iterator[tuple[str, str, str, int]]:
             yield f"user {user}", history, titles[item], int(taken)
 
 
-def write(users: int = 600, seed: int = 0, file: Path = FILE) -> Path:
+def write(users: int = 600, seed: int = 1130, file: Path = FILE) -> Path:
     """Writes the log as CSV; returns its file."""
     with file.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened)

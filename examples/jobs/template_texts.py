@@ -4,8 +4,10 @@
 
 `financial.csv` has sentences about results with a sentiment, of which 12 % are negative and 60 %
 neutral; `support.jsonl` has dialogues of two or three turns with a support desk; `entities.conll`
-has sentences with persons, companies and cities. The templates leave little to learn, so scores are
-high; what they show is the form of the files, and what a search does with them.
+has sentences with persons, companies and cities. No sentence, and no first message of a dialogue,
+is drawn twice, so none is in two splits; but the few templates are in all of them. That leaves
+little to learn, so scores are high; what they show is the form of the files, and what a search does
+with them.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,33 +63,45 @@ SENTENCES = (
 )
 
 
-def fill(template: str, generator: np.random.Generator) -> dict[str, str]:
-    """Returns a value for every name of a template."""
+def draw_new(
+    templates: Sequence[str], generator: np.random.Generator, drawn: set[str]
+) -> tuple[str, dict[str, str]]:
+    """Draws a template and a value for each name, until their text is not in `drawn`; adds it."""
     lists = {"company": COMPANIES, "person": PEOPLE, "city": CITIES, "month": MONTHS}
-    values = {name: str(generator.choice(each)) for name, each in lists.items()}
-    return values | {"number": str(generator.integers(2, 60))}
+    while True:
+        template = str(generator.choice(templates))
+        values = {name: str(generator.choice(each)) for name, each in lists.items()}
+        values["number"] = str(generator.integers(2, 60))
+        text = template.format(**values)
+        if text not in drawn:
+            drawn.add(text)
+            return template, values
 
 
 def write_financial(generator: np.random.Generator, rows: int = 400) -> None:
     """Writes `financial.csv`, with the columns sentence and sentiment."""
+    drawn: set[str] = set()
     with Path("financial.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("sentence", "sentiment"))
         for label in generator.choice(
             list(SENTIMENTS), rows, p=[share for share, *_ in SENTIMENTS.values()]
         ):
-            template = str(generator.choice(SENTIMENTS[str(label)][1:]))
-            writer.writerow((template.format(**fill(template, generator)), label))
+            template, values = draw_new(SENTIMENTS[str(label)][1:], generator, drawn)
+            writer.writerow((template.format(**values), label))
 
 
 def write_support(generator: np.random.Generator, rows: int = 150) -> None:
     """Writes `support.jsonl`, a dialogue a line."""
+    drawn: set[str] = set()
     with Path("support.jsonl").open("w", encoding="utf-8") as file:
         for _ in range(rows):
             problem, question, answer = PROBLEMS[generator.integers(len(PROBLEMS))]
+            told = f"{{person}} from {{city}} here , {problem} ."
+            template, values = draw_new([f"{each} {told}" for each in GREETINGS], generator, drawn)
             turns = [
                 ("system", "you are a support desk ."),
-                ("user", f"{generator.choice(GREETINGS)} {problem} ."),
+                ("user", template.format(**values)),
                 ("assistant", question),
                 ("user", str(generator.choice(("yes", "one moment", "here it is", "on Monday")))),
                 ("assistant", answer),
@@ -99,10 +114,10 @@ def write_support(generator: np.random.Generator, rows: int = 150) -> None:
 
 def write_entities(generator: np.random.Generator, rows: int = 300) -> None:
     """Writes `entities.conll`, a word and its tag a line."""
+    drawn: set[str] = set()
     with Path("entities.conll").open("w", encoding="utf-8") as file:
         for _ in range(rows):
-            template = str(generator.choice(SENTENCES))
-            values = fill(template, generator)
+            template, values = draw_new(SENTENCES, generator, drawn)
             for place in template.split():
                 name = place.strip("{}")
                 is_entity = place.startswith("{") and name != "month"

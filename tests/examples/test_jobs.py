@@ -115,6 +115,19 @@ def test_the_turns_of_a_dialogue_stay_in_one_split(folder: Path) -> None:
     assert max(map(len, roles)) >= 5 and all(each[-1] == "assistant" for each in roles)
 
 
+@pytest.mark.parametrize(
+    ("job", "kind"),
+    [("financial", "classification"), ("support", "dialogue"), ("entities", "entities")],
+)
+def test_no_text_of_a_job_is_in_two_splits(folder: Path, job: str, kind: str) -> None:
+    data = load_data(load_spec(folder / f"{job}.yaml").task.data, kind)
+    assert isinstance(data, TextSplits)
+    texts = [set(each.texts) for each in (data.train, data.validation, data.test)]
+    assert len(set.union(*texts)) == sum(map(len, texts))
+    # Nothing repeats, so `deduplicate` of the spec dropped nothing.
+    assert sum(map(len, texts)) == sum(map(len, (data.train, data.validation, data.test)))
+
+
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("job", DATA)
