@@ -88,7 +88,8 @@ def test_every_tag_has_a_meaning() -> None:
     from metric_pages import tag_meanings
 
     found = dict(tag_meanings())
-    assert found["twentieth.kind"] == "`search` for the summary run, `trial` for the others"
+    assert found["twentieth.search"] == "the search's id"
+    assert found["twentieth.kind"].startswith("`search` for the summary run, `trial` for the")
     assert not [tag for tag, meaning in found.items() if not meaning]
 
 

@@ -96,13 +96,14 @@ def test_search_uses_of_models_only_the_catalogue_outside_the_worker() -> None:
         "models.networks.passed_code",
         "models.adversarial.text.word_substitution", "models.adversarial.epsilons",
         "models.adversarial.checks.warning", "models.adversarial.checks.search_warnings",
-        "models.scores.metric_names", "models.scores.cost_names",
+        "models.scores.metric_names", "models.scores.cost_names", "models.scores.trivial",
         "models.hyperparameters.hyperparameter",
     )  # fmt: skip
     # What hands weights on looks at checkpoints; it imports torch when it needs it.
     hand_on = ("models.weights",)
     handing_on = [
-        f"search/transfer/{name}.py" for name in ("sources", "inherited_weights", "export")
+        f"search/transfer/{name}.py"
+        for name in ("sources", "inherited_weights", "export", "model_card")
     ]
     at_work = tuple(
         f"search/{file}.py"

@@ -84,7 +84,7 @@ def _train(
         perturbed(model.eval(), inputs, exactly=True)(None)
     row = [
         f"{len(data.train) / seconds:.0f}", f"{seconds:.2f}",
-        f"{costs['parameters.trainable']:,.0f}", f"{costs['memory.peak_mb']:.0f}",
+        f"{optimization.adapted.trainable_parameters:,}", f"{costs['memory.peak_mb']:.0f}",
         f"{losses[0]:.3f}",
     ]  # fmt: skip
     return row, losses[0], dtypes

@@ -4,6 +4,7 @@ Integrated gradients run over the token embeddings, from those of padding; speci
 theirs. A word's value is the sum over its tokens. What is explained is
 
 - classification: the logit of the predicted class;
+- ranking: the relevance by which an item is ranked;
 - entities: the logit of the tag predicted for one word: the first wrong one, else the first entity;
 - dialogue: the mean log-probability of the answer's tokens, by the words of the prompt alone.
 
@@ -28,8 +29,11 @@ from models.explanations.images import GROUPS, Group
 from models.explanations.integrated_gradients import Attribution, integrated_gradients
 from models.training.text.collate import collate
 from models.training.text.encoding import IGNORED, Encoded, Encoder
+from models.training.text.predict import relevance
 from models.training.text.victim import TextVictim
 
+# Their label is of a whole text: a class, or a grade of relevance.
+_OF_WHOLE_TEXTS = ("classification", "ranking")
 # Texts that are attacked to find examples: enough for each group, and a minute at most.
 CANDIDATES = 64
 
@@ -112,7 +116,7 @@ def explain_texts(
                 after = None
                 if group == "attacked":
                     after = _reading(model, encoder, each.adversarial, label)
-                truth = names[label] if encoder.kind == "classification" else ""
+                truth = names[label] if encoder.kind in _OF_WHOLE_TEXTS else ""
                 explained.append(ExplainedText(group, each.example, truth, clean, after))
         return explained
 
@@ -120,15 +124,13 @@ def explain_texts(
 def _of_group(attacked: Sequence[AttackedText], group: Group) -> list[AttackedText]:
     if group == "attacked":
         return [each for each in attacked if each.is_worse]
-    correct = [each for each in attacked if each.clean.is_correct]
-    if group == "right":
-        return [each for each in correct if not each.is_worse] or correct
-    return [each for each in attacked if not each.clean.is_correct and not each.is_worse]
+    members = [each for each in attacked if each.clean.is_correct == (group == "right")]
+    return [each for each in members if not each.is_worse] or members
 
 
 def _reading(model: nn.Module, encoder: Encoder, text: tuple[str, ...], label: object) -> Reading:
     """Return how the model reads one text."""
-    rows = encoder.encode([text], None if encoder.kind == "classification" else [label])
+    rows = encoder.encode([text], None if encoder.kind in _OF_WHOLE_TEXTS else [label])
     device = next(model.parameters()).device
     row, batch, target = _explained_row(model, encoder, rows, text, device)
     table = token_embedding(model)
@@ -173,7 +175,10 @@ def _explained_row(
 
 
 def _target_of(encoder: Encoder, row: Encoded, logits: Tensor) -> _Target:
-    """Return what is explained of a text's class, or of the answer in a dialogue."""
+    """Return what is explained of a text's class or grade, or of the answer in a dialogue."""
+    if encoder.kind == "ranking":
+        names, end = encoder.label_names, len(row.input_ids)
+        return _Target("the relevance", lambda out: relevance(out, names).float(), end)
     if encoder.kind == "classification":
         predicted = int(logits.argmax())
         name = f"class {encoder.label_names[predicted]}"

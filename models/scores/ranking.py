@@ -16,13 +16,13 @@ from math import comb
 import numpy as np
 import numpy.typing as npt
 
+from models.scores.bootstrap import mean_interval
+
 Floats = npt.NDArray[np.float64]  # (n,)
 
 CUTOFFS = (1, 3, 5, 10, 20)
 # The field's usual cutoff; the metric that attacks lower.
 ROBUST_CUTOFF = 10
-# Enough that the ends of a 95 % interval vary by about 1 % of its width.
-_RESAMPLES = 2000
 
 RANKING_METRICS = (
     *(f"ndcg_at_{cutoff}.clean" for cutoff in CUTOFFS),
@@ -107,21 +107,6 @@ def ranking_table(ranked: Mapping[str, RankedGroups]) -> str:
             cells.append(f"{each.values[name].mean():.4f} ({low:.4f} to {high:.4f})")
         lines.append(f"{name.removesuffix('.clean'):14}" + "".join(f"{cell:>30}" for cell in cells))
     return "\n".join(lines) + "\n"
-
-
-def mean_interval(values: Floats, seed: int = 0) -> tuple[float, float]:
-    """Return the bounds of a mean over groups with 95 % confidence, by the bootstrap.
-
-    Groups are drawn with replacement, as a whole, because the items of one depend on each other
-    (Efron & Tibshirani 1993, section 13.3: percentiles).
-
-    Args:
-        values: (groups,), one metric of each group.
-        seed: of the draws.
-    """
-    draws = np.random.default_rng(seed).integers(len(values), size=(_RESAMPLES, len(values)))
-    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _metrics(grades: Floats, scores: Floats) -> dict[str, float]:

@@ -16,7 +16,7 @@ class TrivialScores:
 
     Attributes:
         shares: Split ("validation", "test") -> share of its most frequent class, which is the
-            accuracy of always answering it; empty for entities and dialogue.
+            accuracy of always answering it; empty for other kinds than images and classification.
         perplexity: Of a language model to which all tokens are equally likely; None for others.
     """
 
@@ -29,15 +29,17 @@ def trivial_scores(splits: Any, vocabulary: int | None = None) -> TrivialScores:
 
     Args:
         splits: `ImageSplits` or `TextSplits`.
-        vocabulary: Number of tokens that a language model chooses from; None for others.
+        vocabulary: Number of tokens that a language model chooses from; not used for others.
     """
     if hasattr(splits, "test_labels"):
         labels = {"validation": splits.validation_labels, "test": splits.test_labels}
     elif splits.kind == "classification":
         labels = {"validation": splits.validation.labels, "test": splits.test.labels}
-    else:
-        # Tagging every word as no entity has an F1 of 0.
+    elif splits.kind == "dialogue":
         return TrivialScores(perplexity=None if vocabulary is None else float(vocabulary))
+    else:
+        # Tagging every word as no entity has an F1 of 0; rankings are compared with popularity.
+        return TrivialScores()
     return TrivialScores(
         {split: _majority(list(map(int, each))) for split, each in labels.items() if len(each)}
     )

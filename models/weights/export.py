@@ -230,7 +230,7 @@ def _export_adapter(
     if rebuilt.label_names:
         options += [f"num_labels={len(rebuilt.label_names)}", "ignore_mismatched_sizes=True"]
     padding = getattr(rebuilt.plain.config, "pad_token_id", None)
-    if kind == "classification" and padding is not None:
+    if kind in ("classification", "ranking") and padding is not None:
         options.append(f"pad_token_id={padding}")  # a decoder's configuration often lacks it
     below = base_lines(base)
     lines = (
@@ -265,9 +265,9 @@ def _export_adaptation(
     if changed:
         save_file({plain_name(name): t.clone() for name, t in changed.items()}, folder / BODY)
     _copy_loader("load_adapted.py", folder)
-    below = base_lines(base)
-    lines = (*below.lines, 'model = load(".", base)')
-    return "pytorch", False, Loading((_IMPORT_LOADER, *below.imports), lines)
+    found = base_lines(base)
+    lines = (*found.lines, 'model = load(".", base)')
+    return "pytorch", False, Loading((_IMPORT_LOADER, *found.imports), lines)
 
 
 def _weights(folder: Path) -> dict[str, str]:

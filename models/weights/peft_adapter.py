@@ -18,7 +18,10 @@ from models.adaptation.adapted_model import Adapted, plain_name
 
 PEFT_METHODS = ("lora", "dora", "adalora", "ia3", "prefix")
 # Names of peft.TaskType; a classifier of images has none, and is loaded by PeftModel itself.
-_TASK_TYPES = {"classification": "SEQ_CLS", "entities": "TOKEN_CLS", "dialogue": "CAUSAL_LM"}
+_TASK_TYPES = {
+    "classification": "SEQ_CLS", "ranking": "SEQ_CLS", "entities": "TOKEN_CLS",
+    "dialogue": "CAUSAL_LM",
+}  # fmt: skip
 
 
 def check_is_peft(name: str, configuration: Mapping[str, Any]) -> None:

@@ -38,6 +38,10 @@ _FIRST_SUB_TOKEN = (
     "A sentence longer than {length} tokens is cut here; in training and evaluation it was read in "
     "overlapping windows, and each word where its context was longest."
 )
+_RELEVANCE = (
+    "What is printed is the relevance, the expected grade: the items of a group are ranked by it, "
+    "largest first."
+)
 _PAIR = "A text and its pair go to the tokenizer together, in the order of training."
 _PIXELS = (
     "Pixels are resized, bilinearly with antialiasing, and normalised as preprocessor_config.json "
@@ -83,7 +87,8 @@ def usage(
     length = int(trained.configuration["max_length"])
     if kind == "entities":
         return _of_entities(length, rebuilt, loading)
-    return _of_classes(length, rebuilt, loading, is_own=trained.network is not None)
+    is_own = trained.network is not None
+    return _of_classes(length, rebuilt, loading, is_own=is_own, is_ranked=kind == "ranking")
 
 
 def onnx_usage(rebuilt: RebuiltModel) -> str:
@@ -101,7 +106,9 @@ def onnx_usage(rebuilt: RebuiltModel) -> str:
     )
 
 
-def _of_classes(length: int, rebuilt: RebuiltModel, loading: Loading, *, is_own: bool) -> Usage:
+def _of_classes(
+    length: int, rebuilt: RebuiltModel, loading: Loading, *, is_own: bool, is_ranked: bool
+) -> Usage:
     is_pair = len(rebuilt.splits.train.texts[0]) == 2
     texts = '["A first text.", "Another."]'
     if is_pair:
@@ -112,9 +119,16 @@ def _of_classes(length: int, rebuilt: RebuiltModel, loading: Loading, *, is_own:
         "with torch.no_grad():",
         "    output = model(**batch)",
         'logits = getattr(output, "logits", output)' if is_own else "logits = output.logits",
-        "print([names[index] for index in logits.argmax(1).tolist()])",
     )
-    return Usage(_of_texts(rebuilt, loading, lines), _PAIR if is_pair else "")
+    if is_ranked:
+        lines += (
+            "grades = torch.tensor([float(name) for name in names])",
+            "print((logits.softmax(1) @ grades).tolist())",
+        )
+    else:
+        lines += ("print([names[index] for index in logits.argmax(1).tolist()])",)
+    notes = [note for note, holds in ((_PAIR, is_pair), (_RELEVANCE, is_ranked)) if holds]
+    return Usage(_of_texts(rebuilt, loading, lines), " ".join(notes))
 
 
 def _of_entities(length: int, rebuilt: RebuiltModel, loading: Loading) -> Usage:

@@ -28,6 +28,7 @@ from search.cluster.launch_plan import Launch, plan_lines
 from search.cluster.launcher import HeadUnreachable, bring_up, connection, copy_credentials, log_of
 from search.cluster.preflight import check_results, check_secret, check_spec, check_store
 from search.session.screen import PROJECT, say
+from search.spec import Spec
 
 CREDENTIALS = Path("~/.mlflow/credentials")
 
@@ -78,7 +79,8 @@ def launch(
     ] = False,
 ) -> None:
     """Bring a cluster up if needed, run a search there as a job, and follow its log."""
-    asked, checked = read_cluster_file(cluster), None
+    asked = read_cluster_file(cluster)
+    checked: Spec | None = None
     if resume is None:
         if spec is None:
             raise ValueError("no spec; fix: name one inside the project, or continue with --resume")

@@ -151,7 +151,7 @@ def _of_spec(launch: Launch, spec: Spec) -> Iterator[tuple[str, str]]:
             yield key, f"{where.relative_to(launch.project)}, with the project"
         else:
             yield key, f"{place} does not travel: every node must have it"
-    named = (("task.data.hub", spec.task.data.get("hub")), ("task.base", spec.task.base))
-    for key, source in named:
-        if source and (key == "task.data.hub" or str(source).startswith(("hub:", "package:"))):
-            yield key, f"{source} does not travel: each node fetches or has it"
+    if hub := spec.task.data.get("hub"):
+        yield "task.data.hub", f"{hub} does not travel: each node fetches it"
+    if spec.task.base and spec.task.base.startswith(("hub:", "package:")):
+        yield "task.base", f"{spec.task.base} does not travel: each node fetches it, or has it"

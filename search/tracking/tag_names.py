@@ -17,6 +17,7 @@ from models.scores.metric_names import MetricName
 from search.history.provenance import provenance_text, read_origin, tasks_in_words
 
 # The comment at each tag is its meaning in the reference (docs/reference/metrics_and_tags.md).
+
 # `search` for the summary run, `trial` for the others; `imported` for a run that was read from
 # another tool's file or storage.
 KIND = "twentieth.kind"

@@ -16,6 +16,7 @@ import yaml
 from models.adversarial.checks.search_warnings import doubts
 from models.catalog import data_kind
 from models.networks.own_code import PREFIX
+from models.scores.cost_names import COST_MEASURES
 from models.scores.metric_names import MetricName
 from search.history import Trial
 from search.history.plurals import counted
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     from models.weights.export import Exported
 
 # Measures that say nothing about the quality of the model.
-_COSTS = ("seconds", "work", "memory", "parameters", "queries", "words_changed", "loss")
+_COSTS = (*COST_MEASURES, "queries", "words_changed", "loss")
 _TASKS = {
     "images": "image-classification",
     "classification": "text-classification",
+    "ranking": "text-ranking",
     "entities": "token-classification",
     "dialogue": "text-generation",
 }

@@ -23,13 +23,15 @@ from tests.support.stored_search import Stored
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ["run", "resume", "repeat", "review", "data", "history", "show", "compare", "schema",
-            "report", "export", "attack", "ui", "stop", "note", "rename", "delete", "launch",
-            "attach", "doctor"]  # fmt: skip
+            "report", "export", "attack", "explain", "ui", "stop", "note", "rename", "delete",
+            "import-sweep", "import-runs", "import-study", "launch", "attach",
+            "doctor"]  # fmt: skip
 
 
 def test_these_are_all_the_commands() -> None:
     commands = [command.callback for command in command_line.app.registered_commands]
-    assert [callback.__name__ for callback in commands if callback] == COMMANDS
+    names = [callback.__name__.replace("_", "-") for callback in commands if callback]
+    assert names == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

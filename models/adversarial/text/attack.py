@@ -8,7 +8,7 @@ the algorithm, goals.py the objectives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.adversarial.pixels.evaluation import fixed_subset
@@ -104,22 +104,11 @@ def attack_texts(
     if not data.texts:
         raise ValueError("there are no texts to attack")
     examples = _examples(data, threat, kind)
-
-    def truth(example: int) -> tuple[str, ...]:
-        return tuple(tag_names[tag] for tag in data.labels[example]) if kind == "entities" else ()
-
     predicted = predictions(victim, [data.texts[example] for example in examples], examples)
-    if kind == "ranking":
-        goal = ranking_goal(
-            lambda example: float(tag_names[data.labels[example]]),
-            lambda example: (data.groups or ())[example],
-            predicted,
-            examples,
-        )
-    else:
-        goal = _goal(kind, truth, predicted, examples)
+    goal = _goal(kind, data, tag_names, predicted, examples)
     clean = {e: goal.evaluate(one, e) for e, one in zip(examples, predicted, strict=True)}
-    views = {example: editable(data.texts[example], kind, truth(example)) for example in examples}
+    tags = {e: _tags(data, tag_names, e) if kind == "entities" else () for e in examples}
+    views = {example: editable(data.texts[example], kind, tags[example]) for example in examples}
     attacks = {
         example: greedy(views[example], clean[example], example, threat, synonyms)
         for example in examples
@@ -140,9 +129,14 @@ def _examples(data: TextExamples, threat: TextThreat, kind: str) -> list[int]:
     return [judged[place] for place in chosen]
 
 
+def _tags(data: TextExamples, tag_names: Sequence[str], example: int) -> tuple[str, ...]:
+    return tuple(tag_names[tag] for tag in data.labels[example])
+
+
 def _goal(
     kind: str,
-    truth: Callable[[int], Sequence[str]],
+    data: TextExamples,
+    names: Sequence[str],
     clean: Sequence[TextPrediction],
     examples: Sequence[int],
 ) -> Goal:
@@ -151,7 +145,12 @@ def _goal(
     if kind == "dialogue":
         return dialogue_goal()
     if kind == "entities":
-        return entities_goal(truth, clean, examples)
+        return entities_goal(lambda example: _tags(data, names, example), clean, examples)
+    if kind == "ranking":
+        groups = data.groups or ()
+        return ranking_goal(
+            lambda example: float(names[data.labels[example]]), groups.__getitem__, clean, examples
+        )
     raise ValueError(f"unknown kind {kind!r}; fix: choose one of {list(KINDS)}")
 
 

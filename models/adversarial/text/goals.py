@@ -27,8 +27,8 @@ class TextPrediction:
             and order do not depend on the logits' scale; ranking: the relevance by which the item
             is ranked, negative for an item that is not relevant; entities and dialogue: mean
             log-probability of the true tags or answer tokens.
-        is_correct: classification: whether the class is right; entities: all tags are;
-            ranking and dialogue: unused.
+        is_correct: whether the likeliest class, grade, tags of all words or tokens of the answer
+            are the true ones; only the goal of classification depends on it.
         tags: entities: the predicted tag of each word; else empty.
         share_correct: dialogue: share of the answer's tokens predicted, teacher-forced.
         tokens: dialogue: number of tokens of the answer, the weight of its share.

@@ -44,7 +44,9 @@ def class_logits(model: nn.Module, encoder: Encoder, encoded: Sequence[Encoded])
 
 def relevance(logits: Tensor, label_names: Sequence[str]) -> Tensor:
     """Return the expected grade (texts,), float64, of logits (texts, grades): what ranks items."""
-    grades = torch.tensor([float(name) for name in label_names], dtype=torch.float64)
+    grades = torch.tensor(
+        [float(name) for name in label_names], dtype=torch.float64, device=logits.device
+    )
     return torch.softmax(logits.double(), dim=-1) @ grades
 
 

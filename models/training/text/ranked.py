@@ -16,12 +16,11 @@ from torch.nn import functional
 
 from models.adversarial.text.attack import AttackResult
 from models.data.text.splits import TextExamples
-from models.scores.bootstrap import Counted
+from models.scores.bootstrap import Counted, mean_interval
 from models.scores.ranking import (
     ROBUST_CUTOFF,
     Floats,
     RankedGroups,
-    mean_interval,
     popularity,
     rank_groups,
     ranking_table,

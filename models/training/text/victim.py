@@ -71,11 +71,11 @@ class TextVictim:
     ) -> list[TextPrediction]:
         names = self._encoder.label_names
         logits = class_logits(self._model, self._encoder, self._encoder.encode(texts))
-        found = relevance(logits, names).tolist()
+        found, likeliest = relevance(logits, names).tolist(), logits.argmax(dim=1).tolist()
         signs = (1.0 if label > 0 else -1.0 for label in labels)
         return [
-            TextPrediction(score=sign * each, is_correct=False, tags=())
-            for sign, each in zip(signs, found, strict=True)
+            TextPrediction(score=sign * each, is_correct=grade == label, tags=())
+            for sign, each, grade, label in zip(signs, found, likeliest, labels, strict=True)
         ]
 
     def _predict_tags(

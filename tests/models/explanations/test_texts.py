@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 THREAT = TextThreat(examples=12, cheap_examples=2, queries=20)
 MODELS = {
-    "classification": "text_classifier", "entities": "entity_tagger", "dialogue": "causal_model"
+    "classification": "text_classifier", "ranking": "text_ranker", "entities": "entity_tagger",
+    "dialogue": "causal_model",
 }  # fmt: skip
 NOUNS = {"oslo", "paris", "rome", "lima", "cairo", "bread", "soup", "rice", "cake", "plums"}
 

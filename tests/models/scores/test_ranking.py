@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
-from models.scores.ranking import CUTOFFS, mean_interval, popularity, rank_groups, ranking_table
+from models.scores.ranking import CUTOFFS, popularity, rank_groups, ranking_table
 
 
 def _floats(*values: float) -> np.ndarray:
@@ -88,21 +88,6 @@ def test_a_score_of_nan_is_the_lowest() -> None:
 
 def test_a_group_of_one_item_is_ranked_right() -> None:
     assert set(_means(_floats(1), _floats(0)).values()) == {1.0}
-
-
-def test_the_interval_of_a_mean_covers_it_as_often_as_it_says() -> None:
-    generator = np.random.default_rng(0)
-    covered = 0
-    for draw in range(200):
-        low, high = mean_interval(generator.beta(2, 3, 100), seed=draw)
-        covered += low <= 0.4 <= high  # the mean of this distribution is 2 / 5
-    # Binomial(200, 0.95) lies within 4 sigmas (12.3) of 190 but for 1 in 10,000; percentiles of
-    # 100 values cover about 94 %.
-    assert 176 <= covered
-
-
-def test_the_interval_of_one_value_is_that_value() -> None:
-    assert mean_interval(np.full(30, 0.5)) == (0.5, 0.5)
 
 
 def test_popularity_counts_the_grades_that_an_item_had_in_training() -> None:

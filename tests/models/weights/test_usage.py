@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import sys
 from ast import literal_eval
 from pathlib import Path
@@ -16,6 +17,7 @@ from models.catalog import complete
 from models.data.loading import ImageSplits
 from models.networks.base_model import BaseModel, locate_base
 from models.networks.tokenizer import load_tokenizer
+from models.scores.trivial import TrivialScores
 from models.training.text.encoding import Encoder
 from models.weights.checkpoints import save_checkpoint
 from models.weights.export import Exported, Form, export
@@ -129,3 +131,28 @@ def test_a_base_of_the_hub_is_fetched_at_its_revision() -> None:
     loading = base_lines(base)
     assert loading.lines == ('base = snapshot_download("org/tiny", revision="abc")  # digest 0123',)
     assert loading.imports == ("from huggingface_hub import snapshot_download",)
+
+
+def test_a_ranker_of_a_decoder_prints_the_relevance_of_a_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = locate_base(str(tiny_gpt2(tmp_path / "gpt2", byte_pairs(["a first text", "another"]))))
+    rows = {"text": ["tea", "milk", "rum", "salt"], "label": [0, 2, 1, 0], "group": list("aabb")}
+    data = write_texts(tmp_path / "log", rows, ("0", "1", "2"))
+    trial = finished(tmp_path / "trial", "text_ranker", data, base, adaptation="lora")
+    exported = export(trial, tmp_path / "out", "adapter")
+    found = literal_eval(printed(exported, tmp_path / "out", monkeypatch))
+    rebuilt = rebuild(trial)
+    texts = [("A first text.",), ("Another.",)]
+    encoder = Encoder(load_tokenizer(base.folder), "ranking", rebuilt.label_names, 32)
+    logits = torch.cat(
+        [rebuilt.model(input_ids=torch.tensor([row.input_ids])).logits
+         for row in encoder.encode(texts)]
+    )  # fmt: skip
+    # Of the grades 0, 1 and 2.
+    expected = (logits.softmax(1) * torch.arange(3)).sum(1)
+    assert found == pytest.approx(expected.tolist(), abs=1e-5)
+    assert "largest first" in exported.usage.notes
+    assert exported.trivial == TrivialScores()  # a vocabulary is no perplexity of a ranker
+    config = json.loads((tmp_path / "out" / "adapter_config.json").read_text())
+    assert config["task_type"] == "SEQ_CLS"

@@ -78,7 +78,10 @@ def test_a_model_of_ours_is_attacked_as_the_spec_says(digits: Spec) -> None:
 def test_texts_are_compared_by_the_cheap_accuracy_of_their_attack() -> None:
     scheduler = {"name": "multi_objective_asha", "grace_epochs": 1}
     metrics = compared_metrics(spec_from_yaml(fine_tuning(scheduler=scheduler)))
-    assert metrics == ["accuracy.clean", "accuracy.characters_0.15_cheap32"]
+    assert metrics == [
+        "selection.accuracy.clean",
+        "selection.accuracy.characters_0.15_cheap32",
+    ]
 
 
 def test_the_last_value_of_a_trial_that_ended_early_counts_for_later_epochs() -> None:

@@ -10,7 +10,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from models.adversarial.checks.search_warnings import JUMPS
-from models.catalog import Threat
+from models.catalog import MODELS, Threat
+from models.scores.cost_names import MODEL_COSTS
 from models.scores.trivial import TrivialScores
 from models.weights.export import Exported
 from models.weights.usage import Usage
@@ -72,7 +73,10 @@ def test_accuracies_without_an_attack_are_not_bounds() -> None:
 
 
 def test_costs_and_counts_are_not_shown() -> None:
-    hidden = ("seconds.train", "loss.train", "memory.peak_mb", "test.examples", "queries.mean")
+    hidden = (
+        "seconds.train", "loss.train", "memory.peak_mb", "test.examples", "queries.mean",
+        "gradients.train", *MODEL_COSTS,
+    )  # fmt: skip
     text = card(*(point for name in hidden for point in points(name, {5: 2.0})))
     assert not [name for name in hidden if name.removeprefix("test.") in text.split("## Data")[0]]
 
@@ -99,6 +103,11 @@ def test_a_base_of_the_hub_is_named_by_its_id() -> None:
     assert data.base_model == "google/tiny" and data.datasets == ["org/moods"]
     assert data.library_name == "peft" and data.pipeline_tag == "text-classification"
     assert data.to_dict()["base_model_relation"] == "adapter"
+
+
+def test_every_model_of_the_catalog_has_a_task_of_the_hub() -> None:
+    tasks = {model: ModelCard(card(catalog_name=model)).data.pipeline_tag for model in MODELS}
+    assert tasks["text_ranker"] == "text-ranking" and None not in tasks.values()
 
 
 def test_a_name_that_is_no_id_of_the_hub_has_a_comment() -> None:
