@@ -12,10 +12,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from models.catalog import MODELS, describe_data
+from models.catalog import MODELS
 from models.data.sources import SPLITS
-from models.networks.base_model import locate_base, require_tokenizer
-from models.networks.own_code import PassedCode, locate_code, refuse_hiding
+from models.networks.own_code import PassedCode, refuse_hiding
 from search.apply import Proposal
 from search.apply.ending import may_end_early, revalidation_lines
 from search.apply.first_proposals import avoids_failures, first_lines, first_proposals
@@ -37,11 +36,11 @@ from search.optimize.network_check import check_network
 from search.optimize.plan import Plan, resolved_storage
 from search.optimize.session_folder import require_session_folder
 from search.review import Reconciled, Trained, reconcile
+from search.review.fingerprint import fingerprint_of, refuse_changed
 from search.space import SearchSpace
 from search.spec import HistorySettings, Spec, spec_from_yaml, task_id
 from search.spec.own_code import Allowed, require_allowed
 from search.spec.sections import Task
-from search.spec.spec import MEASURED_ON
 from search.tracking.edits import add_note
 from search.tracking.environment import environment
 from search.tracking.ownership import refuse_if_alive
@@ -328,48 +327,6 @@ def resumed_plan(
         # Trials that were added are wanted, and a search that has ended once was asked to go on.
         may_end=may_end_early(spec) and budget <= spec.budget.trials and not summary.ended_because,
     )  # fmt: skip
-
-
-def refuse_changed(summary: Summary, fingerprint: Mapping[str, Any]) -> None:
-    """Refuses to mix trials on other examples, or of another pretrained model, into a search."""
-    for part, what in (("data", "data set"), ("base", "pretrained model")):
-        before, now = summary.fingerprint.get(part) or {}, fingerprint.get(part) or {}
-        if before.get("digest") != now.get("digest"):
-            raise ValueError(
-                f"the {what} of {summary.search} was {before.get('name')}@{before.get('digest')} "
-                f"and is {now.get('name')}@{now.get('digest')} now; fix: restore it, or start a "
-                "new search"
-            )
-    if summary.fingerprint.get(MEASURED_ON) != fingerprint.get(MEASURED_ON):
-        raise ValueError(
-            f"the trials of {summary.search} were measured on the whole validation split, and "
-            "texts are measured on its objective part now; fix: start a new search"
-        )
-
-
-def fingerprint_of(spec: Spec, code: str | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The fingerprint of a spec, and warnings about its data; all that it names is checked.
-
-    Args:
-        spec: The checked spec.
-        code: The digest of the user's own code; None for that of today.
-
-    Raises:
-        ValueError: one of them is missing, damaged or of a kind that the model cannot use.
-    """
-    task = spec.task
-    try:
-        data = describe_data(task.data, task.data_kind()) if task.data else None
-    except ValueError as error:
-        if task.network is None or task.base is not None:
-            raise
-        raise ValueError(f"{error} (a network without task.base is for images)") from error
-    base = locate_base(task.base) if task.base else None
-    if base is not None and task.data_kind() != "images":
-        require_tokenizer(base.folder)
-    if code is None and task.code:
-        code = locate_code(task.code).digest
-    return spec.fingerprint(data, base, code or ""), data.warnings if data else ()
 
 
 def stored_spec(summary: Summary) -> Spec:

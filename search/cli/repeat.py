@@ -13,7 +13,8 @@ from pathlib import Path
 
 from search.history.plurals import counted
 from search.optimize.plan import Plan
-from search.pipeline import new_plan, prepare, refuse_changed, stored_spec
+from search.pipeline import new_plan, prepare, stored_spec
+from search.review.fingerprint import refuse_changed
 from search.spec import HistorySettings, Sampler, Scheduler, with_first
 from search.spec.own_code import Allowed, require_allowed
 from search.tracking.edits import add_note

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from models.adversarial.checks.search_warnings import doubts
 from models.catalog import data_kind
 from models.networks.own_code import PREFIX
 from models.scores.cost_names import COST_MEASURES
@@ -119,11 +120,13 @@ def front_matter(source: WeightSource, exported: Exported) -> str:
 
 
 def _results(trial: Trial) -> list[dict[str, Any]]:
-    """Return the scores on the test split, in the hub's form."""
+    """Return the scores on the test split, in the hub's form; none under attack if in doubt."""
     found = []
+    is_in_doubt = bool(doubts(trial.last_values))
     for text, result in values_on_test(trial).items():
         name = MetricName.parse(text)
-        if _is_score(name) and math.isfinite(result.value):
+        is_believed = math.isfinite(result.value) and not (name.is_attacked and is_in_doubt)
+        if _is_score(name) and is_believed:
             found.append(_result(name, result))
     return found
 
@@ -198,6 +201,11 @@ def _metrics(trial: Trial) -> str:
         text += (
             "\n\nValues under attack are upper bounds: the attack named need not find the worst "
             "case. The validation split took part in choosing this trial, the test split did not."
+        )
+    for doubt in doubts(trial.last_values):
+        text += (
+            "\n\n> **Warning: its gradients may be masked, so that values under attack are too "
+            f"high**: {doubt.name} ({doubt.measured}); {doubt.meaning}."
         )
     return text
 

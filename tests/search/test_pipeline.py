@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from search.pipeline import (
     new_plan,
     pin_history,
     prepare,
-    refuse_changed,
     resumed_plan,
     stored_spec,
 )
@@ -368,13 +366,3 @@ def test_runs_that_a_spec_declares_to_be_of_its_task_are(tmp_path: Path) -> None
 
 def test_history_that_is_switched_off_reads_nothing() -> None:
     assert len(gather("sqlite:////nowhere/at/all.db", HistorySettings(enabled=False))) == 0
-
-
-def test_a_search_of_texts_measured_on_the_whole_validation_split_is_not_resumed() -> None:
-    before = SimpleNamespace(search="old", fingerprint={"data": {"digest": "a"}})
-    now = {"data": {"digest": "a"}, "measured_on": "objective part"}
-    with pytest.raises(
-        ValueError, match=r"old were measured on the whole.*fix: start a new search"
-    ):
-        refuse_changed(before, now)
-    refuse_changed(SimpleNamespace(search="new", fingerprint=now), now)

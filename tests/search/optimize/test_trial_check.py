@@ -11,7 +11,7 @@ from search.cluster.all_checks import examine
 from search.cluster.consistency import check_trial
 from search.cluster.nodes import ThisMachine
 from search.optimize.trial_check import check_setup
-from search.pipeline import fingerprint_of
+from search.review.fingerprint import fingerprint_of
 from search.spec import Spec, load_spec
 from tests.support.spec_texts import TEXTS, fine_tuning, write_texts
 from tests.support.tiny_models import tiny_bert, wordpiece

@@ -19,7 +19,7 @@ from search import pipeline
 from search.cli.tables import print_search, print_trial
 from search.optimize.plan import Plan
 from search.optimize.worker_task import TaskOnWorker, WorkersBase, training_of
-from search.pipeline import fingerprint_of
+from search.review.fingerprint import fingerprint_of
 from search.spec.own_code import NOTHING
 from search.tracking import tag_names
 from search.tracking.store import open_client, tags_of

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
+from models.adversarial.checks.search_warnings import JUMPS
 from models.catalog import MODELS, Threat
 from models.scores.cost_names import MODEL_COSTS
 from models.scores.trivial import TrivialScores
@@ -52,6 +53,16 @@ def test_every_accuracy_under_attack_is_called_an_upper_bound(metric: str, prefi
     shown = metric if prefix == "test." else prefix + metric
     (line,) = [line for line in text.splitlines() if line.startswith(f"| {shown}")]
     assert line.startswith(f"| {shown}, upper bound |")
+
+
+def test_a_robust_accuracy_in_doubt_is_said_to_be_and_does_not_reach_the_hub() -> None:
+    attacked = "test." + Threat().autoattack_metric()
+    scores = (*points("test." + CLEAN, {5: 0.875}), *points(attacked, {5: 0.75}))
+    sound, doubtful = card(*scores), card(*scores, *points(JUMPS, {5: 0.5}))
+    assert "masked" not in sound and "the outputs jump (50% of the images)" in doubtful
+    for text, values in ((sound, [0.875, 0.75]), (doubtful, [0.875])):
+        (result,) = ModelCard(text).data.to_dict()["model-index"][0]["results"]
+        assert sorted(each["value"] for each in result["metrics"]) == sorted(values)
 
 
 def test_accuracies_without_an_attack_are_not_bounds() -> None:
