@@ -5,6 +5,7 @@ They are made by the final evaluation or by `twentieth explain`; here they are c
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,14 @@ from search.history import Trial
 
 # Of all best trials: the rest is said to be in the store.
 TRIALS_SHOWN = 3
+# All tags of a page that `models/explanations/text_page.py` writes. A page from a store with any
+# other one could run a script in the browser of who reads the report. Styles load nothing without a
+# parenthesis, an @ or a backslash.
+_TAGS = re.compile(
+    r"<!doctype html>|<html lang=\"en\">|<meta charset=\"utf-8\">|<style>[^<(@\\]*</style>"
+    r"|<p class=\"what\">|<span style=\"background:rgba\([\d,.na]+\)\" title=\"[-+.\dnaif]+\">"
+    r"|</?(?:html|head|title|body|h1|h2|p|span|sub)>"
+)
 _ORDER = ("right", "wrong", "attacked")
 _INTRODUCTION = (
     "Red raised what the model predicts, blue lowered it (integrated gradients, on the test split; "
@@ -24,6 +33,8 @@ def copy_explanations(
     best: Sequence[Trial], explanations: Mapping[str, Sequence[Path]], folder: Path
 ) -> dict[int, list[str]]:
     """Copies the explanations of the best trials into the report's folder.
+
+    A page with anything but words and their colours stays in the store.
 
     Args:
         best: The best trials, sorted.
@@ -38,11 +49,18 @@ def copy_explanations(
     explained = [trial for trial in best if explanations.get(trial.run_id)][:TRIALS_SHOWN]
     copied: dict[int, list[str]] = {}
     for trial in explained:
-        for file in sorted(explanations[trial.run_id], key=_place):
+        shown = [file for file in explanations[trial.run_id] if _is_harmless(file)]
+        for file in sorted(shown, key=_place):
             name = f"trial_{trial.number:03d}_{file.name}"
             shutil.copyfile(file, folder / name)
             copied.setdefault(trial.number, []).append(name)
     return copied
+
+
+def _is_harmless(file: Path) -> bool:
+    if file.suffix != ".html":
+        return True
+    return "<" not in _TAGS.sub("", file.read_text(encoding="utf-8", errors="replace"))
 
 
 def _place(file: Path) -> tuple[int, str]:

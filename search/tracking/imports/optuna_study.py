@@ -159,14 +159,20 @@ def _objectives(study: optuna.Study, spec: Spec) -> tuple[Objective, ...]:
     """Return the study's objectives, each one of the spec.
 
     Raises:
-        ValueError: It has more, or another direction.
+        ValueError: It has more, another direction, or names for them that the spec does not have.
     """
     directions = [each.name.lower() for each in study.directions]
     renames = spec.history.rename_metrics
     known = {each.metric: each for each in spec.objectives}
     named = [renames.get(name, name) for name in study.metric_names or ()]
     chosen = [known[name] for name in named if name in known]
-    if len(chosen) != len(directions):
+    if named and len(chosen) != len(directions):
+        raise ValueError(
+            f"study {study.study_name} has the metrics {', '.join(study.metric_names or ())}, and "
+            f"the spec's objectives are {', '.join(spec.metrics)}; fix: add history.rename_metrics: "
+            "{THEIRS: OURS} to the spec"
+        )
+    if not named:
         chosen = list(spec.objectives[: len(directions)])
     ours = directions_of(chosen)
     if ours != directions:

@@ -6,6 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from models.explanations.text_page import text_page
 from search.report.explanations import TRIALS_SHOWN, copy_explanations, explanations_section
 
 
@@ -54,3 +57,30 @@ def test_no_more_than_the_first_of_the_best_are_shown(tmp_path: Path) -> None:
 
 def test_a_report_without_explanations_has_no_section(tmp_path: Path) -> None:
     assert explanations_section(copy_explanations([trial(0)], {}, tmp_path)) == ""
+
+
+def page(*words: tuple[str, float]) -> str:
+    reading = SimpleNamespace(words=words, explained="good <b>")
+    text = SimpleNamespace(group="right", example=3, truth="bad", readings=[reading], attacked=None)
+    return text_page([text], "a search's texts & more")  # type: ignore[list-item]
+
+
+def test_our_page_of_texts_is_copied_whatever_the_words_are(tmp_path: Path) -> None:
+    file = tmp_path / "explanation_texts.html"
+    file.write_text(page(("<script>", 0.5), ("</p>&amp;", -1e-9), ("nothing", float("nan"))))
+    (tmp_path / "report").mkdir()
+    assert copy_explanations([trial(0)], {"run0": [file]}, tmp_path / "report")
+
+
+@pytest.mark.parametrize(
+    "addition",
+    ["<script>alert(1)</script>", '<p onclick="x">', "<img src=x>", "<sc<p>ript>", "<!-- x -->",
+     "<style>@import 'x'</style>", "<style>p{background:url(x)}</style>", "<"],
+)  # fmt: skip
+def test_a_page_that_could_do_more_than_show_words_stays_in_the_store(
+    tmp_path: Path, addition: str
+) -> None:
+    file = tmp_path / "explanation_texts.html"
+    file.write_text(page(("word", 1.0)).replace("</body>", addition + "</body>"))
+    (tmp_path / "report").mkdir()
+    assert copy_explanations([trial(0)], {"run0": [file]}, tmp_path / "report") == {}

@@ -103,6 +103,19 @@ def test_objectives_that_the_study_names_go_by_their_names(tmp_path: Path) -> No
     assert run.trial.metrics == ("loss", "accuracy")
 
 
+def test_a_study_whose_names_are_not_those_of_the_spec_is_refused(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'one.db'}"
+    study = optuna.create_study(storage=uri, direction="maximize")
+    study.set_metric_names(["reward"])
+    study.optimize(lambda trial: trial.suggest_float("rate", 0.01, 0.1), n_trials=1)
+    spec = spec_of(
+        objectives=[{"metric": "accuracy", "direction": "maximize"}],
+        space={"rate": {"type": "float", "low": 0.001, "high": 0.1}},
+    )
+    with pytest.raises(ValueError, match=r"has the metrics reward, .* accuracy; fix: .*rename_met"):
+        read_study(open_study(uri), spec)
+
+
 def test_a_storage_without_that_study_names_those_that_it_has(storage: str) -> None:
     optuna.create_study(study_name="other", storage=storage)
     with pytest.raises(LookupError, match="2 studies; fix: --study with one of: digits, other"):
