@@ -167,10 +167,10 @@ def _objectives(study: optuna.Study, spec: Spec) -> tuple[Objective, ...]:
     named = [renames.get(name, name) for name in study.metric_names or ()]
     chosen = [known[name] for name in named if name in known]
     if named and len(chosen) != len(directions):
+        theirs, wanted = ", ".join(study.metric_names or ()), ", ".join(spec.metrics)
         raise ValueError(
-            f"study {study.study_name} has the metrics {', '.join(study.metric_names or ())}, and "
-            f"the spec's objectives are {', '.join(spec.metrics)}; fix: add history.rename_metrics: "
-            "{THEIRS: OURS} to the spec"
+            f"study {study.study_name} has the metrics {theirs}, and the spec's objectives are "
+            f"{wanted}; fix: add history.rename_metrics: {{THEIRS: OURS}} to the spec"
         )
     if not named:
         chosen = list(spec.objectives[: len(directions)])
