@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 from search.tracking.read.history import load_history
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "examples" / "search.ipynb"

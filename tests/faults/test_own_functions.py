@@ -31,6 +31,7 @@ def test_a_function_cut_off_in_its_third_epoch_continues_in_its_third(
     assert lines == [f"training epoch {epoch}" for epoch in (1, 2, 3, 3, 4, 5)]
 
 
+@pytest.mark.long
 def test_a_function_that_fails_in_every_trial_ends_the_search_and_resume_runs_them_again(
     place: Place, tmp_path: Path
 ) -> None:

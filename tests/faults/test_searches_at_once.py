@@ -82,6 +82,7 @@ def test_a_second_search_waits_for_cores_and_says_so(place: Place, gate: Gate) -
     assert_truthful(place, place.search("second"), trials=2, epochs=2)
 
 
+@pytest.mark.long
 def test_as_many_trials_run_at_once_as_the_spec_says_and_never_more(
     place: Place, gate: Gate
 ) -> None:

@@ -67,6 +67,7 @@ def test_it_ends_early_and_says_why_wherever_it_is_shown(
     assert why in " ".join(shown.file.getvalue().split())  # type: ignore[attr-defined]
 
 
+@pytest.mark.long
 def test_it_goes_on_if_it_is_asked_to(place: Place, second: tuple[str, str]) -> None:
     search, _ = second
     count = len(place.trials(search))

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.launches import PATIENCE_SECONDS, Place
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROOT = Path(__file__).resolve().parents[3]
 FUNCTION = """
@@ -147,7 +147,6 @@ print("EVERY NAME WORKS")
 """
 
 
-@pytest.mark.long
 def test_every_public_name_works_after_every_module_was_imported(place: Place) -> None:
     digits = f"DIGITS = {str(ROOT / 'search' / 'specs' / 'digits.yaml')!r}"
     said = script(place, FUNCTION, SPEC, digits, EVERY_NAME)

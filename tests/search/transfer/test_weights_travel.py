@@ -19,7 +19,7 @@ from search.tracking.store import open_client
 from search.tracking.summary import find_summary
 from tests.support.launches import ROOT, Place, driver_of, finished
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def small_digits(name: str, trials: int, epochs: int, **changes: Any) -> dict[str, Any]:
@@ -89,7 +89,6 @@ def test_a_search_starts_where_the_best_trial_of_another_ended_and_is_resumed_wi
     assert f"{source}#{best.number}" in printed and "10 head rows" in printed
 
 
-@pytest.mark.long
 def test_trials_choose_between_scratch_and_the_front(place: Place, source: str) -> None:
     choices = ["scratch", f"{source}#0", f"{source}#1"]
     # Cold: its opening is drawn from the seed alone, so that both kinds of choice do occur.

@@ -77,7 +77,8 @@ def test_a_decoder_learns_from_messages(tmp_path: Path, template: str | None) ->
         complete("causal_model", learns), data, epochs=8, seed=0, threat=THREAT, base=base
     )
     first, *_, last = training.run()
-    assert last["perplexity"] < first["perplexity"] and last["accuracy.clean"] > 0.5
+    assert last["selection.perplexity"] < first["selection.perplexity"]
+    assert last["accuracy.clean"] > 0.5
     assert all(math.isfinite(value) for value in last.values())
     # The system's words, and the roles, are not the attacker's to edit.
     table = training.tables()["attacked_texts.txt"]
