@@ -38,7 +38,8 @@ def test_what_is_written_is_read_back_as_it_was(tmp_path: Path) -> None:
     uri = empty_store(tmp_path)
     assert write_imported(imported(*RUNS), uri, "mine").new == 2
     history = load_history(uri)
-    complete, failed = history.prior_trials(state=None)
+    # Both began at once, so their order is that of their ids.
+    complete, failed = sorted(history.prior_trials(state=None), key=lambda each: each.state)
     assert complete.configuration == {"rate": 0.1} and complete.by_metric == {"loss": 0.25}
     assert complete.curves == {"loss": {1: 0.5, 2: 0.3}} and complete.epoch == 2
     assert (complete.started, complete.seconds) == (START, 75.0)
