@@ -8,7 +8,7 @@ which names each part that was not run with its reason.
 
     python -m benchmarks.gpu                    # `make gpu`: to results/reference/gpu.md
     python -m benchmarks.gpu --on cpu           # `make gpu ON=cpu`: the same in small, a minute
-    python -m benchmarks.gpu --on cpu --full --minutes 40 --parts packing packing_lora \
+    python -m benchmarks.gpu --on cpu --full --minutes 9 --parts packing packing_lora \
         --results results/reference/gpu_on_cpu  # the packing probe's table on a CPU
 
 `--on cpu` shows that everything runs; its times say nothing about a GPU. With `--full` the sizes
