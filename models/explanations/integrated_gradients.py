@@ -90,6 +90,8 @@ def integrated_gradients(
             values = method.attribute(
                 inputs, baselines=baseline, n_steps=steps, internal_batch_size=_POINTS_AT_ONCE
             )
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(

@@ -94,3 +94,13 @@ def test_on_images_attributions_add_up_to_the_logit_within_1_percent(baseline: s
         assert found.difference == pytest.approx(difference, abs=1e-5)
         assert abs(float(found.values.sum()) - difference) <= 0.01 * abs(difference)
         assert found.values.shape == image.shape and np.isfinite(found.values.numpy()).all()
+
+
+def test_a_device_without_memory_is_not_called_a_model_without_a_gradient() -> None:
+    def score(inputs: torch.Tensor) -> torch.Tensor:
+        if inputs.requires_grad:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return inputs.sum(dim=1)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        integrated_gradients(score, torch.ones(1, 2), torch.zeros(1, 2))
