@@ -147,16 +147,19 @@ def _error(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Ge
             up, down = (loss(model(images + side * step * direction), labels) for side in (1, -1))
         # Rounding alone says nothing: an image whose outputs are constant has no wrong gradient.
         errors.append(_relative(said, (up - down) / (2 * step), _ROUNDING * spread / step))
-    return min(errors)
+    return min((error for error in errors if error is not None), default=0.0)
 
 
-def _relative(said: Tensor, true: Tensor, rounding: Tensor) -> float:
+def _relative(said: Tensor, true: Tensor, rounding: Tensor) -> float | None:
     """Return the length of `said` less `true`, (n,), relative to that of `true`.
 
-    Entries of which neither exceeds `rounding` are left out; 0 if none is left.
+    Entries of which neither exceeds `rounding` are left out; None if none is left: a distance at
+    which nothing moves is no evidence that the gradient is right at another one.
     """
     kept = torch.maximum(true.abs(), said.abs()) > rounding
+    if not bool(kept.any()):
+        return None
     off = torch.linalg.vector_norm((said - true)[kept])
     whole = torch.linalg.vector_norm(true[kept]).clamp(min=torch.finfo(true.dtype).tiny)
     error = (off / whole).nan_to_num(nan=NO_GRADIENT)
-    return min(float(error), NO_GRADIENT) if bool(kept.any()) else 0.0
+    return min(float(error), NO_GRADIENT)

@@ -98,6 +98,19 @@ def test_bytes_hide_no_network_that_is_chosen_by_them() -> None:
     assert GRADIENT in names(coarse)
 
 
+def test_a_distance_at_which_nothing_moves_is_no_evidence_of_a_right_gradient() -> None:
+    def above_half(images: Tensor) -> Tensor:
+        step = (images > 0.5).float() + 0.0 * images  # its gradient is 0
+        return torch.cat([step, -step], dim=1).flatten(1)
+
+    pixel, label = torch.full((1, 1, 1, 1), 0.5), torch.tensor([0])
+    wrong = [nearby(Then(nn.Identity(), above_half), pixel, label, seed).gradient_error == 1
+             for seed in range(100)]  # fmt: skip
+    # Points are uniform over 0.48 to 0.52. Of them 2e-3 / 0.04 = 5 % lie within the smaller
+    # distance, 1e-3, of the step and (4 / 255) / 0.04 = 39 % within the larger one.
+    assert 25 <= sum(wrong) <= 53
+
+
 @pytest.mark.parametrize("factor", [1.0, 30.0, 1000.0])
 def test_what_a_softmax_of_large_logits_leaves_of_gradients_is_counted(factor: float) -> None:
     def probabilities(logits: Tensor) -> Tensor:
