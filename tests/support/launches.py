@@ -128,9 +128,25 @@ class Place:
             assert time.monotonic() < deadline, f"{event} did not come {count} times"
             time.sleep(0.05)
 
+    def wait_for_a_begun_trial(self, search: str) -> None:
+        """Waits until a trial has written its first checkpoint and not yet its third.
+
+        Checkpoints are the workers' own: on a busy machine the journal is epochs behind them.
+        """
+        checkpoints = self.folder / "storage" / search / "checkpoints"
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not any(
+            max(trial.glob("generation_1/epoch_*.json")).name.startswith(("epoch_0001", "epoch_0002"))
+            for trial in checkpoints.glob("*")
+            if any(trial.glob("generation_1/epoch_*.json"))
+        ):
+            assert time.monotonic() < deadline, "no trial was seen in its first epochs"
+            time.sleep(0.02)
+
     def trials(self, search: str) -> list[Trial]:
-        """Returns the search's trials, from the store alone."""
-        return load_history(self.uri, searches=[search]).prior_trials(state=None)
+        """Returns the search's trials by number, from the store alone."""
+        trials = load_history(self.uri, searches=[search]).prior_trials(state=None)
+        return sorted(trials, key=lambda trial: trial.number)
 
     def raw_runs(self, search: str) -> list[Any]:
         """Returns the search's trial runs in MLflow."""

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from search.history.revalidation import read_revalidation
 from search.pipeline import prepare
 from search.spec import spec_from_yaml
 from search.tracking import tag_names
@@ -31,7 +32,8 @@ def killed_and_resumed(place: Place) -> str:
     """Makes a search whose driver was killed while trials were between their epochs."""
     command = place.run(small_digits())
     search = place.search()
-    place.wait_for(search, "epoch", 7)  # of two trials of five: one is in the middle
+    place.wait_for(search, "epoch", 2)  # so there is something to lose
+    place.wait_for_a_begun_trial(search)
     driver_of(command).kill()
     command.kill()
     command.wait()
@@ -111,6 +113,8 @@ def test_the_next_search_starts_from_what_this_one_learned(
     tried = [json.dumps(trial.configuration) for trial in place.trials(killed_and_resumed)]
     first, *others = [json.dumps(trial.configuration) for trial in place.trials(second)]
     assert first in tried, "the best known configuration was not trained again first"
+    record = read_revalidation(place.trials(second)[0].origin)
+    assert record is not None and f"trains {record.trial} again first" in " ".join(output.split())
     assert not set(tried) & set(others), "another configuration of the past was tried again"
 
 

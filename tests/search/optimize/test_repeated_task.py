@@ -14,7 +14,7 @@ from search.tracking.store import open_client
 from search.tracking.summary import find_summary
 from tests.support.launches import Place, finished, small_digits
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 FIRST, MOST = 12, 30
 # One objective, and a range in which a random draw is nearly as good as the best: what is left to
@@ -67,7 +67,6 @@ def test_it_ends_early_and_says_why_wherever_it_is_shown(
     assert why in " ".join(shown.file.getvalue().split())  # type: ignore[attr-defined]
 
 
-@pytest.mark.long
 def test_it_goes_on_if_it_is_asked_to(place: Place, second: tuple[str, str]) -> None:
     search, _ = second
     count = len(place.trials(search))
