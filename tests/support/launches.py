@@ -135,13 +135,12 @@ class Place:
         """
         checkpoints = self.folder / "storage" / search / "checkpoints"
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not any(
-            max(trial.glob("generation_1/epoch_*.json")).name.startswith(("epoch_0001", "epoch_0002"))
-            for trial in checkpoints.glob("*")
-            if any(trial.glob("generation_1/epoch_*.json"))
-        ):
+        newest: dict[Path, str] = {}
+        while not any(name <= "epoch_0002.json" for name in newest.values()):
             assert time.monotonic() < deadline, "no trial was seen in its first epochs"
             time.sleep(0.02)
+            files = sorted(checkpoints.glob("*/generation_1/epoch_*.json"))
+            newest = {path.parent: path.name for path in files}
 
     def trials(self, search: str) -> list[Trial]:
         """Returns the search's trials by number, from the store alone."""
