@@ -69,12 +69,13 @@ def test_units_do_not_change_warped_scores_where_most_trials_are_equally_good():
 
 def test_warped_scores_keep_how_much_better_the_best_are_and_squash_the_bad():
     losses = np.array([[0.0], [9.0], [10.0], [11.0], [1e6]])
-    found = warped_scores(losses)[:, 0]
     ranks = normal_scores(losses)[:, 0]
     # By rank the best is as far ahead of the rest as the worst behind them.
     assert ranks[1] - ranks[0] == pytest.approx(ranks[4] - ranks[3])
+    # Ranks are a tenth of the scores, the rest are values, whose deviation is 1.
+    values = (warped_scores(losses)[:, 0] - 0.1 * ranks) / 0.9
+    assert values.mean() == pytest.approx(0) and values.std() == pytest.approx(1)
     # A step of 9 below the median is nine times one of 1 in the half that keeps values.
-    values = 2 * (found - 0.5 * ranks)
     assert (values[1] - values[0]) / (values[2] - values[1]) == pytest.approx(9.0)
     # Losses count by the root mean square below the median, sqrt((100 + 1) / 3) = 5.8. So the gap
     # of a million counts 12.1 - 0.2, its logarithm, and the step of 9 counts 1.55: 7.7 times less.
